@@ -1,0 +1,343 @@
+//! The scalar types of the language: durations, sizes, secrets, expressions.
+//!
+//! Each parses from one TOML value and describes itself to the JSON Schema, so that an editor, `check` and the broker
+//! agree on what is valid. None of them does I/O: a [`Secret`] only says where its value is to be found.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::PathBuf;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de};
+
+/// A span of time written as `"30s"`, `"10m"`, `"12h"`, `"90d"` or a sequence of them (`"1h30m"`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Duration(u64);
+
+impl Duration {
+    /// A duration of whole seconds.
+    #[must_use]
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(seconds)
+    }
+
+    /// A duration of whole minutes.
+    #[must_use]
+    pub const fn minutes(minutes: u64) -> Self {
+        Self(minutes * 60)
+    }
+
+    /// A duration of whole hours.
+    #[must_use]
+    pub const fn hours(hours: u64) -> Self {
+        Self(hours * 3600)
+    }
+
+    /// A duration of whole days.
+    #[must_use]
+    pub const fn days(days: u64) -> Self {
+        Self(days * 86_400)
+    }
+
+    /// The length in seconds.
+    #[must_use]
+    pub const fn as_secs(self) -> u64 {
+        self.0
+    }
+
+    /// The length in seconds as a signed number, for arithmetic on Unix times.
+    #[must_use]
+    pub fn seconds(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(i64::MAX)
+    }
+
+    /// Parses `"1h30m"`; the error says what is expected.
+    ///
+    /// # Errors
+    /// When the text is not a sequence of whole numbers each followed by `s`, `m`, `h` or `d`, or exceeds 100 years.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "a duration such as \"30s\", \"10m\", \"12h\" or \"90d\"";
+        let mut total: u64 = 0;
+        let mut number: Option<u64> = None;
+        for c in text.chars() {
+            if let Some(digit) = c.to_digit(10) {
+                let so_far = number.unwrap_or(0);
+                number = Some(so_far.checked_mul(10).and_then(|n| n.checked_add(u64::from(digit))).ok_or(EXPECTED)?);
+                continue;
+            }
+            let unit = match c {
+                's' => 1,
+                'm' => 60,
+                'h' => 3600,
+                'd' => 86_400,
+                _ => return Err(EXPECTED),
+            };
+            let part = number.take().and_then(|n| n.checked_mul(unit)).ok_or(EXPECTED)?;
+            total = total.checked_add(part).ok_or(EXPECTED)?;
+        }
+        if number.is_some() || text.is_empty() || total > 100 * 365 * 86_400 {
+            return Err(EXPECTED);
+        }
+        Ok(Self(total))
+    }
+}
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("0s"),
+            n if n % 86_400 == 0 => write!(f, "{}d", n / 86_400),
+            n if n % 3600 == 0 => write!(f, "{}h", n / 3600),
+            n if n % 60 == 0 => write!(f, "{}m", n / 60),
+            n => write!(f, "{n}s"),
+        }
+    }
+}
+
+impl fmt::Debug for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for Duration {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^([0-9]+[smhd])+$",
+            "description": "A duration such as \"30s\", \"10m\", \"12h\" or \"90d\"."
+        })
+    }
+}
+
+/// A number of bytes written as `"64KiB"`, `"1MiB"` or `"512B"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(u64);
+
+impl Size {
+    /// A size of whole kibibytes.
+    #[must_use]
+    pub const fn kib(kib: u64) -> Self {
+        Self(kib * 1024)
+    }
+
+    /// The size in bytes.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        self.0
+    }
+
+    /// Parses `"64KiB"`; the error says what is expected.
+    ///
+    /// # Errors
+    /// When the text is not a whole number followed by `B`, `KiB`, `MiB` or `GiB`.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "a size such as \"64KiB\" or \"1MiB\"";
+        let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or(EXPECTED)?;
+        let (number, unit) = text.split_at(digits);
+        let factor: u64 = match unit {
+            "B" => 1,
+            "KiB" => 1024,
+            "MiB" => 1024 * 1024,
+            "GiB" => 1024 * 1024 * 1024,
+            _ => return Err(EXPECTED),
+        };
+        let number: u64 = number.parse().map_err(|_| EXPECTED)?;
+        number.checked_mul(factor).map(Self).ok_or(EXPECTED)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for Size {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[0-9]+(B|KiB|MiB|GiB)$",
+            "description": "A size such as \"64KiB\" or \"1MiB\"."
+        })
+    }
+}
+
+/// One CEL expression, as written. Compiled, with the variables of its place, by `core::expression`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(transparent)]
+pub struct Expression(pub String);
+
+impl Expression {
+    /// The expression's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl JsonSchema for Expression {
+    fn schema_name() -> Cow<'static, str> {
+        "Expression".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "minLength": 1,
+            "description": "A CEL expression, such as \"claims.email.before('@')\"."
+        })
+    }
+}
+
+/// One value, or a list of them: `"a"` or `["a", "b"]`. Never empty once checked.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany<T> {
+    /// A single value.
+    One(T),
+    /// A list.
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    /// The values, in order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[T] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("OneOrMany_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let item = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [item, { "type": "array", "items": item, "minItems": 1 }] })
+    }
+}
+
+/// Where a secret's value is to be found.
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum SecretSource {
+    /// The value itself, in the file. Accepted with a warning.
+    Literal(String),
+    /// A file that holds the value; one trailing newline is not part of it. Re-read when it changes.
+    #[serde(rename = "file")]
+    File(SecretFile),
+    /// An environment variable that holds the value.
+    #[serde(rename = "env")]
+    Env(SecretEnv),
+}
+
+/// `{ file = "..." }`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretFile {
+    /// The file's path, relative to the configuration file that names it.
+    #[schemars(extend("x-path" = true))]
+    pub file: PathBuf,
+}
+
+/// `{ env = "..." }`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretEnv {
+    /// The variable's name.
+    pub env: String,
+}
+
+impl fmt::Debug for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(_) => f.write_str("***"),
+            Self::File(file) => fmt::Debug::fmt(file, f),
+            Self::Env(env) => fmt::Debug::fmt(env, f),
+        }
+    }
+}
+
+/// A secret: one source, or two while it is rotated (both are accepted, the first is used to send).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub OneOrMany<SecretSource>);
+
+impl Secret {
+    /// The sources, first to send.
+    #[must_use]
+    pub fn sources(&self) -> &[SecretSource] {
+        self.0.as_slice()
+    }
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let source = generator.subschema_for::<SecretSource>();
+        json_schema!({
+            "description": "A secret: \"literal\" (warns), { file = \"...\" } or { env = \"...\" }; a list of two while it is rotated.",
+            "anyOf": [source, { "type": "array", "items": source, "minItems": 1, "maxItems": 2 }]
+        })
+    }
+}
+
+/// A resolved secret's value. Prints as `***` everywhere; [`SecretValue::expose`] is the only way to it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SecretValue(String);
+
+impl SecretValue {
+    /// Wraps a value that was read.
+    #[must_use]
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
