@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -15,8 +14,7 @@ pub struct Server {
     /// Addresses to listen on: `host:port`, `[::1]:port` or `unix:/path`. Changing it needs a restart.
     pub listen: Vec<String>,
     /// Networks of the proxies whose `X-Forwarded-*` headers are believed. Default: none.
-    #[schemars(with = "Vec<String>")]
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Vec<String>,
     /// Serve TLS with this certificate and key; re-read when the files change. Default: plain HTTP.
     pub tls: Option<Tls>,
     /// How long requests under way may take after a stop was asked for.

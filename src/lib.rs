@@ -1,0 +1,3 @@
+//! Countersign: a declarative OpenID Connect federation broker.
+
+pub mod config;
