@@ -1,3 +1,5 @@
 //! Countersign: a declarative OpenID Connect federation broker.
 
 pub mod config;
+pub mod env;
+pub mod store;

@@ -1,0 +1,101 @@
+//! What the broker may not read by itself: the time and randomness. Both are handed in, so that tests move time and
+//! repeat draws. The only module that touches the system clock or the operating system's generator.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The time, in whole seconds since the Unix epoch. A handler reads it once and passes it on as `now`.
+pub trait Clock: Send + Sync {
+    /// Seconds since the Unix epoch.
+    fn now(&self) -> i64;
+}
+
+/// The machine's clock.
+#[derive(Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> i64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    }
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// A clock that stands at `now`.
+    #[must_use]
+    pub fn at(now: i64) -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(now)))
+    }
+
+    /// Moves the clock by `seconds`, backwards when negative.
+    pub fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Random bytes for identifiers, secrets and nonces.
+pub trait Random: Send + Sync {
+    /// Fills `buffer` with unpredictable bytes.
+    ///
+    /// # Errors
+    /// When the generator is not available; nothing may be issued then.
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomUnavailable>;
+}
+
+/// The generator gave nothing.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the random generator is not available")]
+pub struct RandomUnavailable;
+
+/// The operating system's generator.
+#[derive(Debug)]
+pub struct SystemRandomness(SystemRandom);
+
+impl Default for SystemRandomness {
+    fn default() -> Self {
+        Self(SystemRandom::new())
+    }
+}
+
+impl Random for SystemRandomness {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomUnavailable> {
+        self.0.fill(buffer).map_err(|_| RandomUnavailable)
+    }
+}
+
+impl dyn Random {
+    /// An unguessable value: 256 random bits, base64url, 43 characters.
+    ///
+    /// # Errors
+    /// When the generator is not available.
+    pub fn secret(&self) -> Result<String, RandomUnavailable> {
+        let mut bytes = [0_u8; 32];
+        self.fill(&mut bytes)?;
+        Ok(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// A unique identifier: 128 random bits, base64url, 22 characters.
+    ///
+    /// # Errors
+    /// When the generator is not available.
+    pub fn id(&self) -> Result<String, RandomUnavailable> {
+        let mut bytes = [0_u8; 16];
+        self.fill(&mut bytes)?;
+        Ok(URL_SAFE_NO_PAD.encode(bytes))
+    }
+}

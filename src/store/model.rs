@@ -1,0 +1,288 @@
+//! What is persisted: plain records, the same for every backend.
+//!
+//! Times are seconds since the Unix epoch. Secrets that come back (state, codes, refresh tokens, cookies) appear only as
+//! [`TokenHash`]. Fields marked *sealed* are encrypted by the backend before they are written.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// SHA-256 of a secret that was handed out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl TokenHash {
+    /// Hashes a secret as it was presented.
+    #[must_use]
+    pub fn of(secret: &str) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, secret.as_bytes());
+        let mut hash = [0_u8; 32];
+        hash.copy_from_slice(digest.as_ref());
+        Self(hash)
+    }
+}
+
+impl std::fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenHash")
+    }
+}
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct User {
+    /// Internal id, never shown.
+    pub id: String,
+    /// Unique by [`User::username_key`].
+    pub username: String,
+    /// What two names share when a person could mistake one for the other; unique.
+    pub username_key: String,
+    /// The public subject (OIDC Core §8); never changes.
+    pub sub: String,
+    /// Stored attributes, as last synchronised. Sealed.
+    pub profile: Map<String, Value>,
+    /// Taken away at run time (`users disable`).
+    pub disabled: bool,
+    /// When the account was made.
+    pub created_at: i64,
+}
+
+/// The key of a [`Link`]: an upstream account. The issuer is part of it, so that a re-pointed provider is another one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LinkKey {
+    /// Provider id.
+    pub provider: String,
+    /// The provider's issuer at the time.
+    pub issuer: String,
+    /// The upstream `sub`.
+    pub subject: String,
+}
+
+/// An upstream account that is a [`User`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// The upstream account.
+    pub key: LinkKey,
+    /// The account here.
+    pub user_id: String,
+    /// The upstream claims of the last sign-in or refresh. Sealed.
+    pub claims: Map<String, Value>,
+    /// When those claims were obtained.
+    pub claims_at: i64,
+    /// The address that `link_by = "verified_email"` compares: lower case, only when the provider verified it.
+    pub verified_email: Option<String>,
+    /// The upstream refresh token. Sealed.
+    pub refresh_token: Option<String>,
+    /// When the link was made.
+    pub created_at: i64,
+}
+
+/// A single sign-on session of one browser.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Internal id; also the `sid` that apps see (OIDC Back-Channel Logout §2.1).
+    pub id: String,
+    /// Whose it is.
+    pub user_id: String,
+    /// The upstream account that vouched.
+    pub link: LinkKey,
+    /// When the user last proved who they are to the provider.
+    pub auth_time: i64,
+    /// Authentication context class, as the provider said.
+    pub acr: Option<String>,
+    /// Authentication methods, as the provider said.
+    pub amr: Vec<String>,
+    /// The upstream ID token, for `id_token_hint` at the provider's logout. Sealed.
+    pub upstream_id_token: Option<String>,
+    /// The upstream session id, for the provider's back-channel logout.
+    pub upstream_sid: Option<String>,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it was last used.
+    pub last_active: i64,
+    /// Ends when unused for this many seconds.
+    pub max_inactive: i64,
+    /// Ends then at the latest.
+    pub expires_at: i64,
+}
+
+impl Session {
+    /// Whether it still stands at `now`.
+    #[must_use]
+    pub fn is_live(&self, now: i64) -> bool {
+        now < self.expires_at && now < self.last_active.saturating_add(self.max_inactive)
+    }
+}
+
+/// A sign-in that left for the provider (10 minutes).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Login {
+    /// Hash of the `state` sent to the provider.
+    pub state: TokenHash,
+    /// Hash of the cookie's browser secret.
+    pub browser: TokenHash,
+    /// Everything else, as the flow wrote it. Sealed.
+    pub data: Value,
+    /// Gone then.
+    pub expires_at: i64,
+}
+
+/// A request that waits for a person: at the sign-in page, or at the consent page (10 minutes).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interaction {
+    /// Hash of the id in the page's form.
+    pub id: TokenHash,
+    /// Hash of the cookie's browser secret.
+    pub browser: TokenHash,
+    /// Everything else, as the flow wrote it. Sealed.
+    pub data: Value,
+    /// Gone then.
+    pub expires_at: i64,
+}
+
+/// What an app was granted: the root of a refresh family and of its access tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Id; the part of an access token's `jti` before the dot.
+    pub id: String,
+    /// Key of the client in the file.
+    pub client: String,
+    /// Whose claims; `None` for `client_credentials`.
+    pub user_id: Option<String>,
+    /// The upstream account that vouched.
+    pub link: Option<LinkKey>,
+    /// The session that it dies with; `None` with `offline_access`.
+    pub session_id: Option<String>,
+    /// The `sid` its tokens carry, whether or not it dies with the session.
+    pub sid: Option<String>,
+    /// Granted scopes, in the order asked for.
+    pub scopes: Vec<String>,
+    /// Resources that tokens may be for (RFC 8707).
+    pub resources: Vec<String>,
+    /// `nonce` of the authorization request.
+    pub nonce: Option<String>,
+    /// The `claims` parameter (OIDC Core §5.5).
+    pub claims_request: Option<Value>,
+    /// When the user last proved who they are.
+    pub auth_time: i64,
+    /// Authentication context class.
+    pub acr: Option<String>,
+    /// Authentication methods.
+    pub amr: Vec<String>,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it was taken away.
+    pub revoked_at: Option<i64>,
+    /// Gone then: no token of it can be valid any more.
+    pub expires_at: i64,
+}
+
+/// An authorization code, with all that its redemption needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Code {
+    /// Hash of the code.
+    pub hash: TokenHash,
+    /// The grant that its redemption makes.
+    pub grant: Grant,
+    /// The redirect URI of the authorization request, and whether it was sent there.
+    pub redirect_uri: String,
+    /// PKCE challenge (S256).
+    pub code_challenge: Option<String>,
+    /// When it was redeemed.
+    pub used_at: Option<i64>,
+    /// Not redeemable from then on.
+    pub expires_at: i64,
+}
+
+/// One refresh token of a family.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RefreshToken {
+    /// Hash of the token.
+    pub hash: TokenHash,
+    /// Its family.
+    pub grant_id: String,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it was exchanged for its successor.
+    pub used_at: Option<i64>,
+    /// Dies then when unused.
+    pub expires_at: i64,
+    /// When its family dies, however much it is used.
+    pub family_expires_at: i64,
+}
+
+/// A user's remembered answer on a client's consent page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Consent {
+    /// Who answered.
+    pub user_id: String,
+    /// Key of the client.
+    pub client: String,
+    /// Scopes allowed.
+    pub scopes: Vec<String>,
+    /// When.
+    pub granted_at: i64,
+}
+
+/// Where a signing key stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// Published, not signing yet.
+    Next,
+    /// Signs.
+    Current,
+    /// Verifies only.
+    Retired,
+}
+
+/// A signing key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SigningKey {
+    /// Key id (RFC 7638 thumbprint).
+    pub kid: String,
+    /// JWS algorithm name.
+    pub algorithm: String,
+    /// PKCS#8 document. Sealed.
+    pub private: Vec<u8>,
+    /// Where it stands.
+    pub state: KeyState,
+    /// When it was made.
+    pub created_at: i64,
+    /// When it began to sign.
+    pub activated_at: Option<i64>,
+    /// When it stopped signing.
+    pub retired_at: Option<i64>,
+}
+
+/// A decision, kept for `explain --trace`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredTrace {
+    /// The trace id that pages and logs show.
+    pub id: String,
+    /// The account, where one was found.
+    pub user_id: Option<String>,
+    /// Key of the client.
+    pub client: Option<String>,
+    /// The decision, step by step. Sealed.
+    pub data: Value,
+    /// When.
+    pub at: i64,
+    /// Gone then.
+    pub expires_at: i64,
+}
+
+impl Serialize for TokenHash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use base64::Engine as _;
+        serializer.serialize_str(&base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for TokenHash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use base64::Engine as _;
+        let text = String::deserialize(deserializer)?;
+        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).map_err(serde::de::Error::custom)?;
+        <[u8; 32]>::try_from(bytes).map(Self).map_err(|_| serde::de::Error::custom("a SHA-256 hash has 32 bytes"))
+    }
+}
