@@ -1,5 +1,6 @@
 //! Countersign: a declarative OpenID Connect federation broker.
 
 pub mod config;
+pub mod core;
 pub mod env;
 pub mod store;

@@ -1,0 +1,3 @@
+//! The pure core: what decides.
+
+pub mod expression;
