@@ -13,8 +13,11 @@ use super::Problem;
 
 /// Longest expression, in bytes.
 const SOURCE_BYTES: usize = 8 * 1024;
-/// Deepest nesting of a parsed expression.
-const DEPTH: usize = 160;
+/// Deepest nesting of brackets, and of a parsed expression.
+const BRACKETS: usize = 32;
+const DEPTH: usize = 400;
+/// Most operators, selections and calls in a row: each nests the parsed expression one level deeper.
+const CHAIN: usize = 200;
 /// What one evaluation may spend: one unit an iteration, and one for every 16 bytes or items of a value built in a loop.
 const BUDGET: u64 = 200_000;
 /// Most nodes of a result; strings count one more for every 64 bytes.
@@ -90,6 +93,41 @@ pub(super) fn check_source(source: &str) -> Result<(), Vec<Problem>> {
             suggestion: None,
         }]);
     }
+    check_nesting(source)
+}
+
+/// Counts brackets and chained operators outside of string literals: the parser recurses over them.
+fn check_nesting(source: &str) -> Result<(), Vec<Problem>> {
+    let too_deep = |offset| {
+        let message = "the expression is nested too deeply or chained too long; split it".to_owned();
+        Err(vec![Problem { offset, len: 1, message, suggestion: None }])
+    };
+    let (mut depth, mut chain) = (0_usize, 0_usize);
+    let mut quote: Option<char> = None;
+    let mut escaped = false;
+    for (offset, c) in source.char_indices() {
+        if let Some(open) = quote {
+            if !escaped && c == open {
+                quote = None;
+            }
+            escaped = !escaped && c == '\\';
+            continue;
+        }
+        match c {
+            '"' | '\'' => quote = Some(c),
+            '(' | '[' | '{' => {
+                depth += 1;
+                chain += 1;
+            }
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            '+' | '-' | '*' | '/' | '%' | '.' | '!' | '?' | '<' | '>' | '=' => chain += 1,
+            ',' => chain = 0,
+            _ => {}
+        }
+        if depth > BRACKETS || chain > CHAIN {
+            return too_deep(offset);
+        }
+    }
     Ok(())
 }
 
@@ -160,7 +198,10 @@ fn rewrite(node: &mut IdedExpr, in_loop: bool) {
             rewrite(&mut c.loop_cond, true);
             rewrite(&mut c.loop_step, true);
             rewrite(&mut c.result, in_loop);
-            wrap(&mut c.loop_cond);
+            // A literal condition marks the appending loops that `cel` runs in place, as long as it stays a literal.
+            if !matches!(c.loop_cond.expr, Expr::Literal(_)) {
+                wrap(&mut c.loop_cond);
+            }
             wrap_step(&mut c.loop_step);
         }
         Expr::List(list) => list.elements.iter_mut().for_each(|element| rewrite(element, in_loop)),
@@ -181,8 +222,8 @@ fn rewrite_entry(entry: &mut EntryExpr, in_loop: bool) {
     }
 }
 
-/// `map` and `filter` append `[x]` to the accumulator, `filter` behind a condition: `cel` takes a short cut there that
-/// leaves the loop condition out, so the element and the condition are metered themselves.
+/// `map` and `filter` append `[x]` to the accumulator, `filter` behind a condition: the element and the condition are
+/// metered themselves there.
 fn wrap_step(step: &mut IdedExpr) {
     let Expr::Call(call) = &mut step.expr else { return };
     match call.func_name.as_str() {
