@@ -293,7 +293,7 @@ fn find_name(source: &str, name: &str, from: usize) -> Option<usize> {
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     known
         .map(|candidate| (strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(4))
+        .filter(|(distance, candidate)| *distance < candidate.len() && *distance <= candidate.len().div_ceil(4))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate.to_owned())
 }

@@ -1,0 +1,175 @@
+//! Roles and permissions: what the provider asserts, what the rules add, what the file gives, and the default.
+//!
+//! No role appears without a line of the file that made it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::expression::Bindings;
+use super::policy::{Policy, ProviderPolicy, RoleRule};
+use super::trace::{Stage, Trace};
+use crate::config::policy::{DefaultRolesWhen, Each};
+
+/// What a user may be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Granted {
+    /// Roles, sorted.
+    pub roles: Vec<String>,
+    /// Permissions of the declared ones, sorted.
+    pub permissions: Vec<String>,
+    /// Roles among them that no line declares: `create_roles` made them.
+    pub system: Vec<String>,
+}
+
+/// What the rules read.
+pub struct RoleFacts<'a> {
+    /// The `user` variable.
+    pub user: &'a Map<String, Value>,
+    /// Upstream and local groups.
+    pub groups: &'a [String],
+    /// Roles as the provider sent them.
+    pub asserted: &'a [String],
+    /// The username, for `[users]`.
+    pub username: &'a str,
+}
+
+/// Gives roles, in the order of the language: asserted, rules, `[users]`, default.
+pub fn grant(policy: &Policy, provider: &ProviderPolicy, facts: &RoleFacts<'_>, trace: &mut Trace) -> Granted {
+    let mut roles = BTreeSet::new();
+    let mut system = Vec::new();
+    let asserted = permitted(provider, facts.asserted, trace);
+    assert_roles(policy, provider, &asserted, &mut roles, &mut system, trace);
+    apply_rules(policy, provider, facts, &asserted, &mut roles, trace);
+    if let Some(user) = policy.declared(facts.username) {
+        for role in &user.roles {
+            trace.add(Stage::Roles, Some(&user.source), format!("role {role}: given to this user"));
+            roles.insert(role.clone());
+        }
+    }
+    let lacking = match policy.default_roles_when {
+        DefaultRolesWhen::NoRoles => roles.is_empty(),
+        DefaultRolesWhen::NoGroups => facts.groups.is_empty(),
+    };
+    if lacking {
+        let (defaults, source) = &policy.default_roles;
+        for role in defaults {
+            trace.add(Stage::Roles, Some(source), format!("role {role}: by default"));
+            roles.insert(role.clone());
+        }
+    }
+    let declared = roles.iter().filter_map(|role| policy.roles.get(role));
+    let permissions: BTreeSet<String> = declared.flat_map(|(permissions, _)| permissions.iter().cloned()).collect();
+    Granted { roles: roles.into_iter().collect(), permissions: permissions.into_iter().collect(), system }
+}
+
+/// The asserted roles that `asserted_roles` lets through, in the spelling of their declaration.
+fn permitted(provider: &ProviderPolicy, asserted: &[String], trace: &mut Trace) -> Vec<String> {
+    let Some((permitted, source)) = &provider.asserted_roles else { return asserted.to_vec() };
+    let mut kept = Vec::new();
+    let mut dropped = 0_usize;
+    for role in asserted {
+        match permitted.iter().find(|name| *name == role) {
+            Some(name) => kept.push(name.clone()),
+            None => dropped += 1,
+        }
+    }
+    if dropped > 0 {
+        trace.add(Stage::Roles, Some(source), format!("{dropped} asserted roles are not among asserted_roles"));
+    }
+    kept
+}
+
+fn assert_roles(
+    policy: &Policy,
+    provider: &ProviderPolicy,
+    asserted: &[String],
+    roles: &mut BTreeSet<String>,
+    system: &mut Vec<String>,
+    trace: &mut Trace,
+) {
+    let mut unknown = 0_usize;
+    for role in asserted {
+        if let Some((_, source)) = policy.roles.get(role) {
+            trace.add(Stage::Roles, Some(source), format!("role {role}: asserted by the provider"));
+            roles.insert(role.clone());
+        } else if provider.create_roles {
+            trace.add(Stage::Roles, Some(&provider.source), format!("role {role}: asserted, made a System role"));
+            system.push(role.clone());
+            roles.insert(role.clone());
+        } else {
+            unknown += 1;
+        }
+    }
+    if unknown > 0 {
+        trace.add(Stage::Roles, Some(&provider.source), format!("{unknown} asserted roles are not declared: ignored"));
+    }
+}
+
+fn apply_rules(
+    policy: &Policy,
+    provider: &ProviderPolicy,
+    facts: &RoleFacts<'_>,
+    asserted: &[String],
+    roles: &mut BTreeSet<String>,
+    trace: &mut Trace,
+) {
+    if policy.role_rules.is_empty() {
+        return;
+    }
+    let mut bindings = Bindings::new(&policy.engine);
+    bindings.set_object("user", facts.user);
+    bindings.set("groups", &facts.groups.to_vec().into());
+    bindings.set("roles", &asserted.to_vec().into());
+    bindings.set("provider", &Value::from(provider.id.as_str()));
+    for rule in &policy.role_rules {
+        if rule.provider.as_ref().is_some_and(|only| *only != provider.id) {
+            continue;
+        }
+        if let Some(when) = &rule.when {
+            match when.expression.holds(&bindings) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    trace.add(Stage::Roles, Some(&when.source), format!("rule does not match: {error}"));
+                    continue;
+                }
+            }
+        }
+        for role in given(rule, facts.groups, asserted) {
+            trace.add(Stage::Roles, Some(&rule.source), format!("role {role}: by rule"));
+            roles.insert(role);
+        }
+    }
+}
+
+/// The roles of a rule whose condition holds.
+fn given(rule: &RoleRule, groups: &[String], asserted: &[String]) -> Vec<String> {
+    let Some((each, pattern)) = &rule.each else { return rule.roles.clone() };
+    let items = match each {
+        Each::Groups => groups,
+        Each::Roles => asserted,
+    };
+    let mut given = Vec::new();
+    for item in items {
+        let Some(captures) = pattern.captures(item) else { continue };
+        let named: BTreeMap<&str, &str> =
+            pattern.capture_names().flatten().filter_map(|name| Some((name, captures.name(name)?.as_str()))).collect();
+        given.extend(rule.roles.iter().filter_map(|template| fill(template, &named)));
+    }
+    given
+}
+
+/// Fills `{name}` placeholders; `None` when one of them captured nothing, or would leave the role empty.
+fn fill(template: &str, named: &BTreeMap<&str, &str>) -> Option<String> {
+    let mut filled = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, tail) = after.split_once('}')?;
+        filled.push_str(before);
+        filled.push_str(named.get(name).filter(|value| !value.is_empty())?);
+        rest = tail;
+    }
+    filled.push_str(rest);
+    (!filled.is_empty()).then_some(filled)
+}
