@@ -2,4 +2,6 @@
 
 pub mod config;
 pub mod env;
+pub mod outbound;
+pub mod rp;
 pub mod store;
