@@ -9,7 +9,7 @@ use crate::keys::{KeyPolicy, Keys, KeysError};
 use crate::op::Services;
 use crate::outbound::HttpClient;
 use crate::reload::ReloadStatus;
-use crate::rp::Upstreams;
+use crate::rp::RelyingParty;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::web::pages::Pages;
@@ -61,7 +61,7 @@ impl App {
             random,
             store,
             keys: Arc::new(keys),
-            upstreams: Arc::new(Upstreams::new(http)),
+            upstreams: Arc::new(RelyingParty::new(http)),
             refreshes: Arc::default(),
         };
         let pages = Pages::new(&snapshot.issuer.path).map_err(|error| StartError::Pages(error.to_string()))?;

@@ -11,6 +11,7 @@ use super::issue::ID_TOKEN_TYPE;
 use super::params::Params;
 use super::request::{self, AuthorizeRequest, ReturnAddress};
 use crate::config::client::Consent;
+use crate::config::scalar::SecretValue;
 use crate::core::decision::Decision;
 use crate::core::policy::ProviderPolicy;
 use crate::core::trace::Refusal;
@@ -497,21 +498,22 @@ async fn leave(cx: &Cx<'_>, provider: &str, request: AuthorizeRequest, browser: 
     let removed = || PageError::new(403, "provider_removed", format!("provider {provider} is not there"));
     let settings = cx.snapshot.providers.get(provider).ok_or_else(removed)?;
     let random = cx.random();
-    let (state, nonce, code_verifier) = (random.secret()?, random.secret()?, random.secret()?);
+    let (state, nonce) = (random.secret()?, random.secret()?);
+    let code_verifier = SecretValue::new(random.secret()?);
+    let prompt = request.prompt.values();
     let begin = BeginParams {
         state: &state,
         nonce: &nonce,
         code_verifier: &code_verifier,
-        prompt_login: request.prompt.login,
-        prompt_select_account: request.prompt.select_account,
-        prompt_consent: request.prompt.consent,
-        max_age: request.max_age,
+        redirect_uri: &settings.redirect_uri,
+        prompt: &prompt,
+        max_age: request.max_age.and_then(|age| u64::try_from(age).ok()),
         login_hint: request.login_hint.as_deref(),
         ui_locales: request.ui_locales.as_deref(),
         acr_values: request.acr_values.as_deref(),
     };
     let url = match cx.services.upstreams.begin(settings, &begin, cx.now).await {
-        Ok(url) => url,
+        Ok(url) => url.to_string(),
         Err(error) => return Err(super::callback::upstream_stop(cx, &request, provider, &error)),
     };
     let (binding, cookies) = binding(cx, browser)?;
@@ -519,7 +521,7 @@ async fn leave(cx: &Cx<'_>, provider: &str, request: AuthorizeRequest, browser: 
         provider: provider.to_owned(),
         issuer: cx.snapshot.policy.providers.get(provider).map(|p| p.issuer.clone()).unwrap_or_default(),
         nonce,
-        code_verifier,
+        code_verifier: code_verifier.expose().to_owned(),
         redirect_uri: settings.redirect_uri.clone(),
         started_at: cx.now,
         request,

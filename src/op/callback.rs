@@ -12,6 +12,7 @@ use super::decide::{self, app_request, facts, query, stored_trace};
 use super::error::{Code, OAuthError, PageError};
 use super::params::Params;
 use super::request::AuthorizeRequest;
+use crate::config::scalar::SecretValue;
 use crate::core::decision::{Decision, Evidence, begin};
 use crate::core::username;
 use crate::rp::{CallbackParams, Expected, RpError, UpstreamIdentity};
@@ -86,13 +87,13 @@ async fn finish(
         error_description: field("error_description"),
     };
     let request = &data.request;
+    let aged = request.max_age.map(|age| data.started_at.saturating_sub(age));
+    let code_verifier = SecretValue::new(data.code_verifier.clone());
     let expected = Expected {
         nonce: &data.nonce,
-        code_verifier: &data.code_verifier,
+        code_verifier: &code_verifier,
         redirect_uri: &data.redirect_uri,
-        started_at: data.started_at,
-        prompt_login: request.prompt.login,
-        max_age: request.max_age,
+        authenticated_after: request.prompt.login.then_some(data.started_at).or(aged),
     };
     let identity = match cx.services.upstreams.finish(settings, &callback, &expected, cx.now).await {
         Ok(identity) => identity,
@@ -274,7 +275,7 @@ fn session_row(cx: &Cx<'_>, identity: &UpstreamIdentity, key: &LinkKey, user: &U
         auth_time: identity.auth_time.unwrap_or(cx.now),
         acr: identity.acr.clone(),
         amr: identity.amr.clone(),
-        upstream_id_token: Some(identity.id_token.clone()),
+        upstream_id_token: Some(identity.id_token.expose().to_owned()),
         upstream_sid: identity.sid.clone(),
         created_at: cx.now,
         last_active: cx.now,

@@ -8,6 +8,7 @@ use super::authorize::{Browser, INTERACTION_LIFETIME, SetCookie, live_session};
 use super::error::PageError;
 use super::issue::ID_TOKEN_TYPE;
 use super::params::Params;
+use crate::config::scalar::SecretValue;
 use crate::snapshot::client::Client;
 use crate::snapshot::issuer::paths;
 use crate::store::SessionView;
@@ -245,11 +246,12 @@ async fn sign_out(
         let ours = cx.snapshot.issuer.url_of(&format!("{}{provider}", paths::LOGOUT_CALLBACK));
         let names_none = request.back.is_none();
         let back = settings.post_logout_redirect_uri.clone().filter(|_| names_none).unwrap_or(ours);
-        let hint = view.session.upstream_id_token.as_deref();
-        let url = cx.services.upstreams.end_session_url(settings, hint, Some(&back), Some(&state), cx.now).await;
+        let hint = view.session.upstream_id_token.clone().map(SecretValue::new);
+        let upstreams = &cx.services.upstreams;
+        let url = upstreams.end_session_url(settings, hint.as_ref(), Some((&back, &state)), cx.now).await;
         if let Some(url) = url {
             cookies.append(&mut more);
-            return Ok(Outcome { next: Next::Redirect(url), cookies });
+            return Ok(Outcome { next: Next::Redirect(url.to_string()), cookies });
         }
     }
     Ok(Outcome { next: after_sign_out(&request), cookies })

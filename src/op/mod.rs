@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use crate::env::{Clock, Random};
 use crate::keys::Keys;
-use crate::rp::Upstreams;
+use crate::rp::RelyingParty;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 
@@ -39,7 +39,7 @@ pub struct Services {
     /// Signing keys.
     pub keys: Arc<Keys>,
     /// The upstream providers.
-    pub upstreams: Arc<Upstreams>,
+    pub upstreams: Arc<RelyingParty>,
     /// One refresh at a time per upstream account.
     pub refreshes: Arc<decide::RefreshLocks>,
 }

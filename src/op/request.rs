@@ -52,6 +52,15 @@ pub struct Prompt {
     pub select_account: bool,
 }
 
+impl Prompt {
+    /// The values, as they are passed on to a provider.
+    #[must_use]
+    pub fn values(self) -> Vec<String> {
+        let named = [("login", self.login), ("consent", self.consent), ("select_account", self.select_account)];
+        named.into_iter().filter(|(_, asked)| *asked).map(|(name, _)| name.to_owned()).collect()
+    }
+}
+
 /// A valid authorization request. Immutable from here on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuthorizeRequest {

@@ -59,20 +59,20 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
 async fn status(State(admin): State<Arc<Admin>>) -> Response {
     let snapshot = admin.app.snapshot().load_full();
     let status = admin.app.reload_status();
-    let health = admin.app.services().upstreams.health(&snapshot.providers);
+    let upstreams = &admin.app.services().upstreams;
     let providers: Vec<_> = snapshot
         .policy
         .providers
         .values()
         .map(|provider| {
-            let health = health.get(&provider.id);
+            let health = snapshot.providers.get(&provider.id).map(|settings| upstreams.health(settings));
             json!({
                 "id": provider.id,
                 "name": snapshot.provider_name(&provider.id),
                 "issuer": provider.issuer,
                 "enabled": provider.enabled,
-                "healthy": health.map(|health| health.healthy),
-                "last_error": health.and_then(|health| health.last_error.clone()),
+                "healthy": health.as_ref().and_then(crate::rp::Health::healthy),
+                "last_error": health.and_then(|health| health.last_error).map(|(_, error)| error.to_string()),
             })
         })
         .collect();

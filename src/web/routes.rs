@@ -314,17 +314,17 @@ impl Exchange<'_> {
             action: self.cx.snapshot.issuer.path_of(crate::snapshot::issuer::paths::SIGN_IN),
             unknown_address: page.unknown_address,
         };
-        let targets = self.sign_in_targets(&page.client);
-        let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
         let html = self.edge.pages.sign_in(&self.frame(page.ui_locales.as_deref()), &view);
-        self.page(StatusCode::OK, html, &targets)
+        self.page(StatusCode::OK, html, &self.onward(&page.client))
     }
 
-    /// Where the redirects behind the sign-in form lead: browsers apply `form-action` to them.
-    fn sign_in_targets(&self, client: &str) -> Vec<String> {
-        let mut targets = self.cx.services.upstreams.authorization_origins(&self.cx.snapshot.providers);
-        targets.extend(self.cx.snapshot.clients.get(client).map(|client| client.redirect_uris.clone()).unwrap_or_default());
-        targets
+    /// Where the redirects behind a form may lead. Browsers apply `form-action` to the whole chain, and a provider may
+    /// send the browser on to hosts that nobody here knows, so any https is allowed; plain http is where it is declared.
+    fn onward(&self, client: &str) -> Vec<&str> {
+        let issuers = self.cx.snapshot.providers.values().map(|settings| settings.issuer());
+        let client = self.cx.snapshot.clients.get(client);
+        let uris = client.into_iter().flat_map(|client| client.redirect_uris.iter().chain(&client.post_logout_redirect_uris));
+        issuers.chain(uris.map(String::as_str)).filter(|url| url.starts_with("http://")).chain(["https:"]).collect()
     }
 
     fn consent(&self, page: &authorize::ConsentPage) -> Response {
@@ -343,10 +343,8 @@ impl Exchange<'_> {
             policy_uri: client.and_then(|client| client.policy_uri.clone()),
             tos_uri: client.and_then(|client| client.tos_uri.clone()),
         };
-        let targets = client.map(|client| client.redirect_uris.clone()).unwrap_or_default();
-        let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
         let html = self.edge.pages.consent(&self.frame(page.ui_locales.as_deref()), &view);
-        self.page(StatusCode::OK, html, &targets)
+        self.page(StatusCode::OK, html, &self.onward(&page.client))
     }
 
     fn logout(&self, outcome: logout::Outcome) -> Response {
@@ -366,12 +364,8 @@ impl Exchange<'_> {
                     interaction: interaction.clone(),
                     action: self.cx.snapshot.issuer.path_of(crate::snapshot::issuer::paths::CONFIRM_SIGN_OUT),
                 };
-                let mut targets = self.cx.services.upstreams.end_session_origins(&self.cx.snapshot.providers);
-                let client = client.as_ref().and_then(|key| self.cx.snapshot.clients.get(key));
-                targets.extend(client.map(|client| client.post_logout_redirect_uris.clone()).unwrap_or_default());
-                let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
                 let html = self.edge.pages.confirm_sign_out(&self.frame(None), &view);
-                self.page(StatusCode::OK, html, &targets)
+                self.page(StatusCode::OK, html, &self.onward(client.as_deref().unwrap_or_default()))
             }
         };
         self.with_cookies(response, &outcome.cookies)
