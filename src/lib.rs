@@ -1,5 +1,6 @@
 //! Countersign: a declarative OpenID Connect federation broker.
 
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod env;
