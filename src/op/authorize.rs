@@ -560,7 +560,7 @@ fn resumed_client<'s>(cx: &'s Cx<'_>, request: &AuthorizeRequest) -> Result<&'s 
 /// Serves the sign-in page's form.
 pub async fn chosen(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
     let field = |name: &str| params.one(name).ok().flatten().unwrap_or_default().to_owned();
-    let request = match resume(cx, &field("interaction"), browser, false).await {
+    let request = match resume(cx, &field("csrf"), browser, false).await {
         Ok(Waiting::Choice { request }) => *request,
         Ok(Waiting::Consent { .. }) => {
             return Next::Error(PageError::new(400, "invalid_request", "not a sign-in form")).into();
@@ -572,7 +572,7 @@ pub async fn chosen(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome 
         Err(error) => return Next::Error(error).into(),
     };
     let to = request.to.clone();
-    let (provider, address) = (field("provider"), field("address"));
+    let (provider, address) = (field("provider"), field("email"));
     let chosen = accepted(cx, client).find(|known| known.id == provider).map(|known| known.id.clone());
     let result = match chosen.or_else(|| by_address(cx, client, &address).map(|known| known.id.clone())) {
         Some(id) => {
@@ -591,7 +591,7 @@ pub async fn chosen(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome 
 /// Serves the consent page's form.
 pub async fn consented(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
     let field = |name: &str| params.one(name).ok().flatten().unwrap_or_default().to_owned();
-    let (request, session) = match resume(cx, &field("interaction"), browser, true).await {
+    let (request, session) = match resume(cx, &field("csrf"), browser, true).await {
         Ok(Waiting::Consent { request, session }) => (*request, session),
         Ok(Waiting::Choice { .. }) => {
             return Next::Error(PageError::new(400, "invalid_request", "not a consent form")).into();

@@ -28,6 +28,8 @@ pub enum Next {
     },
     /// Go there: the provider's logout, or the app.
     Redirect(String),
+    /// The user stays signed in.
+    Stay,
     /// Signed out.
     Done {
         /// Key of the client that asked, where one is known.
@@ -206,11 +208,14 @@ pub async fn confirmed(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outco
 }
 
 async fn answer(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Result<Outcome, PageError> {
-    let id = params.one("interaction").ok().flatten().unwrap_or_default();
+    let id = params.one("csrf").ok().flatten().unwrap_or_default();
     let waiting = take(cx, id, browser).await?;
     let Waiting::SignOut { request } = waiting else {
         return Err(PageError::new(400, "invalid_request", "not a sign-out form"));
     };
+    if params.one("decision") == Ok(Some("stay")) {
+        return Ok(only(Next::Stay));
+    }
     match live_session(cx, browser).await? {
         Some(view) => sign_out(cx, request, &view, browser).await,
         None => Ok(only(after_sign_out(&request))),
