@@ -2,4 +2,5 @@
 
 pub mod config;
 pub mod env;
+pub mod keys;
 pub mod store;
