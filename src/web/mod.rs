@@ -1,0 +1,3 @@
+//! The web edge: what people and apps meet over HTTP.
+
+pub mod pages;
