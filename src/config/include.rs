@@ -9,7 +9,7 @@ use super::load::{Involved, Unreadable, file_source};
 use super::locate::{At, Layers};
 use super::problem::{Problems, Severity, did_you_mean, list, quote};
 use super::shape::{Shape, Types};
-use super::tree::{Data, Entry, Node, Span, Table, parse};
+use super::tree::{Damage, Data, Entry, Node, Span, Table, parse};
 
 /// Reads files; collects texts, problems and what is involved.
 pub(super) struct Reader<'f> {
@@ -17,8 +17,8 @@ pub(super) struct Reader<'f> {
     pub(super) layers: Layers,
     pub(super) problems: Problems,
     pub(super) involved: Involved,
-    /// Places that are not TOML, and whether the rest of the file was understood all the same.
-    pub(super) syntax: Vec<(Span, bool)>,
+    /// Places that are not TOML, and how much each makes unreadable.
+    pub(super) syntax: Vec<(Span, Damage)>,
     /// Files that were read, with the place that includes them.
     seen: BTreeMap<PathBuf, Option<Span>>,
     base: Table,
@@ -74,10 +74,10 @@ impl<'f> Reader<'f> {
         let source = file_source(&mut self.layers, path, text);
         let (table, errors) = parse(self.layers.text(source), source);
         for error in errors {
-            if !error.harmless {
+            if error.damage != Damage::Nothing {
                 self.layers.mark_broken(source);
             }
-            self.syntax.push((error.span, error.harmless));
+            self.syntax.push((error.span, error.damage));
             let problem = self.layers.problem_at(Severity::Error, error.span, String::new(), error.message);
             self.problems.push(problem.suggest_maybe(error.suggestion.map(str::to_owned)));
         }

@@ -17,7 +17,7 @@ use super::include::Reader;
 use super::locate::{At, Layers, SourceKind};
 use super::problem::{Problems, Severity, quote};
 use super::structure::{self, Broken, sqlite_below};
-use super::tree::{Table, to_dict};
+use super::tree::{Damage, Span, Table, to_dict};
 
 /// What a configuration is read from.
 #[derive(Clone, Debug, Default)]
@@ -96,11 +96,11 @@ pub fn load(inputs: &Inputs, files: &dyn Files) -> Result<Loaded, Unreadable> {
     layers.add_tree(environment);
 
     let mut values = merge(&layers);
-    let partial = syntax.iter().any(|(_, harmless)| !harmless);
+    let partial = syntax.iter().any(|(_, damage)| *damage != Damage::Nothing);
     let mut found = Problems::default();
     let outcome = structure::check(&mut values, &layers, &mut found, partial);
     layers.mask(outcome.masks);
-    problems.append(without_lines(found, &layers, &syntax));
+    problems.append(readable(found, &layers, &syntax));
     involved.files.extend(outcome.files);
     let mut loaded = Loaded { config: None, layers, problems, involved, broken: outcome.broken, values };
     if !partial && outcome.usable {
@@ -115,12 +115,20 @@ fn merge(layers: &Layers) -> Dict {
     figment.data().ok().and_then(|mut profiles| profiles.remove(&Profile::Default)).unwrap_or_default()
 }
 
-/// A line that is not TOML was reported; what was made of it is not reported again.
-fn without_lines(found: Problems, layers: &Layers, syntax: &[(super::tree::Span, bool)]) -> Problems {
+/// What is not TOML was reported; what was made of it is not reported again.
+fn readable(found: Problems, layers: &Layers, syntax: &[(Span, Damage)]) -> Problems {
+    if syntax.is_empty() {
+        return found;
+    }
     let lines: BTreeSet<String> = syntax.iter().map(|(span, _)| layers.describe(*span)).collect();
+    let lost = |span: Span| {
+        let rest = syntax.iter().filter(|(_, damage)| *damage == Damage::Rest);
+        rest.map(|(from, _)| from).any(|from| from.source == span.source && from.start <= span.start)
+    };
     let mut kept = Problems::default();
     for problem in &found {
-        if lines.is_empty() || !lines.contains(&format!("{}:{}", problem.file, problem.line)) {
+        let on_line = lines.contains(&format!("{}:{}", problem.file, problem.line));
+        if !on_line && !problem.span.is_some_and(lost) {
             kept.push(problem.clone());
         }
     }

@@ -127,7 +127,7 @@ impl Walk<'_> {
         let outer = self.hide;
         if shape.secret {
             self.hide = true;
-            self.mask(value, at);
+            self.mask(Some(shape), value, at);
         }
         let fits = self.visible_value(shape, value, at);
         self.hide = outer;
@@ -143,7 +143,7 @@ impl Walk<'_> {
         if !shape.alternatives.is_empty() {
             return match choose(&shape.alternatives, types, value) {
                 Some(alternative) => self.value(alternative, value, at),
-                None => true,
+                None => self.misfit(at, &shape.describe(), "a table of other keys", None),
             };
         }
         match value {
@@ -279,7 +279,7 @@ impl Walk<'_> {
         if sounds_secret(key)
             || near.as_ref().and_then(|near| shape.properties.get(near)).is_some_and(|near| near.secret)
         {
-            self.mask(value, at);
+            self.mask(None, value, at);
         }
         let suggestion = if key == "disabled" && shape.properties.contains_key("enabled") {
             Some("write `enabled = false`".to_owned())
@@ -334,14 +334,20 @@ impl Walk<'_> {
         }
     }
 
-    fn mask(&mut self, value: &Value, at: &At<'_>) {
+    /// Never shows a secret's value; where it is to be found (`file`, `env`) may be shown.
+    fn mask(&mut self, shape: Option<&Shape>, value: &Value, at: &At<'_>) {
         match value {
             Value::Array(_, items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.mask(item, &at.index(index));
+                    self.mask(shape, item, &at.index(index));
                 }
             }
-            Value::Dict(..) => {}
+            Value::Dict(_, dict) => {
+                let known = |key: &str| shape.is_some_and(|shape| has_property(shape, key));
+                for (key, value) in dict.iter().filter(|(key, _)| !known(key)) {
+                    self.mask(None, value, &at.key(key));
+                }
+            }
             _ => self.out.masks.extend(self.layers.value_span(at)),
         }
     }
@@ -388,15 +394,23 @@ fn types_of(value: &Value) -> Types {
     }
 }
 
-/// The alternative that a value is meant as: of its type, and of several tables the one whose keys it has.
+fn has_property(shape: &Shape, key: &str) -> bool {
+    shape.properties.contains_key(key) || shape.alternatives.iter().any(|alternative| has_property(alternative, key))
+}
+
+/// The alternative that a value is meant as: of its type, and of several tables the one whose keys it has. `None`: none.
 fn choose<'s>(alternatives: &'s [Shape], types: Types, value: &Value) -> Option<&'s Shape> {
-    let fitting = alternatives.iter().filter(|alternative| alternative.accepts(types));
-    let score = |shape: &Shape| match value {
-        Value::Dict(_, dict) => dict.keys().filter(|key| shape.properties.contains_key(*key)).count(),
-        _ => 0,
+    let fitting: Vec<&Shape> = alternatives.iter().filter(|alternative| alternative.accepts(types)).collect();
+    let Value::Dict(_, dict) = value else { return fitting.first().copied() };
+    let score = |shape: &Shape| {
+        let known = || shape.properties.keys().map(String::as_str);
+        let exact = dict.keys().filter(|key| shape.properties.contains_key(*key)).count();
+        let near = dict.keys().filter(|key| nearest(key, known()).is_some()).count();
+        2 * exact + near
     };
     // The first of equals: `max_by_key` would take the last.
-    fitting.rev().max_by_key(|shape| score(shape))
+    let best = fitting.iter().rev().max_by_key(|shape| score(shape)).copied();
+    best.filter(|shape| fitting.len() == 1 || score(shape) > 0)
 }
 
 fn type_hint(shape: &Shape, value: &Value, at: &At<'_>) -> Option<String> {

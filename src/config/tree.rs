@@ -61,22 +61,67 @@ pub(super) struct Entry {
 /// A table by key.
 pub(super) type Table = BTreeMap<String, Entry>;
 
+/// How much of a text an error makes unreadable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Damage {
+    /// Nothing: all else was understood.
+    Nothing,
+    /// Its line.
+    Line,
+    /// All that follows.
+    Rest,
+}
+
 /// Something wrong with the text as TOML.
 #[derive(Clone, Debug)]
 pub(super) struct SyntaxError {
     pub(super) span: Span,
     pub(super) message: String,
-    /// Whether the rest of the text was understood all the same.
-    pub(super) harmless: bool,
+    pub(super) damage: Damage,
     pub(super) suggestion: Option<&'static str>,
 }
 
 /// Reads a whole file. What could be understood comes back beside the errors.
 pub(super) fn parse(text: &str, source: u32) -> (Table, Vec<SyntaxError>) {
     let (table, errors) = DeTable::parse_recoverable(text);
+    let unclosed =
+        errors.iter().any(|error| error.message().contains("array") || error.message().contains("inline table"));
     let mut errors = tidy(text, source, &errors);
     let table = convert_table(table.get_ref(), source, &mut errors);
+    if let Some(open) = if unclosed { never_closed(&table, text) } else { None } {
+        errors.retain(|error| error.span.start < open.start);
+        let message = format!("the {} that begins here is never closed", bracket(text, open).1);
+        errors.push(SyntaxError { span: open, message, damage: Damage::Rest, suggestion: None });
+    }
     (table, errors)
+}
+
+/// The bracket that a value begins with, and what it opens.
+fn bracket(text: &str, span: Span) -> (Option<char>, &'static str) {
+    match text.get(span.range()).and_then(|token| token.chars().next()) {
+        Some('[') => (Some(']'), "array"),
+        Some('{') => (Some('}'), "table"),
+        _ => (None, "value"),
+    }
+}
+
+/// The first array or inline table that ends with the text instead of its bracket.
+fn never_closed(table: &Table, text: &str) -> Option<Span> {
+    let mut nodes: Vec<&Node> = table.values().map(|entry| &entry.value).collect();
+    let mut found: Option<Span> = None;
+    while let Some(node) = nodes.pop() {
+        let closes = bracket(text, node.span).0;
+        let token = text.get(node.span.range()).unwrap_or("");
+        if closes.is_some_and(|close| !token.ends_with(close)) && found.is_none_or(|found| node.span < found) {
+            found = Some(Span { end: node.span.start + 1, ..node.span });
+        }
+        match &node.data {
+            Data::Array(items) => nodes.extend(items),
+            Data::Table(table) => nodes.extend(table.values().map(|entry| &entry.value)),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Reads one value, as it may stand in an environment variable. `None` when the text is no TOML value.
@@ -87,15 +132,11 @@ pub(super) fn parse_value(text: &str, source: u32) -> Option<(Node, Vec<SyntaxEr
     Some((node, errors))
 }
 
-/// The parser goes on after an error, so one slip brings others: keeps the first of each line, and of an array or table
-/// that was never closed only the first of all.
+/// The parser goes on after an error, so one slip brings others: keeps the first of each line.
 fn tidy(text: &str, source: u32, errors: &[toml::de::Error]) -> Vec<SyntaxError> {
     let mut sorted: Vec<(Range<usize>, &str)> =
         errors.iter().map(|e| (e.span().unwrap_or(0..0), e.message())).collect();
     sorted.sort_by_key(|(span, _)| span.start);
-    let unclosed = sorted
-        .iter()
-        .any(|(_, message)| message.starts_with("unclosed array") || message.starts_with("unclosed inline"));
     let mut kept: Vec<SyntaxError> = Vec::new();
     let mut last_line = None;
     for (span, message) in sorted {
@@ -104,25 +145,28 @@ fn tidy(text: &str, source: u32, errors: &[toml::de::Error]) -> Vec<SyntaxError>
             continue;
         }
         last_line = Some(line);
-        let (message, suggestion) = reword(message, text.get(span.clone()).unwrap_or(""));
-        let harmless = message.starts_with("duplicate key");
-        kept.push(SyntaxError { span: Span::new(source, span), message, harmless, suggestion });
-        if unclosed && !harmless {
-            break;
-        }
+        let (message, damage, suggestion) = reword(message, text.get(span.clone()).unwrap_or(""));
+        kept.push(SyntaxError { span: Span::new(source, span), message, damage, suggestion });
     }
     kept
 }
 
-fn reword(message: &str, found: &str) -> (String, Option<&'static str>) {
+fn reword(message: &str, found: &str) -> (String, Damage, Option<&'static str>) {
     match message.split(", expected").next().unwrap_or(message) {
-        "duplicate key" => (format!("duplicate key `{found}`"), Some("set it once")),
-        "string values must be quoted" if found.trim().is_empty() => ("a value is missing".to_owned(), None),
-        "string values must be quoted" | "invalid boolean" => {
-            ("a string must be quoted".to_owned(), Some("put the value in double quotes"))
+        "duplicate key" => (format!("duplicate key `{found}`"), Damage::Nothing, Some("set it once")),
+        "string values must be quoted" if found.trim().is_empty() => {
+            ("a value is missing".to_owned(), Damage::Line, None)
         }
-        "key with no value" => ("a key needs a value".to_owned(), Some("write `key = value`, or `[table]`")),
-        _ => (message.to_owned(), None),
+        "string values must be quoted" | "invalid boolean" => {
+            ("a string must be quoted".to_owned(), Damage::Line, Some("put the value in double quotes"))
+        }
+        "key with no value" => {
+            ("a key needs a value".to_owned(), Damage::Rest, Some("write `key = value`, or `[table]`"))
+        }
+        "invalid basic string" | "invalid literal string" | "missing escaped value" => {
+            (message.to_owned(), Damage::Line, None)
+        }
+        _ => (message.to_owned(), Damage::Rest, None),
     }
 }
 
@@ -148,7 +192,7 @@ fn convert(value: &DeValue<'_>, span: Span, errors: &mut Vec<SyntaxError>) -> No
 }
 
 fn refuse(text: String, span: Span, message: &str, errors: &mut Vec<SyntaxError>) -> Data {
-    errors.push(SyntaxError { span, message: message.to_owned(), harmless: true, suggestion: None });
+    errors.push(SyntaxError { span, message: message.to_owned(), damage: Damage::Nothing, suggestion: None });
     Data::String(text)
 }
 

@@ -273,7 +273,7 @@ fn claims(context: &mut Context<'_>, at: &At<'_>, client: &Client, attributes: &
     for name in client.claims.keys() {
         let here = table.key(name);
         if PROTOCOL_CLAIMS.contains(&name.as_str()) {
-            context.error(&here, format!("the claim `{name}` can't be set: the protocol does"), "use another name");
+            context.key_error(&here, format!("the claim `{name}` can't be set: the protocol does"), "use another name");
         } else if name.is_empty() {
             context.must(&here, "named", "empty");
         }

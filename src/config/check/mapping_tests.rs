@@ -101,7 +101,7 @@ fn expectation(context: &mut Context<'_>, at: &At<'_>, expect: &Expectation, att
             let message = format!("`{name}` is neither an expectation nor an attribute that a provider maps");
             let way_out =
                 did_you_mean(name, known).unwrap_or_else(|| "what the app gets goes into `claims`".to_owned());
-            context.error(&at.key(name), message, &way_out);
+            context.key_error(&at.key(name), message, &way_out);
         }
     }
 }

@@ -96,6 +96,13 @@ impl<'c> Context<'c> {
         self.push(at, problem.suggest_maybe(Some(way_out.to_owned()).filter(|text| !text.is_empty())));
     }
 
+    /// An error of the key itself, not of its value.
+    fn key_error(&mut self, at: &At<'_>, message: impl Into<String>, way_out: &str) {
+        let span = self.layers.key_span(at).unwrap_or_else(|| self.layers.nearest_span(at));
+        let problem = self.layers.problem_at(Severity::Error, span, at.to_string(), message.into());
+        self.push(at, problem.suggest_maybe(Some(way_out.to_owned()).filter(|text| !text.is_empty())));
+    }
+
     /// A warning.
     fn warn(&mut self, at: &At<'_>, message: impl Into<String>, way_out: &str) {
         let problem = self.problem(Severity::Warning, at, message.into());
@@ -124,3 +131,7 @@ impl<'c> Context<'c> {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

@@ -363,7 +363,7 @@ fn claims(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
         } else if PROTOCOL_CLAIMS.iter().take(2).any(|taken| taken == name) {
             let message =
                 format!("`{name}` can't be mapped: the account is known by the provider's own `iss` and `sub`");
-            context.error(&here, message, "map it under another name");
+            context.key_error(&here, message, "map it under another name");
         }
     }
 }
@@ -378,11 +378,17 @@ fn together(context: &mut Context<'_>, section: &At<'_>) {
         let at = section.key(id);
         let name = provider.name.as_ref().unwrap_or(id);
         if let Some(other) = names.insert(name.to_lowercase(), id) {
-            let at = if provider.name.is_some() { at.key("name") } else { at };
-            context.error(&at, format!("the name {} must be unique but is that of `{other}` too", quote(name)), "");
+            // An id can't be wrong: the `name` that took it is.
+            let (owner, other) = if provider.name.is_some() { (id.as_str(), other) } else { (other, id.as_str()) };
+            let name = config.providers.get(owner).and_then(|provider| provider.name.as_deref()).unwrap_or(owner);
+            let owner = section.key(owner);
+            let message = format!("the name {} must be unique but is that of `{other}` too", quote(name));
+            context.error(&owner.key("name"), message, "");
         }
         if let Some(other) = paths.insert(redirect_path(id, provider), id) {
-            shared_path(context, &at, provider, other);
+            let (owner, other) =
+                if provider.redirect_path.is_some() { (at, other) } else { (section.key(other), id.as_str()) };
+            shared_path(context, &owner.key("redirect_path"), provider, other);
         }
         let domains_at = at.key("domains");
         for (index, domain) in provider.domains.iter().enumerate() {
@@ -400,16 +406,14 @@ fn together(context: &mut Context<'_>, section: &At<'_>) {
 }
 
 fn shared_path(context: &mut Context<'_>, at: &At<'_>, provider: &Provider, other: &str) {
-    let key = at.key("redirect_path");
-    let at = if provider.redirect_path.is_some() { key } else { *at };
     let without_iss = [Some(provider), context.config.providers.get(other)];
     if without_iss.into_iter().flatten().any(|provider| OAUTH_ONLY.contains(&provider.preset)) {
         let message = format!("`redirect_path` must not be shared with `{other}`: one of them never sends `iss`");
-        context.error(&at, message, "give each its own");
+        context.error(at, message, "give each its own");
     } else {
         let message = format!(
             "`redirect_path` is shared with `{other}`: sign-ins fail unless both providers send `iss` (RFC 9207)"
         );
-        context.warn(&at, message, "give each its own where the provider's registration allows it");
+        context.warn(at, message, "give each its own where the provider's registration allows it");
     }
 }
