@@ -291,6 +291,7 @@ async fn rotate(
             tracing::warn!(event = "refresh_reuse", client = %client.key, trace_id = %cx.trace_id, "a refresh token was used again: its family is revoked");
             Err(invalid_grant("the refresh token was used before; sign in again"))
         }
+        Rotated::Refused => Err(invalid_grant("the refresh token is unknown, expired or revoked")),
     }
 }
 

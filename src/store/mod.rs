@@ -205,6 +205,8 @@ pub trait Store: Send + Sync {
 
     /// What the account decision needs to know.
     async fn accounts(&self, query: AccountQuery) -> Result<AccountView>;
+    /// Refreshes a link that exists; nothing happens when it is gone or another user's.
+    async fn save_link(&self, link: Link) -> Result<()>;
     /// Writes a finished sign-in.
     async fn finish_sign_in(&self, sign_in: SignIn, now: i64) -> Result<SignInWritten>;
 

@@ -4,14 +4,14 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::super::model::{Code, Consent, Grant, Interaction, Login, RefreshToken, SigningKey, StoredTrace, TokenHash};
+use super::super::model::{Code, Consent, Grant, Interaction, Link, Login, RefreshToken, SigningKey, StoredTrace, TokenHash};
 use super::super::{
     AccountQuery, AccountView, AppSession, GrantView, Person, Redeemed, Result, Rotated, Rotation, SessionView, SignIn,
     SignInWritten, Store,
 };
 use super::accounts::{self, SignInRows, TraceRow};
 use super::grants::{self, CodeRow, RotatedRow, RotationRows};
-use super::rows::{GrantRow, columns, key_state_name, many, one, open_json, open_text, run, seal_json};
+use super::rows::{GrantRow, LinkRow, columns, key_state_name, many, one, open_json, open_text, run, seal_json};
 use super::{SqliteStore, sql};
 
 /// A row that waits for a browser: browser hash, sealed data, end.
@@ -144,6 +144,12 @@ impl Store for SqliteStore {
     ) -> Result<Redeemed> {
         let grant = GrantRow::new(grant)?;
         self.write(move |connection| grants::redeem(connection, hash, &grant, refresh.as_ref(), now)).await
+    }
+
+    async fn save_link(&self, link: Link) -> Result<()> {
+        let user_id = link.user_id.clone();
+        let row = LinkRow::new(&self.sealer, link)?;
+        self.write(move |connection| row.update(connection, &user_id).map(|_| ())).await
     }
 
     async fn save_grant(&self, grant: Grant) -> Result<()> {
