@@ -102,6 +102,7 @@ impl Mapped<'_> {
         let groups = claims::distinct(groups);
         let mut user = profile.clone();
         user.insert("username".to_owned(), account.username.as_str().into());
+        user.insert("groups".to_owned(), groups.clone().into());
         let facts =
             RoleFacts { user: &user, groups: &groups, asserted: &attributes.roles, username: &account.username };
         let granted = grant(policy, provider, &facts, &mut trace);

@@ -10,6 +10,7 @@ pub mod app;
 pub mod claims;
 pub mod decision;
 pub mod expression;
+pub mod mapping_test;
 pub mod policy;
 pub mod reason;
 pub mod roles;

@@ -163,6 +163,16 @@ impl<'e> Bindings<'e> {
         self.context.add_variable_from_value(name, value::from_json(value));
     }
 
+    /// Sets a variable to a string.
+    pub fn set_text(&mut self, name: &str, value: &str) {
+        self.context.add_variable_from_value(name, cel::Value::String(Arc::new(value.to_owned())));
+    }
+
+    /// Sets a variable to a list of strings.
+    pub fn set_list(&mut self, name: &str, items: &[String]) {
+        self.context.add_variable_from_value(name, value::from_strings(items));
+    }
+
     /// Sets a variable to an object, without wrapping it in a [`Value`] first.
     pub fn set_object(&mut self, name: &str, value: &serde_json::Map<String, Value>) {
         self.context.add_variable_from_value(name, value::from_object(value));
