@@ -3,4 +3,6 @@
 pub mod config;
 pub mod core;
 pub mod env;
+pub mod outbound;
+pub mod rp;
 pub mod store;
