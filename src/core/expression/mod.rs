@@ -93,6 +93,15 @@ pub struct Compiler {
 pub struct Engine {
     context: Context<'static, 'static>,
     env: Arc<cel::Env>,
+    tables: Arc<Tables>,
+}
+
+impl Engine {
+    /// The lookup tables of this generation.
+    #[must_use]
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
 }
 
 impl fmt::Debug for Engine {

@@ -1,18 +1,7 @@
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::indexing_slicing, reason = "tests")]
 
 use super::*;
-
-/// A configuration with its policy; lines are not known here.
-fn compiled(text: &str) -> (Config, Policy) {
-    let config: Config = toml::from_str(text).unwrap_or_else(|e| panic!("{e}"));
-    let tables = config.tables.iter().map(|(id, table)| (id.clone(), table.entries.clone().unwrap_or_default()));
-    let line = |path: &str| {
-        let file = "broker.toml".into();
-        Some(Source { path: path.into(), file, line: 7 })
-    };
-    let policy = Policy::compile(&config, tables.collect(), &line).unwrap_or_else(|e| panic!("{e:?}"));
-    (config, policy)
-}
+use crate::core::testing::compiled;
 
 const BASE: &str = r#"
 issuer = "https://sso.example.com"
