@@ -121,5 +121,9 @@ pub fn key_policy(snapshot: &Snapshot) -> KeyPolicy {
     let lifetimes = clients.chain([&config.tokens]).flat_map(|tokens| [tokens.id_token, tokens.access_token]);
     let resources = config.resources.values().filter_map(|resource| resource.access_token);
     let longest = lifetimes.chain(resources).max().unwrap_or(config.tokens.access_token);
-    KeyPolicy::new(config.keys.algorithms.clone(), config.keys.rotate_every, longest)
+    KeyPolicy {
+        algorithms: config.keys.algorithms.clone(),
+        rotate_every: config.keys.rotate_every.seconds(),
+        keep: longest.seconds(),
+    }
 }

@@ -11,9 +11,10 @@ use crate::config::check::{ExpressionPlace, ExpressionProblem, check};
 use crate::config::files::Files;
 use crate::config::load::{Inputs, Involved, Unreadable, load};
 use crate::config::locate::{Layers, Origin};
+use crate::config::origins::OriginRow;
 use crate::config::problem::Problems;
-use crate::config::secrets::{Resolved, check_secrets};
-use crate::core::expression::{Compiler, Place, Tables};
+use crate::config::secrets::{Secrets, read_secrets, read_tables};
+use crate::core::expression::{Compiler, Place};
 use crate::core::trace::Source;
 use crate::snapshot::{BuildProblem, Parts, Snapshot};
 
@@ -35,6 +36,8 @@ pub struct Prepared {
     pub problems: Problems,
     /// Where every value came from.
     pub layers: Layers,
+    /// Every value with where it came from; secrets masked.
+    pub origins: Vec<OriginRow>,
     /// What a reload must watch.
     pub involved: Involved,
     /// The files as they were read.
@@ -80,24 +83,27 @@ pub fn prepare(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<P
     let recorder = Recorder { files, read: RefCell::default() };
     let mut loaded = load(inputs, &recorder)?;
     let mut problems = std::mem::take(&mut loaded.problems);
-    let resolved = if options.without_secrets {
-        Resolved::default()
+    let (tables, missing) = read_tables(&loaded, &recorder);
+    problems.append(missing);
+    let secrets = if options.without_secrets {
+        Secrets::default()
     } else {
-        let (resolved, missing) = check_secrets(&loaded, &inputs.environment, &recorder);
+        let (secrets, missing) = read_secrets(&loaded, &inputs.environment, &recorder);
         problems.append(missing);
-        resolved
+        secrets
     };
-    let mut compiler = Compiler::new(tables(&loaded.config, &resolved));
+    let mut compiler = Compiler::new(tables);
     let compile = &mut |place: ExpressionPlace, _: &str, text: &str| compile(&mut compiler, place, text);
     problems.append(check(&loaded, compile));
     let fingerprint = recorder.read.into_inner();
+    let origins = loaded.origins();
     let (layers, config) = (loaded.layers, loaded.config);
     let mut encryption_keys = Vec::new();
     for n in 0..config.as_ref().map_or(0, |config| config.store.encryption_keys.len()) {
-        let values = resolved.secret(&format!("store.encryption_keys[{n}]"));
+        let values = secrets.get(&format!("store.encryption_keys[{n}]"));
         encryption_keys.extend(values.iter().map(|secret| secret.expose().as_bytes().to_vec()));
     }
-    let admin_tokens = resolved.secret("admin.token").to_vec();
+    let admin_tokens = secrets.get("admin.token").to_vec();
     let snapshot = match config {
         Some(config) if !problems.has_errors() => {
             let locate = |path: &str| source(&layers, path);
@@ -105,7 +111,7 @@ pub fn prepare(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<P
                 generation: options.number,
                 hash: short_hash(&fingerprint),
                 config,
-                secrets: &resolved.secrets,
+                secrets: &secrets,
                 compiler: &mut compiler,
                 locate: &locate,
             };
@@ -124,16 +130,7 @@ pub fn prepare(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<P
     };
     problems.sort();
     let involved = loaded.involved;
-    Ok(Prepared { problems, layers, involved, fingerprint, snapshot, encryption_keys, admin_tokens })
-}
-
-/// Lookup tables: those that were read, and the names of those that were not.
-fn tables(config: &Option<crate::config::Config>, resolved: &Resolved) -> Tables {
-    let mut tables: Tables = resolved.tables.clone();
-    for (id, table) in config.iter().flat_map(|config| &config.tables) {
-        tables.entry(id.clone()).or_insert_with(|| table.entries.clone().unwrap_or_default());
-    }
-    tables
+    Ok(Prepared { problems, layers, origins, involved, fingerprint, snapshot, encryption_keys, admin_tokens })
 }
 
 fn compile(compiler: &mut Compiler, place: ExpressionPlace, text: &str) -> Vec<ExpressionProblem> {

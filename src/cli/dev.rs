@@ -5,7 +5,7 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::{COULD_NOT_RUN, FINE, PROBLEM};
+use super::Exit;
 use crate::dev::{World, demo, personas, start};
 
 /// Arguments of `dev`.
@@ -16,30 +16,27 @@ pub struct DevArgs {
     pub once: Option<String>,
 }
 
-/// Runs the command. Returns the exit code.
-pub fn run(args: &DevArgs, out: &mut dyn Write) -> u8 {
+/// Runs the command.
+///
+/// # Errors
+/// When the writer fails.
+pub fn run(args: &DevArgs, out: &mut dyn Write) -> std::io::Result<Exit> {
     super::serve::log(if args.once.is_some() { "error" } else { "info" });
-    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().enable_all().build() else { return COULD_NOT_RUN };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = match &args.once {
         None => runtime.block_on(serve(out)),
         Some(id) if personas::persona(id).is_none() => {
             let known: Vec<&str> = personas::PERSONAS.iter().map(|persona| persona.id).collect();
-            let _ = writeln!(out, "there is no {id}; there are {}", known.join(", "));
-            return super::PROBLEM;
+            writeln!(out, "there is no {id}; there are {}", known.join(", "))?;
+            Ok(Exit::Usage)
         }
         Some(id) => runtime.block_on(once(id, out)),
     };
     runtime.shutdown_background();
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            let _ = writeln!(out, "{error}");
-            COULD_NOT_RUN
-        }
-    }
+    result.or_else(|error| writeln!(out, "{error}").map(|()| Exit::CouldNotRun))
 }
 
-async fn serve(out: &mut dyn Write) -> Result<u8, String> {
+async fn serve(out: &mut dyn Write) -> Result<Exit, String> {
     let world = start(true).await?;
     let text = format!(
         "\n  Open the demo app and sign in:   {}\n\n  broker  {}\n  idp     {}   (simulated: pick a person, no password)\n\n  \
@@ -48,16 +45,16 @@ async fn serve(out: &mut dyn Write) -> Result<u8, String> {
     );
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| error.to_string())?;
     world.serve().await;
-    Ok(FINE)
+    Ok(Exit::Fine)
 }
 
 /// What a browser would do, hop by hop.
-async fn once(person: &str, out: &mut dyn Write) -> Result<u8, String> {
+async fn once(person: &str, out: &mut dyn Write) -> Result<Exit, String> {
     let world = start(false).await?;
     let (query, page) = walk(&world, person).await?;
     let Some(query) = query else {
         writeln!(out, "{person} was not let in:\n\n{page}").map_err(|error| error.to_string())?;
-        return Ok(PROBLEM);
+        return Ok(Exit::Problem);
     };
     let text = |name: &str| query.get(name).cloned().unwrap_or_default();
     let verifier = world.demo.pending.lock().ok().and_then(|mut pending| pending.remove(&text("state")));
@@ -76,7 +73,7 @@ async fn once(person: &str, out: &mut dyn Write) -> Result<u8, String> {
         + &show("Access token", &demo::claims(&tokens.access_token))
         + &show("Userinfo", &tokens.userinfo);
     out.write_all(text.as_bytes()).map_err(|error| error.to_string())?;
-    Ok(FINE)
+    Ok(Exit::Fine)
 }
 
 /// Follows the redirects from the app to the broker, to the provider, where `person` is picked, and back. Returns the
@@ -97,7 +94,8 @@ async fn walk(world: &World, person: &str) -> Result<(Option<HashMap<String, Str
         let request = client.get(url.clone()).header("cookie", jar);
         let response = request.send().await.map_err(|error| error.to_string())?;
         for cookie in response.headers().get_all("set-cookie") {
-            let pair = cookie.to_str().ok().and_then(|text| text.split(';').next()).and_then(|pair| pair.split_once('='));
+            let pair =
+                cookie.to_str().ok().and_then(|text| text.split(';').next()).and_then(|pair| pair.split_once('='));
             if let Some((name, value)) = pair {
                 cookies.insert(name.to_owned(), value.to_owned());
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{COULD_NOT_RUN, ConfigArgs, FINE, PROBLEM};
+use super::{ConfigArgs, Environment, Exit};
 use crate::config::files::Disk;
 use crate::config::load::load;
 
@@ -21,22 +21,26 @@ pub struct HealthcheckArgs {
     pub config: ConfigArgs,
 }
 
-/// Runs the command. Returns the exit code.
-pub fn run(args: &HealthcheckArgs, out: &mut dyn Write) -> u8 {
-    let admin = load(&args.config.inputs(), &Disk).ok().and_then(|loaded| loaded.config).map(|config| config.admin);
+/// Runs the command.
+///
+/// # Errors
+/// When the writer fails.
+pub fn run(args: &HealthcheckArgs, environment: &Environment, out: &mut dyn Write) -> std::io::Result<Exit> {
+    let admin =
+        load(&args.config.inputs(environment), &Disk).ok().and_then(|loaded| loaded.config).map(|config| config.admin);
     let Some(admin) = admin else {
-        let _ = writeln!(out, "the configuration can't be read; `countersign check` shows why");
-        return COULD_NOT_RUN;
+        writeln!(out, "the configuration can't be read; `countersign check` shows why")?;
+        return Ok(Exit::CouldNotRun);
     };
     match ask(&admin.listen) {
-        Ok(true) => FINE,
+        Ok(true) => Ok(Exit::Fine),
         Ok(false) => {
-            let _ = writeln!(out, "not ready");
-            PROBLEM
+            writeln!(out, "not ready")?;
+            Ok(Exit::Problem)
         }
         Err(error) => {
-            let _ = writeln!(out, "{} does not answer: {error}", admin.listen);
-            PROBLEM
+            writeln!(out, "{} does not answer: {error}", admin.listen)?;
+            Ok(Exit::Problem)
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The command line: one file a command. Exit codes: 0 fine, 1 problem found, 2 wrong usage, 3 could not run.
+//! The command line: one file a command, each a plain function that takes its arguments and a writer and returns how it
+//! ended.
 
 pub mod check;
 pub mod client;
@@ -14,16 +15,37 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::load::Inputs;
 
-/// Fine.
-pub const FINE: u8 = 0;
-/// A problem was found.
-pub const PROBLEM: u8 = 1;
-/// The command could not run.
-pub const COULD_NOT_RUN: u8 = 3;
+/// The process's environment, as far as it is text.
+pub type Environment = BTreeMap<String, String>;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Fine.
+    Fine = 0,
+    /// A problem was found.
+    Problem = 1,
+    /// The command was used wrongly.
+    Usage = 2,
+    /// It could not run.
+    CouldNotRun = 3,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
 
 /// A declarative OpenID Connect federation broker.
 #[derive(Debug, Parser)]
-#[command(name = "countersign", version, about, after_help = "Exit codes: 0 fine, 1 problem found, 2 wrong usage, 3 could not run.")]
+#[command(
+    name = "countersign",
+    version,
+    about,
+    after_help = "Exit codes: 0 fine, 1 problem found, 2 wrong usage, 3 could not run."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -39,8 +61,8 @@ pub enum Command {
     Dev(dev::DevArgs),
     /// Report every problem of a configuration, and run its tests.
     Check(check::CheckArgs),
-    /// Print the JSON Schema of the configuration.
-    Schema(schema::SchemaArgs),
+    /// Print the JSON Schema of the configuration language.
+    Schema,
     /// Things about clients: make a secret, print a start link.
     Client(client::ClientArgs),
     /// Ask a running broker whether it is ready; for containers.
@@ -51,7 +73,7 @@ pub enum Command {
 #[derive(Clone, Debug, Args)]
 pub struct ConfigArgs {
     /// The configuration file.
-    #[arg(long, env = "COUNTERSIGN_CONFIG", default_value = "broker.toml", value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value = "broker.toml", env = "COUNTERSIGN_CONFIG")]
     pub config: PathBuf,
     /// A file whose keys replace those of the configuration; may be given several times.
     #[arg(long, value_name = "FILE")]
@@ -59,12 +81,9 @@ pub struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    /// What to load.
+    /// What the loader reads.
     #[must_use]
-    pub fn inputs(&self) -> Inputs {
-        let environment: BTreeMap<String, String> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        Inputs { main: self.config.clone(), overlays: self.overlay.clone(), environment }
+    pub fn inputs(&self, environment: &Environment) -> Inputs {
+        Inputs { main: self.config.clone(), overlays: self.overlay.clone(), environment: environment.clone() }
     }
 }

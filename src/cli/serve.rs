@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::{COULD_NOT_RUN, ConfigArgs, FINE, PROBLEM};
+use super::{ConfigArgs, Environment, Exit};
 use crate::app::{App, Parts};
 use crate::config::files::Disk;
 use crate::env::{SystemClock, SystemRandomness};
@@ -39,36 +39,36 @@ pub fn log(default: &str) {
     let _ = if std::io::stderr().is_terminal() { logs.try_init() } else { logs.json().flatten_event(true).try_init() };
 }
 
-/// Runs the broker until it is told to stop. Returns the exit code.
+/// Runs the broker until it is told to stop.
 #[must_use]
-pub fn run(args: &ServeArgs) -> u8 {
+pub fn run(args: &ServeArgs, environment: &Environment) -> Exit {
     log("info");
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, "no runtime");
-            return COULD_NOT_RUN;
+            return Exit::CouldNotRun;
         }
     };
-    let code = runtime.block_on(serve(args));
+    let code = runtime.block_on(serve(args, environment));
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
 }
 
-async fn serve(args: &ServeArgs) -> u8 {
-    let inputs = args.config.inputs();
+async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
+    let inputs = args.config.inputs(environment);
     let prepared = match prepare(&inputs, &Disk, Options { number: 1, without_secrets: false }) {
         Ok(prepared) => prepared,
         Err(error) => {
             tracing::error!(%error, "the configuration can't be read");
-            return COULD_NOT_RUN;
+            return Exit::CouldNotRun;
         }
     };
-    let Prepared { problems, layers, involved, fingerprint, snapshot, encryption_keys, admin_tokens } = prepared;
+    let Prepared { problems, layers, involved, fingerprint, snapshot, encryption_keys, admin_tokens, .. } = prepared;
     let Some(snapshot) = snapshot else {
         let problems = problems.render(&layers, false);
         tracing::error!(problems, "the configuration has problems; `countersign check` shows them");
-        return PROBLEM;
+        return Exit::Problem;
     };
     for warning in &problems {
         tracing::warn!(file = %warning.file, line = warning.line, "{}", warning.message);
@@ -84,7 +84,7 @@ async fn serve(args: &ServeArgs) -> u8 {
         }
         Err(error) => {
             tracing::error!(error, "the broker can't start");
-            COULD_NOT_RUN
+            Exit::CouldNotRun
         }
     }
 }
@@ -107,8 +107,7 @@ async fn start(snapshot: Snapshot, encryption_keys: &[Vec<u8>]) -> Result<(App, 
         public.push(bind("server.listen", address).await?);
     }
     let admin = bind("admin.listen", &snapshot.config.admin.listen).await?;
-    let parts =
-        Parts { clock: Arc::new(SystemClock), random, store, http: Arc::new(GuardedClient::default()) };
+    let parts = Parts { clock: Arc::new(SystemClock), random, store, http: Arc::new(GuardedClient::default()) };
     let app = App::new(parts, snapshot).await.map_err(|error| error.to_string())?;
     Ok((app, Listeners { public, admin }))
 }
@@ -117,7 +116,7 @@ async fn bind(key: &str, address: &str) -> Result<TcpListener, String> {
     TcpListener::bind(address).await.map_err(|error| format!("{key}: {address} can't be listened on: {error}"))
 }
 
-async fn listen(app: Arc<App>, listeners: Listeners, admin_tokens: Vec<crate::config::scalar::SecretValue>) -> u8 {
+async fn listen(app: Arc<App>, listeners: Listeners, admin_tokens: Vec<crate::config::scalar::SecretValue>) -> Exit {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut servers = tokio::task::JoinSet::new();
     let admin = Arc::new(Admin { app: Arc::clone(&app), tokens: admin_tokens });
@@ -151,7 +150,7 @@ async fn listen(app: Arc<App>, listeners: Listeners, admin_tokens: Vec<crate::co
     if drained.is_err() {
         tracing::warn!("requests were still under way at the end of server.shutdown_grace");
     }
-    FINE
+    Exit::Fine
 }
 
 fn announce(app: &App) {

@@ -20,6 +20,7 @@ use crate::core::app::AppRequest;
 use crate::env::Random;
 use crate::op::{Cx, decide};
 use crate::outbound::{HttpClient, OutboundPolicy};
+use crate::web::pages::csp::content_security_policy;
 use crate::web::pages::{self, Pages};
 use crate::web::respond;
 
@@ -32,6 +33,8 @@ pub struct Demo {
     pub url: String,
     /// The broker's issuer.
     pub issuer: String,
+    /// The simulated provider, where signing out leads through.
+    pub idp: String,
     /// Its secret at the broker.
     pub client_secret: String,
     /// Calls to the broker.
@@ -76,7 +79,7 @@ pub fn router(demo: Arc<Demo>) -> axum::Router {
 }
 
 async fn asset(axum::extract::Path(name): axum::extract::Path<String>) -> Response {
-    match pages::asset(&name) {
+    match pages::assets::asset(&name) {
         Some((kind, bytes)) => respond::public(kind, Bytes::from_static(bytes), 300),
         None => respond::empty(StatusCode::NOT_FOUND),
     }
@@ -95,36 +98,38 @@ pub fn claims(jwt: &str) -> Value {
     payload.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null)
 }
 
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
-}
-
 async fn home(State(demo): Shared, headers: HeaderMap) -> Response {
-    let frame = pages::Frame { base: "", language: pages::Language::negotiate(None, None) };
     let tokens = cookie(&headers).and_then(|id| demo.sessions().get(&id).cloned());
+    let targets: Vec<Url> = [&demo.issuer, &demo.idp].into_iter().filter_map(|url| Url::parse(url).ok()).collect();
     let html = match tokens {
         None => {
-            let personas = PERSONAS.iter().map(|persona| pages::PersonaChoice {
-                id: persona.id.to_owned(),
-                name: persona.name.to_owned(),
-                description: persona.description.to_owned(),
-                claims: pretty(&Value::Object(persona.claims())),
-            });
-            let view = pages::DemoHome { personas: personas.collect(), start: "/start".to_owned() };
-            demo.pages.demo_home(&frame, &view)
+            let view = pages::DemoHome {
+                issuer: demo.issuer.clone(),
+                sign_in_path: "/start".to_owned(),
+                personas: PERSONAS.iter().map(super::personas::Persona::view).collect(),
+            };
+            demo.pages.render(pages::Lang::En, &view)
         }
         Some(tokens) => {
+            let form =
+                |action: &str| pages::PostForm { action: action.to_owned(), csrf: String::new(), fields: Vec::new() };
+            let name = tokens.userinfo.get("name").and_then(Value::as_str).unwrap_or("somebody");
             let view = pages::DemoTokens {
-                id_token: pretty(&claims(&tokens.id_token)),
-                access_token: pretty(&claims(&tokens.access_token)),
-                userinfo: pretty(&tokens.userinfo),
+                user_name: name.to_owned(),
+                id_token: claims(&tokens.id_token),
+                access_token: claims(&tokens.access_token),
+                userinfo: tokens.userinfo.clone(),
                 trace: demo.trace(&tokens).await,
-                has_refresh_token: tokens.refresh_token.is_some(),
+                refresh: tokens.refresh_token.is_some().then(|| form("/refresh")),
+                sign_out: form("/sign-out"),
             };
-            demo.pages.demo_tokens(&frame, &view)
+            demo.pages.render(pages::Lang::En, &view)
         }
     };
-    respond::page(StatusCode::OK, html, &pages::content_security_policy(&[&demo.issuer, "https:"]))
+    match html {
+        Ok(html) => respond::page(StatusCode::OK, html, &content_security_policy(&targets)),
+        Err(error) => respond::text("text/plain; charset=utf-8", error.to_string()),
+    }
 }
 
 /// Starts a sign-in: authorization code flow with PKCE.
@@ -244,17 +249,9 @@ impl Demo {
         let cx = Cx { services, snapshot: &snapshot, now: services.clock.now(), trace_id: String::new() };
         let scopes = ["openid", "profile", "email", "groups", "roles"].map(str::to_owned);
         let request = AppRequest { client: "demo", scopes: &scopes, ..AppRequest::default() };
-        let trace = match decide::again(&cx, &view.user, link, &request) {
-            Ok(decision) => decision.trace,
-            Err(refusal) => refusal.trace,
-        };
-        trace
-            .steps
-            .iter()
-            .map(|step| pages::TraceLine {
-                text: format!("{}: {}", step.stage.name(), step.text),
-                place: step.source.as_ref().filter(|source| source.line > 0).map(ToString::to_string),
-            })
-            .collect()
+        match decide::again(&cx, &view.user, link, &request) {
+            Ok(decision) => pages::TraceLine::of(&decision.trace),
+            Err(refusal) => pages::TraceLine::of(&refusal.trace),
+        }
     }
 }

@@ -16,6 +16,7 @@ use crate::config::lifetimes::SigningAlgorithm;
 use crate::env::{Clock, Random};
 use crate::keys::Keys;
 use crate::op::params::Params;
+use crate::web::pages::csp::content_security_policy;
 use crate::web::pages::{self, Pages};
 use crate::web::respond;
 
@@ -26,6 +27,8 @@ const LIFETIME: i64 = 3600;
 pub struct Idp {
     /// Its issuer.
     pub issuer: String,
+    /// The demo app, where signing in ends.
+    pub app: String,
     /// The broker's secret here.
     pub client_secret: String,
     /// Its signing keys.
@@ -56,7 +59,7 @@ pub fn router(idp: Arc<Idp>) -> axum::Router {
 }
 
 async fn asset(axum::extract::Path(name): axum::extract::Path<String>) -> Response {
-    match pages::asset(&name) {
+    match pages::assets::asset(&name) {
         Some((kind, bytes)) => respond::public(kind, Bytes::from_static(bytes), 300),
         None => respond::empty(StatusCode::NOT_FOUND),
     }
@@ -89,21 +92,17 @@ async fn jwks(State(idp): Shared) -> Response {
 async fn authorize(State(idp): Shared, Query(query): Query<HashMap<String, String>>) -> Response {
     let text = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
     let Some(person) = persona(text("persona")) else {
-        let choices = PERSONAS.iter().map(|persona| pages::PersonaChoice {
-            id: persona.id.to_owned(),
-            name: persona.name.to_owned(),
-            description: persona.description.to_owned(),
-            claims: serde_json::to_string_pretty(&persona.claims()).unwrap_or_default(),
-        });
-        let carried = query.iter().map(|(name, value)| (name.clone(), value.clone()));
         let view = pages::PersonaPicker {
-            personas: choices.collect(),
+            personas: PERSONAS.iter().map(super::personas::Persona::view).collect(),
             action: "/authorize".to_owned(),
-            fields: carried.collect(),
+            fields: query.iter().map(|(name, value)| pages::Field::new(name, value)).collect(),
         };
-        let frame = pages::Frame { base: "", language: pages::Language::negotiate(None, None) };
-        let html = idp.pages.persona_picker(&frame, &view);
-        return respond::page(StatusCode::OK, html, &pages::content_security_policy(&["https:", text("redirect_uri")]));
+        let targets: Vec<url::Url> =
+            [text("redirect_uri"), idp.app.as_str()].into_iter().filter_map(|uri| url::Url::parse(uri).ok()).collect();
+        return match idp.pages.render(pages::Lang::En, &view) {
+            Ok(html) => respond::page(StatusCode::OK, html, &content_security_policy(&targets)),
+            Err(error) => respond::text("text/plain; charset=utf-8", error.to_string()),
+        };
     };
     let Ok(code) = idp.random.secret() else { return respond::empty(StatusCode::INTERNAL_SERVER_ERROR) };
     idp.remember(&code, person.id, query.get("nonce").cloned());

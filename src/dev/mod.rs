@@ -84,6 +84,7 @@ pub async fn start(fixed: bool) -> Result<World, String> {
     let pages = || Pages::new("").map_err(|error| error.to_string());
     let idp = Arc::new(idp::Idp {
         issuer: idp_issuer.clone(),
+        app: app_url.clone(),
         client_secret: secret.clone(),
         keys,
         clock,
@@ -94,6 +95,7 @@ pub async fn start(fixed: bool) -> Result<World, String> {
     let demo = Arc::new(demo::Demo {
         url: app_url.clone(),
         issuer: broker.clone(),
+        idp: idp_issuer.clone(),
         client_secret: secret,
         http: http as _,
         random,

@@ -22,6 +22,17 @@ impl Persona {
             _ => Map::new(),
         }
     }
+
+    /// The person on the pages.
+    #[must_use]
+    pub fn view(&self) -> crate::web::pages::Persona {
+        crate::web::pages::Persona {
+            id: self.id.to_owned(),
+            name: self.name.to_owned(),
+            description: self.description.to_owned(),
+            claims: Value::Object(self.claims()),
+        }
+    }
 }
 
 /// Everyone.

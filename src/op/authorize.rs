@@ -18,7 +18,9 @@ use crate::core::trace::Refusal;
 use crate::env::RandomUnavailable;
 use crate::rp::BeginParams;
 use crate::snapshot::client::Client;
-use crate::store::model::{Code as StoredCode, Consent as Remembered, Grant, Interaction, Login, Session, TokenHash, User};
+use crate::store::model::{
+    Code as StoredCode, Consent as Remembered, Grant, Interaction, Login, Session, TokenHash, User,
+};
 use crate::store::{SessionView, StoreError};
 
 /// How long a sign-in or a page may take.
@@ -402,7 +404,8 @@ pub async fn ask_consent(
 async fn keep_waiting(cx: &Cx<'_>, waiting: &Waiting, browser: &Browser) -> Result<(String, Vec<SetCookie>), Stop> {
     let id = cx.random().secret()?;
     let (binding, cookies) = binding(cx, browser)?;
-    let data = serde_json::to_value(waiting).map_err(|error| PageError::new(500, "internal_error", error.to_string()))?;
+    let data =
+        serde_json::to_value(waiting).map_err(|error| PageError::new(500, "internal_error", error.to_string()))?;
     let interaction = Interaction {
         id: TokenHash::of(&id),
         browser: TokenHash::of(&binding),
@@ -560,7 +563,7 @@ fn resumed_client<'s>(cx: &'s Cx<'_>, request: &AuthorizeRequest) -> Result<&'s 
 /// Serves the sign-in page's form.
 pub async fn chosen(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
     let field = |name: &str| params.one(name).ok().flatten().unwrap_or_default().to_owned();
-    let request = match resume(cx, &field("interaction"), browser, false).await {
+    let request = match resume(cx, &field("csrf"), browser, false).await {
         Ok(Waiting::Choice { request }) => *request,
         Ok(Waiting::Consent { .. }) => {
             return Next::Error(PageError::new(400, "invalid_request", "not a sign-in form")).into();
@@ -572,7 +575,7 @@ pub async fn chosen(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome 
         Err(error) => return Next::Error(error).into(),
     };
     let to = request.to.clone();
-    let (provider, address) = (field("provider"), field("address"));
+    let (provider, address) = (field("provider"), field("email"));
     let chosen = accepted(cx, client).find(|known| known.id == provider).map(|known| known.id.clone());
     let result = match chosen.or_else(|| by_address(cx, client, &address).map(|known| known.id.clone())) {
         Some(id) => {
@@ -591,7 +594,7 @@ pub async fn chosen(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome 
 /// Serves the consent page's form.
 pub async fn consented(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
     let field = |name: &str| params.one(name).ok().flatten().unwrap_or_default().to_owned();
-    let (request, session) = match resume(cx, &field("interaction"), browser, true).await {
+    let (request, session) = match resume(cx, &field("csrf"), browser, true).await {
         Ok(Waiting::Consent { request, session }) => (*request, session),
         Ok(Waiting::Choice { .. }) => {
             return Next::Error(PageError::new(400, "invalid_request", "not a consent form")).into();

@@ -28,6 +28,8 @@ pub enum Next {
     },
     /// Go there: the provider's logout, or the app.
     Redirect(String),
+    /// The user stays signed in.
+    Stay,
     /// Signed out.
     Done {
         /// Key of the client that asked, where one is known.
@@ -174,7 +176,8 @@ async fn keep(cx: &Cx<'_>, waiting: &Waiting, browser: &Browser) -> Result<(Stri
             (secret.clone(), vec![SetCookie::Binding(secret)])
         }
     };
-    let data = serde_json::to_value(waiting).map_err(|error| PageError::new(500, "internal_error", error.to_string()))?;
+    let data =
+        serde_json::to_value(waiting).map_err(|error| PageError::new(500, "internal_error", error.to_string()))?;
     let interaction = Interaction {
         id: TokenHash::of(&id),
         browser: TokenHash::of(&binding),
@@ -206,11 +209,14 @@ pub async fn confirmed(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outco
 }
 
 async fn answer(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Result<Outcome, PageError> {
-    let id = params.one("interaction").ok().flatten().unwrap_or_default();
+    let id = params.one("csrf").ok().flatten().unwrap_or_default();
     let waiting = take(cx, id, browser).await?;
     let Waiting::SignOut { request } = waiting else {
         return Err(PageError::new(400, "invalid_request", "not a sign-out form"));
     };
+    if params.one("decision") == Ok(Some("stay")) {
+        return Ok(only(Next::Stay));
+    }
     match live_session(cx, browser).await? {
         Some(view) => sign_out(cx, request, &view, browser).await,
         None => Ok(only(after_sign_out(&request))),
@@ -242,7 +248,8 @@ async fn sign_out(
     let settings = cx.snapshot.providers.get(&provider).filter(|settings| settings.logout);
     if let Some(settings) = settings {
         let (state, mut more) =
-            keep(cx, &Waiting::ProviderLogout { request: request.clone(), provider: provider.clone() }, browser).await?;
+            keep(cx, &Waiting::ProviderLogout { request: request.clone(), provider: provider.clone() }, browser)
+                .await?;
         let ours = cx.snapshot.issuer.url_of(&format!("{}{provider}", paths::LOGOUT_CALLBACK));
         let names_none = request.back.is_none();
         let back = settings.post_logout_redirect_uri.clone().filter(|_| names_none).unwrap_or(ours);

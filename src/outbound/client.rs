@@ -9,7 +9,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Certificate, Client, Proxy, redirect};
+use reqwest::{Client, Proxy, redirect};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::Verifier;
 use url::Url;
 
 use super::{HttpClient, OutboundError, OutboundPolicy};
@@ -62,61 +67,86 @@ impl Lookup for SystemLookup {
 pub struct GuardedClient {
     limits: Limits,
     lookup: Arc<dyn Lookup>,
-    pools: Mutex<HashMap<OutboundPolicy, Client>>,
+    pools: Mutex<Pools>,
+}
+
+/// What was built so far. Reading the system's certificate authorities takes milliseconds and a megabyte or more, so they are
+/// read once for each `ca` and not for each policy.
+#[derive(Default)]
+struct Pools {
+    clients: HashMap<OutboundPolicy, Client>,
+    tls: HashMap<Option<Arc<[u8]>>, ClientConfig>,
 }
 
 impl GuardedClient {
     /// A client with these bounds and this resolver.
     #[must_use]
     pub fn new(limits: Limits, lookup: Arc<dyn Lookup>) -> Self {
-        Self { limits, lookup, pools: Mutex::new(HashMap::new()) }
+        Self { limits, lookup, pools: Mutex::default() }
     }
 
     fn pool(&self, policy: &OutboundPolicy) -> Result<Client, OutboundError> {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pool) = pools.get(policy) {
-            return Ok(pool.clone());
+        if let Some(client) = pools.clients.get(policy) {
+            return Ok(client.clone());
         }
-        let pool = self.build(policy)?;
-        if pools.len() >= MAX_POOLS {
-            pools.clear();
+        if pools.clients.len() >= MAX_POOLS {
+            *pools = Pools::default();
         }
-        pools.insert(policy.clone(), pool.clone());
-        Ok(pool)
-    }
-
-    fn build(&self, policy: &OutboundPolicy) -> Result<Client, OutboundError> {
-        let authorities = match policy.ca.as_deref().map(Certificate::from_pem_bundle) {
-            None => Vec::new(),
-            Some(Ok(authorities)) if !authorities.is_empty() => authorities,
-            Some(_) => return Err(OutboundError::Connect("ca holds no certificate in PEM form".to_owned())),
-        };
-        let proxy = match &policy.proxy {
-            Some(url) => Some(Proxy::all(url).map_err(|error| OutboundError::Connect(cause(error)))?),
-            None => None,
-        };
-        let resolver = Arc::new(GuardedResolver { policy: policy.clone(), lookup: Arc::clone(&self.lookup) });
-        let builder = || {
-            let builder = Client::builder()
-                .http1_only()
-                .no_proxy()
-                .redirect(redirect::Policy::none())
-                .referer(false)
-                .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
-                .timeout(self.limits.total)
-                .dns_resolver(Arc::clone(&resolver));
-            match &proxy {
-                Some(proxy) => builder.proxy(proxy.clone()),
-                None => builder,
+        let tls = match pools.tls.get(&policy.ca) {
+            Some(tls) => tls.clone(),
+            None => {
+                let built = tls(policy.ca.as_deref())?;
+                pools.tls.insert(policy.ca.clone(), built.clone());
+                built
             }
         };
-        // A machine without any certificate authority (a container made from scratch) still calls loopback and `ca`.
-        builder()
-            .tls_certs_merge(authorities.clone())
-            .build()
-            .or_else(|_| builder().tls_certs_only(authorities).build())
-            .map_err(|error| OutboundError::Connect(cause(error)))
+        let client = self.build(policy, tls)?;
+        pools.clients.insert(policy.clone(), client.clone());
+        Ok(client)
     }
+
+    fn build(&self, policy: &OutboundPolicy, tls: ClientConfig) -> Result<Client, OutboundError> {
+        let resolver = GuardedResolver { policy: policy.clone(), lookup: Arc::clone(&self.lookup) };
+        let builder = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .http1_only()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
+            .timeout(self.limits.total)
+            .dns_resolver(Arc::new(resolver));
+        let builder = match &policy.proxy {
+            Some(url) => builder.proxy(Proxy::all(url).map_err(|error| OutboundError::Connect(cause(error)))?),
+            None => builder,
+        };
+        builder.build().map_err(|error| OutboundError::Connect(cause(error)))
+    }
+}
+
+/// TLS 1.2 or 1.3 that believes the system's certificate authorities and those of `ca`.
+fn tls(ca: Option<&[u8]>) -> Result<ClientConfig, OutboundError> {
+    let unusable = || OutboundError::Connect("ca holds no certificate in PEM form".to_owned());
+    let authorities: Vec<CertificateDer<'static>> = match ca {
+        None => Vec::new(),
+        Some(pem) => CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| unusable())?,
+    };
+    if ca.is_some() && authorities.is_empty() {
+        return Err(unusable());
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let broken = |error: rustls::Error| OutboundError::Connect(error.to_string());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(broken)?;
+    let builder = match Verifier::new_with_extra_roots(authorities, provider) {
+        Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
+        // A machine without any certificate authority (a container made from scratch) still calls plain http on loopback.
+        Err(_) if ca.is_none() => builder.with_root_certificates(RootCertStore::empty()),
+        Err(error) => return Err(broken(error)),
+    };
+    Ok(builder.with_no_client_auth())
 }
 
 impl Default for GuardedClient {

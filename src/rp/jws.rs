@@ -1,17 +1,16 @@
-//! Signed JWTs of a provider: taking them apart, and the keys that verify them.
+//! Signed JWTs of a provider, taken apart and verified.
 //!
-//! It owns the compact serialization (RFC 7515 §7.1), the algorithms that are verified here, and the provider's key set.
-//! It does not own what a token's claims must be. Signatures are verified by openidconnect; the payload is read here,
-//! because openidconnect's typed claims reject a whole token for an odd optional claim, such as a string `email_verified`.
+//! It owns the compact serialization (RFC 7515 §7.1) and the algorithms that are verified here. It does not own what a
+//! token's claims must be: they are read raw, because typed ones, such as openidconnect's, reject a whole token for an
+//! odd optional claim, a string `email_verified` for one.
 
-use aws_lc_rs::digest;
+use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openidconnect::core::{CoreJsonWebKey, CoreJwsSigningAlgorithm};
-use openidconnect::{JsonWebKey as _, SignatureVerificationError};
 use serde_json::{Map, Value};
 
 use super::error::Check;
+use super::jwks::KeySet;
 use crate::config::scalar::SecretValue;
 
 /// A signature algorithm that is verified here (RFC 7518 §3.1, RFC 8037).
@@ -27,11 +26,12 @@ pub enum Algorithm {
     PS512,
     ES256,
     ES384,
+    ES512,
     EdDSA,
 }
 
 /// All algorithms with a public key.
-const ASYMMETRIC: [Algorithm; 9] = [
+const ASYMMETRIC: [Algorithm; 10] = [
     Algorithm::RS256,
     Algorithm::RS384,
     Algorithm::RS512,
@@ -40,6 +40,7 @@ const ASYMMETRIC: [Algorithm; 9] = [
     Algorithm::PS512,
     Algorithm::ES256,
     Algorithm::ES384,
+    Algorithm::ES512,
     Algorithm::EdDSA,
 ];
 
@@ -57,6 +58,7 @@ impl Algorithm {
             Self::PS512 => "PS512",
             Self::ES256 => "ES256",
             Self::ES384 => "ES384",
+            Self::ES512 => "ES512",
             Self::EdDSA => "EdDSA",
         }
     }
@@ -80,28 +82,13 @@ impl Algorithm {
         ASYMMETRIC.map(Self::name).join(", ")
     }
 
-    const fn core(self) -> CoreJwsSigningAlgorithm {
-        match self {
-            Self::HS256 => CoreJwsSigningAlgorithm::HmacSha256,
-            Self::RS256 => CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
-            Self::RS384 => CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
-            Self::RS512 => CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
-            Self::PS256 => CoreJwsSigningAlgorithm::RsaSsaPssSha256,
-            Self::PS384 => CoreJwsSigningAlgorithm::RsaSsaPssSha384,
-            Self::PS512 => CoreJwsSigningAlgorithm::RsaSsaPssSha512,
-            Self::ES256 => CoreJwsSigningAlgorithm::EcdsaP256Sha256,
-            Self::ES384 => CoreJwsSigningAlgorithm::EcdsaP384Sha384,
-            Self::EdDSA => CoreJwsSigningAlgorithm::EdDsa,
-        }
-    }
-
     /// `at_hash` of an access token under this algorithm: the left half of its hash, base64url (OIDC Core §3.1.3.6).
     pub(super) fn half_hash(self, text: &str) -> String {
         let hash = match self {
             Self::HS256 | Self::RS256 | Self::PS256 | Self::ES256 => &digest::SHA256,
             Self::RS384 | Self::PS384 | Self::ES384 => &digest::SHA384,
             // Ed25519 hashes with SHA-512 (RFC 8032 §5.1).
-            Self::RS512 | Self::PS512 | Self::EdDSA => &digest::SHA512,
+            Self::RS512 | Self::PS512 | Self::ES512 | Self::EdDSA => &digest::SHA512,
         };
         let hash = digest::digest(hash, text.as_bytes());
         let half = hash.as_ref().split_at(hash.as_ref().len() / 2).0;
@@ -172,19 +159,12 @@ impl<'a> Jws<'a> {
     /// # Errors
     /// [`Check::Key`] when none fits, [`Check::Signature`] when none that fits verifies it.
     pub(super) fn verify(&self, keys: &KeySet) -> Result<(), Check> {
-        let named = keys.0.iter().filter(|key| match (&self.kid, key.key_id()) {
-            (Some(wanted), Some(kid)) => wanted.as_str() == kid.as_str(),
-            (Some(_), None) => false,
-            (None, _) => true,
-        });
         let mut verdict = Check::Key;
-        for key in named {
-            match self.verify_with(key) {
-                Ok(()) => return Ok(()),
-                // The key is for another algorithm or purpose: it does not fit.
-                Err(SignatureVerificationError::InvalidKey(_)) => {}
-                Err(_) => verdict = Check::Signature,
+        for key in keys.fitting(self.kid.as_deref(), self.algorithm) {
+            if key.verifies(self.algorithm, self.signed.as_bytes(), &self.signature) {
+                return Ok(());
             }
+            verdict = Check::Signature;
         }
         Err(verdict)
     }
@@ -195,61 +175,9 @@ impl<'a> Jws<'a> {
     /// [`Check::Signature`] when none of them made it.
     pub(super) fn verify_symmetric(&self, secrets: &[SecretValue]) -> Result<(), Check> {
         let made = |secret: &SecretValue| {
-            self.verify_with(&CoreJsonWebKey::new_symmetric(secret.expose().as_bytes().to_vec())).is_ok()
+            let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+            hmac::verify(&key, self.signed.as_bytes(), &self.signature).is_ok()
         };
         if secrets.iter().any(made) { Ok(()) } else { Err(Check::Signature) }
     }
-
-    fn verify_with(&self, key: &CoreJsonWebKey) -> Result<(), SignatureVerificationError> {
-        key.verify_signature(&self.algorithm.core(), self.signed.as_bytes(), &self.signature)
-    }
-}
-
-/// Keys of one set that are looked at. A set may be 1 MiB; a token without `kid` is tried with every key.
-const MAX_KEYS: usize = 100;
-/// RFC 7518 §3.3: RSA keys have 2048 bits or more.
-const MIN_RSA_BYTES: usize = 256;
-
-/// The public keys of a provider (RFC 7517 §5).
-#[derive(Debug)]
-pub(super) struct KeySet(Vec<CoreJsonWebKey>);
-
-impl KeySet {
-    /// Reads a key set. A key of an unknown type, curve or use, a symmetric or a weak one is skipped by itself.
-    ///
-    /// # Errors
-    /// When the document is no key set, or holds no key that could verify anything: the old set is better then.
-    pub(super) fn parse(document: &[u8]) -> Result<Self, &'static str> {
-        let document: Value = serde_json::from_slice(document).map_err(|_| "it is not JSON")?;
-        let keys = document.get("keys").and_then(Value::as_array).ok_or("it has no list of keys")?;
-        let usable: Vec<CoreJsonWebKey> = keys.iter().filter_map(usable).take(MAX_KEYS).collect();
-        if usable.is_empty() { Err("it holds no key that is supported") } else { Ok(Self(usable)) }
-    }
-}
-
-fn usable(key: &Value) -> Option<CoreJsonWebKey> {
-    let member = |name: &str| URL_SAFE_NO_PAD.decode(key.get(name)?.as_str()?).ok();
-    match key.get("kty")?.as_str()? {
-        "RSA" => {
-            let modulus = member("n")?;
-            let leading = modulus.iter().take_while(|byte| **byte == 0).count();
-            (modulus.len() - leading >= MIN_RSA_BYTES && member("e").is_some()).then_some(())?;
-        }
-        "EC" => {
-            let size = match key.get("crv")?.as_str()? {
-                "P-256" => 32,
-                "P-384" => 48,
-                _ => return None,
-            };
-            (member("x")?.len() == size && member("y")?.len() == size).then_some(())?;
-        }
-        "OKP" => {
-            (key.get("crv")?.as_str()? == "Ed25519" && member("x")?.len() == 32).then_some(())?;
-        }
-        _ => return None,
-    }
-    if key.get("use").is_some_and(|usage| usage != "sig") {
-        return None;
-    }
-    serde_json::from_value(key.clone()).ok()
 }

@@ -1,8 +1,8 @@
 //! What a provider says of itself: its discovery document, read and checked, or the endpoints that the operator wrote.
 //!
 //! It owns what is taken from the document, and which URL is called for each endpoint. It does not own fetching.
-//! The document is read member by member: openidconnect's metadata type rejects the whole document for a member that no
-//! sign-in needs, such as an empty `op_policy_uri`.
+//! The document is read member by member: a typed one, such as openidconnect's, is rejected as a whole for a member that
+//! no sign-in needs, such as an empty `op_policy_uri`.
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -129,6 +129,9 @@ impl Reader<'_> {
         let Some(text) = self.document.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
         let text = text.as_str().ok_or_else(|| self.problem(name, "it is not a string".to_owned()))?;
         let url = Url::parse(text).map_err(|error| self.problem(name, format!("it is not a URL: {error}")))?;
+        if url.fragment().is_some() {
+            return Err(self.problem(name, "it has a fragment".to_owned()));
+        }
         self.source.policy.check(&url).map_err(|error| self.problem(name, error.to_string()))?;
         Ok(Some(url))
     }

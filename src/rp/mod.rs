@@ -10,7 +10,7 @@
 //! | [`settings`], [`preset`] | one provider, from the file |
 //! | [`metadata`] | what the provider says of itself |
 //! | `cache`, `upstream` | when documents are fetched, and the provider's health |
-//! | `jws`, `claims` | signed JWTs, strictly typed claims |
+//! | `jws`, `jwks`, `claims` | signed JWTs, the keys that verify them, strictly typed claims |
 //! | `token`, `gather` | the token endpoint; ID token, userinfo, access token → claims |
 //! | [`signin`], [`refresh`], [`logout`] | the ways through |
 
@@ -18,6 +18,7 @@ mod cache;
 mod claims;
 pub mod error;
 mod gather;
+mod jwks;
 mod jws;
 pub mod logout;
 pub mod metadata;

@@ -1,8 +1,7 @@
 //! The token endpoint: what is sent, and what may be taken from the answer.
 //!
 //! It owns client authentication (RFC 6749 §2.3) and the two grants of the leg. It does not own the tokens' contents.
-//! The answer is read here and not by openidconnect, whose error types keep the body and whose ID token type is too
-//! strict in places (see [`super::jws`]).
+//! No error keeps any of the answer but the OAuth error's code and text.
 
 use std::sync::Arc;
 
@@ -35,24 +34,7 @@ pub(super) async fn redeem(
     grant: &[(&str, &str)],
     now: i64,
 ) -> Result<Tokens, RpError> {
-    let mut body = form_urlencoded::Serializer::new(String::new());
-    body.extend_pairs(grant);
-    let mut call = request(http::Method::POST, &metadata.token_endpoint)
-        .header(ACCEPT, "application/json")
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-    let secret = settings.client_secret.first();
-    match (auth_method(settings, metadata), secret) {
-        (AuthMethod::ClientSecretPost, Some(secret)) => {
-            body.append_pair("client_id", &settings.client_id).append_pair("client_secret", secret.expose());
-        }
-        (AuthMethod::None, _) | (_, None) => {
-            body.append_pair("client_id", &settings.client_id);
-        }
-        (_, Some(secret)) => {
-            call = call.header(AUTHORIZATION, basic(&settings.client_id, secret));
-        }
-    }
-    let call = call.body(body.finish().into_bytes()).map_err(|_| unusable(Document::TokenResponse))?;
+    let call = call(settings, metadata, grant).map_err(|_| unusable(Document::TokenResponse))?;
     let response = upstream.send(Document::TokenResponse, call, now).await?;
     let status = response.status();
     let answer: Option<Map<String, Value>> = serde_json::from_slice(response.body()).ok();
@@ -73,6 +55,32 @@ pub(super) async fn redeem(
         None if status.is_success() => Err(RpError::invalid(Document::TokenResponse, Check::Form("it is not JSON"))),
         _ => Err(away),
     }
+}
+
+/// The grant as a request, with the broker's authentication as a client.
+fn call(
+    settings: &ProviderSettings,
+    metadata: &Metadata,
+    grant: &[(&str, &str)],
+) -> Result<http::Request<Vec<u8>>, http::Error> {
+    let mut body = form_urlencoded::Serializer::new(String::new());
+    body.extend_pairs(grant);
+    let mut call = request(http::Method::POST, &metadata.token_endpoint)
+        .header(ACCEPT, "application/json")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let secret = settings.client_secret.first();
+    match (auth_method(settings, metadata), secret) {
+        (AuthMethod::ClientSecretPost, Some(secret)) => {
+            body.append_pair("client_id", &settings.client_id).append_pair("client_secret", secret.expose());
+        }
+        (AuthMethod::None, _) | (_, None) => {
+            body.append_pair("client_id", &settings.client_id);
+        }
+        (_, Some(secret)) => {
+            call = call.header(AUTHORIZATION, basic(&settings.client_id, secret));
+        }
+    }
+    call.body(body.finish().into_bytes())
 }
 
 /// The configured method, or what the metadata prefers: Basic, which every server must support (RFC 6749 §2.3.1), unless

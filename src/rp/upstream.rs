@@ -10,7 +10,8 @@ use url::Url;
 
 use super::cache::{Cached, Lifetimes};
 use super::error::{Check, Document, RpError, Unavailable, UnavailableProblem};
-use super::jws::{Algorithm, Jws, KeySet};
+use super::jwks::KeySet;
+use super::jws::{Algorithm, Jws};
 use super::metadata::Metadata;
 use super::settings::{ProviderSettings, Source};
 use crate::outbound::HttpClient;

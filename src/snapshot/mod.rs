@@ -13,7 +13,7 @@ use issuer::{Issuer, Route, fixed_routes, paths};
 
 use crate::config::Config;
 use crate::config::client::Resource;
-use crate::config::scalar::SecretValue;
+use crate::config::secrets::Secrets;
 use crate::core::expression::Compiler;
 use crate::core::policy::{ExpressionProblem, Policy};
 use crate::core::trace::Source;
@@ -22,9 +22,6 @@ use crate::rp::{ProviderSettings, ResolvedSecrets};
 
 /// Languages of the pages (BCP 47).
 pub const UI_LOCALES: &[&str] = &["en", "de", "fr", "es", "ja", "zh-Hans"];
-
-/// Secrets of a configuration, as read: dotted path of the secret → its values, first to send.
-pub type Secrets = BTreeMap<String, Vec<SecretValue>>;
 
 /// One configuration generation.
 #[derive(Debug)]
@@ -97,7 +94,7 @@ impl Snapshot {
         let mut problems = Vec::new();
         let mut providers = BTreeMap::new();
         for (id, provider) in &config.providers {
-            let secret = secrets.get(&format!("providers.{id}.client_secret")).cloned().unwrap_or_default();
+            let secret = secrets.get(&format!("providers.{id}.client_secret")).to_vec();
             let resolved = ResolvedSecrets { client_secret: secret, ..ResolvedSecrets::default() };
             match ProviderSettings::new(id, provider, resolved, &config.issuer) {
                 Ok(settings) => {
@@ -113,8 +110,8 @@ impl Snapshot {
             .clients
             .iter()
             .map(|(key, declared)| {
-                let secrets = secrets.get(&format!("clients.{key}.client_secret")).map(Vec::as_slice);
-                (key.clone(), Client::resolve(&config, key, declared, secrets.unwrap_or_default()))
+                let secrets = secrets.get(&format!("clients.{key}.client_secret"));
+                (key.clone(), Client::resolve(&config, key, declared, secrets))
             })
             .collect();
         let discovery = discovery::document(&issuer, &config, &policy, clients.values()).to_string().into_bytes();

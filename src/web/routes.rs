@@ -8,7 +8,8 @@ use axum::extract::State;
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use axum::response::Response;
 
-use super::pages::{Language, Pages};
+use super::pages::csp::content_security_policy;
+use super::pages::{Lang, Pages, PostForm, View, WebUri};
 use super::request::{Incoming, Unreadable};
 use super::{cookies, cors, error, pages, respond};
 use crate::op::authorize::{self, Answer, Browser, Next, Outcome, SetCookie};
@@ -18,7 +19,7 @@ use crate::op::params::Params;
 use crate::op::request::ResponseMode;
 use crate::op::{Cx, Services, callback, introspect, logout, revoke, token, userinfo};
 use crate::snapshot::Snapshot;
-use crate::snapshot::issuer::Route;
+use crate::snapshot::issuer::{Route, paths};
 
 /// How long caches may keep discovery and keys, in seconds.
 const DOCUMENT_MAX_AGE: u32 = 300;
@@ -94,26 +95,35 @@ impl Exchange<'_> {
     async fn get(&self, route: &Route) -> Response {
         let (cx, query, browser) = (&self.cx, &self.incoming.query, &self.browser);
         match route {
-            Route::Discovery => {
-                respond::public("application/json", axum::body::Bytes::copy_from_slice(&cx.snapshot.discovery), DOCUMENT_MAX_AGE)
-            }
-            Route::Jwks => {
-                respond::public("application/jwk-set+json", axum::body::Bytes::copy_from_slice(&cx.services.keys.set().jwks()), DOCUMENT_MAX_AGE)
-            }
+            Route::Discovery => respond::public(
+                "application/json",
+                axum::body::Bytes::copy_from_slice(&cx.snapshot.discovery),
+                DOCUMENT_MAX_AGE,
+            ),
+            Route::Jwks => respond::public(
+                "application/jwk-set+json",
+                axum::body::Bytes::copy_from_slice(&cx.services.keys.set().jwks()),
+                DOCUMENT_MAX_AGE,
+            ),
             Route::Authorize => self.outcome(authorize::authorize(cx, query, browser).await),
             Route::Callback(providers) => self.outcome(callback::callback(cx, providers, query, browser).await),
             Route::Userinfo => self.userinfo(None).await,
             Route::EndSession => self.logout(logout::end_session(cx, query, browser).await),
             Route::LogoutCallback(provider) => self.logout(logout::returned(cx, provider, query, browser).await),
-            Route::SignedOut => self.logout(logout::Outcome { next: logout::Next::Done { client: None }, cookies: Vec::new() }),
-            Route::Asset(name) => match pages::asset(name) {
+            Route::SignedOut => {
+                self.logout(logout::Outcome { next: logout::Next::Done { client: None }, cookies: Vec::new() })
+            }
+            Route::Asset(name) => match pages::assets::asset(name) {
                 Some((kind, bytes)) => respond::public(kind, axum::body::Bytes::from_static(bytes), ASSET_MAX_AGE),
                 None => self.error(&PageError::new(404, "not_found", "no such asset")),
             },
             Route::Home => self.home().await,
-            Route::Token | Route::Introspect | Route::Revoke | Route::SignIn | Route::Consent | Route::ConfirmSignOut => {
-                self.method_not_allowed()
-            }
+            Route::Token
+            | Route::Introspect
+            | Route::Revoke
+            | Route::SignIn
+            | Route::Consent
+            | Route::ConfirmSignOut => self.method_not_allowed(),
         }
     }
 
@@ -122,7 +132,9 @@ impl Exchange<'_> {
         match route {
             // These come cross-site, without cookies: a hop by GET on our own site brings them along.
             Route::Authorize | Route::EndSession | Route::Callback(_) => self.hop(),
-            Route::SignIn => self.own_form(|form| async move { self.outcome(authorize::chosen(cx, &form, browser).await) }).await,
+            Route::SignIn => {
+                self.own_form(|form| async move { self.outcome(authorize::chosen(cx, &form, browser).await) }).await
+            }
             Route::Consent => {
                 self.own_form(|form| async move { self.outcome(authorize::consented(cx, &form, browser).await) }).await
             }
@@ -145,9 +157,12 @@ impl Exchange<'_> {
                 let form = self.incoming.form();
                 self.userinfo(form.one("access_token").ok().flatten()).await
             }
-            Route::Discovery | Route::Jwks | Route::LogoutCallback(_) | Route::SignedOut | Route::Asset(_) | Route::Home => {
-                self.method_not_allowed()
-            }
+            Route::Discovery
+            | Route::Jwks
+            | Route::LogoutCallback(_)
+            | Route::SignedOut
+            | Route::Asset(_)
+            | Route::Home => self.method_not_allowed(),
         }
     }
 
@@ -214,17 +229,26 @@ impl Exchange<'_> {
             let name = view.user.profile.get("name").and_then(|name| name.as_str());
             name.unwrap_or(&view.user.username).to_owned()
         });
-        let page = pages::Home { issuer: self.cx.snapshot.issuer.text.clone(), user_name: name };
-        self.page(StatusCode::OK, self.edge.pages.home(&self.frame(None), &page), &[])
+        let sign_out = self.cx.snapshot.issuer.path_of(&self.cx.snapshot.config.endpoints.end_session);
+        let page = pages::Home {
+            issuer: self.cx.snapshot.issuer.text.clone(),
+            sign_out_path: name.is_some().then_some(sign_out),
+            user_name: name,
+        };
+        self.page(StatusCode::OK, None, &page, &[])
     }
 
-    fn frame(&self, ui_locales: Option<&str>) -> pages::Frame<'_> {
+    /// Renders a page. `onward` are addresses, besides our own, that its form may lead to.
+    fn page<V: View>(&self, status: StatusCode, ui_locales: Option<&str>, view: &V, onward: &[&str]) -> Response {
         let accepted = self.incoming.header(header::ACCEPT_LANGUAGE);
-        pages::Frame { base: &self.cx.snapshot.issuer.path, language: Language::negotiate(ui_locales, accepted) }
-    }
-
-    fn page(&self, status: StatusCode, html: String, form_targets: &[&str]) -> Response {
-        respond::page(status, html, &pages::content_security_policy(form_targets))
+        let targets: Vec<url::Url> = onward.iter().filter_map(|uri| url::Url::parse(uri).ok()).collect();
+        match self.edge.pages.render(Lang::negotiate(ui_locales, accepted), view) {
+            Ok(html) => respond::page(status, html, &content_security_policy(&targets)),
+            Err(error) => {
+                tracing::error!(%error, trace_id = %self.cx.trace_id, "a page can't be rendered");
+                respond::empty(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
     }
 
     fn error(&self, failure: &PageError) -> Response {
@@ -233,12 +257,16 @@ impl Exchange<'_> {
             let (reason, detail) = (failure.reason, &failure.detail);
             tracing::info!(event = "error_page", reason, detail, trace_id = %self.cx.trace_id, "showed an error");
         }
-        let view = pages::Error {
+        let view = pages::ErrorPage {
+            status: failure.status,
             reason_code: failure.reason.to_owned(),
-            trace_id: self.cx.trace_id.clone(),
-            back_uri: failure.back.clone(),
+            trace_id: Some(self.cx.trace_id.clone()),
+            detail: None,
+            client_name: None,
+            provider_name: None,
+            back_uri: failure.back.as_deref().and_then(WebUri::parse),
         };
-        let mut response = self.page(status, self.edge.pages.error(&self.frame(None), &view), &[]);
+        let mut response = self.page(status, None, &view, &[]);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
@@ -276,10 +304,18 @@ impl Exchange<'_> {
             }
             ResponseMode::Fragment => respond::see_other(&format!("{uri}#{}", encoded())),
             ResponseMode::FormPost => {
-                let view = pages::FormPost { action: uri.clone(), fields: answer.fields.clone() };
-                self.page(StatusCode::OK, self.edge.pages.form_post(&self.frame(None), &view), &[uri])
+                let Some(action) = WebUri::parse(uri) else {
+                    return respond::see_other(&format!("{uri}?{}", encoded()));
+                };
+                let fields = answer.fields.iter().map(|(name, value)| pages::Field::new(name, value)).collect();
+                self.page(StatusCode::OK, None, &pages::FormPost { action, fields }, &[uri])
             }
         }
+    }
+
+    /// A form of ours: the interaction's secret id, bound to the browser's cookie, is its CSRF token.
+    fn form(&self, path: &str, interaction: &str) -> PostForm {
+        PostForm { action: self.cx.snapshot.issuer.path_of(path), csrf: interaction.to_owned(), fields: Vec::new() }
     }
 
     fn client_name(&self, key: &str, ui_locales: Option<&str>) -> String {
@@ -295,27 +331,26 @@ impl Exchange<'_> {
 
     fn sign_in(&self, page: &authorize::SignInPage) -> Response {
         let client = self.cx.snapshot.clients.get(&page.client);
+        let uri = |uri: Option<&String>| uri.and_then(|uri| WebUri::parse(uri));
         let view = pages::SignIn {
             client_name: self.client_name(&page.client, page.ui_locales.as_deref()),
-            client_logo: client.and_then(|client| client.logo_uri.clone()),
-            client_uri: client.and_then(|client| client.client_uri.clone()),
+            client_logo: uri(client.and_then(|client| client.logo_uri.as_ref())),
+            client_uri: uri(client.and_then(|client| client.client_uri.as_ref())),
             providers: page
                 .choices
                 .iter()
-                .map(|choice| pages::ProviderChoice {
-                    id: choice.id.clone(),
+                .map(|choice| pages::Provider {
                     name: choice.name.clone(),
+                    action_value: choice.id.clone(),
                     last_used: choice.last_used,
                 })
                 .collect(),
-            show_address_field: page.by_address,
+            show_email_field: page.by_address,
             login_hint: page.login_hint.clone(),
-            interaction: page.interaction.clone(),
-            action: self.cx.snapshot.issuer.path_of(crate::snapshot::issuer::paths::SIGN_IN),
-            unknown_address: page.unknown_address,
+            error: page.unknown_address.then(|| "domain_unknown".to_owned()),
+            form: self.form(paths::SIGN_IN, &page.interaction),
         };
-        let html = self.edge.pages.sign_in(&self.frame(page.ui_locales.as_deref()), &view);
-        self.page(StatusCode::OK, html, &self.onward(&page.client))
+        self.page(StatusCode::OK, page.ui_locales.as_deref(), &view, &self.onward(&page.client))
     }
 
     /// Where the redirects behind a form may lead. Browsers apply `form-action` to the whole chain, and a provider may
@@ -323,28 +358,28 @@ impl Exchange<'_> {
     fn onward(&self, client: &str) -> Vec<&str> {
         let issuers = self.cx.snapshot.providers.values().map(|settings| settings.issuer());
         let client = self.cx.snapshot.clients.get(client);
-        let uris = client.into_iter().flat_map(|client| client.redirect_uris.iter().chain(&client.post_logout_redirect_uris));
+        let uris =
+            client.into_iter().flat_map(|client| client.redirect_uris.iter().chain(&client.post_logout_redirect_uris));
         issuers.chain(uris.map(String::as_str)).filter(|url| url.starts_with("http://")).chain(["https:"]).collect()
     }
 
     fn consent(&self, page: &authorize::ConsentPage) -> Response {
         let client = self.cx.snapshot.clients.get(&page.client);
+        let uri = |uri: Option<&String>| uri.and_then(|uri| WebUri::parse(uri));
         let view = pages::Consent {
             client_name: self.client_name(&page.client, page.ui_locales.as_deref()),
-            client_logo: client.and_then(|client| client.logo_uri.clone()),
+            client_logo: uri(client.and_then(|client| client.logo_uri.as_ref())),
             user_name: page.user.clone(),
             scopes: page
                 .scopes
                 .iter()
-                .map(|(name, description)| pages::ConsentScope { name: name.clone(), description: description.clone() })
+                .map(|(name, description)| pages::Scope { name: name.clone(), description: description.clone() })
                 .collect(),
-            interaction: page.interaction.clone(),
-            action: self.cx.snapshot.issuer.path_of(crate::snapshot::issuer::paths::CONSENT),
-            policy_uri: client.and_then(|client| client.policy_uri.clone()),
-            tos_uri: client.and_then(|client| client.tos_uri.clone()),
+            policy_uri: uri(client.and_then(|client| client.policy_uri.as_ref())),
+            tos_uri: uri(client.and_then(|client| client.tos_uri.as_ref())),
+            form: self.form(paths::CONSENT, &page.interaction),
         };
-        let html = self.edge.pages.consent(&self.frame(page.ui_locales.as_deref()), &view);
-        self.page(StatusCode::OK, html, &self.onward(&page.client))
+        self.page(StatusCode::OK, page.ui_locales.as_deref(), &view, &self.onward(&page.client))
     }
 
     fn logout(&self, outcome: logout::Outcome) -> Response {
@@ -354,18 +389,17 @@ impl Exchange<'_> {
             logout::Next::Done { client } => {
                 let client_uri = client.as_ref().and_then(|key| self.cx.snapshot.clients.get(key)?.client_uri.clone());
                 let client_name = client.as_ref().map(|key| self.client_name(key, None));
-                let view = pages::SignedOut { client_name, back_uri: client_uri };
-                self.page(StatusCode::OK, self.edge.pages.signed_out(&self.frame(None), &view), &[])
+                let view = pages::SignedOut { client_name, back_uri: client_uri.as_deref().and_then(WebUri::parse) };
+                self.page(StatusCode::OK, None, &view, &[])
             }
+            logout::Next::Stay => respond::see_other(&self.cx.snapshot.issuer.url_of("/")),
             logout::Next::Confirm { client, user, interaction } => {
                 let view = pages::ConfirmSignOut {
                     client_name: client.as_ref().map(|key| self.client_name(key, None)),
                     user_name: user.clone(),
-                    interaction: interaction.clone(),
-                    action: self.cx.snapshot.issuer.path_of(crate::snapshot::issuer::paths::CONFIRM_SIGN_OUT),
+                    form: self.form(paths::CONFIRM_SIGN_OUT, interaction),
                 };
-                let html = self.edge.pages.confirm_sign_out(&self.frame(None), &view);
-                self.page(StatusCode::OK, html, &self.onward(client.as_deref().unwrap_or_default()))
+                self.page(StatusCode::OK, None, &view, &self.onward(client.as_deref().unwrap_or_default()))
             }
         };
         self.with_cookies(response, &outcome.cookies)

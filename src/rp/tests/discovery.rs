@@ -41,6 +41,7 @@ async fn d24_a_wrong_discovery_document_is_refused() {
             json!("http://idp.example/authorize"),
             "authorization_endpoint: idp.example is not https",
         ),
+        ("authorization_endpoint", json!("https://idp.example/a#b"), "authorization_endpoint: it has a fragment"),
         ("token_endpoint", json!(7), "token_endpoint: it is not a string"),
         ("token_endpoint", json!("/token"), "token_endpoint: it is not a URL"),
         ("token_endpoint", json!("https://user:secret@idp.example/token"), "carries a user name"),
@@ -433,4 +434,69 @@ async fn manual_endpoints_need_no_discovery() {
     // One that is written goes before the discovered one.
     let world = World::new("authorization_endpoint = \"https://login.example/authorize\"");
     assert_eq!(world.begin(NOW).await.unwrap().host_str(), Some("login.example"));
+}
+
+#[tokio::test]
+async fn a_key_is_used_for_what_it_says_it_is_for() {
+    let change = |name: &str, value: Value| {
+        let mut key = TestKey::rsa().jwk();
+        set(&mut key, name, value);
+        key
+    };
+    let padded = {
+        use base64::Engine as _;
+        let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        let key = TestKey::rsa().jwk();
+        let modulus = engine.decode(key.get("n").unwrap().as_str().unwrap()).unwrap();
+        change("n", json!(idp::encode(&[vec![0], modulus].concat())))
+    };
+    let cases = [
+        (change("alg", json!("RS256")), true),
+        (change("alg", json!("PS256")), false),
+        (change("alg", json!("RSA-OAEP")), false),
+        (change("alg", json!(256)), false),
+        (change("use", json!("enc")), false),
+        (change("use", Value::Null), true),
+        (change("kid", json!(1)), false),
+        (change("e", json!("")), false),
+        (change("x5c", json!(["not read"])), true),
+        (padded, true),
+    ];
+    for (key, used) in cases {
+        let world = World::id_token_only();
+        world.idp.json("/jwks", json!({ "keys": [key, TestKey::ec256().jwk()] }));
+        world.id_token(&TestKey::rsa(), |_, _| {});
+        assert_eq!(world.finish(NOW).await.is_ok(), used, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn d25_all_who_meet_a_new_key_at_once_share_one_fetch() {
+    let world = Arc::new(World::id_token_only());
+    world.id_token(&TestKey::rsa(), |_, _| {});
+    world.finish(NOW).await.unwrap();
+    let key = TestKey::other_rsa("rsa-2");
+    world.idp.keys(&[&key]);
+    world.id_token(&key, |_, _| {});
+    let mut sign_ins = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let world = Arc::clone(&world);
+        sign_ins.spawn(async move { world.finish(NOW + 1).await.is_ok() });
+    }
+    assert!(sign_ins.join_all().await.into_iter().all(|ok| ok));
+    assert_eq!(world.idp.count("/jwks"), 2);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_document_makes_the_readers_panic(bytes: Vec<u8>, text in "\\PC{0,200}", parts in "[A-Za-z0-9_.-]{0,200}") {
+        let source = provider("").source;
+        for document in [bytes.as_slice(), text.as_bytes(), parts.as_bytes()] {
+            let _ = Metadata::parse(&source, document);
+            let _ = crate::rp::jwks::KeySet::parse(document);
+        }
+        for token in [text.as_str(), parts.as_str()] {
+            let _ = crate::rp::jws::Jws::parse(token);
+        }
+    }
 }

@@ -101,3 +101,19 @@ async fn refusals_are_told_from_troubles() {
         assert!(matches!(world.refresh().await, Err(RefreshError::Unavailable(_))), "{path}");
     }
 }
+
+#[test]
+fn every_way_through_may_move_between_threads() {
+    fn sends<T: Send>(_: &T) {}
+    let world = World::new("");
+    let secret = SecretValue::new(VERIFIER.to_owned());
+    let (rp, settings) = (&world.rp, &world.settings);
+    let expected =
+        Expected { nonce: NONCE, code_verifier: &secret, redirect_uri: "https://a", authenticated_after: None };
+    sends(&rp.begin(settings, &params(&secret, "https://a"), NOW));
+    sends(&rp.finish(settings, &CallbackParams::default(), &expected, NOW));
+    sends(&rp.refresh(settings, &secret, "alice", NOW));
+    sends(&rp.end_session_url(settings, None, None, NOW));
+    sends(&rp.logout_token(settings, "", NOW));
+    sends(&rp.probe(settings, NOW));
+}

@@ -166,6 +166,7 @@ async fn every_supported_algorithm_verifies() {
         TestKey::rsa().with_alg("PS512"),
         TestKey::ec256(),
         TestKey::ec384(),
+        TestKey::ec521(),
         TestKey::ed25519(),
     ];
     for key in keys {
