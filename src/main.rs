@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use countersign::cli::{Cli, Command, Environment, Exit, check, client, dev, healthcheck, schema, serve};
+use countersign::cli::{Cli, Command, Environment, Exit, check, client, dev, healthcheck, import, schema, serve};
 use countersign::config::files::Disk;
 
 fn main() -> ExitCode {
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args, &environment, &Disk, &mut out, colour),
         Command::Schema => schema::run(&mut out),
         Command::Client(args) => client::run(&args, &environment, &mut out),
+        Command::Import(args) => import::run(&args, &mut out, &mut io::stderr()),
         Command::Healthcheck(args) => healthcheck::run(&args, &environment, &mut out),
     };
     ended.unwrap_or(Exit::CouldNotRun).into()

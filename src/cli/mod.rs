@@ -5,6 +5,7 @@ pub mod check;
 pub mod client;
 pub mod dev;
 pub mod healthcheck;
+pub mod import;
 pub mod schema;
 pub mod serve;
 
@@ -65,6 +66,8 @@ pub enum Command {
     Schema,
     /// Things about clients: make a secret, print a start link.
     Client(client::ClientArgs),
+    /// Make a broker.toml from the configuration of Dex or a Keycloak realm.
+    Import(import::ImportArgs),
     /// Ask a running broker whether it is ready; for containers.
     Healthcheck(healthcheck::HealthcheckArgs),
 }
