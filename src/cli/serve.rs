@@ -76,9 +76,7 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
     match start(snapshot, &encryption_keys).await {
         Ok((app, listeners)) => {
             let app = Arc::new(app);
-            let current = Arc::clone(app.snapshot());
-            let status = Arc::clone(app.reload_status());
-            let reloader = Reloader::new(inputs, current, status, fingerprint, involved);
+            let reloader = Reloader::new(inputs, Arc::clone(&app), fingerprint, involved);
             tokio::spawn(reloader.run());
             listen(app, listeners, admin_tokens).await
         }
@@ -127,7 +125,8 @@ async fn listen(app: Arc<App>, listeners: Listeners, admin_tokens: Vec<crate::co
             let shutdown = async move {
                 let _ = stopped.wait_for(|stop| *stop).await;
             };
-            axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+            let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
+            axum::serve(listener, service).with_graceful_shutdown(shutdown).await
         });
     }
     announce(&app);

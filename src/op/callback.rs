@@ -12,6 +12,7 @@ use super::decide::{self, app_request, facts, query, stored_trace};
 use super::error::{Code, OAuthError, PageError};
 use super::params::Params;
 use super::request::AuthorizeRequest;
+use crate::config::provider::Reauth;
 use crate::config::scalar::SecretValue;
 use crate::core::decision::{Decision, Evidence, begin};
 use crate::core::username;
@@ -87,7 +88,10 @@ async fn finish(
         error_description: field("error_description"),
     };
     let request = &data.request;
-    let aged = request.max_age.map(|age| data.started_at.saturating_sub(age));
+    // A client that always wants `auth_time` gets one that the provider proves, however old.
+    let proven =
+        cx.snapshot.clients.get(&request.to.client).is_some_and(|client| client.require_auth_time).then_some(0);
+    let aged = request.max_age.map(|age| data.started_at.saturating_sub(age)).or(proven);
     let code_verifier = SecretValue::new(data.code_verifier.clone());
     let expected = Expected {
         nonce: &data.nonce,
@@ -258,8 +262,9 @@ fn account_row(cx: &Cx<'_>, decision: &Decision) -> Result<User, Stop> {
 /// The new session, within `[session]` and the provider's narrower bounds.
 fn session_row(cx: &Cx<'_>, identity: &UpstreamIdentity, key: &LinkKey, user: &User) -> Result<Session, Stop> {
     let bounds = &cx.snapshot.config.session;
-    let narrower = cx.snapshot.config.providers.get(&key.provider).map(|provider| provider.session.clone());
-    let narrower = narrower.unwrap_or_default();
+    let provider = cx.snapshot.config.providers.get(&key.provider);
+    let trusted = provider.is_some_and(|provider| provider.reauth == Reauth::Trust);
+    let narrower = provider.map(|provider| provider.session.clone()).unwrap_or_default();
     let max_inactive = narrower.max_inactive.map_or(bounds.max_inactive, |own| own.min(bounds.max_inactive));
     let max_lifetime = narrower.max_lifetime.map_or(bounds.max_lifetime, |own| own.min(bounds.max_lifetime));
     let mut expires_at = cx.now + max_lifetime.seconds();
@@ -270,7 +275,7 @@ fn session_row(cx: &Cx<'_>, identity: &UpstreamIdentity, key: &LinkKey, user: &U
         id: cx.random().id()?,
         user_id: user.id.clone(),
         link: key.clone(),
-        auth_time: identity.auth_time.unwrap_or(cx.now),
+        auth_time: identity.auth_time.or(trusted.then_some(cx.now)),
         acr: identity.acr.clone(),
         amr: identity.amr.clone(),
         upstream_id_token: Some(identity.id_token.expose().to_owned()),

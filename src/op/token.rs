@@ -341,7 +341,7 @@ async fn credentials(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Va
         resources: resources.clone(),
         nonce: None,
         claims_request: None,
-        auth_time: cx.now,
+        auth_time: None,
         acr: None,
         amr: Vec::new(),
         created_at: cx.now,

@@ -10,13 +10,16 @@ use axum::response::Response;
 
 use super::pages::csp::content_security_policy;
 use super::pages::{Lang, Pages, PostForm, View, WebUri};
-use super::request::{Incoming, Unreadable};
+use super::request::{Incoming, Unreadable, client_address};
 use super::{cookies, cors, error, pages, respond};
+use tracing::Instrument as _;
+
 use crate::op::authorize::{self, Answer, Browser, Next, Outcome, SetCookie};
 use crate::op::client_auth::strip_scheme;
 use crate::op::error::PageError;
 use crate::op::params::Params;
 use crate::op::request::ResponseMode;
+use crate::op::userinfo::Userinfo;
 use crate::op::{Cx, Services, callback, introspect, logout, revoke, token, userinfo};
 use crate::snapshot::Snapshot;
 use crate::snapshot::issuer::{Route, paths};
@@ -51,8 +54,14 @@ pub fn serve(edge: Arc<Edge>) -> axum::Router {
 
 async fn handle(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Response {
     let snapshot = edge.snapshot.load_full();
-    let now = edge.services.clock.now();
     let Ok(trace_id) = edge.services.random.id() else { return respond::empty(StatusCode::INTERNAL_SERVER_ERROR) };
+    let address = client_address(&request, &snapshot.trusted_proxies).map(tracing::field::display);
+    let span = tracing::info_span!("request", address);
+    exchange(edge, snapshot, request, trace_id).instrument(span).await
+}
+
+async fn exchange(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>, trace_id: String) -> Response {
+    let now = edge.services.clock.now();
     let limit = usize::try_from(snapshot.config.limits.body.bytes()).unwrap_or(usize::MAX);
     let route = snapshot.route(request.uri().path());
     let head = request.method() == Method::HEAD;
@@ -218,7 +227,8 @@ impl Exchange<'_> {
             (None, None) => return error::bearer_missing(realm),
         };
         match userinfo::userinfo(&self.cx, token).await {
-            Ok(claims) => respond::json(StatusCode::OK, &claims),
+            Ok(Userinfo::Plain(claims)) => respond::json(StatusCode::OK, &claims),
+            Ok(Userinfo::Signed(jwt)) => respond::text("application/jwt", jwt),
             Err(failure) => error::bearer(&failure, realm),
         }
     }
