@@ -58,7 +58,7 @@ pub struct GrantView {
 pub struct AccountQuery {
     /// The upstream account.
     pub key: Option<LinkKey>,
-    /// Username of the `[users]` entry that declares this upstream account.
+    /// Username key of the `[users]` entry that declares this upstream account.
     pub declared: Option<String>,
     /// Verified address and the providers (id, issuer) whose accounts it may join.
     pub email: Option<(String, Vec<(String, String)>)>,
@@ -71,8 +71,10 @@ pub struct AccountQuery {
 pub struct AccountView {
     /// The account that the upstream account is linked to, with that link.
     pub linked: Option<(User, Link)>,
-    /// The account of that very username.
+    /// The account of that username key.
     pub declared: Option<User>,
+    /// Whether that account has a link at the provider and issuer of the query's `key`.
+    pub declared_is_linked: bool,
     /// Accounts whose link carries the verified address.
     pub by_email: Vec<User>,
     /// `username_key`s that equal the wanted one or extend it, with the account's id.

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use serde_json::{Map, Value};
 
-use super::super::model::{StoredTrace, User};
+use super::super::model::{Link, StoredTrace, User};
 use super::super::seal::Sealer;
 use super::super::{AccountQuery, AccountView, AccountWrite, AppSession, Result, SignIn, SignInWritten};
 use super::grants::CodeRow;
@@ -17,8 +17,15 @@ pub(super) fn accounts(reader: &Reader<'_>, query: &AccountQuery) -> Result<Acco
     if let Some(link) = query.key.as_ref().map(|key| reader.link(key)).transpose()?.flatten() {
         view.linked = reader.user(sql::USER, [&link.user_id])?.map(|user| (user, link));
     }
-    if let Some(username) = &query.declared {
-        view.declared = reader.user(sql::USER_BY_NAME, [username])?;
+    if let Some(key) = &query.declared
+        && let Some(user) = reader.user(sql::USER_BY_KEY, [key])?
+    {
+        let person = reader.person(user)?;
+        let here = |link: &Link| {
+            query.key.as_ref().is_some_and(|key| key.provider == link.key.provider && key.issuer == link.key.issuer)
+        };
+        view.declared_is_linked = person.links.iter().any(here);
+        view.declared = Some(person.user);
     }
     if let Some((email, providers)) = &query.email {
         view.by_email = by_email(reader, email, providers)?;
