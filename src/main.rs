@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use countersign::cli::{Cli, Command, Environment, Exit, check, client, dev, healthcheck, schema, serve};
+use countersign::cli::{Cli, Command, Environment, Exit, check, client, dev, healthcheck, plan, schema, serve, test};
 use countersign::config::files::Disk;
 
 fn main() -> ExitCode {
@@ -17,6 +17,8 @@ fn main() -> ExitCode {
         Command::Serve(args) => Ok(serve::run(&args, &environment)),
         Command::Dev(args) => dev::run(&args, &mut out),
         Command::Check(args) => check::run(&args, &environment, &Disk, &mut out, colour),
+        Command::Test(args) => test::run(&args, &environment, &Disk, &mut out),
+        Command::Plan(args) => plan::run(&args, &environment, &Disk, &mut out),
         Command::Schema => schema::run(&mut out),
         Command::Client(args) => client::run(&args, &environment, &mut out),
         Command::Healthcheck(args) => healthcheck::run(&args, &environment, &mut out),

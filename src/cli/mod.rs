@@ -1,12 +1,15 @@
 //! The command line: one file a command, each a plain function that takes its arguments and a writer and returns how it
 //! ended.
 
+mod broker;
 pub mod check;
 pub mod client;
 pub mod dev;
 pub mod healthcheck;
+pub mod plan;
 pub mod schema;
 pub mod serve;
+pub mod test;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -61,6 +64,10 @@ pub enum Command {
     Dev(dev::DevArgs),
     /// Report every problem of a configuration, and run its tests.
     Check(check::CheckArgs),
+    /// Run the configuration's mapping tests, with a diff for each failure.
+    Test(test::TestArgs),
+    /// What a changed configuration changes, and for whom.
+    Plan(plan::PlanArgs),
     /// Print the JSON Schema of the configuration language.
     Schema,
     /// Things about clients: make a secret, print a start link.

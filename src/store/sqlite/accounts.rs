@@ -18,7 +18,7 @@ pub(super) fn accounts(reader: &Reader<'_>, query: &AccountQuery) -> Result<Acco
         view.linked = reader.user(sql::USER, [&link.user_id])?.map(|user| (user, link));
     }
     if let Some(username) = &query.declared {
-        view.declared = reader.user(sql::USER_BY_NAME, [username])?;
+        view.declared = reader.user(sql::USER_BY_KEY, [username])?;
         if let (Some(user), Some(key)) = (&view.declared, &query.key) {
             let params = (&user.id, &key.provider, &key.issuer);
             let found: Option<i64> = one(reader.connection, sql::IS_LINKED, params, |row| Ok(row.get(0)?))?;

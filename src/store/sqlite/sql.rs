@@ -20,7 +20,6 @@ statements! {
 
     // Accounts.
     USER = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users WHERE id = ?1";
-    USER_BY_NAME = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users WHERE username = ?1";
     USER_BY_KEY = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users WHERE username_key = ?1";
     USERS_AFTER = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users
         WHERE id > ?1 ORDER BY id LIMIT ?2";
