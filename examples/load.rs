@@ -37,7 +37,7 @@ fn main() -> Result<(), Failure> {
         Some("broker") => {
             let config = args.next().ok_or("broker needs a configuration")?;
             let config = countersign::cli::ConfigArgs { config: config.into(), overlay: Vec::new() };
-            let _exit = serve::run(&serve::ServeArgs { config }, &Environment::new());
+            let _exit = serve::run(&serve::ServeArgs { config, shadow: None }, &Environment::new());
             Ok(())
         }
         count => {

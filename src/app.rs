@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::core::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::{KeyPolicy, Keys, KeysError};
 use crate::op::Services;
@@ -28,6 +29,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Calls to providers.
     pub http: Arc<dyn HttpClient>,
+    /// The policy of a canary configuration, which sees sign-ins and decides nothing.
+    pub shadow: Option<Arc<Policy>>,
 }
 
 /// Why the broker can't start.
@@ -54,7 +57,7 @@ impl App {
     /// # Errors
     /// When keys or pages can't be had.
     pub async fn new(parts: Parts, snapshot: Snapshot) -> Result<Self, StartError> {
-        let Parts { clock, random, store, http } = parts;
+        let Parts { clock, random, store, http, shadow } = parts;
         let keys = Keys::open(Arc::clone(&store), &key_policy(&snapshot), clock.now()).await?;
         let services = Services {
             clock,
@@ -63,6 +66,7 @@ impl App {
             keys: Arc::new(keys),
             upstreams: Arc::new(RelyingParty::new(http)),
             refreshes: Arc::default(),
+            shadow,
         };
         let pages = Pages::new(&snapshot.issuer.path).map_err(|error| StartError::Pages(error.to_string()))?;
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));

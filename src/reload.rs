@@ -54,7 +54,10 @@ impl ReloadStatus {
 pub struct Reloader {
     inputs: Inputs,
     app: Arc<App>,
-    fingerprint: Fingerprint,
+    /// The files of the generation that serves.
+    serving: Fingerprint,
+    /// The files of the last attempt, so that one refusal is told once.
+    refused: Option<Fingerprint>,
     involved: Involved,
 }
 
@@ -73,7 +76,7 @@ impl Reloader {
     /// A reloader of what was prepared at the start.
     #[must_use]
     pub fn new(inputs: Inputs, app: Arc<App>, fingerprint: Fingerprint, involved: Involved) -> Self {
-        Self { inputs, app, fingerprint, involved }
+        Self { inputs, app, serving: fingerprint, refused: None, involved }
     }
 
     /// Loads, checks and swaps, all or nothing.
@@ -88,10 +91,16 @@ impl Reloader {
         };
         let Prepared { problems, layers, involved, fingerprint, snapshot, .. } = prepared;
         self.involved = involved;
-        if fingerprint == self.fingerprint {
+        if fingerprint == self.serving {
+            // Perhaps after a refusal: what serves is what the files say again.
+            self.refused = None;
+            self.app.reload_status().set(None);
             return Reloaded::Unchanged;
         }
-        self.fingerprint = fingerprint;
+        if self.refused.as_ref() == Some(&fingerprint) {
+            return Reloaded::Unchanged;
+        }
+        self.refused = Some(fingerprint.clone());
         let Some(snapshot) = snapshot else { return self.refuse(problems.render(&layers, false)) };
         let restart = needs_restart(&old.config, &snapshot.config);
         if !restart.is_empty() {
@@ -102,6 +111,8 @@ impl Reloader {
         if let Err(error) = self.app.apply(snapshot).await {
             return self.refuse(error.to_string());
         }
+        self.serving = fingerprint;
+        self.refused = None;
         self.app.reload_status().set(None);
         Reloaded::Applied(generation)
     }

@@ -12,6 +12,7 @@ use super::decide::{self, app_request, facts, query, stored_trace};
 use super::error::{Code, OAuthError, PageError};
 use super::params::Params;
 use super::request::AuthorizeRequest;
+use super::shadow;
 use crate::config::provider::Reauth;
 use crate::config::scalar::SecretValue;
 use crate::core::decision::{Decision, Evidence, begin};
@@ -152,7 +153,15 @@ async fn admit(
         };
         let view = cx.store().accounts(query(key.clone(), mapped.question())).await?;
         let app = app_request(request, identity.acr.as_deref(), &identity.amr);
-        let decision = match mapped.decide(&facts(&view), Some(&app)) {
+        let facts = facts(&view);
+        let decided = mapped.decide(&facts, Some(&app));
+        if let Some(shadow) = &cx.services.shadow {
+            for difference in shadow::differences(shadow, &evidence, &facts, &app, decided.as_ref()) {
+                let (provider, client) = (key.provider.as_str(), client.key.as_str());
+                tracing::info!(event = "shadow_difference", provider, client, trace_id = %cx.trace_id, difference, "the canary configuration decides otherwise");
+            }
+        }
+        let decision = match decided {
             Ok(decision) => decision,
             Err(refusal) => {
                 let user_id = view.linked.as_ref().map(|(user, _)| user.id.clone());
