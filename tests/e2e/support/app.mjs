@@ -13,9 +13,11 @@ export const methods = {
 
 export class App {
   /** Discovers the issuer, as an app does when it starts. */
-  static async at(issuer, { id, secret, method = 'client_secret_basic', redirectUri, scope = 'openid profile email groups' }) {
-    const config = await client.discovery(new URL(issuer), id, { client_secret: secret, id_token_signed_response_alg: 'RS256' },
-      methods[method](secret), { execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks] })
+  static async at(issuer, { id, secret, method = 'client_secret_basic', redirectUri, scope = 'openid profile email groups', fetch: via }) {
+    const config = await client.discovery(new URL(issuer), id, { client_secret: secret, id_token_signed_response_alg: 'RS256' }, methods[method](secret), {
+      execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks],
+      ...(via ? { [client.customFetch]: via } : {}),
+    })
     return Object.assign(new App(), { issuer, id, config, redirectUri, scope })
   }
 
