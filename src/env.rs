@@ -78,7 +78,7 @@ impl Random for SystemRandomness {
     }
 }
 
-impl dyn Random {
+impl dyn Random + '_ {
     /// An unguessable value: 256 random bits, base64url, 43 characters.
     ///
     /// # Errors

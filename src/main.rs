@@ -1,1 +1,25 @@
-fn main() {}
+//! The `countersign` command: parse, call, exit code.
+
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use countersign::cli::{Cli, Command, Environment, Exit, check, client, dev, healthcheck, schema, serve};
+use countersign::config::files::Disk;
+
+fn main() -> ExitCode {
+    let environment: Environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let mut out = io::stdout();
+    let colour = out.is_terminal();
+    let ended = match Cli::parse().command {
+        Command::Serve(args) => Ok(serve::run(&args, &environment)),
+        Command::Dev(args) => dev::run(&args, &mut out),
+        Command::Check(args) => check::run(&args, &environment, &Disk, &mut out, colour),
+        Command::Schema => schema::run(&mut out),
+        Command::Client(args) => client::run(&args, &environment, &mut out),
+        Command::Healthcheck(args) => healthcheck::run(&args, &environment, &mut out),
+    };
+    ended.unwrap_or(Exit::CouldNotRun).into()
+}

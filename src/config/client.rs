@@ -75,7 +75,7 @@ pub enum ResponseType {
 }
 
 /// Whether a client must use PKCE (RFC 7636).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Pkce {
     /// Required of public clients; enforced when sent.
@@ -86,7 +86,7 @@ pub enum Pkce {
 }
 
 /// Which claims the ID token carries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IdTokenClaims {
     /// Those of the granted scopes too.
@@ -97,7 +97,7 @@ pub enum IdTokenClaims {
 }
 
 /// Whether the user is asked before an app gets claims.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Consent {
     /// The operator consented for everyone.
@@ -108,7 +108,7 @@ pub enum Consent {
 }
 
 /// The rules a client is held to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SecurityProfile {
     /// OpenID Connect and OAuth 2.0.
@@ -119,7 +119,7 @@ pub enum SecurityProfile {
 }
 
 /// Web app or native app (OIDC Registration §2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApplicationType {
     /// Runs on a server or in a browser.
@@ -132,6 +132,7 @@ pub enum ApplicationType {
 /// `[clients.X]`
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("patternProperties" = super::schema::localized()))]
 pub struct Client {
     /// The client id, where it must differ from the key.
     pub client_id: Option<String>,
@@ -173,6 +174,7 @@ pub struct Client {
     /// The rules it is held to.
     pub security_profile: SecurityProfile,
     /// Claim → expression; into ID token and userinfo whatever the scopes.
+    #[schemars(extend("x-claims" = true))]
     pub claims: ClaimTable,
     /// Its public keys, a JWK Set (RFC 7517 §5).
     pub jwks: Option<serde_json::Value>,

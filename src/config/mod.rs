@@ -4,14 +4,27 @@
 //! layers ([`load`]), where each value came from ([`locate`]), and every problem that can be seen without secrets,
 //! network or store ([`check`]). It does not own what the values mean at run time: `snapshot` compiles them.
 
+pub mod check;
 pub mod client;
+mod environment;
+pub mod files;
+mod include;
 pub mod later;
 pub mod lifetimes;
+pub mod load;
+pub mod locate;
+pub mod origins;
 pub mod policy;
+pub mod problem;
 pub mod provider;
 pub mod scalar;
+pub mod schema;
+pub mod secrets;
 pub mod server;
+mod shape;
+mod structure;
 pub mod tests;
+mod tree;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -66,27 +79,34 @@ pub struct Config {
     pub policy: Policy,
     /// Lookup tables.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = schema::id()))]
     pub tables: BTreeMap<String, Table>,
     /// Upstream identity providers.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = schema::provider_id()))]
     pub providers: BTreeMap<String, Provider>,
     /// Roles.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = schema::printable()))]
     pub roles: BTreeMap<String, Role>,
     /// Rules that give roles, in order.
     #[serde(default)]
     pub role_rules: Vec<RoleRule>,
     /// Scopes, beside and instead of the built-in ones.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = schema::scope_token()))]
     pub scopes: BTreeMap<String, Scope>,
     /// APIs that tokens may be for.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = schema::id()))]
     pub resources: BTreeMap<String, Resource>,
     /// Downstream apps.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = schema::id()))]
     pub clients: BTreeMap<String, Client>,
     /// Users known beforehand.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = schema::printable()))]
     pub users: BTreeMap<String, User>,
     /// What the file promises of itself.
     #[serde(default)]

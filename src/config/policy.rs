@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::scalar::Expression;
 
 /// When `default_roles` are given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DefaultRolesWhen {
     /// To users that got no role.
@@ -20,7 +20,7 @@ pub enum DefaultRolesWhen {
 }
 
 /// Values that are folded to lower case when they are mapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IgnoreCase {
     /// Group names.
@@ -32,7 +32,7 @@ pub enum IgnoreCase {
 }
 
 /// What happens when a new user's name is taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UsernameConflict {
     /// The sign-in is refused.
@@ -80,7 +80,7 @@ pub struct Role {
 }
 
 /// The list that a role rule goes through with `each`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Each {
     /// The user's groups.

@@ -83,7 +83,7 @@ impl AuthMethod {
 }
 
 /// What `email_verified` is taken from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EmailVerified {
     /// The claim of that name, when it is a boolean.
@@ -96,7 +96,7 @@ pub enum EmailVerified {
 }
 
 /// A document that upstream claims are taken from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClaimsSource {
     /// The ID token.
@@ -108,7 +108,7 @@ pub enum ClaimsSource {
 }
 
 /// How an account of another provider may be joined.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkBy {
     /// Never.
@@ -119,7 +119,7 @@ pub enum LinkBy {
 }
 
 /// What `prompt=login` and `max_age` may rest on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reauth {
     /// The provider's `auth_time` must prove it.
@@ -132,7 +132,7 @@ pub enum Reauth {
 }
 
 /// Where a refresh takes its upstream claims from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefreshClaims {
     /// The provider is asked again.
@@ -145,7 +145,7 @@ pub enum RefreshClaims {
 }
 
 /// What a refresh does while the provider can't be asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefreshUnavailable {
     /// Takes the claims of the last answer, while they are not older than `max_stale`.
@@ -193,7 +193,7 @@ pub struct ProviderSession {
 }
 
 /// Parameters of an authorization request that may be passed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Forward {
     /// `login_hint`
@@ -209,7 +209,7 @@ pub enum Forward {
 }
 
 /// How the provider answers the authorization request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProviderResponseMode {
     /// In the query.
@@ -304,6 +304,7 @@ pub struct Provider {
     pub allow_http: bool,
     /// Attribute → expression over `claims`.
     #[serde(default)]
+    #[schemars(extend("x-claims" = true))]
     pub claims: ClaimTable,
     /// Authorization endpoint, for a provider without discovery.
     pub authorization_endpoint: Option<String>,

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A span of time written as `"30s"`, `"10m"`, `"12h"`, `"90d"` or a sequence of them (`"1h30m"`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,6 +100,12 @@ impl fmt::Debug for Duration {
     }
 }
 
+impl Serialize for Duration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -116,7 +122,8 @@ impl JsonSchema for Duration {
         json_schema!({
             "type": "string",
             "pattern": "^([0-9]+[smhd])+$",
-            "description": "A duration such as \"30s\", \"10m\", \"12h\" or \"90d\"."
+            "description": "A duration such as \"30s\", \"10m\", \"12h\" or \"90d\".",
+            "x-expected": "a duration such as \"30s\", \"10m\", \"12h\" or \"90d\""
         })
     }
 }
@@ -158,6 +165,22 @@ impl Size {
     }
 }
 
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            n if n > 0 && n % (1024 * 1024) == 0 => write!(f, "{}MiB", n / (1024 * 1024)),
+            n if n > 0 && n % 1024 == 0 => write!(f, "{}KiB", n / 1024),
+            n => write!(f, "{n}B"),
+        }
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -174,7 +197,8 @@ impl JsonSchema for Size {
         json_schema!({
             "type": "string",
             "pattern": "^[0-9]+(B|KiB|MiB|GiB)$",
-            "description": "A size such as \"64KiB\" or \"1MiB\"."
+            "description": "A size such as \"64KiB\" or \"1MiB\".",
+            "x-expected": "a size such as \"64KiB\" or \"1MiB\""
         })
     }
 }
@@ -207,7 +231,9 @@ impl JsonSchema for Expression {
         json_schema!({
             "type": "string",
             "minLength": 1,
-            "description": "A CEL expression, such as \"claims.email.before('@')\"."
+            "description": "A CEL expression, such as \"claims.email.before('@')\".",
+            "x-expression": true,
+            "x-expected": "an expression (a string)"
         })
     }
 }
@@ -307,7 +333,9 @@ impl JsonSchema for Secret {
         let source = generator.subschema_for::<SecretSource>();
         json_schema!({
             "description": "A secret: \"literal\" (warns), { file = \"...\" } or { env = \"...\" }; a list of two while it is rotated.",
-            "anyOf": [source, { "type": "array", "items": source, "minItems": 1, "maxItems": 2 }]
+            "anyOf": [source, { "type": "array", "items": source, "minItems": 1, "maxItems": 2 }],
+            "x-secret": true,
+            "x-expected": "a secret: { file = \"...\" }, { env = \"...\" }, a string, or a list of two of them"
         })
     }
 }

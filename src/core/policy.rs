@@ -9,7 +9,7 @@ use std::sync::Arc;
 use regex::Regex;
 use serde_json::Value;
 
-use super::expression::{Compiled, Compiler, Engine, Place, Problem, Tables};
+use super::expression::{Compiled, Compiler, Engine, Place, Problem};
 use super::trace::Source;
 use super::username;
 use crate::config::Config;
@@ -239,14 +239,17 @@ const DEFAULT_ATTRIBUTES: &[&str] =
     &["name", "given_name", "family_name", "email", "email_verified", "picture", "locale", "groups", "roles"];
 
 impl Policy {
-    /// Compiles a checked configuration. `tables` are the lookup tables with their files read.
+    /// Compiles a checked configuration. The compiler knows the lookup tables, and the expressions that `check` compiled.
     ///
     /// # Errors
     /// Every expression that does not compile.
-    pub fn compile(config: &Config, tables: Tables, locate: Locate<'_>) -> Result<Self, Vec<ExpressionProblem>> {
-        let mut compiler = Compiler::new(tables);
+    pub fn compile(
+        config: &Config,
+        compiler: &mut Compiler,
+        locate: Locate<'_>,
+    ) -> Result<Self, Vec<ExpressionProblem>> {
         let engine = compiler.engine();
-        let mut build = Build { compiler: &mut compiler, locate, problems: Vec::new() };
+        let mut build = Build { compiler, locate, problems: Vec::new() };
         let providers = config
             .providers
             .iter()

@@ -4,6 +4,8 @@
 //! how they are swept. Policy, protocol and the clock stay outside: callers pass `now` and decide.
 
 pub mod model;
+pub mod seal;
+pub mod sqlite;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -14,7 +16,7 @@ use model::{
 };
 
 /// Why an operation did not happen.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Locked, full or read-only: 503, try again. Nothing was written.
     #[error("the store is busy or can't be written: {0}")]
@@ -60,7 +62,7 @@ pub struct AccountQuery {
     pub declared: Option<String>,
     /// Verified address and the providers (id, issuer) whose accounts it may join.
     pub email: Option<(String, Vec<(String, String)>)>,
-    /// `username_key` of the wanted username; those that start with it are returned as taken.
+    /// `username_key` of the wanted username; those that start with it are returned as taken, at most 1,000.
     pub username_key: Option<String>,
 }
 
@@ -69,7 +71,7 @@ pub struct AccountQuery {
 pub struct AccountView {
     /// The account that the upstream account is linked to, with that link.
     pub linked: Option<(User, Link)>,
-    /// The account of the declared username.
+    /// The account of that very username.
     pub declared: Option<User>,
     /// Accounts whose link carries the verified address.
     pub by_email: Vec<User>,
@@ -112,12 +114,22 @@ pub struct SignIn {
     pub trace: StoredTrace,
 }
 
+/// An app that had a part in a session that ended: whom to notify (OIDC Back-Channel Logout §2.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppSession {
+    /// Key of the client.
+    pub client: String,
+    /// The `sid` in the tokens that it got; another than the session's own when the grant moved over from an older one.
+    pub sid: String,
+}
+
 /// Whether a [`SignIn`] was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignInWritten {
     /// It was.
     Done,
-    /// Another sign-in took the username, the link or the subject in between: decide again.
+    /// Another sign-in took the username, the link or the subject in between, or the account was disabled: nothing was
+    /// written, decide again.
     Conflict,
 }
 
@@ -139,9 +151,11 @@ pub enum Rotated {
     Replayed(String),
     /// Used before, outside the grace or after its successor was used: the family is revoked now.
     Reused,
+    /// Unknown or expired, or its grant, session or user has gone or lost access meanwhile: nothing was written.
+    Refused,
 }
 
-/// One use of a refresh token.
+/// One use of a refresh token. Everything in it is written only when the outcome is [`Rotated::New`].
 #[derive(Clone, Debug)]
 pub struct Rotation {
     /// The token that was presented.
@@ -191,6 +205,8 @@ pub trait Store: Send + Sync {
 
     /// What the account decision needs to know.
     async fn accounts(&self, query: AccountQuery) -> Result<AccountView>;
+    /// Refreshes a link that exists; nothing happens when it is gone or another user's.
+    async fn save_link(&self, link: Link) -> Result<()>;
     /// Writes a finished sign-in.
     async fn finish_sign_in(&self, sign_in: SignIn, now: i64) -> Result<SignInWritten>;
 
@@ -202,15 +218,17 @@ pub trait Store: Send + Sync {
     async fn sessions(&self, user_id: Option<&str>, limit: u32) -> Result<Vec<SessionView>>;
     /// Marks a session as active.
     async fn touch_session(&self, id: &str, now: i64) -> Result<()>;
-    /// Ends a session and revokes the grants bound to it. Returns the clients that had a grant in it.
-    async fn end_session(&self, id: &str, now: i64) -> Result<Vec<String>>;
+    /// Ends a session and revokes the grants bound to it. Returns the apps that had a grant in it, those with
+    /// `offline_access` too, whose grants live on.
+    async fn end_session(&self, id: &str, now: i64) -> Result<Vec<AppSession>>;
 
     /// Keeps a code, with the consent that it rests on, and marks its session as active.
     async fn save_code(&self, code: Code, consent: Option<Consent>, now: i64) -> Result<()>;
     /// Reads a code, used or not.
     async fn code(&self, hash: TokenHash) -> Result<Option<Code>>;
     /// Redeems a code: its grant and the first refresh token of the family are stored, or, when it was used before or
-    /// has expired, what its first use issued is revoked.
+    /// has expired, what its first use issued is revoked. Refused as well when the session that the grant dies with has
+    /// ended or the user was disabled in between. A used code is remembered until its grant's `expires_at`.
     async fn redeem_code(
         &self,
         hash: TokenHash,
@@ -250,7 +268,7 @@ pub trait Store: Send + Sync {
     async fn people(&self, after: Option<&str>, limit: u32) -> Result<Vec<Person>>;
     /// Takes a user's access away, or gives it back; ends sessions and grants when taken away.
     async fn set_user_disabled(&self, user_id: &str, disabled: bool, now: i64) -> Result<()>;
-    /// Gives a user another name; `false` when it is taken.
+    /// Gives a user another name; `false` when it is taken, or when there is no such user.
     async fn rename_user(&self, user_id: &str, username: &str, username_key: &str) -> Result<bool>;
 
     /// Keeps a decision.
@@ -258,7 +276,8 @@ pub trait Store: Send + Sync {
     /// A decision by its id.
     async fn trace(&self, id: &str, now: i64) -> Result<Option<StoredTrace>>;
 
-    /// Remembers a one-time identifier until `expires_at`; `false` when it was there already.
+    /// Remembers a one-time identifier until `expires_at`; `false` when it was there already. Once that has passed it
+    /// counts as new.
     async fn use_once(&self, kind: &str, id: &str, expires_at: i64, now: i64) -> Result<bool>;
 
     /// Deletes up to `limit` expired rows of each kind; `true` when there may be more.

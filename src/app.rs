@@ -1,0 +1,129 @@
+//! The composition root: builds the parts and the router. The only place that knows them all.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::env::{Clock, Random};
+use crate::keys::{KeyPolicy, Keys, KeysError};
+use crate::op::Services;
+use crate::outbound::HttpClient;
+use crate::reload::ReloadStatus;
+use crate::rp::RelyingParty;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+use crate::web::pages::Pages;
+use crate::web::{Edge, serve};
+
+/// Rows that one sweep deletes of each kind.
+const SWEEP_BATCH: u32 = 500;
+
+/// What is handed in.
+pub struct Parts {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// What is persisted.
+    pub store: Arc<dyn Store>,
+    /// Calls to providers.
+    pub http: Arc<dyn HttpClient>,
+}
+
+/// Why the broker can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Signing keys can't be read or made.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// A template is broken.
+    #[error("the pages can't be compiled: {0}")]
+    Pages(String),
+}
+
+/// A broker, ready to serve.
+pub struct App {
+    edge: Arc<Edge>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    reload_status: Arc<ReloadStatus>,
+}
+
+impl App {
+    /// Puts the parts together and makes the signing keys where there are none.
+    ///
+    /// # Errors
+    /// When keys or pages can't be had.
+    pub async fn new(parts: Parts, snapshot: Snapshot) -> Result<Self, StartError> {
+        let Parts { clock, random, store, http } = parts;
+        let keys = Keys::open(Arc::clone(&store), &key_policy(&snapshot), clock.now()).await?;
+        let services = Services {
+            clock,
+            random,
+            store,
+            keys: Arc::new(keys),
+            upstreams: Arc::new(RelyingParty::new(http)),
+            refreshes: Arc::default(),
+        };
+        let pages = Pages::new(&snapshot.issuer.path).map_err(|error| StartError::Pages(error.to_string()))?;
+        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
+        let edge = Edge { services, snapshot: Arc::clone(&snapshot), pages };
+        Ok(Self { edge: Arc::new(edge), snapshot, reload_status: Arc::default() })
+    }
+
+    /// The public listener's router.
+    pub fn router(&self) -> axum::Router {
+        serve(Arc::clone(&self.edge))
+    }
+
+    /// The configuration of the moment; storing another one is a reload.
+    #[must_use]
+    pub fn snapshot(&self) -> &Arc<ArcSwap<Snapshot>> {
+        &self.snapshot
+    }
+
+    /// What the last reload came to.
+    #[must_use]
+    pub fn reload_status(&self) -> &Arc<ReloadStatus> {
+        &self.reload_status
+    }
+
+    /// The services.
+    #[must_use]
+    pub fn services(&self) -> &Services {
+        &self.edge.services
+    }
+
+    /// Keeps keys and store in shape: one round.
+    pub async fn housekeeping(&self) {
+        let services = self.services();
+        let now = services.clock.now();
+        if let Err(error) = services.keys.ensure(&key_policy(&self.snapshot.load()), now).await {
+            tracing::error!(%error, "signing keys can't be kept up");
+        }
+        loop {
+            match services.store.sweep(now, SWEEP_BATCH).await {
+                Ok(true) => tokio::task::yield_now().await,
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "expired rows can't be swept; tried again later");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// What signing keys the configuration asks for. Keys stay published for as long as any token of theirs can live.
+#[must_use]
+pub fn key_policy(snapshot: &Snapshot) -> KeyPolicy {
+    let config = &snapshot.config;
+    let clients = snapshot.clients.values().map(|client| &client.tokens);
+    let lifetimes = clients.chain([&config.tokens]).flat_map(|tokens| [tokens.id_token, tokens.access_token]);
+    let resources = config.resources.values().filter_map(|resource| resource.access_token);
+    let longest = lifetimes.chain(resources).max().unwrap_or(config.tokens.access_token);
+    KeyPolicy {
+        algorithms: config.keys.algorithms.clone(),
+        rotate_every: config.keys.rotate_every.seconds(),
+        keep: longest.seconds(),
+    }
+}

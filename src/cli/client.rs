@@ -1,0 +1,95 @@
+//! `countersign client`: make a secret, print a start link.
+
+use std::io::Write;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use clap::{Args, Subcommand};
+
+use super::{ConfigArgs, Environment, Exit};
+use crate::config::files::Disk;
+use crate::env::{Random, SystemRandomness};
+use crate::generation::{Options, prepare};
+
+/// Arguments of `client`.
+#[derive(Debug, Args)]
+pub struct ClientArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ClientCommand,
+}
+
+/// What `client` can do.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Make a client secret: it is shown once, only its hash goes into the file.
+    Secret {
+        /// Key of the client.
+        id: String,
+    },
+    /// Print the link that starts a sign-in to an app.
+    Link {
+        /// Key of the client.
+        id: String,
+        /// Which configuration.
+        #[command(flatten)]
+        config: ConfigArgs,
+    },
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the writer fails.
+pub fn run(args: &ClientArgs, environment: &Environment, out: &mut dyn Write) -> std::io::Result<Exit> {
+    match &args.command {
+        ClientCommand::Secret { id } => secret(id, out),
+        ClientCommand::Link { id, config } => link(id, config, environment, out),
+    }
+}
+
+fn secret(id: &str, out: &mut dyn Write) -> std::io::Result<Exit> {
+    let random = SystemRandomness::default();
+    let Ok(secret) = (&random as &dyn Random).secret() else { return Ok(Exit::CouldNotRun) };
+    let hash: String = digest(&SHA256, secret.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    writeln!(out, "The secret of {id}, shown this once:\n\n  {secret}\n")?;
+    writeln!(out, "In the file, where only its hash is kept (two hashes while you rotate):\n")?;
+    writeln!(out, "  [clients.{}]\n  client_secret_hashes = [\"sha256:{hash}\"]", crate::core::policy::key_segment(id))?;
+    Ok(Exit::Fine)
+}
+
+fn link(id: &str, config: &ConfigArgs, environment: &Environment, out: &mut dyn Write) -> std::io::Result<Exit> {
+    let options = Options { number: 1, without_secrets: true };
+    let prepared = match prepare(&config.inputs(environment), &Disk, options) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            writeln!(out, "{error}")?;
+            return Ok(Exit::CouldNotRun);
+        }
+    };
+    let Some(snapshot) = prepared.snapshot else {
+        writeln!(out, "{}", prepared.problems.render(&prepared.layers, false))?;
+        return Ok(Exit::Problem);
+    };
+    let Some(client) = snapshot.clients.get(id) else {
+        writeln!(out, "there is no client {id}; the file has {}", snapshot.clients.keys().cloned().collect::<Vec<_>>().join(", "))?;
+        return Ok(Exit::Problem);
+    };
+    if let Some(uri) = &client.initiate_login_uri {
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("iss", &snapshot.issuer.text).finish();
+        let separator = if uri.contains('?') { '&' } else { '?' };
+        writeln!(out, "{uri}{separator}{query}")?;
+        return Ok(Exit::Fine);
+    }
+    let Some(redirect_uri) = client.redirect_uris.first() else {
+        writeln!(out, "client {id} has neither initiate_login_uri nor redirect_uris: it has no start link")?;
+        return Ok(Exit::Problem);
+    };
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("client_id", &client.client_id)
+        .append_pair("response_type", "code")
+        .append_pair("scope", &client.scopes.iter().filter(|s| *s != "offline_access").cloned().collect::<Vec<_>>().join(" "))
+        .append_pair("redirect_uri", redirect_uri)
+        .finish();
+    writeln!(out, "{}?{query}", snapshot.issuer.url_of(&snapshot.config.endpoints.authorization))?;
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,89 @@
+//! The command line: one file a command, each a plain function that takes its arguments and a writer and returns how it
+//! ended.
+
+pub mod check;
+pub mod client;
+pub mod dev;
+pub mod healthcheck;
+pub mod schema;
+pub mod serve;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::load::Inputs;
+
+/// The process's environment, as far as it is text.
+pub type Environment = BTreeMap<String, String>;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Fine.
+    Fine = 0,
+    /// A problem was found.
+    Problem = 1,
+    /// The command was used wrongly.
+    Usage = 2,
+    /// It could not run.
+    CouldNotRun = 3,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A declarative OpenID Connect federation broker.
+#[derive(Debug, Parser)]
+#[command(
+    name = "countersign",
+    version,
+    about,
+    after_help = "Exit codes: 0 fine, 1 problem found, 2 wrong usage, 3 could not run."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the broker.
+    Serve(serve::ServeArgs),
+    /// Try it: a broker in memory, a simulated provider with a few people, and an app that shows what it gets.
+    Dev(dev::DevArgs),
+    /// Report every problem of a configuration, and run its tests.
+    Check(check::CheckArgs),
+    /// Print the JSON Schema of the configuration language.
+    Schema,
+    /// Things about clients: make a secret, print a start link.
+    Client(client::ClientArgs),
+    /// Ask a running broker whether it is ready; for containers.
+    Healthcheck(healthcheck::HealthcheckArgs),
+}
+
+/// Which configuration a command is about.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigArgs {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = "broker.toml", env = "COUNTERSIGN_CONFIG")]
+    pub config: PathBuf,
+    /// A file whose keys replace those of the configuration; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub overlay: Vec<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// What the loader reads.
+    #[must_use]
+    pub fn inputs(&self, environment: &Environment) -> Inputs {
+        Inputs { main: self.config.clone(), overlays: self.overlay.clone(), environment: environment.clone() }
+    }
+}

@@ -1,0 +1,181 @@
+//! `countersign serve`: run the broker.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::{ConfigArgs, Environment, Exit};
+use crate::app::{App, Parts};
+use crate::config::files::Disk;
+use crate::env::{SystemClock, SystemRandomness};
+use crate::generation::{Options, Prepared, prepare};
+use crate::outbound::GuardedClient;
+use crate::reload::Reloader;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+use crate::store::sqlite::{Location, SqliteStore};
+use crate::web::admin::{self, Admin};
+
+/// How often keys and expired rows are looked after.
+const HOUSEKEEPING: Duration = Duration::from_secs(30);
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// Logs for people on a terminal, as JSON otherwise. `RUST_LOG` chooses what is logged.
+pub fn log(default: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A second logger in one process, as tests may start, is no reason to stop.
+    let _ = if std::io::stderr().is_terminal() { logs.try_init() } else { logs.json().flatten_event(true).try_init() };
+}
+
+/// Runs the broker until it is told to stop.
+#[must_use]
+pub fn run(args: &ServeArgs, environment: &Environment) -> Exit {
+    log("info");
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "no runtime");
+            return Exit::CouldNotRun;
+        }
+    };
+    let code = runtime.block_on(serve(args, environment));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    code
+}
+
+async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
+    let inputs = args.config.inputs(environment);
+    let prepared = match prepare(&inputs, &Disk, Options { number: 1, without_secrets: false }) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            tracing::error!(%error, "the configuration can't be read");
+            return Exit::CouldNotRun;
+        }
+    };
+    let Prepared { problems, layers, involved, fingerprint, snapshot, encryption_keys, admin_tokens, .. } = prepared;
+    let Some(snapshot) = snapshot else {
+        let problems = problems.render(&layers, false);
+        tracing::error!(problems, "the configuration has problems; `countersign check` shows them");
+        return Exit::Problem;
+    };
+    for warning in &problems {
+        tracing::warn!(file = %warning.file, line = warning.line, "{}", warning.message);
+    }
+    match start(snapshot, &encryption_keys).await {
+        Ok((app, listeners)) => {
+            let app = Arc::new(app);
+            let current = Arc::clone(app.snapshot());
+            let status = Arc::clone(app.reload_status());
+            let reloader = Reloader::new(inputs, current, status, fingerprint, involved);
+            tokio::spawn(reloader.run());
+            listen(app, listeners, admin_tokens).await
+        }
+        Err(error) => {
+            tracing::error!(error, "the broker can't start");
+            Exit::CouldNotRun
+        }
+    }
+}
+
+/// Opened listeners.
+struct Listeners {
+    public: Vec<TcpListener>,
+    admin: TcpListener,
+}
+
+async fn start(snapshot: Snapshot, encryption_keys: &[Vec<u8>]) -> Result<(App, Listeners), String> {
+    let random = Arc::new(SystemRandomness::default());
+    let url = &snapshot.config.store.url;
+    let location = Location::from_url(url).ok_or_else(|| format!("store.url {url:?} is not a sqlite URL"))?;
+    let store: Arc<dyn Store> = Arc::new(
+        SqliteStore::open(&location, encryption_keys, Arc::clone(&random) as _).map_err(|error| error.to_string())?,
+    );
+    let mut public = Vec::new();
+    for address in &snapshot.config.server.listen {
+        public.push(bind("server.listen", address).await?);
+    }
+    let admin = bind("admin.listen", &snapshot.config.admin.listen).await?;
+    let parts =
+        Parts { clock: Arc::new(SystemClock), random, store, http: Arc::new(GuardedClient::default()) };
+    let app = App::new(parts, snapshot).await.map_err(|error| error.to_string())?;
+    Ok((app, Listeners { public, admin }))
+}
+
+async fn bind(key: &str, address: &str) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| format!("{key}: {address} can't be listened on: {error}"))
+}
+
+async fn listen(app: Arc<App>, listeners: Listeners, admin_tokens: Vec<crate::config::scalar::SecretValue>) -> Exit {
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut servers = tokio::task::JoinSet::new();
+    let admin = Arc::new(Admin { app: Arc::clone(&app), tokens: admin_tokens });
+    let routers = listeners.public.into_iter().map(|listener| (listener, app.router()));
+    for (listener, router) in routers.chain([(listeners.admin, admin::router(admin))]) {
+        let mut stopped = stopped.clone();
+        servers.spawn(async move {
+            let shutdown = async move {
+                let _ = stopped.wait_for(|stop| *stop).await;
+            };
+            axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+        });
+    }
+    announce(&app);
+    let housekeeping = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move {
+            let mut ticks = tokio::time::interval(HOUSEKEEPING);
+            loop {
+                ticks.tick().await;
+                app.housekeeping().await;
+            }
+        }
+    });
+    terminated().await;
+    tracing::info!(event = "stop", "stopping: requests under way are finished");
+    let _ = stop.send(true);
+    housekeeping.abort();
+    let grace = Duration::from_secs(app.snapshot().load().config.server.shutdown_grace.as_secs());
+    let drained = tokio::time::timeout(grace, async { while servers.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::warn!("requests were still under way at the end of server.shutdown_grace");
+    }
+    Exit::Fine
+}
+
+fn announce(app: &App) {
+    let snapshot = app.snapshot().load();
+    tracing::info!(
+        event = "start", issuer = %snapshot.issuer.text, generation = snapshot.generation, hash = %snapshot.hash,
+        providers = snapshot.providers.len(), clients = snapshot.clients.len(),
+        listen = %snapshot.config.server.listen.join(" "), "countersign serves"
+    );
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupted = tokio::signal::ctrl_c();
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = interrupted.await;
+        }
+    }
+}

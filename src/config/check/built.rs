@@ -1,0 +1,162 @@
+//! Keys of the language that are not built yet. Each is refused at its place, so that no key is ever accepted and
+//! ignored. When something is built, its line leaves [`NOT_BUILT`].
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use figment::value::{Dict, Value};
+
+use crate::config::locate::{At, Layers};
+use crate::config::problem::{Problems, Severity, quote};
+
+/// What about a setting is not built.
+#[derive(Clone, Copy, Debug)]
+enum When {
+    /// The setting itself.
+    Set,
+    /// The setting turned on.
+    On,
+    /// These values.
+    Is(&'static [&'static str]),
+    /// All values but these.
+    Not(&'static [&'static str]),
+    /// Values that begin so.
+    Begins(&'static [&'static str]),
+}
+
+use When::{Begins, Is, Not, On, Set};
+
+/// Methods that need a key or a certificate.
+const STRONG_METHODS: &[&str] =
+    &["client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"];
+
+/// Path (`*`: any key or item), and what about it is not built.
+const NOT_BUILT: &[(&str, When)] = &[
+    ("registration", Set),
+    ("token_exchange", Set),
+    ("device", Set),
+    ("certificates", Set),
+    ("break_glass", Set),
+    ("console", Set),
+    ("account", Set),
+    ("ui", Set),
+    ("audit", Set),
+    ("telemetry", Set),
+    ("config", Set),
+    ("server.tls", Set),
+    ("server.listen.*", Begins(&["unix:"])),
+    ("store.url", Begins(&["postgres:", "postgresql:"])),
+    ("providers.*.preset", Not(&["generic", "keycloak"])),
+    ("providers.*.token_endpoint_auth_method", Is(STRONG_METHODS)),
+    ("providers.*.client_key", Set),
+    ("providers.*.proxy", Set),
+    ("providers.*.ca", Set),
+    ("providers.*.response_mode", Is(&["form_post"])),
+    ("providers.*.introspect", On),
+    ("clients.*.security_profile", Is(&["fapi2"])),
+    (
+        "clients.*.grant_types.*",
+        Is(&[
+            "implicit",
+            "urn:ietf:params:oauth:grant-type:device_code",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+            "urn:countersign:grant:certificate",
+        ]),
+    ),
+    ("clients.*.response_types.*", Not(&["code"])),
+    ("clients.*.token_endpoint_auth_method", Is(STRONG_METHODS)),
+    ("clients.*.jwks", Set),
+    ("clients.*.jwks_uri", Set),
+    ("clients.*.sector_identifier_uri", Set),
+    ("clients.*.userinfo_signed_response_alg", Set),
+    ("clients.*.request_object_signing_alg", Set),
+    ("clients.*.request_uris", Set),
+    ("clients.*.require_pushed_authorization_requests", On),
+    ("clients.*.frontchannel_logout_uri", Set),
+    ("clients.*.backchannel_logout_uri", Set),
+    ("clients.*.tls_client_auth_subject_dn", Set),
+    ("clients.*.tls_client_certificate_bound_access_tokens", On),
+    ("clients.*.dpop_bound_access_tokens", On),
+    ("users.*.certificates", Set),
+    ("tests.*.certificate", Set),
+];
+
+/// The list as a tree, so that a file is walked once.
+#[derive(Debug, Default)]
+struct Branch {
+    when: Option<When>,
+    children: BTreeMap<&'static str, Branch>,
+}
+
+impl Branch {
+    fn root() -> &'static Self {
+        static ROOT: OnceLock<Branch> = OnceLock::new();
+        ROOT.get_or_init(|| {
+            let mut root = Self::default();
+            for (path, when) in NOT_BUILT {
+                let leaf = path.split('.').fold(&mut root, |branch, step| branch.children.entry(step).or_default());
+                leaf.when = Some(*when);
+            }
+            root
+        })
+    }
+
+    fn child(&self, step: &str) -> Option<&Self> {
+        self.children.get(step).or_else(|| self.children.get("*"))
+    }
+}
+
+/// Reports every setting of the merged values that is not built yet.
+pub(super) fn check(values: &Dict, layers: &Layers, problems: &mut Problems) {
+    table(Branch::root(), values, &At::Root, &mut |at, text| {
+        let key_span = if text.is_none() { layers.key_span(at) } else { None };
+        let span = key_span.unwrap_or_else(|| layers.nearest_span(at));
+        let what = text.map(|text| format!("{} = {}", at.name(), quote(text))).unwrap_or_else(|| at.name());
+        let problem = layers.problem_at(Severity::Error, span, at.to_string(), format!("`{what}` is not built yet"));
+        problems.push(problem.suggest("leave it out; this version of Countersign does not have it"));
+    });
+}
+
+type Report<'r> = dyn FnMut(&At<'_>, Option<&str>) + 'r;
+
+fn table(branch: &Branch, dict: &Dict, at: &At<'_>, report: &mut Report<'_>) {
+    for (key, value) in dict {
+        if let Some(branch) = branch.child(key) {
+            visit(branch, value, &at.key(key), report);
+        }
+    }
+}
+
+fn visit(branch: &Branch, value: &Value, at: &At<'_>, report: &mut Report<'_>) {
+    let text = value.as_str();
+    let refused = match branch.when {
+        None => false,
+        Some(Set) => true,
+        Some(On) => value.to_bool() == Some(true),
+        Some(Is(values)) => text.is_some_and(|text| values.contains(&text)),
+        Some(Not(values)) => text.is_some_and(|text| !values.contains(&text)),
+        Some(Begins(starts)) => text.is_some_and(|text| starts.iter().any(|start| text.starts_with(start))),
+    };
+    if refused {
+        // Of a connection string, which could hold a password, only the beginning is shown.
+        let shown = match branch.when {
+            Some(Is(_) | Not(_)) => text,
+            Some(Begins(starts)) => {
+                starts.iter().copied().find(|start| text.is_some_and(|text| text.starts_with(start)))
+            }
+            _ => None,
+        };
+        return report(at, shown);
+    }
+    match value {
+        Value::Dict(_, dict) => table(branch, dict, at, report),
+        Value::Array(_, items) => {
+            for (index, item) in items.iter().enumerate() {
+                if let Some(branch) = branch.child("*") {
+                    visit(branch, item, &at.index(index), report);
+                }
+            }
+        }
+        _ => {}
+    }
+}

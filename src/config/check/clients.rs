@@ -1,0 +1,343 @@
+//! `[clients.X]` and `[resources.X]`: each by itself, then all together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Context;
+use super::references::{PROTOCOL_CLAIMS, attributes};
+use super::urls::{self, Http};
+use crate::config::client::{ApplicationType, Client, GrantType, ResponseType};
+use crate::config::locate::At;
+use crate::config::problem::{did_you_mean, quote};
+use crate::config::provider::AuthMethod;
+
+/// Claims that the broker gives of itself, beside the attributes.
+const OWN_CLAIMS: &[&str] = &["preferred_username", "permissions", "phone_number", "phone_number_verified", "address"];
+
+pub(super) fn check(context: &mut Context<'_>) {
+    let config = context.config;
+    let section = At::Root.key("clients");
+    let attributes = attributes(config);
+    for (id, client) in &config.clients {
+        let at = section.key(id);
+        let grants = Grants::of(client);
+        authentication(context, &at, client, &grants);
+        redirects(context, &at, client, &grants);
+        grants.check(context, &at, client);
+        addresses(context, &at, client);
+        references(context, &at, client);
+        claims(context, &at, client, &attributes);
+        tokens(context, &at, client, &grants);
+    }
+    let mut ids: BTreeMap<&str, &str> = BTreeMap::new();
+    for (id, client) in &config.clients {
+        let own = client.client_id.as_deref().unwrap_or(id);
+        let at = section.key(id);
+        if own.is_empty() || own.len() > 255 || !own.bytes().all(|b| b.is_ascii_graphic()) {
+            context.must(&at.key("client_id"), "1 to 255 printable ASCII characters", quote(own));
+        }
+        if let Some(other) = ids.insert(own, id) {
+            // The key itself can't be wrong: the `client_id` that took it is.
+            let (owner, other) =
+                if client.client_id.is_some() { (at, other) } else { (section.key(other), id.as_str()) };
+            context.error(
+                &owner.key("client_id"),
+                format!("the client id {} must be unique but is that of `{other}` too", quote(own)),
+                "",
+            );
+        }
+    }
+    resources(context);
+}
+
+/// What a client may do at the token and authorization endpoints, defaults applied.
+struct Grants {
+    grants: Vec<GrantType>,
+    responses: Vec<ResponseType>,
+    method: Option<AuthMethod>,
+}
+
+impl Grants {
+    fn of(client: &Client) -> Self {
+        let both = || vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
+        let grants = client.grant_types.clone().unwrap_or_else(both);
+        let by_grants =
+            || if grants.contains(&GrantType::AuthorizationCode) { vec![ResponseType::Code] } else { vec![] };
+        let responses = client.response_types.clone().unwrap_or_else(by_grants);
+        Self { grants, responses, method: client.token_endpoint_auth_method }
+    }
+
+    fn has(&self, grant: GrantType) -> bool {
+        self.grants.contains(&grant)
+    }
+
+    fn redirects(&self) -> bool {
+        self.has(GrantType::AuthorizationCode) || self.has(GrantType::Implicit)
+    }
+
+    fn is_public(&self) -> bool {
+        self.method == Some(AuthMethod::None)
+    }
+
+    fn check(&self, context: &mut Context<'_>, at: &At<'_>, client: &Client) {
+        let (grants_at, responses_at) = (at.key("grant_types"), at.key("response_types"));
+        if context.broken.within(&grants_at) || context.broken.within(&responses_at) {
+            return;
+        }
+        context.no_duplicates(&grants_at, &self.grants, |grant| grant.name().to_owned());
+        if let Some(types) = &client.response_types {
+            context.no_duplicates(&responses_at, types, |one| format!("{one:?}"));
+        }
+        let code = |response: &ResponseType| !matches!(response, ResponseType::IdToken | ResponseType::IdTokenToken);
+        let implicit = |response: &ResponseType| *response != ResponseType::Code;
+        for (grant, needed, name) in [
+            (GrantType::AuthorizationCode, self.responses.iter().any(code), "authorization_code"),
+            (GrantType::Implicit, self.responses.iter().any(implicit), "implicit"),
+        ] {
+            let at = if client.response_types.is_some() { responses_at } else { grants_at };
+            if needed && !self.has(grant) {
+                let message =
+                    format!("`response_types` needs the grant type {} too (OIDC Registration §2)", quote(name));
+                context.error(&at, message, "add it to grant_types");
+            } else if !needed && self.has(grant) {
+                let message = format!("the grant type {} needs a response type that uses it", quote(name));
+                context.error(&at, message, "add it to response_types, or leave the grant out");
+            }
+        }
+        if self.grants == [GrantType::RefreshToken] {
+            let message = "`grant_types` has only \"refresh_token\": nothing would ever issue one";
+            context.error(&grants_at, message, "add \"authorization_code\"");
+        }
+        if self.has(GrantType::ClientCredentials) && self.is_public() {
+            let message = "the grant \"client_credentials\" must not be open to a public client (RFC 6749 §4.4)";
+            context.error(&grants_at, message, "give the client a secret");
+        }
+    }
+}
+
+fn authentication(context: &mut Context<'_>, at: &At<'_>, client: &Client, grants: &Grants) {
+    let method_at = at.key("token_endpoint_auth_method");
+    let hashes_at = at.key("client_secret_hashes");
+    let (secret, hashes) = (client.client_secret.is_some(), !client.client_secret_hashes.is_empty());
+    let keys = client.jwks.is_some() || client.jwks_uri.is_some();
+    for (index, hash) in client.client_secret_hashes.iter().enumerate() {
+        if !urls::sha256_text(hash, true) {
+            let expected = "\"sha256:\" and the hash, 64 hexadecimal digits or 43 characters of base64url";
+            let way_out = format!("`countersign client secret {}` makes one", at.name());
+            context.must_or(&hashes_at.index(index), expected, "something else", Some(way_out));
+        }
+    }
+    if secret && hashes {
+        let message = "`client_secret` and `client_secret_hashes` must not both be set";
+        context.error(&hashes_at, message, "keep one of them; each takes two values for rotation");
+    }
+    if client.jwks.is_some() && client.jwks_uri.is_some() {
+        let message = "`jwks` and `jwks_uri` must not both be set (OIDC Registration §2)";
+        context.error(&at.key("jwks_uri"), message, "keep one of them");
+    }
+    let proofs = &["client_secret", "client_secret_hashes", "jwks", "jwks_uri", "token_endpoint_auth_method"];
+    let needs = |context: &mut Context<'_>, keys: &[&str], what: &str, method: &str| {
+        let message = format!("{what} must be set in `{at}` for {}", quote(method));
+        context.needs(at, keys, message, "");
+    };
+    match grants.method {
+        None if !secret && !hashes && !keys && client.tls_client_auth_subject_dn.is_none() => context.needs(
+            at,
+            proofs,
+            format!("`client_secret` must be set in `{at}`"),
+            "add client_secret = { file = \"...\" } or client_secret_hashes, or say token_endpoint_auth_method = \"none\"",
+        ),
+        Some(AuthMethod::None) if secret || hashes => {
+            context.must_or(&method_at, "a method that uses the secret", "\"none\"", Some("remove one of them".to_owned()));
+        }
+        Some(AuthMethod::ClientSecretJwt) if hashes && !secret => {
+            let message = "\"client_secret_jwt\" needs the secret itself, `client_secret`, not a hash of it";
+            context.error(&method_at, message, "use client_secret = { file = \"...\" }, or another method");
+        }
+        Some(method @ AuthMethod::ClientSecretJwt) if !secret => {
+            needs(context, &["client_secret"], "`client_secret`", method.name());
+        }
+        Some(method @ (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost)) if !secret && !hashes => {
+            needs(context, &["client_secret", "client_secret_hashes"], "`client_secret`", method.name());
+        }
+        Some(method @ (AuthMethod::PrivateKeyJwt | AuthMethod::SelfSignedTlsClientAuth)) if !keys => {
+            needs(context, &["jwks", "jwks_uri"], "`jwks` or `jwks_uri`", method.name());
+        }
+        Some(method @ AuthMethod::TlsClientAuth) if client.tls_client_auth_subject_dn.is_none() => {
+            needs(context, &["tls_client_auth_subject_dn"], "`tls_client_auth_subject_dn`", method.name());
+        }
+        _ => {}
+    }
+    if client.request_object_signing_alg.as_deref().is_some_and(|alg| alg.starts_with("HS")) && hashes && !secret {
+        let message = "a symmetric `request_object_signing_alg` needs the secret itself, not a hash of it";
+        context.error(&at.key("request_object_signing_alg"), message, "use client_secret = { file = \"...\" }");
+    }
+}
+
+fn redirects(context: &mut Context<'_>, at: &At<'_>, client: &Client, grants: &Grants) {
+    let private_use = client.application_type == ApplicationType::Native || grants.is_public();
+    for (key, uris) in
+        [("redirect_uris", &client.redirect_uris), ("post_logout_redirect_uris", &client.post_logout_redirect_uris)]
+    {
+        let list = at.key(key);
+        for (index, uri) in uris.iter().enumerate() {
+            if let Err(expected) = urls::redirect_uri(uri, private_use) {
+                context.must(&list.index(index), expected, quote(uri));
+            }
+        }
+        context.no_duplicates(&list, uris, Clone::clone);
+    }
+    if grants.redirects() && client.redirect_uris.is_empty() && !context.broken.within(&at.key("grant_types")) {
+        context.needs(
+            at,
+            &["redirect_uris"],
+            format!("`redirect_uris` must be set in `{at}`"),
+            "add redirect_uris = [\"https://...\"], or grant_types = [] for an API that only introspects",
+        );
+    }
+}
+
+fn addresses(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
+    for (key, url) in [
+        ("jwks_uri", &client.jwks_uri),
+        ("logo_uri", &client.logo_uri),
+        ("client_uri", &client.client_uri),
+        ("policy_uri", &client.policy_uri),
+        ("tos_uri", &client.tos_uri),
+        ("initiate_login_uri", &client.initiate_login_uri),
+        ("sector_identifier_uri", &client.sector_identifier_uri),
+        ("frontchannel_logout_uri", &client.frontchannel_logout_uri),
+        ("backchannel_logout_uri", &client.backchannel_logout_uri),
+    ] {
+        if let Some(Err(expected)) = url.as_ref().map(|url| urls::web_url(url, Http::Loopback)) {
+            context.must(&at.key(key), expected, quote(url.as_deref().unwrap_or_default()));
+        }
+    }
+    for (key, text) in &client.localized {
+        if !key.starts_with("client_name#")
+            && let Err(expected) = urls::web_url(text, Http::Loopback)
+        {
+            context.must(&at.key(key), expected, quote(text));
+        }
+    }
+    let requests = at.key("request_uris");
+    for (index, uri) in client.request_uris.iter().enumerate() {
+        // RFC 9101 §5.2: a fragment may carry the hash of the request object.
+        if let Err(expected) = urls::web_url(uri.split('#').next().unwrap_or(""), Http::Loopback) {
+            context.must(&requests.index(index), expected, quote(uri));
+        }
+    }
+    let origins = at.key("allowed_origins");
+    for (index, origin) in client.allowed_origins.iter().enumerate() {
+        let plain =
+            urls::web_url(origin, Http::Loopback).is_ok_and(|url| url.origin().ascii_serialization() == *origin);
+        if !plain {
+            let expected = "an origin such as \"https://app.example.com\", without path and default port";
+            context.must(&origins.index(index), expected, quote(origin));
+        }
+    }
+    let name = client.client_name.as_deref().unwrap_or("-");
+    if name.trim().is_empty() || name.chars().any(char::is_control) {
+        context.must(&at.key("client_name"), "a name without control characters", quote(name));
+    }
+}
+
+fn references(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
+    if let Some(scopes) = &client.scopes {
+        let list = at.key("scopes");
+        for (index, scope) in scopes.iter().enumerate() {
+            context.scope_declared(&list.index(index), scope);
+        }
+        context.no_duplicates(&list, scopes, Clone::clone);
+    }
+    if let Some(providers) = &client.providers {
+        let list = at.key("providers");
+        if providers.is_empty() {
+            context.warn(&list, "`providers` is empty: nobody can sign in to this client", "remove it to allow all");
+        }
+        for (index, provider) in providers.iter().enumerate() {
+            context.provider_declared(&list.index(index), provider, true);
+        }
+        context.no_duplicates(&list, providers, Clone::clone);
+    }
+    if let Some(algorithm) = client.id_token_signed_response_alg
+        && !context.config.keys.algorithms.contains(&algorithm)
+    {
+        let names: Vec<&str> = context.config.keys.algorithms.iter().map(|algorithm| algorithm.name()).collect();
+        let expected = format!("one of the algorithms in [keys], {names:?}");
+        context.must(&at.key("id_token_signed_response_alg"), expected, quote(algorithm.name()));
+    }
+}
+
+fn claims(context: &mut Context<'_>, at: &At<'_>, client: &Client, attributes: &BTreeSet<&str>) {
+    let table = at.key("claims");
+    for name in client.claims.keys() {
+        let here = table.key(name);
+        if PROTOCOL_CLAIMS.contains(&name.as_str()) {
+            context.key_error(&here, format!("the claim `{name}` can't be set: the protocol does"), "use another name");
+        } else if name.is_empty() {
+            context.must(&here, "named", "empty");
+        }
+    }
+    let list = at.key("access_token_claims");
+    for (index, name) in client.access_token_claims.iter().enumerate() {
+        let here = list.index(index);
+        if PROTOCOL_CLAIMS.contains(&name.as_str()) {
+            context.error(
+                &here,
+                format!("the claim {} can't be listed: it is there or not by RFC 9068", quote(name)),
+                "",
+            );
+            continue;
+        }
+        let known = attributes.iter().copied().chain(OWN_CLAIMS.iter().copied());
+        let known = known.chain(client.claims.keys().map(String::as_str));
+        if !known.clone().any(|known| known == name) {
+            let way_out = did_you_mean(name, known)
+                .unwrap_or_else(|| "map it in a provider's or this client's claims".to_owned());
+            context.warn(&here, format!("nothing gives the claim {}", quote(name)), &way_out);
+        }
+    }
+    context.no_duplicates(&list, &client.access_token_claims, Clone::clone);
+}
+
+fn tokens(context: &mut Context<'_>, at: &At<'_>, client: &Client, grants: &Grants) {
+    let rotate = context.config.tokens.for_client(&client.tokens).refresh_token.rotate;
+    if rotate || !grants.is_public() || !grants.has(GrantType::RefreshToken) {
+        return;
+    }
+    let tokens = at.key("tokens");
+    let refresh = tokens.key("refresh_token");
+    let own = refresh.key("rotate");
+    let here = if context.is_set(&own) { own } else { *at };
+    let message = "`rotate = false` must not apply to a public client: its refresh tokens are bound to nothing else";
+    context.error(&here, message, "set tokens.refresh_token.rotate = true for this client");
+}
+
+fn resources(context: &mut Context<'_>) {
+    let config = context.config;
+    let section = At::Root.key("resources");
+    let mut uris: BTreeMap<&str, &str> = BTreeMap::new();
+    for (id, resource) in &config.resources {
+        let at = section.key(id);
+        let absolute =
+            url::Url::parse(&resource.uri).is_ok() && !resource.uri.contains([' ', '#']) && resource.uri.is_ascii();
+        if !absolute {
+            context.must(&at.key("uri"), "an absolute URI without a fragment (RFC 8707 §2)", quote(&resource.uri));
+        } else if let Some(other) = uris.insert(&resource.uri, id) {
+            let message = format!("the resource {} must be unique but is that of `{other}` too", quote(&resource.uri));
+            context.error(&at.key("uri"), message, "");
+        }
+        if resource.uri == config.issuer {
+            context.must(&at.key("uri"), "another URI than the issuer's", quote(&resource.uri));
+        }
+        let scopes = at.key("scopes");
+        for (index, scope) in resource.scopes.iter().enumerate() {
+            if scope.is_empty() || !scope.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\') {
+                context.must(&scopes.index(index), "one scope without spaces (RFC 6749 §3.3)", quote(scope));
+            }
+        }
+        context.no_duplicates(&scopes, &resource.scopes, Clone::clone);
+        context.clients_declared(&at.key("clients"), &resource.clients);
+        context.clients_declared(&at.key("introspect"), &resource.introspect);
+    }
+}

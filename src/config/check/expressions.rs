@@ -1,0 +1,102 @@
+//! Every expression of the file, handed to whoever compiles them; what is wrong is placed inside the TOML string.
+
+use super::{Context, ExpressionCheck};
+use crate::config::locate::At;
+use crate::config::problem::Severity;
+use crate::config::provider::ClaimTable;
+use crate::config::scalar::{Expression, OneOrMany};
+
+/// Where an expression stands, and so which variables it may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ExpressionPlace {
+    /// `providers.X.claims`
+    Claims,
+    /// `providers.X.subject`
+    Subject,
+    /// `providers.X.allow`, a condition.
+    Allow,
+    /// `role_rules` `when`, a condition.
+    When,
+    /// `certificates.username`
+    Certificate,
+    /// `clients.Y.claims`; `clients.Y.require` and `console.require`, conditions.
+    App,
+}
+
+/// What is wrong with an expression, in bytes of its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpressionProblem {
+    /// Offset of what is wrong.
+    pub offset: usize,
+    /// Its length; at least 1.
+    pub len: usize,
+    /// What is wrong.
+    pub message: String,
+    /// The way out, as a whole text such as ``did you mean `lower`?``.
+    pub suggestion: Option<String>,
+}
+
+pub(super) fn check(context: &mut Context<'_>, compile: &mut ExpressionCheck<'_>) {
+    let config = context.config;
+    let mut one = |context: &mut Context<'_>, place, at: &At<'_>, expression: Option<&Expression>| {
+        if let Some(expression) = expression {
+            report(context, compile, place, at, expression);
+        }
+    };
+    let providers = At::Root.key("providers");
+    for (id, provider) in &config.providers {
+        let at = providers.key(id);
+        claims(&provider.claims, &at.key("claims"), &mut |at, it| one(context, ExpressionPlace::Claims, at, Some(it)));
+        one(context, ExpressionPlace::Subject, &at.key("subject"), provider.subject.as_ref());
+        one(context, ExpressionPlace::Allow, &at.key("allow"), provider.allow.as_ref());
+    }
+    let rules = At::Root.key("role_rules");
+    for (index, rule) in config.role_rules.iter().enumerate() {
+        one(context, ExpressionPlace::When, &rules.index(index).key("when"), rule.when.as_ref());
+    }
+    let clients = At::Root.key("clients");
+    for (id, client) in &config.clients {
+        let at = clients.key(id);
+        one(context, ExpressionPlace::App, &at.key("require"), client.require.as_ref());
+        claims(&client.claims, &at.key("claims"), &mut |at, it| one(context, ExpressionPlace::App, at, Some(it)));
+    }
+    let username = config.certificates.as_ref().and_then(|section| section.username.as_ref());
+    one(context, ExpressionPlace::Certificate, &At::Root.key("certificates").key("username"), username);
+    let require = config.console.as_ref().and_then(|section| section.require.as_ref());
+    one(context, ExpressionPlace::App, &At::Root.key("console").key("require"), require);
+}
+
+fn claims(table: &ClaimTable, at: &At<'_>, visit: &mut dyn FnMut(&At<'_>, &Expression)) {
+    for (name, expressions) in table {
+        let at = at.key(name);
+        match expressions {
+            OneOrMany::One(expression) => visit(&at, expression),
+            OneOrMany::Many(many) => {
+                for (index, expression) in many.iter().enumerate() {
+                    visit(&at.index(index), expression);
+                }
+            }
+        }
+    }
+}
+
+fn report(
+    context: &mut Context<'_>,
+    compile: &mut ExpressionCheck<'_>,
+    place: ExpressionPlace,
+    at: &At<'_>,
+    expression: &Expression,
+) {
+    if context.broken.covers(at) {
+        return;
+    }
+    let path = at.to_string();
+    for problem in compile(place, &path, expression.as_str()) {
+        let string = context.layers.nearest_span(at);
+        let span = context.layers.inside(string, problem.offset, problem.len);
+        let found = expression.as_str().get(problem.offset..problem.offset + problem.len).unwrap_or("").to_owned();
+        let placed = context.layers.problem_at(Severity::Error, span, path.clone(), problem.message);
+        let placed = placed.suggest_maybe(problem.suggestion);
+        context.problems.push(if found.trim().is_empty() { placed } else { placed.found(found) });
+    }
+}

@@ -1,0 +1,107 @@
+//! `[[tests]]`: whether each can be run, and whom it names. Running them is `core`'s.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Context;
+use super::references::attributes;
+use crate::config::locate::At;
+use crate::config::problem::{did_you_mean, quote};
+use crate::config::tests::{Expectation, MappingTest};
+
+/// Keys of `expect` that are no attributes.
+const EXPECTATIONS: &[&str] = &[
+    "roles",
+    "groups",
+    "has_roles",
+    "lacks_roles",
+    "username",
+    "sub",
+    "link",
+    "created",
+    "claims",
+    "id_token",
+    "userinfo",
+    "access_token",
+    "absent",
+    "refused",
+];
+
+pub(super) fn check(context: &mut Context<'_>) {
+    let config = context.config;
+    let section = At::Root.key("tests");
+    let attributes = attributes(config);
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    for (index, test) in config.tests.iter().enumerate() {
+        let at = section.index(index);
+        if test.name.trim().is_empty() {
+            context.must(&at.key("name"), "what the test shows", "empty");
+        } else if names.insert(&test.name, index).is_some() {
+            context.error(&at.key("name"), format!("the test name {} must be unique", quote(&test.name)), "");
+        }
+        input(context, &at, test);
+        expectation(context, &at.key("expect"), &test.expect, &attributes);
+    }
+}
+
+fn input(context: &mut Context<'_>, at: &At<'_>, test: &MappingTest) {
+    match (&test.claims, &test.certificate) {
+        (Some(_), Some(_)) => {
+            context.error(&at.key("certificate"), "a test must have `claims` or `certificate`, not both", "keep one");
+        }
+        (None, None) => {
+            context.needs(at, &["claims", "certificate"], "a test must have `claims` or `certificate`", "");
+        }
+        (Some(_), None) if test.provider.is_none() => {
+            let message = format!("`provider` must be set in `{at}`: it is whose claims these are");
+            context.needs(at, &["provider"], message, "");
+        }
+        _ => {}
+    }
+    if let Some(provider) = &test.provider {
+        context.provider_declared(&at.key("provider"), provider, true);
+    }
+    if let Some(client) = &test.client {
+        context.client_declared(&at.key("client"), client);
+    }
+    let scopes = at.key("scopes");
+    for (index, scope) in test.scopes.iter().flatten().enumerate() {
+        context.scope_declared(&scopes.index(index), scope);
+    }
+    let given = at.key("given");
+    for (index, account) in test.given.iter().enumerate() {
+        let here = given.index(index);
+        if let Some(provider) = &account.provider {
+            context.provider_declared(&here.key("provider"), provider, true);
+        }
+    }
+    if test.client.is_none() {
+        for key in ["scopes"] {
+            if context.is_set(&at.key(key)) {
+                context.error(&at.key(key), format!("`{key}` has no effect without `client`"), "add client = \"...\"");
+            }
+        }
+        let expect = at.key("expect");
+        for key in ["claims", "id_token", "userinfo", "access_token", "absent"] {
+            if context.is_set(&expect.key(key)) {
+                let message = format!("`{key}` is what an app gets: the test must name a `client`");
+                context.error(&expect.key(key), message, "add client = \"...\"");
+            }
+        }
+    }
+}
+
+fn expectation(context: &mut Context<'_>, at: &At<'_>, expect: &Expectation, attributes: &BTreeSet<&str>) {
+    let anything = EXPECTATIONS.iter().any(|key| context.is_set(&at.key(key))) || !expect.attributes.is_empty();
+    if !anything {
+        context.must(at, "a table of what must come out", "empty");
+    }
+    for name in expect.attributes.keys() {
+        if !attributes.contains(name.as_str()) {
+            let known = EXPECTATIONS.iter().copied().chain(attributes.iter().copied());
+            let message = format!("`{name}` is neither an expectation nor an attribute that a provider maps");
+            let way_out =
+                did_you_mean(name, known).unwrap_or_else(|| "what the app gets goes into `claims`".to_owned());
+            context.key_error(&at.key(name), message, &way_out);
+        }
+    }
+}

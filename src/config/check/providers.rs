@@ -1,0 +1,419 @@
+//! `[providers.X]`: each by itself, then all together.
+
+use std::collections::BTreeMap;
+
+use super::Context;
+use super::references::PROTOCOL_CLAIMS;
+use super::server::reserved;
+use super::tokens::session_bounds;
+use super::urls::{self, Http};
+use crate::config::locate::At;
+use crate::config::problem::quote;
+use crate::config::provider::{AuthMethod, ClaimsSource, LinkBy, Preset, Provider, RefreshClaims, RefreshUnavailable};
+
+/// Presets that speak OAuth 2.0 only: no issuer, no ID token, no `iss` in responses.
+const OAUTH_ONLY: &[Preset] = &[Preset::Github, Preset::Oauth2];
+/// Presets whose issuer is always the same.
+const FIXED_ISSUER: &[Preset] = &[Preset::Google, Preset::Apple, Preset::Linkedin, Preset::Gitlab];
+
+pub(super) fn check(context: &mut Context<'_>) {
+    let config = context.config;
+    let section = At::Root.key("providers");
+    if !config.providers.values().any(|provider| provider.enabled) && !context.broken.within(&section) {
+        let message = if config.providers.is_empty() {
+            "no provider is declared: nobody can sign in"
+        } else {
+            "every provider is disabled: nobody can sign in"
+        };
+        context.warn(&section, message, "declare one: [providers.NAME]");
+    }
+    for (id, provider) in &config.providers {
+        let at = section.key(id);
+        identity(context, &at, id, provider);
+        let http = if provider.allow_http { Http::Anywhere } else { Http::Loopback };
+        addresses(context, &at, provider, http);
+        authentication(context, &at, provider);
+        policy(context, &at, id, provider);
+        lifetimes(context, &at, provider);
+        preset_keys(context, &at, provider);
+        admits_the_world(context, &at, provider);
+        claims(context, &at, provider);
+    }
+    together(context, &section);
+}
+
+/// Where the callback of a provider is, below the issuer's path.
+fn redirect_path(id: &str, provider: &Provider) -> String {
+    provider.redirect_path.clone().unwrap_or_else(|| format!("/callback/{id}"))
+}
+
+fn identity(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provider) {
+    if let Some(name) = &provider.name {
+        let length = name.chars().count();
+        if !(3..=127).contains(&length) {
+            context.must(&at.key("name"), "3 to 127 characters long", format!("{length} long"));
+        } else if name.trim() != name || name.chars().any(char::is_control) {
+            context.must(&at.key("name"), "without surrounding spaces and control characters", quote(name));
+        }
+    } else if id.len() < 3 {
+        let message = format!("`name` must be set: the id {} is shorter than the 3 characters of a name", quote(id));
+        context.needs(at, &["name"], message, "add name = \"...\"");
+    }
+    if provider.client_id.is_empty() || provider.client_id.chars().any(char::is_control) {
+        context.must(&at.key("client_id"), "the client id that the provider gave", quote(&provider.client_id));
+    }
+    let scopes = at.key("scopes");
+    if let Some(list) = &provider.scopes {
+        if !OAUTH_ONLY.contains(&provider.preset) && !list.iter().any(|scope| scope == "openid") {
+            context.must(&scopes, "a list with \"openid\"", format!("{list:?}"));
+        }
+        for (index, scope) in list.iter().enumerate() {
+            if scope.is_empty() || !scope.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\') {
+                context.must(&scopes.index(index), "one scope without spaces (RFC 6749 §3.3)", quote(scope));
+            }
+        }
+        context.no_duplicates(&scopes, list, Clone::clone);
+    }
+}
+
+fn addresses(context: &mut Context<'_>, at: &At<'_>, provider: &Provider, http: Http) {
+    match &provider.issuer {
+        Some(issuer) => {
+            if let Err(expected) = urls::issuer(issuer, http) {
+                let way_out = issuer.starts_with("http://").then(|| "or add allow_http = true".to_owned());
+                context.must_or(&at.key("issuer"), expected, quote(issuer), way_out);
+            }
+        }
+        None if !OAUTH_ONLY.contains(&provider.preset) && !FIXED_ISSUER.contains(&provider.preset) => {
+            let message = format!("`issuer` must be set in `{at}`");
+            context.needs(at, &["issuer"], message, "add issuer = \"https://...\"");
+        }
+        None => {}
+    }
+    for (key, url) in [
+        ("backchannel_url", &provider.backchannel_url),
+        ("authorization_endpoint", &provider.authorization_endpoint),
+        ("token_endpoint", &provider.token_endpoint),
+        ("userinfo_endpoint", &provider.userinfo_endpoint),
+        ("jwks_uri", &provider.jwks_uri),
+        ("base_url", &provider.base_url),
+    ] {
+        let Some(url) = url else { continue };
+        // The back channel is the operator's own network: plain http there is what the operator wrote.
+        let http = if key == "backchannel_url" { Http::Anywhere } else { http };
+        if let Err(expected) = urls::web_url(url, http) {
+            context.must(&at.key(key), expected, quote(url));
+        }
+    }
+    for (key, url) in
+        [("redirect_uri", &provider.redirect_uri), ("post_logout_redirect_uri", &provider.post_logout_redirect_uri)]
+    {
+        if let Some(Err(expected)) = url.as_ref().map(|url| urls::redirect_uri(url, false)) {
+            context.must(&at.key(key), expected, quote(url.as_deref().unwrap_or_default()));
+        }
+    }
+    if let Some(path) = &provider.redirect_path {
+        callback_path(context, &at.key("redirect_path"), path);
+    }
+    if let Some(proxy) = &provider.proxy
+        && let Err(expected) = urls::web_url(proxy, Http::Anywhere)
+    {
+        context.must(&at.key("proxy"), expected, quote(proxy));
+    }
+    manual_endpoints(context, at, provider);
+}
+
+fn callback_path(context: &mut Context<'_>, at: &At<'_>, path: &str) {
+    let endpoints = &context.config.endpoints;
+    let taken = [
+        &endpoints.authorization,
+        &endpoints.token,
+        &endpoints.userinfo,
+        &endpoints.end_session,
+        &endpoints.jwks,
+        &endpoints.introspection,
+        &endpoints.revocation,
+        &endpoints.device_authorization,
+        &endpoints.pushed_authorization_request,
+        &endpoints.registration,
+    ];
+    if let Err(expected) = urls::path(path) {
+        context.must(at, expected, quote(path));
+    } else if taken.contains(&&path.to_owned()) {
+        context.must(at, "a path that is no endpoint", quote(path));
+    } else if let Some(reserved) = reserved(path).filter(|reserved| *reserved != "/callback") {
+        context.must(at, format!("a path that the broker does not use itself ({reserved})"), quote(path));
+    }
+}
+
+/// Endpoints written by hand are all there: discovery is not asked for the rest.
+fn manual_endpoints(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
+    let written = [
+        ("authorization_endpoint", provider.authorization_endpoint.is_some()),
+        ("token_endpoint", provider.token_endpoint.is_some()),
+        ("jwks_uri", provider.jwks_uri.is_some()),
+        ("userinfo_endpoint", provider.userinfo_endpoint.is_some()),
+    ];
+    let oauth = provider.preset == Preset::Oauth2;
+    if !oauth && !written.iter().any(|(_, set)| *set) {
+        return;
+    }
+    for (key, set) in written {
+        let needed = match key {
+            "jwks_uri" => !oauth,
+            "userinfo_endpoint" => oauth,
+            _ => provider.preset != Preset::Github,
+        };
+        if needed && !set {
+            let message =
+                format!("`{key}` must be set in `{at}`: endpoints are written by hand or discovered, not half");
+            context.needs(at, &[key], message, "");
+        }
+    }
+    if oauth && provider.subject.is_none() {
+        let message = format!("`subject` must be set in `{at}`: plain OAuth 2.0 has no subject of its own");
+        context.needs(at, &["subject"], message, "for example subject = \"string(claims.id)\"");
+    }
+}
+
+fn authentication(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
+    let method_at = at.key("token_endpoint_auth_method");
+    let (secret, key) = (provider.client_secret.is_some(), provider.client_key.is_some());
+    if secret && key {
+        let message = "`client_secret` and `client_key` must not both be set: one proves who the broker is";
+        context.error(&at.key("client_key"), message, "keep one of them");
+    }
+    let method = provider.token_endpoint_auth_method;
+    match method {
+        None if !secret && !key && provider.preset != Preset::Apple => context.needs(
+            at,
+            &["client_secret", "client_key", "token_endpoint_auth_method"],
+            format!("`client_secret` must be set in `{at}`"),
+            "add client_secret = { file = \"...\" }, client_key, or token_endpoint_auth_method = \"none\"",
+        ),
+        Some(AuthMethod::None) if secret || key => {
+            context.must(&method_at, "a method that uses the secret or key", "\"none\"");
+        }
+        Some(AuthMethod::PrivateKeyJwt) if !key => {
+            context.needs(
+                at,
+                &["client_key"],
+                format!("`client_key` must be set in `{at}` for \"private_key_jwt\""),
+                "",
+            );
+        }
+        Some(AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost | AuthMethod::ClientSecretJwt) if !secret => {
+            let name = method.map(AuthMethod::name).unwrap_or_default();
+            let message = format!("`client_secret` must be set in `{at}` for {}", quote(name));
+            context.needs(at, &["client_secret"], message, "add client_secret = { file = \"...\" }");
+        }
+        _ => {}
+    }
+}
+
+fn policy(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provider) {
+    let domains = at.key("domains");
+    for (index, domain) in provider.domains.iter().enumerate() {
+        if let Err(expected) = urls::domain(domain) {
+            context.must(&domains.index(index), expected, quote(domain));
+        }
+    }
+    if let Some(roles) = &provider.asserted_roles {
+        context.roles_declared(&at.key("asserted_roles"), roles);
+    } else if context.config.providers.len() > 1 {
+        context.warn(
+            at,
+            format!("`{at}` may assert any role, as one of several providers"),
+            "add asserted_roles = [...] with the roles that its `roles` claim may give, or []",
+        );
+    }
+    let link_with = at.key("link_with");
+    for (index, other) in provider.link_with.iter().enumerate() {
+        let at = link_with.index(index);
+        if other == id {
+            context.must(&at, "another provider", quote(other));
+        } else {
+            context.provider_declared(&at, other, false);
+        }
+    }
+    match provider.link_by {
+        LinkBy::VerifiedEmail if provider.link_with.is_empty() => {
+            let message =
+                format!("`link_with` must be set in `{at}`: it names the providers whose accounts may be joined");
+            context.needs(at, &["link_with"], message, "add link_with = [\"...\"]");
+        }
+        LinkBy::None if !provider.link_with.is_empty() => {
+            let message = "`link_with` has no effect without `link_by`";
+            context.error(&link_with, message, "add link_by = \"verified_email\", or remove it");
+        }
+        _ => {}
+    }
+    if let Some(sources) = &provider.claims_from {
+        if sources.is_empty() {
+            context.must(&at.key("claims_from"), "a list of at least one document", "empty");
+        }
+        context.no_duplicates(&at.key("claims_from"), sources, |source| {
+            match source {
+                ClaimsSource::IdToken => "id_token",
+                ClaimsSource::Userinfo => "userinfo",
+                ClaimsSource::AccessToken => "access_token",
+            }
+            .to_owned()
+        });
+    }
+}
+
+fn lifetimes(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
+    let session = at.key("session");
+    let own = &provider.session;
+    session_bounds(context, &session, own.max_inactive, own.max_lifetime);
+    let everyone = &context.config.session;
+    for (key, own, everyone) in [
+        ("max_inactive", own.max_inactive, everyone.max_inactive),
+        ("max_lifetime", own.max_lifetime, everyone.max_lifetime),
+    ] {
+        if let Some(own) = own.filter(|own| *own > everyone) {
+            let message = format!(
+                "`{key}` is \"{own}\", but [session] ends sessions after \"{everyone}\": a provider only narrows"
+            );
+            context.warn(&session.key(key), message, "");
+        }
+    }
+    let refresh = &provider.on_refresh;
+    let on_refresh = at.key("on_refresh");
+    if refresh.claims == RefreshClaims::Upstream {
+        let asks_cache = refresh.unavailable == RefreshUnavailable::Cached;
+        if asks_cache && refresh.max_stale < refresh.max_age {
+            let key = if context.is_set(&on_refresh.key("max_stale")) { "max_stale" } else { "max_age" };
+            let message = format!(
+                "`max_stale` (\"{}\") must be at least `max_age` (\"{}\"): younger claims are not asked for again",
+                refresh.max_stale, refresh.max_age
+            );
+            context.error(&on_refresh.key(key), message, "");
+        }
+        if !asks_cache && context.is_set(&on_refresh.key("max_stale")) {
+            let message = "`max_stale` has no effect with unavailable = \"deny\"";
+            context.error(&on_refresh.key("max_stale"), message, "remove it");
+        }
+    } else {
+        for key in ["max_age", "max_stale", "unavailable"] {
+            if context.is_set(&on_refresh.key(key)) && !context.broken.within(&on_refresh.key("claims")) {
+                let message = format!("`{key}` has no effect unless claims = \"upstream\"");
+                context.error(&on_refresh.key(key), message, "add claims = \"upstream\", or remove it");
+            }
+        }
+    }
+}
+
+/// Keys that mean something with some presets only.
+fn preset_keys(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
+    for (key, presets) in [
+        ("tenants", &[Preset::Entra][..]),
+        ("organizations", &[Preset::Github]),
+        ("hosted_domains", &[Preset::Google]),
+        ("base_url", &[Preset::Github, Preset::Gitlab]),
+        ("resource", &[Preset::Adfs]),
+        ("subject", &[Preset::Oauth2]),
+    ] {
+        let here = at.key(key);
+        if context.is_set(&here) && !presets.contains(&provider.preset) && !context.broken.within(&at.key("preset")) {
+            let names: Vec<String> =
+                presets.iter().map(|preset| format!("preset = {}", quote(&preset_name(*preset)))).collect();
+            context.error(&here, format!("`{key}` has no effect without {}", names.join(" or ")), "remove it");
+        }
+    }
+}
+
+fn preset_name(preset: Preset) -> String {
+    serde_json::to_value(preset).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// A service that anyone in the world can have an account of must say who may enter.
+fn admits_the_world(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
+    let issuer = provider.issuer.as_deref().unwrap_or_default();
+    let many_tenants =
+        ["organizations", "common", "consumers"].iter().any(|tenant| issuer.contains(&format!("/{tenant}")));
+    let entra_many = provider.preset == Preset::Entra && many_tenants;
+    let public = [Preset::Google, Preset::Github, Preset::Linkedin, Preset::Apple].contains(&provider.preset);
+    if entra_many && provider.tenants.is_empty() {
+        let message = format!("`tenants` must be set in `{at}`: its issuer speaks for every tenant");
+        context.needs(at, &["tenants"], message, "add tenants = [\"...\"] with the tenant ids that may sign in");
+    }
+    let narrowed = provider.allow.is_some()
+        || !provider.organizations.is_empty()
+        || !provider.hosted_domains.is_empty()
+        || !provider.tenants.is_empty()
+        || !provider.create_users;
+    if (public || entra_many) && !narrowed {
+        context.needs(
+            at,
+            &["allow", "organizations", "hosted_domains", "tenants", "create_users"],
+            format!("`{at}` would admit everyone in the world who has an account there"),
+            "add allow = \"...\", organizations, hosted_domains, tenants, or create_users = false",
+        );
+    }
+}
+
+fn claims(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
+    let claims = at.key("claims");
+    for name in provider.claims.keys() {
+        let here = claims.key(name);
+        if name.is_empty() {
+            context.must(&here, "named", "empty");
+        } else if PROTOCOL_CLAIMS.iter().take(2).any(|taken| taken == name) {
+            let message =
+                format!("`{name}` can't be mapped: the account is known by the provider's own `iss` and `sub`");
+            context.key_error(&here, message, "map it under another name");
+        }
+    }
+}
+
+/// What providers must not have in common.
+fn together(context: &mut Context<'_>, section: &At<'_>) {
+    let config = context.config;
+    let mut names: BTreeMap<String, &str> = BTreeMap::new();
+    let mut paths: BTreeMap<String, &str> = BTreeMap::new();
+    let mut domains: BTreeMap<String, &str> = BTreeMap::new();
+    for (id, provider) in &config.providers {
+        let at = section.key(id);
+        let name = provider.name.as_ref().unwrap_or(id);
+        if let Some(other) = names.insert(name.to_lowercase(), id) {
+            // An id can't be wrong: the `name` that took it is.
+            let (owner, other) = if provider.name.is_some() { (id.as_str(), other) } else { (other, id.as_str()) };
+            let name = config.providers.get(owner).and_then(|provider| provider.name.as_deref()).unwrap_or(owner);
+            let owner = section.key(owner);
+            let message = format!("the name {} must be unique but is that of `{other}` too", quote(name));
+            context.error(&owner.key("name"), message, "");
+        }
+        if let Some(other) = paths.insert(redirect_path(id, provider), id) {
+            let (owner, other) =
+                if provider.redirect_path.is_some() { (at, other) } else { (section.key(other), id.as_str()) };
+            shared_path(context, &owner.key("redirect_path"), provider, other);
+        }
+        let domains_at = at.key("domains");
+        for (index, domain) in provider.domains.iter().enumerate() {
+            if let Some(other) = domains.insert(domain.to_lowercase(), id) {
+                let at = domains_at.index(index);
+                if other == id {
+                    context.error(&at, format!("`domains` lists {} twice", quote(domain)), "keep it once");
+                } else {
+                    let message = format!("{} leads to `{other}` already: people will have to choose", quote(domain));
+                    context.warn(&at, message, "");
+                }
+            }
+        }
+    }
+}
+
+fn shared_path(context: &mut Context<'_>, at: &At<'_>, provider: &Provider, other: &str) {
+    let without_iss = [Some(provider), context.config.providers.get(other)];
+    if without_iss.into_iter().flatten().any(|provider| OAUTH_ONLY.contains(&provider.preset)) {
+        let message = format!("`redirect_path` must not be shared with `{other}`: one of them never sends `iss`");
+        context.error(at, message, "give each its own");
+    } else {
+        let message = format!(
+            "`redirect_path` is shared with `{other}`: sign-ins fail unless both providers send `iss` (RFC 9207)"
+        );
+        context.warn(at, message, "give each its own where the provider's registration allows it");
+    }
+}

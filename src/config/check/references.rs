@@ -1,0 +1,145 @@
+//! Names that must be declared elsewhere in the file: providers, clients, roles, scopes, attributes.
+
+use std::collections::BTreeSet;
+
+use super::Context;
+use crate::config::Config;
+use crate::config::locate::At;
+use crate::config::problem::{did_you_mean, quote};
+
+/// Scopes that exist without a declaration.
+pub const BUILT_IN_SCOPES: &[&str] =
+    &["openid", "profile", "email", "address", "phone", "groups", "roles", "offline_access"];
+
+/// Provider ids that stand for the broker's own ways in.
+const OWN_WAYS_IN: &[&str] = &["certificate", "break_glass"];
+
+/// Attributes that every provider has by default.
+const DEFAULT_ATTRIBUTES: &[&str] = &[
+    "username",
+    "name",
+    "given_name",
+    "family_name",
+    "email",
+    "email_verified",
+    "picture",
+    "locale",
+    "groups",
+    "roles",
+];
+
+/// Claims that the protocol or the broker sets, and nothing else may.
+pub(super) const PROTOCOL_CLAIMS: &[&str] = &[
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "nonce",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "sid",
+    "auth_time",
+    "acr",
+    "amr",
+    "azp",
+    "client_id",
+    "scope",
+    "typ",
+    "cnf",
+    "act",
+    "may_act",
+    "events",
+    "sub_jwk",
+    "_claim_names",
+    "_claim_sources",
+    "active",
+    "token_type",
+    "authorization_details",
+];
+
+impl Context<'_> {
+    /// The name must be declared in a keyed section.
+    fn declared<'n>(
+        &mut self,
+        at: &At<'_>,
+        section: &str,
+        kind: &str,
+        name: &str,
+        known: impl Iterator<Item = &'n str> + Clone,
+    ) -> bool {
+        if known.clone().any(|known| known == name) {
+            return true;
+        }
+        let sections = At::Root.key(section);
+        if self.broken.within(&sections.key(name)) {
+            return true;
+        }
+        let way_out = did_you_mean(name, known)
+            .or_else(|| Some(format!("declare [{}]", sections.key(name))).filter(|_| !name.is_empty()));
+        self.must_or(at, format!("a declared {kind}"), quote(name), way_out);
+        false
+    }
+
+    /// A provider; with `own`, also one of the broker's own ways in.
+    pub(super) fn provider_declared(&mut self, at: &At<'_>, name: &str, own: bool) -> bool {
+        let config = self.config;
+        if config.providers.contains_key(name) || (own && OWN_WAYS_IN.contains(&name)) {
+            return true;
+        }
+        self.declared(at, "providers", "provider", name, config.providers.keys().map(String::as_str))
+    }
+
+    pub(super) fn client_declared(&mut self, at: &At<'_>, name: &str) -> bool {
+        let config = self.config;
+        if config.clients.contains_key(name) {
+            return true;
+        }
+        self.declared(at, "clients", "client", name, config.clients.keys().map(String::as_str))
+    }
+
+    pub(super) fn role_declared(&mut self, at: &At<'_>, name: &str) -> bool {
+        let config = self.config;
+        if config.roles.contains_key(name) {
+            return true;
+        }
+        self.declared(at, "roles", "role", name, config.roles.keys().map(String::as_str))
+    }
+
+    /// A scope: built in, declared, or a resource's.
+    pub(super) fn scope_declared(&mut self, at: &At<'_>, name: &str) -> bool {
+        if BUILT_IN_SCOPES.contains(&name) || self.config.scopes.contains_key(name) {
+            return true;
+        }
+        let config = self.config;
+        let of_resources = config.resources.values().flat_map(|resource| &resource.scopes);
+        if of_resources.clone().any(|scope| scope == name) || self.broken.within(&At::Root.key("resources")) {
+            return true;
+        }
+        let known = BUILT_IN_SCOPES.iter().copied().chain(config.scopes.keys().chain(of_resources).map(String::as_str));
+        self.declared(at, "scopes", "scope", name, known)
+    }
+
+    pub(super) fn clients_declared(&mut self, at: &At<'_>, names: &[String]) {
+        for (index, name) in names.iter().enumerate() {
+            self.client_declared(&at.index(index), name);
+        }
+        self.no_duplicates(at, names, Clone::clone);
+    }
+
+    pub(super) fn roles_declared(&mut self, at: &At<'_>, names: &[String]) {
+        for (index, name) in names.iter().enumerate() {
+            self.role_declared(&at.index(index), name);
+        }
+        self.no_duplicates(at, names, Clone::clone);
+    }
+}
+
+/// Every attribute that a sign-in may bring: the default ones and those that a provider maps.
+pub(super) fn attributes(config: &Config) -> BTreeSet<&str> {
+    let mapped = config.providers.values().flat_map(|provider| provider.claims.keys()).map(String::as_str);
+    DEFAULT_ATTRIBUTES.iter().copied().chain(mapped).collect()
+}

@@ -1,0 +1,35 @@
+//! Secrets as they are written: literal ones warn, empty ones are an error.
+
+use super::Context;
+use crate::config::locate::At;
+use crate::config::scalar::{Secret, SecretSource};
+use crate::config::secrets::each_secret;
+
+pub(super) fn check(context: &mut Context<'_>) {
+    let config = context.config;
+    each_secret(config, &mut |at, secret| one(context, at, secret));
+}
+
+fn one(context: &mut Context<'_>, at: &At<'_>, secret: &Secret) {
+    let sources = secret.sources();
+    for (index, source) in sources.iter().enumerate() {
+        let here = if sources.len() > 1 { at.index(index) } else { *at };
+        match source {
+            SecretSource::Literal(text) if text.is_empty() => {
+                context.must(&here, "a secret that is not empty", "empty")
+            }
+            SecretSource::Literal(_) => context.warn(
+                &here,
+                format!("`{}` is written into the file, where everyone who reads it can see it", at.name()),
+                "keep it elsewhere: { file = \"...\" } or { env = \"...\" }",
+            ),
+            SecretSource::Env(env) if env.env.is_empty() => {
+                context.must(&here.key("env"), "the name of an environment variable", "empty");
+            }
+            SecretSource::File(file) if file.file.as_os_str().is_empty() => {
+                context.must(&here.key("file"), "the path of a file", "empty");
+            }
+            _ => {}
+        }
+    }
+}

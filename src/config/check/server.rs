@@ -1,0 +1,132 @@
+//! `issuer`, `[server]`, `[admin]`, `[store]`, `[endpoints]`, `[limits]`, and the listeners of later sections.
+
+use std::collections::BTreeMap;
+
+use super::Context;
+use super::urls::{self, Http, Listen};
+use crate::config::locate::At;
+use crate::config::problem::quote;
+
+/// Paths below the issuer's that the broker's own pages and documents take. An endpoint may be none of these, and none
+/// below the first three.
+pub const RESERVED_PATHS: &[&str] =
+    &["/.well-known", "/callback", "/static", "/login", "/logout", "/signed-out", "/consent", "/resume", "/account"];
+
+/// How many of [`RESERVED_PATHS`] reserve everything below them too.
+const RESERVED_PREFIXES: usize = 3;
+
+pub(super) fn check(context: &mut Context<'_>) {
+    let config = context.config;
+    if let Err(expected) = urls::issuer(&config.issuer, Http::Loopback) {
+        context.must(&At::Root.key("issuer"), expected, quote(&config.issuer));
+    }
+    listeners(context);
+    endpoints(context);
+    store(context);
+    let limits = At::Root.key("limits");
+    if config.limits.body.bytes() == 0 {
+        context.must(&limits.key("body"), "more than nothing", "\"0B\"");
+    }
+    if config.limits.parallel_sign_ins == 0 {
+        context.must(&limits.key("parallel_sign_ins"), "at least 1", 0);
+    }
+}
+
+fn listeners(context: &mut Context<'_>) {
+    let config = context.config;
+    let (server, admin) = (At::Root.key("server"), At::Root.key("admin"));
+    let listen = server.key("listen");
+    if config.server.listen.is_empty() {
+        context.must(&listen, "a list of at least one address", "empty");
+    }
+    for (index, address) in config.server.listen.iter().enumerate() {
+        listen_address(context, &listen.index(index), address);
+    }
+    context.no_duplicates(&listen, &config.server.listen, Clone::clone);
+    for (index, network) in config.server.trusted_proxies.iter().enumerate() {
+        if let Err(expected) = urls::network(network) {
+            context.must(&server.key("trusted_proxies").index(index), expected, quote(network));
+        }
+    }
+    let address = &config.admin.listen;
+    let off_loopback = listen_address(context, &admin.key("listen"), address).is_some_and(|it| !it.is_loopback());
+    if off_loopback && config.admin.token.is_none() {
+        let message = format!("`token` must be set: the admin listener {} is not on loopback", quote(address));
+        let at = if context.is_set(&admin.key("listen")) { admin.key("listen") } else { admin };
+        context.needs(&at, &["token"], message, "add token = { file = \"...\" } to [admin], or listen on 127.0.0.1");
+    }
+    if config.server.listen.contains(address) && !address.ends_with(":0") {
+        context.error(
+            &admin.key("listen"),
+            format!("`admin.listen` must be an address of its own but {} is in `server.listen` too", quote(address)),
+            "use another port",
+        );
+    }
+    if let Some(certificates) = &config.certificates {
+        let listen = At::Root.key("certificates");
+        let listen = listen.key("listen");
+        for (index, address) in certificates.listen.iter().enumerate() {
+            listen_address(context, &listen.index(index), address);
+        }
+    }
+}
+
+fn listen_address(context: &mut Context<'_>, at: &At<'_>, text: &str) -> Option<Listen> {
+    match Listen::parse(text) {
+        Ok(listen) => Some(listen),
+        Err(expected) => {
+            context.must(at, expected, quote(text));
+            None
+        }
+    }
+}
+
+fn endpoints(context: &mut Context<'_>) {
+    let endpoints = &context.config.endpoints;
+    let named = [
+        ("authorization", &endpoints.authorization),
+        ("token", &endpoints.token),
+        ("userinfo", &endpoints.userinfo),
+        ("end_session", &endpoints.end_session),
+        ("jwks", &endpoints.jwks),
+        ("introspection", &endpoints.introspection),
+        ("revocation", &endpoints.revocation),
+        ("device_authorization", &endpoints.device_authorization),
+        ("pushed_authorization_request", &endpoints.pushed_authorization_request),
+        ("registration", &endpoints.registration),
+    ];
+    let section = At::Root.key("endpoints");
+    let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
+    for (key, path) in named {
+        let at = section.key(key);
+        if let Err(expected) = urls::path(path) {
+            context.must(&at, expected, quote(path));
+        } else if let Some(reserved) = reserved(path) {
+            context.must(&at, format!("a path that the broker does not use itself ({reserved})"), quote(path));
+        } else if let Some(other) = taken.insert(path, key) {
+            // The place of a default is the section: the one that was written is at fault.
+            let at = if context.is_set(&at) { at } else { section.key(other) };
+            let message = format!("`{key}` and `{other}` must be different paths but both are {}", quote(path));
+            context.error(&at, message, "");
+        }
+    }
+}
+
+/// The reserved path that a path collides with.
+pub(super) fn reserved(path: &str) -> Option<&'static str> {
+    RESERVED_PATHS.iter().enumerate().find_map(|(number, reserved)| {
+        let rest = path.strip_prefix(reserved)?;
+        (rest.is_empty() || (number < RESERVED_PREFIXES && rest.starts_with('/'))).then_some(*reserved)
+    })
+}
+
+fn store(context: &mut Context<'_>) {
+    let url = &context.config.store.url;
+    let sqlite = url.strip_prefix("sqlite:").is_some_and(|path| !path.is_empty() && !path.starts_with("//"));
+    if !sqlite && !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        // A connection string may hold a password.
+        let scheme = url.split([':', '/']).next().unwrap_or("");
+        let expected = "\"sqlite:PATH\", \"sqlite::memory:\" or \"postgres://...\"";
+        context.must(&At::Root.key("store").key("url"), expected, quote(&format!("{scheme}:...")));
+    }
+}

@@ -1,0 +1,290 @@
+//! Addresses: URLs, redirect URIs, listeners, paths, domains. Pure text rules without a place; the callers report.
+
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+/// What a URL must be, where it is not.
+pub(super) type Expected = &'static str;
+
+/// Where plain http is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Http {
+    /// On loopback only.
+    Loopback,
+    /// Anywhere: the operator said so.
+    Anywhere,
+}
+
+/// Whether a host is this machine: `localhost`, 127.0.0.0/8 or `::1`.
+#[must_use]
+pub fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// An absolute https URL (http on loopback or where it is allowed), without user info and fragment.
+pub(super) fn web_url(text: &str, http: Http) -> Result<Url, Expected> {
+    if !text.is_ascii() || text.contains(|c: char| c.is_ascii_control() || " \\<>\"{}|^`".contains(c)) {
+        return Err("a URL of plain ASCII without spaces (international names in punycode)");
+    }
+    let url = Url::parse(text).map_err(|_| "an absolute URL such as \"https://host/path\"")?;
+    let host = url.host().ok_or("an absolute URL such as \"https://host/path\"")?;
+    // Browsers add missing slashes and drop surplus ones: such a text names another place than it seems to.
+    if text.split_once("://").is_none_or(|(_, rest)| rest.starts_with('/')) {
+        return Err("an absolute URL such as \"https://host/path\"");
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if http == Http::Anywhere || is_loopback(&host) => {}
+        "http" => return Err("an https URL (http is accepted on loopback only)"),
+        _ => return Err("an https URL"),
+    }
+    let authority = text.split("://").nth(1).unwrap_or("").split(['/', '?', '#']).next().unwrap_or("");
+    if authority.contains('@') {
+        return Err("a URL without user information");
+    }
+    if text.contains('#') {
+        return Err("a URL without a fragment");
+    }
+    Ok(url)
+}
+
+/// An issuer identifier (OIDC Discovery §3): no query, no fragment, no dot segments.
+pub(super) fn issuer(text: &str, http: Http) -> Result<Url, Expected> {
+    let url = web_url(text, http)?;
+    if text.contains('?') {
+        return Err("a URL without a query");
+    }
+    if has_dot_segments(text) {
+        return Err("a URL without `.` and `..` in its path");
+    }
+    Ok(url)
+}
+
+/// A redirect URI that is compared character for character (RFC 6749 §3.1.2, RFC 8252 §7). With `private_use`, a
+/// reverse-domain scheme of a native app is one too.
+pub(super) fn redirect_uri(text: &str, private_use: bool) -> Result<(), Expected> {
+    if text.contains('*') {
+        return Err("one whole URI: wildcards are not supported, each URI is listed");
+    }
+    if text.contains('#') {
+        return Err("a URI without a fragment");
+    }
+    if has_dot_segments(text) {
+        return Err("a URI without `.` and `..` in its path");
+    }
+    let scheme = text.split(':').next().unwrap_or("").to_ascii_lowercase();
+    if scheme == "https" || scheme == "http" {
+        return web_url(text, Http::Loopback).map(|_| ());
+    }
+    let valid =
+        Url::parse(text).is_ok() && text.is_ascii() && !text.contains(|c: char| c.is_ascii_control() || c == ' ');
+    if !valid {
+        return Err("an absolute URI such as \"https://app.example.com/callback\"");
+    }
+    let reverse_domain = scheme.contains('.') && scheme.split('.').all(|label| !label.is_empty());
+    match (reverse_domain, private_use) {
+        (true, true) => Ok(()),
+        (true, false) => Err("an https URI (a private-use scheme needs `application_type = \"native\"`)"),
+        (false, _) => {
+            Err("an https URI, or a reverse-domain scheme of a native app such as \"com.example.app:/callback\"")
+        }
+    }
+}
+
+/// `.` or `..` as a segment of the path, encoded ones too.
+fn has_dot_segments(text: &str) -> bool {
+    let path = text.split(['?', '#']).next().unwrap_or("");
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    path.split('/').skip(1).any(|segment| {
+        let segment = segment.to_ascii_lowercase().replace("%2e", ".");
+        segment == "." || segment == ".."
+    })
+}
+
+/// The path of an endpoint or callback: begins with `/`, plain, nothing that a proxy or browser would rewrite.
+pub(super) fn path(text: &str) -> Result<(), Expected> {
+    if !text.starts_with('/') || text.len() < 2 {
+        return Err("a path that begins with `/`");
+    }
+    if text.ends_with('/') || text.contains("//") || has_dot_segments(&format!("x:{text}")) {
+        return Err("a path without empty, `.` and `..` segments and without a `/` at its end");
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-._~!$&'()*+,=:@".contains(c);
+    if !text.chars().all(plain) || text.contains(['*', '{', '}']) {
+        return Err("a plain path: letters, digits and `-._~`, without query and fragment");
+    }
+    Ok(())
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// `host:port`, `[::1]:port`
+    Tcp {
+        /// Host name or address, without brackets.
+        host: String,
+        /// Port; 0 lets the system choose.
+        port: u16,
+    },
+    /// `unix:/path`
+    Unix(String),
+}
+
+impl Listen {
+    /// Parses a listen address; the error says what is expected.
+    ///
+    /// # Errors
+    /// When it is neither `host:port` nor `unix:/path`.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "an address such as \"127.0.0.1:8080\", \"[::1]:8080\" or \"unix:/run/broker.sock\"";
+        if let Some(path) = text.strip_prefix("unix:") {
+            return if path.starts_with('/') { Ok(Self::Unix(path.to_owned())) } else { Err(EXPECTED) };
+        }
+        let (host, port) = text.rsplit_once(':').ok_or(EXPECTED)?;
+        let port = port.parse().map_err(|_| EXPECTED)?;
+        let host = match host.strip_prefix('[') {
+            Some(address) => {
+                let address = address.strip_suffix(']').ok_or(EXPECTED)?;
+                address.parse::<std::net::Ipv6Addr>().map_err(|_| EXPECTED)?;
+                address
+            }
+            None if host.is_empty() || host.contains([':', '/', ' ', '@']) => return Err(EXPECTED),
+            None => host,
+        };
+        Ok(Self::Tcp { host: host.to_owned(), port })
+    }
+
+    /// Whether only this machine reaches it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Self::Unix(_) => true,
+            Self::Tcp { host, .. } => match host.parse::<IpAddr>() {
+                Ok(address) => address.is_loopback(),
+                Err(_) => host.eq_ignore_ascii_case("localhost"),
+            },
+        }
+    }
+}
+
+/// A mail domain.
+pub(super) fn domain(text: &str) -> Result<(), Expected> {
+    const EXPECTED: Expected = "a domain such as \"corp.example\"";
+    if text.contains(['@', '*', '/', ':', ' ']) || text.starts_with('.') || text.ends_with('.') {
+        return Err(EXPECTED);
+    }
+    match Host::parse(text) {
+        Ok(Host::Domain(_)) => Ok(()),
+        _ => Err(EXPECTED),
+    }
+}
+
+/// A network (`10.0.0.0/8`) or an address.
+pub(super) fn network(text: &str) -> Result<(), Expected> {
+    let valid = text.parse::<ipnet::IpNet>().is_ok() || text.parse::<IpAddr>().is_ok();
+    if valid { Ok(()) } else { Err("a network such as \"10.0.0.0/8\" or an address") }
+}
+
+/// `sha256:` and the hash: 64 hexadecimal digits, or with `base64url` 43 characters of that.
+pub(super) fn sha256_text(text: &str, base64url: bool) -> bool {
+    let Some(hash) = text.strip_prefix("sha256:") else { return false };
+    let hex = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    let base64 = hash.len() == 43 && hash.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    hex || (base64url && base64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirect_uris_that_a_browser_could_be_led_astray_with_are_refused() {
+        for (uri, private_use, accepted) in [
+            ("https://app.example.com/cb", false, true),
+            ("https://app.example.com:8443/cb?x=1", false, true),
+            ("http://localhost:3000/cb", false, true),
+            ("http://127.0.0.1/cb", false, true),
+            ("http://127.9.9.9:1/cb", false, true),
+            ("http://[::1]:3000/cb", false, true),
+            ("http://app.example.com/cb", false, false),
+            ("http://localhost.example.com/cb", false, false),
+            ("https://*.example.com/cb", false, false),
+            ("https://app.example.com/cb#x", false, false),
+            ("https://user@app.example.com/cb", false, false),
+            ("https://app.example.com/a/../cb", false, false),
+            ("https://app.example.com/%2E%2e/cb", false, false),
+            ("https://app.example.com\\@evil.example/cb", false, false),
+            ("https://äpp.example.com/cb", false, false),
+            ("https://xn--pp-via.example.com/cb", false, true),
+            ("/cb", true, false),
+            ("app.example.com/cb", true, false),
+            ("javascript:alert(1)", true, false),
+            ("data:text/html,x", true, false),
+            ("myapp://cb", true, false),
+            ("com.example.app:/cb", true, true),
+            ("com.example.app:/cb", false, false),
+            ("com..app:/cb", true, false),
+            ("https:app.example.com", false, false),
+            ("https:///app.example.com", false, false),
+        ] {
+            assert_eq!(redirect_uri(uri, private_use).is_ok(), accepted, "{uri}");
+        }
+    }
+
+    #[test]
+    fn listen_addresses() {
+        for (text, loopback) in [
+            ("127.0.0.1:8080", Some(true)),
+            ("[::1]:8080", Some(true)),
+            ("localhost:0", Some(true)),
+            ("unix:/run/x.sock", Some(true)),
+            ("0.0.0.0:80", Some(false)),
+            ("[::]:80", Some(false)),
+            ("broker.example:80", Some(false)),
+            ("::1:80", None),
+            ("127.0.0.1", None),
+            (":80", None),
+            ("127.0.0.1:99999", None),
+            ("unix:relative", None),
+            ("http://127.0.0.1:80", None),
+        ] {
+            assert_eq!(Listen::parse(text).ok().map(|listen| listen.is_loopback()), loopback, "{text}");
+        }
+    }
+
+    #[test]
+    fn paths_and_issuers() {
+        for (text, accepted) in [
+            ("/a/b", true),
+            ("/auth/oidc", true),
+            ("a", false),
+            ("/", false),
+            ("/a/", false),
+            ("/a//b", false),
+            ("/a/../b", false),
+            ("/a?b", false),
+            ("/é", false),
+            ("/{x}", false),
+        ] {
+            assert_eq!(path(text).is_ok(), accepted, "{text}");
+        }
+        for (text, accepted) in [
+            ("https://sso.example.com", true),
+            ("https://sso.example.com/", true),
+            ("https://host/api", true),
+            ("http://localhost:8080", true),
+            ("http://sso.example.com", false),
+            ("https://sso.example.com?x", false),
+            ("https://sso.example.com/#", false),
+            ("sso.example.com", false),
+            ("https://a@sso.example.com", false),
+        ] {
+            assert_eq!(issuer(text, Http::Loopback).is_ok(), accepted, "{text}");
+        }
+    }
+}

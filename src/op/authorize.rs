@@ -1,0 +1,685 @@
+//! The authorization endpoint (OIDC Core §3.1.2): one dispatcher looks at what is there (request, session, consent) and
+//! picks the next step. Steps never call each other.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Cx;
+use super::decide::{self, app_request};
+use super::error::{Code, OAuthError, PageError};
+use super::issue::ID_TOKEN_TYPE;
+use super::params::Params;
+use super::request::{self, AuthorizeRequest, ReturnAddress};
+use crate::config::client::Consent;
+use crate::config::scalar::SecretValue;
+use crate::core::decision::Decision;
+use crate::core::policy::ProviderPolicy;
+use crate::core::trace::Refusal;
+use crate::env::RandomUnavailable;
+use crate::rp::BeginParams;
+use crate::snapshot::client::Client;
+use crate::store::model::{Code as StoredCode, Consent as Remembered, Grant, Interaction, Login, Session, TokenHash, User};
+use crate::store::{SessionView, StoreError};
+
+/// How long a sign-in or a page may take.
+pub const INTERACTION_LIFETIME: i64 = 600;
+
+/// What the browser brought along.
+#[derive(Clone, Debug, Default)]
+pub struct Browser {
+    /// The session cookie's secret.
+    pub session: Option<String>,
+    /// The secret that binds sign-ins under way to this browser.
+    pub binding: Option<String>,
+    /// The provider that was last used here.
+    pub last_provider: Option<String>,
+}
+
+/// A cookie to set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetCookie {
+    /// The session cookie's secret.
+    Session(String),
+    /// The session is over.
+    EndSession,
+    /// The secret that binds sign-ins under way.
+    Binding(String),
+    /// The provider that was used.
+    LastProvider(String),
+}
+
+/// An answer to an app: goes to its proven redirect URI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Where it goes.
+    pub to: ReturnAddress,
+    /// Its parameters, `state` and `iss` among them.
+    pub fields: Vec<(String, String)>,
+}
+
+/// One entry of the sign-in page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Provider id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it was used last.
+    pub last_used: bool,
+}
+
+/// The sign-in page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignInPage {
+    /// Key of the client.
+    pub client: String,
+    /// What may be chosen.
+    pub choices: Vec<Choice>,
+    /// Whether an address can be asked for.
+    pub by_address: bool,
+    /// The address that the app suggests.
+    pub login_hint: Option<String>,
+    /// `ui_locales` of the request.
+    pub ui_locales: Option<String>,
+    /// Secret id of the interaction, for the form.
+    pub interaction: String,
+    /// Whether the address given leads nowhere.
+    pub unknown_address: bool,
+}
+
+/// The consent page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsentPage {
+    /// Key of the client.
+    pub client: String,
+    /// The user's name.
+    pub user: String,
+    /// Scopes: name and the file's description.
+    pub scopes: Vec<(String, Option<String>)>,
+    /// `ui_locales` of the request.
+    pub ui_locales: Option<String>,
+    /// Secret id of the interaction, for the form.
+    pub interaction: String,
+}
+
+/// What comes next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Show the sign-in page.
+    SignIn(SignInPage),
+    /// Show the consent page.
+    Consent(ConsentPage),
+    /// Go to a provider.
+    Provider(String),
+    /// Go back to the app.
+    App(Answer),
+    /// Show an error.
+    Error(PageError),
+}
+
+/// What comes next, with the cookies to set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What comes next.
+    pub next: Next,
+    /// Cookies to set.
+    pub cookies: Vec<SetCookie>,
+}
+
+impl From<Next> for Outcome {
+    fn from(next: Next) -> Self {
+        Self { next, cookies: Vec::new() }
+    }
+}
+
+/// Why a step stopped.
+#[derive(Clone, Debug)]
+pub enum Stop {
+    /// For the person.
+    Page(PageError),
+    /// For the app.
+    App(OAuthError),
+}
+
+impl From<PageError> for Stop {
+    fn from(error: PageError) -> Self {
+        Self::Page(error)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Page(error.into())
+    }
+}
+
+impl From<RandomUnavailable> for Stop {
+    fn from(error: RandomUnavailable) -> Self {
+        Self::Page(error.into())
+    }
+}
+
+impl From<OAuthError> for Stop {
+    fn from(error: OAuthError) -> Self {
+        Self::App(error)
+    }
+}
+
+/// What an [`Interaction`] waits for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "waits_for", rename_all = "snake_case")]
+pub enum Waiting {
+    /// A provider to be chosen.
+    Choice {
+        /// The request.
+        request: Box<AuthorizeRequest>,
+    },
+    /// The user's consent.
+    Consent {
+        /// The request.
+        request: Box<AuthorizeRequest>,
+        /// The session that asks.
+        session: String,
+    },
+}
+
+/// What a [`Login`] remembers, beside state and browser.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LoginData {
+    /// The app's request.
+    pub request: AuthorizeRequest,
+    /// The provider, and its issuer at the time.
+    pub provider: String,
+    /// The provider's issuer.
+    pub issuer: String,
+    /// `nonce` sent to the provider.
+    pub nonce: String,
+    /// PKCE verifier.
+    pub code_verifier: String,
+    /// Redirect URI sent to the provider.
+    pub redirect_uri: String,
+    /// When the browser left.
+    pub started_at: i64,
+}
+
+/// Serves an authorization request.
+pub async fn authorize(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
+    let (client, to) = match request::client_and_redirect(cx.snapshot, params) {
+        Ok(proven) => proven,
+        Err(error) => return Next::Error(error).into(),
+    };
+    let hinted_sub = |hint: &str| {
+        let claims = cx.services.keys.set().verify::<Map<String, Value>>(hint, ID_TOKEN_TYPE).ok()?;
+        let ours = claims.get("iss").and_then(Value::as_str) == Some(cx.snapshot.issuer.text.as_str());
+        claims.get("sub").and_then(Value::as_str).filter(|_| ours).map(str::to_owned)
+    };
+    let request = match request::validate(cx.snapshot, client, to.clone(), params, &hinted_sub) {
+        Ok(request) => request,
+        Err(error) => return Next::App(error_answer(cx, &to, &error)).into(),
+    };
+    settle(cx, &to, dispatch(cx, client, request, browser).await)
+}
+
+/// Makes an outcome of a stopped step: errors for apps travel to the proven address.
+pub fn settle(cx: &Cx<'_>, to: &ReturnAddress, result: Result<Outcome, Stop>) -> Outcome {
+    match result {
+        Ok(outcome) => outcome,
+        Err(Stop::Page(error)) => Next::Error(error).into(),
+        Err(Stop::App(error)) => Next::App(error_answer(cx, to, &error)).into(),
+    }
+}
+
+/// The answer that carries an error (RFC 6749 §4.1.2.1, RFC 9207 §2).
+#[must_use]
+pub fn error_answer(cx: &Cx<'_>, to: &ReturnAddress, error: &OAuthError) -> Answer {
+    let mut fields = vec![
+        ("error".to_owned(), error.code.name().to_owned()),
+        ("error_description".to_owned(), error.description.clone()),
+    ];
+    finish_fields(cx, to, &mut fields);
+    Answer { to: to.clone(), fields }
+}
+
+fn finish_fields(cx: &Cx<'_>, to: &ReturnAddress, fields: &mut Vec<(String, String)>) {
+    if let Some(state) = &to.state {
+        fields.push(("state".to_owned(), state.clone()));
+    }
+    fields.push(("iss".to_owned(), cx.snapshot.issuer.text.clone()));
+}
+
+/// Picks the next step for a valid request.
+async fn dispatch(cx: &Cx<'_>, client: &Client, request: AuthorizeRequest, browser: &Browser) -> Result<Outcome, Stop> {
+    if let Some(view) = live_session(cx, browser).await?
+        && session_serves(cx, client, &request, &view)
+    {
+        return with_session(cx, client, &request, &view, browser).await;
+    }
+    if request.prompt.none {
+        return Err(OAuthError::new(Code::LoginRequired, "the user must sign in").into());
+    }
+    choose(cx, client, request, browser).await
+}
+
+/// The browser's session, while it stands.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn live_session(cx: &Cx<'_>, browser: &Browser) -> Result<Option<SessionView>, StoreError> {
+    let Some(secret) = &browser.session else { return Ok(None) };
+    let view = cx.store().session(TokenHash::of(secret)).await?;
+    Ok(view.filter(|view| decide::session_stands(cx, &view.session)))
+}
+
+/// Whether a live session answers this request without a new sign-in (OIDC Core §3.1.2.1, §3.1.2.3).
+fn session_serves(cx: &Cx<'_>, client: &Client, request: &AuthorizeRequest, view: &SessionView) -> bool {
+    let fresh = request.max_age.is_none_or(|age| cx.now - view.session.auth_time <= age && age > 0);
+    let same_user = request.hinted_sub.as_ref().is_none_or(|sub| *sub == decide::subject(client, &view.user));
+    let accepted = cx
+        .snapshot
+        .policy
+        .clients
+        .get(&client.key)
+        .and_then(|policy| policy.providers.as_ref())
+        .is_none_or(|(providers, _)| providers.contains(&view.session.link.provider));
+    let wanted = request.provider_hint.as_ref().is_none_or(|hint| *hint == view.session.link.provider);
+    let again = request.prompt.login || request.prompt.select_account;
+    fresh && same_user && accepted && wanted && !again && view.link.is_some()
+}
+
+/// A session that serves: decide again, ask for consent where due, answer.
+async fn with_session(
+    cx: &Cx<'_>,
+    client: &Client,
+    request: &AuthorizeRequest,
+    view: &SessionView,
+    browser: &Browser,
+) -> Result<Outcome, Stop> {
+    let Some(link) = &view.link else {
+        return Err(OAuthError::new(Code::LoginRequired, "the user must sign in").into());
+    };
+    let app = app_request(request, view.session.acr.as_deref(), &view.session.amr);
+    let decision = match decide::again(cx, &view.user, link, &app) {
+        Ok(decision) => decision,
+        Err(refusal) => {
+            return refused(cx, request, &link.key.provider, Some(view.user.id.clone()), refusal).await;
+        }
+    };
+    if consent_is_due(cx, client, request, &view.user, &decision).await? {
+        return ask_consent(cx, client, request, &view.session, &decision, browser).await;
+    }
+    let (secret, code) = make_code(cx, client, request, &decision, &view.session)?;
+    cx.store().save_code(code, None, cx.now).await?;
+    Ok(Next::App(code_answer(cx, &request.to, secret)).into())
+}
+
+/// A refusal of the pipeline: kept, logged, and shown; told to the app where no page may be shown.
+///
+/// # Errors
+/// For the app, with `prompt=none`.
+pub async fn refused(
+    cx: &Cx<'_>,
+    request: &AuthorizeRequest,
+    provider: &str,
+    user_id: Option<String>,
+    refusal: Refusal,
+) -> Result<Outcome, Stop> {
+    let Refusal { reason, trace } = refusal;
+    let client = request.to.client.as_str();
+    tracing::warn!(event = "refusal", reason = reason.code(), provider, client, trace_id = %cx.trace_id, "sign-in refused");
+    cx.store().save_trace(decide::stored_trace(cx, user_id, Some(client), provider, &trace)).await?;
+    let error = OAuthError::new(Code::AccessDenied, format!("{} (trace {})", reason.code(), cx.trace_id));
+    if request.prompt.none {
+        return Err(error.into());
+    }
+    let back = redirect_url(&error_answer(cx, &request.to, &error));
+    Err(PageError::refused(reason, Some(back)).into())
+}
+
+/// The URL of an answer in the query, for links.
+fn redirect_url(answer: &Answer) -> String {
+    let separator = if answer.to.redirect_uri.contains('?') { '&' } else { '?' };
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&answer.fields).finish();
+    format!("{}{separator}{query}", answer.to.redirect_uri)
+}
+
+/// Whether the user must be asked: the client is `explicit` and the answer is not remembered, or `prompt=consent`.
+///
+/// # Errors
+/// `consent_required` where no page may be shown.
+pub async fn consent_is_due(
+    cx: &Cx<'_>,
+    client: &Client,
+    request: &AuthorizeRequest,
+    user: &User,
+    decision: &Decision,
+) -> Result<bool, Stop> {
+    let due = if request.prompt.consent {
+        true
+    } else if client.consent == Consent::Implicit {
+        false
+    } else {
+        let remembered = cx.store().consent(&user.id, &client.key).await?;
+        let granted = decision.release.as_ref().map(|release| release.scopes.as_slice()).unwrap_or_default();
+        !remembered.is_some_and(|consent| granted.iter().all(|scope| consent.scopes.contains(scope)))
+    };
+    if due && request.prompt.none {
+        return Err(OAuthError::new(Code::ConsentRequired, "the user must consent").into());
+    }
+    Ok(due)
+}
+
+/// Keeps the request and shows the consent page.
+///
+/// # Errors
+/// When the store or the generator is not available.
+pub async fn ask_consent(
+    cx: &Cx<'_>,
+    client: &Client,
+    request: &AuthorizeRequest,
+    session: &Session,
+    decision: &Decision,
+    browser: &Browser,
+) -> Result<Outcome, Stop> {
+    let waiting = Waiting::Consent { request: Box::new(request.clone()), session: session.id.clone() };
+    let (interaction, cookies) = keep_waiting(cx, &waiting, browser).await?;
+    let scopes = decision.release.iter().flat_map(|release| &release.scopes);
+    let described = |name: &String| {
+        let description = cx.snapshot.policy.scopes.get(name).and_then(|scope| scope.description.clone());
+        (name.clone(), description)
+    };
+    let name = decision.profile.get("name").and_then(|name| name.as_str());
+    let page = ConsentPage {
+        client: client.key.clone(),
+        user: name.unwrap_or(&decision.account.username).to_owned(),
+        scopes: scopes.map(described).collect(),
+        ui_locales: request.ui_locales.clone(),
+        interaction,
+    };
+    Ok(Outcome { next: Next::Consent(page), cookies })
+}
+
+/// Stores what waits for a person, bound to the browser. Returns the secret id for the form.
+async fn keep_waiting(cx: &Cx<'_>, waiting: &Waiting, browser: &Browser) -> Result<(String, Vec<SetCookie>), Stop> {
+    let id = cx.random().secret()?;
+    let (binding, cookies) = binding(cx, browser)?;
+    let data = serde_json::to_value(waiting).map_err(|error| PageError::new(500, "internal_error", error.to_string()))?;
+    let interaction = Interaction {
+        id: TokenHash::of(&id),
+        browser: TokenHash::of(&binding),
+        data,
+        expires_at: cx.now + INTERACTION_LIFETIME,
+    };
+    cx.store().save_interaction(interaction).await?;
+    Ok((id, cookies))
+}
+
+/// The browser's binding secret, made where it has none.
+fn binding(cx: &Cx<'_>, browser: &Browser) -> Result<(String, Vec<SetCookie>), RandomUnavailable> {
+    match browser.binding.as_ref().filter(|secret| secret.len() == 43) {
+        Some(secret) => Ok((secret.clone(), Vec::new())),
+        None => {
+            let secret = cx.random().secret()?;
+            Ok((secret.clone(), vec![SetCookie::Binding(secret)]))
+        }
+    }
+}
+
+/// Providers that may vouch for this client's users, hidden ones too.
+fn accepted<'p>(cx: &'p Cx<'_>, client: &'p Client) -> impl Iterator<Item = &'p ProviderPolicy> {
+    let listed = cx.snapshot.policy.clients.get(&client.key).and_then(|policy| policy.providers.as_ref());
+    cx.snapshot
+        .policy
+        .providers
+        .values()
+        .filter(move |provider| provider.enabled && listed.is_none_or(|(ids, _)| ids.contains(&provider.id)))
+}
+
+/// Providers that the sign-in page offers: hidden ones only where the client names them.
+fn offered<'p>(cx: &'p Cx<'_>, client: &'p Client) -> Vec<&'p ProviderPolicy> {
+    let listed = cx.snapshot.policy.clients.get(&client.key).is_some_and(|policy| policy.providers.is_some());
+    accepted(cx, client).filter(|provider| listed || !provider.hidden).collect()
+}
+
+/// The provider whose `domains` an address belongs to.
+fn by_address<'p>(cx: &'p Cx<'_>, client: &'p Client, address: &str) -> Option<&'p ProviderPolicy> {
+    let (_, domain) = address.rsplit_once('@')?;
+    accepted(cx, client).find(|provider| {
+        let domains = cx.snapshot.config.providers.get(&provider.id).map(|provider| provider.domains.as_slice());
+        domains.unwrap_or_default().iter().any(|known| known.eq_ignore_ascii_case(domain))
+    })
+}
+
+/// Chooses a provider: by hint, by address, the only one, or by the sign-in page.
+async fn choose(cx: &Cx<'_>, client: &Client, request: AuthorizeRequest, browser: &Browser) -> Result<Outcome, Stop> {
+    let hinted = request.provider_hint.as_ref().and_then(|hint| accepted(cx, client).find(|p| p.id == *hint));
+    let addressed = || request.login_hint.as_deref().and_then(|hint| by_address(cx, client, hint));
+    if let Some(provider) = hinted.or_else(addressed) {
+        return leave(cx, &provider.id, request, browser).await;
+    }
+    match offered(cx, client).as_slice() {
+        [] => {
+            let detail = format!("no provider is enabled for client {}", client.key);
+            Err(PageError::new(503, "sign_in_unavailable", detail).into())
+        }
+        [only] => leave(cx, &only.id, request, browser).await,
+        _ => sign_in_page(cx, client, request, browser, false).await,
+    }
+}
+
+async fn sign_in_page(
+    cx: &Cx<'_>,
+    client: &Client,
+    request: AuthorizeRequest,
+    browser: &Browser,
+    unknown_address: bool,
+) -> Result<Outcome, Stop> {
+    let mut choices: Vec<Choice> = offered(cx, client)
+        .into_iter()
+        .map(|provider| Choice {
+            id: provider.id.clone(),
+            name: cx.snapshot.provider_name(&provider.id).to_owned(),
+            last_used: browser.last_provider.as_ref() == Some(&provider.id),
+        })
+        .collect();
+    choices.sort_by_key(|choice| !choice.last_used);
+    let has_domains = |provider: &ProviderPolicy| {
+        cx.snapshot.config.providers.get(&provider.id).is_some_and(|declared| !declared.domains.is_empty())
+    };
+    let by_address = accepted(cx, client).any(has_domains);
+    let (login_hint, ui_locales) = (request.login_hint.clone(), request.ui_locales.clone());
+    let (interaction, cookies) = keep_waiting(cx, &Waiting::Choice { request: Box::new(request) }, browser).await?;
+    let client = client.key.clone();
+    let page = SignInPage { client, choices, by_address, login_hint, ui_locales, interaction, unknown_address };
+    Ok(Outcome { next: Next::SignIn(page), cookies })
+}
+
+/// Leaves for a provider: the sign-in is stored, the browser holds only its binding secret.
+async fn leave(cx: &Cx<'_>, provider: &str, request: AuthorizeRequest, browser: &Browser) -> Result<Outcome, Stop> {
+    let removed = || PageError::new(403, "provider_removed", format!("provider {provider} is not there"));
+    let settings = cx.snapshot.providers.get(provider).ok_or_else(removed)?;
+    let random = cx.random();
+    let (state, nonce) = (random.secret()?, random.secret()?);
+    let code_verifier = SecretValue::new(random.secret()?);
+    let prompt = request.prompt.values();
+    let begin = BeginParams {
+        state: &state,
+        nonce: &nonce,
+        code_verifier: &code_verifier,
+        redirect_uri: &settings.redirect_uri,
+        prompt: &prompt,
+        max_age: request.max_age.and_then(|age| u64::try_from(age).ok()),
+        login_hint: request.login_hint.as_deref(),
+        ui_locales: request.ui_locales.as_deref(),
+        acr_values: request.acr_values.as_deref(),
+    };
+    let url = match cx.services.upstreams.begin(settings, &begin, cx.now).await {
+        Ok(url) => url.to_string(),
+        Err(error) => return Err(super::callback::upstream_stop(cx, &request, provider, &error)),
+    };
+    let (binding, cookies) = binding(cx, browser)?;
+    let data = LoginData {
+        provider: provider.to_owned(),
+        issuer: cx.snapshot.policy.providers.get(provider).map(|p| p.issuer.clone()).unwrap_or_default(),
+        nonce,
+        code_verifier: code_verifier.expose().to_owned(),
+        redirect_uri: settings.redirect_uri.clone(),
+        started_at: cx.now,
+        request,
+    };
+    let data = serde_json::to_value(&data).map_err(|error| PageError::new(500, "internal_error", error.to_string()))?;
+    let login = Login {
+        state: TokenHash::of(&state),
+        browser: TokenHash::of(&binding),
+        data,
+        expires_at: cx.now + INTERACTION_LIFETIME,
+    };
+    cx.store().save_login(login).await?;
+    Ok(Outcome { next: Next::Provider(url), cookies })
+}
+
+/// What the browser may resume: an interaction that it began itself.
+async fn resume(cx: &Cx<'_>, id: &str, browser: &Browser, take: bool) -> Result<Waiting, PageError> {
+    let gone = || PageError::new(400, "login_not_found", "the interaction is unknown or has expired");
+    let id = TokenHash::of(id);
+    let found = cx.store().interaction(id, cx.now).await?.ok_or_else(gone)?;
+    if !browser.binding.as_ref().is_some_and(|secret| TokenHash::of(secret) == found.browser) {
+        return Err(PageError::new(403, "login_other_browser", "the interaction belongs to another browser"));
+    }
+    if take && cx.store().take_interaction(id, cx.now).await?.is_none() {
+        return Err(gone());
+    }
+    serde_json::from_value(found.data).map_err(|error| PageError::new(500, "internal_error", error.to_string()))
+}
+
+/// The client of a resumed request, while it is still enabled.
+fn resumed_client<'s>(cx: &'s Cx<'_>, request: &AuthorizeRequest) -> Result<&'s Client, PageError> {
+    let client = cx.snapshot.clients.get(&request.to.client).filter(|client| client.enabled);
+    client.ok_or_else(|| PageError::new(403, "client_disabled", format!("client {} is gone", request.to.client)))
+}
+
+/// Serves the sign-in page's form.
+pub async fn chosen(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
+    let field = |name: &str| params.one(name).ok().flatten().unwrap_or_default().to_owned();
+    let request = match resume(cx, &field("csrf"), browser, false).await {
+        Ok(Waiting::Choice { request }) => *request,
+        Ok(Waiting::Consent { .. }) => {
+            return Next::Error(PageError::new(400, "invalid_request", "not a sign-in form")).into();
+        }
+        Err(error) => return Next::Error(error).into(),
+    };
+    let client = match resumed_client(cx, &request) {
+        Ok(client) => client,
+        Err(error) => return Next::Error(error).into(),
+    };
+    let to = request.to.clone();
+    let (provider, address) = (field("provider"), field("email"));
+    let chosen = accepted(cx, client).find(|known| known.id == provider).map(|known| known.id.clone());
+    let result = match chosen.or_else(|| by_address(cx, client, &address).map(|known| known.id.clone())) {
+        Some(id) => {
+            let login_hint = if address.is_empty() { request.login_hint.clone() } else { Some(address) };
+            leave(cx, &id, AuthorizeRequest { login_hint, ..request }, browser).await
+        }
+        None if provider.is_empty() && !address.is_empty() => {
+            let request = AuthorizeRequest { login_hint: Some(address), ..request };
+            sign_in_page(cx, client, request, browser, true).await
+        }
+        None => Err(PageError::new(403, "provider_removed", "the provider is not offered here").into()),
+    };
+    settle(cx, &to, result)
+}
+
+/// Serves the consent page's form.
+pub async fn consented(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
+    let field = |name: &str| params.one(name).ok().flatten().unwrap_or_default().to_owned();
+    let (request, session) = match resume(cx, &field("csrf"), browser, true).await {
+        Ok(Waiting::Consent { request, session }) => (*request, session),
+        Ok(Waiting::Choice { .. }) => {
+            return Next::Error(PageError::new(400, "invalid_request", "not a consent form")).into();
+        }
+        Err(error) => return Next::Error(error).into(),
+    };
+    let to = request.to.clone();
+    let allowed = field("decision") == "allow";
+    settle(cx, &to, answer_consent(cx, &request, &session, allowed, browser).await)
+}
+
+async fn answer_consent(
+    cx: &Cx<'_>,
+    request: &AuthorizeRequest,
+    session: &str,
+    allowed: bool,
+    browser: &Browser,
+) -> Result<Outcome, Stop> {
+    let client = resumed_client(cx, request)?;
+    if !allowed {
+        return Err(OAuthError::new(Code::AccessDenied, "the user did not consent").into());
+    }
+    let view = live_session(cx, browser).await?.filter(|view| view.session.id == session);
+    let Some((view, link)) = view.and_then(|view| view.link.clone().map(|link| (view, link))) else {
+        return Err(PageError::new(403, "session_expired", "the session ended while the page was open").into());
+    };
+    let app = app_request(request, view.session.acr.as_deref(), &view.session.amr);
+    let decision = match decide::again(cx, &view.user, &link, &app) {
+        Ok(decision) => decision,
+        Err(refusal) => return refused(cx, request, &link.key.provider, Some(view.user.id.clone()), refusal).await,
+    };
+    let scopes = decision.release.as_ref().map(|release| release.scopes.clone()).unwrap_or_default();
+    let remembered =
+        Remembered { user_id: view.user.id.clone(), client: client.key.clone(), scopes, granted_at: cx.now };
+    let (secret, code) = make_code(cx, client, request, &decision, &view.session)?;
+    cx.store().save_code(code, Some(remembered), cx.now).await?;
+    Ok(Next::App(code_answer(cx, &request.to, secret)).into())
+}
+
+/// Makes the code and the grant that its redemption will store.
+///
+/// # Errors
+/// When the generator is not available.
+pub fn make_code(
+    cx: &Cx<'_>,
+    client: &Client,
+    request: &AuthorizeRequest,
+    decision: &Decision,
+    session: &Session,
+) -> Result<(String, StoredCode), RandomUnavailable> {
+    let secret = cx.random().secret()?;
+    let scopes = decision.release.as_ref().map(|release| release.scopes.clone()).unwrap_or_default();
+    let offline = scopes.iter().any(|scope| scope == "offline_access");
+    let refresh = &client.tokens.refresh_token;
+    let lifetime = refresh.max_lifetime.seconds().max(client.tokens.access_token.seconds());
+    let grant = Grant {
+        id: cx.random().id()?,
+        client: client.key.clone(),
+        user_id: Some(session.user_id.clone()),
+        link: Some(session.link.clone()),
+        session_id: (!offline).then(|| session.id.clone()),
+        sid: Some(session.id.clone()),
+        scopes,
+        resources: request.resources.clone(),
+        nonce: request.nonce.clone(),
+        claims_request: request.claims.clone(),
+        auth_time: session.auth_time,
+        acr: session.acr.clone(),
+        amr: session.amr.clone(),
+        created_at: cx.now,
+        revoked_at: None,
+        expires_at: cx.now + lifetime,
+    };
+    let code = StoredCode {
+        hash: TokenHash::of(&secret),
+        grant,
+        redirect_uri: request.to.redirect_uri.clone(),
+        code_challenge: request.code_challenge.clone(),
+        used_at: None,
+        expires_at: cx.now + client.tokens.authorization_code.seconds(),
+    };
+    Ok((secret, code))
+}
+
+/// The answer that carries a code (OIDC Core §3.1.2.5, RFC 9207 §2).
+#[must_use]
+pub fn code_answer(cx: &Cx<'_>, to: &ReturnAddress, code: String) -> Answer {
+    let mut fields = vec![("code".to_owned(), code)];
+    finish_fields(cx, to, &mut fields);
+    Answer { to: to.clone(), fields }
+}

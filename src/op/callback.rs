@@ -1,0 +1,291 @@
+//! The way back from a provider: take the sign-in by its state, verify, decide, write everything in one transaction,
+//! answer the app.
+
+use serde_json::{Map, Value};
+
+use super::Cx;
+use super::authorize::{
+    Browser, LoginData, Next, Outcome, SetCookie, Stop, ask_consent, code_answer, consent_is_due, live_session,
+    make_code, refused, settle,
+};
+use super::decide::{self, app_request, facts, query, stored_trace};
+use super::error::{Code, OAuthError, PageError};
+use super::params::Params;
+use super::request::AuthorizeRequest;
+use crate::config::scalar::SecretValue;
+use crate::core::decision::{Decision, Evidence, begin};
+use crate::core::username;
+use crate::rp::{CallbackParams, Expected, RpError, UpstreamIdentity};
+use crate::snapshot::client::Client;
+use crate::store::model::{Link, LinkKey, Login, Session, TokenHash, User};
+use crate::store::{AccountView, AccountWrite, SignIn, SignInWritten};
+
+/// How often a sign-in is decided anew when others take its username in between.
+const ATTEMPTS: usize = 4;
+
+/// Serves a provider's callback (OIDC Core §3.1.2.5). `providers` are those whose callback this path is.
+pub async fn callback(cx: &Cx<'_>, providers: &[String], params: &Params, browser: &Browser) -> Outcome {
+    let (login, data) = match take_login(cx, params, browser).await {
+        Ok(taken) => taken,
+        Err(error) => return Next::Error(error).into(),
+    };
+    let to = data.request.to.clone();
+    drop(login);
+    settle(cx, &to, finish(cx, providers, params, data, browser).await)
+}
+
+/// Takes the sign-in by its state. It is gone then, whoever asked (D01).
+async fn take_login(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Result<(Login, LoginData), PageError> {
+    let state = match params.one("state") {
+        Ok(Some(state)) => state,
+        _ => return Err(PageError::new(400, "login_not_found", "the callback has no state, or several")),
+    };
+    let login = cx
+        .store()
+        .take_login(TokenHash::of(state), cx.now)
+        .await?
+        .ok_or_else(|| PageError::new(400, "login_not_found", "the state is unknown, used or expired"))?;
+    if !browser.binding.as_ref().is_some_and(|secret| TokenHash::of(secret) == login.browser) {
+        return Err(PageError::new(400, "login_other_browser", "the sign-in was begun in another browser"));
+    }
+    let data = serde_json::from_value(login.data.clone())
+        .map_err(|error| PageError::new(500, "internal_error", error.to_string()))?;
+    Ok((login, data))
+}
+
+async fn finish(
+    cx: &Cx<'_>,
+    providers: &[String],
+    params: &Params,
+    data: LoginData,
+    browser: &Browser,
+) -> Result<Outcome, Stop> {
+    if !providers.contains(&data.provider) {
+        let detail = format!("a sign-in at {} came back on another provider's callback", data.provider);
+        return Err(PageError::new(400, "login_not_found", detail).into());
+    }
+    let client = cx.snapshot.clients.get(&data.request.to.client).filter(|client| client.enabled);
+    let Some(client) = client else {
+        return Err(PageError::new(403, "client_disabled", "the client is gone").into());
+    };
+    let provider = cx.snapshot.policy.providers.get(&data.provider);
+    let same = provider.is_some_and(|provider| provider.enabled && provider.issuer == data.issuer);
+    let settings = cx.snapshot.providers.get(&data.provider).filter(|_| same);
+    let Some(settings) = settings else {
+        let detail = format!("provider {} was removed, disabled or re-pointed meanwhile", data.provider);
+        return Err(PageError::new(403, "provider_removed", detail).into());
+    };
+    let field = |name: &str| params.one(name).ok().flatten();
+    if let Some(duplicate) = params.duplicate(&[]) {
+        let detail = format!("the callback has {} twice", super::request::printable(&duplicate.0));
+        return Err(PageError::new(400, "invalid_request", detail).into());
+    }
+    let callback = CallbackParams {
+        code: field("code"),
+        iss: field("iss"),
+        error: field("error"),
+        error_description: field("error_description"),
+    };
+    let request = &data.request;
+    let aged = request.max_age.map(|age| data.started_at.saturating_sub(age));
+    let code_verifier = SecretValue::new(data.code_verifier.clone());
+    let expected = Expected {
+        nonce: &data.nonce,
+        code_verifier: &code_verifier,
+        redirect_uri: &data.redirect_uri,
+        authenticated_after: request.prompt.login.then_some(data.started_at).or(aged),
+    };
+    let identity = match cx.services.upstreams.finish(settings, &callback, &expected, cx.now).await {
+        Ok(identity) => identity,
+        Err(error) => return Err(upstream_stop(cx, request, &data.provider, &error)),
+    };
+    admit(cx, client, request, &identity, browser).await
+}
+
+/// What an upstream failure becomes: OAuth errors reach the app, everything else a page with a way back.
+pub(super) fn upstream_stop(cx: &Cx<'_>, request: &AuthorizeRequest, provider: &str, error: &RpError) -> Stop {
+    tracing::warn!(event = "upstream_failure", reason = error.reason(), provider, trace_id = %cx.trace_id, %error, "sign-in failed upstream");
+    let code = Code::from_upstream(error.oauth_error());
+    let for_app = OAuthError::new(code, format!("{} (trace {})", error.reason(), cx.trace_id));
+    match error {
+        RpError::Provider(_) | RpError::Reauthentication(_) => Stop::App(for_app),
+        _ => {
+            let status = if matches!(error, RpError::Unavailable(_)) { 502 } else { 400 };
+            let answer = super::authorize::error_answer(cx, &request.to, &for_app);
+            let separator = if request.to.redirect_uri.contains('?') { '&' } else { '?' };
+            let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&answer.fields).finish();
+            let mut page = PageError::new(status, error.reason(), error.to_string());
+            page.back = Some(format!("{}{separator}{query}", request.to.redirect_uri));
+            Stop::Page(page)
+        }
+    }
+}
+
+/// Decides with what is stored, and writes; again when another sign-in came in between.
+async fn admit(
+    cx: &Cx<'_>,
+    client: &Client,
+    request: &AuthorizeRequest,
+    identity: &UpstreamIdentity,
+    browser: &Browser,
+) -> Result<Outcome, Stop> {
+    let key = LinkKey {
+        provider: identity.provider.clone(),
+        issuer: identity.issuer.clone(),
+        subject: identity.subject.clone(),
+    };
+    let previous = live_session(cx, browser).await?.map(|view| view.session.id);
+    for _ in 0..ATTEMPTS {
+        let evidence = Evidence {
+            provider: &key.provider,
+            issuer: Some(&key.issuer),
+            subject: &key.subject,
+            claims: &identity.claims,
+        };
+        let mapped = match begin(&cx.snapshot.policy, &evidence) {
+            Ok(mapped) => mapped,
+            Err(refusal) => return refused(cx, request, &key.provider, None, refusal).await,
+        };
+        let view = cx.store().accounts(query(key.clone(), mapped.question())).await?;
+        let app = app_request(request, identity.acr.as_deref(), &identity.amr);
+        let decision = match mapped.decide(&facts(&view), Some(&app)) {
+            Ok(decision) => decision,
+            Err(refusal) => {
+                let user_id = view.linked.as_ref().map(|(user, _)| user.id.clone());
+                return refused(cx, request, &key.provider, user_id, refusal).await;
+            }
+        };
+        if let Some(outcome) =
+            write(cx, client, request, identity, &key, &view, &decision, previous.clone(), browser).await?
+        {
+            return Ok(outcome);
+        }
+    }
+    Err(PageError::new(503, "store_unavailable", "too many sign-ins for this username at once").into())
+}
+
+/// Writes account, link, session and code. `None` when it must be decided anew.
+#[expect(clippy::too_many_arguments, reason = "the facts of one finished sign-in, each from another step")]
+async fn write(
+    cx: &Cx<'_>,
+    client: &Client,
+    request: &AuthorizeRequest,
+    identity: &UpstreamIdentity,
+    key: &LinkKey,
+    view: &AccountView,
+    decision: &Decision,
+    replaces: Option<String>,
+    browser: &Browser,
+) -> Result<Option<Outcome>, Stop> {
+    let user = account_row(cx, decision)?;
+    if request.hinted_sub.as_ref().is_some_and(|sub| *sub != decide::subject(client, &user)) {
+        return Err(OAuthError::new(Code::LoginRequired, "another user signed in than id_token_hint names").into());
+    }
+    let session = session_row(cx, identity, key, &user)?;
+    let secret = cx.random().secret()?;
+    let due = consent_is_due(cx, client, request, &user, decision).await?;
+    let code = if due { None } else { Some(make_code(cx, client, request, decision, &session)?) };
+    let (code_secret, code) = code.unzip();
+    let known = view.linked.as_ref().map(|(_, link)| link);
+    let sign_in = SignIn {
+        account: match &decision.account.existing {
+            Some(account) => {
+                AccountWrite::Update { user_id: account.id.clone(), profile: decision.profile.clone() }
+            }
+            None => AccountWrite::Create(user.clone()),
+        },
+        link: Link {
+            key: key.clone(),
+            user_id: user.id.clone(),
+            claims: identity.claims.clone(),
+            claims_at: cx.now,
+            verified_email: decision.attributes.verified_email(),
+            refresh_token: identity
+                .refresh_token
+                .as_ref()
+                .map(|token| token.expose().to_owned())
+                .or_else(|| known.and_then(|link| link.refresh_token.clone())),
+            created_at: known.map_or(cx.now, |link| link.created_at),
+        },
+        system_roles: decision.granted.system.clone(),
+        session: session.clone(),
+        session_secret: TokenHash::of(&secret),
+        replaces,
+        code,
+        trace: stored_trace(cx, Some(user.id.clone()), Some(&client.key), &key.provider, &decision.trace),
+    };
+    if cx.store().finish_sign_in(sign_in, cx.now).await? == SignInWritten::Conflict {
+        return Ok(None);
+    }
+    let (provider, client_key) = (key.provider.as_str(), client.key.as_str());
+    let created = decision.account.existing.is_none();
+    tracing::info!(event = "sign_in", provider, client = client_key, created, trace_id = %cx.trace_id, "signed in");
+    let mut outcome = match code_secret {
+        Some(code) => Outcome::from(Next::App(code_answer(cx, &request.to, code))),
+        None => ask_consent(cx, client, request, &session, decision, browser).await?,
+    };
+    outcome.cookies.push(SetCookie::Session(secret));
+    outcome.cookies.push(SetCookie::LastProvider(key.provider.clone()));
+    Ok(Some(outcome))
+}
+
+/// The account as it will stand; a new one gets its ids here.
+fn account_row(cx: &Cx<'_>, decision: &Decision) -> Result<User, Stop> {
+    let account = &decision.account;
+    Ok(match &account.existing {
+        Some(known) => User {
+            id: known.id.clone(),
+            username: known.username.clone(),
+            username_key: username::key(&known.username),
+            sub: known.sub.clone(),
+            profile: decision.profile.clone(),
+            disabled: known.disabled,
+            created_at: cx.now,
+        },
+        None => User {
+            id: cx.random().id()?,
+            username: account.username.clone(),
+            username_key: username::key(&account.username),
+            sub: match &account.imported_sub {
+                Some(sub) => sub.clone(),
+                None => cx.random().id()?,
+            },
+            profile: decision.profile.clone(),
+            disabled: false,
+            created_at: cx.now,
+        },
+    })
+}
+
+/// The new session, within `[session]` and the provider's narrower bounds.
+fn session_row(cx: &Cx<'_>, identity: &UpstreamIdentity, key: &LinkKey, user: &User) -> Result<Session, Stop> {
+    let bounds = &cx.snapshot.config.session;
+    let narrower = cx.snapshot.config.providers.get(&key.provider).map(|provider| provider.session.clone());
+    let narrower = narrower.unwrap_or_default();
+    let max_inactive = narrower.max_inactive.map_or(bounds.max_inactive, |own| own.min(bounds.max_inactive));
+    let max_lifetime = narrower.max_lifetime.map_or(bounds.max_lifetime, |own| own.min(bounds.max_lifetime));
+    let mut expires_at = cx.now + max_lifetime.seconds();
+    if let Some(upstream) = identity.access_token_expires_at.filter(|_| narrower.follow_upstream_expiry) {
+        expires_at = expires_at.min(upstream);
+    }
+    Ok(Session {
+        id: cx.random().id()?,
+        user_id: user.id.clone(),
+        link: key.clone(),
+        auth_time: identity.auth_time.unwrap_or(cx.now),
+        acr: identity.acr.clone(),
+        amr: identity.amr.clone(),
+        upstream_id_token: Some(identity.id_token.expose().to_owned()),
+        upstream_sid: identity.sid.clone(),
+        created_at: cx.now,
+        last_active: cx.now,
+        max_inactive: max_inactive.seconds(),
+        expires_at,
+    })
+}
+
+/// The verified address that these claims map to, for links made by a refresh.
+pub(super) fn verified_email(cx: &Cx<'_>, key: &LinkKey, claims: &Map<String, Value>) -> Option<String> {
+    let evidence = Evidence { provider: &key.provider, issuer: Some(&key.issuer), subject: &key.subject, claims };
+    begin(&cx.snapshot.policy, &evidence).ok()?.attributes().verified_email()
+}

@@ -1,0 +1,219 @@
+//! The pure pipeline put together with what is stored: for a stored identity, and for a refresh.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use super::Cx;
+use super::request::AuthorizeRequest;
+use crate::config::provider::{RefreshClaims, RefreshUnavailable};
+use crate::core::account::{Account, AccountFacts, AccountQuestion};
+use crate::core::app::AppRequest;
+use crate::core::decision::{Decision, Evidence, begin};
+use crate::core::reason::Reason;
+use crate::core::trace::{Refusal, Stage, Trace};
+use crate::rp::RefreshError;
+use crate::snapshot::client::Client;
+use crate::store::model::{Grant, Link, LinkKey, Session, StoredTrace, User};
+use crate::store::{AccountQuery, AccountView, StoreError};
+
+/// How long a decision can be explained by its trace id.
+const TRACE_LIFETIME: i64 = 7 * 86_400;
+
+/// One lock per upstream account: a provider is asked once, however many refreshes come at the same time.
+#[derive(Debug, Default)]
+pub struct RefreshLocks(Mutex<HashMap<LinkKey, Arc<tokio::sync::Mutex<()>>>>);
+
+impl RefreshLocks {
+    fn of(&self, key: &LinkKey) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        locks.retain(|_, lock| Arc::strong_count(lock) > 1);
+        Arc::clone(locks.entry(key.clone()).or_default())
+    }
+}
+
+/// An account as the pipeline reads it.
+#[must_use]
+pub fn account(user: &User) -> Account {
+    Account {
+        id: user.id.clone(),
+        username: user.username.clone(),
+        sub: user.sub.clone(),
+        profile: user.profile.clone(),
+        disabled: user.disabled,
+    }
+}
+
+/// The pipeline's question as the store reads it.
+#[must_use]
+pub fn query(key: LinkKey, question: AccountQuestion) -> AccountQuery {
+    AccountQuery {
+        key: Some(key),
+        declared: question.declared,
+        email: question.email,
+        username_key: question.username_key,
+    }
+}
+
+/// The store's answer as the pipeline reads it.
+#[must_use]
+pub fn facts(view: &AccountView) -> AccountFacts {
+    AccountFacts {
+        linked: view.linked.as_ref().map(|(user, _)| account(user)),
+        declared: view.declared.as_ref().map(account),
+        by_email: view.by_email.iter().map(account).collect(),
+        taken: view.taken.iter().map(|(key, _)| key.clone()).collect(),
+    }
+}
+
+/// What an authorization request asks of the pipeline.
+#[must_use]
+pub fn app_request<'a>(request: &'a AuthorizeRequest, acr: Option<&'a str>, amr: &'a [String]) -> AppRequest<'a> {
+    AppRequest {
+        client: &request.to.client,
+        scopes: &request.scopes,
+        claims_request: request.claims.as_ref(),
+        acr,
+        amr,
+    }
+}
+
+/// What a grant asks of the pipeline.
+#[must_use]
+pub fn grant_request<'a>(grant: &'a Grant, scopes: &'a [String]) -> AppRequest<'a> {
+    AppRequest {
+        client: &grant.client,
+        scopes,
+        claims_request: grant.claims_request.as_ref(),
+        acr: grant.acr.as_deref(),
+        amr: &grant.amr,
+    }
+}
+
+/// Decides again for an identity that is stored: with its last upstream claims, under the policy of the moment.
+///
+/// # Errors
+/// The refusal, with its trace.
+pub fn again(cx: &Cx<'_>, user: &User, link: &Link, request: &AppRequest<'_>) -> Result<Decision, Refusal> {
+    let evidence = Evidence {
+        provider: &link.key.provider,
+        issuer: Some(&link.key.issuer),
+        subject: &link.key.subject,
+        claims: &link.claims,
+    };
+    let facts = AccountFacts { linked: Some(account(user)), ..AccountFacts::default() };
+    begin(&cx.snapshot.policy, &evidence)?.decide(&facts, Some(request))
+}
+
+/// The trace of a decision, to be kept.
+#[must_use]
+pub fn stored_trace(cx: &Cx<'_>, user_id: Option<String>, client: Option<&str>, provider: &str, trace: &Trace) -> StoredTrace {
+    let mut data = trace.to_json();
+    if let Some(object) = data.as_object_mut() {
+        object.insert("provider".to_owned(), provider.into());
+        object.insert("generation".to_owned(), cx.snapshot.generation.into());
+    }
+    StoredTrace {
+        id: cx.trace_id.clone(),
+        user_id,
+        client: client.map(str::to_owned),
+        data,
+        at: cx.now,
+        expires_at: cx.now + TRACE_LIFETIME,
+    }
+}
+
+/// The subject that a client sees (OIDC Core §8).
+#[must_use]
+pub fn subject(client: &Client, user: &User) -> String {
+    use base64::Engine as _;
+    if client.subject_type == crate::config::lifetimes::SubjectType::Public {
+        return user.sub.clone();
+    }
+    // The internal id is random and never shown: it is the salt of OIDC Core §8.1.
+    let text = format!("{}\n{}\n{}", client.sector, user.sub, user.id);
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest.as_ref())
+}
+
+/// Whether a session can still vouch: it stands, and its provider is there, enabled, and the same issuer's.
+#[must_use]
+pub fn session_stands(cx: &Cx<'_>, session: &Session) -> bool {
+    let provider = cx.snapshot.policy.providers.get(&session.link.provider);
+    session.is_live(cx.now)
+        && provider.is_some_and(|provider| provider.enabled && provider.issuer == session.link.issuer)
+}
+
+/// The upstream facts for a refresh.
+pub enum Upstream {
+    /// Those that are stored may be used.
+    Stored,
+    /// The provider gave these.
+    Fresh(Box<Link>),
+}
+
+/// Why there are none.
+#[derive(Debug)]
+pub enum NoFacts {
+    /// The provider or the file refuses.
+    Refused(Refusal),
+    /// The store can't be read.
+    Store(StoreError),
+}
+
+/// Obtains the upstream facts that a refresh rests on, as `on_refresh` says.
+///
+/// # Errors
+/// When the file denies refreshes, the provider denies this one, or its last answer is too old.
+pub async fn upstream_facts(cx: &Cx<'_>, link: &Link) -> Result<Upstream, NoFacts> {
+    let provider = cx.snapshot.config.providers.get(&link.key.provider);
+    let Some(on_refresh) = provider.map(|provider| &provider.on_refresh) else { return Ok(Upstream::Stored) };
+    let source = cx.snapshot.source(&format!("providers.{}.on_refresh", link.key.provider));
+    let refuse = |text: &'static str| {
+        let refusal = Trace::default().refuse(Stage::Claims, source.as_ref(), Reason::RefreshDenied, text);
+        NoFacts::Refused(refusal)
+    };
+    let age = cx.now - link.claims_at;
+    match on_refresh.claims {
+        RefreshClaims::Cached => return Ok(Upstream::Stored),
+        RefreshClaims::Deny => return Err(refuse("on_refresh denies refreshes")),
+        RefreshClaims::Upstream if age < on_refresh.max_age.seconds() => return Ok(Upstream::Stored),
+        RefreshClaims::Upstream => {}
+    }
+    let lock = cx.services.refreshes.of(&link.key);
+    let _one_at_a_time = lock.lock().await;
+    // Another refresh may have asked meanwhile.
+    let query = AccountQuery { key: Some(link.key.clone()), ..AccountQuery::default() };
+    let current = cx.store().accounts(query).await.map_err(NoFacts::Store)?.linked.map(|(_, link)| link);
+    let current = current.unwrap_or_else(|| link.clone());
+    if cx.now - current.claims_at < on_refresh.max_age.seconds() {
+        return Ok(Upstream::Fresh(Box::new(current)));
+    }
+    let stale = |text: &'static str| {
+        let usable = on_refresh.unavailable == RefreshUnavailable::Cached && age <= on_refresh.max_stale.seconds();
+        if usable { Ok(Upstream::Stored) } else { Err(refuse(text)) }
+    };
+    let Some(token) = current.refresh_token.clone() else {
+        return stale("the provider gave no refresh token to ask with; add offline_access to its scopes");
+    };
+    let Some(settings) = cx.snapshot.providers.get(&link.key.provider) else {
+        return Err(refuse("the provider is not there any more"));
+    };
+    let token = crate::config::scalar::SecretValue::new(token);
+    match cx.services.upstreams.refresh(settings, &token, &link.key.subject, cx.now).await {
+        Ok(refreshed) => {
+            let verified_email = None;
+            let mut fresh = Link { claims: refreshed.claims, claims_at: cx.now, verified_email, ..current.clone() };
+            fresh.verified_email = super::callback::verified_email(cx, &fresh.key, &fresh.claims);
+            if let Some(next) = refreshed.refresh_token {
+                fresh.refresh_token = Some(next.expose().to_owned());
+            }
+            cx.store().save_link(fresh.clone()).await.map_err(NoFacts::Store)?;
+            Ok(Upstream::Fresh(Box::new(fresh)))
+        }
+        Err(RefreshError::Denied(_)) => Err(refuse("the provider denies the refresh")),
+        Err(error) => {
+            tracing::warn!(provider = %link.key.provider, trace_id = %cx.trace_id, %error, "upstream refresh failed");
+            stale("the provider can't be asked, and its last answer is too old")
+        }
+    }
+}

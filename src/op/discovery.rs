@@ -1,0 +1,89 @@
+//! Discovery (OIDC Discovery §3, RFC 8414 §2): what works with this configuration, and nothing else. Rendered once a
+//! generation.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::config::client::GrantType;
+use crate::core::policy::Policy;
+use crate::snapshot::client::Client;
+use crate::snapshot::issuer::Issuer;
+
+/// The document.
+#[must_use]
+pub fn document<'c>(
+    issuer: &Issuer,
+    config: &Config,
+    policy: &Policy,
+    clients: impl Iterator<Item = &'c Client>,
+) -> Value {
+    let clients: Vec<&Client> = clients.filter(|client| client.enabled).collect();
+    let endpoint = |path: &str| issuer.url_of(path);
+    let methods: BTreeSet<&str> =
+        clients.iter().flat_map(|client| client.auth_methods.iter().map(|method| method.name())).collect();
+    let methods = if methods.is_empty() { BTreeSet::from(["client_secret_basic", "client_secret_post"]) } else { methods };
+    let authenticated: Vec<&str> = methods.iter().copied().filter(|method| *method != "none").collect();
+    let grants: BTreeSet<&str> = clients
+        .iter()
+        .flat_map(|client| client.grant_types.iter().map(|grant| grant.name()))
+        .chain([GrantType::AuthorizationCode.name(), GrantType::RefreshToken.name()])
+        .collect();
+    let scopes: BTreeSet<&str> =
+        clients.iter().flat_map(|client| client.scopes.iter().map(String::as_str)).chain(["openid"]).collect();
+    let scopes: Vec<&str> = scopes.into_iter().filter(|scope| policy.scopes.contains_key(*scope)).collect();
+    let mut subject_types = BTreeSet::from([config.subject.kind.name()]);
+    subject_types.extend(clients.iter().map(|client| client.subject_type.name()));
+    let algorithms: Vec<&str> = config.keys.algorithms.iter().map(|alg| alg.name()).collect();
+    let mut document = json!({
+        "issuer": issuer.text,
+        "authorization_endpoint": endpoint(&config.endpoints.authorization),
+        "token_endpoint": endpoint(&config.endpoints.token),
+        "userinfo_endpoint": endpoint(&config.endpoints.userinfo),
+        "end_session_endpoint": endpoint(&config.endpoints.end_session),
+        "jwks_uri": endpoint(&config.endpoints.jwks),
+        "introspection_endpoint": endpoint(&config.endpoints.introspection),
+        "revocation_endpoint": endpoint(&config.endpoints.revocation),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "grant_types_supported": grants,
+        "subject_types_supported": subject_types,
+        "id_token_signing_alg_values_supported": algorithms,
+        "scopes_supported": scopes,
+        "claims_supported": claims(policy, &clients, &scopes),
+        "claim_types_supported": ["normal"],
+        "claims_parameter_supported": true,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+        "require_request_uri_registration": false,
+        "authorization_response_iss_parameter_supported": true,
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "token_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": authenticated,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "ui_locales_supported": crate::snapshot::UI_LOCALES,
+    });
+    if let Some(object) = document.as_object_mut() {
+        object.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));
+    }
+    document
+}
+
+/// Every claim that some client can get.
+fn claims(policy: &Policy, clients: &[&Client], scopes: &[&str]) -> Value {
+    let mapped: BTreeSet<&str> = policy
+        .providers
+        .values()
+        .filter(|provider| provider.enabled)
+        .flat_map(|provider| provider.claims.iter().map(|rule| rule.name.as_str()))
+        .chain(["preferred_username", "username", "permissions", "groups", "roles"])
+        .collect();
+    let by_scope = scopes.iter().filter_map(|scope| policy.scopes.get(*scope)).flat_map(|scope| &scope.claims);
+    let own = clients.iter().filter_map(|client| policy.clients.get(&client.key)).flat_map(|client| &client.claims);
+    let mut names: BTreeSet<&str> = by_scope.map(String::as_str).filter(|name| mapped.contains(name)).collect();
+    names.extend(own.map(|rule| rule.name.as_str()));
+    names.extend(["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"]);
+    names.into_iter().map(Value::from).collect()
+}

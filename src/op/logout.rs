@@ -1,0 +1,284 @@
+//! RP-initiated logout (OIDC RP-Initiated Logout 1.0): the local session, then the provider's, then back to the app.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Cx;
+use super::authorize::{Browser, INTERACTION_LIFETIME, SetCookie, live_session};
+use super::error::PageError;
+use super::issue::ID_TOKEN_TYPE;
+use super::params::Params;
+use crate::config::scalar::SecretValue;
+use crate::snapshot::client::Client;
+use crate::snapshot::issuer::paths;
+use crate::store::SessionView;
+use crate::store::model::{Interaction, TokenHash};
+
+/// What comes next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Ask the user.
+    Confirm {
+        /// Key of the client that asks, where one is known.
+        client: Option<String>,
+        /// The user's name.
+        user: String,
+        /// Secret id of the interaction, for the form.
+        interaction: String,
+    },
+    /// Go there: the provider's logout, or the app.
+    Redirect(String),
+    /// The user stays signed in.
+    Stay,
+    /// Signed out.
+    Done {
+        /// Key of the client that asked, where one is known.
+        client: Option<String>,
+    },
+    /// Show an error.
+    Error(PageError),
+}
+
+/// What comes next, with the cookies to set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What comes next.
+    pub next: Next,
+    /// Cookies to set.
+    pub cookies: Vec<SetCookie>,
+}
+
+/// A valid logout request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct LogoutRequest {
+    client: Option<String>,
+    /// Registered URI to return to.
+    back: Option<String>,
+    state: Option<String>,
+}
+
+/// What waits for confirmation, or for the provider's logout to return.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "waits_for", rename_all = "snake_case")]
+enum Waiting {
+    SignOut { request: LogoutRequest },
+    ProviderLogout { request: LogoutRequest, provider: String },
+}
+
+fn only(next: Next) -> Outcome {
+    Outcome { next, cookies: Vec::new() }
+}
+
+/// Serves the end session endpoint.
+pub async fn end_session(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
+    match begin(cx, params, browser).await {
+        Ok(outcome) => outcome,
+        Err(error) => only(Next::Error(error)),
+    }
+}
+
+async fn begin(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Result<Outcome, PageError> {
+    if let Some(duplicate) = params.duplicate(&[]) {
+        let detail = format!("{} came more than once", super::request::printable(&duplicate.0));
+        return Err(PageError::new(400, "invalid_request", detail));
+    }
+    let text = |name: &str| params.one(name).ok().flatten();
+    let hint = match text("id_token_hint") {
+        None => None,
+        Some(token) => Some(read_hint(cx, token).ok_or_else(|| {
+            PageError::new(400, "invalid_request", "id_token_hint is not an ID token of this issuer")
+        })?),
+    };
+    let request = validate(cx, &text, hint.as_ref())?;
+    let Some(view) = live_session(cx, browser).await? else {
+        let mut outcome = only(after_sign_out(&request));
+        outcome.cookies.push(SetCookie::EndSession);
+        return Ok(outcome);
+    };
+    // Without a hint for this very session somebody else may have sent the browser here: ask (§2, §6).
+    let hinted = hint.is_some_and(|hint| match hint.sid {
+        Some(sid) => sid == view.session.id,
+        None => hint.subjects_match(cx, &view),
+    });
+    if !hinted {
+        return confirm(cx, request, &view, browser).await;
+    }
+    sign_out(cx, request, &view, browser).await
+}
+
+struct Hint {
+    client_id: Option<String>,
+    sub: Option<String>,
+    sid: Option<String>,
+}
+
+impl Hint {
+    fn subjects_match(&self, cx: &Cx<'_>, view: &SessionView) -> bool {
+        let client = self.client_id.as_deref().and_then(|id| cx.snapshot.client_by_id(id));
+        let subject = client.map(|client| super::decide::subject(client, &view.user));
+        self.sub.is_some() && self.sub == subject
+    }
+}
+
+/// An ID token of ours, expired or not (§2: the OP should accept expired ones).
+fn read_hint(cx: &Cx<'_>, token: &str) -> Option<Hint> {
+    let claims = cx.services.keys.set().verify::<Map<String, Value>>(token, ID_TOKEN_TYPE).ok()?;
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    let ours = text("iss").as_deref() == Some(cx.snapshot.issuer.text.as_str());
+    let client_id = text("aud").or_else(|| claims.get("aud")?.as_array()?.first()?.as_str().map(str::to_owned));
+    ours.then(|| Hint { client_id, sub: text("sub"), sid: text("sid") })
+}
+
+fn validate<'p>(
+    cx: &Cx<'_>,
+    text: &dyn Fn(&str) -> Option<&'p str>,
+    hint: Option<&Hint>,
+) -> Result<LogoutRequest, PageError> {
+    let hinted = hint.and_then(|hint| hint.client_id.as_deref());
+    let named = text("client_id");
+    if let (Some(named), Some(hinted)) = (named, hinted)
+        && named != hinted
+    {
+        return Err(PageError::new(400, "invalid_request", "client_id is not the client of id_token_hint"));
+    }
+    let client = match named.or(hinted) {
+        None => None,
+        Some(id) => match cx.snapshot.client_by_id(id) {
+            Some(client) => Some(client),
+            None => return Err(PageError::new(400, "invalid_client", "no client has that id")),
+        },
+    };
+    let back = match (text("post_logout_redirect_uri"), client) {
+        (None, _) => None,
+        (Some(uri), Some(client)) if registered(client, uri) => Some(uri.to_owned()),
+        (Some(_), Some(client)) => {
+            let detail = format!("client {} has not registered that post_logout_redirect_uri", client.key);
+            return Err(PageError::new(400, "invalid_redirect_uri", detail));
+        }
+        (Some(_), None) => {
+            let detail = "post_logout_redirect_uri needs id_token_hint or client_id";
+            return Err(PageError::new(400, "invalid_request", detail));
+        }
+    };
+    Ok(LogoutRequest { client: client.map(|client| client.key.clone()), back, state: text("state").map(str::to_owned) })
+}
+
+fn registered(client: &Client, uri: &str) -> bool {
+    client.post_logout_redirect_uris.iter().any(|known| known == uri)
+}
+
+async fn keep(cx: &Cx<'_>, waiting: &Waiting, browser: &Browser) -> Result<(String, Vec<SetCookie>), PageError> {
+    let id = cx.random().secret()?;
+    let (binding, cookies) = match &browser.binding {
+        Some(secret) => (secret.clone(), Vec::new()),
+        None => {
+            let secret = cx.random().secret()?;
+            (secret.clone(), vec![SetCookie::Binding(secret)])
+        }
+    };
+    let data = serde_json::to_value(waiting).map_err(|error| PageError::new(500, "internal_error", error.to_string()))?;
+    let interaction = Interaction {
+        id: TokenHash::of(&id),
+        browser: TokenHash::of(&binding),
+        data,
+        expires_at: cx.now + INTERACTION_LIFETIME,
+    };
+    cx.store().save_interaction(interaction).await?;
+    Ok((id, cookies))
+}
+
+async fn confirm(
+    cx: &Cx<'_>,
+    request: LogoutRequest,
+    view: &SessionView,
+    browser: &Browser,
+) -> Result<Outcome, PageError> {
+    let client = request.client.clone();
+    let (interaction, cookies) = keep(cx, &Waiting::SignOut { request }, browser).await?;
+    let name = view.user.profile.get("name").and_then(Value::as_str).unwrap_or(&view.user.username);
+    Ok(Outcome { next: Next::Confirm { client, user: name.to_owned(), interaction }, cookies })
+}
+
+/// Serves the form that confirms a sign-out.
+pub async fn confirmed(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
+    match answer(cx, params, browser).await {
+        Ok(outcome) => outcome,
+        Err(error) => only(Next::Error(error)),
+    }
+}
+
+async fn answer(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Result<Outcome, PageError> {
+    let id = params.one("csrf").ok().flatten().unwrap_or_default();
+    let waiting = take(cx, id, browser).await?;
+    let Waiting::SignOut { request } = waiting else {
+        return Err(PageError::new(400, "invalid_request", "not a sign-out form"));
+    };
+    if params.one("decision") == Ok(Some("stay")) {
+        return Ok(only(Next::Stay));
+    }
+    match live_session(cx, browser).await? {
+        Some(view) => sign_out(cx, request, &view, browser).await,
+        None => Ok(only(after_sign_out(&request))),
+    }
+}
+
+async fn take(cx: &Cx<'_>, id: &str, browser: &Browser) -> Result<Waiting, PageError> {
+    let gone = || PageError::new(400, "login_not_found", "the sign-out is unknown or has expired");
+    let id = TokenHash::of(id);
+    let found = cx.store().interaction(id, cx.now).await?.ok_or_else(gone)?;
+    if !browser.binding.as_ref().is_some_and(|secret| TokenHash::of(secret) == found.browser) {
+        return Err(PageError::new(403, "login_other_browser", "the sign-out belongs to another browser"));
+    }
+    let found = cx.store().take_interaction(id, cx.now).await?.ok_or_else(gone)?;
+    serde_json::from_value(found.data).map_err(|error| PageError::new(500, "internal_error", error.to_string()))
+}
+
+/// Ends the session here, then goes to the provider's logout where it has one.
+async fn sign_out(
+    cx: &Cx<'_>,
+    request: LogoutRequest,
+    view: &SessionView,
+    browser: &Browser,
+) -> Result<Outcome, PageError> {
+    let apps = cx.store().end_session(&view.session.id, cx.now).await?;
+    let provider = view.session.link.provider.clone();
+    tracing::info!(event = "logout", provider = %provider, apps = apps.len(), trace_id = %cx.trace_id, "signed out");
+    let mut cookies = vec![SetCookie::EndSession];
+    let settings = cx.snapshot.providers.get(&provider).filter(|settings| settings.logout);
+    if let Some(settings) = settings {
+        let (state, mut more) =
+            keep(cx, &Waiting::ProviderLogout { request: request.clone(), provider: provider.clone() }, browser).await?;
+        let ours = cx.snapshot.issuer.url_of(&format!("{}{provider}", paths::LOGOUT_CALLBACK));
+        let names_none = request.back.is_none();
+        let back = settings.post_logout_redirect_uri.clone().filter(|_| names_none).unwrap_or(ours);
+        let hint = view.session.upstream_id_token.clone().map(SecretValue::new);
+        let upstreams = &cx.services.upstreams;
+        let url = upstreams.end_session_url(settings, hint.as_ref(), Some((&back, &state)), cx.now).await;
+        if let Some(url) = url {
+            cookies.append(&mut more);
+            return Ok(Outcome { next: Next::Redirect(url.to_string()), cookies });
+        }
+    }
+    Ok(Outcome { next: after_sign_out(&request), cookies })
+}
+
+/// Serves the return from a provider's logout.
+pub async fn returned(cx: &Cx<'_>, provider: &str, params: &Params, browser: &Browser) -> Outcome {
+    let state = params.one("state").ok().flatten().unwrap_or_default();
+    match take(cx, state, browser).await {
+        Ok(Waiting::ProviderLogout { request, provider: expected }) if expected == provider => {
+            only(after_sign_out(&request))
+        }
+        // The session is gone either way; a lost state only loses the way back to the app.
+        _ => only(Next::Done { client: None }),
+    }
+}
+
+/// Back to the app, with `state` (§3), or the signed-out page.
+fn after_sign_out(request: &LogoutRequest) -> Next {
+    let Some(back) = &request.back else { return Next::Done { client: request.client.clone() } };
+    let Some(state) = &request.state else { return Next::Redirect(back.clone()) };
+    let separator = if back.contains('?') { '&' } else { '?' };
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish();
+    Next::Redirect(format!("{back}{separator}{query}"))
+}

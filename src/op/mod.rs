@@ -1,0 +1,71 @@
+//! The provider leg: what the broker is to apps, an OpenID Provider.
+//!
+//! Steps validate, decide and persist, and return data; `web` makes HTTP of it. The authorization endpoint's dispatcher
+//! is [`authorize`]; the way back from a provider is [`callback`]; [`token`], [`userinfo`], [`introspect`], [`revoke`]
+//! and [`logout`] are the other endpoints. [`decide`] puts the pure pipeline together with what is stored.
+
+pub mod authorize;
+pub mod callback;
+pub mod client_auth;
+pub mod decide;
+pub mod discovery;
+pub mod error;
+pub mod introspect;
+pub mod issue;
+pub mod logout;
+pub mod params;
+pub mod request;
+pub mod revoke;
+pub mod token;
+pub mod userinfo;
+
+use std::sync::Arc;
+
+use crate::env::{Clock, Random};
+use crate::keys::Keys;
+use crate::rp::RelyingParty;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+
+/// What every step may use, handed in by the composition root.
+#[derive(Clone)]
+pub struct Services {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// What is persisted.
+    pub store: Arc<dyn Store>,
+    /// Signing keys.
+    pub keys: Arc<Keys>,
+    /// The upstream providers.
+    pub upstreams: Arc<RelyingParty>,
+    /// One refresh at a time per upstream account.
+    pub refreshes: Arc<decide::RefreshLocks>,
+}
+
+/// One request: the services, one configuration generation, one reading of the clock, one trace id.
+pub struct Cx<'a> {
+    /// The services.
+    pub services: &'a Services,
+    /// The configuration generation that this request sees.
+    pub snapshot: &'a Snapshot,
+    /// Seconds since the Unix epoch.
+    pub now: i64,
+    /// Id of the request in logs, pages and stored traces.
+    pub trace_id: String,
+}
+
+impl Cx<'_> {
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        self.services.store.as_ref()
+    }
+
+    /// Randomness.
+    #[must_use]
+    pub fn random(&self) -> &dyn Random {
+        self.services.random.as_ref()
+    }
+}

@@ -1,0 +1,58 @@
+//! Parameters of a request, as sent: in order, duplicates kept, empty ones counted as absent (RFC 6749 §3.1, §3.2).
+
+/// The parameters of a query or a form.
+#[derive(Clone, Debug, Default)]
+pub struct Params(Vec<(String, String)>);
+
+/// A parameter that came more than once (RFC 6749 §3.1: must not).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Duplicate(pub String);
+
+impl Params {
+    /// Decodes `application/x-www-form-urlencoded` text.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Self {
+        Self(url::form_urlencoded::parse(text).into_owned().collect())
+    }
+
+    /// The only value of a parameter.
+    ///
+    /// # Errors
+    /// When it came more than once.
+    pub fn one(&self, name: &str) -> Result<Option<&str>, Duplicate> {
+        let mut values = self.0.iter().filter(|(key, _)| key == name);
+        let first = values.next();
+        if values.next().is_some() {
+            return Err(Duplicate(name.to_owned()));
+        }
+        Ok(first.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()))
+    }
+
+    /// Every value of a parameter that may repeat.
+    #[must_use]
+    pub fn all(&self, name: &str) -> Vec<String> {
+        self.0.iter().filter(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.clone()).collect()
+    }
+
+    /// The first parameter that came more than once and may not.
+    #[must_use]
+    pub fn duplicate(&self, may_repeat: &[&str]) -> Option<Duplicate> {
+        let mut seen = std::collections::HashSet::new();
+        self.0
+            .iter()
+            .find(|(key, _)| !may_repeat.contains(&key.as_str()) && !seen.insert(key.as_str()))
+            .map(|(key, _)| Duplicate(key.clone()))
+    }
+
+    /// The parameters as form text.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
+    }
+
+    /// Every parameter, in order.
+    #[must_use]
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+}

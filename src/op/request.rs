@@ -1,0 +1,315 @@
+//! The authorization request (OIDC Core §3.1.2.1, RFC 6749 §4.1.1): an ordered list of small checks.
+//!
+//! [`client_and_redirect`] comes first and alone decides whether anything may be redirected; its errors are pages. All
+//! that follows is [`validate`], whose errors go back to the app.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::error::{Code, OAuthError, PageError};
+use super::params::{Duplicate, Params};
+use crate::config::client::{GrantType, ResponseType};
+use crate::snapshot::Snapshot;
+use crate::snapshot::client::Client;
+
+/// How the answer travels (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseMode {
+    /// In the query.
+    #[default]
+    Query,
+    /// In the fragment.
+    Fragment,
+    /// By a form that the browser posts.
+    FormPost,
+}
+
+/// A client and redirect URI that are proven: answers may go there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnAddress {
+    /// Key of the client in the file.
+    pub client: String,
+    /// Its registered redirect URI.
+    pub redirect_uri: String,
+    /// How the answer travels.
+    pub mode: ResponseMode,
+    /// `state`, returned as sent.
+    pub state: Option<String>,
+}
+
+/// What `prompt` asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Prompt {
+    /// No page may be shown.
+    pub none: bool,
+    /// The user must prove again who they are.
+    pub login: bool,
+    /// The user must be asked for consent.
+    pub consent: bool,
+    /// The user must choose an account.
+    pub select_account: bool,
+}
+
+impl Prompt {
+    /// The values, as they are passed on to a provider.
+    #[must_use]
+    pub fn values(self) -> Vec<String> {
+        let named = [("login", self.login), ("consent", self.consent), ("select_account", self.select_account)];
+        named.into_iter().filter(|(_, asked)| *asked).map(|(name, _)| name.to_owned()).collect()
+    }
+}
+
+/// A valid authorization request. Immutable from here on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuthorizeRequest {
+    /// Where the answer goes.
+    pub to: ReturnAddress,
+    /// Scopes asked for, those that the client may not have left out.
+    pub scopes: Vec<String>,
+    /// `nonce`
+    pub nonce: Option<String>,
+    /// PKCE challenge, S256 (RFC 7636 §4.3).
+    pub code_challenge: Option<String>,
+    /// `prompt`
+    pub prompt: Prompt,
+    /// `max_age` in seconds, the client's default where it sent none.
+    pub max_age: Option<i64>,
+    /// `login_hint`
+    pub login_hint: Option<String>,
+    /// The subject of `id_token_hint`.
+    pub hinted_sub: Option<String>,
+    /// `ui_locales`
+    pub ui_locales: Option<String>,
+    /// `acr_values`
+    pub acr_values: Option<String>,
+    /// The `claims` parameter (OIDC Core §5.5).
+    pub claims: Option<Value>,
+    /// `resource` (RFC 8707), as URIs.
+    pub resources: Vec<String>,
+    /// The provider that the app asks for.
+    pub provider_hint: Option<String>,
+}
+
+/// Parameters that may repeat.
+const MAY_REPEAT: &[&str] = &["resource"];
+
+/// Proves the client and the redirect URI.
+///
+/// # Errors
+/// A page: nothing may be redirected before both are proven.
+pub fn client_and_redirect<'s>(
+    snapshot: &'s Snapshot,
+    params: &Params,
+) -> Result<(&'s Client, ReturnAddress), PageError> {
+    let twice = |Duplicate(name)| PageError::new(400, "invalid_request", format!("{name} came twice"));
+    let client_id = params
+        .one("client_id")
+        .map_err(twice)?
+        .ok_or_else(|| PageError::new(400, "invalid_client", "client_id is missing"))?;
+    let client = snapshot
+        .client_by_id(client_id)
+        .ok_or_else(|| PageError::new(400, "invalid_client", format!("no client has the id {client_id:?}")))?;
+    if !client.enabled {
+        return Err(PageError::new(403, "client_disabled", format!("client {} is disabled", client.key)));
+    }
+    let redirect_uri = match params.one("redirect_uri").map_err(twice)? {
+        Some(uri) if client.has_redirect_uri(uri) => uri.to_owned(),
+        Some(uri) => {
+            let detail = format!("client {} has not registered the redirect URI {uri:?}", client.key);
+            return Err(PageError::new(400, "invalid_redirect_uri", detail));
+        }
+        None => {
+            let detail = format!("client {} sent no redirect_uri", client.key);
+            return Err(PageError::new(400, "invalid_redirect_uri", detail));
+        }
+    };
+    let state = params.one("state").ok().flatten().map(str::to_owned);
+    Ok((client, ReturnAddress { client: client.key.clone(), redirect_uri, mode: mode(params), state }))
+}
+
+/// The response mode asked for; errors use it too, so an unknown one falls back to the query.
+fn mode(params: &Params) -> ResponseMode {
+    match params.one("response_mode") {
+        Ok(Some("fragment")) => ResponseMode::Fragment,
+        Ok(Some("form_post")) => ResponseMode::FormPost,
+        _ => ResponseMode::Query,
+    }
+}
+
+/// Checks everything else, in order.
+///
+/// `hinted_sub` reads the subject of a valid `id_token_hint`, expired or not.
+///
+/// # Errors
+/// For the app, by redirect.
+pub fn validate(
+    snapshot: &Snapshot,
+    client: &Client,
+    to: ReturnAddress,
+    params: &Params,
+    hinted_sub: &dyn Fn(&str) -> Option<String>,
+) -> Result<AuthorizeRequest, OAuthError> {
+    let invalid = |text: &str| OAuthError::new(Code::InvalidRequest, text);
+    if let Some(Duplicate(name)) = params.duplicate(MAY_REPEAT) {
+        return Err(invalid(&format!("the parameter {} came more than once", printable(&name))));
+    }
+    let text = |name: &str| params.one(name).ok().flatten().map(str::to_owned);
+    unsupported_parameters(params)?;
+    response_mode(params)?;
+    response_type(client, params)?;
+    let scopes = scopes(client, text("scope").as_deref());
+    let prompt = prompt(text("prompt").as_deref())?;
+    let max_age = match text("max_age") {
+        None => client.default_max_age,
+        Some(age) => Some(
+            age.parse::<i64>()
+                .ok()
+                .filter(|age| *age >= 0)
+                .ok_or_else(|| invalid("max_age must be a whole number of seconds, 0 or more"))?,
+        ),
+    };
+    let code_challenge = code_challenge(client, params)?;
+    let hinted = match text("id_token_hint") {
+        None => None,
+        Some(hint) => Some(hinted_sub(&hint).ok_or_else(|| invalid("id_token_hint is not an ID token of this issuer"))?),
+    };
+    let claims = match text("claims") {
+        None => None,
+        Some(claims) => Some(
+            serde_json::from_str::<Value>(&claims)
+                .ok()
+                .filter(Value::is_object)
+                .ok_or_else(|| invalid("claims must be a JSON object (OIDC Core 5.5)"))?,
+        ),
+    };
+    let acr_values = text("acr_values")
+        .or_else(|| (!client.default_acr_values.is_empty()).then(|| client.default_acr_values.join(" ")));
+    Ok(AuthorizeRequest {
+        to,
+        scopes,
+        nonce: text("nonce"),
+        code_challenge,
+        prompt,
+        max_age,
+        login_hint: text("login_hint"),
+        hinted_sub: hinted,
+        ui_locales: text("ui_locales"),
+        acr_values,
+        claims,
+        resources: resources(snapshot, client, params)?,
+        provider_hint: text("provider").or_else(|| text("kc_idp_hint")),
+    })
+}
+
+/// Request objects and inline registration are not offered; discovery says so, and so does the error
+/// (OIDC Core §6.1, §7.2.1).
+fn unsupported_parameters(params: &Params) -> Result<(), OAuthError> {
+    let table = [
+        ("request", Code::RequestNotSupported),
+        ("request_uri", Code::RequestUriNotSupported),
+        ("registration", Code::RegistrationNotSupported),
+    ];
+    match table.into_iter().find(|(name, _)| !params.all(name).is_empty()) {
+        Some((name, code)) => Err(OAuthError::new(code, format!("{name} is not supported; send plain parameters"))),
+        None => Ok(()),
+    }
+}
+
+fn response_mode(params: &Params) -> Result<(), OAuthError> {
+    match params.one("response_mode") {
+        Ok(None | Some("query" | "fragment" | "form_post")) => Ok(()),
+        _ => Err(OAuthError::new(Code::InvalidRequest, "response_mode must be query, fragment or form_post")),
+    }
+}
+
+fn response_type(client: &Client, params: &Params) -> Result<(), OAuthError> {
+    match params.one("response_type") {
+        Ok(Some("code")) => {}
+        Ok(None) => return Err(OAuthError::new(Code::InvalidRequest, "response_type is missing; send response_type=code")),
+        _ => return Err(OAuthError::new(Code::UnsupportedResponseType, "response_type must be code")),
+    }
+    if client.response_types.contains(&ResponseType::Code) && client.may(GrantType::AuthorizationCode) {
+        Ok(())
+    } else {
+        Err(OAuthError::new(Code::UnauthorizedClient, "this client may not use the authorization code flow"))
+    }
+}
+
+/// Scopes asked for that the client may have (RFC 6749 §3.3: the response says what was granted).
+fn scopes(client: &Client, text: Option<&str>) -> Vec<String> {
+    let mut scopes: Vec<String> = Vec::new();
+    for scope in text.unwrap_or_default().split_ascii_whitespace() {
+        if client.scopes.iter().any(|allowed| allowed == scope) && !scopes.iter().any(|known| known == scope) {
+            scopes.push(scope.to_owned());
+        }
+    }
+    scopes
+}
+
+fn prompt(text: Option<&str>) -> Result<Prompt, OAuthError> {
+    let mut prompt = Prompt::default();
+    let mut words = 0;
+    for word in text.unwrap_or_default().split_ascii_whitespace() {
+        words += 1;
+        match word {
+            "none" => prompt.none = true,
+            "login" => prompt.login = true,
+            "consent" => prompt.consent = true,
+            "select_account" => prompt.select_account = true,
+            _ => {
+                let text = "prompt must be none, or any of login, consent, select_account";
+                return Err(OAuthError::new(Code::InvalidRequest, text));
+            }
+        }
+    }
+    if prompt.none && words > 1 {
+        return Err(OAuthError::new(Code::InvalidRequest, "prompt=none can't be combined (OIDC Core 3.1.2.1)"));
+    }
+    Ok(prompt)
+}
+
+/// PKCE (RFC 7636 §4.4.1): S256 only; required of public clients and of those that say so.
+fn code_challenge(client: &Client, params: &Params) -> Result<Option<String>, OAuthError> {
+    let invalid = |text: &str| Err(OAuthError::new(Code::InvalidRequest, text));
+    let challenge = params.one("code_challenge").ok().flatten();
+    let method = params.one("code_challenge_method").ok().flatten();
+    match (challenge, method) {
+        (None, None) if client.pkce_required => {
+            invalid("code_challenge is missing: switch on PKCE with S256 in the app (RFC 7636)")
+        }
+        (None, None) => Ok(None),
+        (None, Some(_)) => invalid("code_challenge_method came without code_challenge"),
+        (Some(_), None | Some("plain")) => {
+            invalid("code_challenge_method must be S256: switch the app from plain to S256")
+        }
+        (Some(challenge), Some("S256")) => {
+            let valid = challenge.len() == 43
+                && challenge.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            if valid { Ok(Some(challenge.to_owned())) } else { invalid("code_challenge must be 43 characters of base64url") }
+        }
+        (Some(_), Some(_)) => invalid("code_challenge_method must be S256"),
+    }
+}
+
+/// RFC 8707 §2: what a token may be for.
+fn resources(snapshot: &Snapshot, client: &Client, params: &Params) -> Result<Vec<String>, OAuthError> {
+    params
+        .all("resource")
+        .into_iter()
+        .map(|uri| {
+            let allowed = snapshot.resource(&uri).is_some_and(|resource| resource.clients.contains(&client.key));
+            if allowed {
+                Ok(uri)
+            } else {
+                Err(OAuthError::new(Code::InvalidTarget, "this client may not ask for that resource"))
+            }
+        })
+        .collect()
+}
+
+/// A name from outside, fit for an error description.
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\')).take(64).collect()
+}

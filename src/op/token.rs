@@ -1,0 +1,343 @@
+//! The token endpoint (RFC 6749 §3.2, OIDC Core §3.1.3): authenticate, check, decide again, persist, sign, answer.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+
+use super::Cx;
+use super::client_auth::{Unauthenticated, authenticate};
+use super::decide::{self, NoFacts, Upstream, grant_request};
+use super::error::{Code, OAuthError};
+use super::issue::{self, access_token};
+use super::params::Params;
+use crate::config::client::GrantType;
+use crate::core::decision::Decision;
+use crate::core::trace::Refusal;
+use crate::snapshot::client::Client;
+use crate::store::model::{Code as StoredCode, Grant, Link, RefreshToken, TokenHash, User};
+use crate::store::{GrantView, Redeemed, Rotated, Rotation};
+
+/// Serves a token request; the answer is the JSON of RFC 6749 §5.1.
+///
+/// # Errors
+/// RFC 6749 §5.2, with whether the client is challenged for Basic.
+pub async fn token(cx: &Cx<'_>, authorization: Option<&str>, params: &Params) -> Result<Value, Unauthenticated> {
+    if let Some(duplicate) = params.duplicate(&["resource"]) {
+        return Err(duplicate.into());
+    }
+    let client = authenticate(cx.snapshot, authorization, params)?;
+    let plain = |error| Unauthenticated { error, basic: false };
+    let grant_type = params.one("grant_type")?;
+    let result = match grant_type {
+        Some("authorization_code") if client.may(GrantType::AuthorizationCode) => code(cx, client, params).await,
+        Some("refresh_token") if client.may(GrantType::RefreshToken) => refresh(cx, client, params).await,
+        Some("client_credentials") if client.may(GrantType::ClientCredentials) => credentials(cx, client, params).await,
+        Some("authorization_code" | "refresh_token" | "client_credentials") => {
+            Err(OAuthError::new(Code::UnauthorizedClient, "this client may not use this grant type; see its grant_types"))
+        }
+        Some(_) => Err(OAuthError::new(Code::UnsupportedGrantType, "this grant type is not supported")),
+        None => Err(OAuthError::new(Code::InvalidRequest, "grant_type is missing")),
+    };
+    result.map_err(|error| {
+        tracing::info!(event = "token_refused", client = %client.key, error = error.code.name(), detail = %error.description, trace_id = %cx.trace_id, "token refused");
+        plain(error)
+    })
+}
+
+fn invalid_grant(text: &str) -> OAuthError {
+    OAuthError::new(Code::InvalidGrant, text)
+}
+
+/// The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.6).
+async fn code(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Value, OAuthError> {
+    let text = |name: &str| params.one(name).ok().flatten();
+    let presented = text("code").ok_or_else(|| OAuthError::new(Code::InvalidRequest, "code is missing"))?;
+    let hash = TokenHash::of(presented);
+    let unusable = || invalid_grant("the code is unknown, used or expired");
+    let stored = cx.store().code(hash).await?.ok_or_else(unusable)?;
+    check_code(cx, client, &stored, text("redirect_uri"), text("code_verifier"))?;
+    if stored.used_at.is_some() {
+        // RFC 6749 §4.1.2: a code used twice revokes what its first use issued.
+        cx.store().revoke_grant(&stored.grant.id, cx.now).await?;
+        tracing::warn!(event = "code_reuse", client = %client.key, trace_id = %cx.trace_id, "a code was used twice: its tokens are revoked");
+        return Err(unusable());
+    }
+    let (user, link) = subject_of(cx, &stored.grant).await?;
+    let grant = stored.grant.clone();
+    let decision = decided(cx, &grant, &grant.scopes, &user, &link).await?;
+    let resources = narrowed_resources(&grant, params)?;
+    let refresh = if client.may(GrantType::RefreshToken) { Some(first_refresh_token(cx, client, &grant)?) } else { None };
+    let (secret, row) = refresh.unzip();
+    if cx.store().redeem_code(hash, grant.clone(), row, cx.now).await? == Redeemed::Refused {
+        return Err(unusable());
+    }
+    answer(cx, client, &grant, &grant.scopes, &resources, &user, &decision, secret)
+}
+
+/// Everything that binds a code: its client, its redirect URI, its challenge, its time.
+fn check_code(
+    cx: &Cx<'_>,
+    client: &Client,
+    stored: &StoredCode,
+    redirect_uri: Option<&str>,
+    verifier: Option<&str>,
+) -> Result<(), OAuthError> {
+    if stored.grant.client != client.key {
+        return Err(invalid_grant("the code was issued to another client"));
+    }
+    if cx.now >= stored.expires_at {
+        return Err(invalid_grant("the code has expired"));
+    }
+    if redirect_uri != Some(stored.redirect_uri.as_str()) {
+        return Err(invalid_grant("redirect_uri differs from the one of the authorization request"));
+    }
+    match (&stored.code_challenge, verifier) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => Err(invalid_grant("code_verifier came, but the authorization request had no code_challenge")),
+        (Some(_), None) => Err(invalid_grant("code_verifier is missing: the authorization request had a code_challenge")),
+        (Some(challenge), Some(verifier)) => {
+            let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes());
+            let computed = URL_SAFE_NO_PAD.encode(digest.as_ref());
+            let well_formed = (43..=128).contains(&verifier.len());
+            let equal = verify_slices_are_equal(computed.as_bytes(), challenge.as_bytes()).is_ok();
+            if well_formed && equal { Ok(()) } else { Err(invalid_grant("code_verifier does not match code_challenge")) }
+        }
+    }
+}
+
+/// The user and upstream account of a code's session, while it stands.
+async fn subject_of(cx: &Cx<'_>, grant: &Grant) -> Result<(User, Link), OAuthError> {
+    let ended = || invalid_grant("the session that the code comes from has ended");
+    let sid = grant.sid.as_deref().ok_or_else(ended)?;
+    let view = cx.store().session_by_id(sid).await?.ok_or_else(ended)?;
+    if !decide::session_stands(cx, &view.session) {
+        return Err(ended());
+    }
+    let link = view.link.ok_or_else(ended)?;
+    Ok((view.user, link))
+}
+
+/// The pipeline's decision for a grant; a refusal is kept and ends the grant's use.
+async fn decided(cx: &Cx<'_>, grant: &Grant, scopes: &[String], user: &User, link: &Link) -> Result<Decision, OAuthError> {
+    match decide::again(cx, user, link, &grant_request(grant, scopes)) {
+        Ok(decision) => Ok(decision),
+        Err(refusal) => Err(refused(cx, grant, refusal).await?),
+    }
+}
+
+async fn refused(cx: &Cx<'_>, grant: &Grant, refusal: Refusal) -> Result<OAuthError, OAuthError> {
+    let reason = refusal.reason.code();
+    let provider = grant.link.as_ref().map(|link| link.provider.as_str()).unwrap_or_default();
+    tracing::warn!(event = "refusal", reason, provider, client = %grant.client, trace_id = %cx.trace_id, "token refused by policy");
+    let trace = decide::stored_trace(cx, grant.user_id.clone(), Some(&grant.client), provider, &refusal.trace);
+    cx.store().save_trace(trace).await?;
+    Ok(invalid_grant(&format!("{reason} (trace {})", cx.trace_id)))
+}
+
+/// RFC 8707 §2.2: a token request may narrow the resources of the grant, never widen them.
+fn narrowed_resources(grant: &Grant, params: &Params) -> Result<Vec<String>, OAuthError> {
+    let asked = params.all("resource");
+    if asked.is_empty() {
+        return Ok(grant.resources.clone());
+    }
+    if asked.iter().all(|uri| grant.resources.contains(uri)) {
+        Ok(asked)
+    } else {
+        Err(OAuthError::new(Code::InvalidTarget, "resource was not part of the authorization request"))
+    }
+}
+
+fn first_refresh_token(cx: &Cx<'_>, client: &Client, grant: &Grant) -> Result<(String, RefreshToken), OAuthError> {
+    let lifetimes = &client.tokens.refresh_token;
+    let secret = cx.random().secret()?;
+    let family_expires_at = cx.now + lifetimes.max_lifetime.seconds();
+    let row = RefreshToken {
+        hash: TokenHash::of(&secret),
+        grant_id: grant.id.clone(),
+        created_at: cx.now,
+        used_at: None,
+        expires_at: (cx.now + lifetimes.max_inactive.seconds()).min(family_expires_at),
+        family_expires_at,
+    };
+    Ok((secret, row))
+}
+
+/// The token response (RFC 6749 §5.1, OIDC Core §3.1.3.3).
+#[expect(clippy::too_many_arguments, reason = "the facts of one token response, each from another step")]
+fn answer(
+    cx: &Cx<'_>,
+    client: &Client,
+    grant: &Grant,
+    scopes: &[String],
+    resources: &[String],
+    user: &User,
+    decision: &Decision,
+    refresh_token: Option<String>,
+) -> Result<Value, OAuthError> {
+    let subject = decide::subject(client, user);
+    let release = decision.release.clone().unwrap_or_default();
+    let access = access_token(cx, client, grant, &subject, scopes, resources, &release.access_token)?;
+    let mut answer = json!({
+        "access_token": access.token,
+        "token_type": "Bearer",
+        "expires_in": access.expires_in,
+        "scope": scopes.join(" "),
+    });
+    if scopes.iter().any(|scope| scope == "openid") {
+        let id_token = issue::id_token(cx, client, grant, &subject, &release, &access.token)?;
+        insert(&mut answer, "id_token", id_token);
+    }
+    if let Some(token) = refresh_token {
+        insert(&mut answer, "refresh_token", token);
+    }
+    tracing::info!(event = "token_issued", client = %client.key, trace_id = %cx.trace_id, "tokens issued");
+    Ok(answer)
+}
+
+fn insert(answer: &mut Value, name: &str, value: String) {
+    if let Some(object) = answer.as_object_mut() {
+        object.insert(name.to_owned(), value.into());
+    }
+}
+
+/// The refresh token grant (RFC 6749 §6, OIDC Core §12), with rotation (RFC 9700 §4.14.2).
+async fn refresh(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Value, OAuthError> {
+    let text = |name: &str| params.one(name).ok().flatten();
+    let presented =
+        text("refresh_token").ok_or_else(|| OAuthError::new(Code::InvalidRequest, "refresh_token is missing"))?;
+    let unusable = || invalid_grant("the refresh token is unknown, expired or revoked");
+    let hash = TokenHash::of(presented);
+    let (token, view) = cx.store().refresh_token(hash).await?.ok_or_else(unusable)?;
+    let GrantView { grant, user, link, session } = view;
+    if grant.client != client.key {
+        return Err(invalid_grant("the refresh token was issued to another client"));
+    }
+    let expired = cx.now >= token.family_expires_at || (token.used_at.is_none() && cx.now >= token.expires_at);
+    if grant.revoked_at.is_some() || expired {
+        return Err(unusable());
+    }
+    let bound_session_ended =
+        grant.session_id.is_some() && !session.as_ref().is_some_and(|session| decide::session_stands(cx, session));
+    let (Some(user), Some(link), false) = (user, link, bound_session_ended) else {
+        return Err(invalid_grant("the session that the refresh token belongs to has ended"));
+    };
+    let scopes = narrowed_scopes(&grant, text("scope"))?;
+    let resources = narrowed_resources(&grant, params)?;
+    let link = match decide::upstream_facts(cx, &link).await {
+        Ok(Upstream::Stored) => link,
+        Ok(Upstream::Fresh(link)) => *link,
+        Err(NoFacts::Refused(refusal)) => return Err(refused(cx, &grant, refusal).await?),
+        Err(NoFacts::Store(error)) => return Err(error.into()),
+    };
+    let decision = decided(cx, &grant, &scopes, &user, &link).await?;
+    let secret = rotate(cx, client, &token, &grant, presented, &user, &decision).await?;
+    answer(cx, client, &grant, &scopes, &resources, &user, &decision, Some(secret))
+}
+
+/// RFC 6749 §6: scope may narrow, never widen.
+fn narrowed_scopes(grant: &Grant, asked: Option<&str>) -> Result<Vec<String>, OAuthError> {
+    let Some(asked) = asked else { return Ok(grant.scopes.clone()) };
+    let asked: Vec<String> = asked.split_ascii_whitespace().map(str::to_owned).collect();
+    if asked.iter().all(|scope| grant.scopes.contains(scope)) {
+        Ok(asked)
+    } else {
+        Err(OAuthError::new(Code::InvalidScope, "scope may only narrow what was granted"))
+    }
+}
+
+/// Uses the token: stores a successor, or within the grace hands out the one stored before.
+async fn rotate(
+    cx: &Cx<'_>,
+    client: &Client,
+    token: &RefreshToken,
+    grant: &Grant,
+    presented: &str,
+    user: &User,
+    decision: &Decision,
+) -> Result<String, OAuthError> {
+    let lifetimes = &client.tokens.refresh_token;
+    let keep_until = (cx.now + lifetimes.max_inactive.seconds()).min(token.family_expires_at);
+    let rotates = lifetimes.rotate || client.is_public();
+    let successor = if rotates {
+        let secret = cx.random().secret()?;
+        let row = RefreshToken {
+            hash: TokenHash::of(&secret),
+            grant_id: grant.id.clone(),
+            created_at: cx.now,
+            used_at: None,
+            expires_at: keep_until,
+            family_expires_at: token.family_expires_at,
+        };
+        Some((row, secret))
+    } else {
+        None
+    };
+    let next = successor.as_ref().map_or_else(|| presented.to_owned(), |(_, secret)| secret.clone());
+    let rotation = Rotation {
+        parent: token.hash,
+        successor,
+        keep_until,
+        grace: lifetimes.reuse_grace.seconds(),
+        link: None,
+        touch_session: grant.session_id.clone(),
+        profile: (decision.profile != user.profile).then(|| (user.id.clone(), decision.profile.clone())),
+        grant_expires_at: grant.expires_at.max(cx.now + client.tokens.access_token.seconds()),
+    };
+    match cx.store().rotate_refresh(rotation, cx.now).await? {
+        Rotated::New => Ok(next),
+        Rotated::Replayed(secret) => Ok(secret),
+        Rotated::Reused => {
+            tracing::warn!(event = "refresh_reuse", client = %client.key, trace_id = %cx.trace_id, "a refresh token was used again: its family is revoked");
+            Err(invalid_grant("the refresh token was used before; sign in again"))
+        }
+        Rotated::Refused => Err(invalid_grant("the refresh token is unknown, expired or revoked")),
+    }
+}
+
+/// The client credentials grant (RFC 6749 §4.4): the client speaks for itself.
+async fn credentials(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Value, OAuthError> {
+    if client.is_public() {
+        return Err(OAuthError::new(Code::UnauthorizedClient, "a public client can't use client_credentials"));
+    }
+    let asked = params.one("scope").ok().flatten().unwrap_or_default();
+    let personal = ["openid", "offline_access"];
+    let scopes: Vec<String> = asked
+        .split_ascii_whitespace()
+        .filter(|scope| !personal.contains(scope) && client.scopes.iter().any(|allowed| allowed == scope))
+        .map(str::to_owned)
+        .collect();
+    let mut resources = Vec::new();
+    for uri in params.all("resource") {
+        if !cx.snapshot.resource(&uri).is_some_and(|resource| resource.clients.contains(&client.key)) {
+            return Err(OAuthError::new(Code::InvalidTarget, "this client may not ask for that resource"));
+        }
+        resources.push(uri);
+    }
+    let grant = Grant {
+        id: cx.random().id()?,
+        client: client.key.clone(),
+        user_id: None,
+        link: None,
+        session_id: None,
+        sid: None,
+        scopes: scopes.clone(),
+        resources: resources.clone(),
+        nonce: None,
+        claims_request: None,
+        auth_time: cx.now,
+        acr: None,
+        amr: Vec::new(),
+        created_at: cx.now,
+        revoked_at: None,
+        expires_at: cx.now + client.tokens.access_token.seconds(),
+    };
+    cx.store().save_grant(grant.clone()).await?;
+    let access = access_token(cx, client, &grant, &client.client_id, &scopes, &resources, &Map::new())?;
+    Ok(json!({
+        "access_token": access.token,
+        "token_type": "Bearer",
+        "expires_in": access.expires_in,
+        "scope": scopes.join(" "),
+    }))
+}

@@ -1,0 +1,144 @@
+//! Reading claims strictly: the types that the specifications give them, and nothing that looks alike.
+//!
+//! It owns the checks that every kind of token shares. A JSON null counts as absent.
+
+use serde_json::{Map, Value};
+
+use super::error::{Check, Problem};
+
+/// Seconds by which the provider's clock may differ from ours.
+pub(super) const SKEW: i64 = 60;
+
+/// Claims that say what a token is, rather than who the user is. They come from the ID token alone.
+const PROTOCOL: [&str; 17] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "nonce",
+    "azp",
+    "auth_time",
+    "acr",
+    "amr",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "sid",
+    "cnf",
+];
+
+/// Claims under their strict types.
+#[derive(Clone, Copy)]
+pub(super) struct Claims<'a>(pub(super) &'a Map<String, Value>);
+
+impl<'a> Claims<'a> {
+    fn present(self, name: &str) -> Option<&'a Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A string.
+    pub(super) fn text(self, name: &'static str) -> Result<Option<&'a str>, Check> {
+        self.present(name).map(|value| value.as_str().ok_or(Check::Claim(name, Problem::Type))).transpose()
+    }
+
+    /// A NumericDate (RFC 7519 §2): a JSON number, of which the whole seconds count.
+    pub(super) fn time(self, name: &'static str) -> Result<Option<i64>, Check> {
+        self.present(name)
+            .map(|value| {
+                let whole = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64));
+                whole.ok_or(Check::Claim(name, Problem::Type))
+            })
+            .transpose()
+    }
+
+    /// `iss` must be there and equal, character for character.
+    pub(super) fn issuer(self, expected: &str) -> Result<(), Check> {
+        self.equals("iss", expected)
+    }
+
+    /// A string that must be there and equal.
+    pub(super) fn equals(self, name: &'static str, expected: &str) -> Result<(), Check> {
+        match self.text(name)? {
+            None => Err(Check::Claim(name, Problem::Missing)),
+            Some(found) if found == expected => Ok(()),
+            Some(_) => Err(Check::Claim(name, Problem::Differs)),
+        }
+    }
+
+    /// `aud` must name the client. Returns how many it names.
+    pub(super) fn audience(self, client_id: &str) -> Result<usize, Check> {
+        let named: Vec<&str> = match self.present("aud") {
+            None => return Err(Check::Claim("aud", Problem::Missing)),
+            Some(Value::String(one)) => vec![one],
+            Some(Value::Array(many)) => many
+                .iter()
+                .map(|item| item.as_str().ok_or(Check::Claim("aud", Problem::Type)))
+                .collect::<Result<_, _>>()?,
+            Some(_) => return Err(Check::Claim("aud", Problem::Type)),
+        };
+        if named.contains(&client_id) { Ok(named.len()) } else { Err(Check::Claim("aud", Problem::Differs)) }
+    }
+
+    /// `azp`, where it is there, must be the client; with several audiences it must be there (OIDC Core §3.1.3.7).
+    pub(super) fn authorized_party(self, client_id: &str, audiences: usize) -> Result<(), Check> {
+        match self.text("azp")? {
+            None if audiences > 1 => Err(Check::Claim("azp", Problem::Missing)),
+            Some(azp) if azp != client_id => Err(Check::Claim("azp", Problem::Differs)),
+            _ => Ok(()),
+        }
+    }
+
+    /// `exp` must be there and not over.
+    pub(super) fn not_expired(self, now: i64) -> Result<(), Check> {
+        match self.time("exp")? {
+            None => Err(Check::Claim("exp", Problem::Missing)),
+            Some(exp) if exp.saturating_add(SKEW) <= now => Err(Check::Claim("exp", Problem::Time)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// A time that, where it is there, must have come: `nbf`, `iat`, `auth_time`.
+    pub(super) fn has_come(self, name: &'static str, now: i64) -> Result<Option<i64>, Check> {
+        let time = self.time(name)?;
+        match time {
+            Some(time) if time > now.saturating_add(SKEW) => Err(Check::Claim(name, Problem::Time)),
+            _ => Ok(time),
+        }
+    }
+
+    /// `sub`: a string of 1 to 255 bytes (OIDC Core §2).
+    pub(super) fn subject(self) -> Result<&'a str, Check> {
+        match self.text("sub")? {
+            None => Err(Check::Claim("sub", Problem::Missing)),
+            Some(sub) if sub.is_empty() || sub.len() > 255 => Err(Check::Claim("sub", Problem::Type)),
+            Some(sub) => Ok(sub),
+        }
+    }
+
+    /// `amr`: a list of strings, or, as some providers send it, one string.
+    pub(super) fn methods(self) -> Vec<String> {
+        match self.present("amr") {
+            Some(Value::String(one)) => vec![one.clone()],
+            Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Adds what a document says beyond what is known. It overrides nothing, and adds no protocol claim.
+pub(super) fn add(known: &mut Map<String, Value>, more: Map<String, Value>) {
+    for (name, value) in more {
+        if !PROTOCOL.contains(&name.as_str()) {
+            known.entry(name).or_insert(value);
+        }
+    }
+}
+
+/// Keeps the protocol claims only.
+pub(super) fn protocol_only(claims: &Map<String, Value>) -> Map<String, Value> {
+    let kept = claims.iter().filter(|(name, _)| PROTOCOL.contains(&name.as_str()));
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+}

@@ -1,0 +1,94 @@
+//! The relying-party leg: towards the identity providers.
+//!
+//! It owns discovery and key sets with their caches, leaving for a provider ([`RelyingParty::begin`]), coming back with
+//! verified claims ([`RelyingParty::finish`]), asking again ([`RelyingParty::refresh`]), and signing out there. Claims
+//! leave it raw: mapping, policy and accounts are `core`'s, flow state is the caller's, pages and cookies are the web
+//! edge's. The time is a parameter; calls go through [`crate::outbound`].
+//!
+//! | module | what it knows |
+//! | --- | --- |
+//! | [`settings`], [`preset`] | one provider, from the file |
+//! | [`metadata`] | what the provider says of itself |
+//! | `cache`, `upstream` | when documents are fetched, and the provider's health |
+//! | `jws`, `jwks`, `claims` | signed JWTs, the keys that verify them, strictly typed claims |
+//! | `token`, `gather` | the token endpoint; ID token, userinfo, access token → claims |
+//! | [`signin`], [`refresh`], [`logout`] | the ways through |
+
+mod cache;
+mod claims;
+pub mod error;
+mod gather;
+mod jwks;
+mod jws;
+pub mod logout;
+pub mod metadata;
+pub mod preset;
+pub mod refresh;
+pub mod settings;
+pub mod signin;
+#[cfg(test)]
+mod tests;
+mod token;
+mod upstream;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use error::{RefreshError, RpError};
+pub use jws::Algorithm;
+pub use settings::{ProviderSettings, ResolvedSecrets};
+pub use signin::{BeginParams, CallbackParams, Expected, UpstreamIdentity};
+pub use upstream::Health;
+
+use crate::outbound::HttpClient;
+use settings::Source;
+use upstream::Upstream;
+
+/// The leg: all providers' caches over one HTTP client. One for the life of the process; settings come with each call, so
+/// a reload needs no new one.
+pub struct RelyingParty {
+    http: Arc<dyn HttpClient>,
+    upstreams: Mutex<HashMap<Arc<Source>, Arc<Upstream>>>,
+}
+
+impl RelyingParty {
+    /// A leg without anything cached. Nothing is fetched before it is needed.
+    #[must_use]
+    pub fn new(http: Arc<dyn HttpClient>) -> Self {
+        Self { http, upstreams: Mutex::new(HashMap::new()) }
+    }
+
+    /// Forgets the caches of providers that are not among these: after a reload. A provider whose issuer, endpoints and
+    /// address policy stayed the same keeps its caches and its health.
+    pub fn retain<'a>(&self, providers: impl IntoIterator<Item = &'a ProviderSettings>) {
+        let kept: HashSet<&Arc<Source>> = providers.into_iter().map(|settings| &settings.source).collect();
+        self.lock().retain(|source, _| kept.contains(source));
+    }
+
+    /// How the provider is doing, as its last calls went.
+    #[must_use]
+    pub fn health(&self, settings: &ProviderSettings) -> Health {
+        self.upstream(settings).health()
+    }
+
+    /// Fetches the provider's documents now, whatever is cached, and says how it is doing. For `providers probe`, and for
+    /// a task that looks after unhealthy providers every half a minute so that the status page shows a recovery.
+    pub async fn probe(&self, settings: &ProviderSettings, now: i64) -> Health {
+        let upstream = self.upstream(settings);
+        // The outcome is in the health.
+        let _outcome = upstream.probe(now).await;
+        upstream.health()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<Source>, Arc<Upstream>>> {
+        self.upstreams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn upstream(&self, settings: &ProviderSettings) -> Arc<Upstream> {
+        let mut upstreams = self.lock();
+        let upstream = upstreams
+            .entry(Arc::clone(&settings.source))
+            .or_insert_with(|| Upstream::new(Arc::clone(&settings.source), Arc::clone(&self.http)));
+        Arc::clone(upstream)
+    }
+}

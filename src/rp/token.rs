@@ -1,0 +1,131 @@
+//! The token endpoint: what is sent, and what may be taken from the answer.
+//!
+//! It owns client authentication (RFC 6749 §2.3) and the two grants of the leg. It does not own the tokens' contents.
+//! No error keeps any of the answer but the OAuth error's code and text.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use super::error::{Check, Document, Problem, ProviderError, RpError, Stage, Unavailable, UnavailableProblem};
+use super::metadata::Metadata;
+use super::settings::ProviderSettings;
+use super::upstream::{Upstream, request, unusable};
+use crate::config::provider::AuthMethod;
+use crate::config::scalar::SecretValue;
+
+/// What the token endpoint gave (RFC 6749 §5.1, OIDC Core §3.1.3.3).
+pub(super) struct Tokens {
+    pub(super) access_token: SecretValue,
+    pub(super) id_token: Option<SecretValue>,
+    pub(super) refresh_token: Option<SecretValue>,
+    pub(super) expires_at: Option<i64>,
+}
+
+/// Sends a grant to the token endpoint.
+pub(super) async fn redeem(
+    upstream: &Arc<Upstream>,
+    settings: &ProviderSettings,
+    metadata: &Metadata,
+    grant: &[(&str, &str)],
+    now: i64,
+) -> Result<Tokens, RpError> {
+    let call = call(settings, metadata, grant).map_err(|_| unusable(Document::TokenResponse))?;
+    let response = upstream.send(Document::TokenResponse, call, now).await?;
+    let status = response.status();
+    let answer: Option<Map<String, Value>> = serde_json::from_slice(response.body()).ok();
+    let away = RpError::Unavailable(Unavailable {
+        document: Document::TokenResponse,
+        problem: UnavailableProblem::Status(status.as_u16()),
+    });
+    // Some providers send an error with status 200.
+    if let Some(error) = answer.as_ref().and_then(|answer| answer.get("error")).and_then(Value::as_str) {
+        let description = answer.as_ref().and_then(|answer| answer.get("error_description")).and_then(Value::as_str);
+        return Err(match error {
+            "temporarily_unavailable" | "server_error" => away,
+            _ => RpError::Provider(ProviderError::new(Stage::Token, error, description)),
+        });
+    }
+    match answer {
+        Some(answer) if status.is_success() => read(&answer, now),
+        None if status.is_success() => Err(RpError::invalid(Document::TokenResponse, Check::Form("it is not JSON"))),
+        _ => Err(away),
+    }
+}
+
+/// The grant as a request, with the broker's authentication as a client.
+fn call(
+    settings: &ProviderSettings,
+    metadata: &Metadata,
+    grant: &[(&str, &str)],
+) -> Result<http::Request<Vec<u8>>, http::Error> {
+    let mut body = form_urlencoded::Serializer::new(String::new());
+    body.extend_pairs(grant);
+    let mut call = request(http::Method::POST, &metadata.token_endpoint)
+        .header(ACCEPT, "application/json")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let secret = settings.client_secret.first();
+    match (auth_method(settings, metadata), secret) {
+        (AuthMethod::ClientSecretPost, Some(secret)) => {
+            body.append_pair("client_id", &settings.client_id).append_pair("client_secret", secret.expose());
+        }
+        (AuthMethod::None, _) | (_, None) => {
+            body.append_pair("client_id", &settings.client_id);
+        }
+        (_, Some(secret)) => {
+            call = call.header(AUTHORIZATION, basic(&settings.client_id, secret));
+        }
+    }
+    call.body(body.finish().into_bytes())
+}
+
+/// The configured method, or what the metadata prefers: Basic, which every server must support (RFC 6749 §2.3.1), unless
+/// it lists only the other.
+fn auth_method(settings: &ProviderSettings, metadata: &Metadata) -> AuthMethod {
+    let lists = |method: AuthMethod| {
+        metadata.auth_methods.as_ref().is_some_and(|methods| methods.iter().any(|name| name == method.name()))
+    };
+    match settings.auth_method {
+        Some(method) => method,
+        None if settings.client_secret.is_empty() => AuthMethod::None,
+        None if lists(AuthMethod::ClientSecretPost) && !lists(AuthMethod::ClientSecretBasic) => {
+            AuthMethod::ClientSecretPost
+        }
+        None => AuthMethod::ClientSecretBasic,
+    }
+}
+
+/// Both parts are form-encoded before they are joined (RFC 6749 §2.3.1).
+fn basic(client_id: &str, secret: &SecretValue) -> String {
+    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(client_id), encode(secret.expose()))))
+}
+
+fn read(answer: &Map<String, Value>, now: i64) -> Result<Tokens, RpError> {
+    let invalid = |name, problem| RpError::invalid(Document::TokenResponse, Check::Claim(name, problem));
+    let secret = |name: &'static str| match answer.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(SecretValue::new(text.clone()))),
+        Some(_) => Err(invalid(name, Problem::Type)),
+    };
+    match answer.get("token_type") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(kind)) if kind.eq_ignore_ascii_case("bearer") => {}
+        Some(_) => return Err(invalid("token_type", Problem::Differs)),
+    }
+    // A number; some providers write it as a string.
+    let expires_in = answer.get("expires_in").and_then(|value| match value {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_i64(),
+    });
+    Ok(Tokens {
+        access_token: secret("access_token")?.ok_or_else(|| invalid("access_token", Problem::Missing))?,
+        id_token: secret("id_token")?,
+        refresh_token: secret("refresh_token")?,
+        expires_at: expires_in.map(|seconds: i64| now.saturating_add(seconds)),
+    })
+}

@@ -1,0 +1,143 @@
+//! The issuer identifier and the URLs that follow from it. Never derived from a request.
+
+use url::Url;
+
+use crate::config::server::Endpoints;
+
+/// The issuer and its base.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// The identifier, character for character as configured (OIDC Discovery §3).
+    pub text: String,
+    /// Its origin, such as `https://sso.example.com`.
+    pub origin: String,
+    /// Its path without a trailing slash; empty for the root.
+    pub path: String,
+    /// Whether browsers reach it by https, and so cookies are `Secure` and `__Host-`.
+    pub secure: bool,
+    /// Short name in cookie names, so that brokers on one host stay apart.
+    pub tag: String,
+}
+
+impl Issuer {
+    /// Parses a checked issuer.
+    ///
+    /// # Errors
+    /// When it is no absolute URL.
+    pub fn parse(text: &str) -> Result<Self, url::ParseError> {
+        let url = Url::parse(text)?;
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+        Ok(Self {
+            text: text.to_owned(),
+            origin: url.origin().ascii_serialization(),
+            path: url.path().trim_end_matches('/').to_owned(),
+            secure: url.scheme() == "https",
+            tag: digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect(),
+        })
+    }
+
+    /// The path of an endpoint on this host.
+    #[must_use]
+    pub fn path_of(&self, endpoint: &str) -> String {
+        format!("{}{endpoint}", self.path)
+    }
+
+    /// The URL of an endpoint.
+    #[must_use]
+    pub fn url_of(&self, endpoint: &str) -> String {
+        format!("{}{}{endpoint}", self.origin, self.path)
+    }
+
+    /// A cookie's name: `__Host-` prefixed where the browser takes that (RFC 6265bis §4.1.3.2).
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> String {
+        let prefix = if self.secure { "__Host-" } else { "" };
+        format!("{prefix}countersign-{name}-{}", self.tag)
+    }
+}
+
+/// What a path leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// `/.well-known/openid-configuration` and RFC 8414's.
+    Discovery,
+    /// The authorization endpoint.
+    Authorize,
+    /// The token endpoint.
+    Token,
+    /// The userinfo endpoint.
+    Userinfo,
+    /// RP-initiated logout.
+    EndSession,
+    /// The broker's keys.
+    Jwks,
+    /// Token introspection.
+    Introspect,
+    /// Token revocation.
+    Revoke,
+    /// A provider's callback; several providers may share it.
+    Callback(Vec<String>),
+    /// The return from a provider's logout.
+    LogoutCallback(String),
+    /// The sign-in page's form.
+    SignIn,
+    /// The consent page's form.
+    Consent,
+    /// The form that confirms a sign-out.
+    ConfirmSignOut,
+    /// The signed-out page.
+    SignedOut,
+    /// An embedded asset.
+    Asset(String),
+    /// The page at the root.
+    Home,
+}
+
+/// Fixed paths, below the issuer's.
+pub mod paths {
+    /// The sign-in page's form.
+    pub const SIGN_IN: &str = "/sign-in";
+    /// The consent page's form.
+    pub const CONSENT: &str = "/consent";
+    /// The form that confirms a sign-out.
+    pub const CONFIRM_SIGN_OUT: &str = "/logout/confirm";
+    /// The signed-out page.
+    pub const SIGNED_OUT: &str = "/logout/done";
+    /// Before a provider id: the return from its logout.
+    pub const LOGOUT_CALLBACK: &str = "/logout/callback/";
+    /// Before a provider id: its callback, unless configured.
+    pub const CALLBACK: &str = "/callback/";
+    /// Before an asset's name.
+    pub const STATIC: &str = "/static/";
+    /// OIDC Discovery §4.
+    pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+    /// RFC 8414 §3.
+    pub const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
+}
+
+/// The exact paths of fixed routes.
+#[must_use]
+pub fn fixed_routes(issuer: &Issuer, endpoints: &Endpoints) -> Vec<(String, Route)> {
+    let mut routes: Vec<(String, Route)> = [
+        (paths::OPENID_CONFIGURATION, Route::Discovery),
+        (endpoints.authorization.as_str(), Route::Authorize),
+        (endpoints.token.as_str(), Route::Token),
+        (endpoints.userinfo.as_str(), Route::Userinfo),
+        (endpoints.end_session.as_str(), Route::EndSession),
+        (endpoints.jwks.as_str(), Route::Jwks),
+        (endpoints.introspection.as_str(), Route::Introspect),
+        (endpoints.revocation.as_str(), Route::Revoke),
+        (paths::SIGN_IN, Route::SignIn),
+        (paths::CONSENT, Route::Consent),
+        (paths::CONFIRM_SIGN_OUT, Route::ConfirmSignOut),
+        (paths::SIGNED_OUT, Route::SignedOut),
+        ("/", Route::Home),
+        ("", Route::Home),
+    ]
+    .into_iter()
+    .map(|(path, route)| (issuer.path_of(path), route))
+    .collect();
+    // RFC 8414 §3.1 puts the well-known part before the issuer's path.
+    routes.push((format!("{}{}", paths::OAUTH_METADATA, issuer.path), Route::Discovery));
+    routes
+}

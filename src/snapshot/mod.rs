@@ -1,0 +1,201 @@
+//! A checked, compiled configuration: what the running broker reads. One `Arc<Snapshot>` per request, so that a request
+//! sees one generation.
+//!
+//! [`Snapshot::build`] is the only constructor; everything in it follows from the file, its secrets and its tables.
+
+pub mod client;
+pub mod issuer;
+
+use std::collections::{BTreeMap, HashMap};
+
+use client::Client;
+use issuer::{Issuer, Route, fixed_routes, paths};
+
+use crate::config::Config;
+use crate::config::client::Resource;
+use crate::config::secrets::Secrets;
+use crate::core::expression::Compiler;
+use crate::core::policy::{ExpressionProblem, Policy};
+use crate::core::trace::Source;
+use crate::op::discovery;
+use crate::rp::{ProviderSettings, ResolvedSecrets};
+
+/// Languages of the pages (BCP 47).
+pub const UI_LOCALES: &[&str] = &["en", "de", "fr", "es", "ja", "zh-Hans"];
+
+/// One configuration generation.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts up by one with each reload.
+    pub generation: u64,
+    /// Short hash of everything that it was made from.
+    pub hash: String,
+    /// The typed file.
+    pub config: Config,
+    /// The issuer.
+    pub issuer: Issuer,
+    /// The compiled policy.
+    pub policy: Policy,
+    /// Providers by id, as the relying-party leg reads them.
+    pub providers: BTreeMap<String, ProviderSettings>,
+    /// Clients by key.
+    pub clients: BTreeMap<String, Client>,
+    /// Networks whose `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// The discovery document.
+    pub discovery: Vec<u8>,
+    by_client_id: HashMap<String, String>,
+    resources: HashMap<String, Resource>,
+    routes: HashMap<String, Route>,
+    sources: HashMap<String, Source>,
+}
+
+/// Why a configuration can't be built.
+#[derive(Clone, Debug)]
+pub enum BuildProblem {
+    /// An expression does not compile.
+    Expression(ExpressionProblem),
+    /// Something else, with the dotted path of its place.
+    Other {
+        /// Dotted path.
+        path: String,
+        /// What is wrong and the way out.
+        message: String,
+    },
+}
+
+/// What a snapshot is made from.
+pub struct Parts<'a> {
+    /// Number of the generation.
+    pub generation: u64,
+    /// Short hash of the files.
+    pub hash: String,
+    /// The typed file.
+    pub config: Config,
+    /// Secrets as read.
+    pub secrets: &'a Secrets,
+    /// Compiles expressions; knows the lookup tables.
+    pub compiler: &'a mut Compiler,
+    /// Finds the place of a dotted path.
+    pub locate: &'a dyn Fn(&str) -> Option<Source>,
+}
+
+impl Snapshot {
+    /// Builds a generation from a configuration that passed `check`.
+    ///
+    /// # Errors
+    /// Every problem that only shows here.
+    pub fn build(parts: Parts<'_>) -> Result<Self, Vec<BuildProblem>> {
+        let Parts { generation, hash, config, secrets, compiler, locate } = parts;
+        let policy = Policy::compile(&config, compiler, locate)
+            .map_err(|problems| problems.into_iter().map(BuildProblem::Expression).collect::<Vec<_>>())?;
+        let other = |path: &str, message: String| BuildProblem::Other { path: path.to_owned(), message };
+        let issuer = Issuer::parse(&config.issuer).map_err(|error| vec![other("issuer", error.to_string())])?;
+        let mut problems = Vec::new();
+        let mut providers = BTreeMap::new();
+        for (id, provider) in &config.providers {
+            let secret = secrets.get(&format!("providers.{id}.client_secret")).to_vec();
+            let resolved = ResolvedSecrets { client_secret: secret, ..ResolvedSecrets::default() };
+            match ProviderSettings::new(id, provider, resolved, &config.issuer) {
+                Ok(settings) => {
+                    providers.insert(id.clone(), settings);
+                }
+                Err(error) => problems.push(other(&format!("providers.{id}.{}", error.key), error.problem)),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let clients: BTreeMap<String, Client> = config
+            .clients
+            .iter()
+            .map(|(key, declared)| {
+                let secrets = secrets.get(&format!("clients.{key}.client_secret"));
+                (key.clone(), Client::resolve(&config, key, declared, secrets))
+            })
+            .collect();
+        let discovery = discovery::document(&issuer, &config, &policy, clients.values()).to_string().into_bytes();
+        let trusted = config.server.trusted_proxies.iter();
+        Ok(Self {
+            generation,
+            hash,
+            by_client_id: clients.values().map(|client| (client.client_id.clone(), client.key.clone())).collect(),
+            resources: config.resources.values().map(|resource| (resource.uri.clone(), resource.clone())).collect(),
+            routes: routes(&issuer, &config, &providers),
+            sources: provider_sources(&config, locate),
+            trusted_proxies: trusted.filter_map(|network| parse_network(network)).collect(),
+            discovery,
+            config,
+            issuer,
+            policy,
+            providers,
+            clients,
+        })
+    }
+
+    /// A client by its client id, disabled ones too.
+    #[must_use]
+    pub fn client_by_id(&self, client_id: &str) -> Option<&Client> {
+        self.clients.get(self.by_client_id.get(client_id)?)
+    }
+
+    /// A resource by its URI.
+    #[must_use]
+    pub fn resource(&self, uri: &str) -> Option<&Resource> {
+        self.resources.get(uri)
+    }
+
+    /// What a path leads to. Paths are compared as they are: no dot segments, no case folding, no doubled slashes.
+    #[must_use]
+    pub fn route(&self, path: &str) -> Option<Route> {
+        if let Some(route) = self.routes.get(path) {
+            return Some(route.clone());
+        }
+        let below = path.strip_prefix(self.issuer.path.as_str())?;
+        let name = below.strip_prefix(paths::STATIC)?;
+        Some(Route::Asset(name.to_owned()))
+    }
+
+    /// A provider's name on the pages.
+    #[must_use]
+    pub fn provider_name<'s>(&'s self, id: &'s str) -> &'s str {
+        self.config.providers.get(id).and_then(|provider| provider.name.as_deref()).unwrap_or(id)
+    }
+
+    /// Where a setting that decides at run time is written.
+    #[must_use]
+    pub fn source(&self, path: &str) -> Option<Source> {
+        self.sources.get(path).cloned()
+    }
+}
+
+/// A network, or a single address as the network of one.
+#[must_use]
+pub fn parse_network(text: &str) -> Option<ipnet::IpNet> {
+    text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from))
+}
+
+fn provider_sources(config: &Config, locate: &dyn Fn(&str) -> Option<Source>) -> HashMap<String, Source> {
+    let paths = config.providers.keys().map(|id| format!("providers.{id}.on_refresh"));
+    paths.filter_map(|path| locate(&path).map(|source| (path, source))).collect()
+}
+
+fn routes(issuer: &Issuer, config: &Config, providers: &BTreeMap<String, ProviderSettings>) -> HashMap<String, Route> {
+    let mut routes: HashMap<String, Route> = fixed_routes(issuer, &config.endpoints).into_iter().collect();
+    for (id, settings) in providers {
+        let logout = issuer.path_of(&format!("{}{id}", paths::LOGOUT_CALLBACK));
+        routes.insert(logout, Route::LogoutCallback(id.clone()));
+        let callback = match config.providers.get(id).and_then(|provider| provider.redirect_path.as_deref()) {
+            Some(path) => issuer.path_of(path),
+            None => match url::Url::parse(&settings.redirect_uri) {
+                Ok(url) => url.path().to_owned(),
+                Err(_) => issuer.path_of(&format!("{}{id}", paths::CALLBACK)),
+            },
+        };
+        match routes.entry(callback).or_insert_with(|| Route::Callback(Vec::new())) {
+            Route::Callback(ids) => ids.push(id.clone()),
+            other => *other = Route::Callback(vec![id.clone()]),
+        }
+    }
+    routes
+}

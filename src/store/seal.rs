@@ -1,0 +1,381 @@
+//! Sealing: what must be read again (claims, upstream tokens, private keys) is encrypted before a backend writes it.
+//!
+//! Owns the key derivation, the format of a sealed value and the key file beside an embedded store. Does not own which
+//! columns are sealed: the backends decide that, by the fields that [`super::model`] marks.
+//!
+//! The cipher is XAES-256-GCM (C2SP), which is AES-256-GCM under a key derived for each message (NIST SP 800-108r1): its
+//! 192-bit random nonces have no practical limit on the number of messages, where plain AES-256-GCM would reach its
+//! 2³² within months on a large broker. A sealed value is
+//! `format (1 byte) ‖ key id (8 bytes) ‖ nonce (24 bytes) ‖ ciphertext ‖ tag (16 bytes)`; the associated data is the
+//! column's name and the row's id, so that a value moved to another row or column does not open.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::{cmac, digest, hkdf};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::{Result, StoreError};
+use crate::env::Random;
+
+const FORMAT: u8 = 1;
+const KEY_ID: usize = 8;
+const NONCE: usize = 24;
+const HEAD: usize = 1 + KEY_ID + NONCE;
+const SHORTEST_SECRET: usize = 16;
+
+/// The keys that seal and open columns. The first seals, all open.
+pub struct Sealer {
+    keys: Vec<Key>,
+    random: Arc<dyn Random>,
+}
+
+/// Which key sealed a value: the first bytes of the SHA-256 of the derived key, in hexadecimal when shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyId([u8; KEY_ID]);
+
+struct Key {
+    id: KeyId,
+    derive: cmac::Key,
+}
+
+/// Why no [`Sealer`] could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SealerError {
+    /// The list is empty.
+    #[error("store.encryption_keys names no key: give one, or leave it out to use a key file beside the store")]
+    NoKey,
+    /// Too little to resist guessing.
+    #[error(
+        "key {0} of store.encryption_keys has fewer than {SHORTEST_SECRET} bytes: use a random one, for example from \
+         `openssl rand -base64 32`"
+    )]
+    TooShort(usize),
+    /// The library refused.
+    #[error("the cryptographic library refused key {0} of store.encryption_keys")]
+    Refused(usize),
+}
+
+/// Why the key file beside the store can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// Can't be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The key file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The store is there, its key is not.
+    #[error(
+        "{path} is missing, but the store beside it was sealed with it: put the file back from a backup, or name the \
+         key in store.encryption_keys"
+    )]
+    Missing {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// No randomness for a new key.
+    #[error("{path}: no key can be made: {source}")]
+    Random {
+        /// The key file.
+        path: PathBuf,
+        /// What the generator said.
+        source: crate::env::RandomUnavailable,
+    },
+}
+
+impl std::fmt::Display for KeyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sealer").field("keys", &self.ids().collect::<Vec<_>>()).finish_non_exhaustive()
+    }
+}
+
+impl Sealer {
+    /// Derives a 256-bit key from each secret (HKDF-SHA256, RFC 5869). The first seals, all open.
+    ///
+    /// # Errors
+    /// When there is no secret, or one is shorter than 16 bytes.
+    pub fn new(secrets: &[Vec<u8>], random: Arc<dyn Random>) -> std::result::Result<Self, SealerError> {
+        if secrets.is_empty() {
+            return Err(SealerError::NoKey);
+        }
+        let keys = secrets
+            .iter()
+            .enumerate()
+            .map(|(at, secret)| {
+                if secret.len() < SHORTEST_SECRET {
+                    return Err(SealerError::TooShort(at + 1));
+                }
+                derive(secret).and_then(|key| Key::new(&key)).ok_or(SealerError::Refused(at + 1))
+            })
+            .collect::<std::result::Result<_, _>>()?;
+        Ok(Self { keys, random })
+    }
+
+    /// Seals `plain` for one column (`table.column`) of one row.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when there is no randomness.
+    pub fn seal(&self, column: &str, row: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
+        let mut nonce = [0_u8; NONCE];
+        self.random.fill(&mut nonce).map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        let key = self.keys.first().ok_or_else(refused)?;
+        let mut sealed = Vec::with_capacity(HEAD + plain.len() + AES_256_GCM.tag_len());
+        sealed.push(FORMAT);
+        sealed.extend_from_slice(&key.id.0);
+        sealed.extend_from_slice(&nonce);
+        let (message_key, inner) = key.for_message(&nonce).ok_or_else(refused)?;
+        let mut body = Vec::with_capacity(plain.len() + AES_256_GCM.tag_len());
+        body.extend_from_slice(plain);
+        message_key
+            .seal_in_place_append_tag(inner, Aad::from(associated(column, row)), &mut body)
+            .map_err(|_| refused())?;
+        sealed.append(&mut body);
+        Ok(sealed)
+    }
+
+    /// Opens what [`Self::seal`] made for the same column and row.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when none of the keys sealed it, or when it was altered or belongs elsewhere.
+    pub fn open(&self, column: &str, row: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
+        let broken = || StoreError::Corrupt(format!("{column} was altered, or belongs to another row"));
+        let (head, body) = sealed.split_at_checked(HEAD).ok_or_else(broken)?;
+        let (format, head) = head.split_first().ok_or_else(broken)?;
+        if *format != FORMAT {
+            return Err(StoreError::Corrupt(format!("{column} is sealed in format {format}, which is not known here")));
+        }
+        let (id, nonce) = head.split_first_chunk::<KEY_ID>().ok_or_else(broken)?;
+        let nonce = nonce.first_chunk::<NONCE>().ok_or_else(broken)?;
+        let Some(key) = self.keys.iter().find(|key| key.id.0 == *id) else {
+            return Err(StoreError::Corrupt(format!(
+                "{column} was sealed with key {}, which is none of store.encryption_keys: add it at the end of the list",
+                KeyId(*id)
+            )));
+        };
+        let (message_key, inner) = key.for_message(nonce).ok_or_else(refused)?;
+        let mut body = body.to_vec();
+        let plain = message_key
+            .open_in_place(inner, Aad::from(associated(column, row)), &mut body)
+            .map_err(|_| broken())?
+            .len();
+        body.truncate(plain);
+        Ok(body)
+    }
+
+    /// The key that seals.
+    #[must_use]
+    pub fn current(&self) -> Option<KeyId> {
+        self.ids().next()
+    }
+
+    /// All keys, the one that seals first.
+    pub fn ids(&self) -> impl Iterator<Item = KeyId> + '_ {
+        self.keys.iter().map(|key| key.id)
+    }
+}
+
+impl Key {
+    fn new(key: &[u8; 32]) -> Option<Self> {
+        let hash = digest::digest(&digest::SHA256, key);
+        let id = KeyId(*hash.as_ref().first_chunk()?);
+        Some(Self { id, derive: cmac::Key::new(cmac::AES_256, key).ok()? })
+    }
+
+    /// The message's own AES-256-GCM key, and the part of the nonce that goes into it (C2SP XAES-256-GCM).
+    fn for_message(&self, nonce: &[u8; NONCE]) -> Option<(LessSafeKey, Nonce)> {
+        let (outer, inner) = nonce.split_first_chunk::<12>()?;
+        let mut key = [0_u8; 32];
+        for (counter, half) in (1_u8..).zip(key.chunks_exact_mut(16)) {
+            let mut block = [0, counter, b'X', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            block.last_chunk_mut::<12>()?.copy_from_slice(outer);
+            half.copy_from_slice(cmac::sign(&self.derive, &block).ok()?.as_ref());
+        }
+        let unbound = UnboundKey::new(&AES_256_GCM, &key).ok()?;
+        Some((LessSafeKey::new(unbound), Nonce::try_assume_unique_for_key(inner).ok()?))
+    }
+}
+
+fn derive(secret: &[u8]) -> Option<[u8; 32]> {
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign");
+    let mut key = [0_u8; 32];
+    salt.extract(secret).expand(&[b"store sealing"], hkdf::HKDF_SHA256).ok()?.fill(&mut key).ok()?;
+    Some(key)
+}
+
+fn associated(column: &str, row: &[u8]) -> Vec<u8> {
+    [column.as_bytes(), b"\0", row].concat()
+}
+
+fn refused() -> StoreError {
+    StoreError::Unavailable("the cryptographic library refused to seal or open".to_owned())
+}
+
+/// The key file of an embedded store: `broker.db` has `broker.db.key`.
+#[must_use]
+pub fn key_file(store: &Path) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(".key");
+    PathBuf::from(name)
+}
+
+/// Reads the key file beside `store`, or makes it (mode 0600) when `may_make`, that is, while there is no store yet.
+/// It appears whole or not at all, also when several processes start at once.
+///
+/// # Errors
+/// When it can't be read or made, or is missing beside a store.
+pub fn read_or_make_key_file(
+    store: &Path,
+    may_make: bool,
+    random: &dyn Random,
+) -> std::result::Result<Vec<u8>, KeyFileError> {
+    let path = key_file(store);
+    match read_key_file(&path) {
+        Err(KeyFileError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+        read => return read,
+    }
+    if !may_make {
+        return Err(KeyFileError::Missing { path });
+    }
+    let failed = |source| KeyFileError::Random { path: path.clone(), source };
+    let secret = random.secret().map_err(failed)?;
+    let draft = path.with_extension(format!("key.{}", random.id().map_err(failed)?));
+    let made = publish(&draft, &path, secret.as_bytes());
+    let removed = std::fs::remove_file(&draft);
+    match made {
+        Ok(()) => {}
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+        Err(source) => return Err(KeyFileError::Io { path, source }),
+    }
+    removed.map_err(|source| KeyFileError::Io { path: draft, source })?;
+    read_key_file(&path)
+}
+
+fn read_key_file(path: &Path) -> std::result::Result<Vec<u8>, KeyFileError> {
+    let text = std::fs::read_to_string(path).map_err(|source| KeyFileError::Io { path: path.to_path_buf(), source })?;
+    let text = text.trim();
+    Ok(URL_SAFE_NO_PAD.decode(text).unwrap_or_else(|_| text.as_bytes().to_vec()))
+}
+
+/// Writes and syncs a draft under a name of its own, then links it to its place, which fails when something is there.
+fn publish(draft: &Path, path: &Path, secret: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
+    file.write_all(secret)?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    std::fs::hard_link(draft, path)?;
+    sync_folder(path)
+}
+
+/// Makes the names in a file's folder durable.
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::env::SystemRandomness;
+
+    fn sealer(secrets: &[&[u8]]) -> Sealer {
+        let secrets: Vec<Vec<u8>> = secrets.iter().map(|secret| secret.to_vec()).collect();
+        Sealer::new(&secrets, Arc::new(SystemRandomness::default())).unwrap()
+    }
+
+    const A: &[u8] = b"the first secret of this test";
+    const B: &[u8] = b"the second secret of this test";
+
+    /// C2SP XAES-256-GCM, test vector 1.
+    #[test]
+    fn the_cipher_is_xaes_256_gcm() {
+        let key = Key::new(&[1; 32]).unwrap();
+        let (message_key, nonce) = key.for_message(b"ABCDEFGHIJKLMNOPQRSTUVWX").unwrap();
+        let mut text = b"XAES-256-GCM".to_vec();
+        message_key.seal_in_place_append_tag(nonce, Aad::empty(), &mut text).unwrap();
+        let hex: String = text.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271");
+    }
+
+    #[test]
+    fn opens_only_in_its_place() {
+        let sealer = sealer(&[A]);
+        let sealed = sealer.seal("users.profile", b"u1", b"plain").unwrap();
+        assert_eq!(sealer.open("users.profile", b"u1", &sealed).unwrap(), b"plain");
+        assert!(sealer.open("users.profile", b"u2", &sealed).is_err());
+        assert!(sealer.open("links.claims", b"u1", &sealed).is_err());
+        for at in 0..sealed.len() {
+            let mut altered = sealed.clone();
+            *altered.get_mut(at).unwrap() ^= 1;
+            assert!(matches!(sealer.open("users.profile", b"u1", &altered), Err(StoreError::Corrupt(_))));
+            let cut = sealed.get(..at).unwrap();
+            assert!(matches!(sealer.open("users.profile", b"u1", cut), Err(StoreError::Corrupt(_))));
+        }
+    }
+
+    #[test]
+    fn the_first_key_seals_and_all_open() {
+        let old = sealer(&[A]).seal("c", b"1", b"plain").unwrap();
+        let both = sealer(&[B, A]);
+        assert_eq!(both.open("c", b"1", &old).unwrap(), b"plain");
+        let new = both.seal("c", b"1", b"plain").unwrap();
+        assert_eq!(sealer(&[B]).open("c", b"1", &new).unwrap(), b"plain");
+        let Err(StoreError::Corrupt(message)) = sealer(&[B]).open("c", b"1", &old) else { unreachable!() };
+        assert!(message.contains("store.encryption_keys"), "{message}");
+    }
+
+    #[test]
+    fn equal_values_are_sealed_differently() {
+        let sealer = sealer(&[A]);
+        assert_ne!(sealer.seal("c", b"1", b"plain").unwrap(), sealer.seal("c", b"1", b"plain").unwrap());
+    }
+
+    #[test]
+    fn short_or_missing_secrets_are_refused() {
+        let random: Arc<dyn Random> = Arc::new(SystemRandomness::default());
+        assert!(matches!(Sealer::new(&[], random.clone()), Err(SealerError::NoKey)));
+        let secrets = [A.to_vec(), b"short".to_vec()];
+        assert!(matches!(Sealer::new(&secrets, random), Err(SealerError::TooShort(2))));
+    }
+
+    #[test]
+    fn the_key_file_is_made_once_and_kept_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("broker.db");
+        let random = SystemRandomness::default();
+        assert!(matches!(read_or_make_key_file(&store, false, &random), Err(KeyFileError::Missing { .. })));
+        let keys: Vec<_> = std::thread::scope(|scope| {
+            let starts: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| read_or_make_key_file(&store, true, &random).unwrap())).collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        assert_eq!(keys.first().unwrap().len(), 32);
+        assert!(keys.windows(2).all(|pair| pair.first() == pair.last()));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let mode = std::fs::metadata(key_file(&store)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

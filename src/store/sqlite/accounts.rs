@@ -1,0 +1,169 @@
+//! Accounts, links, sessions: reading them for a decision, writing a finished sign-in, ending what was.
+
+use rusqlite::Connection;
+use serde_json::{Map, Value};
+
+use super::super::model::{StoredTrace, User};
+use super::super::seal::Sealer;
+use super::super::{AccountQuery, AccountView, AccountWrite, AppSession, Result, SignIn, SignInWritten};
+use super::grants::CodeRow;
+use super::rows::{LinkRow, Reader, SessionRow, columns, many, one, run, seal_json};
+use super::sql;
+use super::writer::Outcome;
+
+/// What the account decision needs to know.
+pub(super) fn accounts(reader: &Reader<'_>, query: &AccountQuery) -> Result<AccountView> {
+    let mut view = AccountView::default();
+    if let Some(link) = query.key.as_ref().map(|key| reader.link(key)).transpose()?.flatten() {
+        view.linked = reader.user(sql::USER, [&link.user_id])?.map(|user| (user, link));
+    }
+    if let Some(username) = &query.declared {
+        view.declared = reader.user(sql::USER_BY_NAME, [username])?;
+    }
+    if let Some((email, providers)) = &query.email {
+        view.by_email = by_email(reader, email, providers)?;
+    }
+    if let Some(key) = &query.username_key {
+        let params = (key, char::MAX.to_string());
+        view.taken = many(reader.connection, sql::USERNAMES_TAKEN, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    }
+    Ok(view)
+}
+
+fn by_email(reader: &Reader<'_>, email: &str, providers: &[(String, String)]) -> Result<Vec<User>> {
+    let links = many(reader.connection, sql::LINKS_BY_EMAIL, [email], |row| {
+        Ok(((row.get(0)?, row.get(1)?), row.get::<_, String>(2)?))
+    })?;
+    let mut ids: Vec<String> = Vec::new();
+    for (provider, user_id) in links {
+        if providers.contains(&provider) && !ids.contains(&user_id) {
+            ids.push(user_id);
+        }
+    }
+    ids.iter().filter_map(|id| reader.user(sql::USER, [id]).transpose()).collect()
+}
+
+/// A finished sign-in with all that is sealed or encoded in it, so that the writer only writes.
+pub(super) struct SignInRows {
+    account: AccountRow,
+    link: LinkRow,
+    system_roles: Vec<String>,
+    session: SessionRow,
+    replaces: Option<String>,
+    code: Option<CodeRow>,
+    trace: TraceRow,
+}
+
+enum AccountRow {
+    Create(User, Vec<u8>),
+    Update(String, Vec<u8>),
+}
+
+impl SignInRows {
+    pub(super) fn new(sealer: &Sealer, sign_in: SignIn) -> Result<Self> {
+        let account = match sign_in.account {
+            AccountWrite::Create(user) => {
+                let profile = seal_profile(sealer, &user.id, &user.profile)?;
+                AccountRow::Create(user, profile)
+            }
+            AccountWrite::Update { user_id, profile } => {
+                let profile = seal_profile(sealer, &user_id, &profile)?;
+                AccountRow::Update(user_id, profile)
+            }
+        };
+        Ok(Self {
+            account,
+            link: LinkRow::new(sealer, sign_in.link)?,
+            system_roles: sign_in.system_roles,
+            session: SessionRow::new(sealer, sign_in.session, sign_in.session_secret)?,
+            replaces: sign_in.replaces,
+            code: sign_in.code.map(CodeRow::new).transpose()?,
+            trace: TraceRow::new(sealer, sign_in.trace)?,
+        })
+    }
+
+    pub(super) fn write(&self, connection: &Connection, now: i64) -> Result<Outcome<SignInWritten>> {
+        let written = self.account.write(connection)? && self.link.upsert(connection)?;
+        if !written {
+            return Ok(Outcome::Undo(SignInWritten::Conflict));
+        }
+        for name in &self.system_roles {
+            run(connection, sql::INSERT_SYSTEM_ROLE, [name])?;
+        }
+        if let Some(old) = &self.replaces {
+            self.replace(connection, old, now)?;
+        }
+        if !self.session.insert(connection)? {
+            return Ok(Outcome::Undo(SignInWritten::Conflict));
+        }
+        if let Some(code) = &self.code {
+            code.insert(connection)?;
+        }
+        self.trace.insert(connection)?;
+        Ok(Outcome::Keep(SignInWritten::Done))
+    }
+
+    fn replace(&self, connection: &Connection, old: &str, now: i64) -> Result<()> {
+        let user: Option<String> = one(connection, sql::SESSION_USER, [old], |row| Ok(row.get(0)?))?;
+        if user.as_deref() == Some(self.session.user_id()) {
+            run(connection, sql::MOVE_GRANTS, (old, self.session.id()))?;
+        }
+        end_session(connection, old, now).map(drop)
+    }
+}
+
+impl AccountRow {
+    /// `false` when the name or the subject is taken, or the account is gone or disabled.
+    fn write(&self, connection: &Connection) -> Result<bool> {
+        let changed = match self {
+            Self::Create(user, profile) => {
+                let User { id, username, username_key, sub, disabled, created_at, .. } = user;
+                let row = (id, username, username_key, sub, profile, disabled, created_at);
+                run(connection, sql::INSERT_USER, row)?
+            }
+            Self::Update(id, profile) => run(connection, sql::UPDATE_PROFILE, (id, profile))?,
+        };
+        Ok(changed == 1)
+    }
+}
+
+/// A user's attributes, sealed.
+pub(super) fn seal_profile(sealer: &Sealer, user_id: &str, profile: &Map<String, Value>) -> Result<Vec<u8>> {
+    seal_json(sealer, columns::PROFILE, user_id.as_bytes(), profile)
+}
+
+/// Ends a session and revokes the grants bound to it.
+pub(super) fn end_session(connection: &Connection, id: &str, now: i64) -> Result<Vec<AppSession>> {
+    let apps =
+        many(connection, sql::APPS_OF_SESSION, [id], |row| Ok(AppSession { client: row.get(0)?, sid: row.get(1)? }))?;
+    run(connection, sql::REVOKE_SESSION, (id, now))?;
+    run(connection, sql::DELETE_SESSION, [id])?;
+    Ok(apps)
+}
+
+/// Takes a user's access away, or gives it back.
+pub(super) fn set_disabled(connection: &Connection, user_id: &str, disabled: bool, now: i64) -> Result<()> {
+    run(connection, sql::SET_DISABLED, (user_id, disabled))?;
+    if disabled {
+        run(connection, sql::DELETE_SESSIONS_OF_USER, [user_id])?;
+        run(connection, sql::REVOKE_GRANTS_OF_USER, (user_id, now))?;
+    }
+    Ok(())
+}
+
+/// A decision as it is written.
+pub(super) struct TraceRow {
+    trace: StoredTrace,
+    data: Vec<u8>,
+}
+
+impl TraceRow {
+    pub(super) fn new(sealer: &Sealer, trace: StoredTrace) -> Result<Self> {
+        Ok(Self { data: seal_json(sealer, columns::TRACE, trace.id.as_bytes(), &trace.data)?, trace })
+    }
+
+    pub(super) fn insert(&self, connection: &Connection) -> Result<()> {
+        let StoredTrace { id, user_id, client, at, expires_at, .. } = &self.trace;
+        run(connection, sql::INSERT_TRACE, (id, user_id, client, &self.data, at, expires_at)).map(drop)
+    }
+}

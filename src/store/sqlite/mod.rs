@@ -1,0 +1,174 @@
+//! The embedded store: one SQLite file in WAL mode, or memory.
+//!
+//! Owns the schema, the statements, group commit and how rows are sealed. What each operation promises is said at
+//! [`Store`](super::Store); that they hold is shown by the conformance suite, `tests/store`.
+//!
+//! All writes go through one thread (`writer.rs`). Reads run on the caller's thread, on a connection of a small pool: a
+//! point read costs less than handing it to another thread would. Reads that may be long move to the blocking pool. A
+//! second process may open the same file, for commands that read or take access away.
+
+mod accounts;
+mod grants;
+mod open;
+mod operations;
+mod rows;
+mod schema;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+use super::seal::{Sealer, read_or_make_key_file};
+use super::{Result, StoreError};
+use crate::env::Random;
+pub use open::{Location, OpenError};
+use rows::{Reader, run};
+use writer::{Outcome, Writer};
+
+/// Idle connections kept for reading.
+const IDLE_READERS: usize = 8;
+
+/// A store in one SQLite file, or in memory.
+pub struct SqliteStore {
+    location: Location,
+    sealer: Arc<Sealer>,
+    writer: Writer,
+    readers: Arc<Readers>,
+}
+
+struct Readers {
+    location: Location,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").field("location", &self.location).finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the store, making folder and file (mode 0600) where they are missing, and brings its schema up to date.
+    ///
+    /// `secrets` are `store.encryption_keys`: the first seals, all open. Without any, a key file beside the store is made
+    /// at the first start and read afterwards; a store in memory then has a key of its own that is never written.
+    ///
+    /// # Errors
+    /// When the file or its key can't be used; the text names the place and the way out.
+    pub fn open(
+        location: &Location,
+        secrets: &[Vec<u8>],
+        random: Arc<dyn Random>,
+    ) -> std::result::Result<Self, OpenError> {
+        open::check_version()?;
+        let sealer = Arc::new(Self::sealer(location, secrets, random)?);
+        let name = location.to_string();
+        let failed = |reason: StoreError| OpenError::Sqlite { store: name.clone(), reason };
+        if let Location::File(path) = location {
+            open::prepare_file(path)?;
+        }
+        let connection = open::connect(location, true).map_err(failed)?;
+        open::migrate(&connection, &name)?;
+        open::check_keys(&connection, &sealer, &name)?;
+        let checkpoint = match location {
+            Location::File(_) => Some(open::connect(location, true).map_err(failed)?),
+            Location::Memory => None,
+        };
+        let writer = Writer::start(connection, checkpoint)
+            .map_err(|e| failed(StoreError::Unavailable(format!("no thread can be started: {e}"))))?;
+        let readers = Arc::new(Readers { location: location.clone(), idle: Mutex::default() });
+        Ok(Self { location: location.clone(), sealer, writer, readers })
+    }
+
+    fn sealer(
+        location: &Location,
+        secrets: &[Vec<u8>],
+        random: Arc<dyn Random>,
+    ) -> std::result::Result<Sealer, OpenError> {
+        let key = match location {
+            Location::File(path) => {
+                let new = open::prepare_folder(path)?;
+                if !secrets.is_empty() {
+                    return Ok(Sealer::new(secrets, random)?);
+                }
+                read_or_make_key_file(path, new, &*random)?
+            }
+            Location::Memory if secrets.is_empty() => {
+                let secret = random.secret().map_err(|e| StoreError::Unavailable(e.to_string()));
+                let failed = |reason| OpenError::Sqlite { store: location.to_string(), reason };
+                secret.map_err(failed)?.into_bytes()
+            }
+            Location::Memory => return Ok(Sealer::new(secrets, random)?),
+        };
+        Ok(Sealer::new(&[key], random)?)
+    }
+
+    /// Runs an operation in a transaction and returns when it is on disk.
+    async fn write<T, F>(&self, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.writer.run(move |connection| operation(connection).map(Outcome::Keep)).await
+    }
+
+    /// Runs a short read, on this thread; in memory there is one connection, the writer's.
+    async fn read<T, F>(&self, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
+    {
+        match &self.location {
+            Location::File(_) => self.readers.read(&self.sealer, read),
+            Location::Memory => self.read_in_memory(read).await,
+        }
+    }
+
+    /// Runs a read that may touch many rows, off the threads that serve requests.
+    async fn read_long<T, F>(&self, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
+    {
+        if self.location == Location::Memory {
+            return self.read_in_memory(read).await;
+        }
+        let (readers, sealer) = (Arc::clone(&self.readers), Arc::clone(&self.sealer));
+        tokio::task::spawn_blocking(move || readers.read(&sealer, read))
+            .await
+            .unwrap_or_else(|e| Err(StoreError::Unavailable(e.to_string())))
+    }
+
+    async fn read_in_memory<T, F>(&self, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
+    {
+        let sealer = Arc::clone(&self.sealer);
+        self.write(move |connection| read(&Reader { connection, sealer: &sealer })).await
+    }
+}
+
+impl Readers {
+    /// Reads in one snapshot.
+    fn read<T>(&self, sealer: &Sealer, read: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => open::connect(&self.location, false)?,
+        };
+        run(&connection, "BEGIN", [])?;
+        let value = read(&Reader { connection: &connection, sealer });
+        if run(&connection, "COMMIT", []).is_ok() {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < IDLE_READERS {
+                idle.push(connection);
+            }
+        }
+        value
+    }
+}

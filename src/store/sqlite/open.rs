@@ -1,0 +1,252 @@
+//! Opening a database: files and their modes, connection settings, migrations, and whether the keys fit.
+
+use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::super::StoreError;
+use super::super::seal::{KeyFileError, Sealer, SealerError, sync_folder};
+use super::rows::{many, run};
+use super::{schema, sql};
+
+/// The oldest SQLite that is free of the write-ahead log reset bug (3.51.3).
+const OLDEST_SQLITE: i32 = 3_051_003;
+/// How long a write waits for another process; after that the caller gets 503.
+pub(super) const WRITE_WAIT: Duration = Duration::from_secs(2);
+/// How long a read waits; readers are held up by next to nothing in WAL mode.
+const READ_WAIT: Duration = Duration::from_millis(250);
+const STATEMENTS: usize = 128;
+const SEAL_CHECK: &[u8] = b"countersign";
+
+/// Where an embedded store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A file, with `-wal`, `-shm` and, without configured keys, `.key` beside it.
+    File(PathBuf),
+    /// Memory: gone with the process.
+    Memory,
+}
+
+impl Location {
+    /// Reads `sqlite:PATH` and `sqlite::memory:`; `None` for any other URL.
+    #[must_use]
+    pub fn from_url(url: &str) -> Option<Self> {
+        match url.strip_prefix("sqlite:")? {
+            ":memory:" => Some(Self::Memory),
+            "" => None,
+            path => Some(Self::File(PathBuf::from(path))),
+        }
+    }
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Memory => f.write_str("sqlite::memory:"),
+        }
+    }
+}
+
+/// Why a store can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A file or folder can't be made or read.
+    #[error("{path}: {source}; store.url names it")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The key file beside the store.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// `store.encryption_keys`.
+    #[error(transparent)]
+    Sealer(#[from] SealerError),
+    /// SQLite refused.
+    #[error("{store}: {reason}")]
+    Sqlite {
+        /// The store.
+        store: String,
+        /// What SQLite said.
+        reason: StoreError,
+    },
+    /// Built against a SQLite that can lose data.
+    #[error("SQLite {found} is too old: 3.51.3 or newer is needed; build with the bundled one")]
+    OldSqlite {
+        /// Its version.
+        found: &'static str,
+    },
+    /// Another program's database.
+    #[error("{store} is not a Countersign store: store.url names another program's database")]
+    Foreign {
+        /// The store.
+        store: String,
+    },
+    /// A newer binary has migrated it.
+    #[error(
+        "{store} was written by a newer version (schema {found}, this one knows {known}): run that version, or restore \
+         a backup from before the upgrade"
+    )]
+    Newer {
+        /// The store.
+        store: String,
+        /// Its schema.
+        found: usize,
+        /// The newest schema known here.
+        known: usize,
+    },
+    /// None of the keys is one of those that sealed it.
+    #[error(
+        "{store} is sealed with other keys ({needed}) than those given ({given}): name the old key last in \
+         store.encryption_keys, or put its key file back"
+    )]
+    WrongKey {
+        /// The store.
+        store: String,
+        /// Ids of the keys that sealed it.
+        needed: String,
+        /// Ids of the keys at hand.
+        given: String,
+    },
+}
+
+/// Fails with an SQLite older than 3.51.3.
+pub(super) fn check_version() -> Result<(), OpenError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(OpenError::OldSqlite { found: rusqlite::version() });
+    }
+    Ok(())
+}
+
+/// Makes the folder (mode 0700) where it is missing; returns whether there is no store in it yet.
+pub(super) fn prepare_folder(path: &Path) -> Result<bool, OpenError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|source| OpenError::Io { path: folder.to_path_buf(), source })?;
+    }
+    match std::fs::metadata(path) {
+        Ok(file) => Ok(file.len() == 0),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Err(source) => Err(OpenError::Io { path: path.to_path_buf(), source }),
+    }
+}
+
+/// Makes the file, and takes what others may do with it away. SQLite gives the files beside it the same mode.
+pub(super) fn prepare_file(path: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Io { path: path.to_path_buf(), source };
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Ok(_) => return sync_folder(path).map_err(failed),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed(error)),
+    }
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::metadata(&name) {
+            Ok(file) if file.permissions().mode() & 0o077 != 0 => {
+                std::fs::set_permissions(&name, Permissions::from_mode(0o600)).map_err(failed)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Opens the connection that writes, or a reader.
+pub(super) fn connect(location: &Location, writes: bool) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = match location {
+        Location::File(path) => Connection::open_with_flags(path, flags)?,
+        Location::Memory => Connection::open_in_memory_with_flags(flags | OpenFlags::SQLITE_OPEN_CREATE)?,
+    };
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.busy_timeout(if writes { WRITE_WAIT } else { READ_WAIT })?;
+    if writes {
+        // FULL: each commit waits until the log is on the disk, so an answered write survives a power cut, and so does
+        // its order. Checkpoints are made beside the writer, see `writer.rs`.
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;
+             PRAGMA checkpoint_fullfsync = ON; PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 67108864;
+             PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;
+             PRAGMA cache_size = -4096;",
+        )?;
+    } else {
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -2048;")?;
+    }
+    Ok(connection)
+}
+
+/// Brings the schema up to date, in one transaction that locks out other processes.
+pub(super) fn migrate(connection: &Connection, store: &str) -> Result<(), OpenError> {
+    let failed = |reason: StoreError| OpenError::Sqlite { store: store.to_owned(), reason };
+    let known = schema::MIGRATIONS.len();
+    if version(connection).map_err(failed)? == known && is_ours(connection).map_err(failed)? {
+        return Ok(());
+    }
+    run(connection, "BEGIN IMMEDIATE", []).map_err(failed)?;
+    let migrated = migrate_locked(connection, store);
+    let end = if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = run(connection, end, []).map_err(failed);
+    migrated.and(ended.map(drop))
+}
+
+fn migrate_locked(connection: &Connection, store: &str) -> Result<(), OpenError> {
+    let failed = |reason: StoreError| OpenError::Sqlite { store: store.to_owned(), reason };
+    let known = schema::MIGRATIONS.len();
+    let found = version(connection).map_err(failed)?;
+    let empty = many(connection, "SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(())).map_err(failed)?.is_empty();
+    if !empty && !is_ours(connection).map_err(failed)? {
+        return Err(OpenError::Foreign { store: store.to_owned() });
+    }
+    if found > known {
+        return Err(OpenError::Newer { store: store.to_owned(), found, known });
+    }
+    for migration in schema::MIGRATIONS.iter().skip(found) {
+        connection.execute_batch(migration).map_err(|e| failed(e.into()))?;
+    }
+    connection
+        .execute_batch(&format!("PRAGMA application_id = {}; PRAGMA user_version = {known};", schema::APPLICATION_ID))
+        .map_err(|e| failed(e.into()))
+}
+
+fn version(connection: &Connection) -> Result<usize, StoreError> {
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+fn is_ours(connection: &Connection) -> Result<bool, StoreError> {
+    let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    Ok(id == schema::APPLICATION_ID)
+}
+
+/// Makes sure that one of the keys is one that sealed this store, and notes the key that seals from now on. Each key that
+/// ever sealed has a row with a known text.
+pub(super) fn check_keys(connection: &Connection, sealer: &Sealer, store: &str) -> Result<(), OpenError> {
+    let failed = |reason: StoreError| OpenError::Sqlite { store: store.to_owned(), reason };
+    let checks: Vec<(String, Vec<u8>)> =
+        many(connection, sql::SEAL_CHECKS, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+    let opens = |(name, sealed): &(String, Vec<u8>)| {
+        sealer.open("meta.value", name.as_bytes(), sealed).is_ok_and(|text| text == SEAL_CHECK)
+    };
+    if !checks.is_empty() && !checks.iter().any(opens) {
+        let needed: Vec<&str> = checks.iter().filter_map(|(name, _)| name.strip_prefix("seal:")).collect();
+        let given: Vec<String> = sealer.ids().map(|id| id.to_string()).collect();
+        let (needed, given) = (needed.join(", "), given.join(", "));
+        return Err(OpenError::WrongKey { store: store.to_owned(), needed, given });
+    }
+    let Some(current) = sealer.current() else { return Ok(()) };
+    let name = format!("seal:{current}");
+    if !checks.iter().any(|(known, _)| *known == name) {
+        let sealed = sealer.seal("meta.value", name.as_bytes(), SEAL_CHECK).map_err(failed)?;
+        run(connection, sql::INSERT_SEAL_CHECK, (&name, sealed)).map_err(failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,356 @@
+//! Rows to records and back: running statements, sealing columns, JSON.
+
+use rusqlite::{Connection, Params, Row};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::super::model::{Grant, KeyState, Link, LinkKey, Session, SigningKey, StoredTrace, TokenHash, User};
+use super::super::seal::Sealer;
+use super::super::{GrantView, Person, Result, SessionView, StoreError};
+use super::sql;
+
+/// Names of the sealed columns; part of what a sealed value is bound to.
+pub(super) mod columns {
+    pub(in super::super) const PROFILE: &str = "users.profile";
+    pub(in super::super) const CLAIMS: &str = "links.claims";
+    pub(in super::super) const UPSTREAM_REFRESH: &str = "links.refresh_token";
+    pub(in super::super) const UPSTREAM_ID_TOKEN: &str = "sessions.upstream_id_token";
+    pub(in super::super) const LOGIN: &str = "logins.data";
+    pub(in super::super) const INTERACTION: &str = "interactions.data";
+    pub(in super::super) const SUCCESSOR: &str = "refresh_tokens.successor";
+    pub(in super::super) const PRIVATE_KEY: &str = "signing_keys.private";
+    pub(in super::super) const TRACE: &str = "traces.data";
+}
+
+/// Runs a statement that returns nothing; gives the number of rows that it changed.
+pub(super) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize> {
+    Ok(connection.prepare_cached(sql)?.execute(params)?)
+}
+
+/// The first row of a statement's answer.
+pub(super) fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnOnce(&Row<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    rows.next()?.map(read).transpose()
+}
+
+/// All rows of a statement's answer.
+pub(super) fn many<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    mut read: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(read(row)?);
+    }
+    Ok(all)
+}
+
+/// A record as JSON.
+pub(super) fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| StoreError::Corrupt(format!("a record can't be written as JSON: {e}")))
+}
+
+/// A record from its JSON; `what` names the column in the error.
+pub(super) fn parse<T: DeserializeOwned>(what: &str, text: &[u8]) -> Result<T> {
+    serde_json::from_slice(text)
+        .map_err(|e| StoreError::Corrupt(format!("{what} does not read as what it should be: {e}")))
+}
+
+/// A JSON value, sealed.
+pub(super) fn seal_json(sealer: &Sealer, column: &str, row: &[u8], value: &impl Serialize) -> Result<Vec<u8>> {
+    sealer.seal(column, row, json(value)?.as_bytes())
+}
+
+/// A JSON value out of a sealed column.
+pub(super) fn open_json<T: DeserializeOwned>(sealer: &Sealer, column: &str, row: &[u8], sealed: &[u8]) -> Result<T> {
+    parse(column, &sealer.open(column, row, sealed)?)
+}
+
+/// Seals a text that may be absent.
+pub(super) fn seal_text(sealer: &Sealer, column: &str, row: &[u8], text: Option<&str>) -> Result<Option<Vec<u8>>> {
+    text.map(|text| sealer.seal(column, row, text.as_bytes())).transpose()
+}
+
+/// A text out of a sealed column.
+pub(super) fn open_text(sealer: &Sealer, column: &str, row: &[u8], sealed: &[u8]) -> Result<String> {
+    String::from_utf8(sealer.open(column, row, sealed)?)
+        .map_err(|_| StoreError::Corrupt(format!("{column} is not UTF-8")))
+}
+
+/// What the sealed columns of a link are bound to: its key, with lengths, so that no two keys give the same bytes.
+pub(super) fn link_row(key: &LinkKey) -> Vec<u8> {
+    format!("{}:{}{}:{}{}", key.provider.len(), key.provider, key.issuer.len(), key.issuer, key.subject).into_bytes()
+}
+
+/// A link as it is written.
+pub(super) struct LinkRow {
+    link: Link,
+    claims: Vec<u8>,
+    refresh_token: Option<Vec<u8>>,
+}
+
+impl LinkRow {
+    pub(super) fn new(sealer: &Sealer, link: Link) -> Result<Self> {
+        let row = link_row(&link.key);
+        Ok(Self {
+            claims: seal_json(sealer, columns::CLAIMS, &row, &link.claims)?,
+            refresh_token: seal_text(sealer, columns::UPSTREAM_REFRESH, &row, link.refresh_token.as_deref())?,
+            link,
+        })
+    }
+
+    /// Makes or refreshes it; `false` when the upstream account belongs to another user.
+    pub(super) fn upsert(&self, connection: &Connection) -> Result<bool> {
+        let Link { key, user_id, claims_at, verified_email, created_at, .. } = &self.link;
+        let LinkKey { provider, issuer, subject } = key;
+        let (claims, refresh) = (&self.claims, &self.refresh_token);
+        let row = (provider, issuer, subject, user_id, claims, claims_at, verified_email, refresh, created_at);
+        Ok(run(connection, sql::UPSERT_LINK, row)? == 1)
+    }
+
+    /// Refreshes it; `false` when it is not there, or not `user_id`'s.
+    pub(super) fn update(&self, connection: &Connection, user_id: &str) -> Result<bool> {
+        let Link { key, claims_at, verified_email, .. } = &self.link;
+        let LinkKey { provider, issuer, subject } = key;
+        let (claims, refresh) = (&self.claims, &self.refresh_token);
+        let row = (provider, issuer, subject, user_id, claims, claims_at, verified_email, refresh);
+        Ok(run(connection, sql::UPDATE_LINK, row)? == 1)
+    }
+}
+
+/// A session as it is written.
+pub(super) struct SessionRow {
+    session: Session,
+    secret: TokenHash,
+    data: String,
+    upstream_id_token: Option<Vec<u8>>,
+}
+
+impl SessionRow {
+    pub(super) fn new(sealer: &Sealer, mut session: Session, secret: TokenHash) -> Result<Self> {
+        let token = session.upstream_id_token.take();
+        let row = session.id.as_bytes();
+        Ok(Self {
+            upstream_id_token: seal_text(sealer, columns::UPSTREAM_ID_TOKEN, row, token.as_deref())?,
+            data: json(&session)?,
+            secret,
+            session,
+        })
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.session.id
+    }
+
+    pub(super) fn user_id(&self) -> &str {
+        &self.session.user_id
+    }
+
+    /// `false` when its id or its secret is taken.
+    pub(super) fn insert(&self, connection: &Connection) -> Result<bool> {
+        let Session { id, user_id, last_active, max_inactive, expires_at, .. } = &self.session;
+        let (data, token) = (&self.data, &self.upstream_id_token);
+        let row = (id, self.secret.0, user_id, data, token, last_active, max_inactive, expires_at);
+        Ok(run(connection, sql::INSERT_SESSION, row)? == 1)
+    }
+}
+
+/// A grant as it is written.
+pub(super) struct GrantRow {
+    /// The grant.
+    pub(super) grant: Grant,
+    data: String,
+}
+
+impl GrantRow {
+    pub(super) fn new(grant: Grant) -> Result<Self> {
+        Ok(Self { data: json(&grant)?, grant })
+    }
+
+    pub(super) fn insert(&self, connection: &Connection) -> Result<()> {
+        let Grant { id, client, user_id, session_id, sid, revoked_at, expires_at, .. } = &self.grant;
+        let made_in = session_id.as_ref().or(sid.as_ref());
+        let row = (id, client, user_id, session_id, made_in, sid, &self.data, revoked_at, expires_at);
+        run(connection, sql::INSERT_GRANT, row).map(drop)
+    }
+}
+
+/// A connection with what it takes to read records.
+pub(super) struct Reader<'a> {
+    /// The connection.
+    pub(super) connection: &'a Connection,
+    /// Opens what is sealed.
+    pub(super) sealer: &'a Sealer,
+}
+
+impl Reader<'_> {
+    /// The user that a statement finds.
+    pub(super) fn user(&self, sql: &str, params: impl Params) -> Result<Option<User>> {
+        one(self.connection, sql, params, |row| self.user_from(row))
+    }
+
+    pub(super) fn user_from(&self, row: &Row<'_>) -> Result<User> {
+        let id: String = row.get(0)?;
+        let profile = open_json(self.sealer, columns::PROFILE, id.as_bytes(), row.get_ref(4)?.as_blob()?)?;
+        Ok(User {
+            id,
+            username: row.get(1)?,
+            username_key: row.get(2)?,
+            sub: row.get(3)?,
+            profile,
+            disabled: row.get(5)?,
+            created_at: row.get(6)?,
+        })
+    }
+
+    /// The link of an upstream account.
+    pub(super) fn link(&self, key: &LinkKey) -> Result<Option<Link>> {
+        let params = (&key.provider, &key.issuer, &key.subject);
+        one(self.connection, sql::LINK, params, |row| self.link_from(row))
+    }
+
+    fn link_from(&self, row: &Row<'_>) -> Result<Link> {
+        let key = LinkKey { provider: row.get(0)?, issuer: row.get(1)?, subject: row.get(2)? };
+        let bound = link_row(&key);
+        let claims: Map<String, Value> = open_json(self.sealer, columns::CLAIMS, &bound, row.get_ref(4)?.as_blob()?)?;
+        let refresh = row.get_ref(7)?.as_blob_or_null()?;
+        Ok(Link {
+            key,
+            user_id: row.get(3)?,
+            claims,
+            claims_at: row.get(5)?,
+            verified_email: row.get(6)?,
+            refresh_token: refresh
+                .map(|sealed| open_text(self.sealer, columns::UPSTREAM_REFRESH, &bound, sealed))
+                .transpose()?,
+            created_at: row.get(8)?,
+        })
+    }
+
+    /// A user with all links.
+    pub(super) fn person(&self, user: User) -> Result<Person> {
+        let links = many(self.connection, sql::LINKS_OF_USER, [&user.id], |row| self.link_from(row))?;
+        Ok(Person { user, links })
+    }
+
+    /// The session that a statement finds.
+    pub(super) fn session(&self, sql: &str, params: impl Params) -> Result<Option<Session>> {
+        one(self.connection, sql, params, |row| self.session_from(row))
+    }
+
+    pub(super) fn session_from(&self, row: &Row<'_>) -> Result<Session> {
+        let mut session: Session = parse("sessions.data", row.get_ref(1)?.as_bytes()?)?;
+        session.upstream_id_token = row
+            .get_ref(2)?
+            .as_blob_or_null()?
+            .map(|sealed| open_text(self.sealer, columns::UPSTREAM_ID_TOKEN, session.id.as_bytes(), sealed))
+            .transpose()?;
+        session.last_active = row.get(3)?;
+        Ok(session)
+    }
+
+    /// A session with whom it is for.
+    pub(super) fn session_view(&self, session: Session) -> Result<Option<SessionView>> {
+        let Some(user) = self.user(sql::USER, [&session.user_id])? else { return Ok(None) };
+        let link = self.link(&session.link)?;
+        Ok(Some(SessionView { session, user, link }))
+    }
+
+    /// A grant with whom it is for.
+    pub(super) fn grant_view(&self, id: &str) -> Result<Option<GrantView>> {
+        let grant = one(self.connection, sql::GRANT, [id], |row| {
+            let mut grant: Grant = parse("grants.data", row.get_ref(0)?.as_bytes()?)?;
+            grant.session_id = row.get(1)?;
+            grant.revoked_at = row.get(2)?;
+            grant.expires_at = row.get(3)?;
+            Ok(grant)
+        })?;
+        let Some(grant) = grant else { return Ok(None) };
+        let user = grant.user_id.as_ref().map(|id| self.user(sql::USER, [id])).transpose()?.flatten();
+        let link = grant.link.as_ref().map(|key| self.link(key)).transpose()?.flatten();
+        let session = grant.session_id.as_ref().map(|id| self.session(sql::SESSION, [id])).transpose()?.flatten();
+        Ok(Some(GrantView { grant, user, link, session }))
+    }
+
+    pub(super) fn signing_key_from(&self, row: &Row<'_>) -> Result<SigningKey> {
+        let kid: String = row.get(0)?;
+        let private = self.sealer.open(columns::PRIVATE_KEY, kid.as_bytes(), row.get_ref(2)?.as_blob()?)?;
+        Ok(SigningKey {
+            private,
+            algorithm: row.get(1)?,
+            state: key_state(row.get_ref(3)?.as_str()?)?,
+            created_at: row.get(4)?,
+            activated_at: row.get(5)?,
+            retired_at: row.get(6)?,
+            kid,
+        })
+    }
+
+    pub(super) fn trace_from(&self, row: &Row<'_>) -> Result<StoredTrace> {
+        let id: String = row.get(0)?;
+        Ok(StoredTrace {
+            data: open_json(self.sealer, columns::TRACE, id.as_bytes(), row.get_ref(3)?.as_blob()?)?,
+            user_id: row.get(1)?,
+            client: row.get(2)?,
+            at: row.get(4)?,
+            expires_at: row.get(5)?,
+            id,
+        })
+    }
+}
+
+/// How a key's state is written.
+pub(super) const fn key_state_name(state: KeyState) -> &'static str {
+    match state {
+        KeyState::Next => "next",
+        KeyState::Current => "current",
+        KeyState::Retired => "retired",
+    }
+}
+
+fn key_state(name: &str) -> Result<KeyState> {
+    [KeyState::Next, KeyState::Current, KeyState::Retired]
+        .into_iter()
+        .find(|state| key_state_name(*state) == name)
+        .ok_or_else(|| StoreError::Corrupt(format!("signing_keys.state `{name}` is not known here")))
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        let passes = matches!(
+            error.sqlite_error_code(),
+            Some(
+                Code::DatabaseBusy
+                    | Code::DatabaseLocked
+                    | Code::DiskFull
+                    | Code::ReadOnly
+                    | Code::SystemIoFailure
+                    | Code::CannotOpen
+                    | Code::OutOfMemory
+                    | Code::PermissionDenied
+                    | Code::FileLockingProtocolFailed
+                    | Code::OperationAborted
+                    | Code::OperationInterrupted
+            )
+        );
+        if passes { Self::Unavailable(error.to_string()) } else { Self::Corrupt(error.to_string()) }
+    }
+}
+
+impl From<rusqlite::types::FromSqlError> for StoreError {
+    fn from(error: rusqlite::types::FromSqlError) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}

@@ -1,0 +1,152 @@
+//! The tables, as a list of forward-only migrations: `user_version` counts those that ran. A migration that has been
+//! released is never edited; a change is another one at the end.
+
+/// All migrations, in order.
+pub(super) const MIGRATIONS: &[&str] = &[FIRST];
+
+/// `application_id` of the database file, "Csgn": tells our files from other SQLite databases.
+pub(super) const APPLICATION_ID: i32 = 0x4373_676e;
+
+// Small rows that are found by their hash stand in the index itself (WITHOUT ROWID); larger ones beside it. `data` is the
+// record as JSON; what changes after the insert, or is looked up, has a column of its own, which is the one that counts.
+// Columns named in `columns` of `rows.rs` are sealed.
+const FIRST: &str = "
+CREATE TABLE meta (
+    key TEXT NOT NULL PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE users (
+    id TEXT NOT NULL PRIMARY KEY,
+    username TEXT NOT NULL UNIQUE,
+    username_key TEXT NOT NULL UNIQUE,
+    sub TEXT NOT NULL UNIQUE,
+    profile BLOB NOT NULL,
+    disabled INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE links (
+    subject TEXT NOT NULL,
+    issuer TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    claims BLOB NOT NULL,
+    claims_at INTEGER NOT NULL,
+    verified_email TEXT,
+    refresh_token BLOB,
+    created_at INTEGER NOT NULL,
+    UNIQUE (subject, issuer, provider)
+) STRICT;
+CREATE INDEX links_user ON links (user_id);
+CREATE INDEX links_verified_email ON links (verified_email) WHERE verified_email IS NOT NULL;
+
+CREATE TABLE system_roles (
+    name TEXT NOT NULL PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+    id TEXT NOT NULL PRIMARY KEY,
+    secret BLOB NOT NULL UNIQUE,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    data TEXT NOT NULL,
+    upstream_id_token BLOB,
+    last_active INTEGER NOT NULL,
+    max_inactive INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sessions_user ON sessions (user_id);
+CREATE INDEX sessions_expires ON sessions (expires_at);
+
+CREATE TABLE logins (
+    state BLOB NOT NULL PRIMARY KEY,
+    browser BLOB NOT NULL,
+    data BLOB NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX logins_expires ON logins (expires_at);
+
+CREATE TABLE interactions (
+    id BLOB NOT NULL PRIMARY KEY,
+    browser BLOB NOT NULL,
+    data BLOB NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX interactions_expires ON interactions (expires_at);
+
+CREATE TABLE codes (
+    hash BLOB NOT NULL PRIMARY KEY,
+    grant_id TEXT NOT NULL,
+    data TEXT NOT NULL,
+    used_at INTEGER,
+    expires_at INTEGER NOT NULL,
+    keep_until INTEGER NOT NULL
+) STRICT;
+CREATE INDEX codes_keep ON codes (keep_until);
+
+-- session_id is the session that the grant dies with; sso_session the one that it was made in, kept with offline_access
+-- too, so that a sign-out knows whom to notify.
+CREATE TABLE grants (
+    id TEXT NOT NULL PRIMARY KEY,
+    client TEXT NOT NULL,
+    user_id TEXT,
+    session_id TEXT,
+    sso_session TEXT,
+    sid TEXT,
+    data TEXT NOT NULL,
+    revoked_at INTEGER,
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX grants_user ON grants (user_id, client) WHERE user_id IS NOT NULL;
+CREATE INDEX grants_session ON grants (sso_session) WHERE sso_session IS NOT NULL;
+CREATE INDEX grants_expires ON grants (expires_at);
+
+-- successor is the token that followed, sealed, while it may be handed out again, which is until successor_until.
+CREATE TABLE refresh_tokens (
+    hash BLOB NOT NULL PRIMARY KEY,
+    grant_id TEXT NOT NULL,
+    parent BLOB,
+    created_at INTEGER NOT NULL,
+    used_at INTEGER,
+    expires_at INTEGER NOT NULL,
+    family_expires_at INTEGER NOT NULL,
+    successor BLOB,
+    successor_until INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX refresh_tokens_expires ON refresh_tokens (expires_at);
+CREATE INDEX refresh_tokens_successor ON refresh_tokens (successor_until) WHERE successor_until IS NOT NULL;
+
+CREATE TABLE consents (
+    user_id TEXT NOT NULL,
+    client TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    granted_at INTEGER NOT NULL,
+    PRIMARY KEY (user_id, client)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE signing_keys (
+    kid TEXT NOT NULL PRIMARY KEY,
+    algorithm TEXT NOT NULL,
+    private BLOB NOT NULL,
+    state TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    activated_at INTEGER,
+    retired_at INTEGER
+) STRICT;
+
+CREATE TABLE traces (
+    id TEXT NOT NULL PRIMARY KEY,
+    user_id TEXT,
+    client TEXT,
+    data BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX traces_expires ON traces (expires_at);
+
+CREATE TABLE used_once (
+    id BLOB NOT NULL PRIMARY KEY,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX used_once_expires ON used_once (expires_at);
+";

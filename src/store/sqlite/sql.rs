@@ -1,0 +1,148 @@
+//! Every statement, in one place: a test asks SQLite for the plan of each and fails on one that would scan a table.
+
+macro_rules! statements {
+    ($($name:ident = $sql:expr;)*) => {
+        $(pub(super) const $name: &str = $sql;)*
+        /// All statements with their names.
+        #[cfg(test)]
+        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+statements! {
+    // The store itself.
+    PING = "INSERT INTO meta (key, value) VALUES ('ping', x'') ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    SEAL_CHECKS = "SELECT key, value FROM meta WHERE key >= 'seal:' AND key < 'seal;'";
+    INSERT_SEAL_CHECK = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO NOTHING";
+
+    // Accounts.
+    USER = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users WHERE id = ?1";
+    USER_BY_NAME = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users WHERE username = ?1";
+    USER_BY_KEY = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users WHERE username_key = ?1";
+    USERS_AFTER = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users
+        WHERE id > ?1 ORDER BY id LIMIT ?2";
+    USERNAMES_TAKEN = "SELECT username_key, id FROM users
+        WHERE username_key >= ?1 AND username_key < ?1 || ?2 ORDER BY username_key LIMIT 1000";
+    USER_DISABLED = "SELECT disabled FROM users WHERE id = ?1";
+    INSERT_USER = "INSERT INTO users (id, username, username_key, sub, profile, disabled, created_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+    UPDATE_PROFILE = "UPDATE users SET profile = ?2 WHERE id = ?1 AND disabled = 0";
+    SET_DISABLED = "UPDATE users SET disabled = ?2 WHERE id = ?1";
+    RENAME_USER = "UPDATE OR IGNORE users SET username = ?2, username_key = ?3 WHERE id = ?1";
+    LINK = "SELECT provider, issuer, subject, user_id, claims, claims_at, verified_email, refresh_token, created_at
+        FROM links WHERE subject = ?3 AND issuer = ?2 AND provider = ?1";
+    LINKS_OF_USER = "SELECT provider, issuer, subject, user_id, claims, claims_at, verified_email, refresh_token, created_at
+        FROM links WHERE user_id = ?1 ORDER BY rowid";
+    LINKS_BY_EMAIL = "SELECT provider, issuer, user_id FROM links WHERE verified_email = ?1 ORDER BY rowid";
+    UPSERT_LINK = "INSERT INTO links
+        (provider, issuer, subject, user_id, claims, claims_at, verified_email, refresh_token, created_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        ON CONFLICT (subject, issuer, provider) DO UPDATE SET claims = excluded.claims, claims_at = excluded.claims_at,
+        verified_email = excluded.verified_email, refresh_token = excluded.refresh_token
+        WHERE links.user_id = excluded.user_id";
+    UPDATE_LINK = "UPDATE links SET claims = ?5, claims_at = ?6, verified_email = ?7, refresh_token = ?8
+        WHERE subject = ?3 AND issuer = ?2 AND provider = ?1 AND user_id = ?4";
+    SYSTEM_ROLES = "SELECT name FROM system_roles ORDER BY name";
+    INSERT_SYSTEM_ROLE = "INSERT INTO system_roles (name) VALUES (?1) ON CONFLICT DO NOTHING";
+
+    // Sessions.
+    SESSION = "SELECT id, data, upstream_id_token, last_active FROM sessions WHERE id = ?1";
+    SESSION_BY_SECRET = "SELECT id, data, upstream_id_token, last_active FROM sessions WHERE secret = ?1";
+    SESSIONS = "SELECT id, data, upstream_id_token, last_active FROM sessions ORDER BY rowid DESC LIMIT ?1";
+    SESSIONS_OF_USER = "SELECT id, data, upstream_id_token, last_active FROM sessions WHERE user_id = ?1
+        ORDER BY rowid DESC LIMIT ?2";
+    SESSION_USER = "SELECT user_id FROM sessions WHERE id = ?1";
+    SESSION_LIVE = "SELECT 1 FROM sessions WHERE id = ?1 AND expires_at > ?2 AND last_active + max_inactive > ?2";
+    INSERT_SESSION = "INSERT INTO sessions
+        (id, secret, user_id, data, upstream_id_token, last_active, max_inactive, expires_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+    TOUCH_SESSION = "UPDATE sessions SET last_active = ?2
+        WHERE id = ?1 AND last_active < ?2 AND expires_at > ?2 AND last_active + max_inactive > ?2";
+    DELETE_SESSION = "DELETE FROM sessions WHERE id = ?1";
+    DELETE_SESSIONS_OF_USER = "DELETE FROM sessions WHERE user_id = ?1";
+    APPS_OF_SESSION = "SELECT DISTINCT client, coalesce(sid, sso_session) FROM grants
+        WHERE sso_session = ?1 AND revoked_at IS NULL";
+    REVOKE_SESSION = "UPDATE grants SET revoked_at = ?2
+        WHERE sso_session = ?1 AND session_id IS NOT NULL AND revoked_at IS NULL";
+    MOVE_GRANTS = "UPDATE grants SET sso_session = ?2, session_id = iif(session_id IS NULL, NULL, ?2) WHERE sso_session = ?1";
+
+    // Codes, grants, refresh tokens, consents.
+    CODE = "SELECT data, used_at FROM codes WHERE hash = ?1";
+    INSERT_CODE = "INSERT INTO codes (hash, grant_id, data, expires_at, keep_until) VALUES (?1, ?2, ?3, ?4, ?4)";
+    USE_CODE = "UPDATE codes SET used_at = ?2, grant_id = ?3, keep_until = max(expires_at, ?4)
+        WHERE hash = ?1 AND used_at IS NULL AND expires_at > ?2";
+    GRANT_OF_USED_CODE = "SELECT grant_id FROM codes WHERE hash = ?1 AND used_at IS NOT NULL";
+    GRANT = "SELECT data, session_id, revoked_at, expires_at FROM grants WHERE id = ?1";
+    GRANT_STANDING = "SELECT user_id, session_id, expires_at FROM grants WHERE id = ?1 AND revoked_at IS NULL";
+    INSERT_GRANT = "INSERT INTO grants (id, client, user_id, session_id, sso_session, sid, data, revoked_at, expires_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    EXTEND_GRANT = "UPDATE grants SET expires_at = ?2 WHERE id = ?1 AND expires_at < ?2";
+    REVOKE_GRANT = "UPDATE grants SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL";
+    REVOKE_GRANTS_OF_USER = "UPDATE grants SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL";
+    REVOKE_GRANTS_OF_CLIENT = "UPDATE grants SET revoked_at = ?3 WHERE user_id = ?1 AND client = ?2 AND revoked_at IS NULL";
+    REFRESH_TOKEN = "SELECT grant_id, created_at, used_at, expires_at, family_expires_at FROM refresh_tokens WHERE hash = ?1";
+    REFRESH_USE = "SELECT grant_id, parent, used_at, expires_at, family_expires_at, successor, successor_until
+        FROM refresh_tokens WHERE hash = ?1";
+    INSERT_REFRESH = "INSERT INTO refresh_tokens
+        (hash, grant_id, parent, created_at, used_at, expires_at, family_expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    USE_REFRESH = "UPDATE refresh_tokens SET used_at = ?2, successor = ?3, successor_until = ?4 WHERE hash = ?1";
+    KEEP_REFRESH = "UPDATE refresh_tokens SET expires_at = ?2 WHERE hash = ?1";
+    FORGET_SUCCESSOR = "UPDATE refresh_tokens SET successor = NULL, successor_until = NULL WHERE hash = ?1";
+    CONSENT = "SELECT scopes, granted_at FROM consents WHERE user_id = ?1 AND client = ?2";
+    UPSERT_CONSENT = "INSERT INTO consents (user_id, client, scopes, granted_at) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (user_id, client) DO UPDATE SET scopes = excluded.scopes, granted_at = excluded.granted_at";
+    DELETE_CONSENT = "DELETE FROM consents WHERE user_id = ?1 AND client = ?2";
+
+    // What passes by.
+    INSERT_LOGIN = "INSERT INTO logins (state, browser, data, expires_at) VALUES (?1, ?2, ?3, ?4)";
+    TAKE_LOGIN = "DELETE FROM logins WHERE state = ?1 RETURNING browser, data, expires_at";
+    INSERT_INTERACTION = "INSERT INTO interactions (id, browser, data, expires_at) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (id) DO UPDATE SET browser = excluded.browser, data = excluded.data, expires_at = excluded.expires_at";
+    INTERACTION = "SELECT browser, data, expires_at FROM interactions WHERE id = ?1";
+    TAKE_INTERACTION = "DELETE FROM interactions WHERE id = ?1 RETURNING browser, data, expires_at";
+    INSERT_TRACE = "INSERT INTO traces (id, user_id, client, data, at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    TRACE = "SELECT id, user_id, client, data, at, expires_at FROM traces WHERE id = ?1 AND expires_at > ?2";
+    USE_ONCE = "INSERT INTO used_once (id, expires_at) VALUES (?1, ?2)
+        ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE used_once.expires_at <= ?3";
+
+    // Signing keys.
+    SIGNING_KEYS = "SELECT kid, algorithm, private, state, created_at, activated_at, retired_at FROM signing_keys
+        ORDER BY created_at, kid";
+    SIGNING_KIDS = "SELECT kid FROM signing_keys ORDER BY kid";
+    DELETE_SIGNING_KEYS = "DELETE FROM signing_keys";
+    INSERT_SIGNING_KEY = "INSERT INTO signing_keys (kid, algorithm, private, state, created_at, activated_at, retired_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+    // Sweeping: ?1 is now, ?2 the most rows.
+    SWEEP_LOGINS = "DELETE FROM logins WHERE rowid IN
+        (SELECT rowid FROM logins WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+    SWEEP_INTERACTIONS = "DELETE FROM interactions WHERE rowid IN
+        (SELECT rowid FROM interactions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+    SWEEP_SESSIONS = "DELETE FROM sessions WHERE rowid IN
+        (SELECT rowid FROM sessions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+    SWEEP_CODES = "DELETE FROM codes WHERE rowid IN
+        (SELECT rowid FROM codes WHERE keep_until <= ?1 ORDER BY keep_until LIMIT ?2)";
+    SWEEP_GRANTS = "DELETE FROM grants WHERE rowid IN
+        (SELECT rowid FROM grants WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+    SWEEP_REFRESH_TOKENS = "DELETE FROM refresh_tokens WHERE hash IN
+        (SELECT hash FROM refresh_tokens WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+    SWEEP_SUCCESSORS = "UPDATE refresh_tokens SET successor = NULL, successor_until = NULL WHERE hash IN
+        (SELECT hash FROM refresh_tokens WHERE successor_until <= ?1 ORDER BY successor_until LIMIT ?2)";
+    SWEEP_TRACES = "DELETE FROM traces WHERE rowid IN
+        (SELECT rowid FROM traces WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+    SWEEP_USED_ONCE = "DELETE FROM used_once WHERE id IN
+        (SELECT id FROM used_once WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+}
+
+/// One statement for each kind of row that expires.
+pub(super) const SWEEPS: &[&str] = &[
+    SWEEP_LOGINS,
+    SWEEP_INTERACTIONS,
+    SWEEP_SESSIONS,
+    SWEEP_CODES,
+    SWEEP_GRANTS,
+    SWEEP_REFRESH_TOKENS,
+    SWEEP_SUCCESSORS,
+    SWEEP_TRACES,
+    SWEEP_USED_ONCE,
+];

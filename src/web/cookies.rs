@@ -1,0 +1,60 @@
+//! The cookies: what they are called, how they are set. `__Host-`, `HttpOnly`, `SameSite=Lax` (RFC 6265bis §4.1).
+
+use axum::http::{HeaderMap, HeaderValue, header};
+
+use crate::op::authorize::{Browser, SetCookie};
+use crate::snapshot::issuer::Issuer;
+
+/// Longest that a remembered provider choice lives, in seconds.
+const REMEMBERED: i64 = 180 * 86_400;
+/// Most cookies of one name that are looked at.
+const SAME_NAME: usize = 4;
+
+/// What the browser brought along.
+#[must_use]
+pub fn read(headers: &HeaderMap, issuer: &Issuer) -> Browser {
+    Browser {
+        session: value(headers, &issuer.cookie("session")).filter(|secret| is_secret(secret)),
+        binding: value(headers, &issuer.cookie("browser")).filter(|secret| is_secret(secret)),
+        last_provider: value(headers, &issuer.cookie("provider")).filter(|id| id.len() <= 63),
+    }
+}
+
+/// What our secrets look like: anything else is not worth a look-up.
+fn is_secret(text: &str) -> bool {
+    text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// The value of a cookie. When it came several times somebody planted one: none of them counts.
+fn value(headers: &HeaderMap, name: &str) -> Option<String> {
+    let mut found: Vec<&str> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+        .take(SAME_NAME)
+        .collect();
+    found.dedup();
+    match found.as_slice() {
+        [one] => Some((*one).to_owned()),
+        _ => None,
+    }
+}
+
+/// A `Set-Cookie` value.
+#[must_use]
+pub fn write(cookie: &SetCookie, issuer: &Issuer) -> Option<HeaderValue> {
+    let (name, value, max_age) = match cookie {
+        SetCookie::Session(secret) => ("session", secret.as_str(), None),
+        SetCookie::EndSession => ("session", "", Some(0)),
+        SetCookie::Binding(secret) => ("browser", secret.as_str(), None),
+        SetCookie::LastProvider(id) => ("provider", id.as_str(), Some(REMEMBERED)),
+    };
+    let secure = if issuer.secure { "; Secure" } else { "" };
+    let max_age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
+    let text = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{max_age}", issuer.cookie(name));
+    HeaderValue::from_str(&text).ok()
+}

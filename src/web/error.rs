@@ -1,0 +1,61 @@
+//! The one table from errors to HTTP.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+
+use super::respond;
+use crate::op::client_auth::Unauthenticated;
+use crate::op::error::{Code, OAuthError};
+
+/// The status of an error at an endpoint that answers JSON (RFC 6749 §5.2, RFC 6750 §3.1).
+const fn status(code: Code) -> StatusCode {
+    match code {
+        Code::InvalidClient | Code::InvalidToken => StatusCode::UNAUTHORIZED,
+        Code::InsufficientScope => StatusCode::FORBIDDEN,
+        Code::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// An error of the token, introspection or revocation endpoint.
+#[must_use]
+pub fn oauth(failure: &Unauthenticated, realm: &str) -> Response {
+    let mut response = json_error(&failure.error);
+    if failure.error.code == Code::InvalidClient && failure.basic {
+        challenge(&mut response, &format!("Basic realm=\"{realm}\", charset=\"UTF-8\""));
+    }
+    response
+}
+
+/// An error of the userinfo endpoint: in `WWW-Authenticate` (RFC 6750 §3) and as JSON.
+#[must_use]
+pub fn bearer(error: &OAuthError, realm: &str) -> Response {
+    let mut response = json_error(error);
+    let text = format!("Bearer realm=\"{realm}\", error=\"{}\", error_description=\"{}\"", error.code.name(), error.description);
+    challenge(&mut response, &text);
+    response
+}
+
+/// A request without any token: challenged, with no error code (RFC 6750 §3.1).
+#[must_use]
+pub fn bearer_missing(realm: &str) -> Response {
+    let mut response = respond::empty(StatusCode::UNAUTHORIZED);
+    challenge(&mut response, &format!("Bearer realm=\"{realm}\""));
+    response
+}
+
+fn json_error(error: &OAuthError) -> Response {
+    let body = serde_json::json!({ "error": error.code.name(), "error_description": error.description });
+    let mut response = respond::json(status(error.code), &body);
+    if error.code == Code::TemporarilyUnavailable {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    }
+    response
+}
+
+fn challenge(response: &mut Response, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+    }
+}

@@ -1,0 +1,209 @@
+//! The texts of the pages: one catalogue a language, with named places such as `{client}`. Which language a person gets is
+//! `lang`'s business.
+//!
+//! What fills a place is a stranger's text: it is escaped and kept apart from the text around it, by `<bdi>` in HTML and
+//! by isolating characters (U+2068, U+2069) in plain text, so that a name in another direction can't reorder a sentence.
+
+use std::collections::BTreeMap;
+
+use super::html::escape;
+use super::lang::Lang;
+
+/// A catalogue does not fit.
+#[derive(Debug, thiserror::Error)]
+#[error("the texts in {lang} do not fit: {problem}")]
+pub struct CatalogueError {
+    lang: &'static str,
+    problem: String,
+}
+
+/// A text, cut at its places.
+#[derive(Clone, Debug, PartialEq)]
+enum Segment {
+    /// As it stands.
+    Text(String),
+    /// The value of that name.
+    Place(String),
+}
+
+/// The texts of one language.
+#[derive(Debug)]
+pub(super) struct Catalogue {
+    lang: Lang,
+    texts: BTreeMap<String, Vec<Segment>>,
+}
+
+impl Catalogue {
+    /// The built-in texts of `lang`.
+    pub(super) fn load(lang: Lang) -> Result<Self, CatalogueError> {
+        Self::parse(lang, source(lang))
+    }
+
+    fn parse(lang: Lang, json: &str) -> Result<Self, CatalogueError> {
+        let problem = |problem: String| CatalogueError { lang: lang.tag(), problem };
+        let raw: BTreeMap<String, String> = serde_json::from_str(json).map_err(|error| problem(error.to_string()))?;
+        let mut texts = BTreeMap::new();
+        for (key, text) in raw {
+            let segments = segments(&text).ok_or_else(|| problem(format!("{key} has an unbalanced brace")))?;
+            texts.insert(key, segments);
+        }
+        Ok(Self { lang, texts })
+    }
+
+    /// Checks that the keys, and the places in each text, are those of `reference`.
+    pub(super) fn same_shape_as(&self, reference: &Self) -> Result<(), CatalogueError> {
+        let problem = |problem: String| CatalogueError { lang: self.lang.tag(), problem };
+        if let Some(key) = self.texts.keys().find(|key| !reference.texts.contains_key(*key)) {
+            return Err(problem(format!("{key} is not a text of the {} catalogue", reference.lang.tag())));
+        }
+        for (key, wanted) in &reference.texts {
+            let text = self.texts.get(key).ok_or_else(|| problem(format!("{key} is missing")))?;
+            if places(text) != places(wanted) {
+                return Err(problem(format!("{key} must have the places {:?}", places(wanted))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is such a text.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.texts.contains_key(key)
+    }
+
+    /// The text as HTML, values escaped and in `<bdi>`. `None` for a text or a value that is not there.
+    pub(super) fn html(&self, key: &str, values: &[(String, String)]) -> Option<String> {
+        self.fill(key, values, |out, text| escape(out, text), ("<bdi>", "</bdi>"))
+    }
+
+    /// The text as plain text, to be escaped where it is put. `None` for a text or a value that is not there.
+    pub(super) fn plain(&self, key: &str, values: &[(String, String)]) -> Option<String> {
+        self.fill(key, values, |out, text| out.push_str(text), ("\u{2068}", "\u{2069}"))
+    }
+
+    fn fill(
+        &self,
+        key: &str,
+        values: &[(String, String)],
+        put: impl Fn(&mut String, &str),
+        (open, close): (&str, &str),
+    ) -> Option<String> {
+        let mut out = String::new();
+        for segment in self.texts.get(key)? {
+            match segment {
+                Segment::Text(text) => put(&mut out, text),
+                Segment::Place(name) => {
+                    let (_, value) = values.iter().find(|(given, _)| given == name)?;
+                    out.push_str(open);
+                    put(&mut out, value);
+                    out.push_str(close);
+                }
+            }
+        }
+        Some(out)
+    }
+
+    #[cfg(test)]
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.texts.keys().map(String::as_str)
+    }
+}
+
+/// The catalogue's text, as built into the binary.
+const fn source(lang: Lang) -> &'static str {
+    match lang {
+        Lang::En => include_str!("../../../templates/messages/en.json"),
+        Lang::De => include_str!("../../../templates/messages/de.json"),
+        Lang::Fr => include_str!("../../../templates/messages/fr.json"),
+        Lang::Es => include_str!("../../../templates/messages/es.json"),
+        Lang::Ja => include_str!("../../../templates/messages/ja.json"),
+        Lang::ZhHans => include_str!("../../../templates/messages/zh-Hans.json"),
+    }
+}
+
+/// Cuts a text at its `{places}`. `None` when a brace stands alone.
+fn segments(text: &str) -> Option<Vec<Segment>> {
+    let mut segments = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}')?;
+        segments.push(Segment::Text(before.to_owned()));
+        segments.push(Segment::Place(name.to_owned()));
+        rest = after;
+    }
+    segments.push(Segment::Text(rest.to_owned()));
+    let stray = |segment: &Segment| matches!(segment, Segment::Text(text) if text.contains('}'));
+    (!segments.iter().any(stray)).then_some(segments)
+}
+
+/// The names of a text's places, sorted.
+fn places(text: &[Segment]) -> Vec<&str> {
+    let mut names: Vec<&str> = text
+        .iter()
+        .filter_map(|segment| match segment {
+            Segment::Text(_) => None,
+            Segment::Place(name) => Some(name.as_str()),
+        })
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn every_catalogue_has_the_texts_and_places_of_the_english_one() {
+        let english = Catalogue::load(Lang::En).unwrap();
+        for &lang in Lang::ALL {
+            Catalogue::load(lang).unwrap().same_shape_as(&english).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_translations_are_translated() {
+        let english = Catalogue::load(Lang::En).unwrap();
+        // Words that are the same word: one a technical name, the others cognates.
+        let same = ["demo.userinfo", "demo.place", "common.continue", "error.app", "error.status", "error.trace"];
+        for &lang in Lang::ALL.iter().filter(|lang| **lang != Lang::En) {
+            let catalogue = Catalogue::load(lang).unwrap();
+            for key in english.keys().filter(|key| !same.contains(key)) {
+                assert_ne!(catalogue.texts.get(key), english.texts.get(key), "{key} in {}", lang.tag());
+            }
+        }
+    }
+
+    #[test]
+    fn a_catalogue_that_does_not_fit_says_where() {
+        let reference = Catalogue::parse(Lang::En, r#"{"a": "to {client}", "b": "b"}"#).unwrap();
+        for (json, said) in [
+            (r#"{"a": "zu {klient}", "b": "b"}"#, r#"the texts in de do not fit: a must have the places ["client"]"#),
+            (r#"{"a": "zu {client}"}"#, "the texts in de do not fit: b is missing"),
+            (
+                r#"{"a": "{client}", "b": "", "c": ""}"#,
+                "the texts in de do not fit: c is not a text of the en catalogue",
+            ),
+        ] {
+            let catalogue = Catalogue::parse(Lang::De, json).unwrap();
+            assert_eq!(catalogue.same_shape_as(&reference).unwrap_err().to_string(), said);
+        }
+        for json in [r#"{"a": "to {client"}"#, r#"{"a": "to client}"}"#] {
+            let said = Catalogue::parse(Lang::De, json).unwrap_err().to_string();
+            assert_eq!(said, "the texts in de do not fit: a has an unbalanced brace");
+        }
+    }
+
+    #[test]
+    fn values_are_escaped_and_kept_apart() {
+        let catalogue = Catalogue::parse(Lang::En, r#"{"a": "R&D asks {client} twice, {client}"}"#).unwrap();
+        let values = [("client".to_owned(), "<b>{client}\u{202e}".to_owned())];
+        assert_eq!(
+            catalogue.html("a", &values).unwrap(),
+            "R&amp;D asks <bdi>&lt;b&gt;{client}\u{202e}</bdi> twice, <bdi>&lt;b&gt;{client}\u{202e}</bdi>"
+        );
+        assert!(catalogue.plain("a", &values).unwrap().starts_with("R&D asks \u{2068}<b>"));
+        assert_eq!(catalogue.html("a", &[]), None);
+        assert_eq!(catalogue.html("b", &values), None);
+    }
+}

@@ -1,0 +1,81 @@
+//! Addresses that may become links, pictures or form targets on a page: `http` and `https` only. A `javascript:` or `data:`
+//! address that a client, an IdP or a request brings can't be made into one, so no template has to think of it.
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use url::Url;
+
+/// An absolute `http` or `https` address with a host and no user information. In templates it has the two fields `href` and
+/// `host`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebUri {
+    url: Url,
+}
+
+impl WebUri {
+    /// `None` for anything but an absolute `http` or `https` address.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
+        let is_plain = url.username().is_empty() && url.password().is_none();
+        (is_web && is_plain).then_some(Self { url })
+    }
+
+    /// The address as browsers write it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// The address, parsed.
+    #[must_use]
+    pub const fn url(&self) -> &Url {
+        &self.url
+    }
+}
+
+impl Serialize for WebUri {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("WebUri", 2)?;
+        fields.serialize_field("href", self.url.as_str())?;
+        fields.serialize_field("host", self.url.host_str().unwrap_or_default())?;
+        fields.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn only_web_addresses_pass() {
+        for good in
+            ["https://app.example/cb?x=1&y=%3C", "http://localhost:3000/", "HTTPS://APP.example", "http://[::1]:9"]
+        {
+            assert!(WebUri::parse(good).is_some(), "{good}");
+        }
+        for bad in [
+            "javascript:alert(1)",
+            "\u{1}java\nscript:alert(1)",
+            "data:text/html,<script>1</script>",
+            "vbscript:x",
+            "com.example.app:/callback",
+            "//evil.example",
+            "/path",
+            "https://user@app.example/",
+            "https://:secret@app.example/",
+            "https://",
+            "blob:https://app.example/1",
+            "",
+        ] {
+            assert!(WebUri::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_could_end_an_attribute_is_percent_encoded() {
+        let uri = WebUri::parse("https://app.example/\"><script>?\"><b>").unwrap();
+        assert_eq!(uri.as_str(), "https://app.example/%22%3E%3Cscript%3E?%22%3E%3Cb%3E");
+    }
+}

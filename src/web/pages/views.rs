@@ -1,0 +1,285 @@
+//! What each page shows, as plain data. A handler fills one of these; nothing here knows where it came from.
+//!
+//! Every string may hold a stranger's text: the templates escape it. Addresses that leave the broker are [`WebUri`]s;
+//! paths (`action`, `sign_in_path`) are our own, absolute, and include the issuer's path.
+
+use serde::Serialize;
+
+use super::json;
+use super::uri::WebUri;
+use crate::core::trace::Trace;
+
+/// A page's data; names its template.
+pub trait View: Serialize {
+    /// The template's file name.
+    const TEMPLATE: &'static str;
+}
+
+/// A field of a form, sent on as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl Field {
+    /// A field.
+    #[must_use]
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into() }
+    }
+}
+
+/// A form of ours that changes something: a POST to our own path, with the CSRF token in the field
+/// [`CSRF_FIELD`](super::CSRF_FIELD).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PostForm {
+    /// The path that it is sent to.
+    pub action: String,
+    /// The CSRF token.
+    pub csrf: String,
+    /// Further hidden fields, such as the id of an interaction.
+    pub fields: Vec<Field>,
+}
+
+/// The sign-in page: choose a provider. The form sends `provider` (an [`action_value`](Provider::action_value)) or `email`.
+/// Up to six providers are buttons, more are a searchable list. Without any, and without the address field, the page says that
+/// sign-in is not available.
+#[derive(Clone, Debug, Serialize)]
+pub struct SignIn {
+    /// The app that asks.
+    pub client_name: String,
+    /// Its logo.
+    pub client_logo: Option<WebUri>,
+    /// Its home page; the host is shown.
+    pub client_uri: Option<WebUri>,
+    /// The providers to choose from, the last used first.
+    pub providers: Vec<Provider>,
+    /// Whether to ask for an email address, to find the provider by its domain.
+    pub show_email_field: bool,
+    /// What the address field is filled with.
+    pub login_hint: Option<String>,
+    /// A reason code to explain on top, such as `domain_unknown`.
+    pub error: Option<String>,
+    /// Where the choice is sent.
+    pub form: PostForm,
+}
+
+/// A provider on the sign-in page.
+#[derive(Clone, Debug, Serialize)]
+pub struct Provider {
+    /// The name that people see.
+    pub name: String,
+    /// What the form sends as `provider`: the id.
+    pub action_value: String,
+    /// Whether this browser used it last.
+    pub last_used: bool,
+}
+
+/// The consent page. The form sends `decision`: `allow` or `deny`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Consent {
+    /// The app that asks.
+    pub client_name: String,
+    /// Its logo.
+    pub client_logo: Option<WebUri>,
+    /// Who is signed in.
+    pub user_name: String,
+    /// What it asks for.
+    pub scopes: Vec<Scope>,
+    /// The app's privacy policy.
+    pub policy_uri: Option<WebUri>,
+    /// The app's terms of service.
+    pub tos_uri: Option<WebUri>,
+    /// Where the decision is sent.
+    pub form: PostForm,
+}
+
+/// A scope on the consent page.
+#[derive(Clone, Debug, Serialize)]
+pub struct Scope {
+    /// The scope value.
+    pub name: String,
+    /// What the file says about it. Without, the built-in scopes have a text in every language; others show their name.
+    pub description: Option<String>,
+}
+
+/// The error page. Title, message and advice follow from the reason code; an unknown code gets general ones.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorPage {
+    /// The HTTP status that it is sent with.
+    pub status: u16,
+    /// Why; quoted on the page.
+    pub reason_code: String,
+    /// What the logs know this request by.
+    pub trace_id: Option<String>,
+    /// One more sentence for those who will mend it, in English or as an IdP sent it: which parameter, which setting.
+    pub detail: Option<String>,
+    /// The app that it is about, where known.
+    pub client_name: Option<String>,
+    /// The provider that it is about, where known.
+    pub provider_name: Option<String>,
+    /// A proven address of the app to go back to.
+    pub back_uri: Option<WebUri>,
+}
+
+/// Signed out.
+#[derive(Clone, Debug, Serialize)]
+pub struct SignedOut {
+    /// The app that asked for it.
+    pub client_name: Option<String>,
+    /// A proven address of the app to go back to.
+    pub back_uri: Option<WebUri>,
+}
+
+/// Confirm the sign-out (RP-Initiated Logout §2). The form sends `decision`: `sign_out` or `stay`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConfirmSignOut {
+    /// The app that asks for it.
+    pub client_name: Option<String>,
+    /// Who is signed in.
+    pub user_name: String,
+    /// Where the decision is sent.
+    pub form: PostForm,
+}
+
+/// The authorization response as a form that sends itself (OAuth 2.0 Form Post Response Mode §2).
+#[derive(Clone, Debug, Serialize)]
+pub struct FormPost {
+    /// The validated redirect URI.
+    pub action: WebUri,
+    /// The response parameters.
+    pub fields: Vec<Field>,
+}
+
+/// A cross-site POST sent once more from our own site, so that `SameSite=Lax` cookies come with it (D22).
+#[derive(Clone, Debug, Serialize)]
+pub struct RepostHop {
+    /// Our own path.
+    pub action: String,
+    /// The parameters as they came.
+    pub fields: Vec<Field>,
+}
+
+/// On to another site by a refresh instead of a redirect: the answer to a form whose way on can't be named in
+/// `form-action`, since an IdP redirects wherever it likes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Onward {
+    /// Where to.
+    pub to: WebUri,
+}
+
+/// The page at the issuer itself.
+#[derive(Clone, Debug, Serialize)]
+pub struct Home {
+    /// The issuer.
+    pub issuer: String,
+    /// Who is signed in.
+    pub user_name: Option<String>,
+    /// The path that a sign-out begins at, for someone who is signed in.
+    pub sign_out_path: Option<String>,
+}
+
+/// A person of the simulated IdP.
+#[derive(Clone, Debug, Serialize)]
+pub struct Persona {
+    /// What the form sends as `persona`.
+    pub id: String,
+    /// Full name.
+    pub name: String,
+    /// What the person is good for in a trial.
+    pub description: String,
+    /// What the simulated IdP says about the person.
+    #[serde(serialize_with = "json::as_html")]
+    pub claims: serde_json::Value,
+}
+
+/// The demo app, before signing in.
+#[derive(Clone, Debug, Serialize)]
+pub struct DemoHome {
+    /// The broker's issuer.
+    pub issuer: String,
+    /// The path that signs in.
+    pub sign_in_path: String,
+    /// Who one can be.
+    pub personas: Vec<Persona>,
+}
+
+/// The demo app, signed in: what came, and why.
+#[derive(Clone, Debug, Serialize)]
+pub struct DemoTokens {
+    /// Who is signed in.
+    pub user_name: String,
+    /// The ID token's claims.
+    #[serde(serialize_with = "json::as_html")]
+    pub id_token: serde_json::Value,
+    /// The access token's claims.
+    #[serde(serialize_with = "json::as_html")]
+    pub access_token: serde_json::Value,
+    /// The userinfo response.
+    #[serde(serialize_with = "json::as_html")]
+    pub userinfo: serde_json::Value,
+    /// How the broker decided.
+    pub trace: Vec<TraceLine>,
+    /// Refreshes the tokens, where there is a refresh token.
+    pub refresh: Option<PostForm>,
+    /// Signs out.
+    pub sign_out: PostForm,
+}
+
+/// A step of a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TraceLine {
+    /// The stage of the pipeline.
+    pub stage: String,
+    /// What happened.
+    pub text: String,
+    /// The line that made it, such as `broker.toml:12`.
+    pub place: Option<String>,
+}
+
+impl TraceLine {
+    /// The lines of a trace.
+    #[must_use]
+    pub fn of(trace: &Trace) -> Vec<Self> {
+        let line = |step: &crate::core::trace::Step| Self {
+            stage: step.stage.name().to_owned(),
+            text: step.text.to_string(),
+            place: step.source.as_ref().map(ToString::to_string),
+        };
+        trace.steps.iter().map(line).collect()
+    }
+}
+
+/// The simulated IdP's sign-in page. The form sends `persona` (an id) and the fields.
+#[derive(Clone, Debug, Serialize)]
+pub struct PersonaPicker {
+    /// Who one can be.
+    pub personas: Vec<Persona>,
+    /// The path that the choice is sent to.
+    pub action: String,
+    /// The authorization request's parameters, carried on.
+    pub fields: Vec<Field>,
+}
+
+/// Gives each view its template.
+macro_rules! templates {
+    ($($view:ty => $template:literal),+ $(,)?) => { $(impl View for $view { const TEMPLATE: &'static str = $template; })+ };
+}
+
+templates! {
+    ConfirmSignOut => "confirm_sign_out.html",
+    Consent => "consent.html",
+    DemoHome => "demo_home.html",
+    DemoTokens => "demo_tokens.html",
+    ErrorPage => "error.html",
+    FormPost => "form_post.html",
+    Home => "home.html",
+    Onward => "onward.html",
+    PersonaPicker => "persona_picker.html",
+    RepostHop => "repost.html",
+    SignIn => "sign_in.html",
+    SignedOut => "signed_out.html",
+}

@@ -1,0 +1,390 @@
+//! Which handler serves a path, and how its outcome is written.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderValue, Method, Request, StatusCode, header};
+use axum::response::Response;
+
+use super::pages::csp::content_security_policy;
+use super::pages::{Lang, Pages, PostForm, View, WebUri};
+use super::request::{Incoming, Unreadable};
+use super::{cookies, cors, error, pages, respond};
+use crate::op::authorize::{self, Answer, Browser, Next, Outcome, SetCookie};
+use crate::op::client_auth::strip_scheme;
+use crate::op::error::PageError;
+use crate::op::params::Params;
+use crate::op::request::ResponseMode;
+use crate::op::{Cx, Services, callback, introspect, logout, revoke, token, userinfo};
+use crate::snapshot::Snapshot;
+use crate::snapshot::issuer::{Route, paths};
+
+/// How long caches may keep discovery and keys, in seconds.
+const DOCUMENT_MAX_AGE: u32 = 300;
+/// How long caches may keep an asset whose address has its hash, in seconds.
+const ASSET_MAX_AGE: u32 = 86_400;
+
+/// What the web edge stands on.
+pub struct Edge {
+    /// What steps may use.
+    pub services: Services,
+    /// The configuration of the moment.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// The pages.
+    pub pages: Pages,
+}
+
+/// Everything about one request that writing its answer needs.
+struct Exchange<'a> {
+    edge: &'a Edge,
+    cx: Cx<'a>,
+    incoming: &'a Incoming,
+    browser: Browser,
+}
+
+/// The router: one handler, which looks the path up in the configuration of the moment.
+pub fn serve(edge: Arc<Edge>) -> axum::Router {
+    axum::Router::new().fallback(handle).with_state(edge)
+}
+
+async fn handle(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Response {
+    let snapshot = edge.snapshot.load_full();
+    let now = edge.services.clock.now();
+    let Ok(trace_id) = edge.services.random.id() else { return respond::empty(StatusCode::INTERNAL_SERVER_ERROR) };
+    let limit = usize::try_from(snapshot.config.limits.body.bytes()).unwrap_or(usize::MAX);
+    let route = snapshot.route(request.uri().path());
+    let head = request.method() == Method::HEAD;
+    let incoming = match Incoming::read(request, limit).await {
+        Ok(incoming) if incoming.is_oversized() => return respond::empty(StatusCode::URI_TOO_LONG),
+        Ok(incoming) => incoming,
+        Err(Unreadable::TooLarge) => return respond::empty(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(Unreadable::Broken) => return respond::empty(StatusCode::BAD_REQUEST),
+    };
+    let browser = cookies::read(&incoming.headers, &snapshot.issuer);
+    let cx = Cx { services: &edge.services, snapshot: &snapshot, now, trace_id };
+    let exchange = Exchange { edge: &edge, cx, incoming: &incoming, browser };
+    let mut response = match route {
+        Some(route) => exchange.route(&route).await,
+        None => exchange.error(&PageError::new(404, "not_found", "no such path")),
+    };
+    if head {
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+impl Exchange<'_> {
+    async fn route(&self, route: &Route) -> Response {
+        let origin = self.incoming.header(header::ORIGIN);
+        if self.incoming.method == Method::OPTIONS {
+            let mut response = respond::empty(StatusCode::NO_CONTENT);
+            cors::preflight(response.headers_mut(), self.cx.snapshot, route, origin);
+            return response;
+        }
+        let mut response = match self.incoming.method {
+            Method::GET | Method::HEAD => self.get(route).await,
+            Method::POST => self.post(route).await,
+            _ => self.method_not_allowed(),
+        };
+        cors::decorate(response.headers_mut(), self.cx.snapshot, route, origin);
+        response
+    }
+
+    async fn get(&self, route: &Route) -> Response {
+        let (cx, query, browser) = (&self.cx, &self.incoming.query, &self.browser);
+        match route {
+            Route::Discovery => {
+                respond::public("application/json", axum::body::Bytes::copy_from_slice(&cx.snapshot.discovery), DOCUMENT_MAX_AGE)
+            }
+            Route::Jwks => {
+                respond::public("application/jwk-set+json", axum::body::Bytes::copy_from_slice(&cx.services.keys.set().jwks()), DOCUMENT_MAX_AGE)
+            }
+            Route::Authorize => self.outcome(authorize::authorize(cx, query, browser).await),
+            Route::Callback(providers) => self.outcome(callback::callback(cx, providers, query, browser).await),
+            Route::Userinfo => self.userinfo(None).await,
+            Route::EndSession => self.logout(logout::end_session(cx, query, browser).await),
+            Route::LogoutCallback(provider) => self.logout(logout::returned(cx, provider, query, browser).await),
+            Route::SignedOut => self.logout(logout::Outcome { next: logout::Next::Done { client: None }, cookies: Vec::new() }),
+            Route::Asset(name) => match pages::assets::asset(name) {
+                Some((kind, bytes)) => respond::public(kind, axum::body::Bytes::from_static(bytes), ASSET_MAX_AGE),
+                None => self.error(&PageError::new(404, "not_found", "no such asset")),
+            },
+            Route::Home => self.home().await,
+            Route::Token | Route::Introspect | Route::Revoke | Route::SignIn | Route::Consent | Route::ConfirmSignOut => {
+                self.method_not_allowed()
+            }
+        }
+    }
+
+    async fn post(&self, route: &Route) -> Response {
+        let (cx, browser) = (&self.cx, &self.browser);
+        match route {
+            // These come cross-site, without cookies: a hop by GET on our own site brings them along.
+            Route::Authorize | Route::EndSession | Route::Callback(_) => self.hop(),
+            Route::SignIn => self.own_form(|form| async move { self.outcome(authorize::chosen(cx, &form, browser).await) }).await,
+            Route::Consent => {
+                self.own_form(|form| async move { self.outcome(authorize::consented(cx, &form, browser).await) }).await
+            }
+            Route::ConfirmSignOut => {
+                self.own_form(|form| async move { self.logout(logout::confirmed(cx, &form, browser).await) }).await
+            }
+            Route::Token => {
+                let answer = token::token(cx, self.authorization(), &self.incoming.form()).await;
+                self.json(answer)
+            }
+            Route::Introspect => {
+                let answer = introspect::introspect(cx, self.authorization(), &self.incoming.form()).await;
+                self.json(answer)
+            }
+            Route::Revoke => match revoke::revoke(cx, self.authorization(), &self.incoming.form()).await {
+                Ok(()) => respond::empty(StatusCode::OK),
+                Err(failure) => error::oauth(&failure, &cx.snapshot.issuer.origin),
+            },
+            Route::Userinfo => {
+                let form = self.incoming.form();
+                self.userinfo(form.one("access_token").ok().flatten()).await
+            }
+            Route::Discovery | Route::Jwks | Route::LogoutCallback(_) | Route::SignedOut | Route::Asset(_) | Route::Home => {
+                self.method_not_allowed()
+            }
+        }
+    }
+
+    fn method_not_allowed(&self) -> Response {
+        self.error(&PageError::new(405, "method_not_allowed", "not served by this method"))
+    }
+
+    fn authorization(&self) -> Option<&str> {
+        self.incoming.header(header::AUTHORIZATION)
+    }
+
+    fn json(&self, answer: Result<serde_json::Value, crate::op::client_auth::Unauthenticated>) -> Response {
+        match answer {
+            Ok(body) => respond::json(StatusCode::OK, &body),
+            Err(failure) => error::oauth(&failure, &self.cx.snapshot.issuer.origin),
+        }
+    }
+
+    /// The same request by GET, so that the browser sends its cookies (they are `SameSite=Lax`).
+    fn hop(&self) -> Response {
+        let form = self.incoming.form();
+        let mut query = self.incoming.query.encode();
+        if !query.is_empty() && !form.pairs().is_empty() {
+            query.push('&');
+        }
+        query.push_str(&form.encode());
+        respond::see_other(&format!("{}{}?{query}", self.cx.snapshot.issuer.origin, self.incoming.path))
+    }
+
+    /// A form of our own pages: refused when another site posts it. The interaction's secret id in the form, compared
+    /// with the browser's cookie, is its CSRF token.
+    async fn own_form<F: Future<Output = Response>>(&self, serve: impl FnOnce(Params) -> F) -> Response {
+        let site = self.incoming.headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+        let origin = self.incoming.header(header::ORIGIN);
+        let foreign = site.is_some_and(|site| site == "cross-site" || site == "same-site")
+            || origin.is_some_and(|origin| origin != "null" && origin != self.cx.snapshot.issuer.origin);
+        if foreign {
+            return self.error(&PageError::new(403, "csrf_failed", "the form was posted by another site"));
+        }
+        serve(self.incoming.form()).await
+    }
+
+    async fn userinfo(&self, in_body: Option<&str>) -> Response {
+        let realm = &self.cx.snapshot.issuer.origin;
+        let in_header = self.authorization().and_then(|header| strip_scheme(header, "bearer"));
+        let token = match (in_header, in_body) {
+            (Some(token), None) | (None, Some(token)) => token,
+            (Some(_), Some(_)) => {
+                let text = "send the access token once: in the header or in the body";
+                let failure = crate::op::error::OAuthError::new(crate::op::error::Code::InvalidRequest, text);
+                return error::bearer(&failure, realm);
+            }
+            (None, None) => return error::bearer_missing(realm),
+        };
+        match userinfo::userinfo(&self.cx, token).await {
+            Ok(claims) => respond::json(StatusCode::OK, &claims),
+            Err(failure) => error::bearer(&failure, realm),
+        }
+    }
+
+    async fn home(&self) -> Response {
+        let view = authorize::live_session(&self.cx, &self.browser).await.ok().flatten();
+        let name = view.map(|view| {
+            let name = view.user.profile.get("name").and_then(|name| name.as_str());
+            name.unwrap_or(&view.user.username).to_owned()
+        });
+        let sign_out = self.cx.snapshot.issuer.path_of(&self.cx.snapshot.config.endpoints.end_session);
+        let page = pages::Home {
+            issuer: self.cx.snapshot.issuer.text.clone(),
+            sign_out_path: name.is_some().then_some(sign_out),
+            user_name: name,
+        };
+        self.page(StatusCode::OK, None, &page, &[])
+    }
+
+    /// Renders a page. `onward` are addresses, besides our own, that its form may lead to.
+    fn page<V: View>(&self, status: StatusCode, ui_locales: Option<&str>, view: &V, onward: &[&str]) -> Response {
+        let accepted = self.incoming.header(header::ACCEPT_LANGUAGE);
+        let targets: Vec<url::Url> = onward.iter().filter_map(|uri| url::Url::parse(uri).ok()).collect();
+        match self.edge.pages.render(Lang::negotiate(ui_locales, accepted), view) {
+            Ok(html) => respond::page(status, html, &content_security_policy(&targets)),
+            Err(error) => {
+                tracing::error!(%error, trace_id = %self.cx.trace_id, "a page can't be rendered");
+                respond::empty(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+
+    fn error(&self, failure: &PageError) -> Response {
+        let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if failure.status != 404 {
+            let (reason, detail) = (failure.reason, &failure.detail);
+            tracing::info!(event = "error_page", reason, detail, trace_id = %self.cx.trace_id, "showed an error");
+        }
+        let view = pages::ErrorPage {
+            status: failure.status,
+            reason_code: failure.reason.to_owned(),
+            trace_id: Some(self.cx.trace_id.clone()),
+            detail: None,
+            client_name: None,
+            provider_name: None,
+            back_uri: failure.back.as_deref().and_then(WebUri::parse),
+        };
+        let mut response = self.page(status, None, &view, &[]);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        response
+    }
+
+    fn with_cookies(&self, mut response: Response, set: &[SetCookie]) -> Response {
+        for cookie in set {
+            if let Some(value) = cookies::write(cookie, &self.cx.snapshot.issuer) {
+                response.headers_mut().append(header::SET_COOKIE, value);
+            }
+        }
+        response
+    }
+
+    fn outcome(&self, outcome: Outcome) -> Response {
+        let response = match &outcome.next {
+            Next::Provider(url) => respond::see_other(url),
+            Next::App(answer) => self.answer(answer),
+            Next::Error(failure) => self.error(failure),
+            Next::SignIn(page) => self.sign_in(page),
+            Next::Consent(page) => self.consent(page),
+        };
+        self.with_cookies(response, &outcome.cookies)
+    }
+
+    /// The answer to an app, in the response mode that it asked for.
+    fn answer(&self, answer: &Answer) -> Response {
+        let uri = &answer.to.redirect_uri;
+        let encoded = || url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&answer.fields).finish();
+        match answer.to.mode {
+            ResponseMode::Query => {
+                let separator = if uri.contains('?') { '&' } else { '?' };
+                respond::see_other(&format!("{uri}{separator}{}", encoded()))
+            }
+            ResponseMode::Fragment => respond::see_other(&format!("{uri}#{}", encoded())),
+            ResponseMode::FormPost => {
+                let Some(action) = WebUri::parse(uri) else { return respond::see_other(&format!("{uri}?{}", encoded())) };
+                let fields = answer.fields.iter().map(|(name, value)| pages::Field::new(name, value)).collect();
+                self.page(StatusCode::OK, None, &pages::FormPost { action, fields }, &[uri])
+            }
+        }
+    }
+
+    /// A form of ours: the interaction's secret id, bound to the browser's cookie, is its CSRF token.
+    fn form(&self, path: &str, interaction: &str) -> PostForm {
+        PostForm { action: self.cx.snapshot.issuer.path_of(path), csrf: interaction.to_owned(), fields: Vec::new() }
+    }
+
+    fn client_name(&self, key: &str, ui_locales: Option<&str>) -> String {
+        let languages = self.incoming.header(header::ACCEPT_LANGUAGE).unwrap_or_default();
+        let languages: Vec<String> = ui_locales
+            .unwrap_or_default()
+            .split_ascii_whitespace()
+            .chain(languages.split(',').filter_map(|part| part.split(';').next()))
+            .map(|tag| tag.trim().to_owned())
+            .collect();
+        self.cx.snapshot.clients.get(key).map_or(key, |client| client.name_in(&languages)).to_owned()
+    }
+
+    fn sign_in(&self, page: &authorize::SignInPage) -> Response {
+        let client = self.cx.snapshot.clients.get(&page.client);
+        let uri = |uri: Option<&String>| uri.and_then(|uri| WebUri::parse(uri));
+        let view = pages::SignIn {
+            client_name: self.client_name(&page.client, page.ui_locales.as_deref()),
+            client_logo: uri(client.and_then(|client| client.logo_uri.as_ref())),
+            client_uri: uri(client.and_then(|client| client.client_uri.as_ref())),
+            providers: page
+                .choices
+                .iter()
+                .map(|choice| pages::Provider {
+                    name: choice.name.clone(),
+                    action_value: choice.id.clone(),
+                    last_used: choice.last_used,
+                })
+                .collect(),
+            show_email_field: page.by_address,
+            login_hint: page.login_hint.clone(),
+            error: page.unknown_address.then(|| "domain_unknown".to_owned()),
+            form: self.form(paths::SIGN_IN, &page.interaction),
+        };
+        self.page(StatusCode::OK, page.ui_locales.as_deref(), &view, &self.onward(&page.client))
+    }
+
+    /// Where the redirects behind a form may lead. Browsers apply `form-action` to the whole chain, and a provider may
+    /// send the browser on to hosts that nobody here knows, so any https is allowed; plain http is where it is declared.
+    fn onward(&self, client: &str) -> Vec<&str> {
+        let issuers = self.cx.snapshot.providers.values().map(|settings| settings.issuer());
+        let client = self.cx.snapshot.clients.get(client);
+        let uris = client.into_iter().flat_map(|client| client.redirect_uris.iter().chain(&client.post_logout_redirect_uris));
+        issuers.chain(uris.map(String::as_str)).filter(|url| url.starts_with("http://")).chain(["https:"]).collect()
+    }
+
+    fn consent(&self, page: &authorize::ConsentPage) -> Response {
+        let client = self.cx.snapshot.clients.get(&page.client);
+        let uri = |uri: Option<&String>| uri.and_then(|uri| WebUri::parse(uri));
+        let view = pages::Consent {
+            client_name: self.client_name(&page.client, page.ui_locales.as_deref()),
+            client_logo: uri(client.and_then(|client| client.logo_uri.as_ref())),
+            user_name: page.user.clone(),
+            scopes: page
+                .scopes
+                .iter()
+                .map(|(name, description)| pages::Scope { name: name.clone(), description: description.clone() })
+                .collect(),
+            policy_uri: uri(client.and_then(|client| client.policy_uri.as_ref())),
+            tos_uri: uri(client.and_then(|client| client.tos_uri.as_ref())),
+            form: self.form(paths::CONSENT, &page.interaction),
+        };
+        self.page(StatusCode::OK, page.ui_locales.as_deref(), &view, &self.onward(&page.client))
+    }
+
+    fn logout(&self, outcome: logout::Outcome) -> Response {
+        let response = match &outcome.next {
+            logout::Next::Redirect(url) => respond::see_other(url),
+            logout::Next::Error(failure) => self.error(failure),
+            logout::Next::Done { client } => {
+                let client_uri = client.as_ref().and_then(|key| self.cx.snapshot.clients.get(key)?.client_uri.clone());
+                let client_name = client.as_ref().map(|key| self.client_name(key, None));
+                let view = pages::SignedOut { client_name, back_uri: client_uri.as_deref().and_then(WebUri::parse) };
+                self.page(StatusCode::OK, None, &view, &[])
+            }
+            logout::Next::Stay => respond::see_other(&self.cx.snapshot.issuer.url_of("/")),
+            logout::Next::Confirm { client, user, interaction } => {
+                let view = pages::ConfirmSignOut {
+                    client_name: client.as_ref().map(|key| self.client_name(key, None)),
+                    user_name: user.clone(),
+                    form: self.form(paths::CONFIRM_SIGN_OUT, interaction),
+                };
+                self.page(StatusCode::OK, None, &view, &self.onward(client.as_deref().unwrap_or_default()))
+            }
+        };
+        self.with_cookies(response, &outcome.cookies)
+    }
+}

@@ -1,0 +1,20 @@
+"use strict";
+
+// A hop goes on by itself. The prototype's method, as a field named "submit" would hide the form's own.
+const hop = document.querySelector("form[data-hop]");
+if (hop) HTMLFormElement.prototype.submit.call(hop);
+
+// A long list of providers: the select gives way to a search over buttons.
+const search = document.querySelector("[data-search]");
+if (search) {
+  const items = [...search.querySelectorAll("li")];
+  const status = search.querySelector("[role=status]");
+  const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase();
+  search.querySelector("input[type=search]").addEventListener("input", (event) => {
+    const wanted = fold(event.target.value.trim());
+    for (const item of items) item.hidden = !fold(item.querySelector(".name").textContent).includes(wanted);
+    status.textContent = items.every((item) => item.hidden) ? status.dataset.none : "";
+  });
+  document.querySelector("[data-plain]").hidden = true;
+  search.hidden = false;
+}
