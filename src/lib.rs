@@ -1,4 +1,28 @@
-//! Countersign: a declarative OpenID Connect federation broker.
+//! Countersign: a declarative OpenID Connect federation broker. What an identity provider signed, it checks, normalises by
+//! the declared rules, and countersigns.
+//!
+//! The way of a request: [`web`] reads it → [`op`] (towards apps) and [`rp`] (towards providers) validate → [`core`]
+//! decides, pure → [`store`] persists, [`keys`] signs → [`web`] answers. What the file says is [`config`], checked and
+//! compiled into a [`snapshot`] by [`generation`], swapped by [`reload`].
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`config`] | the typed file: layers, places, every problem at once |
+//! | [`core`] | the decision: expressions, claims, accounts, roles, what an app is told, and the trace of why |
+//! | [`snapshot`] | one compiled generation: what a request sees |
+//! | [`generation`] | from files to a snapshot: the one way for `check`, `serve` and reload |
+//! | [`reload`] | watch, prepare, swap, all or nothing |
+//! | [`op`] | the provider leg: authorize, token, userinfo, introspection, revocation, logout, discovery |
+//! | [`rp`] | the relying-party leg: discovery, key sets, sign-ins at providers |
+//! | [`outbound`] | calls to other hosts, guarded |
+//! | [`keys`] | signing keys: made, rotated, published, used |
+//! | [`store`] | what is persisted, sealed |
+//! | [`web`] | HTTP: routes, cookies, pages; errors become responses |
+//! | [`app`] | the composition root |
+//! | [`env`] | time and randomness, injected |
+//! | [`cli`], [`dev`] | the commands; the world to try it in |
+//!
+//! Direction: `web → op, rp → store, keys → core → config`. A test reads the imports and fails when one points upwards.
 
 pub mod app;
 pub mod cli;

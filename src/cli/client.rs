@@ -53,7 +53,11 @@ fn secret(id: &str, out: &mut dyn Write) -> std::io::Result<Exit> {
     let hash: String = digest(&SHA256, secret.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     writeln!(out, "The secret of {id}, shown this once:\n\n  {secret}\n")?;
     writeln!(out, "In the file, where only its hash is kept (two hashes while you rotate):\n")?;
-    writeln!(out, "  [clients.{}]\n  client_secret_hashes = [\"sha256:{hash}\"]", crate::core::policy::key_segment(id))?;
+    writeln!(
+        out,
+        "  [clients.{}]\n  client_secret_hashes = [\"sha256:{hash}\"]",
+        crate::core::policy::key_segment(id)
+    )?;
     Ok(Exit::Fine)
 }
 
@@ -71,11 +75,16 @@ fn link(id: &str, config: &ConfigArgs, environment: &Environment, out: &mut dyn 
         return Ok(Exit::Problem);
     };
     let Some(client) = snapshot.clients.get(id) else {
-        writeln!(out, "there is no client {id}; the file has {}", snapshot.clients.keys().cloned().collect::<Vec<_>>().join(", "))?;
+        writeln!(
+            out,
+            "there is no client {id}; the file has {}",
+            snapshot.clients.keys().cloned().collect::<Vec<_>>().join(", ")
+        )?;
         return Ok(Exit::Problem);
     };
     if let Some(uri) = &client.initiate_login_uri {
-        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("iss", &snapshot.issuer.text).finish();
+        let query =
+            url::form_urlencoded::Serializer::new(String::new()).append_pair("iss", &snapshot.issuer.text).finish();
         let separator = if uri.contains('?') { '&' } else { '?' };
         writeln!(out, "{uri}{separator}{query}")?;
         return Ok(Exit::Fine);
@@ -87,7 +96,10 @@ fn link(id: &str, config: &ConfigArgs, environment: &Environment, out: &mut dyn 
     let query = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("client_id", &client.client_id)
         .append_pair("response_type", "code")
-        .append_pair("scope", &client.scopes.iter().filter(|s| *s != "offline_access").cloned().collect::<Vec<_>>().join(" "))
+        .append_pair(
+            "scope",
+            &client.scopes.iter().filter(|s| *s != "offline_access").cloned().collect::<Vec<_>>().join(" "),
+        )
         .append_pair("redirect_uri", redirect_uri)
         .finish();
     writeln!(out, "{}?{query}", snapshot.issuer.url_of(&snapshot.config.endpoints.authorization))?;

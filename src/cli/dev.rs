@@ -94,7 +94,8 @@ async fn walk(world: &World, person: &str) -> Result<(Option<HashMap<String, Str
         let request = client.get(url.clone()).header("cookie", jar);
         let response = request.send().await.map_err(|error| error.to_string())?;
         for cookie in response.headers().get_all("set-cookie") {
-            let pair = cookie.to_str().ok().and_then(|text| text.split(';').next()).and_then(|pair| pair.split_once('='));
+            let pair =
+                cookie.to_str().ok().and_then(|text| text.split(';').next()).and_then(|pair| pair.split_once('='));
             if let Some((name, value)) = pair {
                 cookies.insert(name.to_owned(), value.to_owned());
             }

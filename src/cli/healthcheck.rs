@@ -26,7 +26,8 @@ pub struct HealthcheckArgs {
 /// # Errors
 /// When the writer fails.
 pub fn run(args: &HealthcheckArgs, environment: &Environment, out: &mut dyn Write) -> std::io::Result<Exit> {
-    let admin = load(&args.config.inputs(environment), &Disk).ok().and_then(|loaded| loaded.config).map(|config| config.admin);
+    let admin =
+        load(&args.config.inputs(environment), &Disk).ok().and_then(|loaded| loaded.config).map(|config| config.admin);
     let Some(admin) = admin else {
         writeln!(out, "the configuration can't be read; `countersign check` shows why")?;
         return Ok(Exit::CouldNotRun);

@@ -107,8 +107,7 @@ async fn start(snapshot: Snapshot, encryption_keys: &[Vec<u8>]) -> Result<(App, 
         public.push(bind("server.listen", address).await?);
     }
     let admin = bind("admin.listen", &snapshot.config.admin.listen).await?;
-    let parts =
-        Parts { clock: Arc::new(SystemClock), random, store, http: Arc::new(GuardedClient::default()) };
+    let parts = Parts { clock: Arc::new(SystemClock), random, store, http: Arc::new(GuardedClient::default()) };
     let app = App::new(parts, snapshot).await.map_err(|error| error.to_string())?;
     Ok((app, Listeners { public, admin }))
 }

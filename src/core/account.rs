@@ -43,6 +43,8 @@ pub struct AccountFacts {
     pub linked: Option<Account>,
     /// The account of the declared username.
     pub declared: Option<Account>,
+    /// Whether that account has an upstream account at this provider (same id and issuer) already.
+    pub declared_is_linked: bool,
     /// Accounts with that verified address.
     pub by_email: Vec<Account>,
     /// Keys of usernames in use that equal the wanted one or extend it.
@@ -132,6 +134,11 @@ pub fn decide(
     } else if let Some((key, by_sub)) = declared_key(policy, provider, subject, email.as_deref())
         && let Some(user) = policy.users.get(key)
     {
+        if !by_sub && facts.declared_is_linked {
+            // An address counts at the first sign-in only: who gets a leaver's address later is somebody else.
+            let text = "the declared address belongs to an account that is linked to this provider already";
+            return Err(trace.refuse(Stage::Account, Some(&user.source), Reason::UsernameTaken, text));
+        }
         let how = if by_sub { "sub" } else { "verified address" };
         trace.add(Stage::Account, Some(&user.source), format!("declared link by {how}"));
         match &facts.declared {
@@ -176,7 +183,9 @@ fn create(
 ) -> Result<(AccountDecision, Trace), Refusal> {
     let (create_users, source) = &provider.create_users;
     let stage = Stage::Account;
-    if !create_users {
+    // A user whose entry says of no upstream account that it is theirs is declared by name.
+    let by_name = attributes.username.as_deref().and_then(|name| policy.declared(name)).filter(|user| !user.linked);
+    if !create_users && by_name.is_none() {
         let text = "not declared, and this provider creates no users";
         return Err(trace.refuse(stage, Some(source), Reason::UserNotDeclared, text));
     }
@@ -245,12 +254,17 @@ pub fn synchronised(
     fresh: &Map<String, Value>,
 ) -> Map<String, Value> {
     let (Some(stored), Some(sync)) = (stored, &provider.sync) else { return fresh.clone() };
-    let mut profile: Map<String, Value> =
-        stored.iter().filter(|(name, _)| !sync.contains(*name)).map(|(k, v)| (k.clone(), v.clone())).collect();
-    for (name, value) in fresh {
-        if sync.contains(name) || !profile.contains_key(name) {
-            profile.insert(name.clone(), value.clone());
-        }
-    }
-    profile
+    // What says whether an address or number was verified is about that very one, and goes where it goes.
+    let goes_with = |name: &str| match name {
+        "email_verified" => "email",
+        "phone_number_verified" => "phone_number",
+        _ => "",
+    };
+    let follows = |name: &str| match goes_with(name) {
+        "" => sync.contains(name) || !stored.contains_key(name),
+        subject => sync.contains(subject) || !stored.contains_key(subject),
+    };
+    let kept = stored.iter().filter(|(name, _)| !follows(name));
+    let taken = fresh.iter().filter(|(name, _)| follows(name));
+    kept.chain(taken).map(|(name, value)| (name.clone(), value.clone())).collect()
 }

@@ -169,14 +169,14 @@ fn app_bindings<'p>(
     user.insert("groups".to_owned(), subject.groups.to_vec().into());
     let mut bindings = Bindings::new(&policy.engine);
     bindings.set_object("user", &user);
-    bindings.set("groups", &subject.groups.to_vec().into());
-    bindings.set("roles", &subject.roles.to_vec().into());
-    bindings.set("permissions", &subject.permissions.to_vec().into());
-    bindings.set("provider", &provider.id.as_str().into());
-    bindings.set("client", &request.client.into());
-    bindings.set("scopes", &scopes.to_vec().into());
-    bindings.set("acr", &request.acr.unwrap_or_default().into());
-    bindings.set("amr", &request.amr.to_vec().into());
+    bindings.set_list("groups", subject.groups);
+    bindings.set_list("roles", subject.roles);
+    bindings.set_list("permissions", subject.permissions);
+    bindings.set_text("provider", &provider.id);
+    bindings.set_text("client", request.client);
+    bindings.set_list("scopes", scopes);
+    bindings.set_text("acr", request.acr.unwrap_or_default());
+    bindings.set_list("amr", request.amr);
     bindings
 }
 

@@ -185,7 +185,7 @@ fn admit(
 ) -> Result<Trace, Refusal> {
     let Some(allow) = &provider.allow else { return Ok(trace) };
     bindings.set_object("user", &user_variable(attributes));
-    bindings.set("provider", &Value::from(provider.id.as_str()));
+    bindings.set_text("provider", &provider.id);
     match allow.expression.holds(&bindings) {
         Ok(true) => {
             trace.add(Stage::Allow, Some(&allow.source), "allow holds");

@@ -41,6 +41,8 @@ pub struct Mapped<'p> {
 /// A sign-in that was let in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
+    /// The provider that vouched.
+    pub provider: String,
     /// Whose account it is.
     pub account: AccountDecision,
     /// The attributes, as mapped from this evidence.
@@ -102,10 +104,13 @@ impl Mapped<'_> {
         let groups = claims::distinct(groups);
         let mut user = profile.clone();
         user.insert("username".to_owned(), account.username.as_str().into());
+        user.insert("groups".to_owned(), groups.clone().into());
         let facts =
             RoleFacts { user: &user, groups: &groups, asserted: &attributes.roles, username: &account.username };
         let granted = grant(policy, provider, &facts, &mut trace);
-        let mut decision = Decision { account, attributes, profile, groups, granted, release: None, trace };
+        let id = provider.id.clone();
+        let mut decision =
+            Decision { provider: id, account, attributes, profile, groups, granted, release: None, trace };
         if let Some(request) = request {
             decision = decision.release(policy, provider, request)?;
         }
@@ -114,20 +119,26 @@ impl Mapped<'_> {
 }
 
 impl Decision {
+    /// The person, as apps may see them.
+    #[must_use]
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            profile: &self.profile,
+            username: &self.account.username,
+            groups: &self.groups,
+            roles: &self.granted.roles,
+            permissions: &self.granted.permissions,
+        }
+    }
+
     fn release(
         mut self,
         policy: &Policy,
         provider: &ProviderPolicy,
         request: &AppRequest<'_>,
     ) -> Result<Self, Refusal> {
-        let subject = Subject {
-            profile: &self.profile,
-            username: &self.account.username,
-            groups: &self.groups,
-            roles: &self.granted.roles,
-            permissions: &self.granted.permissions,
-        };
-        let (released, trace) = release(policy, provider, &subject, request, std::mem::take(&mut self.trace))?;
+        let trace = std::mem::take(&mut self.trace);
+        let (released, trace) = release(policy, provider, &self.subject(), request, trace)?;
         self.release = Some(released);
         self.trace = trace;
         Ok(self)

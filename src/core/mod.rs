@@ -10,8 +10,12 @@ pub mod app;
 pub mod claims;
 pub mod decision;
 pub mod expression;
+pub mod mapping_test;
+pub mod plan;
 pub mod policy;
 pub mod reason;
 pub mod roles;
+#[cfg(test)]
+mod testing;
 pub mod trace;
 pub mod username;

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::expression::Bindings;
 use super::policy::{Policy, ProviderPolicy, RoleRule};
-use super::trace::{Stage, Trace};
-use crate::config::policy::{DefaultRolesWhen, Each};
+use super::trace::{Source, Stage, Trace};
+use crate::config::policy::{DefaultRolesWhen, Each, IgnoreCase};
 
 /// What a user may be.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,7 +38,7 @@ pub struct RoleFacts<'a> {
 pub fn grant(policy: &Policy, provider: &ProviderPolicy, facts: &RoleFacts<'_>, trace: &mut Trace) -> Granted {
     let mut roles = BTreeSet::new();
     let mut system = Vec::new();
-    let asserted = permitted(provider, facts.asserted, trace);
+    let asserted = permitted(policy, provider, facts.asserted, trace);
     assert_roles(policy, provider, &asserted, &mut roles, &mut system, trace);
     apply_rules(policy, provider, facts, &asserted, &mut roles, trace);
     if let Some(user) = policy.declared(facts.username) {
@@ -63,17 +63,13 @@ pub fn grant(policy: &Policy, provider: &ProviderPolicy, facts: &RoleFacts<'_>, 
     Granted { roles: roles.into_iter().collect(), permissions: permissions.into_iter().collect(), system }
 }
 
-/// The asserted roles that `asserted_roles` lets through, in the spelling of their declaration.
-fn permitted(provider: &ProviderPolicy, asserted: &[String], trace: &mut Trace) -> Vec<String> {
+/// The asserted roles that `asserted_roles` lets through.
+fn permitted(policy: &Policy, provider: &ProviderPolicy, asserted: &[String], trace: &mut Trace) -> Vec<String> {
     let Some((permitted, source)) = &provider.asserted_roles else { return asserted.to_vec() };
-    let mut kept = Vec::new();
-    let mut dropped = 0_usize;
-    for role in asserted {
-        match permitted.iter().find(|name| *name == role) {
-            Some(name) => kept.push(name.clone()),
-            None => dropped += 1,
-        }
-    }
+    let folds = policy.ignore_case.contains(&IgnoreCase::Roles);
+    let may = |role: &String| permitted.contains(role) || folds && permitted.iter().any(|p| p.to_lowercase() == *role);
+    let kept: Vec<String> = asserted.iter().filter(|role| may(role)).cloned().collect();
+    let dropped = asserted.len() - kept.len();
     if dropped > 0 {
         trace.add(Stage::Roles, Some(source), format!("{dropped} asserted roles are not among asserted_roles"));
     }
@@ -90,7 +86,7 @@ fn assert_roles(
 ) {
     let mut unknown = 0_usize;
     for role in asserted {
-        if let Some((_, source)) = policy.roles.get(role) {
+        if let Some((role, (_, source))) = declared_role(policy, role) {
             trace.add(Stage::Roles, Some(source), format!("role {role}: asserted by the provider"));
             roles.insert(role.clone());
         } else if provider.create_roles {
@@ -106,6 +102,14 @@ fn assert_roles(
     }
 }
 
+/// The declared role that an asserted name means: with `ignore_case = ["roles"]` the asserted name comes folded.
+fn declared_role<'p>(policy: &'p Policy, name: &str) -> Option<(&'p String, &'p (Vec<String>, Source))> {
+    policy.roles.get_key_value(name).or_else(|| {
+        let folds = policy.ignore_case.contains(&IgnoreCase::Roles);
+        policy.roles.iter().find(|(declared, _)| folds && declared.to_lowercase() == name)
+    })
+}
+
 fn apply_rules(
     policy: &Policy,
     provider: &ProviderPolicy,
@@ -119,9 +123,9 @@ fn apply_rules(
     }
     let mut bindings = Bindings::new(&policy.engine);
     bindings.set_object("user", facts.user);
-    bindings.set("groups", &facts.groups.to_vec().into());
-    bindings.set("roles", &asserted.to_vec().into());
-    bindings.set("provider", &Value::from(provider.id.as_str()));
+    bindings.set_list("groups", facts.groups);
+    bindings.set_list("roles", asserted);
+    bindings.set_text("provider", &provider.id);
     for rule in &policy.role_rules {
         if rule.provider.as_ref().is_some_and(|only| *only != provider.id) {
             continue;

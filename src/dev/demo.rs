@@ -111,7 +111,8 @@ async fn home(State(demo): Shared, headers: HeaderMap) -> Response {
             demo.pages.render(pages::Lang::En, &view)
         }
         Some(tokens) => {
-            let form = |action: &str| pages::PostForm { action: action.to_owned(), csrf: String::new(), fields: Vec::new() };
+            let form =
+                |action: &str| pages::PostForm { action: action.to_owned(), csrf: String::new(), fields: Vec::new() };
             let name = tokens.userinfo.get("name").and_then(Value::as_str).unwrap_or("somebody");
             let view = pages::DemoTokens {
                 user_name: name.to_owned(),

@@ -18,7 +18,9 @@ use crate::core::trace::Refusal;
 use crate::env::RandomUnavailable;
 use crate::rp::BeginParams;
 use crate::snapshot::client::Client;
-use crate::store::model::{Code as StoredCode, Consent as Remembered, Grant, Interaction, Login, Session, TokenHash, User};
+use crate::store::model::{
+    Code as StoredCode, Consent as Remembered, Grant, Interaction, Login, Session, TokenHash, User,
+};
 use crate::store::{SessionView, StoreError};
 
 /// How long a sign-in or a page may take.
@@ -402,7 +404,8 @@ pub async fn ask_consent(
 async fn keep_waiting(cx: &Cx<'_>, waiting: &Waiting, browser: &Browser) -> Result<(String, Vec<SetCookie>), Stop> {
     let id = cx.random().secret()?;
     let (binding, cookies) = binding(cx, browser)?;
-    let data = serde_json::to_value(waiting).map_err(|error| PageError::new(500, "internal_error", error.to_string()))?;
+    let data =
+        serde_json::to_value(waiting).map_err(|error| PageError::new(500, "internal_error", error.to_string()))?;
     let interaction = Interaction {
         id: TokenHash::of(&id),
         browser: TokenHash::of(&binding),

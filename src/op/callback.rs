@@ -189,9 +189,7 @@ async fn write(
     let known = view.linked.as_ref().map(|(_, link)| link);
     let sign_in = SignIn {
         account: match &decision.account.existing {
-            Some(account) => {
-                AccountWrite::Update { user_id: account.id.clone(), profile: decision.profile.clone() }
-            }
+            Some(account) => AccountWrite::Update { user_id: account.id.clone(), profile: decision.profile.clone() },
             None => AccountWrite::Create(user.clone()),
         },
         link: Link {

@@ -86,7 +86,10 @@ fn presented(authorization: Option<&str>, params: &Params) -> Result<Presented, 
         return Err(Unauthenticated { error: OAuthError::new(Code::InvalidClient, text), basic: false });
     }
     let client_id = in_body.ok_or_else(|| Unauthenticated {
-        error: OAuthError::new(Code::InvalidClient, "no client authentication: send HTTP Basic, or client_id with client_secret"),
+        error: OAuthError::new(
+            Code::InvalidClient,
+            "no client authentication: send HTTP Basic, or client_id with client_secret",
+        ),
         basic: authorization.is_some(),
     })?;
     let method = if secret.is_some() { AuthMethod::ClientSecretPost } else { AuthMethod::None };

@@ -106,7 +106,13 @@ pub fn again(cx: &Cx<'_>, user: &User, link: &Link, request: &AppRequest<'_>) ->
 
 /// The trace of a decision, to be kept.
 #[must_use]
-pub fn stored_trace(cx: &Cx<'_>, user_id: Option<String>, client: Option<&str>, provider: &str, trace: &Trace) -> StoredTrace {
+pub fn stored_trace(
+    cx: &Cx<'_>,
+    user_id: Option<String>,
+    client: Option<&str>,
+    provider: &str,
+    trace: &Trace,
+) -> StoredTrace {
     let mut data = trace.to_json();
     if let Some(object) = data.as_object_mut() {
         object.insert("provider".to_owned(), provider.into());

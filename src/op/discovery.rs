@@ -23,7 +23,8 @@ pub fn document<'c>(
     let endpoint = |path: &str| issuer.url_of(path);
     let methods: BTreeSet<&str> =
         clients.iter().flat_map(|client| client.auth_methods.iter().map(|method| method.name())).collect();
-    let methods = if methods.is_empty() { BTreeSet::from(["client_secret_basic", "client_secret_post"]) } else { methods };
+    let methods =
+        if methods.is_empty() { BTreeSet::from(["client_secret_basic", "client_secret_post"]) } else { methods };
     let authenticated: Vec<&str> = methods.iter().copied().filter(|method| *method != "none").collect();
     let grants: BTreeSet<&str> = clients
         .iter()

@@ -176,7 +176,8 @@ async fn keep(cx: &Cx<'_>, waiting: &Waiting, browser: &Browser) -> Result<(Stri
             (secret.clone(), vec![SetCookie::Binding(secret)])
         }
     };
-    let data = serde_json::to_value(waiting).map_err(|error| PageError::new(500, "internal_error", error.to_string()))?;
+    let data =
+        serde_json::to_value(waiting).map_err(|error| PageError::new(500, "internal_error", error.to_string()))?;
     let interaction = Interaction {
         id: TokenHash::of(&id),
         browser: TokenHash::of(&binding),
@@ -247,7 +248,8 @@ async fn sign_out(
     let settings = cx.snapshot.providers.get(&provider).filter(|settings| settings.logout);
     if let Some(settings) = settings {
         let (state, mut more) =
-            keep(cx, &Waiting::ProviderLogout { request: request.clone(), provider: provider.clone() }, browser).await?;
+            keep(cx, &Waiting::ProviderLogout { request: request.clone(), provider: provider.clone() }, browser)
+                .await?;
         let ours = cx.snapshot.issuer.url_of(&format!("{}{provider}", paths::LOGOUT_CALLBACK));
         let names_none = request.back.is_none();
         let back = settings.post_logout_redirect_uri.clone().filter(|_| names_none).unwrap_or(ours);

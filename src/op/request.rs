@@ -173,7 +173,9 @@ pub fn validate(
     let code_challenge = code_challenge(client, params)?;
     let hinted = match text("id_token_hint") {
         None => None,
-        Some(hint) => Some(hinted_sub(&hint).ok_or_else(|| invalid("id_token_hint is not an ID token of this issuer"))?),
+        Some(hint) => {
+            Some(hinted_sub(&hint).ok_or_else(|| invalid("id_token_hint is not an ID token of this issuer"))?)
+        }
     };
     let claims = match text("claims") {
         None => None,
@@ -227,7 +229,9 @@ fn response_mode(params: &Params) -> Result<(), OAuthError> {
 fn response_type(client: &Client, params: &Params) -> Result<(), OAuthError> {
     match params.one("response_type") {
         Ok(Some("code")) => {}
-        Ok(None) => return Err(OAuthError::new(Code::InvalidRequest, "response_type is missing; send response_type=code")),
+        Ok(None) => {
+            return Err(OAuthError::new(Code::InvalidRequest, "response_type is missing; send response_type=code"));
+        }
         _ => return Err(OAuthError::new(Code::UnsupportedResponseType, "response_type must be code")),
     }
     if client.response_types.contains(&ResponseType::Code) && client.may(GrantType::AuthorizationCode) {
@@ -285,9 +289,13 @@ fn code_challenge(client: &Client, params: &Params) -> Result<Option<String>, OA
             invalid("code_challenge_method must be S256: switch the app from plain to S256")
         }
         (Some(challenge), Some("S256")) => {
-            let valid = challenge.len() == 43
-                && challenge.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-            if valid { Ok(Some(challenge.to_owned())) } else { invalid("code_challenge must be 43 characters of base64url") }
+            let valid =
+                challenge.len() == 43 && challenge.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            if valid {
+                Ok(Some(challenge.to_owned()))
+            } else {
+                invalid("code_challenge must be 43 characters of base64url")
+            }
         }
         (Some(_), Some(_)) => invalid("code_challenge_method must be S256"),
     }

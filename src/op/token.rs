@@ -33,9 +33,10 @@ pub async fn token(cx: &Cx<'_>, authorization: Option<&str>, params: &Params) ->
         Some("authorization_code") if client.may(GrantType::AuthorizationCode) => code(cx, client, params).await,
         Some("refresh_token") if client.may(GrantType::RefreshToken) => refresh(cx, client, params).await,
         Some("client_credentials") if client.may(GrantType::ClientCredentials) => credentials(cx, client, params).await,
-        Some("authorization_code" | "refresh_token" | "client_credentials") => {
-            Err(OAuthError::new(Code::UnauthorizedClient, "this client may not use this grant type; see its grant_types"))
-        }
+        Some("authorization_code" | "refresh_token" | "client_credentials") => Err(OAuthError::new(
+            Code::UnauthorizedClient,
+            "this client may not use this grant type; see its grant_types",
+        )),
         Some(_) => Err(OAuthError::new(Code::UnsupportedGrantType, "this grant type is not supported")),
         None => Err(OAuthError::new(Code::InvalidRequest, "grant_type is missing")),
     };
@@ -67,7 +68,8 @@ async fn code(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Value, OA
     let grant = stored.grant.clone();
     let decision = decided(cx, &grant, &grant.scopes, &user, &link).await?;
     let resources = narrowed_resources(&grant, params)?;
-    let refresh = if client.may(GrantType::RefreshToken) { Some(first_refresh_token(cx, client, &grant)?) } else { None };
+    let refresh =
+        if client.may(GrantType::RefreshToken) { Some(first_refresh_token(cx, client, &grant)?) } else { None };
     let (secret, row) = refresh.unzip();
     if cx.store().redeem_code(hash, grant.clone(), row, cx.now).await? == Redeemed::Refused {
         return Err(unusable());
@@ -94,14 +96,22 @@ fn check_code(
     }
     match (&stored.code_challenge, verifier) {
         (None, None) => Ok(()),
-        (None, Some(_)) => Err(invalid_grant("code_verifier came, but the authorization request had no code_challenge")),
-        (Some(_), None) => Err(invalid_grant("code_verifier is missing: the authorization request had a code_challenge")),
+        (None, Some(_)) => {
+            Err(invalid_grant("code_verifier came, but the authorization request had no code_challenge"))
+        }
+        (Some(_), None) => {
+            Err(invalid_grant("code_verifier is missing: the authorization request had a code_challenge"))
+        }
         (Some(challenge), Some(verifier)) => {
             let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes());
             let computed = URL_SAFE_NO_PAD.encode(digest.as_ref());
             let well_formed = (43..=128).contains(&verifier.len());
             let equal = verify_slices_are_equal(computed.as_bytes(), challenge.as_bytes()).is_ok();
-            if well_formed && equal { Ok(()) } else { Err(invalid_grant("code_verifier does not match code_challenge")) }
+            if well_formed && equal {
+                Ok(())
+            } else {
+                Err(invalid_grant("code_verifier does not match code_challenge"))
+            }
         }
     }
 }
@@ -119,7 +129,13 @@ async fn subject_of(cx: &Cx<'_>, grant: &Grant) -> Result<(User, Link), OAuthErr
 }
 
 /// The pipeline's decision for a grant; a refusal is kept and ends the grant's use.
-async fn decided(cx: &Cx<'_>, grant: &Grant, scopes: &[String], user: &User, link: &Link) -> Result<Decision, OAuthError> {
+async fn decided(
+    cx: &Cx<'_>,
+    grant: &Grant,
+    scopes: &[String],
+    user: &User,
+    link: &Link,
+) -> Result<Decision, OAuthError> {
     match decide::again(cx, user, link, &grant_request(grant, scopes)) {
         Ok(decision) => Ok(decision),
         Err(refusal) => Err(refused(cx, grant, refusal).await?),

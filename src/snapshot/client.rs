@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use url::Url;
 
+use crate::config::Config;
 use crate::config::client::{ApplicationType, Client as Declared, Consent, GrantType, Pkce, ResponseType};
 use crate::config::lifetimes::{SigningAlgorithm, SubjectType, Tokens};
 use crate::config::provider::AuthMethod;
 use crate::config::scalar::SecretValue;
-use crate::config::Config;
 use crate::core::policy::default_scopes;
 
 /// A client.
@@ -185,7 +185,8 @@ fn split_port(uri: &str) -> Option<(&str, &str)> {
         }
         None => ("80", rest),
     };
-    let valid_port = port.len() <= 5 && !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let valid_port =
+        port.len() <= 5 && !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
     let valid_path = path.is_empty() || path.starts_with('/');
     (valid_port && valid_path).then_some((host, path))
 }

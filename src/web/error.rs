@@ -32,7 +32,11 @@ pub fn oauth(failure: &Unauthenticated, realm: &str) -> Response {
 #[must_use]
 pub fn bearer(error: &OAuthError, realm: &str) -> Response {
     let mut response = json_error(error);
-    let text = format!("Bearer realm=\"{realm}\", error=\"{}\", error_description=\"{}\"", error.code.name(), error.description);
+    let text = format!(
+        "Bearer realm=\"{realm}\", error=\"{}\", error_description=\"{}\"",
+        error.code.name(),
+        error.description
+    );
     challenge(&mut response, &text);
     response
 }

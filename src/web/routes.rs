@@ -95,26 +95,35 @@ impl Exchange<'_> {
     async fn get(&self, route: &Route) -> Response {
         let (cx, query, browser) = (&self.cx, &self.incoming.query, &self.browser);
         match route {
-            Route::Discovery => {
-                respond::public("application/json", axum::body::Bytes::copy_from_slice(&cx.snapshot.discovery), DOCUMENT_MAX_AGE)
-            }
-            Route::Jwks => {
-                respond::public("application/jwk-set+json", axum::body::Bytes::copy_from_slice(&cx.services.keys.set().jwks()), DOCUMENT_MAX_AGE)
-            }
+            Route::Discovery => respond::public(
+                "application/json",
+                axum::body::Bytes::copy_from_slice(&cx.snapshot.discovery),
+                DOCUMENT_MAX_AGE,
+            ),
+            Route::Jwks => respond::public(
+                "application/jwk-set+json",
+                axum::body::Bytes::copy_from_slice(&cx.services.keys.set().jwks()),
+                DOCUMENT_MAX_AGE,
+            ),
             Route::Authorize => self.outcome(authorize::authorize(cx, query, browser).await),
             Route::Callback(providers) => self.outcome(callback::callback(cx, providers, query, browser).await),
             Route::Userinfo => self.userinfo(None).await,
             Route::EndSession => self.logout(logout::end_session(cx, query, browser).await),
             Route::LogoutCallback(provider) => self.logout(logout::returned(cx, provider, query, browser).await),
-            Route::SignedOut => self.logout(logout::Outcome { next: logout::Next::Done { client: None }, cookies: Vec::new() }),
+            Route::SignedOut => {
+                self.logout(logout::Outcome { next: logout::Next::Done { client: None }, cookies: Vec::new() })
+            }
             Route::Asset(name) => match pages::assets::asset(name) {
                 Some((kind, bytes)) => respond::public(kind, axum::body::Bytes::from_static(bytes), ASSET_MAX_AGE),
                 None => self.error(&PageError::new(404, "not_found", "no such asset")),
             },
             Route::Home => self.home().await,
-            Route::Token | Route::Introspect | Route::Revoke | Route::SignIn | Route::Consent | Route::ConfirmSignOut => {
-                self.method_not_allowed()
-            }
+            Route::Token
+            | Route::Introspect
+            | Route::Revoke
+            | Route::SignIn
+            | Route::Consent
+            | Route::ConfirmSignOut => self.method_not_allowed(),
         }
     }
 
@@ -123,7 +132,9 @@ impl Exchange<'_> {
         match route {
             // These come cross-site, without cookies: a hop by GET on our own site brings them along.
             Route::Authorize | Route::EndSession | Route::Callback(_) => self.hop(),
-            Route::SignIn => self.own_form(|form| async move { self.outcome(authorize::chosen(cx, &form, browser).await) }).await,
+            Route::SignIn => {
+                self.own_form(|form| async move { self.outcome(authorize::chosen(cx, &form, browser).await) }).await
+            }
             Route::Consent => {
                 self.own_form(|form| async move { self.outcome(authorize::consented(cx, &form, browser).await) }).await
             }
@@ -146,9 +157,12 @@ impl Exchange<'_> {
                 let form = self.incoming.form();
                 self.userinfo(form.one("access_token").ok().flatten()).await
             }
-            Route::Discovery | Route::Jwks | Route::LogoutCallback(_) | Route::SignedOut | Route::Asset(_) | Route::Home => {
-                self.method_not_allowed()
-            }
+            Route::Discovery
+            | Route::Jwks
+            | Route::LogoutCallback(_)
+            | Route::SignedOut
+            | Route::Asset(_)
+            | Route::Home => self.method_not_allowed(),
         }
     }
 
@@ -290,7 +304,9 @@ impl Exchange<'_> {
             }
             ResponseMode::Fragment => respond::see_other(&format!("{uri}#{}", encoded())),
             ResponseMode::FormPost => {
-                let Some(action) = WebUri::parse(uri) else { return respond::see_other(&format!("{uri}?{}", encoded())) };
+                let Some(action) = WebUri::parse(uri) else {
+                    return respond::see_other(&format!("{uri}?{}", encoded()));
+                };
                 let fields = answer.fields.iter().map(|(name, value)| pages::Field::new(name, value)).collect();
                 self.page(StatusCode::OK, None, &pages::FormPost { action, fields }, &[uri])
             }
@@ -342,7 +358,8 @@ impl Exchange<'_> {
     fn onward(&self, client: &str) -> Vec<&str> {
         let issuers = self.cx.snapshot.providers.values().map(|settings| settings.issuer());
         let client = self.cx.snapshot.clients.get(client);
-        let uris = client.into_iter().flat_map(|client| client.redirect_uris.iter().chain(&client.post_logout_redirect_uris));
+        let uris =
+            client.into_iter().flat_map(|client| client.redirect_uris.iter().chain(&client.post_logout_redirect_uris));
         issuers.chain(uris.map(String::as_str)).filter(|url| url.starts_with("http://")).chain(["https:"]).collect()
     }
 

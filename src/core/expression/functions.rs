@@ -22,7 +22,7 @@ pub(super) fn engine(tables: &Arc<Tables>) -> Engine {
     let mut context = Context::with_env(Arc::clone(&env));
     let declared = declare(&mut context, tables);
     debug_assert!(declared.is_ok(), "{declared:?}");
-    Engine { context, env }
+    Engine { context, env, tables: Arc::clone(tables) }
 }
 
 fn declare(context: &mut Context<'static, 'static>, tables: &Arc<Tables>) -> Result<(), cel::DeclarationError> {

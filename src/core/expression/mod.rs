@@ -93,6 +93,15 @@ pub struct Compiler {
 pub struct Engine {
     context: Context<'static, 'static>,
     env: Arc<cel::Env>,
+    tables: Arc<Tables>,
+}
+
+impl Engine {
+    /// The lookup tables of this generation.
+    #[must_use]
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
 }
 
 impl fmt::Debug for Engine {
@@ -161,6 +170,16 @@ impl<'e> Bindings<'e> {
     /// Sets a variable. Object members that are null are absent, as `config.md` reads them.
     pub fn set(&mut self, name: &str, value: &Value) {
         self.context.add_variable_from_value(name, value::from_json(value));
+    }
+
+    /// Sets a variable to a string.
+    pub fn set_text(&mut self, name: &str, value: &str) {
+        self.context.add_variable_from_value(name, cel::Value::String(Arc::new(value.to_owned())));
+    }
+
+    /// Sets a variable to a list of strings.
+    pub fn set_list(&mut self, name: &str, items: &[String]) {
+        self.context.add_variable_from_value(name, value::from_strings(items));
     }
 
     /// Sets a variable to an object, without wrapping it in a [`Value`] first.

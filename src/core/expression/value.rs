@@ -26,6 +26,11 @@ pub(super) fn from_json(value: &Value) -> Cel {
     }
 }
 
+/// A list of strings as CEL sees it.
+pub(super) fn from_strings(items: &[String]) -> Cel {
+    Cel::List(Arc::new(items.iter().map(|item| Cel::String(Arc::new(item.clone()))).collect()))
+}
+
 /// A JSON object as CEL sees it; null members are left out.
 pub(super) fn from_object(members: &Object<String, Value>) -> Cel {
     let map: HashMap<Key, Cel> = members

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::super::model::{Code, Consent, Grant, Interaction, Link, Login, RefreshToken, SigningKey, StoredTrace, TokenHash};
+use super::super::model::{
+    Code, Consent, Grant, Interaction, Link, Login, RefreshToken, SigningKey, StoredTrace, TokenHash,
+};
 use super::super::{
     AccountQuery, AccountView, AppSession, GrantView, Person, Redeemed, Result, Rotated, Rotation, SessionView, SignIn,
     SignInWritten, Store,
