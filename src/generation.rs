@@ -15,6 +15,7 @@ use crate::config::origins::OriginRow;
 use crate::config::problem::Problems;
 use crate::config::secrets::{Secrets, read_secrets, read_tables};
 use crate::core::expression::{Compiler, Place};
+use crate::core::mapping_test::run_all;
 use crate::core::trace::Source;
 use crate::snapshot::{BuildProblem, Parts, Snapshot};
 
@@ -178,5 +179,15 @@ fn build_problem(layers: &Layers, problem: BuildProblem) -> crate::config::probl
     }
 }
 
-/// The file's own tests: each that fails is a problem at its place.
-fn run_tests(_snapshot: &Snapshot, _layers: &Layers, _problems: &mut Problems) {}
+/// The file's own tests: each expectation that does not hold is a problem at its place.
+fn run_tests(snapshot: &Snapshot, layers: &Layers, problems: &mut Problems) {
+    for failure in run_all(&snapshot.policy, &snapshot.config) {
+        for difference in &failure.differences {
+            let because = difference.because.iter().map(|line| format!("; because {line}")).collect::<String>();
+            let what = if difference.what.is_empty() { String::new() } else { format!(" {}:", difference.what) };
+            let message = format!("test {:?} fails:{what} got {}{because}", failure.name, difference.got);
+            let problem = layers.error_at_path(&failure.path_of(difference), message);
+            problems.push(problem.found(&difference.got).expected(&difference.expected));
+        }
+    }
+}

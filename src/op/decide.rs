@@ -60,6 +60,7 @@ pub fn facts(view: &AccountView) -> AccountFacts {
     AccountFacts {
         linked: view.linked.as_ref().map(|(user, _)| account(user)),
         declared: view.declared.as_ref().map(account),
+        declared_is_linked: view.declared_is_linked,
         by_email: view.by_email.iter().map(account).collect(),
         taken: view.taken.iter().map(|(key, _)| key.clone()).collect(),
     }

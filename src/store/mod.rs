@@ -73,6 +73,8 @@ pub struct AccountView {
     pub linked: Option<(User, Link)>,
     /// The account of that very username.
     pub declared: Option<User>,
+    /// Whether that account is linked to an account of the same provider and issuer already.
+    pub declared_is_linked: bool,
     /// Accounts whose link carries the verified address.
     pub by_email: Vec<User>,
     /// `username_key`s that equal the wanted one or extend it, with the account's id.

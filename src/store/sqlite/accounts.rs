@@ -19,6 +19,11 @@ pub(super) fn accounts(reader: &Reader<'_>, query: &AccountQuery) -> Result<Acco
     }
     if let Some(username) = &query.declared {
         view.declared = reader.user(sql::USER_BY_NAME, [username])?;
+        if let (Some(user), Some(key)) = (&view.declared, &query.key) {
+            let params = (&user.id, &key.provider, &key.issuer);
+            let found: Option<i64> = one(reader.connection, sql::IS_LINKED, params, |row| Ok(row.get(0)?))?;
+            view.declared_is_linked = found.is_some();
+        }
     }
     if let Some((email, providers)) = &query.email {
         view.by_email = by_email(reader, email, providers)?;

@@ -146,3 +146,6 @@ pub(super) const SWEEPS: &[&str] = &[
     SWEEP_TRACES,
     SWEEP_USED_ONCE,
 ];
+
+/// Whether a user has an account at a provider.
+pub(super) const IS_LINKED: &str = "SELECT 1 FROM links WHERE user_id = ?1 AND provider = ?2 AND issuer = ?3 LIMIT 1";
