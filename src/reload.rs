@@ -55,7 +55,10 @@ pub struct Reloader {
     inputs: Inputs,
     current: Arc<ArcSwap<Snapshot>>,
     status: Arc<ReloadStatus>,
-    fingerprint: Fingerprint,
+    /// What was read for the generation that serves.
+    served: Fingerprint,
+    /// What was read last; nothing where it could not be read.
+    seen: Option<Fingerprint>,
     involved: Involved,
 }
 
@@ -80,7 +83,7 @@ impl Reloader {
         fingerprint: Fingerprint,
         involved: Involved,
     ) -> Self {
-        Self { inputs, current, status, fingerprint, involved }
+        Self { inputs, current, status, seen: Some(fingerprint.clone()), served: fingerprint, involved }
     }
 
     /// Loads, checks and swaps, all or nothing.
@@ -89,14 +92,23 @@ impl Reloader {
         let options = Options { number: old.generation + 1, without_secrets: false };
         let prepared = match prepare(&self.inputs, &Disk, options) {
             Ok(prepared) => prepared,
-            Err(error) => return self.refuse(error.to_string()),
+            Err(error) => {
+                self.seen = None;
+                return self.refuse(error.to_string());
+            }
         };
         let Prepared { problems, layers, involved, fingerprint, snapshot, .. } = prepared;
         self.involved = involved;
-        if fingerprint == self.fingerprint {
+        if self.seen.as_ref() == Some(&fingerprint) {
             return Reloaded::Unchanged;
         }
-        self.fingerprint = fingerprint;
+        self.seen = Some(fingerprint.clone());
+        if fingerprint == self.served {
+            // What serves is back, after something that was refused: no new generation, and no reason for an alarm.
+            tracing::info!(event = "reload", generation = old.generation, "the configuration is again the one that serves");
+            self.status.set(None);
+            return Reloaded::Unchanged;
+        }
         let Some(snapshot) = snapshot else { return self.refuse(problems.render(&layers, false)) };
         let restart = needs_restart(&old.config, &snapshot.config);
         if !restart.is_empty() {
@@ -109,6 +121,7 @@ impl Reloader {
             clients = snapshot.clients.len(), "configuration reloaded"
         );
         self.current.store(Arc::new(snapshot));
+        self.served = fingerprint;
         self.status.set(None);
         Reloaded::Applied(generation)
     }
@@ -220,5 +233,63 @@ impl Watch {
             }
         }
         self.folders = wanted;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    const FILE: &str = r#"
+issuer = "https://sso.example.com"
+[providers.staff]
+issuer = "https://id.corp.example"
+client_id = "countersign"
+client_secret = { file = "secret" }
+[clients.grafana]
+client_secret = { file = "secret" }
+redirect_uris = ["https://grafana.example.com/callback"]
+"#;
+
+    /// A folder with a configuration that serves, and its reloader.
+    fn reloader() -> (tempfile::TempDir, Reloader) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("secret"), "s").unwrap();
+        std::fs::write(folder.path().join("broker.toml"), FILE).unwrap();
+        let inputs = Inputs { main: folder.path().join("broker.toml"), overlays: Vec::new(), environment: BTreeMap::new() };
+        let prepared = prepare(&inputs, &Disk, Options { number: 1, without_secrets: false }).unwrap();
+        let current = Arc::new(ArcSwap::from_pointee(prepared.snapshot.unwrap()));
+        let reloader = Reloader::new(inputs, current, Arc::default(), prepared.fingerprint, prepared.involved);
+        (folder, reloader)
+    }
+
+    #[test]
+    fn d35_a_file_that_was_away_and_is_back_ends_the_alarm() {
+        let (folder, mut reloader) = reloader();
+        let (file, away) = (folder.path().join("broker.toml"), folder.path().join("away.toml"));
+        std::fs::rename(&file, &away).unwrap();
+        assert!(matches!(reloader.reload(), Reloaded::Refused(_)));
+        assert!(reloader.status.failed());
+        std::fs::rename(&away, &file).unwrap();
+        assert_eq!(reloader.reload(), Reloaded::Unchanged);
+        assert!(!reloader.status.failed());
+        assert_eq!(reloader.status.problems(), None);
+    }
+
+    #[test]
+    fn d35_a_broken_file_keeps_the_alarm_until_it_is_mended() {
+        let (folder, mut reloader) = reloader();
+        let file = folder.path().join("broker.toml");
+        std::fs::write(&file, format!("{FILE}\n[unheard_of]\n")).unwrap();
+        assert!(matches!(reloader.reload(), Reloaded::Refused(_)));
+        assert_eq!(reloader.reload(), Reloaded::Unchanged);
+        assert!(reloader.status.failed(), "nothing was mended");
+        std::fs::write(&file, FILE).unwrap();
+        assert_eq!(reloader.reload(), Reloaded::Unchanged);
+        assert!(!reloader.status.failed());
+        std::fs::write(&file, format!("{FILE}scopes = [\"openid\"]\n")).unwrap();
+        assert_eq!(reloader.reload(), Reloaded::Applied(2));
     }
 }
