@@ -181,6 +181,6 @@ test('dev --once signs a person in and prints what came out', async () => {
   assert.match(stdout, /"groups"/)
   assert.match(stdout, /"iss"/)
   const nobody = await run(['dev', '--once', 'nobody-known'], { cwd: folder() })
-  assert.equal(nobody.code, 1)
+  assert.equal(nobody.code, 2)
   assert.match(nobody.stdout + nobody.stderr, /alice/)
 })

@@ -19,11 +19,8 @@ function show(name, value) {
 async function main() {
   if (!location.search.includes('state=')) {
     document.querySelector('#go').onclick = () => manager.signinRedirect()
+    show('signed_in', (await manager.getUser()) !== null)
     return show('ready', true)
-  }
-  if (!location.search.includes('code=')) {
-    await manager.signoutRedirectCallback()
-    return show('signed_out', true)
   }
   const user = await manager.signinRedirectCallback()
   const first = { access: user.access_token, refresh: user.refresh_token }

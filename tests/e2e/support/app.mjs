@@ -91,7 +91,9 @@ export async function refusal(promise) {
   try {
     await promise
   } catch (error) {
-    return error.error ?? error.cause?.error ?? `${error.name}: ${error.message}`
+    // A 401 with a challenge: openid-client reports the challenge, the code is in the body (RFC 6749 §5.2).
+    if (error instanceof client.WWWAuthenticateChallengeError) return (await error.response.json()).error
+    return error.error ?? `${error.name}: ${error.message}`
   }
   return 'not refused'
 }

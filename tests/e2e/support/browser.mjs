@@ -82,7 +82,11 @@ export class Browser {
       const location = response.headers.get('location')
       const text = await response.text()
       if (response.status < 300 || response.status >= 400 || !location) {
-        return new Page(this, { url: next.url, status: response.status, headers: response.headers, body: text })
+        const page = new Page(this, { url: next.url, status: response.status, headers: response.headers, body: text })
+        const refresh = page.root.querySelector('meta[http-equiv=refresh]')?.getAttribute('content')
+        if (!refresh) return page
+        next = { url: new URL(/^0;\s*url=(.*)$/i.exec(refresh)[1], next.url), method: 'GET' }
+        continue
       }
       const same = response.status === 307 || response.status === 308
       next = { url: new URL(location, next.url), method: same ? next.method : 'GET', body: same ? next.body : undefined }

@@ -22,25 +22,39 @@ export function launch({ spki } = {}) {
   })
 }
 
-/** A fresh profile with one page; `problems` collects console errors, CSP violations, script errors, failed requests. */
-export async function visit(browser, options = {}) {
+/**
+ * Runs `steps({ page, context })` with a fresh profile. Fails on any console error, CSP violation, script error or failed
+ * request that `expected` does not match; when a step fails, says where the browser was and what it had to complain about.
+ */
+export async function visit(browser, steps, { expected, ...options } = {}) {
   const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 }, ...options })
   context.setDefaultTimeout(10_000)
   const problems = []
+  const report = (problem) => { if (!expected?.test(problem)) problems.push(problem) }
+  context.on('page', (page) => {
+    page.on('console', (message) => {
+      if (message.type() === 'error' || /Content Security Policy|refused to/i.test(message.text())) report(`console: ${message.text()} (${message.location().url})`)
+    })
+    page.on('pageerror', (error) => report(`script: ${error.message}`))
+    page.on('requestfailed', (request) => {
+      const why = request.failure()?.errorText
+      if (why !== 'net::ERR_ABORTED') report(`request: ${why} ${request.url()}`)
+    })
+  })
   const page = await context.newPage()
-  page.on('console', (message) => {
-    if (message.type() === 'error' || /Content Security Policy|refused to/i.test(message.text())) problems.push(`console: ${message.text()} (${message.location().url})`)
-  })
-  page.on('pageerror', (error) => problems.push(`script: ${error.message}`))
-  page.on('requestfailed', (request) => {
-    const why = request.failure()?.errorText
-    if (why !== 'net::ERR_ABORTED') problems.push(`request: ${why} ${request.url()}`)
-  })
-  return { context, page, problems, close: () => context.close() }
+  try {
+    await steps({ page, context })
+    assert.deepEqual(problems, [])
+  } catch (error) {
+    const shown = await page.locator('body').innerText({ timeout: 1_000 }).catch(() => 'nothing')
+    throw new Error(`${error.message}\nThe page is ${page.url()} and shows:\n${shown}\nThe browser reports: ${problems.join('\n') || 'nothing'}`, { cause: error })
+  } finally {
+    await context.close()
+  }
 }
 
 /** A page of ours as a person meets it, light and dark, wide and on a phone: pictures, no sideways scrolling, axe. */
-export async function inspect(page, name, { browserErrors = [] } = {}) {
+export async function inspect(page, name) {
   mkdirSync(pictures, { recursive: true })
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
@@ -55,7 +69,6 @@ export async function inspect(page, name, { browserErrors = [] } = {}) {
     const serious = violations.filter((violation) => ['serious', 'critical'].includes(violation.impact))
     assert.deepEqual(serious.map(({ id, help, nodes }) => ({ id, help, where: nodes.map((node) => node.html) })), [], `${name}, ${colorScheme}`)
   }
-  assert.deepEqual(browserErrors, [], name)
   await page.setViewportSize({ width: 1280, height: 800 })
   await page.emulateMedia({ colorScheme: 'light' })
 }

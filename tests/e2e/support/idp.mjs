@@ -7,7 +7,7 @@ import Provider from 'oidc-provider'
 import { close, listen } from './net.mjs'
 
 const SCOPES = {
-  openid: ['sub'],
+  openid: ['sub', 'acr', 'amr'],
   profile: ['name', 'given_name', 'family_name', 'preferred_username', 'picture', 'groups', 'roles'],
   email: ['email', 'email_verified'],
 }
@@ -81,7 +81,13 @@ export async function startIdp({ name, port = 0, accounts, brokers, claimsIn = '
   provider.proxy = publicUrl !== undefined
   provider.use(async (ctx, next) => {
     if (!ctx.path.startsWith('/interaction/')) return next()
-    const { uid, params } = await provider.interactionDetails(ctx.req, ctx.res)
+    const { uid, params, prompt } = await provider.interactionDetails(ctx.req, ctx.res)
+    if (prompt.name === 'consent') {
+      // The grant below covers what was asked for; a client that wants the question asked gets the answer at once.
+      await provider.interactionFinished(ctx.req, ctx.res, { consent: {} }, { mergeWithLastSubmission: true })
+      ctx.respond = false
+      return
+    }
     if (ctx.method === 'GET') {
       ctx.body = loginPage(name, uid, params.login_hint)
       return

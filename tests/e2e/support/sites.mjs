@@ -54,15 +54,15 @@ issuer = "${corpUrl}"
 backchannel_url = "http://127.0.0.1:${corp.port}"
 client_id = "countersign"
 client_secret = { file = "corp-secret" }
+asserted_roles = []
 
-# Comes back by a form that a page of another site posts.
 [providers.partner]
 name = "Partner account"
 issuer = "${partnerUrl}"
 backchannel_url = "http://127.0.0.1:${partner.port}"
 client_id = "countersign"
 client_secret = { file = "partner-secret" }
-response_mode = "form_post"
+asserted_roles = []
 
 [clients.web]
 client_name = "Wiki 百科"

@@ -60,12 +60,14 @@ name = "Corporate account"
 issuer = "${corp.issuer}"
 client_id = "countersign"
 client_secret = { file = "corp-secret" }
+asserted_roles = []
 
 [providers.partner]
 name = "Partner account"
 issuer = "${partner.issuer}"
 client_id = "countersign"
 client_secret = { file = "partner-secret" }
+asserted_roles = []
 
 # Confidential, HTTP Basic, any provider.
 [clients.grafana]
@@ -93,6 +95,11 @@ token_endpoint_auth_method = "none"
 redirect_uris = ["${callback('cli')}"]
 providers = ["corp"]
 
+# Confidential, either method; a library that sends its secret as it is.
+[clients.wiki]
+client_secret = { file = "wiki-secret" }
+redirect_uris = ["${callback('wiki')}"]
+
 # Only for some.
 [clients.vault]
 client_secret = { file = "vault-secret" }
@@ -108,8 +115,10 @@ grant_types = []
 export const SECRETS = {
   'corp-secret': 'corp-secret\n',
   'partner-secret': 'partner-secret',
+  // Only what RFC 6749 §2.3.1 asks for, form encoding before Basic, gets this across.
   'grafana-secret': 'grafana secret:+%/ ü',
   'gitlab-secret': 'gitlab-secret',
+  'wiki-secret': 'wiki-secret',
   'vault-secret': 'vault-secret',
   'orders-secret': 'orders-secret',
 }
@@ -119,6 +128,7 @@ export const apps = {
   grafana: { id: 'grafana', secret: SECRETS['grafana-secret'], method: 'client_secret_basic', redirectUri: callback('grafana') },
   gitlab: { id: 'gitlab', secret: SECRETS['gitlab-secret'], method: 'client_secret_post', redirectUri: callback('gitlab') },
   cli: { id: 'cli', method: 'none', redirectUri: callback('cli') },
+  wiki: { id: 'wiki', secret: SECRETS['wiki-secret'], redirectUri: callback('wiki') },
   vault: { id: 'vault', secret: SECRETS['vault-secret'], redirectUri: callback('vault') },
   orders: { id: 'orders-api', secret: SECRETS['orders-secret'], redirectUri: callback('orders-api') },
 }
