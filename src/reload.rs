@@ -105,7 +105,11 @@ impl Reloader {
         self.seen = Some(fingerprint.clone());
         if fingerprint == self.served {
             // What serves is back, after something that was refused: no new generation, and no reason for an alarm.
-            tracing::info!(event = "reload", generation = old.generation, "the configuration is again the one that serves");
+            tracing::info!(
+                event = "reload",
+                generation = old.generation,
+                "the configuration is again the one that serves"
+            );
             self.status.set(None);
             return Reloaded::Unchanged;
         }
@@ -258,7 +262,8 @@ redirect_uris = ["https://grafana.example.com/callback"]
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("secret"), "s").unwrap();
         std::fs::write(folder.path().join("broker.toml"), FILE).unwrap();
-        let inputs = Inputs { main: folder.path().join("broker.toml"), overlays: Vec::new(), environment: BTreeMap::new() };
+        let inputs =
+            Inputs { main: folder.path().join("broker.toml"), overlays: Vec::new(), environment: BTreeMap::new() };
         let prepared = prepare(&inputs, &Disk, Options { number: 1, without_secrets: false }).unwrap();
         let current = Arc::new(ArcSwap::from_pointee(prepared.snapshot.unwrap()));
         let reloader = Reloader::new(inputs, current, Arc::default(), prepared.fingerprint, prepared.involved);

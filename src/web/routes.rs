@@ -357,7 +357,9 @@ impl Exchange<'_> {
     /// the browser on to hosts that nobody here knows: so the answer to a form is a page that leads on by itself.
     fn leave(&self, url: &str) -> Response {
         match WebUri::parse(url) {
-            Some(to) if self.incoming.method == Method::POST => self.page(StatusCode::OK, None, &pages::Onward { to }, &[]),
+            Some(to) if self.incoming.method == Method::POST => {
+                self.page(StatusCode::OK, None, &pages::Onward { to }, &[])
+            }
             _ => respond::see_other(url),
         }
     }
