@@ -86,13 +86,19 @@ impl Reloader {
         let inputs = self.inputs.clone();
         let prepared = match tokio::task::spawn_blocking(move || prepare(&inputs, &Disk, options)).await {
             Ok(Ok(prepared)) => prepared,
-            Ok(Err(error)) => return self.refuse(error.to_string()),
+            Ok(Err(error)) => {
+                self.refused = None;
+                return self.refuse(error.to_string());
+            }
             Err(error) => return self.refuse(format!("the reload broke off: {error}")),
         };
         let Prepared { problems, layers, involved, fingerprint, snapshot, .. } = prepared;
         self.involved = involved;
         if fingerprint == self.serving {
-            // Perhaps after a refusal: what serves is what the files say again.
+            if self.app.reload_status().failed() {
+                let generation = old.generation;
+                tracing::info!(event = "reload", generation, "the configuration is again the one that serves");
+            }
             self.refused = None;
             self.app.reload_status().set(None);
             return Reloaded::Unchanged;
