@@ -46,7 +46,8 @@ pub fn run(args: &TestArgs, environment: &Environment, files: &dyn Files, out: &
         .collect();
     let failed = results.iter().filter(|(.., failure)| failure.is_some()).count();
     if args.json {
-        let tests: Vec<_> = results.iter().map(|(name, place, failure)| to_json(name, place, failure.as_ref())).collect();
+        let tests: Vec<_> =
+            results.iter().map(|(name, place, failure)| to_json(name, place, failure.as_ref())).collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&json!({ "tests": tests, "failed": failed }))?)?;
     } else {
         for (name, place, failure) in &results {
