@@ -13,7 +13,7 @@ use crate::config::load::{Inputs, Involved, Unreadable, load};
 use crate::config::locate::{Layers, Origin};
 use crate::config::origins::OriginRow;
 use crate::config::problem::Problems;
-use crate::config::secrets::{Secrets, read_secrets, read_tables};
+use crate::config::secrets::{Secrets, read_authorities, read_secrets, read_tables};
 use crate::core::expression::{Compiler, Place};
 use crate::core::mapping_test;
 use crate::core::trace::Source;
@@ -110,6 +110,7 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
     let mut compiler = Compiler::new(tables);
     let compile = &mut |place: ExpressionPlace, _: &str, text: &str| compile(&mut compiler, place, text);
     problems.append(check(&loaded, compile));
+    let authorities = loaded.config.as_ref().map(|config| read_authorities(config, &recorder)).unwrap_or_default();
     let fingerprint = recorder.read.into_inner();
     let origins = loaded.origins();
     let (layers, config) = (loaded.layers, loaded.config);
@@ -127,6 +128,7 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
                 hash: short_hash(&fingerprint),
                 config,
                 secrets: &secrets,
+                authorities,
                 compiler: &mut compiler,
                 locate: &locate,
             };

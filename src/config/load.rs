@@ -166,3 +166,7 @@ fn typed(loaded: &mut Loaded, main: &Path) -> Option<Config> {
 pub(super) fn file_source(layers: &mut Layers, path: &Path, text: String) -> u32 {
     layers.add_source(SourceKind::File(path.to_path_buf()), text)
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

@@ -246,12 +246,13 @@ impl Layers {
     fn lookup<'l>(&'l self, steps: &[Step<'_>]) -> Option<(Option<Span>, &'l Node)> {
         let mut found = None;
         for tree in self.trees.iter().rev() {
-            let Some((key, node)) = descend(tree, steps) else { continue };
-            let is_table = matches!(node.data, Data::Table(_));
-            if !is_table {
-                return found.or(Some((key, node)));
+            match descend(tree, steps) {
+                Descent::Found(key, node) if matches!(node.data, Data::Table(_)) => found = Some((key, node)),
+                Descent::Found(key, node) => return found.or(Some((key, node))),
+                // What is replaced as a whole hides all below.
+                Descent::Blocked => return found,
+                Descent::Absent => {}
             }
-            found = Some((key, node));
         }
         found
     }
@@ -390,22 +391,32 @@ impl Layers {
     }
 }
 
-fn descend<'t>(tree: &'t Table, steps: &[Step<'_>]) -> Option<(Option<Span>, &'t Node)> {
-    let (first, rest) = steps.split_first()?;
-    let Step::Key(first) = first else { return None };
-    let entry = tree.get(first.as_ref())?;
+/// What a path leads to in one layer.
+enum Descent<'t> {
+    Found(Option<Span>, &'t Node),
+    /// A value that is no table stands in the way, or the path leads past the end of an array.
+    Blocked,
+    Absent,
+}
+
+fn descend<'t>(tree: &'t Table, steps: &[Step<'_>]) -> Descent<'t> {
+    let Some((Step::Key(first), rest)) = steps.split_first() else { return Descent::Absent };
+    let Some(entry) = tree.get(first.as_ref()) else { return Descent::Absent };
     let (mut key, mut node) = (Some(entry.key), &entry.value);
     for step in rest {
         (key, node) = match (&node.data, step) {
-            (Data::Table(table), Step::Key(name)) => {
-                let entry = table.get(name.as_ref())?;
-                (Some(entry.key), &entry.value)
-            }
-            (Data::Array(items), Step::Index(index)) => (None, items.get(*index)?),
-            _ => return None,
+            (Data::Table(table), Step::Key(name)) => match table.get(name.as_ref()) {
+                Some(entry) => (Some(entry.key), &entry.value),
+                None => return Descent::Absent,
+            },
+            (Data::Array(items), Step::Index(index)) => match items.get(*index) {
+                Some(item) => (None, item),
+                None => return Descent::Blocked,
+            },
+            _ => return Descent::Blocked,
         };
     }
-    Some((key, node))
+    Descent::Found(key, node)
 }
 
 /// What a line of a text that is not TOML may say of a secret: all after the `=` of a key that sounds like one.

@@ -53,6 +53,13 @@ pub fn read_tables(loaded: &Loaded, files: &dyn Files) -> (Tables, Problems) {
     (tables, reader.problems)
 }
 
+/// Reads the certificate authorities of providers: provider id → PEM. A file that can't be read is reported by
+/// [`read_secrets`].
+pub fn read_authorities(config: &Config, files: &dyn Files) -> BTreeMap<String, Vec<u8>> {
+    let named = config.providers.iter().filter_map(|(id, provider)| Some((id, provider.ca.as_ref()?)));
+    named.filter_map(|(id, path)| Some((id.clone(), files.read(path).ok()?))).collect()
+}
+
 /// Calls `visit` with every secret of a configuration and its path.
 pub(super) fn each_secret(config: &Config, visit: &mut dyn FnMut(&At<'_>, &Secret)) {
     let mut one = |at: &At<'_>, secret: Option<&Secret>| {

@@ -274,7 +274,8 @@ pub async fn live_session(cx: &Cx<'_>, browser: &Browser) -> Result<Option<Sessi
 
 /// Whether a live session answers this request without a new sign-in (OIDC Core §3.1.2.1, §3.1.2.3).
 fn session_serves(cx: &Cx<'_>, client: &Client, request: &AuthorizeRequest, view: &SessionView) -> bool {
-    let fresh = request.max_age.is_none_or(|age| cx.now - view.session.auth_time <= age && age > 0);
+    let within = |age: i64| view.session.auth_time.is_some_and(|time| age > 0 && cx.now - time <= age);
+    let fresh = request.max_age.is_none_or(within) && (!client.require_auth_time || view.session.auth_time.is_some());
     let same_user = request.hinted_sub.as_ref().is_none_or(|sub| *sub == decide::subject(client, &view.user));
     let accepted = cx
         .snapshot

@@ -186,6 +186,12 @@ pub fn validate(
                 .ok_or_else(|| invalid("claims must be a JSON object (OIDC Core 5.5)"))?,
         ),
     };
+    let wanted_sub = |member: &str| {
+        let value = claims.as_ref()?.get(member)?.get("sub")?.get("value")?;
+        value.as_str().map(str::to_owned)
+    };
+    // OIDC Core §5.5.1: a `sub` asked for by value must be the one who is signed in, as with a hint.
+    let hinted = hinted.or_else(|| wanted_sub("id_token")).or_else(|| wanted_sub("userinfo"));
     let acr_values = text("acr_values")
         .or_else(|| (!client.default_acr_values.is_empty()).then(|| client.default_acr_values.join(" ")));
     Ok(AuthorizeRequest {

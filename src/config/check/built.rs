@@ -49,9 +49,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("providers.*.preset", Not(&["generic", "keycloak"])),
     ("providers.*.token_endpoint_auth_method", Is(STRONG_METHODS)),
     ("providers.*.client_key", Set),
-    ("providers.*.proxy", Set),
-    ("providers.*.ca", Set),
-    ("providers.*.response_mode", Is(&["form_post"])),
     ("providers.*.introspect", On),
     ("clients.*.security_profile", Is(&["fapi2"])),
     (
@@ -68,7 +65,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("clients.*.jwks", Set),
     ("clients.*.jwks_uri", Set),
     ("clients.*.sector_identifier_uri", Set),
-    ("clients.*.userinfo_signed_response_alg", Set),
     ("clients.*.request_object_signing_alg", Set),
     ("clients.*.request_uris", Set),
     ("clients.*.require_pushed_authorization_requests", On),

@@ -27,9 +27,6 @@ pub(super) fn check(context: &mut Context<'_>) {
     if config.limits.body.bytes() == 0 {
         context.must(&limits.key("body"), "more than nothing", "\"0B\"");
     }
-    if config.limits.parallel_sign_ins == 0 {
-        context.must(&limits.key("parallel_sign_ins"), "at least 1", 0);
-    }
 }
 
 fn listeners(context: &mut Context<'_>) {

@@ -97,8 +97,7 @@ CREATE TABLE grants (
     revoked_at INTEGER,
     expires_at INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX grants_user ON grants (user_id, client) WHERE user_id IS NOT NULL;
-CREATE INDEX grants_session ON grants (sso_session) WHERE sso_session IS NOT NULL;
+CREATE INDEX grants_user ON grants (user_id, sso_session, client) WHERE user_id IS NOT NULL;
 CREATE INDEX grants_expires ON grants (expires_at);
 
 -- successor is the token that followed, sealed, while it may be handed out again, which is until successor_until.
