@@ -193,7 +193,7 @@ level = "'admin' in roles ? 'A' : 'V'"
             id: format!("session-{name}"),
             user_id: user.id.clone(),
             link: key.clone(),
-            auth_time: 1,
+            auth_time: Some(1),
             acr: None,
             amr: Vec::new(),
             upstream_id_token: None,
