@@ -34,13 +34,7 @@ impl Broker {
     }
 
     /// Another process on the same store.
-    pub(crate) async fn again(
-        &self,
-        toml: &str,
-        overlays: &[&str],
-        clock: &Arc<ManualClock>,
-        net: &Arc<Net>,
-    ) -> Self {
+    pub(crate) async fn again(&self, toml: &str, overlays: &[&str], clock: &Arc<ManualClock>, net: &Arc<Net>) -> Self {
         Self::on(Arc::clone(&self.store), snapshot(toml, overlays, 1), clock, net).await
     }
 
@@ -50,6 +44,7 @@ impl Broker {
             random: Arc::new(SystemRandomness::default()),
             store: Arc::clone(&store),
             http: Arc::clone(net) as _,
+            shadow: None,
         };
         Self { app: App::new(parts, snapshot).await.unwrap(), store }
     }

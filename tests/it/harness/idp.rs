@@ -299,14 +299,7 @@ impl Idp {
         }
     }
 
-    fn tokens(
-        &self,
-        script: &Script,
-        sub: &str,
-        nonce: Option<&str>,
-        auth_time: Option<i64>,
-        offline: bool,
-    ) -> Answer {
+    fn tokens(&self, script: &Script, sub: &str, nonce: Option<&str>, auth_time: Option<i64>, offline: bool) -> Answer {
         let now = self.clock.now();
         let mut state = self.state();
         state.serial += 1;
@@ -375,7 +368,12 @@ impl Net {
     }
 
     fn find(&self, url: &str) -> Option<&Idp> {
-        self.idps.iter().find(|idp| url.strip_prefix(idp.issuer.as_str()).is_some_and(|rest| rest.starts_with('/') || rest.is_empty())).map(AsRef::as_ref)
+        self.idps
+            .iter()
+            .find(|idp| {
+                url.strip_prefix(idp.issuer.as_str()).is_some_and(|rest| rest.starts_with('/') || rest.is_empty())
+            })
+            .map(AsRef::as_ref)
     }
 
     /// Every URL that the broker asked for.
