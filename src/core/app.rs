@@ -99,6 +99,14 @@ impl Subject<'_> {
     }
 }
 
+/// What upstream claims say about how the user signed in: `acr` and `amr` (OIDC Core §2).
+#[must_use]
+pub fn authentication(claims: &Map<String, Value>) -> (Option<String>, Vec<String>) {
+    let acr = claims.get("acr").and_then(Value::as_str).map(str::to_owned);
+    let amr = claims.get("amr").and_then(|amr| super::policy::string_list(amr).ok());
+    (acr, amr.unwrap_or_default())
+}
+
 /// Decides whether the app may be used and what it gets.
 ///
 /// # Errors

@@ -8,6 +8,7 @@
 //! evaluation sees only its [`Bindings`]; there is no I/O and no clock.
 
 mod bounds;
+mod facts;
 mod functions;
 mod names;
 mod value;
@@ -20,6 +21,7 @@ use cel::{Context, ExecutionError, IdedExpr};
 use serde_json::Value;
 
 pub use bounds::Limit;
+pub use facts::Facts;
 
 /// Lookup tables by id: what `lookup('id')` reads.
 pub type Tables = BTreeMap<String, BTreeMap<String, String>>;
