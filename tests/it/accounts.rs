@@ -122,7 +122,9 @@ async fn wrong_types_refuse_with_a_reason_never_with_a_server_error() {
         assert_eq!(reply.status, 403, "{change}: {reply}");
         reply.assert_error_page(403, "claim_mapping_failed");
     }
-    for change in [json!({ "groups": null }), json!({ "groups": "staff" }), json!({ "groups": [] }), json!({ "name": null })] {
+    for change in
+        [json!({ "groups": null }), json!({ "groups": "staff" }), json!({ "groups": [] }), json!({ "name": null })]
+    {
         assert!(attempt(&app, "staff", &with(alice(), change.clone())).await.location().contains("code="), "{change}");
     }
 }
@@ -136,7 +138,8 @@ async fn a_single_group_is_a_list_of_one() {
 /// Bob at `staff` owns the address; somebody with other claims comes from `partner`.
 async fn joined(linking: &str, claims_of_the_other: &Value) -> (Reply, String, TestApp) {
     let app = TestApp::with(&format!("{WITH_PARTNER}{linking}")).await;
-    let victim = json!({ "sub": "v", "preferred_username": "victim", "email": "victim@corp.example", "email_verified": true });
+    let victim =
+        json!({ "sub": "v", "preferred_username": "victim", "email": "victim@corp.example", "email_verified": true });
     let (_, tokens) = {
         let mut browser = Browser::new();
         let request = Authorize::of("app").set("provider", "staff");
@@ -191,7 +194,8 @@ async fn d03_linking_needs_the_other_side_verified_and_the_direction_declared() 
     let app = TestApp::with(&format!("{WITH_PARTNER}{LINKED}")).await;
     let victim = json!({ "sub": "v", "preferred_username": "victim", "email": "victim@corp.example" });
     let sub = claims(&app, "staff", &victim).await["sub"].clone();
-    let other = json!({ "sub": "a", "preferred_username": "attacker", "email": "victim@corp.example", "email_verified": true });
+    let other =
+        json!({ "sub": "a", "preferred_username": "attacker", "email": "victim@corp.example", "email_verified": true });
     assert_ne!(claims(&app, "partner", &other).await["sub"], sub);
 
     // Declared on partner, to join staff's accounts: not the other way round.
@@ -230,7 +234,10 @@ groups = ["local"]
 
 #[tokio::test]
 async fn providers_may_create_no_users() {
-    let app = TestApp::with("[providers.staff]\ncreate_users = false\n[users.alice]\nlinks = [{ provider = \"staff\", sub = \"1\" }]\n").await;
+    let app = TestApp::with(
+        "[providers.staff]\ncreate_users = false\n[users.alice]\nlinks = [{ provider = \"staff\", sub = \"1\" }]\n",
+    )
+    .await;
     claims(&app, "staff", &alice()).await;
     attempt(&app, "staff", &bob()).await.assert_error_page(403, "user_not_declared");
 }

@@ -3,9 +3,7 @@
 use serde_json::json;
 
 use crate::harness::jwt::claims_of;
-use crate::harness::{
-    Auth, Authorize, Browser, Form, IDP, ISSUER, Reply, START, TestApp, WITH_PARTNER, alice, bob,
-};
+use crate::harness::{Auth, Authorize, Browser, Form, IDP, ISSUER, Reply, START, TestApp, WITH_PARTNER, alice, bob};
 
 async fn open(app: &TestApp, request: Authorize) -> Reply {
     Browser::new().open(app, &request.url(app)).await
@@ -136,7 +134,8 @@ async fn response_modes() {
     app.tokens("app", &fragment).await;
 
     let odd = "\"><script>alert(1)</script>&x=y";
-    let page = browser.open(&app, &Authorize::of("app").set("response_mode", "form_post").set("state", odd).url(&app)).await;
+    let page =
+        browser.open(&app, &Authorize::of("app").set("response_mode", "form_post").set("state", odd).url(&app)).await;
     assert_eq!(page.status, 200);
     let form = &Form::all(&page.text())[0];
     assert_eq!(form.action, "https://app.example/cb");
@@ -178,7 +177,8 @@ async fn scopes_are_granted_as_far_as_the_client_may_have_them() {
 #[tokio::test]
 async fn without_openid_it_is_plain_oauth() {
     let app = TestApp::base().await;
-    let tokens = app.sign_in_with(&mut Browser::new(), &Authorize::of("app").set("scope", "email groups"), &alice()).await;
+    let tokens =
+        app.sign_in_with(&mut Browser::new(), &Authorize::of("app").set("scope", "email groups"), &alice()).await;
     assert_eq!(tokens.body["scope"], "email groups");
     assert!(tokens.body.get("id_token").is_none());
     app.userinfo(tokens.access()).await.assert_json_error(403, "insufficient_scope");
@@ -266,10 +266,7 @@ async fn max_age_zero_always_asks_again() {
     let (mut browser, _) = app.sign_in("app", &alice()).await;
     let request = Authorize::of("app").set("max_age", "0");
     assert!(browser.open(&app, &request.url(&app)).await.location().starts_with(IDP));
-    browser
-        .open(&app, &request.set("prompt", "none").url(&app))
-        .await
-        .assert_app_error("app", "login_required");
+    browser.open(&app, &request.set("prompt", "none").url(&app)).await.assert_app_error("app", "login_required");
 }
 
 #[tokio::test]
@@ -385,7 +382,8 @@ async fn the_claims_parameter_asks_for_single_claims() {
 #[tokio::test]
 async fn the_claims_parameter_releases_nothing_beyond_the_clients_scopes() {
     let app = TestApp::with("clients.app.scopes = [\"openid\"]").await;
-    let claims = json!({ "id_token": { "email": null, "groups": null }, "userinfo": { "email": { "essential": true } } });
+    let claims =
+        json!({ "id_token": { "email": null, "groups": null }, "userinfo": { "email": { "essential": true } } });
     let request = Authorize::of("app").set("claims", &claims.to_string());
     let tokens = app.sign_in_with(&mut Browser::new(), &request, &alice()).await;
     assert!(!tokens.claims().contains_key("email") && !tokens.claims().contains_key("groups"));
@@ -396,7 +394,8 @@ async fn the_claims_parameter_releases_nothing_beyond_the_clients_scopes() {
 async fn a_requested_subject_must_be_the_one_that_signs_in() {
     let app = TestApp::base().await;
     let (mut browser, tokens) = app.sign_in("app", &alice()).await;
-    let asking = |sub: &str| Authorize::of("app").set("claims", &json!({ "id_token": { "sub": { "value": sub } } }).to_string());
+    let asking =
+        |sub: &str| Authorize::of("app").set("claims", &json!({ "id_token": { "sub": { "value": sub } } }).to_string());
     let reply = browser.open(&app, &asking(&tokens.sub()).set("prompt", "none").url(&app)).await;
     app.tokens("app", &reply).await;
     let reply = browser.open(&app, &asking("somebody-else").set("prompt", "none").url(&app)).await;
@@ -470,11 +469,15 @@ scopes = ["openid", "orders:read"]
     let tokens = app.tokens("app", &answer).await;
     assert_eq!(claims_of(tokens.access())["aud"], json!([orders, "https://api.example.com/bills"]));
     let narrowed = app
-        .token(&Auth::of("app"), &[("grant_type", "refresh_token"), ("refresh_token", tokens.refresh()), ("resource", orders)])
+        .token(
+            &Auth::of("app"),
+            &[("grant_type", "refresh_token"), ("refresh_token", tokens.refresh()), ("resource", orders)],
+        )
         .await;
     assert_eq!(claims_of(narrowed.json()["access_token"].as_str().unwrap())["aud"], orders);
     let next = narrowed.json()["refresh_token"].as_str().unwrap().to_owned();
-    let widened = [("grant_type", "refresh_token"), ("refresh_token", &next), ("resource", "https://elsewhere.example")];
+    let widened =
+        [("grant_type", "refresh_token"), ("refresh_token", &next), ("resource", "https://elsewhere.example")];
     app.token(&Auth::of("app"), &widened).await.assert_json_error(400, "invalid_target");
 
     open(&app, Authorize::of("other").set("resource", orders)).await.assert_app_error("other", "invalid_target");

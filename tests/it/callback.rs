@@ -83,7 +83,10 @@ async fn d05_the_issuer_of_the_response_is_checked_before_any_call() {
     let app = TestApp::base().await;
     let mut browser = Browser::new();
     let callback = app.at_provider(&mut browser, &Authorize::of("app"), &alice()).await;
-    browser.open(&app, &format!("{callback}&iss=https://evil.example")).await.assert_error_page(400, "response_invalid");
+    browser
+        .open(&app, &format!("{callback}&iss=https://evil.example"))
+        .await
+        .assert_error_page(400, "response_invalid");
 
     app.idp().script(|script| script.iss_in_response = true);
     app.wait(24 * 3600);
@@ -152,7 +155,8 @@ async fn d06_unsigned_and_misshapen_tokens_are_refused() {
         format!("{}.{}.{}", parts[0], encode(b"[]"), parts[2]),
     ] {
         let shown = token.clone();
-        app.idp().edit_token_response(move |response| drop(response.insert("id_token".to_owned(), token.clone().into())));
+        app.idp()
+            .edit_token_response(move |response| drop(response.insert("id_token".to_owned(), token.clone().into())));
         let reply = attempt(&app).await;
         assert_eq!(reply.status, 400, "{shown}: {reply}");
         reply.assert_error_page(400, "token_invalid");
@@ -186,7 +190,8 @@ async fn d07_keys_in_the_token_are_ignored_and_nothing_is_fetched() {
     // Beside a good signature they change nothing.
     app.idp().script(|script| {
         script.signing = Signing::Rs256;
-        script.header = json!({ "jku": "https://evil.example/jwks", "x5u": "https://evil.example" }).as_object().unwrap().clone();
+        script.header =
+            json!({ "jku": "https://evil.example/jwks", "x5u": "https://evil.example" }).as_object().unwrap().clone();
     });
     assert!(attempt(&app).await.location().contains("code="));
     assert!(app.net.asked().iter().all(|url| url.starts_with(IDP)));
@@ -376,7 +381,8 @@ async fn a_redirect_uri_that_is_taken_away_meanwhile_gets_no_code() {
 
 #[tokio::test]
 async fn providers_may_share_a_callback_when_they_name_themselves() {
-    let shared = format!("providers.staff.redirect_path = \"/auth/oidc\"\n{WITH_PARTNER}redirect_path = \"/auth/oidc\"\n");
+    let shared =
+        format!("providers.staff.redirect_path = \"/auth/oidc\"\n{WITH_PARTNER}redirect_path = \"/auth/oidc\"\n");
     let app = TestApp::with(&shared).await;
     for idp in [app.idp(), app.partner()] {
         idp.script(|script| script.iss_in_response = true);

@@ -71,8 +71,12 @@ async fn d02_an_interaction_is_of_one_browser_and_its_parameters_are_stored() {
     let form = Form::all(&page.text()).remove(0);
 
     // Another browser, with and without a session of its own.
-    Browser::new().submit_form(&app, &form, &[("decision", "allow")]).await.assert_error_page(403, "login_other_browser");
-    let (mut victim, _) = app.sign_in("other", &with(alice(), serde_json::json!({ "sub": "9", "preferred_username": "v" }))).await;
+    Browser::new()
+        .submit_form(&app, &form, &[("decision", "allow")])
+        .await
+        .assert_error_page(403, "login_other_browser");
+    let (mut victim, _) =
+        app.sign_in("other", &with(alice(), serde_json::json!({ "sub": "9", "preferred_username": "v" }))).await;
     victim.submit_form(&app, &form, &[("decision", "allow")]).await.assert_error_page(403, "login_other_browser");
     // Made up, or none.
     let unknown = [("csrf", "made-up"), ("decision", "allow")];

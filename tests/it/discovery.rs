@@ -45,7 +45,12 @@ async fn the_document_says_what_works_and_nothing_else() {
     for claim in ["sub", "iss", "email", "groups", "preferred_username"] {
         assert!(list("claims_supported").contains(&json!(claim)), "{claim}");
     }
-    for absent in ["registration_endpoint", "device_authorization_endpoint", "pushed_authorization_request_endpoint", "check_session_iframe"] {
+    for absent in [
+        "registration_endpoint",
+        "device_authorization_endpoint",
+        "pushed_authorization_request_endpoint",
+        "check_session_iframe",
+    ] {
         assert!(document.get(absent).is_none(), "{absent}");
     }
     for (name, value) in document.as_object().unwrap() {
@@ -119,7 +124,9 @@ async fn keys_are_published_without_their_private_parts() {
 
 #[tokio::test]
 async fn rotated_keys_go_on_verifying_until_the_last_token_is_gone() {
-    let app = TestApp::with("keys.rotate_every = \"30d\"\nsession = { max_inactive = \"90d\", max_lifetime = \"90d\" }").await;
+    let app =
+        TestApp::with("keys.rotate_every = \"30d\"\nsession = { max_inactive = \"90d\", max_lifetime = \"90d\" }")
+            .await;
     app.broker.housekeeping().await;
     app.wait(30 * 86_400 - 60);
     app.broker.housekeeping().await;
@@ -146,7 +153,9 @@ async fn call(app: &TestApp, origin: &str, method: Method, path: &str) -> Reply 
 
 #[tokio::test]
 async fn cors_opens_public_documents_to_all_and_endpoints_to_the_apps() {
-    let app = TestApp::with("clients.spa.allowed_origins = [\"https://admin.spa.example\"]\nclients.other.enabled = false").await;
+    let app =
+        TestApp::with("clients.spa.allowed_origins = [\"https://admin.spa.example\"]\nclients.other.enabled = false")
+            .await;
     let allowed = |reply: &Reply| reply.header("access-control-allow-origin").to_owned();
     for path in [CONFIGURATION, "/oauth2/jwks"] {
         assert_eq!(allowed(&call(&app, "https://anywhere.example", Method::GET, path).await), "*");
@@ -160,7 +169,13 @@ async fn cors_opens_public_documents_to_all_and_endpoints_to_the_apps() {
             assert!(reply.header("vary").contains("Origin"));
             assert!(reply.header("access-control-expose-headers").contains("WWW-Authenticate"));
         }
-        for origin in ["https://evil.example", "https://spa.example.evil.example", "http://spa.example", "null", "https://other.example"] {
+        for origin in [
+            "https://evil.example",
+            "https://spa.example.evil.example",
+            "http://spa.example",
+            "null",
+            "https://other.example",
+        ] {
             assert_eq!(allowed(&call(&app, origin, method.clone(), path).await), "", "{path} {origin}");
         }
     }

@@ -69,8 +69,12 @@ async fn d20_a_form_of_ours_posted_from_elsewhere_is_refused() {
     let mut browser = Browser::new();
     let page = app.through_provider(&mut browser, &Authorize::of("app"), &alice()).await;
     let form = Form::all(&page.text()).remove(0);
-    let fields: Vec<(&str, &str)> =
-        form.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain([("decision", "allow")]).collect();
+    let fields: Vec<(&str, &str)> = form
+        .fields
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .chain([("decision", "allow")])
+        .collect();
     let url = app.absolute(&form.action);
     for headers in [
         &[("origin", "https://evil.example")][..],
@@ -184,7 +188,9 @@ domains = ["corp.example"]
     // What a provider says is no markup either.
     app.idp().edit_id_token(|claims| drop(claims.insert("preferred_username".to_owned(), json!([SCRIPT]))));
     let mut other = Browser::new();
-    let refused = app.through_provider(&mut other, &request.set("provider", "staff"), &with(person, json!({ "sub": "77" }))).await;
+    let refused = app
+        .through_provider(&mut other, &request.set("provider", "staff"), &with(person, json!({ "sub": "77" })))
+        .await;
     refused.assert_error_page(403, "claim_mapping_failed");
     assert_inert(&refused);
 }
@@ -192,7 +198,8 @@ domains = ["corp.example"]
 #[tokio::test]
 async fn d21_a_preset_session_cookie_is_replaced_at_sign_in() {
     let app = TestApp::base().await;
-    let (attacker, _) = app.sign_in("app", &with(alice(), json!({ "sub": "666", "preferred_username": "mallory" }))).await;
+    let (attacker, _) =
+        app.sign_in("app", &with(alice(), json!({ "sub": "666", "preferred_username": "mallory" }))).await;
     let (name, planted) = attacker.session().unwrap();
     let mut victim = Browser::new();
     victim.cookies.insert(name.clone(), planted.clone());

@@ -99,7 +99,8 @@ async fn post_works_as_get() {
 async fn d29_bad_hints_and_unregistered_addresses_are_pages() {
     let app = TestApp::base().await;
     let (mut browser, tokens) = app.sign_in("app", &alice()).await;
-    let foreign = sign(Signing::Rs256, &header(Signing::Rs256), &json!({ "iss": ISSUER, "sub": tokens.sub(), "aud": "app" }));
+    let foreign =
+        sign(Signing::Rs256, &header(Signing::Rs256), &json!({ "iss": ISSUER, "sub": tokens.sub(), "aud": "app" }));
     let (head, _) = tokens.id().rsplit_once('.').unwrap();
     for hint in ["x", &foreign, &format!("{head}."), &format!("{head}.AAAA")] {
         let reply = browser.open(&app, &logout(&[("id_token_hint", hint), ("post_logout_redirect_uri", BYE)])).await;

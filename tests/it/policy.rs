@@ -26,7 +26,9 @@ async fn d00_conditions_that_can_not_be_decided_refuse() {
         let app = TestApp::with(&format!("providers.staff.allow = \"{allow}\"")).await;
         attempt(&app, &alice()).await.assert_error_page(403, "not_allowed");
     }
-    for require in ["'a' in user.no_such_attribute", "!('x' in user.no_such)", "user.name", "groups[9] == 'x'", "amr == 'mfa'"] {
+    for require in
+        ["'a' in user.no_such_attribute", "!('x' in user.no_such)", "user.name", "groups[9] == 'x'", "amr == 'mfa'"]
+    {
         let app = TestApp::with(&format!("clients.app.require = \"{require}\"")).await;
         attempt(&app, &alice()).await.assert_error_page(403, "client_requirement_not_met");
     }
@@ -150,7 +152,8 @@ async fn ten_thousand_groups_are_bounded_work() {
     let app = TestApp::with(ROLES).await;
     let groups: Vec<String> = (0..10_000).map(|n| format!("group-{n:05}")).collect();
     let person = with(alice(), json!({ "groups": groups }));
-    let tokens = app.sign_in_with(&mut Browser::new(), &Authorize::of("app").set("scope", "openid groups"), &person).await;
+    let tokens =
+        app.sign_in_with(&mut Browser::new(), &Authorize::of("app").set("scope", "openid groups"), &person).await;
     assert_eq!(tokens.claims()["groups"].as_array().unwrap().len(), 10_000);
     assert_eq!(app.userinfo(tokens.access()).await.json()["groups"].as_array().unwrap().len(), 10_000);
 }

@@ -81,7 +81,8 @@ token_endpoint_auth_method = "none"
 redirect_uris = ["http://127.0.0.1/cb", "http://[::1]/cb", "com.example.app:/cb"]
 "#;
     let app = TestApp::with(native).await;
-    let open = async |uri: &str| Browser::new().open(&app, &Authorize::of("native").set("redirect_uri", uri).url(&app)).await;
+    let open =
+        async |uri: &str| Browser::new().open(&app, &Authorize::of("native").set("redirect_uri", uri).url(&app)).await;
     for uri in ["http://127.0.0.1/cb", "http://127.0.0.1:51004/cb", "http://[::1]:1/cb", "com.example.app:/cb"] {
         assert_eq!(open(uri).await.status, 303, "{uri}");
     }

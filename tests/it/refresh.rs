@@ -6,9 +6,7 @@ use countersign::outbound::OutboundError;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::{
-    Answer, Auth, Authorize, BASE, Browser, START, TestApp, Tokens, alice, claims_of, with,
-};
+use crate::harness::{Answer, Auth, Authorize, BASE, Browser, START, TestApp, Tokens, alice, claims_of, with};
 
 const OFFLINE: &str = "openid profile email groups offline_access";
 
@@ -208,7 +206,10 @@ async fn d38_a_refresh_of_a_provider_that_is_gone_is_refused_and_revives_with_it
         app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
         app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
     }
-    browser.open(&app, &Authorize::of("app").set("prompt", "none").url(&app)).await.assert_app_error("app", "login_required");
+    browser
+        .open(&app, &Authorize::of("app").set("prompt", "none").url(&app))
+        .await
+        .assert_app_error("app", "login_required");
     app.reload(BASE, &[]);
     next(&app, offline.refresh()).await;
     next(&app, bound.refresh()).await;
@@ -303,9 +304,7 @@ async fn an_answer_about_somebody_else_is_not_taken() {
 async fn new_claims_meet_the_policy() {
     let (app, tokens) = asking("").await;
     let more = "providers.staff.allow = \"'staff' in claims.groups\"";
-    let overlay = format!(
-        "{more}\n[providers.staff.on_refresh]\nclaims = \"upstream\"\nmax_age = \"15m\"\n"
-    );
+    let overlay = format!("{more}\n[providers.staff.on_refresh]\nclaims = \"upstream\"\nmax_age = \"15m\"\n");
     app.reload(BASE, &[&overlay]);
     app.idp().knows(&with(alice(), json!({ "groups": ["leavers"] })));
     app.wait(900);

@@ -30,11 +30,17 @@ async fn lifetimes_bind_what_is_new() {
     let app = TestApp::base().await;
     let (mut browser, tokens) = app.sign_in("app", &alice()).await;
     let answer = browser.open(&app, &Authorize::of("app").url(&app)).await;
-    app.reload(BASE, &["tokens.authorization_code = \"10s\"\nsession.max_lifetime = \"10m\"\nsession.max_inactive = \"10m\""]);
+    app.reload(
+        BASE,
+        &["tokens.authorization_code = \"10s\"\nsession.max_lifetime = \"10m\"\nsession.max_inactive = \"10m\""],
+    );
     app.wait(50);
     assert_eq!(app.redeem("app", &answer.param("code")).await.status, 200, "the code lives as long as it was made for");
     app.wait(900);
-    assert!(browser.open(&app, &Authorize::of("app").url(&app)).await.location().contains("code="), "so does the session");
+    assert!(
+        browser.open(&app, &Authorize::of("app").url(&app)).await.location().contains("code="),
+        "so does the session"
+    );
     assert_eq!(app.refresh("app", tokens.refresh()).await.status, 200);
 }
 

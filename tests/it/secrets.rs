@@ -36,7 +36,8 @@ impl<'a> MakeWriter<'a> for Log {
 fn capture() {
     static CAPTURED: OnceLock<()> = OnceLock::new();
     CAPTURED.get_or_init(|| {
-        let subscriber = tracing_subscriber::fmt().with_writer(Log).with_max_level(tracing::Level::TRACE).json().finish();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(Log).with_max_level(tracing::Level::TRACE).json().finish();
         tracing::subscriber::set_global_default(subscriber).unwrap();
     });
 }
@@ -70,7 +71,8 @@ async fn d40_canaries_are_in_no_log_page_cookie_or_url() {
     let answer = browser.open(&app, &callback).await;
     let code = answer.param("code");
     let tokens = app.tokens("app", &answer).await;
-    let upstream_code = url::Url::parse(&callback).unwrap().query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+    let upstream_code =
+        url::Url::parse(&callback).unwrap().query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
     let verifier = app.idp().calls("token")[0].form["code_verifier"].clone();
 
     let mut secrets = vec![
@@ -110,7 +112,10 @@ async fn d40_canaries_are_in_no_log_page_cookie_or_url() {
         app.get(&callback).await,
     ];
     let (mut browser, tokens) = app.sign_in("app", &person).await;
-    for answer in [Answer::json(400, &serde_json::json!({ "error": "invalid_grant", "error_description": IDP_SECRET })), Answer::json(500, &serde_json::json!({}))] {
+    for answer in [
+        Answer::json(400, &serde_json::json!({ "error": "invalid_grant", "error_description": IDP_SECRET })),
+        Answer::json(500, &serde_json::json!({})),
+    ] {
         app.wait(5);
         app.idp().answer("token", answer);
         replies.push(app.refresh("app", tokens.refresh()).await);
@@ -126,7 +131,8 @@ async fn d40_canaries_are_in_no_log_page_cookie_or_url() {
     replies.iter_mut().for_each(|reply| drop(reply.headers.remove("set-cookie")));
     assert_unseen(&secrets, &[]);
     // In answers, the authorization request's own state and the sign-in's URL are where they belong.
-    let shown: Vec<(&str, String)> = secrets.iter().filter(|(name, _)| !name.starts_with("upstream ")).cloned().collect();
+    let shown: Vec<(&str, String)> =
+        secrets.iter().filter(|(name, _)| !name.starts_with("upstream ")).cloned().collect();
     assert_unseen(&shown, &replies);
 }
 

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use crate::harness::jwt::{header_of, verified};
 use crate::harness::{
-    Authorize, Browser, CHALLENGE, Form, IDP, ISSUER, PARTNER, START, TestApp, WITH_PARTNER, alice, bob, claims_of, keys,
+    Authorize, Browser, CHALLENGE, Form, IDP, ISSUER, PARTNER, START, TestApp, WITH_PARTNER, alice, bob, claims_of,
+    keys,
 };
 
 #[tokio::test]
@@ -108,7 +109,8 @@ async fn a_second_app_needs_no_second_sign_in() {
 async fn the_same_person_keeps_subject_and_account() {
     let app = TestApp::base().await;
     let (_, first) = app.sign_in("app", &alice()).await;
-    let (_, second) = app.sign_in("app", &crate::harness::with(alice(), json!({ "preferred_username": "renamed" }))).await;
+    let (_, second) =
+        app.sign_in("app", &crate::harness::with(alice(), json!({ "preferred_username": "renamed" }))).await;
     assert_eq!(first.sub(), second.sub());
     let (_, other) = app.sign_in("app", &bob()).await;
     assert_ne!(first.sub(), other.sub());

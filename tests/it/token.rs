@@ -123,7 +123,8 @@ async fn requests_that_are_none() {
     let form = [("grant_type", "authorization_code"), ("code", "made-up"), CB];
     app.token(&auth, &form).await.assert_json_error(400, "invalid_grant");
     assert_eq!(app.get("/oauth2/token").await.status, 405);
-    let query = format!("/oauth2/token?grant_type=authorization_code&code=x&client_id=app&client_secret={}", secret_of("app"));
+    let query =
+        format!("/oauth2/token?grant_type=authorization_code&code=x&client_id=app&client_secret={}", secret_of("app"));
     let reply = Browser::new().send(&app, Method::POST, &query, Some(&[]), &[]).await;
     assert_ne!(reply.status, 200, "parameters in the URL do not count");
     assert_eq!(reply.json()["error"], "invalid_client");
@@ -160,7 +161,8 @@ async fn d10_pkce() {
 
 #[tokio::test]
 async fn d12_a_code_is_bound_to_client_redirect_uri_and_time() {
-    let app = TestApp::with("clients.app.redirect_uris = [\"https://app.example/cb\", \"https://app.example/two\"]").await;
+    let app =
+        TestApp::with("clients.app.redirect_uris = [\"https://app.example/cb\", \"https://app.example/two\"]").await;
     let request = Authorize::of("app");
     let fresh = async || code(&app, &request).await;
 

@@ -34,13 +34,7 @@ impl Broker {
     }
 
     /// Another process on the same store.
-    pub(crate) async fn again(
-        &self,
-        toml: &str,
-        overlays: &[&str],
-        clock: &Arc<ManualClock>,
-        net: &Arc<Net>,
-    ) -> Self {
+    pub(crate) async fn again(&self, toml: &str, overlays: &[&str], clock: &Arc<ManualClock>, net: &Arc<Net>) -> Self {
         Self::on(Arc::clone(&self.store), snapshot(toml, overlays, 1), clock, net).await
     }
 

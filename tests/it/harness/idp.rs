@@ -291,22 +291,15 @@ impl Idp {
                 }
                 self.tokens(script, &code.sub, code.nonce.as_deref(), Some(code.auth_time), code.offline)
             }
-            "refresh_token" => match self.state().refresh_tokens.remove(&field("refresh_token")) {
-                Some(sub) => self.tokens(script, &sub, None, None, true),
-                None => refuse("invalid_grant"),
-            },
+            "refresh_token" => {
+                let known = self.state().refresh_tokens.remove(&field("refresh_token"));
+                known.map_or_else(|| refuse("invalid_grant"), |sub| self.tokens(script, &sub, None, None, true))
+            }
             _ => refuse("unsupported_grant_type"),
         }
     }
 
-    fn tokens(
-        &self,
-        script: &Script,
-        sub: &str,
-        nonce: Option<&str>,
-        auth_time: Option<i64>,
-        offline: bool,
-    ) -> Answer {
+    fn tokens(&self, script: &Script, sub: &str, nonce: Option<&str>, auth_time: Option<i64>, offline: bool) -> Answer {
         let now = self.clock.now();
         let mut state = self.state();
         state.serial += 1;
@@ -375,7 +368,12 @@ impl Net {
     }
 
     fn find(&self, url: &str) -> Option<&Idp> {
-        self.idps.iter().find(|idp| url.strip_prefix(idp.issuer.as_str()).is_some_and(|rest| rest.starts_with('/') || rest.is_empty())).map(AsRef::as_ref)
+        self.idps
+            .iter()
+            .find(|idp| {
+                url.strip_prefix(idp.issuer.as_str()).is_some_and(|rest| rest.starts_with('/') || rest.is_empty())
+            })
+            .map(AsRef::as_ref)
     }
 
     /// Every URL that the broker asked for.
