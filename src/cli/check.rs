@@ -125,14 +125,14 @@ mod tests {
 
     fn run_on(args: &CheckArgs, files: &dyn Files) -> (Exit, String) {
         let mut out = Vec::new();
-        let exit = run(args, &BTreeMap::new(), files, &mut out, false).unwrap();
+        let exit = run(args, &Environment::new(), files, &mut out, false).unwrap();
         (exit, String::from_utf8(out).unwrap())
     }
 
     #[test]
     fn the_reference_and_all_examples_pass() {
         let mut paths = vec![PathBuf::from("broker.toml")];
-        for folder in ["examples/apps", "examples/upstreams"] {
+        for folder in ["examples/apps", "examples/upstreams", "examples/policies"] {
             paths.extend(std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
         }
         assert!(paths.len() >= 10, "{paths:?}");
@@ -146,9 +146,21 @@ mod tests {
     #[test]
     fn of_the_language_s_own_sample_only_what_is_not_built_is_refused() {
         assert_eq!(run_on(&args("tests/fixtures/smallest.toml"), &Disk).0, Exit::Fine);
-        let (_, problems) = all_problems(&args("tests/fixtures/everything.toml"), &BTreeMap::new(), &Disk).unwrap();
-        let errors: Vec<_> = problems.iter().filter(|p| p.severity == Severity::Error).collect();
+        let inputs = args("tests/fixtures/everything.toml").source.inputs(&Environment::new());
+        let prepared = prepare(&inputs, &Disk, Options { number: 1, without_secrets: true }).unwrap();
+        let errors: Vec<_> = prepared.problems.iter().filter(|p| p.severity == Severity::Error).collect();
         assert!(errors.iter().all(|p| p.message.ends_with("is not built yet")), "{errors:#?}");
+    }
+
+    #[test]
+    fn every_toml_block_of_the_readme_passes() {
+        let readme = std::fs::read_to_string("README.md").unwrap();
+        let blocks: Vec<&str> = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(blocks.len() >= 2, "the README shows configurations");
+        for block in blocks {
+            let (exit, out) = run_on(&args("broker.toml"), &Memory::of([("broker.toml", block)]));
+            assert_eq!(exit, Exit::Fine, "{out}");
+        }
     }
 
     const WARNS: &str = "issuer = \"https://x.example\"\n[providers.idp]\nissuer = \"https://idp.example\"\nclient_id = \"c\"\nclient_secret = \"canary\"\n";
@@ -189,7 +201,7 @@ mod tests {
         let files = Memory::of([("b.toml", WARNS), ("o.toml", "[session]\nmax_inactive = \"10m\"")]);
         let mut with_origins = CheckArgs { origins: true, ..args("b.toml") };
         with_origins.source.overlay = vec![PathBuf::from("o.toml")];
-        let environment = BTreeMap::from([("COUNTERSIGN__ADMIN__LISTEN".to_owned(), "localhost:1".to_owned())]);
+        let environment = Environment::from([("COUNTERSIGN__ADMIN__LISTEN".to_owned(), "localhost:1".to_owned())]);
         let mut out = Vec::new();
         run(&with_origins, &environment, &files, &mut out, false).unwrap();
         let out = String::from_utf8(out).unwrap();

@@ -44,6 +44,7 @@ impl Broker {
             random: Arc::new(SystemRandomness::default()),
             store: Arc::clone(&store),
             http: Arc::clone(net) as _,
+            shadow: None,
         };
         Self { app: App::new(parts, snapshot).await.unwrap(), store }
     }
