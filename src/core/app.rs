@@ -177,14 +177,14 @@ fn app_bindings<'p>(
     user.insert("groups".to_owned(), subject.groups.to_vec().into());
     let mut bindings = Bindings::new(&policy.engine);
     bindings.set_object("user", &user);
-    bindings.set_list("groups", subject.groups);
-    bindings.set_list("roles", subject.roles);
-    bindings.set_list("permissions", subject.permissions);
+    bindings.set_strings("groups", subject.groups.iter().map(String::as_str));
+    bindings.set_strings("roles", subject.roles.iter().map(String::as_str));
+    bindings.set_strings("permissions", subject.permissions.iter().map(String::as_str));
     bindings.set_text("provider", &provider.id);
     bindings.set_text("client", request.client);
-    bindings.set_list("scopes", scopes);
+    bindings.set_strings("scopes", scopes.iter().map(String::as_str));
     bindings.set_text("acr", request.acr.unwrap_or_default());
-    bindings.set_list("amr", request.amr);
+    bindings.set_strings("amr", request.amr.iter().map(String::as_str));
     bindings
 }
 

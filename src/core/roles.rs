@@ -124,8 +124,8 @@ fn apply_rules(
     }
     let mut bindings = Bindings::new(&policy.engine);
     bindings.set_object("user", facts.user);
-    bindings.set_list("groups", facts.groups);
-    bindings.set_list("roles", asserted);
+    bindings.set_strings("groups", facts.groups.iter().map(String::as_str));
+    bindings.set_strings("roles", asserted.iter().map(String::as_str));
     bindings.set_text("provider", &provider.id);
     for rule in &policy.role_rules {
         if rule.provider.as_ref().is_some_and(|only| *only != provider.id) {
