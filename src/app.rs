@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::core::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::{KeyPolicy, Keys, KeysError};
 use crate::op::Services;
@@ -28,6 +29,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Calls to providers.
     pub http: Arc<dyn HttpClient>,
+    /// The policy of a canary configuration, which sees sign-ins and decides nothing.
+    pub shadow: Option<Arc<Policy>>,
 }
 
 /// Why the broker can't start.
@@ -54,7 +57,7 @@ impl App {
     /// # Errors
     /// When keys or pages can't be had.
     pub async fn new(parts: Parts, snapshot: Snapshot) -> Result<Self, StartError> {
-        let Parts { clock, random, store, http } = parts;
+        let Parts { clock, random, store, http, shadow } = parts;
         let keys = Keys::open(Arc::clone(&store), &key_policy(&snapshot), clock.now()).await?;
         let services = Services {
             clock,
@@ -63,6 +66,7 @@ impl App {
             keys: Arc::new(keys),
             upstreams: Arc::new(RelyingParty::new(http)),
             refreshes: Arc::default(),
+            shadow,
         };
         let pages = Pages::new(&snapshot.issuer.path).map_err(|error| StartError::Pages(error.to_string()))?;
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
@@ -93,6 +97,36 @@ impl App {
         &self.edge.services
     }
 
+    /// Puts another generation to work: its keys first, then every request from now on sees it.
+    ///
+    /// # Errors
+    /// When a key that it asks for can't be made; the old generation serves on.
+    pub async fn apply(&self, snapshot: Snapshot) -> Result<(), KeysError> {
+        let services = self.services();
+        services.keys.ensure(&key_policy(&snapshot), services.clock.now()).await?;
+        services.upstreams.retain(snapshot.providers.values());
+        tracing::info!(
+            event = "reload", generation = snapshot.generation, hash = %snapshot.hash,
+            providers = snapshot.providers.len(), clients = snapshot.clients.len(), "configuration reloaded"
+        );
+        self.snapshot.store(Arc::new(snapshot));
+        Ok(())
+    }
+
+    /// Asks providers that are in trouble how they are, so that status and metrics show a recovery.
+    async fn look_after_providers(&self, now: i64) {
+        let snapshot = self.snapshot.load_full();
+        let mut probes = tokio::task::JoinSet::new();
+        for settings in snapshot.providers.values() {
+            let upstreams = Arc::clone(&self.services().upstreams);
+            if upstreams.health(settings).healthy() == Some(false) {
+                let settings = settings.clone();
+                probes.spawn(async move { upstreams.probe(&settings, now).await });
+            }
+        }
+        while probes.join_next().await.is_some() {}
+    }
+
     /// Keeps keys and store in shape: one round.
     pub async fn housekeeping(&self) {
         let services = self.services();
@@ -100,6 +134,7 @@ impl App {
         if let Err(error) = services.keys.ensure(&key_policy(&self.snapshot.load()), now).await {
             tracing::error!(%error, "signing keys can't be kept up");
         }
+        self.look_after_providers(now).await;
         loop {
             match services.store.sweep(now, SWEEP_BATCH).await {
                 Ok(true) => tokio::task::yield_now().await,

@@ -13,9 +13,9 @@ use crate::config::load::{Inputs, Involved, Unreadable, load};
 use crate::config::locate::{Layers, Origin};
 use crate::config::origins::OriginRow;
 use crate::config::problem::Problems;
-use crate::config::secrets::{Secrets, read_secrets, read_tables};
+use crate::config::secrets::{Secrets, read_authorities, read_secrets, read_tables};
 use crate::core::expression::{Compiler, Place};
-use crate::core::mapping_test::run_all;
+use crate::core::mapping_test;
 use crate::core::trace::Source;
 use crate::snapshot::{BuildProblem, Parts, Snapshot};
 
@@ -81,6 +81,20 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// # Errors
 /// When the main file or an overlay can't be read at all.
 pub fn prepare(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<Prepared, Unreadable> {
+    let mut prepared = prepare_untested(inputs, files, options)?;
+    if let Some(snapshot) = &prepared.snapshot {
+        run_tests(snapshot, &prepared.layers, &mut prepared.problems);
+        prepared.problems.sort();
+    }
+    prepared.snapshot = prepared.snapshot.filter(|_| !prepared.problems.has_errors());
+    Ok(prepared)
+}
+
+/// Prepares a generation without running the file's own tests, for the commands that run them themselves.
+///
+/// # Errors
+/// When the main file or an overlay can't be read at all.
+pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<Prepared, Unreadable> {
     let recorder = Recorder { files, read: RefCell::default() };
     let mut loaded = load(inputs, &recorder)?;
     let mut problems = std::mem::take(&mut loaded.problems);
@@ -96,6 +110,7 @@ pub fn prepare(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<P
     let mut compiler = Compiler::new(tables);
     let compile = &mut |place: ExpressionPlace, _: &str, text: &str| compile(&mut compiler, place, text);
     problems.append(check(&loaded, compile));
+    let authorities = loaded.config.as_ref().map(|config| read_authorities(config, &recorder)).unwrap_or_default();
     let fingerprint = recorder.read.into_inner();
     let origins = loaded.origins();
     let (layers, config) = (loaded.layers, loaded.config);
@@ -113,14 +128,12 @@ pub fn prepare(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<P
                 hash: short_hash(&fingerprint),
                 config,
                 secrets: &secrets,
+                authorities,
                 compiler: &mut compiler,
                 locate: &locate,
             };
             match Snapshot::build(parts) {
-                Ok(snapshot) => {
-                    run_tests(&snapshot, &layers, &mut problems);
-                    Some(snapshot).filter(|_| !problems.has_errors())
-                }
+                Ok(snapshot) => Some(snapshot),
                 Err(found) => {
                     found.into_iter().for_each(|problem| problems.push(build_problem(&layers, problem)));
                     None
@@ -179,15 +192,19 @@ fn build_problem(layers: &Layers, problem: BuildProblem) -> crate::config::probl
     }
 }
 
-/// The file's own tests: each expectation that does not hold is a problem at its place.
+/// The file's own tests: each that fails is a problem at its place.
 fn run_tests(snapshot: &Snapshot, layers: &Layers, problems: &mut Problems) {
-    for failure in run_all(&snapshot.policy, &snapshot.config) {
+    for failure in mapping_test::run_all(&snapshot.policy, &snapshot.config) {
         for difference in &failure.differences {
-            let because = difference.because.iter().map(|line| format!("; because {line}")).collect::<String>();
-            let what = if difference.what.is_empty() { String::new() } else { format!(" {}:", difference.what) };
-            let message = format!("test {:?} fails:{what} got {}{because}", failure.name, difference.got);
-            let problem = layers.error_at_path(&failure.path_of(difference), message);
-            problems.push(problem.found(&difference.got).expected(&difference.expected));
+            let path = failure.path_of(difference);
+            let what = if difference.what.is_empty() { "it" } else { &difference.what };
+            let message = format!("the test {:?} fails: `{what}` must be what it expects but is not", failure.name);
+            let mut problem = layers.error_at_path(&path, message);
+            problem = problem.found(difference.got.clone()).expected(difference.expected.clone());
+            if !difference.because.is_empty() {
+                problem = problem.suggest(difference.because.join("; "));
+            }
+            problems.push(problem);
         }
     }
 }

@@ -4,7 +4,10 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use countersign::cli::{Cli, Command, Environment, Exit, check, client, dev, healthcheck, import, schema, serve};
+use countersign::cli::{
+    Cli, Command, Environment, Exit, capture, check, client, dev, explain, healthcheck, import, plan, reach, schema,
+    serve, test,
+};
 use countersign::config::files::Disk;
 
 fn main() -> ExitCode {
@@ -17,6 +20,11 @@ fn main() -> ExitCode {
         Command::Serve(args) => Ok(serve::run(&args, &environment)),
         Command::Dev(args) => dev::run(&args, &mut out),
         Command::Check(args) => check::run(&args, &environment, &Disk, &mut out, colour),
+        Command::Test(args) => test::run(&args, &environment, &Disk, &mut out),
+        Command::Plan(args) => plan::run(&args, &environment, &Disk, &mut out),
+        Command::Reach(args) => reach::run(&args, &environment, &Disk, &mut out),
+        Command::Explain(args) => explain::run(&args, &environment, &Disk, &mut out),
+        Command::Capture(args) => capture::run(&args, &environment, &Disk, &mut out),
         Command::Schema => schema::run(&mut out),
         Command::Client(args) => client::run(&args, &environment, &mut out),
         Command::Import(args) => import::run(&args, &mut out, &mut io::stderr()),

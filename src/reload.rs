@@ -9,15 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::app::App;
 use crate::config::Config;
 use crate::config::files::Disk;
 use crate::config::load::{Inputs, Involved};
 use crate::generation::{Fingerprint, Options, Prepared, prepare};
-use crate::snapshot::Snapshot;
 
 /// How long files must rest before they are read: a save is often several writes.
 const SETTLE: Duration = Duration::from_millis(150);
@@ -44,7 +44,7 @@ impl ReloadStatus {
         self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    fn set(&self, problems: Option<String>) {
+    pub(crate) fn set(&self, problems: Option<String>) {
         self.failed.store(problems.is_some(), Ordering::Relaxed);
         *self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = problems;
     }
@@ -53,9 +53,11 @@ impl ReloadStatus {
 /// Reloads one configuration.
 pub struct Reloader {
     inputs: Inputs,
-    current: Arc<ArcSwap<Snapshot>>,
-    status: Arc<ReloadStatus>,
-    fingerprint: Fingerprint,
+    app: Arc<App>,
+    /// The files of the generation that serves.
+    serving: Fingerprint,
+    /// The files of the last attempt, so that one refusal is told once.
+    refused: Option<Fingerprint>,
     involved: Involved,
 }
 
@@ -73,30 +75,38 @@ pub enum Reloaded {
 impl Reloader {
     /// A reloader of what was prepared at the start.
     #[must_use]
-    pub fn new(
-        inputs: Inputs,
-        current: Arc<ArcSwap<Snapshot>>,
-        status: Arc<ReloadStatus>,
-        fingerprint: Fingerprint,
-        involved: Involved,
-    ) -> Self {
-        Self { inputs, current, status, fingerprint, involved }
+    pub fn new(inputs: Inputs, app: Arc<App>, fingerprint: Fingerprint, involved: Involved) -> Self {
+        Self { inputs, app, serving: fingerprint, refused: None, involved }
     }
 
     /// Loads, checks and swaps, all or nothing.
-    pub fn reload(&mut self) -> Reloaded {
-        let old = self.current.load_full();
+    pub async fn reload(&mut self) -> Reloaded {
+        let old = self.app.snapshot().load_full();
         let options = Options { number: old.generation + 1, without_secrets: false };
-        let prepared = match prepare(&self.inputs, &Disk, options) {
-            Ok(prepared) => prepared,
-            Err(error) => return self.refuse(error.to_string()),
+        let inputs = self.inputs.clone();
+        let prepared = match tokio::task::spawn_blocking(move || prepare(&inputs, &Disk, options)).await {
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(error)) => {
+                self.refused = None;
+                return self.refuse(error.to_string());
+            }
+            Err(error) => return self.refuse(format!("the reload broke off: {error}")),
         };
         let Prepared { problems, layers, involved, fingerprint, snapshot, .. } = prepared;
         self.involved = involved;
-        if fingerprint == self.fingerprint {
+        if fingerprint == self.serving {
+            if self.app.reload_status().failed() {
+                let generation = old.generation;
+                tracing::info!(event = "reload", generation, "the configuration is again the one that serves");
+            }
+            self.refused = None;
+            self.app.reload_status().set(None);
             return Reloaded::Unchanged;
         }
-        self.fingerprint = fingerprint;
+        if self.refused.as_ref() == Some(&fingerprint) {
+            return Reloaded::Unchanged;
+        }
+        self.refused = Some(fingerprint.clone());
         let Some(snapshot) = snapshot else { return self.refuse(problems.render(&layers, false)) };
         let restart = needs_restart(&old.config, &snapshot.config);
         if !restart.is_empty() {
@@ -104,27 +114,34 @@ impl Reloader {
             return self.refuse(format!("{keys}: a change needs a restart; nothing of this reload applies until then"));
         }
         let generation = snapshot.generation;
-        tracing::info!(
-            event = "reload", generation, hash = %snapshot.hash, providers = snapshot.providers.len(),
-            clients = snapshot.clients.len(), "configuration reloaded"
-        );
-        self.current.store(Arc::new(snapshot));
-        self.status.set(None);
+        if let Err(error) = self.app.apply(snapshot).await {
+            return self.refuse(error.to_string());
+        }
+        self.serving = fingerprint;
+        self.refused = None;
+        self.app.reload_status().set(None);
         Reloaded::Applied(generation)
     }
 
     fn refuse(&self, problems: String) -> Reloaded {
         tracing::error!(event = "reload_failed", problems, "the configuration has problems: the old one serves on");
-        self.status.set(Some(problems.clone()));
+        self.app.reload_status().set(Some(problems.clone()));
         Reloaded::Refused(problems)
     }
 
-    /// Watches and reloads until the process ends.
+    /// Watches and reloads until the process ends. SIGHUP reloads at once.
     pub async fn run(mut self) {
         let (events, mut changed) = mpsc::channel::<()>(1);
+        let hangup = events.clone();
+        tokio::spawn(async move {
+            let Ok(mut signals) = signal(SignalKind::hangup()) else { return };
+            while signals.recv().await.is_some() {
+                let _ = hangup.try_send(());
+            }
+        });
         let mut watch = Watch::new(events);
         watch.follow(&self.involved);
-        let mut stamps = stamps(&self.involved);
+        let mut stamps = stamps_off_thread(&self.involved).await;
         loop {
             let event = tokio::time::timeout(POLL, changed.recv()).await.is_ok();
             let seen = stamps_off_thread(&self.involved).await;
@@ -133,18 +150,8 @@ impl Reloader {
             }
             tokio::time::sleep(SETTLE).await;
             while changed.try_recv().is_ok() {}
+            self.reload().await;
             stamps = stamps_off_thread(&self.involved).await;
-            let reloaded = tokio::task::spawn_blocking(move || {
-                self.reload();
-                self
-            });
-            match reloaded.await {
-                Ok(back) => self = back,
-                Err(error) => {
-                    tracing::error!(%error, "the reload broke off; no further changes are read until a restart");
-                    return;
-                }
-            }
             watch.follow(&self.involved);
         }
     }

@@ -104,3 +104,127 @@ fn print_origins(rows: &[OriginRow], out: &mut dyn Write) -> io::Result<()> {
 fn origin_json(row: &OriginRow) -> serde_json::Value {
     json!({ "path": row.path, "value": row.value, "origin": row.origin.to_string() })
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::config::files::{Disk, Memory};
+
+    fn args(config: &str) -> CheckArgs {
+        CheckArgs {
+            source: ConfigArgs { config: PathBuf::from(config), overlay: Vec::new() },
+            origins: false,
+            without_secrets: true,
+            strict: false,
+            format: Format::Human,
+        }
+    }
+
+    fn run_on(args: &CheckArgs, files: &dyn Files) -> (Exit, String) {
+        let mut out = Vec::new();
+        let exit = run(args, &Environment::new(), files, &mut out, false).unwrap();
+        (exit, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn the_reference_and_all_examples_pass() {
+        let mut paths = vec![PathBuf::from("broker.toml")];
+        for folder in ["examples/apps", "examples/upstreams", "examples/policies"] {
+            paths.extend(std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        assert!(paths.len() >= 10, "{paths:?}");
+        for path in paths {
+            let strict = CheckArgs { strict: true, ..args(path.to_str().unwrap()) };
+            let (exit, out) = run_on(&strict, &Disk);
+            assert_eq!(exit, Exit::Fine, "{out}");
+        }
+    }
+
+    #[test]
+    fn of_the_language_s_own_sample_only_what_is_not_built_is_refused() {
+        assert_eq!(run_on(&args("tests/fixtures/smallest.toml"), &Disk).0, Exit::Fine);
+        let inputs = args("tests/fixtures/everything.toml").source.inputs(&Environment::new());
+        let prepared = prepare(&inputs, &Disk, Options { number: 1, without_secrets: true }).unwrap();
+        let errors: Vec<_> = prepared.problems.iter().filter(|p| p.severity == Severity::Error).collect();
+        assert!(errors.iter().all(|p| p.message.ends_with("is not built yet")), "{errors:#?}");
+    }
+
+    #[test]
+    fn every_toml_block_of_the_readme_passes() {
+        let readme = std::fs::read_to_string("README.md").unwrap();
+        let blocks: Vec<&str> = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(blocks.len() >= 2, "the README shows configurations");
+        for block in blocks {
+            let (exit, out) = run_on(&args("broker.toml"), &Memory::of([("broker.toml", block)]));
+            assert_eq!(exit, Exit::Fine, "{out}");
+        }
+    }
+
+    const WARNS: &str = "issuer = \"https://x.example\"\n[providers.idp]\nissuer = \"https://idp.example\"\nclient_id = \"c\"\nclient_secret = \"canary\"\n";
+
+    #[test]
+    fn exit_codes_tell_problems_from_failures() {
+        let files =
+            Memory::of([("warns.toml", WARNS), ("wrong.toml", "issuer = 1\n"), ("o.toml", "issuer = \"ftp://x\"")]);
+        assert_eq!(run_on(&args("warns.toml"), &files).0, Exit::Fine);
+        assert_eq!(run_on(&CheckArgs { strict: true, ..args("warns.toml") }, &files).0, Exit::Problem);
+        assert_eq!(run_on(&args("wrong.toml"), &files).0, Exit::Problem);
+        let (exit, out) = run_on(&args("gone.toml"), &files);
+        assert_eq!(exit, Exit::CouldNotRun);
+        assert!(out.starts_with("error: gone.toml can't be read"), "{out}");
+        let mut overlaid = args("warns.toml");
+        overlaid.source.overlay = vec![PathBuf::from("o.toml")];
+        let (exit, out) = run_on(&overlaid, &files);
+        assert_eq!(exit, Exit::Problem);
+        assert!(out.contains("--> o.toml:1:10\n  |\n1 | issuer = \"ftp://x\"\n  |          ^^^^^^^^^"), "{out}");
+    }
+
+    #[test]
+    fn json_has_every_field_of_every_problem() {
+        let files = Memory::of([("b.toml", "issuer = \"https://x.example\"\n[server]\nlisten = 5\n")]);
+        let (_, out) = run_on(&CheckArgs { format: Format::Json, ..args("b.toml") }, &files);
+        let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let problem = document.pointer("/problems/1").unwrap();
+        let expected = json!({
+            "severity": "error", "file": "b.toml", "line": 3, "column": 10, "path": "server.listen",
+            "message": "`listen` must be an array of strings but is the integer 5",
+            "found": "the integer 5", "expected": "an array of strings", "suggestion": null,
+        });
+        assert_eq!(problem, &expected);
+    }
+
+    #[test]
+    fn origins_name_the_place_of_each_value_and_hide_secrets() {
+        let files = Memory::of([("b.toml", WARNS), ("o.toml", "[session]\nmax_inactive = \"10m\"")]);
+        let mut with_origins = CheckArgs { origins: true, ..args("b.toml") };
+        with_origins.source.overlay = vec![PathBuf::from("o.toml")];
+        let environment = Environment::from([("COUNTERSIGN__ADMIN__LISTEN".to_owned(), "localhost:1".to_owned())]);
+        let mut out = Vec::new();
+        run(&with_origins, &environment, &files, &mut out, false).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        let row = |path: &str| {
+            let line = out.lines().find(|line| line.starts_with(path)).unwrap();
+            line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(row("issuer"), ["issuer", "\"https://x.example\"", "b.toml:1:10"]);
+        assert_eq!(row("session.max_inactive"), ["session.max_inactive", "\"10m\"", "o.toml:2:16"]);
+        assert_eq!(row("session.max_lifetime"), ["session.max_lifetime", "\"12h\"", "default"]);
+        assert_eq!(row("admin.listen"), ["admin.listen", "\"localhost:1\"", "$COUNTERSIGN__ADMIN__LISTEN"]);
+        assert_eq!(row("providers.idp.client_secret"), ["providers.idp.client_secret", "***", "b.toml:5:17"]);
+        assert!(!out.contains("canary"), "{out}");
+    }
+
+    #[test]
+    fn an_expression_is_shown_where_it_goes_wrong() {
+        let text = format!(
+            "{}allow = \"claims.grops.exists(g, g == 'x') && usr.a\"\n",
+            WARNS.replace("\"canary\"", "{ env = \"S\" }")
+        );
+        let (exit, out) = run_on(&args("b.toml"), &Memory::of([("b.toml", text.as_str())]));
+        assert_eq!(exit, Exit::Problem);
+        assert!(out.contains("--> b.toml:6:46") && out.contains("^^^"), "{out}");
+    }
+}

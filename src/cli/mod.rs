@@ -1,13 +1,19 @@
 //! The command line: one file a command, each a plain function that takes its arguments and a writer and returns how it
 //! ended.
 
+mod broker;
+pub mod capture;
 pub mod check;
 pub mod client;
 pub mod dev;
+pub mod explain;
 pub mod healthcheck;
 pub mod import;
+pub mod plan;
+pub mod reach;
 pub mod schema;
 pub mod serve;
+pub mod test;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -62,6 +68,16 @@ pub enum Command {
     Dev(dev::DevArgs),
     /// Report every problem of a configuration, and run its tests.
     Check(check::CheckArgs),
+    /// Run the configuration's mapping tests, with a diff for each failure.
+    Test(test::TestArgs),
+    /// What a changed configuration changes, and for whom.
+    Plan(plan::PlanArgs),
+    /// What leads to a role: groups, claims, rules, with their lines.
+    Reach(reach::ReachArgs),
+    /// Why a user may what, rule by rule, and what an app would get.
+    Explain(explain::ExplainArgs),
+    /// Turn a real sign-in into a redacted mapping test.
+    Capture(capture::CaptureArgs),
     /// Print the JSON Schema of the configuration language.
     Schema,
     /// Things about clients: make a secret, print a start link.

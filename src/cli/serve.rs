@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use super::{ConfigArgs, Environment, Exit};
 use crate::app::{App, Parts};
 use crate::config::files::Disk;
+use crate::core::policy::Policy;
 use crate::env::{SystemClock, SystemRandomness};
 use crate::generation::{Options, Prepared, prepare};
 use crate::outbound::GuardedClient;
@@ -28,6 +29,9 @@ pub struct ServeArgs {
     /// Which configuration.
     #[command(flatten)]
     pub config: ConfigArgs,
+    /// A canary: a second configuration that sees live sign-ins, decides nothing, and logs what it would decide otherwise.
+    #[arg(long, value_name = "FILE")]
+    pub shadow: Option<std::path::PathBuf>,
 }
 
 /// Logs for people on a terminal, as JSON otherwise. `RUST_LOG` chooses what is logged.
@@ -73,12 +77,17 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
     for warning in &problems {
         tracing::warn!(file = %warning.file, line = warning.line, "{}", warning.message);
     }
-    match start(snapshot, &encryption_keys).await {
+    let shadow = match args.shadow.as_ref().map(|file| shadow(file, environment)).transpose() {
+        Ok(shadow) => shadow,
+        Err(problems) => {
+            tracing::error!(problems, "the canary configuration has problems");
+            return Exit::Problem;
+        }
+    };
+    match start(snapshot, &encryption_keys, shadow).await {
         Ok((app, listeners)) => {
             let app = Arc::new(app);
-            let current = Arc::clone(app.snapshot());
-            let status = Arc::clone(app.reload_status());
-            let reloader = Reloader::new(inputs, current, status, fingerprint, involved);
+            let reloader = Reloader::new(inputs, Arc::clone(&app), fingerprint, involved);
             tokio::spawn(reloader.run());
             listen(app, listeners, admin_tokens).await
         }
@@ -89,13 +98,26 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
     }
 }
 
+/// The policy of the canary configuration; its secrets are not needed.
+fn shadow(file: &std::path::Path, environment: &Environment) -> Result<Arc<Policy>, String> {
+    let config = ConfigArgs { config: file.to_owned(), overlay: Vec::new() };
+    let options = Options { number: 0, without_secrets: true };
+    let prepared = prepare(&config.inputs(environment), &Disk, options).map_err(|error| error.to_string())?;
+    let snapshot = prepared.snapshot.ok_or_else(|| prepared.problems.render(&prepared.layers, false))?;
+    Ok(Arc::new(snapshot.policy))
+}
+
 /// Opened listeners.
 struct Listeners {
     public: Vec<TcpListener>,
     admin: TcpListener,
 }
 
-async fn start(snapshot: Snapshot, encryption_keys: &[Vec<u8>]) -> Result<(App, Listeners), String> {
+async fn start(
+    snapshot: Snapshot,
+    encryption_keys: &[Vec<u8>],
+    shadow: Option<Arc<Policy>>,
+) -> Result<(App, Listeners), String> {
     let random = Arc::new(SystemRandomness::default());
     let url = &snapshot.config.store.url;
     let location = Location::from_url(url).ok_or_else(|| format!("store.url {url:?} is not a sqlite URL"))?;
@@ -107,7 +129,7 @@ async fn start(snapshot: Snapshot, encryption_keys: &[Vec<u8>]) -> Result<(App, 
         public.push(bind("server.listen", address).await?);
     }
     let admin = bind("admin.listen", &snapshot.config.admin.listen).await?;
-    let parts = Parts { clock: Arc::new(SystemClock), random, store, http: Arc::new(GuardedClient::default()) };
+    let parts = Parts { clock: Arc::new(SystemClock), random, store, http: Arc::new(GuardedClient::default()), shadow };
     let app = App::new(parts, snapshot).await.map_err(|error| error.to_string())?;
     Ok((app, Listeners { public, admin }))
 }
@@ -127,7 +149,8 @@ async fn listen(app: Arc<App>, listeners: Listeners, admin_tokens: Vec<crate::co
             let shutdown = async move {
                 let _ = stopped.wait_for(|stop| *stop).await;
             };
-            axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+            let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
+            axum::serve(listener, service).with_graceful_shutdown(shutdown).await
         });
     }
     announce(&app);

@@ -9,7 +9,8 @@ use std::path::Path;
 use super::Config;
 use super::files::Files;
 use super::load::Loaded;
-use super::locate::{At, Layers};
+use super::locate::Layers;
+use super::path::At;
 use super::problem::{Problems, Severity};
 use super::scalar::{Secret, SecretSource, SecretValue};
 
@@ -51,6 +52,13 @@ pub fn read_tables(loaded: &Loaded, files: &dyn Files) -> (Tables, Problems) {
     let tables = loaded.config.as_ref().map(|config| reader.tables(config)).unwrap_or_default();
     reader.problems.sort();
     (tables, reader.problems)
+}
+
+/// Reads the certificate authorities of providers: provider id → PEM. A file that can't be read is reported by
+/// [`read_secrets`].
+pub fn read_authorities(config: &Config, files: &dyn Files) -> BTreeMap<String, Vec<u8>> {
+    let named = config.providers.iter().filter_map(|(id, provider)| Some((id, provider.ca.as_ref()?)));
+    named.filter_map(|(id, path)| Some((id.clone(), files.read(path).ok()?))).collect()
 }
 
 /// Calls `visit` with every secret of a configuration and its path.

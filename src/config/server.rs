@@ -126,12 +126,10 @@ impl Default for Endpoints {
 pub struct Limits {
     /// Largest request body.
     pub body: Size,
-    /// Sign-ins that one browser may have under way at a time.
-    pub parallel_sign_ins: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: Size::kib(64), parallel_sign_ins: 16 }
+        Self { body: Size::kib(64) }
     }
 }

@@ -50,7 +50,7 @@ pub fn router(idp: Arc<Idp>) -> axum::Router {
     axum::Router::new()
         .route("/.well-known/openid-configuration", get(discovery))
         .route("/jwks", get(jwks))
-        .route("/authorize", get(authorize))
+        .route("/authorize", get(authorize).post(pick))
         .route("/token", post(token))
         .route("/userinfo", get(userinfo))
         .route("/logout", get(logout))
@@ -86,6 +86,12 @@ async fn discovery(State(idp): Shared) -> Response {
 
 async fn jwks(State(idp): Shared) -> Response {
     respond::public("application/jwk-set+json", Bytes::copy_from_slice(&idp.keys.set().jwks()), 60)
+}
+
+/// The page's form: the request's parameters, carried on, and the person.
+async fn pick(state: Shared, body: Bytes) -> Response {
+    let form = url::form_urlencoded::parse(&body).into_owned().collect();
+    authorize(state, Query(form)).await
 }
 
 /// Shows the people, or signs the picked one in.

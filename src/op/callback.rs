@@ -6,12 +6,14 @@ use serde_json::{Map, Value};
 use super::Cx;
 use super::authorize::{
     Browser, LoginData, Next, Outcome, SetCookie, Stop, ask_consent, code_answer, consent_is_due, live_session,
-    make_code, refused, settle,
+    make_code, refused, resumed_client, settle,
 };
 use super::decide::{self, app_request, facts, query, stored_trace};
 use super::error::{Code, OAuthError, PageError};
 use super::params::Params;
 use super::request::AuthorizeRequest;
+use super::shadow;
+use crate::config::provider::Reauth;
 use crate::config::scalar::SecretValue;
 use crate::core::decision::{Decision, Evidence, begin};
 use crate::core::username;
@@ -64,10 +66,7 @@ async fn finish(
         let detail = format!("a sign-in at {} came back on another provider's callback", data.provider);
         return Err(PageError::new(400, "login_not_found", detail).into());
     }
-    let client = cx.snapshot.clients.get(&data.request.to.client).filter(|client| client.enabled);
-    let Some(client) = client else {
-        return Err(PageError::new(403, "client_disabled", "the client is gone").into());
-    };
+    let client = resumed_client(cx, &data.request)?;
     let provider = cx.snapshot.policy.providers.get(&data.provider);
     let same = provider.is_some_and(|provider| provider.enabled && provider.issuer == data.issuer);
     let settings = cx.snapshot.providers.get(&data.provider).filter(|_| same);
@@ -87,7 +86,10 @@ async fn finish(
         error_description: field("error_description"),
     };
     let request = &data.request;
-    let aged = request.max_age.map(|age| data.started_at.saturating_sub(age));
+    // A client that always wants `auth_time` gets one that the provider proves, however old.
+    let proven =
+        cx.snapshot.clients.get(&request.to.client).is_some_and(|client| client.require_auth_time).then_some(0);
+    let aged = request.max_age.map(|age| data.started_at.saturating_sub(age)).or(proven);
     let code_verifier = SecretValue::new(data.code_verifier.clone());
     let expected = Expected {
         nonce: &data.nonce,
@@ -148,7 +150,15 @@ async fn admit(
         };
         let view = cx.store().accounts(query(key.clone(), mapped.question())).await?;
         let app = app_request(request, identity.acr.as_deref(), &identity.amr);
-        let decision = match mapped.decide(&facts(&view), Some(&app)) {
+        let facts = facts(&view);
+        let decided = mapped.decide(&facts, Some(&app));
+        if let Some(shadow) = &cx.services.shadow {
+            for difference in shadow::differences(shadow, &evidence, &facts, &app, decided.as_ref()) {
+                let (provider, client) = (key.provider.as_str(), client.key.as_str());
+                tracing::info!(event = "shadow_difference", provider, client, trace_id = %cx.trace_id, difference, "the canary configuration decides otherwise");
+            }
+        }
+        let decision = match decided {
             Ok(decision) => decision,
             Err(refusal) => {
                 let user_id = view.linked.as_ref().map(|(user, _)| user.id.clone());
@@ -180,6 +190,11 @@ async fn write(
     let user = account_row(cx, decision)?;
     if request.hinted_sub.as_ref().is_some_and(|sub| *sub != decide::subject(client, &user)) {
         return Err(OAuthError::new(Code::LoginRequired, "another user signed in than id_token_hint names").into());
+    }
+    if !request.meets_acr(identity.acr.as_deref()) {
+        return Err(
+            OAuthError::new(Code::LoginRequired, "the provider did not vouch for an acr that is essential").into()
+        );
     }
     let session = session_row(cx, identity, key, &user)?;
     let secret = cx.random().secret()?;
@@ -258,8 +273,9 @@ fn account_row(cx: &Cx<'_>, decision: &Decision) -> Result<User, Stop> {
 /// The new session, within `[session]` and the provider's narrower bounds.
 fn session_row(cx: &Cx<'_>, identity: &UpstreamIdentity, key: &LinkKey, user: &User) -> Result<Session, Stop> {
     let bounds = &cx.snapshot.config.session;
-    let narrower = cx.snapshot.config.providers.get(&key.provider).map(|provider| provider.session.clone());
-    let narrower = narrower.unwrap_or_default();
+    let provider = cx.snapshot.config.providers.get(&key.provider);
+    let trusted = provider.is_some_and(|provider| provider.reauth == Reauth::Trust);
+    let narrower = provider.map(|provider| provider.session.clone()).unwrap_or_default();
     let max_inactive = narrower.max_inactive.map_or(bounds.max_inactive, |own| own.min(bounds.max_inactive));
     let max_lifetime = narrower.max_lifetime.map_or(bounds.max_lifetime, |own| own.min(bounds.max_lifetime));
     let mut expires_at = cx.now + max_lifetime.seconds();
@@ -270,7 +286,7 @@ fn session_row(cx: &Cx<'_>, identity: &UpstreamIdentity, key: &LinkKey, user: &U
         id: cx.random().id()?,
         user_id: user.id.clone(),
         link: key.clone(),
-        auth_time: identity.auth_time.unwrap_or(cx.now),
+        auth_time: identity.auth_time.or(trusted.then_some(cx.now)),
         acr: identity.acr.clone(),
         amr: identity.amr.clone(),
         upstream_id_token: Some(identity.id_token.expose().to_owned()),

@@ -51,6 +51,7 @@ pub fn document<'c>(
         "grant_types_supported": grants,
         "subject_types_supported": subject_types,
         "id_token_signing_alg_values_supported": algorithms,
+        "userinfo_signing_alg_values_supported": algorithms,
         "scopes_supported": scopes,
         "claims_supported": claims(policy, &clients, &scopes),
         "claim_types_supported": ["normal"],

@@ -58,9 +58,6 @@ pub fn access_token(
         "scope": scopes.join(" "),
     });
     merge(&mut claims, protocol);
-    if grant.user_id.is_some() {
-        claims.insert("auth_time".to_owned(), grant.auth_time.into());
-    }
     authentication(&mut claims, grant);
     let token = sign(cx, SigningAlgorithm::RS256, ACCESS_TOKEN_TYPE, &claims)?;
     Ok(AccessToken { token, expires_in: lifetime })
@@ -85,7 +82,6 @@ pub fn id_token(
         "aud": client.client_id,
         "iat": cx.now,
         "exp": cx.now + client.tokens.id_token.seconds(),
-        "auth_time": grant.auth_time,
         "at_hash": token_hash(client.id_token_alg, access_token),
     });
     merge(&mut claims, protocol);
@@ -98,8 +94,11 @@ pub fn id_token(
     sign(cx, client.id_token_alg, ID_TOKEN_TYPE, &claims)
 }
 
-/// `acr` and `amr`, as the provider said.
+/// `auth_time`, `acr` and `amr`, as the provider said; what it did not say is not made up.
 fn authentication(claims: &mut Map<String, Value>, grant: &Grant) {
+    if let Some(auth_time) = grant.auth_time {
+        claims.insert("auth_time".to_owned(), auth_time.into());
+    }
     if let Some(acr) = &grant.acr {
         claims.insert("acr".to_owned(), acr.as_str().into());
     }

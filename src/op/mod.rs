@@ -16,11 +16,13 @@ pub mod logout;
 pub mod params;
 pub mod request;
 pub mod revoke;
+pub mod shadow;
 pub mod token;
 pub mod userinfo;
 
 use std::sync::Arc;
 
+use crate::core::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::Keys;
 use crate::rp::RelyingParty;
@@ -42,6 +44,8 @@ pub struct Services {
     pub upstreams: Arc<RelyingParty>,
     /// One refresh at a time per upstream account.
     pub refreshes: Arc<decide::RefreshLocks>,
+    /// The policy of a canary configuration (`serve --shadow`).
+    pub shadow: Option<Arc<Policy>>,
 }
 
 /// One request: the services, one configuration generation, one reading of the clock, one trace id.

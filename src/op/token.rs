@@ -248,6 +248,8 @@ async fn refresh(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Value,
     };
     let decision = decided(cx, &grant, &scopes, &user, &link).await?;
     let secret = rotate(cx, client, &token, &grant, presented, &user, &decision).await?;
+    // OIDC Core §12.2: an ID token from a refresh should carry no nonce.
+    let grant = Grant { nonce: None, ..grant };
     answer(cx, client, &grant, &scopes, &resources, &user, &decision, Some(secret))
 }
 
@@ -341,7 +343,7 @@ async fn credentials(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Va
         resources: resources.clone(),
         nonce: None,
         claims_request: None,
-        auth_time: cx.now,
+        auth_time: None,
         acr: None,
         amr: Vec::new(),
         created_at: cx.now,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::Cx;
 use super::decide::{self, grant_request};
 use super::error::{Code, OAuthError};
-use super::issue::ACCESS_TOKEN_TYPE;
+use super::issue::{ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE};
 use crate::core::decision::Decision;
 use crate::snapshot::client::Client;
 use crate::store::GrantView;
@@ -60,11 +60,19 @@ pub async fn live_token<'s>(cx: &'s Cx<'_>, token: &str) -> Result<Option<LiveTo
     }
 }
 
+/// The answer of the userinfo endpoint.
+pub enum Userinfo {
+    /// A JSON object.
+    Plain(Map<String, Value>),
+    /// A signed JWT, for clients registered so (OIDC Core §5.3.2).
+    Signed(String),
+}
+
 /// Serves userinfo: `sub` and the claims that the token's scopes release.
 ///
 /// # Errors
 /// RFC 6750 §3.1: `invalid_token`, `insufficient_scope`.
-pub async fn userinfo(cx: &Cx<'_>, token: &str) -> Result<Map<String, Value>, OAuthError> {
+pub async fn userinfo(cx: &Cx<'_>, token: &str) -> Result<Userinfo, OAuthError> {
     let refuse = || OAuthError::new(Code::InvalidToken, "the access token is unknown, expired or revoked");
     let live = live_token(cx, token).await?.ok_or_else(refuse)?;
     let scope = live.claims.get("scope").and_then(Value::as_str).unwrap_or_default();
@@ -74,5 +82,9 @@ pub async fn userinfo(cx: &Cx<'_>, token: &str) -> Result<Map<String, Value>, OA
     let mut claims = Map::new();
     claims.insert("sub".to_owned(), decide::subject(live.client, &user).into());
     claims.extend(decision.release.map(|release| release.userinfo).unwrap_or_default());
-    Ok(claims)
+    let Some(algorithm) = live.client.userinfo_alg else { return Ok(Userinfo::Plain(claims)) };
+    claims.insert("iss".to_owned(), cx.snapshot.issuer.text.as_str().into());
+    claims.insert("aud".to_owned(), live.client.client_id.as_str().into());
+    let signed = cx.services.keys.set().sign(algorithm, ID_TOKEN_TYPE, &claims);
+    signed.map(Userinfo::Signed).map_err(|error| OAuthError::new(Code::ServerError, error.to_string()))
 }

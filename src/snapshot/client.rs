@@ -47,6 +47,8 @@ pub struct Client {
     pub tokens: Tokens,
     /// The algorithm of its ID tokens.
     pub id_token_alg: SigningAlgorithm,
+    /// The algorithm of its userinfo responses; `None` for plain JSON.
+    pub userinfo_alg: Option<SigningAlgorithm>,
     /// How its subjects are made.
     pub subject_type: SubjectType,
     /// The sector of its pairwise subjects (OIDC Core §8.1).
@@ -110,6 +112,7 @@ impl Client {
             consent: declared.consent,
             tokens: config.tokens.for_client(&declared.tokens),
             id_token_alg: declared.id_token_signed_response_alg.unwrap_or(SigningAlgorithm::RS256),
+            userinfo_alg: declared.userinfo_signed_response_alg,
             subject_type: declared.subject_type.unwrap_or(config.subject.kind),
             sector: sector(declared, key),
             origins: origins(declared),

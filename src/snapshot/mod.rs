@@ -74,6 +74,8 @@ pub struct Parts<'a> {
     pub config: Config,
     /// Secrets as read.
     pub secrets: &'a Secrets,
+    /// Certificate authorities of providers, PEM, by provider id.
+    pub authorities: BTreeMap<String, Vec<u8>>,
     /// Compiles expressions; knows the lookup tables.
     pub compiler: &'a mut Compiler,
     /// Finds the place of a dotted path.
@@ -86,7 +88,7 @@ impl Snapshot {
     /// # Errors
     /// Every problem that only shows here.
     pub fn build(parts: Parts<'_>) -> Result<Self, Vec<BuildProblem>> {
-        let Parts { generation, hash, config, secrets, compiler, locate } = parts;
+        let Parts { generation, hash, config, secrets, authorities, compiler, locate } = parts;
         let policy = Policy::compile(&config, compiler, locate)
             .map_err(|problems| problems.into_iter().map(BuildProblem::Expression).collect::<Vec<_>>())?;
         let other = |path: &str, message: String| BuildProblem::Other { path: path.to_owned(), message };
@@ -95,7 +97,8 @@ impl Snapshot {
         let mut providers = BTreeMap::new();
         for (id, provider) in &config.providers {
             let secret = secrets.get(&format!("providers.{id}.client_secret")).to_vec();
-            let resolved = ResolvedSecrets { client_secret: secret, ..ResolvedSecrets::default() };
+            let ca = authorities.get(id).map(|pem| pem.as_slice().into());
+            let resolved = ResolvedSecrets { client_secret: secret, ca };
             match ProviderSettings::new(id, provider, resolved, &config.issuer) {
                 Ok(settings) => {
                     providers.insert(id.clone(), settings);

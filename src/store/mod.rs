@@ -58,7 +58,7 @@ pub struct GrantView {
 pub struct AccountQuery {
     /// The upstream account.
     pub key: Option<LinkKey>,
-    /// Username of the `[users]` entry that declares this upstream account.
+    /// Username key of the `[users]` entry that declares this upstream account.
     pub declared: Option<String>,
     /// Verified address and the providers (id, issuer) whose accounts it may join.
     pub email: Option<(String, Vec<(String, String)>)>,
@@ -71,9 +71,9 @@ pub struct AccountQuery {
 pub struct AccountView {
     /// The account that the upstream account is linked to, with that link.
     pub linked: Option<(User, Link)>,
-    /// The account of that very username.
+    /// The account of that username key.
     pub declared: Option<User>,
-    /// Whether that account is linked to an account of the same provider and issuer already.
+    /// Whether that account has a link at the provider and issuer of the query's `key`.
     pub declared_is_linked: bool,
     /// Accounts whose link carries the verified address.
     pub by_email: Vec<User>,

@@ -85,8 +85,8 @@ pub struct Session {
     pub user_id: String,
     /// The upstream account that vouched.
     pub link: LinkKey,
-    /// When the user last proved who they are to the provider.
-    pub auth_time: i64,
+    /// When the user last proved who they are, as far as the provider proves it.
+    pub auth_time: Option<i64>,
     /// Authentication context class, as the provider said.
     pub acr: Option<String>,
     /// Authentication methods, as the provider said.
@@ -162,8 +162,8 @@ pub struct Grant {
     pub nonce: Option<String>,
     /// The `claims` parameter (OIDC Core §5.5).
     pub claims_request: Option<Value>,
-    /// When the user last proved who they are.
-    pub auth_time: i64,
+    /// When the user last proved who they are, as far as the provider proves it.
+    pub auth_time: Option<i64>,
     /// Authentication context class.
     pub acr: Option<String>,
     /// Authentication methods.

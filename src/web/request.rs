@@ -1,7 +1,10 @@
 //! A request, read once: method, path, parameters, the headers that matter. Nothing else of it is looked at; in
-//! particular neither `Host` nor `X-Forwarded-*`.
+//! particular not `Host`. `X-Forwarded-For` counts only from trusted proxies, and only for logs.
+
+use std::net::{IpAddr, SocketAddr};
 
 use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt as _, Limited};
 
@@ -18,6 +21,26 @@ pub struct Incoming {
     /// The headers.
     pub headers: HeaderMap,
     body: Bytes,
+}
+
+/// Where a request came from, for logs: the peer, or what trusted proxies say of theirs. The last address that no trusted
+/// proxy stands behind counts, so that a forged beginning of the header changes nothing.
+#[must_use]
+pub fn client_address(request: &Request<Body>, trusted: &[ipnet::IpNet]) -> Option<IpAddr> {
+    let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
+    let mut address = peer.ip().to_canonical();
+    let lines: Vec<&str> =
+        request.headers().get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        if !trusted.iter().any(|network| network.contains(&address)) {
+            break;
+        }
+        match hop.trim().parse::<IpAddr>() {
+            Ok(next) => address = next.to_canonical(),
+            Err(_) => break,
+        }
+    }
+    Some(address)
 }
 
 /// Why a request can't be read.
@@ -80,5 +103,28 @@ impl Incoming {
     #[must_use]
     pub fn is_oversized(&self) -> bool {
         self.path.len() > 2048 || self.query.pairs().len() > 200
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        for (peer, forwarded, expected) in [
+            ("192.0.2.1:1", "203.0.113.9", "192.0.2.1"),
+            ("10.0.0.1:1", "203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1:1", "1.2.3.4, 203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1:1", "203.0.113.9, 10.0.0.7", "203.0.113.9"),
+            ("10.0.0.1:1", "nonsense", "10.0.0.1"),
+        ] {
+            let mut request = Request::new(Body::empty());
+            request.headers_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
+            request.extensions_mut().insert(ConnectInfo(peer.parse::<SocketAddr>().unwrap()));
+            assert_eq!(client_address(&request, &trusted), Some(expected.parse().unwrap()), "{peer} {forwarded}");
+        }
     }
 }

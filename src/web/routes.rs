@@ -10,13 +10,16 @@ use axum::response::Response;
 
 use super::pages::csp::content_security_policy;
 use super::pages::{Lang, Pages, PostForm, View, WebUri};
-use super::request::{Incoming, Unreadable};
+use super::request::{Incoming, Unreadable, client_address};
 use super::{cookies, cors, error, pages, respond};
+use tracing::Instrument as _;
+
 use crate::op::authorize::{self, Answer, Browser, Next, Outcome, SetCookie};
 use crate::op::client_auth::strip_scheme;
 use crate::op::error::PageError;
 use crate::op::params::Params;
 use crate::op::request::ResponseMode;
+use crate::op::userinfo::Userinfo;
 use crate::op::{Cx, Services, callback, introspect, logout, revoke, token, userinfo};
 use crate::snapshot::Snapshot;
 use crate::snapshot::issuer::{Route, paths};
@@ -51,8 +54,14 @@ pub fn serve(edge: Arc<Edge>) -> axum::Router {
 
 async fn handle(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Response {
     let snapshot = edge.snapshot.load_full();
-    let now = edge.services.clock.now();
     let Ok(trace_id) = edge.services.random.id() else { return respond::empty(StatusCode::INTERNAL_SERVER_ERROR) };
+    let address = client_address(&request, &snapshot.trusted_proxies).map(tracing::field::display);
+    let span = tracing::info_span!("request", address);
+    exchange(edge, snapshot, request, trace_id).instrument(span).await
+}
+
+async fn exchange(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>, trace_id: String) -> Response {
+    let now = edge.services.clock.now();
     let limit = usize::try_from(snapshot.config.limits.body.bytes()).unwrap_or(usize::MAX);
     let route = snapshot.route(request.uri().path());
     let head = request.method() == Method::HEAD;
@@ -218,7 +227,8 @@ impl Exchange<'_> {
             (None, None) => return error::bearer_missing(realm),
         };
         match userinfo::userinfo(&self.cx, token).await {
-            Ok(claims) => respond::json(StatusCode::OK, &claims),
+            Ok(Userinfo::Plain(claims)) => respond::json(StatusCode::OK, &claims),
+            Ok(Userinfo::Signed(jwt)) => respond::text("application/jwt", jwt),
             Err(failure) => error::bearer(&failure, realm),
         }
     }
@@ -284,7 +294,7 @@ impl Exchange<'_> {
 
     fn outcome(&self, outcome: Outcome) -> Response {
         let response = match &outcome.next {
-            Next::Provider(url) => respond::see_other(url),
+            Next::Provider(url) => self.leave(url),
             Next::App(answer) => self.answer(answer),
             Next::Error(failure) => self.error(failure),
             Next::SignIn(page) => self.sign_in(page),
@@ -300,9 +310,9 @@ impl Exchange<'_> {
         match answer.to.mode {
             ResponseMode::Query => {
                 let separator = if uri.contains('?') { '&' } else { '?' };
-                respond::see_other(&format!("{uri}{separator}{}", encoded()))
+                self.leave(&format!("{uri}{separator}{}", encoded()))
             }
-            ResponseMode::Fragment => respond::see_other(&format!("{uri}#{}", encoded())),
+            ResponseMode::Fragment => self.leave(&format!("{uri}#{}", encoded())),
             ResponseMode::FormPost => {
                 let Some(action) = WebUri::parse(uri) else {
                     return respond::see_other(&format!("{uri}?{}", encoded()));
@@ -350,17 +360,24 @@ impl Exchange<'_> {
             error: page.unknown_address.then(|| "domain_unknown".to_owned()),
             form: self.form(paths::SIGN_IN, &page.interaction),
         };
-        self.page(StatusCode::OK, page.ui_locales.as_deref(), &view, &self.onward(&page.client))
+        self.page(StatusCode::OK, page.ui_locales.as_deref(), &view, &self.native(&page.client))
     }
 
-    /// Where the redirects behind a form may lead. Browsers apply `form-action` to the whole chain, and a provider may
-    /// send the browser on to hosts that nobody here knows, so any https is allowed; plain http is where it is declared.
-    fn onward(&self, client: &str) -> Vec<&str> {
-        let issuers = self.cx.snapshot.providers.values().map(|settings| settings.issuer());
-        let client = self.cx.snapshot.clients.get(client);
-        let uris =
-            client.into_iter().flat_map(|client| client.redirect_uris.iter().chain(&client.post_logout_redirect_uris));
-        issuers.chain(uris.map(String::as_str)).filter(|url| url.starts_with("http://")).chain(["https:"]).collect()
+    /// To another site. Browsers apply `form-action` to every redirect behind a form, and a provider or an app may send
+    /// the browser on to hosts that nobody here knows: so they get a page that leads on by itself. Such browsers say so
+    /// by fetch metadata; everybody else gets the redirect.
+    fn leave(&self, url: &str) -> Response {
+        let behind_form = self.incoming.method == Method::POST && self.incoming.headers.contains_key("sec-fetch-site");
+        match WebUri::parse(url) {
+            Some(to) if behind_form => self.page(StatusCode::OK, None, &pages::Onward { to }, &[]),
+            _ => respond::see_other(url),
+        }
+    }
+
+    /// Where the redirect behind a form may lead: to a native app's own scheme. Everything else leaves by [`Self::leave`].
+    fn native(&self, client: &str) -> Vec<&str> {
+        let uris = self.cx.snapshot.clients.get(client).map(|client| client.redirect_uris.as_slice());
+        uris.unwrap_or_default().iter().map(String::as_str).filter(|uri| WebUri::parse(uri).is_none()).collect()
     }
 
     fn consent(&self, page: &authorize::ConsentPage) -> Response {
@@ -379,12 +396,12 @@ impl Exchange<'_> {
             tos_uri: uri(client.and_then(|client| client.tos_uri.as_ref())),
             form: self.form(paths::CONSENT, &page.interaction),
         };
-        self.page(StatusCode::OK, page.ui_locales.as_deref(), &view, &self.onward(&page.client))
+        self.page(StatusCode::OK, page.ui_locales.as_deref(), &view, &self.native(&page.client))
     }
 
     fn logout(&self, outcome: logout::Outcome) -> Response {
         let response = match &outcome.next {
-            logout::Next::Redirect(url) => respond::see_other(url),
+            logout::Next::Redirect(url) => self.leave(url),
             logout::Next::Error(failure) => self.error(failure),
             logout::Next::Done { client } => {
                 let client_uri = client.as_ref().and_then(|key| self.cx.snapshot.clients.get(key)?.client_uri.clone());
@@ -399,7 +416,7 @@ impl Exchange<'_> {
                     user_name: user.clone(),
                     form: self.form(paths::CONFIRM_SIGN_OUT, interaction),
                 };
-                self.page(StatusCode::OK, None, &view, &self.onward(client.as_deref().unwrap_or_default()))
+                self.page(StatusCode::OK, None, &view, &[])
             }
         };
         self.with_cookies(response, &outcome.cookies)

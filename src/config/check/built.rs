@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use figment::value::{Dict, Value};
 
-use crate::config::locate::{At, Layers};
+use crate::config::locate::Layers;
+use crate::config::path::At;
 use crate::config::problem::{Problems, Severity, quote};
 
 /// What about a setting is not built.
@@ -49,9 +50,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("providers.*.preset", Not(&["generic", "keycloak"])),
     ("providers.*.token_endpoint_auth_method", Is(STRONG_METHODS)),
     ("providers.*.client_key", Set),
-    ("providers.*.proxy", Set),
-    ("providers.*.ca", Set),
-    ("providers.*.response_mode", Is(&["form_post"])),
     ("providers.*.introspect", On),
     ("clients.*.security_profile", Is(&["fapi2"])),
     (
@@ -68,7 +66,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("clients.*.jwks", Set),
     ("clients.*.jwks_uri", Set),
     ("clients.*.sector_identifier_uri", Set),
-    ("clients.*.userinfo_signed_response_alg", Set),
     ("clients.*.request_object_signing_alg", Set),
     ("clients.*.request_uris", Set),
     ("clients.*.require_pushed_authorization_requests", On),

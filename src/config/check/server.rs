@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Context;
 use super::urls::{self, Http, Listen};
-use crate::config::locate::At;
+use crate::config::path::At;
 use crate::config::problem::quote;
 
 /// Paths below the issuer's that the broker's own pages and documents take. An endpoint may be none of these, and none
@@ -26,9 +26,6 @@ pub(super) fn check(context: &mut Context<'_>) {
     let limits = At::Root.key("limits");
     if config.limits.body.bytes() == 0 {
         context.must(&limits.key("body"), "more than nothing", "\"0B\"");
-    }
-    if config.limits.parallel_sign_ins == 0 {
-        context.must(&limits.key("parallel_sign_ins"), "at least 1", 0);
     }
 }
 

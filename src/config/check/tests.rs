@@ -92,10 +92,6 @@ fn structure() {
         ("[tokens]\naccess_token = \"60 min\"", &["2:16 error ~ must be a duration such as ~ \"60 min\""]),
         ("[limits]\nbody = \"64kb\"", &["2:8 error ~ must be a size such as"]),
         (
-            "[limits]\nparallel_sign_ins = \"3\"",
-            &["2:21 error ~ must be an integer but is the string \"3\" ~ [write the number without quotes]"],
-        ),
-        (
             "[policy]\ndefault_roles_when = \"never\"",
             &["2:22 error ~ must be one of \"no_roles\", \"no_groups\" but is \"never\""],
         ),

@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::config::Config;
+use crate::config::scalar::{Secret, SecretSource};
+use crate::core::policy::key_segment;
+
 /// One setting with its value as it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -69,6 +73,55 @@ pub fn differences(old: &[Setting], new: &[Setting]) -> Vec<Change> {
         lists(section, &before, &after, &mut changes);
     }
     changes
+}
+
+/// Secrets that are written into the files and differ, which a masked value does not show.
+#[must_use]
+pub fn hidden(old: &Config, new: &Config) -> Vec<(String, &'static str)> {
+    let mut changed = Vec::new();
+    for (id, before) in &old.providers {
+        let Some(after) = new.providers.get(id) else { continue };
+        let entry = format!("providers.{}", key_segment(id));
+        if literals(&before.client_secret) != literals(&after.client_secret) {
+            changed.push((entry.clone(), "client_secret"));
+        }
+        if literals(&before.client_key) != literals(&after.client_key) {
+            changed.push((entry, "client_key"));
+        }
+    }
+    for (key, before) in &old.clients {
+        let after = new.clients.get(key);
+        if after.is_some_and(|after| literals(&before.client_secret) != literals(&after.client_secret)) {
+            changed.push((format!("clients.{}", key_segment(key)), "client_secret"));
+        }
+    }
+    if literals(&old.admin.token) != literals(&new.admin.token) {
+        changed.push(("admin".to_owned(), "token"));
+    }
+    changed
+}
+
+/// The values of a secret that stand in the file itself.
+fn literals(secret: &Option<Secret>) -> Vec<&str> {
+    let sources = secret.iter().flat_map(Secret::sources);
+    let literal = sources.filter_map(|source| match source {
+        SecretSource::Literal(text) => Some(text.as_str()),
+        SecretSource::File(_) | SecretSource::Env(_) => None,
+    });
+    literal.collect()
+}
+
+/// Adds the secrets that differ where the settings show none of it.
+pub(super) fn add_hidden(old: &Config, new: &Config, changes: &mut Vec<Change>) {
+    let masked = || Some("***".to_owned());
+    for (entry, key) in hidden(old, new) {
+        let change = KeyChange { key: key.to_owned(), old: masked(), new: masked() };
+        match changes.iter_mut().find(|change| change.entry == entry) {
+            Some(known) if known.keys.iter().any(|known| known.key == key) => {}
+            Some(known) => known.keys.push(change),
+            None => changes.push(Change { entry, kind: Kind::Changed, place: None, keys: vec![change] }),
+        }
+    }
 }
 
 /// Settings by entry and key.

@@ -116,7 +116,8 @@ pub fn plan<E>(
     new: Side<'_>,
     people: Option<impl Iterator<Item = Result<Known, E>>>,
 ) -> Result<Plan, E> {
-    let changes = difference::differences(old.settings, new.settings);
+    let mut changes = difference::differences(old.settings, new.settings);
+    difference::add_hidden(old.config, new.config, &mut changes);
     let mut notices = Vec::new();
     subject_changes(old, new, &mut notices);
     if ways_in(old) > 0 && ways_in(new) == 0 {

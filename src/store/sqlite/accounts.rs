@@ -18,7 +18,7 @@ pub(super) fn accounts(reader: &Reader<'_>, query: &AccountQuery) -> Result<Acco
         view.linked = reader.user(sql::USER, [&link.user_id])?.map(|user| (user, link));
     }
     if let Some(username) = &query.declared {
-        view.declared = reader.user(sql::USER_BY_NAME, [username])?;
+        view.declared = reader.user(sql::USER_BY_KEY, [username])?;
         if let (Some(user), Some(key)) = (&view.declared, &query.key) {
             let params = (&user.id, &key.provider, &key.issuer);
             let found: Option<i64> = one(reader.connection, sql::IS_LINKED, params, |row| Ok(row.get(0)?))?;
@@ -109,9 +109,11 @@ impl SignInRows {
     }
 
     fn replace(&self, connection: &Connection, old: &str, now: i64) -> Result<()> {
-        let user: Option<String> = one(connection, sql::SESSION_USER, [old], |row| Ok(row.get(0)?))?;
+        let user = user_of_session(connection, old)?;
         if user.as_deref() == Some(self.session.user_id()) {
-            run(connection, sql::MOVE_GRANTS, (old, self.session.id()))?;
+            run(connection, sql::MOVE_GRANTS, (user, old, self.session.id()))?;
+            // Two tabs that sign in at the same time: the code of the first is not redeemed yet.
+            run(connection, sql::MOVE_CODES, (old, self.session.id()))?;
         }
         end_session(connection, old, now).map(drop)
     }
@@ -137,11 +139,17 @@ pub(super) fn seal_profile(sealer: &Sealer, user_id: &str, profile: &Map<String,
     seal_json(sealer, columns::PROFILE, user_id.as_bytes(), profile)
 }
 
+fn user_of_session(connection: &Connection, id: &str) -> Result<Option<String>> {
+    one(connection, sql::SESSION_USER, [id], |row| Ok(row.get(0)?))
+}
+
 /// Ends a session and revokes the grants bound to it.
 pub(super) fn end_session(connection: &Connection, id: &str, now: i64) -> Result<Vec<AppSession>> {
-    let apps =
-        many(connection, sql::APPS_OF_SESSION, [id], |row| Ok(AppSession { client: row.get(0)?, sid: row.get(1)? }))?;
-    run(connection, sql::REVOKE_SESSION, (id, now))?;
+    let Some(user) = user_of_session(connection, id)? else { return Ok(Vec::new()) };
+    let apps = many(connection, sql::APPS_OF_SESSION, (&user, id), |row| {
+        Ok(AppSession { client: row.get(0)?, sid: row.get(1)? })
+    })?;
+    run(connection, sql::REVOKE_SESSION, (&user, id, now))?;
     run(connection, sql::DELETE_SESSION, [id])?;
     Ok(apps)
 }

@@ -23,7 +23,8 @@ impl CodeRow {
 
     pub(super) fn insert(&self, connection: &Connection) -> Result<()> {
         let Code { hash, grant, expires_at, .. } = &self.code;
-        run(connection, sql::INSERT_CODE, (hash.0, &grant.id, &self.data, expires_at)).map(drop)
+        let row = (hash.0, &grant.id, &self.data, expires_at, grant.expires_at);
+        run(connection, sql::INSERT_CODE, row).map(drop)
     }
 
     /// Stores it with the consent that it rests on, and marks its session as active.
@@ -58,13 +59,14 @@ pub(super) fn redeem(
     now: i64,
 ) -> Result<Redeemed> {
     let grant = &row.grant;
-    if run(connection, sql::USE_CODE, (hash.0, now, &grant.id, grant.expires_at))? == 0 {
+    if run(connection, sql::USE_CODE, (hash.0, now, &grant.id))? == 0 {
         let first: Option<String> = one(connection, sql::GRANT_OF_USED_CODE, [hash.0], |row| Ok(row.get(0)?))?;
         if let Some(id) = first {
             run(connection, sql::REVOKE_GRANT, (id, now))?;
         }
         return Ok(Redeemed::Refused);
     }
+    run(connection, sql::KEEP_CODE, (hash.0, grant.expires_at))?;
     if !stands(connection, grant.user_id.as_deref(), grant.session_id.as_deref(), now)? {
         return Ok(Redeemed::Refused);
     }

@@ -113,7 +113,24 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
-        self.writer.run(move |connection| operation(connection).map(Outcome::Keep)).await
+        self.decide(move |connection| operation(connection).map(Outcome::Keep)).await
+    }
+
+    /// As [`Self::write`], for an operation that may undo its own writes.
+    async fn decide<T, F>(&self, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<Outcome<T>> + Send + 'static,
+    {
+        self.writer.run(operation).await.map_err(|error| self.at_place(error))
+    }
+
+    /// Says in an error which store it is about.
+    fn at_place(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Unavailable(reason) => StoreError::Unavailable(format!("{}: {reason}", self.location)),
+            StoreError::Corrupt(reason) => StoreError::Corrupt(format!("{}: {reason}", self.location)),
+        }
     }
 
     /// Runs a short read, on this thread; in memory there is one connection, the writer's.
@@ -123,7 +140,7 @@ impl SqliteStore {
         F: FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
     {
         match &self.location {
-            Location::File(_) => self.readers.read(&self.sealer, read),
+            Location::File(_) => self.readers.read(&self.sealer, read).map_err(|error| self.at_place(error)),
             Location::Memory => self.read_in_memory(read).await,
         }
     }
@@ -141,6 +158,7 @@ impl SqliteStore {
         tokio::task::spawn_blocking(move || readers.read(&sealer, read))
             .await
             .unwrap_or_else(|e| Err(StoreError::Unavailable(e.to_string())))
+            .map_err(|error| self.at_place(error))
     }
 
     async fn read_in_memory<T, F>(&self, read: F) -> Result<T>

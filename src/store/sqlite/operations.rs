@@ -86,7 +86,7 @@ impl Store for SqliteStore {
 
     async fn finish_sign_in(&self, sign_in: SignIn, now: i64) -> Result<SignInWritten> {
         let rows = SignInRows::new(&self.sealer, sign_in)?;
-        self.writer.run(move |connection| rows.write(connection, now)).await
+        self.decide(move |connection| rows.write(connection, now)).await
     }
 
     async fn session(&self, secret: TokenHash) -> Result<Option<SessionView>> {
@@ -180,7 +180,7 @@ impl Store for SqliteStore {
     async fn rotate_refresh(&self, rotation: Rotation, now: i64) -> Result<Rotated> {
         let parent = rotation.parent;
         let rows = RotationRows::new(&self.sealer, rotation)?;
-        Ok(match self.writer.run(move |connection| rows.write(connection, now)).await? {
+        Ok(match self.decide(move |connection| rows.write(connection, now)).await? {
             RotatedRow::New => Rotated::New,
             RotatedRow::Replayed(sealed) => {
                 Rotated::Replayed(open_text(&self.sealer, columns::SUCCESSOR, &parent.0, &sealed)?)

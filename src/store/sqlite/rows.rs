@@ -113,19 +113,25 @@ impl LinkRow {
     /// Makes or refreshes it; `false` when the upstream account belongs to another user.
     pub(super) fn upsert(&self, connection: &Connection) -> Result<bool> {
         let Link { key, user_id, claims_at, verified_email, created_at, .. } = &self.link;
+        if self.update(connection, user_id)? {
+            return Ok(true);
+        }
         let LinkKey { provider, issuer, subject } = key;
         let (claims, refresh) = (&self.claims, &self.refresh_token);
         let row = (provider, issuer, subject, user_id, claims, claims_at, verified_email, refresh, created_at);
-        Ok(run(connection, sql::UPSERT_LINK, row)? == 1)
+        Ok(run(connection, sql::INSERT_LINK, row)? == 1)
     }
 
     /// Refreshes it; `false` when it is not there, or not `user_id`'s.
     pub(super) fn update(&self, connection: &Connection, user_id: &str) -> Result<bool> {
         let Link { key, claims_at, verified_email, .. } = &self.link;
         let LinkKey { provider, issuer, subject } = key;
-        let (claims, refresh) = (&self.claims, &self.refresh_token);
-        let row = (provider, issuer, subject, user_id, claims, claims_at, verified_email, refresh);
-        Ok(run(connection, sql::UPDATE_LINK, row)? == 1)
+        let row = (provider, issuer, subject, user_id, &self.claims, claims_at, &self.refresh_token);
+        if run(connection, sql::UPDATE_LINK, row)? == 0 {
+            return Ok(false);
+        }
+        run(connection, sql::UPDATE_LINK_EMAIL, (provider, issuer, subject, user_id, verified_email))?;
+        Ok(true)
     }
 }
 

@@ -83,6 +83,7 @@ CREATE TABLE codes (
     keep_until INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX codes_keep ON codes (keep_until);
+CREATE INDEX codes_session ON codes (data ->> '$.grant.sid') WHERE used_at IS NULL;
 
 -- session_id is the session that the grant dies with; sso_session the one that it was made in, kept with offline_access
 -- too, so that a sign-out knows whom to notify.
@@ -97,8 +98,7 @@ CREATE TABLE grants (
     revoked_at INTEGER,
     expires_at INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX grants_user ON grants (user_id, client) WHERE user_id IS NOT NULL;
-CREATE INDEX grants_session ON grants (sso_session) WHERE sso_session IS NOT NULL;
+CREATE INDEX grants_user ON grants (user_id, sso_session, client) WHERE user_id IS NOT NULL;
 CREATE INDEX grants_expires ON grants (expires_at);
 
 -- successor is the token that followed, sealed, while it may be handed out again, which is until successor_until.

@@ -1,1 +1,126 @@
+//! What can only be seen from inside: query plans, and a disk that is full, read-only or locked.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use serde_json::json;
+
+use super::super::model::{Login, TokenHash};
+use super::super::{Store, StoreError};
+use super::*;
+use crate::env::SystemRandomness;
+
+fn open(folder: &tempfile::TempDir) -> SqliteStore {
+    let location = Location::File(folder.path().join("state/broker.db"));
+    SqliteStore::open(&location, &[], Arc::new(SystemRandomness::default())).unwrap()
+}
+
+fn login(state: &str, size: usize) -> Login {
+    Login { state: TokenHash::of(state), browser: TokenHash::of("b"), data: json!("x".repeat(size)), expires_at: 100 }
+}
+
+/// Statements that read a whole table because the table is small, or in the order in which they hand it out.
+const WHOLE: &[&str] = &["SYSTEM_ROLES", "SIGNING_KEYS", "SIGNING_KIDS", "DELETE_SIGNING_KEYS", "SESSIONS"];
+
+#[test]
+fn no_statement_scans_a_table_or_sorts() {
+    let connection = open::connect(&Location::Memory, true).unwrap();
+    open::migrate(&connection, "memory").unwrap();
+    for (name, sql) in sql::ALL {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let nulls = vec![rusqlite::types::Null; statement.parameter_count()];
+        let steps: Vec<String> = statement
+            .query_map(rusqlite::params_from_iter(nulls), |row| row.get(3))
+            .unwrap()
+            .collect::<rusqlite::Result<_>>()
+            .unwrap();
+        let plan = steps.join("; ");
+        let scans = steps.iter().any(|step| step.starts_with("SCAN")) && !WHOLE.contains(name);
+        // A sign-out's few apps, and the keys of this issuer: sorted, but few.
+        let sorts = plan.contains("TEMP B-TREE") && !["APPS_OF_SESSION", "SIGNING_KEYS"].contains(name);
+        assert!(!scans && !sorts, "{name}: {plan}");
+    }
+}
+
+#[tokio::test]
+async fn d32_a_full_disk_refuses_writes_and_recovers_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let limit = async |pages: &'static str| {
+        store
+            .write(move |connection| {
+                Ok(connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?)
+            })
+            .await
+            .unwrap();
+    };
+    limit("1").await;
+    let refused = store.save_login(login("big", 100_000)).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+    assert!(store.take_login(TokenHash::of("big"), 0).await.unwrap().is_none());
+    limit("4294967294").await;
+    store.save_login(login("big", 100_000)).await.unwrap();
+    assert!(store.take_login(TokenHash::of("big"), 0).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn d32_a_read_only_store_is_unavailable_not_corrupt() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let refused = store.read(|reader| run(reader.connection, sql::PING, [])).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn d33_a_locked_store_is_refused_in_bounded_time_and_recovers() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let wait = std::time::Duration::from_millis(20);
+    store.write(move |connection| Ok(connection.busy_timeout(wait)?)).await.unwrap();
+    let other = open::connect(&store.location, true).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(matches!(store.save_login(login("a", 1)).await, Err(StoreError::Unavailable(_))));
+    assert!(store.system_roles().await.unwrap().is_empty());
+    other.execute_batch("COMMIT").unwrap();
+    store.save_login(login("a", 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_failed_operation_takes_nothing_else_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(&folder));
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..100 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            store
+                .write(move |connection| {
+                    run(connection, sql::INSERT_SYSTEM_ROLE, [format!("role-{n:02}")])?;
+                    if n % 2 == 0 { Ok(()) } else { Err(StoreError::Corrupt("no".to_owned())) }
+                })
+                .await
+                .is_ok()
+        });
+    }
+    let kept = tasks.join_all().await.into_iter().filter(|ok| *ok).count();
+    let expected: Vec<String> = (0..100).step_by(2).map(|n| format!("role-{n:02}")).collect();
+    assert_eq!((kept, store.system_roles().await.unwrap()), (50, expected));
+}
+
+#[tokio::test]
+async fn the_log_starts_over_instead_of_growing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(&folder));
+    let mut tasks = tokio::task::JoinSet::new();
+    for worker in 0..64 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            for n in 0..64 {
+                store.save_login(login(&format!("{worker}-{n}"), 4_000)).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    // 4,096 logins of two pages each, and the pages of their indexes: 80 MB and more, were they all in it.
+    let log = std::fs::metadata(folder.path().join("state/broker.db-wal")).unwrap().len();
+    assert!(log < 40_000_000, "{log}");
+}

@@ -19,10 +19,10 @@ const BATCH: usize = 256;
 /// The most operations that wait; further ones are refused at once rather than served too late.
 const QUEUE: usize = 4096;
 /// Operations between two checkpoints.
-const CHECKPOINT_EVERY: usize = 512000000;
+const CHECKPOINT_EVERY: usize = 256;
 /// Pages in the write-ahead log (4 KiB each) from which on the writer itself completes a checkpoint, so that the log
 /// starts over instead of growing under constant load.
-const LOG_PAGES: i64 = 8192;
+const LOG_PAGES: i64 = 4096;
 
 /// What an operation leaves behind.
 pub(super) enum Outcome<T> {

@@ -212,7 +212,8 @@ impl<'r, 'v> Claims<'r, 'v> {
         if !access.is_empty() {
             client.set("access_token_claims", access);
         }
-        for (mark, note) in self.notes {
+        let mut seen = BTreeSet::new();
+        for (mark, note) in self.notes.into_iter().filter(|(_, note)| seen.insert(note.clone())) {
             claims.note(mark, note);
         }
         let only: Vec<String> = self.only_access.into_iter().collect();

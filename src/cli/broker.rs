@@ -1,0 +1,185 @@
+//! What commands that look at a broker share: its configuration, prepared, and the people in its local store.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+
+use super::{ConfigArgs, Environment, Exit};
+use crate::config::files::Files;
+use crate::core::account::Account;
+use crate::core::plan::{Known, KnownLink};
+use crate::core::username;
+use crate::env::SystemRandomness;
+use crate::generation::{Options, Prepared, prepare_untested};
+use crate::op::decide;
+use crate::snapshot::Snapshot;
+use crate::store::sqlite::{Location, SqliteStore};
+use crate::store::{Person, Store, StoreError};
+
+/// Users read at a time.
+const PAGE: u32 = 500;
+
+/// A configuration that checks, with what opens its store.
+pub(super) struct Broker {
+    pub(super) snapshot: Snapshot,
+    pub(super) prepared: Prepared,
+}
+
+/// Prepares a configuration; says on `out` what is wrong with one that does not check.
+///
+/// # Errors
+/// When the writer fails.
+pub(super) fn load(
+    args: &ConfigArgs,
+    environment: &Environment,
+    files: &dyn Files,
+    without_secrets: bool,
+    out: &mut dyn Write,
+) -> io::Result<Result<Broker, Exit>> {
+    let options = Options { number: 1, without_secrets };
+    let mut prepared = match prepare_untested(&args.inputs(environment), files, options) {
+        Ok(prepared) => prepared,
+        Err(unreadable) => {
+            writeln!(out, "error: {unreadable}")?;
+            return Ok(Err(Exit::CouldNotRun));
+        }
+    };
+    match prepared.snapshot.take() {
+        Some(snapshot) => Ok(Ok(Broker { snapshot, prepared })),
+        None => {
+            write!(out, "{}", prepared.problems.render(&prepared.layers, false))?;
+            writeln!(out, "{}: {}", args.config.display(), prepared.problems.summary())?;
+            Ok(Err(Exit::Problem))
+        }
+    }
+}
+
+/// The local store of a broker.
+pub(super) struct LocalStore {
+    runtime: Runtime,
+    store: Arc<SqliteStore>,
+}
+
+impl Broker {
+    /// The broker's own store, where it is a file on this machine. `Ok(Err)` says why there is none to ask.
+    ///
+    /// # Errors
+    /// When it is there and can't be opened.
+    pub(super) fn store(&self) -> Result<Result<LocalStore, String>, String> {
+        let url = &self.snapshot.config.store.url;
+        let location = match Location::from_url(url) {
+            Some(Location::Memory) => return Ok(Err("store.url is memory: nobody is known from outside".to_owned())),
+            Some(Location::File(path)) if !Path::new(&path).exists() => {
+                return Ok(Err(format!("there is no store at {} yet", path.display())));
+            }
+            Some(location) => location,
+            None => return Ok(Err(format!("store.url {url:?} is not a local store"))),
+        };
+        let keys = &self.prepared.encryption_keys;
+        if keys.is_empty() && !self.snapshot.config.store.encryption_keys.is_empty() {
+            return Ok(Err("the store's encryption_keys were not read".to_owned()));
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
+        let random = Arc::new(SystemRandomness::default());
+        let store = SqliteStore::open(&location, keys, random).map_err(|error| error.to_string())?;
+        Ok(Ok(LocalStore { runtime, store: Arc::new(store) }))
+    }
+}
+
+impl LocalStore {
+    /// Runs one operation of the store.
+    pub(super) fn run<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {
+        self.runtime.block_on(operation).map_err(|error| error.to_string())
+    }
+
+    /// The store.
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// Everybody, in pages.
+    pub(super) fn people(&self) -> People<'_> {
+        People { store: self, page: VecDeque::new(), after: None, done: false }
+    }
+}
+
+/// Everybody in a store.
+pub(super) struct People<'s> {
+    store: &'s LocalStore,
+    page: VecDeque<Person>,
+    after: Option<String>,
+    done: bool,
+}
+
+impl Iterator for People<'_> {
+    type Item = Result<Known, String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.page.is_empty() && !self.done {
+            let read = self.store.run(self.store.store().people(self.after.as_deref(), PAGE));
+            let people = match read {
+                Ok(people) => people,
+                Err(error) => {
+                    self.done = true;
+                    return Some(Err(error));
+                }
+            };
+            self.done = people.len() < PAGE as usize;
+            self.after = people.last().map(|person| person.user.id.clone());
+            self.page = people.into();
+        }
+        self.page.pop_front().map(|person| Ok(known(person)))
+    }
+}
+
+/// A stored person as the core reads one.
+pub(super) fn known(person: Person) -> Known {
+    let account: Account = decide::account(&person.user);
+    let links = person.links.into_iter().map(|link| KnownLink {
+        provider: link.key.provider,
+        issuer: link.key.issuer,
+        subject: link.key.subject,
+        claims: link.claims,
+    });
+    Known { account, links: links.collect() }
+}
+
+/// Opens the broker's store, or says on `out` why that can't be.
+///
+/// # Errors
+/// When the writer fails.
+pub(super) fn open(broker: &Broker, out: &mut dyn Write) -> io::Result<Result<LocalStore, Exit>> {
+    match broker.store() {
+        Ok(Ok(store)) => Ok(Ok(store)),
+        Ok(Err(why)) | Err(why) => {
+            writeln!(out, "error: {why}")?;
+            Ok(Err(Exit::CouldNotRun))
+        }
+    }
+}
+
+/// Finds a user by name, or says on `out` that there is none.
+///
+/// # Errors
+/// When the writer fails.
+pub(super) fn find(broker: &Broker, name: &str, out: &mut dyn Write) -> io::Result<Result<Person, Exit>> {
+    let store = match open(broker, out)? {
+        Ok(store) => store,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    match store.run(store.store().user(&username::key(name))) {
+        Ok(Some(person)) => Ok(Ok(person)),
+        Ok(None) => {
+            writeln!(out, "error: there is no user {name}")?;
+            Ok(Err(Exit::Problem))
+        }
+        Err(error) => {
+            writeln!(out, "error: the store can't be read: {error}")?;
+            Ok(Err(Exit::CouldNotRun))
+        }
+    }
+}

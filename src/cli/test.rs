@@ -1,0 +1,184 @@
+//! `countersign test`: the configuration's mapping tests, one line each and a diff for each that fails. Needs no secret.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use serde_json::json;
+
+use super::{ConfigArgs, Environment, Exit, broker};
+use crate::config::files::Files;
+use crate::config::locate::Origin;
+use crate::core::mapping_test::{Failure, run as run_test};
+
+/// `countersign test`
+#[derive(Clone, Debug, Args)]
+pub struct TestArgs {
+    /// Run only tests whose name contains this.
+    pub name: Option<String>,
+    /// The configuration.
+    #[command(flatten)]
+    pub source: ConfigArgs,
+    /// Show the whole decision of each test that fails.
+    #[arg(long)]
+    pub trace: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the writer fails.
+pub fn run(args: &TestArgs, environment: &Environment, files: &dyn Files, out: &mut dyn Write) -> io::Result<Exit> {
+    let broker = match broker::load(&args.source, environment, files, true, out)? {
+        Ok(broker) => broker,
+        Err(exit) => return Ok(exit),
+    };
+    let tests = broker.snapshot.config.tests.iter().enumerate();
+    let chosen = tests.filter(|(_, test)| args.name.as_ref().is_none_or(|part| test.name.contains(part.as_str())));
+    let results: Vec<(&str, String, Option<Failure>)> = chosen
+        .map(|(index, test)| {
+            let place = broker.prepared.layers.origin(&format!("tests[{index}]"));
+            let failure = run_test(&broker.snapshot.policy, &broker.snapshot.config, index).err();
+            (test.name.as_str(), describe(&place), failure)
+        })
+        .collect();
+    let failed = results.iter().filter(|(.., failure)| failure.is_some()).count();
+    if args.json {
+        let tests: Vec<_> =
+            results.iter().map(|(name, place, failure)| to_json(name, place, failure.as_ref())).collect();
+        writeln!(out, "{}", serde_json::to_string_pretty(&json!({ "tests": tests, "failed": failed }))?)?;
+    } else {
+        for (name, place, failure) in &results {
+            print(name, place, failure.as_ref(), args.trace, out)?;
+        }
+        match results.len() {
+            0 => writeln!(out, "no tests to run")?,
+            count => writeln!(out, "{count} tests, {failed} failed")?,
+        }
+    }
+    Ok(if failed > 0 { Exit::Problem } else { Exit::Fine })
+}
+
+/// `file:line`
+fn describe(place: &Origin) -> String {
+    match place {
+        Origin::File { file, line, .. } => format!("{file}:{line}"),
+        other => other.to_string(),
+    }
+}
+
+fn print(name: &str, place: &str, failure: Option<&Failure>, trace: bool, out: &mut dyn Write) -> io::Result<()> {
+    let Some(failure) = failure else { return writeln!(out, "ok    {name}") };
+    writeln!(out, "FAIL  {name}  [{place}]")?;
+    failure.differences.iter().try_for_each(|difference| write!(out, "{difference}"))?;
+    if trace {
+        writeln!(out, "  decision")?;
+        failure.trace.to_string().lines().try_for_each(|line| writeln!(out, "    {line}"))?;
+    }
+    Ok(())
+}
+
+fn to_json(name: &str, place: &str, failure: Option<&Failure>) -> serde_json::Value {
+    let differences: Vec<_> = failure
+        .iter()
+        .flat_map(|failure| &failure.differences)
+        .map(|d| json!({ "what": d.what, "expected": d.expected, "got": d.got, "because": d.because }))
+        .collect();
+    let trace = failure.map(|failure| failure.trace.to_json());
+    json!({ "name": name, "place": place, "ok": failure.is_none(), "differences": differences, "trace": trace })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::config::files::{Disk, Memory};
+
+    fn test(files: &dyn Files, config: &Path, name: Option<&str>) -> (Exit, String) {
+        let source = ConfigArgs { config: config.to_path_buf(), overlay: Vec::new() };
+        let args = TestArgs { name: name.map(str::to_owned), source, trace: true, json: false };
+        let mut out = Vec::new();
+        let exit = run(&args, &Environment::new(), files, &mut out).unwrap();
+        (exit, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn the_worked_examples_hold() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/policies");
+        let examples: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(examples.len() >= 5);
+        for example in examples {
+            let (exit, text) = test(&Disk, &example, None);
+            assert_eq!(exit, Exit::Fine, "{}\n{text}", example.display());
+            assert!(text.ends_with(" tests, 0 failed\n"), "{text}");
+        }
+    }
+
+    const FILE: &str = r#"issuer = "https://sso.example.com"
+[providers.corp]
+issuer = "https://id.example"
+client_id = "c"
+client_secret = { file = "missing" }
+[roles.admin]
+[[role_rules]]
+when = "'sre' in groups"
+roles = ["admin"]
+[[tests]]
+name = "an SRE is admin"
+provider = "corp"
+claims = { sub = "1", preferred_username = "a", groups = ["sre"] }
+expect = { roles = ["admin"] }
+[[tests]]
+name = "so is a developer"
+provider = "corp"
+claims = { sub = "1", preferred_username = "a", groups = ["dev"] }
+expect = { roles = ["admin"] }
+"#;
+
+    #[test]
+    fn a_failure_shows_the_difference_and_the_decision_with_its_lines() {
+        let (exit, text) = test(&Memory::of([("b.toml", FILE)]), Path::new("b.toml"), None);
+        assert_eq!(exit, Exit::Problem);
+        assert_eq!(
+            text,
+            "ok    an SRE is admin
+FAIL  so is a developer  [b.toml:15]
+  roles
+    expected  admin
+    got       none
+    because   admin is missing
+    because   the rule at b.toml:7 gives it, but does not match
+  decision
+    claims   groups: 1 mapped  [providers.corp.claims.groups (default)]
+    account  created  [providers.corp.create_users (default)]
+2 tests, 1 failed
+"
+        );
+    }
+
+    #[test]
+    fn tests_can_be_chosen_and_files_can_be_wrong() {
+        let files = Memory::of([("b.toml", FILE), ("bad.toml", "issuer = 1")]);
+        let (exit, text) = test(&files, Path::new("b.toml"), Some("SRE"));
+        assert_eq!((exit, text.as_str()), (Exit::Fine, "ok    an SRE is admin\n1 tests, 0 failed\n"));
+        assert_eq!(test(&files, Path::new("bad.toml"), None).0, Exit::Problem);
+        assert_eq!(test(&files, Path::new("none.toml"), None).0, Exit::CouldNotRun);
+        let (exit, text) = test(&files, Path::new("b.toml"), Some("nothing like it"));
+        assert_eq!((exit, text.as_str()), (Exit::Fine, "no tests to run\n"));
+    }
+
+    #[test]
+    fn check_reports_a_failing_test_at_its_place() {
+        use crate::generation::{Options, prepare};
+        let inputs = crate::config::load::Inputs { main: "b.toml".into(), ..Default::default() };
+        let options = Options { number: 1, without_secrets: true };
+        let prepared = prepare(&inputs, &Memory::of([("b.toml", FILE)]), options).unwrap_or_else(|e| panic!("{e}"));
+        assert!(prepared.snapshot.is_none());
+        let problem = prepared.problems.iter().find(|problem| problem.path == "tests[1].expect.roles").unwrap();
+        assert_eq!((problem.line, problem.found.as_deref()), (19, Some("none")));
+    }
+}

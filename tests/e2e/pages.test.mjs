@@ -1,0 +1,114 @@
+// Every page that people see: pictures (target/pictures), phone width, axe, an empty console.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+
+import { inspect, launch, visit } from './support/chromium.mjs'
+import { startSites } from './support/sites.mjs'
+
+const PROVIDERS = ['Australian office', 'Берлин', 'Contractors', 'Dolphin GmbH & Co. KG, Abteilung für Öffentlichkeitsarbeit', 'École Nord', '東京支社']
+
+let sites, browser
+
+before(async () => {
+  // An app with eight ways in: beyond six the page searches.
+  sites = await startSites(({ app }) => PROVIDERS.map((name, index) => `
+[providers.p${index}]
+name = "${name}"
+issuer = "https://p${index}.test"
+client_id = "countersign"
+client_secret = { file = "web-secret" }
+asserted_roles = []
+hidden = true
+`).join('') + `
+[clients.many]
+client_name = "Timesheets"
+client_secret = { file = "web-secret" }
+redirect_uris = ["${app}/callback"]
+providers = ["corp", "partner", ${PROVIDERS.map((_, index) => `"p${index}"`).join(', ')}]
+`)
+  browser = await launch(sites.tls)
+})
+after(async () => { await browser?.close(); await sites?.close() })
+
+async function signIn(page, id = 'web') {
+  await page.goto(`${sites.app}/login?id=${id}`)
+  await page.getByRole('button', { name: 'Corporate account' }).click()
+  await page.getByLabel('Login').fill('bob')
+  await page.getByRole('button', { name: 'Log in' }).click()
+}
+
+/** One page: get there, look at it. A status of 4xx shows up in the console as a failed load, and only that may. */
+function looks(name, arrive, { status = 200 } = {}) {
+  test(name, () => visit(browser, async ({ page }) => {
+    let document
+    page.on('response', (response) => { if (response.request().isNavigationRequest() && response.status() !== 303) document = response })
+    await arrive(page)
+    assert.equal(new URL(page.url()).origin, sites.sso)
+    assert.equal(document.status(), status)
+    assert.match(document.headers()['content-security-policy'], /default-src 'none'/)
+    assert.equal(document.headers()['cache-control'], 'no-store')
+    await inspect(page, name)
+  }, status === 200 ? {} : { expected: new RegExp(`status of ${status}`) }))
+}
+
+looks('sign-in', async (page) => {
+  await page.goto(`${sites.app}/login`)
+  await page.getByRole('button', { name: 'Corporate account' }).waitFor()
+})
+
+looks('sign-in-many', async (page) => {
+  await page.goto(`${sites.app}/login?id=many`)
+  const search = page.getByRole('searchbox')
+  await search.fill('tokyo')
+  await page.getByText('No organisation matches').waitFor()
+  await search.fill('ecole')
+  await page.getByRole('button', { name: 'École Nord' }).waitFor()
+  assert.equal(await page.getByRole('button', { name: 'Берлин' }).count(), 0)
+  await search.fill('')
+})
+
+looks('consent', async (page) => {
+  await signIn(page, 'asks')
+  await page.getByRole('button', { name: 'Allow', exact: true }).waitFor()
+})
+
+looks('error-request', async (page) => {
+  await page.goto(`${sites.sso}/oauth2/authorize?client_id=nobody&redirect_uri=https://evil.test/&response_type=code`)
+  await page.getByText('invalid_client').waitFor()
+}, { status: 400 })
+
+looks('error-refused', async (page) => {
+  await signIn(page, 'vault')
+  await page.getByText('client_requirement_not_met').waitFor()
+  await page.getByRole('link', { name: /Back to Vault/ }).waitFor()
+}, { status: 403 })
+
+looks('error-not-found', async (page) => {
+  await page.goto(`${sites.sso}/no/such/page`)
+  await page.getByText('not_found').waitFor()
+}, { status: 404 })
+
+looks('confirm-sign-out', async (page) => {
+  await signIn(page)
+  await page.waitForURL(/\/callback/)
+  await page.goto(`${sites.sso}/oauth2/logout`)
+  await page.getByRole('button', { name: 'Sign out' }).waitFor()
+})
+
+looks('signed-out', async (page) => {
+  await page.goto(`${sites.sso}/oauth2/logout`)
+  await page.getByRole('heading').waitFor()
+})
+
+looks('home', async (page) => {
+  await page.goto(`${sites.sso}/`)
+  await page.getByRole('heading').waitFor()
+})
+
+for (const [locale, words] of [['de', 'Wiki 百科'], ['ja', 'Wiki 百科']]) {
+  looks(`sign-in-${locale}`, async (page) => {
+    await page.goto(`${sites.app}/login?ui_locales=${locale}`)
+    await page.getByRole('heading', { name: new RegExp(words) }).waitFor()
+    assert.equal(await page.locator('html').getAttribute('lang'), locale)
+  })
+}

@@ -1,0 +1,92 @@
+// The countersign binary as an operator runs it: a folder with broker.toml, a process, its log.
+import { execFile, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { freePort } from './net.mjs'
+import { until } from './until.mjs'
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
+
+/** The binary under test: the debug build, or what COUNTERSIGN_BIN names. */
+export const binary = process.env.COUNTERSIGN_BIN ?? join(root, 'target/debug/countersign')
+
+/** Where pictures of pages go. */
+export const pictures = join(root, 'target/pictures')
+
+/** A fresh folder with `files` (path to text) in it. */
+export function folder(files = {}) {
+  const path = mkdtempSync(join(tmpdir(), 'countersign-e2e-'))
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true })
+    writeFileSync(join(path, name), text)
+  }
+  return path
+}
+
+/** Runs a command to its end: `{ code, stdout, stderr }`, whatever the code. */
+export function run(args, { cwd, env = {}, within = 30_000 } = {}) {
+  return new Promise((done, fail) => {
+    const child = execFile(binary, args, { cwd, env: { PATH: process.env.PATH, ...env }, timeout: within }, (error, stdout, stderr) => {
+      if (error?.killed) fail(new Error(`countersign ${args.join(' ')}: not done within ${within} ms\n${stdout}${stderr}`))
+      else if (error && typeof error.code !== 'number') fail(error)
+      else done({ code: error ? error.code : 0, stdout, stderr })
+    })
+    child.stdin.end()
+  })
+}
+
+/** Where a broker will be, known before it starts, so that IdPs and apps can be told. */
+export async function place() {
+  const [port, adminPort] = [await freePort(), await freePort()]
+  return { port, adminPort, issuer: `http://127.0.0.1:${port}`, admin: `http://127.0.0.1:${adminPort}` }
+}
+
+export class Broker {
+  /** `toml` and the secret files beside it; `at` from `place()`. */
+  constructor(at, toml, files = {}) {
+    Object.assign(this, at)
+    this.folder = folder({ 'broker.toml': toml, ...files })
+    this.file = join(this.folder, 'broker.toml')
+    this.log = ''
+  }
+
+  /** Starts the process and waits until it answers. */
+  async start() {
+    this.child = spawn(binary, ['serve', '--config', this.file], { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = this.child
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { this.log += chunk })
+    const exited = new Promise((done) => { child.once('exit', (code, signal) => done(code ?? signal)) })
+    this.exited = exited
+    const orphan = () => child.kill('SIGKILL')
+    process.once('exit', orphan)
+    exited.then(() => process.off('exit', orphan))
+    let gone
+    exited.then((code) => { gone = code })
+    await until('the broker answers', async () => {
+      if (gone !== undefined) return true
+      return (await fetch(`http://127.0.0.1:${this.port}${new URL(this.issuer).pathname.replace(/\/$/, '')}/.well-known/openid-configuration`)).ok
+    }, { within: 20_000 }).catch((error) => { throw new Error(`${error.message}\n${this.log}`) })
+    if (gone !== undefined) throw new Error(`countersign serve ended with ${gone}\n${this.log}`)
+    return this
+  }
+
+  /** Ends the process that `start` started, and returns its exit code or signal. */
+  async stop(signal = 'SIGTERM') {
+    if (!this.child || this.child.exitCode !== null || this.child.signalCode !== null) return this.exited
+    this.child.kill(signal)
+    return this.exited
+  }
+
+  read() {
+    return readFileSync(this.file, 'utf8')
+  }
+
+  /** Saves the file as editors do: written beside, renamed over. */
+  save(toml) {
+    writeFileSync(`${this.file}.new`, toml)
+    renameSync(`${this.file}.new`, this.file)
+  }
+}

@@ -1,0 +1,110 @@
+// A person at a browser without script: cookies, redirects, links and forms, over plain fetch.
+import { parse } from 'node-html-parser'
+import { CookieJar } from 'tough-cookie'
+
+/** What the person sees, or (`left`) the address at an app where the browser arrived. */
+export class Page {
+  constructor(browser, { url, status, headers, body, left = false }) {
+    Object.assign(this, { browser, url: new URL(url), status, headers, body, left })
+    this.root = parse(body ?? '')
+  }
+
+  get text() {
+    return this.root.structuredText.replace(/[ \t]+/g, ' ').trim()
+  }
+
+  toString() {
+    return `${this.status} ${this.url}\n${this.text}`
+  }
+
+  has(selector) {
+    return this.root.querySelector(selector) !== null
+  }
+
+  /** The link or button that shows `label`. */
+  #control(label) {
+    const controls = this.root.querySelectorAll('a[href], button, input[type=submit]')
+    const shown = (node) => (node.tagName === 'INPUT' ? node.getAttribute('value') : node.structuredText) ?? ''
+    const found = controls.find((node) => shown(node).replace(/\s+/g, ' ').includes(label))
+    if (!found) throw new Error(`nothing to click that says "${label}" on\n${this}`)
+    return found
+  }
+
+  /** Clicks the link or button that shows `label`, after filling `fields` into its form. */
+  click(label, fields = {}) {
+    const control = this.#control(label)
+    if (control.tagName === 'A') return this.browser.open(new URL(control.getAttribute('href'), this.url))
+    const formId = control.getAttribute('form')
+    const form = formId ? this.root.querySelectorAll('form').find((f) => f.id === formId) : control.closest('form')
+    if (!form) throw new Error(`"${label}" belongs to no form on\n${this}`)
+    const values = new URLSearchParams()
+    for (const input of form.querySelectorAll('input[name]')) {
+      const box = ['checkbox', 'radio'].includes(input.getAttribute('type'))
+      if (input.getAttribute('type') === 'submit' || (box && !input.hasAttribute('checked'))) continue
+      values.append(input.getAttribute('name'), input.getAttribute('value') ?? (box ? 'on' : ''))
+    }
+    for (const [name, value] of Object.entries(fields)) values.set(name, value)
+    if (control.getAttribute('name')) values.append(control.getAttribute('name'), control.getAttribute('value') ?? '')
+    const action = new URL(form.getAttribute('action') || this.url, this.url)
+    if ((form.getAttribute('method') ?? 'get').toLowerCase() === 'get') {
+      action.search = values
+      return this.browser.open(action)
+    }
+    return this.browser.open(action, { method: 'POST', body: values, headers: { origin: this.url.origin } })
+  }
+}
+
+/** One browser: a cookie jar that several apps, the broker and the IdPs share. */
+export class Browser {
+  /** `apps`: addresses that nobody serves; arriving there ends a walk. */
+  constructor(apps = []) {
+    this.jar = new CookieJar()
+    this.apps = apps
+    this.visited = []
+  }
+
+  /** Goes to `url` and follows redirects to the page at their end. */
+  async open(url, { method = 'GET', body, headers = {} } = {}) {
+    let next = { url: new URL(url), method, body }
+    for (let hops = 0; hops < 25; hops += 1) {
+      this.visited.push(`${next.method} ${next.url}`)
+      if (this.apps.some((app) => next.url.href.startsWith(app))) {
+        return new Page(this, { url: next.url, status: 0, body: '', left: true })
+      }
+      const cookie = await this.jar.getCookieString(next.url.href)
+      const response = await fetch(next.url, {
+        method: next.method,
+        body: next.body,
+        redirect: 'manual',
+        headers: { accept: 'text/html', 'accept-language': 'en', ...headers, ...(cookie ? { cookie } : {}) },
+      })
+      for (const line of response.headers.getSetCookie()) await this.jar.setCookie(line, next.url.href)
+      const location = response.headers.get('location')
+      const text = await response.text()
+      if (response.status < 300 || response.status >= 400 || !location) {
+        const page = new Page(this, { url: next.url, status: response.status, headers: response.headers, body: text })
+        const refresh = page.root.querySelector('meta[http-equiv=refresh]')?.getAttribute('content')
+        if (!refresh) return page
+        next = { url: new URL(/^0;\s*url=(.*)$/i.exec(refresh)[1], next.url), method: 'GET' }
+        continue
+      }
+      const same = response.status === 307 || response.status === 308
+      next = { url: new URL(location, next.url), method: same ? next.method : 'GET', body: same ? next.body : undefined }
+    }
+    throw new Error(`a redirect loop: ${this.visited.slice(-6).join(' → ')}`)
+  }
+
+  /**
+   * Walks from `url` to an app's address: clicks `provider` where the broker offers several, logs in as `login` where an
+   * IdP asks. Fails with the page's text where neither helps, so a test that expects a page stops with `open` instead.
+   */
+  async signIn(url, { login, provider } = {}) {
+    let page = url instanceof Page ? url : await this.open(url)
+    for (let steps = 0; steps < 6 && !page.left; steps += 1) {
+      if (page.has('input[name=login]') && login) page = await page.click('Log in', { login })
+      else if (page.status === 200 && provider && page.text.includes(provider)) page = await page.click(provider)
+      else throw new Error(`the sign-in stops at ${page}`)
+    }
+    return page
+  }
+}

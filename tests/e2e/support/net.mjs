@@ -1,0 +1,75 @@
+// Addresses on this machine, and the TLS that puts app, broker and IdP on three sites.
+import { execFileSync } from 'node:child_process'
+import { createHash, X509Certificate } from 'node:crypto'
+import { mkdtempSync, readFileSync } from 'node:fs'
+import http from 'node:http'
+import https from 'node:https'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** A TCP port of 127.0.0.1 on which nothing listens. */
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address()
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+/** Starts `server` on 127.0.0.1 and returns its port. */
+export function listen(server, port = 0) {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', () => resolve(server.address().port))
+  })
+}
+
+/** Ends a server with the connections that are still open. */
+export function close(server) {
+  return new Promise((resolve) => {
+    server.close(resolve)
+    server.closeAllConnections()
+  })
+}
+
+/** A key and a self-signed certificate for `hosts`; `spki` is what Chromium is told to accept. */
+export function certificate(hosts) {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-e2e-tls-'))
+  const [key, cert] = [join(folder, 'tls.key'), join(folder, 'tls.pem')]
+  execFileSync('openssl', [
+    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
+    '-subj', '/CN=countersign e2e', '-addext', `subjectAltName=${hosts.map((host) => `DNS:${host}`).join(',')}`,
+    '-keyout', key, '-out', cert,
+  ], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const pem = readFileSync(cert)
+  const der = new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' })
+  return { key: readFileSync(key), cert: pem, spki: createHash('sha256').update(der).digest('base64') }
+}
+
+/** A TLS-terminating reverse proxy before `http://127.0.0.1:targetPort`, as an operator would put one there. */
+export async function tlsFront(tls, port, targetPort) {
+  const agent = new http.Agent({ keepAlive: true })
+  const server = https.createServer({ key: tls.key, cert: tls.cert }, (request, response) => {
+    const headers = {
+      ...request.headers,
+      'x-forwarded-for': request.socket.remoteAddress,
+      'x-forwarded-proto': 'https',
+      'x-forwarded-host': request.headers.host,
+    }
+    const onward = http.request(
+      { host: '127.0.0.1', port: targetPort, method: request.method, path: request.url, headers, agent },
+      (answer) => {
+        response.writeHead(answer.statusCode, answer.rawHeaders)
+        answer.pipe(response)
+      },
+    )
+    onward.on('error', (error) => response.writeHead(502).end(error.message))
+    request.pipe(onward)
+  })
+  await listen(server, port)
+  return { close: () => { agent.destroy(); return close(server) } }
+}

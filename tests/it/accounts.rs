@@ -1,0 +1,289 @@
+//! Whose account a sign-in is: usernames, links, addresses.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Authorize, BASE, Browser, Reply, TestApp, WITH_PARTNER, alice, bob, with};
+
+/// Signs somebody in through a provider; the broker's answer to the app.
+async fn attempt(app: &TestApp, provider: &str, person: &Value) -> Reply {
+    app.through_provider(&mut Browser::new(), &Authorize::of("app").set("provider", provider), person).await
+}
+
+/// Signs somebody in through a provider; the ID token's claims.
+async fn claims(app: &TestApp, provider: &str, person: &Value) -> serde_json::Map<String, Value> {
+    let answer = attempt(app, provider, person).await;
+    app.tokens("app", &answer).await.claims()
+}
+
+#[tokio::test]
+async fn d04_the_same_subject_at_two_providers_is_two_people() {
+    let app = TestApp::with(WITH_PARTNER).await;
+    let one = claims(&app, "staff", &alice()).await;
+    let two = claims(&app, "partner", &with(alice(), json!({ "preferred_username": "alice2" }))).await;
+    assert_ne!(one["sub"], two["sub"]);
+    assert_eq!(two["preferred_username"], "alice2");
+}
+
+#[tokio::test]
+async fn a_taken_username_is_refused_or_numbered_and_never_merged() {
+    let app = TestApp::with(WITH_PARTNER).await;
+    let first = claims(&app, "staff", &alice()).await;
+    for name in ["alice", "Alice", "ALICE", "ａｌｉｃｅ", " alice "] {
+        let other = with(alice(), json!({ "preferred_username": name, "sub": "99" }));
+        attempt(&app, "partner", &other).await.assert_error_page(403, "username_taken");
+    }
+    assert_eq!(claims(&app, "staff", &alice()).await["sub"], first["sub"], "alice herself is not locked out");
+
+    let app = TestApp::with(&format!("policy.on_username_conflict = \"suffix\"\n{WITH_PARTNER}")).await;
+    let first = claims(&app, "staff", &with(alice(), json!({ "name": null }))).await;
+    let request = Authorize::of("app").set("provider", "partner");
+    let mut browser = Browser::new();
+    let tokens = app.sign_in_with(&mut browser, &request, &alice()).await;
+    assert_ne!(tokens.sub(), first["sub"].as_str().unwrap());
+    assert_eq!(app.introspect("app", tokens.access()).await.json()["username"], "alice-2");
+    let again = app.sign_in_with(&mut Browser::new(), &request, &alice()).await;
+    assert_eq!(again.sub(), tokens.sub());
+}
+
+#[tokio::test]
+async fn a_reserved_username_is_out_of_reach() {
+    let app = TestApp::with("policy.reserved_usernames = [\"root\", \"administrator\"]").await;
+    for (n, name) in [
+        "root",
+        "Root",
+        "ROOT",
+        " root ",
+        "root\u{a0}",
+        "\troot\n",
+        "ro ot",
+        "ｒｏｏｔ",
+        "𝗋𝗈𝗈𝗍",
+        "rооt",
+        "r\u{200b}oot",
+        "root\u{202e}",
+        "roo\u{ad}t",
+        "ro\u{0}ot",
+        "adrninistrator",
+        "Administrator",
+        "аdministrator",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let person = json!({ "sub": format!("r{n}"), "preferred_username": name });
+        let reply = attempt(&app, "staff", &person).await;
+        assert_eq!(reply.status, 403, "{name:?}: {reply}");
+        let html = reply.text();
+        assert!(html.contains("username_reserved") || html.contains("username_invalid"), "{name:?}: {html}");
+    }
+    for name in ["groot", "rooter", "admin"] {
+        let person = json!({ "sub": name, "preferred_username": name });
+        assert!(attempt(&app, "staff", &person).await.location().contains("code="), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_username_may_not_be_missing_or_unfit() {
+    let app = TestApp::base().await;
+    let person = |name: Value| with(alice(), json!({ "preferred_username": name }));
+    attempt(&app, "staff", &person(Value::Null)).await.assert_error_page(403, "username_missing");
+    for unfit in ["", "   ", "a\u{0}b", "a\nb", &"x".repeat(256)] {
+        let reply = attempt(&app, "staff", &person(unfit.into())).await;
+        reply.assert_error_page(403, "username_invalid");
+    }
+    let unicode = claims(&app, "staff", &person("王小明".into())).await;
+    assert_eq!(unicode["preferred_username"], "王小明");
+    // Once the account is there, the name is the account's, whatever the provider says.
+    let later = claims(&app, "staff", &person(Value::Null)).await;
+    assert_eq!(later["sub"], unicode["sub"]);
+}
+
+#[tokio::test]
+async fn wrong_types_refuse_with_a_reason_never_with_a_server_error() {
+    let app = TestApp::base().await;
+    for change in [
+        json!({ "preferred_username": 7 }),
+        json!({ "preferred_username": ["alice"] }),
+        json!({ "preferred_username": { "name": "alice" } }),
+        json!({ "name": ["Alice"] }),
+        json!({ "email": 1 }),
+        json!({ "email": { "value": "a@b.example" } }),
+        json!({ "groups": { "staff": true } }),
+        json!({ "groups": 7 }),
+        json!({ "groups": true }),
+        json!({ "groups": ["staff", 7] }),
+        json!({ "groups": [["staff"]] }),
+        json!({ "roles": [null] }),
+        json!({ "picture": 1.5 }),
+        json!({ "locale": ["de"] }),
+    ] {
+        let reply = attempt(&app, "staff", &with(alice(), change.clone())).await;
+        assert_eq!(reply.status, 403, "{change}: {reply}");
+        reply.assert_error_page(403, "claim_mapping_failed");
+    }
+    for change in
+        [json!({ "groups": null }), json!({ "groups": "staff" }), json!({ "groups": [] }), json!({ "name": null })]
+    {
+        assert!(attempt(&app, "staff", &with(alice(), change.clone())).await.location().contains("code="), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn a_single_group_is_a_list_of_one() {
+    let app = TestApp::base().await;
+    assert_eq!(claims(&app, "staff", &with(alice(), json!({ "groups": "staff" }))).await["groups"], json!(["staff"]));
+}
+
+/// Bob at `staff` owns the address; somebody with other claims comes from `partner`.
+async fn joined(linking: &str, claims_of_the_other: &Value) -> (Reply, String, TestApp) {
+    let app = TestApp::with(&format!("{WITH_PARTNER}{linking}")).await;
+    let victim =
+        json!({ "sub": "v", "preferred_username": "victim", "email": "victim@corp.example", "email_verified": true });
+    let (_, tokens) = {
+        let mut browser = Browser::new();
+        let request = Authorize::of("app").set("provider", "staff");
+        let tokens = app.sign_in_with(&mut browser, &request, &victim).await;
+        (browser, tokens)
+    };
+    let attacker = with(json!({ "sub": "a", "preferred_username": "attacker" }), claims_of_the_other.clone());
+    let reply = attempt(&app, "partner", &attacker).await;
+    (reply, tokens.sub(), app)
+}
+
+#[tokio::test]
+async fn d03_an_address_links_nobody_unless_declared() {
+    for verified in [json!(true), json!(false), json!("true"), json!("false"), Value::Null, json!(1)] {
+        let claims = json!({ "email": "victim@corp.example", "email_verified": verified });
+        let (reply, victim, app) = joined("", &claims).await;
+        if reply.status == 403 {
+            reply.assert_error_page(403, "claim_mapping_failed");
+            continue;
+        }
+        assert_ne!(app.tokens("app", &reply).await.sub(), victim, "{claims}");
+    }
+}
+
+const LINKED: &str = "link_by = \"verified_email\"\nlink_with = [\"staff\"]\n";
+
+#[tokio::test]
+async fn d03_declared_linking_takes_a_verified_boolean_only() {
+    for (email, verified) in [
+        ("victim@corp.example", json!(false)),
+        ("victim@corp.example", json!("true")),
+        ("victim@corp.example", json!("false")),
+        ("victim@corp.example", Value::Null),
+        ("victim@corp.example@evil.example", json!(true)),
+        ("victim@corp.example ", json!(true)),
+        ("victim@evil.example", json!(true)),
+        ("victim@corp.example\u{0}", json!(true)),
+    ] {
+        let claims = json!({ "email": email, "email_verified": verified });
+        let (reply, victim, app) = joined(LINKED, &claims).await;
+        assert_ne!(app.tokens("app", &reply).await.sub(), victim, "{claims}");
+    }
+    for email in ["victim@corp.example", "VICTIM@Corp.Example"] {
+        let (reply, victim, app) = joined(LINKED, &json!({ "email": email, "email_verified": true })).await;
+        assert_eq!(app.tokens("app", &reply).await.sub(), victim, "declared, and verified on both sides");
+    }
+}
+
+#[tokio::test]
+async fn d03_linking_needs_the_other_side_verified_and_the_direction_declared() {
+    // The victim's own address was never verified.
+    let app = TestApp::with(&format!("{WITH_PARTNER}{LINKED}")).await;
+    let victim = json!({ "sub": "v", "preferred_username": "victim", "email": "victim@corp.example" });
+    let sub = claims(&app, "staff", &victim).await["sub"].clone();
+    let other =
+        json!({ "sub": "a", "preferred_username": "attacker", "email": "victim@corp.example", "email_verified": true });
+    assert_ne!(claims(&app, "partner", &other).await["sub"], sub);
+
+    // Declared on partner, to join staff's accounts: not the other way round.
+    let app = TestApp::with(&format!("{WITH_PARTNER}{LINKED}")).await;
+    let first = claims(&app, "partner", &other).await["sub"].clone();
+    let second = with(victim, json!({ "email_verified": true }));
+    assert_ne!(claims(&app, "staff", &second).await["sub"], first);
+}
+
+#[tokio::test]
+async fn email_verified_may_be_settled_by_the_file() {
+    let app = TestApp::with("providers.staff.email_verified = \"never\"").await;
+    assert_eq!(claims(&app, "staff", &alice()).await["email_verified"], false);
+    let app = TestApp::with("providers.staff.email_verified = \"always\"").await;
+    assert_eq!(claims(&app, "staff", &bob()).await["email_verified"], true);
+}
+
+#[tokio::test]
+async fn declared_users_are_found_by_sub_and_keep_an_imported_subject() {
+    let users = r#"
+[users.carol]
+links = [{ provider = "staff", sub = "1" }, { provider = "partner", sub = "p1" }]
+sub = "legacy-4711"
+groups = ["local"]
+"#;
+    let app = TestApp::with(&format!("{WITH_PARTNER}{users}")).await;
+    let first = claims(&app, "staff", &alice()).await;
+    assert_eq!(first["sub"], "legacy-4711");
+    assert_eq!(first["groups"], json!(["staff", "oncall", "local"]));
+    let second = claims(&app, "partner", &with(bob(), json!({ "sub": "p1" }))).await;
+    assert_eq!(second["sub"], "legacy-4711", "two ways into one account");
+    // Nobody else can take the name that the file gave away.
+    let other = json!({ "sub": "666", "preferred_username": "carol" });
+    attempt(&app, "staff", &other).await.assert_error_page(403, "username_taken");
+}
+
+#[tokio::test]
+async fn providers_may_create_no_users() {
+    let app = TestApp::with(
+        "[providers.staff]\ncreate_users = false\n[users.alice]\nlinks = [{ provider = \"staff\", sub = \"1\" }]\n",
+    )
+    .await;
+    claims(&app, "staff", &alice()).await;
+    attempt(&app, "staff", &bob()).await.assert_error_page(403, "user_not_declared");
+}
+
+#[tokio::test]
+async fn a_disabled_user_is_out_at_once() {
+    let app = TestApp::base().await;
+    let (mut browser, tokens) = app.sign_in("app", &alice()).await;
+    app.reload(BASE, &["users.alice.enabled = false"]);
+    browser.open(&app, &Authorize::of("app").url(&app)).await.assert_error_page(403, "user_disabled");
+    app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+    app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
+    attempt(&app, "staff", &alice()).await.assert_error_page(403, "user_disabled");
+
+    // By command: sessions and grants end, and do not come back.
+    app.reload(BASE, &[]);
+    let (mut browser, tokens) = app.sign_in("app", &alice()).await;
+    let person = app.broker.store.user("alice").await.unwrap().unwrap();
+    app.broker.store.set_user_disabled(&person.user.id, true, app.now()).await.unwrap();
+    app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
+    attempt(&app, "staff", &alice()).await.assert_error_page(403, "user_disabled");
+    app.broker.store.set_user_disabled(&person.user.id, false, app.now()).await.unwrap();
+    app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+    let reply = browser.open(&app, &Authorize::of("app").set("prompt", "none").url(&app)).await;
+    reply.assert_app_error("app", "login_required");
+}
+
+#[tokio::test]
+async fn the_profile_follows_the_provider_as_sync_says() {
+    let app = TestApp::with("providers.staff.sync = [\"email\"]").await;
+    claims(&app, "staff", &alice()).await;
+    let changed = with(alice(), json!({ "email": "new@corp.example", "name": "New Name", "groups": ["new"] }));
+    let later = claims(&app, "staff", &changed).await;
+    assert_eq!(later["email"], "new@corp.example");
+    assert_eq!(later["name"], "Alice Example", "not synchronised");
+    assert_eq!(later["groups"], json!(["new"]), "groups always follow");
+}
+
+#[tokio::test]
+async fn parallel_first_sign_ins_of_one_person_make_one_account() {
+    let app = std::sync::Arc::new(TestApp::base().await);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let app = std::sync::Arc::clone(&app);
+        tasks.spawn(async move { app.sign_in("app", &alice()).await.1.sub() });
+    }
+    let mut subjects = tasks.join_all().await;
+    subjects.dedup();
+    assert_eq!(subjects.len(), 1);
+}

@@ -1,0 +1,135 @@
+//! Consent: asked, remembered, refused.
+
+use crate::harness::{Authorize, BASE, Browser, Form, TestApp, alice, with};
+
+const EXPLICIT: &str = "clients.app.consent = \"explicit\"\n[scopes.groups]\nclaims = [\"groups\"]\ndescription = \"The teams that you are in\"\n";
+
+#[tokio::test]
+async fn an_explicit_client_asks_once_and_remembers() {
+    let app = TestApp::with(EXPLICIT).await;
+    let mut browser = Browser::new();
+    let request = Authorize::of("app").set("scope", "openid email");
+    let page = app.through_provider(&mut browser, &request, &alice()).await;
+    assert_eq!(page.status, 200, "{page}");
+    assert!(page.text().contains("The App") && page.text().contains("Alice Example"), "{page}");
+    assert!(page.header("content-security-policy").contains("form-action"), "{page}");
+    let answer = browser.submit(&app, &page, &[("decision", "allow")]).await;
+    app.tokens("app", &answer).await;
+
+    let answer = browser.open(&app, &request.url(&app)).await;
+    assert!(answer.location().contains("code="), "remembered: {answer}");
+    let (mut elsewhere, _) = app.sign_in("other", &alice()).await;
+    let answer = elsewhere.open(&app, &request.url(&app)).await;
+    assert!(answer.location().contains("code="), "in every browser: {answer}");
+
+    let more = Authorize::of("app").set("scope", "openid email groups");
+    let page = browser.open(&app, &more.url(&app)).await;
+    assert_eq!(page.status, 200, "a new scope asks again");
+    assert!(page.text().contains("The teams that you are in"), "{page}");
+}
+
+#[tokio::test]
+async fn consent_refused_returns_to_the_app_and_is_not_remembered() {
+    let app = TestApp::with(EXPLICIT).await;
+    let mut browser = Browser::new();
+    let page = app.through_provider(&mut browser, &Authorize::of("app"), &alice()).await;
+    let reply = browser.submit(&app, &page, &[("decision", "deny")]).await;
+    reply.assert_app_error("app", "access_denied");
+    assert_eq!(reply.param("state"), "state-of-the-app");
+    let page = browser.open(&app, &Authorize::of("app").url(&app)).await;
+    assert_eq!(page.status, 200, "asked again: {page}");
+}
+
+#[tokio::test]
+async fn silence_is_no_consent() {
+    let app = TestApp::with(EXPLICIT).await;
+    let mut browser = Browser::new();
+    let page = app.through_provider(&mut browser, &Authorize::of("app"), &alice()).await;
+    browser.submit(&app, &page, &[]).await.assert_app_error("app", "access_denied");
+    let silent = browser.open(&app, &Authorize::of("app").set("prompt", "none").url(&app)).await;
+    silent.assert_app_error("app", "consent_required");
+}
+
+#[tokio::test]
+async fn prompt_consent_asks_an_implicit_client_too() {
+    let app = TestApp::base().await;
+    let (mut browser, _) = app.sign_in("app", &alice()).await;
+    let request = Authorize::of("app").set("prompt", "consent");
+    for _ in 0..2 {
+        let page = browser.open(&app, &request.url(&app)).await;
+        assert_eq!(page.status, 200, "{page}");
+        let answer = browser.submit(&app, &page, &[("decision", "allow")]).await;
+        app.tokens("app", &answer).await;
+    }
+}
+
+#[tokio::test]
+async fn d02_an_interaction_is_of_one_browser_and_its_parameters_are_stored() {
+    let app = TestApp::with(EXPLICIT).await;
+    let mut attacker = Browser::new();
+    let page = app.through_provider(&mut attacker, &Authorize::of("app").set("scope", "openid"), &alice()).await;
+    let form = Form::all(&page.text()).remove(0);
+
+    // Another browser, with and without a session of its own.
+    Browser::new()
+        .submit_form(&app, &form, &[("decision", "allow")])
+        .await
+        .assert_error_page(403, "login_other_browser");
+    let (mut victim, _) =
+        app.sign_in("other", &with(alice(), serde_json::json!({ "sub": "9", "preferred_username": "v" }))).await;
+    victim.submit_form(&app, &form, &[("decision", "allow")]).await.assert_error_page(403, "login_other_browser");
+    // Made up, or none.
+    let unknown = [("csrf", "made-up"), ("decision", "allow")];
+    attacker.submit_form(&app, &form, &unknown).await.assert_error_page(400, "login_not_found");
+    attacker.submit_form(&app, &form, &[("csrf", "")]).await.assert_error_page(400, "login_not_found");
+
+    // What the form adds counts for nothing.
+    let added = [
+        ("decision", "allow"),
+        ("scope", "openid email groups"),
+        ("redirect_uri", "https://evil.example/cb"),
+        ("client_id", "other"),
+    ];
+    let answer = attacker.submit_form(&app, &form, &added).await;
+    assert!(answer.location().starts_with("https://app.example/cb?code="), "{answer}");
+    assert_eq!(app.tokens("app", &answer).await.body["scope"], "openid");
+    // And an answer is given once.
+    attacker.submit_form(&app, &form, &added).await.assert_error_page(400, "login_not_found");
+}
+
+#[tokio::test]
+async fn d02_the_sign_in_page_too_is_of_one_browser() {
+    let app = TestApp::with(crate::harness::WITH_PARTNER).await;
+    let mut attacker = Browser::new();
+    let page = attacker.open(&app, &Authorize::of("app").url(&app)).await;
+    let form = Form::all(&page.text()).remove(0);
+    let reply = Browser::new().submit_form(&app, &form, &[("provider", "staff")]).await;
+    reply.assert_error_page(403, "login_other_browser");
+    let reply = attacker.submit_form(&app, &form, &[("provider", "unheard-of")]).await;
+    reply.assert_error_page(403, "provider_removed");
+}
+
+#[tokio::test]
+async fn a_session_that_ends_while_the_page_is_open_gives_nothing() {
+    let app = TestApp::with(EXPLICIT).await;
+    let mut browser = Browser::new();
+    let page = app.through_provider(&mut browser, &Authorize::of("app"), &alice()).await;
+    let (name, _) = browser.session().unwrap();
+    browser.cookies.remove(&name);
+    browser.submit(&app, &page, &[("decision", "allow")]).await.assert_error_page(403, "session_expired");
+
+    let mut browser = Browser::new();
+    let page = app.through_provider(&mut browser, &Authorize::of("app"), &alice()).await;
+    app.wait(601);
+    browser.submit(&app, &page, &[("decision", "allow")]).await.assert_error_page(400, "login_not_found");
+}
+
+#[tokio::test]
+async fn policy_is_asked_again_when_consent_is_given() {
+    let app = TestApp::with(EXPLICIT).await;
+    let mut browser = Browser::new();
+    let page = app.through_provider(&mut browser, &Authorize::of("app"), &alice()).await;
+    app.reload(BASE, &[EXPLICIT, "clients.app.require = \"'admins' in groups\""]);
+    let reply = browser.submit(&app, &page, &[("decision", "allow")]).await;
+    reply.assert_error_page(403, "client_requirement_not_met");
+}

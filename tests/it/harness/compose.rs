@@ -1,0 +1,106 @@
+//! The one place of the tests that knows how the product is put together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign::app::{App, Parts, key_policy};
+use countersign::config::files::Memory;
+use countersign::config::load::Inputs;
+use countersign::env::{Clock as _, ManualClock, SystemRandomness};
+use countersign::generation::{Options, Prepared, prepare};
+use countersign::keys::Keys;
+use countersign::snapshot::Snapshot;
+use countersign::store::Store;
+use countersign::store::model::SigningKey;
+use countersign::store::sqlite::{Location, SqliteStore};
+use tokio::sync::OnceCell;
+
+use super::idp::Net;
+
+/// A running broker.
+pub(crate) struct Broker {
+    app: App,
+    pub(crate) store: Arc<dyn Store>,
+}
+
+impl Broker {
+    /// A broker with an empty store.
+    pub(crate) async fn start(toml: &str, overlays: &[&str], clock: &Arc<ManualClock>, net: &Arc<Net>) -> Self {
+        let store = new_store();
+        let snapshot = snapshot(toml, overlays, 1);
+        let keys = shared_keys(&snapshot, clock).await;
+        assert!(store.replace_signing_keys(Vec::new(), keys).await.unwrap());
+        Self::on(store, snapshot, clock, net).await
+    }
+
+    /// Another process on the same store.
+    pub(crate) async fn again(&self, toml: &str, overlays: &[&str], clock: &Arc<ManualClock>, net: &Arc<Net>) -> Self {
+        Self::on(Arc::clone(&self.store), snapshot(toml, overlays, 1), clock, net).await
+    }
+
+    async fn on(store: Arc<dyn Store>, snapshot: Snapshot, clock: &Arc<ManualClock>, net: &Arc<Net>) -> Self {
+        let parts = Parts {
+            clock: Arc::clone(clock) as _,
+            random: Arc::new(SystemRandomness::default()),
+            store: Arc::clone(&store),
+            http: Arc::clone(net) as _,
+            shadow: None,
+        };
+        Self { app: App::new(parts, snapshot).await.unwrap(), store }
+    }
+
+    /// Swaps the configuration, as a reload does.
+    pub(crate) fn reload(&self, toml: &str, overlays: &[&str]) {
+        let current = self.app.snapshot();
+        let next = snapshot(toml, overlays, current.load().generation + 1);
+        current.store(Arc::new(next));
+    }
+
+    /// The public listener's router.
+    pub(crate) fn router(&self) -> axum::Router {
+        self.app.router()
+    }
+
+    /// What the broker does every minute.
+    pub(crate) async fn housekeeping(&self) {
+        self.app.housekeeping().await;
+    }
+
+    /// The issuer's origin.
+    pub(crate) fn origin(&self) -> String {
+        self.app.snapshot().load().issuer.origin.clone()
+    }
+}
+
+fn new_store() -> Arc<dyn Store> {
+    Arc::new(SqliteStore::open(&Location::Memory, &[], Arc::new(SystemRandomness::default())).unwrap())
+}
+
+/// What a file comes to, from reading it to the compiled generation.
+pub(crate) fn prepared(toml: &str, overlays: &[&str], number: u64) -> Prepared {
+    let names: Vec<String> = (0..overlays.len()).map(|n| format!("overlay-{n}.toml")).collect();
+    let named = names.iter().map(String::as_str).zip(overlays.iter().copied());
+    let files = Memory::of(named.chain([("broker.toml", toml)]));
+    let inputs = Inputs {
+        main: PathBuf::from("broker.toml"),
+        overlays: names.iter().map(PathBuf::from).collect(),
+        ..Inputs::default()
+    };
+    prepare(&inputs, &files, Options { number, without_secrets: false }).unwrap()
+}
+
+fn snapshot(toml: &str, overlays: &[&str], number: u64) -> Snapshot {
+    let Prepared { problems, layers, snapshot, .. } = prepared(toml, overlays, number);
+    snapshot.unwrap_or_else(|| panic!("the configuration has problems:\n{}", problems.render(&layers, false)))
+}
+
+/// Signing keys, made once a process: an RSA key takes long.
+async fn shared_keys(snapshot: &Snapshot, clock: &Arc<ManualClock>) -> Vec<SigningKey> {
+    static KEYS: OnceCell<Vec<SigningKey>> = OnceCell::const_new();
+    let make = || async {
+        let store = new_store();
+        Keys::open(Arc::clone(&store), &key_policy(snapshot), clock.now()).await.unwrap();
+        store.signing_keys().await.unwrap()
+    };
+    KEYS.get_or_init(make).await.clone()
+}

@@ -1,0 +1,408 @@
+//! Fake identity providers, plugged in as the outbound HTTP client.
+//!
+//! A provider plays by the rules until its script says otherwise: discovery, key set, code exchange with PKCE and client
+//! authentication, userinfo, refresh. Every call is recorded. Nothing here listens on a socket.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use countersign::env::{Clock as _, ManualClock};
+use countersign::outbound::{HttpClient, OutboundError, OutboundPolicy};
+use serde_json::{Map, Value, json};
+
+use super::keys::{self, Signing};
+
+/// The secret by which the broker authenticates at every fake provider.
+pub(crate) const IDP_SECRET: &str = "the-brokers-secret-at-the-provider";
+
+/// What a provider answers instead of playing by the rules.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// Status, content type, body.
+    Raw(u16, &'static str, Vec<u8>),
+    /// No answer within the client's bounds.
+    Fails(OutboundError),
+}
+
+impl Answer {
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
+        Self::Raw(status, "application/json", body.to_string().into_bytes())
+    }
+}
+
+/// One call that reached a provider.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// `discovery`, `jwks`, `token`, `userinfo`, or the path.
+    pub(crate) endpoint: String,
+    pub(crate) form: HashMap<String, String>,
+}
+
+/// Changes a document before it is sent.
+type Edit = Arc<dyn Fn(&mut Map<String, Value>) + Send + Sync>;
+
+/// What a provider was told to do differently.
+#[derive(Clone)]
+pub(crate) struct Script {
+    /// How ID tokens are signed.
+    pub(crate) signing: Signing,
+    /// Members of the ID token's header that are set.
+    pub(crate) header: Map<String, Value>,
+    /// Leaves `kid` out of the header.
+    pub(crate) without_kid: bool,
+    /// Publishes the next RSA key in place of the first.
+    pub(crate) rotated: bool,
+    /// Keys in the key set before the good ones.
+    pub(crate) odd_keys: Vec<Value>,
+    /// Sends `iss` in authorization responses, and says so.
+    pub(crate) iss_in_response: bool,
+    answers: HashMap<String, Answer>,
+    id_token: Option<Edit>,
+    userinfo: Option<Edit>,
+    discovery: Option<Edit>,
+    token_response: Option<Edit>,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            signing: Signing::Rs256,
+            header: Map::new(),
+            without_kid: false,
+            rotated: false,
+            odd_keys: Vec::new(),
+            iss_in_response: false,
+            answers: HashMap::new(),
+            id_token: None,
+            userinfo: None,
+            discovery: None,
+            token_response: None,
+        }
+    }
+}
+
+struct IssuedCode {
+    sub: String,
+    nonce: Option<String>,
+    redirect_uri: String,
+    challenge: Option<String>,
+    offline: bool,
+    auth_time: i64,
+}
+
+#[derive(Default)]
+struct State {
+    script: Script,
+    /// Claims by subject: what the provider says of a person at this moment.
+    people: HashMap<String, Map<String, Value>>,
+    codes: HashMap<String, IssuedCode>,
+    /// Refresh token → subject.
+    refresh_tokens: HashMap<String, String>,
+    /// Access token → subject.
+    access_tokens: HashMap<String, String>,
+    calls: Vec<Call>,
+    left: Vec<HashMap<String, String>>,
+    serial: u64,
+}
+
+/// One provider.
+pub(crate) struct Idp {
+    pub(crate) issuer: String,
+    clock: Arc<ManualClock>,
+    state: Mutex<State>,
+}
+
+impl Idp {
+    fn new(issuer: &str, clock: Arc<ManualClock>) -> Self {
+        Self { issuer: issuer.to_owned(), clock, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Changes the script.
+    pub(crate) fn script(&self, change: impl FnOnce(&mut Script)) {
+        change(&mut self.state().script);
+    }
+
+    /// Changes every ID token's claims from now on.
+    pub(crate) fn edit_id_token(&self, edit: impl Fn(&mut Map<String, Value>) + Send + Sync + 'static) {
+        self.script(|script| script.id_token = Some(Arc::new(edit)));
+    }
+
+    /// Changes every userinfo response from now on.
+    pub(crate) fn edit_userinfo(&self, edit: impl Fn(&mut Map<String, Value>) + Send + Sync + 'static) {
+        self.script(|script| script.userinfo = Some(Arc::new(edit)));
+    }
+
+    /// Changes the discovery document from now on.
+    pub(crate) fn edit_discovery(&self, edit: impl Fn(&mut Map<String, Value>) + Send + Sync + 'static) {
+        self.script(|script| script.discovery = Some(Arc::new(edit)));
+    }
+
+    /// Changes every token response from now on.
+    pub(crate) fn edit_token_response(&self, edit: impl Fn(&mut Map<String, Value>) + Send + Sync + 'static) {
+        self.script(|script| script.token_response = Some(Arc::new(edit)));
+    }
+
+    /// Answers an endpoint (`discovery`, `jwks`, `token`, `userinfo`) like this from now on.
+    pub(crate) fn answer(&self, endpoint: &str, answer: Answer) {
+        self.script(|script| drop(script.answers.insert(endpoint.to_owned(), answer)));
+    }
+
+    /// Plays by the rules again.
+    pub(crate) fn behave(&self) {
+        self.script(|script| *script = Script::default());
+    }
+
+    /// What the provider says of a person from now on. `claims` must have `sub`.
+    pub(crate) fn knows(&self, claims: &Value) {
+        let claims = claims.as_object().unwrap().clone();
+        let sub = claims["sub"].as_str().unwrap().to_owned();
+        self.state().people.insert(sub, claims);
+    }
+
+    /// How often an endpoint was called.
+    pub(crate) fn count(&self, endpoint: &str) -> usize {
+        self.calls(endpoint).len()
+    }
+
+    /// The calls to an endpoint.
+    pub(crate) fn calls(&self, endpoint: &str) -> Vec<Call> {
+        self.state().calls.iter().filter(|call| call.endpoint == endpoint).cloned().collect()
+    }
+
+    /// The parameters of the last authorization request that a browser brought.
+    pub(crate) fn last_request(&self) -> HashMap<String, String> {
+        self.state().left.last().cloned().unwrap()
+    }
+
+    /// A browser arrives at the authorization endpoint; the person signs in. Returns the way back.
+    pub(crate) fn authorize(&self, url: &str, person: &Value) -> String {
+        self.authorized_at(url, person, self.clock.now())
+    }
+
+    /// As [`Self::authorize`], by somebody whose session there began at `auth_time`.
+    pub(crate) fn authorized_at(&self, url: &str, person: &Value, auth_time: i64) -> String {
+        self.knows(person);
+        let params = self.arrive(url);
+        let mut state = self.state();
+        state.serial += 1;
+        let code = format!("idp-code-{}", state.serial);
+        let issued = IssuedCode {
+            sub: person["sub"].as_str().unwrap().to_owned(),
+            nonce: params.get("nonce").cloned(),
+            redirect_uri: params["redirect_uri"].clone(),
+            challenge: params.get("code_challenge").cloned(),
+            offline: params["scope"].split(' ').any(|scope| scope == "offline_access"),
+            auth_time,
+        };
+        state.codes.insert(code.clone(), issued);
+        drop(state);
+        self.back(&params, &[("code", &code)])
+    }
+
+    /// A browser arrives and comes back with an error.
+    pub(crate) fn refuse(&self, url: &str, error: &str, description: &str) -> String {
+        let params = self.arrive(url);
+        self.back(&params, &[("error", error), ("error_description", description)])
+    }
+
+    fn arrive(&self, url: &str) -> HashMap<String, String> {
+        let parsed = url::Url::parse(url).unwrap();
+        assert!(url.starts_with(&format!("{}/authorize?", self.issuer)), "{url} is not this provider's");
+        let params: HashMap<String, String> = parsed.query_pairs().into_owned().collect();
+        self.state().left.push(params.clone());
+        params
+    }
+
+    fn back(&self, params: &HashMap<String, String>, answer: &[(&str, &str)]) -> String {
+        let mut url = url::Url::parse(&params["redirect_uri"]).unwrap();
+        url.query_pairs_mut().extend_pairs(answer).append_pair("state", &params["state"]);
+        if self.state().script.iss_in_response {
+            url.query_pairs_mut().append_pair("iss", &self.issuer);
+        }
+        url.into()
+    }
+
+    fn serve(&self, path: &str, authorization: Option<&str>, form: HashMap<String, String>) -> Answer {
+        let endpoint = match path {
+            "/.well-known/openid-configuration" => "discovery",
+            "/jwks" => "jwks",
+            "/token" => "token",
+            "/userinfo" => "userinfo",
+            other => other,
+        };
+        let script = {
+            let mut state = self.state();
+            state.calls.push(Call { endpoint: endpoint.to_owned(), form: form.clone() });
+            state.script.clone()
+        };
+        if let Some(answer) = script.answers.get(endpoint) {
+            return answer.clone();
+        }
+        match endpoint {
+            "discovery" => Answer::json(200, &self.discovery(&script)),
+            "jwks" => {
+                let keys: Vec<Value> = script.odd_keys.iter().cloned().chain(keys::jwks(script.rotated)).collect();
+                Answer::json(200, &json!({ "keys": keys }))
+            }
+            "token" => self.token(&script, authorization, &form),
+            "userinfo" => self.userinfo(&script, authorization),
+            _ => Answer::json(404, &json!({})),
+        }
+    }
+
+    fn discovery(&self, script: &Script) -> Value {
+        let issuer = &self.issuer;
+        let mut document = json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"),
+            "userinfo_endpoint": format!("{issuer}/userinfo"),
+            "jwks_uri": format!("{issuer}/jwks"),
+            "end_session_endpoint": format!("{issuer}/logout"),
+            "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+            "authorization_response_iss_parameter_supported": script.iss_in_response,
+        });
+        if let Some(edit) = &script.discovery {
+            edit(document.as_object_mut().unwrap());
+        }
+        document
+    }
+
+    fn token(&self, script: &Script, authorization: Option<&str>, form: &HashMap<String, String>) -> Answer {
+        let refuse = |error: &str| Answer::json(400, &json!({ "error": error }));
+        let expected = base64::engine::general_purpose::STANDARD.encode(format!("countersign:{IDP_SECRET}"));
+        if authorization != Some(format!("Basic {expected}").as_str()) {
+            return Answer::json(401, &json!({ "error": "invalid_client" }));
+        }
+        let field = |name: &str| form.get(name).cloned().unwrap_or_default();
+        match field("grant_type").as_str() {
+            "authorization_code" => {
+                let Some(code) = self.state().codes.remove(&field("code")) else { return refuse("invalid_grant") };
+                let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, field("code_verifier").as_bytes());
+                let met = code.challenge.as_ref().is_none_or(|known| *known == keys::encode(digest.as_ref()));
+                if !met || field("redirect_uri") != code.redirect_uri {
+                    return refuse("invalid_grant");
+                }
+                self.tokens(script, &code.sub, code.nonce.as_deref(), Some(code.auth_time), code.offline)
+            }
+            "refresh_token" => {
+                let known = self.state().refresh_tokens.remove(&field("refresh_token"));
+                known.map_or_else(|| refuse("invalid_grant"), |sub| self.tokens(script, &sub, None, None, true))
+            }
+            _ => refuse("unsupported_grant_type"),
+        }
+    }
+
+    fn tokens(&self, script: &Script, sub: &str, nonce: Option<&str>, auth_time: Option<i64>, offline: bool) -> Answer {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.serial += 1;
+        let (access, refresh) = (format!("idp-access-{}", state.serial), format!("idp-refresh-{}", state.serial));
+        state.access_tokens.insert(access.clone(), sub.to_owned());
+        let mut claims = state.people[sub].clone();
+        let mut response = json!({ "access_token": access, "token_type": "Bearer", "expires_in": 300 });
+        if offline {
+            state.refresh_tokens.insert(refresh.clone(), sub.to_owned());
+            response["refresh_token"] = refresh.into();
+        }
+        drop(state);
+        let protocol = json!({ "iss": self.issuer, "aud": "countersign", "iat": now, "exp": now + 300 });
+        claims.extend(protocol.as_object().unwrap().clone());
+        if let Some(nonce) = nonce {
+            claims.insert("nonce".to_owned(), nonce.into());
+        }
+        if let Some(auth_time) = auth_time {
+            claims.insert("auth_time".to_owned(), auth_time.into());
+        }
+        if let Some(edit) = &script.id_token {
+            edit(&mut claims);
+        }
+        let mut header = keys::header(script.signing);
+        header.as_object_mut().unwrap().extend(script.header.clone());
+        if script.without_kid {
+            header.as_object_mut().unwrap().remove("kid");
+        }
+        response["id_token"] = keys::sign(script.signing, &header, &claims.into()).into();
+        if let Some(edit) = &script.token_response {
+            edit(response.as_object_mut().unwrap());
+        }
+        Answer::json(200, &response)
+    }
+
+    fn userinfo(&self, script: &Script, authorization: Option<&str>) -> Answer {
+        let token = authorization.and_then(|header| header.strip_prefix("Bearer ")).unwrap_or_default();
+        let state = self.state();
+        let Some(sub) = state.access_tokens.get(token) else { return Answer::json(401, &json!({})) };
+        let mut claims = state.people[sub].clone();
+        drop(state);
+        if let Some(edit) = &script.userinfo {
+            edit(&mut claims);
+        }
+        Answer::json(200, &claims.into())
+    }
+}
+
+/// All fake providers, by origin: the whole internet as the broker sees it.
+pub(crate) struct Net {
+    idps: Vec<Arc<Idp>>,
+    /// Every URL that was asked for, served or not.
+    asked: Mutex<Vec<String>>,
+}
+
+impl Net {
+    /// Providers at these issuers.
+    pub(crate) fn of(issuers: &[&str], clock: &Arc<ManualClock>) -> Arc<Self> {
+        let idps = issuers.iter().map(|issuer| Arc::new(Idp::new(issuer, Arc::clone(clock)))).collect();
+        Arc::new(Self { idps, asked: Mutex::default() })
+    }
+
+    /// The provider that a URL belongs to.
+    pub(crate) fn idp_of(&self, url: &str) -> &Idp {
+        self.find(url).unwrap_or_else(|| panic!("{url} is at no provider"))
+    }
+
+    fn find(&self, url: &str) -> Option<&Idp> {
+        self.idps
+            .iter()
+            .find(|idp| {
+                url.strip_prefix(idp.issuer.as_str()).is_some_and(|rest| rest.starts_with('/') || rest.is_empty())
+            })
+            .map(AsRef::as_ref)
+    }
+
+    /// Every URL that the broker asked for.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl HttpClient for Net {
+    async fn send(
+        &self,
+        request: http::Request<Vec<u8>>,
+        policy: &OutboundPolicy,
+    ) -> Result<http::Response<Vec<u8>>, OutboundError> {
+        let url = request.uri().to_string();
+        self.asked.lock().unwrap().push(url.clone());
+        policy.check(&url::Url::parse(&url).unwrap())?;
+        let Some(idp) = self.find(&url) else { return Err(OutboundError::Connect(url)) };
+        let authorization = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        let form = url::form_urlencoded::parse(request.body()).into_owned().collect();
+        let path = url.strip_prefix(idp.issuer.as_str()).unwrap_or_default();
+        // An answer never comes at once: others get to run meanwhile.
+        tokio::task::yield_now().await;
+        match idp.serve(path.split('?').next().unwrap_or_default(), authorization.as_deref(), form) {
+            Answer::Fails(error) => Err(error),
+            Answer::Raw(status, kind, body) => {
+                Ok(http::Response::builder().status(status).header("content-type", kind).body(body).unwrap())
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Introspection and revocation.
+
+use serde_json::json;
+
+use crate::harness::{Auth, Authorize, BASE, Browser, ISSUER, START, TestApp, alice};
+
+const API: &str = r#"
+[clients.api]
+client_secret = "secret-of-api-0123456789abcdef"
+grant_types = []
+[resources.orders]
+uri = "https://api.example.com/orders"
+clients = ["app"]
+introspect = ["api"]
+"#;
+
+fn inactive() -> serde_json::Value {
+    json!({ "active": false })
+}
+
+#[tokio::test]
+async fn a_client_sees_its_own_tokens() {
+    let app = TestApp::base().await;
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    let reply = app.introspect("app", tokens.access()).await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("cache-control"), "no-store");
+    let answer = reply.json();
+    for (name, value) in [
+        ("active", json!(true)),
+        ("iss", json!(ISSUER)),
+        ("sub", json!(tokens.sub())),
+        ("aud", json!("app")),
+        ("client_id", json!("app")),
+        ("scope", json!("openid profile email groups")),
+        ("token_type", json!("Bearer")),
+        ("username", json!("alice")),
+        ("exp", json!(START + 3600)),
+        ("iat", json!(START)),
+        ("groups", json!(["staff", "oncall"])),
+    ] {
+        assert_eq!(answer[name], value, "{name}");
+    }
+    let refresh = app.introspect("app", tokens.refresh()).await.json();
+    assert_eq!(refresh["active"], true);
+    assert_eq!(refresh["client_id"], "app");
+    assert_eq!(app.introspect("app", tokens.id()).await.json(), inactive(), "an ID token is no access token");
+    assert_eq!(app.introspect("app", "x").await.json(), inactive());
+}
+
+#[tokio::test]
+async fn d28_others_see_nothing_unless_they_are_the_audience_or_declared() {
+    let app = TestApp::with(API).await;
+    let (mut browser, tokens) = app.sign_in("app", &alice()).await;
+    for caller in ["other", "api"] {
+        assert_eq!(app.introspect(caller, tokens.access()).await.json(), inactive());
+        assert_eq!(app.introspect(caller, tokens.refresh()).await.json(), inactive());
+    }
+    let request = Authorize::of("app").set("resource", "https://api.example.com/orders");
+    let answer = browser.open(&app, &request.url(&app)).await;
+    let tokens = app.tokens("app", &answer).await;
+    let seen = app.introspect("api", tokens.access()).await.json();
+    assert_eq!(seen["active"], true);
+    assert_eq!(seen["username"], "alice");
+    assert_eq!(app.introspect("other", tokens.access()).await.json(), inactive());
+    app.revoke("api", tokens.access()).await;
+    assert_eq!(app.introspect("api", tokens.access()).await.json()["active"], true, "seeing is not revoking");
+}
+
+#[tokio::test]
+async fn introspection_needs_an_authenticated_client() {
+    let app = TestApp::base().await;
+    let (_, tokens) = app.sign_in("spa", &alice()).await;
+    let form = [("token", tokens.access())];
+    let post = async |auth: Auth| app.post("/oauth2/introspect", &auth, &form).await;
+    post(Auth::Nothing).await.assert_json_error(401, "invalid_client");
+    post(Auth::of("spa")).await.assert_json_error(401, "invalid_client");
+    post(Auth::Basic("app".to_owned(), "wrong".to_owned())).await.assert_json_error(401, "invalid_client");
+    app.post("/oauth2/introspect", &Auth::of("app"), &[]).await.assert_json_error(400, "invalid_request");
+    assert_eq!(app.get("/oauth2/introspect").await.status, 405);
+}
+
+#[tokio::test]
+async fn tokens_end_by_time_by_sign_out_and_by_policy() {
+    let app = TestApp::base().await;
+    let (mut browser, tokens) = app.sign_in("app", &alice()).await;
+    app.reload(BASE, &["clients.app.require = \"'admins' in groups\""]);
+    assert_eq!(app.introspect("app", tokens.access()).await.json(), inactive());
+    app.reload(BASE, &[]);
+    browser.open(&app, &format!("/oauth2/logout?id_token_hint={}", tokens.id())).await;
+    assert_eq!(app.introspect("app", tokens.access()).await.json(), inactive());
+    assert_eq!(app.introspect("app", tokens.refresh()).await.json(), inactive());
+
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    app.wait(3600);
+    assert_eq!(app.introspect("app", tokens.access()).await.json(), inactive());
+}
+
+#[tokio::test]
+async fn roles_and_groups_are_those_of_the_moment() {
+    let app = TestApp::base().await;
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    app.reload(BASE, &["[users.alice]\ngroups = [\"added-in-the-file\"]"]);
+    let answer = app.introspect("app", tokens.access()).await.json();
+    assert_eq!(answer["groups"], json!(["staff", "oncall", "added-in-the-file"]));
+}
+
+#[tokio::test]
+async fn revoking_a_token_ends_its_grant() {
+    let app = TestApp::base().await;
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    let reply = app.revoke("app", tokens.refresh()).await;
+    assert_eq!((reply.status.as_u16(), reply.body.len()), (200, 0));
+    app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+    app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
+    assert_eq!(app.introspect("app", tokens.access()).await.json(), inactive());
+
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    app.revoke("app", tokens.access()).await;
+    app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
+    app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+
+    // A public client revokes its own, too.
+    let (_, tokens) = app.sign_in("spa", &alice()).await;
+    assert_eq!(app.revoke("spa", tokens.refresh()).await.status, 200);
+    app.refresh("spa", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn d28_revoking_another_clients_token_has_no_effect() {
+    let app = TestApp::base().await;
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    for token in [tokens.refresh(), tokens.access(), "made-up"] {
+        let reply = app.revoke("other", token).await;
+        assert_eq!((reply.status.as_u16(), reply.body.len()), (200, 0), "and the answer is the same");
+    }
+    assert_eq!(app.userinfo(tokens.access()).await.status, 200);
+    assert_eq!(app.refresh("app", tokens.refresh()).await.status, 200);
+}
+
+#[tokio::test]
+async fn revocation_needs_a_client_and_a_token() {
+    let app = TestApp::base().await;
+    app.post("/oauth2/revoke", &Auth::Nothing, &[("token", "x")]).await.assert_json_error(401, "invalid_client");
+    app.post("/oauth2/revoke", &Auth::of("app"), &[]).await.assert_json_error(400, "invalid_request");
+    let hinted = [("token", "x"), ("token_type_hint", "something_else")];
+    assert_eq!(app.post("/oauth2/revoke", &Auth::of("app"), &hinted).await.status, 200);
+}
+
+#[tokio::test]
+async fn revoking_one_apps_grant_leaves_the_others() {
+    let app = TestApp::base().await;
+    let (mut browser, first) = app.sign_in("app", &alice()).await;
+    let answer = browser.open(&app, &Authorize::of("other").url(&app)).await;
+    let second = app.tokens("other", &answer).await;
+    app.revoke("app", first.refresh()).await;
+    assert_eq!(app.userinfo(second.access()).await.status, 200);
+    let again = Browser::clone(&browser).open(&app, &Authorize::of("app").url(&app)).await;
+    assert!(again.location().contains("code="), "the session stands");
+}

@@ -1,0 +1,31 @@
+//! The broker as its users, apps and attackers see it: through the real router, with the real configuration loader and
+//! the real store. No sockets, no sleeps: time and the providers are scripted.
+//!
+//! Files are named after routes. Tests named `d01_...` are cases of the attack catalogue.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests say what they expect by failing"
+)]
+
+mod accounts;
+mod authorize;
+mod callback;
+mod clock;
+mod consent;
+mod discovery;
+mod edge;
+mod harness;
+mod introspect;
+mod logout;
+mod policy;
+mod redirect_uri;
+mod refresh;
+mod reload;
+mod secrets;
+mod sign_in;
+mod token;
+mod upstream;
+mod userinfo;

@@ -1,0 +1,185 @@
+//! What the file says about who may do what, as people and apps meet it.
+
+use serde_json::{Value, json};
+
+use crate::harness::browser::unescape;
+use crate::harness::{Authorize, Browser, Reply, TestApp, alice, bob, claims_of, with};
+
+async fn attempt(app: &TestApp, person: &Value) -> Reply {
+    app.through_provider(&mut Browser::new(), &Authorize::of("app"), person).await
+}
+
+#[tokio::test]
+async fn d00_conditions_that_can_not_be_decided_refuse() {
+    for allow in [
+        "'banned' in claims.no_such_claim",
+        "!('banned' in claims.no_such_claim)",
+        "claims.no_such_claim != 'x'",
+        "claims.name > 7",
+        "!('lic' in claims.preferred_username)",
+        "'lic' in claims.preferred_username",
+        "claims.groups == 'staff'",
+        "claims.name",
+        "claims.groups[17] == 'staff'",
+        "claims.email.domain() == 'evil.example'",
+        "double(claims.name) > 0.0",
+    ] {
+        let app = TestApp::with(&format!("providers.staff.allow = \"{allow}\"")).await;
+        attempt(&app, &alice()).await.assert_error_page(403, "not_allowed");
+    }
+    for require in
+        ["'a' in user.no_such_attribute", "!('x' in user.no_such)", "user.name", "groups[9] == 'x'", "amr == 'mfa'"]
+    {
+        let app = TestApp::with(&format!("clients.app.require = \"{require}\"")).await;
+        attempt(&app, &alice()).await.assert_error_page(403, "client_requirement_not_met");
+    }
+}
+
+#[tokio::test]
+async fn allow_and_require_admit_who_they_name() {
+    let app = TestApp::with("providers.staff.allow = \"'oncall' in claims.groups\"").await;
+    assert!(attempt(&app, &alice()).await.location().contains("code="));
+    let refused = attempt(&app, &bob()).await;
+    refused.assert_error_page(403, "not_allowed");
+
+    let app = TestApp::with("clients.app.require = \"'oncall' in groups\"").await;
+    assert!(attempt(&app, &alice()).await.location().contains("code="));
+    let mut browser = Browser::new();
+    let refused = app.through_provider(&mut browser, &Authorize::of("app"), &bob()).await;
+    refused.assert_error_page(403, "client_requirement_not_met");
+    assert!(unescape(&refused.text()).contains("https://app.example/cb?error=access_denied"), "a way back: {refused}");
+    let tokens = app.sign_in("other", &bob()).await.1;
+    assert_eq!(tokens.claims()["aud"], "other", "other apps are open to him");
+}
+
+#[tokio::test]
+async fn with_prompt_none_a_refusal_goes_to_the_app() {
+    let app = TestApp::with("clients.other.require = \"'admins' in groups\"").await;
+    let (mut browser, _) = app.sign_in("app", &alice()).await;
+    let reply = browser.open(&app, &Authorize::of("other").set("prompt", "none").url(&app)).await;
+    reply.assert_app_error("other", "access_denied");
+}
+
+#[tokio::test]
+async fn step_up_can_be_required() {
+    let app = TestApp::with("clients.app.require = \"'mfa' in amr\"").await;
+    attempt(&app, &alice()).await.assert_error_page(403, "client_requirement_not_met");
+    app.idp().edit_id_token(|claims| drop(claims.insert("amr".to_owned(), json!(["pwd", "mfa"]))));
+    assert!(attempt(&app, &alice()).await.location().contains("code="));
+}
+
+const ROLES: &str = r#"
+[policy]
+default_roles = ["untrusted"]
+default_roles_when = "no_roles"
+ignore_case = ["groups"]
+[roles.admin]
+permissions = ["users:write"]
+[roles.viewer]
+[roles.untrusted]
+[[role_rules]]
+when = "'sre' in groups"
+roles = ["admin"]
+[[role_rules]]
+provider = "staff"
+each = "groups"
+matches = '^app-(?<app>[a-z]+)-(?<level>admin|viewer)$'
+roles = ["{app}:{level}"]
+[clients.app.claims]
+grafana_role = "'admin' in roles ? 'Admin' : 'Viewer'"
+email = "user.no_such_attribute"
+"https://acme.example/tier" = "'gold'"
+may = "permissions"
+"#;
+
+#[tokio::test]
+async fn groups_become_roles_and_roles_become_app_claims() {
+    let app = TestApp::with(ROLES).await;
+    let request = Authorize::of("app").set("scope", "openid email groups roles");
+    let person = with(alice(), json!({ "groups": ["SRE", "app-red-admin", "xapp-red-admin", "app-red-adminx"] }));
+    let tokens = app.sign_in_with(&mut Browser::new(), &request, &person).await;
+    let claims = tokens.claims();
+    assert_eq!(claims["groups"], json!(["sre", "app-red-admin", "xapp-red-admin", "app-red-adminx"]));
+    assert_eq!(claims["roles"], json!(["admin", "red:admin"]));
+    assert_eq!(claims["grafana_role"], "Admin");
+    assert_eq!(claims["https://acme.example/tier"], "gold");
+    assert_eq!(claims["may"], json!(["users:write"]));
+    assert!(!claims.contains_key("email"), "an absent app claim removes the scope's");
+    assert_eq!(claims_of(tokens.access())["roles"], json!(["admin", "red:admin"]));
+    let userinfo = app.userinfo(tokens.access()).await.json();
+    assert_eq!(userinfo["grafana_role"], "Admin");
+    assert!(userinfo.get("email").is_none());
+
+    let nobody = app.sign_in_with(&mut Browser::new(), &request, &with(bob(), json!({ "groups": null }))).await;
+    assert_eq!(nobody.claims()["roles"], json!(["untrusted"]));
+    assert_eq!(nobody.claims()["grafana_role"], "Viewer");
+}
+
+#[tokio::test]
+async fn protocol_claims_can_not_be_set_from_upstream_or_by_attributes() {
+    let overlay = r#"
+[providers.staff.claims]
+sub = "'admin'"
+tenant = "claims.tenant"
+[scopes.profile]
+claims = ["tenant", "name"]
+"#;
+    let file = crate::harness::compose::prepared(crate::harness::BASE, &[overlay], 1);
+    if file.snapshot.is_none() {
+        return; // refused at load: nothing can be set
+    }
+    let app = TestApp::with(overlay).await;
+    let (_, tokens) = app.sign_in("app", &with(alice(), json!({ "tenant": "t1" }))).await;
+    assert_ne!(tokens.sub(), "admin");
+    assert_eq!(tokens.claims()["tenant"], "t1");
+}
+
+#[tokio::test]
+async fn a_failing_app_claim_refuses_with_its_reason() {
+    let app = TestApp::with("[clients.app.claims]\nbroken = \"user.name + 1\"").await;
+    attempt(&app, &alice()).await.assert_error_page(403, "app_claim_failed");
+}
+
+#[tokio::test]
+async fn a_failing_mapping_refuses_with_its_reason() {
+    let app = TestApp::with("[providers.staff.claims]\nusername = \"claims.preferred_username.domain()\"").await;
+    let refused = attempt(&app, &alice()).await;
+    refused.assert_error_page(403, "claim_mapping_failed");
+    assert!(!refused.text().contains("alice"), "claim values are not shown");
+}
+
+#[tokio::test]
+async fn ten_thousand_groups_are_bounded_work() {
+    let app = TestApp::with(ROLES).await;
+    let groups: Vec<String> = (0..10_000).map(|n| format!("group-{n:05}")).collect();
+    let person = with(alice(), json!({ "groups": groups }));
+    let tokens =
+        app.sign_in_with(&mut Browser::new(), &Authorize::of("app").set("scope", "openid groups"), &person).await;
+    assert_eq!(tokens.claims()["groups"].as_array().unwrap().len(), 10_000);
+    assert_eq!(app.userinfo(tokens.access()).await.json()["groups"].as_array().unwrap().len(), 10_000);
+}
+
+#[tokio::test]
+async fn expressions_over_huge_claims_stay_bounded() {
+    let explosive = "claims.groups.all(a, claims.groups.all(b, claims.groups.all(c, a != '' && b != '' && c != '')))";
+    let app = TestApp::with(&format!("providers.staff.allow = \"{explosive}\"")).await;
+    let groups: Vec<String> = (0..2_000).map(|n| n.to_string()).collect();
+    attempt(&app, &with(alice(), json!({ "groups": groups }))).await.assert_error_page(403, "not_allowed");
+}
+
+#[tokio::test]
+async fn deep_documents_are_refused_not_followed() {
+    let app = TestApp::base().await;
+    let deep = |levels: usize| {
+        let mut value = json!("x");
+        for _ in 0..levels {
+            value = json!([value]);
+        }
+        value
+    };
+    let reply = attempt(&app, &with(alice(), json!({ "nested": deep(100) }))).await;
+    assert!(reply.status.is_redirection() || reply.status.is_client_error(), "{reply}");
+    let text = format!("{{\"sub\":\"1\",\"x\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    app.idp().answer("userinfo", crate::harness::Answer::Raw(200, "application/json", text.into_bytes()));
+    attempt(&app, &alice()).await.assert_error_page(400, "token_invalid");
+}

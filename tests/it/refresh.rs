@@ -1,0 +1,323 @@
+//! Refresh tokens: rotation, grace, reuse, lifetimes, and asking the provider again.
+
+use std::sync::Arc;
+
+use countersign::outbound::OutboundError;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::harness::{Answer, Auth, Authorize, BASE, Browser, START, TestApp, Tokens, alice, claims_of, with};
+
+const OFFLINE: &str = "openid profile email groups offline_access";
+
+/// Refreshes and returns the new tokens.
+async fn next(app: &TestApp, token: &str) -> Tokens {
+    Tokens::read(&app.refresh("app", token).await)
+}
+
+#[tokio::test]
+async fn a_refresh_gives_new_tokens_of_the_same_sign_in() {
+    let app = TestApp::base().await;
+    let (_, first) = app.sign_in("app", &alice()).await;
+    app.wait(100);
+    let second = next(&app, first.refresh()).await;
+    assert_ne!(second.refresh(), first.refresh());
+    assert_ne!(second.access(), first.access());
+    assert_eq!(second.body["scope"], first.body["scope"]);
+    let (old, new) = (first.claims(), second.claims());
+    for same in ["iss", "sub", "aud", "auth_time", "sid", "email"] {
+        assert_eq!(old[same], new[same], "{same}");
+    }
+    assert_eq!(new["iat"], START + 100);
+    assert!(!new.contains_key("nonce"), "OIDC Core 12.2");
+    assert_ne!(claims_of(first.access())["jti"], claims_of(second.access())["jti"]);
+    assert_eq!(app.userinfo(second.access()).await.status, 200);
+    assert_eq!(app.idp().count("token"), 1, "the provider is not asked unless told so");
+}
+
+#[tokio::test]
+async fn the_parent_answers_within_the_grace_and_the_family_does_not_fork() {
+    let app = TestApp::base().await;
+    let (_, first) = app.sign_in("app", &alice()).await;
+    let second = next(&app, first.refresh()).await;
+    app.wait(9);
+    let replayed = next(&app, first.refresh()).await;
+    assert_eq!(replayed.refresh(), second.refresh(), "the same successor");
+    let third = next(&app, second.refresh()).await;
+    assert_ne!(third.refresh(), second.refresh());
+    // The successor was used: the grace is over, however early it is.
+    app.refresh("app", first.refresh()).await.assert_json_error(400, "invalid_grant");
+    app.refresh("app", third.refresh()).await.assert_json_error(400, "invalid_grant");
+    app.userinfo(third.access()).await.assert_json_error(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn reuse_after_the_grace_revokes_the_family() {
+    let app = TestApp::base().await;
+    let (_, first) = app.sign_in("app", &alice()).await;
+    let second = next(&app, first.refresh()).await;
+    app.wait(11);
+    app.refresh("app", first.refresh()).await.assert_json_error(400, "invalid_grant");
+    app.refresh("app", second.refresh()).await.assert_json_error(400, "invalid_grant");
+    app.userinfo(second.access()).await.assert_json_error(401, "invalid_token");
+    assert_eq!(app.introspect("app", second.access()).await.json(), json!({ "active": false }));
+}
+
+#[tokio::test]
+async fn d13_parallel_refreshes_keep_one_lineage_and_reuse_revokes_after_a_restart_too() {
+    let app = Arc::new(TestApp::base().await);
+    let (_, first) = app.sign_in("app", &alice()).await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..50 {
+        let (app, token) = (Arc::clone(&app), first.refresh().to_owned());
+        tasks.spawn(async move { app.refresh("app", &token).await });
+    }
+    let successors: Vec<Tokens> = tasks.join_all().await.iter().map(Tokens::read).collect();
+    let second = successors[0].refresh().to_owned();
+    assert!(successors.iter().all(|tokens| tokens.refresh() == second), "one lineage, no fork");
+    let third = next(&app, &second).await;
+
+    let app = app.restarted(BASE, &[]).await;
+    app.wait(11);
+    app.refresh("app", first.refresh()).await.assert_json_error(400, "invalid_grant");
+    app.refresh("app", third.refresh()).await.assert_json_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn another_clients_token_is_refused_and_stays_good() {
+    let app = TestApp::base().await;
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    app.refresh("other", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+    app.refresh("spa", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+    next(&app, tokens.refresh()).await;
+    for made_up in ["x", "made-up-made-up-made-up-made-up-made-up-made", tokens.access()] {
+        app.refresh("app", made_up).await.assert_json_error(400, "invalid_grant");
+    }
+}
+
+#[tokio::test]
+async fn scope_may_narrow_for_one_answer_and_never_widens() {
+    let app = TestApp::base().await;
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    let ask = async |token: &str, scope: &str| {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", token), ("scope", scope)];
+        app.token(&Auth::of("app"), &form).await
+    };
+    ask(tokens.refresh(), "openid roles").await.assert_json_error(400, "invalid_scope");
+    ask(tokens.refresh(), "openid offline_access").await.assert_json_error(400, "invalid_scope");
+    let narrow = Tokens::read(&ask(tokens.refresh(), "openid email").await);
+    assert_eq!(narrow.body["scope"], "openid email");
+    assert!(!narrow.claims().contains_key("groups"));
+    assert_eq!(claims_of(narrow.access())["scope"], "openid email");
+    let userinfo = app.userinfo(narrow.access()).await.json();
+    assert!(userinfo.get("groups").is_none() && userinfo["email"] == "alice@corp.example");
+    let whole = next(&app, narrow.refresh()).await;
+    assert_eq!(whole.body["scope"], "openid profile email groups", "what was granted, not what was asked last");
+}
+
+#[tokio::test]
+async fn a_refresh_token_dies_unused_and_with_its_family() {
+    let overlay = "clients.app.tokens.refresh_token = { max_inactive = \"1h\", max_lifetime = \"2h\" }\nsession = { max_inactive = \"10h\", max_lifetime = \"10h\" }";
+    let app = TestApp::with(overlay).await;
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    app.wait(3600);
+    app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    app.wait(3599);
+    let tokens = next(&app, tokens.refresh()).await;
+    app.wait(3599);
+    let tokens = next(&app, tokens.refresh()).await;
+    app.wait(2);
+    app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn without_offline_access_it_dies_with_the_session() {
+    let app = TestApp::base().await;
+    // Each refresh is activity of the session.
+    let (_, mut tokens) = app.sign_in("app", &alice()).await;
+    for _ in 0..3 {
+        app.wait(29 * 60);
+        tokens = next(&app, tokens.refresh()).await;
+    }
+    app.wait(31 * 60);
+    app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+
+    let (mut browser, tokens) = app.sign_in("app", &alice()).await;
+    browser.open(&app, &format!("/oauth2/logout?id_token_hint={}", tokens.id())).await;
+    app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+    app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn with_offline_access_it_outlives_the_session_and_the_sign_out() {
+    let app = TestApp::base().await;
+    let mut browser = Browser::new();
+    let request = Authorize::of("app").set("scope", OFFLINE);
+    let tokens = app.sign_in_with(&mut browser, &request, &alice()).await;
+    browser.open(&app, &format!("/oauth2/logout?id_token_hint={}", tokens.id())).await;
+    let tokens = next(&app, tokens.refresh()).await;
+    app.wait(29 * 86_400);
+    let tokens = next(&app, tokens.refresh()).await;
+    assert_eq!(tokens.claims()["auth_time"], START);
+    assert_eq!(app.userinfo(tokens.access()).await.status, 200);
+    app.wait(30 * 86_400);
+    app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn rotation_may_be_switched_off_for_confidential_clients() {
+    let app = TestApp::with("clients.app.tokens.refresh_token = { rotate = false }").await;
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    for _ in 0..3 {
+        app.wait(1200);
+        assert_eq!(next(&app, tokens.refresh()).await.refresh(), tokens.refresh());
+    }
+    let public = "clients.spa.tokens.refresh_token = { rotate = false }";
+    assert!(crate::harness::compose::prepared(BASE, &[public], 2).snapshot.is_none(), "not for public ones");
+}
+
+#[tokio::test]
+async fn policy_is_asked_again_at_every_refresh() {
+    let app = TestApp::base().await;
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    app.reload(BASE, &["clients.app.require = \"'admins' in groups\""]);
+    let reply = app.refresh("app", tokens.refresh()).await;
+    reply.assert_json_error(400, "invalid_grant");
+    assert!(reply.json()["error_description"].as_str().unwrap().contains("client_requirement_not_met"));
+    app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
+    assert_eq!(app.introspect("app", tokens.access()).await.json(), json!({ "active": false }));
+
+    app.reload(BASE, &["[clients.app.claims]\nteam = \"groups[0]\""]);
+    let tokens = next(&app, tokens.refresh()).await;
+    assert_eq!(tokens.claims()["team"], "staff", "the claims are those of the file of the moment");
+}
+
+#[tokio::test]
+async fn d38_a_refresh_of_a_provider_that_is_gone_is_refused_and_revives_with_it() {
+    let app = TestApp::base().await;
+    let request = Authorize::of("app").set("scope", OFFLINE);
+    let offline = app.sign_in_with(&mut Browser::new(), &request, &alice()).await;
+    let (mut browser, bound) = app.sign_in("app", &alice()).await;
+    app.reload(BASE, &["providers.staff.enabled = false"]);
+    for tokens in [&offline, &bound] {
+        app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+        app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
+    }
+    browser
+        .open(&app, &Authorize::of("app").set("prompt", "none").url(&app))
+        .await
+        .assert_app_error("app", "login_required");
+    app.reload(BASE, &[]);
+    next(&app, offline.refresh()).await;
+    next(&app, bound.refresh()).await;
+    assert!(browser.open(&app, &Authorize::of("app").url(&app)).await.location().contains("code="));
+}
+
+/// A broker that asks the provider again on refreshes, with an offline sign-in of Alice.
+async fn asking(settings: &str) -> (TestApp, Tokens) {
+    let overlay = format!(
+        "[providers.staff]\nscopes = [\"openid\", \"profile\", \"email\", \"offline_access\"]\non_refresh = {{ claims = \"upstream\", max_age = \"15m\", {settings} }}\n"
+    );
+    let app = TestApp::with(&overlay).await;
+    let request = Authorize::of("app").set("scope", OFFLINE);
+    let tokens = app.sign_in_with(&mut Browser::new(), &request, &alice()).await;
+    (app, tokens)
+}
+
+fn groups(tokens: &Tokens) -> Value {
+    tokens.claims()["groups"].clone()
+}
+
+#[tokio::test]
+async fn the_provider_is_asked_when_its_answer_is_old() {
+    let (app, tokens) = asking("").await;
+    app.idp().knows(&with(alice(), json!({ "groups": ["leavers"] })));
+    app.wait(899);
+    let tokens = next(&app, tokens.refresh()).await;
+    assert_eq!(groups(&tokens), json!(["staff", "oncall"]));
+    app.wait(1);
+    let tokens = next(&app, tokens.refresh()).await;
+    assert_eq!(groups(&tokens), json!(["leavers"]));
+    assert_eq!(app.idp().count("token"), 2);
+    assert_eq!(app.userinfo(tokens.access()).await.json()["groups"], json!(["leavers"]));
+    // Its refresh token rotated too, and the new one is used.
+    app.wait(900);
+    app.idp().knows(&with(alice(), json!({ "groups": ["back"] })));
+    assert_eq!(groups(&next(&app, tokens.refresh()).await), json!(["back"]));
+}
+
+#[tokio::test]
+async fn parallel_refreshes_ask_the_provider_once() {
+    let (app, tokens) = asking("").await;
+    let app = Arc::new(app);
+    app.wait(900);
+    let mut tasks = JoinSet::new();
+    for _ in 0..20 {
+        let (app, token) = (Arc::clone(&app), tokens.refresh().to_owned());
+        tasks.spawn(async move { app.refresh("app", &token).await });
+    }
+    assert!(tasks.join_all().await.iter().all(|reply| reply.status == 200));
+    assert_eq!(app.idp().count("token"), 2);
+}
+
+#[tokio::test]
+async fn a_provider_that_denies_ends_it() {
+    let (app, tokens) = asking("").await;
+    app.wait(900);
+    app.idp().answer("token", Answer::json(400, &json!({ "error": "invalid_grant" })));
+    let reply = app.refresh("app", tokens.refresh()).await;
+    reply.assert_json_error(400, "invalid_grant");
+    assert!(reply.json()["error_description"].as_str().unwrap().contains("refresh_denied"), "{reply}");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_is_waited_for_as_long_as_the_file_says() {
+    let (app, tokens) = asking("unavailable = \"cached\", max_stale = \"1h\"").await;
+    app.idp().answer("token", Answer::Fails(OutboundError::Timeout));
+    app.wait(3600);
+    let tokens = next(&app, tokens.refresh()).await;
+    assert_eq!(groups(&tokens), json!(["staff", "oncall"]));
+    app.wait(1);
+    app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+    app.idp().behave();
+    app.wait(60);
+    next(&app, tokens.refresh()).await;
+
+    let (app, tokens) = asking("unavailable = \"deny\"").await;
+    app.wait(900);
+    app.idp().answer("token", Answer::json(503, &json!({})));
+    app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn an_answer_about_somebody_else_is_not_taken() {
+    let (app, tokens) = asking("unavailable = \"deny\"").await;
+    app.wait(900);
+    app.idp().edit_id_token(|claims| drop(claims.insert("sub".to_owned(), "2".into())));
+    app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn new_claims_meet_the_policy() {
+    let (app, tokens) = asking("").await;
+    let more = "providers.staff.allow = \"'staff' in claims.groups\"";
+    let overlay = format!("{more}\n[providers.staff.on_refresh]\nclaims = \"upstream\"\nmax_age = \"15m\"\n");
+    app.reload(BASE, &[&overlay]);
+    app.idp().knows(&with(alice(), json!({ "groups": ["leavers"] })));
+    app.wait(900);
+    let reply = app.refresh("app", tokens.refresh()).await;
+    reply.assert_json_error(400, "invalid_grant");
+    assert!(reply.json()["error_description"].as_str().unwrap().contains("not_allowed"), "{reply}");
+    app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn refreshes_may_be_denied_altogether() {
+    let app = TestApp::with("[providers.staff.on_refresh]\nclaims = \"deny\"").await;
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    let reply = app.refresh("app", tokens.refresh()).await;
+    reply.assert_json_error(400, "invalid_grant");
+    assert!(reply.json()["error_description"].as_str().unwrap().contains("refresh_denied"), "{reply}");
+}

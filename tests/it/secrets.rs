@@ -1,0 +1,146 @@
+//! D40: secrets leave by the ways that are meant for them, and by no other.
+
+use std::io;
+use std::sync::{Mutex, OnceLock};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::harness::app::secret_of;
+use crate::harness::idp::IDP_SECRET;
+use crate::harness::{Answer, Authorize, BASE, Browser, Reply, TestApp, alice, with};
+
+/// Everything that this process logs, at the most talkative level.
+struct Log;
+
+static LOGGED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOGGED.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        Self
+    }
+}
+
+fn capture() {
+    static CAPTURED: OnceLock<()> = OnceLock::new();
+    CAPTURED.get_or_init(|| {
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(Log).with_max_level(tracing::Level::TRACE).json().finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
+}
+
+/// Asserts that none of these were logged, nor are in the replies.
+#[track_caller]
+fn assert_unseen(secrets: &[(&str, String)], replies: &[Reply]) {
+    let logged = String::from_utf8_lossy(&LOGGED.lock().unwrap()).into_owned();
+    assert!(logged.contains("\"event\":\"sign_in\""), "the log was captured");
+    for (name, secret) in secrets {
+        assert!(!logged.contains(secret), "{name} is in the log");
+        for reply in replies {
+            assert!(!reply.to_string().contains(secret), "{name} is in {reply}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn d40_canaries_are_in_no_log_page_cookie_or_url() {
+    capture();
+    let overlay = "[providers.staff]\nscopes = [\"openid\", \"offline_access\"]\non_refresh = { claims = \"upstream\", max_age = \"1s\" }\n";
+    let app = TestApp::with(overlay).await;
+    let person = with(
+        alice(),
+        serde_json::json!({ "sub": "canary-upstream-subject", "preferred_username": "canary-name", "email": "canary@address.example", "ssn": "canary-claim" }),
+    );
+    let mut browser = Browser::new();
+    let request = Authorize::of("app").set("state", "canary-state").set("nonce", "canary-nonce");
+    let callback = app.at_provider(&mut browser, &request, &person).await;
+    let sent = app.idp().last_request();
+    let answer = browser.open(&app, &callback).await;
+    let code = answer.param("code");
+    let tokens = app.tokens("app", &answer).await;
+    let upstream_code =
+        url::Url::parse(&callback).unwrap().query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+    let verifier = app.idp().calls("token")[0].form["code_verifier"].clone();
+
+    let mut secrets = vec![
+        ("client secret", secret_of("app")),
+        ("the broker's secret at the provider", IDP_SECRET.to_owned()),
+        ("code", code.clone()),
+        ("access token", tokens.access().to_owned()),
+        ("ID token", tokens.id().to_owned()),
+        ("refresh token", tokens.refresh().to_owned()),
+        ("session cookie", browser.session().unwrap().1),
+        ("upstream code", format!("\"{upstream_code}\"")),
+        ("upstream state", sent["state"].clone()),
+        ("upstream nonce", sent["nonce"].clone()),
+        ("upstream PKCE verifier", verifier),
+        ("upstream access token", "idp-access-".to_owned()),
+        ("upstream refresh token", "idp-refresh-".to_owned()),
+        ("a claim", "canary-claim".to_owned()),
+        ("the address", "canary@address.example".to_owned()),
+        ("the app's nonce", "canary-nonce".to_owned()),
+    ];
+    secrets.extend(browser.cookies.values().filter(|value| value.len() == 43).map(|value| ("cookie", value.clone())));
+
+    // Every path that can go wrong, with the secrets in the wrong places.
+    app.wait(5);
+    let mut replies = vec![
+        app.redeem("app", &code).await,
+        app.redeem("other", &code).await,
+        app.refresh("app", tokens.access()).await,
+        app.refresh("other", tokens.refresh()).await,
+        app.userinfo(tokens.refresh()).await,
+        app.userinfo(tokens.id()).await,
+        app.get(&format!("/oauth2/authorize?client_id={}", secret_of("app"))).await,
+        app.get(&format!("/oauth2/authorize?client_id=app&redirect_uri=https://x.example/{code}")).await,
+        app.get(&format!("/oauth2/logout?id_token_hint={}", tokens.access())).await,
+        app.get(&format!("/{code}")).await,
+        browser.open(&app, &callback).await,
+        app.get(&callback).await,
+    ];
+    let (mut browser, tokens) = app.sign_in("app", &person).await;
+    for answer in [
+        Answer::json(400, &serde_json::json!({ "error": "invalid_grant", "error_description": IDP_SECRET })),
+        Answer::json(500, &serde_json::json!({})),
+    ] {
+        app.wait(5);
+        app.idp().answer("token", answer);
+        replies.push(app.refresh("app", tokens.refresh()).await);
+        replies.push(app.through_provider(&mut Browser::new(), &Authorize::of("app"), &person).await);
+    }
+    app.idp().behave();
+    app.reload(BASE, &["clients.app.require = \"false\""]);
+    replies.push(browser.open(&app, &Authorize::of("app").url(&app)).await);
+    replies.push(app.refresh("app", tokens.refresh()).await);
+    replies.push(app.through_provider(&mut Browser::new(), &Authorize::of("app"), &person).await);
+    app.reload(BASE, &["providers.staff.allow = \"claims.ssn == 'x'\""]);
+    replies.push(app.through_provider(&mut Browser::new(), &Authorize::of("app"), &person).await);
+    replies.iter_mut().for_each(|reply| drop(reply.headers.remove("set-cookie")));
+    assert_unseen(&secrets, &[]);
+    // In answers, the authorization request's own state and the sign-in's URL are where they belong.
+    let shown: Vec<(&str, String)> =
+        secrets.iter().filter(|(name, _)| !name.starts_with("upstream ")).cloned().collect();
+    assert_unseen(&shown, &replies);
+}
+
+#[tokio::test]
+async fn d40_secrets_print_as_stars() {
+    let prepared = crate::harness::compose::prepared(BASE, &[], 1);
+    let printed = format!("{:?} {:?}", prepared.snapshot.as_ref().map(|snapshot| &snapshot.config), prepared.snapshot);
+    for secret in [secret_of("app"), secret_of("other"), IDP_SECRET.to_owned()] {
+        assert!(!printed.contains(&secret), "a secret in Debug output");
+    }
+}

@@ -1,0 +1,731 @@
+//! What every operation of `Store` promises, whatever the backend. Each case takes a store that is empty;
+//! `for_each_backend!` runs all of them on each.
+
+use std::sync::Arc;
+
+use countersign::store::model::{Grant, KeyState, Link, TokenHash};
+use countersign::store::{
+    AccountQuery, AccountWrite, AppSession, Redeemed, Rotated, Rotation, SignIn, SignInWritten, Store,
+};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::fixtures::{NOW, code, interaction, login, object, person, refresh, rotation, secret, signing_key, trace};
+
+/// A store to test, as a trait object, so that no case can reach behind the trait.
+type Subject = Arc<dyn Store>;
+
+/// The cases, by name, for one backend: `make` opens an empty store and keeps what it needs alive.
+macro_rules! cases {
+    ($($name:ident,)*) => {
+        /// Makes a test of every case for one backend.
+        macro_rules! conforms {
+            ($make:path) => {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let made = $make();
+                    crate::conformance::$name(std::sync::Arc::clone(&made.store)).await;
+                })*
+            };
+        }
+        pub(crate) use conforms;
+    };
+}
+
+cases! {
+    answers_when_it_can_be_used,
+    d01_a_login_is_taken_once,
+    a_login_ends,
+    an_interaction_is_read_often_and_taken_once,
+    a_sign_in_is_stored_whole,
+    a_returning_user_is_updated,
+    two_users_never_share_a_name_subject_or_link,
+    parallel_first_sign_ins_make_one_account,
+    a_disabled_account_is_not_signed_in,
+    accounts_are_found_by_what_was_asked,
+    d21_a_sign_in_replaces_the_session_before,
+    grants_move_over_when_the_same_user_signs_in_again,
+    ending_a_session_ends_what_is_bound_to_it,
+    sessions_are_listed_newest_first,
+    activity_only_moves_forward,
+    d11_parallel_redemptions_leave_nothing,
+    d12_an_expired_code_issues_nothing,
+    a_used_code_is_remembered_while_its_grant_lasts,
+    a_code_dies_with_its_session_and_its_user,
+    a_code_keeps_its_consent,
+    a_grant_is_read_with_whom_it_is_for,
+    d13_parallel_refreshes_make_one_lineage,
+    d13_reuse_after_the_grace_revokes_the_family,
+    d13_reuse_after_the_successor_was_used_revokes_the_family,
+    no_grace_means_none,
+    a_clock_set_back_revives_no_refresh_token,
+    a_refresh_on_what_has_ended_is_refused,
+    a_refresh_writes_what_came_with_it,
+    a_token_that_is_not_rotated_moves_its_end,
+    disabling_a_user_ends_everything,
+    consent_is_remembered_and_forgotten,
+    users_are_renamed_and_paged,
+    signing_keys_change_only_from_what_was_seen,
+    traces_end,
+    a_one_time_identifier_is_used_once,
+    sweeping_takes_what_has_ended_and_nothing_else,
+    system_roles_are_a_set,
+}
+
+async fn signed_in(store: &Subject, name: &str, session: &str) {
+    let written = store.finish_sign_in(person(name).sign_in(session), NOW).await.unwrap();
+    assert_eq!(written, SignInWritten::Done);
+}
+
+/// A grant of "alice" in session "s", redeemed from code `name`, with refresh token `{name}-0` when it has one.
+async fn granted(store: &Subject, name: &str, grant: Grant) {
+    store.save_code(code(name, grant.clone()), None, NOW).await.unwrap();
+    let first = refresh(&format!("{name}-0"), &grant.id);
+    let redeemed = store.redeem_code(TokenHash::of(name), grant, Some(first), NOW).await.unwrap();
+    assert_eq!(redeemed, Redeemed::First);
+}
+
+async fn is_revoked(store: &Subject, grant: &str) -> bool {
+    store.grant(grant).await.unwrap().unwrap().grant.revoked_at.is_some()
+}
+
+async fn rotate(store: &Subject, parent: &str, successor: &str, grant: &str, now: i64) -> Rotated {
+    store.rotate_refresh(rotation(parent, successor, grant), now).await.unwrap()
+}
+
+pub(crate) async fn answers_when_it_can_be_used(store: Subject) {
+    store.ping().await.unwrap();
+    store.ping().await.unwrap();
+}
+
+pub(crate) async fn d01_a_login_is_taken_once(store: Subject) {
+    let kept = login("state");
+    store.save_login(kept.clone()).await.unwrap();
+    let mut tasks = JoinSet::new();
+    for _ in 0..20 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move { store.take_login(TokenHash::of("state"), NOW).await.unwrap() });
+    }
+    let taken: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
+    assert_eq!(taken, [kept]);
+    assert_eq!(store.take_login(TokenHash::of("other"), NOW).await.unwrap(), None);
+}
+
+pub(crate) async fn a_login_ends(store: Subject) {
+    store.save_login(login("a")).await.unwrap();
+    store.save_login(login("b")).await.unwrap();
+    assert!(store.take_login(TokenHash::of("a"), NOW + 599).await.unwrap().is_some());
+    assert_eq!(store.take_login(TokenHash::of("b"), NOW + 600).await.unwrap(), None);
+    assert_eq!(store.take_login(TokenHash::of("b"), NOW).await.unwrap(), None);
+}
+
+pub(crate) async fn an_interaction_is_read_often_and_taken_once(store: Subject) {
+    let kept = interaction("i");
+    let id = TokenHash::of("i");
+    store.save_interaction(kept.clone()).await.unwrap();
+    assert_eq!(store.interaction(id, NOW).await.unwrap(), Some(kept.clone()));
+    assert_eq!(store.interaction(id, NOW + 600).await.unwrap(), None);
+    assert_eq!(store.take_interaction(id, NOW).await.unwrap(), Some(kept));
+    assert_eq!(store.take_interaction(id, NOW).await.unwrap(), None);
+    assert_eq!(store.interaction(id, NOW).await.unwrap(), None);
+}
+
+pub(crate) async fn a_sign_in_is_stored_whole(store: Subject) {
+    let alice = person("alice");
+    let mut sign_in = alice.sign_in("s");
+    sign_in.code = Some(code("c", alice.grant("g", "s")));
+    assert_eq!(store.finish_sign_in(sign_in, NOW).await.unwrap(), SignInWritten::Done);
+
+    let view = store.session(secret("s")).await.unwrap().unwrap();
+    assert_eq!(view.session, alice.session("s"));
+    assert_eq!(view.user, alice.user());
+    assert_eq!(view.link, Some(alice.link()));
+    assert_eq!(store.session_by_id("s").await.unwrap().unwrap().session, alice.session("s"));
+    assert!(store.session(secret("other")).await.unwrap().is_none());
+    assert_eq!(store.code(TokenHash::of("c")).await.unwrap(), Some(code("c", alice.grant("g", "s"))));
+    assert_eq!(store.system_roles().await.unwrap(), ["staff"]);
+    assert_eq!(store.trace("trace-s", NOW).await.unwrap(), Some(trace("trace-s")));
+    let found = store.user("key-alice").await.unwrap().unwrap();
+    assert_eq!((found.user, found.links), (alice.user(), vec![alice.link()]));
+}
+
+pub(crate) async fn a_returning_user_is_updated(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s1").await;
+    let link = Link {
+        claims: object(json!({ "sub": "alice", "groups": ["new"] })),
+        claims_at: NOW + 5,
+        verified_email: Some("new@example.org".to_owned()),
+        refresh_token: None,
+        created_at: NOW + 5,
+        ..alice.link()
+    };
+    let profile = object(json!({ "name": "Alice" }));
+    let account = AccountWrite::Update { user_id: alice.user_id(), profile: profile.clone() };
+    let again = SignIn { account, link: link.clone(), ..alice.sign_in("s2") };
+    assert_eq!(store.finish_sign_in(again, NOW + 5).await.unwrap(), SignInWritten::Done);
+    let view = store.session(secret("s2")).await.unwrap().unwrap();
+    assert_eq!(view.user.profile, profile);
+    assert_eq!(view.link, Some(Link { created_at: NOW, ..link }));
+    let found = |email: &str| AccountQuery {
+        email: Some((email.to_owned(), vec![("corp".to_owned(), "https://idp.example".to_owned())])),
+        ..AccountQuery::default()
+    };
+    assert!(store.accounts(found("alice@example.org")).await.unwrap().by_email.is_empty());
+    assert_eq!(store.accounts(found("new@example.org")).await.unwrap().by_email.len(), 1);
+}
+
+pub(crate) async fn two_users_never_share_a_name_subject_or_link(store: Subject) {
+    signed_in(&store, "alice", "s").await;
+    let alice = person("alice").user();
+    let thief = person("thief");
+    let with = |change: &dyn Fn(&mut SignIn)| {
+        let mut sign_in = thief.sign_in("t");
+        sign_in.system_roles = vec!["never".to_owned()];
+        change(&mut sign_in);
+        sign_in
+    };
+    let user = |change: fn(&mut countersign::store::model::User)| {
+        let mut user = thief.user();
+        change(&mut user);
+        AccountWrite::Create(user)
+    };
+    let attempts = [
+        with(&|s| s.account = user(|u| u.username_key = "key-alice".to_owned())),
+        with(&|s| s.account = user(|u| u.sub = "sub-alice".to_owned())),
+        with(&|s| s.account = user(|u| u.id = "user-alice".to_owned())),
+        with(&|s| s.link.key = person("alice").key()),
+        with(&|s| s.session.id = "s".to_owned()),
+        with(&|s| s.session_secret = secret("s")),
+    ];
+    for attempt in attempts {
+        assert_eq!(store.finish_sign_in(attempt, NOW).await.unwrap(), SignInWritten::Conflict);
+        assert!(store.user("key-thief").await.unwrap().is_none());
+        assert!(store.session(secret("t")).await.unwrap().is_none());
+        assert!(store.trace("trace-t", NOW).await.unwrap().is_none());
+        assert_eq!(store.system_roles().await.unwrap(), ["staff"]);
+    }
+    let found = store.user("key-alice").await.unwrap().unwrap();
+    assert_eq!((found.user, found.links), (alice, vec![person("alice").link()]));
+    signed_in(&store, "thief", "t").await;
+}
+
+pub(crate) async fn parallel_first_sign_ins_make_one_account(store: Subject) {
+    let mut tasks = JoinSet::new();
+    for n in 0..20 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            let sign_in = person("alice").sign_in(&format!("s{n}"));
+            store.finish_sign_in(sign_in, NOW).await.unwrap() == SignInWritten::Done
+        });
+    }
+    let done = tasks.join_all().await.into_iter().filter(|done| *done).count();
+    assert_eq!((done, store.sessions(None, 100).await.unwrap().len()), (1, 1));
+}
+
+pub(crate) async fn a_disabled_account_is_not_signed_in(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    store.set_user_disabled(&alice.user_id(), true, NOW).await.unwrap();
+    let written = store.finish_sign_in(alice.sign_in_again("t"), NOW).await.unwrap();
+    assert_eq!(written, SignInWritten::Conflict);
+    let gone = store.finish_sign_in(person("nobody").sign_in_again("t"), NOW).await.unwrap();
+    assert_eq!(gone, SignInWritten::Conflict);
+    store.set_user_disabled(&alice.user_id(), false, NOW).await.unwrap();
+    assert_eq!(store.finish_sign_in(alice.sign_in_again("t"), NOW).await.unwrap(), SignInWritten::Done);
+}
+
+pub(crate) async fn accounts_are_found_by_what_was_asked(store: Subject) {
+    for name in ["ann", "anna", "bob"] {
+        signed_in(&store, name, name).await;
+    }
+    let nothing = store.accounts(AccountQuery::default()).await.unwrap();
+    assert!(nothing.linked.is_none() && nothing.declared.is_none());
+    assert!(nothing.by_email.is_empty() && nothing.taken.is_empty());
+
+    let provider = ("corp".to_owned(), "https://idp.example".to_owned());
+    let view = store
+        .accounts(AccountQuery {
+            key: Some(person("ann").key()),
+            declared: Some("bob".to_owned()),
+            email: Some(("anna@example.org".to_owned(), vec![provider])),
+            username_key: Some("key-ann".to_owned()),
+        })
+        .await
+        .unwrap();
+    assert_eq!(view.linked, Some((person("ann").user(), person("ann").link())));
+    assert_eq!(view.declared, Some(person("bob").user()));
+    assert_eq!(view.by_email, [person("anna").user()]);
+    let taken = |name: &str| (format!("key-{name}"), format!("user-{name}"));
+    assert_eq!(view.taken, [taken("ann"), taken("anna")]);
+
+    let other = ("corp".to_owned(), "https://other.example".to_owned());
+    let email = Some(("anna@example.org".to_owned(), vec![other]));
+    let mut key = person("ann").key();
+    key.issuer = "https://other.example".to_owned();
+    let view = store.accounts(AccountQuery { key: Some(key), email, ..AccountQuery::default() }).await.unwrap();
+    assert!(view.linked.is_none() && view.by_email.is_empty());
+}
+
+pub(crate) async fn d21_a_sign_in_replaces_the_session_before(store: Subject) {
+    signed_in(&store, "alice", "old").await;
+    granted(&store, "c", person("alice").grant("g", "old")).await;
+    let mut sign_in = person("bob").sign_in("new");
+    sign_in.replaces = Some("old".to_owned());
+    store.finish_sign_in(sign_in, NOW).await.unwrap();
+    assert!(store.session(secret("old")).await.unwrap().is_none());
+    assert!(is_revoked(&store, "g").await);
+    assert!(store.session(secret("new")).await.unwrap().is_some());
+}
+
+pub(crate) async fn grants_move_over_when_the_same_user_signs_in_again(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "old").await;
+    granted(&store, "c1", alice.grant("bound", "old")).await;
+    granted(&store, "c2", alice.offline_grant("offline", "old")).await;
+    let mut again = alice.sign_in_again("new");
+    again.replaces = Some("old".to_owned());
+    store.finish_sign_in(again, NOW).await.unwrap();
+
+    assert!(store.session(secret("old")).await.unwrap().is_none());
+    let bound = store.grant("bound").await.unwrap().unwrap();
+    assert_eq!((bound.grant.session_id.as_deref(), bound.grant.sid.as_deref()), (Some("new"), Some("old")));
+    assert_eq!((bound.grant.revoked_at, bound.session.map(|s| s.id)), (None, Some("new".to_owned())));
+    assert_eq!(store.grant("offline").await.unwrap().unwrap().grant.session_id, None);
+
+    let mut apps = store.end_session("new", NOW).await.unwrap();
+    apps.sort_by(|a, b| a.client.cmp(&b.client));
+    let app = |client: &str| AppSession { client: client.to_owned(), sid: "old".to_owned() };
+    assert_eq!(apps, [app("app"), app("offline-app")]);
+    assert!(is_revoked(&store, "bound").await);
+    assert!(!is_revoked(&store, "offline").await);
+}
+
+pub(crate) async fn ending_a_session_ends_what_is_bound_to_it(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    let other = alice.sign_in_again("other");
+    store.finish_sign_in(other, NOW).await.unwrap();
+    granted(&store, "c1", alice.grant("bound", "s")).await;
+    granted(&store, "c2", alice.offline_grant("offline", "s")).await;
+    granted(&store, "c3", alice.grant("elsewhere", "other")).await;
+    granted(&store, "c4", alice.grant("revoked", "s")).await;
+    store.revoke_grant("revoked", NOW).await.unwrap();
+
+    let mut apps = store.end_session("s", NOW + 1).await.unwrap();
+    apps.sort_by(|a, b| a.client.cmp(&b.client));
+    let app = |client: &str| AppSession { client: client.to_owned(), sid: "s".to_owned() };
+    assert_eq!(apps, [app("app"), app("offline-app")]);
+    assert!(store.session(secret("s")).await.unwrap().is_none());
+    let bound = store.grant("bound").await.unwrap().unwrap();
+    assert_eq!((bound.grant.revoked_at, bound.session.is_none()), (Some(NOW + 1), true));
+    assert!(!is_revoked(&store, "offline").await);
+    assert!(!is_revoked(&store, "elsewhere").await);
+    assert_eq!(store.grant("revoked").await.unwrap().unwrap().grant.revoked_at, Some(NOW));
+    assert_eq!(rotate(&store, "c1-0", "x", "bound", NOW + 1).await, Rotated::Refused);
+    assert_eq!(rotate(&store, "c2-0", "y", "offline", NOW + 1).await, Rotated::New);
+    assert!(store.end_session("s", NOW + 2).await.unwrap().is_empty());
+}
+
+pub(crate) async fn sessions_are_listed_newest_first(store: Subject) {
+    signed_in(&store, "alice", "a1").await;
+    signed_in(&store, "bob", "b1").await;
+    store.finish_sign_in(person("alice").sign_in_again("a2"), NOW).await.unwrap();
+    let ids = async |user: Option<&str>, limit| -> Vec<String> {
+        store.sessions(user, limit).await.unwrap().into_iter().map(|view| view.session.id).collect()
+    };
+    assert_eq!(ids(None, 10).await, ["a2", "b1", "a1"]);
+    assert_eq!(ids(None, 1).await, ["a2"]);
+    assert_eq!(ids(Some("user-alice"), 10).await, ["a2", "a1"]);
+    assert!(ids(Some("user-nobody"), 10).await.is_empty());
+}
+
+pub(crate) async fn activity_only_moves_forward(store: Subject) {
+    signed_in(&store, "alice", "s").await;
+    let active = async || store.session(secret("s")).await.unwrap().unwrap().session.last_active;
+    store.touch_session("s", NOW + 100).await.unwrap();
+    assert_eq!(active().await, NOW + 100);
+    store.touch_session("s", NOW + 50).await.unwrap();
+    assert_eq!(active().await, NOW + 100);
+    // Unused for too long: it does not come back.
+    store.touch_session("s", NOW + 100 + 1800).await.unwrap();
+    assert_eq!(active().await, NOW + 100);
+    store.save_code(code("c", person("alice").grant("g", "s")), None, NOW + 200).await.unwrap();
+    assert_eq!(active().await, NOW + 200);
+}
+
+pub(crate) async fn d11_parallel_redemptions_leave_nothing(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    store.save_code(code("c", alice.grant("g", "s")), None, NOW).await.unwrap();
+    let mut tasks = JoinSet::new();
+    for n in 0..50 {
+        let (store, grant) = (Arc::clone(&store), alice.grant("g", "s"));
+        tasks.spawn(async move {
+            let first = refresh(&format!("r{n}"), "g");
+            store.redeem_code(TokenHash::of("c"), grant, Some(first), NOW).await.unwrap()
+        });
+    }
+    let firsts = tasks.join_all().await.into_iter().filter(|redeemed| *redeemed == Redeemed::First).count();
+    assert_eq!(firsts, 1);
+    assert!(is_revoked(&store, "g").await);
+    for n in 0..50 {
+        assert_eq!(rotate(&store, &format!("r{n}"), "x", "g", NOW).await, Rotated::Refused);
+    }
+    assert_eq!(store.code(TokenHash::of("c")).await.unwrap().unwrap().used_at, Some(NOW));
+}
+
+pub(crate) async fn d12_an_expired_code_issues_nothing(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    store.save_code(code("c", alice.grant("g", "s")), None, NOW).await.unwrap();
+    let redeem =
+        async |name: &str, now| store.redeem_code(TokenHash::of(name), alice.grant("g", "s"), None, now).await.unwrap();
+    assert_eq!(redeem("c", NOW + 60).await, Redeemed::Refused);
+    assert_eq!(redeem("unknown", NOW).await, Redeemed::Refused);
+    assert!(store.grant("g").await.unwrap().is_none());
+    assert_eq!(redeem("c", NOW + 59).await, Redeemed::First);
+}
+
+pub(crate) async fn a_used_code_is_remembered_while_its_grant_lasts(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    granted(&store, "c", alice.offline_grant("g", "s")).await;
+    // A redemption may fix the end of its grant later than the code foresaw.
+    store.save_code(code("d", Grant { expires_at: NOW, ..alice.offline_grant("h", "s") }), None, NOW).await.unwrap();
+    let grant = alice.offline_grant("h", "s");
+    assert_eq!(store.redeem_code(TokenHash::of("d"), grant, None, NOW).await.unwrap(), Redeemed::First);
+    let late = NOW + 99_999;
+    while store.sweep(late, 10).await.unwrap() {}
+    for (name, id) in [("c", "g"), ("d", "h")] {
+        let again = store.redeem_code(TokenHash::of(name), alice.offline_grant(id, "s"), None, late).await.unwrap();
+        assert_eq!(again, Redeemed::Refused);
+        assert_eq!(store.grant(id).await.unwrap().unwrap().grant.revoked_at, Some(late));
+    }
+    while store.sweep(NOW + 100_000, 10).await.unwrap() {}
+    assert!(store.code(TokenHash::of("c")).await.unwrap().is_none());
+    assert!(store.grant("g").await.unwrap().is_none());
+}
+
+pub(crate) async fn a_code_dies_with_its_session_and_its_user(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    for (name, grant) in [("bound", alice.grant("b", "s")), ("offline", alice.offline_grant("o", "s"))] {
+        store.save_code(code(name, grant), None, NOW).await.unwrap();
+    }
+    store.end_session("s", NOW).await.unwrap();
+    let redeem = async |name: &str, grant| store.redeem_code(TokenHash::of(name), grant, None, NOW).await.unwrap();
+    assert_eq!(redeem("bound", alice.grant("b", "s")).await, Redeemed::Refused);
+    assert!(store.grant("b").await.unwrap().is_none());
+    store.set_user_disabled(&alice.user_id(), true, NOW).await.unwrap();
+    assert_eq!(redeem("offline", alice.offline_grant("o", "s")).await, Redeemed::Refused);
+    store.set_user_disabled(&alice.user_id(), false, NOW).await.unwrap();
+    assert_eq!(redeem("offline", alice.offline_grant("o", "s")).await, Redeemed::Refused);
+}
+
+pub(crate) async fn a_code_keeps_its_consent(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    store.save_code(code("c", alice.grant("g", "s")), Some(alice.consent()), NOW).await.unwrap();
+    assert_eq!(store.consent(&alice.user_id(), "app").await.unwrap(), Some(alice.consent()));
+}
+
+pub(crate) async fn a_grant_is_read_with_whom_it_is_for(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    granted(&store, "c", alice.grant("g", "s")).await;
+    let view = store.grant("g").await.unwrap().unwrap();
+    assert_eq!(view.grant, alice.grant("g", "s"));
+    assert_eq!((view.user, view.link), (Some(alice.user()), Some(alice.link())));
+    assert_eq!(view.session, Some(alice.session("s")));
+    let (token, view) = store.refresh_token(TokenHash::of("c-0")).await.unwrap().unwrap();
+    assert_eq!((token, view.grant.id.as_str()), (refresh("c-0", "g"), "g"));
+
+    let machine = Grant { user_id: None, link: None, session_id: None, sid: None, ..alice.grant("machine", "none") };
+    store.save_grant(machine.clone()).await.unwrap();
+    let view = store.grant("machine").await.unwrap().unwrap();
+    assert_eq!((view.grant, view.user.is_none(), view.session.is_none()), (machine, true, true));
+    assert!(store.grant("unknown").await.unwrap().is_none());
+    assert!(store.refresh_token(TokenHash::of("unknown")).await.unwrap().is_none());
+}
+
+pub(crate) async fn d13_parallel_refreshes_make_one_lineage(store: Subject) {
+    signed_in(&store, "alice", "s").await;
+    granted(&store, "c", person("alice").grant("g", "s")).await;
+    let mut tasks = JoinSet::new();
+    for n in 0..50 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            let offered = format!("r{n}");
+            match rotate(&store, "c-0", &offered, "g", NOW + n % 10).await {
+                Rotated::New => (true, offered),
+                Rotated::Replayed(successor) => (false, successor),
+                other => panic!("{other:?}"),
+            }
+        });
+    }
+    let answers = tasks.join_all().await;
+    assert_eq!(answers.iter().filter(|(new, _)| *new).count(), 1);
+    let successor = answers.first().unwrap().1.clone();
+    assert!(answers.iter().all(|(_, token)| *token == successor));
+    for n in (0..50).map(|n| format!("r{n}")).filter(|token| *token != successor) {
+        assert!(store.refresh_token(TokenHash::of(&n)).await.unwrap().is_none());
+    }
+    assert!(!is_revoked(&store, "g").await);
+    assert_eq!(rotate(&store, &successor, "next", "g", NOW).await, Rotated::New);
+}
+
+pub(crate) async fn d13_reuse_after_the_grace_revokes_the_family(store: Subject) {
+    signed_in(&store, "alice", "s").await;
+    granted(&store, "c", person("alice").grant("g", "s")).await;
+    assert_eq!(rotate(&store, "c-0", "r1", "g", NOW).await, Rotated::New);
+    assert_eq!(rotate(&store, "c-0", "x", "g", NOW + 9).await, Rotated::Replayed("r1".to_owned()));
+    assert!(!is_revoked(&store, "g").await);
+    assert_eq!(rotate(&store, "c-0", "x", "g", NOW + 10).await, Rotated::Reused);
+    assert_eq!(store.grant("g").await.unwrap().unwrap().grant.revoked_at, Some(NOW + 10));
+    assert_eq!(rotate(&store, "r1", "r2", "g", NOW + 10).await, Rotated::Refused);
+}
+
+pub(crate) async fn d13_reuse_after_the_successor_was_used_revokes_the_family(store: Subject) {
+    signed_in(&store, "alice", "s").await;
+    granted(&store, "c", person("alice").grant("g", "s")).await;
+    assert_eq!(rotate(&store, "c-0", "r1", "g", NOW).await, Rotated::New);
+    assert_eq!(rotate(&store, "r1", "r2", "g", NOW + 1).await, Rotated::New);
+    assert_eq!(rotate(&store, "c-0", "x", "g", NOW + 1).await, Rotated::Reused);
+    assert!(is_revoked(&store, "g").await);
+}
+
+pub(crate) async fn no_grace_means_none(store: Subject) {
+    signed_in(&store, "alice", "s").await;
+    granted(&store, "c", person("alice").grant("g", "s")).await;
+    let strict = |parent, successor| Rotation { grace: 0, ..rotation(parent, successor, "g") };
+    assert_eq!(store.rotate_refresh(strict("c-0", "r1"), NOW).await.unwrap(), Rotated::New);
+    assert_eq!(store.rotate_refresh(strict("c-0", "r1"), NOW).await.unwrap(), Rotated::Reused);
+    assert!(is_revoked(&store, "g").await);
+}
+
+pub(crate) async fn a_clock_set_back_revives_no_refresh_token(store: Subject) {
+    signed_in(&store, "alice", "s").await;
+    granted(&store, "c", person("alice").grant("g", "s")).await;
+    assert_eq!(rotate(&store, "c-0", "r1", "g", NOW).await, Rotated::New);
+    assert_eq!(rotate(&store, "c-0", "x", "g", NOW - 3600).await, Rotated::Reused);
+}
+
+pub(crate) async fn a_refresh_on_what_has_ended_is_refused(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    assert_eq!(rotate(&store, "unknown", "x", "g", NOW).await, Rotated::Refused);
+
+    granted(&store, "revoked", alice.grant("g1", "s")).await;
+    store.revoke_grant("g1", NOW).await.unwrap();
+    assert_eq!(rotate(&store, "revoked-0", "x1", "g1", NOW).await, Rotated::Refused);
+
+    granted(&store, "expired", alice.offline_grant("g2", "s")).await;
+    assert_eq!(rotate(&store, "expired-0", "x2", "g2", NOW + 50_000).await, Rotated::Refused);
+    assert_eq!(rotate(&store, "expired-0", "x2", "g2", NOW + 49_999).await, Rotated::New);
+
+    granted(&store, "idle", alice.grant("g3", "s")).await;
+    assert_eq!(rotate(&store, "idle-0", "x3", "g3", NOW + 1800).await, Rotated::Refused);
+    assert_eq!(rotate(&store, "idle-0", "x3", "g3", NOW + 1799).await, Rotated::New);
+    for never in ["x", "x1"] {
+        assert!(store.refresh_token(TokenHash::of(never)).await.unwrap().is_none());
+    }
+}
+
+pub(crate) async fn a_refresh_writes_what_came_with_it(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    granted(&store, "c", alice.grant("g", "s")).await;
+    let claims = object(json!({ "groups": ["fresh"] }));
+    let profile = object(json!({ "name": "Alice B" }));
+    let turn = Rotation {
+        link: Some(Link { claims: claims.clone(), claims_at: NOW + 7, ..alice.link() }),
+        touch_session: Some("s".to_owned()),
+        profile: Some((alice.user_id(), profile.clone())),
+        grant_expires_at: NOW + 200_000,
+        ..rotation("c-0", "r1", "g")
+    };
+    assert_eq!(store.rotate_refresh(turn.clone(), NOW + 7).await.unwrap(), Rotated::New);
+    let view = store.grant("g").await.unwrap().unwrap();
+    assert_eq!(view.user.unwrap().profile, profile);
+    let link = view.link.unwrap();
+    assert_eq!((link.claims, link.claims_at), (claims, NOW + 7));
+    assert_eq!(view.session.unwrap().last_active, NOW + 7);
+    assert_eq!(view.grant.expires_at, NOW + 200_000);
+
+    // An earlier end is not taken over; another user's link is not touched.
+    signed_in(&store, "bob", "b").await;
+    let foreign = Rotation { link: Some(person("bob").link()), ..rotation("r1", "r2", "g") };
+    assert_eq!(store.rotate_refresh(foreign, NOW + 8).await.unwrap(), Rotated::Refused);
+    let shorter = Rotation { grant_expires_at: NOW + 9, ..rotation("r1", "r2", "g") };
+    assert_eq!(store.rotate_refresh(shorter, NOW + 8).await.unwrap(), Rotated::New);
+    assert_eq!(store.grant("g").await.unwrap().unwrap().grant.expires_at, NOW + 200_000);
+
+    // What is refused writes nothing.
+    let refused = Rotation { grant_expires_at: NOW + 300_000, ..turn };
+    assert_eq!(store.rotate_refresh(refused, NOW + 60).await.unwrap(), Rotated::Reused);
+    assert_eq!(store.grant("g").await.unwrap().unwrap().grant.expires_at, NOW + 200_000);
+}
+
+pub(crate) async fn a_token_that_is_not_rotated_moves_its_end(store: Subject) {
+    signed_in(&store, "alice", "s").await;
+    granted(&store, "c", person("alice").offline_grant("g", "s")).await;
+    let keep = || Rotation { successor: None, keep_until: NOW + 60_000, ..rotation("c-0", "none", "g") };
+    for _ in 0..3 {
+        assert_eq!(store.rotate_refresh(keep(), NOW + 10).await.unwrap(), Rotated::New);
+    }
+    let (token, _) = store.refresh_token(TokenHash::of("c-0")).await.unwrap().unwrap();
+    assert_eq!((token.used_at, token.expires_at), (None, NOW + 60_000));
+    assert_eq!(store.rotate_refresh(keep(), NOW + 60_000).await.unwrap(), Rotated::Refused);
+}
+
+pub(crate) async fn disabling_a_user_ends_everything(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    signed_in(&store, "bob", "b").await;
+    granted(&store, "c1", alice.grant("bound", "s")).await;
+    granted(&store, "c2", alice.offline_grant("offline", "s")).await;
+    granted(&store, "c3", person("bob").grant("bob", "b")).await;
+    store.set_user_disabled(&alice.user_id(), true, NOW).await.unwrap();
+    assert!(store.user("key-alice").await.unwrap().unwrap().user.disabled);
+    assert!(store.session(secret("s")).await.unwrap().is_none());
+    for id in ["bound", "offline"] {
+        assert!(is_revoked(&store, id).await);
+    }
+    assert!(!is_revoked(&store, "bob").await);
+    assert!(store.session(secret("b")).await.unwrap().is_some());
+
+    store.set_user_disabled(&alice.user_id(), false, NOW).await.unwrap();
+    assert!(!store.user("key-alice").await.unwrap().unwrap().user.disabled);
+    assert!(is_revoked(&store, "offline").await);
+    assert_eq!(rotate(&store, "c2-0", "x", "offline", NOW).await, Rotated::Refused);
+}
+
+pub(crate) async fn consent_is_remembered_and_forgotten(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    store.save_code(code("c", alice.grant("g", "s")), Some(alice.consent()), NOW).await.unwrap();
+    let mut wider = alice.consent();
+    wider.scopes.push("email".to_owned());
+    store.save_code(code("d", alice.grant("h", "s")), Some(wider.clone()), NOW).await.unwrap();
+    assert_eq!(store.consent(&alice.user_id(), "app").await.unwrap(), Some(wider));
+    assert_eq!(store.consent(&alice.user_id(), "other").await.unwrap(), None);
+
+    granted(&store, "e", alice.grant("rests", "s")).await;
+    granted(&store, "f", alice.offline_grant("other", "s")).await;
+    store.revoke_consent(&alice.user_id(), "app", NOW).await.unwrap();
+    assert_eq!(store.consent(&alice.user_id(), "app").await.unwrap(), None);
+    assert!(is_revoked(&store, "rests").await);
+    assert!(!is_revoked(&store, "other").await);
+}
+
+pub(crate) async fn users_are_renamed_and_paged(store: Subject) {
+    for name in ["a", "b", "c"] {
+        signed_in(&store, name, name).await;
+    }
+    assert!(!store.rename_user("user-a", "b", "key-b").await.unwrap());
+    assert!(!store.rename_user("user-nobody", "z", "key-z").await.unwrap());
+    assert!(store.rename_user("user-a", "z", "key-z").await.unwrap());
+    let renamed = store.user("key-z").await.unwrap().unwrap().user;
+    assert_eq!((renamed.username.as_str(), renamed.sub.as_str()), ("z", "sub-a"));
+    assert!(store.user("key-a").await.unwrap().is_none());
+
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.people(after.as_deref(), 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.user.id.clone());
+        assert!(page.iter().all(|person| person.links.len() == 1));
+        seen.extend(page.into_iter().map(|person| person.user.id));
+    }
+    assert_eq!(seen, ["user-a", "user-b", "user-c"]);
+}
+
+pub(crate) async fn signing_keys_change_only_from_what_was_seen(store: Subject) {
+    assert!(store.signing_keys().await.unwrap().is_empty());
+    let first = signing_key("k1", KeyState::Current);
+    assert!(store.replace_signing_keys(Vec::new(), vec![first.clone()]).await.unwrap());
+    assert_eq!(store.signing_keys().await.unwrap(), std::slice::from_ref(&first));
+    let second = signing_key("k2", KeyState::Next);
+    assert!(!store.replace_signing_keys(Vec::new(), vec![second.clone()]).await.unwrap());
+    assert_eq!(store.signing_keys().await.unwrap(), std::slice::from_ref(&first));
+    let both = vec![first, second];
+    assert!(store.replace_signing_keys(vec!["k1".to_owned()], both.clone()).await.unwrap());
+    assert_eq!(store.signing_keys().await.unwrap(), both);
+
+    let mut tasks = JoinSet::new();
+    for n in 0..10 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            let new = vec![signing_key(&format!("new-{n}"), KeyState::Current)];
+            store.replace_signing_keys(vec!["k2".to_owned(), "k1".to_owned()], new).await.unwrap()
+        });
+    }
+    assert_eq!(tasks.join_all().await.into_iter().filter(|done| *done).count(), 1);
+    assert_eq!(store.signing_keys().await.unwrap().len(), 1);
+}
+
+pub(crate) async fn traces_end(store: Subject) {
+    store.save_trace(trace("t")).await.unwrap();
+    assert_eq!(store.trace("t", NOW + 86_399).await.unwrap(), Some(trace("t")));
+    assert_eq!(store.trace("t", NOW + 86_400).await.unwrap(), None);
+    assert_eq!(store.trace("unknown", NOW).await.unwrap(), None);
+}
+
+pub(crate) async fn a_one_time_identifier_is_used_once(store: Subject) {
+    let mut tasks = JoinSet::new();
+    for _ in 0..20 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move { store.use_once("jti", "a", NOW + 60, NOW).await.unwrap() });
+    }
+    assert_eq!(tasks.join_all().await.into_iter().filter(|first| *first).count(), 1);
+    assert!(store.use_once("dpop", "a", NOW + 60, NOW).await.unwrap());
+    assert!(store.use_once("jt", "ia", NOW + 60, NOW).await.unwrap());
+    assert!(store.use_once("jti", "b", NOW + 60, NOW).await.unwrap());
+    assert!(!store.use_once("jti", "a", NOW + 90, NOW + 59).await.unwrap());
+    assert!(store.use_once("jti", "a", NOW + 90, NOW + 60).await.unwrap());
+    assert!(!store.use_once("jti", "a", NOW + 90, NOW + 60).await.unwrap());
+}
+
+pub(crate) async fn sweeping_takes_what_has_ended_and_nothing_else(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    granted(&store, "c", alice.grant("g", "s")).await;
+    granted(&store, "d", alice.offline_grant("h", "s")).await;
+    assert_eq!(rotate(&store, "d-0", "d-1", "h", NOW).await, Rotated::New);
+    for n in 0..25 {
+        store.save_login(login(&format!("l{n}"))).await.unwrap();
+        store.save_interaction(interaction(&format!("i{n}"))).await.unwrap();
+        store.use_once("jti", &n.to_string(), NOW + 600, NOW).await.unwrap();
+    }
+    assert!(!store.sweep(NOW, 10).await.unwrap());
+    let mut rounds = 0;
+    while store.sweep(NOW + 600, 10).await.unwrap() {
+        rounds += 1;
+    }
+    assert_eq!(rounds, 2);
+    assert_eq!(store.interaction(TokenHash::of("i0"), NOW).await.unwrap(), None);
+    assert_eq!(store.take_login(TokenHash::of("l0"), NOW).await.unwrap(), None);
+    assert!(store.use_once("jti", "0", NOW + 600, NOW).await.unwrap());
+    assert!(store.session(secret("s")).await.unwrap().is_some());
+    assert!(store.grant("g").await.unwrap().is_some());
+    // The grace is over, and the sealed successor is gone; that the token was used is still known.
+    assert_eq!(rotate(&store, "d-0", "x", "h", NOW + 5).await, Rotated::Reused);
+
+    while store.sweep(NOW + 100_000, 10).await.unwrap() {}
+    assert!(store.session(secret("s")).await.unwrap().is_none());
+    assert!(store.grant("g").await.unwrap().is_none());
+    assert!(store.refresh_token(TokenHash::of("c-0")).await.unwrap().is_none());
+    assert!(store.code(TokenHash::of("c")).await.unwrap().is_none());
+    assert!(store.user("key-alice").await.unwrap().is_some());
+}
+
+pub(crate) async fn system_roles_are_a_set(store: Subject) {
+    for (name, roles) in [("a", ["y", "x"]), ("b", ["x", "z"])] {
+        let mut sign_in = person(name).sign_in(name);
+        sign_in.system_roles = roles.map(str::to_owned).to_vec();
+        store.finish_sign_in(sign_in, NOW).await.unwrap();
+    }
+    assert_eq!(store.system_roles().await.unwrap(), ["x", "y", "z"]);
+}

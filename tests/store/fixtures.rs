@@ -1,0 +1,212 @@
+//! Records to store: small, valid, and told apart by a number or a name.
+
+use countersign::store::model::{
+    Code, Consent, Grant, Interaction, KeyState, Link, LinkKey, Login, RefreshToken, Session, SigningKey, StoredTrace,
+    TokenHash, User,
+};
+use countersign::store::{AccountWrite, Rotation, SignIn};
+use serde_json::{Map, Value, json};
+
+/// When the tests begin.
+pub(crate) const NOW: i64 = 1_800_000_000;
+
+/// Everything that belongs to one person's sign-in, named `name`.
+pub(crate) struct Person {
+    pub(crate) name: String,
+}
+
+pub(crate) fn person(name: impl Into<String>) -> Person {
+    Person { name: name.into() }
+}
+
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
+}
+
+impl Person {
+    pub(crate) fn user_id(&self) -> String {
+        format!("user-{}", self.name)
+    }
+
+    pub(crate) fn user(&self) -> User {
+        User {
+            id: self.user_id(),
+            username: self.name.clone(),
+            username_key: format!("key-{}", self.name),
+            sub: format!("sub-{}", self.name),
+            profile: object(json!({ "name": self.name, "groups": ["a", "b"], "canary": "CANARY-profile" })),
+            disabled: false,
+            created_at: NOW,
+        }
+    }
+
+    pub(crate) fn key(&self) -> LinkKey {
+        LinkKey {
+            provider: "corp".to_owned(),
+            issuer: "https://idp.example".to_owned(),
+            subject: format!("upstream-{}", self.name),
+        }
+    }
+
+    pub(crate) fn link(&self) -> Link {
+        Link {
+            key: self.key(),
+            user_id: self.user_id(),
+            claims: object(json!({ "sub": self.name, "groups": ["x", "y"], "canary": "CANARY-claims" })),
+            claims_at: NOW,
+            verified_email: Some(format!("{}@example.org", self.name)),
+            refresh_token: Some("CANARY-upstream-refresh".to_owned()),
+            created_at: NOW,
+        }
+    }
+
+    pub(crate) fn session(&self, id: &str) -> Session {
+        Session {
+            id: id.to_owned(),
+            user_id: self.user_id(),
+            link: self.key(),
+            auth_time: Some(NOW),
+            acr: Some("urn:example:mfa".to_owned()),
+            amr: vec!["pwd".to_owned(), "otp".to_owned()],
+            upstream_id_token: Some("CANARY-id-token".to_owned()),
+            upstream_sid: Some("upstream-sid".to_owned()),
+            created_at: NOW,
+            last_active: NOW,
+            max_inactive: 1800,
+            expires_at: NOW + 43_200,
+        }
+    }
+
+    /// A grant that dies with `session`.
+    pub(crate) fn grant(&self, id: &str, session: &str) -> Grant {
+        Grant {
+            id: id.to_owned(),
+            client: "app".to_owned(),
+            user_id: Some(self.user_id()),
+            link: Some(self.key()),
+            session_id: Some(session.to_owned()),
+            sid: Some(session.to_owned()),
+            scopes: vec!["openid".to_owned(), "profile".to_owned()],
+            resources: vec!["https://api.example".to_owned()],
+            nonce: Some("n-0S6_WzA2Mj".to_owned()),
+            claims_request: Some(json!({ "id_token": { "acr": { "essential": true } } })),
+            auth_time: Some(NOW),
+            acr: Some("urn:example:mfa".to_owned()),
+            amr: vec!["pwd".to_owned()],
+            created_at: NOW,
+            revoked_at: None,
+            expires_at: NOW + 100_000,
+        }
+    }
+
+    /// A grant with `offline_access`, made in `session`.
+    pub(crate) fn offline_grant(&self, id: &str, session: &str) -> Grant {
+        Grant { session_id: None, client: "offline-app".to_owned(), ..self.grant(id, session) }
+    }
+
+    pub(crate) fn sign_in(&self, session: &str) -> SignIn {
+        SignIn {
+            account: AccountWrite::Create(self.user()),
+            link: self.link(),
+            system_roles: vec!["staff".to_owned()],
+            session: self.session(session),
+            session_secret: secret(session),
+            replaces: None,
+            code: None,
+            trace: trace(&format!("trace-{session}")),
+        }
+    }
+
+    /// A further sign-in of an account that is there.
+    pub(crate) fn sign_in_again(&self, session: &str) -> SignIn {
+        let account = AccountWrite::Update { user_id: self.user_id(), profile: self.user().profile };
+        SignIn { account, ..self.sign_in(session) }
+    }
+
+    pub(crate) fn consent(&self) -> Consent {
+        let scopes = vec!["openid".to_owned()];
+        Consent { user_id: self.user_id(), client: "app".to_owned(), scopes, granted_at: NOW }
+    }
+}
+
+/// Hash of a session's secret.
+pub(crate) fn secret(session: &str) -> TokenHash {
+    TokenHash::of(&format!("secret-{session}"))
+}
+
+pub(crate) fn login(state: &str) -> Login {
+    Login {
+        state: TokenHash::of(state),
+        browser: TokenHash::of("browser"),
+        data: json!({ "nonce": "n", "canary": "CANARY-login" }),
+        expires_at: NOW + 600,
+    }
+}
+
+pub(crate) fn interaction(id: &str) -> Interaction {
+    Interaction {
+        id: TokenHash::of(id),
+        browser: TokenHash::of("browser"),
+        data: json!({ "client": "app", "canary": "CANARY-interaction" }),
+        expires_at: NOW + 600,
+    }
+}
+
+pub(crate) fn code(code: &str, grant: Grant) -> Code {
+    Code {
+        hash: TokenHash::of(code),
+        grant,
+        redirect_uri: "https://app.example/callback".to_owned(),
+        code_challenge: Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned()),
+        used_at: None,
+        expires_at: NOW + 60,
+    }
+}
+
+pub(crate) fn refresh(token: &str, grant: &str) -> RefreshToken {
+    RefreshToken {
+        hash: TokenHash::of(token),
+        grant_id: grant.to_owned(),
+        created_at: NOW,
+        used_at: None,
+        expires_at: NOW + 50_000,
+        family_expires_at: NOW + 100_000,
+    }
+}
+
+/// `parent` exchanged for `successor`, with a grace of 10 seconds.
+pub(crate) fn rotation(parent: &str, successor: &str, grant: &str) -> Rotation {
+    Rotation {
+        parent: TokenHash::of(parent),
+        successor: Some((refresh(successor, grant), successor.to_owned())),
+        keep_until: 0,
+        grace: 10,
+        link: None,
+        touch_session: None,
+        profile: None,
+        grant_expires_at: NOW + 100_000,
+    }
+}
+
+pub(crate) fn trace(id: &str) -> StoredTrace {
+    StoredTrace {
+        id: id.to_owned(),
+        user_id: Some("user".to_owned()),
+        client: Some("app".to_owned()),
+        data: json!({ "steps": ["allow", "create"], "canary": "CANARY-trace" }),
+        at: NOW,
+        expires_at: NOW + 86_400,
+    }
+}
+
+pub(crate) fn signing_key(kid: &str, state: KeyState) -> SigningKey {
+    SigningKey {
+        kid: kid.to_owned(),
+        algorithm: "ES256".to_owned(),
+        private: b"CANARY-private-key".to_vec(),
+        state,
+        created_at: NOW,
+        activated_at: Some(NOW),
+        retired_at: None,
+    }
+}

@@ -1,0 +1,8 @@
+//! The store: one conformance suite for every backend, and what only an SQLite file can show.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod conformance;
+mod crash;
+mod fixtures;
+mod sqlite;

@@ -1,0 +1,246 @@
+//! The SQLite backend: the conformance suite on a file and in memory, and what a file shows besides.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign::env::SystemRandomness;
+use countersign::store::model::{KeyState, TokenHash};
+use countersign::store::sqlite::{Location, OpenError, SqliteStore};
+use countersign::store::{Rotated, SignInWritten, Store, StoreError};
+use tempfile::TempDir;
+
+use crate::fixtures::{NOW, code, interaction, login, person, refresh, rotation, secret, signing_key};
+
+const KEY_A: &[u8] = b"the first store key of these tests";
+const KEY_B: &[u8] = b"the second store key of these tests";
+
+/// An empty store, with what must outlive it.
+pub(crate) struct Made {
+    pub(crate) store: Arc<dyn Store>,
+    _folder: Option<TempDir>,
+}
+
+fn open(location: &Location, keys: &[&[u8]]) -> Result<SqliteStore, OpenError> {
+    let keys: Vec<Vec<u8>> = keys.iter().map(|key| key.to_vec()).collect();
+    SqliteStore::open(location, &keys, Arc::new(SystemRandomness::default()))
+}
+
+mod on_a_file {
+    use super::{Arc, Location, Made, open};
+
+    fn make() -> Made {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::File(folder.path().join("broker.db"));
+        Made { store: Arc::new(open(&location, &[]).unwrap()), _folder: Some(folder) }
+    }
+
+    crate::conformance::conforms!(make);
+}
+
+mod in_memory {
+    use super::{Arc, Location, Made, open};
+
+    fn make() -> Made {
+        Made { store: Arc::new(open(&Location::Memory, &[]).unwrap()), _folder: None }
+    }
+
+    crate::conformance::conforms!(make);
+}
+
+/// A folder for a store that does not exist yet.
+fn place() -> (TempDir, Location, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state").join("broker.db");
+    (folder, Location::File(path.clone()), path)
+}
+
+/// One row in every table that has a sealed column.
+async fn fill(store: &SqliteStore) {
+    let alice = person("alice");
+    assert_eq!(store.finish_sign_in(alice.sign_in("s"), NOW).await.unwrap(), SignInWritten::Done);
+    store.save_login(login("state")).await.unwrap();
+    store.save_interaction(interaction("interaction")).await.unwrap();
+    let grant = alice.grant("g", "s");
+    store.save_code(code("CANARY-code", grant.clone()), Some(alice.consent()), NOW).await.unwrap();
+    let first = refresh("CANARY-refresh-0", "g");
+    store.redeem_code(TokenHash::of("CANARY-code"), grant, Some(first), NOW).await.unwrap();
+    let turn = rotation("CANARY-refresh-0", "CANARY-refresh-1", "g");
+    assert_eq!(store.rotate_refresh(turn, NOW).await.unwrap(), Rotated::New);
+    store.replace_signing_keys(Vec::new(), vec![signing_key("k", KeyState::Current)]).await.unwrap();
+    store.use_once("jti", "CANARY-jti", NOW + 60, NOW).await.unwrap();
+}
+
+#[test]
+fn a_location_is_read_from_its_url() {
+    assert_eq!(Location::from_url("sqlite:state/broker.db"), Some(Location::File("state/broker.db".into())));
+    assert_eq!(Location::from_url("sqlite:/var/lib/b.db"), Some(Location::File("/var/lib/b.db".into())));
+    assert_eq!(Location::from_url("sqlite::memory:"), Some(Location::Memory));
+    assert_eq!(Location::from_url("sqlite:"), None);
+    assert_eq!(Location::from_url("postgres://db/broker"), None);
+}
+
+#[tokio::test]
+async fn files_are_for_their_owner_alone() {
+    let (_folder, location, path) = place();
+    let store = open(&location, &[]).unwrap();
+    fill(&store).await;
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let folder = path.parent().unwrap();
+    assert_eq!(mode(folder), 0o700);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(mode(&entry.path()), 0o600, "{:?}", entry.path());
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    names.sort();
+    assert_eq!(names, ["broker.db", "broker.db-shm", "broker.db-wal", "broker.db.key"]);
+
+    // A file that was restored with a wider mode is narrowed again.
+    drop(store);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    open(&location, &[]).unwrap();
+    assert_eq!(mode(&path), 0o600);
+}
+
+#[tokio::test]
+async fn d40_secrets_are_in_no_byte_of_the_files() {
+    let (_folder, location, path) = place();
+    let store = open(&location, &[KEY_A]).unwrap();
+    fill(&store).await;
+    for merged in [false, true] {
+        let mut bytes = Vec::new();
+        for entry in std::fs::read_dir(path.parent().unwrap()).unwrap() {
+            bytes.extend(std::fs::read(entry.unwrap().path()).unwrap());
+        }
+        assert!(bytes.windows(5).any(|window| window == b"alice"), "merged: {merged}");
+        assert!(!bytes.windows(6).any(|window| window == b"CANARY"), "merged: {merged}");
+        if !merged {
+            // Moves the log into the database, where the rows are looked for next.
+            store.ping().await.unwrap();
+            rusqlite::Connection::open(&path)
+                .unwrap()
+                .query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))
+                .unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn everything_outlives_a_restart() {
+    let (_folder, location, _) = place();
+    let store = open(&location, &[]).unwrap();
+    fill(&store).await;
+    drop(store);
+    let store = open(&location, &[]).unwrap();
+    let alice = person("alice");
+    assert_eq!(store.take_login(TokenHash::of("state"), NOW).await.unwrap(), Some(login("state")));
+    let view = store.session(secret("s")).await.unwrap().unwrap();
+    assert_eq!((view.user, view.link), (alice.user(), Some(alice.link())));
+    assert_eq!(store.signing_keys().await.unwrap(), [signing_key("k", KeyState::Current)]);
+    assert!(!store.use_once("jti", "CANARY-jti", NOW + 60, NOW).await.unwrap());
+    let replay = rotation("CANARY-refresh-0", "other", "g");
+    let replayed = store.rotate_refresh(replay, NOW + 1).await.unwrap();
+    assert_eq!(replayed, Rotated::Replayed("CANARY-refresh-1".to_owned()));
+}
+
+#[tokio::test]
+async fn d13_reuse_is_found_after_a_restart() {
+    let (_folder, location, _) = place();
+    let store = open(&location, &[]).unwrap();
+    fill(&store).await;
+    while store.sweep(NOW + 10, 10).await.unwrap() {}
+    drop(store);
+    let store = open(&location, &[]).unwrap();
+    let reuse = rotation("CANARY-refresh-0", "other", "g");
+    assert_eq!(store.rotate_refresh(reuse, NOW + 20).await.unwrap(), Rotated::Reused);
+    drop(store);
+    let store = open(&location, &[]).unwrap();
+    assert_eq!(store.grant("g").await.unwrap().unwrap().grant.revoked_at, Some(NOW + 20));
+    let next = rotation("CANARY-refresh-1", "other", "g");
+    assert_eq!(store.rotate_refresh(next, NOW + 20).await.unwrap(), Rotated::Refused);
+}
+
+#[tokio::test]
+async fn other_keys_do_not_open_a_store() {
+    let (_folder, location, _) = place();
+    fill(&open(&location, &[KEY_A]).unwrap()).await;
+    let Err(OpenError::WrongKey { .. }) = open(&location, &[KEY_B]) else { panic!("opened with another key") };
+    let error = open(&location, &[]).unwrap_err();
+    assert!(error.to_string().contains("store.encryption_keys"), "{error}");
+}
+
+#[tokio::test]
+async fn a_second_key_seals_from_now_on_and_the_first_still_opens() {
+    let (_folder, location, _) = place();
+    fill(&open(&location, &[KEY_A]).unwrap()).await;
+    let both = open(&location, &[KEY_B, KEY_A]).unwrap();
+    let bob = person("bob");
+    both.finish_sign_in(bob.sign_in("b"), NOW).await.unwrap();
+    assert!(both.session(secret("s")).await.unwrap().is_some());
+    assert!(both.session(secret("b")).await.unwrap().is_some());
+    drop(both);
+
+    let second = open(&location, &[KEY_B]).unwrap();
+    assert!(second.session(secret("b")).await.unwrap().is_some());
+    let Err(StoreError::Corrupt(message)) = second.session(secret("s")).await else { panic!("opened without its key") };
+    assert!(message.contains("add it at the end of the list"), "{message}");
+}
+
+#[tokio::test]
+async fn a_lost_key_file_is_said_and_not_replaced() {
+    let (_folder, location, path) = place();
+    fill(&open(&location, &[]).unwrap()).await;
+    let key = path.with_extension("db.key");
+    let kept = std::fs::read(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    let error = open(&location, &[]).unwrap_err();
+    assert!(error.to_string().contains("broker.db.key is missing"), "{error}");
+    assert!(!key.exists());
+    std::fs::write(&key, kept).unwrap();
+    open(&location, &[]).unwrap();
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_left_alone() {
+    let (_folder, location, path) = place();
+    drop(open(&location, &[]).unwrap());
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = open(&location, &[]).unwrap_err();
+    assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
+    assert!(error.to_string().contains("newer version"), "{error}");
+}
+
+#[test]
+fn another_programs_database_is_refused() {
+    let (_folder, location, path) = place();
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
+    assert!(matches!(open(&location, &[KEY_A]).unwrap_err(), OpenError::Foreign { .. }));
+    std::fs::write(&path, b"not a database at all, but some text that is long enough to be looked at").unwrap();
+    assert!(matches!(open(&location, &[KEY_A]).unwrap_err(), OpenError::Sqlite { .. }));
+}
+
+#[test]
+fn several_processes_may_start_on_no_store_at_once() {
+    let (_folder, location, _) = place();
+    std::thread::scope(|scope| {
+        let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| open(&location, &[]))).collect();
+        for start in starts {
+            start.join().unwrap().unwrap();
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_second_process_reads_and_takes_access_away() {
+    let (_folder, location, _) = place();
+    let server = open(&location, &[]).unwrap();
+    fill(&server).await;
+    let command = open(&location, &[]).unwrap();
+    assert_eq!(command.people(None, 10).await.unwrap().len(), 1);
+    command.set_user_disabled("user-alice", true, NOW).await.unwrap();
+    assert!(server.session(secret("s")).await.unwrap().is_none());
+    assert!(server.grant("g").await.unwrap().unwrap().grant.revoked_at.is_some());
+}
