@@ -84,7 +84,7 @@ fn keys<V>(map: &std::collections::BTreeMap<String, V>) -> Vec<&str> {
 fn dex_becomes_a_file_that_passes_the_check() {
     let (toml, snapshot) = imported(dex::import, DEX);
     assert_eq!(keys(&snapshot.config.providers), ["certificate-2", "entra", "gl", "google", "okta"]);
-    assert_eq!(keys(&snapshot.config.clients), ["argo-cd", "argo-cd-2", "cli", "grafana", "portal"]);
+    assert_eq!(keys(&snapshot.config.clients), ["argo-cd", "argo-cd-2", "cli", "grafana", "portal-one-admin"]);
     let scopes = "[\"openid\", \"profile\", \"email\", \"groups\", \"offline_access\"]";
     assert_values(
         &toml,
@@ -213,7 +213,7 @@ fn a_realm_becomes_a_file_that_passes_the_check() {
             (&["providers", "google", "allow"], "\"false\""),
             (&["users", "alice", "sub"], "\"0b6f9a3c-1111-4222-8333-444455556666\""),
             (&["users", "alice", "links"], "[{ provider = \"partner\", sub = \"p-17\" }]"),
-            (&["users", "alice", "roles"], "[\"admin\", \"auditor\", \"member\", \"shop:manager\"]"),
+            (&["users", "alice", "roles"], "[\"admin\", \"auditor\", \"shop:manager\"]"),
             (&["clients", "shop", "redirect_uris"], "[\"https://shop.corp.example/login/callback\"]"),
             (&["clients", "shop", "allowed_origins"], "[\"https://admin.shop.corp.example\"]"),
             (&["clients", "shop", "pkce"], "\"required\""),

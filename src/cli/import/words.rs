@@ -62,7 +62,9 @@ impl Ids {
         let id = id.trim_end_matches(['-', '_']);
         let id = if id.is_empty() { otherwise } else { id };
         let numbered = (2_u32..).map(|n| format!("{id}-{n}"));
-        let free = std::iter::once(id.to_owned()).chain(numbered).find(|id| !self.taken.contains(id) && !self.kept.contains(id));
+        let free = std::iter::once(id.to_owned())
+            .chain(numbered)
+            .find(|id| !self.taken.contains(id) && !self.kept.contains(id));
         let free = free.unwrap_or_else(|| otherwise.to_owned());
         self.taken.insert(free.clone());
         free
@@ -114,8 +116,27 @@ pub(super) fn cel_list(items: &[String]) -> String {
 /// Whether a name can follow a dot in CEL.
 fn is_identifier(name: &str) -> bool {
     const RESERVED: &[&str] = &[
-        "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop",
-        "namespace", "null", "package", "return", "true", "var", "void", "while",
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "false",
+        "for",
+        "function",
+        "if",
+        "import",
+        "in",
+        "let",
+        "loop",
+        "namespace",
+        "null",
+        "package",
+        "return",
+        "true",
+        "var",
+        "void",
+        "while",
     ];
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !RESERVED.contains(&name)
@@ -211,7 +232,9 @@ pub(super) fn set_allow(table: &mut Table, issuer: &str, conditions: &[String]) 
         let example = "\"claims.email.domain() == 'corp.example' && claims.email_verified\"";
         table.note(
             Mark::ToDo,
-            format!("everyone in the world can have an account there. Say who may enter, for example allow = {example}."),
+            format!(
+                "everyone in the world can have an account there. Say who may enter, for example allow = {example}."
+            ),
         );
         table.set("allow", "false");
     }

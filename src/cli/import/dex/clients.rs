@@ -40,12 +40,16 @@ fn for_all(dex: &Value) -> Table {
     let others: Vec<String> = texts(oauth2, "responseTypes").into_iter().filter(|kind| kind != "code").collect();
     if !others.is_empty() {
         let way = "Apps use the code flow with PKCE, in the browser too.";
-        told.above(Mark::NotBuilt, format!("the response types {} (implicit and hybrid flow). {way}", others.join(", ")));
+        told.above(
+            Mark::NotBuilt,
+            format!("the response types {} (implicit and hybrid flow). {way}", others.join(", ")),
+        );
     }
     let grants = texts(oauth2, "grantTypes");
     for grant in grants.iter().filter(|grant| !["authorization_code", "refresh_token"].contains(&grant.as_str())) {
         match grant.as_str() {
-            "implicit" | "urn:ietf:params:oauth:grant-type:device_code"
+            "implicit"
+            | "urn:ietf:params:oauth:grant-type:device_code"
             | "urn:ietf:params:oauth:grant-type:token-exchange" => {
                 told.above(Mark::NotBuilt, format!("the grant type {grant}."));
             }
@@ -54,11 +58,16 @@ fn for_all(dex: &Value) -> Table {
                 "the grant type client_credentials was open to every client: add it to the `grant_types` of those that \
                  use it.",
             ),
-            _ => told.above(Mark::NoEqual, format!("the grant type {grant}: passwords are typed at the provider only.")),
+            _ => {
+                told.above(Mark::NoEqual, format!("the grant type {grant}: passwords are typed at the provider only."))
+            }
         }
     }
     if is_set(oauth2, "passwordConnector") && !grants.iter().any(|grant| grant == "password") {
-        told.above(Mark::NoEqual, "`oauth2.passwordConnector`: passwords are typed at the provider only (RFC 9700 §2.4).");
+        told.above(
+            Mark::NoEqual,
+            "`oauth2.passwordConnector`: passwords are typed at the provider only (RFC 9700 §2.4).",
+        );
     }
     let pkce = texts(below(oauth2, "pkce"), "codeChallengeMethodsSupported");
     if pkce.iter().any(|method| method == "plain") {
@@ -147,13 +156,17 @@ fn identity(client: &Value, key: &str, place: &str, table: &mut Table) {
 }
 
 fn redirects(client: &Value, public: bool, table: &mut Table) {
-    let (own, others): (Vec<String>, Vec<String>) =
-        texts(client, "redirectURIs").into_iter().partition(|uri| uri != "/device/callback" && !uri.starts_with("urn:"));
+    let (own, others): (Vec<String>, Vec<String>) = texts(client, "redirectURIs")
+        .into_iter()
+        .partition(|uri| uri != "/device/callback" && !uri.starts_with("urn:"));
     for uri in others {
         if uri.starts_with('/') {
             table.note(Mark::NotBuilt, format!("the device flow, for `{uri}`."));
         } else {
-            table.note(Mark::NoEqual, format!("`{uri}`: codes are not shown to be copied. Use a loopback URI (RFC 8252)."));
+            table.note(
+                Mark::NoEqual,
+                format!("`{uri}`: codes are not shown to be copied. Use a loopback URI (RFC 8252)."),
+            );
         }
     }
     let uris = Uris::sort(own, public);

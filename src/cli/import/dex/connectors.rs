@@ -29,7 +29,8 @@ impl Connectors {
         if !left.is_empty() {
             let what = left.join(", ");
             let known = left.iter().all(|id| self.off.iter().any(|off| off == id));
-            let way = if known { "add it to `providers` when its block above is active" } else { "no connector has that id" };
+            let way =
+                if known { "add it to `providers` when its block above is active" } else { "no connector has that id" };
             table.note(Mark::ToDo, format!("`allowedConnectors` has {what} too: {way}."));
         }
         let keys: Vec<&str> = allowed.iter().filter_map(|id| self.active.get(id)).map(String::as_str).collect();
@@ -86,7 +87,8 @@ pub(super) fn convert(dex: &Value, issuer: &str, ids: &mut Ids, document: &mut D
     let mut out = Connectors::default();
     let mut names = Names::default();
     let all = items(dex, "connectors");
-    let callbacks = all.iter().filter(|one| matches!(kind(&kind_name(one), below(one, "config")), Kind::Oidc(_))).count();
+    let callbacks =
+        all.iter().filter(|one| matches!(kind(&kind_name(one), below(one, "config")), Kind::Oidc(_))).count();
     for connector in all {
         let (config, type_name) = (below(connector, "config"), kind_name(connector));
         let id = text(connector, "id").unwrap_or_else(|| type_name.clone());
@@ -148,7 +150,13 @@ fn inactive(config: &Value, key: &str, preset: Option<&'static str>, table: &mut
         table.set("organizations", organizations);
     }
     if preset == Some("entra") {
-        table.set("issuer", format!("https://login.microsoftonline.com/{}/v2.0", text(config, "tenant").unwrap_or_else(|| "common".to_owned())));
+        table.set(
+            "issuer",
+            format!(
+                "https://login.microsoftonline.com/{}/v2.0",
+                text(config, "tenant").unwrap_or_else(|| "common".to_owned())
+            ),
+        );
         table.set("tenants", vec!["TENANT-ID"]);
     }
     if let Some(host) = text(config, "hostName").filter(|_| preset == Some("github")) {
@@ -200,7 +208,9 @@ fn oidc(config: &Value, key: &str, type_name: &str, issuer: &str, table: &mut Ta
     }
     let scopes = texts(config, "scopes").into_iter().filter(|scope| scope != "openid");
     let scopes: Vec<String> = std::iter::once("openid".to_owned()).chain(scopes).collect();
-    if scopes.len() > 1 && scopes.iter().all(|scope| scope.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\')) {
+    if scopes.len() > 1
+        && scopes.iter().all(|scope| scope.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\'))
+    {
         table.set("scopes", scopes);
     }
     if type_name == "oidc" && !on(config, "getUserInfo") {

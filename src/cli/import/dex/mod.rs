@@ -142,7 +142,11 @@ fn rest(dex: &Value) -> Table {
     for (key, mark, why) in [
         ("grpc", Mark::NoEqual, "`grpc`: there is no API to change clients with; this file is the place, and reloads."),
         ("frontend", Mark::NotBuilt, "`[ui]`, for Dex's `frontend` (issuer name, logo, theme, own templates)."),
-        ("sessions", Mark::NoEqual, "`sessions`: see [session]; one sign-on session for all apps, its cookie is sealed."),
+        (
+            "sessions",
+            Mark::NoEqual,
+            "`sessions`: see [session]; one sign-on session for all apps, its cookie is sealed.",
+        ),
         ("mfa", Mark::NoEqual, "`mfa`: further factors are asked for by the provider; apps can require `acr` values."),
         ("additionalFeatures", Mark::NoEqual, "`additionalFeatures`."),
     ] {
@@ -192,7 +196,8 @@ fn refresh_tokens(refresh: &Value, tokens: &mut Table) {
         let lifetime = lifetime.unwrap_or(DEFAULT_LIFETIME.max(inactive.unwrap_or_default()));
         let inactive = inactive.unwrap_or(DEFAULT_INACTIVE);
         if inactive > lifetime {
-            tokens.note(Mark::Changed, "a token can't be unused for longer than it lives: `max_inactive` is shortened.");
+            tokens
+                .note(Mark::Changed, "a token can't be unused for longer than it lives: `max_inactive` is shortened.");
         }
         entries.push(("max_inactive".to_owned(), duration(inactive.min(lifetime)).into()));
         entries.push(("max_lifetime".to_owned(), duration(lifetime).into()));
@@ -288,8 +293,7 @@ fn subject(user: &str, connector: &str) -> String {
 
 /// Whether an http URL is on this machine.
 fn plain_http_off_loopback(url: &str) -> bool {
-    url::Url::parse(url)
-        .is_ok_and(|url| url.scheme() == "http" && url.host().is_some_and(|host| !is_loopback(&host)))
+    url::Url::parse(url).is_ok_and(|url| url.scheme() == "http" && url.host().is_some_and(|host| !is_loopback(&host)))
 }
 
 /// Dex asks for approval unless it is told not to.

@@ -16,7 +16,14 @@ use super::{attribute, own_tokens};
 const SAME: &[&str] = &["profile", "email", "address", "phone", "roles", "offline_access"];
 /// Scopes of Keycloak whose claims are here without a scope, or that are not about OpenID Connect.
 const NO_SCOPE: &[&str] = &[
-    "openid", "web-origins", "acr", "basic", "microprofile-jwt", "role_list", "saml_organization", "organization",
+    "openid",
+    "web-origins",
+    "acr",
+    "basic",
+    "microprofile-jwt",
+    "role_list",
+    "saml_organization",
+    "organization",
     "service_account",
 ];
 /// What a client gets when neither it nor the realm says.
@@ -257,7 +264,8 @@ fn grants(client: &Value, code: bool, public: bool, table: &mut Table) {
 /// Redirect URIs, sign-out URIs and origins. What is relative stands below `rootUrl`.
 fn redirects(client: &Value, public: bool, table: &mut Table) {
     let root = text(client, "rootUrl").unwrap_or_default();
-    let absolute = |uri: String| if uri.starts_with('/') { format!("{}{uri}", root.trim_end_matches('/')) } else { uri };
+    let absolute =
+        |uri: String| if uri.starts_with('/') { format!("{}{uri}", root.trim_end_matches('/')) } else { uri };
     let uris = Uris::sort(texts(client, "redirectUris").into_iter().map(absolute), public);
     let kept = uris.kept.clone();
     if kept.is_empty() {
@@ -273,12 +281,15 @@ fn redirects(client: &Value, public: bool, table: &mut Table) {
         table.set("application_type", "native");
     }
     let after: Vec<String> = attribute(client, "post.logout.redirect.uris")
-        .map(|all| all.split("##").map(str::trim).filter(|uri| !uri.is_empty() && *uri != "-").map(str::to_owned).collect())
+        .map(|all| {
+            all.split("##").map(str::trim).filter(|uri| !uri.is_empty() && *uri != "-").map(str::to_owned).collect()
+        })
         .unwrap_or_default();
     let after = after.into_iter().flat_map(|uri| if uri == "+" { kept.clone() } else { vec![absolute(uri)] });
     Uris::sort(after, public).write(table, "post_logout_redirect_uris");
     // `+` stands for the origins of the redirect URIs, which are allowed here anyway.
-    let listed: Vec<String> = texts(client, "webOrigins").into_iter().filter(|origin| origin != "+").map(absolute).collect();
+    let listed: Vec<String> =
+        texts(client, "webOrigins").into_iter().filter(|origin| origin != "+").map(absolute).collect();
     let (origins, odd) = words::origins(&listed);
     if !origins.is_empty() {
         table.set("allowed_origins", origins);
@@ -297,7 +308,8 @@ fn settings(client: &Value, table: &mut Table) {
         ("id_token_signed_response_alg", "id.token.signed.response.alg"),
         ("userinfo_signed_response_alg", "user.info.response.signature.alg"),
     ] {
-        let Some(algorithm) = attribute(client, from).filter(|name| !["any", "unsigned", "none"].contains(&name.as_str()))
+        let Some(algorithm) =
+            attribute(client, from).filter(|name| !["any", "unsigned", "none"].contains(&name.as_str()))
         else {
             continue;
         };
@@ -308,7 +320,9 @@ fn settings(client: &Value, table: &mut Table) {
             table.note(Mark::ToDo, format!("`{key}` was {algorithm}: {way}."));
         }
     }
-    if let Some(seconds) = attribute(client, "access.token.lifespan").and_then(|text| text.parse().ok()).filter(|it| *it > 0) {
+    if let Some(seconds) =
+        attribute(client, "access.token.lifespan").and_then(|text| text.parse().ok()).filter(|it| *it > 0)
+    {
         table.set("tokens", own_tokens(seconds));
     }
     if on(client, "authorizationServicesEnabled") || is_set(client, "authorizationSettings") {

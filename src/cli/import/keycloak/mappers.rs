@@ -11,13 +11,18 @@ use super::providers::{Providers, attribute, dotted};
 use super::realm::{Realm, client_role};
 
 /// Attributes that every provider has without a mapper.
-const DEFAULT_ATTRIBUTES: &[&str] = &[
-    "username", "name", "given_name", "family_name", "email", "email_verified", "picture", "locale",
-];
+const DEFAULT_ATTRIBUTES: &[&str] =
+    &["username", "name", "given_name", "family_name", "email", "email_verified", "picture", "locale"];
 /// Mappers of Keycloak's own scopes, of which the broker does the same by itself.
 const BUILT_IN: &[&str] = &[
-    "oidc-acr-mapper", "oidc-amr-mapper", "oidc-sub-mapper", "oidc-allowed-origins-mapper", "oidc-audience-resolve-mapper",
-    "oidc-full-name-mapper", "oidc-address-mapper", "oidc-organization-membership-mapper",
+    "oidc-acr-mapper",
+    "oidc-amr-mapper",
+    "oidc-sub-mapper",
+    "oidc-allowed-origins-mapper",
+    "oidc-audience-resolve-mapper",
+    "oidc-full-name-mapper",
+    "oidc-address-mapper",
+    "oidc-organization-membership-mapper",
 ];
 /// Notes of a session that the broker gives by itself, or that are about service accounts.
 const OWN_NOTES: &[&str] = &["AUTH_TIME", "client_id", "clientId", "clientHost", "clientAddress"];
@@ -33,7 +38,11 @@ impl Node {
     /// Puts an expression at a path; `false` when something else stands in its way.
     fn put(&mut self, path: &[String], expression: String) -> bool {
         match (self, path) {
-            (Self::Object(entries), [last]) => entries.insert(last.clone(), Self::Leaf(expression)).is_none(),
+            (Self::Object(entries), [last]) => {
+                let free = !entries.contains_key(last);
+                entries.entry(last.clone()).or_insert(Self::Leaf(expression));
+                free
+            }
             (Self::Object(entries), [first, rest @ ..]) => {
                 entries.entry(first.clone()).or_insert_with(|| Self::Object(BTreeMap::new())).put(rest, expression)
             }
@@ -110,7 +119,8 @@ impl<'r, 'v> Claims<'r, 'v> {
         if BUILT_IN.contains(&type_name.as_str()) || OWN_NOTES.contains(&note.as_str()) {
             return;
         }
-        let claim = text(config, "claim.name").map(|claim| claim.replace("${client_id}", &self.client_id.replace('.', "\\.")));
+        let claim =
+            text(config, "claim.name").map(|claim| claim.replace("${client_id}", &self.client_id.replace('.', "\\.")));
         let expression = match type_name.as_str() {
             "oidc-usermodel-attribute-mapper" | "oidc-usermodel-property-mapper" => self.user(config),
             "oidc-group-membership-mapper" => Some(match text(config, "full.path").as_deref() {
@@ -121,7 +131,8 @@ impl<'r, 'v> Claims<'r, 'v> {
                 Some(self.realm_roles(&text(config, "usermodel.realmRoleMapping.rolePrefix").unwrap_or_default()))
             }
             "oidc-usermodel-client-role-mapper" => {
-                let client = text(config, "usermodel.clientRoleMapping.clientId").unwrap_or_else(|| self.client_id.clone());
+                let client =
+                    text(config, "usermodel.clientRoleMapping.clientId").unwrap_or_else(|| self.client_id.clone());
                 let has_any = self.realm.client_roles().iter().any(|role| role.starts_with(&client_role(&client, "")));
                 if !has_any {
                     return;
@@ -134,7 +145,8 @@ impl<'r, 'v> Claims<'r, 'v> {
                 return;
             }
             "oidc-audience-mapper" => {
-                let audience = text(config, "included.client.audience").or_else(|| text(config, "included.custom.audience"));
+                let audience =
+                    text(config, "included.client.audience").or_else(|| text(config, "included.custom.audience"));
                 let audience = audience.unwrap_or_default();
                 let way = "Declare the API as [resources.X] with its `uri` and this client in `clients`; the app asks for it with `resource` (RFC 8707)";
                 self.notes.push((Mark::NoEqual, format!("the mapper {name} puts {audience} into `aud`. {way}.")));
@@ -145,7 +157,8 @@ impl<'r, 'v> Claims<'r, 'v> {
         let path = claim.as_deref().and_then(dotted);
         match (path, expression) {
             (Some(path), Some(expression)) => {
-                let tokens = ["id.token.claim", "userinfo.token.claim", "access.token.claim"].map(|key| on(config, key));
+                let tokens =
+                    ["id.token.claim", "userinfo.token.claim", "access.token.claim"].map(|key| on(config, key));
                 let [id, userinfo, access] = tokens;
                 if id || userinfo || access {
                     self.put(&path, expression, scope, (id, userinfo, access));
@@ -219,7 +232,10 @@ impl<'r, 'v> Claims<'r, 'v> {
         let only: Vec<String> = self.only_access.into_iter().collect();
         if !only.is_empty() {
             let what = only.join(", ");
-            claims.note(Mark::Changed, format!("{what} stood in the access token only; ID token and userinfo have it too."));
+            claims.note(
+                Mark::Changed,
+                format!("{what} stood in the access token only; ID token and userinfo have it too."),
+            );
         }
         for (name, node) in entries {
             claims.set(name, node.text());

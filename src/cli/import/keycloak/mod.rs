@@ -38,7 +38,9 @@ pub(super) fn import(text: &str, issuer: Option<&str>) -> Result<Document, Strin
         return Err("is one client of Keycloak: export the whole realm".to_owned());
     }
     let Some(name) = self::text(&value, "realm").filter(|_| KNOWN.iter().any(|key| value.get(key).is_some())) else {
-        return Err("is not the export of a Keycloak realm: it has no `realm` with `clients`, `users` or `roles`".to_owned());
+        return Err(
+            "is not the export of a Keycloak realm: it has no `realm` with `clients`, `users` or `roles`".to_owned()
+        );
     };
     let realm = Realm::read(&value, name);
     let mut document = Document::default();
@@ -105,8 +107,17 @@ fn left_out(value: &Value) -> Table {
     let mut table = Table::new(&[]);
     let at_the_provider = "people prove who they are at their provider, which also keeps their passwords and factors";
     let passwords: Vec<&str> = [
-        "registrationAllowed", "resetPasswordAllowed", "verifyEmail", "rememberMe", "bruteForceProtected", "passwordPolicy",
-        "otpPolicyType", "webAuthnPolicyRpEntityName", "requiredActions", "requiredCredentials", "authenticationFlows",
+        "registrationAllowed",
+        "resetPasswordAllowed",
+        "verifyEmail",
+        "rememberMe",
+        "bruteForceProtected",
+        "passwordPolicy",
+        "otpPolicyType",
+        "webAuthnPolicyRpEntityName",
+        "requiredActions",
+        "requiredCredentials",
+        "authenticationFlows",
     ]
     .into_iter()
     .filter(|key| is_set(value, key))
@@ -231,7 +242,8 @@ fn rule(why: &str, when: &str, roles: Vec<String>) -> Table {
     let mut table = Table::list("role_rules");
     table.above(Mark::Plain, why);
     let (roles, odd): (Vec<String>, Vec<String>) = roles.into_iter().partition(|role| !role.contains('{'));
-    odd.iter().for_each(|role| table.note(Mark::ToDo, format!("{role}: a rule can't give a role with `{{` in its name.")));
+    odd.iter()
+        .for_each(|role| table.note(Mark::ToDo, format!("{role}: a rule can't give a role with `{{` in its name.")));
     table.set("when", when);
     if roles.is_empty() {
         table.turn_off();

@@ -71,12 +71,9 @@ fn kind(idp: &Value) -> Kind {
         },
         "github" => Kind::Off(Mark::NotBuilt, "preset = \"github\".", Some("github")),
         "apple" => Kind::Off(Mark::NotBuilt, "preset = \"apple\".", Some("apple")),
-        "linkedin" | "linkedin-openid-connect" => {
-            Kind::Off(Mark::NotBuilt, "preset = \"linkedin\".", Some("linkedin"))
-        }
-        "facebook" | "bitbucket" | "stackoverflow" | "instagram" | "paypal" | "openshift-v3" | "openshift-v4" | "oauth2" => {
-            Kind::Off(Mark::NotBuilt, "preset = \"oauth2\", for this OAuth 2.0 service.", Some("oauth2"))
-        }
+        "linkedin" | "linkedin-openid-connect" => Kind::Off(Mark::NotBuilt, "preset = \"linkedin\".", Some("linkedin")),
+        "facebook" | "bitbucket" | "stackoverflow" | "instagram" | "paypal" | "openshift-v3" | "openshift-v4"
+        | "oauth2" => Kind::Off(Mark::NotBuilt, "preset = \"oauth2\", for this OAuth 2.0 service.", Some("oauth2")),
         "twitter" => Kind::Off(Mark::NoEqual, "OAuth 1.0a is not spoken.", None),
         "saml" => Kind::Off(
             Mark::NoEqual,
@@ -90,7 +87,8 @@ fn kind(idp: &Value) -> Kind {
 
 /// The issuer, as configured or as the endpoints of a Keycloak tell it.
 fn issuer_of(config: &Value) -> Option<String> {
-    let from = |key: &str| text(config, key).and_then(|url| Some(url.split_once("/protocol/openid-connect/")?.0.to_owned()));
+    let from =
+        |key: &str| text(config, key).and_then(|url| Some(url.split_once("/protocol/openid-connect/")?.0.to_owned()));
     let issuer = text(config, "issuer").or_else(|| from("authorizationUrl"))?;
     // A list of issuers may be configured; only one can be the issuer of a discovery document.
     issuer_problem(&issuer, Http::Anywhere).is_ok().then_some(issuer)
@@ -186,15 +184,22 @@ fn oidc(idp: &Value, id: &str, issuer: &str, table: &mut Table) {
     }
     credentials(config, id, table);
     match text(config, "clientAuthMethod").as_deref() {
-        Some(method @ ("client_secret_basic" | "client_secret_post")) => table.set("token_endpoint_auth_method", method),
+        Some(method @ ("client_secret_basic" | "client_secret_post")) => {
+            table.set("token_endpoint_auth_method", method)
+        }
         Some(method @ ("client_secret_jwt" | "private_key_jwt")) => {
-            table.note(Mark::NotBuilt, format!("token_endpoint_auth_method = \"{method}\": the secret is sent instead."));
+            table.note(
+                Mark::NotBuilt,
+                format!("token_endpoint_auth_method = \"{method}\": the secret is sent instead."),
+            );
         }
         _ => {}
     }
     let scopes: Vec<String> =
         text(config, "defaultScope").unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect();
-    if !scopes.is_empty() && scopes.iter().all(|scope| scope.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\')) {
+    if !scopes.is_empty()
+        && scopes.iter().all(|scope| scope.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\'))
+    {
         let all = std::iter::once("openid".to_owned()).chain(scopes);
         table.set("scopes", super::super::read::distinct(all));
     }
@@ -210,8 +215,10 @@ fn oidc(idp: &Value, id: &str, issuer: &str, table: &mut Table) {
     if config.get("backchannelSupported").is_some() && text(config, "logoutUrl").is_none() {
         table.set("logout", false);
     }
-    let hosted: Vec<String> =
-        text(config, "hostedDomain").into_iter().flat_map(|it| it.split(',').map(|it| it.trim().to_owned()).collect::<Vec<_>>()).collect();
+    let hosted: Vec<String> = text(config, "hostedDomain")
+        .into_iter()
+        .flat_map(|it| it.split(',').map(|it| it.trim().to_owned()).collect::<Vec<_>>())
+        .collect();
     let conditions = match hosted.as_slice() {
         [] => vec![],
         [any] if any == "*" => vec!["has(claims.hd)".to_owned()],
@@ -231,7 +238,10 @@ fn oidc(idp: &Value, id: &str, issuer: &str, table: &mut Table) {
     }
     for key in ["storeToken", "addReadTokenRoleOnCreate", "authenticateByDefault"] {
         if on(idp, key) {
-            table.note(Mark::NoEqual, format!("`{key}`: an app never gets the provider's tokens, and names one with `providers`."));
+            table.note(
+                Mark::NoEqual,
+                format!("`{key}`: an app never gets the provider's tokens, and names one with `providers`."),
+            );
         }
     }
     let flow = text(idp, "firstBrokerLoginFlowAlias").filter(|flow| flow != "first broker login");
@@ -296,10 +306,12 @@ impl Mapped {
             "oidc-hardcoded-group-idp-mapper" | "hardcoded-group-idp-mapper" => {
                 text(config, "group").map(|group| self.groups.push(format!("[{}]", cel_text(&group))))
             }
-            "oidc-role-idp-mapper" | "keycloak-oidc-role-to-role-idp-mapper" => match (text(config, "role"), one(config)) {
-                (Some(role), Some(condition)) => Some(self.role(realm, &role, Some(condition))),
-                _ => None,
-            },
+            "oidc-role-idp-mapper" | "keycloak-oidc-role-to-role-idp-mapper" => {
+                match (text(config, "role"), one(config)) {
+                    (Some(role), Some(condition)) => Some(self.role(realm, &role, Some(condition))),
+                    _ => None,
+                }
+            }
             "oidc-advanced-role-idp-mapper" => match (text(config, "role"), several(config)) {
                 (Some(role), Some(condition)) => Some(self.role(realm, &role, Some(condition))),
                 _ => None,
@@ -355,14 +367,22 @@ impl Mapped {
         }
         for (name, expression) in rows {
             if name == "username" {
-                let all = [expression, "claims.preferred_username".to_owned(), "claims.email".to_owned(), "claims.sub".to_owned()];
+                let all = [
+                    expression,
+                    "claims.preferred_username".to_owned(),
+                    "claims.email".to_owned(),
+                    "claims.sub".to_owned(),
+                ];
                 claims.set("username", super::super::read::distinct(all));
             } else {
                 claims.set(&name, expression);
             }
             known.insert(name);
         }
-        claims.note(Mark::Plain, "groups and roles come from mappers only: what the provider itself asserts counts for nothing");
+        claims.note(
+            Mark::Plain,
+            "groups and roles come from mappers only: what the provider itself asserts counts for nothing",
+        );
         let sum = |parts: Vec<String>| if parts.is_empty() { "[]".to_owned() } else { parts.join(" + ") };
         claims.set("groups", sum(self.groups));
         claims.set("roles", sum(self.roles));
@@ -398,7 +418,8 @@ fn several(config: &Value) -> Option<String> {
         return None;
     }
     let pairs: Value = serde_json::from_str(&text(config, "claims")?).ok()?;
-    let conditions = pairs.as_array()?.iter().map(|pair| Some(holds(&dotted(&text(pair, "key")?)?, &text(pair, "value")?)));
+    let conditions =
+        pairs.as_array()?.iter().map(|pair| Some(holds(&dotted(&text(pair, "key")?)?, &text(pair, "value")?)));
     let conditions: Vec<String> = conditions.collect::<Option<_>>()?;
     (!conditions.is_empty()).then(|| conditions.join(" && "))
 }

@@ -25,7 +25,8 @@ pub(super) fn convert(realm: &Realm<'_>, providers: &Providers, document: &mut D
         told.above(Mark::NoEqual, "`attributes` of users: attributes come from the provider at each sign-in.");
     }
     let services = items(realm.value, "users").iter().filter(|user| user.get("serviceAccountClientId").is_some());
-    let services: Vec<String> = services.filter(|user| !realm.roles_of(user).is_empty()).filter_map(|user| text(user, "username")).collect();
+    let services: Vec<String> =
+        services.filter(|user| !realm.roles_of(user).is_empty()).filter_map(|user| text(user, "username")).collect();
     if !services.is_empty() {
         told.above(Mark::NoEqual, format!("roles of service accounts ({}).", services.join(", ")));
     }
