@@ -214,6 +214,9 @@ pub(super) fn user_variable(attributes: &Attributes) -> Map<String, Value> {
     user
 }
 
+/// One of an app's own claims: name, value (`None` where it is to be removed), and where it is written.
+pub(super) type OwnClaim = (String, Option<Value>, Source);
+
 /// Evaluates an app's own claims: name → value, `None` where the claim is to be removed.
 ///
 /// # Errors
@@ -221,7 +224,7 @@ pub(super) fn user_variable(attributes: &Attributes) -> Map<String, Value> {
 pub(super) fn app_claims(
     rules: &[ClaimRule],
     bindings: &Bindings<'_>,
-) -> Result<Vec<(String, Option<Value>, Source)>, (Source, String)> {
+) -> Result<Vec<OwnClaim>, (Source, String)> {
     rules
         .iter()
         .map(|rule| {
