@@ -228,6 +228,12 @@ fn equal_expressions_are_compiled_once() {
     assert!(Arc::ptr_eq(&first.0, &second.0));
 }
 
+/// Time that this thread had a processor: on a busy machine the wall clock measures the others.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    stat.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+}
+
 #[test]
 fn evaluation_is_bounded() {
     let many: Vec<String> = (0..10_000).map(|n| format!("group-{n}")).collect();
@@ -240,9 +246,10 @@ fn evaluation_is_bounded() {
         "claims.groups.map(a, claims.groups)",
         "claims.groups.filter(a, claims.groups.all(b, b != a || true))",
     ] {
-        let started = std::time::Instant::now();
+        let before = cpu_seconds();
         assert!(eval(source, claims.clone()).is_err(), "{source}");
-        assert!(started.elapsed().as_secs() < 5, "{source} took {:?}", started.elapsed());
+        let took = cpu_seconds() - before;
+        assert!(took < 5.0, "{source} took {took} s");
     }
     assert!(matches!(eval("claims.groups.filter(g, g.endsWith('7'))", claims.clone()), Ok(Outcome::Present(_))));
     assert!(matches!(eval("claims.groups.map(g, 'corp:' + g)", claims), Ok(Outcome::Present(_))));
