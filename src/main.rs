@@ -4,7 +4,10 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use countersign::cli::{Cli, Command, Environment, Exit, check, client, dev, healthcheck, plan, schema, serve, test};
+use countersign::cli::{
+    Cli, Command, Environment, Exit, capture, check, client, dev, explain, healthcheck, plan, reach, schema, serve,
+    test,
+};
 use countersign::config::files::Disk;
 
 fn main() -> ExitCode {
@@ -19,6 +22,9 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args, &environment, &Disk, &mut out, colour),
         Command::Test(args) => test::run(&args, &environment, &Disk, &mut out),
         Command::Plan(args) => plan::run(&args, &environment, &Disk, &mut out),
+        Command::Reach(args) => reach::run(&args, &environment, &Disk, &mut out),
+        Command::Explain(args) => explain::run(&args, &environment, &Disk, &mut out),
+        Command::Capture(args) => capture::run(&args, &environment, &Disk, &mut out),
         Command::Schema => schema::run(&mut out),
         Command::Client(args) => client::run(&args, &environment, &mut out),
         Command::Healthcheck(args) => healthcheck::run(&args, &environment, &mut out),

@@ -11,6 +11,7 @@ use super::{ConfigArgs, Environment, Exit};
 use crate::config::files::Files;
 use crate::core::account::Account;
 use crate::core::plan::{Known, KnownLink};
+use crate::core::username;
 use crate::env::SystemRandomness;
 use crate::generation::{Options, Prepared, prepare_untested};
 use crate::op::decide;
@@ -145,4 +146,40 @@ pub(super) fn known(person: Person) -> Known {
         claims: link.claims,
     });
     Known { account, links: links.collect() }
+}
+
+/// Opens the broker's store, or says on `out` why that can't be.
+///
+/// # Errors
+/// When the writer fails.
+pub(super) fn open(broker: &Broker, out: &mut dyn Write) -> io::Result<Result<LocalStore, Exit>> {
+    match broker.store() {
+        Ok(Ok(store)) => Ok(Ok(store)),
+        Ok(Err(why)) | Err(why) => {
+            writeln!(out, "error: {why}")?;
+            Ok(Err(Exit::CouldNotRun))
+        }
+    }
+}
+
+/// Finds a user by name, or says on `out` that there is none.
+///
+/// # Errors
+/// When the writer fails.
+pub(super) fn find(broker: &Broker, name: &str, out: &mut dyn Write) -> io::Result<Result<Person, Exit>> {
+    let store = match open(broker, out)? {
+        Ok(store) => store,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    match store.run(store.store().user(&username::key(name))) {
+        Ok(Some(person)) => Ok(Ok(person)),
+        Ok(None) => {
+            writeln!(out, "error: there is no user {name}")?;
+            Ok(Err(Exit::Problem))
+        }
+        Err(error) => {
+            writeln!(out, "error: the store can't be read: {error}")?;
+            Ok(Err(Exit::CouldNotRun))
+        }
+    }
 }

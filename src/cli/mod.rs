@@ -2,11 +2,14 @@
 //! ended.
 
 mod broker;
+pub mod capture;
 pub mod check;
 pub mod client;
 pub mod dev;
+pub mod explain;
 pub mod healthcheck;
 pub mod plan;
+pub mod reach;
 pub mod schema;
 pub mod serve;
 pub mod test;
@@ -68,6 +71,12 @@ pub enum Command {
     Test(test::TestArgs),
     /// What a changed configuration changes, and for whom.
     Plan(plan::PlanArgs),
+    /// What leads to a role: groups, claims, rules, with their lines.
+    Reach(reach::ReachArgs),
+    /// Why a user may what, rule by rule, and what an app would get.
+    Explain(explain::ExplainArgs),
+    /// Turn a real sign-in into a redacted mapping test.
+    Capture(capture::CaptureArgs),
     /// Print the JSON Schema of the configuration language.
     Schema,
     /// Things about clients: make a secret, print a start link.

@@ -140,3 +140,219 @@ impl Parts {
         Side { config: &snapshot.config, policy: &snapshot.policy, settings: &self.settings, subjects: &self.subjects }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::cli::{capture, explain, reach};
+    use crate::config::files::Disk;
+    use crate::env::SystemRandomness;
+    use crate::store::model::{Link, LinkKey, Session, StoredTrace, TokenHash, User};
+    use crate::store::sqlite::{Location, SqliteStore};
+    use crate::store::{AccountWrite, SignIn, Store as _};
+
+    const FILE: &str = r#"issuer = "https://sso.example.com"
+[store]
+url = "sqlite:broker.db"
+[providers.corp]
+issuer = "https://login.example"
+client_id = "c"
+client_secret = "long enough for a test"
+[roles.admin]
+[[role_rules]]
+when = "'sre' in groups"
+roles = ["admin"]
+[clients.grafana]
+client_secret_hashes = ["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]
+redirect_uris = ["https://grafana.example.com/cb"]
+require = "'sre' in groups"
+[clients.grafana.claims]
+level = "'admin' in roles ? 'A' : 'V'"
+"#;
+
+    fn sign_in(name: &str, groups: &[&str]) -> SignIn {
+        let key =
+            LinkKey { provider: "corp".into(), issuer: "https://login.example".into(), subject: format!("up-{name}") };
+        let claims = json!({ "sub": key.subject, "preferred_username": name, "name": "A Person", "groups": groups });
+        let user = User {
+            id: format!("id-{name}"),
+            username: name.to_owned(),
+            username_key: name.to_owned(),
+            sub: format!("sub-{name}"),
+            profile: serde_json::Map::new(),
+            disabled: false,
+            created_at: 1,
+        };
+        let session = Session {
+            id: format!("session-{name}"),
+            user_id: user.id.clone(),
+            link: key.clone(),
+            auth_time: Some(1),
+            acr: None,
+            amr: Vec::new(),
+            upstream_id_token: None,
+            upstream_sid: None,
+            created_at: 1,
+            last_active: 1,
+            max_inactive: 60,
+            expires_at: 100,
+        };
+        let link = Link {
+            key,
+            user_id: user.id.clone(),
+            claims: claims.as_object().unwrap().clone(),
+            claims_at: 1,
+            verified_email: None,
+            refresh_token: None,
+            created_at: 1,
+        };
+        let data = json!({ "steps": [{ "stage": "allow", "text": "allow holds", "path": "p", "file": "b.toml", "line": 3 }],
+            "refused": "not_allowed", "provider": "corp", "generation": 2 });
+        let (at, expires_at) = (1, i64::MAX);
+        let trace = StoredTrace {
+            id: format!("trace-{name}"),
+            user_id: None,
+            client: Some("grafana".into()),
+            data,
+            at,
+            expires_at,
+        };
+        SignIn {
+            account: AccountWrite::Create(user),
+            link,
+            system_roles: Vec::new(),
+            session,
+            session_secret: TokenHash::of(name),
+            replaces: None,
+            code: None,
+            trace,
+        }
+    }
+
+    /// A folder with a configuration, whose store knows two people.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("broker.toml"), FILE).unwrap();
+        let location = Location::File(folder.path().join("broker.db"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let store = SqliteStore::open(&location, &[], Arc::new(SystemRandomness::default())).unwrap();
+        for (name, groups) in [("alice", &["sre"][..]), ("bob", &["dev"][..])] {
+            runtime.block_on(store.finish_sign_in(sign_in(name, groups), 1)).unwrap();
+        }
+        folder
+    }
+
+    fn source(folder: &Path) -> ConfigArgs {
+        // A relative store path is the configuration file's.
+        ConfigArgs { config: folder.join("broker.toml"), overlay: Vec::new() }
+    }
+
+    fn planned(folder: &Path, new: &str, change: impl FnOnce(&mut PlanArgs)) -> (Exit, String) {
+        std::fs::write(folder.join("new.toml"), new).unwrap();
+        let mut args = PlanArgs {
+            new: folder.join("new.toml"),
+            against: None,
+            source: source(folder),
+            force: false,
+            fail_on_impact: false,
+            without_secrets: false,
+            format: Format::Human,
+        };
+        change(&mut args);
+        let mut out = Vec::new();
+        let exit = run(&args, &Environment::new(), &Disk, &mut out).unwrap();
+        (exit, String::from_utf8(out).unwrap().replace(&format!("{}/", folder.display()), ""))
+    }
+
+    #[test]
+    fn a_plan_replays_the_people_of_the_store() {
+        let folder = folder();
+        let new = FILE.replace("when = \"'sre' in groups\"", "when = \"'dev' in groups\"");
+        let (exit, text) = planned(folder.path(), &new, |_| {});
+        assert_eq!(exit, Exit::Fine, "{text}");
+        assert_eq!(
+            text,
+            "Settings
+  ~ role_rules[0]  [new.toml:10]
+      when: \"'sre' in groups\" -> \"'dev' in groups\"
+
+People: 2 known, something changes for 2
+  lose role admin: 1 (alice)
+  gain role admin: 1 (bob)
+  change claim level at grafana: 1 (alice)
+"
+        );
+        assert_eq!(planned(folder.path(), &new, |args| args.fail_on_impact = true).0, Exit::Problem);
+        let (_, json) = planned(folder.path(), &new, |args| args.format = Format::Json);
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["people"]["affected"][0]["roles_lost"], json!(["admin"]));
+        assert_eq!(json["refused"], json!(false));
+        let (exit, text) = planned(folder.path(), FILE, |args| args.fail_on_impact = true);
+        assert_eq!(
+            (exit, text.as_str()),
+            (Exit::Fine, "No setting differs.\n\nPeople: 2 known, nothing changes for any of them\n")
+        );
+    }
+
+    #[test]
+    fn what_a_plan_refuses() {
+        let folder = folder();
+        let imported = format!("{FILE}[users.alice]\nsub = \"legacy\"\n");
+        let (exit, text) = planned(folder.path(), &imported, |_| {});
+        assert_eq!(exit, Exit::Problem);
+        assert!(text.contains("Refused unless forced\n  users.alice imports a sub"), "{text}");
+        assert_eq!(planned(folder.path(), &imported, |args| args.force = true).0, Exit::Fine);
+        assert_eq!(planned(folder.path(), "issuer = 1", |_| {}).0, Exit::Problem);
+        let secret = FILE.replace("long enough for a test", "another that is long");
+        let (_, text) = planned(folder.path(), &secret, |_| {});
+        assert!(text.contains("client_secret: *** -> ***") && !text.contains("long"), "{text}");
+    }
+
+    #[test]
+    fn explain_capture_and_reach_read_the_same_store() {
+        let folder = folder();
+        let environment = Environment::new();
+        let mut out = Vec::new();
+        let mut args = explain::ExplainArgs {
+            user: Some("Alice".into()),
+            client: Some("grafana".into()),
+            scope: Vec::new(),
+            trace: None,
+            source: source(folder.path()),
+            json: false,
+        };
+        assert_eq!(explain::run(&args, &environment, &Disk, &mut out).unwrap(), Exit::Fine);
+        let text = String::from_utf8(std::mem::take(&mut out)).unwrap();
+        assert!(text.contains("roles    role admin: by rule  ["), "{text}");
+        assert!(text.contains("broker.toml:9]") && text.contains("    sub = \"sub-alice\""), "{text}");
+        assert!(text.contains("      level = \"A\""), "{text}");
+        args.user = Some("nobody".into());
+        assert_eq!(explain::run(&args, &environment, &Disk, &mut out).unwrap(), Exit::Problem);
+        (args.user, args.client, args.trace) = (None, None, Some("trace-bob".into()));
+        out.clear();
+        assert_eq!(explain::run(&args, &environment, &Disk, &mut out).unwrap(), Exit::Fine);
+        let text = String::from_utf8(std::mem::take(&mut out)).unwrap();
+        assert!(text.contains("allow    allow holds  [b.toml:3]\n  refused  not_allowed"), "{text}");
+
+        let args = capture::CaptureArgs {
+            user: "alice".into(),
+            client: Some("grafana".into()),
+            provider: None,
+            redact_groups: false,
+            source: source(folder.path()),
+        };
+        assert_eq!(capture::run(&args, &environment, &Disk, &mut out).unwrap(), Exit::Fine);
+        let text = String::from_utf8(std::mem::take(&mut out)).unwrap();
+        assert!(text.contains("claims = { level = \"A\" }") && !text.contains("alice"), "{text}");
+
+        let args = reach::ReachArgs { role: "admin".into(), source: source(folder.path()), json: false };
+        assert_eq!(reach::run(&args, &environment, &Disk, &mut out).unwrap(), Exit::Fine);
+        assert!(String::from_utf8(out).unwrap().contains("      group sre\n          corp: claims.groups"));
+    }
+}

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::files::{Files, tidy};
 use super::load::{Involved, Unreadable, file_source};
-use super::locate::{At, Layers};
+use super::locate::Layers;
+use super::path::At;
 use super::problem::{Problems, Severity, did_you_mean, list, quote};
 use super::shape::{Shape, Types};
 use super::tree::{Damage, Data, Entry, Node, Span, Table, parse};

@@ -4,7 +4,8 @@ use figment::value::{Dict, Value};
 use serde_json::Value as Json;
 
 use super::load::Loaded;
-use super::locate::{At, Origin};
+use super::locate::Origin;
+use super::path::At;
 use super::problem::printable;
 use super::shape::{Additional, Shape};
 

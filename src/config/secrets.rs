@@ -9,7 +9,8 @@ use std::path::Path;
 use super::Config;
 use super::files::Files;
 use super::load::Loaded;
-use super::locate::{At, Layers};
+use super::locate::Layers;
+use super::path::At;
 use super::problem::{Problems, Severity};
 use super::scalar::{Secret, SecretSource, SecretValue};
 

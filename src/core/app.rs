@@ -99,6 +99,14 @@ impl Subject<'_> {
     }
 }
 
+/// What upstream claims say about how the user signed in: `acr` and `amr` (OIDC Core §2).
+#[must_use]
+pub fn authentication(claims: &Map<String, Value>) -> (Option<String>, Vec<String>) {
+    let acr = claims.get("acr").and_then(Value::as_str).map(str::to_owned);
+    let amr = claims.get("amr").and_then(|amr| super::policy::string_list(amr).ok());
+    (acr, amr.unwrap_or_default())
+}
+
 /// Decides whether the app may be used and what it gets.
 ///
 /// # Errors
@@ -169,14 +177,14 @@ fn app_bindings<'p>(
     user.insert("groups".to_owned(), subject.groups.to_vec().into());
     let mut bindings = Bindings::new(&policy.engine);
     bindings.set_object("user", &user);
-    bindings.set_list("groups", subject.groups);
-    bindings.set_list("roles", subject.roles);
-    bindings.set_list("permissions", subject.permissions);
+    bindings.set_strings("groups", subject.groups.iter().map(String::as_str));
+    bindings.set_strings("roles", subject.roles.iter().map(String::as_str));
+    bindings.set_strings("permissions", subject.permissions.iter().map(String::as_str));
     bindings.set_text("provider", &provider.id);
     bindings.set_text("client", request.client);
-    bindings.set_list("scopes", scopes);
+    bindings.set_strings("scopes", scopes.iter().map(String::as_str));
     bindings.set_text("acr", request.acr.unwrap_or_default());
-    bindings.set_list("amr", request.amr);
+    bindings.set_strings("amr", request.amr.iter().map(String::as_str));
     bindings
 }
 

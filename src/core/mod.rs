@@ -7,15 +7,19 @@
 
 pub mod account;
 pub mod app;
+pub mod capture;
 pub mod claims;
 pub mod decision;
 pub mod expression;
 pub mod mapping_test;
 pub mod plan;
 pub mod policy;
+pub mod reach;
 pub mod reason;
 pub mod roles;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod trace;
 pub mod username;

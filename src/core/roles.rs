@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::expression::Bindings;
@@ -123,8 +124,8 @@ fn apply_rules(
     }
     let mut bindings = Bindings::new(&policy.engine);
     bindings.set_object("user", facts.user);
-    bindings.set_list("groups", facts.groups);
-    bindings.set_list("roles", asserted);
+    bindings.set_strings("groups", facts.groups.iter().map(String::as_str));
+    bindings.set_strings("roles", asserted.iter().map(String::as_str));
     bindings.set_text("provider", &provider.id);
     for rule in &policy.role_rules {
         if rule.provider.as_ref().is_some_and(|only| *only != provider.id) {
@@ -154,14 +155,20 @@ fn given(rule: &RoleRule, groups: &[String], asserted: &[String]) -> Vec<String>
         Each::Groups => groups,
         Each::Roles => asserted,
     };
-    let mut given = Vec::new();
-    for item in items {
-        let Some(captures) = pattern.captures(item) else { continue };
-        let named: BTreeMap<&str, &str> =
-            pattern.capture_names().flatten().filter_map(|name| Some((name, captures.name(name)?.as_str()))).collect();
-        given.extend(rule.roles.iter().filter_map(|template| fill(template, &named)));
-    }
-    given
+    items.iter().flat_map(|item| from_item(rule, pattern, item)).collect()
+}
+
+/// The roles that a rule with `each` makes of one item.
+#[must_use]
+pub fn made(rule: &RoleRule, item: &str) -> Vec<String> {
+    rule.each.as_ref().map(|(_, pattern)| from_item(rule, pattern, item)).unwrap_or_default()
+}
+
+fn from_item(rule: &RoleRule, pattern: &Regex, item: &str) -> Vec<String> {
+    let Some(captures) = pattern.captures(item) else { return Vec::new() };
+    let named: BTreeMap<&str, &str> =
+        pattern.capture_names().flatten().filter_map(|name| Some((name, captures.name(name)?.as_str()))).collect();
+    rule.roles.iter().filter_map(|template| fill(template, &named)).collect()
 }
 
 /// Fills `{name}` placeholders; `None` when one of them captured nothing, or would leave the role empty.

@@ -289,7 +289,8 @@ fn session_serves(cx: &Cx<'_>, client: &Client, request: &AuthorizeRequest, view
         .is_none_or(|(providers, _)| providers.contains(&view.session.link.provider));
     let wanted = request.provider_hint.as_ref().is_none_or(|hint| *hint == view.session.link.provider);
     let again = request.prompt.login || request.prompt.select_account;
-    fresh && same_user && accepted && wanted && !again && view.link.is_some()
+    let strong_enough = request.meets_acr(view.session.acr.as_deref());
+    fresh && same_user && accepted && wanted && strong_enough && !again && view.link.is_some()
 }
 
 /// A session that serves: decide again, ask for consent where due, answer.
@@ -558,10 +559,19 @@ async fn resume(cx: &Cx<'_>, id: &str, browser: &Browser, take: bool) -> Result<
     serde_json::from_value(found.data).map_err(|error| PageError::new(500, "internal_error", error.to_string()))
 }
 
-/// The client of a resumed request, while it is still enabled.
-fn resumed_client<'s>(cx: &'s Cx<'_>, request: &AuthorizeRequest) -> Result<&'s Client, PageError> {
+/// The client of a resumed request, while it is still enabled and the answer may still go where it asked.
+///
+/// # Errors
+/// A page: a reload took the client or its redirect URI away meanwhile.
+pub fn resumed_client<'s>(cx: &'s Cx<'_>, request: &AuthorizeRequest) -> Result<&'s Client, PageError> {
     let client = cx.snapshot.clients.get(&request.to.client).filter(|client| client.enabled);
-    client.ok_or_else(|| PageError::new(403, "client_disabled", format!("client {} is gone", request.to.client)))
+    let client = client
+        .ok_or_else(|| PageError::new(403, "client_disabled", format!("client {} is gone", request.to.client)))?;
+    if client.has_redirect_uri(&request.to.redirect_uri) {
+        return Ok(client);
+    }
+    let detail = format!("client {} has not registered the redirect URI any more", client.key);
+    Err(PageError::new(400, "invalid_redirect_uri", detail))
 }
 
 /// Serves the sign-in page's form.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::Cx;
 use super::authorize::{
     Browser, LoginData, Next, Outcome, SetCookie, Stop, ask_consent, code_answer, consent_is_due, live_session,
-    make_code, refused, settle,
+    make_code, refused, resumed_client, settle,
 };
 use super::decide::{self, app_request, facts, query, stored_trace};
 use super::error::{Code, OAuthError, PageError};
@@ -66,10 +66,7 @@ async fn finish(
         let detail = format!("a sign-in at {} came back on another provider's callback", data.provider);
         return Err(PageError::new(400, "login_not_found", detail).into());
     }
-    let client = cx.snapshot.clients.get(&data.request.to.client).filter(|client| client.enabled);
-    let Some(client) = client else {
-        return Err(PageError::new(403, "client_disabled", "the client is gone").into());
-    };
+    let client = resumed_client(cx, &data.request)?;
     let provider = cx.snapshot.policy.providers.get(&data.provider);
     let same = provider.is_some_and(|provider| provider.enabled && provider.issuer == data.issuer);
     let settings = cx.snapshot.providers.get(&data.provider).filter(|_| same);
@@ -194,6 +191,11 @@ async fn write(
     let user = account_row(cx, decision)?;
     if request.hinted_sub.as_ref().is_some_and(|sub| *sub != decide::subject(client, &user)) {
         return Err(OAuthError::new(Code::LoginRequired, "another user signed in than id_token_hint names").into());
+    }
+    if !request.meets_acr(identity.acr.as_deref()) {
+        return Err(
+            OAuthError::new(Code::LoginRequired, "the provider did not vouch for an acr that is essential").into()
+        );
     }
     let session = session_row(cx, identity, key, &user)?;
     let secret = cx.random().secret()?;

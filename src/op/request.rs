@@ -84,12 +84,22 @@ pub struct AuthorizeRequest {
     pub ui_locales: Option<String>,
     /// `acr_values`
     pub acr_values: Option<String>,
+    /// The `acr` values of which one must be met (OIDC Core §5.5.1.1); empty when none is essential.
+    pub essential_acr: Vec<String>,
     /// The `claims` parameter (OIDC Core §5.5).
     pub claims: Option<Value>,
     /// `resource` (RFC 8707), as URIs.
     pub resources: Vec<String>,
     /// The provider that the app asks for.
     pub provider_hint: Option<String>,
+}
+
+impl AuthorizeRequest {
+    /// Whether this authentication context class is one that the app can't do without.
+    #[must_use]
+    pub fn meets_acr(&self, acr: Option<&str>) -> bool {
+        self.essential_acr.is_empty() || acr.is_some_and(|acr| self.essential_acr.iter().any(|wanted| wanted == acr))
+    }
 }
 
 /// Parameters that may repeat.
@@ -192,7 +202,9 @@ pub fn validate(
     };
     // OIDC Core §5.5.1: a `sub` asked for by value must be the one who is signed in, as with a hint.
     let hinted = hinted.or_else(|| wanted_sub("id_token")).or_else(|| wanted_sub("userinfo"));
+    let essential_acr = claims.as_ref().map(essential_acr).unwrap_or_default();
     let acr_values = text("acr_values")
+        .or_else(|| (!essential_acr.is_empty()).then(|| essential_acr.join(" ")))
         .or_else(|| (!client.default_acr_values.is_empty()).then(|| client.default_acr_values.join(" ")));
     Ok(AuthorizeRequest {
         to,
@@ -205,10 +217,21 @@ pub fn validate(
         hinted_sub: hinted,
         ui_locales: text("ui_locales"),
         acr_values,
+        essential_acr,
         claims,
         resources: resources(snapshot, client, params)?,
         provider_hint: text("provider").or_else(|| text("kc_idp_hint")),
     })
+}
+
+/// The values of an essential `acr` in the `claims` parameter.
+fn essential_acr(claims: &Value) -> Vec<String> {
+    let Some(asked) = claims.get("id_token").and_then(|member| member.get("acr")) else { return Vec::new() };
+    if asked.get("essential").and_then(Value::as_bool) != Some(true) {
+        return Vec::new();
+    }
+    let many = asked.get("values").and_then(Value::as_array).into_iter().flatten();
+    many.chain(asked.get("value")).filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// Request objects and inline registration are not offered; discovery says so, and so does the error

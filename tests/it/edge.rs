@@ -316,7 +316,7 @@ async fn head_is_get_without_a_body() {
 #[tokio::test]
 async fn assets_are_served_with_their_types() {
     let app = TestApp::base().await;
-    let page = app.get("/").await.text();
+    let page = crate::harness::browser::unescape(&app.get("/").await.text());
     let links = regex::Regex::new(r#"(?:href|src)="(/static/[^"]+)""#).unwrap();
     let assets: Vec<String> = links.captures_iter(&page).map(|found| found[1].to_owned()).collect();
     assert!(assets.iter().any(|path| path.contains(".css")), "{page}");

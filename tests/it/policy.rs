@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::browser::unescape;
 use crate::harness::{Authorize, Browser, Reply, TestApp, alice, bob, claims_of, with};
 
 async fn attempt(app: &TestApp, person: &Value) -> Reply {
@@ -46,7 +47,7 @@ async fn allow_and_require_admit_who_they_name() {
     let mut browser = Browser::new();
     let refused = app.through_provider(&mut browser, &Authorize::of("app"), &bob()).await;
     refused.assert_error_page(403, "client_requirement_not_met");
-    assert!(refused.text().contains("https://app.example/cb?error=access_denied"), "a way back: {refused}");
+    assert!(unescape(&refused.text()).contains("https://app.example/cb?error=access_denied"), "a way back: {refused}");
     let tokens = app.sign_in("other", &bob()).await.1;
     assert_eq!(tokens.claims()["aud"], "other", "other apps are open to him");
 }

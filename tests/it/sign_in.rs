@@ -252,7 +252,7 @@ async fn a_session_may_follow_the_upstream_access_token() {
 
 #[tokio::test]
 async fn a_provider_narrows_the_session() {
-    let app = TestApp::with("[providers.staff.session]\nmax_lifetime = \"10m\"\nmax_inactive = \"2h\"").await;
+    let app = TestApp::with("[providers.staff.session]\nmax_lifetime = \"10m\"").await;
     let (mut browser, _) = app.sign_in("app", &alice()).await;
     app.wait(599);
     assert!(browser.open(&app, &Authorize::of("app").url(&app)).await.location().contains("code="));

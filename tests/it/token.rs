@@ -84,19 +84,25 @@ async fn a_registered_method_is_the_only_one() {
 #[tokio::test]
 async fn secrets_rotate_are_form_decoded_and_may_be_hashed() {
     let odd = "s e+c%r:e&t=ü-0123456789-abcdef-0123456789";
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"the-hashed-secret-0123456789abcdef0123456789");
-    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    let overlay = format!(
-        "[clients.app]\nclient_secret = [\"{odd}\", \"the-old-secret-0123456789abcdef0123456789\"]\nclient_secret_hashes = [\"sha256:{hex}\"]\n"
-    );
-    let app = TestApp::with(&overlay).await;
-    for secret in [odd, "the-old-secret-0123456789abcdef0123456789", "the-hashed-secret-0123456789abcdef0123456789"] {
+    let old = "the-old-secret-0123456789abcdef0123456789";
+    let app = TestApp::with(&format!("clients.app.client_secret = [\"{odd}\", \"{old}\"]")).await;
+    for secret in [odd, old] {
         let code = code(&app, &Authorize::of("app")).await;
         let auth = Auth::Basic("app".to_owned(), secret.to_owned());
         assert_eq!(redeem(&app, &auth, &code, &[CB, PROOF]).await.status, 200, "{secret}");
     }
+
+    let hashed = "the-hashed-secret-0123456789abcdef0123456789";
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, hashed.as_bytes());
+    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = format!("client_secret = \"{}\"", secret_of("app"));
+    let toml = BASE.replace(&secret, &format!("client_secret_hashes = [\"sha256:{hex}\"]"));
+    let app = TestApp::from(&toml).await;
+    let code = code(&app, &Authorize::of("app")).await;
     let auth = Auth::Basic("app".to_owned(), hex);
-    redeem(&app, &auth, "x", &[CB]).await.assert_json_error(401, "invalid_client");
+    redeem(&app, &auth, &code, &[CB, PROOF]).await.assert_json_error(401, "invalid_client");
+    let auth = Auth::Basic("app".to_owned(), hashed.to_owned());
+    assert_eq!(redeem(&app, &auth, &code, &[CB, PROOF]).await.status, 200);
 }
 
 #[tokio::test]

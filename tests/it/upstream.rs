@@ -37,7 +37,11 @@ async fn d24_a_provider_whose_discovery_fails_is_a_clear_page_and_recovers_by_it
         let to = |provider: &str| Authorize::of("app").set("provider", provider).url(&app);
         let page = Browser::new().open(&app, &to("staff")).await;
         page.assert_error_page(502, "provider_unavailable");
-        assert!(page.text().contains("https://app.example/cb?error=temporarily_unavailable"), "{trouble:?}: {page}");
+        assert!(
+            crate::harness::browser::unescape(&page.text())
+                .contains("https://app.example/cb?error=temporarily_unavailable"),
+            "{trouble:?}: {page}"
+        );
         assert_eq!(Browser::new().open(&app, &to("partner")).await.status, 303, "others are unaffected");
         app.idp().behave();
         app.wait(60);

@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use figment::value::{Dict, Value};
 
-use crate::config::locate::{At, Layers};
+use crate::config::locate::Layers;
+use crate::config::path::At;
 use crate::config::problem::{Problems, Severity, quote};
 
 /// What about a setting is not built.

@@ -6,7 +6,7 @@ use super::Context;
 use super::references::{PROTOCOL_CLAIMS, attributes};
 use super::urls::{self, Http};
 use crate::config::client::{ApplicationType, Client, GrantType, ResponseType};
-use crate::config::locate::At;
+use crate::config::path::At;
 use crate::config::problem::{did_you_mean, quote};
 use crate::config::provider::AuthMethod;
 

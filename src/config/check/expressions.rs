@@ -1,7 +1,7 @@
 //! Every expression of the file, handed to whoever compiles them; what is wrong is placed inside the TOML string.
 
 use super::{Context, ExpressionCheck};
-use crate::config::locate::At;
+use crate::config::path::At;
 use crate::config::problem::Severity;
 use crate::config::provider::ClaimTable;
 use crate::config::scalar::{Expression, OneOrMany};

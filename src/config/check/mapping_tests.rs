@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Context;
 use super::references::attributes;
-use crate::config::locate::At;
+use crate::config::path::At;
 use crate::config::problem::{did_you_mean, quote};
 use crate::config::tests::{Expectation, MappingTest};
 

@@ -9,6 +9,7 @@ mod clients;
 mod expressions;
 mod mapping_tests;
 mod policy;
+mod provider_addresses;
 mod providers;
 mod references;
 mod secret_rules;
@@ -21,7 +22,8 @@ use std::fmt::Display;
 
 use super::Config;
 use super::load::Loaded;
-use super::locate::{At, Layers};
+use super::locate::Layers;
+use super::path::At;
 use super::problem::{Problem, Problems, Severity, quote};
 use super::structure::Broken;
 

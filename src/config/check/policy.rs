@@ -8,7 +8,7 @@ use super::Context;
 use super::references::{PROTOCOL_CLAIMS, attributes};
 use super::tokens::session_bounds;
 use super::urls;
-use crate::config::locate::At;
+use crate::config::path::At;
 use crate::config::policy::RoleRule;
 use crate::config::problem::{did_you_mean, quote};
 

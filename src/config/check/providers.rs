@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::Context;
 use super::references::PROTOCOL_CLAIMS;
-use super::server::reserved;
 use super::tokens::session_bounds;
 use super::urls::{self, Http};
-use crate::config::locate::At;
+use super::{Context, provider_addresses};
+use crate::config::path::At;
 use crate::config::problem::quote;
 use crate::config::provider::{AuthMethod, ClaimsSource, LinkBy, Preset, Provider, RefreshClaims, RefreshUnavailable};
 
 /// Presets that speak OAuth 2.0 only: no issuer, no ID token, no `iss` in responses.
-const OAUTH_ONLY: &[Preset] = &[Preset::Github, Preset::Oauth2];
+pub(super) const OAUTH_ONLY: &[Preset] = &[Preset::Github, Preset::Oauth2];
 /// Presets whose issuer is always the same.
-const FIXED_ISSUER: &[Preset] = &[Preset::Google, Preset::Apple, Preset::Linkedin, Preset::Gitlab];
+pub(super) const FIXED_ISSUER: &[Preset] = &[Preset::Google, Preset::Apple, Preset::Linkedin, Preset::Gitlab];
 
 pub(super) fn check(context: &mut Context<'_>) {
     let config = context.config;
@@ -31,7 +30,7 @@ pub(super) fn check(context: &mut Context<'_>) {
         let at = section.key(id);
         identity(context, &at, id, provider);
         let http = if provider.allow_http { Http::Anywhere } else { Http::Loopback };
-        addresses(context, &at, provider, http);
+        provider_addresses::check(context, &at, provider, http);
         authentication(context, &at, provider);
         policy(context, &at, id, provider);
         lifetimes(context, &at, provider);
@@ -73,106 +72,6 @@ fn identity(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provide
             }
         }
         context.no_duplicates(&scopes, list, Clone::clone);
-    }
-}
-
-fn addresses(context: &mut Context<'_>, at: &At<'_>, provider: &Provider, http: Http) {
-    match &provider.issuer {
-        Some(issuer) => {
-            if let Err(expected) = urls::issuer(issuer, http) {
-                let way_out = issuer.starts_with("http://").then(|| "or add allow_http = true".to_owned());
-                context.must_or(&at.key("issuer"), expected, quote(issuer), way_out);
-            }
-        }
-        None if !OAUTH_ONLY.contains(&provider.preset) && !FIXED_ISSUER.contains(&provider.preset) => {
-            let message = format!("`issuer` must be set in `{at}`");
-            context.needs(at, &["issuer"], message, "add issuer = \"https://...\"");
-        }
-        None => {}
-    }
-    for (key, url) in [
-        ("backchannel_url", &provider.backchannel_url),
-        ("authorization_endpoint", &provider.authorization_endpoint),
-        ("token_endpoint", &provider.token_endpoint),
-        ("userinfo_endpoint", &provider.userinfo_endpoint),
-        ("jwks_uri", &provider.jwks_uri),
-        ("base_url", &provider.base_url),
-    ] {
-        let Some(url) = url else { continue };
-        // The back channel is the operator's own network: plain http there is what the operator wrote.
-        let http = if key == "backchannel_url" { Http::Anywhere } else { http };
-        if let Err(expected) = urls::web_url(url, http) {
-            context.must(&at.key(key), expected, quote(url));
-        }
-    }
-    for (key, url) in
-        [("redirect_uri", &provider.redirect_uri), ("post_logout_redirect_uri", &provider.post_logout_redirect_uri)]
-    {
-        if let Some(Err(expected)) = url.as_ref().map(|url| urls::redirect_uri(url, false)) {
-            context.must(&at.key(key), expected, quote(url.as_deref().unwrap_or_default()));
-        }
-    }
-    if let Some(path) = &provider.redirect_path {
-        callback_path(context, &at.key("redirect_path"), path);
-    }
-    if let Some(proxy) = &provider.proxy
-        && let Err(expected) = urls::web_url(proxy, Http::Anywhere)
-    {
-        context.must(&at.key("proxy"), expected, quote(proxy));
-    }
-    manual_endpoints(context, at, provider);
-}
-
-fn callback_path(context: &mut Context<'_>, at: &At<'_>, path: &str) {
-    let endpoints = &context.config.endpoints;
-    let taken = [
-        &endpoints.authorization,
-        &endpoints.token,
-        &endpoints.userinfo,
-        &endpoints.end_session,
-        &endpoints.jwks,
-        &endpoints.introspection,
-        &endpoints.revocation,
-        &endpoints.device_authorization,
-        &endpoints.pushed_authorization_request,
-        &endpoints.registration,
-    ];
-    if let Err(expected) = urls::path(path) {
-        context.must(at, expected, quote(path));
-    } else if taken.contains(&&path.to_owned()) {
-        context.must(at, "a path that is no endpoint", quote(path));
-    } else if let Some(reserved) = reserved(path).filter(|reserved| *reserved != "/callback") {
-        context.must(at, format!("a path that the broker does not use itself ({reserved})"), quote(path));
-    }
-}
-
-/// Endpoints written by hand are all there: discovery is not asked for the rest.
-fn manual_endpoints(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
-    let written = [
-        ("authorization_endpoint", provider.authorization_endpoint.is_some()),
-        ("token_endpoint", provider.token_endpoint.is_some()),
-        ("jwks_uri", provider.jwks_uri.is_some()),
-        ("userinfo_endpoint", provider.userinfo_endpoint.is_some()),
-    ];
-    let oauth = provider.preset == Preset::Oauth2;
-    if !oauth && !written.iter().any(|(_, set)| *set) {
-        return;
-    }
-    for (key, set) in written {
-        let needed = match key {
-            "jwks_uri" => !oauth,
-            "userinfo_endpoint" => oauth,
-            _ => provider.preset != Preset::Github,
-        };
-        if needed && !set {
-            let message =
-                format!("`{key}` must be set in `{at}`: endpoints are written by hand or discovered, not half");
-            context.needs(at, &[key], message, "");
-        }
-    }
-    if oauth && provider.subject.is_none() {
-        let message = format!("`subject` must be set in `{at}`: plain OAuth 2.0 has no subject of its own");
-        context.needs(at, &["subject"], message, "for example subject = \"string(claims.id)\"");
     }
 }
 

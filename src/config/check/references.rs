@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Context;
 use crate::config::Config;
-use crate::config::locate::At;
+use crate::config::path::At;
 use crate::config::problem::{did_you_mean, quote};
 
 /// Scopes that exist without a declaration.

@@ -1,7 +1,7 @@
 //! Secrets as they are written: literal ones warn, empty ones are an error.
 
 use super::Context;
-use crate::config::locate::At;
+use crate::config::path::At;
 use crate::config::scalar::{Secret, SecretSource};
 use crate::config::secrets::each_secret;
 

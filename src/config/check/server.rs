@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Context;
 use super::urls::{self, Http, Listen};
-use crate::config::locate::At;
+use crate::config::path::At;
 use crate::config::problem::quote;
 
 /// Paths below the issuer's that the broker's own pages and documents take. An endpoint may be none of these, and none

@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::config::lifetimes::{SigningAlgorithm, Tokens};
-use crate::config::locate::At;
+use crate::config::path::At;
 use crate::config::scalar::Duration;
 
 /// RFC 6749 §4.1.2 recommends at most ten minutes; this broker allows half of that.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Context;
 use super::urls;
-use crate::config::locate::At;
+use crate::config::path::At;
 use crate::config::policy::User;
 use crate::config::problem::quote;
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::difference::{Change, Kind};
 use super::{Known, KnownLink, Notice, Side, Weight};
 use crate::core::account::AccountFacts;
-use crate::core::app::{AppRequest, Release, release};
+use crate::core::app::{AppRequest, Release, authentication, release};
 use crate::core::decision::{Decision, Evidence, begin};
 use crate::core::policy::Policy;
 use crate::core::trace::{Refusal, Trace};
@@ -289,9 +289,8 @@ struct Facts {
 
 impl Facts {
     fn of(link: &KnownLink) -> Self {
-        let acr = link.claims.get("acr").and_then(Value::as_str).map(str::to_owned);
-        let amr = link.claims.get("amr").and_then(|amr| crate::core::policy::string_list(amr).ok());
-        Self { acr, amr: amr.unwrap_or_default() }
+        let (acr, amr) = authentication(&link.claims);
+        Self { acr, amr }
     }
 
     /// What an app would get that asks for all it may.

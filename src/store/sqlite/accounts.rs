@@ -112,6 +112,8 @@ impl SignInRows {
         let user = user_of_session(connection, old)?;
         if user.as_deref() == Some(self.session.user_id()) {
             run(connection, sql::MOVE_GRANTS, (user, old, self.session.id()))?;
+            // Two tabs that sign in at the same time: the code of the first is not redeemed yet.
+            run(connection, sql::MOVE_CODES, (old, self.session.id()))?;
         }
         end_session(connection, old, now).map(drop)
     }

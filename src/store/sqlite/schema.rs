@@ -83,6 +83,7 @@ CREATE TABLE codes (
     keep_until INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX codes_keep ON codes (keep_until);
+CREATE INDEX codes_session ON codes (data ->> '$.grant.sid') WHERE used_at IS NULL;
 
 -- session_id is the session that the grant dies with; sso_session the one that it was made in, kept with offline_access
 -- too, so that a sign-out knows whom to notify.

@@ -67,6 +67,9 @@ statements! {
         WHERE user_id = ?1 AND sso_session = ?2 AND session_id IS NOT NULL AND revoked_at IS NULL";
     MOVE_GRANTS = "UPDATE grants SET sso_session = ?3, session_id = iif(session_id IS NULL, NULL, ?3)
         WHERE user_id = ?1 AND sso_session = ?2";
+    MOVE_CODES = "UPDATE codes SET data = json_set(data, '$.grant.sid', ?2,
+        '$.grant.session_id', iif(data ->> '$.grant.session_id' IS NULL, NULL, ?2))
+        WHERE used_at IS NULL AND data ->> '$.grant.sid' = ?1";
 
     // Codes, grants, refresh tokens, consents.
     CODE = "SELECT data, used_at FROM codes WHERE hash = ?1";

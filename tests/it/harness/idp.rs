@@ -291,10 +291,10 @@ impl Idp {
                 }
                 self.tokens(script, &code.sub, code.nonce.as_deref(), Some(code.auth_time), code.offline)
             }
-            "refresh_token" => match self.state().refresh_tokens.remove(&field("refresh_token")) {
-                Some(sub) => self.tokens(script, &sub, None, None, true),
-                None => refuse("invalid_grant"),
-            },
+            "refresh_token" => {
+                let known = self.state().refresh_tokens.remove(&field("refresh_token"));
+                known.map_or_else(|| refuse("invalid_grant"), |sub| self.tokens(script, &sub, None, None, true))
+            }
             _ => refuse("unsupported_grant_type"),
         }
     }

@@ -1,0 +1,121 @@
+//! What a decision costs, and what it costs to compile a policy. `cargo bench --bench policy`
+#![expect(missing_docs, reason = "a benchmark")]
+
+use std::fmt::Write as _;
+
+use countersign::config::Config;
+use countersign::core::account::AccountFacts;
+use countersign::core::app::AppRequest;
+use countersign::core::decision::{Decision, Evidence, begin};
+use countersign::core::expression::{Compiler, Tables};
+use countersign::core::policy::Policy;
+use divan::Bencher;
+use serde_json::{Map, Value, json};
+
+fn main() {
+    divan::main();
+}
+
+fn config(text: &str) -> Config {
+    toml::from_str(text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn compile(config: &Config) -> Policy {
+    let mut compiler = Compiler::new(Tables::new());
+    Policy::compile(config, &mut compiler, &|_| None).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+/// 30 rules, half of them conditions, half of them families.
+fn rules() -> String {
+    let mut text = String::from(
+        r#"issuer = "https://sso.example.com"
+[providers.corp]
+issuer = "https://login.example"
+client_id = "c"
+allow = "claims.tid == '9f3c'"
+[providers.corp.claims]
+username = "claims.preferred_username.before('@').lower()"
+department = "claims.department"
+[clients.app]
+scopes = ["openid", "profile", "email", "groups"]
+require = "'group-50' in groups"
+[clients.app.claims]
+level = "'role-3' in roles ? 'Admin' : 'Viewer'"
+groups = "roles"
+"#,
+    );
+    for n in 0..15 {
+        let _ = write!(
+            text,
+            "[roles.role-{n}]\n[[role_rules]]\nwhen = \"'group-{}' in groups\"\nroles = [\"role-{n}\"]\n",
+            n * 7
+        );
+        let _ = write!(
+            text,
+            "[[role_rules]]\neach = \"groups\"\nmatches = '^team{n}-(?<team>[a-z]+)-admins$'\nroles = [\"{{team}}:admin{n}\"]\n"
+        );
+    }
+    text
+}
+
+fn claims() -> Map<String, Value> {
+    let groups: Vec<String> = (0..100).map(|n| format!("group-{n}")).collect();
+    let claims = json!({
+        "sub": "1", "tid": "9f3c", "preferred_username": "Alice@corp.example", "email": "alice@corp.example",
+        "email_verified": true, "name": "Alice", "given_name": "Alice", "family_name": "L", "department": "x", "groups": groups,
+    });
+    claims.as_object().cloned().unwrap_or_default()
+}
+
+fn decide(policy: &Policy, claims: &Map<String, Value>, scopes: &[String]) -> Option<Decision> {
+    let evidence = Evidence { provider: "corp", issuer: None, subject: "1", claims };
+    let request = AppRequest { client: "app", scopes, ..AppRequest::default() };
+    begin(policy, &evidence).ok()?.decide(&AccountFacts::default(), Some(&request)).ok()
+}
+
+#[divan::bench]
+fn decision_of_30_rules_and_100_groups(bencher: Bencher<'_, '_>) {
+    let policy = compile(&config(&rules()));
+    let claims = claims();
+    let scopes = ["openid", "profile", "email", "groups"].map(str::to_owned);
+    assert!(decide(&policy, &claims, &scopes).is_some_and(|decision| decision.granted.roles.len() == 15));
+    bencher.bench_local(|| decide(&policy, &claims, &scopes));
+}
+
+#[divan::bench]
+fn mapping_of_100_groups(bencher: Bencher<'_, '_>) {
+    let policy = compile(&config(&rules()));
+    let claims = claims();
+    bencher.bench_local(|| {
+        begin(&policy, &Evidence { provider: "corp", issuer: None, subject: "1", claims: &claims }).is_ok()
+    });
+}
+
+/// 100 providers and 1,000 clients, whose expressions repeat or are each another.
+fn large(repeating: bool) -> String {
+    let mut text = String::from("issuer = \"https://sso.example.com\"\n[roles.admin]\n");
+    for n in 0..100 {
+        let m = if repeating { 0 } else { n };
+        let _ = write!(
+            text,
+            "[providers.p{n}]\nissuer = \"https://p{n}.example\"\nclient_id = \"c\"\nallow = \"claims.tid == 't{m}'\"\n\
+             [providers.p{n}.claims]\nusername = \"claims.preferred_username.before('@{m}').lower()\"\n\
+             [[role_rules]]\nwhen = \"'group-{m}' in groups\"\nroles = [\"admin\"]\n"
+        );
+    }
+    for n in 0..1_000 {
+        let m = if repeating { n % 10 } else { n };
+        let _ = write!(
+            text,
+            "[clients.c{n}]\nrequire = \"'users-{m}' in groups\"\n[clients.c{n}.claims]\n\
+             level = \"'admin' in roles ? 'Admin{m}' : 'Viewer'\"\n"
+        );
+    }
+    text
+}
+
+#[divan::bench(args = [true, false], sample_count = 20)]
+fn compile_100_providers_and_1000_clients(bencher: Bencher<'_, '_>, repeating: bool) {
+    let config = config(&large(repeating));
+    bencher.bench_local(|| compile(&config));
+}

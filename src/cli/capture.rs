@@ -1,0 +1,74 @@
+//! `countersign capture`: a real sign-in as a redacted `[[tests]]` entry.
+
+use std::io::{self, Write};
+
+use clap::Args;
+
+use super::{ConfigArgs, Environment, Exit, broker};
+use crate::config::files::Files;
+use crate::core::capture::{Wanted, capture, to_toml};
+
+/// `countersign capture`
+#[derive(Clone, Debug, Args)]
+pub struct CaptureArgs {
+    /// The username.
+    pub user: String,
+    /// The app that asks.
+    #[arg(long, value_name = "APP")]
+    pub client: Option<String>,
+    /// The provider, where the user has several.
+    #[arg(long, value_name = "PROVIDER")]
+    pub provider: Option<String>,
+    /// Replace the names of groups and roles too.
+    #[arg(long)]
+    pub redact_groups: bool,
+    /// The configuration.
+    #[command(flatten)]
+    pub source: ConfigArgs,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the writer fails.
+pub fn run(args: &CaptureArgs, environment: &Environment, files: &dyn Files, out: &mut dyn Write) -> io::Result<Exit> {
+    let broker = match broker::load(&args.source, environment, files, false, out)? {
+        Ok(broker) => broker,
+        Err(exit) => return Ok(exit),
+    };
+    let known = match broker::find(&broker, &args.user, out)? {
+        Ok(person) => broker::known(person),
+        Err(exit) => return Ok(exit),
+    };
+    let chosen = |provider: &str| args.provider.as_ref().is_none_or(|only| only == provider);
+    let mut links = known.links.iter().filter(|link| chosen(&link.provider)).peekable();
+    if links.peek().is_none() {
+        writeln!(
+            out,
+            "error: {} never signed in through {}",
+            args.user,
+            args.provider.as_deref().unwrap_or("any provider")
+        )?;
+        return Ok(Exit::Problem);
+    }
+    for link in links {
+        let wanted = Wanted { known: &known, link, client: args.client.as_deref(), redact_groups: args.redact_groups };
+        match capture(&broker.snapshot.policy, &broker.snapshot.config, &wanted) {
+            Ok(captured) => {
+                if !captured.kept.is_empty() {
+                    writeln!(
+                        out,
+                        "# As the provider sent them, since the policy asks for the very values: {}",
+                        captured.kept.join(", ")
+                    )?;
+                }
+                writeln!(out, "{}", to_toml(&captured))?;
+            }
+            Err(error) => {
+                writeln!(out, "error: {error}")?;
+                return Ok(Exit::Problem);
+            }
+        }
+    }
+    Ok(Exit::Fine)
+}
