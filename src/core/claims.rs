@@ -221,10 +221,7 @@ pub(super) type OwnClaim = (String, Option<Value>, Source);
 ///
 /// # Errors
 /// [`Reason::AppClaimFailed`] with the place of the rule that failed.
-pub(super) fn app_claims(
-    rules: &[ClaimRule],
-    bindings: &Bindings<'_>,
-) -> Result<Vec<OwnClaim>, (Source, String)> {
+pub(super) fn app_claims(rules: &[ClaimRule], bindings: &Bindings<'_>) -> Result<Vec<OwnClaim>, (Source, String)> {
     rules
         .iter()
         .map(|rule| {
