@@ -54,12 +54,15 @@ pub struct ImportFile {
     pub issuer: Option<String>,
 }
 
+/// From a foreign configuration and the wanted issuer to ours, or why not.
+type Importer = fn(&str, Option<&str>) -> Result<Document, String>;
+
 /// Runs the command. The file goes to `out` or `--out`; what is said about it, to `messages`.
 ///
 /// # Errors
 /// When a writer fails.
 pub fn run(args: &ImportArgs, out: &mut dyn Write, messages: &mut dyn Write) -> io::Result<Exit> {
-    let (file, import): (_, fn(&str, Option<&str>) -> Result<Document, String>) = match &args.source {
+    let (file, import): (_, Importer) = match &args.source {
         ImportSource::Dex(file) => (file, dex::import),
         ImportSource::Keycloak(file) => (file, keycloak::import),
     };

@@ -8,10 +8,8 @@ const DEX_SMALL: &str = include_str!("../../../tests/fixtures/import/dex-small.y
 const REALM: &str = include_str!("../../../tests/fixtures/import/realm.json");
 const REALM_SMALL: &str = include_str!("../../../tests/fixtures/import/realm-small.json");
 
-type Import = fn(&str, Option<&str>) -> Result<Document, String>;
-
 /// The file, and the generation that the real check makes of it without a single problem or warning.
-fn imported(import: Import, text: &str) -> (String, Snapshot) {
+fn imported(import: Importer, text: &str) -> (String, Snapshot) {
     let (toml, problems) = finish(&import(text, None).unwrap());
     assert!(problems.is_empty(), "{problems:#?}\n{toml}");
     let inputs = Inputs { main: PathBuf::from("broker.toml"), ..Inputs::default() };
@@ -332,7 +330,7 @@ fn a_realm_without_providers_and_host_says_what_to_do() {
 #[test]
 fn what_is_neither_is_refused_with_the_reason_and_without_the_content() {
     for (import, text, expected) in [
-        (dex::import as Import, "", "is empty"),
+        (dex::import as Importer, "", "is empty"),
         (dex::import, "# only a comment\n", "is empty"),
         (dex::import, "a: [1, 2\nsecret: hunter2", "is not YAML: line"),
         (dex::import, "just words", "is not a configuration of Dex"),

@@ -55,7 +55,9 @@ impl Ids {
         let mut id = String::new();
         for c in wanted.trim().to_lowercase().chars() {
             let c = if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
-            if !(id.is_empty() && !c.is_ascii_alphanumeric()) && !(c == '-' && id.ends_with('-')) && id.len() < 56 {
+            let begins_badly = id.is_empty() && !c.is_ascii_alphanumeric();
+            let repeats = c == '-' && id.ends_with('-');
+            if !begins_badly && !repeats && id.len() < 56 {
                 id.push(c);
             }
         }
