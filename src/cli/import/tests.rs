@@ -435,3 +435,19 @@ fn the_command_writes_one_file_and_never_over_another() {
     let wrong = ImportFile { issuer: Some("sso.corp.example".to_owned()), ..args(None) };
     assert_eq!(command(ImportSource::Dex(wrong)).0, Exit::Usage);
 }
+
+/// The worked example of docs/migrating.md is what the command does.
+#[test]
+fn the_documented_example_is_true() {
+    let page = include_str!("../../../docs/migrating.md");
+    let block = |language: &str| {
+        let (_, rest) = page.split_once(&format!("```{language}\n")).unwrap();
+        rest.split_once("```").unwrap().0.to_owned()
+    };
+    let (toml, problems) = finish(&dex::import(&block("yaml"), None).unwrap());
+    assert_eq!(problems, [""; 0]);
+    for part in block("toml").split("\n\n") {
+        assert!(toml.contains(part.trim()), "the result has no\n{part}\n\n{toml}");
+    }
+    assert_absent(&toml, &["kept-out-of-the-result"]);
+}
