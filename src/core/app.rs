@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::claims::{app_claims, unmet};
+use super::claims::{OwnClaim, app_claims, unmet};
 use super::expression::Bindings;
 use super::policy::{ClientPolicy, Policy, ProviderPolicy};
 use super::reason::Reason;
@@ -194,7 +194,7 @@ fn assemble(
     subject: &Subject<'_>,
     request: &AppRequest<'_>,
     scopes: Vec<String>,
-    own: Vec<(String, Option<Value>, super::trace::Source)>,
+    own: Vec<OwnClaim>,
     trace: &mut Trace,
 ) -> Release {
     let mut by_scope = Map::new();
