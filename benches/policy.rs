@@ -45,7 +45,11 @@ groups = "roles"
 "#,
     );
     for n in 0..15 {
-        let _ = write!(text, "[roles.role-{n}]\n[[role_rules]]\nwhen = \"'group-{}' in groups\"\nroles = [\"role-{n}\"]\n", n * 7);
+        let _ = write!(
+            text,
+            "[roles.role-{n}]\n[[role_rules]]\nwhen = \"'group-{}' in groups\"\nroles = [\"role-{n}\"]\n",
+            n * 7
+        );
         let _ = write!(
             text,
             "[[role_rules]]\neach = \"groups\"\nmatches = '^team{n}-(?<team>[a-z]+)-admins$'\nroles = [\"{{team}}:admin{n}\"]\n"
@@ -82,7 +86,9 @@ fn decision_of_30_rules_and_100_groups(bencher: Bencher<'_, '_>) {
 fn mapping_of_100_groups(bencher: Bencher<'_, '_>) {
     let policy = compile(&config(&rules()));
     let claims = claims();
-    bencher.bench_local(|| begin(&policy, &Evidence { provider: "corp", issuer: None, subject: "1", claims: &claims }).is_ok());
+    bencher.bench_local(|| {
+        begin(&policy, &Evidence { provider: "corp", issuer: None, subject: "1", claims: &claims }).is_ok()
+    });
 }
 
 /// 100 providers and 1,000 clients, whose expressions repeat or are each another.

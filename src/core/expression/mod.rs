@@ -76,6 +76,8 @@ pub struct Compiled(Arc<Inner>);
 struct Inner {
     source: String,
     expr: IdedExpr,
+    /// Variables that it may read; a loop variable of the same name counts too.
+    reads: Vec<&'static str>,
 }
 
 impl fmt::Debug for Compiled {
@@ -152,8 +154,9 @@ impl Compiler {
         if !problems.is_empty() {
             return Err(problems);
         }
+        let reads = names::reads(place, &expr);
         bounds::meter(&mut expr);
-        Ok(Compiled(Arc::new(Inner { source: source.to_owned(), expr })))
+        Ok(Compiled(Arc::new(Inner { source: source.to_owned(), expr, reads })))
     }
 }
 
@@ -223,6 +226,12 @@ impl Compiled {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.0.source
+    }
+
+    /// Whether it may read a variable: one that no expression reads need not be set.
+    #[must_use]
+    pub fn reads(&self, variable: &str) -> bool {
+        self.0.reads.contains(&variable)
     }
 
     /// Evaluates the expression.
