@@ -1,5 +1,5 @@
 //! What a decision costs, and what it costs to compile a policy. `cargo bench --bench policy`
-#![expect(missing_docs, reason = "a benchmark")]
+#![expect(clippy::panic, reason = "a benchmark stops where its input is wrong")]
 
 use std::fmt::Write as _;
 

@@ -4,6 +4,12 @@
 const hop = document.querySelector("form[data-hop]");
 if (hop) HTMLFormElement.prototype.submit.call(hop);
 
+// A logo that does not load gives way to the letter behind it.
+for (const logo of document.querySelectorAll("img[data-logo]")) {
+  if (logo.complete && !logo.naturalWidth) logo.remove();
+  else logo.addEventListener("error", () => logo.remove());
+}
+
 // A long list of providers: the select gives way to a search over buttons.
 const search = document.querySelector("[data-search]");
 if (search) {

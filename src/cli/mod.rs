@@ -8,6 +8,7 @@ pub mod client;
 pub mod dev;
 pub mod explain;
 pub mod healthcheck;
+pub mod import;
 pub mod plan;
 pub mod reach;
 pub mod schema;
@@ -81,6 +82,8 @@ pub enum Command {
     Schema,
     /// Things about clients: make a secret, print a start link.
     Client(client::ClientArgs),
+    /// Make a broker.toml from the configuration of Dex or a Keycloak realm.
+    Import(import::ImportArgs),
     /// Ask a running broker whether it is ready; for containers.
     Healthcheck(healthcheck::HealthcheckArgs),
 }

@@ -142,7 +142,7 @@ impl Parts {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::path::Path;
     use std::sync::Arc;

@@ -88,3 +88,37 @@ pub(super) fn tidy(path: &Path) -> PathBuf {
     }
     out
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disk_and_memory_find_the_same_files() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("a [b] *");
+        let names = ["b.toml", "a.toml", ".hidden.toml", "sub/c.toml", "..data/d.toml", "x.json"];
+        let mut memory = Memory::default();
+        for name in names {
+            let path = folder.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, name).unwrap();
+            memory.0.insert(path, name.as_bytes().to_vec());
+        }
+        std::fs::create_dir(folder.join("folder.toml")).unwrap();
+        for (pattern, expected) in [
+            ("*.toml", &["a.toml", "b.toml"][..]),
+            ("**/*.toml", &["a.toml", "b.toml", "sub/c.toml"]),
+            ("./*.json", &["x.json"]),
+            ("none/*", &[]),
+        ] {
+            let expected: Vec<PathBuf> = expected.iter().map(|name| folder.join(name)).collect();
+            let tidied = |found: Vec<PathBuf>| found.iter().map(|path| tidy(path)).collect::<Vec<_>>();
+            assert_eq!(tidied(Disk.glob(&folder, pattern).unwrap()), expected, "{pattern}");
+            assert_eq!(tidied(memory.glob(&folder, pattern).unwrap()), expected, "{pattern}");
+        }
+        assert_eq!(Disk.read(&folder.join("a.toml")).unwrap(), b"a.toml");
+        assert!(Disk.read(&folder).is_err() && Disk.glob(&folder, "a[").is_err());
+    }
+}

@@ -24,7 +24,7 @@ pub mod schema;
 pub mod secrets;
 pub mod server;
 mod shape;
-mod structure;
+pub(crate) mod structure;
 pub mod tests;
 mod tree;
 

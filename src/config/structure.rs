@@ -19,7 +19,7 @@ use super::shape::{Additional, PathKind, Shape};
 use super::tree::Span;
 
 /// Claims that a setting of the same name does not turn into a slip: OIDC Core §5.1 and the broker's own.
-const STANDARD_CLAIMS: &[&str] = &[
+pub(crate) const STANDARD_CLAIMS: &[&str] = &[
     "sub",
     "name",
     "given_name",

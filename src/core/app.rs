@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::claims::{app_claims, unmet};
+use super::claims::{OwnClaim, app_claims, unmet};
 use super::expression::Bindings;
 use super::policy::{ClientPolicy, Policy, ProviderPolicy};
 use super::reason::Reason;
@@ -184,15 +184,15 @@ fn app_bindings<'p>(
         bindings.set_object("user", &user);
     }
     if read("groups") {
-        bindings.set_list("groups", subject.groups);
+        bindings.set_strings("groups", subject.groups.iter().map(String::as_str));
     }
-    bindings.set_list("roles", subject.roles);
-    bindings.set_list("permissions", subject.permissions);
+    bindings.set_strings("roles", subject.roles.iter().map(String::as_str));
+    bindings.set_strings("permissions", subject.permissions.iter().map(String::as_str));
     bindings.set_text("provider", &provider.id);
     bindings.set_text("client", request.client);
-    bindings.set_list("scopes", scopes);
+    bindings.set_strings("scopes", scopes.iter().map(String::as_str));
     bindings.set_text("acr", request.acr.unwrap_or_default());
-    bindings.set_list("amr", request.amr);
+    bindings.set_strings("amr", request.amr.iter().map(String::as_str));
     bindings
 }
 
@@ -202,7 +202,7 @@ fn assemble(
     subject: &Subject<'_>,
     request: &AppRequest<'_>,
     scopes: Vec<String>,
-    own: Vec<(String, Option<Value>, super::trace::Source)>,
+    own: Vec<OwnClaim>,
     trace: &mut Trace,
 ) -> Release {
     let mut by_scope = Map::new();

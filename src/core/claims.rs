@@ -216,14 +216,14 @@ pub(super) fn user_variable(attributes: &Attributes) -> Map<String, Value> {
     user
 }
 
+/// One of an app's own claims: name, value (`None` where it is to be removed), and where it is written.
+pub(super) type OwnClaim = (String, Option<Value>, Source);
+
 /// Evaluates an app's own claims: name → value, `None` where the claim is to be removed.
 ///
 /// # Errors
 /// [`Reason::AppClaimFailed`] with the place of the rule that failed.
-pub(super) fn app_claims(
-    rules: &[ClaimRule],
-    bindings: &Bindings<'_>,
-) -> Result<Vec<(String, Option<Value>, Source)>, (Source, String)> {
+pub(super) fn app_claims(rules: &[ClaimRule], bindings: &Bindings<'_>) -> Result<Vec<OwnClaim>, (Source, String)> {
     rules
         .iter()
         .map(|rule| {

@@ -104,7 +104,7 @@ fn asserted(policy: &Policy, provider: &ProviderPolicy, role: &str) -> Option<Wa
 }
 
 fn by_rule(policy: &Policy, rule: &RoleRule, role: &str) -> Option<Way> {
-    let facts = rule.when.as_ref().map(|when| when.expression.facts()).unwrap_or_default();
+    let facts = rule.when.as_ref().map(|when| when.expression.facts().clone()).unwrap_or_default();
     let providers = providers_of(policy, rule, &facts);
     let mut names: Vec<Name> = Vec::new();
     for (list, name) in &facts.members {
@@ -177,7 +177,7 @@ fn sources(policy: &Policy, provider: &ProviderPolicy, list: &str, name: &str) -
     let same = |value: &str| value == name || folds && value.to_lowercase() == name.to_lowercase();
     let mut from = Vec::new();
     for alternative in &rule.alternatives {
-        let tables = alternative.facts().tables;
+        let tables = &alternative.facts().tables;
         let keys: Vec<&str> = tables
             .iter()
             .filter_map(|table| policy.engine.tables().get(table))

@@ -132,10 +132,10 @@ fn apply_rules(
         bindings.set_object("user", &user);
     }
     if read("groups") {
-        bindings.set_list("groups", facts.groups);
+        bindings.set_strings("groups", facts.groups.iter().map(String::as_str));
     }
     if read("roles") {
-        bindings.set_list("roles", asserted);
+        bindings.set_strings("roles", asserted.iter().map(String::as_str));
     }
     bindings.set_text("provider", &provider.id);
     for rule in &policy.role_rules {

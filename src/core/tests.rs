@@ -1,5 +1,5 @@
 //! The decision as a whole: what must hold for any document, and what a trace reads like.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

@@ -226,7 +226,10 @@ pub async fn authorize(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outco
 pub fn settle(cx: &Cx<'_>, to: &ReturnAddress, result: Result<Outcome, Stop>) -> Outcome {
     match result {
         Ok(outcome) => outcome,
-        Err(Stop::Page(error)) => Next::Error(error).into(),
+        Err(Stop::Page(error)) => {
+            let client = error.client.clone().or_else(|| Some(to.client.clone()));
+            Next::Error(PageError { client, ..error }).into()
+        }
         Err(Stop::App(error)) => Next::App(error_answer(cx, to, &error)).into(),
     }
 }
@@ -336,7 +339,7 @@ pub async fn refused(
         return Err(error.into());
     }
     let back = redirect_url(&error_answer(cx, &request.to, &error));
-    Err(PageError::refused(reason, Some(back)).into())
+    Err(PageError::refused(reason, provider, Some(back)).into())
 }
 
 /// The URL of an answer in the query, for links.

@@ -117,6 +117,7 @@ pub(super) fn upstream_stop(cx: &Cx<'_>, request: &AuthorizeRequest, provider: &
             let separator = if request.to.redirect_uri.contains('?') { '&' } else { '?' };
             let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&answer.fields).finish();
             let mut page = PageError::new(status, error.reason(), error.to_string());
+            page.provider = Some(provider.to_owned());
             page.back = Some(format!("{}{separator}{query}", request.to.redirect_uri));
             Stop::Page(page)
         }

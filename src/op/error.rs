@@ -109,18 +109,23 @@ pub struct PageError {
     pub detail: String,
     /// Where the person may go back to: a proven redirect URI with the error for the app.
     pub back: Option<String>,
+    /// Key of the client whose request this is, once it is proven.
+    pub client: Option<String>,
+    /// Id of the provider that was used.
+    pub provider: Option<String>,
 }
 
 impl PageError {
     /// An error page.
     pub fn new(status: u16, reason: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, reason, detail: detail.into(), back: None }
+        Self { status, reason, detail: detail.into(), back: None, client: None, provider: None }
     }
 
     /// The page of a refused decision.
     #[must_use]
-    pub fn refused(reason: Reason, back: Option<String>) -> Self {
-        Self { status: 403, reason: reason.code(), detail: format!("refused: {reason}"), back }
+    pub fn refused(reason: Reason, provider: &str, back: Option<String>) -> Self {
+        let page = Self::new(403, reason.code(), format!("refused: {reason}"));
+        Self { back, provider: Some(provider.to_owned()), ..page }
     }
 }
 

@@ -41,7 +41,7 @@ pub async fn live_token<'s>(cx: &'s Cx<'_>, token: &str) -> Result<Option<LiveTo
     let GrantView { grant, user, link, session } = view;
     let Some(client) = cx.snapshot.clients.get(&grant.client).filter(|client| client.enabled) else { return Ok(None) };
     let session_ended =
-        grant.session_id.is_some() && !session.as_ref().is_some_and(|session| cx.now < session.expires_at);
+        grant.session_id.is_some() && session.as_ref().is_none_or(|session| cx.now >= session.expires_at);
     if grant.revoked_at.is_some() || session_ended {
         return Ok(None);
     }

@@ -187,7 +187,9 @@ pub struct Person {
     pub links: Vec<Link>,
 }
 
-/// The operations, each one transaction. `now` is in seconds since the Unix epoch.
+/// The operations, each one transaction. `now` is in seconds since the Unix epoch. A write that was answered survives the
+/// end of the process, and a power cut too, but for logins, interactions, activity and sweeping: of those a power cut may
+/// take the last, and then nothing that was written after them is left either.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Answers when the store can be read and written (`/readyz`).

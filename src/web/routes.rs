@@ -272,8 +272,8 @@ impl Exchange<'_> {
             reason_code: failure.reason.to_owned(),
             trace_id: Some(self.cx.trace_id.clone()),
             detail: None,
-            client_name: None,
-            provider_name: None,
+            client_name: failure.client.as_deref().map(|key| self.client_name(key, None)),
+            provider_name: failure.provider.as_deref().map(|id| self.cx.snapshot.provider_name(id).to_owned()),
             back_uri: failure.back.as_deref().and_then(WebUri::parse),
         };
         let mut response = self.page(status, None, &view, &[]);

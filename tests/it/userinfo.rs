@@ -74,7 +74,7 @@ async fn the_policy_of_the_moment_speaks() {
     let (_, tokens) = app.sign_in("app", &alice()).await;
     app.reload(
         BASE,
-        &["[clients.app.claims]\ntier = \"'gold'\"\nemail = \"claims_that_are_absent\""]
+        ["[clients.app.claims]\ntier = \"'gold'\"\nemail = \"claims_that_are_absent\""]
             .map(|text| text.split("\nemail").next().unwrap())
             .as_slice(),
     );

@@ -75,10 +75,8 @@ fn input(context: &mut Context<'_>, at: &At<'_>, test: &MappingTest) {
         }
     }
     if test.client.is_none() {
-        for key in ["scopes"] {
-            if context.is_set(&at.key(key)) {
-                context.error(&at.key(key), format!("`{key}` has no effect without `client`"), "add client = \"...\"");
-            }
+        if test.scopes.is_some() {
+            context.warn(&scopes, "`scopes` has no effect without `client`", "add client = \"...\"");
         }
         let expect = at.key("expect");
         for key in ["claims", "id_token", "userinfo", "access_token", "absent"] {

@@ -15,7 +15,7 @@ mod references;
 mod secret_rules;
 mod server;
 mod tokens;
-mod urls;
+pub(crate) mod urls;
 mod users;
 
 use std::fmt::Display;
@@ -29,6 +29,7 @@ use super::structure::Broken;
 
 pub use expressions::{ExpressionPlace, ExpressionProblem};
 pub use references::BUILT_IN_SCOPES;
+pub(crate) use references::PROTOCOL_CLAIMS;
 pub use server::RESERVED_PATHS;
 pub use urls::{Listen, is_loopback};
 

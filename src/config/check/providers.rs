@@ -192,13 +192,13 @@ fn lifetimes(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
         }
         if !asks_cache && context.is_set(&on_refresh.key("max_stale")) {
             let message = "`max_stale` has no effect with unavailable = \"deny\"";
-            context.error(&on_refresh.key("max_stale"), message, "remove it");
+            context.warn(&on_refresh.key("max_stale"), message, "remove it");
         }
     } else {
         for key in ["max_age", "max_stale", "unavailable"] {
             if context.is_set(&on_refresh.key(key)) && !context.broken.within(&on_refresh.key("claims")) {
                 let message = format!("`{key}` has no effect unless claims = \"upstream\"");
-                context.error(&on_refresh.key(key), message, "add claims = \"upstream\", or remove it");
+                context.warn(&on_refresh.key(key), message, "add claims = \"upstream\", or remove it");
             }
         }
     }

@@ -29,7 +29,7 @@ const DEFAULT_ATTRIBUTES: &[&str] = &[
 ];
 
 /// Claims that the protocol or the broker sets, and nothing else may.
-pub(super) const PROTOCOL_CLAIMS: &[&str] = &[
+pub(crate) const PROTOCOL_CLAIMS: &[&str] = &[
     "iss",
     "sub",
     "aud",

@@ -273,7 +273,7 @@ fn providers() {
             "on_refresh = { claims = \"upstream\", max_age = \"2h\", max_stale = \"1h\" }",
             &["16:65 error `max_stale` (\"1h\") must be at least `max_age`"],
         ),
-        ("on_refresh = { max_age = \"2h\" }", &["16:26 error `max_age` has no effect unless claims"]),
+        ("on_refresh = { max_age = \"2h\" }", &["16:26 warning `max_age` has no effect unless claims"]),
         ("session = { max_lifetime = \"24h\" }", &["16:28 warning `max_lifetime` is \"1d\", but [session]"]),
         ("tenants = [\"x\"]", &["16:11 error `tenants` has no effect without preset = \"entra\""]),
         (

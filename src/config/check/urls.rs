@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 /// What a URL must be, where it is not.
-pub(super) type Expected = &'static str;
+pub(crate) type Expected = &'static str;
 
 /// Where plain http is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Http {
+pub(crate) enum Http {
     /// On loopback only.
     Loopback,
     /// Anywhere: the operator said so.
@@ -27,7 +27,7 @@ pub fn is_loopback(host: &Host<&str>) -> bool {
 }
 
 /// An absolute https URL (http on loopback or where it is allowed), without user info and fragment.
-pub(super) fn web_url(text: &str, http: Http) -> Result<Url, Expected> {
+pub(crate) fn web_url(text: &str, http: Http) -> Result<Url, Expected> {
     if !text.is_ascii() || text.contains(|c: char| c.is_ascii_control() || " \\<>\"{}|^`".contains(c)) {
         return Err("a URL of plain ASCII without spaces (international names in punycode)");
     }
@@ -54,7 +54,7 @@ pub(super) fn web_url(text: &str, http: Http) -> Result<Url, Expected> {
 }
 
 /// An issuer identifier (OIDC Discovery §3): no query, no fragment, no dot segments.
-pub(super) fn issuer(text: &str, http: Http) -> Result<Url, Expected> {
+pub(crate) fn issuer(text: &str, http: Http) -> Result<Url, Expected> {
     let url = web_url(text, http)?;
     if text.contains('?') {
         return Err("a URL without a query");
@@ -67,7 +67,7 @@ pub(super) fn issuer(text: &str, http: Http) -> Result<Url, Expected> {
 
 /// A redirect URI that is compared character for character (RFC 6749 §3.1.2, RFC 8252 §7). With `private_use`, a
 /// reverse-domain scheme of a native app is one too.
-pub(super) fn redirect_uri(text: &str, private_use: bool) -> Result<(), Expected> {
+pub(crate) fn redirect_uri(text: &str, private_use: bool) -> Result<(), Expected> {
     if text.contains('*') {
         return Err("one whole URI: wildcards are not supported, each URI is listed");
     }
@@ -107,7 +107,7 @@ fn has_dot_segments(text: &str) -> bool {
 }
 
 /// The path of an endpoint or callback: begins with `/`, plain, nothing that a proxy or browser would rewrite.
-pub(super) fn path(text: &str) -> Result<(), Expected> {
+pub(crate) fn path(text: &str) -> Result<(), Expected> {
     if !text.starts_with('/') || text.len() < 2 {
         return Err("a path that begins with `/`");
     }
@@ -173,7 +173,7 @@ impl Listen {
 }
 
 /// A mail domain.
-pub(super) fn domain(text: &str) -> Result<(), Expected> {
+pub(crate) fn domain(text: &str) -> Result<(), Expected> {
     const EXPECTED: Expected = "a domain such as \"corp.example\"";
     if text.contains(['@', '*', '/', ':', ' ']) || text.starts_with('.') || text.ends_with('.') {
         return Err(EXPECTED);
@@ -185,7 +185,7 @@ pub(super) fn domain(text: &str) -> Result<(), Expected> {
 }
 
 /// A network (`10.0.0.0/8`) or an address.
-pub(super) fn network(text: &str) -> Result<(), Expected> {
+pub(crate) fn network(text: &str) -> Result<(), Expected> {
     let valid = text.parse::<ipnet::IpNet>().is_ok() || text.parse::<IpAddr>().is_ok();
     if valid { Ok(()) } else { Err("a network such as \"10.0.0.0/8\" or an address") }
 }

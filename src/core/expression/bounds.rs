@@ -1,282 +1,143 @@
-//! What an expression may cost: length, nesting, iterations, sizes.
+//! What an expression may cost, and the budget that one evaluation spends.
 //!
-//! `cel` evaluates without a budget of its own. [`meter`] rewrites the parsed expression so that every loop element, and
-//! every value built inside a loop, passes through `@meter`, an identity function that charges the evaluation's budget.
+//! Owns the limits ([`Limit`]) and the accounting. It does not own who pays: [`super::meter`] rewrites expressions so that
+//! loops and copies pay, and [`super::functions`] pay for what they build, before they build it.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use cel::common::ast::{EntryExpr, Expr};
-use cel::common::value::CowVal;
+use cel::common::types::{CelBytes, CelList, CelMap, CelOptional, CelString};
+use cel::common::value::Val;
 use cel::{ExecutionError, IdedExpr};
 
-use super::Problem;
+use super::error::{self, ErrorKind, EvalError};
+use super::{Outcome, Problem};
 
-/// Longest expression, in bytes.
-const SOURCE_BYTES: usize = 8 * 1024;
-/// Deepest nesting of brackets, and of a parsed expression.
-const BRACKETS: usize = 32;
-const DEPTH: usize = 400;
-/// Most operators, selections and calls in a row: each nests the parsed expression one level deeper.
-const CHAIN: usize = 200;
-/// What one evaluation may spend: one unit an iteration, and one for every 16 bytes or items of a value built in a loop.
-const BUDGET: u64 = 200_000;
-/// Most nodes of a result; strings count one more for every 64 bytes.
-pub(super) const OUTPUT_NODES: usize = 20_000;
-
-/// The name of the metering function; no expression can name it.
-pub(super) const METER: &str = "@meter";
-
-/// A limit, for the documentation and the tests that hold it.
+/// The limits, as `docs/expressions.md` states them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit;
 
 impl Limit {
     /// Longest expression, in bytes.
-    pub const SOURCE_BYTES: usize = SOURCE_BYTES;
-    /// Units that one evaluation may spend.
-    pub const BUDGET: u64 = BUDGET;
+    pub const SOURCE_BYTES: usize = 8 * 1024;
+    /// Most brackets, operators, selections and calls inside one another.
+    pub const NESTING: usize = 250;
+    /// Deepest expression after its macros are expanded. One level takes 1.5 KiB of stack; worker threads have 2 MiB.
+    pub const DEPTH: usize = 400;
+    /// What one evaluation may spend: a unit is one value copied or visited by a loop, or 16 bytes of text.
+    pub const BUDGET: u64 = 250_000;
+    /// Most values of a result, nested ones included.
+    pub const RESULT_VALUES: usize = 20_000;
+    /// Most bytes of a result's text.
+    pub const RESULT_BYTES: usize = 512 * 1024;
+    /// Deepest nesting of a result, and of what an expression sees of its variables: what lies deeper is absent.
+    pub const VALUE_DEPTH: usize = 64;
+    /// Longest pattern that is not written literally, in bytes.
+    pub const PATTERN_BYTES: usize = 1024;
+    /// Longest text that `matches()` looks at, in bytes.
+    pub const MATCHED_BYTES: usize = 16 * 1024;
 }
+
+/// Bytes of text that cost one unit.
+pub(super) const UNIT_BYTES: usize = 16;
+/// Values that are only looked at, not copied, for one unit.
+pub(super) const SCANNED_PER_UNIT: u64 = 16;
 
 thread_local! {
     static SPENT: Cell<u64> = const { Cell::new(0) };
+    static OUTCOME: Cell<Option<Result<Outcome, EvalError>>> = const { Cell::new(None) };
 }
 
-/// Runs an evaluation with a fresh budget; a panic inside becomes an error.
-pub(super) fn metered(
+/// Runs an evaluation whose last step is [`finish`], with a fresh budget of which `spent` is gone already.
+///
+/// A panic inside `cel` is the last line of defence: none is known, and it becomes an error.
+pub(super) fn run(
+    spent: u64,
     evaluate: impl FnOnce() -> Result<cel::Value, ExecutionError>,
-) -> Result<cel::Value, ExecutionError> {
-    SPENT.with(|spent| spent.set(0));
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(evaluate))
-        .unwrap_or_else(|_| Err(ExecutionError::InternalError("the expression can't be evaluated".to_owned())));
-    if SPENT.with(Cell::get) > BUDGET { Err(too_costly()) } else { result }
+) -> Result<Outcome, EvalError> {
+    SPENT.set(spent);
+    OUTCOME.set(None);
+    let result = catch_unwind(AssertUnwindSafe(evaluate));
+    let outcome = OUTCOME.take();
+    // Even where `||` or `exists` absorbed the error: what was cut short proves nothing.
+    if SPENT.get() > Limit::BUDGET {
+        return Err(error::too_costly());
+    }
+    match result {
+        Ok(Ok(_)) => outcome.unwrap_or_else(|| Err(EvalError::new(ErrorKind::Failed, error::UNEVALUABLE))),
+        Ok(Err(ExecutionError::NoSuchKey(_))) => Ok(Outcome::Absent),
+        Ok(Err(error)) => Err(error::describe(&error)),
+        Err(_) => Err(EvalError::new(ErrorKind::Failed, error::UNEVALUABLE)),
+    }
 }
 
-fn too_costly() -> ExecutionError {
-    ExecutionError::InternalError("the expression costs too much with these values".to_owned())
+/// Leaves the result where [`run`] finds it: handing it through `cel::Value` would copy it first and bound it afterwards.
+pub(super) fn finish(outcome: Result<Outcome, EvalError>) {
+    OUTCOME.set(Some(outcome));
 }
 
-/// Charges `units`.
+/// Spends `units`.
+///
+/// # Errors
+/// When the budget is spent.
 pub(super) fn charge(units: u64) -> Result<(), ExecutionError> {
-    let total = SPENT.with(|spent| {
-        let total = spent.get().saturating_add(units);
-        spent.set(total);
-        total
-    });
-    if total > BUDGET { Err(too_costly()) } else { Ok(()) }
+    let total = SPENT.get().saturating_add(units);
+    SPENT.set(total);
+    if total > Limit::BUDGET { Err(error::limit(error::TOO_COSTLY)) } else { Ok(()) }
 }
 
-/// `@meter(x)`: `x`, charged.
-pub(super) fn meter_function<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let value = args.pop().ok_or_else(ExecutionError::missing_argument_or_target)?;
-    charge(1 + size(value.as_ref()) / 16)?;
-    Ok(value)
+/// The units of a text of `bytes`.
+pub(super) const fn text_units(bytes: usize) -> u64 {
+    1 + (bytes / UNIT_BYTES) as u64
 }
 
-fn size(value: &dyn cel::common::value::Val) -> u64 {
-    use cel::common::types::{CelList, CelString};
+/// The units of a value with everything in it; counting stops beyond the budget.
+///
+/// # Errors
+/// When the budget is spent already: `exists` and `all` go on after an error, and nothing must be long from then on.
+pub(super) fn size(value: &dyn Val) -> Result<u64, ExecutionError> {
+    charge(0)?;
+    let mut left = Limit::BUDGET + 1;
+    measure(value, &mut left);
+    Ok(Limit::BUDGET + 1 - left)
+}
+
+fn measure(value: &dyn Val, left: &mut u64) {
+    *left = left.saturating_sub(1);
     if let Some(text) = value.downcast_ref::<CelString>() {
-        text.inner().len() as u64
+        *left = left.saturating_sub((text.inner().len() / UNIT_BYTES) as u64);
     } else if let Some(list) = value.downcast_ref::<CelList>() {
-        list.inner().len() as u64
-    } else {
-        0
-    }
-}
-
-/// Refuses a text that is too long before it is parsed.
-pub(super) fn check_source(source: &str) -> Result<(), Vec<Problem>> {
-    if source.len() > SOURCE_BYTES {
-        return Err(vec![Problem {
-            offset: 0,
-            len: 1,
-            message: format!("an expression may have {SOURCE_BYTES} bytes, this one has {}", source.len()),
-            suggestion: None,
-        }]);
-    }
-    check_nesting(source)
-}
-
-/// Counts brackets and chained operators outside of string literals: the parser recurses over them.
-fn check_nesting(source: &str) -> Result<(), Vec<Problem>> {
-    let too_deep = |offset| {
-        let message = "the expression is nested too deeply or chained too long; split it".to_owned();
-        Err(vec![Problem { offset, len: 1, message, suggestion: None }])
-    };
-    let (mut depth, mut chain) = (0_usize, 0_usize);
-    let mut quote: Option<char> = None;
-    let mut escaped = false;
-    for (offset, c) in source.char_indices() {
-        if let Some(open) = quote {
-            if !escaped && c == open {
-                quote = None;
+        for item in list.inner() {
+            if *left == 0 {
+                return;
             }
-            escaped = !escaped && c == '\\';
-            continue;
+            measure(item.as_ref(), left);
         }
-        match c {
-            '"' | '\'' => quote = Some(c),
-            '(' | '[' | '{' => {
-                depth += 1;
-                chain += 1;
+    } else if let Some(map) = value.downcast_ref::<CelMap>() {
+        for (key, member) in map.inner() {
+            if *left == 0 {
+                return;
             }
-            ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            '+' | '-' | '*' | '/' | '%' | '.' | '!' | '?' | '<' | '>' | '=' => chain += 1,
-            ',' => chain = 0,
-            _ => {}
+            measure(key.inner(), left);
+            measure(member.as_ref(), left);
         }
-        if depth > BRACKETS || chain > CHAIN {
-            return too_deep(offset);
+    } else if let Some(optional) = value.downcast_ref::<CelOptional>() {
+        if let Some(inner) = optional.option() {
+            measure(inner, left);
         }
+    } else if let Some(bytes) = value.downcast_ref::<CelBytes>() {
+        *left = left.saturating_sub((bytes.inner().len() / UNIT_BYTES) as u64);
     }
-    Ok(())
 }
 
-/// Refuses an expression that is nested too deeply to be walked.
+/// Refuses an expression that is too deep to be evaluated on a worker thread's stack.
 pub(super) fn check_depth(expr: &IdedExpr, source: &str) -> Result<(), Vec<Problem>> {
     let mut pending = vec![(expr, 1_usize)];
     while let Some((node, depth)) = pending.pop() {
-        if depth > DEPTH {
-            return Err(vec![Problem {
-                offset: 0,
-                len: source.len().max(1),
-                message: format!("the expression is nested deeper than {DEPTH} levels; split it"),
-                suggestion: None,
-            }]);
+        if depth > Limit::DEPTH {
+            return Err(vec![Problem::whole(source, "the expression is nested too deeply; split it")]);
         }
-        children(&node.expr).into_iter().for_each(|child| pending.push((child, depth + 1)));
+        super::meter::children(&node.expr).into_iter().for_each(|child| pending.push((child, depth + 1)));
     }
     Ok(())
-}
-
-/// The direct sub-expressions.
-pub(super) fn children(expr: &Expr) -> Vec<&IdedExpr> {
-    match expr {
-        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
-        Expr::Comprehension(c) => {
-            vec![&c.iter_range, &c.accu_init, &c.loop_cond, &c.loop_step, &c.result]
-        }
-        Expr::List(list) => list.elements.iter().collect(),
-        Expr::Map(map) => entries(map.entries.iter().map(|entry| &entry.expr)),
-        Expr::Struct(strct) => entries(strct.entries.iter().map(|entry| &entry.expr)),
-        Expr::Select(select) => vec![&select.operand],
-        Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => Vec::new(),
-    }
-}
-
-fn entries<'a>(entries: impl Iterator<Item = &'a EntryExpr>) -> Vec<&'a IdedExpr> {
-    entries
-        .flat_map(|entry| match entry {
-            EntryExpr::StructField(field) => vec![&field.value],
-            EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
-        })
-        .collect()
-}
-
-/// Rewrites an expression so that its loops charge the budget.
-pub(super) fn meter(expr: &mut IdedExpr) {
-    rewrite(expr, false);
-}
-
-fn rewrite(node: &mut IdedExpr, in_loop: bool) {
-    match &mut node.expr {
-        Expr::Call(call) => {
-            if let Some(target) = &mut call.target {
-                rewrite(target, in_loop);
-            }
-            call.args.iter_mut().for_each(|arg| rewrite(arg, in_loop));
-            let accumulates = call
-                .args
-                .first()
-                .is_some_and(|first| matches!(&first.expr, Expr::Ident(name) if name.starts_with('@')));
-            if in_loop && !accumulates && builds(&call.func_name) {
-                wrap(node);
-            }
-        }
-        Expr::Comprehension(c) => {
-            rewrite(&mut c.iter_range, in_loop);
-            rewrite(&mut c.accu_init, true);
-            rewrite(&mut c.loop_cond, true);
-            rewrite(&mut c.loop_step, true);
-            rewrite(&mut c.result, in_loop);
-            // A literal condition marks the appending loops that `cel` runs in place, as long as it stays a literal.
-            if !matches!(c.loop_cond.expr, Expr::Literal(_)) {
-                wrap(&mut c.loop_cond);
-            }
-            wrap_step(&mut c.loop_step);
-        }
-        Expr::List(list) => list.elements.iter_mut().for_each(|element| rewrite(element, in_loop)),
-        Expr::Map(map) => map.entries.iter_mut().for_each(|entry| rewrite_entry(&mut entry.expr, in_loop)),
-        Expr::Struct(strct) => strct.entries.iter_mut().for_each(|entry| rewrite_entry(&mut entry.expr, in_loop)),
-        Expr::Select(select) => rewrite(&mut select.operand, in_loop),
-        Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => {}
-    }
-}
-
-fn rewrite_entry(entry: &mut EntryExpr, in_loop: bool) {
-    match entry {
-        EntryExpr::StructField(field) => rewrite(&mut field.value, in_loop),
-        EntryExpr::MapEntry(entry) => {
-            rewrite(&mut entry.key, in_loop);
-            rewrite(&mut entry.value, in_loop);
-        }
-    }
-}
-
-/// `map` and `filter` append `[x]` to the accumulator, `filter` behind a condition: the element and the condition are
-/// metered themselves there.
-fn wrap_step(step: &mut IdedExpr) {
-    let Expr::Call(call) = &mut step.expr else { return };
-    match call.func_name.as_str() {
-        "_?_:_" => {
-            if let [condition, then, ..] = call.args.as_mut_slice() {
-                wrap(condition);
-                wrap_step(then);
-            }
-        }
-        "_+_" => {
-            if let [_, appended] = call.args.as_mut_slice()
-                && let Expr::List(list) = &mut appended.expr
-            {
-                list.elements.iter_mut().for_each(wrap);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Functions whose result may be larger than what they were given.
-fn builds(function: &str) -> bool {
-    matches!(
-        function,
-        "_+_"
-            | "join"
-            | "replace"
-            | "split"
-            | "format"
-            | "prefix"
-            | "lookup"
-            | "flatten"
-            | "distinct"
-            | "sorted"
-            | "asList"
-            | "sha256"
-            | "lower"
-            | "upper"
-            | "lowerAscii"
-            | "upperAscii"
-            | "string"
-            | "intersects"
-            | "reverse"
-            | "@in"
-            | "_==_"
-            | "_!=_"
-            | "matches"
-            | "contains"
-    )
-}
-
-fn wrap(node: &mut IdedExpr) {
-    let inner = std::mem::take(node);
-    node.id = inner.id;
-    node.expr = Expr::Call(cel::common::ast::CallExpr { func_name: METER.to_owned(), target: None, args: vec![inner] });
 }

@@ -4,7 +4,7 @@ use cel::IdedExpr;
 use cel::common::ast::{Expr, LiteralValue};
 
 use super::Compiled;
-use super::bounds::children;
+use super::meter::children;
 
 /// What an expression tests for, as far as it shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,11 +20,16 @@ pub struct Facts {
 impl Compiled {
     /// What the expression tests for. A test that is negated is not among it.
     #[must_use]
-    pub fn facts(&self) -> Facts {
-        let mut facts = Facts::default();
-        walk(&self.0.expr, &mut Vec::new(), &mut facts);
-        facts
+    pub fn facts(&self) -> &Facts {
+        &self.0.facts
     }
+}
+
+/// Reads them off an expression as it was parsed.
+pub(super) fn of(expr: &IdedExpr) -> Facts {
+    let mut facts = Facts::default();
+    walk(expr, &mut Vec::new(), &mut facts);
+    facts
 }
 
 /// `loops` are the loop variables with the list that each goes through.
@@ -33,8 +38,7 @@ fn walk<'e>(node: &'e IdedExpr, loops: &mut Vec<(&'e str, String)>, facts: &mut 
         Expr::Call(call) if call.func_name == "!_" => return,
         Expr::Call(call) => call_facts(&call.func_name, &call.args, loops, facts),
         Expr::Comprehension(comprehension) => {
-            let range = unmetered(&comprehension.iter_range);
-            if let Some(list) = path(range) {
+            if let Some(list) = path(&comprehension.iter_range) {
                 loops.push((&comprehension.iter_var, list));
                 children(&node.expr).into_iter().for_each(|child| walk(child, loops, facts));
                 loops.pop();
@@ -49,7 +53,6 @@ fn walk<'e>(node: &'e IdedExpr, loops: &mut Vec<(&'e str, String)>, facts: &mut 
 fn call_facts(function: &str, args: &[IdedExpr], loops: &[(&str, String)], facts: &mut Facts) {
     match (function, args) {
         ("@in", [item, list]) => {
-            let (item, list) = (unmetered(item), unmetered(list));
             if let (Some(text), Some(list)) = (text(item), path(list)) {
                 facts.members.push((list, text.to_owned()));
             } else if let (Some(variable), Expr::List(list)) = (path(item), &list.expr) {
@@ -58,7 +61,6 @@ fn call_facts(function: &str, args: &[IdedExpr], loops: &[(&str, String)], facts
             }
         }
         ("_==_", [left, right]) => {
-            let (left, right) = (unmetered(left), unmetered(right));
             for (variable, literal) in [(left, right), (right, left)] {
                 let (Some(variable), Some(text)) = (path(variable), text(literal)) else { continue };
                 match loops.iter().rev().find(|(name, _)| *name == variable) {
@@ -72,17 +74,9 @@ fn call_facts(function: &str, args: &[IdedExpr], loops: &[(&str, String)], facts
     }
 }
 
-/// The expression inside of the metering.
-fn unmetered(node: &IdedExpr) -> &IdedExpr {
-    match &node.expr {
-        Expr::Call(call) if call.func_name == super::bounds::METER => call.args.first().map_or(node, unmetered),
-        _ => node,
-    }
-}
-
 /// `groups`, `user.groups`: a variable with the members selected from it.
 fn path(node: &IdedExpr) -> Option<String> {
-    match &unmetered(node).expr {
+    match &node.expr {
         Expr::Ident(name) => Some(name.clone()),
         Expr::Select(select) if !select.test => Some(format!("{}.{}", path(&select.operand)?, select.field)),
         _ => None,
@@ -90,7 +84,7 @@ fn path(node: &IdedExpr) -> Option<String> {
 }
 
 fn text(node: &IdedExpr) -> Option<&str> {
-    match &unmetered(node).expr {
+    match &node.expr {
         Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
         _ => None,
     }

@@ -1,26 +1,33 @@
-//! Expressions: the Common Expression Language in the dialect of `broker.toml`.
+//! Expressions: the Common Expression Language in the dialect of `broker.toml`, described in `docs/expressions.md`.
 //!
-//! Owns what an expression may name ([`Place`], [`names`]), our functions ([`functions`]), what an evaluation may cost
-//! ([`bounds`]), and how its result reads as present, absent or wrong. It does not own what an expression's value is
-//! used for. The language itself (syntax, operators, standard functions) is crate `cel`'s.
+//! Owns what an expression may name ([`Place`], [`names`]), how its text is read ([`syntax`]), our functions
+//! ([`functions`]), what an evaluation may cost ([`bounds`], [`meter`]), and how its result reads as present, absent or
+//! wrong ([`value`], [`error`]). It does not own what an expression's value is used for. The language itself (operators,
+//! macros, standard functions, evaluation) is crate `cel`'s.
 //!
-//! An [`Compiler`] serves one configuration generation: equal expressions are compiled once, tables are shared. An
-//! evaluation sees only its [`Bindings`]; there is no I/O and no clock.
+//! A [`Compiler`] serves one configuration generation: equal expressions are compiled once, functions, tables and regular
+//! expressions are shared. An evaluation sees only its [`Bindings`]; there is no I/O and no clock.
 
 mod bounds;
+mod error;
 mod facts;
 mod functions;
+mod lists;
+mod meter;
 mod names;
+mod syntax;
+mod texts;
 mod value;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use cel::{Context, ExecutionError, IdedExpr};
+use cel::{Context, IdedExpr};
 use serde_json::Value;
 
 pub use bounds::Limit;
+pub use error::{ErrorKind, EvalError};
 pub use facts::Facts;
 
 /// Lookup tables by id: what `lookup('id')` reads.
@@ -43,6 +50,8 @@ pub enum Place {
 }
 
 impl Place {
+    const ALL: [Self; 5] = [Self::Claims, Self::Allow, Self::When, Self::Certificate, Self::App];
+
     /// The variables that may be read here.
     #[must_use]
     pub const fn variables(self) -> &'static [&'static str] {
@@ -59,14 +68,20 @@ impl Place {
 /// What is wrong with an expression, and where in its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Offset in bytes from the start of the expression.
+    /// Offset in bytes from the start of the expression, at a character's start.
     pub offset: usize,
-    /// Length in bytes of what is wrong; at least 1.
+    /// Length in bytes of what is wrong; at least 1, also at the end of the text.
     pub len: usize,
     /// What is wrong.
     pub message: String,
-    /// The nearest name that exists.
+    /// The nearest name that exists, or what should stand there.
     pub suggestion: Option<String>,
+}
+
+impl Problem {
+    fn whole(source: &str, message: impl Into<String>) -> Self {
+        Self { offset: 0, len: source.len().max(1), message: message.into(), suggestion: None }
+    }
 }
 
 /// A checked expression, cheap to clone.
@@ -75,9 +90,14 @@ pub struct Compiled(Arc<Inner>);
 
 struct Inner {
     source: String,
+    /// The metered expression.
     expr: IdedExpr,
     /// Variables that it may read; a loop variable of the same name counts too.
     reads: Vec<&'static str>,
+    /// How often it looks at a value as a whole, outside of loops.
+    scans: u64,
+    /// What can be read off it.
+    facts: Facts,
 }
 
 impl fmt::Debug for Compiled {
@@ -90,13 +110,13 @@ impl fmt::Debug for Compiled {
 pub struct Compiler {
     engine: Arc<Engine>,
     tables: Arc<Tables>,
+    patterns: Arc<functions::Patterns>,
     seen: HashMap<(Place, String), Result<Compiled, Vec<Problem>>>,
 }
 
-/// What every evaluation of a generation shares: functions and tables.
+/// What every evaluation of a generation shares: functions, tables, regular expressions.
 pub struct Engine {
     context: Context<'static, 'static>,
-    env: Arc<cel::Env>,
     tables: Arc<Tables>,
 }
 
@@ -118,9 +138,9 @@ impl Compiler {
     /// A compiler whose expressions look up `tables`.
     #[must_use]
     pub fn new(tables: Tables) -> Self {
-        let tables = Arc::new(tables);
-        let engine = Arc::new(functions::engine(&tables));
-        Self { engine, tables, seen: HashMap::new() }
+        let (tables, patterns) = (Arc::new(tables), Arc::new(functions::Patterns::default()));
+        let engine = Arc::new(functions::engine(Arc::clone(&tables), Arc::clone(&patterns)));
+        Self { engine, tables, patterns, seen: HashMap::new() }
     }
 
     /// The shared part, needed to make [`Bindings`].
@@ -132,8 +152,8 @@ impl Compiler {
     /// Compiles an expression for a place, or returns the one compiled before.
     ///
     /// # Errors
-    /// Every syntax error, unknown function, unknown variable, wrong argument count, unknown table and invalid regular
-    /// expression literal, in branches never taken too.
+    /// The first syntax error; or every unknown function, unknown variable, wrong number of arguments, unknown table and
+    /// invalid regular expression, in branches never taken too.
     pub fn compile(&mut self, place: Place, source: &str) -> Result<Compiled, Vec<Problem>> {
         let key = (place, source.to_owned());
         if let Some(known) = self.seen.get(&key) {
@@ -145,51 +165,59 @@ impl Compiler {
     }
 
     fn compile_new(&self, place: Place, source: &str) -> Result<Compiled, Vec<Problem>> {
-        bounds::check_source(source)?;
-        let parser = self.engine.env.parser().enable_optional_syntax(true);
-        let (mut expr, info) =
-            parser.parse_with_source_info(source).map_err(|errors| names::syntax(source, &errors))?;
+        let mut expr = syntax::parse(source)?;
+        // Before anything recurses over it.
         bounds::check_depth(&expr, source)?;
-        let problems = names::check(place, &expr, source, &info, &self.tables);
+        let problems = names::check(place, &expr, source, &self.tables, &self.patterns);
         if !problems.is_empty() {
             return Err(problems);
         }
+        let facts = facts::of(&expr);
         let reads = names::reads(place, &expr);
-        bounds::meter(&mut expr);
-        Ok(Compiled(Arc::new(Inner { source: source.to_owned(), expr, reads })))
+        let scans = meter::rewrite(&mut expr);
+        bounds::check_depth(&expr, source)?;
+        Ok(Compiled(Arc::new(Inner { source: source.to_owned(), expr, reads, scans, facts })))
     }
 }
 
-/// The variables of one evaluation; built once, read by many expressions.
+/// The variables of one evaluation; converted once, read by many expressions.
 pub struct Bindings<'e> {
     context: Context<'e, 'static>,
+    units: u64,
 }
 
 impl<'e> Bindings<'e> {
     /// No variables yet.
     #[must_use]
     pub fn new(engine: &'e Engine) -> Self {
-        Self { context: engine.context.new_inner_scope() }
+        Self { context: engine.context.new_inner_scope(), units: 0 }
     }
 
-    /// Sets a variable. Object members that are null are absent, as `config.md` reads them.
+    /// Sets a variable. Members of objects that are null are absent.
     pub fn set(&mut self, name: &str, value: &Value) {
-        self.context.add_variable_from_value(name, value::from_json(value));
+        self.read(name, |reader| reader.value(value));
+    }
+
+    /// Sets a variable to an object. Members that are null are absent.
+    pub fn set_object(&mut self, name: &str, value: &serde_json::Map<String, Value>) {
+        self.read(name, |reader| reader.object(value));
     }
 
     /// Sets a variable to a string.
     pub fn set_text(&mut self, name: &str, value: &str) {
-        self.context.add_variable_from_value(name, cel::Value::String(Arc::new(value.to_owned())));
+        self.read(name, |reader| reader.text(value));
     }
 
     /// Sets a variable to a list of strings.
-    pub fn set_list(&mut self, name: &str, items: &[String]) {
-        self.context.add_variable_from_value(name, value::from_strings(items));
+    pub fn set_strings<'a>(&mut self, name: &str, items: impl IntoIterator<Item = &'a str>) {
+        self.read(name, |reader| reader.strings(items));
     }
 
-    /// Sets a variable to an object, without wrapping it in a [`Value`] first.
-    pub fn set_object(&mut self, name: &str, value: &serde_json::Map<String, Value>) {
-        self.context.add_variable_from_value(name, value::from_object(value));
+    fn read(&mut self, name: &str, read: impl FnOnce(&mut value::Reader) -> Box<dyn cel::common::value::Val>) {
+        let mut reader = value::Reader::default();
+        let value = read(&mut reader);
+        self.context.add_variable_as_val(name, value);
+        self.units = self.units.saturating_add(reader.units);
     }
 }
 
@@ -198,14 +226,9 @@ impl<'e> Bindings<'e> {
 pub enum Outcome {
     /// It has a value.
     Present(Value),
-    /// A key was not there, or the value is null.
+    /// A key was not there, or the value is null or an empty optional.
     Absent,
 }
-
-/// Why an expression has no result. The text never contains a value: values are personal data.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct EvalError(pub String);
 
 /// Why a condition did not hold, where it was neither true nor false.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -214,7 +237,7 @@ pub enum ConditionError {
     #[error("a key that it reads is absent")]
     Absent,
     /// The result is not a boolean.
-    #[error("the result is a {0}, not a boolean")]
+    #[error("the result is {0}, not a bool")]
     NotBoolean(&'static str),
     /// It failed.
     #[error(transparent)]
@@ -239,12 +262,9 @@ impl Compiled {
     /// # Errors
     /// A wrong type, an overload that does not exist, a failed function, or a limit.
     pub fn eval(&self, bindings: &Bindings<'_>) -> Result<Outcome, EvalError> {
-        let result = bounds::metered(|| cel::Value::resolve(&self.0.expr, &bindings.context));
-        match result {
-            Ok(value) => value::to_json(&value),
-            Err(ExecutionError::NoSuchKey(_)) => Ok(Outcome::Absent),
-            Err(error) => Err(EvalError(value::describe(&error))),
-        }
+        let Inner { expr, scans, .. } = &*self.0;
+        let looks = scans.saturating_mul(bindings.units) / bounds::SCANNED_PER_UNIT;
+        bounds::run(looks, || cel::Value::resolve(expr, &bindings.context))
     }
 
     /// Evaluates a condition.
@@ -263,7 +283,7 @@ impl Compiled {
 /// Evaluates alternatives: the first that is present counts. Returns it with its position.
 ///
 /// # Errors
-/// The first alternative that fails otherwise than by absence.
+/// The first alternative that fails otherwise than by absence, with its position.
 pub fn first_present(
     alternatives: &[Compiled],
     bindings: &Bindings<'_>,

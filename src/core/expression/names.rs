@@ -1,46 +1,57 @@
 //! What an expression may name: checked when the file is loaded, in branches never taken too.
+//!
+//! Owns the tables of functions, macros and types, and the walk over a parsed expression that holds every name in it
+//! against them. Where in the text a problem is, [`Positions`] knows; it is asked only when there is one.
 
 use std::collections::BTreeSet;
 
-use cel::common::ast::{Expr, LiteralValue, SourceInfo};
-use cel::{IdedExpr, ParseErrors};
+use cel::IdedExpr;
+use cel::common::ast::{CallExpr, Expr, LiteralValue};
 
-use super::bounds::children;
+use super::functions::Patterns;
+use super::meter::children;
+use super::syntax::Positions;
 use super::{Place, Problem, Tables};
 
-/// A function: name, whether it is called on a value (`x.f()`), and its least and most arguments (without that value).
+/// A function: how it is called, and its least and most arguments (without the value that it is called on).
 struct Function {
     name: &'static str,
-    on_value: bool,
+    /// `x.f()`.
+    method: bool,
+    /// `f(x)`.
     global: bool,
     args: (usize, usize),
 }
 
 const fn method(name: &'static str, least: usize, most: usize) -> Function {
-    Function { name, on_value: true, global: false, args: (least, most) }
+    Function { name, method: true, global: false, args: (least, most) }
 }
 
-const fn global(name: &'static str, least: usize, most: usize) -> Function {
-    Function { name, on_value: false, global: true, args: (least, most) }
+const fn global(name: &'static str) -> Function {
+    Function { name, method: false, global: true, args: (1, 1) }
+}
+
+const fn both(name: &'static str, args: usize) -> Function {
+    Function { name, method: true, global: true, args: (args, args) }
 }
 
 const FUNCTIONS: &[Function] = &[
-    // The standard library (CEL language definition, "Standard Definitions").
-    Function { name: "size", on_value: true, global: true, args: (0, 0) },
-    Function { name: "matches", on_value: true, global: true, args: (1, 1) },
+    // The standard library (CEL language definition, "List of Standard Definitions").
+    both("size", 0),
+    both("matches", 1),
     method("contains", 1, 1),
     method("startsWith", 1, 1),
     method("endsWith", 1, 1),
-    global("int", 1, 1),
-    global("uint", 1, 1),
-    global("double", 1, 1),
-    global("string", 1, 1),
-    global("bool", 1, 1),
-    global("bytes", 1, 1),
-    global("type", 1, 1),
-    global("dyn", 1, 1),
-    global("timestamp", 1, 1),
-    global("duration", 1, 1),
+    global("int"),
+    global("uint"),
+    global("double"),
+    global("string"),
+    global("bool"),
+    global("bytes"),
+    global("type"),
+    global("dyn"),
+    global("timestamp"),
+    global("duration"),
     method("getDate", 0, 1),
     method("getDayOfMonth", 0, 1),
     method("getDayOfWeek", 0, 1),
@@ -58,83 +69,102 @@ const FUNCTIONS: &[Function] = &[
     method("orValue", 1, 1),
     // The string extension.
     method("charAt", 1, 1),
+    method("format", 1, 1),
     method("indexOf", 1, 2),
-    method("lastIndexOf", 1, 2),
     method("join", 0, 1),
+    method("lastIndexOf", 1, 2),
     method("lowerAscii", 0, 0),
-    method("upperAscii", 0, 0),
     method("replace", 2, 3),
+    method("reverse", 0, 0),
     method("split", 1, 2),
     method("substring", 1, 2),
     method("trim", 0, 0),
-    method("format", 1, 1),
-    method("reverse", 0, 0),
+    method("upperAscii", 0, 0),
     // Ours.
-    method("lower", 0, 0),
-    method("upper", 0, 0),
-    method("before", 1, 1),
     method("after", 1, 1),
-    method("domain", 0, 0),
     method("asList", 0, 0),
-    method("prefix", 1, 1),
+    method("before", 1, 1),
     method("distinct", 0, 0),
-    method("sorted", 0, 0),
+    method("domain", 0, 0),
     method("flatten", 0, 0),
     method("intersects", 1, 1),
     method("lookup", 1, 1),
+    method("lower", 0, 0),
+    method("prefix", 1, 1),
     method("sha256", 0, 0),
+    method("sorted", 0, 0),
+    method("upper", 0, 0),
 ];
 
-/// Functions with a namespace.
+/// Functions with a namespace, and the number of their arguments.
 const QUALIFIED: &[(&str, &str, usize)] =
-    &[("optional", "of", 1), ("optional", "none", 0), ("optional", "ofNonZeroValue", 1), ("strings", "quote", 1)];
+    &[("optional", "none", 0), ("optional", "of", 1), ("optional", "ofNonZeroValue", 1), ("strings", "quote", 1)];
 
-/// Macros: parsed into loops and presence tests, but for slips in their arguments.
-const MACROS: &[&str] = &["has", "all", "exists", "exists_one", "map", "filter"];
+/// Macros, as they are written. The parser has expanded those that are written well.
+const MACROS: &[(&str, &str)] = &[
+    ("has", "has(claims.name)"),
+    ("all", "list.all(x, condition)"),
+    ("exists", "list.exists(x, condition)"),
+    ("exists_one", "list.exists_one(x, condition)"),
+    ("filter", "list.filter(x, condition)"),
+    ("map", "list.map(x, value)"),
+];
 
-/// Names of types, which may be compared with `type(x)`.
-const TYPES: &[&str] = &["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
+/// Names of types, to be compared with `type(x)`.
+const TYPES: &[&str] =
+    &["bool", "bytes", "double", "int", "list", "map", "null_type", "optional_type", "string", "type", "uint"];
+const QUALIFIED_TYPES: &[[&str; 3]] = &[["google", "protobuf", "Timestamp"], ["google", "protobuf", "Duration"]];
 
-/// Syntax errors as problems with byte offsets.
-pub(super) fn syntax(source: &str, errors: &ParseErrors) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = errors
-        .errors
-        .iter()
-        .map(|error| {
-            let (line, column) = error.pos;
-            let offset = offset_of(source, line, column);
-            Problem { offset, len: 1, message: tidy(&error.msg), suggestion: None }
+/// Where in the text a problem is.
+#[derive(Clone, Copy)]
+enum At {
+    /// At the node with this id.
+    Node(u64),
+    /// At the name of the function that the node with this id calls.
+    Callee(u64),
+    /// Within the quotes of the string that the node with this id is.
+    Text(u64),
+}
+
+struct Finding {
+    at: At,
+    message: String,
+    suggestion: Option<String>,
+}
+
+/// Every name that does not exist at this place, every wrong number of arguments, unknown table and invalid pattern.
+pub(super) fn check(place: Place, expr: &IdedExpr, source: &str, tables: &Tables, patterns: &Patterns) -> Vec<Problem> {
+    let mut checker = Checker { place, tables, patterns, scope: Vec::new(), findings: Vec::new() };
+    checker.walk(expr);
+    if checker.findings.is_empty() {
+        return Vec::new();
+    }
+    let positions = Positions::of(source);
+    let mut problems: Vec<Problem> = checker
+        .findings
+        .into_iter()
+        .map(|finding| {
+            let (offset, len) = match finding.at {
+                At::Node(id) => positions.node(id),
+                At::Callee(id) => positions.callee(id),
+                At::Text(id) => within_quotes(source, positions.node(id)),
+            };
+            Problem { offset, len, message: finding.message, suggestion: finding.suggestion }
         })
         .collect();
-    problems.dedup_by(|a, b| a.offset == b.offset);
-    problems.truncate(3);
+    let mut seen = BTreeSet::new();
+    problems.retain(|problem| seen.insert((problem.offset, problem.message.clone())));
+    problems.sort_by_key(|problem| problem.offset);
     problems
 }
 
-fn tidy(message: &str) -> String {
-    let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
-    let short = message.split(" expecting {").next().unwrap_or(message);
-    format!("this is no CEL: {short}")
-}
-
-/// Byte offset of a line (from 1) and column (in characters, from 1).
-fn offset_of(source: &str, line: isize, column: isize) -> usize {
-    let line = usize::try_from(line.max(1)).unwrap_or(1) - 1;
-    let column = usize::try_from(column.max(1)).unwrap_or(1) - 1;
-    let start: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
-    let rest = source.get(start..).unwrap_or("");
-    let within = rest.char_indices().nth(column).map_or(rest.len(), |(offset, _)| offset);
-    (start + within).min(source.len())
-}
-
-/// Every name that does not exist at this place.
-pub(super) fn check(place: Place, expr: &IdedExpr, source: &str, info: &SourceInfo, tables: &Tables) -> Vec<Problem> {
-    let mut checker = Checker { place, source, info, tables, scope: Vec::new(), problems: Vec::new() };
-    checker.walk(expr);
-    let mut seen = BTreeSet::new();
-    checker.problems.retain(|problem| seen.insert((problem.offset, problem.message.clone())));
-    checker.problems.sort_by_key(|problem| problem.offset);
-    checker.problems
+fn within_quotes(source: &str, (offset, len): (usize, usize)) -> (usize, usize) {
+    let literal = source.get(offset..offset + len).unwrap_or_default();
+    let text = literal.trim_start_matches(['r', 'R']).trim_matches(['\'', '"']);
+    match literal.find(text) {
+        Some(start) if !text.is_empty() => (offset + start, text.len()),
+        _ => (offset, len),
+    }
 }
 
 /// The variables of the place that an expression may read.
@@ -159,28 +189,30 @@ pub(super) fn reads(place: Place, expr: &IdedExpr) -> Vec<&'static str> {
 
 struct Checker<'a> {
     place: Place,
-    source: &'a str,
-    info: &'a SourceInfo,
     tables: &'a Tables,
+    patterns: &'a Patterns,
     /// Loop variables in scope, innermost last.
     scope: Vec<&'a str>,
-    problems: Vec<Problem>,
+    findings: Vec<Finding>,
 }
 
 impl<'a> Checker<'a> {
     fn walk(&mut self, node: &'a IdedExpr) {
         match &node.expr {
-            Expr::Ident(name) => self.variable(node, name),
+            Expr::Ident(name) => self.variable(node.id, name),
+            Expr::Select(_) if self.qualified_type(node) => {}
             Expr::Call(call) => {
-                if let Some((namespace, target)) = self.namespace(call.target.as_deref()) {
-                    self.qualified(node, namespace, &call.func_name, call.args.len(), target);
-                } else {
-                    self.function(node, &call.func_name, call.target.is_some(), &call.args);
-                    if let Some(target) = &call.target {
-                        self.walk(target);
+                match self.namespace(call) {
+                    Some(namespace) => self.qualified(node.id, namespace, call),
+                    None => {
+                        self.function(node.id, call);
+                        call.target.iter().for_each(|target| self.walk(target));
                     }
                 }
-                call.args.iter().for_each(|arg| self.walk(arg));
+                // The arguments of a macro that is not written well may name what it was to declare.
+                if !is_macro(&call.func_name) {
+                    call.args.iter().for_each(|arg| self.walk(arg));
+                }
             }
             Expr::Comprehension(c) => {
                 self.walk(&c.iter_range);
@@ -195,33 +227,10 @@ impl<'a> Checker<'a> {
                 self.scope.truncate(depth);
             }
             Expr::Struct(strct) => {
-                let name = strct.type_name.as_str();
-                self.report(node, name, format!("unknown type {name}: an object is written {{'key': value}}"), None);
+                let message = format!("unknown type {}; an object is written {{'key': value}}", strct.type_name);
+                self.report(At::Node(node.id), message, None);
             }
             other => children(other).into_iter().for_each(|child| self.walk(child)),
-        }
-    }
-
-    /// A target that is the name of a namespace and no variable.
-    fn namespace(&self, target: Option<&'a IdedExpr>) -> Option<(&'a str, &'a IdedExpr)> {
-        let node = target?;
-        let Expr::Ident(name) = &node.expr else { return None };
-        let known = QUALIFIED.iter().any(|(namespace, ..)| namespace == name);
-        (known && !self.known_variable(name)).then_some((name.as_str(), node))
-    }
-
-    fn qualified(&mut self, node: &IdedExpr, namespace: &str, name: &str, args: usize, _target: &IdedExpr) {
-        match QUALIFIED.iter().find(|(space, function, _)| *space == namespace && *function == name) {
-            Some((.., expected)) if *expected == args => {}
-            Some((.., expected)) => {
-                self.report(node, name, format!("{namespace}.{name}() takes {expected} arguments, not {args}"), None);
-            }
-            None => {
-                let known =
-                    QUALIFIED.iter().filter(|(space, ..)| *space == namespace).map(|(_, function, _)| *function);
-                let nearest = nearest(name, known);
-                self.report(node, name, format!("unknown function {namespace}.{name}()"), nearest);
-            }
         }
     }
 
@@ -229,91 +238,129 @@ impl<'a> Checker<'a> {
         self.scope.contains(&name) || self.place.variables().contains(&name)
     }
 
-    fn variable(&mut self, node: &IdedExpr, name: &str) {
-        if self.known_variable(name) || TYPES.contains(&name) || name.starts_with('@') {
+    fn variable(&mut self, id: u64, name: &str) {
+        if self.known_variable(name) || TYPES.contains(&name) {
             return;
         }
-        let known = self.scope.iter().copied().chain(self.place.variables().iter().copied());
-        let nearest = nearest(name, known.filter(|candidate| !candidate.starts_with('@')));
         let variables = self.place.variables().join(", ");
-        self.report(node, name, format!("unknown variable {name}; here there are {variables}"), nearest);
+        let elsewhere = Place::ALL.iter().any(|place| place.variables().contains(&name));
+        let message = if elsewhere {
+            format!("{name} can't be read here; here there is {variables}")
+        } else {
+            format!("unknown variable {name}; here there is {variables}")
+        };
+        let known = self.scope.iter().copied().filter(|known| !known.starts_with('@'));
+        let suggestion = nearest(name, known.chain(self.place.variables().iter().copied()));
+        self.report(At::Node(id), message, suggestion);
     }
 
-    fn function(&mut self, node: &IdedExpr, name: &str, on_value: bool, args: &[IdedExpr]) {
-        if name.starts_with('_') || name.starts_with('@') || name == "!_" || name == "-_" {
-            return;
-        }
-        if MACROS.contains(&name) {
-            self.report(node, name, format!("{name}() is not called like that; see its documentation"), None);
-            return;
-        }
-        let known = FUNCTIONS.iter().filter(|function| function.name == name);
-        let Some(function) = known.clone().find(|function| if on_value { function.on_value } else { function.global })
-        else {
-            if let Some(other) = known.into_iter().next() {
-                let usage = if other.on_value { format!("value.{name}()") } else { format!("{name}(value)") };
-                self.report(node, name, format!("{name}() is written {usage}"), Some(usage));
-            } else {
-                let nearest =
-                    nearest(name, FUNCTIONS.iter().map(|function| function.name).chain(MACROS.iter().copied()));
-                self.report(node, name, format!("unknown function {name}()"), nearest);
+    /// `google.protobuf.Timestamp` and its like.
+    fn qualified_type(&self, node: &IdedExpr) -> bool {
+        let Expr::Select(last) = &node.expr else { return false };
+        let Expr::Select(middle) = &last.operand.expr else { return false };
+        let Expr::Ident(first) = &middle.operand.expr else { return false };
+        !self.known_variable(first) && QUALIFIED_TYPES.contains(&[first.as_str(), &middle.field, &last.field])
+    }
+
+    /// The namespace that a call's target names, where it is no variable.
+    fn namespace(&self, call: &'a CallExpr) -> Option<&'a str> {
+        let Expr::Ident(name) = &call.target.as_deref()?.expr else { return None };
+        let known = QUALIFIED.iter().any(|(namespace, ..)| namespace == name);
+        (known && !self.known_variable(name)).then_some(name.as_str())
+    }
+
+    fn qualified(&mut self, id: u64, namespace: &str, call: &CallExpr) {
+        let (name, given) = (call.func_name.as_str(), call.args.len());
+        let mut known = QUALIFIED.iter().filter(|(space, ..)| *space == namespace);
+        match known.clone().find(|(_, function, _)| *function == name) {
+            Some((.., expected)) if *expected == given => {}
+            Some((.., expected)) => {
+                let message = format!("{namespace}.{name}() takes {}, not {given}", arguments(*expected, *expected));
+                self.report(At::Callee(id), message, None);
             }
+            None => {
+                let suggestion = nearest(name, known.by_ref().map(|(_, function, _)| *function));
+                self.report(At::Callee(id), format!("unknown function {namespace}.{name}()"), suggestion);
+            }
+        }
+    }
+
+    fn function(&mut self, id: u64, call: &'a CallExpr) {
+        let (name, on_value) = (call.func_name.as_str(), call.target.is_some());
+        if name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            return; // an operator
+        }
+        if let Some((_, usage)) = MACROS.iter().find(|(macro_name, _)| *macro_name == name) {
+            self.report(At::Callee(id), format!("{name}() is written {usage}"), None);
+            return;
+        }
+        let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) else {
+            let macros = MACROS.iter().map(|(name, _)| *name);
+            let suggestion = nearest(name, FUNCTIONS.iter().map(|function| function.name).chain(macros));
+            self.report(At::Callee(id), format!("unknown function {name}()"), suggestion);
             return;
         };
-        let given = if !on_value && function.on_value { args.len().saturating_sub(1) } else { args.len() };
-        if given < function.args.0 || given > function.args.1 {
-            let expected = match function.args {
-                (least, most) if least == most => least.to_string(),
-                (least, most) => format!("{least} to {most}"),
-            };
-            self.report(node, name, format!("{name}() takes {expected} arguments, not {given}"), None);
+        if if on_value { !function.method } else { !function.global } {
+            let usage = if function.method { format!("value.{name}()") } else { format!("{name}(value)") };
+            self.report(At::Callee(id), format!("{name}() is written {usage}"), None);
             return;
         }
-        self.literal_argument(node, name, args);
+        let (least, most) = function.args;
+        let shift = usize::from(!on_value && function.method);
+        if call.args.len() < least + shift || call.args.len() > most + shift {
+            let message = format!("{name}() takes {}, not {}", arguments(least + shift, most + shift), call.args.len());
+            self.report(At::Callee(id), message, None);
+            return;
+        }
+        self.literal_argument(name, call.args.last());
     }
 
     /// Literals that can be checked now: table names and regular expressions.
-    fn literal_argument(&mut self, node: &IdedExpr, name: &str, args: &[IdedExpr]) {
-        let Some(Expr::Literal(LiteralValue::String(text))) = args.last().map(|arg| &arg.expr) else { return };
-        let text: &str = text.inner();
+    fn literal_argument(&mut self, name: &str, argument: Option<&IdedExpr>) {
+        let Some(IdedExpr { id, expr: Expr::Literal(LiteralValue::String(text)) }) = argument else { return };
+        let text = text.inner();
         if name == "lookup" && !self.tables.contains_key(text) {
-            let nearest = nearest(text, self.tables.keys().map(String::as_str));
-            self.report(node, text, format!("there is no table {text:?}; declare [tables.{text}]"), nearest);
+            let suggestion = nearest(text, self.tables.keys().map(String::as_str));
+            self.report(At::Text(*id), format!("there is no table {text:?}; declare [tables.{text}]"), suggestion);
         }
         if name == "matches"
-            && let Err(error) = regex::Regex::new(text)
+            && let Err(reason) = self.patterns.add(text)
         {
-            let reason = error.to_string();
-            let reason = reason.lines().last().unwrap_or("invalid").trim().trim_start_matches("error: ").to_owned();
-            self.report(node, "matches", format!("this is no regular expression: {reason}"), None);
+            self.report(At::Text(*id), format!("this is no regular expression: {reason}"), None);
         }
     }
 
-    fn report(&mut self, node: &IdedExpr, name: &str, message: String, suggestion: Option<String>) {
-        let from = self
-            .info
-            .offset_for(node.id)
-            .map_or(0, |(start, _)| self.source.char_indices().nth(start as usize).map_or(0, |(offset, _)| offset));
-        let offset = find_name(self.source, name, from).or_else(|| find_name(self.source, name, 0)).unwrap_or(from);
-        self.problems.push(Problem { offset, len: name.len().max(1), message, suggestion });
+    fn report(&mut self, at: At, message: String, suggestion: Option<String>) {
+        self.findings.push(Finding { at, message, suggestion });
     }
 }
 
-/// The first place at or after `from` where `name` stands as a whole word.
-fn find_name(source: &str, name: &str, from: usize) -> Option<usize> {
-    let word = |c: char| c.is_alphanumeric() || c == '_';
-    source.get(from..)?.match_indices(name).map(|(offset, _)| from + offset).find(|offset| {
-        let before = source.get(..*offset).and_then(|text| text.chars().next_back());
-        let after = source.get(offset + name.len()..).and_then(|text| text.chars().next());
-        !before.is_some_and(word) && !after.is_some_and(word)
-    })
+fn is_macro(name: &str) -> bool {
+    MACROS.iter().any(|(known, _)| *known == name)
+}
+
+fn arguments(least: usize, most: usize) -> String {
+    match (least, most) {
+        (0, 0) => "no argument".to_owned(),
+        (1, 1) => "1 argument".to_owned(),
+        (least, most) if least == most => format!("{least} arguments"),
+        (least, most) => format!("{least} to {most} arguments"),
+    }
 }
 
 /// The nearest of `known`, where one is near enough to be meant.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let name = name.to_lowercase();
     known
-        .map(|candidate| (strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .map(|candidate| (strsim::damerau_levenshtein(&name, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance < candidate.len() && *distance <= candidate.len().div_ceil(4))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate.to_owned())
+}
+
+/// Every function and macro, for the test that holds the documentation against them.
+#[cfg(test)]
+pub(super) fn known() -> impl Iterator<Item = &'static str> {
+    let qualified = QUALIFIED.iter().map(|(_, name, _)| *name);
+    FUNCTIONS.iter().map(|function| function.name).chain(MACROS.iter().map(|(name, _)| *name)).chain(qualified)
 }

@@ -1,149 +1,209 @@
 //! Between JSON and CEL values, both ways, within bounds.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use cel::objects::{Key, Map};
-use cel::{ExecutionError, Value as Cel};
+use base64::Engine as _;
+use cel::common::types::{
+    CelBool, CelBytes, CelDouble, CelDuration, CelInt, CelList, CelMap, CelMapKey, CelNull, CelOptional, CelString,
+    CelTimestamp, CelUInt, Kind,
+};
+use cel::common::value::Val;
 use serde_json::{Map as Object, Value};
 
-use super::bounds::OUTPUT_NODES;
-use super::{EvalError, Outcome};
+use super::Outcome;
+use super::bounds::{Limit, UNIT_BYTES};
+use super::error::{ErrorKind, EvalError, a};
 
-/// A JSON value as CEL sees it; null members of objects are left out.
-pub(super) fn from_json(value: &Value) -> Cel {
-    match value {
-        Value::Null => Cel::Null,
-        Value::Bool(b) => Cel::Bool(*b),
-        Value::Number(n) => match (n.as_i64(), n.as_u64()) {
-            (Some(int), _) => Cel::Int(int),
-            (None, Some(uint)) => Cel::UInt(uint),
-            (None, None) => Cel::Float(n.as_f64().unwrap_or(f64::NAN)),
-        },
-        Value::String(s) => Cel::String(Arc::new(s.clone())),
-        Value::Array(items) => Cel::List(Arc::new(items.iter().map(from_json).collect())),
-        Value::Object(members) => from_object(members),
+type Boxed = Box<dyn Val>;
+
+/// Reads JSON as CEL sees it, and adds up its units: integers are `int` (`uint` beyond its range), other numbers `double`;
+/// null members of objects, and what lies deeper than [`Limit::VALUE_DEPTH`], are left out.
+#[derive(Default)]
+pub(super) struct Reader {
+    /// Units of everything read so far.
+    pub(super) units: u64,
+    depth: usize,
+}
+
+impl Reader {
+    pub(super) fn value(&mut self, value: &Value) -> Boxed {
+        self.units += 1;
+        match value {
+            Value::Null => Box::new(CelNull),
+            Value::Bool(b) => Box::new(CelBool::from(*b)),
+            Value::Number(n) => match (n.as_i64(), n.as_u64()) {
+                (Some(int), _) => Box::new(CelInt::from(int)),
+                (None, Some(uint)) => Box::new(CelUInt::from(uint)),
+                (None, None) => Box::new(CelDouble::from(n.as_f64().unwrap_or(f64::NAN))),
+            },
+            Value::String(text) => self.text(text),
+            Value::Array(items) => {
+                let items: Vec<Boxed> = self.nested(|reader| items.iter().map(|item| reader.value(item)).collect());
+                Box::new(CelList::from(items))
+            }
+            Value::Object(members) => self.object(members),
+        }
     }
-}
 
-/// A list of strings as CEL sees it.
-pub(super) fn from_strings(items: &[String]) -> Cel {
-    Cel::List(Arc::new(items.iter().map(|item| Cel::String(Arc::new(item.clone()))).collect()))
-}
+    pub(super) fn object(&mut self, members: &Object<String, Value>) -> Boxed {
+        let members: HashMap<CelMapKey<'static>, Boxed> = self.nested(|reader| {
+            let present = members.iter().filter(|(_, value)| !value.is_null());
+            present
+                .map(|(name, value)| {
+                    reader.units += (name.len() / UNIT_BYTES) as u64;
+                    (CelMapKey::String(CelString::from(name.clone())), reader.value(value))
+                })
+                .collect()
+        });
+        Box::new(CelMap::from(members))
+    }
 
-/// A JSON object as CEL sees it; null members are left out.
-pub(super) fn from_object(members: &Object<String, Value>) -> Cel {
-    let map: HashMap<Key, Cel> = members
-        .iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(key, value)| (Key::String(Arc::new(key.clone())), from_json(value)))
-        .collect();
-    Cel::Map(Map { map: Arc::new(map) })
+    pub(super) fn strings<'a>(&mut self, items: impl IntoIterator<Item = &'a str>) -> Boxed {
+        let items: Vec<Boxed> = items.into_iter().map(|item| self.text(item)).collect();
+        self.units += items.len() as u64;
+        Box::new(CelList::from(items))
+    }
+
+    pub(super) fn text(&mut self, text: &str) -> Boxed {
+        self.units += (text.len() / UNIT_BYTES) as u64;
+        Box::new(CelString::from(text.to_owned()))
+    }
+
+    fn nested<C: Default>(&mut self, read: impl FnOnce(&mut Self) -> C) -> C {
+        if self.depth >= Limit::VALUE_DEPTH {
+            return C::default();
+        }
+        self.depth += 1;
+        let read = read(self);
+        self.depth -= 1;
+        read
+    }
 }
 
 /// The result of an expression as JSON.
-pub(super) fn to_json(value: &Cel) -> Result<Outcome, EvalError> {
-    let mut budget = OUTPUT_NODES;
-    if let Cel::Opaque(opaque) = value
-        && let Ok(optional) = <&cel::objects::OptionalValue>::try_from(value)
-    {
-        let _ = opaque;
-        return optional.value().map_or(Ok(Outcome::Absent), to_json);
+///
+/// # Errors
+/// When it is larger than a result may be, or no JSON value.
+pub(super) fn to_outcome(value: &dyn Val) -> Result<Outcome, EvalError> {
+    if let Some(optional) = value.downcast_ref::<CelOptional>() {
+        return optional.option().map_or(Ok(Outcome::Absent), to_outcome);
     }
-    match convert(value, &mut budget)? {
-        Value::Null => Ok(Outcome::Absent),
-        json => Ok(Outcome::Present(json)),
-    }
-}
-
-fn convert(value: &Cel, budget: &mut usize) -> Result<Value, EvalError> {
-    let cost = match value {
-        Cel::String(s) => 1 + s.len() / 64,
-        _ => 1,
-    };
-    *budget = budget.checked_sub(cost).ok_or_else(|| EvalError("the result is too large".to_owned()))?;
-    Ok(match value {
-        Cel::Null => Value::Null,
-        Cel::Bool(b) => Value::Bool(*b),
-        Cel::Int(i) => Value::from(*i),
-        Cel::UInt(u) => Value::from(*u),
-        Cel::Float(f) => serde_json::Number::from_f64(*f)
-            .map(Value::Number)
-            .ok_or_else(|| EvalError("the result is not a finite number".to_owned()))?,
-        Cel::String(s) => Value::String(s.as_ref().clone()),
-        Cel::Timestamp(t) => Value::String(t.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)),
-        Cel::Duration(d) => Value::String(format!("{}s", d.num_seconds())),
-        Cel::List(items) => Value::Array(items.iter().map(|item| convert(item, budget)).collect::<Result<_, _>>()?),
-        Cel::Map(map) => {
-            let mut members: Vec<(String, Value)> = Vec::with_capacity(map.map.len());
-            for (key, value) in map.map.iter() {
-                members.push((key_text(key), convert(value, budget)?));
-            }
-            members.sort_by(|a, b| a.0.cmp(&b.0));
-            Value::Object(members.into_iter().collect())
-        }
-        Cel::Bytes(bytes) => {
-            use base64::Engine as _;
-            Value::String(base64::engine::general_purpose::STANDARD.encode(bytes.as_slice()))
-        }
-        Cel::Function(..) | Cel::Opaque(_) | Cel::Struct(_) => {
-            return Err(EvalError(format!("a {} is no claim value", value.type_of())));
-        }
+    let mut writer = Writer { values: Limit::RESULT_VALUES, bytes: Limit::RESULT_BYTES, depth: Limit::VALUE_DEPTH };
+    Ok(match writer.value(value)? {
+        Value::Null => Outcome::Absent,
+        json => Outcome::Present(json),
     })
 }
 
-fn key_text(key: &Key) -> String {
-    match key {
-        Key::Int(i) => i.to_string(),
-        Key::Uint(u) => u.to_string(),
-        Key::Bool(b) => b.to_string(),
-        Key::String(s) => s.as_ref().clone(),
+/// What is left of a result's bounds.
+struct Writer {
+    values: usize,
+    bytes: usize,
+    depth: usize,
+}
+
+fn too_large() -> EvalError {
+    EvalError::new(ErrorKind::Limit, "the result is too large")
+}
+
+impl Writer {
+    fn value(&mut self, value: &dyn Val) -> Result<Value, EvalError> {
+        self.values = self.values.checked_sub(1).ok_or_else(too_large)?;
+        if let Some(text) = value.downcast_ref::<CelString>() {
+            return self.text(text.inner()).map(Value::String);
+        }
+        let json = match value.get_type().kind() {
+            Kind::NullType => Some(Value::Null),
+            Kind::Boolean => value.downcast_ref::<CelBool>().map(|b| Value::Bool(*b.inner())),
+            Kind::Int => value.downcast_ref::<CelInt>().map(|i| Value::from(*i.inner())),
+            Kind::UInt => value.downcast_ref::<CelUInt>().map(|u| Value::from(*u.inner())),
+            Kind::Double => return finite(value),
+            Kind::List => return self.list(value),
+            Kind::Map => return self.object(value),
+            Kind::Timestamp => value
+                .downcast_ref::<CelTimestamp>()
+                .map(|t| Value::String(t.inner().to_utc().to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))),
+            Kind::Duration => value.downcast_ref::<CelDuration>().map(|d| Value::String(seconds(d.inner()))),
+            Kind::Bytes => match value.downcast_ref::<CelBytes>() {
+                Some(bytes) => {
+                    let text = base64::engine::general_purpose::STANDARD.encode(bytes.inner());
+                    return self.text(&text).map(Value::String);
+                }
+                None => None,
+            },
+            _ => None,
+        };
+        json.ok_or_else(|| {
+            EvalError::new(ErrorKind::WrongType, format!("{} is no claim value", a(value.get_type().name())))
+        })
+    }
+
+    fn text(&mut self, text: &str) -> Result<String, EvalError> {
+        self.bytes = self.bytes.checked_sub(text.len()).ok_or_else(too_large)?;
+        Ok(text.to_owned())
+    }
+
+    fn nested<T>(&mut self, write: impl FnOnce(&mut Self) -> Result<T, EvalError>) -> Result<T, EvalError> {
+        self.depth = self.depth.checked_sub(1).ok_or_else(too_large)?;
+        let written = write(self)?;
+        self.depth += 1;
+        Ok(written)
+    }
+
+    fn list(&mut self, value: &dyn Val) -> Result<Value, EvalError> {
+        let items = value.downcast_ref::<CelList>().map(CelList::inner).unwrap_or_default();
+        self.nested(|writer| items.iter().map(|item| writer.value(item.as_ref())).collect()).map(Value::Array)
+    }
+
+    /// Members are in the order of their names: CEL's objects have none.
+    fn object(&mut self, value: &dyn Val) -> Result<Value, EvalError> {
+        let Some(map) = value.downcast_ref::<CelMap>() else { return Ok(Value::Object(Object::new())) };
+        let mut members: Vec<(String, Value)> = self.nested(|writer| {
+            map.inner()
+                .iter()
+                .map(|(key, member)| Ok((writer.text(&key_text(key))?, writer.value(member.as_ref())?)))
+                .collect()
+        })?;
+        members.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(Value::Object(members.into_iter().collect()))
     }
 }
 
-/// The type of a JSON value, in the words of CEL.
+fn finite(value: &dyn Val) -> Result<Value, EvalError> {
+    value
+        .downcast_ref::<CelDouble>()
+        .and_then(|double| serde_json::Number::from_f64(*double.inner()))
+        .map(Value::Number)
+        .ok_or_else(|| EvalError::new(ErrorKind::Failed, "the result is not a finite number"))
+}
+
+/// A duration as CEL's `string()` and protobuf's JSON write it: `1.5s`.
+fn seconds(duration: &chrono::Duration) -> String {
+    let nanos = i128::from(duration.num_seconds()) * 1_000_000_000 + i128::from(duration.subsec_nanos());
+    let sign = if nanos < 0 { "-" } else { "" };
+    let (whole, fraction) = (nanos.unsigned_abs() / 1_000_000_000, nanos.unsigned_abs() % 1_000_000_000);
+    let fraction = if fraction == 0 { String::new() } else { format!(".{fraction:09}") };
+    format!("{sign}{whole}{}s", fraction.trim_end_matches('0'))
+}
+
+pub(super) fn key_text(key: &CelMapKey<'_>) -> String {
+    match key {
+        CelMapKey::Int(i) => i.inner().to_string(),
+        CelMapKey::UInt(u) => u.inner().to_string(),
+        CelMapKey::Bool(b) => b.inner().to_string(),
+        CelMapKey::String(s) => s.inner().to_owned(),
+    }
+}
+
+/// The type of a JSON value with its article, in the words of CEL.
 pub(super) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(n) if n.is_f64() => "double",
-        Value::Number(_) => "int",
-        Value::String(_) => "string",
-        Value::Array(_) => "list",
-        Value::Object(_) => "map",
-    }
-}
-
-/// An evaluation error in words that carry no value.
-pub(super) fn describe(error: &ExecutionError) -> String {
-    match error {
-        ExecutionError::NoSuchOverload(overload) => overload.to_string(),
-        ExecutionError::FunctionError { function, message } => format!("{function}(): {message}"),
-        ExecutionError::UnexpectedType { got, want } => format!("expected {want}, got {got}"),
-        ExecutionError::InvalidArgumentCount { expected, actual } => {
-            format!("expected {expected} arguments, got {actual}")
-        }
-        ExecutionError::UnsupportedTargetType { target } => format!("not supported on a {}", target.type_of()),
-        ExecutionError::NotSupportedAsMethod { method, target } => {
-            format!("{method}() is not supported on a {}", target.type_of())
-        }
-        ExecutionError::ValuesNotComparable(left, right) => {
-            format!("a {} can't be compared with a {}", left.type_of(), right.type_of())
-        }
-        ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
-            format!("{operator} is not supported between a {} and a {}", left.type_of(), right.type_of())
-        }
-        ExecutionError::UnsupportedIndex(index, target) => {
-            format!("a {} can't be indexed by a {}", target.type_of(), index.type_of())
-        }
-        ExecutionError::UnsupportedKeyType(key) => format!("a {} can't be a key", key.type_of()),
-        ExecutionError::IndexOutOfBounds(_) => "the index is out of bounds".to_owned(),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "division by zero".to_owned(),
-        ExecutionError::Overflow(operator, ..) => format!("overflow in {operator}"),
-        ExecutionError::UndeclaredReference(name) => format!("unknown name {name}"),
-        ExecutionError::DuplicateKey(_) => "a map literal has a key twice".to_owned(),
-        ExecutionError::InternalError(message) => message.clone(),
-        ExecutionError::MissingArgumentOrTarget => "an argument is missing".to_owned(),
-        _ => "the expression can't be evaluated with these values".to_owned(),
+        Value::Bool(_) => "a bool",
+        Value::Number(n) if n.is_f64() => "a double",
+        Value::Number(_) => "an int",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
 }

@@ -3,9 +3,12 @@
 //! Owns the schema, the statements, group commit and how rows are sealed. What each operation promises is said at
 //! [`Store`](super::Store); that they hold is shown by the conformance suite, `tests/store`.
 //!
-//! All writes go through one thread (`writer.rs`). Reads run on the caller's thread, on a connection of a small pool: a
-//! point read costs less than handing it to another thread would. Reads that may be long move to the blocking pool. A
-//! second process may open the same file, for commands that read or take access away.
+//! All writes go through one thread (`writer.rs`). An answered write survives a power cut, but for sign-ins under way, the
+//! time of last activity and sweeping: those survive the process, and a power cut may take the last of them.
+//!
+//! Reads run on the caller's thread, on a connection of a small pool: a point read takes less time than handing it to
+//! another thread would. Reads that may be long move to the blocking pool. A second process may open the same file, for
+//! commands that read or take access away.
 
 mod accounts;
 mod grants;
@@ -27,7 +30,7 @@ use super::{Result, StoreError};
 use crate::env::Random;
 pub use open::{Location, OpenError};
 use rows::{Reader, run};
-use writer::{Outcome, Writer};
+use writer::{Outcome, Survives, Writer};
 
 /// Idle connections kept for reading.
 const IDLE_READERS: usize = 8;
@@ -116,13 +119,24 @@ impl SqliteStore {
         self.decide(move |connection| operation(connection).map(Outcome::Keep)).await
     }
 
+    /// As [`Self::write`], for what belongs to a sign-in under way or to housekeeping: it survives the process, and a
+    /// power cut may take it together with all that came after, so that nothing ever comes back half.
+    async fn write_passing<T, F>(&self, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        let kept = move |connection: &Connection| operation(connection).map(Outcome::Keep);
+        self.writer.run(Survives::Restart, kept).await.map_err(|error| self.at_place(error))
+    }
+
     /// As [`Self::write`], for an operation that may undo its own writes.
     async fn decide<T, F>(&self, operation: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<Outcome<T>> + Send + 'static,
     {
-        self.writer.run(operation).await.map_err(|error| self.at_place(error))
+        self.writer.run(Survives::PowerCut, operation).await.map_err(|error| self.at_place(error))
     }
 
     /// Says in an error which store it is about.
@@ -167,7 +181,7 @@ impl SqliteStore {
         F: FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
     {
         let sealer = Arc::clone(&self.sealer);
-        self.write(move |connection| read(&Reader { connection, sealer: &sealer })).await
+        self.write_passing(move |connection| read(&Reader { connection, sealer: &sealer })).await
     }
 }
 

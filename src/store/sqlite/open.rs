@@ -170,8 +170,8 @@ pub(super) fn connect(location: &Location, writes: bool) -> Result<Connection, S
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(if writes { WRITE_WAIT } else { READ_WAIT })?;
     if writes {
-        // FULL: each commit waits until the log is on the disk, so an answered write survives a power cut, and so does
-        // its order. Checkpoints are made beside the writer, see `writer.rs`.
+        // FULL: a commit waits until the log is on the disk; `writer.rs` lowers it for what need not wait, and makes the
+        // checkpoints.
         connection.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;
              PRAGMA checkpoint_fullfsync = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;

@@ -55,11 +55,11 @@ impl Store for SqliteStore {
     async fn save_login(&self, login: Login) -> Result<()> {
         let data = seal_json(&self.sealer, columns::LOGIN, &login.state.0, &login.data)?;
         let row = (login.state.0, login.browser.0, data, login.expires_at);
-        self.write(move |connection| run(connection, sql::INSERT_LOGIN, row).map(drop)).await
+        self.write_passing(move |connection| run(connection, sql::INSERT_LOGIN, row).map(drop)).await
     }
 
     async fn take_login(&self, state: TokenHash, now: i64) -> Result<Option<Login>> {
-        let row = self.write(move |connection| waiting(connection, sql::TAKE_LOGIN, state)).await?;
+        let row = self.write_passing(move |connection| waiting(connection, sql::TAKE_LOGIN, state)).await?;
         let opened = self.open_waiting(columns::LOGIN, state, row, now)?;
         Ok(opened.map(|(browser, data, expires_at)| Login { state, browser, data, expires_at }))
     }
@@ -67,7 +67,7 @@ impl Store for SqliteStore {
     async fn save_interaction(&self, interaction: Interaction) -> Result<()> {
         let data = seal_json(&self.sealer, columns::INTERACTION, &interaction.id.0, &interaction.data)?;
         let row = (interaction.id.0, interaction.browser.0, data, interaction.expires_at);
-        self.write(move |connection| run(connection, sql::INSERT_INTERACTION, row).map(drop)).await
+        self.write_passing(move |connection| run(connection, sql::INSERT_INTERACTION, row).map(drop)).await
     }
 
     async fn interaction(&self, id: TokenHash, now: i64) -> Result<Option<Interaction>> {
@@ -76,7 +76,7 @@ impl Store for SqliteStore {
     }
 
     async fn take_interaction(&self, id: TokenHash, now: i64) -> Result<Option<Interaction>> {
-        let row = self.write(move |connection| waiting(connection, sql::TAKE_INTERACTION, id)).await?;
+        let row = self.write_passing(move |connection| waiting(connection, sql::TAKE_INTERACTION, id)).await?;
         self.open_interaction(id, row, now)
     }
 
@@ -120,7 +120,7 @@ impl Store for SqliteStore {
 
     async fn touch_session(&self, id: &str, now: i64) -> Result<()> {
         let id = id.to_owned();
-        self.write(move |connection| run(connection, sql::TOUCH_SESSION, (id, now)).map(drop)).await
+        self.write_passing(move |connection| run(connection, sql::TOUCH_SESSION, (id, now)).map(drop)).await
     }
 
     async fn end_session(&self, id: &str, now: i64) -> Result<Vec<AppSession>> {
@@ -282,7 +282,7 @@ impl Store for SqliteStore {
         let mut more = false;
         for sql in sql::SWEEPS {
             // One transaction for each kind, so that sign-ins are served in between.
-            let swept = self.write(move |connection| run(connection, sql, (now, limit))).await?;
+            let swept = self.write_passing(move |connection| run(connection, sql, (now, limit))).await?;
             more |= u32::try_from(swept).is_ok_and(|swept| swept >= limit) && limit > 0;
         }
         Ok(more)

@@ -32,8 +32,20 @@ pub(super) enum Outcome<T> {
     Undo(T),
 }
 
+/// What an answered write outlives. The log keeps the order: whatever is on the disk, all that was written before it is
+/// too. So what only survives a restart becomes as durable as the rest with the next write that waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Survives {
+    /// The end of the process, however it ends; a power cut may take it, with nothing later left behind.
+    Restart,
+    /// A power cut too: the answer waits for the disk.
+    PowerCut,
+}
+
 /// An operation whose answer waits for the commit.
 trait Job: Send {
+    /// What its writes are to outlive.
+    fn survives(&self) -> Survives;
     /// Runs it; `true` when its writes are to stay.
     fn run(&mut self, connection: &Connection) -> bool;
     /// Hands the answer over, once the fate of the transaction is known.
@@ -41,12 +53,17 @@ trait Job: Send {
 }
 
 struct Task<T, F> {
+    survives: Survives,
     operation: Option<F>,
     outcome: Option<Result<Outcome<T>>>,
     reply: oneshot::Sender<Result<T>>,
 }
 
 impl<T: Send, F: FnOnce(&Connection) -> Result<Outcome<T>> + Send> Job for Task<T, F> {
+    fn survives(&self) -> Survives {
+        self.survives
+    }
+
     fn run(&mut self, connection: &Connection) -> bool {
         self.outcome = self.operation.take().map(|operation| operation(connection));
         matches!(self.outcome, Some(Ok(Outcome::Keep(_))))
@@ -89,13 +106,13 @@ impl Writer {
     }
 
     /// Runs one operation in a transaction and returns when it is committed.
-    pub(super) async fn run<T, F>(&self, operation: F) -> Result<T>
+    pub(super) async fn run<T, F>(&self, survives: Survives, operation: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<Outcome<T>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Task { operation: Some(operation), outcome: None, reply });
+        let job = Box::new(Task { survives, operation: Some(operation), outcome: None, reply });
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         queue.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => StoreError::Unavailable("too many writes are waiting".to_owned()),
@@ -119,8 +136,9 @@ impl Drop for Writer {
 fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, checkpoints: Option<&Checkpoints>) {
     let mut batch = Vec::new();
     let mut since_checkpoint = 0;
+    let mut synced = Survives::PowerCut;
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
-        let committed = transact(connection, &mut batch);
+        let committed = sync_as_needed(connection, &batch, &mut synced).and_then(|()| transact(connection, &mut batch));
         if committed.is_err() && !connection.is_autocommit() {
             // Fails only where SQLite has rolled back by itself, which is just as well.
             drop(run(connection, "ROLLBACK", []));
@@ -133,6 +151,20 @@ fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, checkp
             since_checkpoint = checkpoints.after(connection, since_checkpoint);
         }
     }
+}
+
+/// Sets whether the next commit waits for the disk: it does when any operation of the batch asks for it.
+fn sync_as_needed(connection: &Connection, batch: &[Box<dyn Job>], synced: &mut Survives) -> Result<()> {
+    let all_pass = batch.iter().all(|job| job.survives() == Survives::Restart);
+    let needed = if all_pass { Survives::Restart } else { Survives::PowerCut };
+    if *synced != needed {
+        connection.execute_batch(match needed {
+            Survives::Restart => "PRAGMA synchronous = NORMAL",
+            Survives::PowerCut => "PRAGMA synchronous = FULL",
+        })?;
+        *synced = needed;
+    }
+    Ok(())
 }
 
 fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {

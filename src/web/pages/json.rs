@@ -20,10 +20,11 @@ fn write(out: &mut String, value: &Value, depth: usize) {
         Value::Object(members) if !members.is_empty() => {
             out.push('{');
             for (index, (name, member)) in members.iter().enumerate() {
-                next_line(out, index, depth);
+                next_line(out, depth);
                 span(out, "key", &Value::from(name.as_str()).to_string());
                 out.push_str(": ");
                 write(out, member, depth + 1);
+                comma(out, index, members.len());
                 if let Some(time) = readable_time(name, member) {
                     out.push_str("  ");
                     span(out, "note", &time);
@@ -34,8 +35,9 @@ fn write(out: &mut String, value: &Value, depth: usize) {
         Value::Array(items) if !items.is_empty() => {
             out.push('[');
             for (index, item) in items.iter().enumerate() {
-                next_line(out, index, depth);
+                next_line(out, depth);
                 write(out, item, depth + 1);
+                comma(out, index, items.len());
             }
             last_line(out, depth, ']');
         }
@@ -46,8 +48,14 @@ fn write(out: &mut String, value: &Value, depth: usize) {
     }
 }
 
-fn next_line(out: &mut String, index: usize, depth: usize) {
-    out.push_str(if index == 0 { "\n" } else { ",\n" });
+fn comma(out: &mut String, index: usize, count: usize) {
+    if index + 1 < count {
+        out.push(',');
+    }
+}
+
+fn next_line(out: &mut String, depth: usize) {
+    out.push('\n');
     out.push_str(&"  ".repeat(depth + 1));
 }
 
@@ -83,8 +91,8 @@ mod tests {
             "{\n  <span class=\"key\">&quot;&lt;k&gt;&quot;</span>: [\n    \
              <span class=\"string\">&quot;&lt;/script&gt;&quot;</span>,\n    \
              <span class=\"literal\">1</span>\n  ],\n  \
-             <span class=\"key\">&quot;exp&quot;</span>: <span class=\"literal\">0</span>  \
-             <span class=\"note\">1970-01-01 00:00:00 UTC</span>,\n  \
+             <span class=\"key\">&quot;exp&quot;</span>: <span class=\"literal\">0</span>,  \
+             <span class=\"note\">1970-01-01 00:00:00 UTC</span>\n  \
              <span class=\"key\">&quot;none&quot;</span>: <span class=\"literal\">{}</span>,\n  \
              <span class=\"key\">&quot;b&quot;</span>: <span class=\"literal\">true</span>\n}"
         );

@@ -72,7 +72,7 @@ impl Catalogue {
 
     /// The text as HTML, values escaped and in `<bdi>`. `None` for a text or a value that is not there.
     pub(super) fn html(&self, key: &str, values: &[(String, String)]) -> Option<String> {
-        self.fill(key, values, |out, text| escape(out, text), ("<bdi>", "</bdi>"))
+        self.fill(key, values, escape, ("<bdi>", "</bdi>"))
     }
 
     /// The text as plain text, to be escaped where it is put. `None` for a text or a value that is not there.

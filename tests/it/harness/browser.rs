@@ -83,6 +83,19 @@ impl Reply {
         assert!(body.get("access_token").is_none());
     }
 
+    /// What the browser makes of a page that only leads on: a redirect. Pages lead on where the content security policy
+    /// of the form before would not let a redirect pass.
+    fn onward(mut self) -> Self {
+        let refresh = regex::Regex::new(r#"<meta http-equiv="refresh" content="0;url=([^"]*)">"#).unwrap();
+        let text = String::from_utf8_lossy(&self.body).into_owned();
+        if let Some(found) = refresh.captures(&text).filter(|_| self.status == 200) {
+            let target = unescape(&found[1]);
+            self.status = StatusCode::SEE_OTHER;
+            self.headers.insert("location", target.parse().unwrap());
+        }
+        self
+    }
+
     /// `Set-Cookie` values.
     pub(crate) fn set_cookies(&self) -> Vec<String> {
         self.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap().to_owned()).collect()
@@ -204,7 +217,7 @@ impl Browser {
         let fields: Vec<(&str, &str)> =
             own.map(|(name, value)| (name.as_str(), value.as_str())).chain(values.iter().copied()).collect();
         let headers = [("origin", app.origin()), ("sec-fetch-site", "same-origin")];
-        let reply = self.send(app, Method::POST, &app.absolute(&form.action), Some(&fields), &headers).await;
+        let reply = self.send(app, Method::POST, &app.absolute(&form.action), Some(&fields), &headers).await.onward();
         match reply.header("location") {
             target if reply.status.is_redirection() && target.starts_with(app.origin()) => {
                 let target = target.to_owned();
