@@ -20,6 +20,7 @@ use super::Exit;
 use crate::config::check::urls::{Http, issuer as issuer_problem};
 use crate::config::files::Memory;
 use crate::config::load::Inputs;
+use crate::config::problem::Severity;
 use crate::generation::{Options, prepare};
 use toml_writer::{Counts, Document, Mark, Table};
 
@@ -128,7 +129,10 @@ fn problems(text: &str) -> Vec<String> {
     const NAME: &str = "broker.toml";
     let inputs = Inputs { main: PathBuf::from(NAME), ..Inputs::default() };
     match prepare(&inputs, &Memory::of([(NAME, text)]), Options { number: 1, without_secrets: true }) {
-        Ok(prepared) if prepared.problems.has_errors() => prepared.problems.iter().map(ToString::to_string).collect(),
+        Ok(prepared) if prepared.problems.has_errors() => {
+            let errors = prepared.problems.iter().filter(|problem| problem.severity == Severity::Error);
+            errors.map(ToString::to_string).collect()
+        }
         Ok(_) => Vec::new(),
         Err(error) => vec![error.to_string()],
     }
@@ -151,5 +155,5 @@ fn summary(document: &Document, to: Option<&Path>, problems: &[String], messages
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 mod tests;
