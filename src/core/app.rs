@@ -103,7 +103,7 @@ impl Subject<'_> {
 #[must_use]
 pub fn authentication(claims: &Map<String, Value>) -> (Option<String>, Vec<String>) {
     let acr = claims.get("acr").and_then(Value::as_str).map(str::to_owned);
-    let amr = claims.get("amr").and_then(|amr| super::policy::string_list(amr).ok());
+    let amr = claims.get("amr").and_then(|amr| super::policy::string_list(amr.clone()).ok());
     (acr, amr.unwrap_or_default())
 }
 
@@ -129,7 +129,7 @@ pub fn release(
         return Err(trace.refuse(Stage::Client, Some(source), Reason::ClientProviderNotAllowed, text));
     }
     let scopes = granted_scopes(policy, client, request.scopes, &mut trace);
-    let bindings = app_bindings(policy, provider, subject, request, &scopes);
+    let bindings = app_bindings(policy, client, provider, subject, request, &scopes);
     if let Some(require) = &client.require {
         match require.expression.holds(&bindings) {
             Ok(true) => trace.add(Stage::Client, Some(&require.source), "require holds"),
@@ -167,17 +167,25 @@ fn granted_scopes(policy: &Policy, client: &ClientPolicy, asked: &[String], trac
 
 fn app_bindings<'p>(
     policy: &'p Policy,
+    client: &ClientPolicy,
     provider: &ProviderPolicy,
     subject: &Subject<'_>,
     request: &AppRequest<'_>,
     scopes: &[String],
 ) -> Bindings<'p> {
-    let mut user = subject.profile.clone();
-    user.insert("username".to_owned(), subject.username.into());
-    user.insert("groups".to_owned(), subject.groups.to_vec().into());
+    let alternatives = client.claims.iter().flat_map(|rule| &rule.alternatives);
+    let expressions: Vec<_> = client.require.iter().map(|require| &require.expression).chain(alternatives).collect();
+    let read = |name: &str| expressions.iter().any(|expression| expression.reads(name));
     let mut bindings = Bindings::new(&policy.engine);
-    bindings.set_object("user", &user);
-    bindings.set_strings("groups", subject.groups.iter().map(String::as_str));
+    if read("user") {
+        let mut user = subject.profile.clone();
+        user.insert("username".to_owned(), subject.username.into());
+        user.insert("groups".to_owned(), subject.groups.to_vec().into());
+        bindings.set_object("user", &user);
+    }
+    if read("groups") {
+        bindings.set_strings("groups", subject.groups.iter().map(String::as_str));
+    }
     bindings.set_strings("roles", subject.roles.iter().map(String::as_str));
     bindings.set_strings("permissions", subject.permissions.iter().map(String::as_str));
     bindings.set_text("provider", &provider.id);

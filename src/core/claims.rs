@@ -146,7 +146,7 @@ fn place(
             attributes.username = Some(folded);
         }
         "groups" | "roles" => {
-            let mut list = match string_list(&value) {
+            let mut list = match string_list(value) {
                 Ok(list) => list,
                 Err(found) => {
                     let text = format!("{name} must be a string or a list of strings, but it is {found}");
@@ -184,7 +184,9 @@ fn admit(
     mut trace: Trace,
 ) -> Result<Trace, Refusal> {
     let Some(allow) = &provider.allow else { return Ok(trace) };
-    bindings.set_object("user", &user_variable(attributes));
+    if allow.expression.reads("user") {
+        bindings.set_object("user", &user_variable(attributes));
+    }
     bindings.set_text("provider", &provider.id);
     match allow.expression.holds(&bindings) {
         Ok(true) => {
@@ -232,7 +234,7 @@ pub(super) fn app_claims(rules: &[ClaimRule], bindings: &Bindings<'_>) -> Result
             };
             let value = match value {
                 Some(value) if matches!(rule.name.as_str(), "groups" | "roles") => {
-                    Some(string_list(&value).map_err(|found| failed(format!("it is {found}")))?.into())
+                    Some(string_list(value).map_err(|found| failed(format!("it is {found}")))?.into())
                 }
                 other => other,
             };
@@ -244,7 +246,8 @@ pub(super) fn app_claims(rules: &[ClaimRule], bindings: &Bindings<'_>) -> Result
 /// The items in order, each once; empty ones left out.
 pub(super) fn distinct(list: Vec<String>) -> Vec<String> {
     let mut seen = std::collections::HashSet::with_capacity(list.len());
-    list.into_iter().filter(|item| !item.is_empty() && seen.insert(item.clone())).collect()
+    let keep: Vec<bool> = list.iter().map(|item| !item.is_empty() && seen.insert(item.as_str())).collect();
+    list.into_iter().zip(keep).filter_map(|(item, keep)| keep.then_some(item)).collect()
 }
 
 fn described(value: &Value) -> &'static str {

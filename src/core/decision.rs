@@ -98,15 +98,12 @@ impl Mapped<'_> {
         let stored = account.existing.as_ref().map(|account| &account.profile);
         let profile = account::synchronised(provider, stored, &attributes.values);
         let mut groups = attributes.groups.clone();
-        if let Some(user) = policy.declared(&account.username) {
+        if let Some(user) = policy.declared(&account.username).filter(|user| !user.groups.is_empty()) {
             groups.extend(user.groups.iter().cloned());
+            groups = claims::distinct(groups);
         }
-        let groups = claims::distinct(groups);
-        let mut user = profile.clone();
-        user.insert("username".to_owned(), account.username.as_str().into());
-        user.insert("groups".to_owned(), groups.clone().into());
         let facts =
-            RoleFacts { user: &user, groups: &groups, asserted: &attributes.roles, username: &account.username };
+            RoleFacts { user: &profile, groups: &groups, asserted: &attributes.roles, username: &account.username };
         let granted = grant(policy, provider, &facts, &mut trace);
         let id = provider.id.clone();
         let mut decision =

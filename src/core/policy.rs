@@ -78,6 +78,69 @@ pub struct ProviderPolicy {
     pub sync: Option<BTreeSet<String>>,
 }
 
+/// The pattern of a role rule with `each`, against whole items.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    /// As written, without what makes it match whole items.
+    pub text: String,
+    regex: Regex,
+    /// What every item that matches begins with: most items of most users fall at this.
+    prefix: String,
+}
+
+impl Pattern {
+    /// # Errors
+    /// When the text is no regular expression.
+    pub fn new(text: &str) -> Result<Self, regex::Error> {
+        Ok(Self { text: text.to_owned(), regex: whole_value(text)?, prefix: literal_prefix(text) })
+    }
+
+    /// The named captures of an item that matches from its first to its last character.
+    #[must_use]
+    pub fn captures<'i>(&'i self, item: &'i str) -> Option<BTreeMap<&'i str, &'i str>> {
+        if !item.starts_with(&self.prefix) || !self.regex.is_match(item) {
+            return None;
+        }
+        let found = self.regex.captures(item)?;
+        let names = self.regex.capture_names().flatten();
+        Some(names.filter_map(|name| Some((name, found.name(name)?.as_str()))).collect())
+    }
+}
+
+/// The literal text that a pattern begins with, as far as that is plain to see; empty where it is not.
+fn literal_prefix(pattern: &str) -> String {
+    let text = pattern.strip_prefix('^').unwrap_or(pattern);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '/' | '@');
+    let end = text.find(|c| !plain(c)).unwrap_or(text.len());
+    let (literal, rest) = text.split_at(end);
+    // An alternation anywhere may offer another beginning; a quantifier is about the character before it.
+    if pattern.contains('|') && !alternates_only_in_groups(pattern) {
+        return String::new();
+    }
+    let mut literal = literal.to_owned();
+    if rest.starts_with(['?', '*', '{', '+']) {
+        literal.pop();
+    }
+    literal
+}
+
+fn alternates_only_in_groups(pattern: &str) -> bool {
+    let (mut depth, mut escaped) = (0_usize, false);
+    for c in pattern.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            // A bracket in a class can't be told from a group here: then nothing is assumed.
+            '[' if pattern.contains("[(") || pattern.contains("[)") => return false,
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            '|' if depth == 0 => return false,
+            _ => {}
+        }
+    }
+    true
+}
+
 /// A role rule.
 #[derive(Clone, Debug)]
 pub struct RoleRule {
@@ -88,7 +151,7 @@ pub struct RoleRule {
     /// Only for this provider.
     pub provider: Option<String>,
     /// The list it goes through, with the pattern for a whole item.
-    pub each: Option<(Each, Regex)>,
+    pub each: Option<(Each, Pattern)>,
     /// Roles to add, with placeholders.
     pub roles: Vec<String>,
 }
@@ -374,21 +437,17 @@ fn role_rules(build: &mut Build<'_>, config: &Config) -> Vec<RoleRule> {
         let path = format!("role_rules[{n}]");
         let each = rule.each.zip(rule.matches.as_deref()).and_then(|(each, pattern)| {
             // `check` reports a pattern that is none; such a rule must not match everything.
-            Some((each, whole_value(pattern).ok()?))
+            Some((each, Pattern::new(pattern).ok()?))
         });
         RoleRule {
             source: build.source(&path),
             when: build.condition(Place::When, &format!("{path}.when"), rule.when.as_ref()),
             provider: rule.provider.clone(),
+            roles: if rule.matches.is_some() && each.is_none() { Vec::new() } else { rule.roles.clone() },
             each,
-            roles: if rule.matches.is_some() && each_is_missing(rule) { Vec::new() } else { rule.roles.clone() },
         }
     });
     rules.collect()
-}
-
-fn each_is_missing(rule: &crate::config::policy::RoleRule) -> bool {
-    rule.each.is_none() || rule.matches.as_deref().is_some_and(|pattern| whole_value(pattern).is_err())
 }
 
 /// A pattern that must match a value from its first to its last character.
@@ -499,12 +558,15 @@ fn reserved(build: &Build<'_>, config: &Config) -> Vec<(String, Source)> {
 ///
 /// # Errors
 /// When it is neither, with the type that it is.
-pub fn string_list(value: &Value) -> Result<Vec<String>, &'static str> {
+pub fn string_list(value: Value) -> Result<Vec<String>, &'static str> {
     match value {
-        Value::String(one) => Ok(vec![one.clone()]),
+        Value::String(one) => Ok(vec![one]),
         Value::Array(items) => items
-            .iter()
-            .map(|item| item.as_str().map(str::to_owned).ok_or("a list with something other than strings"))
+            .into_iter()
+            .map(|item| match item {
+                Value::String(text) => Ok(text),
+                _ => Err("a list with something other than strings"),
+            })
             .collect(),
         Value::Object(_) => Err("an object"),
         Value::Bool(_) => Err("a boolean"),

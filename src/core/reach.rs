@@ -11,7 +11,7 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::expression::Facts;
-use super::policy::{Policy, ProviderPolicy, RoleRule};
+use super::policy::{Pattern, Policy, ProviderPolicy, RoleRule};
 use crate::config::policy::{DefaultRolesWhen, Each, IgnoreCase};
 
 /// Everything that can lead to a role.
@@ -204,13 +204,12 @@ enum Family {
 }
 
 /// The names for which `template` can give `role`; `None` when none can.
-fn family(rule: &RoleRule, pattern: &Regex, template: &str, role: &str) -> Option<Family> {
+fn family(rule: &RoleRule, pattern: &Pattern, template: &str, role: &str) -> Option<Family> {
     let captures = template_regex(template)?.captures(role).map(|found| {
         let names = placeholders(template);
         names.iter().filter_map(|name| Some((*name, found.name(name)?.as_str()))).collect::<BTreeMap<_, _>>()
     })?;
-    let whole = pattern.as_str().strip_prefix(r"\A(?:").and_then(|text| text.strip_suffix(r")\z"))?;
-    let narrowed = narrow(whole, &captures)?;
+    let narrowed = narrow(&pattern.text, &captures)?;
     let bare = narrowed.strip_prefix('^').unwrap_or(&narrowed);
     let bare = bare.strip_suffix('$').unwrap_or(bare);
     let name = unescape(bare);

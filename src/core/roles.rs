@@ -4,11 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::expression::Bindings;
-use super::policy::{Policy, ProviderPolicy, RoleRule};
+use super::policy::{Pattern, Policy, ProviderPolicy, RoleRule};
 use super::trace::{Source, Stage, Trace};
 use crate::config::policy::{DefaultRolesWhen, Each, IgnoreCase};
 
@@ -25,7 +24,7 @@ pub struct Granted {
 
 /// What the rules read.
 pub struct RoleFacts<'a> {
-    /// The `user` variable.
+    /// The stored attributes, of which the `user` variable is made.
     pub user: &'a Map<String, Value>,
     /// Upstream and local groups.
     pub groups: &'a [String],
@@ -123,9 +122,21 @@ fn apply_rules(
         return;
     }
     let mut bindings = Bindings::new(&policy.engine);
-    bindings.set_object("user", facts.user);
-    bindings.set_strings("groups", facts.groups.iter().map(String::as_str));
-    bindings.set_strings("roles", asserted.iter().map(String::as_str));
+    let read = |name: &str| {
+        policy.role_rules.iter().filter_map(|rule| rule.when.as_ref()).any(|when| when.expression.reads(name))
+    };
+    if read("user") {
+        let mut user = facts.user.clone();
+        user.insert("username".to_owned(), facts.username.into());
+        user.insert("groups".to_owned(), facts.groups.to_vec().into());
+        bindings.set_object("user", &user);
+    }
+    if read("groups") {
+        bindings.set_strings("groups", facts.groups.iter().map(String::as_str));
+    }
+    if read("roles") {
+        bindings.set_strings("roles", asserted.iter().map(String::as_str));
+    }
     bindings.set_text("provider", &provider.id);
     for rule in &policy.role_rules {
         if rule.provider.as_ref().is_some_and(|only| *only != provider.id) {
@@ -164,10 +175,8 @@ pub fn made(rule: &RoleRule, item: &str) -> Vec<String> {
     rule.each.as_ref().map(|(_, pattern)| from_item(rule, pattern, item)).unwrap_or_default()
 }
 
-fn from_item(rule: &RoleRule, pattern: &Regex, item: &str) -> Vec<String> {
-    let Some(captures) = pattern.captures(item) else { return Vec::new() };
-    let named: BTreeMap<&str, &str> =
-        pattern.capture_names().flatten().filter_map(|name| Some((name, captures.name(name)?.as_str()))).collect();
+fn from_item(rule: &RoleRule, pattern: &Pattern, item: &str) -> Vec<String> {
+    let Some(named) = pattern.captures(item) else { return Vec::new() };
     rule.roles.iter().filter_map(|template| fill(template, &named)).collect()
 }
 

@@ -264,6 +264,63 @@ fn users_declared_by_name_may_enter_where_no_others_are_made() {
 }
 
 #[test]
+fn the_quick_look_at_a_name_never_changes_what_a_pattern_matches() {
+    use super::policy::{Pattern, whole_value};
+    let patterns = [
+        "^app-(?<a>[a-z]+)$",
+        "app-?(?<a>[a-z]*)",
+        "team|app-x",
+        "^team|app-x$",
+        "(team|app)-(?<a>x)",
+        "app-(?<a>x|y)",
+        "ab*c",
+        "ab{0}c",
+        "ab+c",
+        "(?i)APP-X",
+        "a\\.b",
+        "[(]x|y",
+        "(?x) app-x",
+        "",
+        "é(?<a>.)",
+        "^^app-x",
+        "app-x$",
+        "a/b:c@d_e-(?<a>.*)",
+        "x\\|y|z",
+    ];
+    let items = [
+        "app-x",
+        "app-y",
+        "app",
+        "app-",
+        "team",
+        "team-x",
+        "ac",
+        "abc",
+        "abbc",
+        "c",
+        "APP-X",
+        "a.b",
+        "axb",
+        "(x",
+        "y",
+        "",
+        "éa",
+        "é",
+        "a/b:c@d_e-f",
+        "x|y",
+        "z",
+        "xapp-x",
+        "app-xx",
+    ];
+    for pattern in patterns {
+        let (quick, whole) = (Pattern::new(pattern).unwrap(), whole_value(pattern).unwrap());
+        for item in items {
+            assert_eq!(quick.captures(item).is_some(), whole.is_match(item), "{pattern} {item}");
+        }
+    }
+}
+
+#[test]
 fn ten_thousand_people_are_replayed_in_two_seconds() {
     use super::plan::{Known, KnownLink, Side, Subjects, plan};
     let (old_config, old) = compiled(FILE);

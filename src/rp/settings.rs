@@ -241,7 +241,10 @@ impl Reader<'_> {
             return Err(self.error("client_key", "private_key_jwt is not built yet; use a client_secret"));
         }
         match self.provider.token_endpoint_auth_method {
-            Some(AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost) if secrets.is_empty() => {
+            // A declared secret may be left unread, as in a pull request.
+            Some(AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost)
+                if secrets.is_empty() && self.provider.client_secret.is_none() =>
+            {
                 Err(self.error(key, "needs a client_secret"))
             }
             Some(AuthMethod::None) if !secrets.is_empty() => {
@@ -262,7 +265,7 @@ impl Reader<'_> {
         let Some(name) = &self.provider.id_token_signed_response_alg else { return Ok(None) };
         let algorithm = Algorithm::from_name(name)
             .ok_or_else(|| self.error(key, format!("must be one of {}, or HS256", Algorithm::names())))?;
-        if algorithm == Algorithm::HS256 && secrets.is_empty() {
+        if algorithm == Algorithm::HS256 && secrets.is_empty() && self.provider.client_secret.is_none() {
             return Err(self.error(key, "is HS256, which needs a client_secret"));
         }
         Ok(Some(algorithm))

@@ -245,14 +245,14 @@ async fn providers_may_create_no_users() {
 async fn a_disabled_user_is_out_at_once() {
     let app = TestApp::base().await;
     let (mut browser, tokens) = app.sign_in("app", &alice()).await;
-    app.reload(BASE, &["users.alice.enabled = false"]);
+    app.reload(BASE, &["users.alice.enabled = false"]).await;
     browser.open(&app, &Authorize::of("app").url(&app)).await.assert_error_page(403, "user_disabled");
     app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
     app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
     attempt(&app, "staff", &alice()).await.assert_error_page(403, "user_disabled");
 
     // By command: sessions and grants end, and do not come back.
-    app.reload(BASE, &[]);
+    app.reload(BASE, &[]).await;
     let (mut browser, tokens) = app.sign_in("app", &alice()).await;
     let person = app.broker.store.user("alice").await.unwrap().unwrap();
     app.broker.store.set_user_disabled(&person.user.id, true, app.now()).await.unwrap();
@@ -286,4 +286,22 @@ async fn parallel_first_sign_ins_of_one_person_make_one_account() {
     let mut subjects = tasks.join_all().await;
     subjects.dedup();
     assert_eq!(subjects.len(), 1);
+}
+
+#[tokio::test]
+async fn a_declared_address_links_a_verified_boolean_at_its_provider_only() {
+    let users =
+        "[users.carol]\nlinks = [{ provider = \"staff\", email = \"alice@corp.example\" }]\nsub = \"legacy-1\"\n";
+    let app = TestApp::with(&format!("{WITH_PARTNER}{users}")).await;
+    for unproven in [json!(false), json!("true"), Value::Null] {
+        let person = with(alice(), json!({ "sub": unproven.to_string(), "email_verified": unproven }));
+        let person = with(person, json!({ "preferred_username": format!("x{unproven}").replace('"', "") }));
+        assert_ne!(claims(&app, "staff", &person).await["sub"], "legacy-1");
+    }
+    let elsewhere = with(alice(), json!({ "preferred_username": "elsewhere" }));
+    assert_ne!(claims(&app, "partner", &elsewhere).await["sub"], "legacy-1");
+    assert_eq!(claims(&app, "staff", &alice()).await["sub"], "legacy-1");
+    // From then on the link is by subject: the address may change hands.
+    let moved = with(alice(), json!({ "email": "new@corp.example" }));
+    assert_eq!(claims(&app, "staff", &moved).await["sub"], "legacy-1");
 }

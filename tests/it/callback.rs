@@ -342,21 +342,21 @@ async fn d38_a_provider_that_goes_while_the_user_is_there_admits_nobody() {
     };
     let mut browser = Browser::new();
     let callback = away(&mut browser).await;
-    app.reload(BASE, &[WITH_PARTNER, "providers.staff.enabled = false"]);
+    app.reload(BASE, &[WITH_PARTNER, "providers.staff.enabled = false"]).await;
     browser.open(&app, &callback).await.assert_error_page(403, "provider_removed");
     assert_eq!(app.idp().count("token"), 0);
     assert!(browser.session().is_none());
 
-    app.reload(BASE, &[WITH_PARTNER]);
+    app.reload(BASE, &[WITH_PARTNER]).await;
     let callback = away(&mut browser).await;
     let pointed_elsewhere = format!("providers.staff.issuer = \"{PARTNER}\"\n[providers.partner]\nenabled = false\n");
-    app.reload(BASE, &[WITH_PARTNER, &pointed_elsewhere]);
+    app.reload(BASE, &[WITH_PARTNER, &pointed_elsewhere]).await;
     browser.open(&app, &callback).await.assert_error_page(403, "provider_removed");
 
-    app.reload(BASE, &[WITH_PARTNER]);
+    app.reload(BASE, &[WITH_PARTNER]).await;
     let callback = away(&mut browser).await;
     let without = BASE.replace("[providers.staff]", "[providers.renamed]");
-    app.reload(&without, &[]);
+    app.reload(&without, &[]).await;
     assert_eq!(browser.open(&app, &callback).await.status, 404, "its callback is gone with it");
 }
 
@@ -365,7 +365,7 @@ async fn a_client_that_goes_while_the_user_is_away_gets_no_code() {
     let app = TestApp::base().await;
     let mut browser = Browser::new();
     let callback = app.at_provider(&mut browser, &Authorize::of("app"), &alice()).await;
-    app.reload(BASE, &["clients.app.enabled = false"]);
+    app.reload(BASE, &["clients.app.enabled = false"]).await;
     browser.open(&app, &callback).await.assert_error_page(403, "client_disabled");
 }
 
@@ -374,7 +374,7 @@ async fn a_redirect_uri_that_is_taken_away_meanwhile_gets_no_code() {
     let app = TestApp::base().await;
     let mut browser = Browser::new();
     let callback = app.at_provider(&mut browser, &Authorize::of("app"), &alice()).await;
-    app.reload(BASE, &["clients.app.redirect_uris = [\"https://app.example/new\"]"]);
+    app.reload(BASE, &["clients.app.redirect_uris = [\"https://app.example/new\"]"]).await;
     let reply = browser.open(&app, &callback).await;
     reply.assert_error_page(400, "invalid_redirect_uri");
 }

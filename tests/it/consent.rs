@@ -129,7 +129,7 @@ async fn policy_is_asked_again_when_consent_is_given() {
     let app = TestApp::with(EXPLICIT).await;
     let mut browser = Browser::new();
     let page = app.through_provider(&mut browser, &Authorize::of("app"), &alice()).await;
-    app.reload(BASE, &[EXPLICIT, "clients.app.require = \"'admins' in groups\""]);
+    app.reload(BASE, &[EXPLICIT, "clients.app.require = \"'admins' in groups\""]).await;
     let reply = browser.submit(&app, &page, &[("decision", "allow")]).await;
     reply.assert_error_page(403, "client_requirement_not_met");
 }

@@ -84,7 +84,7 @@ grant_types = ["client_credentials"]
 subject_type = "pairwise"
 "#;
     let app = TestApp::base().await;
-    app.reload(BASE, &[overlay]);
+    app.reload(BASE, &[overlay]).await;
     let document = app.get(CONFIGURATION).await.json();
     assert_eq!(document["token_endpoint"], "https://sso.example.com/token");
     assert_eq!(document["grant_types_supported"], json!(["authorization_code", "client_credentials", "refresh_token"]));

@@ -84,9 +84,9 @@ async fn introspection_needs_an_authenticated_client() {
 async fn tokens_end_by_time_by_sign_out_and_by_policy() {
     let app = TestApp::base().await;
     let (mut browser, tokens) = app.sign_in("app", &alice()).await;
-    app.reload(BASE, &["clients.app.require = \"'admins' in groups\""]);
+    app.reload(BASE, &["clients.app.require = \"'admins' in groups\""]).await;
     assert_eq!(app.introspect("app", tokens.access()).await.json(), inactive());
-    app.reload(BASE, &[]);
+    app.reload(BASE, &[]).await;
     browser.open(&app, &format!("/oauth2/logout?id_token_hint={}", tokens.id())).await;
     assert_eq!(app.introspect("app", tokens.access()).await.json(), inactive());
     assert_eq!(app.introspect("app", tokens.refresh()).await.json(), inactive());
@@ -100,7 +100,7 @@ async fn tokens_end_by_time_by_sign_out_and_by_policy() {
 async fn roles_and_groups_are_those_of_the_moment() {
     let app = TestApp::base().await;
     let (_, tokens) = app.sign_in("app", &alice()).await;
-    app.reload(BASE, &["[users.alice]\ngroups = [\"added-in-the-file\"]"]);
+    app.reload(BASE, &["[users.alice]\ngroups = [\"added-in-the-file\"]"]).await;
     let answer = app.introspect("app", tokens.access()).await.json();
     assert_eq!(answer["groups"], json!(["staff", "oncall", "added-in-the-file"]));
 }

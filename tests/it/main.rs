@@ -17,6 +17,7 @@ mod clock;
 mod consent;
 mod discovery;
 mod edge;
+mod files;
 mod harness;
 mod introspect;
 mod logout;

@@ -183,3 +183,38 @@ async fn deep_documents_are_refused_not_followed() {
     app.idp().answer("userinfo", crate::harness::Answer::Raw(200, "application/json", text.into_bytes()));
     attempt(&app, &alice()).await.assert_error_page(400, "token_invalid");
 }
+
+#[tokio::test]
+async fn a_provider_gives_only_the_roles_that_it_may_assert() {
+    let overlay = r#"
+[providers.staff]
+asserted_roles = ["viewer"]
+[roles.admin]
+[roles.viewer]
+"#;
+    let request = Authorize::of("app").set("scope", "openid roles");
+    let app = TestApp::with(overlay).await;
+    let person = with(alice(), json!({ "roles": ["admin", "viewer", "unheard-of"] }));
+    let tokens = app.sign_in_with(&mut Browser::new(), &request, &person).await;
+    assert_eq!(tokens.claims()["roles"], json!(["viewer"]));
+
+    let app = TestApp::with("[providers.staff]\ncreate_roles = true\n[roles.admin]\npermissions = [\"all\"]\n").await;
+    let tokens = app.sign_in_with(&mut Browser::new(), &request, &person).await;
+    assert_eq!(tokens.claims()["roles"], json!(["admin", "unheard-of", "viewer"]));
+    let mut made = app.broker.store.system_roles().await.unwrap();
+    made.sort();
+    assert_eq!(made, ["unheard-of", "viewer"], "names that the file does not declare");
+}
+
+#[tokio::test]
+async fn tables_translate_groups() {
+    let overlay = r#"
+[tables.entra]
+entries = { "1b2c" = "sre", "9f3c" = "dev" }
+[providers.staff.claims]
+groups = "claims.groups.lookup('entra')"
+"#;
+    let app = TestApp::with(overlay).await;
+    let (_, tokens) = app.sign_in("app", &with(alice(), json!({ "groups": ["1b2c", "unknown", "9f3c"] }))).await;
+    assert_eq!(tokens.claims()["groups"], json!(["sre", "dev"]));
+}

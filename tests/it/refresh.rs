@@ -182,14 +182,14 @@ async fn rotation_may_be_switched_off_for_confidential_clients() {
 async fn policy_is_asked_again_at_every_refresh() {
     let app = TestApp::base().await;
     let (_, tokens) = app.sign_in("app", &alice()).await;
-    app.reload(BASE, &["clients.app.require = \"'admins' in groups\""]);
+    app.reload(BASE, &["clients.app.require = \"'admins' in groups\""]).await;
     let reply = app.refresh("app", tokens.refresh()).await;
     reply.assert_json_error(400, "invalid_grant");
     assert!(reply.json()["error_description"].as_str().unwrap().contains("client_requirement_not_met"));
     app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
     assert_eq!(app.introspect("app", tokens.access()).await.json(), json!({ "active": false }));
 
-    app.reload(BASE, &["[clients.app.claims]\nteam = \"groups[0]\""]);
+    app.reload(BASE, &["[clients.app.claims]\nteam = \"groups[0]\""]).await;
     let tokens = next(&app, tokens.refresh()).await;
     assert_eq!(tokens.claims()["team"], "staff", "the claims are those of the file of the moment");
 }
@@ -200,7 +200,7 @@ async fn d38_a_refresh_of_a_provider_that_is_gone_is_refused_and_revives_with_it
     let request = Authorize::of("app").set("scope", OFFLINE);
     let offline = app.sign_in_with(&mut Browser::new(), &request, &alice()).await;
     let (mut browser, bound) = app.sign_in("app", &alice()).await;
-    app.reload(BASE, &["providers.staff.enabled = false"]);
+    app.reload(BASE, &["providers.staff.enabled = false"]).await;
     for tokens in [&offline, &bound] {
         app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
         app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
@@ -209,7 +209,7 @@ async fn d38_a_refresh_of_a_provider_that_is_gone_is_refused_and_revives_with_it
         .open(&app, &Authorize::of("app").set("prompt", "none").url(&app))
         .await
         .assert_app_error("app", "login_required");
-    app.reload(BASE, &[]);
+    app.reload(BASE, &[]).await;
     next(&app, offline.refresh()).await;
     next(&app, bound.refresh()).await;
     assert!(browser.open(&app, &Authorize::of("app").url(&app)).await.location().contains("code="));
@@ -304,7 +304,7 @@ async fn new_claims_meet_the_policy() {
     let (app, tokens) = asking("").await;
     let more = "providers.staff.allow = \"'staff' in claims.groups\"";
     let overlay = format!("{more}\n[providers.staff.on_refresh]\nclaims = \"upstream\"\nmax_age = \"15m\"\n");
-    app.reload(BASE, &[&overlay]);
+    app.reload(BASE, &[&overlay]).await;
     app.idp().knows(&with(alice(), json!({ "groups": ["leavers"] })));
     app.wait(900);
     let reply = app.refresh("app", tokens.refresh()).await;

@@ -9,7 +9,7 @@ async fn a_sign_in_under_way_survives_a_reload() {
     let app = TestApp::base().await;
     let mut browser = Browser::new();
     let callback = app.at_provider(&mut browser, &Authorize::of("app"), &alice()).await;
-    app.reload(BASE, &["[clients.app.claims]\ntier = \"'gold'\""]);
+    app.reload(BASE, &["[clients.app.claims]\ntier = \"'gold'\""]).await;
     let answer = browser.open(&app, &callback).await;
     assert_eq!(app.tokens("app", &answer).await.claims()["tier"], "gold", "the current policy decides");
 }
@@ -19,9 +19,9 @@ async fn a_code_and_a_consent_page_survive_a_reload() {
     let app = TestApp::with("clients.app.consent = \"explicit\"").await;
     let mut browser = Browser::new();
     let page = app.through_provider(&mut browser, &Authorize::of("app"), &alice()).await;
-    app.reload(BASE, &["clients.app.consent = \"explicit\"", "clients.app.client_name = \"Renamed\""]);
+    app.reload(BASE, &["clients.app.consent = \"explicit\"", "clients.app.client_name = \"Renamed\""]).await;
     let answer = browser.submit(&app, &page, &[("decision", "allow")]).await;
-    app.reload(BASE, &[]);
+    app.reload(BASE, &[]).await;
     app.tokens("app", &answer).await;
 }
 
@@ -33,7 +33,8 @@ async fn lifetimes_bind_what_is_new() {
     app.reload(
         BASE,
         &["tokens.authorization_code = \"10s\"\nsession.max_lifetime = \"10m\"\nsession.max_inactive = \"10m\""],
-    );
+    )
+    .await;
     app.wait(50);
     assert_eq!(app.redeem("app", &answer.param("code")).await.status, 200, "the code lives as long as it was made for");
     app.wait(900);
@@ -51,10 +52,10 @@ async fn new_clients_and_providers_are_there_at_once_and_old_ones_gone() {
     let new = "[clients.new]\nclient_secret = \"secret-of-new-0123456789abcdef\"\nredirect_uris = [\"https://new.example/cb\"]\n";
     let reply = Browser::new().open(&app, &Authorize::of("new").url(&app)).await;
     reply.assert_error_page(400, "invalid_client");
-    app.reload(BASE, &[new]);
+    app.reload(BASE, &[new]).await;
     app.sign_in("new", &alice()).await;
     let without_app = BASE.replace("[clients.app]", "[clients.renamed]");
-    app.reload(&without_app, &[]);
+    app.reload(&without_app, &[]).await;
     app.refresh("app", tokens.refresh()).await.assert_json_error(401, "invalid_client");
     app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
     let renamed = Auth::Basic("renamed".to_owned(), crate::harness::app::secret_of("app"));

@@ -121,11 +121,11 @@ async fn d40_canaries_are_in_no_log_page_cookie_or_url() {
         replies.push(app.through_provider(&mut Browser::new(), &Authorize::of("app"), &person).await);
     }
     app.idp().behave();
-    app.reload(BASE, &["clients.app.require = \"false\""]);
+    app.reload(BASE, &["clients.app.require = \"false\""]).await;
     replies.push(browser.open(&app, &Authorize::of("app").url(&app)).await);
     replies.push(app.refresh("app", tokens.refresh()).await);
     replies.push(app.through_provider(&mut Browser::new(), &Authorize::of("app"), &person).await);
-    app.reload(BASE, &["providers.staff.allow = \"claims.ssn == 'x'\""]);
+    app.reload(BASE, &["providers.staff.allow = \"claims.ssn == 'x'\""]).await;
     replies.push(app.through_provider(&mut Browser::new(), &Authorize::of("app"), &person).await);
     replies.iter_mut().for_each(|reply| drop(reply.headers.remove("set-cookie")));
     assert_unseen(&secrets, &[]);

@@ -158,7 +158,7 @@ async fn one_provider_is_gone_to_at_once_and_none_is_said_clearly() {
     let app = TestApp::base().await;
     let mut browser = Browser::new();
     assert!(browser.open(&app, &Authorize::of("app").url(&app)).await.location().starts_with(IDP));
-    app.reload(crate::harness::BASE, &["providers.staff.enabled = false"]);
+    app.reload(crate::harness::BASE, &["providers.staff.enabled = false"]).await;
     let page = browser.open(&app, &Authorize::of("app").url(&app)).await;
     page.assert_error_page(503, "sign_in_unavailable");
     assert!(page.text().contains("administrator"), "{page}");

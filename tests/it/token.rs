@@ -110,7 +110,7 @@ async fn a_disabled_client_can_not_authenticate() {
     let app = TestApp::base().await;
     let (_, tokens) = app.sign_in("app", &alice()).await;
     let code = code(&app, &Authorize::of("app")).await;
-    app.reload(BASE, &["clients.app.enabled = false"]);
+    app.reload(BASE, &["clients.app.enabled = false"]).await;
     redeem(&app, &Auth::of("app"), &code, &[CB, PROOF]).await.assert_json_error(401, "invalid_client");
     app.refresh("app", tokens.refresh()).await.assert_json_error(401, "invalid_client");
     app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
@@ -246,7 +246,7 @@ async fn a_code_dies_with_its_session() {
 async fn policy_decides_when_a_code_is_redeemed() {
     let app = TestApp::base().await;
     let code = code(&app, &Authorize::of("app")).await;
-    app.reload(BASE, &["clients.app.require = \"'admins' in groups\""]);
+    app.reload(BASE, &["clients.app.require = \"'admins' in groups\""]).await;
     let reply = app.redeem("app", &code).await;
     reply.assert_json_error(400, "invalid_grant");
     assert!(reply.json()["error_description"].as_str().unwrap().contains("client_requirement_not_met"), "{reply}");

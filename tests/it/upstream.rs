@@ -182,3 +182,29 @@ async fn tokens_without_kid_are_tried_with_all_keys() {
         assert!(attempt(&app).await.location().contains("code="), "{signing:?}");
     }
 }
+
+#[tokio::test]
+async fn a_back_channel_takes_the_brokers_calls_and_the_browser_goes_to_the_issuer() {
+    let overlay = r#"
+[providers.partner]
+name = "Partner accounts"
+issuer = "https://partner.example/realms/main"
+backchannel_url = "https://idp.example"
+client_id = "countersign"
+client_secret = "the-brokers-secret-at-the-provider"
+"#;
+    let app = TestApp::with(overlay).await;
+    app.idp().edit_discovery(|document| {
+        for (name, value) in document.iter_mut() {
+            let moved =
+                value.as_str().map(|url| url.replace("https://idp.example", "https://partner.example/realms/main"));
+            if let Some(moved) = moved.filter(|_| name != "scopes") {
+                *value = moved.into();
+            }
+        }
+    });
+    let request = Authorize::of("app").set("provider", "partner");
+    let leaving = Browser::new().open(&app, &request.url(&app)).await.location();
+    assert!(leaving.starts_with("https://partner.example/realms/main/authorize?"), "{leaving}");
+    assert!(app.net.asked().iter().all(|url| url.starts_with("https://idp.example/")), "{:?}", app.net.asked());
+}

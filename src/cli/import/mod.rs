@@ -20,6 +20,7 @@ use super::Exit;
 use crate::config::check::urls::{Http, issuer as issuer_problem};
 use crate::config::files::Memory;
 use crate::config::load::Inputs;
+use crate::config::problem::Severity;
 use crate::generation::{Options, prepare};
 use toml_writer::{Counts, Document, Mark, Table};
 
@@ -53,12 +54,15 @@ pub struct ImportFile {
     pub issuer: Option<String>,
 }
 
+/// From a foreign configuration and the wanted issuer to ours, or why not.
+type Importer = fn(&str, Option<&str>) -> Result<Document, String>;
+
 /// Runs the command. The file goes to `out` or `--out`; what is said about it, to `messages`.
 ///
 /// # Errors
 /// When a writer fails.
 pub fn run(args: &ImportArgs, out: &mut dyn Write, messages: &mut dyn Write) -> io::Result<Exit> {
-    let (file, import): (_, fn(&str, Option<&str>) -> Result<Document, String>) = match &args.source {
+    let (file, import): (_, Importer) = match &args.source {
         ImportSource::Dex(file) => (file, dex::import),
         ImportSource::Keycloak(file) => (file, keycloak::import),
     };
@@ -125,7 +129,10 @@ fn problems(text: &str) -> Vec<String> {
     const NAME: &str = "broker.toml";
     let inputs = Inputs { main: PathBuf::from(NAME), ..Inputs::default() };
     match prepare(&inputs, &Memory::of([(NAME, text)]), Options { number: 1, without_secrets: true }) {
-        Ok(prepared) if prepared.problems.has_errors() => prepared.problems.iter().map(ToString::to_string).collect(),
+        Ok(prepared) if prepared.problems.has_errors() => {
+            let errors = prepared.problems.iter().filter(|problem| problem.severity == Severity::Error);
+            errors.map(ToString::to_string).collect()
+        }
         Ok(_) => Vec::new(),
         Err(error) => vec![error.to_string()],
     }
@@ -148,5 +155,5 @@ fn summary(document: &Document, to: Option<&Path>, problems: &[String], messages
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 mod tests;

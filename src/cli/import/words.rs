@@ -24,29 +24,51 @@ pub(super) const EXAMPLE_ISSUER: &str = "https://sso.example.com";
 
 /// Ids of one section, made valid and unique.
 #[derive(Debug, Default)]
-pub(super) struct Ids(BTreeSet<String>);
+pub(super) struct Ids {
+    taken: BTreeSet<String>,
+    /// Valid as they are, and kept for their owners.
+    kept: BTreeSet<String>,
+}
 
 impl Ids {
     /// Ids of providers: those of the broker's own ways in are taken.
     pub(super) fn of_providers() -> Self {
-        Self(OWN_WAYS_IN.iter().map(|id| (*id).to_owned()).collect())
+        Self { taken: OWN_WAYS_IN.iter().map(|id| (*id).to_owned()).collect(), kept: BTreeSet::new() }
+    }
+
+    /// Ids of a section whose entries are known elsewhere by these: what is valid as it is goes to its owner.
+    pub(super) fn keeping(wanted: impl IntoIterator<Item = String>) -> Self {
+        let valid = |id: &String| {
+            id.len() <= 63
+                && id.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+                && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-')
+        };
+        Self { taken: BTreeSet::new(), kept: wanted.into_iter().filter(valid).collect() }
     }
 
     /// The nearest free id: 1 to 63 of `a-z 0-9 _ -`, from a letter or digit.
     pub(super) fn take(&mut self, wanted: &str, otherwise: &str) -> String {
+        if self.kept.remove(wanted) {
+            self.taken.insert(wanted.to_owned());
+            return wanted.to_owned();
+        }
         let mut id = String::new();
         for c in wanted.trim().to_lowercase().chars() {
             let c = if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
-            if !(id.is_empty() && !c.is_ascii_alphanumeric()) && !(c == '-' && id.ends_with('-')) && id.len() < 56 {
+            let begins_badly = id.is_empty() && !c.is_ascii_alphanumeric();
+            let repeats = c == '-' && id.ends_with('-');
+            if !begins_badly && !repeats && id.len() < 56 {
                 id.push(c);
             }
         }
         let id = id.trim_end_matches(['-', '_']);
         let id = if id.is_empty() { otherwise } else { id };
         let numbered = (2_u32..).map(|n| format!("{id}-{n}"));
-        let free = std::iter::once(id.to_owned()).chain(numbered).find(|id| !self.0.contains(id));
+        let free = std::iter::once(id.to_owned())
+            .chain(numbered)
+            .find(|id| !self.taken.contains(id) && !self.kept.contains(id));
         let free = free.unwrap_or_else(|| otherwise.to_owned());
-        self.0.insert(free.clone());
+        self.taken.insert(free.clone());
         free
     }
 }
@@ -62,7 +84,7 @@ impl Names {
         let clean = clean.trim();
         let mut name = if clean.is_empty() { id.to_owned() } else { clean.to_owned() };
         if name.chars().count() < 3 {
-            name = format!("{name} ({id}) sign-in");
+            name = format!("{name} sign-in");
         }
         if self.0.contains(&name.to_lowercase()) {
             // The id is unique, and so is this; it is at most 56 characters long.

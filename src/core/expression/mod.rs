@@ -92,6 +92,8 @@ struct Inner {
     source: String,
     /// The metered expression.
     expr: IdedExpr,
+    /// Variables that it may read; a loop variable of the same name counts too.
+    reads: Vec<&'static str>,
     /// How often it looks at a value as a whole, outside of loops.
     scans: u64,
     /// What can be read off it.
@@ -171,9 +173,10 @@ impl Compiler {
             return Err(problems);
         }
         let facts = facts::of(&expr);
+        let reads = names::reads(place, &expr);
         let scans = meter::rewrite(&mut expr);
         bounds::check_depth(&expr, source)?;
-        Ok(Compiled(Arc::new(Inner { source: source.to_owned(), expr, scans, facts })))
+        Ok(Compiled(Arc::new(Inner { source: source.to_owned(), expr, reads, scans, facts })))
     }
 }
 
@@ -246,6 +249,12 @@ impl Compiled {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.0.source
+    }
+
+    /// Whether it may read a variable: one that no expression reads need not be set.
+    #[must_use]
+    pub fn reads(&self, variable: &str) -> bool {
+        self.0.reads.contains(&variable)
     }
 
     /// Evaluates the expression.

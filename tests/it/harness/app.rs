@@ -56,8 +56,8 @@ impl TestApp {
     }
 
     /// Applies another file, as a reload does.
-    pub(crate) fn reload(&self, toml: &str, overlays: &[&str]) {
-        self.broker.reload(toml, overlays);
+    pub(crate) async fn reload(&self, toml: &str, overlays: &[&str]) {
+        self.broker.reload(toml, overlays).await;
     }
 
     /// The broker's origin, such as `https://sso.example.com`.

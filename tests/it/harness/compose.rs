@@ -1,14 +1,15 @@
 //! The one place of the tests that knows how the product is put together.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign::app::{App, Parts, key_policy};
-use countersign::config::files::Memory;
+use countersign::config::files::{Disk, Memory};
 use countersign::config::load::Inputs;
 use countersign::env::{Clock as _, ManualClock, SystemRandomness};
 use countersign::generation::{Options, Prepared, prepare};
 use countersign::keys::Keys;
+use countersign::reload::Reloader;
 use countersign::snapshot::Snapshot;
 use countersign::store::Store;
 use countersign::store::model::SigningKey;
@@ -19,7 +20,7 @@ use super::idp::Net;
 
 /// A running broker.
 pub(crate) struct Broker {
-    app: App,
+    app: Arc<App>,
     pub(crate) store: Arc<dyn Store>,
 }
 
@@ -46,14 +47,25 @@ impl Broker {
             http: Arc::clone(net) as _,
             shadow: None,
         };
-        Self { app: App::new(parts, snapshot).await.unwrap(), store }
+        Self { app: Arc::new(App::new(parts, snapshot).await.unwrap()), store }
     }
 
     /// Swaps the configuration, as a reload does.
-    pub(crate) fn reload(&self, toml: &str, overlays: &[&str]) {
-        let current = self.app.snapshot();
-        let next = snapshot(toml, overlays, current.load().generation + 1);
-        current.store(Arc::new(next));
+    pub(crate) async fn reload(&self, toml: &str, overlays: &[&str]) {
+        let number = self.app.snapshot().load().generation + 1;
+        self.app.apply(snapshot(toml, overlays, number)).await.unwrap();
+    }
+
+    /// What reloads this broker from a file on disk.
+    pub(crate) fn reloader(&self, main: &Path) -> Reloader {
+        let inputs = Inputs { main: main.to_owned(), ..Inputs::default() };
+        let Prepared { fingerprint, involved, .. } = prepare(&inputs, &Disk, Options::default()).unwrap();
+        Reloader::new(inputs, Arc::clone(&self.app), fingerprint, involved)
+    }
+
+    /// Whether the files on disk have problems, so that an older generation serves.
+    pub(crate) fn reload_failed(&self) -> bool {
+        self.app.reload_status().failed()
     }
 
     /// The public listener's router.

@@ -1,5 +1,7 @@
 //! `staticClients` and `oauth2` of Dex → `[clients.X]`.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::super::read::{below, is_set, items, on, text, texts};
@@ -14,13 +16,20 @@ const SCOPES: &[&str] = &["openid", "profile", "email", "groups", "offline_acces
 /// Converts the clients.
 pub(super) fn convert(dex: &Value, connectors: &Connectors, document: &mut Document) {
     document.push(for_all(dex));
-    let mut ids = Ids::default();
-    for (index, client) in items(dex, "staticClients").iter().enumerate() {
+    let all = items(dex, "staticClients");
+    let mut ids = Ids::keeping(all.iter().filter_map(|client| text(client, "id")));
+    let mut seen = BTreeSet::new();
+    for (index, client) in all.iter().enumerate() {
         let id = text(client, "id");
         let wanted = id.clone().or_else(|| text(client, "name")).unwrap_or_default();
         let key = ids.take(&wanted, "app");
         let place = id.clone().unwrap_or_else(|| format!("number {}", index + 1));
-        document.push(one(dex, client, &key, &place, connectors));
+        let mut table = one(dex, client, &key, &place, connectors);
+        if id.is_some_and(|id| !seen.insert(id)) {
+            table.above(Mark::ToDo, format!("the id {place} is there twice; only the first can be active."));
+            table.turn_off();
+        }
+        document.push(table);
     }
 }
 

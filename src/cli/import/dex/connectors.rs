@@ -171,13 +171,9 @@ fn credentials(config: &Value, key: &str, table: &mut Table) {
     match text(config, "clientID") {
         Some(id) if variable(&id).is_some() => {
             let name = variable(&id).unwrap_or_default().to_owned();
-            let path = key.to_uppercase();
             table.note(
                 Mark::ToDo,
-                format!(
-                    "Dex reads the client id from the variable {name}. It is no secret: write it here, or set \
-                     COUNTERSIGN__PROVIDERS__{path}__CLIENT_ID."
-                ),
+                format!("Dex reads the client id from the variable {name}. It is no secret: write it here."),
             );
             table.set("client_id", id);
         }
@@ -267,7 +263,6 @@ fn left_out(config: &Value, type_name: &str, table: &mut Table) {
     for (key, mark, why) in [
         ("insecureSkipVerify", Mark::NoEqual, "certificates are always verified."),
         ("issuerAlias", Mark::NoEqual, "the issuer is compared character for character (OIDC Discovery §4.3)."),
-        ("rootCAs", Mark::NotBuilt, "`ca`. Until then add the certificate to the system's trust store."),
         ("acrValues", Mark::NoEqual, "apps ask for `acr_values`, and those are passed on."),
         ("promptType", Mark::NoEqual, "apps ask with `prompt`, and that is passed on."),
         ("claimModifications", Mark::NoEqual, "write it as an expression in `claims`, for example groups = \"...\"."),
@@ -281,6 +276,10 @@ fn left_out(config: &Value, type_name: &str, table: &mut Table) {
         if is_set(config, key) && text(config, key).as_deref() != Some("sub") {
             table.note(mark, format!("`{key}`: {why}"));
         }
+    }
+    if let Some(ca) = texts(config, "rootCAs").into_iter().next() {
+        table.note(Mark::ToDo, "`rootCAs`: put the certificates into one PEM file, name it here and remove the `#`.");
+        table.set_off("ca", ca);
     }
     if type_name == "microsoft" && is_set(config, "groups") {
         table.note(

@@ -329,6 +329,7 @@ mod tests {
     fn subjects_are_those_of_dex() {
         let known = "CiQwOGE4Njg0Yi1kYjg4LTRiNzMtOTBhOS0zY2QxNjYxZjU0NjYSBWxvY2Fs";
         assert_eq!(subject("08a8684b-db88-4b73-90a9-3cd1661f5466", "local"), known);
-        assert_eq!(subject(&"x".repeat(200), "c").len(), (200 + 3 + 3_usize).div_ceil(3) * 4);
+        // A length of 200 takes two bytes.
+        assert!(subject(&"x".repeat(200), "c").starts_with("CsgBeHh4"));
     }
 }

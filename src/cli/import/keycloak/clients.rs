@@ -37,7 +37,8 @@ pub(super) fn convert(realm: &Realm<'_>, providers: &Providers, document: &mut D
         .filter(|client| text(client, "clientId").is_some_and(|id| !is_own_client(&id)))
         .collect();
     scopes(realm, &clients, document);
-    let mut ids = Ids::default();
+    let mut ids = Ids::keeping(clients.iter().filter_map(|client| text(client, "clientId")));
+    let mut seen = BTreeSet::new();
     for client in clients {
         let client_id = text(client, "clientId").unwrap_or_default();
         let key = ids.take(&client_id, "app");
@@ -48,6 +49,11 @@ pub(super) fn convert(realm: &Realm<'_>, providers: &Providers, document: &mut D
         let mut table = Table::new(&["clients", &key]);
         let mut claims = Table::new(&["clients", &key, "claims"]);
         one(realm, providers, client, &key, &mut table, &mut claims);
+        if !seen.insert(client_id.clone()) {
+            table.above(Mark::ToDo, format!("the id {client_id} is there twice; only the first can be active."));
+            table.turn_off();
+            claims.turn_off();
+        }
         document.push(table);
         document.push(claims);
     }
@@ -121,9 +127,13 @@ fn one(realm: &Realm<'_>, providers: &Providers, client: &Value, key: &str, tabl
         redirects(client, public, table);
     }
     let (default, optional) = scopes_of(realm, client);
-    let known = default.iter().chain(&optional).filter(|scope| SAME.contains(&scope.as_str()) || is_custom(scope));
-    let all = std::iter::once("openid".to_owned()).chain(known.cloned());
-    table.set("scopes", distinct(all));
+    let named = default.iter().chain(&optional).filter(|scope| SAME.contains(&scope.as_str()) || is_custom(scope));
+    // Without people there is nothing that the standard scopes could release.
+    let named: Vec<String> = named.filter(|scope| code || is_custom(scope)).cloned().collect();
+    let all: Vec<String> = code.then(|| "openid".to_owned()).into_iter().chain(named).collect();
+    if !all.is_empty() {
+        table.set("scopes", distinct(all));
+    }
     if let Some(method) = attribute(client, "pkce.code.challenge.method") {
         if method != "S256" {
             table.note(Mark::Changed, format!("PKCE was {method}; only S256 is accepted (RFC 9700 §2.1.1)."));
@@ -134,6 +144,9 @@ fn one(realm: &Realm<'_>, providers: &Providers, client: &Value, key: &str, tabl
         table.set("consent", "explicit");
     }
     settings(client, table);
+    if !code {
+        return;
+    }
     let mut made = Claims::new(realm, providers, &client_id);
     made.add(client, None);
     for (scopes, conditional) in [(&default, false), (&optional, true)] {
@@ -237,7 +250,6 @@ fn grants(client: &Value, code: bool, public: bool, table: &mut Table) {
         ("tls.client.certificate.bound.access.tokens", "access tokens bound to a certificate"),
         ("dpop.bound.access.tokens", "access tokens bound by DPoP"),
         ("require.pushed.authorization.requests", "required pushed authorization requests"),
-        ("user.info.response.signature.alg", "signed userinfo responses"),
         ("request.object.signature.alg", "signed request objects"),
     ] {
         if attribute(client, key).is_some_and(|value| !["false", "any", "unsigned"].contains(&value.as_str())) {
@@ -288,19 +300,30 @@ fn redirects(client: &Value, public: bool, table: &mut Table) {
     }
 }
 
+/// Algorithms that the broker has keys for by default.
+const OWN_ALGORITHMS: &[&str] = &["RS256", "ES256"];
+
 fn settings(client: &Value, table: &mut Table) {
+    for (key, from) in [
+        ("id_token_signed_response_alg", "id.token.signed.response.alg"),
+        ("userinfo_signed_response_alg", "user.info.response.signature.alg"),
+    ] {
+        let Some(algorithm) =
+            attribute(client, from).filter(|name| !["any", "unsigned", "none"].contains(&name.as_str()))
+        else {
+            continue;
+        };
+        if OWN_ALGORITHMS.contains(&algorithm.as_str()) {
+            table.set(key, algorithm);
+        } else {
+            let way = "add it to `algorithms` in [keys], if it is one of those, and name it here";
+            table.note(Mark::ToDo, format!("`{key}` was {algorithm}: {way}."));
+        }
+    }
     if let Some(seconds) =
         attribute(client, "access.token.lifespan").and_then(|text| text.parse().ok()).filter(|it| *it > 0)
     {
         table.set("tokens", own_tokens(seconds));
-    }
-    if let Some(algorithm) = attribute(client, "id.token.signed.response.alg").filter(|name| name != "RS256") {
-        if algorithm == "ES256" {
-            table.set("id_token_signed_response_alg", algorithm);
-        } else {
-            let way = "add it to `algorithms` in [keys], if it is one of those, and name it here";
-            table.note(Mark::ToDo, format!("ID tokens were signed with {algorithm}: {way}."));
-        }
     }
     if on(client, "authorizationServicesEnabled") || is_set(client, "authorizationSettings") {
         let way = "`require` says who may use the app; finer decisions are the app's, by roles and permissions";

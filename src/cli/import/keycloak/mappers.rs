@@ -38,7 +38,11 @@ impl Node {
     /// Puts an expression at a path; `false` when something else stands in its way.
     fn put(&mut self, path: &[String], expression: String) -> bool {
         match (self, path) {
-            (Self::Object(entries), [last]) => entries.insert(last.clone(), Self::Leaf(expression)).is_none(),
+            (Self::Object(entries), [last]) => {
+                let free = !entries.contains_key(last);
+                entries.entry(last.clone()).or_insert(Self::Leaf(expression));
+                free
+            }
             (Self::Object(entries), [first, rest @ ..]) => {
                 entries.entry(first.clone()).or_insert_with(|| Self::Object(BTreeMap::new())).put(rest, expression)
             }
@@ -221,7 +225,8 @@ impl<'r, 'v> Claims<'r, 'v> {
         if !access.is_empty() {
             client.set("access_token_claims", access);
         }
-        for (mark, note) in self.notes {
+        let mut seen = BTreeSet::new();
+        for (mark, note) in self.notes.into_iter().filter(|(_, note)| seen.insert(note.clone())) {
             claims.note(mark, note);
         }
         let only: Vec<String> = self.only_access.into_iter().collect();

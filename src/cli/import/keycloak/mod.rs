@@ -223,7 +223,8 @@ fn roles(realm: &Realm<'_>, providers: &[String], document: &mut Document) {
             continue;
         }
         let (path, below) = (cel_text(&group.path), cel_text(&format!("{}/", group.path)));
-        let when = format!("groups.exists(g, g == {path} || g.startsWith({below}))");
+        let who = if providers.len() > 1 { format!("provider in {} && ", cel_list(providers)) } else { String::new() };
+        let when = format!("{who}groups.exists(g, g == {path} || g.startsWith({below}))");
         document.push(rule(&format!("roles of the group {} and those below it", group.path), &when, roles));
     }
 }

@@ -291,6 +291,7 @@ impl Mapped {
         out
     }
 
+    #[expect(clippy::unit_arg, reason = "what is understood is done at once; `None` is what has to be noted")]
     fn add(&mut self, realm: &Realm<'_>, mapper: &Value, alias: &str) {
         let config = below(mapper, "config");
         let name = text(mapper, "name").unwrap_or_default();

@@ -39,10 +39,10 @@ pub(super) fn convert(realm: &Realm<'_>, providers: &Providers, document: &mut D
         }
         let mut table = Table::new(&["users", &name]);
         links(user, providers, &mut linked, &mut table);
-        if let Some(id) = text(user, "id").filter(|id| id.len() <= 255 && id.bytes().all(|b| b.is_ascii_graphic())) {
-            if subjects.insert(id.clone()) {
-                table.set("sub", id);
-            }
+        if let Some(id) = text(user, "id").filter(|id| id.len() <= 255 && id.bytes().all(|b| b.is_ascii_graphic()))
+            && subjects.insert(id.clone())
+        {
+            table.set("sub", id);
         }
         let groups = texts(user, "groups");
         if !groups.is_empty() {
