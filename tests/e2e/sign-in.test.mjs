@@ -66,6 +66,7 @@ test('the other IdP: claims by userinfo, one group as a string, the same sub as 
     preferred_username: 'dora', name: 'Dora 例', email: 'dora@partner.example', email_verified: true, groups: ['partners'], grafana_role: 'Viewer',
   })
   assert.notEqual(dora.claims.sub, alice.claims.sub)
+  assert.equal(dora.claims.auth_time, undefined, 'that IdP does not say when, so nobody does')
 })
 
 test('the access token verifies with a stock JOSE library', async () => {

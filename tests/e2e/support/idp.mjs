@@ -129,6 +129,7 @@ export function broker(issuer, providerId, { secret = `${providerId}-secret`, ..
     post_logout_redirect_uris: [`${issuer}/logout/callback/${providerId}`],
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
+    require_auth_time: true,
     ...more,
   }
 }

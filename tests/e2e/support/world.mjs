@@ -139,7 +139,7 @@ export async function startWorld(toml = brokerToml) {
   const accounts = people()
   const corp = await startIdp({ name: 'corp', accounts: accounts.corp, brokers: [brokerClient(at.issuer, 'corp')] })
   const partner = await startIdp({
-    name: 'partner', accounts: accounts.partner, claimsIn: 'userinfo', brokers: [brokerClient(at.issuer, 'partner')],
+    name: 'partner', accounts: accounts.partner, claimsIn: 'userinfo', brokers: [brokerClient(at.issuer, 'partner', { require_auth_time: false })],
   })
   const broker = new Broker(at, toml(at, { corp, partner }), SECRETS)
   const close = async () => {
