@@ -247,7 +247,7 @@ pub(crate) async fn accounts_are_found_by_what_was_asked(store: Subject) {
     let view = store
         .accounts(AccountQuery {
             key: Some(person("ann").key()),
-            declared: Some("bob".to_owned()),
+            declared: Some("key-bob".to_owned()),
             email: Some(("anna@example.org".to_owned(), vec![provider])),
             username_key: Some("key-ann".to_owned()),
         })
