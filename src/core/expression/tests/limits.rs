@@ -225,7 +225,7 @@ fn a_thousand_expressions_compile_in_no_time() {
         compiler.compile(Place::Claims, &format!("claims.groups.map(g, 'corp{n}:' + g)")).unwrap();
     }
     // 10 ms in a release build.
-    assert!(started.elapsed() < Duration::from_millis(1_500), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 fn json_value() -> impl Strategy<Value = Value> {
