@@ -55,6 +55,9 @@ pub(super) fn run(
     spent: u64,
     evaluate: impl FnOnce() -> Result<cel::Value, ExecutionError>,
 ) -> Result<Outcome, EvalError> {
+    if spent > Limit::BUDGET {
+        return Err(error::too_costly());
+    }
     SPENT.set(spent);
     OUTCOME.set(None);
     let result = catch_unwind(AssertUnwindSafe(evaluate));

@@ -14,6 +14,7 @@
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators};
 
+use super::bounds::SCANNED_PER_UNIT;
 use super::functions::{CONCAT, COPY, FINISH, JOIN, KEY, MATCHES, MEMBER, OURS, RANGE, REPLACE, SCAN, SPLIT};
 
 /// Rewrites an expression, and returns how often it looks at a value as a whole outside of loops.
@@ -123,9 +124,10 @@ impl Meter {
             (name, _) if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') || is_operator(name) => {}
             ("or" | "orValue" | "value" | "hasValue" | "type" | "dyn", _) => {}
             (name, _) if OURS.contains(&name) => {}
-            _ => {
+            (name, _) => {
+                let quick = matches!(name, "size" | "contains" | "startsWith" | "endsWith");
                 let read = call.target.as_deref_mut().or(call.args.first_mut());
-                read.into_iter().for_each(|read| self.scan(read, var));
+                read.into_iter().for_each(|read| if quick { self.scan(read, var) } else { self.transform(read, var) });
             }
         }
     }
@@ -162,6 +164,15 @@ impl Meter {
             self.scan(list, var);
         } else {
             call.func_name = MEMBER.to_owned();
+        }
+    }
+
+    /// What a function makes another value from: it is read in full, and mostly copied.
+    fn transform(&mut self, node: &mut IdedExpr, var: Loop<'_>) {
+        if var.is_some() {
+            copy(node, var);
+        } else if may_borrow(node) {
+            self.scans += SCANNED_PER_UNIT / 2;
         }
     }
 

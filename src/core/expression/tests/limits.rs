@@ -51,6 +51,7 @@ fn loops_in_loops_are_stopped() {
         "claims.objects.all(a, claims.objects.all(b, a.tags == b.tags || a != b))",
         "claims.groups.map(a, claims.text + a)",
         "claims.groups.map(a, claims.text.upper())",
+        "claims.groups.filter(a, claims.text.lowerAscii().indexOf('z') == 1)",
         "claims.groups.filter(a, a.matches(a + '.*'))",
     ] {
         limited(source, &claims);
@@ -195,6 +196,14 @@ fn long_texts_are_refused_before_they_are_parsed() {
     // Many names in one list are no nesting.
     let list = vec!["'0a1b2c3d'"; 600].join(", ");
     assert_eq!(eval(&format!("'x' in [{list}]"), &json!({})), Ok(Outcome::Present(json!(false))));
+}
+
+#[test]
+fn looking_often_at_much_is_stopped_before_it_starts() {
+    let claims = many();
+    let often = vec!["claims.text.contains('y')"; 200].join(" || ");
+    limited(&often, &claims);
+    assert_eq!(eval(&often, &json!({"text": "x"})), Ok(Outcome::Present(json!(false))));
 }
 
 #[test]
