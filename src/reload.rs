@@ -14,7 +14,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::app::App;
-use crate::config::Config;
 use crate::config::files::Disk;
 use crate::config::load::{Inputs, Involved};
 use crate::generation::{Fingerprint, Options, Prepared, prepare};
@@ -108,7 +107,7 @@ impl Reloader {
         }
         self.refused = Some(fingerprint.clone());
         let Some(snapshot) = snapshot else { return self.refuse(problems.render(&layers, false)) };
-        let restart = needs_restart(&old.config, &snapshot.config);
+        let restart = old.config.restart_needed(&snapshot.config);
         if !restart.is_empty() {
             let keys = restart.join(", ");
             return self.refuse(format!("{keys}: a change needs a restart; nothing of this reload applies until then"));
@@ -155,22 +154,6 @@ impl Reloader {
             watch.follow(&self.involved);
         }
     }
-}
-
-/// Settings that a reload can't change.
-fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let listen = |config: &Config| config.certificates.as_ref().map(|certificates| certificates.listen.clone());
-    [
-        ("issuer", old.issuer != new.issuer),
-        ("server.listen", old.server.listen != new.server.listen),
-        ("admin.listen", old.admin.listen != new.admin.listen),
-        ("certificates.listen", listen(old) != listen(new)),
-        ("store.url", old.store.url != new.store.url),
-    ]
-    .into_iter()
-    .filter(|(_, changed)| *changed)
-    .map(|(key, _)| key)
-    .collect()
 }
 
 type Stamps = BTreeMap<PathBuf, Option<(std::time::SystemTime, u64)>>;

@@ -137,6 +137,24 @@ pub struct Config {
     pub config: Option<later::ConfigTrust>,
 }
 
+impl Config {
+    /// Settings that differ in `new` and that a reload can't change, by their paths.
+    #[must_use]
+    pub fn restart_needed(&self, new: &Self) -> Vec<&'static str> {
+        let listen = |config: &Self| config.certificates.as_ref().map(|certificates| certificates.listen.clone());
+        [
+            ("issuer", self.issuer != new.issuer),
+            ("server.listen", self.server.listen != new.server.listen),
+            ("admin.listen", self.admin.listen != new.admin.listen),
+            ("certificates.listen", listen(self) != listen(new)),
+            ("store.url", self.store.url != new.store.url),
+        ]
+        .into_iter()
+        .filter_map(|(key, changed)| changed.then_some(key))
+        .collect()
+    }
+}
+
 /// One entry of `include`: a glob, or a glob with the sections that its files may set.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]

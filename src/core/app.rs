@@ -9,39 +9,8 @@ use super::expression::Bindings;
 use super::policy::{ClientPolicy, Policy, ProviderPolicy};
 use super::reason::Reason;
 use super::trace::{Refusal, Stage, Trace};
+use crate::config::check::PROTOCOL_CLAIMS;
 use crate::config::client::IdTokenClaims;
-
-/// Claims that the protocol sets: no expression and no attribute can.
-pub const PROTOCOL_CLAIMS: &[&str] = &[
-    "iss",
-    "sub",
-    "aud",
-    "exp",
-    "iat",
-    "nbf",
-    "jti",
-    "nonce",
-    "at_hash",
-    "c_hash",
-    "s_hash",
-    "sid",
-    "auth_time",
-    "acr",
-    "amr",
-    "azp",
-    "client_id",
-    "scope",
-    "typ",
-    "cnf",
-    "events",
-    "sub_jwk",
-    "act",
-    "may_act",
-    "active",
-    "token_type",
-    "_claim_names",
-    "_claim_sources",
-];
 
 /// Who asks for what.
 #[derive(Clone, Debug, Default)]

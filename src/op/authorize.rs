@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::Cx;
 use super::decide::{self, app_request};
 use super::error::{Code, OAuthError, PageError};
+use super::interaction;
 use super::issue::ID_TOKEN_TYPE;
 use super::params::Params;
 use super::request::{self, AuthorizeRequest, ReturnAddress};
@@ -18,13 +19,8 @@ use crate::core::trace::Refusal;
 use crate::env::RandomUnavailable;
 use crate::rp::BeginParams;
 use crate::snapshot::client::Client;
-use crate::store::model::{
-    Code as StoredCode, Consent as Remembered, Grant, Interaction, Login, Session, TokenHash, User,
-};
+use crate::store::model::{Code as StoredCode, Consent as Remembered, Grant, Login, Session, TokenHash, User};
 use crate::store::{SessionView, StoreError};
-
-/// How long a sign-in or a page may take.
-pub const INTERACTION_LIFETIME: i64 = 600;
 
 /// What the browser brought along.
 #[derive(Clone, Debug, Default)]
@@ -388,7 +384,7 @@ pub async fn ask_consent(
     browser: &Browser,
 ) -> Result<Outcome, Stop> {
     let waiting = Waiting::Consent { request: Box::new(request.clone()), session: session.id.clone() };
-    let (interaction, cookies) = keep_waiting(cx, &waiting, browser).await?;
+    let (interaction, cookies) = interaction::keep(cx, &waiting, browser).await?;
     let scopes = decision.release.iter().flat_map(|release| &release.scopes);
     let described = |name: &String| {
         let description = cx.snapshot.policy.scopes.get(name).and_then(|scope| scope.description.clone());
@@ -403,33 +399,6 @@ pub async fn ask_consent(
         interaction,
     };
     Ok(Outcome { next: Next::Consent(page), cookies })
-}
-
-/// Stores what waits for a person, bound to the browser. Returns the secret id for the form.
-async fn keep_waiting(cx: &Cx<'_>, waiting: &Waiting, browser: &Browser) -> Result<(String, Vec<SetCookie>), Stop> {
-    let id = cx.random().secret()?;
-    let (binding, cookies) = binding(cx, browser)?;
-    let data =
-        serde_json::to_value(waiting).map_err(|error| PageError::new(500, "internal_error", error.to_string()))?;
-    let interaction = Interaction {
-        id: TokenHash::of(&id),
-        browser: TokenHash::of(&binding),
-        data,
-        expires_at: cx.now + INTERACTION_LIFETIME,
-    };
-    cx.store().save_interaction(interaction).await?;
-    Ok((id, cookies))
-}
-
-/// The browser's binding secret, made where it has none.
-fn binding(cx: &Cx<'_>, browser: &Browser) -> Result<(String, Vec<SetCookie>), RandomUnavailable> {
-    match browser.binding.as_ref().filter(|secret| secret.len() == 43) {
-        Some(secret) => Ok((secret.clone(), Vec::new())),
-        None => {
-            let secret = cx.random().secret()?;
-            Ok((secret.clone(), vec![SetCookie::Binding(secret)]))
-        }
-    }
 }
 
 /// Providers that may vouch for this client's users, hidden ones too.
@@ -495,7 +464,8 @@ async fn sign_in_page(
     };
     let by_address = accepted(cx, client).any(has_domains);
     let (login_hint, ui_locales) = (request.login_hint.clone(), request.ui_locales.clone());
-    let (interaction, cookies) = keep_waiting(cx, &Waiting::Choice { request: Box::new(request) }, browser).await?;
+    let (interaction, cookies) =
+        interaction::keep(cx, &Waiting::Choice { request: Box::new(request) }, browser).await?;
     let client = client.key.clone();
     let page = SignInPage { client, choices, by_address, login_hint, ui_locales, interaction, unknown_address };
     Ok(Outcome { next: Next::SignIn(page), cookies })
@@ -524,7 +494,7 @@ async fn leave(cx: &Cx<'_>, provider: &str, request: AuthorizeRequest, browser: 
         Ok(url) => url.to_string(),
         Err(error) => return Err(super::callback::upstream_stop(cx, &request, provider, &error)),
     };
-    let (binding, cookies) = binding(cx, browser)?;
+    let (binding, cookies) = interaction::binding(cx, browser)?;
     let data = LoginData {
         provider: provider.to_owned(),
         issuer: cx.snapshot.policy.providers.get(provider).map(|p| p.issuer.clone()).unwrap_or_default(),
@@ -539,24 +509,10 @@ async fn leave(cx: &Cx<'_>, provider: &str, request: AuthorizeRequest, browser: 
         state: TokenHash::of(&state),
         browser: TokenHash::of(&binding),
         data,
-        expires_at: cx.now + INTERACTION_LIFETIME,
+        expires_at: cx.now + interaction::LIFETIME,
     };
     cx.store().save_login(login).await?;
     Ok(Outcome { next: Next::Provider(url), cookies })
-}
-
-/// What the browser may resume: an interaction that it began itself.
-async fn resume(cx: &Cx<'_>, id: &str, browser: &Browser, take: bool) -> Result<Waiting, PageError> {
-    let gone = || PageError::new(400, "login_not_found", "the interaction is unknown or has expired");
-    let id = TokenHash::of(id);
-    let found = cx.store().interaction(id, cx.now).await?.ok_or_else(gone)?;
-    if !browser.binding.as_ref().is_some_and(|secret| TokenHash::of(secret) == found.browser) {
-        return Err(PageError::new(403, "login_other_browser", "the interaction belongs to another browser"));
-    }
-    if take && cx.store().take_interaction(id, cx.now).await?.is_none() {
-        return Err(gone());
-    }
-    serde_json::from_value(found.data).map_err(|error| PageError::new(500, "internal_error", error.to_string()))
 }
 
 /// The client of a resumed request, while it is still enabled and the answer may still go where it asked.
@@ -577,7 +533,7 @@ pub fn resumed_client<'s>(cx: &'s Cx<'_>, request: &AuthorizeRequest) -> Result<
 /// Serves the sign-in page's form.
 pub async fn chosen(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
     let field = |name: &str| params.one(name).ok().flatten().unwrap_or_default().to_owned();
-    let request = match resume(cx, &field("csrf"), browser, false).await {
+    let request = match interaction::resume(cx, &field("csrf"), browser, false).await {
         Ok(Waiting::Choice { request }) => *request,
         Ok(Waiting::Consent { .. }) => {
             return Next::Error(PageError::new(400, "invalid_request", "not a sign-in form")).into();
@@ -608,7 +564,7 @@ pub async fn chosen(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome 
 /// Serves the consent page's form.
 pub async fn consented(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
     let field = |name: &str| params.one(name).ok().flatten().unwrap_or_default().to_owned();
-    let (request, session) = match resume(cx, &field("csrf"), browser, true).await {
+    let (request, session) = match interaction::resume(cx, &field("csrf"), browser, true).await {
         Ok(Waiting::Consent { request, session }) => (*request, session),
         Ok(Waiting::Choice { .. }) => {
             return Next::Error(PageError::new(400, "invalid_request", "not a consent form")).into();

@@ -4,15 +4,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Cx;
-use super::authorize::{Browser, INTERACTION_LIFETIME, SetCookie, live_session};
+use super::authorize::{Browser, SetCookie, live_session};
 use super::error::PageError;
+use super::interaction;
 use super::issue::ID_TOKEN_TYPE;
 use super::params::Params;
 use crate::config::scalar::SecretValue;
 use crate::snapshot::client::Client;
 use crate::snapshot::issuer::paths;
 use crate::store::SessionView;
-use crate::store::model::{Interaction, TokenHash};
 
 /// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,27 +167,6 @@ fn registered(client: &Client, uri: &str) -> bool {
     client.post_logout_redirect_uris.iter().any(|known| known == uri)
 }
 
-async fn keep(cx: &Cx<'_>, waiting: &Waiting, browser: &Browser) -> Result<(String, Vec<SetCookie>), PageError> {
-    let id = cx.random().secret()?;
-    let (binding, cookies) = match &browser.binding {
-        Some(secret) => (secret.clone(), Vec::new()),
-        None => {
-            let secret = cx.random().secret()?;
-            (secret.clone(), vec![SetCookie::Binding(secret)])
-        }
-    };
-    let data =
-        serde_json::to_value(waiting).map_err(|error| PageError::new(500, "internal_error", error.to_string()))?;
-    let interaction = Interaction {
-        id: TokenHash::of(&id),
-        browser: TokenHash::of(&binding),
-        data,
-        expires_at: cx.now + INTERACTION_LIFETIME,
-    };
-    cx.store().save_interaction(interaction).await?;
-    Ok((id, cookies))
-}
-
 async fn confirm(
     cx: &Cx<'_>,
     request: LogoutRequest,
@@ -195,7 +174,7 @@ async fn confirm(
     browser: &Browser,
 ) -> Result<Outcome, PageError> {
     let client = request.client.clone();
-    let (interaction, cookies) = keep(cx, &Waiting::SignOut { request }, browser).await?;
+    let (interaction, cookies) = interaction::keep(cx, &Waiting::SignOut { request }, browser).await?;
     let name = view.user.profile.get("name").and_then(Value::as_str).unwrap_or(&view.user.username);
     Ok(Outcome { next: Next::Confirm { client, user: name.to_owned(), interaction }, cookies })
 }
@@ -210,7 +189,7 @@ pub async fn confirmed(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outco
 
 async fn answer(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Result<Outcome, PageError> {
     let id = params.one("csrf").ok().flatten().unwrap_or_default();
-    let waiting = take(cx, id, browser).await?;
+    let waiting = interaction::resume(cx, id, browser, true).await?;
     let Waiting::SignOut { request } = waiting else {
         return Err(PageError::new(400, "invalid_request", "not a sign-out form"));
     };
@@ -221,17 +200,6 @@ async fn answer(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Result<Outco
         Some(view) => sign_out(cx, request, &view, browser).await,
         None => Ok(only(after_sign_out(&request))),
     }
-}
-
-async fn take(cx: &Cx<'_>, id: &str, browser: &Browser) -> Result<Waiting, PageError> {
-    let gone = || PageError::new(400, "login_not_found", "the sign-out is unknown or has expired");
-    let id = TokenHash::of(id);
-    let found = cx.store().interaction(id, cx.now).await?.ok_or_else(gone)?;
-    if !browser.binding.as_ref().is_some_and(|secret| TokenHash::of(secret) == found.browser) {
-        return Err(PageError::new(403, "login_other_browser", "the sign-out belongs to another browser"));
-    }
-    let found = cx.store().take_interaction(id, cx.now).await?.ok_or_else(gone)?;
-    serde_json::from_value(found.data).map_err(|error| PageError::new(500, "internal_error", error.to_string()))
 }
 
 /// Ends the session here, then goes to the provider's logout where it has one.
@@ -247,9 +215,12 @@ async fn sign_out(
     let mut cookies = vec![SetCookie::EndSession];
     let settings = cx.snapshot.providers.get(&provider).filter(|settings| settings.logout);
     if let Some(settings) = settings {
-        let (state, mut more) =
-            keep(cx, &Waiting::ProviderLogout { request: request.clone(), provider: provider.clone() }, browser)
-                .await?;
+        let (state, mut more) = interaction::keep(
+            cx,
+            &Waiting::ProviderLogout { request: request.clone(), provider: provider.clone() },
+            browser,
+        )
+        .await?;
         let ours = cx.snapshot.issuer.url_of(&format!("{}{provider}", paths::LOGOUT_CALLBACK));
         let names_none = request.back.is_none();
         let back = settings.post_logout_redirect_uri.clone().filter(|_| names_none).unwrap_or(ours);
@@ -267,7 +238,7 @@ async fn sign_out(
 /// Serves the return from a provider's logout.
 pub async fn returned(cx: &Cx<'_>, provider: &str, params: &Params, browser: &Browser) -> Outcome {
     let state = params.one("state").ok().flatten().unwrap_or_default();
-    match take(cx, state, browser).await {
+    match interaction::resume(cx, state, browser, true).await {
         Ok(Waiting::ProviderLogout { request, provider: expected }) if expected == provider => {
             only(after_sign_out(&request))
         }

@@ -10,6 +10,7 @@ pub mod client_auth;
 pub mod decide;
 pub mod discovery;
 pub mod error;
+pub mod interaction;
 pub mod introspect;
 pub mod issue;
 pub mod logout;

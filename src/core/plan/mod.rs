@@ -137,7 +137,7 @@ pub fn plan<E>(
         }
     };
     notices.sort_by_key(|notice| notice.weight);
-    Ok(Plan { restart: restart(old.config, new.config), changes, notices, people })
+    Ok(Plan { restart: old.config.restart_needed(new.config), changes, notices, people })
 }
 
 fn ways_in(side: Side<'_>) -> usize {
@@ -156,20 +156,4 @@ fn subject_changes(old: Side<'_>, new: Side<'_>, notices: &mut Vec<Notice>) {
         let text = format!("every user's sub at client {client} changes: it was {from} and would be {to}");
         notices.push(Notice { weight: Weight::Refused, kind: "sub_changes", text });
     }
-}
-
-/// Settings that differ and that a reload can't change.
-#[must_use]
-pub fn restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let listen = |config: &Config| config.certificates.as_ref().map(|certificates| certificates.listen.clone());
-    [
-        ("issuer", old.issuer != new.issuer),
-        ("server.listen", old.server.listen != new.server.listen),
-        ("admin.listen", old.admin.listen != new.admin.listen),
-        ("certificates.listen", listen(old) != listen(new)),
-        ("store.url", old.store.url != new.store.url),
-    ]
-    .into_iter()
-    .filter_map(|(key, changed)| changed.then_some(key))
-    .collect()
 }
