@@ -39,3 +39,7 @@ pub mod rp;
 pub mod snapshot;
 pub mod store;
 pub mod web;
+
+/// Small strings in large numbers, freed by another thread than made them: what the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -251,9 +251,9 @@ fn enabled(policy: &Policy, decision: &AccountDecision, trace: Trace) -> Result<
 pub fn synchronised(
     provider: &ProviderPolicy,
     stored: Option<&Map<String, Value>>,
-    fresh: &Map<String, Value>,
+    fresh: Map<String, Value>,
 ) -> Map<String, Value> {
-    let (Some(stored), Some(sync)) = (stored, &provider.sync) else { return fresh.clone() };
+    let (Some(stored), Some(sync)) = (stored, &provider.sync) else { return fresh };
     // What says whether an address or number was verified is about that very one, and goes where it goes.
     let goes_with = |name: &str| match name {
         "email_verified" => "email",
@@ -265,6 +265,6 @@ pub fn synchronised(
         subject => sync.contains(subject) || !stored.contains_key(subject),
     };
     let kept = stored.iter().filter(|(name, _)| !follows(name));
-    let taken = fresh.iter().filter(|(name, _)| follows(name));
-    kept.chain(taken).map(|(name, value)| (name.clone(), value.clone())).collect()
+    let kept = kept.map(|(name, value)| (name.clone(), value.clone()));
+    kept.chain(fresh.into_iter().filter(|(name, _)| follows(name))).collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::claims::{OwnClaim, app_claims, unmet};
-use super::expression::Bindings;
+use super::expression::{Bindings, Variable};
 use super::policy::{ClientPolicy, Policy, ProviderPolicy};
 use super::reason::Reason;
 use super::trace::{Refusal, Stage, Trace};
@@ -114,6 +114,7 @@ pub fn release(
             return Err(trace.refuse(Stage::Release, Some(&source), Reason::AppClaimFailed, text));
         }
     };
+    drop(bindings);
     let release = assemble(policy, client, subject, request, scopes, own, &mut trace);
     Ok((release, trace))
 }
@@ -134,35 +135,27 @@ fn granted_scopes(policy: &Policy, client: &ClientPolicy, asked: &[String], trac
     granted
 }
 
-fn app_bindings<'p>(
-    policy: &'p Policy,
-    client: &ClientPolicy,
-    provider: &ProviderPolicy,
-    subject: &Subject<'_>,
-    request: &AppRequest<'_>,
-    scopes: &[String],
-) -> Bindings<'p> {
-    let alternatives = client.claims.iter().flat_map(|rule| &rule.alternatives);
-    let expressions: Vec<_> = client.require.iter().map(|require| &require.expression).chain(alternatives).collect();
-    let read = |name: &str| expressions.iter().any(|expression| expression.reads(name));
-    let mut bindings = Bindings::new(&policy.engine);
-    if read("user") {
-        let mut user = subject.profile.clone();
-        user.insert("username".to_owned(), subject.username.into());
-        user.insert("groups".to_owned(), subject.groups.to_vec().into());
-        bindings.set_object("user", &user);
-    }
-    if read("groups") {
-        bindings.set_strings("groups", subject.groups.iter().map(String::as_str));
-    }
-    bindings.set_strings("roles", subject.roles.iter().map(String::as_str));
-    bindings.set_strings("permissions", subject.permissions.iter().map(String::as_str));
-    bindings.set_text("provider", &provider.id);
-    bindings.set_text("client", request.client);
-    bindings.set_strings("scopes", scopes.iter().map(String::as_str));
-    bindings.set_text("acr", request.acr.unwrap_or_default());
-    bindings.set_strings("amr", request.amr.iter().map(String::as_str));
-    bindings
+fn app_bindings<'v>(
+    policy: &'v Policy,
+    client: &'v ClientPolicy,
+    provider: &'v ProviderPolicy,
+    subject: &Subject<'v>,
+    request: &AppRequest<'v>,
+    scopes: &'v [String],
+) -> Bindings<'v> {
+    let groups = || Variable::strings(subject.groups);
+    let user =
+        Variable::object(subject.profile).with("username", Variable::text(subject.username)).with("groups", groups());
+    Bindings::read_by(&policy.engine, &client.reads)
+        .with("user", user)
+        .with("groups", groups())
+        .with("roles", Variable::strings(subject.roles))
+        .with("permissions", Variable::strings(subject.permissions))
+        .with("provider", Variable::text(&provider.id))
+        .with("client", Variable::text(request.client))
+        .with("scopes", Variable::strings(scopes))
+        .with("acr", Variable::text(request.acr.unwrap_or_default()))
+        .with("amr", Variable::strings(request.amr))
 }
 
 fn assemble(
@@ -177,7 +170,10 @@ fn assemble(
     let mut by_scope = Map::new();
     for scope in &scopes {
         for name in policy.scopes.get(scope).map(|scope| scope.claims.as_slice()).unwrap_or_default() {
-            if let Some(value) = subject.claim(name).filter(|_| !is_protocol(name)) {
+            if is_protocol(name) || own.iter().any(|(own, ..)| own == name) {
+                continue;
+            }
+            if let Some(value) = subject.claim(name) {
                 by_scope.insert(name.clone(), value);
             }
         }

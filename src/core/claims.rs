@@ -3,9 +3,11 @@
 //! Nothing reaches an attribute that no rule maps there. An absent claim leaves the attribute out; a claim of the wrong
 //! type refuses the sign-in.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
-use super::expression::{Bindings, ConditionError, first_present};
+use super::expression::{Bindings, ConditionError, Variable, first_present};
 use super::policy::{ClaimRule, Policy, ProviderPolicy, string_list};
 use super::reason::Reason;
 use super::trace::{Refusal, Source, Stage, Trace};
@@ -87,8 +89,7 @@ pub fn map(
     claims: &Map<String, Value>,
     mut trace: Trace,
 ) -> Result<(Attributes, Trace), Refusal> {
-    let mut bindings = Bindings::new(&policy.engine);
-    bindings.set_object("claims", claims);
+    let bindings = Bindings::read_by(&policy.engine, &provider.reads).with("claims", Variable::object(claims));
     let mut attributes = Attributes::default();
     for rule in &provider.claims {
         if rule.name == "email_verified" && provider.email_verified != EmailVerified::Claim {
@@ -116,7 +117,7 @@ pub fn map(
         }
         _ => {}
     }
-    admit(provider, &attributes, bindings, trace).map(|trace| (attributes, trace))
+    admit(policy, provider, claims, &attributes, trace).map(|trace| (attributes, trace))
 }
 
 /// Puts a mapped value where it belongs.
@@ -178,16 +179,17 @@ fn place(
 
 /// Asks `allow`.
 fn admit(
+    policy: &Policy,
     provider: &ProviderPolicy,
+    claims: &Map<String, Value>,
     attributes: &Attributes,
-    mut bindings: Bindings<'_>,
     mut trace: Trace,
 ) -> Result<Trace, Refusal> {
     let Some(allow) = &provider.allow else { return Ok(trace) };
-    if allow.expression.reads("user") {
-        bindings.set_object("user", &user_variable(attributes));
-    }
-    bindings.set_text("provider", &provider.id);
+    let bindings = Bindings::read_by(&policy.engine, allow.expression.reads())
+        .with("claims", Variable::object(claims))
+        .with("user", user_variable(attributes))
+        .with("provider", Variable::text(&provider.id));
     match allow.expression.holds(&bindings) {
         Ok(true) => {
             trace.add(Stage::Allow, Some(&allow.source), "allow holds");
@@ -205,15 +207,15 @@ pub(super) fn unmet(name: &str, outcome: Result<bool, ConditionError>) -> String
     }
 }
 
-/// The `user` variable of expressions: every mapped attribute.
-pub(super) fn user_variable(attributes: &Attributes) -> Map<String, Value> {
-    let mut user = attributes.values.clone();
-    if let Some(username) = &attributes.username {
-        user.insert("username".to_owned(), username.as_str().into());
+/// The `user` variable of `allow`: every mapped attribute.
+fn user_variable(attributes: &Attributes) -> Variable<'_> {
+    let user = Variable::object(&attributes.values)
+        .with("groups", Variable::strings(&attributes.groups))
+        .with("roles", Variable::strings(&attributes.roles));
+    match &attributes.username {
+        Some(username) => user.with("username", Variable::text(username)),
+        None => user,
     }
-    user.insert("groups".to_owned(), attributes.groups.clone().into());
-    user.insert("roles".to_owned(), attributes.roles.clone().into());
-    user
 }
 
 /// One of an app's own claims: name, value (`None` where it is to be removed), and where it is written.
@@ -245,7 +247,7 @@ pub(super) fn app_claims(rules: &[ClaimRule], bindings: &Bindings<'_>) -> Result
 
 /// The items in order, each once; empty ones left out.
 pub(super) fn distinct(list: Vec<String>) -> Vec<String> {
-    let mut seen = std::collections::HashSet::with_capacity(list.len());
+    let mut seen = HashSet::with_capacity_and_hasher(list.len(), foldhash::quality::RandomState::default());
     let keep: Vec<bool> = list.iter().map(|item| !item.is_empty() && seen.insert(item.as_str())).collect();
     list.into_iter().zip(keep).filter_map(|(item, keep)| keep.then_some(item)).collect()
 }

@@ -45,8 +45,8 @@ pub struct Decision {
     pub provider: String,
     /// Whose account it is.
     pub account: AccountDecision,
-    /// The attributes, as mapped from this evidence.
-    pub attributes: Attributes,
+    /// The address that this evidence proves, lower case.
+    pub verified_email: Option<String>,
     /// The account's stored attributes from now on.
     pub profile: Map<String, Value>,
     /// Upstream and local groups.
@@ -96,18 +96,18 @@ impl Mapped<'_> {
         let Self { policy, provider, subject, attributes, trace } = self;
         let (account, mut trace) = account::decide(policy, provider, &subject, &attributes, facts, trace)?;
         let stored = account.existing.as_ref().map(|account| &account.profile);
-        let profile = account::synchronised(provider, stored, &attributes.values);
-        let mut groups = attributes.groups.clone();
+        let verified_email = attributes.verified_email();
+        let Attributes { mut groups, roles: asserted, values, .. } = attributes;
+        let profile = account::synchronised(provider, stored, values);
         if let Some(user) = policy.declared(&account.username).filter(|user| !user.groups.is_empty()) {
             groups.extend(user.groups.iter().cloned());
             groups = claims::distinct(groups);
         }
-        let facts =
-            RoleFacts { user: &profile, groups: &groups, asserted: &attributes.roles, username: &account.username };
+        let facts = RoleFacts { user: &profile, groups: &groups, asserted: &asserted, username: &account.username };
         let granted = grant(policy, provider, &facts, &mut trace);
         let id = provider.id.clone();
         let mut decision =
-            Decision { provider: id, account, attributes, profile, groups, granted, release: None, trace };
+            Decision { provider: id, account, verified_email, profile, groups, granted, release: None, trace };
         if let Some(request) = request {
             decision = decision.release(policy, provider, request)?;
         }

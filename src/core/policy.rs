@@ -9,7 +9,7 @@ use std::sync::Arc;
 use regex::Regex;
 use serde_json::Value;
 
-use super::expression::{Compiled, Compiler, Engine, Place, Problem};
+use super::expression::{Compiled, Compiler, Engine, Place, Problem, Reads};
 use super::trace::Source;
 use super::username;
 use crate::config::Config;
@@ -62,6 +62,8 @@ pub struct ProviderPolicy {
     pub source: Source,
     /// Attribute rules, in order of name, `username` first.
     pub claims: Vec<ClaimRule>,
+    /// What these read.
+    pub reads: Reads,
     /// Who may enter.
     pub allow: Option<Condition>,
     /// Roles that it may assert.
@@ -95,10 +97,19 @@ impl Pattern {
         Ok(Self { text: text.to_owned(), regex: whole_value(text)?, prefix: literal_prefix(text) })
     }
 
+    /// Whether an item begins as every match does. The first and last byte of that tell most others apart without a call.
+    #[inline]
+    #[must_use]
+    pub fn may_match(&self, item: &str) -> bool {
+        let (item, prefix) = (item.as_bytes(), self.prefix.as_bytes());
+        let (Some(first), Some(last)) = (prefix.first(), prefix.last()) else { return true };
+        item.first() == Some(first) && item.get(prefix.len() - 1) == Some(last) && item.starts_with(prefix)
+    }
+
     /// The named captures of an item that matches from its first to its last character.
     #[must_use]
     pub fn captures<'i>(&'i self, item: &'i str) -> Option<BTreeMap<&'i str, &'i str>> {
-        if !item.starts_with(&self.prefix) || !self.regex.is_match(item) {
+        if !self.may_match(item) || !self.regex.is_match(item) {
             return None;
         }
         let found = self.regex.captures(item)?;
@@ -201,6 +212,8 @@ pub struct ClientPolicy {
     pub scopes: Vec<String>,
     /// Its own claims.
     pub claims: Vec<ClaimRule>,
+    /// What these and `require` read.
+    pub reads: Reads,
     /// Whether its ID tokens carry the claims of scopes.
     pub id_token_claims: IdTokenClaims,
     /// Claims of its access tokens.
@@ -224,6 +237,8 @@ pub struct Policy {
     pub roles: BTreeMap<String, (Vec<String>, Source)>,
     /// Role rules in order.
     pub role_rules: Vec<RoleRule>,
+    /// What their conditions read.
+    pub rule_reads: Reads,
     /// Declared users by username key.
     pub users: HashMap<String, DeclaredUser>,
     /// Declared links: (provider, sub) → username key.
@@ -335,6 +350,7 @@ impl Policy {
                     (name.clone(), (role.permissions.clone(), source))
                 })
                 .collect(),
+            rule_reads: Reads::of(role_rules.iter().filter_map(|rule| rule.when.as_ref()).map(|when| &when.expression)),
             role_rules,
             users,
             links_by_sub,
@@ -351,6 +367,9 @@ impl Policy {
     /// The declared user of a username.
     #[must_use]
     pub fn declared(&self, name: &str) -> Option<&DeclaredUser> {
+        if self.users.is_empty() {
+            return None;
+        }
         self.users.get(&username::key(name))
     }
 }
@@ -375,6 +394,7 @@ fn provider_policy(build: &mut Build<'_>, config: &Config, id: &str, provider: &
         enabled: provider.enabled,
         hidden: provider.hidden,
         issuer: provider.issuer.clone().unwrap_or_default(),
+        reads: Reads::of(expressions(&claims)),
         claims,
         allow: build.condition(Place::Allow, &format!("{path}.allow"), provider.allow.as_ref()),
         asserted_roles: provider
@@ -410,6 +430,8 @@ fn default_attributes(preset: Preset) -> Vec<(String, crate::config::scalar::One
 
 fn client_policy(build: &mut Build<'_>, key: &str, client: &Client) -> ClientPolicy {
     let path = format!("clients.{}", key_segment(key));
+    let require = build.condition(Place::App, &format!("{path}.require"), client.require.as_ref());
+    let claims = build.rules(Place::App, &format!("{path}.claims"), &client.claims);
     ClientPolicy {
         key: key.to_owned(),
         enabled: client.enabled.unwrap_or(true),
@@ -417,13 +439,19 @@ fn client_policy(build: &mut Build<'_>, key: &str, client: &Client) -> ClientPol
             .providers
             .as_ref()
             .map(|providers| (providers.clone(), build.source(&format!("{path}.providers")))),
-        require: build.condition(Place::App, &format!("{path}.require"), client.require.as_ref()),
+        reads: Reads::of(require.iter().map(|require| &require.expression).chain(expressions(&claims))),
+        require,
         scopes: client.scopes.clone().unwrap_or_else(default_scopes),
-        claims: build.rules(Place::App, &format!("{path}.claims"), &client.claims),
+        claims,
         id_token_claims: client.id_token_claims,
         access_token_claims: client.access_token_claims.clone(),
         source: build.source(&path),
     }
+}
+
+/// The expressions of rules.
+fn expressions(rules: &[ClaimRule]) -> impl Iterator<Item = &Compiled> {
+    rules.iter().flat_map(|rule| &rule.alternatives)
 }
 
 /// Scopes that a client may ask for unless it says otherwise.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::expression::Bindings;
+use super::expression::{Bindings, Variable};
 use super::policy::{Pattern, Policy, ProviderPolicy, RoleRule};
 use super::trace::{Source, Stage, Trace};
 use crate::config::policy::{DefaultRolesWhen, Each, IgnoreCase};
@@ -121,23 +121,13 @@ fn apply_rules(
     if policy.role_rules.is_empty() {
         return;
     }
-    let mut bindings = Bindings::new(&policy.engine);
-    let read = |name: &str| {
-        policy.role_rules.iter().filter_map(|rule| rule.when.as_ref()).any(|when| when.expression.reads(name))
-    };
-    if read("user") {
-        let mut user = facts.user.clone();
-        user.insert("username".to_owned(), facts.username.into());
-        user.insert("groups".to_owned(), facts.groups.to_vec().into());
-        bindings.set_object("user", &user);
-    }
-    if read("groups") {
-        bindings.set_strings("groups", facts.groups.iter().map(String::as_str));
-    }
-    if read("roles") {
-        bindings.set_strings("roles", asserted.iter().map(String::as_str));
-    }
-    bindings.set_text("provider", &provider.id);
+    let groups = || Variable::strings(facts.groups);
+    let user = Variable::object(facts.user).with("username", Variable::text(facts.username)).with("groups", groups());
+    let bindings = Bindings::read_by(&policy.engine, &policy.rule_reads)
+        .with("user", user)
+        .with("groups", groups())
+        .with("roles", Variable::strings(asserted))
+        .with("provider", Variable::text(&provider.id));
     for rule in &policy.role_rules {
         if rule.provider.as_ref().is_some_and(|only| *only != provider.id) {
             continue;
@@ -152,32 +142,39 @@ fn apply_rules(
                 }
             }
         }
-        for role in given(rule, facts.groups, asserted) {
+        let mut give = |role: String| {
             trace.add(Stage::Roles, Some(&rule.source), format!("role {role}: by rule"));
             roles.insert(role);
+        };
+        match &rule.each {
+            None => rule.roles.iter().cloned().for_each(&mut give),
+            Some((each, pattern)) => {
+                let items = match each {
+                    Each::Groups => facts.groups,
+                    Each::Roles => asserted,
+                };
+                for item in items.iter().filter(|item| pattern.may_match(item)) {
+                    from_item(rule, pattern, item, &mut give);
+                }
+            }
         }
     }
-}
-
-/// The roles of a rule whose condition holds.
-fn given(rule: &RoleRule, groups: &[String], asserted: &[String]) -> Vec<String> {
-    let Some((each, pattern)) = &rule.each else { return rule.roles.clone() };
-    let items = match each {
-        Each::Groups => groups,
-        Each::Roles => asserted,
-    };
-    items.iter().flat_map(|item| from_item(rule, pattern, item)).collect()
 }
 
 /// The roles that a rule with `each` makes of one item.
 #[must_use]
 pub fn made(rule: &RoleRule, item: &str) -> Vec<String> {
-    rule.each.as_ref().map(|(_, pattern)| from_item(rule, pattern, item)).unwrap_or_default()
+    let mut made = Vec::new();
+    if let Some((_, pattern)) = &rule.each {
+        from_item(rule, pattern, item, &mut |role| made.push(role));
+    }
+    made
 }
 
-fn from_item(rule: &RoleRule, pattern: &Pattern, item: &str) -> Vec<String> {
-    let Some(named) = pattern.captures(item) else { return Vec::new() };
-    rule.roles.iter().filter_map(|template| fill(template, &named)).collect()
+fn from_item(rule: &RoleRule, pattern: &Pattern, item: &str, give: &mut dyn FnMut(String)) {
+    if let Some(named) = pattern.captures(item) {
+        rule.roles.iter().filter_map(|template| fill(template, &named)).for_each(give);
+    }
 }
 
 /// Fills `{name}` placeholders; `None` when one of them captured nothing, or would leave the role empty.

@@ -213,7 +213,7 @@ async fn write(
             user_id: user.id.clone(),
             claims: identity.claims.clone(),
             claims_at: cx.now,
-            verified_email: decision.attributes.verified_email(),
+            verified_email: decision.verified_email.clone(),
             refresh_token: identity
                 .refresh_token
                 .as_ref()

@@ -8,7 +8,9 @@
 //! A [`Compiler`] serves one configuration generation: equal expressions are compiled once, functions, tables and regular
 //! expressions are shared. An evaluation sees only its [`Bindings`]; there is no I/O and no clock.
 
+mod bindings;
 mod bounds;
+mod direct;
 mod error;
 mod facts;
 mod functions;
@@ -23,9 +25,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use bindings::Scope;
 use cel::{Context, IdedExpr};
+use direct::Direct;
 use serde_json::Value;
 
+pub use bindings::{Bindings, Reads, Variable};
 pub use bounds::Limit;
 pub use error::{ErrorKind, EvalError};
 pub use facts::Facts;
@@ -92,12 +97,22 @@ struct Inner {
     source: String,
     /// The metered expression.
     expr: IdedExpr,
-    /// Variables that it may read; a loop variable of the same name counts too.
-    reads: Vec<&'static str>,
+    /// The answer without `cel`, for expressions of plain forms.
+    direct: Option<Direct>,
+    /// What it reads of its variables.
+    reads: Reads,
     /// How often it looks at a value as a whole, outside of loops.
     scans: u64,
     /// What can be read off it.
     facts: Facts,
+}
+
+impl Inner {
+    /// Evaluates it in full.
+    fn run(&self, scope: &Scope<'_>) -> Result<Outcome, EvalError> {
+        let looks = self.scans.saturating_mul(scope.units) / bounds::SCANNED_PER_UNIT;
+        bounds::run(looks, || cel::Value::resolve(&self.expr, &scope.context))
+    }
 }
 
 impl fmt::Debug for Compiled {
@@ -173,51 +188,11 @@ impl Compiler {
             return Err(problems);
         }
         let facts = facts::of(&expr);
-        let reads = names::reads(place, &expr);
+        let direct = Direct::of(place, &expr);
+        let reads = Reads::of_expression(place, &expr);
         let scans = meter::rewrite(&mut expr);
         bounds::check_depth(&expr, source)?;
-        Ok(Compiled(Arc::new(Inner { source: source.to_owned(), expr, reads, scans, facts })))
-    }
-}
-
-/// The variables of one evaluation; converted once, read by many expressions.
-pub struct Bindings<'e> {
-    context: Context<'e, 'static>,
-    units: u64,
-}
-
-impl<'e> Bindings<'e> {
-    /// No variables yet.
-    #[must_use]
-    pub fn new(engine: &'e Engine) -> Self {
-        Self { context: engine.context.new_inner_scope(), units: 0 }
-    }
-
-    /// Sets a variable. Members of objects that are null are absent.
-    pub fn set(&mut self, name: &str, value: &Value) {
-        self.read(name, |reader| reader.value(value));
-    }
-
-    /// Sets a variable to an object. Members that are null are absent.
-    pub fn set_object(&mut self, name: &str, value: &serde_json::Map<String, Value>) {
-        self.read(name, |reader| reader.object(value));
-    }
-
-    /// Sets a variable to a string.
-    pub fn set_text(&mut self, name: &str, value: &str) {
-        self.read(name, |reader| reader.text(value));
-    }
-
-    /// Sets a variable to a list of strings.
-    pub fn set_strings<'a>(&mut self, name: &str, items: impl IntoIterator<Item = &'a str>) {
-        self.read(name, |reader| reader.strings(items));
-    }
-
-    fn read(&mut self, name: &str, read: impl FnOnce(&mut value::Reader) -> Box<dyn cel::common::value::Val>) {
-        let mut reader = value::Reader::default();
-        let value = read(&mut reader);
-        self.context.add_variable_as_val(name, value);
-        self.units = self.units.saturating_add(reader.units);
+        Ok(Compiled(Arc::new(Inner { source: source.to_owned(), expr, direct, reads, scans, facts })))
     }
 }
 
@@ -251,10 +226,10 @@ impl Compiled {
         &self.0.source
     }
 
-    /// Whether it may read a variable: one that no expression reads need not be set.
+    /// What it reads of its variables.
     #[must_use]
-    pub fn reads(&self, variable: &str) -> bool {
-        self.0.reads.contains(&variable)
+    pub fn reads(&self) -> &Reads {
+        &self.0.reads
     }
 
     /// Evaluates the expression.
@@ -262,9 +237,14 @@ impl Compiled {
     /// # Errors
     /// A wrong type, an overload that does not exist, a failed function, or a limit.
     pub fn eval(&self, bindings: &Bindings<'_>) -> Result<Outcome, EvalError> {
-        let Inner { expr, scans, .. } = &*self.0;
-        let looks = scans.saturating_mul(bindings.units) / bounds::SCANNED_PER_UNIT;
-        bounds::run(looks, || cel::Value::resolve(expr, &bindings.context))
+        let inner = &*self.0;
+        match &inner.direct {
+            None => inner.run(bindings.shared()),
+            Some(direct) => match direct.outcome(bindings) {
+                Some(outcome) => Ok(outcome),
+                None => inner.run(&bindings.convert(Some(&inner.reads))),
+            },
+        }
     }
 
     /// Evaluates a condition.
@@ -272,6 +252,9 @@ impl Compiled {
     /// # Errors
     /// When it is neither true nor false.
     pub fn holds(&self, bindings: &Bindings<'_>) -> Result<bool, ConditionError> {
+        if let Some(holds) = self.0.direct.as_ref().and_then(|direct| direct.holds(bindings)) {
+            return Ok(holds);
+        }
         match self.eval(bindings).map_err(ConditionError::Failed)? {
             Outcome::Present(Value::Bool(holds)) => Ok(holds),
             Outcome::Present(other) => Err(ConditionError::NotBoolean(value::type_name(&other))),

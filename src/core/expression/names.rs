@@ -167,26 +167,6 @@ fn within_quotes(source: &str, (offset, len): (usize, usize)) -> (usize, usize) 
     }
 }
 
-/// The variables of the place that an expression may read.
-pub(super) fn reads(place: Place, expr: &IdedExpr) -> Vec<&'static str> {
-    let mut reads = Vec::new();
-    let mut pending = vec![expr];
-    while let Some(node) = pending.pop() {
-        if let Expr::Ident(name) = &node.expr {
-            reads.extend(
-                place
-                    .variables()
-                    .iter()
-                    .filter(|variable| *variable == name && !reads.contains(*variable))
-                    .copied()
-                    .collect::<Vec<_>>(),
-            );
-        }
-        pending.extend(children(&node.expr));
-    }
-    reads
-}
-
 struct Checker<'a> {
     place: Place,
     tables: &'a Tables,

@@ -14,7 +14,7 @@ use super::Outcome;
 use super::bounds::{Limit, UNIT_BYTES};
 use super::error::{ErrorKind, EvalError, a};
 
-type Boxed = Box<dyn Val>;
+type Boxed<'v> = Box<dyn Val + 'v>;
 
 /// Reads JSON as CEL sees it, and adds up its units: integers are `int` (`uint` beyond its range), other numbers `double`;
 /// null members of objects, and what lies deeper than [`Limit::VALUE_DEPTH`], are left out.
@@ -26,7 +26,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn value(&mut self, value: &Value) -> Boxed {
+    pub(super) fn value<'v>(&mut self, value: &'v Value) -> Boxed<'v> {
         self.units += 1;
         match value {
             Value::Null => Box::new(CelNull),
@@ -38,35 +38,41 @@ impl Reader {
             },
             Value::String(text) => self.text(text),
             Value::Array(items) => {
-                let items: Vec<Boxed> = self.nested(|reader| items.iter().map(|item| reader.value(item)).collect());
+                let items: Vec<Boxed<'v>> = self.nested(|reader| items.iter().map(|item| reader.value(item)).collect());
                 Box::new(CelList::from(items))
             }
             Value::Object(members) => self.object(members),
         }
     }
 
-    pub(super) fn object(&mut self, members: &Object<String, Value>) -> Boxed {
-        let members: HashMap<CelMapKey<'static>, Boxed> = self.nested(|reader| {
-            let present = members.iter().filter(|(_, value)| !value.is_null());
+    pub(super) fn object<'v>(&mut self, members: impl IntoIterator<Item = (&'v String, &'v Value)>) -> Boxed<'v> {
+        Box::new(CelMap::from(self.members(members)))
+    }
+
+    pub(super) fn members<'v>(
+        &mut self,
+        members: impl IntoIterator<Item = (&'v String, &'v Value)>,
+    ) -> HashMap<CelMapKey<'v>, Boxed<'v>> {
+        self.nested(|reader| {
+            let present = members.into_iter().filter(|(_, value)| !value.is_null());
             present
                 .map(|(name, value)| {
                     reader.units += (name.len() / UNIT_BYTES) as u64;
-                    (CelMapKey::String(CelString::from(name.clone())), reader.value(value))
+                    (CelMapKey::String(CelString::from(name.as_str())), reader.value(value))
                 })
                 .collect()
-        });
-        Box::new(CelMap::from(members))
+        })
     }
 
-    pub(super) fn strings<'a>(&mut self, items: impl IntoIterator<Item = &'a str>) -> Boxed {
-        let items: Vec<Boxed> = items.into_iter().map(|item| self.text(item)).collect();
+    pub(super) fn strings<'v>(&mut self, items: impl IntoIterator<Item = &'v str>) -> Boxed<'v> {
+        let items: Vec<Boxed<'v>> = items.into_iter().map(|item| self.text(item)).collect();
         self.units += items.len() as u64;
         Box::new(CelList::from(items))
     }
 
-    pub(super) fn text(&mut self, text: &str) -> Boxed {
+    pub(super) fn text<'v>(&mut self, text: &'v str) -> Boxed<'v> {
         self.units += (text.len() / UNIT_BYTES) as u64;
-        Box::new(CelString::from(text.to_owned()))
+        Box::new(CelString::from(text))
     }
 
     fn nested<C: Default>(&mut self, read: impl FnOnce(&mut Self) -> C) -> C {

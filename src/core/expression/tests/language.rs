@@ -146,9 +146,8 @@ fn kubernetes_expressions_read_the_same() {
     }
     let mut compiler = Compiler::new(Tables::new());
     let engine = compiler.engine();
-    let mut bindings = Bindings::new(&engine);
-    bindings.set("claims", &claims);
-    bindings.set("user", &json!({"username": "system:foo", "groups": ["user", "admin"]}));
+    let user = json!({"username": "system:foo", "groups": ["user", "admin"]});
+    let bindings = Bindings::new(&engine).with("claims", Variable::json(&claims)).with("user", Variable::json(&user));
     let mut holds = |source: &str| compiler.compile(Place::Allow, source).unwrap().holds(&bindings);
     assert_eq!(holds("!user.username.startsWith('system:')"), Ok(false));
     assert_eq!(holds("user.groups.all(group, !group.startsWith('system:'))"), Ok(true));
@@ -159,8 +158,8 @@ fn kubernetes_expressions_read_the_same() {
 fn d00_conditions_tell_false_from_absent_and_wrong() {
     let mut compiler = Compiler::new(Tables::new());
     let engine = compiler.engine();
-    let mut bindings = Bindings::new(&engine);
-    bindings.set("claims", &json!({"groups": "banned", "n": 1, "email": ["x@banned.example"]}));
+    let claims = json!({"groups": "banned", "n": 1, "email": ["x@banned.example"]});
+    let bindings = Bindings::new(&engine).with("claims", Variable::json(&claims));
     let mut holds = |source: &str| compiler.compile(Place::Allow, source).unwrap().holds(&bindings);
     assert_eq!(holds("claims.n == 1"), Ok(true));
     assert_eq!(holds("claims.n == 2"), Ok(false));
@@ -187,8 +186,8 @@ fn d00_conditions_tell_false_from_absent_and_wrong() {
 fn the_first_alternative_that_is_present_counts() {
     let mut compiler = Compiler::new(Tables::new());
     let engine = compiler.engine();
-    let mut bindings = Bindings::new(&engine);
-    bindings.set_object("claims", json!({"second": "b", "third": "c"}).as_object().unwrap());
+    let claims = json!({"second": "b", "third": "c"});
+    let bindings = Bindings::new(&engine).with("claims", Variable::object(claims.as_object().unwrap()));
     let mut first = |sources: &[&str]| {
         let list: Vec<Compiled> = sources.iter().map(|s| compiler.compile(Place::Claims, s).unwrap()).collect();
         first_present(&list, &bindings)
@@ -405,9 +404,9 @@ fn equal_expressions_are_compiled_once() {
 #[test]
 fn lists_of_strings_are_set_without_json() {
     let (compiled, engine) = compile(Place::When, "'b' in groups && roles == []");
-    let mut bindings = Bindings::new(&engine);
-    bindings.set_strings("groups", ["a", "b"]);
-    bindings.set_strings("roles", []);
+    let groups = ["a", "b"].map(str::to_owned);
+    let bindings =
+        Bindings::new(&engine).with("groups", Variable::strings(&groups)).with("roles", Variable::strings(&[]));
     assert_eq!(compiled.holds(&bindings), Ok(true));
 }
 

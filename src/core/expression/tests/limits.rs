@@ -15,8 +15,7 @@ fn many() -> Value {
 
 fn limited(source: &str, claims: &Value) {
     let (compiled, engine) = compile(Place::Claims, source);
-    let mut bindings = Bindings::new(&engine);
-    bindings.set("claims", claims);
+    let bindings = Bindings::new(&engine).with("claims", Variable::json(claims));
     let started = Instant::now();
     let result = compiled.eval(&bindings);
     let took = started.elapsed();
@@ -173,8 +172,7 @@ fn what_is_accepted_fits_the_stack() {
                     assert!(problems.iter().all(|problem| problem.offset <= source.len()), "{problems:?}");
                 });
                 let engine = compiler.engine();
-                let mut bindings = Bindings::new(&engine);
-                bindings.set("claims", &claims);
+                let bindings = Bindings::new(&engine).with("claims", Variable::json(&claims));
                 compiled.map(|compiled| compiled.eval(&bindings).is_ok()).is_ok()
             });
             if compiled.unwrap().join().unwrap() {
@@ -374,8 +372,7 @@ proptest! {
         let claims = json!({"a": a, "b": b, "c": c, "d": d});
         let mut compiler = Compiler::new(tables());
         let engine = compiler.engine();
-        let mut bindings = Bindings::new(&engine);
-        bindings.set("claims", &claims);
+        let bindings = Bindings::new(&engine).with("claims", Variable::json(&claims));
         for source in PROBES {
             let compiled = compiler.compile(Place::Claims, source).unwrap();
             match compiled.eval(&bindings) {
@@ -405,8 +402,8 @@ proptest! {
         match compiler.compile(Place::Claims, &source) {
             Ok(compiled) => {
                 let engine = compiler.engine();
-                let mut bindings = Bindings::new(&engine);
-                bindings.set("claims", &json!({"a": ["x"]}));
+                let claims = json!({"a": ["x"]});
+                let bindings = Bindings::new(&engine).with("claims", Variable::json(&claims));
                 let _ = compiled.eval(&bindings);
             }
             Err(problems) => for problem in problems {

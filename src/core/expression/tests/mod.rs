@@ -1,6 +1,7 @@
 //! What expressions give, what is refused, and that all of it is bounded.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod direct;
 mod language;
 mod limits;
 mod page;
@@ -23,8 +24,7 @@ fn compile(place: Place, source: &str) -> (Compiled, Arc<Engine>) {
 
 fn eval(source: &str, claims: &Value) -> Result<Outcome, EvalError> {
     let (compiled, engine) = compile(Place::Claims, source);
-    let mut bindings = Bindings::new(&engine);
-    bindings.set("claims", claims);
+    let bindings = Bindings::new(&engine).with("claims", Variable::json(claims));
     compiled.eval(&bindings)
 }
 

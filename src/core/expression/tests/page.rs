@@ -54,8 +54,7 @@ fn given(source: &str, claims: &Value) -> String {
         }
     };
     let engine = compiler.engine();
-    let mut bindings = Bindings::new(&engine);
-    bindings.set("claims", claims);
+    let bindings = Bindings::new(&engine).with("claims", Variable::json(claims));
     match compiled.eval(&bindings) {
         Ok(Outcome::Present(value)) => format!("`{value}`"),
         Ok(Outcome::Absent) => "absent".to_owned(),
