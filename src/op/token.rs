@@ -16,7 +16,7 @@ use crate::core::decision::Decision;
 use crate::core::trace::Refusal;
 use crate::snapshot::client::Client;
 use crate::store::model::{Code as StoredCode, Grant, Link, RefreshToken, TokenHash, User};
-use crate::store::{GrantView, Redeemed, Rotated, Rotation};
+use crate::store::{GrantView, Redeemed, Rotated, Rotation, SessionView};
 
 /// Serves a token request; the answer is the JSON of RFC 6749 §5.1.
 ///
@@ -56,7 +56,7 @@ async fn code(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Value, OA
     let presented = text("code").ok_or_else(|| OAuthError::new(Code::InvalidRequest, "code is missing"))?;
     let hash = TokenHash::of(presented);
     let unusable = || invalid_grant("the code is unknown, used or expired");
-    let stored = cx.store().code(hash).await?.ok_or_else(unusable)?;
+    let (stored, session) = cx.store().code(hash).await?.ok_or_else(unusable)?;
     check_code(cx, client, &stored, text("redirect_uri"), text("code_verifier"))?;
     if stored.used_at.is_some() {
         // RFC 6749 §4.1.2: a code used twice revokes what its first use issued.
@@ -64,8 +64,8 @@ async fn code(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Value, OA
         tracing::warn!(event = "code_reuse", client = %client.key, trace_id = %cx.trace_id, "a code was used twice: its tokens are revoked");
         return Err(unusable());
     }
-    let (user, link) = subject_of(cx, &stored.grant).await?;
-    let grant = stored.grant.clone();
+    let (user, link) = subject_of(cx, session)?;
+    let grant = stored.grant;
     let decision = decided(cx, &grant, &grant.scopes, &user, &link).await?;
     let resources = narrowed_resources(&grant, params)?;
     let refresh =
@@ -117,13 +117,9 @@ fn check_code(
 }
 
 /// The user and upstream account of a code's session, while it stands.
-async fn subject_of(cx: &Cx<'_>, grant: &Grant) -> Result<(User, Link), OAuthError> {
+fn subject_of(cx: &Cx<'_>, session: Option<SessionView>) -> Result<(User, Link), OAuthError> {
     let ended = || invalid_grant("the session that the code comes from has ended");
-    let sid = grant.sid.as_deref().ok_or_else(ended)?;
-    let view = cx.store().session_by_id(sid).await?.ok_or_else(ended)?;
-    if !decide::session_stands(cx, &view.session) {
-        return Err(ended());
-    }
+    let view = session.filter(|view| decide::session_stands(cx, &view.session)).ok_or_else(ended)?;
     let link = view.link.ok_or_else(ended)?;
     Ok((view.user, link))
 }

@@ -188,8 +188,9 @@ pub struct Person {
 }
 
 /// The operations, each one transaction. `now` is in seconds since the Unix epoch. A write that was answered survives the
-/// end of the process, and a power cut too, but for logins, interactions, activity and sweeping: of those a power cut may
-/// take the last, and then nothing that was written after them is left either.
+/// end of the process, and a power cut too, but for logins, interactions, finished sign-ins, codes, activity and sweeping:
+/// of those a power cut may take the last, and then nothing that was written after them is left either. A sign-in leaves
+/// nothing with an app before its code is redeemed, which waits for the disk, and with it all that it rests on.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Answers when the store can be read and written (`/readyz`).
@@ -228,8 +229,8 @@ pub trait Store: Send + Sync {
 
     /// Keeps a code, with the consent that it rests on, and marks its session as active.
     async fn save_code(&self, code: Code, consent: Option<Consent>, now: i64) -> Result<()>;
-    /// Reads a code, used or not.
-    async fn code(&self, hash: TokenHash) -> Result<Option<Code>>;
+    /// Reads a code, used or not, with the session that it was issued in, while that is there.
+    async fn code(&self, hash: TokenHash) -> Result<Option<(Code, Option<SessionView>)>>;
     /// Redeems a code: its grant and the first refresh token of the family are stored, or, when it was used before or
     /// has expired, what its first use issued is revoked. Refused as well when the session that the grant dies with has
     /// ended or the user was disabled in between. A used code is remembered until its grant's `expires_at`.

@@ -142,7 +142,9 @@ pub(crate) async fn a_sign_in_is_stored_whole(store: Subject) {
     assert_eq!(view.link, Some(alice.link()));
     assert_eq!(store.session_by_id("s").await.unwrap().unwrap().session, alice.session("s"));
     assert!(store.session(secret("other")).await.unwrap().is_none());
-    assert_eq!(store.code(TokenHash::of("c")).await.unwrap(), Some(code("c", alice.grant("g", "s"))));
+    let (stored, session) = store.code(TokenHash::of("c")).await.unwrap().unwrap();
+    assert_eq!(stored, code("c", alice.grant("g", "s")));
+    assert_eq!(session.map(|view| (view.session.id, view.user.id)), Some(("s".to_owned(), alice.user_id())));
     assert_eq!(store.system_roles().await.unwrap(), ["staff"]);
     assert_eq!(store.trace("trace-s", NOW).await.unwrap(), Some(trace("trace-s")));
     let found = store.user("key-alice").await.unwrap().unwrap();
@@ -372,7 +374,7 @@ pub(crate) async fn d11_parallel_redemptions_leave_nothing(store: Subject) {
     for n in 0..50 {
         assert_eq!(rotate(&store, &format!("r{n}"), "x", "g", NOW).await, Rotated::Refused);
     }
-    assert_eq!(store.code(TokenHash::of("c")).await.unwrap().unwrap().used_at, Some(NOW));
+    assert_eq!(store.code(TokenHash::of("c")).await.unwrap().unwrap().0.used_at, Some(NOW));
 }
 
 pub(crate) async fn d12_an_expired_code_issues_nothing(store: Subject) {

@@ -94,7 +94,7 @@ async fn check(store: &SqliteStore, name: &str, answer: &str) {
     let view = store.session(secret(name)).await.unwrap().unwrap();
     assert_eq!(view.user, person(name).user());
     assert!(store.trace(&format!("trace-{name}"), NOW).await.unwrap().is_some());
-    let used = store.code(TokenHash::of(name)).await.unwrap().unwrap().used_at.is_some();
+    let used = store.code(TokenHash::of(name)).await.unwrap().unwrap().0.used_at.is_some();
     let grant = store.grant(name).await.unwrap();
     let (first, second) = (TokenHash::of(&format!("{name}-0")), TokenHash::of(&format!("{name}-1")));
     let tokens = (store.refresh_token(first).await.unwrap(), store.refresh_token(second).await.unwrap());

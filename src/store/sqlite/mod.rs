@@ -3,8 +3,9 @@
 //! Owns the schema, the statements, group commit and how rows are sealed. What each operation promises is said at
 //! [`Store`](super::Store); that they hold is shown by the conformance suite, `tests/store`.
 //!
-//! All writes go through one thread (`writer.rs`). An answered write survives a power cut, but for sign-ins under way, the
-//! time of last activity and sweeping: those survive the process, and a power cut may take the last of them.
+//! All writes go through one connection (`writer.rs`). What was answered to an app or an administrator survives a power
+//! cut. Sign-ins, sessions and codes before they are redeemed, the time of last activity, and sweeping survive the process,
+//! and a power cut may take the last of them.
 //!
 //! Reads run on the caller's thread, on a connection of a small pool: a point read takes less time than handing it to
 //! another thread would. Reads that may be long move to the blocking pool. A second process may open the same file, for
@@ -22,6 +23,7 @@ mod tests;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -67,6 +69,16 @@ impl SqliteStore {
         secrets: &[Vec<u8>],
         random: Arc<dyn Random>,
     ) -> std::result::Result<Self, OpenError> {
+        Self::open_with_wait(location, secrets, random, open::WRITE_WAIT)
+    }
+
+    /// As [`Self::open`], with how long a write waits for another process.
+    fn open_with_wait(
+        location: &Location,
+        secrets: &[Vec<u8>],
+        random: Arc<dyn Random>,
+        wait: Duration,
+    ) -> std::result::Result<Self, OpenError> {
         open::check_version()?;
         let sealer = Arc::new(Self::sealer(location, secrets, random)?);
         let name = location.to_string();
@@ -77,11 +89,11 @@ impl SqliteStore {
         let connection = open::connect(location, true).map_err(failed)?;
         open::migrate(&connection, &name)?;
         open::check_keys(&connection, &sealer, &name)?;
-        let checkpoint = match location {
-            Location::File(_) => Some(open::connect(location, true).map_err(failed)?),
+        let file = match location {
+            Location::File(path) => Some((path.as_path(), open::connect(location, true).map_err(failed)?)),
             Location::Memory => None,
         };
-        let writer = Writer::start(connection, checkpoint)
+        let writer = Writer::start(connection, wait, file)
             .map_err(|e| failed(StoreError::Unavailable(format!("no thread can be started: {e}"))))?;
         let readers = Arc::new(Readers { location: location.clone(), idle: Mutex::default() });
         Ok(Self { location: location.clone(), sealer, writer, readers })
@@ -116,27 +128,32 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
-        self.decide(move |connection| operation(connection).map(Outcome::Keep)).await
+        self.decide(Survives::PowerCut, move |connection| operation(connection).map(Outcome::Keep)).await
     }
 
-    /// As [`Self::write`], for what belongs to a sign-in under way or to housekeeping: it survives the process, and a
-    /// power cut may take it together with all that came after, so that nothing ever comes back half.
+    /// As [`Self::write`], for what leads to nothing outside before a later write that waits for the disk: it survives the
+    /// process, and a power cut may take it together with all that came after, so that nothing ever comes back half.
     async fn write_passing<T, F>(&self, operation: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
-        let kept = move |connection: &Connection| operation(connection).map(Outcome::Keep);
-        self.writer.run(Survives::Restart, kept).await.map_err(|error| self.at_place(error))
+        self.decide(Survives::Restart, move |connection| operation(connection).map(Outcome::Keep)).await
     }
 
-    /// As [`Self::write`], for an operation that may undo its own writes.
-    async fn decide<T, F>(&self, operation: F) -> Result<T>
+    /// As [`Self::write`] or [`Self::write_passing`], for an operation that may undo its own writes.
+    async fn decide<T, F>(&self, survives: Survives, operation: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<Outcome<T>> + Send + 'static,
     {
-        self.writer.run(Survives::PowerCut, operation).await.map_err(|error| self.at_place(error))
+        self.writer.run(survives, operation).await.map_err(|error| self.at_place(error))
+    }
+
+    /// Deletes what has expired, off the threads that serve requests. Returns the number of rows.
+    async fn sweep_kind(&self, sql: &'static str, now: i64, limit: u32) -> Result<usize> {
+        let sweep = move |connection: &Connection| run(connection, sql, (now, limit)).map(Outcome::Keep);
+        self.writer.queue(Survives::Restart, sweep).await.map_err(|error| self.at_place(error))
     }
 
     /// Says in an error which store it is about.

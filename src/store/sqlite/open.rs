@@ -170,16 +170,15 @@ pub(super) fn connect(location: &Location, writes: bool) -> Result<Connection, S
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(if writes { WRITE_WAIT } else { READ_WAIT })?;
     if writes {
-        // FULL: a commit waits until the log is on the disk; `writer.rs` lowers it for what need not wait, and makes the
-        // checkpoints.
+        // NORMAL: a commit does not wait for the disk; `writer.rs` syncs the log for what must, and makes the checkpoints.
         connection.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON;
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA fullfsync = ON;
              PRAGMA checkpoint_fullfsync = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
              PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;
-             PRAGMA cache_size = -4096;",
+             PRAGMA cache_size = -2048;",
         )?;
     } else {
-        connection.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -2048;")?;
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -512;")?;
     }
     Ok(connection)
 }

@@ -14,6 +14,7 @@ use super::super::{
 use super::accounts::{self, SignInRows, TraceRow};
 use super::grants::{self, CodeRow, RotatedRow, RotationRows};
 use super::rows::{GrantRow, LinkRow, columns, key_state_name, many, one, open_json, open_text, run, seal_json};
+use super::writer::Survives;
 use super::{SqliteStore, sql};
 
 /// A row that waits for a browser: browser hash, sealed data, end.
@@ -86,7 +87,7 @@ impl Store for SqliteStore {
 
     async fn finish_sign_in(&self, sign_in: SignIn, now: i64) -> Result<SignInWritten> {
         let rows = SignInRows::new(&self.sealer, sign_in)?;
-        self.decide(move |connection| rows.write(connection, now)).await
+        self.decide(Survives::Restart, move |connection| rows.write(connection, now)).await
     }
 
     async fn session(&self, secret: TokenHash) -> Result<Option<SessionView>> {
@@ -130,11 +131,17 @@ impl Store for SqliteStore {
 
     async fn save_code(&self, code: Code, consent: Option<Consent>, now: i64) -> Result<()> {
         let row = CodeRow::new(code)?;
-        self.write(move |connection| row.save(connection, consent.as_ref(), now)).await
+        self.write_passing(move |connection| row.save(connection, consent.as_ref(), now)).await
     }
 
-    async fn code(&self, hash: TokenHash) -> Result<Option<Code>> {
-        self.read(move |reader| grants::code(reader, hash)).await
+    async fn code(&self, hash: TokenHash) -> Result<Option<(Code, Option<SessionView>)>> {
+        self.read(move |reader| {
+            let Some(code) = grants::code(reader, hash)? else { return Ok(None) };
+            let session = code.grant.sid.as_ref().map(|id| reader.session(sql::SESSION, [id])).transpose()?.flatten();
+            let view = session.map(|session| reader.session_view(session)).transpose()?.flatten();
+            Ok(Some((code, view)))
+        })
+        .await
     }
 
     async fn redeem_code(
@@ -180,7 +187,8 @@ impl Store for SqliteStore {
     async fn rotate_refresh(&self, rotation: Rotation, now: i64) -> Result<Rotated> {
         let parent = rotation.parent;
         let rows = RotationRows::new(&self.sealer, rotation)?;
-        Ok(match self.decide(move |connection| rows.write(connection, now)).await? {
+        let rotated = self.decide(Survives::PowerCut, move |connection| rows.write(connection, now)).await?;
+        Ok(match rotated {
             RotatedRow::New => Rotated::New,
             RotatedRow::Replayed(sealed) => {
                 Rotated::Replayed(open_text(&self.sealer, columns::SUCCESSOR, &parent.0, &sealed)?)
@@ -282,7 +290,7 @@ impl Store for SqliteStore {
         let mut more = false;
         for sql in sql::SWEEPS {
             // One transaction for each kind, so that sign-ins are served in between.
-            let swept = self.write_passing(move |connection| run(connection, sql, (now, limit))).await?;
+            let swept = self.sweep_kind(sql, now, limit).await?;
             more |= u32::try_from(swept).is_ok_and(|swept| swept >= limit) && limit > 0;
         }
         Ok(more)

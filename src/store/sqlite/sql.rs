@@ -118,9 +118,9 @@ statements! {
     INSERT_SIGNING_KEY = "INSERT INTO signing_keys (kid, algorithm, private, state, created_at, activated_at, retired_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-    // Sweeping: ?1 is now, ?2 the most rows.
-    SWEEP_LOGINS = "DELETE FROM logins WHERE rowid IN
-        (SELECT rowid FROM logins WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+    // Sweeping: ?1 is now, ?2 the most rows. What lives equally long is looked at from its oldest row on.
+    SWEEP_LOGINS = "DELETE FROM logins WHERE rowid IN (SELECT rowid FROM
+        (SELECT rowid, expires_at FROM logins ORDER BY rowid LIMIT ?2) WHERE expires_at <= ?1)";
     SWEEP_INTERACTIONS = "DELETE FROM interactions WHERE rowid IN
         (SELECT rowid FROM interactions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
     SWEEP_SESSIONS = "DELETE FROM sessions WHERE rowid IN
@@ -133,8 +133,8 @@ statements! {
         (SELECT hash FROM refresh_tokens WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
     SWEEP_SUCCESSORS = "UPDATE refresh_tokens SET successor = NULL, successor_until = NULL WHERE hash IN
         (SELECT hash FROM refresh_tokens WHERE successor_until <= ?1 ORDER BY successor_until LIMIT ?2)";
-    SWEEP_TRACES = "DELETE FROM traces WHERE rowid IN
-        (SELECT rowid FROM traces WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+    SWEEP_TRACES = "DELETE FROM traces WHERE rowid IN (SELECT rowid FROM
+        (SELECT rowid, expires_at FROM traces ORDER BY rowid LIMIT ?2) WHERE expires_at <= ?1)";
     SWEEP_USED_ONCE = "DELETE FROM used_once WHERE id IN
         (SELECT id FROM used_once WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
 }

@@ -6,6 +6,8 @@ use serde_json::json;
 
 use super::super::model::{Login, TokenHash};
 use super::super::{Store, StoreError};
+use std::time::Duration;
+
 use super::*;
 use crate::env::SystemRandomness;
 
@@ -19,7 +21,15 @@ fn login(state: &str, size: usize) -> Login {
 }
 
 /// Statements that read a whole table because the table is small, or in the order in which they hand it out.
-const WHOLE: &[&str] = &["SYSTEM_ROLES", "SIGNING_KEYS", "SIGNING_KIDS", "DELETE_SIGNING_KEYS", "SESSIONS"];
+const WHOLE: &[&str] = &[
+    "SYSTEM_ROLES",
+    "SIGNING_KEYS",
+    "SIGNING_KIDS",
+    "DELETE_SIGNING_KEYS",
+    "SESSIONS",
+    "SWEEP_LOGINS",
+    "SWEEP_TRACES",
+];
 
 #[test]
 fn no_statement_scans_a_table_or_sorts() {
@@ -73,9 +83,9 @@ async fn d32_a_read_only_store_is_unavailable_not_corrupt() {
 #[tokio::test]
 async fn d33_a_locked_store_is_refused_in_bounded_time_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder);
-    let wait = std::time::Duration::from_millis(20);
-    store.write(move |connection| Ok(connection.busy_timeout(wait)?)).await.unwrap();
+    let location = Location::File(folder.path().join("state/broker.db"));
+    let random = Arc::new(SystemRandomness::default());
+    let store = SqliteStore::open_with_wait(&location, &[], random, Duration::from_millis(20)).unwrap();
     let other = open::connect(&store.location, true).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert!(matches!(store.save_login(login("a", 1)).await, Err(StoreError::Unavailable(_))));

@@ -1,12 +1,18 @@
-//! The one connection that writes, on a thread of its own, with group commit.
+//! The one connection that writes, and who waits for what.
 //!
-//! Operations queue up while a commit syncs to disk; the next transaction takes all that wait, each in a savepoint, and
-//! answers all of them after its one commit. So an answered write is on disk, and the cost of a sync is shared.
+//! A write that need not wait for the disk is done on the caller's thread when nobody else writes: it takes less time than
+//! handing it to another one would. All others queue up for a thread; each of its transactions takes all that wait, each in
+//! a savepoint, syncs the log once where one of them must survive a power cut, and answers. So an answered write is as
+//! durable as it says, the cost of a sync is shared, and nobody waits for a sync that is not theirs.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -42,7 +48,7 @@ pub(super) enum Survives {
     PowerCut,
 }
 
-/// An operation whose answer waits for the commit.
+/// An operation in the queue, whose answer waits for the commit.
 trait Job: Send {
     /// What its writes are to outlive.
     fn survives(&self) -> Survives;
@@ -87,26 +93,136 @@ fn stopped() -> StoreError {
     StoreError::Unavailable("the store is shutting down".to_owned())
 }
 
+/// The connection, for one at a time.
+struct Shared {
+    connection: Mutex<Connection>,
+    /// How long the writing thread waits for another process.
+    wait: Duration,
+    checkpoints: Option<Checkpoints>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs an operation at once, if nobody is writing; gives it back otherwise.
+    fn try_at_once<T, F>(&self, operation: F) -> std::result::Result<Result<T>, F>
+    where
+        F: FnOnce(&Connection) -> Result<Outcome<T>>,
+    {
+        let due = self.checkpoints.as_ref().is_some_and(Checkpoints::is_large);
+        let Ok(connection) = self.connection.try_lock() else { return Err(operation) };
+        if due || begin(&connection, Duration::ZERO).is_err() {
+            return Err(operation);
+        }
+        let answer = operation(&connection).and_then(|outcome| match outcome {
+            _ if connection.is_autocommit() => Err(given_up()),
+            Outcome::Keep(value) => run(&connection, "COMMIT", []).map(|_| value),
+            Outcome::Undo(value) => Ok(value),
+        });
+        roll_back(&connection);
+        drop(connection);
+        self.written(1);
+        Ok(answer)
+    }
+
+    /// Counts operations towards the next checkpoint.
+    fn written(&self, operations: usize) {
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.after(operations);
+        }
+    }
+}
+
+/// Begins a transaction that writes, waiting so long for another process.
+fn begin(connection: &Connection, wait: Duration) -> Result<()> {
+    connection.busy_timeout(wait)?;
+    run(connection, "BEGIN IMMEDIATE", []).map(drop)
+}
+
+/// Ends a transaction that is still open without keeping its writes.
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit() {
+        // Fails only where SQLite has rolled back by itself, which is just as well.
+        drop(run(connection, "ROLLBACK", []));
+    }
+}
+
+fn given_up() -> StoreError {
+    StoreError::Unavailable("the transaction was given up: the disk is full or failing".to_owned())
+}
+
+/// The write-ahead log, to be synced after a commit. SQLite itself syncs it before a checkpoint and where it starts over.
+struct Log {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Log {
+    fn of(database: &Path) -> Self {
+        let mut path = OsString::from(database);
+        path.push("-wal");
+        Self { path: path.into(), file: None }
+    }
+
+    /// Returns when all that was committed before is on the disk.
+    fn sync(&mut self) -> Result<()> {
+        let failed = |error: std::io::Error| StoreError::Unavailable(format!("the log can't be synced: {error}"));
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => File::open(&self.path).map_err(failed)?,
+        };
+        file.sync_data().map_err(failed)?;
+        self.file = Some(file);
+        Ok(())
+    }
+}
+
 /// The handle to the writing thread; dropping it finishes what waits, then closes the connection.
 pub(super) struct Writer {
+    shared: Arc<Shared>,
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    /// Starts the thread. `checkpoint` is the connection that moves the write-ahead log into the database; none for a
-    /// database in memory.
-    pub(super) fn start(connection: Connection, checkpoint: Option<Connection>) -> std::io::Result<Self> {
+    /// Starts the thread. `wait` is how long a write waits for another process; `file` the database with the connection
+    /// that moves its write-ahead log into it, none for a database in memory.
+    pub(super) fn start(
+        connection: Connection,
+        wait: Duration,
+        file: Option<(&Path, Connection)>,
+    ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
+        let (path, checkpoint) = file.unzip();
+        let mut log = path.map(Log::of);
         let checkpoints = checkpoint.map(Checkpoints::start).transpose()?;
+        let shared = Arc::new(Shared { connection: Mutex::new(connection), wait, checkpoints });
+        let serving = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || serve(&connection, jobs, checkpoints.as_ref()))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+            .spawn(move || serve(&serving, jobs, log.as_mut()))?;
+        Ok(Self { shared, queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Runs one operation in a transaction and returns when it is committed.
+    /// Runs one operation in a transaction and returns when it is committed and survives what it is to survive.
     pub(super) async fn run<T, F>(&self, survives: Survives, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<Outcome<T>> + Send + 'static,
+    {
+        match survives {
+            Survives::PowerCut => self.queue(survives, operation).await,
+            Survives::Restart => match self.shared.try_at_once(operation) {
+                Ok(answer) => answer,
+                Err(operation) => self.queue(survives, operation).await,
+            },
+        }
+    }
+
+    /// As [`Self::run`], always on the writing thread: for what may take a while.
+    pub(super) async fn queue<T, F>(&self, survives: Survives, operation: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<Outcome<T>> + Send + 'static,
@@ -133,92 +249,84 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, checkpoints: Option<&Checkpoints>) {
+fn serve(shared: &Shared, mut jobs: mpsc::Receiver<Box<dyn Job>>, mut log: Option<&mut Log>) {
     let mut batch = Vec::new();
-    let mut since_checkpoint = 0;
-    let mut synced = Survives::PowerCut;
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
-        let committed = sync_as_needed(connection, &batch, &mut synced).and_then(|()| transact(connection, &mut batch));
-        if committed.is_err() && !connection.is_autocommit() {
-            // Fails only where SQLite has rolled back by itself, which is just as well.
-            drop(run(connection, "ROLLBACK", []));
+        let connection = shared.lock();
+        let committed = begin(&connection, shared.wait).and_then(|()| transact(&connection, &mut batch));
+        roll_back(&connection);
+        drop(connection);
+        let operations = batch.len();
+        let (durable, passing): (Vec<_>, Vec<_>) =
+            batch.drain(..).partition(|job| job.survives() == Survives::PowerCut);
+        passing.into_iter().for_each(|job| job.answer(committed.clone()));
+        if !durable.is_empty() {
+            let synced = committed.and_then(|()| log.as_mut().map_or(Ok(()), |log| log.sync()));
+            durable.into_iter().for_each(|job| job.answer(synced.clone()));
         }
-        since_checkpoint += batch.len();
-        for job in batch.drain(..) {
-            job.answer(committed.clone());
-        }
-        if let Some(checkpoints) = checkpoints {
-            since_checkpoint = checkpoints.after(connection, since_checkpoint);
+        shared.written(operations);
+        if shared.checkpoints.as_ref().is_some_and(Checkpoints::take_large) {
+            checkpoint(&shared.lock());
         }
     }
 }
 
-/// Sets whether the next commit waits for the disk: it does when any operation of the batch asks for it.
-fn sync_as_needed(connection: &Connection, batch: &[Box<dyn Job>], synced: &mut Survives) -> Result<()> {
-    let all_pass = batch.iter().all(|job| job.survives() == Survives::Restart);
-    let needed = if all_pass { Survives::Restart } else { Survives::PowerCut };
-    if *synced != needed {
-        connection.execute_batch(match needed {
-            Survives::Restart => "PRAGMA synchronous = NORMAL",
-            Survives::PowerCut => "PRAGMA synchronous = FULL",
-        })?;
-        *synced = needed;
-    }
-    Ok(())
-}
-
+/// Runs the operations of a transaction that has begun, and commits it.
 fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
-    run(connection, "BEGIN IMMEDIATE", [])?;
     for job in batch {
         run(connection, "SAVEPOINT operation", [])?;
         let keep = job.run(connection);
         if connection.is_autocommit() {
             // A full disk or a failed read makes SQLite give up the whole transaction.
-            return Err(StoreError::Unavailable(
-                "the transaction was given up: the disk is full or failing".to_owned(),
-            ));
+            return Err(given_up());
         }
         if !keep {
             run(connection, "ROLLBACK TO operation", [])?;
         }
         run(connection, "RELEASE operation", [])?;
     }
-    run(connection, "COMMIT", [])?;
-    Ok(())
+    run(connection, "COMMIT", []).map(drop)
 }
 
 /// Moves the write-ahead log into the database beside the writer, which goes on meanwhile: no sign-in waits for it.
 struct Checkpoints {
     nudge: Option<SyncSender<()>>,
-    complete: Arc<AtomicBool>,
+    /// Operations since the last one.
+    since: AtomicUsize,
+    /// Whether the log has grown so long that it is to be completed while nobody writes.
+    large: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Checkpoints {
     fn start(connection: Connection) -> std::io::Result<Self> {
         let (nudge, nudges) = sync_channel::<()>(1);
-        let complete = Arc::new(AtomicBool::new(false));
-        let large = Arc::clone(&complete);
+        let large = Arc::new(AtomicBool::new(false));
+        let grown = Arc::clone(&large);
         let thread = std::thread::Builder::new().name("store-checkpoint".to_owned()).spawn(move || {
             while nudges.recv().is_ok() {
                 if checkpoint(&connection) >= LOG_PAGES {
-                    large.store(true, Ordering::Relaxed);
+                    grown.store(true, Ordering::Relaxed);
                 }
             }
         })?;
-        Ok(Self { nudge: Some(nudge), complete, thread: Some(thread) })
+        Ok(Self { nudge: Some(nudge), since: AtomicUsize::new(0), large, thread: Some(thread) })
     }
 
-    /// Called between transactions with the number of operations since the last checkpoint; returns it, or 0 when a
-    /// checkpoint was asked for.
-    fn after(&self, connection: &Connection, since: usize) -> usize {
-        if self.complete.swap(false, Ordering::Relaxed) {
-            checkpoint(connection);
+    /// Counts operations, and asks for a checkpoint when it is time.
+    fn after(&self, operations: usize) {
+        let since = self.since.fetch_add(operations, Ordering::Relaxed) + operations;
+        if since >= CHECKPOINT_EVERY && self.nudge.as_ref().is_some_and(|nudge| nudge.try_send(()).is_ok()) {
+            self.since.store(0, Ordering::Relaxed);
         }
-        match &self.nudge {
-            Some(nudge) if since >= CHECKPOINT_EVERY && nudge.try_send(()).is_ok() => 0,
-            _ => since,
-        }
+    }
+
+    fn is_large(&self) -> bool {
+        self.large.load(Ordering::Relaxed)
+    }
+
+    fn take_large(&self) -> bool {
+        self.large.swap(false, Ordering::Relaxed)
     }
 }
 
