@@ -10,16 +10,12 @@
 //! | [`settings`], [`preset`] | one provider, from the file |
 //! | [`metadata`] | what the provider says of itself |
 //! | `cache`, `upstream` | when documents are fetched, and the provider's health |
-//! | `jws`, `jwks`, `claims` | signed JWTs, the keys that verify them, strictly typed claims |
 //! | `token`, `gather` | the token endpoint; ID token, userinfo, access token → claims |
 //! | [`signin`], [`refresh`], [`logout`] | the ways through |
 
 mod cache;
-mod claims;
 pub mod error;
 mod gather;
-mod jwks;
-mod jws;
 pub mod logout;
 pub mod metadata;
 pub mod preset;
@@ -35,11 +31,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use error::{RefreshError, RpError};
-pub use jws::Algorithm;
 pub use settings::{ProviderSettings, ResolvedSecrets};
 pub use signin::{BeginParams, CallbackParams, Expected, UpstreamIdentity};
 pub use upstream::Health;
 
+pub use crate::jose::Algorithm;
 use crate::outbound::HttpClient;
 use settings::Source;
 use upstream::Upstream;

@@ -9,11 +9,10 @@ use http::header::ACCEPT;
 use url::Url;
 
 use super::cache::{Cached, Lifetimes};
-use super::error::{Check, Document, RpError, Unavailable, UnavailableProblem};
-use super::jwks::KeySet;
-use super::jws::{Algorithm, Jws};
+use super::error::{Document, RpError, Unavailable, UnavailableProblem};
 use super::metadata::Metadata;
 use super::settings::{ProviderSettings, Source};
+use crate::jose::{Algorithm, Check, Jws, KeySet};
 use crate::outbound::HttpClient;
 
 /// A failed provider is asked again after 15 s, so that one that recovered works well within a minute.
