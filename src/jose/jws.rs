@@ -76,6 +76,11 @@ impl Algorithm {
         ASYMMETRIC.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
+    /// The names of all algorithms.
+    pub(crate) fn all_names() -> impl Iterator<Item = &'static str> {
+        std::iter::once(Self::HS256).chain(ASYMMETRIC).map(Self::name)
+    }
+
     /// The names of the algorithms with a public key, for messages.
     #[must_use]
     pub fn names() -> String {
@@ -180,4 +185,17 @@ impl<'a> Jws<'a> {
         };
         if secrets.iter().any(made) { Ok(()) } else { Err(Check::Signature) }
     }
+}
+
+/// The claims of an unsecured JWT (RFC 7519 §6): `None` when it is signed, or no JWT. Nothing proves them.
+pub(crate) fn unsigned(token: &str) -> Option<Map<String, Value>> {
+    let (header, rest) = token.split_once('.')?;
+    let payload = rest.strip_suffix('.').filter(|payload| !payload.contains('.'))?;
+    let object = |part: &str| {
+        let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
+        serde_json::from_slice::<Map<String, Value>>(&bytes).ok()
+    };
+    let header = object(header)?;
+    let plain = header.get("alg").and_then(Value::as_str) == Some("none") && !header.contains_key("crit");
+    if plain { object(payload) } else { None }
 }

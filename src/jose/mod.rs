@@ -13,7 +13,7 @@ use std::fmt;
 pub(crate) use claims::{Claims, SKEW};
 pub use jwks::KeySet;
 pub use jws::Algorithm;
-pub(crate) use jws::Jws;
+pub(crate) use jws::{Jws, unsigned};
 
 /// A check that a token failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

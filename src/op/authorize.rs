@@ -11,6 +11,7 @@ use super::interaction;
 use super::issue::ID_TOKEN_TYPE;
 use super::params::Params;
 use super::request::{self, AuthorizeRequest, ReturnAddress};
+use super::request_object;
 use crate::config::client::Consent;
 use crate::config::scalar::SecretValue;
 use crate::core::decision::Decision;
@@ -202,20 +203,36 @@ pub struct LoginData {
 
 /// Serves an authorization request.
 pub async fn authorize(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
+    let resolved = match request_object::resolve(cx, params).await {
+        Ok(resolved) => resolved,
+        // It goes where the plain parameters prove that it may.
+        Err(error) => {
+            return match request::client_and_redirect(cx.snapshot, params) {
+                Ok((_, to)) => Next::App(error_answer(cx, &to, &error)).into(),
+                Err(_) if params.one("redirect_uri") == Ok(None) => {
+                    Next::Error(PageError::new(400, "invalid_request", error.to_string())).into()
+                }
+                Err(page) => Next::Error(page).into(),
+            };
+        }
+    };
+    let params = resolved.as_ref().unwrap_or(params);
     let (client, to) = match request::client_and_redirect(cx.snapshot, params) {
         Ok(proven) => proven,
         Err(error) => return Next::Error(error).into(),
     };
-    let hinted_sub = |hint: &str| {
-        let claims = cx.services.keys.set().verify::<Map<String, Value>>(hint, ID_TOKEN_TYPE).ok()?;
-        let ours = claims.get("iss").and_then(Value::as_str) == Some(cx.snapshot.issuer.text.as_str());
-        claims.get("sub").and_then(Value::as_str).filter(|_| ours).map(str::to_owned)
-    };
-    let request = match request::validate(cx.snapshot, client, to.clone(), params, &hinted_sub) {
+    let request = match request::validate(cx.snapshot, client, to.clone(), params, &|hint| hinted_sub(cx, hint)) {
         Ok(request) => request,
         Err(error) => return Next::App(error_answer(cx, &to, &error)).into(),
     };
     settle(cx, &to, dispatch(cx, client, request, browser).await)
+}
+
+/// The subject of an ID token of ours, expired or not.
+pub(super) fn hinted_sub(cx: &Cx<'_>, hint: &str) -> Option<String> {
+    let claims = cx.services.keys.set().verify::<Map<String, Value>>(hint, ID_TOKEN_TYPE).ok()?;
+    let ours = claims.get("iss").and_then(Value::as_str) == Some(cx.snapshot.issuer.text.as_str());
+    claims.get("sub").and_then(Value::as_str).filter(|_| ours).map(str::to_owned)
 }
 
 /// Makes an outcome of a stopped step: errors for apps travel to the proven address.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use crate::config::client::GrantType;
 use crate::core::policy::Policy;
+use crate::jose::Algorithm;
 use crate::snapshot::client::Client;
 use crate::snapshot::issuer::Issuer;
 
@@ -46,6 +47,7 @@ pub fn document<'c>(
         "jwks_uri": endpoint(&config.endpoints.jwks),
         "introspection_endpoint": endpoint(&config.endpoints.introspection),
         "revocation_endpoint": endpoint(&config.endpoints.revocation),
+        "pushed_authorization_request_endpoint": endpoint(&config.endpoints.pushed_authorization_request),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "fragment", "form_post"],
         "grant_types_supported": grants,
@@ -56,9 +58,10 @@ pub fn document<'c>(
         "claims_supported": claims(policy, &clients, &scopes),
         "claim_types_supported": ["normal"],
         "claims_parameter_supported": true,
-        "request_parameter_supported": false,
-        "request_uri_parameter_supported": false,
-        "require_request_uri_registration": false,
+        "request_parameter_supported": true,
+        "request_uri_parameter_supported": clients.iter().any(|client| !client.request_uris.is_empty()),
+        "require_request_uri_registration": true,
+        "request_object_signing_alg_values_supported": super::request_object::algorithms(),
         "authorization_response_iss_parameter_supported": true,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
@@ -68,6 +71,13 @@ pub fn document<'c>(
         "ui_locales_supported": crate::snapshot::UI_LOCALES,
     });
     if let Some(object) = document.as_object_mut() {
+        // RFC 8414 §2: needed where a method signs.
+        if methods.iter().any(|method| method.ends_with("_jwt")) {
+            for endpoint in ["token", "introspection", "revocation"] {
+                let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
+                object.insert(name, Algorithm::all_names().collect::<Vec<_>>().into());
+            }
+        }
         object.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));
     }
     document

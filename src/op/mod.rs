@@ -1,12 +1,14 @@
 //! The provider leg: what the broker is to apps, an OpenID Provider.
 //!
 //! Steps validate, decide and persist, and return data; `web` makes HTTP of it. The authorization endpoint's dispatcher
-//! is [`authorize`]; the way back from a provider is [`callback`]; [`token`], [`userinfo`], [`introspect`], [`revoke`]
-//! and [`logout`] are the other endpoints. [`decide`] puts the pure pipeline together with what is stored.
+//! is [`authorize`]; the way back from a provider is [`callback`]; [`token`], [`userinfo`], [`introspect`], [`revoke`],
+//! [`logout`] and [`request_object::push`] are the other endpoints. [`decide`] puts the pure pipeline together with what is stored.
 
+mod assertion;
 pub mod authorize;
 pub mod callback;
 pub mod client_auth;
+mod client_keys;
 pub mod decide;
 pub mod discovery;
 pub mod error;
@@ -16,6 +18,7 @@ pub mod issue;
 pub mod logout;
 pub mod params;
 pub mod request;
+pub mod request_object;
 pub mod revoke;
 pub mod shadow;
 pub mod token;

@@ -234,18 +234,13 @@ fn essential_acr(claims: &Value) -> Vec<String> {
     many.chain(asked.get("value")).filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Request objects and inline registration are not offered; discovery says so, and so does the error
-/// (OIDC Core §6.1, §7.2.1).
+/// Inline registration is not offered; discovery says so, and so does the error (OIDC Core §7.2.1).
 fn unsupported_parameters(params: &Params) -> Result<(), OAuthError> {
-    let table = [
-        ("request", Code::RequestNotSupported),
-        ("request_uri", Code::RequestUriNotSupported),
-        ("registration", Code::RegistrationNotSupported),
-    ];
-    match table.into_iter().find(|(name, _)| !params.all(name).is_empty()) {
-        Some((name, code)) => Err(OAuthError::new(code, format!("{name} is not supported; send plain parameters"))),
-        None => Ok(()),
+    if params.all("registration").is_empty() {
+        return Ok(());
     }
+    let text = "registration is not supported; declare the client in the broker's file";
+    Err(OAuthError::new(Code::RegistrationNotSupported, text))
 }
 
 fn response_mode(params: &Params) -> Result<(), OAuthError> {
@@ -344,6 +339,11 @@ fn resources(snapshot: &Snapshot, client: &Client, params: &Params) -> Result<Ve
             }
         })
         .collect()
+}
+
+/// A text with names from outside, fit for an error description (RFC 6749 §5.2).
+pub(super) fn printable_text(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, ' '..='~') && !matches!(c, '"' | '\\') { c } else { '\'' }).take(300).collect()
 }
 
 /// A name from outside, fit for an error description.

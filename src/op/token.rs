@@ -26,7 +26,7 @@ pub async fn token(cx: &Cx<'_>, authorization: Option<&str>, params: &Params) ->
     if let Some(duplicate) = params.duplicate(&["resource"]) {
         return Err(duplicate.into());
     }
-    let client = authenticate(cx.snapshot, authorization, params)?;
+    let client = authenticate(cx, authorization, params).await?;
     let plain = |error| Unauthenticated { error, basic: false };
     let grant_type = params.one("grant_type")?;
     let result = match grant_type {

@@ -147,6 +147,8 @@ pub enum Document {
     AccessToken,
     /// A logout token (OIDC Back-Channel Logout §2.4).
     LogoutToken,
+    /// A request object of an app (RFC 9101).
+    RequestObject,
 }
 
 impl fmt::Display for Document {
@@ -159,6 +161,7 @@ impl fmt::Display for Document {
             Self::Userinfo => "userinfo",
             Self::AccessToken => "access token",
             Self::LogoutToken => "logout token",
+            Self::RequestObject => "request object",
         })
     }
 }

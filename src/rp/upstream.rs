@@ -23,7 +23,8 @@ const METADATA: Lifetimes =
     Lifetimes { fresh: 3600, stale: 24 * 3600, keep: 7 * 24 * 3600, failure: FAILURE, cooldown: FAILURE };
 
 /// A key that the provider removed stops verifying after 10 minutes at most; where its key set can't be had, after a day.
-const KEYS: Lifetimes = Lifetimes { fresh: 300, stale: 600, keep: 24 * 3600, failure: FAILURE, cooldown: 10 };
+pub(super) const KEYS: Lifetimes =
+    Lifetimes { fresh: 300, stale: 600, keep: 24 * 3600, failure: FAILURE, cooldown: 10 };
 
 /// What is known of a provider's reachability, for the status page and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

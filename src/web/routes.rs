@@ -15,12 +15,12 @@ use super::{cookies, cors, error, pages, respond};
 use tracing::Instrument as _;
 
 use crate::op::authorize::{self, Answer, Browser, Next, Outcome, SetCookie};
-use crate::op::client_auth::strip_scheme;
+use crate::op::client_auth::{Unauthenticated, strip_scheme};
 use crate::op::error::PageError;
 use crate::op::params::Params;
 use crate::op::request::ResponseMode;
 use crate::op::userinfo::Userinfo;
-use crate::op::{Cx, Services, callback, introspect, logout, revoke, token, userinfo};
+use crate::op::{Cx, Services, callback, introspect, logout, request_object, revoke, token, userinfo};
 use crate::snapshot::Snapshot;
 use crate::snapshot::issuer::{Route, paths};
 
@@ -130,6 +130,7 @@ impl Exchange<'_> {
             Route::Token
             | Route::Introspect
             | Route::Revoke
+            | Route::Push
             | Route::SignIn
             | Route::Consent
             | Route::ConfirmSignOut => self.method_not_allowed(),
@@ -158,6 +159,10 @@ impl Exchange<'_> {
                 let answer = introspect::introspect(cx, self.authorization(), &self.incoming.form()).await;
                 self.json(answer)
             }
+            Route::Push => {
+                let answer = request_object::push(cx, self.authorization(), &self.incoming.form()).await;
+                self.json_with(StatusCode::CREATED, answer)
+            }
             Route::Revoke => match revoke::revoke(cx, self.authorization(), &self.incoming.form()).await {
                 Ok(()) => respond::empty(StatusCode::OK),
                 Err(failure) => error::oauth(&failure, &cx.snapshot.issuer.origin),
@@ -183,9 +188,13 @@ impl Exchange<'_> {
         self.incoming.header(header::AUTHORIZATION)
     }
 
-    fn json(&self, answer: Result<serde_json::Value, crate::op::client_auth::Unauthenticated>) -> Response {
+    fn json(&self, answer: Result<serde_json::Value, Unauthenticated>) -> Response {
+        self.json_with(StatusCode::OK, answer)
+    }
+
+    fn json_with(&self, status: StatusCode, answer: Result<serde_json::Value, Unauthenticated>) -> Response {
         match answer {
-            Ok(body) => respond::json(StatusCode::OK, &body),
+            Ok(body) => respond::json(status, &body),
             Err(failure) => error::oauth(&failure, &self.cx.snapshot.issuer.origin),
         }
     }

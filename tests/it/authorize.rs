@@ -43,7 +43,7 @@ async fn every_other_error_goes_back_to_the_app() {
         (request().set("claims", "[]"), "invalid_request"),
         (request().set("claims", "{"), "invalid_request"),
         (request().set("id_token_hint", "not-a-token"), "invalid_request"),
-        (request().set("request", "eyJhbGciOiJub25lIn0.e30."), "request_not_supported"),
+        (request().set("request", "eyJhbGciOiJub25lIn0"), "invalid_request_object"),
         (request().set("request_uri", "https://app.example/r"), "request_uri_not_supported"),
         (request().set("registration", "{}"), "registration_not_supported"),
         (request().set("resource", "https://api.example"), "invalid_target"),

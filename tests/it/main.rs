@@ -11,6 +11,7 @@
 )]
 
 mod accounts;
+mod assertions;
 mod authorize;
 mod callback;
 mod clock;
@@ -25,6 +26,7 @@ mod policy;
 mod redirect_uri;
 mod refresh;
 mod reload;
+mod request_objects;
 mod secrets;
 mod sign_in;
 mod token;
