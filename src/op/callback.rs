@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 
 use super::Cx;
 use super::authorize::{
-    Browser, LoginData, Next, Outcome, SetCookie, Stop, ask_consent, code_answer, consent_is_due, live_session,
-    make_code, refused, resumed_client, settle,
+    LoginData, ask_consent, code_answer, consent_is_due, live_session, make_code, refused, resumed_client, settle,
 };
 use super::decide::{self, app_request, facts, query, stored_trace};
 use super::error::{Code, OAuthError, PageError};
+use super::outcome::{Browser, Next, Outcome, SetCookie, Stop};
 use super::params::Params;
 use super::request::AuthorizeRequest;
 use super::shadow;

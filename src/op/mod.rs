@@ -1,7 +1,7 @@
 //! The provider leg: what the broker is to apps, an OpenID Provider.
 //!
 //! Steps validate, decide and persist, and return data; `web` makes HTTP of it. The authorization endpoint's dispatcher
-//! is [`authorize`]; the way back from a provider is [`callback`]; [`token`], [`userinfo`], [`introspect`], [`revoke`]
+//! is [`authorize`]; the way back from a provider is [`callback`]; what they come to is an [`outcome`]; [`token`], [`userinfo`], [`introspect`], [`revoke`]
 //! and [`logout`] are the other endpoints. [`decide`] puts the pure pipeline together with what is stored.
 
 pub mod authorize;
@@ -14,6 +14,7 @@ pub mod interaction;
 pub mod introspect;
 pub mod issue;
 pub mod logout;
+pub mod outcome;
 pub mod params;
 pub mod request;
 pub mod revoke;

@@ -14,9 +14,10 @@ use super::request::{Incoming, Unreadable, client_address};
 use super::{cookies, cors, error, pages, respond};
 use tracing::Instrument as _;
 
-use crate::op::authorize::{self, Answer, Browser, Next, Outcome, SetCookie};
+use crate::op::authorize;
 use crate::op::client_auth::strip_scheme;
 use crate::op::error::PageError;
+use crate::op::outcome::{Answer, Browser, ConsentPage, Next, Outcome, SetCookie, SignInPage};
 use crate::op::params::Params;
 use crate::op::request::ResponseMode;
 use crate::op::userinfo::Userinfo;
@@ -339,7 +340,7 @@ impl Exchange<'_> {
         self.cx.snapshot.clients.get(key).map_or(key, |client| client.name_in(&languages)).to_owned()
     }
 
-    fn sign_in(&self, page: &authorize::SignInPage) -> Response {
+    fn sign_in(&self, page: &SignInPage) -> Response {
         let client = self.cx.snapshot.clients.get(&page.client);
         let uri = |uri: Option<&String>| uri.and_then(|uri| WebUri::parse(uri));
         let view = pages::SignIn {
@@ -380,7 +381,7 @@ impl Exchange<'_> {
         uris.unwrap_or_default().iter().map(String::as_str).filter(|uri| WebUri::parse(uri).is_none()).collect()
     }
 
-    fn consent(&self, page: &authorize::ConsentPage) -> Response {
+    fn consent(&self, page: &ConsentPage) -> Response {
         let client = self.cx.snapshot.clients.get(&page.client);
         let uri = |uri: Option<&String>| uri.and_then(|uri| WebUri::parse(uri));
         let view = pages::Consent {
