@@ -1,9 +1,11 @@
 //! The provider leg: what the broker is to apps, an OpenID Provider.
 //!
 //! Steps validate, decide and persist, and return data; `web` makes HTTP of it. The authorization endpoint's dispatcher
-//! is [`authorize`]; the way back from a provider is [`callback`]; what they come to is an [`outcome`]; [`token`], [`userinfo`], [`introspect`], [`revoke`]
+//! is [`authorize`]; the way back from a provider is [`callback`]; what they come to is an [`outcome`],
+//! and an app's [`answer`]; [`token`], [`userinfo`], [`introspect`], [`revoke`]
 //! and [`logout`] are the other endpoints. [`decide`] puts the pure pipeline together with what is stored.
 
+pub mod answer;
 pub mod authorize;
 pub mod callback;
 pub mod client_auth;

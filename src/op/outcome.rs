@@ -2,7 +2,7 @@
 //! is, the steps decide.
 
 use super::error::{OAuthError, PageError};
-use super::request::ReturnAddress;
+use super::request::{ResponseMode, ReturnAddress};
 use crate::env::RandomUnavailable;
 use crate::store::StoreError;
 
@@ -37,6 +37,26 @@ pub struct Answer {
     pub to: ReturnAddress,
     /// Its parameters, `state` and `iss` among them.
     pub fields: Vec<(String, String)>,
+}
+
+impl Answer {
+    /// Its parameters, encoded.
+    #[must_use]
+    pub fn encoded(&self) -> String {
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.fields).finish()
+    }
+
+    /// Where it leads when nothing can be posted: in the fragment if that is where the app looks, in the query otherwise.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let uri = &self.to.redirect_uri;
+        let separator = match self.to.mode {
+            ResponseMode::Fragment => '#',
+            ResponseMode::Query | ResponseMode::FormPost if uri.contains('?') => '&',
+            ResponseMode::Query | ResponseMode::FormPost => '?',
+        };
+        format!("{uri}{separator}{}", self.encoded())
+    }
 }
 
 /// One entry of the sign-in page.

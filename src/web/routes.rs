@@ -307,20 +307,12 @@ impl Exchange<'_> {
     /// The answer to an app, in the response mode that it asked for.
     fn answer(&self, answer: &Answer) -> Response {
         let uri = &answer.to.redirect_uri;
-        let encoded = || url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&answer.fields).finish();
-        match answer.to.mode {
-            ResponseMode::Query => {
-                let separator = if uri.contains('?') { '&' } else { '?' };
-                self.leave(&format!("{uri}{separator}{}", encoded()))
-            }
-            ResponseMode::Fragment => self.leave(&format!("{uri}#{}", encoded())),
-            ResponseMode::FormPost => {
-                let Some(action) = WebUri::parse(uri) else {
-                    return respond::see_other(&format!("{uri}?{}", encoded()));
-                };
+        match WebUri::parse(uri).filter(|_| answer.to.mode == ResponseMode::FormPost) {
+            Some(action) => {
                 let fields = answer.fields.iter().map(|(name, value)| pages::Field::new(name, value)).collect();
                 self.page(StatusCode::OK, None, &pages::FormPost { action, fields }, &[uri])
             }
+            None => self.leave(&answer.url()),
         }
     }
 

@@ -444,7 +444,7 @@ pub(crate) async fn a_grant_is_read_with_whom_it_is_for(store: Subject) {
     assert_eq!((token, view.grant.id.as_str()), (refresh("c-0", "g"), "g"));
 
     let machine = Grant { user_id: None, link: None, session_id: None, sid: None, ..alice.grant("machine", "none") };
-    store.save_grant(machine.clone()).await.unwrap();
+    store.save_grant(machine.clone(), None, NOW).await.unwrap();
     let view = store.grant("machine").await.unwrap().unwrap();
     assert_eq!((view.grant, view.user.is_none(), view.session.is_none()), (machine, true, true));
     assert!(store.grant("unknown").await.unwrap().is_none());

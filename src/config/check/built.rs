@@ -55,13 +55,11 @@ const NOT_BUILT: &[(&str, When)] = &[
     (
         "clients.*.grant_types.*",
         Is(&[
-            "implicit",
             "urn:ietf:params:oauth:grant-type:device_code",
             "urn:ietf:params:oauth:grant-type:token-exchange",
             "urn:countersign:grant:certificate",
         ]),
     ),
-    ("clients.*.response_types.*", Not(&["code"])),
     ("clients.*.token_endpoint_auth_method", Is(STRONG_METHODS)),
     ("clients.*.jwks", Set),
     ("clients.*.jwks_uri", Set),
