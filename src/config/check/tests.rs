@@ -341,6 +341,7 @@ fn clients() {
         (format!("{secret}{uris}grant_types = [\"authorization_code\", \"implicit\"]"), &["4:15 error `grant_types` has \"implicit\", which needs a response type ~ \"id_token\""]),
         (format!("{secret}{uris}grant_types = [\"implicit\"]\nresponse_types = [\"id_token\", \"code id_token\"]"), &["5:18 error `response_types` has \"code id_token\", which needs \"authorization_code\""]),
         (format!("{uris}grant_types = [\"implicit\"]\nresponse_types = [\"id_token\"]"), &[]),
+        (format!("{secret}{uris}security_profile = \"fapi2\"\ngrant_types = [\"authorization_code\", \"implicit\"]\nresponse_types = [\"code id_token\"]"), &["4:20 error ~ not built yet", "6:19 error the response type \"code id_token\" must not be used under \"fapi2\""]),
         (format!("{uris}grant_types = [\"implicit\"]\nresponse_types = [\"id_token\"]\nscopes = [\"email\"]"), &["4:19 error the response type \"id_token\" needs the scope \"openid\""]),
         (format!("{uris}grant_types = [\"implicit\", \"refresh_token\"]\nresponse_types = [\"id_token\"]"), &["1:1 error `client_secret` must be set", "3:15 error ~ nothing would ever issue one"]),
         ("redirect_uris = [\"http://localhost/cb\"]\ngrant_types = [\"implicit\"]\nresponse_types = [\"id_token\"]".to_owned(), &["2:18 warning ~ should use https and not localhost ~ application_type"]),
