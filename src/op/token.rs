@@ -9,7 +9,7 @@ use super::Cx;
 use super::client_auth::{Unauthenticated, authenticate};
 use super::decide::{self, NoFacts, Upstream, grant_request};
 use super::error::{Code, OAuthError};
-use super::issue::{self, access_token};
+use super::issue::{self, Beside, access_token};
 use super::params::Params;
 use crate::config::client::GrantType;
 use crate::core::decision::Decision;
@@ -197,7 +197,8 @@ fn answer(
         "scope": scopes.join(" "),
     });
     if scopes.iter().any(|scope| scope == "openid") {
-        let id_token = issue::id_token(cx, client, grant, &subject, &release, &access.token)?;
+        let beside = Beside { access_token: Some(&access.token), code: None };
+        let id_token = issue::id_token(cx, client, grant, &subject, &release, beside)?;
         insert(&mut answer, "id_token", id_token);
     }
     if let Some(token) = refresh_token {
@@ -346,7 +347,7 @@ async fn credentials(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Va
         revoked_at: None,
         expires_at: cx.now + client.tokens.access_token.seconds(),
     };
-    cx.store().save_grant(grant.clone()).await?;
+    cx.store().save_grant(grant.clone(), None, cx.now).await?;
     let access = access_token(cx, client, &grant, &client.client_id, &scopes, &resources, &Map::new())?;
     Ok(json!({
         "access_token": access.token,

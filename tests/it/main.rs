@@ -20,6 +20,7 @@ mod discovery;
 mod edge;
 mod files;
 mod harness;
+mod hybrid;
 mod introspect;
 mod logout;
 mod policy;
