@@ -61,10 +61,10 @@ impl App {
         let keys = Keys::open(Arc::clone(&store), &key_policy(&snapshot), clock.now()).await?;
         let services = Services {
             clock,
+            upstreams: Arc::new(RelyingParty::new(http, Arc::clone(&random))),
             random,
             store,
             keys: Arc::new(keys),
-            upstreams: Arc::new(RelyingParty::new(http)),
             refreshes: Arc::default(),
             shadow,
         };
