@@ -280,10 +280,16 @@ pub fn parse_hash(text: &str) -> Option<[u8; 32]> {
     bytes.try_into().ok()
 }
 
-/// The host of its redirect URIs (OIDC Core §8.1); its key where it has none.
+/// The host of its `sector_identifier_uri`, else of its redirect URIs (OIDC Core §8.1); its key where it has none. That the
+/// document there lists the redirect URIs proves who registers a client (§8.1 of Registration); this file is the operator's.
 fn sector(declared: &Declared, key: &str) -> String {
     let host = |uri: &String| Url::parse(uri).ok()?.host_str().map(str::to_owned);
-    declared.redirect_uris.iter().find_map(host).unwrap_or_else(|| key.to_owned())
+    declared
+        .sector_identifier_uri
+        .iter()
+        .chain(&declared.redirect_uris)
+        .find_map(host)
+        .unwrap_or_else(|| key.to_owned())
 }
 
 fn origins(declared: &Declared) -> Vec<String> {

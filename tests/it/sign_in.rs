@@ -130,6 +130,18 @@ async fn pairwise_subjects_differ_by_app_and_stay() {
 }
 
 #[tokio::test]
+async fn apps_of_one_sector_know_a_person_by_one_subject() {
+    let sector = "sector_identifier_uri = \"https://suite.example/apps.json\"";
+    let overlay = format!("subject.type = \"pairwise\"\n[clients.app]\n{sector}\n[clients.other]\n{sector}\n");
+    let app = TestApp::with(&overlay).await;
+    let (mut browser, first) = app.sign_in("app", &alice()).await;
+    let answer = browser.open(&app, &Authorize::of("other").url(&app)).await;
+    let other = app.tokens("other", &answer).await;
+    assert_eq!(first.sub(), other.sub());
+    assert!(app.net.asked().iter().all(|url| !url.contains("suite.example")), "the file vouches, nothing is fetched");
+}
+
+#[tokio::test]
 async fn several_providers_are_offered_and_the_last_used_stands_first() {
     let app = TestApp::with(WITH_PARTNER).await;
     let mut browser = Browser::new();

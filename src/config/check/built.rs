@@ -59,7 +59,6 @@ const NOT_BUILT: &[(&str, When)] = &[
         ]),
     ),
     ("clients.*.token_endpoint_auth_method", Is(CERTIFICATE_METHODS)),
-    ("clients.*.sector_identifier_uri", Set),
     ("clients.*.frontchannel_logout_uri", Set),
     ("clients.*.backchannel_logout_uri", Set),
     ("clients.*.tls_client_auth_subject_dn", Set),

@@ -6,6 +6,7 @@ use super::references::{PROTOCOL_CLAIMS, attributes};
 use super::urls::{self, Http};
 use super::{Context, response_types};
 use crate::config::client::{ApplicationType, Client, GrantType, ResponseType};
+use crate::config::lifetimes::SubjectType;
 use crate::config::path::At;
 use crate::config::problem::{did_you_mean, quote};
 use crate::config::provider::AuthMethod;
@@ -173,6 +174,7 @@ fn redirects(context: &mut Context<'_>, at: &At<'_>, client: &Client, grants: &G
         }
         context.no_duplicates(&list, uris, Clone::clone);
     }
+    sector(context, at, client);
     if grants.redirects() && client.redirect_uris.is_empty() && !context.broken.within(&at.key("grant_types")) {
         context.needs(
             at,
@@ -180,6 +182,21 @@ fn redirects(context: &mut Context<'_>, at: &At<'_>, client: &Client, grants: &G
             format!("`redirect_uris` must be set in `{at}`"),
             "add redirect_uris = [\"https://...\"], or grant_types = [] for an API that only introspects",
         );
+    }
+}
+
+/// OIDC Core §8.1: with redirect URIs on several hosts the sector must be said, or the order of a list decides who is who.
+fn sector(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
+    let pairwise = client.subject_type.unwrap_or(context.config.subject.kind) == SubjectType::Pairwise;
+    if !pairwise || client.sector_identifier_uri.is_some() {
+        return;
+    }
+    let host = |uri: &String| url::Url::parse(uri).ok()?.host_str().map(str::to_owned);
+    let hosts: BTreeSet<String> = client.redirect_uris.iter().filter_map(host).collect();
+    if hosts.len() > 1 {
+        let message = "`redirect_uris` are on several hosts, and the first decides this client's pairwise subjects";
+        let way_out = "set sector_identifier_uri = \"https://HOST/...\", with the host that subjects are to be for";
+        context.warn(&at.key("redirect_uris"), message, way_out);
     }
 }
 

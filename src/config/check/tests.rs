@@ -334,6 +334,8 @@ fn clients() {
         (format!("{secret}{uris}grant_types = [\"client_credentials\"]\nresponse_types = [\"code\"]"), &["5:18 error `response_types` has \"code\", which needs \"authorization_code\" in `grant_types` too ~ [add \"authorization_code\" to grant_types]"]),
         (format!("{secret}{uris}response_types = []"), &["4:18 error ~ needs a response type"]),
         ("token_endpoint_auth_method = \"none\"\ngrant_types = [\"client_credentials\"]".to_owned(), &["3:15 error ~ must not be open to a public client"]),
+        (format!("{secret}redirect_uris = [\"https://b.example/cb\", \"https://c.example/cb\"]\nsubject_type = \"pairwise\""), &["3:17 warning ~ several hosts ~ sector_identifier_uri"]),
+        (format!("{secret}redirect_uris = [\"https://b.example/cb\", \"https://c.example/cb\"]\nsubject_type = \"pairwise\"\nsector_identifier_uri = \"https://b.example/s\""), &[]),
         (format!("{secret}grant_types = [\"refresh_token\"]"), &["3:15 error ~ nothing would ever issue one"]),
         (format!("{secret}{uris}response_types = [\"code\", \"code id_token\"]"), &["4:18 error `response_types` has \"code id_token\", which needs \"implicit\" in `grant_types` too ~ [add \"implicit\" to grant_types]"]),
         (format!("{secret}{uris}grant_types = [\"authorization_code\", \"implicit\"]\nresponse_types = [\"code\", \"code id_token\"]"), &[]),
