@@ -11,6 +11,7 @@ pub mod client_auth;
 mod client_keys;
 pub mod decide;
 pub mod discovery;
+pub mod dpop;
 pub mod error;
 pub mod interaction;
 pub mod introspect;

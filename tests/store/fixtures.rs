@@ -93,6 +93,7 @@ impl Person {
             auth_time: Some(NOW),
             acr: Some("urn:example:mfa".to_owned()),
             amr: vec!["pwd".to_owned()],
+            dpop_jkt: None,
             created_at: NOW,
             revoked_at: None,
             expires_at: NOW + 100_000,
@@ -184,6 +185,7 @@ pub(crate) fn rotation(parent: &str, successor: &str, grant: &str) -> Rotation {
         link: None,
         touch_session: None,
         profile: None,
+        dpop_jkt: None,
         grant_expires_at: NOW + 100_000,
     }
 }

@@ -248,7 +248,6 @@ fn grants(client: &Value, code: bool, public: bool, table: &mut Table) {
         ("backchannel.logout.url", "back-channel logout"),
         ("frontchannel.logout.url", "front-channel logout"),
         ("tls.client.certificate.bound.access.tokens", "access tokens bound to a certificate"),
-        ("dpop.bound.access.tokens", "access tokens bound by DPoP"),
         ("require.pushed.authorization.requests", "required pushed authorization requests"),
         ("request.object.signature.alg", "signed request objects"),
     ] {
