@@ -59,6 +59,9 @@ pub struct KeySet {
     jwks: Arc<[u8]>,
 }
 
+/// A tag's bytes: half of an HMAC-SHA256 (RFC 2104 §5).
+type Tag = [u8; 16];
+
 struct HeldKey {
     kid: String,
     algorithm: SigningAlgorithm,
@@ -173,12 +176,7 @@ impl KeySet {
         let claims = URL_SAFE_NO_PAD.decode(payload).map_err(|_| VerifyError::Malformed)?;
         serde_json::from_slice(&claims).map_err(|_| VerifyError::Malformed)
     }
-}
 
-/// A tag's bytes: half of an HMAC-SHA256 (RFC 2104 §5).
-type Tag = [u8; 16];
-
-impl KeySet {
     /// A tag under a short message, for what this broker hands out and wants back unaltered without storing it. Every
     /// process on the same store knows it, before and after a restart, and until the signing keys of the moment are gone.
     /// `purpose` keeps messages of different kinds apart. `None` when there is no current key.

@@ -25,7 +25,7 @@ pub const ALGORITHMS: [Algorithm; 5] =
 const MAX_LENGTH: usize = 8192;
 /// Seconds for which a proof is good. It covers the way here and a client's clock that is slow.
 const BACK: i64 = 60;
-/// Seconds by which a client's clock may be fast. FAPI 2.0 Security Profile §5.3.2.1 asks for at least 10 and less than 60.
+/// Seconds by which a client's clock may be fast. FAPI 2.0 Security Profile §5.3.2.1 asks for 10 to 60.
 const AHEAD: i64 = 15;
 /// Seconds for which a nonce is good.
 const NONCE_LIFETIME: i64 = 300;

@@ -79,8 +79,12 @@ fn check_key(bound_to: Option<&str>, proof: Option<&Proof>) -> Result<(), OAuthE
     match (bound_to, proof) {
         (None, _) => Ok(()),
         (Some(jkt), Some(proof)) if proof.jkt == jkt => Ok(()),
-        (Some(_), Some(_)) => Err(invalid_grant("it is bound to another key than the one that the DPoP proof is of")),
-        (Some(_), None) => Err(invalid_grant("it is bound to a key: send a DPoP proof by that key")),
+        (Some(_), Some(_)) => {
+            Err(invalid_grant("the code or refresh token is bound to another key than the DPoP proof's"))
+        }
+        (Some(_), None) => {
+            Err(invalid_grant("the code or refresh token is bound to a key: send a DPoP proof by that key"))
+        }
     }
 }
 

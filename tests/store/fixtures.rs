@@ -159,6 +159,7 @@ pub(crate) fn code(code: &str, grant: Grant) -> Code {
         grant,
         redirect_uri: "https://app.example/callback".to_owned(),
         code_challenge: Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned()),
+        dpop_jkt: None,
         used_at: None,
         expires_at: NOW + 60,
     }

@@ -324,6 +324,9 @@ fn settings(client: &Value, table: &mut Table) {
     {
         table.set("tokens", own_tokens(seconds));
     }
+    if attribute(client, "dpop.bound.access.tokens").as_deref() == Some("true") {
+        table.set("dpop_bound_access_tokens", true);
+    }
     if on(client, "authorizationServicesEnabled") || is_set(client, "authorizationSettings") {
         let way = "`require` says who may use the app; finer decisions are the app's, by roles and permissions";
         table.note(Mark::NoEqual, format!("`authorizationSettings`: {way}."));
