@@ -105,7 +105,8 @@ impl Exchange<'_> {
 
     /// Whoever sends a DPoP proof gets a nonce for the next one (RFC 9449 §8.2, §9).
     fn hand_out_nonce(&self, route: &Route, response: &mut Response) {
-        let proves = matches!(route, Route::Token | Route::Userinfo) && self.incoming.proof() != Sent::Nothing;
+        let proves =
+            matches!(route, Route::Token | Route::Userinfo | Route::Push) && self.incoming.proof() != Sent::Nothing;
         let nonce = if proves { dpop::nonce(&self.cx) } else { None };
         if let Some(value) = nonce.and_then(|nonce| HeaderValue::try_from(nonce).ok()) {
             response.headers_mut().insert("dpop-nonce", value);
@@ -171,7 +172,8 @@ impl Exchange<'_> {
                 self.json(answer)
             }
             Route::Push => {
-                let answer = request_object::push(cx, self.authorization(), &self.incoming.form()).await;
+                let answer =
+                    request_object::push(cx, self.authorization(), self.incoming.proof(), &self.incoming.form()).await;
                 self.json_with(StatusCode::CREATED, answer)
             }
             Route::Revoke => match revoke::revoke(cx, self.authorization(), &self.incoming.form()).await {

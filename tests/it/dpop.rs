@@ -19,6 +19,7 @@ use crate::harness::keys::encode;
 use crate::harness::{Authorize, BASE, Browser, Reply, TestApp, Tokens, VERIFIER, alice, claims_of};
 
 const TOKEN: &str = "https://sso.example.com/oauth2/token";
+const PUSH: &str = "/oauth2/par";
 const USERINFO: &str = "https://sso.example.com/oauth2/userinfo";
 
 /// A client that speaks for itself: the shortest way to a token.
@@ -510,6 +511,41 @@ async fn a_code_may_be_bound_before_it_is_issued() {
         let reply = app.get(&Authorize::of("app").set("dpop_jkt", malformed).url(&app)).await;
         reply.assert_app_error("app", "invalid_request");
     }
+}
+
+#[tokio::test]
+async fn a_request_pushed_with_a_proof_binds_its_code() {
+    let app = TestApp::base().await;
+    let (key, other) = (Key::new(), Key::new());
+    let push = async |request: &Authorize, proof: String| {
+        let basic = format!("Basic {}", STANDARD.encode(format!("app:{}", secret_of("app"))));
+        let headers = [("authorization", basic.as_str()), ("dpop", &proof)];
+        Browser::new().send(&app, Method::POST, PUSH, Some(&request.fields()), &headers).await
+    };
+    let proof = || key.proof(&app, "POST", &app.absolute(PUSH)).sign();
+    let plain = Authorize::of("app");
+    push(&plain, key.for_token(&app)).await.assert_json_error(400, "invalid_dpop_proof");
+    let named = plain.clone().set("dpop_jkt", &other.thumbprint());
+    push(&named, proof()).await.assert_json_error(400, "invalid_request");
+    let used = proof();
+    let agreeing = plain.clone().set("dpop_jkt", &key.thumbprint());
+    for (request, proof) in [(&plain, used.clone()), (&agreeing, proof())] {
+        let pushed = push(request, proof).await;
+        assert_eq!(pushed.status, 201, "{pushed}");
+        assert!(!pushed.header("dpop-nonce").is_empty());
+        let uri = pushed.json()["request_uri"].as_str().unwrap().to_owned();
+        let url = url::Url::parse_with_params(
+            &app.absolute("/oauth2/authorize"),
+            [("client_id", "app"), ("request_uri", &uri)],
+        );
+        let mut browser = Browser::new();
+        let leaving = browser.open(&app, url.unwrap().as_str()).await.location();
+        let callback = app.idp().authorize(&leaving, &alice());
+        let code = browser.open(&app, &callback).await.param("code");
+        redeem(&app, "app", &code, &[&other.for_token(&app)]).await.assert_json_error(400, "invalid_grant");
+        assert_eq!(redeem(&app, "app", &code, &[&key.for_token(&app)]).await.status, 200);
+    }
+    push(&plain, used).await.assert_json_error(400, "invalid_dpop_proof");
 }
 
 #[tokio::test]
