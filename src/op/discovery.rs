@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::dpop;
 use crate::config::Config;
-use crate::config::client::GrantType;
+use crate::config::client::{GrantType, ResponseType};
 use crate::core::policy::Policy;
 use crate::jose::Algorithm;
 use crate::snapshot::client::Client;
@@ -33,6 +33,9 @@ pub fn document<'c>(
         .flat_map(|client| client.grant_types.iter().map(|grant| grant.name()))
         .chain([GrantType::AuthorizationCode.name(), GrantType::RefreshToken.name()])
         .collect();
+    let asks_for = |one: ResponseType| clients.iter().any(|client| client.may_ask_for(one));
+    let response_types = ResponseType::ALL.into_iter().filter(|one| *one == ResponseType::Code || asks_for(*one));
+    let response_types: Vec<&str> = response_types.map(ResponseType::name).collect();
     let scopes: BTreeSet<&str> =
         clients.iter().flat_map(|client| client.scopes.iter().map(String::as_str)).chain(["openid"]).collect();
     let scopes: Vec<&str> = scopes.into_iter().filter(|scope| policy.scopes.contains_key(*scope)).collect();
@@ -49,7 +52,7 @@ pub fn document<'c>(
         "introspection_endpoint": endpoint(&config.endpoints.introspection),
         "revocation_endpoint": endpoint(&config.endpoints.revocation),
         "pushed_authorization_request_endpoint": endpoint(&config.endpoints.pushed_authorization_request),
-        "response_types_supported": ["code"],
+        "response_types_supported": response_types,
         "response_modes_supported": ["query", "fragment", "form_post"],
         "grant_types_supported": grants,
         "subject_types_supported": subject_types,
@@ -99,5 +102,9 @@ fn claims(policy: &Policy, clients: &[&Client], scopes: &[&str]) -> Value {
     let mut names: BTreeSet<&str> = by_scope.map(String::as_str).filter(|name| mapped.contains(name)).collect();
     names.extend(own.map(|rule| rule.name.as_str()));
     names.extend(["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"]);
+    let hybrid = [ResponseType::CodeIdToken, ResponseType::CodeIdTokenToken];
+    if clients.iter().any(|client| hybrid.into_iter().any(|one| client.may_ask_for(one))) {
+        names.insert("c_hash");
+    }
     names.into_iter().map(Value::from).collect()
 }

@@ -1,9 +1,11 @@
 //! The provider leg: what the broker is to apps, an OpenID Provider.
 //!
 //! Steps validate, decide and persist, and return data; `web` makes HTTP of it. The authorization endpoint's dispatcher
-//! is [`authorize`]; the way back from a provider is [`callback`]; [`token`], [`userinfo`], [`introspect`], [`revoke`],
-//! [`logout`] and [`request_object::push`] are the other endpoints. [`decide`] puts the pure pipeline together with what is stored.
+//! is [`authorize`]; the way back from a provider is [`callback`]; what they come to is an [`outcome`], and an app's
+//! [`answer`]; [`token`], [`userinfo`], [`introspect`], [`revoke`], [`logout`] and [`request_object::push`] are the other
+//! endpoints. [`decide`] puts the pure pipeline together with what is stored.
 
+pub mod answer;
 mod assertion;
 pub mod authorize;
 pub mod callback;
@@ -17,6 +19,7 @@ pub mod interaction;
 pub mod introspect;
 pub mod issue;
 pub mod logout;
+pub mod outcome;
 pub mod params;
 pub mod request;
 pub mod request_object;

@@ -10,7 +10,7 @@ use super::client_auth::{Unauthenticated, authenticate};
 use super::decide::{self, NoFacts, Upstream, grant_request};
 use super::dpop::{self, Proof, Sent};
 use super::error::{Code, OAuthError};
-use super::issue::{self, access_token};
+use super::issue::{self, Beside, access_token};
 use super::params::Params;
 use crate::config::client::GrantType;
 use crate::core::decision::Decision;
@@ -252,7 +252,8 @@ fn answer(
         "scope": scopes.join(" "),
     });
     if scopes.iter().any(|scope| scope == "openid") {
-        let id_token = issue::id_token(cx, client, grant, &subject, &release, &access.token)?;
+        let beside = Beside { access_token: Some(&access.token), code: None };
+        let id_token = issue::id_token(cx, client, grant, &subject, &release, beside)?;
         insert(&mut answer, "id_token", id_token);
     }
     if let Some(token) = refresh_token {
@@ -414,7 +415,7 @@ async fn credentials(
         expires_at: cx.now + client.tokens.access_token.seconds(),
     };
     dpop::spend(cx, proof).await?;
-    cx.store().save_grant(grant.clone()).await?;
+    cx.store().save_grant(grant.clone(), None, cx.now).await?;
     let mut extra = Map::new();
     dpop::bind(&mut extra, proof);
     let access = access_token(cx, client, &grant, &client.client_id, &scopes, &resources, &extra)?;

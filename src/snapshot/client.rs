@@ -138,9 +138,11 @@ impl Client {
         let auth_methods = match declared.token_endpoint_auth_method {
             Some(method) => vec![method],
             None if hashes.is_empty() && !matches!(keys, ClientKeys::None) => vec![AuthMethod::PrivateKeyJwt],
+            // It gets nothing at the token endpoint, and may revoke what it got as public clients do.
+            None if declared.only_implicit() && hashes.is_empty() => vec![AuthMethod::None],
             None => vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost],
         };
-        let public = auth_methods == [AuthMethod::None];
+        let public = declared.token_endpoint_auth_method == Some(AuthMethod::None);
         let name = declared.client_name.clone().unwrap_or_else(|| key.to_owned());
         let names = declared
             .localized
@@ -199,6 +201,12 @@ impl Client {
     #[must_use]
     pub fn may(&self, grant: GrantType) -> bool {
         self.grant_types.contains(&grant)
+    }
+
+    /// Whether it may ask the authorization endpoint for this (OIDC Registration §2).
+    #[must_use]
+    pub fn may_ask_for(&self, response_type: ResponseType) -> bool {
+        self.response_types.contains(&response_type) && response_type.grant_types().iter().all(|grant| self.may(*grant))
     }
 
     /// Compares a presented secret with each that it may use, in constant time.

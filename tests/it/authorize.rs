@@ -33,8 +33,8 @@ async fn every_other_error_goes_back_to_the_app() {
     let request = || Authorize::of("app");
     for (request, error) in [
         (request().without("response_type"), "invalid_request"),
-        (request().set("response_type", "token"), "unsupported_response_type"),
-        (request().set("response_type", "code id_token"), "unsupported_response_type"),
+        (request().set("response_type", "none"), "unsupported_response_type"),
+        (request().set("response_type", "code code"), "unsupported_response_type"),
         (request().set("response_mode", "web_message"), "invalid_request"),
         (request().set("prompt", "none login"), "invalid_request"),
         (request().set("prompt", "create"), "invalid_request"),

@@ -21,6 +21,7 @@ mod dpop;
 mod edge;
 mod files;
 mod harness;
+mod hybrid;
 mod introspect;
 mod logout;
 mod policy;

@@ -57,13 +57,11 @@ const NOT_BUILT: &[(&str, When)] = &[
     (
         "clients.*.grant_types.*",
         Is(&[
-            "implicit",
             "urn:ietf:params:oauth:grant-type:device_code",
             "urn:ietf:params:oauth:grant-type:token-exchange",
             "urn:countersign:grant:certificate",
         ]),
     ),
-    ("clients.*.response_types.*", Not(&["code"])),
     ("clients.*.token_endpoint_auth_method", Is(CERTIFICATE_METHODS)),
     ("clients.*.sector_identifier_uri", Set),
     ("clients.*.frontchannel_logout_uri", Set),
