@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::Check;
-use super::KeySet;
+use super::{KeySet, PublicKey};
 use crate::config::scalar::SecretValue;
 
 /// A signature algorithm that is verified here (RFC 7518 §3.1, RFC 8037).
@@ -109,6 +109,9 @@ pub(crate) struct Jws<'a> {
     pub(crate) kid: Option<String>,
     /// Its media type, lower case, without `application/` (RFC 7515 §4.1.9).
     pub(crate) typ: Option<String>,
+    /// The public key in its header (RFC 7515 §4.1.3). It proves nothing but that its holder signed: only a DPoP proof,
+    /// which asks for no more, may be verified with it.
+    pub(crate) jwk: Option<Value>,
     /// Its claims. Nothing may be concluded from them before [`Jws::verify`].
     pub(crate) claims: Map<String, Value>,
     signed: &'a str,
@@ -116,7 +119,7 @@ pub(crate) struct Jws<'a> {
 }
 
 impl<'a> Jws<'a> {
-    /// Takes a JWT apart. `jku`, `x5u`, `x5c` and `jwk` are not looked at: keys come from the caller's key set only.
+    /// Takes a JWT apart. `jku`, `x5u` and `x5c` are not looked at: keys come from the caller only.
     ///
     /// # Errors
     /// When it is encrypted, unsigned, not a JWT, or demands what is not understood here (`crit`, `cty`).
@@ -150,7 +153,7 @@ impl<'a> Jws<'a> {
         let claims = object(payload).ok_or(Check::Form("its payload is not a JSON object"))?;
         let signed = token.rsplit_once('.').map_or("", |(signed, _)| signed);
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| NOT_A_JWT)?;
-        Ok(Self { algorithm, kid: text("kid")?, typ, claims, signed, signature })
+        Ok(Self { algorithm, kid: text("kid")?, typ, jwk: header.get("jwk").cloned(), claims, signed, signature })
     }
 
     /// Whether its `typ` is absent or that of a JWT for any purpose. A token of another declared kind (`at+jwt`,
@@ -172,6 +175,18 @@ impl<'a> Jws<'a> {
             verdict = Check::Signature;
         }
         Err(verdict)
+    }
+
+    /// Verifies the signature with this one key.
+    ///
+    /// # Errors
+    /// [`Check::Key`] when it does not fit the `alg`, [`Check::Signature`] when it does not verify.
+    pub(crate) fn verify_by(&self, key: &PublicKey) -> Result<(), Check> {
+        if !key.fits(self.algorithm) {
+            return Err(Check::Key);
+        }
+        let verified = key.verifies(self.algorithm, self.signed.as_bytes(), &self.signature);
+        if verified { Ok(()) } else { Err(Check::Signature) }
     }
 
     /// Verifies an HS256 signature with the client secrets (OIDC Core §10.1).

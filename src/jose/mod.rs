@@ -13,6 +13,7 @@ use std::fmt;
 
 pub(crate) use claims::{Claims, SKEW};
 pub use jwks::KeySet;
+pub(crate) use jwks::PublicKey;
 pub use jws::Algorithm;
 pub(crate) use jws::{Jws, unsigned};
 pub use signing::SigningKey;

@@ -10,6 +10,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaKeyPair};
 use aws_lc_rs::signature::{ParsedPublicKey, RsaEncoding, VerificationAlgorithm};
+use aws_lc_rs::{constant_time, hkdf, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
@@ -58,6 +59,9 @@ pub struct KeySet {
     jwks: Arc<[u8]>,
 }
 
+/// A tag's bytes: half of an HMAC-SHA256 (RFC 2104 §5).
+type Tag = [u8; 16];
+
 struct HeldKey {
     kid: String,
     algorithm: SigningAlgorithm,
@@ -65,6 +69,8 @@ struct HeldKey {
     private: Private,
     public: ParsedPublicKey,
     jwk: Jwk,
+    /// Derived from the private key, for [`KeySet::tag`].
+    tags: hmac::Key,
 }
 
 enum Private {
@@ -170,9 +176,37 @@ impl KeySet {
         let claims = URL_SAFE_NO_PAD.decode(payload).map_err(|_| VerifyError::Malformed)?;
         serde_json::from_slice(&claims).map_err(|_| VerifyError::Malformed)
     }
+
+    /// A tag under a short message, for what this broker hands out and wants back unaltered without storing it. Every
+    /// process on the same store knows it, before and after a restart, and until the signing keys of the moment are gone.
+    /// `purpose` keeps messages of different kinds apart. `None` when there is no current key.
+    #[must_use]
+    pub fn tag(&self, purpose: &str, message: &[u8]) -> Option<Tag> {
+        self.keys.iter().find(|key| key.state == KeyState::Current).and_then(|key| key.tag(purpose, message))
+    }
+
+    /// Whether [`Self::tag`] made this tag, here or in another process.
+    #[must_use]
+    pub fn tagged(&self, purpose: &str, message: &[u8], tag: &[u8]) -> bool {
+        let made = |key: &HeldKey| key.tag(purpose, message);
+        self.keys.iter().filter_map(made).any(|own| constant_time::verify_slices_are_equal(&own, tag).is_ok())
+    }
+}
+
+/// HKDF-SHA256 (RFC 5869) of the private key's document, for nothing but tags.
+fn tag_key(private: &[u8]) -> Option<hmac::Key> {
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign");
+    let mut key = [0_u8; 32];
+    salt.extract(private).expand(&[b"tags"], hkdf::HKDF_SHA256).ok()?.fill(&mut key).ok()?;
+    Some(hmac::Key::new(hmac::HMAC_SHA256, &key))
 }
 
 impl HeldKey {
+    fn tag(&self, purpose: &str, message: &[u8]) -> Option<Tag> {
+        let whole = hmac::sign(&self.tags, &[purpose.as_bytes(), b"\0", message].concat());
+        whole.as_ref().first_chunk().copied()
+    }
+
     fn parse(key: &SigningKey) -> Result<Self, &'static str> {
         let algorithm = ALGORITHMS.into_iter().find(|algorithm| algorithm.name() == key.algorithm);
         let algorithm = algorithm.ok_or("its algorithm is not known here")?;
@@ -182,7 +216,8 @@ impl HeldKey {
             return Err("its id is not its thumbprint");
         }
         let public = private.public(algorithm).ok_or("its public part can't be parsed")?;
-        Ok(Self { kid, algorithm, state: key.state, private, public, jwk })
+        let tags = tag_key(&key.private).ok_or("no tag key can be derived from it")?;
+        Ok(Self { kid, algorithm, state: key.state, private, public, jwk, tags })
     }
 }
 

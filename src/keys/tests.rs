@@ -187,6 +187,23 @@ async fn processes_that_share_a_store_share_the_keys() {
 }
 
 #[tokio::test]
+async fn a_tag_is_known_to_every_process_for_its_purpose_alone() {
+    let store = store();
+    let policy = policy(&[ES256, RS256]);
+    let here = Keys::open(Arc::clone(&store), &policy, NOW).await.unwrap();
+    let tag = here.set().tag("a purpose", b"message").unwrap();
+    let there = Keys::open(store, &policy, NOW).await.unwrap();
+    there.rotate_now(&policy, NOW + 1).await.unwrap();
+    assert_ne!(there.set().tag("a purpose", b"message").unwrap(), tag);
+    assert!(there.set().tagged("a purpose", b"message", &tag));
+    assert!(!there.set().tagged("another", b"message", &tag));
+    assert!(!there.set().tagged("a purpose", b"another", &tag));
+    assert!(!there.set().tagged("a purpose", b"message", tag.split_last().unwrap().1));
+    assert!(!there.set().tagged("a purpose", b"message", b""));
+    assert!(!keys(&[ES256]).await.set().tagged("a purpose", b"message", &tag), "another broker's");
+}
+
+#[tokio::test]
 async fn rotating_at_once_works_without_a_next_key() {
     let keys = keys(&[ES256]).await;
     let token = keys.set().sign(ES256, "JWT", &json!({})).unwrap();

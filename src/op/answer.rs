@@ -54,6 +54,7 @@ pub fn prepare(
         grant: granted,
         redirect_uri: request.to.redirect_uri.clone(),
         code_challenge: request.code_challenge.clone(),
+        dpop_jkt: request.dpop_jkt.clone(),
         used_at: None,
         expires_at: cx.now + client.tokens.authorization_code.seconds(),
     };
@@ -93,6 +94,7 @@ fn code_grant(
         auth_time: session.auth_time,
         acr: session.acr.clone(),
         amr: session.amr.clone(),
+        dpop_jkt: None,
         created_at: cx.now,
         revoked_at: None,
         expires_at: cx.now + lifetime,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::dpop;
 use crate::config::Config;
 use crate::config::client::{GrantType, ResponseType};
 use crate::core::policy::Policy;
@@ -67,6 +68,7 @@ pub fn document<'c>(
         "request_object_signing_alg_values_supported": super::request_object::algorithms(),
         "authorization_response_iss_parameter_supported": true,
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": dpop::ALGORITHMS.map(Algorithm::name),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "token_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": authenticated,

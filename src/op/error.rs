@@ -7,7 +7,7 @@ use crate::core::reason::Reason;
 use crate::env::RandomUnavailable;
 use crate::store::StoreError;
 
-/// An OAuth error code (RFC 6749 §4.1.2.1, §5.2, RFC 6750 §3.1, OIDC Core §3.1.2.6, RFC 8707 §2).
+/// An OAuth error code (RFC 6749 §4.1.2.1, §5.2, RFC 6750 §3.1, OIDC Core §3.1.2.6, RFC 8707 §2, RFC 9449 §5, §8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are the registered codes")]
 pub enum Code {
@@ -17,6 +17,8 @@ pub enum Code {
     InvalidScope,
     InvalidToken,
     InvalidTarget,
+    InvalidDpopProof,
+    UseDpopNonce,
     InsufficientScope,
     UnauthorizedClient,
     UnsupportedGrantType,
@@ -45,6 +47,8 @@ impl Code {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidToken => "invalid_token",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
             Self::InsufficientScope => "insufficient_scope",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",

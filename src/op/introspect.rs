@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Cx;
 use super::client_auth::{Unauthenticated, authenticate};
+use super::dpop;
 use super::error::{Code, OAuthError};
 use super::params::Params;
 use super::userinfo::live_token;
@@ -50,7 +51,7 @@ async fn access(cx: &Cx<'_>, caller: &Client, token: &str) -> Result<Option<Valu
     }
     let mut answer = live.claims.clone();
     answer.insert("active".to_owned(), true.into());
-    answer.insert("token_type".to_owned(), "Bearer".into());
+    answer.insert("token_type".to_owned(), dpop::token_type(&live.claims).into());
     if let Some((_, decision)) = live.person {
         answer.insert("username".to_owned(), decision.account.username.into());
         // The policy of the moment, not that of the time of issue.
@@ -73,12 +74,16 @@ async fn refresh(cx: &Cx<'_>, caller: &Client, token: &str) -> Result<Option<Val
     if dead {
         return Ok(None);
     }
-    Ok(Some(json!({
+    let mut answer = json!({
         "active": true,
         "iss": cx.snapshot.issuer.text,
         "client_id": caller.client_id,
         "scope": view.grant.scopes.join(" "),
         "exp": row.expires_at,
         "iat": row.created_at,
-    })))
+    });
+    if let (Some(object), Some(jkt)) = (answer.as_object_mut(), &view.grant.dpop_jkt) {
+        object.insert("cnf".to_owned(), json!({ "jkt": jkt }));
+    }
+    Ok(Some(answer))
 }

@@ -13,6 +13,7 @@ pub mod client_auth;
 mod client_keys;
 pub mod decide;
 pub mod discovery;
+pub mod dpop;
 pub mod error;
 pub mod interaction;
 pub mod introspect;

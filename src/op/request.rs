@@ -76,6 +76,8 @@ pub struct AuthorizeRequest {
     pub nonce: Option<String>,
     /// PKCE challenge, S256 (RFC 7636 §4.3).
     pub code_challenge: Option<String>,
+    /// Thumbprint of the key that the code is bound to (RFC 9449 §10).
+    pub dpop_jkt: Option<String>,
     /// `prompt`
     pub prompt: Prompt,
     /// `max_age` in seconds, the client's default where it sent none.
@@ -196,6 +198,10 @@ pub fn validate(
         ),
     };
     let code_challenge = if response_type.has_code() { code_challenge(client, params)? } else { None };
+    let dpop_jkt = text("dpop_jkt");
+    if dpop_jkt.as_deref().is_some_and(|jkt| !is_sha256(jkt)) {
+        return Err(invalid("dpop_jkt must be 43 characters of base64url (RFC 9449 10)"));
+    }
     let hinted = match text("id_token_hint") {
         None => None,
         Some(hint) => {
@@ -227,6 +233,7 @@ pub fn validate(
         scopes,
         nonce,
         code_challenge,
+        dpop_jkt,
         prompt,
         max_age,
         login_hint: text("login_hint"),
@@ -354,9 +361,7 @@ fn code_challenge(client: &Client, params: &Params) -> Result<Option<String>, OA
             invalid("code_challenge_method must be S256: switch the app from plain to S256")
         }
         (Some(challenge), Some("S256")) => {
-            let valid =
-                challenge.len() == 43 && challenge.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-            if valid {
+            if is_sha256(challenge) {
                 Ok(Some(challenge.to_owned()))
             } else {
                 invalid("code_challenge must be 43 characters of base64url")
@@ -364,6 +369,11 @@ fn code_challenge(client: &Client, params: &Params) -> Result<Option<String>, OA
         }
         (Some(_), Some(_)) => invalid("code_challenge_method must be S256"),
     }
+}
+
+/// Whether it has the form of a SHA-256 hash in base64url.
+fn is_sha256(text: &str) -> bool {
+    text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 /// RFC 8707 §2: what a token may be for.

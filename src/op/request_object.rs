@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Cx;
 use super::client_auth::{Unauthenticated, authenticate};
+use super::dpop::{self, Proof, Sent};
 use super::error::{Code, OAuthError};
 use super::params::Params;
 use super::request;
@@ -194,7 +195,12 @@ fn owner(client: &Client) -> TokenHash {
 ///
 /// # Errors
 /// Client authentication, or what is wrong with the request (§2.3).
-pub async fn push(cx: &Cx<'_>, authorization: Option<&str>, params: &Params) -> Result<Value, Unauthenticated> {
+pub async fn push(
+    cx: &Cx<'_>,
+    authorization: Option<&str>,
+    proof: Sent<'_>,
+    params: &Params,
+) -> Result<Value, Unauthenticated> {
     let plain = |error: OAuthError| Unauthenticated { error, basic: false };
     if let Some(duplicate) = params.duplicate(&["resource"]) {
         return Err(duplicate.into());
@@ -203,16 +209,21 @@ pub async fn push(cx: &Cx<'_>, authorization: Option<&str>, params: &Params) -> 
     if params.one("request_uri")?.is_some() {
         return Err(plain(OAuthError::new(Code::InvalidRequest, "request_uri can't be pushed (RFC 9126 2.1)")));
     }
+    let endpoint = cx.snapshot.issuer.url_of(&cx.snapshot.config.endpoints.pushed_authorization_request);
+    let call = dpop::Call { method: "POST", url: &endpoint, access_token: None };
+    let proof = dpop::read(cx, proof, &call).map_err(plain)?;
     let named = params.pairs().iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()) && name != "client_id");
     let pairs = named.cloned().chain([("client_id".to_owned(), client.client_id.clone())]).collect();
     let mut asked = Params::from_pairs(pairs);
     if let Some(object) = params.one("request")? {
         asked = merged(cx, client, &asked, object).await.map_err(plain)?;
     }
+    let asked = proven(asked, proof.as_ref()).map_err(plain)?;
     let (_, to) = request::client_and_redirect(cx.snapshot, &asked)
         .map_err(|page| plain(OAuthError::new(Code::InvalidRequest, request::printable_text(&page.detail))))?;
     request::validate(cx.snapshot, client, to, &asked, &|hint| super::authorize::hinted_sub(cx, hint))
         .map_err(plain)?;
+    dpop::spend(cx, proof.as_ref()).await.map_err(plain)?;
     let secret = cx.random().secret().map_err(|error| plain(error.into()))?;
     let kept = Interaction {
         id: TokenHash::of(&secret),
@@ -223,6 +234,19 @@ pub async fn push(cx: &Cx<'_>, authorization: Option<&str>, params: &Params) -> 
     cx.store().save_interaction(kept).await.map_err(|error| plain(error.into()))?;
     tracing::info!(event = "request_pushed", client = %client.key, trace_id = %cx.trace_id, "authorization request pushed");
     Ok(json!({ "request_uri": format!("{PUSHED}{secret}"), "expires_in": PUSHED_LIFETIME }))
+}
+
+/// A request pushed with a DPoP proof is bound to its key, as if it said `dpop_jkt` (RFC 9449 §10.1).
+fn proven(asked: Params, proof: Option<&Proof>) -> Result<Params, OAuthError> {
+    let Some(Proof { jkt, .. }) = proof else { return Ok(asked) };
+    match asked.all("dpop_jkt").as_slice() {
+        [] => {
+            let added = ("dpop_jkt".to_owned(), jkt.clone());
+            Ok(Params::from_pairs(asked.pairs().iter().cloned().chain([added]).collect()))
+        }
+        [same] if same == jkt => Ok(asked),
+        _ => Err(OAuthError::new(Code::InvalidRequest, "dpop_jkt is not the thumbprint of the DPoP proof's key")),
+    }
 }
 
 /// Algorithms of request objects, for discovery.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::Cx;
 use super::client_auth::{Unauthenticated, authenticate};
 use super::decide::{self, NoFacts, Upstream, grant_request};
+use super::dpop::{self, Proof, Sent};
 use super::error::{Code, OAuthError};
 use super::issue::{self, Beside, access_token};
 use super::params::Params;
@@ -21,37 +22,80 @@ use crate::store::{GrantView, Redeemed, Rotated, Rotation, SessionView};
 /// Serves a token request; the answer is the JSON of RFC 6749 §5.1.
 ///
 /// # Errors
-/// RFC 6749 §5.2, with whether the client is challenged for Basic.
-pub async fn token(cx: &Cx<'_>, authorization: Option<&str>, params: &Params) -> Result<Value, Unauthenticated> {
+/// RFC 6749 §5.2 and RFC 9449 §5, §8, with whether the client is challenged for Basic.
+pub async fn token(
+    cx: &Cx<'_>,
+    authorization: Option<&str>,
+    proof: Sent<'_>,
+    params: &Params,
+) -> Result<Value, Unauthenticated> {
     if let Some(duplicate) = params.duplicate(&["resource"]) {
         return Err(duplicate.into());
     }
     let client = authenticate(cx, authorization, params).await?;
     let plain = |error| Unauthenticated { error, basic: false };
     let grant_type = params.one("grant_type")?;
-    let result = match grant_type {
-        Some("authorization_code") if client.may(GrantType::AuthorizationCode) => code(cx, client, params).await,
-        Some("refresh_token") if client.may(GrantType::RefreshToken) => refresh(cx, client, params).await,
-        Some("client_credentials") if client.may(GrantType::ClientCredentials) => credentials(cx, client, params).await,
+    by_grant(cx, client, grant_type, proof, params).await.map_err(|error| {
+        tracing::info!(event = "token_refused", client = %client.key, error = error.code.name(), detail = %error.description, trace_id = %cx.trace_id, "token refused");
+        plain(error)
+    })
+}
+
+async fn by_grant(
+    cx: &Cx<'_>,
+    client: &Client,
+    grant_type: Option<&str>,
+    proof: Sent<'_>,
+    params: &Params,
+) -> Result<Value, OAuthError> {
+    let endpoint = cx.snapshot.issuer.url_of(&cx.snapshot.config.endpoints.token);
+    let proof = dpop::read(cx, proof, &dpop::Call { method: "POST", url: &endpoint, access_token: None })?;
+    if client.dpop_bound && proof.is_none() {
+        let text = "this client must send a DPoP proof (dpop_bound_access_tokens): switch DPoP on in the app";
+        return Err(OAuthError::new(Code::InvalidRequest, text));
+    }
+    let proof = proof.as_ref();
+    match grant_type {
+        Some("authorization_code") if client.may(GrantType::AuthorizationCode) => code(cx, client, proof, params).await,
+        Some("refresh_token") if client.may(GrantType::RefreshToken) => refresh(cx, client, proof, params).await,
+        Some("client_credentials") if client.may(GrantType::ClientCredentials) => {
+            credentials(cx, client, proof, params).await
+        }
         Some("authorization_code" | "refresh_token" | "client_credentials") => Err(OAuthError::new(
             Code::UnauthorizedClient,
             "this client may not use this grant type; see its grant_types",
         )),
         Some(_) => Err(OAuthError::new(Code::UnsupportedGrantType, "this grant type is not supported")),
         None => Err(OAuthError::new(Code::InvalidRequest, "grant_type is missing")),
-    };
-    result.map_err(|error| {
-        tracing::info!(event = "token_refused", client = %client.key, error = error.code.name(), detail = %error.description, trace_id = %cx.trace_id, "token refused");
-        plain(error)
-    })
+    }
 }
 
 fn invalid_grant(text: &str) -> OAuthError {
     OAuthError::new(Code::InvalidGrant, text)
 }
 
-/// The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.6).
-async fn code(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Value, OAuthError> {
+/// What is bound to a key needs a proof by that key.
+fn check_key(bound_to: Option<&str>, proof: Option<&Proof>) -> Result<(), OAuthError> {
+    match (bound_to, proof) {
+        (None, _) => Ok(()),
+        (Some(jkt), Some(proof)) if proof.jkt == jkt => Ok(()),
+        (Some(_), Some(_)) => {
+            Err(invalid_grant("the code or refresh token is bound to another key than the DPoP proof's"))
+        }
+        (Some(_), None) => {
+            Err(invalid_grant("the code or refresh token is bound to a key: send a DPoP proof by that key"))
+        }
+    }
+}
+
+/// The key that what is issued now is bound to, besides the access token: refresh tokens of public clients (RFC 9449 §5).
+/// Those of confidential clients are bound to the client's authentication.
+fn refresh_key(client: &Client, proof: Option<&Proof>) -> Option<String> {
+    proof.filter(|_| client.is_public()).map(|proof| proof.jkt.clone())
+}
+
+/// The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 9449 §10).
+async fn code(cx: &Cx<'_>, client: &Client, proof: Option<&Proof>, params: &Params) -> Result<Value, OAuthError> {
     let text = |name: &str| params.one(name).ok().flatten();
     let presented = text("code").ok_or_else(|| OAuthError::new(Code::InvalidRequest, "code is missing"))?;
     let hash = TokenHash::of(presented);
@@ -64,17 +108,20 @@ async fn code(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Value, OA
         tracing::warn!(event = "code_reuse", client = %client.key, trace_id = %cx.trace_id, "a code was used twice: its tokens are revoked");
         return Err(unusable());
     }
+    check_key(stored.dpop_jkt.as_deref(), proof)?;
     let (user, link) = subject_of(cx, session)?;
-    let grant = stored.grant;
+    let grant = Grant { dpop_jkt: refresh_key(client, proof), ..stored.grant };
     let decision = decided(cx, &grant, &grant.scopes, &user, &link).await?;
     let resources = narrowed_resources(&grant, params)?;
     let refresh =
         if client.may(GrantType::RefreshToken) { Some(first_refresh_token(cx, client, &grant)?) } else { None };
     let (secret, row) = refresh.unzip();
+    dpop::spend(cx, proof).await?;
     if cx.store().redeem_code(hash, grant.clone(), row, cx.now).await? == Redeemed::Refused {
         return Err(unusable());
     }
-    answer(cx, client, &grant, &grant.scopes, &resources, &user, &decision, secret)
+    let issue = Issue { scopes: &grant.scopes, resources: &resources, proof, refresh_token: secret };
+    answer(cx, client, &grant, issue, &user, &decision)
 }
 
 /// Everything that binds a code: its client, its redirect URI, its challenge, its time.
@@ -175,24 +222,32 @@ fn first_refresh_token(cx: &Cx<'_>, client: &Client, grant: &Grant) -> Result<(S
     Ok((secret, row))
 }
 
+/// What of a grant one token response carries.
+struct Issue<'a> {
+    scopes: &'a [String],
+    resources: &'a [String],
+    /// The proof by whose key the access token is bound.
+    proof: Option<&'a Proof>,
+    refresh_token: Option<String>,
+}
+
 /// The token response (RFC 6749 §5.1, OIDC Core §3.1.3.3).
-#[expect(clippy::too_many_arguments, reason = "the facts of one token response, each from another step")]
 fn answer(
     cx: &Cx<'_>,
     client: &Client,
     grant: &Grant,
-    scopes: &[String],
-    resources: &[String],
+    issue: Issue<'_>,
     user: &User,
     decision: &Decision,
-    refresh_token: Option<String>,
 ) -> Result<Value, OAuthError> {
+    let Issue { scopes, resources, proof, refresh_token } = issue;
     let subject = decide::subject(client, user);
-    let release = decision.release.clone().unwrap_or_default();
+    let mut release = decision.release.clone().unwrap_or_default();
+    dpop::bind(&mut release.access_token, proof);
     let access = access_token(cx, client, grant, &subject, scopes, resources, &release.access_token)?;
     let mut answer = json!({
         "access_token": access.token,
-        "token_type": "Bearer",
+        "token_type": dpop::token_type(&release.access_token),
         "expires_in": access.expires_in,
         "scope": scopes.join(" "),
     });
@@ -215,7 +270,7 @@ fn insert(answer: &mut Value, name: &str, value: String) {
 }
 
 /// The refresh token grant (RFC 6749 §6, OIDC Core §12), with rotation (RFC 9700 §4.14.2).
-async fn refresh(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Value, OAuthError> {
+async fn refresh(cx: &Cx<'_>, client: &Client, proof: Option<&Proof>, params: &Params) -> Result<Value, OAuthError> {
     let text = |name: &str| params.one(name).ok().flatten();
     let presented =
         text("refresh_token").ok_or_else(|| OAuthError::new(Code::InvalidRequest, "refresh_token is missing"))?;
@@ -230,6 +285,7 @@ async fn refresh(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Value,
     if grant.revoked_at.is_some() || expired {
         return Err(unusable());
     }
+    check_key(grant.dpop_jkt.as_deref(), proof)?;
     let bound_session_ended =
         grant.session_id.is_some() && !session.as_ref().is_some_and(|session| decide::session_stands(cx, session));
     let (Some(user), Some(link), false) = (user, link, bound_session_ended) else {
@@ -244,10 +300,14 @@ async fn refresh(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Value,
         Err(NoFacts::Store(error)) => return Err(error.into()),
     };
     let decision = decided(cx, &grant, &scopes, &user, &link).await?;
-    let secret = rotate(cx, client, &token, &grant, presented, &user, &decision).await?;
+    dpop::spend(cx, proof).await?;
+    let (profile, dpop_jkt) = (changed_profile(&user, &decision), refresh_key(client, proof));
+    let rotation = Rotation { profile, dpop_jkt, ..rotation(cx, client, &token, &grant)? };
+    let secret = rotate(cx, client, presented, rotation).await?;
     // OIDC Core §12.2: an ID token from a refresh should carry no nonce.
     let grant = Grant { nonce: None, ..grant };
-    answer(cx, client, &grant, &scopes, &resources, &user, &decision, Some(secret))
+    let issue = Issue { scopes: &scopes, resources: &resources, proof, refresh_token: Some(secret) };
+    answer(cx, client, &grant, issue, &user, &decision)
 }
 
 /// RFC 6749 §6: scope may narrow, never widen.
@@ -261,16 +321,12 @@ fn narrowed_scopes(grant: &Grant, asked: Option<&str>) -> Result<Vec<String>, OA
     }
 }
 
-/// Uses the token: stores a successor, or within the grace hands out the one stored before.
-async fn rotate(
-    cx: &Cx<'_>,
-    client: &Client,
-    token: &RefreshToken,
-    grant: &Grant,
-    presented: &str,
-    user: &User,
-    decision: &Decision,
-) -> Result<String, OAuthError> {
+fn changed_profile(user: &User, decision: &Decision) -> Option<(String, Map<String, Value>)> {
+    (decision.profile != user.profile).then(|| (user.id.clone(), decision.profile.clone()))
+}
+
+/// One use of the token: with a successor where this client's tokens rotate.
+fn rotation(cx: &Cx<'_>, client: &Client, token: &RefreshToken, grant: &Grant) -> Result<Rotation, OAuthError> {
     let lifetimes = &client.tokens.refresh_token;
     let keep_until = (cx.now + lifetimes.max_inactive.seconds()).min(token.family_expires_at);
     let rotates = lifetimes.rotate || client.is_public();
@@ -288,17 +344,22 @@ async fn rotate(
     } else {
         None
     };
-    let next = successor.as_ref().map_or_else(|| presented.to_owned(), |(_, secret)| secret.clone());
-    let rotation = Rotation {
+    Ok(Rotation {
         parent: token.hash,
         successor,
         keep_until,
         grace: lifetimes.reuse_grace.seconds(),
         link: None,
         touch_session: grant.session_id.clone(),
-        profile: (decision.profile != user.profile).then(|| (user.id.clone(), decision.profile.clone())),
+        profile: None,
+        dpop_jkt: None,
         grant_expires_at: grant.expires_at.max(cx.now + client.tokens.access_token.seconds()),
-    };
+    })
+}
+
+/// Uses the token: stores its successor, or within the grace hands out the one stored before.
+async fn rotate(cx: &Cx<'_>, client: &Client, presented: &str, rotation: Rotation) -> Result<String, OAuthError> {
+    let next = rotation.successor.as_ref().map_or_else(|| presented.to_owned(), |(_, secret)| secret.clone());
     match cx.store().rotate_refresh(rotation, cx.now).await? {
         Rotated::New => Ok(next),
         Rotated::Replayed(secret) => Ok(secret),
@@ -311,7 +372,12 @@ async fn rotate(
 }
 
 /// The client credentials grant (RFC 6749 §4.4): the client speaks for itself.
-async fn credentials(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Value, OAuthError> {
+async fn credentials(
+    cx: &Cx<'_>,
+    client: &Client,
+    proof: Option<&Proof>,
+    params: &Params,
+) -> Result<Value, OAuthError> {
     if client.is_public() {
         return Err(OAuthError::new(Code::UnauthorizedClient, "a public client can't use client_credentials"));
     }
@@ -343,15 +409,19 @@ async fn credentials(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Va
         auth_time: None,
         acr: None,
         amr: Vec::new(),
+        dpop_jkt: None,
         created_at: cx.now,
         revoked_at: None,
         expires_at: cx.now + client.tokens.access_token.seconds(),
     };
+    dpop::spend(cx, proof).await?;
     cx.store().save_grant(grant.clone(), None, cx.now).await?;
-    let access = access_token(cx, client, &grant, &client.client_id, &scopes, &resources, &Map::new())?;
+    let mut extra = Map::new();
+    dpop::bind(&mut extra, proof);
+    let access = access_token(cx, client, &grant, &client.client_id, &scopes, &resources, &extra)?;
     Ok(json!({
         "access_token": access.token,
-        "token_type": "Bearer",
+        "token_type": dpop::token_type(&extra),
         "expires_in": access.expires_in,
         "scope": scopes.join(" "),
     }))

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Cx;
 use super::decide::{self, grant_request};
+use super::dpop::{self, Sent};
 use super::error::{Code, OAuthError};
 use super::issue::{ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE};
 use crate::core::decision::Decision;
@@ -68,13 +69,52 @@ pub enum Userinfo {
     Signed(String),
 }
 
+/// How an access token is presented.
+#[derive(Clone, Copy, Debug)]
+pub enum Scheme<'a> {
+    /// By whoever has it (RFC 6750).
+    Bearer,
+    /// By whoever has its key (RFC 9449 §7.1).
+    Dpop {
+        /// The proof.
+        proof: Sent<'a>,
+        /// The request's method.
+        method: &'a str,
+    },
+}
+
+/// An access token that is good at this moment, and presented as it must be: one that is bound to a key with a proof by
+/// that key, one that is not without (RFC 9449 §7.1, §7.2).
+async fn presented<'s>(cx: &'s Cx<'_>, token: &str, scheme: Scheme<'_>) -> Result<LiveToken<'s>, OAuthError> {
+    let invalid = |text: &str| OAuthError::new(Code::InvalidToken, text);
+    let proof = match scheme {
+        Scheme::Bearer => None,
+        Scheme::Dpop { proof, method } => {
+            let url = cx.snapshot.issuer.url_of(&cx.snapshot.config.endpoints.userinfo);
+            let missing = || OAuthError::new(Code::InvalidDpopProof, "the DPoP header with the proof is missing");
+            let call = dpop::Call { method, url: &url, access_token: Some(token) };
+            Some(dpop::read(cx, proof, &call)?.ok_or_else(missing)?)
+        }
+    };
+    let live = live_token(cx, token).await?;
+    let live = live.ok_or_else(|| invalid("the access token is unknown, expired or revoked"))?;
+    match (dpop::bound_to(&live.claims), &proof) {
+        (None, None) => {}
+        (Some(jkt), Some(proof)) if proof.jkt == jkt => {}
+        (Some(_), Some(_)) => return Err(invalid("the access token is bound to another key")),
+        (Some(_), None) => return Err(invalid("the access token is bound to a key: send it by the DPoP scheme")),
+        (None, Some(_)) => return Err(invalid("the access token is bound to no key: send it as a bearer token")),
+    }
+    dpop::spend(cx, proof.as_ref()).await?;
+    Ok(live)
+}
+
 /// Serves userinfo: `sub` and the claims that the token's scopes release.
 ///
 /// # Errors
-/// RFC 6750 §3.1: `invalid_token`, `insufficient_scope`.
-pub async fn userinfo(cx: &Cx<'_>, token: &str) -> Result<Userinfo, OAuthError> {
-    let refuse = || OAuthError::new(Code::InvalidToken, "the access token is unknown, expired or revoked");
-    let live = live_token(cx, token).await?.ok_or_else(refuse)?;
+/// RFC 6750 §3.1: `invalid_token`, `insufficient_scope`; RFC 9449 §7.1: `invalid_dpop_proof`, `use_dpop_nonce`.
+pub async fn userinfo(cx: &Cx<'_>, token: &str, scheme: Scheme<'_>) -> Result<Userinfo, OAuthError> {
+    let live = presented(cx, token, scheme).await?;
     let scope = live.claims.get("scope").and_then(Value::as_str).unwrap_or_default();
     let Some((user, decision)) = live.person.filter(|_| scope.split(' ').any(|scope| scope == "openid")) else {
         return Err(OAuthError::new(Code::InsufficientScope, "the access token has no openid scope"));

@@ -53,6 +53,8 @@ pub struct Client {
     pub scopes: Vec<String>,
     /// Whether PKCE is required of it.
     pub pkce_required: bool,
+    /// Whether its access tokens must be bound to a key (RFC 9449 §5.2).
+    pub dpop_bound: bool,
     /// Whether its users are asked.
     pub consent: Consent,
     /// Its lifetimes.
@@ -161,6 +163,7 @@ impl Client {
             pushes_requests: declared.require_pushed_authorization_requests,
             pkce_required: public || declared.pkce == Pkce::Required,
             auth_methods,
+            dpop_bound: declared.dpop_bound_access_tokens,
             redirect_uris: declared.redirect_uris.clone(),
             post_logout_redirect_uris: declared.post_logout_redirect_uris.clone(),
             grant_types: declared

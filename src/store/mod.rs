@@ -174,6 +174,8 @@ pub struct Rotation {
     pub touch_session: Option<String>,
     /// The account's stored attributes from now on, where they changed.
     pub profile: Option<(String, Map<String, Value>)>,
+    /// Thumbprint of the key that the grant is bound to from now on, unless it is bound already.
+    pub dpop_jkt: Option<String>,
     /// The grant's new end, never earlier than before.
     pub grant_expires_at: i64,
 }

@@ -168,6 +168,8 @@ pub struct Grant {
     pub acr: Option<String>,
     /// Authentication methods.
     pub amr: Vec<String>,
+    /// Thumbprint (RFC 7638) of the key that its refresh tokens are bound to (RFC 9449 §5); `None` when to none.
+    pub dpop_jkt: Option<String>,
     /// When it was made.
     pub created_at: i64,
     /// When it was taken away.
@@ -187,6 +189,8 @@ pub struct Code {
     pub redirect_uri: String,
     /// PKCE challenge (S256).
     pub code_challenge: Option<String>,
+    /// Thumbprint of the key that its redemption must prove (RFC 9449 §10); `None` when any will do.
+    pub dpop_jkt: Option<String>,
     /// When it was redeemed.
     pub used_at: Option<i64>,
     /// Not redeemable from then on.

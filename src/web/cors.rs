@@ -26,7 +26,7 @@ pub fn decorate(headers: &mut HeaderMap, snapshot: &Snapshot, route: &Route, ori
     }
     let Some(value) = origin.and_then(|origin| allowed(snapshot, route, origin)) else { return };
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, value);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate, DPoP-Nonce"));
 }
 
 /// Adds what a preflight's answer needs.

@@ -5,6 +5,7 @@ use axum::response::Response;
 
 use super::respond;
 use crate::op::client_auth::Unauthenticated;
+use crate::op::dpop;
 use crate::op::error::{Code, OAuthError};
 
 /// The status of an error at an endpoint that answers JSON (RFC 6749 §5.2, RFC 6750 §3.1).
@@ -38,14 +39,35 @@ pub fn bearer(error: &OAuthError, realm: &str) -> Response {
         error.description
     );
     challenge(&mut response, &text);
+    if response.status() == StatusCode::UNAUTHORIZED {
+        challenge(&mut response, &dpop_challenge(realm));
+    }
     response
 }
 
-/// A request without any token: challenged, with no error code (RFC 6750 §3.1).
+/// An error of the userinfo endpoint where the token came by the DPoP scheme (RFC 9449 §7.1).
+#[must_use]
+pub fn dpop(error: &OAuthError, realm: &str) -> Response {
+    let mut response = json_error(error);
+    if matches!(error.code, Code::InvalidDpopProof | Code::UseDpopNonce) {
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+    }
+    let (code, description) = (error.code.name(), &error.description);
+    let text = format!("{}, error=\"{code}\", error_description=\"{description}\"", dpop_challenge(realm));
+    challenge(&mut response, &text);
+    response
+}
+
+fn dpop_challenge(realm: &str) -> String {
+    format!("DPoP realm=\"{realm}\", algs=\"{}\"", dpop::ALGORITHMS.map(|algorithm| algorithm.name()).join(" "))
+}
+
+/// A request without any token: challenged, with no error code (RFC 6750 §3.1, RFC 9449 §7.1).
 #[must_use]
 pub fn bearer_missing(realm: &str) -> Response {
     let mut response = respond::empty(StatusCode::UNAUTHORIZED);
     challenge(&mut response, &format!("Bearer realm=\"{realm}\""));
+    challenge(&mut response, &dpop_challenge(realm));
     response
 }
 
@@ -60,6 +82,6 @@ fn json_error(error: &OAuthError) -> Response {
 
 fn challenge(response: &mut Response, text: &str) {
     if let Ok(value) = HeaderValue::from_str(text) {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+        response.headers_mut().append(header::WWW_AUTHENTICATE, value);
     }
 }

@@ -8,7 +8,11 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt as _, Limited};
 
+use crate::op::dpop::Sent;
 use crate::op::params::Params;
+
+/// The header with a DPoP proof (RFC 9449 §4.1).
+const DPOP: header::HeaderName = header::HeaderName::from_static("dpop");
 
 /// A request.
 pub struct Incoming {
@@ -83,6 +87,15 @@ impl Incoming {
         let mut values = self.headers.get_all(name).iter();
         let first = values.next()?;
         if values.next().is_some() { None } else { first.to_str().ok() }
+    }
+
+    /// The DPoP proof (RFC 9449 §4.1).
+    #[must_use]
+    pub fn proof(&self) -> Sent<'_> {
+        if !self.headers.contains_key(DPOP) {
+            return Sent::Nothing;
+        }
+        self.header(DPOP).map_or(Sent::Unreadable, Sent::One)
     }
 
     /// Whether the body is a form (RFC 6749 §3.2 asks for this type).

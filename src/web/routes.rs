@@ -16,12 +16,13 @@ use tracing::Instrument as _;
 
 use crate::op::authorize;
 use crate::op::client_auth::{Unauthenticated, strip_scheme};
+use crate::op::dpop::Sent;
 use crate::op::error::PageError;
 use crate::op::outcome::{Answer, Browser, ConsentPage, Next, Outcome, SetCookie, SignInPage};
 use crate::op::params::Params;
 use crate::op::request::ResponseMode;
-use crate::op::userinfo::Userinfo;
-use crate::op::{Cx, Services, callback, introspect, logout, request_object, revoke, token, userinfo};
+use crate::op::userinfo::{Scheme, Userinfo};
+use crate::op::{Cx, Services, callback, dpop, introspect, logout, request_object, revoke, token, userinfo};
 use crate::snapshot::Snapshot;
 use crate::snapshot::issuer::{Route, paths};
 
@@ -99,7 +100,18 @@ impl Exchange<'_> {
             _ => self.method_not_allowed(),
         };
         cors::decorate(response.headers_mut(), self.cx.snapshot, route, origin);
+        self.hand_out_nonce(route, &mut response);
         response
+    }
+
+    /// Whoever sends a DPoP proof gets a nonce for the next one (RFC 9449 §8.2, §9).
+    fn hand_out_nonce(&self, route: &Route, response: &mut Response) {
+        let proves =
+            matches!(route, Route::Token | Route::Userinfo | Route::Push) && self.incoming.proof() != Sent::Nothing;
+        let nonce = if proves { dpop::nonce(&self.cx) } else { None };
+        if let Some(value) = nonce.and_then(|nonce| HeaderValue::try_from(nonce).ok()) {
+            response.headers_mut().insert("dpop-nonce", value);
+        }
     }
 
     async fn get(&self, route: &Route) -> Response {
@@ -153,7 +165,7 @@ impl Exchange<'_> {
                 self.own_form(|form| async move { self.logout(logout::confirmed(cx, &form, browser).await) }).await
             }
             Route::Token => {
-                let answer = token::token(cx, self.authorization(), &self.incoming.form()).await;
+                let answer = token::token(cx, self.authorization(), self.incoming.proof(), &self.incoming.form()).await;
                 self.json(answer)
             }
             Route::Introspect => {
@@ -161,7 +173,8 @@ impl Exchange<'_> {
                 self.json(answer)
             }
             Route::Push => {
-                let answer = request_object::push(cx, self.authorization(), &self.incoming.form()).await;
+                let answer =
+                    request_object::push(cx, self.authorization(), self.incoming.proof(), &self.incoming.form()).await;
                 self.json_with(StatusCode::CREATED, answer)
             }
             Route::Revoke => match revoke::revoke(cx, self.authorization(), &self.incoming.form()).await {
@@ -226,9 +239,13 @@ impl Exchange<'_> {
 
     async fn userinfo(&self, in_body: Option<&str>) -> Response {
         let realm = &self.cx.snapshot.issuer.origin;
-        let in_header = self.authorization().and_then(|header| strip_scheme(header, "bearer"));
-        let token = match (in_header, in_body) {
-            (Some(token), None) | (None, Some(token)) => token,
+        let header = |scheme| self.authorization().and_then(|header| strip_scheme(header, scheme));
+        let proven = Scheme::Dpop { proof: self.incoming.proof(), method: self.incoming.method.as_str() };
+        let in_header = header("bearer").map(|token| (token, Scheme::Bearer));
+        let in_header = in_header.or_else(|| header("dpop").map(|token| (token, proven)));
+        let (token, scheme) = match (in_header, in_body) {
+            (Some(presented), None) => presented,
+            (None, Some(token)) => (token, Scheme::Bearer),
             (Some(_), Some(_)) => {
                 let text = "send the access token once: in the header or in the body";
                 let failure = crate::op::error::OAuthError::new(crate::op::error::Code::InvalidRequest, text);
@@ -236,10 +253,13 @@ impl Exchange<'_> {
             }
             (None, None) => return error::bearer_missing(realm),
         };
-        match userinfo::userinfo(&self.cx, token).await {
+        match userinfo::userinfo(&self.cx, token, scheme).await {
             Ok(Userinfo::Plain(claims)) => respond::json(StatusCode::OK, &claims),
             Ok(Userinfo::Signed(jwt)) => respond::text("application/jwt", jwt),
-            Err(failure) => error::bearer(&failure, realm),
+            Err(failure) => match scheme {
+                Scheme::Bearer => error::bearer(&failure, realm),
+                Scheme::Dpop { .. } => error::dpop(&failure, realm),
+            },
         }
     }
 

@@ -17,6 +17,7 @@ mod callback;
 mod clock;
 mod consent;
 mod discovery;
+mod dpop;
 mod edge;
 mod files;
 mod harness;

@@ -62,6 +62,7 @@ cases! {
     a_clock_set_back_revives_no_refresh_token,
     a_refresh_on_what_has_ended_is_refused,
     a_refresh_writes_what_came_with_it,
+    a_refresh_binds_a_grant_once,
     a_token_that_is_not_rotated_moves_its_end,
     disabling_a_user_ends_everything,
     consent_is_remembered_and_forgotten,
@@ -524,6 +525,21 @@ pub(crate) async fn a_clock_set_back_revives_no_refresh_token(store: Subject) {
     granted(&store, "c", person("alice").grant("g", "s")).await;
     assert_eq!(rotate(&store, "c-0", "r1", "g", NOW).await, Rotated::New);
     assert_eq!(rotate(&store, "c-0", "x", "g", NOW - 3600).await, Rotated::Reused);
+}
+
+pub(crate) async fn a_refresh_binds_a_grant_once(store: Subject) {
+    signed_in(&store, "alice", "s").await;
+    granted(&store, "c", person("alice").grant("g", "s")).await;
+    let bound = async || store.grant("g").await.unwrap().unwrap().grant.dpop_jkt;
+    assert_eq!(bound().await, None);
+    let by = |parent, successor, key: &str| {
+        let rotation = Rotation { dpop_jkt: Some(key.to_owned()), ..rotation(parent, successor, "g") };
+        store.rotate_refresh(rotation, NOW)
+    };
+    assert_eq!(by("c-0", "r1", "first").await.unwrap(), Rotated::New);
+    assert_eq!(bound().await.as_deref(), Some("first"));
+    assert_eq!(by("r1", "r2", "second").await.unwrap(), Rotated::New);
+    assert_eq!(bound().await.as_deref(), Some("first"));
 }
 
 pub(crate) async fn a_refresh_on_what_has_ended_is_refused(store: Subject) {

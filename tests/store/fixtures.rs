@@ -93,6 +93,7 @@ impl Person {
             auth_time: Some(NOW),
             acr: Some("urn:example:mfa".to_owned()),
             amr: vec!["pwd".to_owned()],
+            dpop_jkt: None,
             created_at: NOW,
             revoked_at: None,
             expires_at: NOW + 100_000,
@@ -158,6 +159,7 @@ pub(crate) fn code(code: &str, grant: Grant) -> Code {
         grant,
         redirect_uri: "https://app.example/callback".to_owned(),
         code_challenge: Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned()),
+        dpop_jkt: None,
         used_at: None,
         expires_at: NOW + 60,
     }
@@ -184,6 +186,7 @@ pub(crate) fn rotation(parent: &str, successor: &str, grant: &str) -> Rotation {
         link: None,
         touch_session: None,
         profile: None,
+        dpop_jkt: None,
         grant_expires_at: NOW + 100_000,
     }
 }

@@ -217,6 +217,7 @@ fn a_realm_becomes_a_file_that_passes_the_check() {
             (&["clients", "shop", "pkce"], "\"required\""),
             (&["clients", "shop", "consent"], "\"explicit\""),
             (&["clients", "shop", "tokens", "access_token"], "\"15m\""),
+            (&["clients", "shop", "dpop_bound_access_tokens"], "true"),
             (&["clients", "shop", "claims", "cost.centre"], "\"user.costCentre\""),
             (&["clients", "shop", "claims", "shop"], "\"{'tier': 3}\""),
             (&["clients", "shop", "claims", "badge"], "\"('badge:read' in scopes ? user.badge : null)\""),

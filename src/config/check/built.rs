@@ -63,7 +63,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("clients.*.backchannel_logout_uri", Set),
     ("clients.*.tls_client_auth_subject_dn", Set),
     ("clients.*.tls_client_certificate_bound_access_tokens", On),
-    ("clients.*.dpop_bound_access_tokens", On),
     ("users.*.certificates", Set),
     ("tests.*.certificate", Set),
 ];

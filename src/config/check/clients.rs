@@ -28,6 +28,7 @@ pub(super) fn check(context: &mut Context<'_>) {
         references(context, &at, client);
         claims(context, &at, client, &attributes);
         tokens(context, &at, client, &grants);
+        binding(context, &at, client, &grants);
     }
     let mut ids: BTreeMap<&str, &str> = BTreeMap::new();
     for (id, client) in &config.clients {
@@ -315,6 +316,16 @@ fn tokens(context: &mut Context<'_>, at: &At<'_>, client: &Client, grants: &Gran
     let here = if context.is_set(&own) { own } else { *at };
     let message = "`rotate = false` must not apply to a public client: its refresh tokens are bound to nothing else";
     context.error(&here, message, "set tokens.refresh_token.rotate = true for this client");
+}
+
+fn binding(context: &mut Context<'_>, at: &At<'_>, client: &Client, grants: &Grants) {
+    use ResponseType::{CodeIdTokenToken, CodeToken, IdTokenToken};
+    let unproven = |response: &ResponseType| matches!(response, IdTokenToken | CodeToken | CodeIdTokenToken);
+    if client.dpop_bound_access_tokens && grants.responses.iter().any(unproven) {
+        let message = "`dpop_bound_access_tokens` must not go with response types that have \"token\": no proof comes to \
+                       the authorization endpoint (RFC 9449 §5)";
+        context.error(&at.key("dpop_bound_access_tokens"), message, "leave those out of response_types");
+    }
 }
 
 fn resources(context: &mut Context<'_>) {

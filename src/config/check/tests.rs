@@ -355,6 +355,9 @@ fn clients() {
         (format!("{secret}{uris}allowed_origins = [\"https://b.example\", \"https://b.example/\"]"), &["4:41 error `allowed_origins[1]` must be an origin"]),
         (format!("{secret}{uris}\"client_name#ja\" = \"アプリ\"\n\"logo_uri#ja\" = \"x\"\n\"scopes#ja\" = \"x\""), &["5:17 error `logo_uri#ja` must be an absolute URL", "6:1 error unknown key `scopes#ja` ~ language tag"]),
         (format!("{secret}{uris}tls_client_auth_subject_dn = \"CN=b\"\ntls_client_certificate_bound_access_tokens = true"), &["4:1 error `tls_client_auth_subject_dn` is not built yet", "5:1 error `tls_client_certificate_bound_access_tokens` is not built yet"]),
+        (format!("{secret}{uris}dpop_bound_access_tokens = true"), &[]),
+        (format!("{secret}{uris}dpop_bound_access_tokens = true\ngrant_types = [\"authorization_code\", \"implicit\"]\nresponse_types = [\"code\", \"code token\"]"),
+            &["4:28 error ~ must not go with response types that have \"token\"", "6:27 warning ~ RFC 9700"]),
         (format!("{uris}token_endpoint_auth_method = \"client_secret_jwt\"\nclient_secret_hashes = [\"sha256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU\"]"), &["3:30 error \"client_secret_jwt\" needs the secret itself"]),
         (format!("{secret}{uris}logo_uri = \"http://b.example/logo\""), &["4:12 error `logo_uri` must be an https URL"]),
     ];

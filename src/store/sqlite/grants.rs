@@ -200,6 +200,9 @@ impl RotationRows {
         if let Some(session) = &self.rotation.touch_session {
             run(connection, sql::TOUCH_SESSION, (session, now))?;
         }
+        if let Some(jkt) = &self.rotation.dpop_jkt {
+            run(connection, sql::BIND_GRANT, (&token.grant_id, jkt))?;
+        }
         run(connection, sql::EXTEND_GRANT, (&token.grant_id, self.rotation.grant_expires_at))?;
         Ok(Outcome::Keep(RotatedRow::New))
     }

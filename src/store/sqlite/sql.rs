@@ -82,6 +82,8 @@ statements! {
     INSERT_GRANT = "INSERT INTO grants (id, client, user_id, session_id, sso_session, sid, data, revoked_at, expires_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     EXTEND_GRANT = "UPDATE grants SET expires_at = ?2 WHERE id = ?1 AND expires_at < ?2";
+    BIND_GRANT = "UPDATE grants SET data = json_set(data, '$.dpop_jkt', ?2)
+        WHERE id = ?1 AND data ->> '$.dpop_jkt' IS NULL";
     REVOKE_GRANT = "UPDATE grants SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL";
     REVOKE_GRANTS_OF_USER = "UPDATE grants SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL";
     REVOKE_GRANTS_OF_CLIENT = "UPDATE grants SET revoked_at = ?3 WHERE user_id = ?1 AND client = ?2 AND revoked_at IS NULL";

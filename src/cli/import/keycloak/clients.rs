@@ -250,7 +250,6 @@ fn grants(client: &Value, code: bool, public: bool, table: &mut Table) {
         ("backchannel.logout.url", "back-channel logout"),
         ("frontchannel.logout.url", "front-channel logout"),
         ("tls.client.certificate.bound.access.tokens", "access tokens bound to a certificate"),
-        ("dpop.bound.access.tokens", "access tokens bound by DPoP"),
         ("require.pushed.authorization.requests", "required pushed authorization requests"),
         ("request.object.signature.alg", "signed request objects"),
     ] {
@@ -326,6 +325,9 @@ fn settings(client: &Value, table: &mut Table) {
         attribute(client, "access.token.lifespan").and_then(|text| text.parse().ok()).filter(|it| *it > 0)
     {
         table.set("tokens", own_tokens(seconds));
+    }
+    if attribute(client, "dpop.bound.access.tokens").as_deref() == Some("true") {
+        table.set("dpop_bound_access_tokens", true);
     }
     if on(client, "authorizationServicesEnabled") || is_set(client, "authorizationSettings") {
         let way = "`require` says who may use the app; finer decisions are the app's, by roles and permissions";
