@@ -1,8 +1,9 @@
 //! The provider leg: what the broker is to apps, an OpenID Provider.
 //!
 //! Steps validate, decide and persist, and return data; `web` makes HTTP of it. The authorization endpoint's dispatcher
-//! is [`authorize`]; the way back from a provider is [`callback`]; [`token`], [`userinfo`], [`introspect`], [`revoke`]
-//! and [`logout`] are the other endpoints. [`decide`] puts the pure pipeline together with what is stored.
+//! is [`authorize`]; the way back from a provider is [`callback`]; [`token`], [`userinfo`], [`introspect`], [`revoke`],
+//! [`logout`] and [`upstream_logout`] are the other endpoints. [`decide`] puts the pure pipeline together with what is
+//! stored; [`notify`] tells apps that a session ended.
 
 pub mod authorize;
 pub mod callback;
@@ -14,11 +15,13 @@ pub mod interaction;
 pub mod introspect;
 pub mod issue;
 pub mod logout;
+pub mod notify;
 pub mod params;
 pub mod request;
 pub mod revoke;
 pub mod shadow;
 pub mod token;
+pub mod upstream_logout;
 pub mod userinfo;
 
 use std::sync::Arc;
@@ -43,6 +46,8 @@ pub struct Services {
     pub keys: Arc<Keys>,
     /// The upstream providers.
     pub upstreams: Arc<RelyingParty>,
+    /// Tells apps that a session ended.
+    pub notifier: Arc<notify::Notifier>,
     /// One refresh at a time per upstream account.
     pub refreshes: Arc<decide::RefreshLocks>,
     /// The policy of a canary configuration (`serve --shadow`).

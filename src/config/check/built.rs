@@ -69,8 +69,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("clients.*.request_object_signing_alg", Set),
     ("clients.*.request_uris", Set),
     ("clients.*.require_pushed_authorization_requests", On),
-    ("clients.*.frontchannel_logout_uri", Set),
-    ("clients.*.backchannel_logout_uri", Set),
     ("clients.*.tls_client_auth_subject_dn", Set),
     ("clients.*.tls_client_certificate_bound_access_tokens", On),
     ("clients.*.dpop_bound_access_tokens", On),

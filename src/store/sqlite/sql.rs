@@ -52,6 +52,8 @@ statements! {
     SESSIONS = "SELECT id, data, upstream_id_token, last_active FROM sessions ORDER BY rowid DESC LIMIT ?1";
     SESSIONS_OF_USER = "SELECT id, data, upstream_id_token, last_active FROM sessions WHERE user_id = ?1
         ORDER BY rowid DESC LIMIT ?2";
+    SESSIONS_BY_UPSTREAM_SID = "SELECT id, data, upstream_id_token, last_active FROM sessions
+        WHERE data ->> '$.upstream_sid' = ?1 AND data ->> '$.upstream_sid' IS NOT NULL";
     SESSION_USER = "SELECT user_id FROM sessions WHERE id = ?1";
     SESSION_LIVE = "SELECT 1 FROM sessions WHERE id = ?1 AND expires_at > ?2 AND last_active + max_inactive > ?2";
     INSERT_SESSION = "INSERT INTO sessions
