@@ -144,15 +144,29 @@ impl Notifier {
         let Notice { client, trace_id, .. } = notice;
         match last {
             Attempt::Delivered => tracing::info!(
-                event = "backchannel_logout", outcome = "delivered", client, attempts, trace_id,
+                event = "backchannel_logout",
+                outcome = "delivered",
+                client,
+                attempts,
+                trace_id,
                 "told an app that a session ended"
             ),
             Attempt::Refused(error) => tracing::warn!(
-                event = "backchannel_logout", outcome = "refused", client, attempts, trace_id, error,
+                event = "backchannel_logout",
+                outcome = "refused",
+                client,
+                attempts,
+                trace_id,
+                error,
                 "an app did not take a logout token"
             ),
             Attempt::Failed(error) => tracing::warn!(
-                event = "backchannel_logout", outcome = "failed", client, attempts, trace_id, error,
+                event = "backchannel_logout",
+                outcome = "failed",
+                client,
+                attempts,
+                trace_id,
+                error,
                 "an app could not be told that a session ended"
             ),
         }
@@ -293,9 +307,7 @@ mod tests {
             self.bodies.lock().unwrap().push((host.clone(), request.into_body()));
             let next = self.answers.lock().unwrap().entry(host).or_default().pop_front();
             match next {
-                Some(answer) => {
-                    answer.map(|status| http::Response::builder().status(status).body(Vec::new()).unwrap())
-                }
+                Some(answer) => answer.map(|status| http::Response::builder().status(status).body(Vec::new()).unwrap()),
                 None => std::future::pending().await,
             }
         }

@@ -42,6 +42,7 @@ pub async fn upstream_logout(cx: &Cx<'_>, provider: &str, params: &Params) -> Re
 fn refused(cx: &Cx<'_>, provider: &str, error: &RpError) -> OAuthError {
     let reason = error.reason();
     tracing::warn!(event = "upstream_logout_refused", reason, provider, trace_id = %cx.trace_id, %error, "a logout token was refused");
-    let code = if matches!(error, RpError::Unavailable(_)) { Code::TemporarilyUnavailable } else { Code::InvalidRequest };
+    let code =
+        if matches!(error, RpError::Unavailable(_)) { Code::TemporarilyUnavailable } else { Code::InvalidRequest };
     OAuthError::new(code, format!("{reason} (trace {})", cx.trace_id))
 }

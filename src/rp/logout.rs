@@ -7,7 +7,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::RelyingParty;
-use super::claims::Claims;
+use super::claims::{Claims, SKEW};
 use super::error::{Check, Document, Problem, RpError};
 use super::gather::Session;
 use super::jws::Jws;
@@ -26,7 +26,7 @@ pub struct LogoutToken {
     pub sid: Option<String>,
     /// Its id, to be seen once.
     pub jti: String,
-    /// It can't be used after.
+    /// It can't be used after: its `exp`, and the skew that is tolerated.
     pub expires_at: i64,
 }
 
@@ -101,5 +101,5 @@ fn check(jws: &Jws<'_>, settings: &ProviderSettings, now: i64) -> Result<LogoutT
     }
     let jti = claims.text("jti")?.ok_or(Check::Claim("jti", Problem::Missing))?.to_owned();
     let expires_at = claims.time("exp")?.ok_or(Check::Claim("exp", Problem::Missing))?;
-    Ok(LogoutToken { subject, sid, jti, expires_at })
+    Ok(LogoutToken { subject, sid, jti, expires_at: expires_at.saturating_add(SKEW) })
 }

@@ -119,9 +119,7 @@ impl Exchange<'_> {
             Route::Userinfo => self.userinfo(None).await,
             Route::EndSession => self.logout(logout::end_session(cx, query, browser).await),
             Route::LogoutCallback(provider) => self.logout(logout::returned(cx, provider, query, browser).await),
-            Route::SignedOut => {
-                self.logout(logout::Next::Done { client: None }.into())
-            }
+            Route::SignedOut => self.logout(logout::Next::Done { client: None }.into()),
             Route::Asset(name) => match pages::assets::asset(name) {
                 Some((kind, bytes)) => respond::public(kind, axum::body::Bytes::from_static(bytes), ASSET_MAX_AGE),
                 None => self.error(&PageError::new(404, "not_found", "no such asset")),

@@ -343,6 +343,11 @@ fn clients() {
         (format!("{secret}{uris}\"client_name#ja\" = \"アプリ\"\n\"logo_uri#ja\" = \"x\"\n\"scopes#ja\" = \"x\""), &["5:17 error `logo_uri#ja` must be an absolute URL", "6:1 error unknown key `scopes#ja` ~ language tag"]),
         (format!("{secret}{uris}jwks_uri = \"https://b.example/keys\"\ndpop_bound_access_tokens = true"), &["4:1 error `jwks_uri` is not built yet", "5:1 error `dpop_bound_access_tokens` is not built yet"]),
         (format!("{uris}token_endpoint_auth_method = \"client_secret_jwt\"\nclient_secret_hashes = [\"sha256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU\"]"), &["3:30 error \"client_secret_jwt\" needs the secret itself", "3:30 error ~ not built yet"]),
+        (format!("{secret}redirect_uris = [\"https://b.example/cb\", \"http://localhost:3000/cb\"]\nbackchannel_logout_uri = \"https://10.1.2.3/out?x=1\"\nfrontchannel_logout_uri = \"http://localhost:3000/out\""), &[]),
+        (format!("{secret}{uris}backchannel_logout_uri = \"http://b.example/out\"\nfrontchannel_logout_uri = \"/out\""),
+            &["4:26 error `backchannel_logout_uri` must be an https URL", "5:27 error `frontchannel_logout_uri` must be an absolute URL"]),
+        (format!("{secret}{uris}backchannel_logout_uri = \"https://b.example/out#x\"\nfrontchannel_logout_uri = \"https://b.example:8443/out\""),
+            &["4:26 error `backchannel_logout_uri` must be a URL without a fragment", "5:27 error `frontchannel_logout_uri` must be a URL with the scheme, host and port of one of"]),
         (format!("{secret}{uris}logo_uri = \"http://b.example/logo\""), &["4:12 error `logo_uri` must be an https URL"]),
     ];
     assert_all(cases.iter().map(|(lines, expected)| added(&format!("[clients.b]\n{lines}"), expected)));

@@ -26,7 +26,8 @@ fn web(uri: &str) -> Option<WebUri> {
 }
 
 fn frames() -> Vec<WebUri> {
-    let uris = ["https://wiki.example.com/out?iss=https%3A%2F%2Fsso.example.com&sid=1", "https://shop.example.com/out?sid=1"];
+    let uris =
+        ["https://wiki.example.com/out?iss=https%3A%2F%2Fsso.example.com&sid=1", "https://shop.example.com/out?sid=1"];
     uris.map(|uri| WebUri::parse(uri).unwrap()).to_vec()
 }
 
@@ -265,7 +266,8 @@ fn d19_markup_in_any_string_is_inert() {
     // The same letters around the markup keep tile tones and pictures out of the comparison: values are not compared.
     let attack = |text: &str| format!("{text}{MARKUP}");
     for (hostile, tame) in samples(&attack).iter().zip(samples(&plain)) {
-        let shows_none = ["signed-out-plain", "signed-out-back", "onward", "signing-out"].contains(&hostile.name.as_str());
+        let shows_none =
+            ["signed-out-plain", "signed-out-back", "onward", "signing-out"].contains(&hostile.name.as_str());
         assert_ne!(hostile.html.contains("&lt;script&gt;alert"), shows_none, "{}", hostile.name);
         assert!(!hostile.html.contains("49"), "{}: an expression in a value was run", hostile.name);
         // Scopes and reason codes that are not known any more show as themselves, in <code>.

@@ -103,8 +103,7 @@ mod tests {
 
     #[test]
     fn a_destination_is_the_web_or_a_native_app() {
-        for (uri, host) in
-            [("https://app.example/bye?x=1", "app.example"), ("com.example.app:/bye", "com.example.app")]
+        for (uri, host) in [("https://app.example/bye?x=1", "app.example"), ("com.example.app:/bye", "com.example.app")]
         {
             let seen = serde_json::to_value(Destination::parse(uri).unwrap()).unwrap();
             assert_eq!(seen, serde_json::json!({ "href": uri, "host": host }));
