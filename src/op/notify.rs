@@ -382,7 +382,7 @@ mod tests {
     async fn what_may_pass_is_tried_again_and_what_will_not_is_not() {
         let connect = || Err(OutboundError::Connect("refused".to_owned()));
         let broken = || Err(OutboundError::Failed("reset".to_owned()));
-        let cases: Vec<(&str, Vec<Result<u16, OutboundError>>, usize)> = vec![
+        let cases = [
             ("ok.example", vec![Ok(204)], 1),
             ("slow.example", vec![Err(OutboundError::Timeout), connect(), Ok(200)], 3),
             ("busy.example", vec![Ok(503), Ok(429), broken(), Ok(200)], 4),
