@@ -19,10 +19,6 @@ pub async fn upstream_logout(cx: &Cx<'_>, provider: &str, params: &Params) -> Re
     let settings = cx.snapshot.providers.get(provider).ok_or_else(|| invalid("no such provider"))?;
     let verified = cx.services.upstreams.logout_token(settings, token, cx.now).await;
     let token = verified.map_err(|error| refused(cx, provider, &error))?;
-    let seen = format!("{} {}", settings.issuer(), token.jti);
-    if !cx.store().use_once("upstream_logout", &seen, token.expires_at, cx.now).await? {
-        return Err(invalid("the logout token was used before"));
-    }
     let ended = UpstreamSessions {
         provider: provider.to_owned(),
         issuer: settings.issuer().to_owned(),
@@ -30,6 +26,10 @@ pub async fn upstream_logout(cx: &Cx<'_>, provider: &str, params: &Params) -> Re
         sid: token.sid,
     };
     let sessions = cx.store().sessions_of_upstream(ended).await?;
+    let seen = format!("{} {}", settings.issuer(), token.jti);
+    if !cx.store().use_once("upstream_logout", &seen, token.expires_at, cx.now).await? {
+        return Err(invalid("the logout token was used before"));
+    }
     for view in &sessions {
         let apps = cx.store().end_session(&view.session.id, cx.now).await?;
         notify::session_ended(cx, &view.user, &apps);

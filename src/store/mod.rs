@@ -240,8 +240,9 @@ pub trait Store: Send + Sync {
     async fn sessions_of_upstream(&self, upstream: UpstreamSessions) -> Result<Vec<SessionView>>;
     /// Marks a session as active.
     async fn touch_session(&self, id: &str, now: i64) -> Result<()>;
-    /// Ends a session and revokes the grants bound to it. Returns the apps that had a grant in it, those with
-    /// `offline_access` too, whose grants live on.
+    /// Ends a session and revokes the grants bound to it. Returns the apps that had a grant in it: those with
+    /// `offline_access` too, whose grants live on, and those whose grant was revoked, who may still hold a session of their
+    /// own.
     async fn end_session(&self, id: &str, now: i64) -> Result<Vec<AppSession>>;
 
     /// Keeps a code, with the consent that it rests on, and marks its session as active.

@@ -313,13 +313,14 @@ pub(crate) async fn ending_a_session_ends_what_is_bound_to_it(store: Subject) {
     granted(&store, "c1", alice.grant("bound", "s")).await;
     granted(&store, "c2", alice.offline_grant("offline", "s")).await;
     granted(&store, "c3", alice.grant("elsewhere", "other")).await;
-    granted(&store, "c4", alice.grant("revoked", "s")).await;
+    let revoked = Grant { client: "revoked-app".to_owned(), ..alice.grant("revoked", "s") };
+    granted(&store, "c4", revoked).await;
     store.revoke_grant("revoked", NOW).await.unwrap();
 
     let mut apps = store.end_session("s", NOW + 1).await.unwrap();
     apps.sort_by(|a, b| a.client.cmp(&b.client));
     let app = |client: &str| AppSession { client: client.to_owned(), sid: "s".to_owned() };
-    assert_eq!(apps, [app("app"), app("offline-app")]);
+    assert_eq!(apps, [app("app"), app("offline-app"), app("revoked-app")]);
     assert!(store.session(secret("s")).await.unwrap().is_none());
     let bound = store.grant("bound").await.unwrap().unwrap();
     assert_eq!((bound.grant.revoked_at, bound.session.is_none()), (Some(NOW + 1), true));

@@ -64,7 +64,7 @@ statements! {
     DELETE_SESSION = "DELETE FROM sessions WHERE id = ?1";
     DELETE_SESSIONS_OF_USER = "DELETE FROM sessions WHERE user_id = ?1";
     APPS_OF_SESSION = "SELECT DISTINCT client, coalesce(sid, sso_session) FROM grants
-        WHERE user_id = ?1 AND sso_session = ?2 AND revoked_at IS NULL";
+        WHERE user_id = ?1 AND sso_session = ?2";
     REVOKE_SESSION = "UPDATE grants SET revoked_at = ?3
         WHERE user_id = ?1 AND sso_session = ?2 AND session_id IS NOT NULL AND revoked_at IS NULL";
     MOVE_GRANTS = "UPDATE grants SET sso_session = ?3, session_id = iif(session_id IS NULL, NULL, ?3)
