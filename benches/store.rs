@@ -126,7 +126,7 @@ fn grant_read(bencher: Bencher<'_, '_>) {
     let someone = person("someone");
     bench.runtime.block_on(async {
         bench.store.finish_sign_in(someone.sign_in("session"), NOW).await.unwrap();
-        bench.store.save_grant(someone.grant("grant", "session")).await.unwrap();
+        bench.store.save_grant(someone.grant("grant", "session"), None, NOW).await.unwrap();
     });
     bencher.bench_local(|| bench.runtime.block_on(bench.store.grant("grant")).unwrap());
 }

@@ -108,6 +108,7 @@ impl App {
         let services = self.services();
         services.keys.ensure(&key_policy(&snapshot), services.clock.now()).await?;
         services.upstreams.retain(snapshot.providers.values());
+        services.upstreams.app_keys.retain(snapshot.clients.values().filter_map(|client| client.keys.url()));
         tracing::info!(
             event = "reload", generation = snapshot.generation, hash = %snapshot.hash,
             providers = snapshot.providers.len(), clients = snapshot.clients.len(), "configuration reloaded"

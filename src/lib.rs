@@ -14,6 +14,7 @@
 //! | [`reload`] | watch, prepare, swap, all or nothing |
 //! | [`op`] | the provider leg: authorize, token, userinfo, introspection, revocation, logout, discovery |
 //! | [`rp`] | the relying-party leg: discovery, key sets, sign-ins at providers |
+//! | [`jose`] | signed JWTs from others, verified |
 //! | [`outbound`] | calls to other hosts, guarded |
 //! | [`keys`] | signing keys: made, rotated, published, used |
 //! | [`store`] | what is persisted, sealed |
@@ -31,6 +32,7 @@ pub mod core;
 pub mod dev;
 pub mod env;
 pub mod generation;
+pub mod jose;
 pub mod keys;
 pub mod op;
 pub mod outbound;

@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use clap::{Args, Subcommand};
 
 use super::{ConfigArgs, Environment, Exit};
+use crate::config::client::ResponseType;
 use crate::config::files::Disk;
 use crate::env::{Random, SystemRandomness};
 use crate::generation::{Options, prepare};
@@ -93,6 +94,13 @@ fn link(id: &str, config: &ConfigArgs, environment: &Environment, out: &mut dyn 
         writeln!(out, "client {id} has neither initiate_login_uri nor redirect_uris: it has no start link")?;
         return Ok(Exit::Problem);
     };
+    if !client.may_ask_for(ResponseType::Code) {
+        writeln!(
+            out,
+            "client {id} does not use the code flow: only the app itself can start a sign-in; give it an initiate_login_uri"
+        )?;
+        return Ok(Exit::Problem);
+    }
     let query = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("client_id", &client.client_id)
         .append_pair("response_type", "code")

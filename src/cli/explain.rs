@@ -99,7 +99,7 @@ fn decide(args: &ExplainArgs, snapshot: &Snapshot, person: &Person, link: &Link)
     let Some(client) = client else { return mapped.decide(&facts, None) };
     let scopes = if args.scope.is_empty() { &client.scopes } else { &args.scope };
     let (acr, amr) = authentication(&link.claims);
-    let request = AppRequest { client: &client.key, scopes, claims_request: None, acr: acr.as_deref(), amr: &amr };
+    let request = AppRequest { client: &client.key, scopes, acr: acr.as_deref(), amr: &amr, ..AppRequest::default() };
     mapped.decide(&facts, Some(&request))
 }
 

@@ -25,6 +25,8 @@ pub struct AppRequest<'a> {
     pub acr: Option<&'a str>,
     /// Authentication methods of the session.
     pub amr: &'a [String],
+    /// No access token is issued: the claims of the scopes are in the ID token (OIDC Core §5.4).
+    pub id_token_alone: bool,
 }
 
 /// What an app gets.
@@ -180,8 +182,8 @@ fn assemble(
     }
     let mut userinfo = by_scope.clone();
     let mut id_token = match client.id_token_claims {
-        IdTokenClaims::All => by_scope,
-        IdTokenClaims::Minimal => Map::new(),
+        IdTokenClaims::Minimal if !request.id_token_alone => Map::new(),
+        IdTokenClaims::All | IdTokenClaims::Minimal => by_scope,
     };
     for (target, member) in [(&mut id_token, "id_token"), (&mut userinfo, "userinfo")] {
         for name in requested_claims(policy, client, request.claims_request, member) {

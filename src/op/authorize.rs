@@ -5,163 +5,24 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Cx;
+use super::answer::{self, error_answer};
 use super::decide::{self, app_request};
 use super::error::{Code, OAuthError, PageError};
 use super::interaction;
 use super::issue::ID_TOKEN_TYPE;
+use super::outcome::{Browser, Choice, ConsentPage, Next, Outcome, SignInPage, Stop};
 use super::params::Params;
 use super::request::{self, AuthorizeRequest, ReturnAddress};
+use super::request_object;
 use crate::config::client::Consent;
 use crate::config::scalar::SecretValue;
 use crate::core::decision::Decision;
 use crate::core::policy::ProviderPolicy;
 use crate::core::trace::Refusal;
-use crate::env::RandomUnavailable;
 use crate::rp::BeginParams;
 use crate::snapshot::client::Client;
-use crate::store::model::{Code as StoredCode, Consent as Remembered, Grant, Login, Session, TokenHash, User};
+use crate::store::model::{Consent as Remembered, Login, Session, TokenHash, User};
 use crate::store::{SessionView, StoreError};
-
-/// What the browser brought along.
-#[derive(Clone, Debug, Default)]
-pub struct Browser {
-    /// The session cookie's secret.
-    pub session: Option<String>,
-    /// The secret that binds sign-ins under way to this browser.
-    pub binding: Option<String>,
-    /// The provider that was last used here.
-    pub last_provider: Option<String>,
-}
-
-/// A cookie to set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SetCookie {
-    /// The session cookie's secret.
-    Session(String),
-    /// The session is over.
-    EndSession,
-    /// The secret that binds sign-ins under way.
-    Binding(String),
-    /// The provider that was used.
-    LastProvider(String),
-}
-
-/// An answer to an app: goes to its proven redirect URI.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// Where it goes.
-    pub to: ReturnAddress,
-    /// Its parameters, `state` and `iss` among them.
-    pub fields: Vec<(String, String)>,
-}
-
-/// One entry of the sign-in page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// Provider id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Whether it was used last.
-    pub last_used: bool,
-}
-
-/// The sign-in page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignInPage {
-    /// Key of the client.
-    pub client: String,
-    /// What may be chosen.
-    pub choices: Vec<Choice>,
-    /// Whether an address can be asked for.
-    pub by_address: bool,
-    /// The address that the app suggests.
-    pub login_hint: Option<String>,
-    /// `ui_locales` of the request.
-    pub ui_locales: Option<String>,
-    /// Secret id of the interaction, for the form.
-    pub interaction: String,
-    /// Whether the address given leads nowhere.
-    pub unknown_address: bool,
-}
-
-/// The consent page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConsentPage {
-    /// Key of the client.
-    pub client: String,
-    /// The user's name.
-    pub user: String,
-    /// Scopes: name and the file's description.
-    pub scopes: Vec<(String, Option<String>)>,
-    /// `ui_locales` of the request.
-    pub ui_locales: Option<String>,
-    /// Secret id of the interaction, for the form.
-    pub interaction: String,
-}
-
-/// What comes next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Show the sign-in page.
-    SignIn(SignInPage),
-    /// Show the consent page.
-    Consent(ConsentPage),
-    /// Go to a provider.
-    Provider(String),
-    /// Go back to the app.
-    App(Answer),
-    /// Show an error.
-    Error(PageError),
-}
-
-/// What comes next, with the cookies to set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// What comes next.
-    pub next: Next,
-    /// Cookies to set.
-    pub cookies: Vec<SetCookie>,
-}
-
-impl From<Next> for Outcome {
-    fn from(next: Next) -> Self {
-        Self { next, cookies: Vec::new() }
-    }
-}
-
-/// Why a step stopped.
-#[derive(Clone, Debug)]
-pub enum Stop {
-    /// For the person.
-    Page(PageError),
-    /// For the app.
-    App(OAuthError),
-}
-
-impl From<PageError> for Stop {
-    fn from(error: PageError) -> Self {
-        Self::Page(error)
-    }
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::Page(error.into())
-    }
-}
-
-impl From<RandomUnavailable> for Stop {
-    fn from(error: RandomUnavailable) -> Self {
-        Self::Page(error.into())
-    }
-}
-
-impl From<OAuthError> for Stop {
-    fn from(error: OAuthError) -> Self {
-        Self::App(error)
-    }
-}
 
 /// What an [`Interaction`] waits for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -202,20 +63,36 @@ pub struct LoginData {
 
 /// Serves an authorization request.
 pub async fn authorize(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
+    let resolved = match request_object::resolve(cx, params).await {
+        Ok(resolved) => resolved,
+        // It goes where the plain parameters prove that it may.
+        Err(error) => {
+            return match request::client_and_redirect(cx.snapshot, params) {
+                Ok((_, to)) => Next::App(error_answer(cx, &to, &error)).into(),
+                Err(_) if params.one("redirect_uri") == Ok(None) => {
+                    Next::Error(PageError::new(400, "invalid_request", error.to_string())).into()
+                }
+                Err(page) => Next::Error(page).into(),
+            };
+        }
+    };
+    let params = resolved.as_ref().unwrap_or(params);
     let (client, to) = match request::client_and_redirect(cx.snapshot, params) {
         Ok(proven) => proven,
         Err(error) => return Next::Error(error).into(),
     };
-    let hinted_sub = |hint: &str| {
-        let claims = cx.services.keys.set().verify::<Map<String, Value>>(hint, ID_TOKEN_TYPE).ok()?;
-        let ours = claims.get("iss").and_then(Value::as_str) == Some(cx.snapshot.issuer.text.as_str());
-        claims.get("sub").and_then(Value::as_str).filter(|_| ours).map(str::to_owned)
-    };
-    let request = match request::validate(cx.snapshot, client, to.clone(), params, &hinted_sub) {
+    let request = match request::validate(cx.snapshot, client, to.clone(), params, &|hint| hinted_sub(cx, hint)) {
         Ok(request) => request,
         Err(error) => return Next::App(error_answer(cx, &to, &error)).into(),
     };
     settle(cx, &to, dispatch(cx, client, request, browser).await)
+}
+
+/// The subject of an ID token of ours, expired or not.
+pub(super) fn hinted_sub(cx: &Cx<'_>, hint: &str) -> Option<String> {
+    let claims = cx.services.keys.set().verify::<Map<String, Value>>(hint, ID_TOKEN_TYPE).ok()?;
+    let ours = claims.get("iss").and_then(Value::as_str) == Some(cx.snapshot.issuer.text.as_str());
+    claims.get("sub").and_then(Value::as_str).filter(|_| ours).map(str::to_owned)
 }
 
 /// Makes an outcome of a stopped step: errors for apps travel to the proven address.
@@ -228,24 +105,6 @@ pub fn settle(cx: &Cx<'_>, to: &ReturnAddress, result: Result<Outcome, Stop>) ->
         }
         Err(Stop::App(error)) => Next::App(error_answer(cx, to, &error)).into(),
     }
-}
-
-/// The answer that carries an error (RFC 6749 §4.1.2.1, RFC 9207 §2).
-#[must_use]
-pub fn error_answer(cx: &Cx<'_>, to: &ReturnAddress, error: &OAuthError) -> Answer {
-    let mut fields = vec![
-        ("error".to_owned(), error.code.name().to_owned()),
-        ("error_description".to_owned(), error.description.clone()),
-    ];
-    finish_fields(cx, to, &mut fields);
-    Answer { to: to.clone(), fields }
-}
-
-fn finish_fields(cx: &Cx<'_>, to: &ReturnAddress, fields: &mut Vec<(String, String)>) {
-    if let Some(state) = &to.state {
-        fields.push(("state".to_owned(), state.clone()));
-    }
-    fields.push(("iss".to_owned(), cx.snapshot.issuer.text.clone()));
 }
 
 /// Picks the next step for a valid request.
@@ -310,9 +169,9 @@ async fn with_session(
     if consent_is_due(cx, client, request, &view.user, &decision).await? {
         return ask_consent(cx, client, request, &view.session, &decision, browser).await;
     }
-    let (secret, code) = make_code(cx, client, request, &decision, &view.session)?;
-    cx.store().save_code(code, None, cx.now).await?;
-    Ok(Next::App(code_answer(cx, &request.to, secret)).into())
+    let mut prepared = answer::prepare(cx, client, request, &decision, &view.session)?;
+    prepared.save(cx, None).await?;
+    Ok(Next::App(prepared.answer(cx, client, request, &view.user, &decision)?).into())
 }
 
 /// A refusal of the pipeline: kept, logged, and shown; told to the app where no page may be shown.
@@ -334,15 +193,8 @@ pub async fn refused(
     if request.prompt.none {
         return Err(error.into());
     }
-    let back = redirect_url(&error_answer(cx, &request.to, &error));
+    let back = error_answer(cx, &request.to, &error).url();
     Err(PageError::refused(reason, provider, Some(back)).into())
-}
-
-/// The URL of an answer in the query, for links.
-fn redirect_url(answer: &Answer) -> String {
-    let separator = if answer.to.redirect_uri.contains('?') { '&' } else { '?' };
-    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&answer.fields).finish();
-    format!("{}{separator}{query}", answer.to.redirect_uri)
 }
 
 /// Whether the user must be asked: the client is `explicit` and the answer is not remembered, or `prompt=consent`.
@@ -599,60 +451,7 @@ async fn answer_consent(
     let scopes = decision.release.as_ref().map(|release| release.scopes.clone()).unwrap_or_default();
     let remembered =
         Remembered { user_id: view.user.id.clone(), client: client.key.clone(), scopes, granted_at: cx.now };
-    let (secret, code) = make_code(cx, client, request, &decision, &view.session)?;
-    cx.store().save_code(code, Some(remembered), cx.now).await?;
-    Ok(Next::App(code_answer(cx, &request.to, secret)).into())
-}
-
-/// Makes the code and the grant that its redemption will store.
-///
-/// # Errors
-/// When the generator is not available.
-pub fn make_code(
-    cx: &Cx<'_>,
-    client: &Client,
-    request: &AuthorizeRequest,
-    decision: &Decision,
-    session: &Session,
-) -> Result<(String, StoredCode), RandomUnavailable> {
-    let secret = cx.random().secret()?;
-    let scopes = decision.release.as_ref().map(|release| release.scopes.clone()).unwrap_or_default();
-    let offline = scopes.iter().any(|scope| scope == "offline_access");
-    let refresh = &client.tokens.refresh_token;
-    let lifetime = refresh.max_lifetime.seconds().max(client.tokens.access_token.seconds());
-    let grant = Grant {
-        id: cx.random().id()?,
-        client: client.key.clone(),
-        user_id: Some(session.user_id.clone()),
-        link: Some(session.link.clone()),
-        session_id: (!offline).then(|| session.id.clone()),
-        sid: Some(session.id.clone()),
-        scopes,
-        resources: request.resources.clone(),
-        nonce: request.nonce.clone(),
-        claims_request: request.claims.clone(),
-        auth_time: session.auth_time,
-        acr: session.acr.clone(),
-        amr: session.amr.clone(),
-        created_at: cx.now,
-        revoked_at: None,
-        expires_at: cx.now + lifetime,
-    };
-    let code = StoredCode {
-        hash: TokenHash::of(&secret),
-        grant,
-        redirect_uri: request.to.redirect_uri.clone(),
-        code_challenge: request.code_challenge.clone(),
-        used_at: None,
-        expires_at: cx.now + client.tokens.authorization_code.seconds(),
-    };
-    Ok((secret, code))
-}
-
-/// The answer that carries a code (OIDC Core §3.1.2.5, RFC 9207 §2).
-#[must_use]
-pub fn code_answer(cx: &Cx<'_>, to: &ReturnAddress, code: String) -> Answer {
-    let mut fields = vec![("code".to_owned(), code)];
-    finish_fields(cx, to, &mut fields);
-    Answer { to: to.clone(), fields }
+    let mut prepared = answer::prepare(cx, client, request, &decision, &view.session)?;
+    prepared.save(cx, Some(remembered)).await?;
+    Ok(Next::App(prepared.answer(cx, client, request, &view.user, &decision)?).into())
 }

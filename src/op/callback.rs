@@ -4,13 +4,12 @@
 use serde_json::{Map, Value};
 
 use super::Cx;
-use super::authorize::{
-    Browser, LoginData, Next, Outcome, SetCookie, Stop, ask_consent, code_answer, consent_is_due, live_session,
-    make_code, refused, resumed_client, settle,
-};
+use super::answer;
+use super::authorize::{LoginData, ask_consent, consent_is_due, live_session, refused, resumed_client, settle};
 use super::decide::{self, app_request, facts, query, stored_trace};
 use super::error::{Code, OAuthError, PageError};
 use super::notify;
+use super::outcome::{Browser, Next, Outcome, SetCookie, Stop};
 use super::params::Params;
 use super::request::AuthorizeRequest;
 use super::shadow;
@@ -114,12 +113,9 @@ pub(super) fn upstream_stop(cx: &Cx<'_>, request: &AuthorizeRequest, provider: &
         RpError::Provider(_) | RpError::Reauthentication(_) => Stop::App(for_app),
         _ => {
             let status = if matches!(error, RpError::Unavailable(_)) { 502 } else { 400 };
-            let answer = super::authorize::error_answer(cx, &request.to, &for_app);
-            let separator = if request.to.redirect_uri.contains('?') { '&' } else { '?' };
-            let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&answer.fields).finish();
             let mut page = PageError::new(status, error.reason(), error.to_string());
             page.provider = Some(provider.to_owned());
-            page.back = Some(format!("{}{separator}{query}", request.to.redirect_uri));
+            page.back = Some(answer::error_answer(cx, &request.to, &for_app).url());
             Stop::Page(page)
         }
     }
@@ -201,8 +197,7 @@ async fn write(
     let session = session_row(cx, identity, key, &user)?;
     let secret = cx.random().secret()?;
     let due = consent_is_due(cx, client, request, &user, decision).await?;
-    let code = if due { None } else { Some(make_code(cx, client, request, decision, &session)?) };
-    let (code_secret, code) = code.unzip();
+    let mut prepared = if due { None } else { Some(answer::prepare(cx, client, request, decision, &session)?) };
     let known = view.linked.as_ref().map(|(_, link)| link);
     let sign_in = SignIn {
         account: match &decision.account.existing {
@@ -226,7 +221,7 @@ async fn write(
         session: session.clone(),
         session_secret: TokenHash::of(&secret),
         replaces: previous.map(|view| view.session.id.clone()),
-        code,
+        code: prepared.as_mut().and_then(answer::Prepared::take_code),
         trace: stored_trace(cx, Some(user.id.clone()), Some(&client.key), &key.provider, &decision.trace),
     };
     match (cx.store().finish_sign_in(sign_in, cx.now).await?, previous) {
@@ -237,8 +232,11 @@ async fn write(
     let (provider, client_key) = (key.provider.as_str(), client.key.as_str());
     let created = decision.account.existing.is_none();
     tracing::info!(event = "sign_in", provider, client = client_key, created, trace_id = %cx.trace_id, "signed in");
-    let mut outcome = match code_secret {
-        Some(code) => Outcome::from(Next::App(code_answer(cx, &request.to, code))),
+    let mut outcome = match prepared {
+        Some(mut prepared) => {
+            prepared.save(cx, None).await?;
+            Outcome::from(Next::App(prepared.answer(cx, client, request, &user, decision)?))
+        }
         None => ask_consent(cx, client, request, &session, decision, browser).await?,
     };
     outcome.cookies.push(SetCookie::Session(secret));

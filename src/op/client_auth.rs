@@ -1,12 +1,12 @@
-//! Client authentication at the token, introspection and revocation endpoints (RFC 6749 §2.3, OIDC Core §9).
+//! Client authentication at the token, introspection, revocation and PAR endpoints (RFC 6749 §2.3, OIDC Core §9).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::{Code, OAuthError};
 use super::params::{Duplicate, Params};
+use super::{Cx, assertion};
 use crate::config::provider::AuthMethod;
-use crate::snapshot::Snapshot;
 use crate::snapshot::client::Client;
 
 /// Why a client was not authenticated.
@@ -27,7 +27,13 @@ impl From<Duplicate> for Unauthenticated {
 }
 
 /// What a client presented.
-struct Presented {
+enum Presented {
+    Secret(Identified),
+    Assertion(String),
+}
+
+/// A client that said who it is, with a secret or without.
+struct Identified {
     client_id: String,
     secret: Option<String>,
     method: AuthMethod,
@@ -38,15 +44,22 @@ struct Presented {
 /// # Errors
 /// `invalid_request` when it used two methods at once, `invalid_client` when it is unknown, disabled, used a method that
 /// is not its own, or presented a wrong secret.
-pub fn authenticate<'s>(
-    snapshot: &'s Snapshot,
+pub async fn authenticate<'c>(
+    cx: &'c Cx<'_>,
     authorization: Option<&str>,
     params: &Params,
-) -> Result<&'s Client, Unauthenticated> {
-    let presented = presented(authorization, params)?;
+) -> Result<&'c Client, Unauthenticated> {
+    let presented = match presented(authorization, params)? {
+        Presented::Secret(presented) => presented,
+        Presented::Assertion(text) => {
+            let kind = params.one("client_assertion_type")?;
+            return assertion::authenticate(cx, kind, &text, params.one("client_id")?).await;
+        }
+    };
     let basic = presented.method == AuthMethod::ClientSecretBasic;
     let refuse = |text: &str| Unauthenticated { error: OAuthError::new(Code::InvalidClient, text), basic };
-    let client = snapshot
+    let client = cx
+        .snapshot
         .client_by_id(&presented.client_id)
         .filter(|client| client.enabled)
         .ok_or_else(|| refuse("the client is unknown or its secret is wrong"))?;
@@ -65,9 +78,9 @@ fn presented(authorization: Option<&str>, params: &Params) -> Result<Presented, 
     let invalid = |text: &str, basic| Unauthenticated { error: OAuthError::new(Code::InvalidRequest, text), basic };
     let in_body = params.one("client_id")?.map(str::to_owned);
     let secret = params.one("client_secret")?.map(str::to_owned);
-    let assertion = params.one("client_assertion")?.is_some() || params.one("client_assertion_type")?.is_some();
+    let assertion = params.one("client_assertion")?;
     let basic = authorization.and_then(|header| strip_scheme(header, "basic"));
-    let methods = usize::from(basic.is_some()) + usize::from(secret.is_some()) + usize::from(assertion);
+    let methods = usize::from(basic.is_some()) + usize::from(secret.is_some()) + usize::from(assertion.is_some());
     if methods > 1 {
         return Err(invalid("use one method of client authentication, not several (RFC 6749 2.3)", basic.is_some()));
     }
@@ -79,21 +92,21 @@ fn presented(authorization: Option<&str>, params: &Params) -> Result<Presented, 
         if in_body.is_some_and(|other| other != client_id) {
             return Err(invalid("client_id differs from the Basic credentials", true));
         }
-        return Ok(Presented { client_id, secret: Some(secret), method: AuthMethod::ClientSecretBasic });
+        let method = AuthMethod::ClientSecretBasic;
+        return Ok(Presented::Secret(Identified { client_id, secret: Some(secret), method }));
     }
-    if assertion {
-        let text = "client assertions are not supported; use client_secret_basic or client_secret_post";
-        return Err(Unauthenticated { error: OAuthError::new(Code::InvalidClient, text), basic: false });
+    if let Some(assertion) = assertion {
+        return Ok(Presented::Assertion(assertion.to_owned()));
     }
     let client_id = in_body.ok_or_else(|| Unauthenticated {
         error: OAuthError::new(
             Code::InvalidClient,
-            "no client authentication: send HTTP Basic, or client_id with client_secret",
+            "no client authentication: send HTTP Basic, client_id with client_secret, or a client_assertion",
         ),
         basic: authorization.is_some(),
     })?;
     let method = if secret.is_some() { AuthMethod::ClientSecretPost } else { AuthMethod::None };
-    Ok(Presented { client_id, secret, method })
+    Ok(Presented::Secret(Identified { client_id, secret, method }))
 }
 
 /// The rest of an `Authorization` header of that scheme (RFC 9110 §11.1: schemes are case-insensitive).

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::Cx;
 use super::request::AuthorizeRequest;
+use crate::config::client::ResponseType;
 use crate::config::provider::{RefreshClaims, RefreshUnavailable};
 use crate::core::account::{Account, AccountFacts, AccountQuestion};
 use crate::core::app::AppRequest;
@@ -75,6 +76,7 @@ pub fn app_request<'a>(request: &'a AuthorizeRequest, acr: Option<&'a str>, amr:
         claims_request: request.claims.as_ref(),
         acr,
         amr,
+        id_token_alone: request.response_type == ResponseType::IdToken,
     }
 }
 
@@ -87,6 +89,7 @@ pub fn grant_request<'a>(grant: &'a Grant, scopes: &'a [String]) -> AppRequest<'
         claims_request: grant.claims_request.as_ref(),
         acr: grant.acr.as_deref(),
         amr: &grant.amr,
+        id_token_alone: false,
     }
 }
 

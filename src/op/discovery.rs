@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
-use crate::config::client::GrantType;
+use crate::config::client::{GrantType, ResponseType};
 use crate::core::policy::Policy;
+use crate::jose::Algorithm;
 use crate::snapshot::client::Client;
 use crate::snapshot::issuer::Issuer;
 
@@ -31,6 +32,9 @@ pub fn document<'c>(
         .flat_map(|client| client.grant_types.iter().map(|grant| grant.name()))
         .chain([GrantType::AuthorizationCode.name(), GrantType::RefreshToken.name()])
         .collect();
+    let asks_for = |one: ResponseType| clients.iter().any(|client| client.may_ask_for(one));
+    let response_types = ResponseType::ALL.into_iter().filter(|one| *one == ResponseType::Code || asks_for(*one));
+    let response_types: Vec<&str> = response_types.map(ResponseType::name).collect();
     let scopes: BTreeSet<&str> =
         clients.iter().flat_map(|client| client.scopes.iter().map(String::as_str)).chain(["openid"]).collect();
     let scopes: Vec<&str> = scopes.into_iter().filter(|scope| policy.scopes.contains_key(*scope)).collect();
@@ -46,7 +50,8 @@ pub fn document<'c>(
         "jwks_uri": endpoint(&config.endpoints.jwks),
         "introspection_endpoint": endpoint(&config.endpoints.introspection),
         "revocation_endpoint": endpoint(&config.endpoints.revocation),
-        "response_types_supported": ["code"],
+        "pushed_authorization_request_endpoint": endpoint(&config.endpoints.pushed_authorization_request),
+        "response_types_supported": response_types,
         "response_modes_supported": ["query", "fragment", "form_post"],
         "grant_types_supported": grants,
         "subject_types_supported": subject_types,
@@ -56,9 +61,10 @@ pub fn document<'c>(
         "claims_supported": claims(policy, &clients, &scopes),
         "claim_types_supported": ["normal"],
         "claims_parameter_supported": true,
-        "request_parameter_supported": false,
-        "request_uri_parameter_supported": false,
-        "require_request_uri_registration": false,
+        "request_parameter_supported": true,
+        "request_uri_parameter_supported": clients.iter().any(|client| !client.request_uris.is_empty()),
+        "require_request_uri_registration": true,
+        "request_object_signing_alg_values_supported": super::request_object::algorithms(),
         "authorization_response_iss_parameter_supported": true,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
@@ -69,6 +75,13 @@ pub fn document<'c>(
     });
     if let Some(object) = document.as_object_mut() {
         object.extend(logout_channels(&clients));
+        // RFC 8414 §2: needed where a method signs.
+        if methods.iter().any(|method| method.ends_with("_jwt")) {
+            for endpoint in ["token", "introspection", "revocation"] {
+                let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
+                object.insert(name, Algorithm::all_names().collect::<Vec<_>>().into());
+            }
+        }
         object.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));
     }
     document
@@ -100,5 +113,9 @@ fn claims(policy: &Policy, clients: &[&Client], scopes: &[&str]) -> Value {
     let mut names: BTreeSet<&str> = by_scope.map(String::as_str).filter(|name| mapped.contains(name)).collect();
     names.extend(own.map(|rule| rule.name.as_str()));
     names.extend(["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"]);
+    let hybrid = [ResponseType::CodeIdToken, ResponseType::CodeIdTokenToken];
+    if clients.iter().any(|client| hybrid.into_iter().any(|one| client.may_ask_for(one))) {
+        names.insert("c_hash");
+    }
     names.into_iter().map(Value::from).collect()
 }

@@ -28,7 +28,8 @@ pub enum Code {
     InteractionRequired,
     ConsentRequired,
     AccountSelectionRequired,
-    RequestNotSupported,
+    InvalidRequestUri,
+    InvalidRequestObject,
     RequestUriNotSupported,
     RegistrationNotSupported,
 }
@@ -55,7 +56,8 @@ impl Code {
             Self::InteractionRequired => "interaction_required",
             Self::ConsentRequired => "consent_required",
             Self::AccountSelectionRequired => "account_selection_required",
-            Self::RequestNotSupported => "request_not_supported",
+            Self::InvalidRequestUri => "invalid_request_uri",
+            Self::InvalidRequestObject => "invalid_request_object",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::RegistrationNotSupported => "registration_not_supported",
         }

@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Cx;
-use super::authorize::{Browser, SetCookie};
 use super::error::PageError;
+use super::outcome::{Browser, SetCookie};
 use crate::env::RandomUnavailable;
 use crate::store::model::{Interaction, TokenHash};
 

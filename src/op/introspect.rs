@@ -20,7 +20,7 @@ pub async fn introspect(cx: &Cx<'_>, authorization: Option<&str>, params: &Param
     if let Some(duplicate) = params.duplicate(&[]) {
         return Err(duplicate.into());
     }
-    let caller = authenticate(cx.snapshot, authorization, params)?;
+    let caller = authenticate(cx, authorization, params).await?;
     if caller.is_public() {
         return Err(plain(OAuthError::new(Code::InvalidClient, "introspection needs a client that authenticates")));
     }

@@ -25,6 +25,13 @@ pub struct AccessToken {
     pub expires_in: i64,
 }
 
+/// Seconds that an access token for these resources lives: the shortest that one of them asks for, or the client's.
+#[must_use]
+pub fn access_token_lifetime(cx: &Cx<'_>, client: &Client, resources: &[String]) -> i64 {
+    let shortest = resources.iter().filter_map(|uri| cx.snapshot.resource(uri)?.access_token);
+    shortest.min().unwrap_or(client.tokens.access_token).seconds()
+}
+
 /// Signs an access token (RFC 9068 §2.2). Its `jti` begins with the grant's id, by which userinfo, introspection and
 /// revocation find it.
 ///
@@ -39,8 +46,7 @@ pub fn access_token(
     resources: &[String],
     extra: &Map<String, Value>,
 ) -> Result<AccessToken, OAuthError> {
-    let shortest = resources.iter().filter_map(|uri| cx.snapshot.resource(uri)?.access_token);
-    let lifetime = shortest.min().unwrap_or(client.tokens.access_token).seconds();
+    let lifetime = access_token_lifetime(cx, client, resources);
     let audience = match resources {
         [] => Value::from(client.client_id.as_str()),
         [one] => Value::from(one.as_str()),
@@ -63,7 +69,16 @@ pub fn access_token(
     Ok(AccessToken { token, expires_in: lifetime })
 }
 
-/// Signs an ID token (OIDC Core §2, §3.1.3.6).
+/// What an ID token is issued with, and vouches for by a hash.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// The access token: `at_hash`.
+    pub access_token: Option<&'a str>,
+    /// The code: `c_hash`.
+    pub code: Option<&'a str>,
+}
+
+/// Signs an ID token (OIDC Core §2, §3.1.3.6, §3.2.2.10, §3.3.2.11).
 ///
 /// # Errors
 /// `server_error` when it can't be signed.
@@ -73,7 +88,7 @@ pub fn id_token(
     grant: &Grant,
     subject: &str,
     release: &Release,
-    access_token: &str,
+    beside: Beside<'_>,
 ) -> Result<String, OAuthError> {
     let mut claims = release.id_token.clone();
     let protocol = json!({
@@ -82,9 +97,13 @@ pub fn id_token(
         "aud": client.client_id,
         "iat": cx.now,
         "exp": cx.now + client.tokens.id_token.seconds(),
-        "at_hash": token_hash(client.id_token_alg, access_token),
     });
     merge(&mut claims, protocol);
+    for (name, value) in [("at_hash", beside.access_token), ("c_hash", beside.code)] {
+        if let Some(value) = value {
+            claims.insert(name.to_owned(), half_hash(client.id_token_alg, value).into());
+        }
+    }
     for (name, value) in [("nonce", &grant.nonce), ("sid", &grant.sid)] {
         if let Some(value) = value {
             claims.insert(name.to_owned(), value.as_str().into());
@@ -120,8 +139,8 @@ fn sign(cx: &Cx<'_>, alg: SigningAlgorithm, typ: &str, claims: &Map<String, Valu
     })
 }
 
-/// The left half of the hash that the algorithm uses (OIDC Core §3.1.3.6).
-fn token_hash(alg: SigningAlgorithm, token: &str) -> String {
+/// The left half of the hash that the algorithm uses (OIDC Core §3.1.3.6, §3.3.2.11).
+fn half_hash(alg: SigningAlgorithm, token: &str) -> String {
     use aws_lc_rs::digest;
     let algorithm = match alg {
         SigningAlgorithm::RS256 | SigningAlgorithm::PS256 | SigningAlgorithm::ES256 => &digest::SHA256,

@@ -6,11 +6,12 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::Cx;
-use super::authorize::{Browser, SetCookie, live_session};
+use super::authorize::live_session;
 use super::error::PageError;
 use super::interaction;
 use super::issue::ID_TOKEN_TYPE;
 use super::notify;
+use super::outcome::{Browser, SetCookie};
 use super::params::Params;
 use crate::config::scalar::SecretValue;
 use crate::snapshot::client::Client;

@@ -1,13 +1,17 @@
 //! The provider leg: what the broker is to apps, an OpenID Provider.
 //!
 //! Steps validate, decide and persist, and return data; `web` makes HTTP of it. The authorization endpoint's dispatcher
-//! is [`authorize`]; the way back from a provider is [`callback`]; [`token`], [`userinfo`], [`introspect`], [`revoke`],
-//! [`logout`] and [`upstream_logout`] are the other endpoints. [`decide`] puts the pure pipeline together with what is
-//! stored; [`notify`] tells apps that a session ended.
+//! is [`authorize`]; the way back from a provider is [`callback`]; what they come to is an [`outcome`], and an app's
+//! [`answer`]; [`token`], [`userinfo`], [`introspect`], [`revoke`], [`logout`], [`upstream_logout`] and
+//! [`request_object::push`] are the other endpoints. [`decide`] puts the pure pipeline together with what is stored;
+//! [`notify`] tells apps that a session ended.
 
+pub mod answer;
+mod assertion;
 pub mod authorize;
 pub mod callback;
 pub mod client_auth;
+mod client_keys;
 pub mod decide;
 pub mod discovery;
 pub mod error;
@@ -16,8 +20,10 @@ pub mod introspect;
 pub mod issue;
 pub mod logout;
 pub mod notify;
+pub mod outcome;
 pub mod params;
 pub mod request;
+pub mod request_object;
 pub mod revoke;
 pub mod shadow;
 pub mod token;

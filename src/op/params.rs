@@ -15,6 +15,12 @@ impl Params {
         Self(url::form_urlencoded::parse(text).into_owned().collect())
     }
 
+    /// Parameters that are decoded already.
+    #[must_use]
+    pub fn from_pairs(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     /// The only value of a parameter.
     ///
     /// # Errors

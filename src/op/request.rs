@@ -6,9 +6,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::answer::not_allowed;
 use super::error::{Code, OAuthError, PageError};
 use super::params::{Duplicate, Params};
-use crate::config::client::{GrantType, ResponseType};
+use crate::config::client::ResponseType;
 use crate::snapshot::Snapshot;
 use crate::snapshot::client::Client;
 
@@ -66,6 +67,9 @@ impl Prompt {
 pub struct AuthorizeRequest {
     /// Where the answer goes.
     pub to: ReturnAddress,
+    /// What the answer carries. A request that was kept before there was a choice asked for a code.
+    #[serde(default)]
+    pub response_type: ResponseType,
     /// Scopes asked for, those that the client may not have left out.
     pub scopes: Vec<String>,
     /// `nonce`
@@ -136,15 +140,24 @@ pub fn client_and_redirect<'s>(
         }
     };
     let state = params.one("state").ok().flatten().map(str::to_owned);
-    Ok((client, ReturnAddress { client: client.key.clone(), redirect_uri, mode: mode(params), state }))
+    let mode = mode(params, &redirect_uri);
+    Ok((client, ReturnAddress { client: client.key.clone(), redirect_uri, mode, state }))
 }
 
-/// The response mode asked for; errors use it too, so an unknown one falls back to the query.
-fn mode(params: &Params) -> ResponseMode {
+/// The response mode asked for. Errors use it too: where it is none that can be used, it is the default of the response
+/// type, the fragment for whatever puts a token into the answer (OAuth 2.0 Multiple Response Types §2.1, §3, §5).
+fn mode(params: &Params, redirect_uri: &str) -> ResponseMode {
+    let front = |word: &str| word == "token" || word == "id_token";
+    let by_default = match params.all("response_type").iter().any(|value| value.split(' ').any(front)) {
+        true => ResponseMode::Fragment,
+        false => ResponseMode::Query,
+    };
+    // A browser can post to no app that it opens by a private-use scheme.
+    let can_post = redirect_uri.starts_with("https://") || redirect_uri.starts_with("http://");
     match params.one("response_mode") {
         Ok(Some("fragment")) => ResponseMode::Fragment,
-        Ok(Some("form_post")) => ResponseMode::FormPost,
-        _ => ResponseMode::Query,
+        Ok(Some("form_post")) if can_post => ResponseMode::FormPost,
+        _ => by_default,
     }
 }
 
@@ -168,8 +181,10 @@ pub fn validate(
     let text = |name: &str| params.one(name).ok().flatten().map(str::to_owned);
     unsupported_parameters(params)?;
     response_mode(params)?;
-    response_type(client, params)?;
-    let scopes = scopes(client, text("scope").as_deref());
+    let response_type = response_type(client, params)?;
+    let scopes = scopes(client, text("scope").as_deref(), response_type);
+    let nonce = text("nonce");
+    front_channel(params, response_type, &scopes, nonce.as_deref())?;
     let prompt = prompt(text("prompt").as_deref())?;
     let max_age = match text("max_age") {
         None => client.default_max_age,
@@ -180,7 +195,7 @@ pub fn validate(
                 .ok_or_else(|| invalid("max_age must be a whole number of seconds, 0 or more"))?,
         ),
     };
-    let code_challenge = code_challenge(client, params)?;
+    let code_challenge = if response_type.has_code() { code_challenge(client, params)? } else { None };
     let hinted = match text("id_token_hint") {
         None => None,
         Some(hint) => {
@@ -208,8 +223,9 @@ pub fn validate(
         .or_else(|| (!client.default_acr_values.is_empty()).then(|| client.default_acr_values.join(" ")));
     Ok(AuthorizeRequest {
         to,
+        response_type,
         scopes,
-        nonce: text("nonce"),
+        nonce,
         code_challenge,
         prompt,
         max_age,
@@ -234,18 +250,13 @@ fn essential_acr(claims: &Value) -> Vec<String> {
     many.chain(asked.get("value")).filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Request objects and inline registration are not offered; discovery says so, and so does the error
-/// (OIDC Core §6.1, §7.2.1).
+/// Inline registration is not offered; discovery says so, and so does the error (OIDC Core §7.2.1).
 fn unsupported_parameters(params: &Params) -> Result<(), OAuthError> {
-    let table = [
-        ("request", Code::RequestNotSupported),
-        ("request_uri", Code::RequestUriNotSupported),
-        ("registration", Code::RegistrationNotSupported),
-    ];
-    match table.into_iter().find(|(name, _)| !params.all(name).is_empty()) {
-        Some((name, code)) => Err(OAuthError::new(code, format!("{name} is not supported; send plain parameters"))),
-        None => Ok(()),
+    if params.all("registration").is_empty() {
+        return Ok(());
     }
+    let text = "registration is not supported; declare the client in the broker's file";
+    Err(OAuthError::new(Code::RegistrationNotSupported, text))
 }
 
 fn response_mode(params: &Params) -> Result<(), OAuthError> {
@@ -255,25 +266,50 @@ fn response_mode(params: &Params) -> Result<(), OAuthError> {
     }
 }
 
-fn response_type(client: &Client, params: &Params) -> Result<(), OAuthError> {
-    match params.one("response_type") {
-        Ok(Some("code")) => {}
-        Ok(None) => {
-            return Err(OAuthError::new(Code::InvalidRequest, "response_type is missing; send response_type=code"));
+/// RFC 6749 §3.1.1, OIDC Registration §2: one of those that the client declares.
+fn response_type(client: &Client, params: &Params) -> Result<ResponseType, OAuthError> {
+    let Some(asked) = params.one("response_type").ok().flatten() else {
+        return Err(OAuthError::new(Code::InvalidRequest, "response_type is missing; send response_type=code"));
+    };
+    match ResponseType::parse(asked) {
+        Some(response_type) if client.may_ask_for(response_type) => Ok(response_type),
+        Some(response_type) => Err(not_allowed(response_type)),
+        None => {
+            let text = "response_type must be code, or another that discovery lists and the client declares";
+            Err(OAuthError::new(Code::UnsupportedResponseType, text))
         }
-        _ => return Err(OAuthError::new(Code::UnsupportedResponseType, "response_type must be code")),
-    }
-    if client.response_types.contains(&ResponseType::Code) && client.may(GrantType::AuthorizationCode) {
-        Ok(())
-    } else {
-        Err(OAuthError::new(Code::UnauthorizedClient, "this client may not use the authorization code flow"))
     }
 }
 
-/// Scopes asked for that the client may have (RFC 6749 §3.3: the response says what was granted).
-fn scopes(client: &Client, text: Option<&str>) -> Vec<String> {
+/// What tokens of the authorization endpoint need (OIDC Core §3.2.2.1, §3.3.2.11).
+fn front_channel(
+    params: &Params,
+    response_type: ResponseType,
+    scopes: &[String],
+    nonce: Option<&str>,
+) -> Result<(), OAuthError> {
+    let name = response_type.name();
+    if response_type != ResponseType::Code && params.one("response_mode") == Ok(Some("query")) {
+        let text = format!("response_mode=query can't carry response_type={name}: leave it out, or send form_post");
+        return Err(OAuthError::new(Code::InvalidRequest, text));
+    }
+    if response_type.has_id_token() && !scopes.iter().any(|scope| scope == "openid") {
+        let text = format!("response_type={name} needs the scope openid, in the request and among the client's scopes");
+        return Err(OAuthError::new(Code::InvalidScope, text));
+    }
+    if response_type.has_id_token() && nonce.is_none() {
+        let text = format!("nonce is missing: response_type={name} needs one (OIDC Core 3.2.2.1, 3.3.2.11)");
+        return Err(OAuthError::new(Code::InvalidRequest, text));
+    }
+    Ok(())
+}
+
+/// Scopes asked for that the client may have (RFC 6749 §3.3: the response says what was granted). `offline_access` counts
+/// only where a code comes of it (OIDC Core §11).
+fn scopes(client: &Client, text: Option<&str>, response_type: ResponseType) -> Vec<String> {
     let mut scopes: Vec<String> = Vec::new();
-    for scope in text.unwrap_or_default().split_ascii_whitespace() {
+    let usable = |scope: &&str| response_type.has_code() || *scope != "offline_access";
+    for scope in text.unwrap_or_default().split_ascii_whitespace().filter(usable) {
         if client.scopes.iter().any(|allowed| allowed == scope) && !scopes.iter().any(|known| known == scope) {
             scopes.push(scope.to_owned());
         }
@@ -344,6 +380,11 @@ fn resources(snapshot: &Snapshot, client: &Client, params: &Params) -> Result<Ve
             }
         })
         .collect()
+}
+
+/// A text with names from outside, fit for an error description (RFC 6749 §5.2).
+pub(super) fn printable_text(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, ' '..='~') && !matches!(c, '"' | '\\') { c } else { '\'' }).take(300).collect()
 }
 
 /// A name from outside, fit for an error description.

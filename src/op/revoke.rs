@@ -19,7 +19,7 @@ pub async fn revoke(cx: &Cx<'_>, authorization: Option<&str>, params: &Params) -
     if let Some(duplicate) = params.duplicate(&[]) {
         return Err(duplicate.into());
     }
-    let caller = authenticate(cx.snapshot, authorization, params)?;
+    let caller = authenticate(cx, authorization, params).await?;
     let token = params.one("token")?;
     let token = token.ok_or_else(|| plain(OAuthError::new(Code::InvalidRequest, "token is missing")))?;
     let store = cx.store();

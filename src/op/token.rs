@@ -9,7 +9,7 @@ use super::Cx;
 use super::client_auth::{Unauthenticated, authenticate};
 use super::decide::{self, NoFacts, Upstream, grant_request};
 use super::error::{Code, OAuthError};
-use super::issue::{self, access_token};
+use super::issue::{self, Beside, access_token};
 use super::params::Params;
 use crate::config::client::GrantType;
 use crate::core::decision::Decision;
@@ -26,7 +26,7 @@ pub async fn token(cx: &Cx<'_>, authorization: Option<&str>, params: &Params) ->
     if let Some(duplicate) = params.duplicate(&["resource"]) {
         return Err(duplicate.into());
     }
-    let client = authenticate(cx.snapshot, authorization, params)?;
+    let client = authenticate(cx, authorization, params).await?;
     let plain = |error| Unauthenticated { error, basic: false };
     let grant_type = params.one("grant_type")?;
     let result = match grant_type {
@@ -197,7 +197,8 @@ fn answer(
         "scope": scopes.join(" "),
     });
     if scopes.iter().any(|scope| scope == "openid") {
-        let id_token = issue::id_token(cx, client, grant, &subject, &release, &access.token)?;
+        let beside = Beside { access_token: Some(&access.token), code: None };
+        let id_token = issue::id_token(cx, client, grant, &subject, &release, beside)?;
         insert(&mut answer, "id_token", id_token);
     }
     if let Some(token) = refresh_token {
@@ -346,7 +347,7 @@ async fn credentials(cx: &Cx<'_>, client: &Client, params: &Params) -> Result<Va
         revoked_at: None,
         expires_at: cx.now + client.tokens.access_token.seconds(),
     };
-    cx.store().save_grant(grant.clone()).await?;
+    cx.store().save_grant(grant.clone(), None, cx.now).await?;
     let access = access_token(cx, client, &grant, &client.client_id, &scopes, &resources, &Map::new())?;
     Ok(json!({
         "access_token": access.token,

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::jose::Check;
+
 use crate::outbound::OutboundError;
 
 /// Why a sign-in at the provider did not succeed.
@@ -145,6 +147,8 @@ pub enum Document {
     AccessToken,
     /// A logout token (OIDC Back-Channel Logout §2.4).
     LogoutToken,
+    /// A request object of an app (RFC 9101).
+    RequestObject,
 }
 
 impl fmt::Display for Document {
@@ -157,6 +161,7 @@ impl fmt::Display for Document {
             Self::Userinfo => "userinfo",
             Self::AccessToken => "access token",
             Self::LogoutToken => "logout token",
+            Self::RequestObject => "request object",
         })
     }
 }
@@ -173,53 +178,6 @@ pub enum ResponseProblem {
     /// Neither a code nor an error.
     #[error("it carries neither a code nor an error")]
     Empty,
-}
-
-/// A check that a token or userinfo failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Check {
-    /// It does not read as what it should be.
-    #[error("{0}")]
-    Form(&'static str),
-    /// Its `alg` is none, not a signature algorithm that is verified here, or not one that this provider uses.
-    #[error("alg is not one that this provider's tokens may be signed with")]
-    Algorithm,
-    /// No key of the provider fits its `kid` and `alg`.
-    #[error("no key of the provider's key set fits its kid and alg")]
-    Key,
-    /// No key that fits verifies it.
-    #[error("the signature does not verify")]
-    Signature,
-    /// A claim.
-    #[error("{0} {1}")]
-    Claim(&'static str, Problem),
-}
-
-/// What is wrong with a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// It is not there.
-    Missing,
-    /// It is of the wrong JSON type, or empty, or out of bounds.
-    Type,
-    /// It is not the expected value.
-    Differs,
-    /// The time that it names is over, or is still to come.
-    Time,
-    /// It may not be there.
-    Present,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Missing => "is missing",
-            Self::Type => "is of the wrong type",
-            Self::Differs => "is not the expected value",
-            Self::Time => "is not within its time",
-            Self::Present => "must not be there",
-        })
-    }
 }
 
 /// An OAuth error as the provider returned it.

@@ -9,15 +9,14 @@ use std::sync::Arc;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde_json::{Map, Value};
 
-use super::claims::{self, Claims};
-use super::error::{Check, Document, Problem, RpError, Unavailable, UnavailableProblem};
-use super::jws::{Algorithm, Jws};
+use super::error::{Document, RpError, Unavailable, UnavailableProblem};
 use super::metadata::Metadata;
 use super::settings::ProviderSettings;
 use super::token::Tokens;
 use super::upstream::{Signed, Upstream, request, unusable};
 use crate::config::provider::ClaimsSource;
 use crate::config::scalar::SecretValue;
+use crate::jose::{Algorithm, Check, Claims, Jws, Problem};
 
 /// One provider in one request.
 pub(super) struct Session<'a> {
@@ -87,7 +86,7 @@ impl Session<'_> {
         id_token: &Map<String, Value>,
         subject: &str,
     ) -> Result<Map<String, Value>, RpError> {
-        let mut gathered = claims::protocol_only(id_token);
+        let mut gathered = protocol_only(id_token);
         for source in &self.settings.claims_from {
             let more = match source {
                 ClaimsSource::IdToken => Some(id_token.clone()),
@@ -95,7 +94,7 @@ impl Session<'_> {
                 ClaimsSource::AccessToken => self.access_token(&tokens.access_token, subject).await,
             };
             if let Some(more) = more {
-                claims::add(&mut gathered, more);
+                add(&mut gathered, more);
             }
         }
         Ok(gathered)
@@ -198,4 +197,40 @@ impl Session<'_> {
 fn media_type(response: &http::Response<Vec<u8>>) -> String {
     let value = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Claims that say what a token is, rather than who the user is. They come from the ID token alone.
+const PROTOCOL: [&str; 17] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "nonce",
+    "azp",
+    "auth_time",
+    "acr",
+    "amr",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "sid",
+    "cnf",
+];
+
+/// Adds what a document says beyond what is known. It overrides nothing, and adds no protocol claim.
+fn add(known: &mut Map<String, Value>, more: Map<String, Value>) {
+    for (name, value) in more {
+        if !PROTOCOL.contains(&name.as_str()) {
+            known.entry(name).or_insert(value);
+        }
+    }
+}
+
+/// Keeps the protocol claims only.
+fn protocol_only(claims: &Map<String, Value>) -> Map<String, Value> {
+    let kept = claims.iter().filter(|(name, _)| PROTOCOL.contains(&name.as_str()));
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }

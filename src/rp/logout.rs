@@ -7,13 +7,12 @@ use serde_json::Value;
 use url::Url;
 
 use super::RelyingParty;
-use super::claims::{Claims, SKEW};
-use super::error::{Check, Document, Problem, RpError};
+use super::error::{Document, RpError};
 use super::gather::Session;
-use super::jws::Jws;
 use super::settings::ProviderSettings;
 use super::signin::with_query;
 use crate::config::scalar::SecretValue;
+use crate::jose::{Check, Claims, Jws, Problem, SKEW};
 
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 

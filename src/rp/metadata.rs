@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::error::{Document, Unavailable, UnavailableProblem};
-use super::jws::Algorithm;
 use super::settings::Source;
+use crate::jose::Algorithm;
 
 /// A provider's metadata (OIDC Discovery §3, RFC 8414 §2), with the URLs as the broker calls them.
 #[derive(Clone, Debug, PartialEq, Eq)]

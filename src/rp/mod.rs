@@ -10,16 +10,14 @@
 //! | [`settings`], [`preset`] | one provider, from the file |
 //! | [`metadata`] | what the provider says of itself |
 //! | `cache`, `upstream` | when documents are fetched, and the provider's health |
-//! | `jws`, `jwks`, `claims` | signed JWTs, the keys that verify them, strictly typed claims |
+//! | [`app_keys`] | the key sets and request objects of apps, by their URLs |
 //! | `token`, `gather` | the token endpoint; ID token, userinfo, access token → claims |
 //! | [`signin`], [`refresh`], [`logout`] | the ways through |
 
+pub mod app_keys;
 mod cache;
-mod claims;
 pub mod error;
 mod gather;
-mod jwks;
-mod jws;
 pub mod logout;
 pub mod metadata;
 pub mod preset;
@@ -35,12 +33,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use error::{RefreshError, RpError};
-pub use jws::Algorithm;
 pub use settings::{ProviderSettings, ResolvedSecrets};
 pub use signin::{BeginParams, CallbackParams, Expected, UpstreamIdentity};
 pub use upstream::Health;
 
+pub use crate::jose::Algorithm;
 use crate::outbound::HttpClient;
+use app_keys::AppKeys;
 use settings::Source;
 use upstream::Upstream;
 
@@ -49,13 +48,16 @@ use upstream::Upstream;
 pub struct RelyingParty {
     http: Arc<dyn HttpClient>,
     upstreams: Mutex<HashMap<Arc<Source>, Arc<Upstream>>>,
+    /// What apps keep at URLs of their own.
+    pub app_keys: AppKeys,
 }
 
 impl RelyingParty {
     /// A leg without anything cached. Nothing is fetched before it is needed.
     #[must_use]
     pub fn new(http: Arc<dyn HttpClient>) -> Self {
-        Self { http, upstreams: Mutex::new(HashMap::new()) }
+        let app_keys = AppKeys::new(Arc::clone(&http));
+        Self { http, upstreams: Mutex::new(HashMap::new()), app_keys }
     }
 
     /// Forgets the caches of providers that are not among these: after a reload. A provider whose issuer, endpoints and

@@ -7,12 +7,12 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::RelyingParty;
-use super::claims::Claims;
-use super::error::{Check, Document, Problem, ProviderError, RefreshError, RpError};
+use super::error::{Document, ProviderError, RefreshError, RpError};
 use super::gather::Session;
 use super::settings::ProviderSettings;
 use super::token::{self, Tokens};
 use crate::config::scalar::SecretValue;
+use crate::jose::{Check, Claims, Problem};
 
 /// What a refresh brought.
 #[derive(Clone, PartialEq)]

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::jws::Algorithm;
 use super::preset::{Quirks, quirks};
 use crate::config::provider::{AuthMethod, ClaimsSource, Forward, Provider, ProviderResponseMode, Reauth};
 use crate::config::scalar::SecretValue;
+use crate::jose::Algorithm;
 use crate::outbound::OutboundPolicy;
 
 /// What the file only points to, as it was read.

@@ -12,14 +12,14 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::RelyingParty;
-use super::claims::{Claims, SKEW};
-use super::error::{Check, Document, Problem, ProviderError, ResponseProblem, RpError, Stage};
+use super::error::{Document, ProviderError, ResponseProblem, RpError, Stage};
 use super::gather::Session;
 use super::metadata::Metadata;
 use super::settings::ProviderSettings;
 use super::token;
 use crate::config::provider::{Forward, ProviderResponseMode, Reauth};
 use crate::config::scalar::SecretValue;
+use crate::jose::{Check, Claims, Problem, SKEW};
 
 /// What an authorization request is made of, beside the provider's settings. What the app sent is passed on only as far
 /// as the provider's `forward` says.

@@ -11,12 +11,13 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use super::error::{Check, Document, Problem, ProviderError, RpError, Stage, Unavailable, UnavailableProblem};
+use super::error::{Document, ProviderError, RpError, Stage, Unavailable, UnavailableProblem};
 use super::metadata::Metadata;
 use super::settings::ProviderSettings;
 use super::upstream::{Upstream, request, unusable};
 use crate::config::provider::AuthMethod;
 use crate::config::scalar::SecretValue;
+use crate::jose::{Check, Problem};
 
 /// What the token endpoint gave (RFC 6749 §5.1, OIDC Core §3.1.3.3).
 pub(super) struct Tokens {

@@ -9,11 +9,10 @@ use http::header::ACCEPT;
 use url::Url;
 
 use super::cache::{Cached, Lifetimes};
-use super::error::{Check, Document, RpError, Unavailable, UnavailableProblem};
-use super::jwks::KeySet;
-use super::jws::{Algorithm, Jws};
+use super::error::{Document, RpError, Unavailable, UnavailableProblem};
 use super::metadata::Metadata;
 use super::settings::{ProviderSettings, Source};
+use crate::jose::{Algorithm, Check, Jws, KeySet};
 use crate::outbound::HttpClient;
 
 /// A failed provider is asked again after 15 s, so that one that recovered works well within a minute.
@@ -24,7 +23,8 @@ const METADATA: Lifetimes =
     Lifetimes { fresh: 3600, stale: 24 * 3600, keep: 7 * 24 * 3600, failure: FAILURE, cooldown: FAILURE };
 
 /// A key that the provider removed stops verifying after 10 minutes at most; where its key set can't be had, after a day.
-const KEYS: Lifetimes = Lifetimes { fresh: 300, stale: 600, keep: 24 * 3600, failure: FAILURE, cooldown: 10 };
+pub(super) const KEYS: Lifetimes =
+    Lifetimes { fresh: 300, stale: 600, keep: 24 * 3600, failure: FAILURE, cooldown: 10 };
 
 /// What is known of a provider's reachability, for the status page and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

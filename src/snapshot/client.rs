@@ -1,6 +1,7 @@
 //! A client as the running broker sees it: defaults filled in, secrets read.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use url::Url;
@@ -11,6 +12,7 @@ use crate::config::lifetimes::{SigningAlgorithm, SubjectType, Tokens};
 use crate::config::provider::AuthMethod;
 use crate::config::scalar::SecretValue;
 use crate::core::policy::default_scopes;
+use crate::jose::KeySet;
 
 /// A client.
 #[derive(Clone, Debug)]
@@ -27,6 +29,16 @@ pub struct Client {
     pub enabled: bool,
     /// SHA-256 of each secret that it may use.
     secret_hashes: Vec<[u8; 32]>,
+    /// The secrets themselves, for the methods and signatures that need them.
+    pub secrets: Vec<SecretValue>,
+    /// Where its public keys are.
+    pub keys: ClientKeys,
+    /// The only algorithm that its request objects may have (OIDC Registration §2).
+    pub request_object_alg: Option<String>,
+    /// Where its request objects may be fetched from.
+    pub request_uris: Vec<String>,
+    /// It must push its authorization requests.
+    pub pushes_requests: bool,
     /// Methods that it may authenticate with.
     pub auth_methods: Vec<AuthMethod>,
     /// Where codes may be sent.
@@ -79,17 +91,60 @@ pub struct Client {
     pub backchannel_logout_uri: Option<Url>,
 }
 
+/// Where a client's public keys are.
+#[derive(Clone, Debug)]
+pub enum ClientKeys {
+    /// It has none.
+    None,
+    /// In the file: `jwks`.
+    Inline(Arc<KeySet>),
+    /// At `jwks_uri`.
+    Remote(Url),
+}
+
+impl ClientKeys {
+    /// Of a checked client: a `jwks` without a usable key is a problem of the generation's, see [`ClientKeys::problem`].
+    fn of(declared: &Declared) -> Self {
+        let inline = declared.jwks.as_ref().and_then(|jwks| KeySet::parse(jwks.to_string().as_bytes()).ok());
+        let remote = declared.jwks_uri.as_ref().and_then(|uri| Url::parse(uri).ok());
+        match (inline, remote) {
+            (Some(keys), _) => Self::Inline(Arc::new(keys)),
+            (None, Some(url)) => Self::Remote(url),
+            (None, None) => Self::None,
+        }
+    }
+
+    /// Where they are fetched from.
+    #[must_use]
+    pub fn url(&self) -> Option<&Url> {
+        match self {
+            Self::Remote(url) => Some(url),
+            Self::None | Self::Inline(_) => None,
+        }
+    }
+
+    /// What is wrong with a declared `jwks`.
+    #[must_use]
+    pub fn problem(declared: &Declared) -> Option<&'static str> {
+        KeySet::parse(declared.jwks.as_ref()?.to_string().as_bytes()).err()
+    }
+}
+
 impl Client {
     /// Fills in a declared client. `secrets` are its `client_secret` values, as read.
     #[must_use]
     pub fn resolve(config: &Config, key: &str, declared: &Declared, secrets: &[SecretValue]) -> Self {
         let mut hashes: Vec<[u8; 32]> = secrets.iter().map(|secret| sha256(secret.expose().as_bytes())).collect();
         hashes.extend(declared.client_secret_hashes.iter().filter_map(|text| parse_hash(text)));
+        let keys = ClientKeys::of(declared);
         let auth_methods = match declared.token_endpoint_auth_method {
             Some(method) => vec![method],
+            None if hashes.is_empty() && !matches!(keys, ClientKeys::None) => vec![AuthMethod::PrivateKeyJwt],
+            // It gets nothing at the token endpoint, and may revoke what it got as public clients do.
+            None if declared.only_implicit() && hashes.is_empty() => vec![AuthMethod::None],
             None => vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost],
         };
-        let public = auth_methods == [AuthMethod::None];
+        let public = declared.token_endpoint_auth_method == Some(AuthMethod::None);
         let name = declared.client_name.clone().unwrap_or_else(|| key.to_owned());
         let names = declared
             .localized
@@ -103,6 +158,11 @@ impl Client {
             names,
             enabled: declared.enabled.unwrap_or(true),
             secret_hashes: hashes,
+            secrets: secrets.to_vec(),
+            keys,
+            request_object_alg: declared.request_object_signing_alg.clone(),
+            request_uris: declared.request_uris.clone(),
+            pushes_requests: declared.require_pushed_authorization_requests,
             pkce_required: public || declared.pkce == Pkce::Required,
             auth_methods,
             redirect_uris: declared.redirect_uris.clone(),
@@ -144,6 +204,12 @@ impl Client {
     #[must_use]
     pub fn may(&self, grant: GrantType) -> bool {
         self.grant_types.contains(&grant)
+    }
+
+    /// Whether it may ask the authorization endpoint for this (OIDC Registration §2).
+    #[must_use]
+    pub fn may_ask_for(&self, response_type: ResponseType) -> bool {
+        self.response_types.contains(&response_type) && response_type.grant_types().iter().all(|grant| self.may(*grant))
     }
 
     /// Compares a presented secret with each that it may use, in constant time.

@@ -75,6 +75,8 @@ pub enum Route {
     Introspect,
     /// Token revocation.
     Revoke,
+    /// Pushed authorization requests.
+    Push,
     /// A provider's callback; several providers may share it.
     Callback(Vec<String>),
     /// The return from a provider's logout.
@@ -131,6 +133,7 @@ pub fn fixed_routes(issuer: &Issuer, endpoints: &Endpoints) -> Vec<(String, Rout
         (endpoints.jwks.as_str(), Route::Jwks),
         (endpoints.introspection.as_str(), Route::Introspect),
         (endpoints.revocation.as_str(), Route::Revoke),
+        (endpoints.pushed_authorization_request.as_str(), Route::Push),
         (paths::SIGN_IN, Route::SignIn),
         (paths::CONSENT, Route::Consent),
         (paths::CONFIRM_SIGN_OUT, Route::ConfirmSignOut),

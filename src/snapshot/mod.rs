@@ -8,14 +8,14 @@ pub mod issuer;
 
 use std::collections::{BTreeMap, HashMap};
 
-use client::Client;
+use client::{Client, ClientKeys};
 use issuer::{Issuer, Route, fixed_routes, paths};
 
 use crate::config::Config;
 use crate::config::client::Resource;
 use crate::config::secrets::Secrets;
 use crate::core::expression::Compiler;
-use crate::core::policy::{ExpressionProblem, Policy};
+use crate::core::policy::{ExpressionProblem, Policy, key_segment};
 use crate::core::trace::Source;
 use crate::op::discovery;
 use crate::rp::{ProviderSettings, ResolvedSecrets};
@@ -104,6 +104,12 @@ impl Snapshot {
                     providers.insert(id.clone(), settings);
                 }
                 Err(error) => problems.push(other(&format!("providers.{id}.{}", error.key), error.problem)),
+            }
+        }
+        for (key, declared) in &config.clients {
+            if let Some(problem) = ClientKeys::problem(declared) {
+                let message = format!("{problem}; jwks must be a JWK Set of public keys (RFC 7517 §5)");
+                problems.push(other(&format!("clients.{}.jwks", key_segment(key)), message));
             }
         }
         if !problems.is_empty() {

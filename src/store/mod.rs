@@ -205,7 +205,8 @@ pub struct Person {
 /// The operations, each one transaction. `now` is in seconds since the Unix epoch. A write that was answered survives the
 /// end of the process, and a power cut too, but for logins, interactions, finished sign-ins, codes, activity and sweeping:
 /// of those a power cut may take the last, and then nothing that was written after them is left either. A sign-in leaves
-/// nothing with an app before its code is redeemed, which waits for the disk, and with it all that it rests on.
+/// nothing with an app before its code is redeemed, or a grant saved, which waits for the disk, and with it all that it
+/// rests on.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Answers when the store can be read and written (`/readyz`).
@@ -260,8 +261,9 @@ pub trait Store: Send + Sync {
         now: i64,
     ) -> Result<Redeemed>;
 
-    /// Keeps a grant that comes from no code (`client_credentials`).
-    async fn save_grant(&self, grant: Grant) -> Result<()>;
+    /// Keeps a grant that comes from no code (`client_credentials`, tokens of the authorization endpoint), with the consent
+    /// that it rests on, and marks its session as active.
+    async fn save_grant(&self, grant: Grant, consent: Option<Consent>, now: i64) -> Result<()>;
     /// Reads a grant, revoked or not.
     async fn grant(&self, id: &str) -> Result<Option<GrantView>>;
     /// Revokes a grant and its refresh family.

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-use crate::op::authorize::{Browser, SetCookie};
+use crate::op::outcome::{Browser, SetCookie};
 use crate::snapshot::issuer::Issuer;
 
 /// Longest that a remembered provider choice lives, in seconds.

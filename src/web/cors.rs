@@ -1,4 +1,4 @@
-//! Cross-origin calls: discovery and keys for all; token, userinfo and revocation for the origins of clients. Never with
+//! Cross-origin calls: discovery and keys for all; token, userinfo, revocation and PAR for the origins of clients. Never with
 //! credentials.
 
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -10,7 +10,7 @@ use crate::snapshot::issuer::Route;
 fn allowed(snapshot: &Snapshot, route: &Route, origin: &str) -> Option<HeaderValue> {
     match route {
         Route::Discovery | Route::Jwks => Some(HeaderValue::from_static("*")),
-        Route::Token | Route::Userinfo | Route::Revoke => {
+        Route::Token | Route::Userinfo | Route::Revoke | Route::Push => {
             let known = snapshot.clients.values().filter(|client| client.enabled);
             let known = known.flat_map(|client| &client.origins).any(|known| known == origin);
             known.then(|| HeaderValue::from_str(origin).ok()).flatten()
@@ -21,7 +21,7 @@ fn allowed(snapshot: &Snapshot, route: &Route, origin: &str) -> Option<HeaderVal
 
 /// Adds what the answer needs.
 pub fn decorate(headers: &mut HeaderMap, snapshot: &Snapshot, route: &Route, origin: Option<&str>) {
-    if matches!(route, Route::Token | Route::Userinfo | Route::Revoke) {
+    if matches!(route, Route::Token | Route::Userinfo | Route::Revoke | Route::Push) {
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
     }
     let Some(value) = origin.and_then(|origin| allowed(snapshot, route, origin)) else { return };

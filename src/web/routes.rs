@@ -14,13 +14,14 @@ use super::request::{Incoming, Unreadable, client_address};
 use super::{cookies, cors, error, pages, respond};
 use tracing::Instrument as _;
 
-use crate::op::authorize::{self, Answer, Browser, Next, Outcome, SetCookie};
-use crate::op::client_auth::strip_scheme;
+use crate::op::authorize;
+use crate::op::client_auth::{Unauthenticated, strip_scheme};
 use crate::op::error::PageError;
+use crate::op::outcome::{Answer, Browser, ConsentPage, Next, Outcome, SetCookie, SignInPage};
 use crate::op::params::Params;
 use crate::op::request::ResponseMode;
 use crate::op::userinfo::Userinfo;
-use crate::op::{Cx, Services, callback, introspect, logout, revoke, token, upstream_logout, userinfo};
+use crate::op::{Cx, Services, callback, introspect, logout, request_object, revoke, token, upstream_logout, userinfo};
 use crate::snapshot::Snapshot;
 use crate::snapshot::issuer::{Route, paths};
 
@@ -128,6 +129,7 @@ impl Exchange<'_> {
             Route::Token
             | Route::Introspect
             | Route::Revoke
+            | Route::Push
             | Route::BackchannelLogout(_)
             | Route::SignIn
             | Route::Consent
@@ -156,6 +158,10 @@ impl Exchange<'_> {
             Route::Introspect => {
                 let answer = introspect::introspect(cx, self.authorization(), &self.incoming.form()).await;
                 self.json(answer)
+            }
+            Route::Push => {
+                let answer = request_object::push(cx, self.authorization(), &self.incoming.form()).await;
+                self.json_with(StatusCode::CREATED, answer)
             }
             Route::Revoke => match revoke::revoke(cx, self.authorization(), &self.incoming.form()).await {
                 Ok(()) => respond::empty(StatusCode::OK),
@@ -188,9 +194,13 @@ impl Exchange<'_> {
         self.incoming.header(header::AUTHORIZATION)
     }
 
-    fn json(&self, answer: Result<serde_json::Value, crate::op::client_auth::Unauthenticated>) -> Response {
+    fn json(&self, answer: Result<serde_json::Value, Unauthenticated>) -> Response {
+        self.json_with(StatusCode::OK, answer)
+    }
+
+    fn json_with(&self, status: StatusCode, answer: Result<serde_json::Value, Unauthenticated>) -> Response {
         match answer {
-            Ok(body) => respond::json(StatusCode::OK, &body),
+            Ok(body) => respond::json(status, &body),
             Err(failure) => error::oauth(&failure, &self.cx.snapshot.issuer.origin),
         }
     }
@@ -316,20 +326,12 @@ impl Exchange<'_> {
     /// The answer to an app, in the response mode that it asked for.
     fn answer(&self, answer: &Answer) -> Response {
         let uri = &answer.to.redirect_uri;
-        let encoded = || url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&answer.fields).finish();
-        match answer.to.mode {
-            ResponseMode::Query => {
-                let separator = if uri.contains('?') { '&' } else { '?' };
-                self.leave(&format!("{uri}{separator}{}", encoded()))
-            }
-            ResponseMode::Fragment => self.leave(&format!("{uri}#{}", encoded())),
-            ResponseMode::FormPost => {
-                let Some(action) = WebUri::parse(uri) else {
-                    return respond::see_other(&format!("{uri}?{}", encoded()));
-                };
+        match WebUri::parse(uri).filter(|_| answer.to.mode == ResponseMode::FormPost) {
+            Some(action) => {
                 let fields = answer.fields.iter().map(|(name, value)| pages::Field::new(name, value)).collect();
                 self.page(StatusCode::OK, None, &pages::FormPost { action, fields }, &[uri])
             }
+            None => self.leave(&answer.url()),
         }
     }
 
@@ -349,7 +351,7 @@ impl Exchange<'_> {
         self.cx.snapshot.clients.get(key).map_or(key, |client| client.name_in(&languages)).to_owned()
     }
 
-    fn sign_in(&self, page: &authorize::SignInPage) -> Response {
+    fn sign_in(&self, page: &SignInPage) -> Response {
         let client = self.cx.snapshot.clients.get(&page.client);
         let uri = |uri: Option<&String>| uri.and_then(|uri| WebUri::parse(uri));
         let view = pages::SignIn {
@@ -390,7 +392,7 @@ impl Exchange<'_> {
         uris.unwrap_or_default().iter().map(String::as_str).filter(|uri| WebUri::parse(uri).is_none()).collect()
     }
 
-    fn consent(&self, page: &authorize::ConsentPage) -> Response {
+    fn consent(&self, page: &ConsentPage) -> Response {
         let client = self.cx.snapshot.clients.get(&page.client);
         let uri = |uri: Option<&String>| uri.and_then(|uri| WebUri::parse(uri));
         let view = pages::Consent {

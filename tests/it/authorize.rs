@@ -33,8 +33,8 @@ async fn every_other_error_goes_back_to_the_app() {
     let request = || Authorize::of("app");
     for (request, error) in [
         (request().without("response_type"), "invalid_request"),
-        (request().set("response_type", "token"), "unsupported_response_type"),
-        (request().set("response_type", "code id_token"), "unsupported_response_type"),
+        (request().set("response_type", "none"), "unsupported_response_type"),
+        (request().set("response_type", "code code"), "unsupported_response_type"),
         (request().set("response_mode", "web_message"), "invalid_request"),
         (request().set("prompt", "none login"), "invalid_request"),
         (request().set("prompt", "create"), "invalid_request"),
@@ -43,7 +43,7 @@ async fn every_other_error_goes_back_to_the_app() {
         (request().set("claims", "[]"), "invalid_request"),
         (request().set("claims", "{"), "invalid_request"),
         (request().set("id_token_hint", "not-a-token"), "invalid_request"),
-        (request().set("request", "eyJhbGciOiJub25lIn0.e30."), "request_not_supported"),
+        (request().set("request", "eyJhbGciOiJub25lIn0"), "invalid_request_object"),
         (request().set("request_uri", "https://app.example/r"), "request_uri_not_supported"),
         (request().set("registration", "{}"), "registration_not_supported"),
         (request().set("resource", "https://api.example"), "invalid_target"),

@@ -190,6 +190,53 @@ async fn one_sign_out_tells_once() {
     told(&app, &receiver, "app").await;
 }
 
+#[tokio::test]
+async fn an_app_is_told_however_long_ago_its_tokens_ended() {
+    let receiver = Receiver::start().await;
+    let lifetimes = r#"
+session = { max_inactive = "10h", max_lifetime = "10h" }
+[tokens]
+refresh_token = { max_inactive = "30m", max_lifetime = "1h" }
+"#;
+    let app = TestApp::with(&format!(
+        "providers.staff.logout = false\nclients.app.backchannel_logout_uri = \"{}\"\n{lifetimes}",
+        receiver.url("app")
+    ))
+    .await;
+    let (mut browser, tokens) = app.sign_in("app", &alice()).await;
+    app.wait(5 * 3600);
+    app.broker.housekeeping().await;
+    sign_out(&app, &mut browser, &tokens).await;
+    app.broker.apps_are_told().await;
+    assert_eq!(told(&app, &receiver, "app").await["sid"], tokens.claims()["sid"]);
+}
+
+#[tokio::test]
+async fn an_app_that_got_its_id_token_without_a_code_is_told() {
+    let receiver = Receiver::start().await;
+    let implicit = format!(
+        r#"
+[clients.front]
+token_endpoint_auth_method = "none"
+grant_types = ["implicit"]
+response_types = ["id_token"]
+redirect_uris = ["https://front.example/cb"]
+post_logout_redirect_uris = ["{BYE}"]
+backchannel_logout_uri = "{}"
+"#,
+        receiver.url("front")
+    );
+    let app = broker(&implicit).await;
+    let mut browser = Browser::new();
+    let request = Authorize::of("front").without_pkce().set("response_type", "id_token");
+    let reply = app.through_provider(&mut browser, &request, &alice()).await;
+    let id_token = reply.param("id_token");
+    browser.open(&app, &logout(&[("id_token_hint", &id_token), ("post_logout_redirect_uri", BYE)])).await;
+    app.broker.apps_are_told().await;
+    let claims = told(&app, &receiver, "front").await;
+    assert_eq!(claims["sid"], crate::harness::claims_of(&id_token)["sid"]);
+}
+
 /// The addresses of the frames of a page.
 fn frames(page: &Reply) -> Vec<String> {
     let frame = regex::Regex::new(r#"<iframe src="([^"]*)"[^>]* hidden></iframe>"#).unwrap();

@@ -11,6 +11,7 @@
 )]
 
 mod accounts;
+mod assertions;
 mod authorize;
 mod callback;
 mod clock;
@@ -19,6 +20,7 @@ mod discovery;
 mod edge;
 mod files;
 mod harness;
+mod hybrid;
 mod introspect;
 mod logout;
 mod logout_channels;
@@ -26,6 +28,7 @@ mod policy;
 mod redirect_uri;
 mod refresh;
 mod reload;
+mod request_objects;
 mod secrets;
 mod sign_in;
 mod token;

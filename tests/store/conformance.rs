@@ -54,6 +54,7 @@ cases! {
     a_used_code_is_remembered_while_its_grant_lasts,
     a_code_dies_with_its_session_and_its_user,
     a_code_keeps_its_consent,
+    a_grant_without_a_code_keeps_its_consent_and_its_session_awake,
     a_grant_is_read_with_whom_it_is_for,
     d13_parallel_refreshes_make_one_lineage,
     d13_reuse_after_the_grace_revokes_the_family,
@@ -468,6 +469,18 @@ pub(crate) async fn a_code_dies_with_its_session_and_its_user(store: Subject) {
     assert_eq!(redeem("offline", alice.offline_grant("o", "s")).await, Redeemed::Refused);
 }
 
+pub(crate) async fn a_grant_without_a_code_keeps_its_consent_and_its_session_awake(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    store.save_grant(alice.grant("g", "s"), Some(alice.consent()), NOW + 200).await.unwrap();
+    assert_eq!(store.consent(&alice.user_id(), "app").await.unwrap(), Some(alice.consent()));
+    let view = store.grant("g").await.unwrap().unwrap();
+    assert_eq!(view.session.map(|session| session.last_active), Some(NOW + 200));
+    store.end_session("s", NOW + 201).await.unwrap();
+    let view = store.grant("g").await.unwrap().unwrap();
+    assert_eq!((view.grant.revoked_at, view.session), (Some(NOW + 201), None));
+}
+
 pub(crate) async fn a_code_keeps_its_consent(store: Subject) {
     let alice = person("alice");
     signed_in(&store, "alice", "s").await;
@@ -487,7 +500,7 @@ pub(crate) async fn a_grant_is_read_with_whom_it_is_for(store: Subject) {
     assert_eq!((token, view.grant.id.as_str()), (refresh("c-0", "g"), "g"));
 
     let machine = Grant { user_id: None, link: None, session_id: None, sid: None, ..alice.grant("machine", "none") };
-    store.save_grant(machine.clone()).await.unwrap();
+    store.save_grant(machine.clone(), None, NOW).await.unwrap();
     let view = store.grant("machine").await.unwrap().unwrap();
     assert_eq!((view.grant, view.user.is_none(), view.session.is_none()), (machine, true, true));
     assert!(store.grant("unknown").await.unwrap().is_none());

@@ -27,9 +27,11 @@ enum When {
 
 use When::{Begins, Is, Not, On, Set};
 
-/// Methods that need a key or a certificate.
+/// Methods that need a key of the broker's.
 const STRONG_METHODS: &[&str] =
     &["client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"];
+/// Methods that need a certificate.
+const CERTIFICATE_METHODS: &[&str] = &["tls_client_auth", "self_signed_tls_client_auth"];
 
 /// Path (`*`: any key or item), and what about it is not built.
 const NOT_BUILT: &[(&str, When)] = &[
@@ -55,20 +57,13 @@ const NOT_BUILT: &[(&str, When)] = &[
     (
         "clients.*.grant_types.*",
         Is(&[
-            "implicit",
             "urn:ietf:params:oauth:grant-type:device_code",
             "urn:ietf:params:oauth:grant-type:token-exchange",
             "urn:countersign:grant:certificate",
         ]),
     ),
-    ("clients.*.response_types.*", Not(&["code"])),
-    ("clients.*.token_endpoint_auth_method", Is(STRONG_METHODS)),
-    ("clients.*.jwks", Set),
-    ("clients.*.jwks_uri", Set),
+    ("clients.*.token_endpoint_auth_method", Is(CERTIFICATE_METHODS)),
     ("clients.*.sector_identifier_uri", Set),
-    ("clients.*.request_object_signing_alg", Set),
-    ("clients.*.request_uris", Set),
-    ("clients.*.require_pushed_authorization_requests", On),
     ("clients.*.tls_client_auth_subject_dn", Set),
     ("clients.*.tls_client_certificate_bound_access_tokens", On),
     ("clients.*.dpop_bound_access_tokens", On),

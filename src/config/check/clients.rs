@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Context;
 use super::references::{PROTOCOL_CLAIMS, attributes};
 use super::urls::{self, Http};
+use super::{Context, response_types};
 use crate::config::client::{ApplicationType, Client, GrantType, ResponseType};
 use crate::config::path::At;
 use crate::config::problem::{did_you_mean, quote};
@@ -86,26 +86,12 @@ impl Grants {
         }
         context.no_duplicates(&grants_at, &self.grants, |grant| grant.name().to_owned());
         if let Some(types) = &client.response_types {
-            context.no_duplicates(&responses_at, types, |one| format!("{one:?}"));
+            context.no_duplicates(&responses_at, types, |one| one.name().to_owned());
         }
-        let code = |response: &ResponseType| !matches!(response, ResponseType::IdToken | ResponseType::IdTokenToken);
-        let implicit = |response: &ResponseType| *response != ResponseType::Code;
-        for (grant, needed, name) in [
-            (GrantType::AuthorizationCode, self.responses.iter().any(code), "authorization_code"),
-            (GrantType::Implicit, self.responses.iter().any(implicit), "implicit"),
-        ] {
-            let at = if client.response_types.is_some() { responses_at } else { grants_at };
-            if needed && !self.has(grant) {
-                let message =
-                    format!("`response_types` needs the grant type {} too (OIDC Registration §2)", quote(name));
-                context.error(&at, message, "add it to grant_types");
-            } else if !needed && self.has(grant) {
-                let message = format!("the grant type {} needs a response type that uses it", quote(name));
-                context.error(&at, message, "add it to response_types, or leave the grant out");
-            }
-        }
-        if self.grants == [GrantType::RefreshToken] {
-            let message = "`grant_types` has only \"refresh_token\": nothing would ever issue one";
+        response_types::check(context, at, client, &self.grants, &self.responses);
+        let issues_none = |grant: &GrantType| matches!(grant, GrantType::RefreshToken | GrantType::Implicit);
+        if self.has(GrantType::RefreshToken) && self.grants.iter().all(issues_none) {
+            let message = "`grant_types` has \"refresh_token\": nothing would ever issue one";
             context.error(&grants_at, message, "add \"authorization_code\"");
         }
         if self.has(GrantType::ClientCredentials) && self.is_public() {
@@ -141,6 +127,7 @@ fn authentication(context: &mut Context<'_>, at: &At<'_>, client: &Client, grant
         context.needs(at, keys, message, "");
     };
     match grants.method {
+        None if client.only_implicit() => {}
         None if !secret && !hashes && !keys && client.tls_client_auth_subject_dn.is_none() => context.needs(
             at,
             proofs,

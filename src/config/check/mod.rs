@@ -12,6 +12,7 @@ mod policy;
 mod provider_addresses;
 mod providers;
 mod references;
+mod response_types;
 mod secret_rules;
 mod server;
 mod tokens;

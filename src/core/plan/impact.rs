@@ -297,7 +297,7 @@ impl Facts {
     fn ask(&self, policy: &Policy, decision: &Decision, key: &str) -> Result<Release, Refusal> {
         let scopes = policy.clients.get(key).map(|client| client.scopes.as_slice()).unwrap_or_default();
         let request =
-            AppRequest { client: key, scopes, claims_request: None, acr: self.acr.as_deref(), amr: &self.amr };
+            AppRequest { client: key, scopes, acr: self.acr.as_deref(), amr: &self.amr, ..AppRequest::default() };
         let provider = policy.providers.get(&decision.provider);
         let Some(provider) = provider else {
             // A decision is made with its provider, so that it is there.

@@ -493,10 +493,10 @@ proptest::proptest! {
         let source = provider("").source;
         for document in [bytes.as_slice(), text.as_bytes(), parts.as_bytes()] {
             let _ = Metadata::parse(&source, document);
-            let _ = crate::rp::jwks::KeySet::parse(document);
+            let _ = crate::jose::KeySet::parse(document);
         }
         for token in [text.as_str(), parts.as_str()] {
-            let _ = crate::rp::jws::Jws::parse(token);
+            let _ = crate::jose::Jws::parse(token);
         }
     }
 }

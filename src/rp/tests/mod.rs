@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::error::{Check, Document, Problem, RpError};
+use super::error::{Document, RpError};
 use super::{BeginParams, CallbackParams, Expected, ProviderSettings, RelyingParty, ResolvedSecrets, UpstreamIdentity};
 use crate::config::scalar::SecretValue;
+use crate::jose::{Check, Problem};
 use idp::{Answer, FakeIdp, TestKey};
 
 const NOW: i64 = 1_800_000_000;

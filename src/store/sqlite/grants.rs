@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::super::model::{Code, Consent, RefreshToken, TokenHash};
+use super::super::model::{Code, Consent, Grant, RefreshToken, TokenHash};
 use super::super::seal::Sealer;
 use super::super::{Redeemed, Result, Rotation};
 use super::accounts::seal_profile;
@@ -30,15 +30,25 @@ impl CodeRow {
     /// Stores it with the consent that it rests on, and marks its session as active.
     pub(super) fn save(&self, connection: &Connection, consent: Option<&Consent>, now: i64) -> Result<()> {
         self.insert(connection)?;
-        if let Some(Consent { user_id, client, scopes, granted_at }) = consent {
-            run(connection, sql::UPSERT_CONSENT, (user_id, client, json(scopes)?, granted_at))?;
-        }
-        let grant = &self.code.grant;
-        if let Some(session) = grant.session_id.as_ref().or(grant.sid.as_ref()) {
-            run(connection, sql::TOUCH_SESSION, (session, now))?;
-        }
-        Ok(())
+        rests_on(connection, &self.code.grant, consent, now)
     }
+}
+
+/// Stores a grant that comes from no code.
+pub(super) fn save(connection: &Connection, row: &GrantRow, consent: Option<&Consent>, now: i64) -> Result<()> {
+    row.insert(connection)?;
+    rests_on(connection, &row.grant, consent, now)
+}
+
+/// The consent that a grant rests on is remembered, and its session is active.
+fn rests_on(connection: &Connection, grant: &Grant, consent: Option<&Consent>, now: i64) -> Result<()> {
+    if let Some(Consent { user_id, client, scopes, granted_at }) = consent {
+        run(connection, sql::UPSERT_CONSENT, (user_id, client, json(scopes)?, granted_at))?;
+    }
+    if let Some(session) = grant.session_id.as_ref().or(grant.sid.as_ref()) {
+        run(connection, sql::TOUCH_SESSION, (session, now))?;
+    }
+    Ok(())
 }
 
 /// Reads a code, used or not.

@@ -165,9 +165,9 @@ impl Store for SqliteStore {
         self.write(move |connection| row.update(connection, &user_id).map(|_| ())).await
     }
 
-    async fn save_grant(&self, grant: Grant) -> Result<()> {
+    async fn save_grant(&self, grant: Grant, consent: Option<Consent>, now: i64) -> Result<()> {
         let row = GrantRow::new(grant)?;
-        self.write(move |connection| row.insert(connection)).await
+        self.write(move |connection| grants::save(connection, &row, consent.as_ref(), now)).await
     }
 
     async fn grant(&self, id: &str) -> Result<Option<GrantView>> {

@@ -39,18 +39,16 @@ fn for_all(dex: &Value) -> Table {
     let oauth2 = below(dex, "oauth2");
     let others: Vec<String> = texts(oauth2, "responseTypes").into_iter().filter(|kind| kind != "code").collect();
     if !others.is_empty() {
-        let way = "Apps use the code flow with PKCE, in the browser too.";
-        told.above(
-            Mark::NotBuilt,
-            format!("the response types {} (implicit and hybrid flow). {way}", others.join(", ")),
-        );
+        let way = "Add \"implicit\" to the grant_types and what they ask for to the response_types of those that use the implicit \
+                   or the hybrid flow. The code flow with PKCE works in browsers too.";
+        told.above(Mark::ToDo, format!("the response types {} were open to every client. {way}", others.join(", ")));
     }
     let grants = texts(oauth2, "grantTypes");
-    for grant in grants.iter().filter(|grant| !["authorization_code", "refresh_token"].contains(&grant.as_str())) {
+    // Of "implicit", the response types tell.
+    let taken_over = ["authorization_code", "refresh_token", "implicit"];
+    for grant in grants.iter().filter(|grant| !taken_over.contains(&grant.as_str())) {
         match grant.as_str() {
-            "implicit"
-            | "urn:ietf:params:oauth:grant-type:device_code"
-            | "urn:ietf:params:oauth:grant-type:token-exchange" => {
+            "urn:ietf:params:oauth:grant-type:device_code" | "urn:ietf:params:oauth:grant-type:token-exchange" => {
                 told.above(Mark::NotBuilt, format!("the grant type {grant}."));
             }
             "client_credentials" => told.above(

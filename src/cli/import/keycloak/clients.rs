@@ -233,7 +233,9 @@ fn grants(client: &Value, code: bool, public: bool, table: &mut Table) {
         table.set("grant_types", grants);
     }
     if on(client, "implicitFlowEnabled") {
-        table.note(Mark::NotBuilt, "the implicit and the hybrid flow. The code flow with PKCE works in browsers too.");
+        let note = "`implicitFlowEnabled`: if the app does use the implicit or the hybrid flow, add \"implicit\" to grant_types \
+                    and what it asks for to response_types. The code flow with PKCE works in browsers too.";
+        table.note(Mark::ToDo, note);
     }
     if on(client, "directAccessGrantsEnabled") {
         table.note(

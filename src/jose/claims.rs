@@ -4,35 +4,14 @@
 
 use serde_json::{Map, Value};
 
-use super::error::{Check, Problem};
+use super::{Check, Problem};
 
 /// Seconds by which the provider's clock may differ from ours.
-pub(super) const SKEW: i64 = 60;
-
-/// Claims that say what a token is, rather than who the user is. They come from the ID token alone.
-const PROTOCOL: [&str; 17] = [
-    "iss",
-    "sub",
-    "aud",
-    "exp",
-    "iat",
-    "nbf",
-    "jti",
-    "nonce",
-    "azp",
-    "auth_time",
-    "acr",
-    "amr",
-    "at_hash",
-    "c_hash",
-    "s_hash",
-    "sid",
-    "cnf",
-];
+pub(crate) const SKEW: i64 = 60;
 
 /// Claims under their strict types.
 #[derive(Clone, Copy)]
-pub(super) struct Claims<'a>(pub(super) &'a Map<String, Value>);
+pub(crate) struct Claims<'a>(pub(crate) &'a Map<String, Value>);
 
 impl<'a> Claims<'a> {
     fn present(self, name: &str) -> Option<&'a Value> {
@@ -40,12 +19,12 @@ impl<'a> Claims<'a> {
     }
 
     /// A string.
-    pub(super) fn text(self, name: &'static str) -> Result<Option<&'a str>, Check> {
+    pub(crate) fn text(self, name: &'static str) -> Result<Option<&'a str>, Check> {
         self.present(name).map(|value| value.as_str().ok_or(Check::Claim(name, Problem::Type))).transpose()
     }
 
     /// A NumericDate (RFC 7519 §2): a JSON number, of which the whole seconds count.
-    pub(super) fn time(self, name: &'static str) -> Result<Option<i64>, Check> {
+    pub(crate) fn time(self, name: &'static str) -> Result<Option<i64>, Check> {
         self.present(name)
             .map(|value| {
                 let whole = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64));
@@ -55,12 +34,12 @@ impl<'a> Claims<'a> {
     }
 
     /// `iss` must be there and equal, character for character.
-    pub(super) fn issuer(self, expected: &str) -> Result<(), Check> {
+    pub(crate) fn issuer(self, expected: &str) -> Result<(), Check> {
         self.equals("iss", expected)
     }
 
     /// A string that must be there and equal.
-    pub(super) fn equals(self, name: &'static str, expected: &str) -> Result<(), Check> {
+    pub(crate) fn equals(self, name: &'static str, expected: &str) -> Result<(), Check> {
         match self.text(name)? {
             None => Err(Check::Claim(name, Problem::Missing)),
             Some(found) if found == expected => Ok(()),
@@ -69,7 +48,7 @@ impl<'a> Claims<'a> {
     }
 
     /// `aud` must name the client. Returns how many it names.
-    pub(super) fn audience(self, client_id: &str) -> Result<usize, Check> {
+    pub(crate) fn audience(self, client_id: &str) -> Result<usize, Check> {
         let named: Vec<&str> = match self.present("aud") {
             None => return Err(Check::Claim("aud", Problem::Missing)),
             Some(Value::String(one)) => vec![one],
@@ -83,7 +62,7 @@ impl<'a> Claims<'a> {
     }
 
     /// `azp`, where it is there, must be the client; with several audiences it must be there (OIDC Core §3.1.3.7).
-    pub(super) fn authorized_party(self, client_id: &str, audiences: usize) -> Result<(), Check> {
+    pub(crate) fn authorized_party(self, client_id: &str, audiences: usize) -> Result<(), Check> {
         match self.text("azp")? {
             None if audiences > 1 => Err(Check::Claim("azp", Problem::Missing)),
             Some(azp) if azp != client_id => Err(Check::Claim("azp", Problem::Differs)),
@@ -92,7 +71,7 @@ impl<'a> Claims<'a> {
     }
 
     /// `exp` must be there and not over.
-    pub(super) fn not_expired(self, now: i64) -> Result<(), Check> {
+    pub(crate) fn not_expired(self, now: i64) -> Result<(), Check> {
         match self.time("exp")? {
             None => Err(Check::Claim("exp", Problem::Missing)),
             Some(exp) if exp.saturating_add(SKEW) <= now => Err(Check::Claim("exp", Problem::Time)),
@@ -101,7 +80,7 @@ impl<'a> Claims<'a> {
     }
 
     /// A time that, where it is there, must have come: `nbf`, `iat`, `auth_time`.
-    pub(super) fn has_come(self, name: &'static str, now: i64) -> Result<Option<i64>, Check> {
+    pub(crate) fn has_come(self, name: &'static str, now: i64) -> Result<Option<i64>, Check> {
         let time = self.time(name)?;
         match time {
             Some(time) if time > now.saturating_add(SKEW) => Err(Check::Claim(name, Problem::Time)),
@@ -110,7 +89,7 @@ impl<'a> Claims<'a> {
     }
 
     /// `sub`: a string of 1 to 255 bytes (OIDC Core §2).
-    pub(super) fn subject(self) -> Result<&'a str, Check> {
+    pub(crate) fn subject(self) -> Result<&'a str, Check> {
         match self.text("sub")? {
             None => Err(Check::Claim("sub", Problem::Missing)),
             Some(sub) if sub.is_empty() || sub.len() > 255 => Err(Check::Claim("sub", Problem::Type)),
@@ -119,26 +98,11 @@ impl<'a> Claims<'a> {
     }
 
     /// `amr`: a list of strings, or, as some providers send it, one string.
-    pub(super) fn methods(self) -> Vec<String> {
+    pub(crate) fn methods(self) -> Vec<String> {
         match self.present("amr") {
             Some(Value::String(one)) => vec![one.clone()],
             Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             _ => Vec::new(),
         }
     }
-}
-
-/// Adds what a document says beyond what is known. It overrides nothing, and adds no protocol claim.
-pub(super) fn add(known: &mut Map<String, Value>, more: Map<String, Value>) {
-    for (name, value) in more {
-        if !PROTOCOL.contains(&name.as_str()) {
-            known.entry(name).or_insert(value);
-        }
-    }
-}
-
-/// Keeps the protocol claims only.
-pub(super) fn protocol_only(claims: &Map<String, Value>) -> Map<String, Value> {
-    let kept = claims.iter().filter(|(name, _)| PROTOCOL.contains(&name.as_str()));
-    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }

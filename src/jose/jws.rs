@@ -1,4 +1,4 @@
-//! Signed JWTs of a provider, taken apart and verified.
+//! Signed JWTs, taken apart and verified.
 //!
 //! It owns the compact serialization (RFC 7515 §7.1) and the algorithms that are verified here. It does not own what a
 //! token's claims must be: they are read raw, because typed ones, such as openidconnect's, reject a whole token for an
@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::error::Check;
-use super::jwks::KeySet;
+use super::Check;
+use super::KeySet;
 use crate::config::scalar::SecretValue;
 
 /// A signature algorithm that is verified here (RFC 7518 §3.1, RFC 8037).
@@ -76,6 +76,11 @@ impl Algorithm {
         ASYMMETRIC.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
+    /// The names of all algorithms.
+    pub(crate) fn all_names() -> impl Iterator<Item = &'static str> {
+        std::iter::once(Self::HS256).chain(ASYMMETRIC).map(Self::name)
+    }
+
     /// The names of the algorithms with a public key, for messages.
     #[must_use]
     pub fn names() -> String {
@@ -83,7 +88,7 @@ impl Algorithm {
     }
 
     /// `at_hash` of an access token under this algorithm: the left half of its hash, base64url (OIDC Core §3.1.3.6).
-    pub(super) fn half_hash(self, text: &str) -> String {
+    pub(crate) fn half_hash(self, text: &str) -> String {
         let hash = match self {
             Self::HS256 | Self::RS256 | Self::PS256 | Self::ES256 => &digest::SHA256,
             Self::RS384 | Self::PS384 | Self::ES384 => &digest::SHA384,
@@ -97,25 +102,25 @@ impl Algorithm {
 }
 
 /// A signed JWT, taken apart and not yet verified.
-pub(super) struct Jws<'a> {
+pub(crate) struct Jws<'a> {
     /// Its algorithm, one that is verified here.
-    pub(super) algorithm: Algorithm,
+    pub(crate) algorithm: Algorithm,
     /// The key that it says it was signed with.
-    pub(super) kid: Option<String>,
+    pub(crate) kid: Option<String>,
     /// Its media type, lower case, without `application/` (RFC 7515 §4.1.9).
-    pub(super) typ: Option<String>,
+    pub(crate) typ: Option<String>,
     /// Its claims. Nothing may be concluded from them before [`Jws::verify`].
-    pub(super) claims: Map<String, Value>,
+    pub(crate) claims: Map<String, Value>,
     signed: &'a str,
     signature: Vec<u8>,
 }
 
 impl<'a> Jws<'a> {
-    /// Takes a JWT apart. `jku`, `x5u`, `x5c` and `jwk` are not looked at: keys come from the provider's key set only.
+    /// Takes a JWT apart. `jku`, `x5u`, `x5c` and `jwk` are not looked at: keys come from the caller's key set only.
     ///
     /// # Errors
     /// When it is encrypted, unsigned, not a JWT, or demands what is not understood here (`crit`, `cty`).
-    pub(super) fn parse(token: &'a str) -> Result<Self, Check> {
+    pub(crate) fn parse(token: &'a str) -> Result<Self, Check> {
         const NOT_A_JWT: Check = Check::Form("it is not a signed JWT");
         let parts: Vec<&str> = token.splitn(6, '.').collect();
         let (header, payload, signature) = match parts.as_slice() {
@@ -150,7 +155,7 @@ impl<'a> Jws<'a> {
 
     /// Whether its `typ` is absent or that of a JWT for any purpose. A token of another declared kind (`at+jwt`,
     /// `logout+jwt`) must not pass as an ID token or userinfo (RFC 8725 §3.11).
-    pub(super) fn is_plain_jwt(&self) -> bool {
+    pub(crate) fn is_plain_jwt(&self) -> bool {
         matches!(self.typ.as_deref(), None | Some("jwt" | "jose"))
     }
 
@@ -158,7 +163,7 @@ impl<'a> Jws<'a> {
     ///
     /// # Errors
     /// [`Check::Key`] when none fits, [`Check::Signature`] when none that fits verifies it.
-    pub(super) fn verify(&self, keys: &KeySet) -> Result<(), Check> {
+    pub(crate) fn verify(&self, keys: &KeySet) -> Result<(), Check> {
         let mut verdict = Check::Key;
         for key in keys.fitting(self.kid.as_deref(), self.algorithm) {
             if key.verifies(self.algorithm, self.signed.as_bytes(), &self.signature) {
@@ -173,11 +178,24 @@ impl<'a> Jws<'a> {
     ///
     /// # Errors
     /// [`Check::Signature`] when none of them made it.
-    pub(super) fn verify_symmetric(&self, secrets: &[SecretValue]) -> Result<(), Check> {
+    pub(crate) fn verify_symmetric(&self, secrets: &[SecretValue]) -> Result<(), Check> {
         let made = |secret: &SecretValue| {
             let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
             hmac::verify(&key, self.signed.as_bytes(), &self.signature).is_ok()
         };
         if secrets.iter().any(made) { Ok(()) } else { Err(Check::Signature) }
     }
+}
+
+/// The claims of an unsecured JWT (RFC 7519 §6): `None` when it is signed, or no JWT. Nothing proves them.
+pub(crate) fn unsigned(token: &str) -> Option<Map<String, Value>> {
+    let (header, rest) = token.split_once('.')?;
+    let payload = rest.strip_suffix('.').filter(|payload| !payload.contains('.'))?;
+    let object = |part: &str| {
+        let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
+        serde_json::from_slice::<Map<String, Value>>(&bytes).ok()
+    };
+    let header = object(header)?;
+    let plain = header.get("alg").and_then(Value::as_str) == Some("none") && !header.contains_key("crit");
+    if plain { object(payload) } else { None }
 }

@@ -1,0 +1,168 @@
+//! What comes next: the outcomes of the steps that a browser is part of, as data. `web` makes HTTP of them; which one it
+//! is, the steps decide.
+
+use super::error::{OAuthError, PageError};
+use super::request::{ResponseMode, ReturnAddress};
+use crate::env::RandomUnavailable;
+use crate::store::StoreError;
+
+/// What the browser brought along.
+#[derive(Clone, Debug, Default)]
+pub struct Browser {
+    /// The session cookie's secret.
+    pub session: Option<String>,
+    /// The secret that binds sign-ins under way to this browser.
+    pub binding: Option<String>,
+    /// The provider that was last used here.
+    pub last_provider: Option<String>,
+}
+
+/// A cookie to set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetCookie {
+    /// The session cookie's secret.
+    Session(String),
+    /// The session is over.
+    EndSession,
+    /// The secret that binds sign-ins under way.
+    Binding(String),
+    /// The provider that was used.
+    LastProvider(String),
+}
+
+/// An answer to an app: goes to its proven redirect URI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Where it goes.
+    pub to: ReturnAddress,
+    /// Its parameters, `state` and `iss` among them.
+    pub fields: Vec<(String, String)>,
+}
+
+impl Answer {
+    /// Its parameters, encoded.
+    #[must_use]
+    pub fn encoded(&self) -> String {
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.fields).finish()
+    }
+
+    /// Where it leads when nothing can be posted: in the fragment if that is where the app looks, in the query otherwise.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let uri = &self.to.redirect_uri;
+        let separator = match self.to.mode {
+            ResponseMode::Fragment => '#',
+            ResponseMode::Query | ResponseMode::FormPost if uri.contains('?') => '&',
+            ResponseMode::Query | ResponseMode::FormPost => '?',
+        };
+        format!("{uri}{separator}{}", self.encoded())
+    }
+}
+
+/// One entry of the sign-in page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Provider id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it was used last.
+    pub last_used: bool,
+}
+
+/// The sign-in page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignInPage {
+    /// Key of the client.
+    pub client: String,
+    /// What may be chosen.
+    pub choices: Vec<Choice>,
+    /// Whether an address can be asked for.
+    pub by_address: bool,
+    /// The address that the app suggests.
+    pub login_hint: Option<String>,
+    /// `ui_locales` of the request.
+    pub ui_locales: Option<String>,
+    /// Secret id of the interaction, for the form.
+    pub interaction: String,
+    /// Whether the address given leads nowhere.
+    pub unknown_address: bool,
+}
+
+/// The consent page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsentPage {
+    /// Key of the client.
+    pub client: String,
+    /// The user's name.
+    pub user: String,
+    /// Scopes: name and the file's description.
+    pub scopes: Vec<(String, Option<String>)>,
+    /// `ui_locales` of the request.
+    pub ui_locales: Option<String>,
+    /// Secret id of the interaction, for the form.
+    pub interaction: String,
+}
+
+/// What comes next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Show the sign-in page.
+    SignIn(SignInPage),
+    /// Show the consent page.
+    Consent(ConsentPage),
+    /// Go to a provider.
+    Provider(String),
+    /// Go back to the app.
+    App(Answer),
+    /// Show an error.
+    Error(PageError),
+}
+
+/// What comes next, with the cookies to set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What comes next.
+    pub next: Next,
+    /// Cookies to set.
+    pub cookies: Vec<SetCookie>,
+}
+
+impl From<Next> for Outcome {
+    fn from(next: Next) -> Self {
+        Self { next, cookies: Vec::new() }
+    }
+}
+
+/// Why a step stopped.
+#[derive(Clone, Debug)]
+pub enum Stop {
+    /// For the person.
+    Page(PageError),
+    /// For the app.
+    App(OAuthError),
+}
+
+impl From<PageError> for Stop {
+    fn from(error: PageError) -> Self {
+        Self::Page(error)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Page(error.into())
+    }
+}
+
+impl From<RandomUnavailable> for Stop {
+    fn from(error: RandomUnavailable) -> Self {
+        Self::Page(error.into())
+    }
+}
+
+impl From<OAuthError> for Stop {
+    fn from(error: OAuthError) -> Self {
+        Self::App(error)
+    }
+}
