@@ -63,10 +63,10 @@ impl App {
         let notifier = Notifier::new(Arc::clone(&http), Arc::clone(&keys), Arc::clone(&clock), Arc::clone(&random));
         let services = Services {
             clock,
+            upstreams: Arc::new(RelyingParty::new(http, Arc::clone(&random))),
             random,
             store,
             keys,
-            upstreams: Arc::new(RelyingParty::new(http)),
             notifier: Arc::new(notifier),
             refreshes: Arc::default(),
             shadow,

@@ -18,7 +18,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("jose", &["config"]),
     ("store", &["env"]),
     ("keys", &["config", "env", "store"]),
-    ("rp", &["config", "jose", "outbound"]),
+    ("rp", &["config", "env", "jose", "outbound"]),
     ("snapshot", &["config", "core", "jose", "rp"]),
     ("op", &["config", "core", "env", "jose", "keys", "outbound", "rp", "snapshot", "store"]),
     ("generation", &["config", "core", "snapshot"]),

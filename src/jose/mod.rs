@@ -2,11 +2,12 @@
 //!
 //! Providers' tokens, apps' assertions and request objects all pass here, so that what is refused of one is refused of all:
 //! no algorithm but those listed, no key but those handed in, no claim of another type. It owns no policy: which keys, which
-//! issuer and which time count is the caller's. Our own tokens are `keys`'.
+//! issuer and which time count is the caller's. Our own tokens are `keys`'; what the broker signs as a client of others is here.
 
 mod claims;
 mod jwks;
 mod jws;
+mod signing;
 
 use std::fmt;
 
@@ -14,6 +15,8 @@ pub(crate) use claims::{Claims, SKEW};
 pub use jwks::KeySet;
 pub use jws::Algorithm;
 pub(crate) use jws::{Jws, unsigned};
+pub use signing::SigningKey;
+pub(crate) use signing::sign_symmetric;
 
 /// A check that a token failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -18,6 +18,8 @@ pub struct Metadata {
     pub authorization_endpoint: Url,
     /// Called by the broker.
     pub token_endpoint: Url,
+    /// The token endpoint as the provider names it: what an assertion of the broker's is for (RFC 7523 §3).
+    pub token_audience: Url,
     /// Called by the broker.
     pub userinfo_endpoint: Option<Url>,
     /// Called by the broker.
@@ -38,6 +40,8 @@ pub struct Metadata {
     pub prompts: Option<Vec<String>>,
     /// `token_endpoint_auth_methods_supported`, where it says.
     pub auth_methods: Option<Vec<String>>,
+    /// `token_endpoint_auth_signing_alg_values_supported`, where it says.
+    pub auth_algs: Option<Vec<Algorithm>>,
 }
 
 impl Metadata {
@@ -48,6 +52,7 @@ impl Metadata {
         Some(Self {
             authorization_endpoint: manual.authorization.clone()?,
             token_endpoint: manual.token.clone()?,
+            token_audience: manual.token.clone()?,
             userinfo_endpoint: manual.userinfo.clone(),
             jwks_uri: manual.jwks.clone()?,
             introspection_endpoint: None,
@@ -59,6 +64,7 @@ impl Metadata {
             pkce: true,
             prompts: None,
             auth_methods: None,
+            auth_algs: None,
         })
     }
 
@@ -89,9 +95,11 @@ impl Metadata {
         let read = Reader { source, document: &document };
         let manual = &source.manual;
         let id_token_algs = read.algorithms("id_token_signing_alg_values_supported").unwrap_or(vec![Algorithm::RS256]);
+        let token_audience = read.required("token_endpoint", manual.token.as_ref())?;
         Ok(Self {
             authorization_endpoint: read.required("authorization_endpoint", manual.authorization.as_ref())?,
-            token_endpoint: read.called(read.required("token_endpoint", manual.token.as_ref())?),
+            token_endpoint: read.called(token_audience.clone()),
+            token_audience,
             userinfo_endpoint: read
                 .endpoint("userinfo_endpoint", manual.userinfo.as_ref())?
                 .map(|url| read.called(url)),
@@ -108,6 +116,7 @@ impl Metadata {
                 .is_none_or(|methods| methods.iter().any(|method| method == "S256")),
             prompts: read.texts("prompt_values_supported"),
             auth_methods: read.texts("token_endpoint_auth_methods_supported"),
+            auth_algs: read.algorithms("token_endpoint_auth_signing_alg_values_supported"),
         })
     }
 }

@@ -37,6 +37,7 @@ pub use settings::{ProviderSettings, ResolvedSecrets};
 pub use signin::{BeginParams, CallbackParams, Expected, UpstreamIdentity};
 pub use upstream::Health;
 
+use crate::env::Random;
 pub use crate::jose::Algorithm;
 use crate::outbound::HttpClient;
 use app_keys::AppKeys;
@@ -47,6 +48,7 @@ use upstream::Upstream;
 /// a reload needs no new one.
 pub struct RelyingParty {
     http: Arc<dyn HttpClient>,
+    random: Arc<dyn Random>,
     upstreams: Mutex<HashMap<Arc<Source>, Arc<Upstream>>>,
     /// What apps keep at URLs of their own.
     pub app_keys: AppKeys,
@@ -55,9 +57,9 @@ pub struct RelyingParty {
 impl RelyingParty {
     /// A leg without anything cached. Nothing is fetched before it is needed.
     #[must_use]
-    pub fn new(http: Arc<dyn HttpClient>) -> Self {
+    pub fn new(http: Arc<dyn HttpClient>, random: Arc<dyn Random>) -> Self {
         let app_keys = AppKeys::new(Arc::clone(&http));
-        Self { http, upstreams: Mutex::new(HashMap::new()), app_keys }
+        Self { http, random, upstreams: Mutex::new(HashMap::new()), app_keys }
     }
 
     /// Forgets the caches of providers that are not among these: after a reload. A provider whose issuer, endpoints and
@@ -88,9 +90,9 @@ impl RelyingParty {
 
     fn upstream(&self, settings: &ProviderSettings) -> Arc<Upstream> {
         let mut upstreams = self.lock();
-        let upstream = upstreams
-            .entry(Arc::clone(&settings.source))
-            .or_insert_with(|| Upstream::new(Arc::clone(&settings.source), Arc::clone(&self.http)));
+        let upstream = upstreams.entry(Arc::clone(&settings.source)).or_insert_with(|| {
+            Upstream::new(Arc::clone(&settings.source), Arc::clone(&self.http), Arc::clone(&self.random))
+        });
         Arc::clone(upstream)
     }
 }

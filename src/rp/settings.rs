@@ -10,7 +10,7 @@ use url::Url;
 use super::preset::{Quirks, quirks};
 use crate::config::provider::{AuthMethod, ClaimsSource, Forward, Provider, ProviderResponseMode, Reauth};
 use crate::config::scalar::SecretValue;
-use crate::jose::Algorithm;
+use crate::jose::{Algorithm, SigningKey};
 use crate::outbound::OutboundPolicy;
 
 /// What the file only points to, as it was read.
@@ -18,6 +18,8 @@ use crate::outbound::OutboundPolicy;
 pub struct ResolvedSecrets {
     /// `client_secret`, first to send.
     pub client_secret: Vec<SecretValue>,
+    /// `client_key`, PEM.
+    pub client_key: Option<SecretValue>,
     /// The contents of `ca`.
     pub ca: Option<Arc<[u8]>>,
 }
@@ -31,6 +33,8 @@ pub struct ProviderSettings {
     pub client_id: String,
     /// Client secrets; the first is sent.
     pub client_secret: Vec<SecretValue>,
+    /// The broker's private key at the provider.
+    pub client_key: Option<Arc<SigningKey>>,
     /// How the broker authenticates at the token endpoint; `None`: as the metadata says.
     pub auth_method: Option<AuthMethod>,
     /// Scopes to ask for.
@@ -123,6 +127,7 @@ impl ProviderSettings {
         let quirks = quirks(provider.preset).ok_or_else(|| reader.error("preset", "this preset is not built yet"))?;
         let source = reader.source(secrets.ca)?;
         let auth_method = reader.auth_method(&secrets.client_secret)?;
+        let client_key = reader.client_key(secrets.client_key.as_ref())?;
         let id_token_alg = reader.id_token_alg(&secrets.client_secret)?;
         let scopes = match &provider.scopes {
             Some(scopes) => scopes.clone(),
@@ -137,6 +142,7 @@ impl ProviderSettings {
             id: id.to_owned(),
             client_id: provider.client_id.clone(),
             client_secret: secrets.client_secret,
+            client_key,
             auth_method,
             scopes,
             redirect_uri: reader.redirect_uri(broker_issuer)?,
@@ -237,12 +243,9 @@ impl Reader<'_> {
 
     fn auth_method(&self, secrets: &[SecretValue]) -> Result<Option<AuthMethod>, SettingsError> {
         let key = "token_endpoint_auth_method";
-        if self.provider.client_key.is_some() {
-            return Err(self.error("client_key", "private_key_jwt is not built yet; use a client_secret"));
-        }
         match self.provider.token_endpoint_auth_method {
             // A declared secret may be left unread, as in a pull request.
-            Some(AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost)
+            Some(AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost | AuthMethod::ClientSecretJwt)
                 if secrets.is_empty() && self.provider.client_secret.is_none() =>
             {
                 Err(self.error(key, "needs a client_secret"))
@@ -250,14 +253,22 @@ impl Reader<'_> {
             Some(AuthMethod::None) if !secrets.is_empty() => {
                 Err(self.error(key, "is \"none\", so client_secret would never be sent; remove one of them"))
             }
-            method @ (None | Some(AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost | AuthMethod::None)) => {
-                Ok(method)
+            Some(AuthMethod::PrivateKeyJwt) if self.provider.client_key.is_none() => {
+                Err(self.error(key, "needs a client_key"))
             }
-            Some(other) => Err(self.error(
-                key,
-                format!("{} is not built yet; use client_secret_basic or client_secret_post", other.name()),
-            )),
+            Some(method @ (AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth)) => {
+                Err(self
+                    .error(key, format!("{} is not built yet; use private_key_jwt or a client_secret", method.name())))
+            }
+            None if self.provider.client_key.is_some() => Ok(Some(AuthMethod::PrivateKeyJwt)),
+            method => Ok(method),
         }
+    }
+
+    fn client_key(&self, pem: Option<&SecretValue>) -> Result<Option<Arc<SigningKey>>, SettingsError> {
+        let Some(pem) = pem else { return Ok(None) };
+        let key = SigningKey::from_pem(pem.expose()).map_err(|problem| self.error("client_key", problem))?;
+        Ok(Some(Arc::new(key)))
     }
 
     fn id_token_alg(&self, secrets: &[SecretValue]) -> Result<Option<Algorithm>, SettingsError> {

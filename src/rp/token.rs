@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use super::error::{Document, ProviderError, RpError, Stage, Unavailable, UnavailableProblem};
@@ -17,7 +17,13 @@ use super::settings::ProviderSettings;
 use super::upstream::{Upstream, request, unusable};
 use crate::config::provider::AuthMethod;
 use crate::config::scalar::SecretValue;
+use crate::jose::{Algorithm, sign_symmetric};
 use crate::jose::{Check, Problem};
+
+/// RFC 7523 §2.2.
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// Seconds that an assertion of the broker's is good for.
+const ASSERTION_LIFETIME: i64 = 60;
 
 /// What the token endpoint gave (RFC 6749 §5.1, OIDC Core §3.1.3.3).
 pub(super) struct Tokens {
@@ -35,7 +41,8 @@ pub(super) async fn redeem(
     grant: &[(&str, &str)],
     now: i64,
 ) -> Result<Tokens, RpError> {
-    let call = call(settings, metadata, grant).map_err(|_| unusable(Document::TokenResponse))?;
+    let assertion = assertion(upstream, settings, metadata, now)?;
+    let call = call(settings, metadata, grant, assertion).map_err(|_| unusable(Document::TokenResponse))?;
     let response = upstream.send(Document::TokenResponse, call, now).await?;
     let status = response.status();
     let answer: Option<Map<String, Value>> = serde_json::from_slice(response.body()).ok();
@@ -63,6 +70,7 @@ fn call(
     settings: &ProviderSettings,
     metadata: &Metadata,
     grant: &[(&str, &str)],
+    assertion: Option<String>,
 ) -> Result<http::Request<Vec<u8>>, http::Error> {
     let mut body = form_urlencoded::Serializer::new(String::new());
     body.extend_pairs(grant);
@@ -70,6 +78,12 @@ fn call(
         .header(ACCEPT, "application/json")
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
     let secret = settings.client_secret.first();
+    if let Some(assertion) = assertion {
+        body.append_pair("client_id", &settings.client_id)
+            .append_pair("client_assertion_type", ASSERTION_TYPE)
+            .append_pair("client_assertion", &assertion);
+        return call.body(body.finish().into_bytes());
+    }
     match (auth_method(settings, metadata), secret) {
         (AuthMethod::ClientSecretPost, Some(secret)) => {
             body.append_pair("client_id", &settings.client_id).append_pair("client_secret", secret.expose());
@@ -82,6 +96,36 @@ fn call(
         }
     }
     call.body(body.finish().into_bytes())
+}
+
+/// The broker's own assertion, where it authenticates by one (RFC 7523 §2.2, OIDC Core §9): for this token endpoint, for a
+/// minute, once. With a key, the first of its algorithms that the provider lists.
+fn assertion(
+    upstream: &Upstream,
+    settings: &ProviderSettings,
+    metadata: &Metadata,
+    now: i64,
+) -> Result<Option<String>, RpError> {
+    let claims = || {
+        let jti = upstream.random.id().map_err(|_| unusable(Document::TokenResponse))?;
+        let claims = json!({
+            "iss": settings.client_id, "sub": settings.client_id, "aud": metadata.token_audience.as_str(),
+            "jti": jti, "iat": now, "exp": now + ASSERTION_LIFETIME,
+        });
+        Ok::<_, RpError>(claims.as_object().cloned().unwrap_or_default())
+    };
+    match (auth_method(settings, metadata), &settings.client_key, settings.client_secret.first()) {
+        (AuthMethod::PrivateKeyJwt, Some(key), _) => {
+            let listed = |algorithm: &&Algorithm| {
+                metadata.auth_algs.as_ref().is_none_or(|listed| listed.is_empty() || listed.contains(algorithm))
+            };
+            let algorithm = key.algorithms().iter().find(listed).or(key.algorithms().first()).copied();
+            let signed = algorithm.and_then(|algorithm| key.sign(algorithm, &claims().ok()?));
+            signed.map(Some).ok_or_else(|| unusable(Document::TokenResponse).into())
+        }
+        (AuthMethod::ClientSecretJwt, _, Some(secret)) => Ok(Some(sign_symmetric(secret, &claims()?))),
+        _ => Ok(None),
+    }
 }
 
 /// The configured method, or what the metadata prefers: Basic, which every server must support (RFC 6749 §2.3.1), unless

@@ -12,6 +12,7 @@ use super::cache::{Cached, Lifetimes};
 use super::error::{Document, RpError, Unavailable, UnavailableProblem};
 use super::metadata::Metadata;
 use super::settings::{ProviderSettings, Source};
+use crate::env::Random;
 use crate::jose::{Algorithm, Check, Jws, KeySet};
 use crate::outbound::HttpClient;
 
@@ -50,6 +51,7 @@ impl Health {
 
 pub(super) struct Upstream {
     pub(super) source: Arc<Source>,
+    pub(super) random: Arc<dyn Random>,
     http: Arc<dyn HttpClient>,
     metadata: Arc<Cached<Metadata>>,
     keys: Arc<Cached<KeySet>>,
@@ -57,9 +59,9 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    pub(super) fn new(source: Arc<Source>, http: Arc<dyn HttpClient>) -> Arc<Self> {
+    pub(super) fn new(source: Arc<Source>, http: Arc<dyn HttpClient>, random: Arc<dyn Random>) -> Arc<Self> {
         let (metadata, keys) = (Cached::new(METADATA), Cached::new(KEYS));
-        Arc::new(Self { source, http, metadata, keys, health: Mutex::default() })
+        Arc::new(Self { source, random, http, metadata, keys, health: Mutex::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Health> {

@@ -98,7 +98,8 @@ impl Snapshot {
         for (id, provider) in &config.providers {
             let secret = secrets.get(&format!("providers.{id}.client_secret")).to_vec();
             let ca = authorities.get(id).map(|pem| pem.as_slice().into());
-            let resolved = ResolvedSecrets { client_secret: secret, ca };
+            let client_key = secrets.get(&format!("providers.{id}.client_key")).first().cloned();
+            let resolved = ResolvedSecrets { client_secret: secret, client_key, ca };
             match ProviderSettings::new(id, provider, resolved, &config.issuer) {
                 Ok(settings) => {
                     providers.insert(id.clone(), settings);

@@ -27,9 +27,6 @@ enum When {
 
 use When::{Begins, Is, Not, On, Set};
 
-/// Methods that need a key of the broker's.
-const STRONG_METHODS: &[&str] =
-    &["client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"];
 /// Methods that need a certificate.
 const CERTIFICATE_METHODS: &[&str] = &["tls_client_auth", "self_signed_tls_client_auth"];
 
@@ -50,8 +47,7 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("server.listen.*", Begins(&["unix:"])),
     ("store.url", Begins(&["postgres:", "postgresql:"])),
     ("providers.*.preset", Not(&["generic", "keycloak"])),
-    ("providers.*.token_endpoint_auth_method", Is(STRONG_METHODS)),
-    ("providers.*.client_key", Set),
+    ("providers.*.token_endpoint_auth_method", Is(CERTIFICATE_METHODS)),
     ("providers.*.introspect", On),
     ("clients.*.security_profile", Is(&["fapi2"])),
     (

@@ -188,6 +188,33 @@ async fn client_authentication_follows_configuration_then_metadata() {
 }
 
 #[tokio::test]
+async fn an_assertion_of_the_brokers_is_for_the_token_endpoint_and_carries_no_secret() {
+    use crate::jose::Jws;
+    let world = World::new("claims_from = [\"id_token\"]\ntoken_endpoint_auth_method = \"client_secret_jwt\"");
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..2 {
+        world.id_token(&TestKey::rsa(), |_, _| {});
+        world.finish(NOW).await.unwrap();
+        let call = world.idp.calls("/token").pop().unwrap();
+        assert_eq!((&call.authorization, call.form.get("client_secret")), (&None, None));
+        let sent = |name: &str| call.form.get(name).map(String::as_str).unwrap_or_default();
+        assert_eq!(sent("client_assertion_type"), "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+        let jws = Jws::parse(sent("client_assertion")).unwrap();
+        jws.verify_symmetric(&[SecretValue::new("s3cret".to_owned())]).unwrap();
+        for (name, value) in [
+            ("iss", json!("broker")),
+            ("sub", json!("broker")),
+            ("aud", json!(format!("{ISSUER}/token"))),
+            ("iat", json!(NOW)),
+            ("exp", json!(NOW + 60)),
+        ] {
+            assert_eq!(jws.claims.get(name), Some(&value), "{name}");
+        }
+        assert!(seen.insert(jws.claims.get("jti").cloned()), "a jti serves once");
+    }
+}
+
+#[tokio::test]
 async fn basic_credentials_are_form_encoded() {
     let mut world = World::id_token_only();
     world.settings.client_id = "a:b".to_owned();

@@ -34,8 +34,13 @@ fn provider(extra: &str) -> ProviderSettings {
 fn provider_at(id: &str, issuer: &str, extra: &str) -> ProviderSettings {
     let text = format!("issuer = \"{issuer}\"\nclient_id = \"broker\"\n{extra}");
     let provider = toml::from_str(&text).unwrap();
-    let secrets = ResolvedSecrets { client_secret: vec![SecretValue::new("s3cret".to_owned())], ca: None };
+    let secrets =
+        ResolvedSecrets { client_secret: vec![SecretValue::new("s3cret".to_owned())], ..ResolvedSecrets::default() };
     ProviderSettings::new(id, &provider, secrets, "https://sso.example").unwrap()
+}
+
+fn randomness() -> Arc<dyn crate::env::Random> {
+    Arc::new(crate::env::SystemRandomness::default())
 }
 
 /// The leg, with one provider behind it.
@@ -48,7 +53,7 @@ struct World {
 impl World {
     fn new(extra: &str) -> Self {
         let idp = FakeIdp::new(ISSUER);
-        let rp = RelyingParty::new(Arc::clone(&idp) as Arc<dyn crate::outbound::HttpClient>);
+        let rp = RelyingParty::new(Arc::clone(&idp) as Arc<dyn crate::outbound::HttpClient>, randomness());
         Self { idp, rp, settings: provider(extra) }
     }
 

@@ -6,7 +6,7 @@ use crate::rp::settings::SettingsError;
 
 fn settings(text: &str, secret: bool) -> Result<ProviderSettings, SettingsError> {
     let secret = secret.then(|| SecretValue::new("s3cret".to_owned()));
-    let secrets = ResolvedSecrets { client_secret: secret.into_iter().collect(), ca: None };
+    let secrets = ResolvedSecrets { client_secret: secret.into_iter().collect(), ..ResolvedSecrets::default() };
     ProviderSettings::new("corp", &toml::from_str(text).unwrap(), secrets, "https://sso.example/base/")
 }
 
@@ -52,8 +52,8 @@ fn what_cannot_work_is_refused_with_its_key_and_the_way_out() {
         (with("scopes = [\"email\"]"), true, "providers.corp.scopes: \"openid\" is not among them"),
         (with("redirect_path = \"cb\""), true, "providers.corp.redirect_path: must start with"),
         (with("redirect_path = \"/a\"\nredirect_uri = \"https://a/b\""), true, "keep one of them"),
-        (with("client_key = \"pem\""), true, "private_key_jwt is not built yet"),
-        (with("token_endpoint_auth_method = \"private_key_jwt\""), true, "private_key_jwt is not built yet"),
+        (with("token_endpoint_auth_method = \"private_key_jwt\""), true, "needs a client_key"),
+        (with("token_endpoint_auth_method = \"tls_client_auth\""), true, "tls_client_auth is not built yet"),
         (with("token_endpoint_auth_method = \"client_secret_post\""), false, "needs a client_secret"),
         (with("token_endpoint_auth_method = \"none\""), true, "would never be sent"),
         (with("id_token_signed_response_alg = \"none\""), true, "must be one of RS256"),

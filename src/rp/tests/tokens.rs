@@ -44,7 +44,7 @@ async fn d04_the_same_sub_from_two_issuers_is_two_identities() {
     world.id_token(&TestKey::rsa(), |_, _| {});
     let here = world.finish(NOW).await.unwrap();
     let idp = FakeIdp::new("https://other.example");
-    let rp = RelyingParty::new(Arc::clone(&idp) as Arc<dyn crate::outbound::HttpClient>);
+    let rp = RelyingParty::new(Arc::clone(&idp) as Arc<dyn crate::outbound::HttpClient>, randomness());
     let settings = provider_at("other", "https://other.example", "claims_from = [\"id_token\"]");
     let other = World { idp, rp, settings };
     other.id_token(&TestKey::rsa(), |_, claims| set(claims, "iss", json!("https://other.example")));
