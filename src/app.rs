@@ -8,6 +8,7 @@ use crate::core::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::{KeyPolicy, Keys, KeysError};
 use crate::op::Services;
+use crate::op::notify::Notifier;
 use crate::outbound::HttpClient;
 use crate::reload::ReloadStatus;
 use crate::rp::RelyingParty;
@@ -27,7 +28,7 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
     /// What is persisted.
     pub store: Arc<dyn Store>,
-    /// Calls to providers.
+    /// Calls to providers, and to apps whose session ended.
     pub http: Arc<dyn HttpClient>,
     /// The policy of a canary configuration, which sees sign-ins and decides nothing.
     pub shadow: Option<Arc<Policy>>,
@@ -58,13 +59,15 @@ impl App {
     /// When keys or pages can't be had.
     pub async fn new(parts: Parts, snapshot: Snapshot) -> Result<Self, StartError> {
         let Parts { clock, random, store, http, shadow } = parts;
-        let keys = Keys::open(Arc::clone(&store), &key_policy(&snapshot), clock.now()).await?;
+        let keys = Arc::new(Keys::open(Arc::clone(&store), &key_policy(&snapshot), clock.now()).await?);
+        let notifier = Notifier::new(Arc::clone(&http), Arc::clone(&keys), Arc::clone(&clock), Arc::clone(&random));
         let services = Services {
             clock,
             upstreams: Arc::new(RelyingParty::new(http, Arc::clone(&random))),
             random,
             store,
-            keys: Arc::new(keys),
+            keys,
+            notifier: Arc::new(notifier),
             refreshes: Arc::default(),
             shadow,
         };

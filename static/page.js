@@ -4,6 +4,14 @@
 const hop = document.querySelector("form[data-hop]");
 if (hop) HTMLFormElement.prototype.submit.call(hop);
 
+// Apps sign out in frames, then the page goes on by itself: after five seconds without one that hangs.
+const onward = document.querySelector("a[data-onward]");
+if (onward) {
+  setTimeout(() => {
+    if (document.readyState !== "complete") location.replace(onward.href);
+  }, 5000);
+}
+
 // A logo that does not load gives way to the letter behind it.
 for (const logo of document.querySelectorAll("img[data-logo]")) {
   if (logo.complete && !logo.naturalWidth) logo.remove();

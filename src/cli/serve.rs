@@ -169,9 +169,12 @@ async fn listen(app: Arc<App>, listeners: Listeners, admin_tokens: Vec<crate::co
     let _ = stop.send(true);
     housekeeping.abort();
     let grace = Duration::from_secs(app.snapshot().load().config.server.shutdown_grace.as_secs());
-    let drained = tokio::time::timeout(grace, async { while servers.join_next().await.is_some() {} }).await;
-    if drained.is_err() {
-        tracing::warn!("requests were still under way at the end of server.shutdown_grace");
+    let drained = tokio::time::timeout(grace, async {
+        while servers.join_next().await.is_some() {}
+        app.services().notifier.idle().await;
+    });
+    if drained.await.is_err() {
+        tracing::warn!("requests or logout tokens were still under way at the end of server.shutdown_grace");
     }
     Exit::Fine
 }

@@ -68,7 +68,8 @@ pub(super) fn not_allowed(response_type: ResponseType) -> OAuthError {
     OAuthError::new(Code::UnauthorizedClient, text)
 }
 
-/// The grant that a code's redemption will store.
+/// The grant that a code's redemption will store. It is there as long as its tokens, and the session: by its grant an app
+/// is known to have a part in a session, when that ends.
 fn code_grant(
     cx: &Cx<'_>,
     client: &Client,
@@ -97,7 +98,7 @@ fn code_grant(
         dpop_jkt: None,
         created_at: cx.now,
         revoked_at: None,
-        expires_at: cx.now + lifetime,
+        expires_at: session.expires_at.max(cx.now + lifetime),
     })
 }
 

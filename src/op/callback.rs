@@ -8,6 +8,7 @@ use super::answer;
 use super::authorize::{LoginData, ask_consent, consent_is_due, live_session, refused, resumed_client, settle};
 use super::decide::{self, app_request, facts, query, stored_trace};
 use super::error::{Code, OAuthError, PageError};
+use super::notify;
 use super::outcome::{Browser, Next, Outcome, SetCookie, Stop};
 use super::params::Params;
 use super::request::AuthorizeRequest;
@@ -19,7 +20,7 @@ use crate::core::username;
 use crate::rp::{CallbackParams, Expected, RpError, UpstreamIdentity};
 use crate::snapshot::client::Client;
 use crate::store::model::{Link, LinkKey, Login, Session, TokenHash, User};
-use crate::store::{AccountView, AccountWrite, SignIn, SignInWritten};
+use crate::store::{AccountView, AccountWrite, SessionView, SignIn, SignInWritten};
 
 /// How often a sign-in is decided anew when others take its username in between.
 const ATTEMPTS: usize = 4;
@@ -133,7 +134,7 @@ async fn admit(
         issuer: identity.issuer.clone(),
         subject: identity.subject.clone(),
     };
-    let previous = live_session(cx, browser).await?.map(|view| view.session.id);
+    let previous = live_session(cx, browser).await?;
     for _ in 0..ATTEMPTS {
         let evidence = Evidence {
             provider: &key.provider,
@@ -163,7 +164,7 @@ async fn admit(
             }
         };
         if let Some(outcome) =
-            write(cx, client, request, identity, &key, &view, &decision, previous.clone(), browser).await?
+            write(cx, client, request, identity, &key, &view, &decision, previous.as_ref(), browser).await?
         {
             return Ok(outcome);
         }
@@ -181,7 +182,7 @@ async fn write(
     key: &LinkKey,
     view: &AccountView,
     decision: &Decision,
-    replaces: Option<String>,
+    previous: Option<&SessionView>,
     browser: &Browser,
 ) -> Result<Option<Outcome>, Stop> {
     let user = account_row(cx, decision)?;
@@ -219,12 +220,14 @@ async fn write(
         system_roles: decision.granted.system.clone(),
         session: session.clone(),
         session_secret: TokenHash::of(&secret),
-        replaces,
+        replaces: previous.map(|view| view.session.id.clone()),
         code: prepared.as_mut().and_then(answer::Prepared::take_code),
         trace: stored_trace(cx, Some(user.id.clone()), Some(&client.key), &key.provider, &decision.trace),
     };
-    if cx.store().finish_sign_in(sign_in, cx.now).await? == SignInWritten::Conflict {
-        return Ok(None);
+    match (cx.store().finish_sign_in(sign_in, cx.now).await?, previous) {
+        (SignInWritten::Conflict, _) => return Ok(None),
+        (SignInWritten::Replaced(apps), Some(previous)) => notify::session_ended(cx, &previous.user, &apps),
+        (SignInWritten::Done | SignInWritten::Replaced(_), _) => {}
     }
     let (provider, client_key) = (key.provider.as_str(), client.key.as_str());
     let created = decision.account.existing.is_none();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::dpop;
 use crate::config::Config;
@@ -76,6 +76,7 @@ pub fn document<'c>(
         "ui_locales_supported": crate::snapshot::UI_LOCALES,
     });
     if let Some(object) = document.as_object_mut() {
+        object.extend(logout_channels(&clients));
         // RFC 8414 §2: needed where a method signs.
         if methods.iter().any(|method| method.ends_with("_jwt")) {
             for endpoint in ["token", "introspection", "revocation"] {
@@ -86,6 +87,18 @@ pub fn document<'c>(
         object.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));
     }
     document
+}
+
+/// OIDC Back-Channel Logout §2.1, Front-Channel Logout §3: each channel while a client uses it, always with `sid`.
+fn logout_channels(clients: &[&Client]) -> Map<String, Value> {
+    let back = clients.iter().any(|client| client.backchannel_logout_uri.is_some());
+    let front = clients.iter().any(|client| client.frontchannel_logout_uri.is_some());
+    [("backchannel", back), ("frontchannel", front)]
+        .into_iter()
+        .filter(|(_, used)| *used)
+        .flat_map(|(channel, _)| [format!("{channel}_logout_supported"), format!("{channel}_logout_session_supported")])
+        .map(|name| (name, Value::Bool(true)))
+        .collect()
 }
 
 /// Every claim that some client can get.

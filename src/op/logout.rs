@@ -1,13 +1,16 @@
-//! RP-initiated logout (OIDC RP-Initiated Logout 1.0): the local session, then the provider's, then back to the app.
+//! RP-initiated logout (OIDC RP-Initiated Logout 1.0): the local session, whose other apps are told, then the provider's,
+//! then back to the app.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::Cx;
 use super::authorize::live_session;
 use super::error::PageError;
 use super::interaction;
 use super::issue::ID_TOKEN_TYPE;
+use super::notify;
 use super::outcome::{Browser, SetCookie};
 use super::params::Params;
 use crate::config::scalar::SecretValue;
@@ -47,6 +50,14 @@ pub struct Outcome {
     pub next: Next,
     /// Cookies to set.
     pub cookies: Vec<SetCookie>,
+    /// Pages of apps that the browser loads in frames before it goes on (OIDC Front-Channel Logout 1.0).
+    pub frames: Vec<Url>,
+}
+
+impl From<Next> for Outcome {
+    fn from(next: Next) -> Self {
+        Self { next, cookies: Vec::new(), frames: Vec::new() }
+    }
 }
 
 /// A valid logout request.
@@ -66,15 +77,11 @@ enum Waiting {
     ProviderLogout { request: LogoutRequest, provider: String },
 }
 
-fn only(next: Next) -> Outcome {
-    Outcome { next, cookies: Vec::new() }
-}
-
 /// Serves the end session endpoint.
 pub async fn end_session(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
     match begin(cx, params, browser).await {
         Ok(outcome) => outcome,
-        Err(error) => only(Next::Error(error)),
+        Err(error) => Next::Error(error).into(),
     }
 }
 
@@ -92,7 +99,7 @@ async fn begin(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Result<Outcom
     };
     let request = validate(cx, &text, hint.as_ref())?;
     let Some(view) = live_session(cx, browser).await? else {
-        let mut outcome = only(after_sign_out(&request));
+        let mut outcome = Outcome::from(after_sign_out(&request));
         outcome.cookies.push(SetCookie::EndSession);
         return Ok(outcome);
     };
@@ -177,14 +184,15 @@ async fn confirm(
     let client = request.client.clone();
     let (interaction, cookies) = interaction::keep(cx, &Waiting::SignOut { request }, browser).await?;
     let name = view.user.profile.get("name").and_then(Value::as_str).unwrap_or(&view.user.username);
-    Ok(Outcome { next: Next::Confirm { client, user: name.to_owned(), interaction }, cookies })
+    let next = Next::Confirm { client, user: name.to_owned(), interaction };
+    Ok(Outcome { cookies, ..Outcome::from(next) })
 }
 
 /// Serves the form that confirms a sign-out.
 pub async fn confirmed(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
     match answer(cx, params, browser).await {
         Ok(outcome) => outcome,
-        Err(error) => only(Next::Error(error)),
+        Err(error) => Next::Error(error).into(),
     }
 }
 
@@ -195,15 +203,15 @@ async fn answer(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Result<Outco
         return Err(PageError::new(400, "invalid_request", "not a sign-out form"));
     };
     if params.one("decision") == Ok(Some("stay")) {
-        return Ok(only(Next::Stay));
+        return Ok(Next::Stay.into());
     }
     match live_session(cx, browser).await? {
         Some(view) => sign_out(cx, request, &view, browser).await,
-        None => Ok(only(after_sign_out(&request))),
+        None => Ok(after_sign_out(&request).into()),
     }
 }
 
-/// Ends the session here, then goes to the provider's logout where it has one.
+/// Ends the session here and tells its apps, then goes to the provider's logout where it has one.
 async fn sign_out(
     cx: &Cx<'_>,
     request: LogoutRequest,
@@ -211,6 +219,8 @@ async fn sign_out(
     browser: &Browser,
 ) -> Result<Outcome, PageError> {
     let apps = cx.store().end_session(&view.session.id, cx.now).await?;
+    notify::session_ended(cx, &view.user, &apps);
+    let frames = notify::frames(cx, &apps);
     let provider = view.session.link.provider.clone();
     tracing::info!(event = "logout", provider = %provider, apps = apps.len(), trace_id = %cx.trace_id, "signed out");
     let mut cookies = vec![SetCookie::EndSession];
@@ -230,10 +240,10 @@ async fn sign_out(
         let url = upstreams.end_session_url(settings, hint.as_ref(), Some((&back, &state)), cx.now).await;
         if let Some(url) = url {
             cookies.append(&mut more);
-            return Ok(Outcome { next: Next::Redirect(url.to_string()), cookies });
+            return Ok(Outcome { next: Next::Redirect(url.to_string()), cookies, frames });
         }
     }
-    Ok(Outcome { next: after_sign_out(&request), cookies })
+    Ok(Outcome { next: after_sign_out(&request), cookies, frames })
 }
 
 /// Serves the return from a provider's logout.
@@ -241,10 +251,10 @@ pub async fn returned(cx: &Cx<'_>, provider: &str, params: &Params, browser: &Br
     let state = params.one("state").ok().flatten().unwrap_or_default();
     match interaction::resume(cx, state, browser, true).await {
         Ok(Waiting::ProviderLogout { request, provider: expected }) if expected == provider => {
-            only(after_sign_out(&request))
+            after_sign_out(&request).into()
         }
         // The session is gone either way; a lost state only loses the way back to the app.
-        _ => only(Next::Done { client: None }),
+        _ => Next::Done { client: None }.into(),
     }
 }
 

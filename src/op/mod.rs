@@ -2,8 +2,9 @@
 //!
 //! Steps validate, decide and persist, and return data; `web` makes HTTP of it. The authorization endpoint's dispatcher
 //! is [`authorize`]; the way back from a provider is [`callback`]; what they come to is an [`outcome`], and an app's
-//! [`answer`]; [`token`], [`userinfo`], [`introspect`], [`revoke`], [`logout`] and [`request_object::push`] are the other
-//! endpoints. [`decide`] puts the pure pipeline together with what is stored.
+//! [`answer`]; [`token`], [`userinfo`], [`introspect`], [`revoke`], [`logout`], [`upstream_logout`] and
+//! [`request_object::push`] are the other endpoints. [`decide`] puts the pure pipeline together with what is stored;
+//! [`notify`] tells apps that a session ended.
 
 pub mod answer;
 mod assertion;
@@ -19,6 +20,7 @@ pub mod interaction;
 pub mod introspect;
 pub mod issue;
 pub mod logout;
+pub mod notify;
 pub mod outcome;
 pub mod params;
 pub mod request;
@@ -26,6 +28,7 @@ pub mod request_object;
 pub mod revoke;
 pub mod shadow;
 pub mod token;
+pub mod upstream_logout;
 pub mod userinfo;
 
 use std::sync::Arc;
@@ -50,6 +53,8 @@ pub struct Services {
     pub keys: Arc<Keys>,
     /// The upstream providers.
     pub upstreams: Arc<RelyingParty>,
+    /// Tells apps that a session ended.
+    pub notifier: Arc<notify::Notifier>,
     /// One refresh at a time per upstream account.
     pub refreshes: Arc<decide::RefreshLocks>,
     /// The policy of a canary configuration (`serve --shadow`).

@@ -12,7 +12,7 @@ use super::gather::Session;
 use super::settings::ProviderSettings;
 use super::signin::with_query;
 use crate::config::scalar::SecretValue;
-use crate::jose::{Check, Claims, Jws, Problem};
+use crate::jose::{Check, Claims, Jws, Problem, SKEW};
 
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
@@ -25,7 +25,7 @@ pub struct LogoutToken {
     pub sid: Option<String>,
     /// Its id, to be seen once.
     pub jti: String,
-    /// It can't be used after.
+    /// It can't be used after: its `exp`, and the skew that is tolerated.
     pub expires_at: i64,
 }
 
@@ -100,5 +100,5 @@ fn check(jws: &Jws<'_>, settings: &ProviderSettings, now: i64) -> Result<LogoutT
     }
     let jti = claims.text("jti")?.ok_or(Check::Claim("jti", Problem::Missing))?.to_owned();
     let expires_at = claims.time("exp")?.ok_or(Check::Claim("exp", Problem::Missing))?;
-    Ok(LogoutToken { subject, sid, jti, expires_at })
+    Ok(LogoutToken { subject, sid, jti, expires_at: expires_at.saturating_add(SKEW) })
 }

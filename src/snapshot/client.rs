@@ -87,6 +87,10 @@ pub struct Client {
     pub tos_uri: Option<String>,
     /// Where others may start a sign-in.
     pub initiate_login_uri: Option<String>,
+    /// Its page that a browser loads in a frame at sign-out (OIDC Front-Channel Logout §2).
+    pub frontchannel_logout_uri: Option<Url>,
+    /// Where its logout tokens are posted (OIDC Back-Channel Logout §2.2).
+    pub backchannel_logout_uri: Option<Url>,
 }
 
 /// Where a client's public keys are.
@@ -188,6 +192,8 @@ impl Client {
             policy_uri: declared.policy_uri.clone(),
             tos_uri: declared.tos_uri.clone(),
             initiate_login_uri: declared.initiate_login_uri.clone(),
+            frontchannel_logout_uri: url(declared.frontchannel_logout_uri.as_deref()),
+            backchannel_logout_uri: url(declared.backchannel_logout_uri.as_deref()),
         }
     }
 
@@ -281,6 +287,11 @@ pub fn parse_hash(text: &str) -> Option<[u8; 32]> {
     }
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(digits.trim_end_matches('=')).ok()?;
     bytes.try_into().ok()
+}
+
+/// A URL that `check` has accepted.
+fn url(text: Option<&str>) -> Option<Url> {
+    text.and_then(|text| Url::parse(text).ok())
 }
 
 /// The host of its `sector_identifier_uri`, else of its redirect URIs (OIDC Core §8.1); its key where it has none. That the

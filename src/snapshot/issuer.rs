@@ -81,6 +81,8 @@ pub enum Route {
     Callback(Vec<String>),
     /// The return from a provider's logout.
     LogoutCallback(String),
+    /// Where a provider says that somebody signed out there.
+    BackchannelLogout(String),
     /// The sign-in page's form.
     SignIn,
     /// The consent page's form.
@@ -107,6 +109,8 @@ pub mod paths {
     pub const SIGNED_OUT: &str = "/logout/done";
     /// Before a provider id: the return from its logout.
     pub const LOGOUT_CALLBACK: &str = "/logout/callback/";
+    /// Before a provider id: where it posts its logout tokens.
+    pub const BACKCHANNEL_LOGOUT: &str = "/backchannel-logout/";
     /// Before a provider id: its callback, unless configured.
     pub const CALLBACK: &str = "/callback/";
     /// Before an asset's name.

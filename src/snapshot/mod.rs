@@ -195,6 +195,8 @@ fn routes(issuer: &Issuer, config: &Config, providers: &BTreeMap<String, Provide
     for (id, settings) in providers {
         let logout = issuer.path_of(&format!("{}{id}", paths::LOGOUT_CALLBACK));
         routes.insert(logout, Route::LogoutCallback(id.clone()));
+        let told = issuer.path_of(&format!("{}{id}", paths::BACKCHANNEL_LOGOUT));
+        routes.insert(told, Route::BackchannelLogout(id.clone()));
         let callback = match config.providers.get(id).and_then(|provider| provider.redirect_path.as_deref()) {
             Some(path) => issuer.path_of(path),
             None => match url::Url::parse(&settings.redirect_uri) {

@@ -125,11 +125,26 @@ pub struct AppSession {
     pub sid: String,
 }
 
+/// What a provider says has ended (OIDC Back-Channel Logout §2.4): at least one of `subject` and `sid` is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamSessions {
+    /// Provider id.
+    pub provider: String,
+    /// The provider's issuer.
+    pub issuer: String,
+    /// The upstream `sub`: all sessions that this account vouched for.
+    pub subject: Option<String>,
+    /// The upstream `sid`: only those of this session there, or, with a subject, of a session without a known `sid`.
+    pub sid: Option<String>,
+}
+
 /// Whether a [`SignIn`] was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignInWritten {
     /// It was.
     Done,
+    /// It was, and another user's session ended with it, in which these apps had a part.
+    Replaced(Vec<AppSession>),
     /// Another sign-in took the username, the link or the subject in between, or the account was disabled: nothing was
     /// written, decide again.
     Conflict,
@@ -224,10 +239,13 @@ pub trait Store: Send + Sync {
     async fn session_by_id(&self, id: &str) -> Result<Option<SessionView>>;
     /// Sessions, newest first; of one user when named.
     async fn sessions(&self, user_id: Option<&str>, limit: u32) -> Result<Vec<SessionView>>;
+    /// The sessions that a provider's sign-out ends, live or not.
+    async fn sessions_of_upstream(&self, upstream: UpstreamSessions) -> Result<Vec<SessionView>>;
     /// Marks a session as active.
     async fn touch_session(&self, id: &str, now: i64) -> Result<()>;
-    /// Ends a session and revokes the grants bound to it. Returns the apps that had a grant in it, those with
-    /// `offline_access` too, whose grants live on.
+    /// Ends a session and revokes the grants bound to it. Returns the apps that had a grant in it: those with
+    /// `offline_access` too, whose grants live on, and those whose grant was revoked, who may still hold a session of their
+    /// own.
     async fn end_session(&self, id: &str, now: i64) -> Result<Vec<AppSession>>;
 
     /// Keeps a code, with the consent that it rests on, and marks its session as active.

@@ -29,6 +29,12 @@ pub fn oauth(failure: &Unauthenticated, realm: &str) -> Response {
     response
 }
 
+/// An error of an endpoint that asks for no authentication.
+#[must_use]
+pub fn plain(error: &OAuthError) -> Response {
+    json_error(error)
+}
+
 /// An error of the userinfo endpoint: in `WWW-Authenticate` (RFC 6750 §3) and as JSON.
 #[must_use]
 pub fn bearer(error: &OAuthError, realm: &str) -> Response {

@@ -8,8 +8,8 @@ use axum::extract::State;
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use axum::response::Response;
 
-use super::pages::csp::content_security_policy;
-use super::pages::{Lang, Pages, PostForm, View, WebUri};
+use super::pages::csp::{content_security_policy, frame_sources};
+use super::pages::{Destination, Lang, Pages, PostForm, View, WebUri};
 use super::request::{Incoming, Unreadable, client_address};
 use super::{cookies, cors, error, pages, respond};
 use tracing::Instrument as _;
@@ -22,7 +22,9 @@ use crate::op::outcome::{Answer, Browser, ConsentPage, Next, Outcome, SetCookie,
 use crate::op::params::Params;
 use crate::op::request::ResponseMode;
 use crate::op::userinfo::{Scheme, Userinfo};
-use crate::op::{Cx, Services, callback, dpop, introspect, logout, request_object, revoke, token, userinfo};
+use crate::op::{
+    Cx, Services, callback, dpop, introspect, logout, request_object, revoke, token, upstream_logout, userinfo,
+};
 use crate::snapshot::Snapshot;
 use crate::snapshot::issuer::{Route, paths};
 
@@ -132,9 +134,7 @@ impl Exchange<'_> {
             Route::Userinfo => self.userinfo(None).await,
             Route::EndSession => self.logout(logout::end_session(cx, query, browser).await),
             Route::LogoutCallback(provider) => self.logout(logout::returned(cx, provider, query, browser).await),
-            Route::SignedOut => {
-                self.logout(logout::Outcome { next: logout::Next::Done { client: None }, cookies: Vec::new() })
-            }
+            Route::SignedOut => self.logout(logout::Next::Done { client: None }.into()),
             Route::Asset(name) => match pages::assets::asset(name) {
                 Some((kind, bytes)) => respond::public(kind, axum::body::Bytes::from_static(bytes), ASSET_MAX_AGE),
                 None => self.error(&PageError::new(404, "not_found", "no such asset")),
@@ -144,6 +144,7 @@ impl Exchange<'_> {
             | Route::Introspect
             | Route::Revoke
             | Route::Push
+            | Route::BackchannelLogout(_)
             | Route::SignIn
             | Route::Consent
             | Route::ConfirmSignOut => self.method_not_allowed(),
@@ -181,6 +182,12 @@ impl Exchange<'_> {
                 Ok(()) => respond::empty(StatusCode::OK),
                 Err(failure) => error::oauth(&failure, &cx.snapshot.issuer.origin),
             },
+            Route::BackchannelLogout(provider) => {
+                match upstream_logout::upstream_logout(cx, provider, &self.incoming.form()).await {
+                    Ok(()) => respond::empty(StatusCode::OK),
+                    Err(failure) => error::plain(&failure),
+                }
+            }
             Route::Userinfo => {
                 let form = self.incoming.form();
                 self.userinfo(form.one("access_token").ok().flatten()).await
@@ -280,10 +287,15 @@ impl Exchange<'_> {
 
     /// Renders a page. `onward` are addresses, besides our own, that its form may lead to.
     fn page<V: View>(&self, status: StatusCode, ui_locales: Option<&str>, view: &V, onward: &[&str]) -> Response {
-        let accepted = self.incoming.header(header::ACCEPT_LANGUAGE);
         let targets: Vec<url::Url> = onward.iter().filter_map(|uri| url::Url::parse(uri).ok()).collect();
+        self.page_under(&content_security_policy(&targets), status, ui_locales, view)
+    }
+
+    /// Renders a page that is sent with this content security policy.
+    fn page_under<V: View>(&self, policy: &str, status: StatusCode, ui_locales: Option<&str>, view: &V) -> Response {
+        let accepted = self.incoming.header(header::ACCEPT_LANGUAGE);
         match self.edge.pages.render(Lang::negotiate(ui_locales, accepted), view) {
-            Ok(html) => respond::page(status, html, &content_security_policy(&targets)),
+            Ok(html) => respond::page(status, html, policy),
             Err(error) => {
                 tracing::error!(%error, trace_id = %self.cx.trace_id, "a page can't be rendered");
                 respond::empty(StatusCode::INTERNAL_SERVER_ERROR)
@@ -422,14 +434,21 @@ impl Exchange<'_> {
     }
 
     fn logout(&self, outcome: logout::Outcome) -> Response {
+        let framing = format!("{}{}", content_security_policy([]), frame_sources(&outcome.frames));
+        let frames: Vec<WebUri> = outcome.frames.iter().filter_map(|url| WebUri::parse(url.as_str())).collect();
         let response = match &outcome.next {
-            logout::Next::Redirect(url) => self.leave(url),
+            logout::Next::Redirect(url) if frames.is_empty() => self.leave(url),
+            logout::Next::Redirect(url) => match Destination::parse(url) {
+                Some(to) => self.page_under(&framing, StatusCode::OK, None, &pages::SigningOut { frames, to }),
+                None => respond::see_other(url),
+            },
             logout::Next::Error(failure) => self.error(failure),
             logout::Next::Done { client } => {
                 let client_uri = client.as_ref().and_then(|key| self.cx.snapshot.clients.get(key)?.client_uri.clone());
                 let client_name = client.as_ref().map(|key| self.client_name(key, None));
-                let view = pages::SignedOut { client_name, back_uri: client_uri.as_deref().and_then(WebUri::parse) };
-                self.page(StatusCode::OK, None, &view, &[])
+                let back_uri = client_uri.as_deref().and_then(WebUri::parse);
+                let view = pages::SignedOut { client_name, back_uri, frames };
+                self.page_under(&framing, StatusCode::OK, None, &view)
             }
             logout::Next::Stay => respond::see_other(&self.cx.snapshot.issuer.url_of("/")),
             logout::Next::Confirm { client, user, interaction } => {

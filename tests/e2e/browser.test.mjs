@@ -60,6 +60,45 @@ walk('picker, IdP, app, and out again', {}, async ({ page, context }) => {
   assert.equal(await page.locator('#error').innerText(), 'login_required')
 })
 
+/** Signs in to the app that is told by the front channel, and leaves it. */
+async function throughTeam(page) {
+  await page.goto(`${sites.app}/login?id=team`)
+  await page.getByRole('button', { name: 'Corporate account' }).click()
+  await logIn(page, 'alice')
+  const { sid } = await claims(page)
+  sites.out.seen.length = 0
+  await page.getByRole('link', { name: 'Sign out' }).click()
+  return sid
+}
+
+walk('at sign-out an app signs out in a frame, then the browser goes on', {}, async ({ page }) => {
+  const sid = await throughTeam(page)
+  await page.waitForURL(`${sites.corp.issuer}/**`)
+  assert.deepEqual(sites.out.seen, [{ from: 'broker', iss: sites.sso, sid }])
+  await page.getByRole('button', { name: 'Log out' }).click()
+  await page.waitForURL(`${sites.app}/bye?state=x`)
+})
+
+walk('without script too', { javaScriptEnabled: false }, async ({ page }) => {
+  const sid = await throughTeam(page)
+  await page.waitForURL(`${sites.corp.issuer}/**`)
+  assert.deepEqual(sites.out.seen, [{ from: 'broker', iss: sites.sso, sid }])
+})
+
+walk('an app that hangs in its frame does not hold the person up', {}, async ({ page }) => {
+  let release
+  sites.out.answer = () => new Promise((done) => { release = done })
+  try {
+    await throughTeam(page)
+    await page.getByRole('heading', { name: 'Signing you out' }).waitFor()
+    await page.waitForURL(`${sites.corp.issuer}/**`)
+    assert.equal(sites.out.seen.length, 1)
+  } finally {
+    release?.()
+    sites.out.answer = async () => {}
+  }
+})
+
 walk('an app that asks for form_post gets it from a page that its own site may take', {}, async ({ page }) => {
   await page.goto(`${sites.app}/login?response_mode=form_post`)
   await page.getByRole('button', { name: 'Partner account' }).click()

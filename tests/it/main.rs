@@ -1,5 +1,5 @@
 //! The broker as its users, apps and attackers see it: through the real router, with the real configuration loader and
-//! the real store. No sockets, no sleeps: time and the providers are scripted.
+//! the real store. No sleeps, and no sockets but for apps that are told of a sign-out: time and the providers are scripted.
 //!
 //! Files are named after routes. Tests named `d01_...` are cases of the attack catalogue.
 #![expect(
@@ -24,6 +24,7 @@ mod harness;
 mod hybrid;
 mod introspect;
 mod logout;
+mod logout_channels;
 mod policy;
 mod redirect_uri;
 mod refresh;
@@ -33,4 +34,5 @@ mod secrets;
 mod sign_in;
 mod token;
 mod upstream;
+mod upstream_logout;
 mod userinfo;

@@ -7,7 +7,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::harness::app::secret_of;
 use crate::harness::idp::IDP_SECRET;
-use crate::harness::{Answer, Authorize, BASE, Browser, Reply, TestApp, alice, with};
+use crate::harness::{Answer, Authorize, BASE, Browser, Receiver, Reply, TestApp, alice, with};
 
 /// Everything that this process logs, at the most talkative level.
 struct Log;
@@ -142,4 +142,21 @@ async fn d40_secrets_print_as_stars() {
     for secret in [secret_of("app"), secret_of("other"), IDP_SECRET.to_owned()] {
         assert!(!printed.contains(&secret), "a secret in Debug output");
     }
+}
+
+#[tokio::test]
+async fn d40_logout_tokens_are_in_no_log() {
+    capture();
+    let receiver = Receiver::start().await;
+    let app = TestApp::with(&format!("clients.app.backchannel_logout_uri = \"{}\"", receiver.url("app"))).await;
+    let (mut browser, tokens) = app.sign_in("app", &alice()).await;
+    let left = browser.open(&app, &format!("/oauth2/logout?id_token_hint={}", tokens.id())).await;
+    app.broker.apps_are_told().await;
+    let token = receiver.received("app")[0].logout_token().to_owned();
+    assert_unseen(&[("a logout token", token)], &[left]);
+    let logged = String::from_utf8_lossy(&LOGGED.lock().unwrap()).into_owned();
+    assert!(
+        logged.contains("\"event\":\"backchannel_logout\",\"outcome\":\"delivered\",\"client\":\"app\""),
+        "{logged}"
+    );
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign::store::model::{Grant, KeyState, Link, TokenHash};
 use countersign::store::{
-    AccountQuery, AccountWrite, AppSession, Redeemed, Rotated, Rotation, SignIn, SignInWritten, Store,
+    AccountQuery, AccountWrite, AppSession, Redeemed, Rotated, Rotation, SignIn, SignInWritten, Store, UpstreamSessions,
 };
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -46,6 +46,7 @@ cases! {
     d21_a_sign_in_replaces_the_session_before,
     grants_move_over_when_the_same_user_signs_in_again,
     ending_a_session_ends_what_is_bound_to_it,
+    sessions_are_found_by_what_a_provider_says,
     sessions_are_listed_newest_first,
     activity_only_moves_forward,
     d11_parallel_redemptions_leave_nothing,
@@ -276,7 +277,8 @@ pub(crate) async fn d21_a_sign_in_replaces_the_session_before(store: Subject) {
     granted(&store, "c", person("alice").grant("g", "old")).await;
     let mut sign_in = person("bob").sign_in("new");
     sign_in.replaces = Some("old".to_owned());
-    store.finish_sign_in(sign_in, NOW).await.unwrap();
+    let told = SignInWritten::Replaced(vec![AppSession { client: "app".to_owned(), sid: "old".to_owned() }]);
+    assert_eq!(store.finish_sign_in(sign_in, NOW).await.unwrap(), told);
     assert!(store.session(secret("old")).await.unwrap().is_none());
     assert!(is_revoked(&store, "g").await);
     assert!(store.session(secret("new")).await.unwrap().is_some());
@@ -289,7 +291,7 @@ pub(crate) async fn grants_move_over_when_the_same_user_signs_in_again(store: Su
     granted(&store, "c2", alice.offline_grant("offline", "old")).await;
     let mut again = alice.sign_in_again("new");
     again.replaces = Some("old".to_owned());
-    store.finish_sign_in(again, NOW).await.unwrap();
+    assert_eq!(store.finish_sign_in(again, NOW).await.unwrap(), SignInWritten::Done, "nobody signed out");
 
     assert!(store.session(secret("old")).await.unwrap().is_none());
     let bound = store.grant("bound").await.unwrap().unwrap();
@@ -313,13 +315,14 @@ pub(crate) async fn ending_a_session_ends_what_is_bound_to_it(store: Subject) {
     granted(&store, "c1", alice.grant("bound", "s")).await;
     granted(&store, "c2", alice.offline_grant("offline", "s")).await;
     granted(&store, "c3", alice.grant("elsewhere", "other")).await;
-    granted(&store, "c4", alice.grant("revoked", "s")).await;
+    let revoked = Grant { client: "revoked-app".to_owned(), ..alice.grant("revoked", "s") };
+    granted(&store, "c4", revoked).await;
     store.revoke_grant("revoked", NOW).await.unwrap();
 
     let mut apps = store.end_session("s", NOW + 1).await.unwrap();
     apps.sort_by(|a, b| a.client.cmp(&b.client));
     let app = |client: &str| AppSession { client: client.to_owned(), sid: "s".to_owned() };
-    assert_eq!(apps, [app("app"), app("offline-app")]);
+    assert_eq!(apps, [app("app"), app("offline-app"), app("revoked-app")]);
     assert!(store.session(secret("s")).await.unwrap().is_none());
     let bound = store.grant("bound").await.unwrap().unwrap();
     assert_eq!((bound.grant.revoked_at, bound.session.is_none()), (Some(NOW + 1), true));
@@ -329,6 +332,46 @@ pub(crate) async fn ending_a_session_ends_what_is_bound_to_it(store: Subject) {
     assert_eq!(rotate(&store, "c1-0", "x", "bound", NOW + 1).await, Rotated::Refused);
     assert_eq!(rotate(&store, "c2-0", "y", "offline", NOW + 1).await, Rotated::New);
     assert!(store.end_session("s", NOW + 2).await.unwrap().is_empty());
+}
+
+pub(crate) async fn sessions_are_found_by_what_a_provider_says(store: Subject) {
+    let with_sid = |name: &str, session: &str, sid: Option<&str>, again: bool| {
+        let one = person(name);
+        let mut sign_in = if again { one.sign_in_again(session) } else { one.sign_in(session) };
+        sign_in.session.upstream_sid = sid.map(str::to_owned);
+        sign_in
+    };
+    for sign_in in [
+        with_sid("alice", "a1", Some("up-1"), false),
+        with_sid("alice", "a2", Some("up-2"), true),
+        with_sid("alice", "a3", None, true),
+        with_sid("bob", "b1", Some("up-1"), false),
+    ] {
+        assert_eq!(store.finish_sign_in(sign_in, NOW).await.unwrap(), SignInWritten::Done);
+    }
+    let (alice, corp, here) = (Some("upstream-alice"), "corp", "https://idp.example");
+    for (provider, issuer, subject, sid, expected) in [
+        (corp, here, alice, None, &["a1", "a2", "a3"][..]),
+        (corp, here, alice, Some("up-2"), &["a2", "a3"]),
+        (corp, here, None, Some("up-1"), &["a1", "b1"]),
+        (corp, here, None, Some("up-3"), &[]),
+        (corp, here, Some("upstream-carol"), None, &[]),
+        (corp, here, None, None, &[]),
+        ("other", here, alice, None, &[]),
+        ("other", here, None, Some("up-1"), &[]),
+        (corp, "https://other.example", None, Some("up-1"), &[]),
+    ] {
+        let upstream = UpstreamSessions {
+            provider: provider.to_owned(),
+            issuer: issuer.to_owned(),
+            subject: subject.map(str::to_owned),
+            sid: sid.map(str::to_owned),
+        };
+        let found = store.sessions_of_upstream(upstream.clone()).await.unwrap();
+        let mut ids: Vec<String> = found.into_iter().map(|view| view.session.id).collect();
+        ids.sort();
+        assert_eq!(ids, expected, "{upstream:?}");
+    }
 }
 
 pub(crate) async fn sessions_are_listed_newest_first(store: Subject) {

@@ -48,7 +48,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("store.url", Begins(&["postgres:", "postgresql:"])),
     ("providers.*.preset", Not(&["generic", "keycloak"])),
     ("providers.*.token_endpoint_auth_method", Is(CERTIFICATE_METHODS)),
-    ("providers.*.introspect", On),
     ("clients.*.security_profile", Is(&["fapi2"])),
     (
         "clients.*.grant_types.*",
@@ -59,8 +58,6 @@ const NOT_BUILT: &[(&str, When)] = &[
         ]),
     ),
     ("clients.*.token_endpoint_auth_method", Is(CERTIFICATE_METHODS)),
-    ("clients.*.frontchannel_logout_uri", Set),
-    ("clients.*.backchannel_logout_uri", Set),
     ("clients.*.tls_client_auth_subject_dn", Set),
     ("clients.*.tls_client_certificate_bound_access_tokens", On),
     ("users.*.certificates", Set),

@@ -25,6 +25,7 @@ pub(super) fn check(context: &mut Context<'_>) {
         redirects(context, &at, client, &grants);
         grants.check(context, &at, client);
         addresses(context, &at, client);
+        frontchannel_logout(context, &at, client);
         references(context, &at, client);
         claims(context, &at, client, &attributes);
         tokens(context, &at, client, &grants);
@@ -243,6 +244,18 @@ fn addresses(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     let name = client.client_name.as_deref().unwrap_or("-");
     if name.trim().is_empty() || name.chars().any(char::is_control) {
         context.must(&at.key("client_name"), "a name without control characters", quote(name));
+    }
+}
+
+/// OIDC Front-Channel Logout §2: scheme, host and port are those of a redirect URI.
+fn frontchannel_logout(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
+    let origin = |uri: &str| Some(url::Url::parse(uri).ok()?.origin()).filter(url::Origin::is_tuple);
+    let Some(uri) = &client.frontchannel_logout_uri else { return };
+    let Some(own) = urls::web_url(uri, Http::Loopback).ok().map(|url| url.origin()) else { return };
+    let shared = client.redirect_uris.iter().filter_map(|uri| origin(uri)).any(|known| known == own);
+    if !shared && !context.broken.within(&at.key("redirect_uris")) {
+        let expected = "a URL with the scheme, host and port of one of the client's `redirect_uris`";
+        context.must(&at.key("frontchannel_logout_uri"), expected, quote(uri));
     }
 }
 

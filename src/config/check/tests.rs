@@ -359,6 +359,11 @@ fn clients() {
         (format!("{secret}{uris}dpop_bound_access_tokens = true\ngrant_types = [\"authorization_code\", \"implicit\"]\nresponse_types = [\"code\", \"code token\"]"),
             &["4:28 error ~ must not go with response types that have \"token\"", "6:27 warning ~ RFC 9700"]),
         (format!("{uris}token_endpoint_auth_method = \"client_secret_jwt\"\nclient_secret_hashes = [\"sha256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU\"]"), &["3:30 error \"client_secret_jwt\" needs the secret itself"]),
+        (format!("{secret}redirect_uris = [\"https://b.example/cb\", \"http://localhost:3000/cb\"]\nbackchannel_logout_uri = \"https://10.1.2.3/out?x=1\"\nfrontchannel_logout_uri = \"http://localhost:3000/out\""), &[]),
+        (format!("{secret}{uris}backchannel_logout_uri = \"http://b.example/out\"\nfrontchannel_logout_uri = \"/out\""),
+            &["4:26 error `backchannel_logout_uri` must be an https URL", "5:27 error `frontchannel_logout_uri` must be an absolute URL"]),
+        (format!("{secret}{uris}backchannel_logout_uri = \"https://b.example/out#x\"\nfrontchannel_logout_uri = \"https://b.example:8443/out\""),
+            &["4:26 error `backchannel_logout_uri` must be a URL without a fragment", "5:27 error `frontchannel_logout_uri` must be a URL with the scheme, host and port of one of"]),
         (format!("{secret}{uris}logo_uri = \"http://b.example/logo\""), &["4:12 error `logo_uri` must be an https URL"]),
     ];
     assert_all(cases.iter().map(|(lines, expected)| added(&format!("[clients.b]\n{lines}"), expected)));

@@ -3,9 +3,11 @@
 use rusqlite::Connection;
 use serde_json::{Map, Value};
 
-use super::super::model::{StoredTrace, User};
+use super::super::model::{LinkKey, Session, StoredTrace, User};
 use super::super::seal::Sealer;
-use super::super::{AccountQuery, AccountView, AccountWrite, AppSession, Result, SignIn, SignInWritten};
+use super::super::{
+    AccountQuery, AccountView, AccountWrite, AppSession, Result, SessionView, SignIn, SignInWritten, UpstreamSessions,
+};
 use super::grants::CodeRow;
 use super::rows::{LinkRow, Reader, SessionRow, columns, many, one, run, seal_json};
 use super::sql;
@@ -95,9 +97,10 @@ impl SignInRows {
         for name in &self.system_roles {
             run(connection, sql::INSERT_SYSTEM_ROLE, [name])?;
         }
-        if let Some(old) = &self.replaces {
-            self.replace(connection, old, now)?;
-        }
+        let ended = match &self.replaces {
+            Some(old) => self.replace(connection, old, now)?,
+            None => Vec::new(),
+        };
         if !self.session.insert(connection)? {
             return Ok(Outcome::Undo(SignInWritten::Conflict));
         }
@@ -105,17 +108,18 @@ impl SignInRows {
             code.insert(connection)?;
         }
         self.trace.insert(connection)?;
-        Ok(Outcome::Keep(SignInWritten::Done))
+        Ok(Outcome::Keep(if ended.is_empty() { SignInWritten::Done } else { SignInWritten::Replaced(ended) }))
     }
 
-    fn replace(&self, connection: &Connection, old: &str, now: i64) -> Result<()> {
+    /// Ends the session of before; the apps that had a part in it and not in the new one.
+    fn replace(&self, connection: &Connection, old: &str, now: i64) -> Result<Vec<AppSession>> {
         let user = user_of_session(connection, old)?;
         if user.as_deref() == Some(self.session.user_id()) {
             run(connection, sql::MOVE_GRANTS, (user, old, self.session.id()))?;
             // Two tabs that sign in at the same time: the code of the first is not redeemed yet.
             run(connection, sql::MOVE_CODES, (old, self.session.id()))?;
         }
-        end_session(connection, old, now).map(drop)
+        end_session(connection, old, now)
     }
 }
 
@@ -152,6 +156,38 @@ pub(super) fn end_session(connection: &Connection, id: &str, now: i64) -> Result
     run(connection, sql::REVOKE_SESSION, (&user, id, now))?;
     run(connection, sql::DELETE_SESSION, [id])?;
     Ok(apps)
+}
+
+/// The sessions that a provider's sign-out ends.
+pub(super) fn sessions_of_upstream(reader: &Reader<'_>, upstream: &UpstreamSessions) -> Result<Vec<SessionView>> {
+    let UpstreamSessions { provider, issuer, subject, sid } = upstream;
+    let sessions = match (subject, sid) {
+        (Some(subject), _) => {
+            let key = LinkKey { provider: provider.clone(), issuer: issuer.clone(), subject: subject.clone() };
+            match reader.link(&key)? {
+                Some(link) => {
+                    let params = (&link.user_id, i64::MAX);
+                    many(reader.connection, sql::SESSIONS_OF_USER, params, |row| reader.session_from(row))?
+                }
+                None => Vec::new(),
+            }
+        }
+        (None, Some(sid)) => {
+            many(reader.connection, sql::SESSIONS_BY_UPSTREAM_SID, [sid], |row| reader.session_from(row))?
+        }
+        (None, None) => Vec::new(),
+    };
+    let ends = |session: &Session| {
+        session.link.provider == *provider
+            && session.link.issuer == *issuer
+            && subject.as_ref().is_none_or(|subject| session.link.subject == *subject)
+            && match (sid, &session.upstream_sid) {
+                (Some(sid), Some(known)) => sid == known,
+                _ => true,
+            }
+    };
+    let ended = sessions.into_iter().filter(ends);
+    ended.filter_map(|session| reader.session_view(session).transpose()).collect()
 }
 
 /// Takes a user's access away, or gives it back.

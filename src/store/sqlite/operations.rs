@@ -9,7 +9,7 @@ use super::super::model::{
 };
 use super::super::{
     AccountQuery, AccountView, AppSession, GrantView, Person, Redeemed, Result, Rotated, Rotation, SessionView, SignIn,
-    SignInWritten, Store,
+    SignInWritten, Store, UpstreamSessions,
 };
 use super::accounts::{self, SignInRows, TraceRow};
 use super::grants::{self, CodeRow, RotatedRow, RotationRows};
@@ -117,6 +117,10 @@ impl Store for SqliteStore {
             sessions.into_iter().filter_map(|session| reader.session_view(session).transpose()).collect()
         })
         .await
+    }
+
+    async fn sessions_of_upstream(&self, upstream: UpstreamSessions) -> Result<Vec<SessionView>> {
+        self.read(move |reader| accounts::sessions_of_upstream(reader, &upstream)).await
     }
 
     async fn touch_session(&self, id: &str, now: i64) -> Result<()> {

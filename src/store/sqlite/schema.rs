@@ -2,7 +2,7 @@
 //! released is never edited; a change is another one at the end.
 
 /// All migrations, in order.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, UPSTREAM_SIDS];
 
 /// `application_id` of the database file, "Csgn": tells our files from other SQLite databases.
 pub(super) const APPLICATION_ID: i32 = 0x4373_676e;
@@ -148,4 +148,9 @@ CREATE TABLE used_once (
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX used_once_expires ON used_once (expires_at);
+";
+
+// A provider's sign-out may name its session only (OIDC Back-Channel Logout §2.4). Providers without such ids cost nothing.
+const UPSTREAM_SIDS: &str = "
+CREATE INDEX sessions_upstream_sid ON sessions (data ->> '$.upstream_sid') WHERE data ->> '$.upstream_sid' IS NOT NULL;
 ";

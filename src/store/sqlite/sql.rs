@@ -52,6 +52,8 @@ statements! {
     SESSIONS = "SELECT id, data, upstream_id_token, last_active FROM sessions ORDER BY rowid DESC LIMIT ?1";
     SESSIONS_OF_USER = "SELECT id, data, upstream_id_token, last_active FROM sessions WHERE user_id = ?1
         ORDER BY rowid DESC LIMIT ?2";
+    SESSIONS_BY_UPSTREAM_SID = "SELECT id, data, upstream_id_token, last_active FROM sessions
+        WHERE data ->> '$.upstream_sid' = ?1 AND data ->> '$.upstream_sid' IS NOT NULL";
     SESSION_USER = "SELECT user_id FROM sessions WHERE id = ?1";
     SESSION_LIVE = "SELECT 1 FROM sessions WHERE id = ?1 AND expires_at > ?2 AND last_active + max_inactive > ?2";
     INSERT_SESSION = "INSERT INTO sessions
@@ -62,7 +64,7 @@ statements! {
     DELETE_SESSION = "DELETE FROM sessions WHERE id = ?1";
     DELETE_SESSIONS_OF_USER = "DELETE FROM sessions WHERE user_id = ?1";
     APPS_OF_SESSION = "SELECT DISTINCT client, coalesce(sid, sso_session) FROM grants
-        WHERE user_id = ?1 AND sso_session = ?2 AND revoked_at IS NULL";
+        WHERE user_id = ?1 AND sso_session = ?2";
     REVOKE_SESSION = "UPDATE grants SET revoked_at = ?3
         WHERE user_id = ?1 AND sso_session = ?2 AND session_id IS NOT NULL AND revoked_at IS NULL";
     MOVE_GRANTS = "UPDATE grants SET sso_session = ?3, session_id = iif(session_id IS NULL, NULL, ?3)

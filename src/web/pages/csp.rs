@@ -1,5 +1,7 @@
 //! The Content-Security-Policy that every page is sent with (D19, D20): no inline script or style, nothing from elsewhere but
-//! pictures, no framing, forms only to where they must go.
+//! pictures (and, at sign-out, apps in frames), no framing of ours, forms only to where they must go.
+
+use std::collections::BTreeSet;
 
 use url::{Host, Url};
 
@@ -22,6 +24,17 @@ pub fn content_security_policy<'a>(form_action: impl IntoIterator<Item = &'a Url
         }
     }
     policy
+}
+
+/// What is appended to the policy of a page that loads these addresses in frames: `frame-src` with their origins and nothing
+/// else; empty without any.
+#[must_use]
+pub fn frame_sources<'a>(frames: impl IntoIterator<Item = &'a Url>) -> String {
+    let sources: BTreeSet<String> = frames.into_iter().filter_map(source).collect();
+    if sources.is_empty() {
+        return String::new();
+    }
+    format!("; frame-src {}", Vec::from_iter(sources).join(" "))
 }
 
 /// The CSP source expression (CSP3 §2.3.1) for an address: its origin; its scheme where the grammar can't write the host (IPv6,
@@ -75,6 +88,14 @@ mod tests {
         assert_eq!(form_action(&["http://[::1]:3000/cb"]), "'self' http:");
         assert_eq!(form_action(&["com.example.app:/cb"]), "'self' com.example.app:");
         assert_eq!(form_action(&["https://bücher.example/"]), "'self' https://xn--bcher-kva.example");
+    }
+
+    #[test]
+    fn frames_come_from_the_origins_named_and_nowhere_else() {
+        let urls = ["https://b.example/out?iss=x", "https://a.example:8443/", "https://b.example/other"];
+        let urls: Vec<Url> = urls.iter().map(|uri| Url::parse(uri).unwrap()).collect();
+        assert_eq!(frame_sources(&urls), "; frame-src https://a.example:8443 https://b.example");
+        assert_eq!(frame_sources([]), "");
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //!
 //! let pages = Pages::new("/sso")?;
 //! let lang = Lang::negotiate(None, Some("de-AT, en;q=0.8"));
-//! let view = SignedOut { client_name: Some("Grafana".to_owned()), back_uri: WebUri::parse("https://grafana.example") };
+//! let back_uri = WebUri::parse("https://grafana.example");
+//! let view = SignedOut { client_name: Some("Grafana".to_owned()), back_uri, frames: Vec::new() };
 //! assert!(pages.render(lang, &view)?.contains("Sie sind abgemeldet"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -33,10 +34,10 @@ use minijinja::{Environment, UndefinedBehavior, Value};
 
 pub use lang::Lang;
 pub use messages::CatalogueError;
-pub use uri::WebUri;
+pub use uri::{Destination, WebUri};
 pub use views::{
     ConfirmSignOut, Consent, DemoHome, DemoTokens, ErrorPage, Field, FormPost, Home, Onward, Persona, PersonaPicker,
-    PostForm, Provider, RepostHop, Scope, SignIn, SignedOut, TraceLine, View,
+    PostForm, Provider, RepostHop, Scope, SignIn, SignedOut, SigningOut, TraceLine, View,
 };
 
 use messages::Catalogue;
@@ -60,6 +61,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("repost.html", include_str!("../../../templates/repost.html")),
     ("sign_in.html", include_str!("../../../templates/sign_in.html")),
     ("signed_out.html", include_str!("../../../templates/signed_out.html")),
+    ("signing_out.html", include_str!("../../../templates/signing_out.html")),
 ];
 
 /// Why the pages can't be built: a template or a catalogue is broken. A fault of the build, found at start.

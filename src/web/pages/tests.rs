@@ -25,6 +25,12 @@ fn web(uri: &str) -> Option<WebUri> {
     Some(WebUri::parse(uri).unwrap())
 }
 
+fn frames() -> Vec<WebUri> {
+    let uris =
+        ["https://wiki.example.com/out?iss=https%3A%2F%2Fsso.example.com&sid=1", "https://shop.example.com/out?sid=1"];
+    uris.map(|uri| WebUri::parse(uri).unwrap()).to_vec()
+}
+
 fn form(fill: Fill) -> PostForm {
     PostForm {
         action: "/sso/interaction".to_owned(),
@@ -180,9 +186,9 @@ fn decision_samples(all: &mut Vec<Sample>, fill: Fill) {
     add(all, "confirm-sign-out", &confirm);
     add(all, "confirm-sign-out-plain", &ConfirmSignOut { client_name: None, ..confirm });
     let back = web("https://grafana.example.com/");
-    add(all, "signed-out", &SignedOut { client_name: Some(fill("Grafana")), back_uri: back.clone() });
-    add(all, "signed-out-plain", &SignedOut { client_name: None, back_uri: None });
-    add(all, "signed-out-back", &SignedOut { client_name: None, back_uri: back });
+    add(all, "signed-out", &SignedOut { client_name: Some(fill("Grafana")), back_uri: back.clone(), frames: vec![] });
+    add(all, "signed-out-plain", &SignedOut { client_name: None, back_uri: None, frames: frames() });
+    add(all, "signed-out-back", &SignedOut { client_name: None, back_uri: back, frames: vec![] });
     let detail =
         Some(fill("redirect_uri \"https://grafana.example.com/callback\" is not among the client's redirect_uris"));
     add(all, "error", &ErrorPage { detail, back_uri: None, ..error(fill, "invalid_redirect_uri") });
@@ -196,6 +202,8 @@ fn hop_samples(all: &mut Vec<Sample>, fill: Fill) {
     let fields = vec![Field::new(fill("code"), fill("c-123")), Field::new("state", fill("s-456"))];
     let action = WebUri::parse("https://grafana.example.com/login/generic_oauth").unwrap();
     add(all, "onward", &Onward { to: action.clone() });
+    let to = Destination::parse("https://grafana.example.com/bye?state=x").unwrap();
+    add(all, "signing-out", &SigningOut { frames: frames(), to });
     add(all, "form-post", &FormPost { action, fields: fields.clone() });
     add(all, "repost", &RepostHop { action: "/sso/callback/corp".to_owned(), fields });
 }
@@ -258,7 +266,8 @@ fn d19_markup_in_any_string_is_inert() {
     // The same letters around the markup keep tile tones and pictures out of the comparison: values are not compared.
     let attack = |text: &str| format!("{text}{MARKUP}");
     for (hostile, tame) in samples(&attack).iter().zip(samples(&plain)) {
-        let shows_none = ["signed-out-plain", "signed-out-back", "onward"].contains(&hostile.name.as_str());
+        let shows_none =
+            ["signed-out-plain", "signed-out-back", "onward", "signing-out"].contains(&hostile.name.as_str());
         assert_ne!(hostile.html.contains("&lt;script&gt;alert"), shows_none, "{}", hostile.name);
         assert!(!hostile.html.contains("49"), "{}: an expression in a value was run", hostile.name);
         // Scopes and reason codes that are not known any more show as themselves, in <code>.
@@ -375,8 +384,8 @@ fn consent_says_what_for_in_plain_words() {
 #[test]
 fn static_files_stand_below_the_issuer_path() {
     for (path, start) in [("", "/static/"), ("/", "/static/"), ("/api/sso/", "/api/sso/static/")] {
-        let html =
-            Pages::new(path).unwrap().render(Lang::En, &SignedOut { client_name: None, back_uri: None }).unwrap();
+        let view = SignedOut { client_name: None, back_uri: None, frames: vec![] };
+        let html = Pages::new(path).unwrap().render(Lang::En, &view).unwrap();
         let link = format!("href=\"{start}style.css?v={}\"", assets::version("style.css").unwrap());
         assert!(html.replace("&#x2f;", "/").contains(&link), "{html}");
     }

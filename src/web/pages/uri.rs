@@ -34,12 +34,40 @@ impl WebUri {
     }
 }
 
+/// Where a page leads on to by itself: the web, or a native app by its reverse-domain scheme (RFC 8252 §7.1), which no
+/// scheme that runs as script can be. In templates it has the fields of a [`WebUri`]; `host` is a native app's scheme.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination(Url);
+
+impl Destination {
+    /// `None` for anything but a web address or one with a reverse-domain scheme.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(WebUri { url }) = WebUri::parse(text) {
+            return Some(Self(url));
+        }
+        let url = Url::parse(text).ok()?;
+        url.scheme().contains('.').then_some(Self(url))
+    }
+}
+
+impl Serialize for Destination {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        address(&self.0, self.0.host_str().unwrap_or(self.0.scheme()), serializer)
+    }
+}
+
+/// The fields that templates see.
+fn address<S: Serializer>(url: &Url, host: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut fields = serializer.serialize_struct("WebUri", 2)?;
+    fields.serialize_field("href", url.as_str())?;
+    fields.serialize_field("host", host)?;
+    fields.end()
+}
+
 impl Serialize for WebUri {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("WebUri", 2)?;
-        fields.serialize_field("href", self.url.as_str())?;
-        fields.serialize_field("host", self.url.host_str().unwrap_or_default())?;
-        fields.end()
+        address(&self.url, self.url.host_str().unwrap_or_default(), serializer)
     }
 }
 
@@ -70,6 +98,18 @@ mod tests {
             "",
         ] {
             assert!(WebUri::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_destination_is_the_web_or_a_native_app() {
+        for (uri, host) in [("https://app.example/bye?x=1", "app.example"), ("com.example.app:/bye", "com.example.app")]
+        {
+            let seen = serde_json::to_value(Destination::parse(uri).unwrap()).unwrap();
+            assert_eq!(seen, serde_json::json!({ "href": uri, "host": host }));
+        }
+        for bad in ["javascript:alert(1)", "data:text/html,x", "myapp:/bye", "https://user@app.example/", "/path", ""] {
+            assert_eq!(Destination::parse(bad), None, "{bad}");
         }
     }
 

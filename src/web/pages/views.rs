@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::json;
-use super::uri::WebUri;
+use super::uri::{Destination, WebUri};
 use crate::core::trace::Trace;
 
 /// A page's data; names its template.
@@ -132,6 +132,17 @@ pub struct SignedOut {
     pub client_name: Option<String>,
     /// A proven address of the app to go back to.
     pub back_uri: Option<WebUri>,
+    /// Pages of apps, loaded in frames that nobody sees, which sign out there (OIDC Front-Channel Logout §2).
+    pub frames: Vec<WebUri>,
+}
+
+/// Signed out here: apps sign out in frames that nobody sees, then the page goes on by itself, without those that hang.
+#[derive(Clone, Debug, Serialize)]
+pub struct SigningOut {
+    /// Pages of apps, as in [`SignedOut`].
+    pub frames: Vec<WebUri>,
+    /// Where to go on.
+    pub to: Destination,
 }
 
 /// Confirm the sign-out (RP-Initiated Logout §2). The form sends `decision`: `sign_out` or `stay`.
@@ -282,4 +293,5 @@ templates! {
     RepostHop => "repost.html",
     SignIn => "sign_in.html",
     SignedOut => "signed_out.html",
+    SigningOut => "signing_out.html",
 }

@@ -70,6 +70,13 @@ client_secret = { file = "web-secret" }
 redirect_uris = ["${app}/callback"]
 post_logout_redirect_uris = ["${app}/bye"]
 
+[clients.team]
+client_name = "Team calendar"
+client_secret = { file = "web-secret" }
+redirect_uris = ["${app}/callback"]
+post_logout_redirect_uris = ["${app}/bye"]
+frontchannel_logout_uri = "${app}/out?from=broker"
+
 [clients.asks]
 client_name = "Holiday planner"
 client_secret = { file = "web-secret" }
@@ -94,6 +101,8 @@ ${more({ sso, app, corpUrl, partnerUrl })}`
 
   // A server-side web app on openid-client. Its own requests take the short way to the broker, as inside a cluster.
   const begun = new Map()
+  /** What came to the app's front-channel logout page; `answer` decides when it is answered. */
+  const out = { seen: [], answer: async () => {} }
   const via = (address, options) => fetch(String(address).replace(sso, back), options)
   const web = (id) => App.at(sso, { id, secret: 'web-secret', redirectUri: `${app}/callback`, fetch: via })
   const server = https.createServer({ key: tls.key, cert: tls.cert }, (request, response) => {
@@ -112,22 +121,27 @@ ${more({ sso, app, corpUrl, partnerUrl })}`
       const { id = 'web', ...extra } = Object.fromEntries(address.searchParams)
       const there = await web(id)
       const { url: onward, checks } = await there.begin(extra)
-      begun.set(checks.expectedState, { there, checks })
+      begun.set(checks.expectedState, { id, there, checks })
       return response.writeHead(303, { location: onward.href }).end()
     }
+    if (address.pathname === '/out') {
+      out.seen.push(Object.fromEntries(address.searchParams))
+      await out.answer()
+      return show('Signed out of the app', '')
+    }
     if (address.pathname === '/logout') {
-      const there = await web('web')
+      const there = await web(address.searchParams.get('id'))
       return response.writeHead(303, { location: there.endSession({ id_token_hint: address.searchParams.get('hint'), post_logout_redirect_uri: `${app}/bye`, state: 'x' }).href }).end()
     }
     if (address.pathname === '/callback') {
       const posted = request.method === 'POST' ? new URLSearchParams(await text(request)) : undefined
       const fields = posted ?? address.searchParams
-      const { there, checks } = begun.get(fields.get('state'))
+      const { id, there, checks } = begun.get(fields.get('state'))
       begun.delete(fields.get('state'))
       if (fields.has('error')) return show('Not signed in', `<pre id="error">${fields.get('error')}</pre>`)
       const returned = posted ? new Request(address, { method: 'POST', body: posted }) : address
       const tokens = await client.authorizationCodeGrant(there.config, returned, checks)
-      return show('Signed in', `<pre id="claims">${JSON.stringify(tokens.claims())}</pre><a href="/logout?hint=${tokens.id_token}">Sign out</a>`)
+      return show('Signed in', `<pre id="claims">${JSON.stringify(tokens.claims())}</pre><a href="/logout?id=${id}&hint=${tokens.id_token}">Sign out</a>`)
     }
     return response.writeHead(404).end()
   }
@@ -143,5 +157,5 @@ ${more({ sso, app, corpUrl, partnerUrl })}`
     await stop()
     throw error
   }
-  return { sso, app, corp, partner, broker, tls, close: stop }
+  return { sso, app, corp, partner, broker, tls, out, close: stop }
 }

@@ -78,6 +78,11 @@ impl Broker {
         self.app.housekeeping().await;
     }
 
+    /// Waits until every app was told what it is to be told, or was given up.
+    pub(crate) async fn apps_are_told(&self) {
+        self.app.services().notifier.idle().await;
+    }
+
     /// The issuer's origin.
     pub(crate) fn origin(&self) -> String {
         self.app.snapshot().load().issuer.origin.clone()

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use base64::Engine as _;
 use countersign::env::{Clock as _, ManualClock};
-use countersign::outbound::{HttpClient, OutboundError, OutboundPolicy};
+use countersign::outbound::{GuardedClient, HttpClient, OutboundError, OutboundPolicy};
 use serde_json::{Map, Value, json};
 
 use super::keys::{self, Signing};
@@ -351,6 +351,8 @@ impl Idp {
 /// All fake providers, by origin: the whole internet as the broker sees it.
 pub(crate) struct Net {
     idps: Vec<Arc<Idp>>,
+    /// Reaches apps that listen on loopback, as the product does.
+    apps: GuardedClient,
     /// Every URL that was asked for, served or not.
     asked: Mutex<Vec<String>>,
 }
@@ -359,7 +361,7 @@ impl Net {
     /// Providers at these issuers.
     pub(crate) fn of(issuers: &[&str], clock: &Arc<ManualClock>) -> Arc<Self> {
         let idps = issuers.iter().map(|issuer| Arc::new(Idp::new(issuer, Arc::clone(clock)))).collect();
-        Arc::new(Self { idps, asked: Mutex::default() })
+        Arc::new(Self { idps, apps: GuardedClient::default(), asked: Mutex::default() })
     }
 
     /// The provider that a URL belongs to.
@@ -392,6 +394,9 @@ impl HttpClient for Net {
         let url = request.uri().to_string();
         self.asked.lock().unwrap().push(url.clone());
         policy.check(&url::Url::parse(&url).unwrap())?;
+        if url.starts_with("http://127.0.0.1:") {
+            return self.apps.send(request, policy).await;
+        }
         let Some(idp) = self.find(&url) else { return Err(OutboundError::Connect(url)) };
         let authorization = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
         let form = url::form_urlencoded::parse(request.body()).into_owned().collect();

@@ -1,4 +1,4 @@
-//! What the tests stand on: an app made by the product's own composition, fake providers, a browser.
+//! What the tests stand on: an app made by the product's own composition, fake providers, a browser, apps that listen.
 
 pub(crate) mod app;
 pub(crate) mod browser;
@@ -6,12 +6,14 @@ pub(crate) mod compose;
 pub(crate) mod idp;
 pub(crate) mod jwt;
 pub(crate) mod keys;
+pub(crate) mod receiver;
 
 pub(crate) use app::{Auth, Authorize, TestApp, Tokens};
 pub(crate) use browser::{Browser, Form, Reply};
 pub(crate) use idp::Answer;
 pub(crate) use jwt::claims_of;
 pub(crate) use keys::Signing;
+pub(crate) use receiver::Receiver;
 
 use serde_json::{Value, json};
 

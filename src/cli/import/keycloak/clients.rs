@@ -247,8 +247,6 @@ fn grants(client: &Value, code: bool, public: bool, table: &mut Table) {
     for (key, what) in [
         ("oauth2.device.authorization.grant.enabled", "the device flow"),
         ("standard.token.exchange.enabled", "token exchange"),
-        ("backchannel.logout.url", "back-channel logout"),
-        ("frontchannel.logout.url", "front-channel logout"),
         ("tls.client.certificate.bound.access.tokens", "access tokens bound to a certificate"),
         ("require.pushed.authorization.requests", "required pushed authorization requests"),
         ("request.object.signature.alg", "signed request objects"),
@@ -288,6 +286,18 @@ fn redirects(client: &Value, public: bool, table: &mut Table) {
         .unwrap_or_default();
     let after = after.into_iter().flat_map(|uri| if uri == "+" { kept.clone() } else { vec![absolute(uri)] });
     Uris::sort(after, public).write(table, "post_logout_redirect_uris");
+    let channel = |key: &str| attribute(client, key).filter(|url| !url.is_empty()).map(absolute);
+    words::set_web_url(table, "backchannel_logout_uri", channel("backchannel.logout.url"));
+    let origin = |uri: &str| url::Url::parse(uri).ok().map(|url| url.origin());
+    match channel("frontchannel.logout.url") {
+        Some(front) if !kept.iter().any(|uri| origin(uri) == origin(&front)) => table.note(
+            Mark::NoEqual,
+            format!(
+                "`frontchannel.logout.url` {front}: it needs the origin of a redirect URI (Front-Channel Logout §2)."
+            ),
+        ),
+        front => words::set_web_url(table, "frontchannel_logout_uri", front),
+    }
     // `+` stands for the origins of the redirect URIs, which are allowed here anyway.
     let listed: Vec<String> =
         texts(client, "webOrigins").into_iter().filter(|origin| origin != "+").map(absolute).collect();
