@@ -149,6 +149,8 @@ pub enum Document {
     LogoutToken,
     /// A request object of an app (RFC 9101).
     RequestObject,
+    /// What a provider says of a token (RFC 7662 §2.2).
+    Introspection,
 }
 
 impl fmt::Display for Document {
@@ -162,6 +164,7 @@ impl fmt::Display for Document {
             Self::AccessToken => "access token",
             Self::LogoutToken => "logout token",
             Self::RequestObject => "request object",
+            Self::Introspection => "introspection response",
         })
     }
 }

@@ -12,12 +12,13 @@
 //! | `cache`, `upstream` | when documents are fetched, and the provider's health |
 //! | [`app_keys`] | the key sets and request objects of apps, by their URLs |
 //! | `token`, `gather` | the token endpoint; ID token, userinfo, access token → claims |
-//! | [`signin`], [`refresh`], [`logout`] | the ways through |
+//! | [`signin`], [`refresh`], [`introspect`], [`logout`] | the ways through |
 
 pub mod app_keys;
 mod cache;
 pub mod error;
 mod gather;
+pub mod introspect;
 pub mod logout;
 pub mod metadata;
 pub mod preset;

@@ -41,9 +41,7 @@ pub(super) async fn redeem(
     grant: &[(&str, &str)],
     now: i64,
 ) -> Result<Tokens, RpError> {
-    let assertion = assertion(upstream, settings, metadata, now)?;
-    let call = call(settings, metadata, grant, assertion).map_err(|_| unusable(Document::TokenResponse))?;
-    let response = upstream.send(Document::TokenResponse, call, now).await?;
+    let response = post(upstream, settings, metadata, &metadata.token_endpoint, grant, now).await?;
     let status = response.status();
     let answer: Option<Map<String, Value>> = serde_json::from_slice(response.body()).ok();
     let away = RpError::Unavailable(Unavailable {
@@ -65,16 +63,31 @@ pub(super) async fn redeem(
     }
 }
 
-/// The grant as a request, with the broker's authentication as a client.
+/// Posts a form to the token endpoint, or to another that wants the same authentication.
+pub(super) async fn post(
+    upstream: &Arc<Upstream>,
+    settings: &ProviderSettings,
+    metadata: &Metadata,
+    endpoint: &url::Url,
+    form: &[(&str, &str)],
+    now: i64,
+) -> Result<http::Response<Vec<u8>>, RpError> {
+    let assertion = assertion(upstream, settings, metadata, now)?;
+    let call = call(settings, metadata, endpoint, form, assertion).map_err(|_| unusable(Document::TokenResponse))?;
+    Ok(upstream.send(Document::TokenResponse, call, now).await?)
+}
+
+/// The form as a request, with the broker's authentication as a client.
 fn call(
     settings: &ProviderSettings,
     metadata: &Metadata,
-    grant: &[(&str, &str)],
+    endpoint: &url::Url,
+    form: &[(&str, &str)],
     assertion: Option<String>,
 ) -> Result<http::Request<Vec<u8>>, http::Error> {
     let mut body = form_urlencoded::Serializer::new(String::new());
-    body.extend_pairs(grant);
-    let mut call = request(http::Method::POST, &metadata.token_endpoint)
+    body.extend_pairs(form);
+    let mut call = request(http::Method::POST, endpoint)
         .header(ACCEPT, "application/json")
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
     let secret = settings.client_secret.first();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Auth, Authorize, BASE, Browser, ISSUER, START, TestApp, alice};
+use crate::harness::{Answer, Auth, Authorize, BASE, Browser, ISSUER, START, Signing, TestApp, alice, keys};
 
 const API: &str = r#"
 [clients.api]
@@ -157,4 +157,91 @@ async fn revoking_one_apps_grant_leaves_the_others() {
     assert_eq!(app.userinfo(second.access()).await.status, 200);
     let again = Browser::clone(&browser).open(&app, &Authorize::of("app").url(&app)).await;
     assert!(again.location().contains("code="), "the session stands");
+}
+
+/// The provider's tokens may be introspected here, by an API that gets roles of its own making.
+const OPEN: &str = r#"
+[providers.staff]
+introspect = true
+[clients.api]
+client_secret = "secret-of-api-0123456789abcdef"
+grant_types = []
+scopes = ["openid", "profile"]
+require = "'staff' in groups"
+[clients.api.claims]
+level = "'oncall' in groups ? 'high' : 'low'"
+"#;
+
+async fn with_provider_tokens(app: &TestApp, answer: serde_json::Value) {
+    app.idp().edit_discovery(|document| {
+        document.insert("introspection_endpoint".to_owned(), json!("https://idp.example/introspect"));
+    });
+    app.idp().answer("/introspect", Answer::json(200, &answer));
+}
+
+#[tokio::test]
+async fn a_providers_token_says_who_that_is_in_normalised_claims() {
+    let app = TestApp::with(OPEN).await;
+    with_provider_tokens(
+        &app,
+        json!({ "active": true, "sub": "1", "exp": START + 60, "scope": "theirs", "groups": ["root"] }),
+    )
+    .await;
+    assert_eq!(app.introspect("api", "their-token").await.json(), inactive(), "nobody has signed in here as this yet");
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    let answer = app.introspect("api", "their-token").await.json();
+    for (name, value) in [
+        ("active", json!(true)),
+        ("iss", json!("https://idp.example")),
+        ("sub", json!(tokens.sub())),
+        ("username", json!("alice")),
+        ("name", json!("Alice Example")),
+        ("level", json!("high")),
+        ("exp", json!(START + 60)),
+    ] {
+        assert_eq!(answer[name], value, "{name}");
+    }
+    assert!(answer.get("scope").is_none() && answer.get("groups").is_none(), "{answer}");
+    let sent = app.idp().calls("/introspect").pop().unwrap();
+    assert_eq!(sent.form["token"], "their-token");
+}
+
+#[tokio::test]
+async fn a_providers_token_opens_nothing_that_the_file_does_not() {
+    let app = TestApp::with(OPEN).await;
+    let good = json!({ "active": true, "sub": "1" });
+    with_provider_tokens(&app, good.clone()).await;
+    app.sign_in("app", &alice()).await;
+    assert_eq!(app.introspect("api", "their-token").await.json()["active"], true);
+    for answer in [
+        json!({ "active": false, "sub": "1" }),
+        json!({ "active": "true", "sub": "1" }),
+        json!({ "active": true }),
+        json!({ "active": true, "sub": "2" }),
+        json!({ "active": true, "sub": "1", "exp": START - 61 }),
+    ] {
+        with_provider_tokens(&app, answer).await;
+        assert_eq!(app.introspect("api", "their-token").await.json(), inactive());
+    }
+    // Another issuer's answer, another status: nothing is said, and the API is to ask again.
+    with_provider_tokens(&app, json!({ "active": true, "sub": "1", "iss": "https://evil.example" })).await;
+    assert_eq!(app.introspect("api", "their-token").await.status, 503);
+    app.idp().answer("/introspect", Answer::json(500, &json!({})));
+    assert_eq!(app.introspect("api", "their-token").await.status, 503);
+    // A JWT of somebody else's is nobody's business here.
+    let asked = app.idp().count("/introspect");
+    let foreign = keys::sign(Signing::Rs256, &keys::header(Signing::Rs256), &json!({ "iss": "https://evil.example" }));
+    assert_eq!(app.introspect("api", &foreign).await.json(), inactive());
+    assert_eq!(app.idp().count("/introspect"), asked);
+    // The caller's own requirement holds, and a provider that is not declared for it is not asked.
+    with_provider_tokens(&app, good.clone()).await;
+    let outsider = crate::harness::with(alice(), json!({ "sub": "3", "preferred_username": "eve", "groups": [] }));
+    app.sign_in("app", &outsider).await;
+    with_provider_tokens(&app, json!({ "active": true, "sub": "3" })).await;
+    assert_eq!(app.introspect("api", "their-token").await.json(), inactive());
+    let closed = TestApp::with(&OPEN.replace("introspect = true", "introspect = false")).await;
+    with_provider_tokens(&closed, good).await;
+    closed.sign_in("app", &alice()).await;
+    assert_eq!(closed.introspect("api", "their-token").await.json(), inactive());
+    assert_eq!(closed.idp().count("/introspect"), 0);
 }

@@ -293,7 +293,6 @@ fn providers() {
         ),
         ("preset = \"entra\"\nallow = \"true\"", &["16:10 error ~ not built yet"]),
         ("preset = \"keycloack\"", &["16:10 error ~ [did you mean `keycloak`?]"]),
-        ("introspect = true", &["16:1 error `introspect` is not built yet"]),
         ("[providers.second.claims]\nsub = \"claims.oid\"", &["17:1 error `sub` can't be mapped"]),
     ];
     assert_all(cases.iter().map(|(lines, expected)| provider(&format!("{secret}{lines}"), expected)));
