@@ -15,7 +15,7 @@ pub(crate) use claims::{Claims, SKEW};
 pub use jwks::KeySet;
 pub(crate) use jwks::PublicKey;
 pub use jws::Algorithm;
-pub(crate) use jws::{Jws, unsigned};
+pub(crate) use jws::{Jws, unsigned, unverified_issuer};
 pub use signing::SigningKey;
 pub(crate) use signing::sign_symmetric;
 

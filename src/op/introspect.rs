@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Cx;
 use super::client_auth::{Unauthenticated, authenticate};
-use super::decide;
+use super::decide::{self, NoFacts, Upstream};
 use super::dpop;
 use super::error::{Code, OAuthError};
 use super::params::Params;
@@ -33,10 +33,11 @@ pub async fn introspect(cx: &Cx<'_>, authorization: Option<&str>, params: &Param
     let token = token.ok_or_else(|| plain(OAuthError::new(Code::InvalidRequest, "token is missing")))?;
     let mut found = access(cx, caller, token).await.map_err(plain)?;
     if found.is_none() {
-        found = refresh(cx, caller, token).await.map_err(plain)?;
-    }
-    if found.is_none() {
-        found = upstream(cx, caller, token).await.map_err(plain)?;
+        found = match refresh(cx, caller, token).await.map_err(plain)? {
+            Ours::Good(answer) => Some(answer),
+            Ours::Dead => None,
+            Ours::Unknown => upstream(cx, caller, token).await.map_err(plain)?,
+        };
     }
     Ok(found.unwrap_or_else(|| json!({ "active": false })))
 }
@@ -71,15 +72,23 @@ async fn access(cx: &Cx<'_>, caller: &Client, token: &str) -> Result<Option<Valu
     Ok(Some(Value::Object(answer)))
 }
 
-async fn refresh(cx: &Cx<'_>, caller: &Client, token: &str) -> Result<Option<Value>, OAuthError> {
-    let Some((row, view)) = cx.store().refresh_token(TokenHash::of(token)).await? else { return Ok(None) };
+/// What a refresh token is here.
+enum Ours {
+    Good(Value),
+    /// Ours, and nothing to the caller: it must not leave the house.
+    Dead,
+    Unknown,
+}
+
+async fn refresh(cx: &Cx<'_>, caller: &Client, token: &str) -> Result<Ours, OAuthError> {
+    let Some((row, view)) = cx.store().refresh_token(TokenHash::of(token)).await? else { return Ok(Ours::Unknown) };
     let dead = row.used_at.is_some()
         || cx.now >= row.expires_at
         || view.grant.revoked_at.is_some()
         || view.grant.client != caller.key
         || (view.grant.session_id.is_some() && !view.session.as_ref().is_some_and(|session| session.is_live(cx.now)));
     if dead {
-        return Ok(None);
+        return Ok(Ours::Dead);
     }
     let mut answer = json!({
         "active": true,
@@ -92,37 +101,33 @@ async fn refresh(cx: &Cx<'_>, caller: &Client, token: &str) -> Result<Option<Val
     if let (Some(object), Some(jkt)) = (answer.as_object_mut(), &view.grant.dpop_jkt) {
         object.insert("cnf".to_owned(), json!({ "jkt": jkt }));
     }
-    Ok(Some(answer))
+    Ok(Ours::Good(answer))
 }
 
 /// A provider's own token, where the file lets its tokens be introspected here: who that is, under the policy of the moment
 /// and in the claims that the caller gets of everybody. Only for people who have signed in here before: introspection makes
 /// no accounts.
 async fn upstream(cx: &Cx<'_>, caller: &Client, token: &str) -> Result<Option<Value>, OAuthError> {
-    // A JWT says whose it is; nobody else is asked. Nothing else is concluded from it.
-    let issuer = unverified_issuer(token);
     let open = cx.snapshot.config.providers.iter().filter(|(_, provider)| provider.introspect && provider.enabled);
-    let asked = open.filter(|(_, provider)| issuer.is_none() || issuer == provider.issuer);
-    let mut away = None;
-    for settings in asked.filter_map(|(id, _)| cx.snapshot.providers.get(id)) {
-        match cx.services.upstreams.introspect(settings, token, cx.now).await {
-            Ok(Some(answer)) => return person(cx, caller, settings, &answer).await,
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(event = "upstream_failure", reason = error.reason(), provider = %settings.id, trace_id = %cx.trace_id, %error, "a provider can't be asked about a token");
-                away = Some(OAuthError::new(
-                    Code::TemporarilyUnavailable,
-                    "the token's provider can't be asked; try again",
-                ));
-            }
+    let open: Vec<_> = open.collect();
+    // A JWT says whose it is. One that does not say is shown to nobody but the only provider that it can be of: whoever is
+    // shown a token can use it.
+    let issuer = crate::jose::unverified_issuer(token);
+    let asked = match (&issuer, open.as_slice()) {
+        (Some(_), open) => open.iter().find(|(_, provider)| provider.issuer == issuer),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    };
+    let Some(settings) = asked.and_then(|(id, _)| cx.snapshot.providers.get(*id)) else { return Ok(None) };
+    match cx.services.upstreams.introspect(settings, token, cx.now).await {
+        Ok(Some(answer)) => person(cx, caller, settings, &answer).await,
+        Ok(None) => Ok(None),
+        Err(error) => {
+            let (reason, provider) = (error.reason(), &settings.id);
+            tracing::warn!(event = "upstream_failure", reason, %provider, trace_id = %cx.trace_id, %error, "a provider can't be asked about a token");
+            Err(OAuthError::new(Code::TemporarilyUnavailable, "the token's provider can't be asked; try again"))
         }
     }
-    away.map_or(Ok(None), Err)
-}
-
-fn unverified_issuer(token: &str) -> Option<String> {
-    let claims = crate::jose::Jws::parse(token).ok()?.claims;
-    claims.get("iss").and_then(Value::as_str).map(str::to_owned)
 }
 
 async fn person(
@@ -135,6 +140,13 @@ async fn person(
     let key = LinkKey { provider: settings.id.clone(), issuer: settings.issuer().to_owned(), subject };
     let query = AccountQuery { key: Some(key), ..AccountQuery::default() };
     let Some((user, link)) = cx.store().accounts(query).await?.linked else { return Ok(None) };
+    // As old as the facts of a refresh may be, and no older.
+    let link = match decide::upstream_facts(cx, &link).await {
+        Ok(Upstream::Stored) => link,
+        Ok(Upstream::Fresh(link)) => *link,
+        Err(NoFacts::Refused(_)) => return Ok(None),
+        Err(NoFacts::Store(error)) => return Err(error.into()),
+    };
     let request = AppRequest { client: &caller.key, scopes: &caller.scopes, ..AppRequest::default() };
     let decision = match decide::again(cx, &user, &link, &request) {
         Ok(decision) => decision,
@@ -145,14 +157,15 @@ async fn person(
         }
     };
     let mut answer = decision.release.map(|release| release.userinfo).unwrap_or_default();
-    for name in ["exp", "iat", "nbf"] {
-        if let Some(time) = token.get(name) {
-            answer.insert(name.to_owned(), time.clone());
-        }
+    for name in ["exp", "iat", "nbf", "cnf", "scope", "client_id", "aud"] {
+        match token.get(name) {
+            Some(said) => answer.insert(name.to_owned(), said.clone()),
+            None => answer.shift_remove(name),
+        };
     }
     let protocol = json!({
         "active": true,
-        "token_type": "Bearer",
+        "token_type": dpop::token_type(token),
         "iss": settings.issuer(),
         "sub": decide::subject(caller, &user),
         "username": decision.account.username,

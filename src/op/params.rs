@@ -21,6 +21,11 @@ impl Params {
         Self(pairs)
     }
 
+    /// Leaves out parameters whose names are not wanted.
+    pub fn retain(&mut self, wanted: impl Fn(&str) -> bool) {
+        self.0.retain(|(name, _)| wanted(name));
+    }
+
     /// The only value of a parameter.
     ///
     /// # Errors

@@ -23,8 +23,34 @@ const PUSHED_LIFETIME: i64 = 60;
 const LONGEST: usize = 32 * 1024;
 /// Claims of a request object that are not parameters (RFC 9101 §4).
 const NOT_PARAMETERS: &[&str] = &["iss", "aud", "exp", "nbf", "iat", "jti", "sub"];
-/// Parameters that authenticate the client: not part of what it asks for.
-const CREDENTIALS: &[&str] = &["client_secret", "client_assertion", "client_assertion_type"];
+/// What is kept of a pushed request: the parameters that mean something here, beside `client_id`.
+const PARAMETERS: &[&str] = &[
+    "acr_values",
+    "claims",
+    "claims_locales",
+    "code_challenge",
+    "code_challenge_method",
+    "display",
+    "dpop_jkt",
+    "id_token_hint",
+    "kc_idp_hint",
+    "login_hint",
+    "max_age",
+    "nonce",
+    "prompt",
+    "provider",
+    "redirect_uri",
+    "registration",
+    "request",
+    "resource",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+    "ui_locales",
+];
+/// Most bytes of a pushed request.
+const LONGEST_PUSHED: usize = 16 * 1024;
 
 fn invalid_object(text: impl std::fmt::Display) -> OAuthError {
     OAuthError::new(Code::InvalidRequestObject, format!("request object: {text}"))
@@ -102,9 +128,12 @@ async fn merged(cx: &Cx<'_>, client: &Client, params: &Params, object: &str) -> 
             return Err(invalid_object(format!("it must not hold {name}")));
         }
     }
-    for name in ["client_id", "response_type"] {
-        let (inside, beside) = (claims.get(name).and_then(Value::as_str), params.one(name).ok().flatten());
-        if inside.is_some() && beside.is_some() && inside != beside {
+    // Whoever the object was verified for is whose request it is, whatever it says in whatever type.
+    let of_client = Some(client.client_id.as_str());
+    for (name, beside) in [("client_id", of_client), ("response_type", params.one("response_type").ok().flatten())] {
+        let Some(inside) = claims.get(name) else { continue };
+        let inside = inside.as_str().ok_or_else(|| invalid_object(format!("its {name} is not a string")))?;
+        if beside.is_some_and(|beside| beside != inside) {
             return Err(invalid_object(format!("its {name} differs from the one beside it")));
         }
     }
@@ -117,11 +146,12 @@ async fn merged(cx: &Cx<'_>, client: &Client, params: &Params, object: &str) -> 
         match value {
             Value::Null => {}
             Value::String(text) => pairs.push((name, text)),
-            // Parameters that may repeat are lists here (RFC 8707 §2.1); `claims` is an object, `max_age` a number.
-            Value::Array(items) if items.iter().all(Value::is_string) => {
+            // What may repeat is a list here (RFC 8707 §2.1); `claims` is an object, `max_age` a number.
+            Value::Array(items) if name == "resource" && items.iter().all(Value::is_string) => {
                 let texts = items.iter().filter_map(Value::as_str);
                 pairs.extend(texts.map(|text| (name.clone(), text.to_owned())));
             }
+            Value::Array(_) => return Err(invalid_object(format!("its {} is a list", request::printable(&name)))),
             other => pairs.push((name, other.to_string())),
         }
     }
@@ -212,11 +242,15 @@ pub async fn push(
     let endpoint = cx.snapshot.issuer.url_of(&cx.snapshot.config.endpoints.pushed_authorization_request);
     let call = dpop::Call { method: "POST", url: &endpoint, access_token: None };
     let proof = dpop::read(cx, proof, &call).map_err(plain)?;
-    let named = params.pairs().iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()) && name != "client_id");
+    let named = params.pairs().iter().filter(|(name, _)| PARAMETERS.contains(&name.as_str()));
     let pairs = named.cloned().chain([("client_id".to_owned(), client.client_id.clone())]).collect();
     let mut asked = Params::from_pairs(pairs);
     if let Some(object) = params.one("request")? {
         asked = merged(cx, client, &asked, object).await.map_err(plain)?;
+    }
+    asked.retain(|name| name == "client_id" || PARAMETERS.contains(&name));
+    if asked.encode().len() > LONGEST_PUSHED {
+        return Err(plain(OAuthError::new(Code::InvalidRequest, "the request is too long to be pushed")));
     }
     let asked = proven(asked, proof.as_ref()).map_err(plain)?;
     let (_, to) = request::client_and_redirect(cx.snapshot, &asked)

@@ -26,13 +26,12 @@ pub async fn upstream_logout(cx: &Cx<'_>, provider: &str, params: &Params) -> Re
         sid: token.sid,
     };
     let sessions = cx.store().sessions_of_upstream(ended).await?;
+    let ids = sessions.iter().map(|view| view.session.id.clone()).collect();
     let seen = format!("{} {}", settings.issuer(), token.jti);
-    if !cx.store().use_once("upstream_logout", &seen, token.expires_at, cx.now).await? {
-        return Err(invalid("the logout token was used before"));
-    }
-    for view in &sessions {
-        let apps = cx.store().end_session(&view.session.id, cx.now).await?;
-        notify::session_ended(cx, &view.user, &apps);
+    let apps = cx.store().end_sessions_once(ids, "upstream_logout", &seen, token.expires_at, cx.now).await?;
+    let apps = apps.ok_or_else(|| invalid("the logout token was used before"))?;
+    for (view, apps) in sessions.iter().zip(&apps) {
+        notify::session_ended(cx, &view.user, apps);
     }
     let sessions = sessions.len();
     tracing::info!(event = "upstream_logout", provider, sessions, trace_id = %cx.trace_id, "signed out at a provider");

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::ACCEPT;
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::cache::Cached;
@@ -28,11 +29,16 @@ pub enum Unverified {
 pub struct AppKeys {
     http: Arc<dyn HttpClient>,
     sets: Mutex<HashMap<Url, Arc<Cached<KeySet>>>>,
+    /// Fetches of request objects at the same time: anybody can ask for one.
+    fetching: Semaphore,
 }
+
+/// Most request objects that are fetched at the same time.
+const FETCHING: usize = 8;
 
 impl AppKeys {
     pub(super) fn new(http: Arc<dyn HttpClient>) -> Self {
-        Self { http, sets: Mutex::default() }
+        Self { http, sets: Mutex::default(), fetching: Semaphore::new(FETCHING) }
     }
 
     /// Forgets the key sets of URLs that no client names any more.
@@ -64,8 +70,13 @@ impl AppKeys {
     /// Fetches a request object (RFC 9101 §5.2.3).
     ///
     /// # Errors
-    /// When it can't be had, or is no text.
+    /// When it can't be had, or is no text, or too many are being fetched.
     pub async fn request_object(&self, url: &Url) -> Result<String, Unavailable> {
+        let busy = UnavailableProblem::Malformed("too many request objects are being fetched");
+        let _permit = self
+            .fetching
+            .try_acquire()
+            .map_err(|_| Unavailable { document: Document::RequestObject, problem: busy })?;
         let body = fetch(&*self.http, Document::RequestObject, url, "application/oauth-authz-req+jwt").await?;
         String::from_utf8(body).map_err(|_| unusable(Document::RequestObject))
     }

@@ -9,8 +9,9 @@ use super::token;
 use crate::jose::Claims;
 
 impl RelyingParty {
-    /// What the provider says of a token that is good: its members, `sub` among them. `None` when it is not good, is about
-    /// nobody, or the provider has no introspection endpoint.
+    /// What the provider says of a token that is good, and was issued to the broker or is for it (`aud` names its client id or
+    /// the provider's `resource`): its members, `sub` among them. `None` when it is not, is about nobody, or the provider has
+    /// no introspection endpoint.
     ///
     /// # Errors
     /// When the provider can't be asked, or does not let the broker ask.
@@ -41,6 +42,14 @@ impl RelyingParty {
             claims.issuer(settings.issuer()).map_err(invalid)?;
         }
         if answer.contains_key("exp") && claims.not_expired(now).is_err() {
+            return Ok(None);
+        }
+        // A token for another app of the provider is no business of ours: whoever runs that app could bring it here.
+        let text = |name: &str| answer.get(name).and_then(Value::as_str);
+        let issued_to_us = ["client_id", "azp"].iter().any(|name| text(name) == Some(settings.client_id.as_str()));
+        let meant_for = |audience: &str| claims.audience(audience).is_ok();
+        let meant_for_us = meant_for(&settings.client_id) || settings.resource.as_deref().is_some_and(meant_for);
+        if !issued_to_us && !meant_for_us {
             return Ok(None);
         }
         Ok(Some(answer))

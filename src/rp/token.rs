@@ -72,7 +72,10 @@ pub(super) async fn post(
     form: &[(&str, &str)],
     now: i64,
 ) -> Result<http::Response<Vec<u8>>, RpError> {
-    let assertion = assertion(upstream, settings, metadata, now)?;
+    // What is for one endpoint must not serve at another, which a provider could name as it likes.
+    let audience =
+        if *endpoint == metadata.token_endpoint { metadata.token_audience.as_str() } else { settings.issuer() };
+    let assertion = assertion(upstream, settings, metadata, audience, now)?;
     let call = call(settings, metadata, endpoint, form, assertion).map_err(|_| unusable(Document::TokenResponse))?;
     Ok(upstream.send(Document::TokenResponse, call, now).await?)
 }
@@ -111,18 +114,19 @@ fn call(
     call.body(body.finish().into_bytes())
 }
 
-/// The broker's own assertion, where it authenticates by one (RFC 7523 §2.2, OIDC Core §9): for this token endpoint, for a
+/// The broker's own assertion, where it authenticates by one (RFC 7523 §2.2, OIDC Core §9): for this audience, for a
 /// minute, once. With a key, the first of its algorithms that the provider lists.
 fn assertion(
     upstream: &Upstream,
     settings: &ProviderSettings,
     metadata: &Metadata,
+    audience: &str,
     now: i64,
 ) -> Result<Option<String>, RpError> {
     let claims = || {
         let jti = upstream.random.id().map_err(|_| unusable(Document::TokenResponse))?;
         let claims = json!({
-            "iss": settings.client_id, "sub": settings.client_id, "aud": metadata.token_audience.as_str(),
+            "iss": settings.client_id, "sub": settings.client_id, "aud": audience,
             "jti": jti, "iat": now, "exp": now + ASSERTION_LIFETIME,
         });
         Ok::<_, RpError>(claims.as_object().cloned().unwrap_or_default())

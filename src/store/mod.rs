@@ -248,6 +248,17 @@ pub trait Store: Send + Sync {
     /// own.
     async fn end_session(&self, id: &str, now: i64) -> Result<Vec<AppSession>>;
 
+    /// Ends these sessions as [`Self::end_session`] does, all or none, and remembers a one-time identifier as
+    /// [`Self::use_once`] does: `None`, and nothing has ended, when it was there already. Returns the apps of each.
+    async fn end_sessions_once(
+        &self,
+        ids: Vec<String>,
+        kind: &str,
+        id: &str,
+        expires_at: i64,
+        now: i64,
+    ) -> Result<Option<Vec<Vec<AppSession>>>>;
+
     /// Keeps a code, with the consent that it rests on, and marks its session as active.
     async fn save_code(&self, code: Code, consent: Option<Consent>, now: i64) -> Result<()>;
     /// Reads a code, used or not, with the session that it was issued in, while that is there.

@@ -184,7 +184,7 @@ async fn a_providers_token_says_who_that_is_in_normalised_claims() {
     let app = TestApp::with(OPEN).await;
     with_provider_tokens(
         &app,
-        json!({ "active": true, "sub": "1", "exp": START + 60, "scope": "theirs", "groups": ["root"] }),
+        json!({ "active": true, "sub": "1", "client_id": "countersign", "exp": START + 60, "scope": "theirs", "groups": ["root"] }),
     )
     .await;
     assert_eq!(app.introspect("api", "their-token").await.json(), inactive(), "nobody has signed in here as this yet");
@@ -198,10 +198,13 @@ async fn a_providers_token_says_who_that_is_in_normalised_claims() {
         ("name", json!("Alice Example")),
         ("level", json!("high")),
         ("exp", json!(START + 60)),
+        ("token_type", json!("Bearer")),
+        ("scope", json!("theirs")),
+        ("client_id", json!("countersign")),
     ] {
         assert_eq!(answer[name], value, "{name}");
     }
-    assert!(answer.get("scope").is_none() && answer.get("groups").is_none(), "{answer}");
+    assert!(answer.get("groups").is_none(), "{answer}");
     let sent = app.idp().calls("/introspect").pop().unwrap();
     assert_eq!(sent.form["token"], "their-token");
 }
@@ -209,22 +212,29 @@ async fn a_providers_token_says_who_that_is_in_normalised_claims() {
 #[tokio::test]
 async fn a_providers_token_opens_nothing_that_the_file_does_not() {
     let app = TestApp::with(OPEN).await;
-    let good = json!({ "active": true, "sub": "1" });
+    let good = json!({ "active": true, "sub": "1", "client_id": "countersign" });
     with_provider_tokens(&app, good.clone()).await;
     app.sign_in("app", &alice()).await;
     assert_eq!(app.introspect("api", "their-token").await.json()["active"], true);
     for answer in [
-        json!({ "active": false, "sub": "1" }),
-        json!({ "active": "true", "sub": "1" }),
-        json!({ "active": true }),
-        json!({ "active": true, "sub": "2" }),
-        json!({ "active": true, "sub": "1", "exp": START - 61 }),
+        json!({ "active": false, "sub": "1", "aud": "countersign" }),
+        json!({ "active": "true", "sub": "1", "aud": "countersign" }),
+        json!({ "active": true, "aud": "countersign" }),
+        json!({ "active": true, "sub": "2", "aud": "countersign" }),
+        json!({ "active": true, "sub": "1", "aud": "countersign", "exp": START - 61 }),
+        // Issued to another app of the provider, for something else: whoever runs that app brought it here.
+        json!({ "active": true, "sub": "1" }),
+        json!({ "active": true, "sub": "1", "client_id": "mallory", "aud": ["mallory", "account"] }),
     ] {
         with_provider_tokens(&app, answer).await;
         assert_eq!(app.introspect("api", "their-token").await.json(), inactive());
     }
     // Another issuer's answer, another status: nothing is said, and the API is to ask again.
-    with_provider_tokens(&app, json!({ "active": true, "sub": "1", "iss": "https://evil.example" })).await;
+    with_provider_tokens(
+        &app,
+        json!({ "active": true, "sub": "1", "aud": "countersign", "iss": "https://evil.example" }),
+    )
+    .await;
     assert_eq!(app.introspect("api", "their-token").await.status, 503);
     app.idp().answer("/introspect", Answer::json(500, &json!({})));
     assert_eq!(app.introspect("api", "their-token").await.status, 503);
@@ -237,11 +247,51 @@ async fn a_providers_token_opens_nothing_that_the_file_does_not() {
     with_provider_tokens(&app, good.clone()).await;
     let outsider = crate::harness::with(alice(), json!({ "sub": "3", "preferred_username": "eve", "groups": [] }));
     app.sign_in("app", &outsider).await;
-    with_provider_tokens(&app, json!({ "active": true, "sub": "3" })).await;
+    with_provider_tokens(&app, json!({ "active": true, "sub": "3", "aud": "countersign" })).await;
     assert_eq!(app.introspect("api", "their-token").await.json(), inactive());
     let closed = TestApp::with(&OPEN.replace("introspect = true", "introspect = false")).await;
     with_provider_tokens(&closed, good).await;
     closed.sign_in("app", &alice()).await;
     assert_eq!(closed.introspect("api", "their-token").await.json(), inactive());
     assert_eq!(closed.idp().count("/introspect"), 0);
+}
+
+#[tokio::test]
+async fn a_bound_token_of_a_providers_stays_bound_and_old_facts_count_as_little_as_at_a_refresh() {
+    let deny = "[providers.staff]\non_refresh = { claims = \"deny\" }\n";
+    for (overlay, active) in [("", true), (deny, false)] {
+        let app = TestApp::of(BASE, &[OPEN, overlay]).await;
+        let bound = json!({ "active": true, "sub": "1", "azp": "countersign", "cnf": { "jkt": "a-thumbprint" } });
+        with_provider_tokens(&app, bound).await;
+        app.sign_in("app", &alice()).await;
+        let answer = app.introspect("api", "their-token").await.json();
+        assert_eq!(answer["active"], active, "{answer}");
+        if active {
+            assert_eq!((&answer["token_type"], &answer["cnf"]["jkt"]), (&json!("DPoP"), &json!("a-thumbprint")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn d40_a_token_is_shown_to_nobody_but_whose_it_is() {
+    let app = TestApp::with(OPEN).await;
+    with_provider_tokens(&app, json!({ "active": true, "sub": "1", "aud": "countersign" })).await;
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    // Ours: another client's, a dead one, and a dead access token.
+    assert_eq!(app.introspect("api", tokens.refresh()).await.json(), inactive());
+    app.revoke("app", tokens.refresh()).await;
+    assert_eq!(app.introspect("app", tokens.refresh()).await.json(), inactive());
+    assert_eq!(app.introspect("app", tokens.access()).await.json(), inactive());
+    assert_eq!(app.idp().count("/introspect"), 0);
+    // Of two providers, an opaque token could be either's.
+    let partner = format!("{}\nintrospect = true\n", crate::harness::WITH_PARTNER);
+    let two = TestApp::of(BASE, &[OPEN, &partner]).await;
+    with_provider_tokens(&two, json!({ "active": true, "sub": "1", "aud": "countersign" })).await;
+    let request = Authorize::of("app").set("provider", "staff");
+    two.sign_in_with(&mut Browser::new(), &request, &alice()).await;
+    assert_eq!(two.introspect("api", "opaque").await.json(), inactive());
+    assert_eq!((two.idp().count("/introspect"), two.partner().count("/introspect")), (0, 0));
+    let jwt = keys::sign(Signing::Rs256, &keys::header(Signing::Rs256), &json!({ "iss": "https://idp.example" }));
+    assert_eq!(two.introspect("api", &jwt).await.json()["active"], true);
+    assert_eq!((two.idp().count("/introspect"), two.partner().count("/introspect")), (1, 0));
 }

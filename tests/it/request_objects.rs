@@ -118,6 +118,10 @@ async fn a_bad_object_goes_back_to_the_app_and_calls_no_provider() {
         signed(&with(good.clone(), "exp", json!(now - 61))),
         signed(&with(good.clone(), "nbf", json!(now + 120))),
         signed(&with(good.clone(), "client_id", json!("app"))),
+        signed(&with(good.clone(), "client_id", json!(["app"]))),
+        signed(&with(good.clone(), "client_id", json!(1))),
+        signed(&with(good.clone(), "response_type", json!(["code"]))),
+        signed(&with(good.clone(), "scope", json!(["openid"]))),
         signed(&with(good.clone(), "response_type", json!("code token"))),
         signed(&with(good.clone(), "request", json!("x"))),
         signed(&with(good.clone(), "request_uri", json!("https://signer.example/r"))),
@@ -208,6 +212,27 @@ async fn a_pushed_request_is_its_clients_and_lives_a_minute() {
     app.wait(61);
     let request = by_reference("pusher", &late).set("redirect_uri", "https://pusher.example/cb");
     open(&app, &request).await.assert_app_error("pusher", "invalid_request_uri");
+}
+
+#[tokio::test]
+async fn no_object_makes_one_clients_request_anothers() {
+    let app = app().await;
+    for id in [json!(["pusher"]), json!("pusher"), json!({ "id": "pusher" })] {
+        let theirs = unsigned(&with(object("pusher"), "client_id", id));
+        let request = Authorize::of("app").set("request", &theirs);
+        open(&app, &request).await.assert_app_error("app", "invalid_request_object");
+        let reply = push(&app, "spa", &Authorize::of("spa").set("request", &theirs)).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["error"]), (400, &json!("invalid_request_object")), "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_pushed_request_only_what_means_something_is_kept() {
+    let app = app().await;
+    let reply = push(&app, "spa", &Authorize::of("spa").set("padding", &"x".repeat(30_000))).await;
+    assert_eq!(reply.status, 201, "{reply}");
+    let reply = push(&app, "spa", &Authorize::of("spa").set("state", &"x".repeat(30_000))).await;
+    assert_eq!((reply.status.as_u16(), &reply.json()["error"]), (400, &json!("invalid_request")), "{reply}");
 }
 
 #[tokio::test]

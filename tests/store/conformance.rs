@@ -71,6 +71,7 @@ cases! {
     signing_keys_change_only_from_what_was_seen,
     traces_end,
     a_one_time_identifier_is_used_once,
+    sessions_end_together_with_the_use_of_an_identifier,
     sweeping_takes_what_has_ended_and_nothing_else,
     system_roles_are_a_set,
 }
@@ -760,6 +761,21 @@ pub(crate) async fn a_one_time_identifier_is_used_once(store: Subject) {
     assert!(!store.use_once("jti", "a", NOW + 90, NOW + 59).await.unwrap());
     assert!(store.use_once("jti", "a", NOW + 90, NOW + 60).await.unwrap());
     assert!(!store.use_once("jti", "a", NOW + 90, NOW + 60).await.unwrap());
+}
+
+pub(crate) async fn sessions_end_together_with_the_use_of_an_identifier(store: Subject) {
+    for name in ["alice", "bob", "carol"] {
+        signed_in(&store, name, name).await;
+    }
+    granted(&store, "c", person("alice").grant("g", "alice")).await;
+    let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    let ended = store.end_sessions_once(ids(&["alice", "bob"]), "logout", "a", NOW + 60, NOW).await.unwrap().unwrap();
+    assert_eq!(ended.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0]);
+    for (name, there) in [("alice", false), ("bob", false), ("carol", true)] {
+        assert_eq!(store.session(secret(name)).await.unwrap().is_some(), there, "{name}");
+    }
+    assert_eq!(store.end_sessions_once(ids(&["carol"]), "logout", "a", NOW + 60, NOW).await.unwrap(), None);
+    assert!(store.session(secret("carol")).await.unwrap().is_some(), "used before: nothing ends");
 }
 
 pub(crate) async fn sweeping_takes_what_has_ended_and_nothing_else(store: Subject) {

@@ -117,6 +117,24 @@ fn policy(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provider)
             context.must(&domains.index(index), expected, quote(domain));
         }
     }
+    let manual = [&provider.authorization_endpoint, &provider.token_endpoint, &provider.jwks_uri];
+    if provider.introspect && manual.into_iter().all(Option::is_some) {
+        let message = "`introspect` needs discovery, which the written endpoints replace";
+        context.error(
+            &at.key("introspect"),
+            message,
+            "leave out one of authorization_endpoint, token_endpoint, jwks_uri",
+        );
+    }
+    let others = context.config.providers.values().filter(|other| other.introspect && other.enabled).count();
+    if provider.introspect && others > 1 {
+        let message = "several providers have `introspect`: of their tokens only JWTs can be told apart";
+        context.warn(
+            &at.key("introspect"),
+            message,
+            "opaque tokens are inactive here unless one provider alone has it",
+        );
+    }
     if let Some(roles) = &provider.asserted_roles {
         context.roles_declared(&at.key("asserted_roles"), roles);
     } else if context.config.providers.len() > 1 {

@@ -291,6 +291,11 @@ fn providers() {
             "preset = \"google\"\nhosted_domains = [\"corp.example\"]",
             &["16:10 error `preset = \"google\"` is not built yet"],
         ),
+        (
+            "introspect = true\nauthorization_endpoint = \"https://i.example/a\"\ntoken_endpoint = \"https://i.example/t\"\njwks_uri = \"https://i.example/k\"",
+            &["16:14 error `introspect` needs discovery"],
+        ),
+        ("introspect = true", &[]),
         ("preset = \"entra\"\nallow = \"true\"", &["16:10 error ~ not built yet"]),
         ("preset = \"keycloack\"", &["16:10 error ~ [did you mean `keycloak`?]"]),
         ("[providers.second.claims]\nsub = \"claims.oid\"", &["17:1 error `sub` can't be mapped"]),

@@ -17,6 +17,11 @@ use super::rows::{GrantRow, LinkRow, columns, key_state_name, many, one, open_js
 use super::writer::Survives;
 use super::{SqliteStore, sql};
 
+/// A one-time identifier as it is stored: hashed, since it comes from outside and may have any length.
+fn once_key(kind: &str, id: &str) -> [u8; 32] {
+    TokenHash::of(&format!("{}:{kind}{id}", kind.len())).0
+}
+
 /// A row that waits for a browser: browser hash, sealed data, end.
 type Waiting = ([u8; 32], Vec<u8>, i64);
 
@@ -285,9 +290,26 @@ impl Store for SqliteStore {
     }
 
     async fn use_once(&self, kind: &str, id: &str, expires_at: i64, now: i64) -> Result<bool> {
-        // Hashed, since the identifier comes from outside and may have any length.
-        let key = TokenHash::of(&format!("{}:{kind}{id}", kind.len())).0;
+        let key = once_key(kind, id);
         self.write(move |connection| Ok(run(connection, sql::USE_ONCE, (key, expires_at, now))? == 1)).await
+    }
+
+    async fn end_sessions_once(
+        &self,
+        ids: Vec<String>,
+        kind: &str,
+        id: &str,
+        expires_at: i64,
+        now: i64,
+    ) -> Result<Option<Vec<Vec<AppSession>>>> {
+        let key = once_key(kind, id);
+        self.write(move |connection| {
+            if run(connection, sql::USE_ONCE, (key, expires_at, now))? != 1 {
+                return Ok(None);
+            }
+            ids.iter().map(|id| accounts::end_session(connection, id, now)).collect::<Result<_>>().map(Some)
+        })
+        .await
     }
 
     async fn sweep(&self, now: i64, limit: u32) -> Result<bool> {

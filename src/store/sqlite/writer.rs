@@ -157,17 +157,34 @@ fn given_up() -> StoreError {
 struct Log {
     path: PathBuf,
     file: Option<File>,
+    /// A sync has failed: the system may have forgotten what was to be written, so that later syncs prove nothing.
+    torn: bool,
 }
 
 impl Log {
     fn of(database: &Path) -> Self {
         let mut path = OsString::from(database);
         path.push("-wal");
-        Self { path: path.into(), file: None }
+        Self { path: path.into(), file: None, torn: false }
     }
 
-    /// Returns when all that was committed before is on the disk.
-    fn sync(&mut self) -> Result<()> {
+    /// Returns when all that was committed before is on the disk. After a failure everything is first moved into the
+    /// database, which syncs that, before anything counts as durable again.
+    fn sync(&mut self, connection: &Shared) -> Result<()> {
+        if self.torn {
+            let busy = "PRAGMA wal_checkpoint(TRUNCATE)";
+            let left = connection.lock().query_row(busy, [], |row| row.get::<_, i64>(0))?;
+            if left != 0 {
+                return Err(StoreError::Unavailable("the log can't be moved into the database yet".to_owned()));
+            }
+            self.torn = false;
+        }
+        let synced = self.sync_file();
+        self.torn = synced.is_err();
+        synced
+    }
+
+    fn sync_file(&mut self) -> Result<()> {
         let failed = |error: std::io::Error| StoreError::Unavailable(format!("the log can't be synced: {error}"));
         let file = match self.file.take() {
             Some(file) => file,
@@ -261,7 +278,7 @@ fn serve(shared: &Shared, mut jobs: mpsc::Receiver<Box<dyn Job>>, mut log: Optio
             batch.drain(..).partition(|job| job.survives() == Survives::PowerCut);
         passing.into_iter().for_each(|job| job.answer(committed.clone()));
         if !durable.is_empty() {
-            let synced = committed.and_then(|()| log.as_mut().map_or(Ok(()), |log| log.sync()));
+            let synced = committed.and_then(|()| log.as_mut().map_or(Ok(()), |log| log.sync(shared)));
             durable.into_iter().for_each(|job| job.answer(synced.clone()));
         }
         shared.written(operations);

@@ -37,7 +37,7 @@ pub use messages::CatalogueError;
 pub use uri::{Destination, WebUri};
 pub use views::{
     ConfirmSignOut, Consent, DemoHome, DemoTokens, ErrorPage, Field, FormPost, Home, Onward, Persona, PersonaPicker,
-    PostForm, Provider, RepostHop, Scope, SignIn, SignedOut, SigningOut, TraceLine, View,
+    PostForm, Provider, Scope, SignIn, SignedOut, SigningOut, TraceLine, View,
 };
 
 use messages::Catalogue;
@@ -58,7 +58,6 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("home.html", include_str!("../../../templates/home.html")),
     ("onward.html", include_str!("../../../templates/onward.html")),
     ("persona_picker.html", include_str!("../../../templates/persona_picker.html")),
-    ("repost.html", include_str!("../../../templates/repost.html")),
     ("sign_in.html", include_str!("../../../templates/sign_in.html")),
     ("signed_out.html", include_str!("../../../templates/signed_out.html")),
     ("signing_out.html", include_str!("../../../templates/signing_out.html")),

@@ -165,15 +165,6 @@ pub struct FormPost {
     pub fields: Vec<Field>,
 }
 
-/// A cross-site POST sent once more from our own site, so that `SameSite=Lax` cookies come with it (D22).
-#[derive(Clone, Debug, Serialize)]
-pub struct RepostHop {
-    /// Our own path.
-    pub action: String,
-    /// The parameters as they came.
-    pub fields: Vec<Field>,
-}
-
 /// On to another site by a refresh instead of a redirect: the answer to a form whose way on can't be named in
 /// `form-action`, since an IdP redirects wherever it likes.
 #[derive(Clone, Debug, Serialize)]
@@ -290,7 +281,6 @@ templates! {
     Home => "home.html",
     Onward => "onward.html",
     PersonaPicker => "persona_picker.html",
-    RepostHop => "repost.html",
     SignIn => "sign_in.html",
     SignedOut => "signed_out.html",
     SigningOut => "signing_out.html",

@@ -19,6 +19,8 @@ export async function freePort() {
     const server = net.createServer()
     const free = await new Promise((resolve) => {
       server.once('error', () => resolve(false))
+      // Whoever knocks meanwhile is sent away: closing waits for connections, for ever where nobody ends them.
+      server.on('connection', (socket) => socket.destroy())
       server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
     })
     if (free) return port
