@@ -215,6 +215,42 @@ async fn an_assertion_of_the_brokers_is_for_the_token_endpoint_and_carries_no_se
 }
 
 #[tokio::test]
+async fn an_assertion_sent_elsewhere_serves_at_no_token_endpoint() {
+    let world = World::new("token_endpoint_auth_method = \"client_secret_jwt\"");
+    world.idp.discovery(|document| {
+        // A provider that names another's token endpoint, and an introspection endpoint of its own.
+        set(document, "token_endpoint", json!("https://bank.example/token"));
+        set(document, "introspection_endpoint", json!(format!("{ISSUER}/introspect")));
+    });
+    world.idp.json("/introspect", json!({ "active": false }));
+    assert_eq!(world.rp.introspect(&world.settings, "a-token", NOW).await.unwrap(), None);
+    let call = world.idp.calls("/introspect").pop().unwrap();
+    let assertion = call.form.get("client_assertion").unwrap();
+    assert_eq!(crate::jose::Jws::parse(assertion).unwrap().claims.get("aud"), Some(&json!(ISSUER)));
+}
+
+#[tokio::test]
+async fn request_objects_are_fetched_a_few_at_a_time() {
+    use std::task::Poll;
+    let world = World::id_token_only();
+    world.idp.answer("/slow.jwt", super::idp::Answer::Hangs);
+    let url = url::Url::parse(&format!("{ISSUER}/slow.jwt")).unwrap();
+    let mut fetches: Vec<_> = (0..9).map(|_| Box::pin(world.rp.app_keys.request_object(&url))).collect();
+    let mut refused = 0;
+    for fetch in &mut fetches {
+        if let Poll::Ready(outcome) = polled_once(fetch.as_mut()).await {
+            assert!(outcome.is_err());
+            refused += 1;
+        }
+    }
+    assert_eq!((refused, world.idp.count("/slow.jwt")), (1, 8));
+}
+
+async fn polled_once<F: Future + ?Sized>(mut future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+    std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+#[tokio::test]
 async fn basic_credentials_are_form_encoded() {
     let mut world = World::id_token_only();
     world.settings.client_id = "a:b".to_owned();

@@ -369,3 +369,37 @@ fn checkpoint(connection: &Connection) -> i64 {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_failed_sync_nothing_is_durable_before_the_log_has_moved_into_the_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("broker.db");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;").unwrap();
+        connection.busy_timeout(Duration::ZERO).unwrap();
+        let shared = Shared { connection: Mutex::new(connection), wait: Duration::ZERO, checkpoints: None };
+        let log_length = || std::fs::metadata(folder.path().join("broker.db-wal")).unwrap().len();
+        shared.lock().execute_batch("CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1);").unwrap();
+        let mut log = Log::of(&path);
+        // A log that can't be opened can't be synced.
+        let real = std::mem::replace(&mut log.path, folder.path().join("elsewhere"));
+        assert!(log.sync(&shared).is_err());
+        log.path = real;
+        // A reader that still needs the log holds the recovery up, and with it every durable answer.
+        let reader = Connection::open(&path).unwrap();
+        reader.execute_batch("BEGIN; SELECT * FROM t;").unwrap();
+        shared.lock().execute_batch("INSERT INTO t VALUES (2);").unwrap();
+        assert!(log.sync(&shared).is_err());
+        assert!(log_length() > 0);
+        reader.execute_batch("COMMIT").unwrap();
+        log.sync(&shared).unwrap();
+        assert_eq!(log_length(), 0, "all of it is in the database");
+        let rows: i64 = shared.lock().query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 2);
+    }
+}

@@ -1,261 +1,18 @@
-//! The compiled policy: what the file says about who may do what, ready to be evaluated.
-//!
-//! [`Policy::compile`] is the only constructor. It assumes a configuration that passed `check`; what it can still find
-//! wrong are expressions, which it reports all at once.
+//! From a checked configuration to the [`Policy`] of a generation.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 
-use regex::Regex;
-use serde_json::Value;
-
-use super::expression::{Compiled, Compiler, Engine, Place, Problem, Reads};
-use super::trace::Source;
-use super::username;
+use super::{
+    ClaimRule, ClientPolicy, Condition, DeclaredUser, ExpressionProblem, Pattern, Policy, ProviderPolicy, RoleRule,
+    ScopePolicy,
+};
 use crate::config::Config;
-use crate::config::client::{Client, IdTokenClaims};
-use crate::config::policy::{DefaultRolesWhen, Each, IgnoreCase, UsernameConflict};
-use crate::config::provider::{ClaimTable, EmailVerified, LinkBy, Preset, Provider};
+use crate::config::client::Client;
+use crate::config::provider::{ClaimTable, LinkBy, Preset, Provider};
 use crate::config::scalar::Expression;
-
-/// An expression that does not compile.
-#[derive(Clone, Debug)]
-pub struct ExpressionProblem {
-    /// Dotted path of the expression.
-    pub path: String,
-    /// What is wrong with it.
-    pub problem: Problem,
-}
-
-/// An attribute or app claim with its alternatives.
-#[derive(Clone, Debug)]
-pub struct ClaimRule {
-    /// Its name.
-    pub name: String,
-    /// Expressions, of which the first that is present counts.
-    pub alternatives: Vec<Compiled>,
-    /// Where it is written.
-    pub source: Source,
-}
-
-/// A condition with its place.
-#[derive(Clone, Debug)]
-pub struct Condition {
-    /// The expression.
-    pub expression: Compiled,
-    /// Where it is written.
-    pub source: Source,
-}
-
-/// `[providers.X]`, as far as policy goes.
-#[derive(Clone, Debug)]
-pub struct ProviderPolicy {
-    /// The id.
-    pub id: String,
-    /// Whether it may be used.
-    pub enabled: bool,
-    /// Not offered unless asked for.
-    pub hidden: bool,
-    /// Its issuer.
-    pub issuer: String,
-    /// Where it is declared.
-    pub source: Source,
-    /// Attribute rules, in order of name, `username` first.
-    pub claims: Vec<ClaimRule>,
-    /// What these read.
-    pub reads: Reads,
-    /// Who may enter.
-    pub allow: Option<Condition>,
-    /// Roles that it may assert.
-    pub asserted_roles: Option<(BTreeSet<String>, Source)>,
-    /// Whether it makes accounts.
-    pub create_users: (bool, Source),
-    /// Whether it makes roles.
-    pub create_roles: bool,
-    /// What `email_verified` is taken from.
-    pub email_verified: EmailVerified,
-    /// Providers (id, issuer) whose accounts a verified address may join.
-    pub link_with: Option<(Vec<(String, String)>, Source)>,
-    /// Attributes that a sign-in refreshes; `None` for all.
-    pub sync: Option<BTreeSet<String>>,
-}
-
-/// The pattern of a role rule with `each`, against whole items.
-#[derive(Clone, Debug)]
-pub struct Pattern {
-    /// As written, without what makes it match whole items.
-    pub text: String,
-    regex: Regex,
-    /// What every item that matches begins with: most items of most users fall at this.
-    prefix: String,
-}
-
-impl Pattern {
-    /// # Errors
-    /// When the text is no regular expression.
-    pub fn new(text: &str) -> Result<Self, regex::Error> {
-        Ok(Self { text: text.to_owned(), regex: whole_value(text)?, prefix: literal_prefix(text) })
-    }
-
-    /// Whether an item begins as every match does. The first and last byte of that tell most others apart without a call.
-    #[inline]
-    #[must_use]
-    pub fn may_match(&self, item: &str) -> bool {
-        let (item, prefix) = (item.as_bytes(), self.prefix.as_bytes());
-        let (Some(first), Some(last)) = (prefix.first(), prefix.last()) else { return true };
-        item.first() == Some(first) && item.get(prefix.len() - 1) == Some(last) && item.starts_with(prefix)
-    }
-
-    /// The named captures of an item that matches from its first to its last character.
-    #[must_use]
-    pub fn captures<'i>(&'i self, item: &'i str) -> Option<BTreeMap<&'i str, &'i str>> {
-        if !self.may_match(item) || !self.regex.is_match(item) {
-            return None;
-        }
-        let found = self.regex.captures(item)?;
-        let names = self.regex.capture_names().flatten();
-        Some(names.filter_map(|name| Some((name, found.name(name)?.as_str()))).collect())
-    }
-}
-
-/// The literal text that a pattern begins with, as far as that is plain to see; empty where it is not.
-fn literal_prefix(pattern: &str) -> String {
-    let text = pattern.strip_prefix('^').unwrap_or(pattern);
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '/' | '@');
-    let end = text.find(|c| !plain(c)).unwrap_or(text.len());
-    let (literal, rest) = text.split_at(end);
-    // An alternation anywhere may offer another beginning; a quantifier is about the character before it.
-    if pattern.contains('|') && !alternates_only_in_groups(pattern) {
-        return String::new();
-    }
-    let mut literal = literal.to_owned();
-    if rest.starts_with(['?', '*', '{', '+']) {
-        literal.pop();
-    }
-    literal
-}
-
-fn alternates_only_in_groups(pattern: &str) -> bool {
-    let (mut depth, mut escaped) = (0_usize, false);
-    for c in pattern.chars() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            // A bracket in a class can't be told from a group here: then nothing is assumed.
-            '[' if pattern.contains("[(") || pattern.contains("[)") => return false,
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            '|' if depth == 0 => return false,
-            _ => {}
-        }
-    }
-    true
-}
-
-/// A role rule.
-#[derive(Clone, Debug)]
-pub struct RoleRule {
-    /// Where it is written.
-    pub source: Source,
-    /// Its condition.
-    pub when: Option<Condition>,
-    /// Only for this provider.
-    pub provider: Option<String>,
-    /// The list it goes through, with the pattern for a whole item.
-    pub each: Option<(Each, Pattern)>,
-    /// Roles to add, with placeholders.
-    pub roles: Vec<String>,
-}
-
-/// `[users.X]`, as far as policy goes.
-#[derive(Clone, Debug)]
-pub struct DeclaredUser {
-    /// Its username, the key in the file.
-    pub username: String,
-    /// Whether it may sign in.
-    pub enabled: bool,
-    /// Whether the file says which upstream accounts it is.
-    pub linked: bool,
-    /// An imported subject.
-    pub sub: Option<String>,
-    /// Local groups.
-    pub groups: Vec<String>,
-    /// Local roles.
-    pub roles: Vec<String>,
-    /// Where it is declared.
-    pub source: Source,
-}
-
-/// A scope.
-#[derive(Clone, Debug)]
-pub struct ScopePolicy {
-    /// Claims that it releases.
-    pub claims: Vec<String>,
-    /// What it is for.
-    pub description: Option<String>,
-    /// Where it is declared.
-    pub source: Source,
-}
-
-/// `[clients.X]`, as far as policy goes.
-#[derive(Clone, Debug)]
-pub struct ClientPolicy {
-    /// The key in the file.
-    pub key: String,
-    /// Whether it may be used.
-    pub enabled: bool,
-    /// Providers that may vouch; `None` for all.
-    pub providers: Option<(Vec<String>, Source)>,
-    /// Who may use it.
-    pub require: Option<Condition>,
-    /// Scopes that it may ask for.
-    pub scopes: Vec<String>,
-    /// Its own claims.
-    pub claims: Vec<ClaimRule>,
-    /// What these and `require` read.
-    pub reads: Reads,
-    /// Whether its ID tokens carry the claims of scopes.
-    pub id_token_claims: IdTokenClaims,
-    /// Claims of its access tokens.
-    pub access_token_claims: Vec<String>,
-    /// Where it is declared.
-    pub source: Source,
-}
-
-/// The whole policy of one generation.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    /// What expressions share.
-    pub engine: Arc<Engine>,
-    /// Providers by id.
-    pub providers: BTreeMap<String, ProviderPolicy>,
-    /// Clients by key.
-    pub clients: BTreeMap<String, ClientPolicy>,
-    /// Scopes by name, built in ones too.
-    pub scopes: BTreeMap<String, ScopePolicy>,
-    /// Declared roles: permissions and place.
-    pub roles: BTreeMap<String, (Vec<String>, Source)>,
-    /// Role rules in order.
-    pub role_rules: Vec<RoleRule>,
-    /// What their conditions read.
-    pub rule_reads: Reads,
-    /// Declared users by username key.
-    pub users: HashMap<String, DeclaredUser>,
-    /// Declared links: (provider, sub) → username key.
-    pub links_by_sub: HashMap<(String, String), String>,
-    /// Declared links: (provider, lower-case address) → username key.
-    pub links_by_email: HashMap<(String, String), String>,
-    /// Roles of those who got none otherwise.
-    pub default_roles: (Vec<String>, Source),
-    /// When they are given.
-    pub default_roles_when: DefaultRolesWhen,
-    /// Values folded to lower case.
-    pub ignore_case: Vec<IgnoreCase>,
-    /// What happens when a name is taken.
-    pub on_username_conflict: UsernameConflict,
-    /// Names out of reach.
-    pub reserved: Vec<(String, Source)>,
-}
+use crate::core::expression::{Compiled, Compiler, Place, Reads};
+use crate::core::trace::Source;
+use crate::core::username;
 
 /// Finds the place of a dotted path.
 pub type Locate<'a> = &'a dyn Fn(&str) -> Option<Source>;
@@ -363,15 +120,6 @@ impl Policy {
         };
         if build.problems.is_empty() { Ok(policy) } else { Err(build.problems) }
     }
-
-    /// The declared user of a username.
-    #[must_use]
-    pub fn declared(&self, name: &str) -> Option<&DeclaredUser> {
-        if self.users.is_empty() {
-            return None;
-        }
-        self.users.get(&username::key(name))
-    }
 }
 
 fn provider_policy(build: &mut Build<'_>, config: &Config, id: &str, provider: &Provider) -> ProviderPolicy {
@@ -478,15 +226,6 @@ fn role_rules(build: &mut Build<'_>, config: &Config) -> Vec<RoleRule> {
     rules.collect()
 }
 
-/// A pattern that must match a value from its first to its last character.
-///
-/// # Errors
-/// When the pattern is no regular expression.
-pub fn whole_value(pattern: &str) -> Result<Regex, regex::Error> {
-    Regex::new(pattern)?;
-    regex::RegexBuilder::new(&format!(r"\A(?:{pattern})\z")).size_limit(1 << 20).build()
-}
-
 type Users = (HashMap<String, DeclaredUser>, HashMap<(String, String), String>, HashMap<(String, String), String>);
 
 fn users(build: &Build<'_>, config: &Config) -> Users {
@@ -580,25 +319,4 @@ fn reserved(build: &Build<'_>, config: &Config) -> Vec<(String, Source)> {
         names.push((break_glass.username.clone(), build.source("break_glass.username")));
     }
     names
-}
-
-/// A claim's value as a list of strings: a string is a list of one.
-///
-/// # Errors
-/// When it is neither, with the type that it is.
-pub fn string_list(value: Value) -> Result<Vec<String>, &'static str> {
-    match value {
-        Value::String(one) => Ok(vec![one]),
-        Value::Array(items) => items
-            .into_iter()
-            .map(|item| match item {
-                Value::String(text) => Ok(text),
-                _ => Err("a list with something other than strings"),
-            })
-            .collect(),
-        Value::Object(_) => Err("an object"),
-        Value::Bool(_) => Err("a boolean"),
-        Value::Number(_) => Err("a number"),
-        Value::Null => Ok(Vec::new()),
-    }
 }
