@@ -95,6 +95,30 @@ async fn d33_a_locked_store_is_refused_in_bounded_time_and_recovers() {
 }
 
 #[tokio::test]
+async fn a_read_does_not_wait_for_a_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(&folder));
+    let (begun, begins) = std::sync::mpsc::channel();
+    let (end, ends) = std::sync::mpsc::channel::<()>();
+    let writing = Arc::clone(&store);
+    let write = tokio::spawn(async move {
+        let hold = move |connection: &Connection| {
+            run(connection, sql::INSERT_SYSTEM_ROLE, ["held"])?;
+            begun.send(()).unwrap();
+            ends.recv().unwrap();
+            Ok(())
+        };
+        writing.write(hold).await
+    });
+    tokio::task::spawn_blocking(move || begins.recv()).await.unwrap().unwrap();
+    assert!(store.code(TokenHash::of("c")).await.unwrap().is_none());
+    assert!(store.system_roles().await.unwrap().is_empty());
+    end.send(()).unwrap();
+    write.await.unwrap().unwrap();
+    assert_eq!(store.system_roles().await.unwrap(), ["held"]);
+}
+
+#[tokio::test]
 async fn a_failed_operation_takes_nothing_else_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(open(&folder));

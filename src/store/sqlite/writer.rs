@@ -127,6 +127,20 @@ impl Shared {
         Ok(answer)
     }
 
+    /// Reads in one snapshot, if nobody is writing; gives the read back otherwise.
+    fn try_read<T, F>(&self, read: F) -> std::result::Result<Result<T>, F>
+    where
+        F: FnOnce(&Connection) -> Result<T>,
+    {
+        let Ok(connection) = self.connection.try_lock() else { return Err(read) };
+        if run(&connection, "BEGIN", []).is_err() {
+            return Err(read);
+        }
+        let value = read(&connection);
+        roll_back(&connection);
+        Ok(value)
+    }
+
     /// Counts operations towards the next checkpoint.
     fn written(&self, operations: usize) {
         if let Some(checkpoints) = &self.checkpoints {
@@ -236,6 +250,15 @@ impl Writer {
                 Err(operation) => self.queue(survives, operation).await,
             },
         }
+    }
+
+    /// Runs a short read on the connection that writes, whose pages are in memory, if nobody is writing; gives it back
+    /// otherwise.
+    pub(super) fn try_read<T, F>(&self, read: F) -> std::result::Result<Result<T>, F>
+    where
+        F: FnOnce(&Connection) -> Result<T>,
+    {
+        self.shared.try_read(read)
     }
 
     /// As [`Self::run`], always on the writing thread: for what may take a while.
