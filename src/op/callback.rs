@@ -201,7 +201,10 @@ async fn write(
     let known = view.linked.as_ref().map(|(_, link)| link);
     let sign_in = SignIn {
         account: match &decision.account.existing {
-            Some(account) => AccountWrite::Update { user_id: account.id.clone(), profile: decision.profile.clone() },
+            Some(account) => AccountWrite::Update {
+                user_id: account.id.clone(),
+                profile: (account.profile != decision.profile).then(|| decision.profile.clone()),
+            },
             None => AccountWrite::Create(user.clone()),
         },
         link: Link {
