@@ -1,12 +1,14 @@
 //! `countersign healthcheck`: ask the admin listener of a running broker whether it is ready.
 
-use std::io::{Read as _, Write};
+use std::io::Write;
 use std::net::{TcpStream, ToSocketAddrs as _};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::{ConfigArgs, Environment, Exit};
+use crate::config::check::Listen;
 use crate::config::files::Disk;
 use crate::config::load::load;
 
@@ -46,9 +48,18 @@ pub fn run(args: &HealthcheckArgs, environment: &Environment, out: &mut dyn Writ
 }
 
 fn ask(listen: &str) -> std::io::Result<bool> {
+    if let Ok(Listen::Unix(path)) = Listen::parse(listen) {
+        let stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        return is_ready(stream);
+    }
     let address = listen.to_socket_addrs()?.next().ok_or_else(|| std::io::Error::other("no address"))?;
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
+    is_ready(stream)
+}
+
+fn is_ready(mut stream: impl std::io::Read + Write) -> std::io::Result<bool> {
     stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n")?;
     let mut head = [0_u8; 12];
     stream.read_exact(&mut head)?;

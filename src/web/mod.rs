@@ -7,6 +7,7 @@ pub mod admin;
 pub mod cookies;
 pub mod cors;
 pub mod error;
+pub mod listener;
 pub mod pages;
 pub mod request;
 pub mod respond;
