@@ -30,7 +30,7 @@ pub struct CheckArgs {
     /// Show where each value came from.
     #[arg(long)]
     pub origins: bool,
-    /// Do not look for secret files and variables, as in a pull request.
+    /// Do not look for secret files and variables, nor for certificates, as in a pull request.
     #[arg(long)]
     pub without_secrets: bool,
     /// Warnings fail too.

@@ -65,3 +65,40 @@ fn is_ready(mut stream: impl std::io::Read + Write) -> std::io::Result<bool> {
     stream.read_exact(&mut head)?;
     Ok(head.ends_with(b"200"))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use super::*;
+
+    /// Answers one question.
+    fn answer(mut stream: impl std::io::Read + Write, status: &str) {
+        let mut asked = [0; 512];
+        let read = stream.read(&mut asked).unwrap();
+        assert!(asked.get(..read).unwrap().starts_with(b"GET /readyz HTTP/1.1\r\n"));
+        write!(stream, "HTTP/1.1 {status}\r\n\r\n").unwrap();
+    }
+
+    #[test]
+    fn it_asks_by_tcp_and_through_a_unix_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        for (status, ready) in [("200 OK", true), ("503 Service Unavailable", false)] {
+            let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = tcp.local_addr().unwrap().to_string();
+            let answering = thread::spawn(move || answer(tcp.accept().unwrap().0, status));
+            assert_eq!(ask(&address).unwrap(), ready);
+            answering.join().unwrap();
+
+            let path = folder.path().join(status);
+            let unix = UnixListener::bind(&path).unwrap();
+            let answering = thread::spawn(move || answer(unix.accept().unwrap().0, status));
+            assert_eq!(ask(&format!("unix:{}", path.display())).unwrap(), ready);
+            answering.join().unwrap();
+        }
+        assert!(ask(&format!("unix:{}/none", folder.path().display())).is_err());
+    }
+}
