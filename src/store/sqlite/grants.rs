@@ -23,7 +23,7 @@ impl CodeRow {
 
     pub(super) fn insert(&self, connection: &Connection) -> Result<()> {
         let Code { hash, grant, expires_at, .. } = &self.code;
-        let row = (hash.0, &grant.id, &self.data, expires_at, grant.expires_at);
+        let row = (hash.0, &grant.id, &grant.sid, &self.data, expires_at, grant.expires_at);
         run(connection, sql::INSERT_CODE, row).map(drop)
     }
 

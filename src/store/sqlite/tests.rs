@@ -51,6 +51,30 @@ fn no_statement_scans_a_table_or_sorts() {
     }
 }
 
+#[test]
+fn a_store_of_the_first_schema_keeps_what_it_has() {
+    let connection = open::connect(&Location::Memory, true).unwrap();
+    for migration in schema::MIGRATIONS.iter().take(2) {
+        connection.execute_batch(migration).unwrap();
+    }
+    connection
+        .execute_batch(&format!(
+            "PRAGMA application_id = {}; PRAGMA user_version = 2; PRAGMA foreign_keys = OFF;
+             INSERT INTO sessions (id, secret, user_id, data, last_active, max_inactive, expires_at)
+                VALUES ('s', x'01', 'u', '{{\"upstream_sid\":\"up\"}}', 1, 2, 3), ('t', x'02', 'u', '{{}}', 1, 2, 3);
+             INSERT INTO codes (hash, grant_id, data, expires_at, keep_until)
+                VALUES (x'03', 'g', '{{\"grant\":{{\"sid\":\"s\"}}}}', 4, 5);",
+            schema::APPLICATION_ID
+        ))
+        .unwrap();
+    open::migrate(&connection, "memory").unwrap();
+    let found: Vec<String> =
+        rows::many(&connection, sql::SESSIONS_BY_UPSTREAM_SID, ["up"], |row| Ok(row.get(0)?)).unwrap();
+    assert_eq!(found, ["s"]);
+    assert_eq!(run(&connection, sql::MOVE_CODES, ("s", "t")).unwrap(), 1);
+    assert_eq!(run(&connection, sql::MOVE_CODES, ("s", "t")).unwrap(), 0);
+}
+
 #[tokio::test]
 async fn d32_a_full_disk_refuses_writes_and_recovers_by_itself() {
     let folder = tempfile::tempdir().unwrap();

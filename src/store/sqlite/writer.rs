@@ -1,8 +1,8 @@
 //! The one connection that writes, and who waits for what.
 //!
 //! A write that need not wait for the disk is done on the caller's thread when nobody else writes: it takes less time than
-//! handing it to another one would. All others queue up for a thread; each of its transactions takes all that wait, each in
-//! a savepoint, syncs the log once where one of them must survive a power cut, and answers. So an answered write is as
+//! handing it to another one would. All others queue up for a thread; each of its transactions takes all that wait, several
+//! each in a savepoint, syncs the log once where one of them must survive a power cut, and answers. So an answered write is as
 //! durable as it says, the cost of a sync is shared, and nobody waits for a sync that is not theirs.
 
 use std::ffi::OsString;
@@ -313,6 +313,13 @@ fn serve(shared: &Shared, mut jobs: mpsc::Receiver<Box<dyn Job>>, mut log: Optio
 
 /// Runs the operations of a transaction that has begun, and commits it.
 fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
+    if let [alone] = batch {
+        let keep = alone.run(connection);
+        return match connection.is_autocommit() {
+            true => Err(given_up()),
+            false => run(connection, if keep { "COMMIT" } else { "ROLLBACK" }, []).map(drop),
+        };
+    }
     for job in batch {
         run(connection, "SAVEPOINT operation", [])?;
         let keep = job.run(connection);
