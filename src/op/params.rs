@@ -1,5 +1,7 @@
 //! Parameters of a request, as sent: in order, duplicates kept, empty ones counted as absent (RFC 6749 §3.1, §3.2).
 
+use std::collections::HashSet;
+
 /// The parameters of a query or a form.
 #[derive(Clone, Debug, Default)]
 pub struct Params(Vec<(String, String)>);
@@ -48,7 +50,7 @@ impl Params {
     /// The first parameter that came more than once and may not.
     #[must_use]
     pub fn duplicate(&self, may_repeat: &[&str]) -> Option<Duplicate> {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::with_capacity_and_hasher(self.0.len(), foldhash::quality::RandomState::default());
         self.0
             .iter()
             .find(|(key, _)| !may_repeat.contains(&key.as_str()) && !seen.insert(key.as_str()))
