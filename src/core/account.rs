@@ -93,13 +93,13 @@ pub struct AccountDecision {
 /// What to ask the store for these attributes.
 #[must_use]
 pub fn question(policy: &Policy, provider: &ProviderPolicy, subject: &str, attributes: &Attributes) -> AccountQuestion {
-    let email = attributes.verified_email();
-    let declared = declared_key(policy, provider, subject, email.as_deref()).map(|(key, _)| key.to_owned());
+    let declared = declared_key(policy, provider, subject, attributes).map(|(key, _)| key.to_owned());
     let username_key = match declared.as_deref().and_then(|key| policy.users.get(key)) {
         Some(user) => Some(username::key(&user.username)),
         None => attributes.username.as_deref().and_then(username::normalize).map(|name| username::key(&name)),
     };
-    let email = provider.link_with.as_ref().zip(email).map(|((others, _), email)| (email, others.clone()));
+    let email =
+        provider.link_with.as_ref().and_then(|(others, _)| Some((attributes.verified_email()?, others.clone())));
     AccountQuestion { declared, email, username_key }
 }
 
@@ -108,10 +108,13 @@ fn declared_key<'p>(
     policy: &'p Policy,
     provider: &ProviderPolicy,
     subject: &str,
-    email: Option<&str>,
+    attributes: &Attributes,
 ) -> Option<(&'p str, bool)> {
+    if policy.users.is_empty() {
+        return None;
+    }
     let by_sub = policy.links_by_sub.get(&(provider.id.clone(), subject.to_owned()));
-    let by_email = || policy.links_by_email.get(&(provider.id.clone(), email?.to_owned()));
+    let by_email = || policy.links_by_email.get(&(provider.id.clone(), attributes.verified_email()?));
     by_sub.map(|key| (key.as_str(), true)).or_else(|| by_email().map(|key| (key.as_str(), false)))
 }
 
@@ -127,11 +130,10 @@ pub fn decide(
     facts: &AccountFacts,
     mut trace: Trace,
 ) -> Result<(AccountDecision, Trace), Refusal> {
-    let email = attributes.verified_email();
     let decision = if let Some(account) = &facts.linked {
         trace.add(Stage::Account, None, "matched by issuer and sub");
         found(account, LinkedBy::Subject)
-    } else if let Some((key, by_sub)) = declared_key(policy, provider, subject, email.as_deref())
+    } else if let Some((key, by_sub)) = declared_key(policy, provider, subject, attributes)
         && let Some(user) = policy.users.get(key)
     {
         if !by_sub && facts.declared_is_linked {
