@@ -1,7 +1,7 @@
 //! An immutable set of parsed keys: signs, verifies, and has its JWKS document rendered.
 //!
-//! Compact JWS (RFC 7515 §3.1) is put together here, with `jsonwebtoken`'s header and JWK types, because its own signer
-//! parses the RSA key at every call, which costs more than the signature.
+//! Compact JWS (RFC 7515 §3.1) is put together here, with `jsonwebtoken`'s JWK types, because its own signer parses the RSA
+//! key at every call, which costs more than the signature.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use aws_lc_rs::{constant_time, hkdf, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
-use jsonwebtoken::{Algorithm, DecodingKey, Header};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -57,6 +57,14 @@ pub enum VerifyError {
 pub struct KeySet {
     keys: Vec<HeldKey>,
     jwks: Arc<[u8]>,
+}
+
+/// The header of what is signed here (RFC 7515 §4.1).
+#[derive(Serialize)]
+struct Header<'a> {
+    typ: &'a str,
+    alg: &'a str,
+    kid: &'a str,
 }
 
 /// A tag's bytes: half of an HMAC-SHA256 (RFC 2104 §5).
@@ -136,13 +144,14 @@ impl KeySet {
     pub fn sign(&self, algorithm: SigningAlgorithm, typ: &str, claims: &impl Serialize) -> Result<String, SignError> {
         let current = |key: &&HeldKey| key.state == KeyState::Current && key.algorithm == algorithm;
         let key = self.keys.iter().find(current).ok_or(SignError::NoKey(algorithm))?;
-        let mut header = Header::new(jws_algorithm(algorithm));
-        header.typ = Some(typ.to_owned());
-        header.kid = Some(key.kid.clone());
+        let mut json = Vec::with_capacity(1024);
+        serde_json::to_writer(&mut json, &Header { typ, alg: algorithm.name(), kid: &key.kid })?;
         let mut token = String::with_capacity(1536);
-        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&header)?, &mut token);
+        URL_SAFE_NO_PAD.encode_string(&json, &mut token);
         token.push('.');
-        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(claims)?, &mut token);
+        json.clear();
+        serde_json::to_writer(&mut json, claims)?;
+        URL_SAFE_NO_PAD.encode_string(&json, &mut token);
         let signature = key.private.sign(token.as_bytes()).ok_or(SignError::Refused)?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
