@@ -145,10 +145,9 @@ async fn admit(
         };
         let view = cx.store().accounts(query(key.clone(), mapped.question())).await?;
         let app = app_request(request, identity.acr.as_deref(), &identity.amr);
-        let facts = facts(&view);
-        let decided = mapped.decide(&facts, Some(&app));
+        let decided = mapped.decide(facts(&view), Some(&app));
         if let Some(shadow) = &cx.services.shadow {
-            for difference in shadow::differences(shadow, &evidence, &facts, &app, decided.as_ref()) {
+            for difference in shadow::differences(shadow, &evidence, facts(&view), &app, decided.as_ref()) {
                 let (provider, client) = (key.provider.as_str(), client.key.as_str());
                 tracing::info!(event = "shadow_difference", provider, client, trace_id = %cx.trace_id, difference, "the canary configuration decides otherwise");
             }
