@@ -153,7 +153,7 @@ fn to_json(link: &Link, outcome: &Result<Decision, Refusal>, sub: Option<&str>) 
     json!({
         "provider": link.key.provider,
         "claims_at": link.claims_at,
-        "trace": trace.to_json(),
+        "trace": trace,
         "groups": decision.map(|decision| &decision.groups),
         "roles": decision.map(|decision| &decision.granted.roles),
         "permissions": decision.map(|decision| &decision.granted.permissions),
@@ -181,18 +181,19 @@ fn kept(broker: &broker::Broker, id: &str, as_json: bool, out: &mut dyn Write) -
             return Ok(Exit::CouldNotRun);
         }
     };
+    let decision: Value = serde_json::from_str(&trace.data)?;
     if as_json {
-        let document = json!({ "id": trace.id, "client": trace.client, "at": trace.at, "decision": trace.data });
+        let document = json!({ "id": trace.id, "client": trace.client, "at": trace.at, "decision": decision });
         writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
         return Ok(Exit::Fine);
     }
     let when = chrono::DateTime::from_timestamp(trace.at, 0).map(|time| time.to_rfc3339()).unwrap_or_default();
     let text =
-        |key: &str| trace.data.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        |key: &str| decision.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     let provider = text("provider").unwrap_or_default();
     let client = trace.client.as_deref().unwrap_or("no app");
     writeln!(out, "{when}, through {provider}, for {client}, generation {}", text("generation").unwrap_or_default())?;
-    let steps = trace.data.get("steps").and_then(Value::as_array);
+    let steps = decision.get("steps").and_then(Value::as_array);
     for step in steps.into_iter().flatten() {
         let field = |key: &str| step.get(key).and_then(Value::as_str).unwrap_or_default();
         let place = match (step.get("file"), step.get("line")) {
@@ -202,7 +203,7 @@ fn kept(broker: &broker::Broker, id: &str, as_json: bool, out: &mut dyn Write) -
         };
         writeln!(out, "  {:<8} {}{place}", field("stage"), field("text"))?;
     }
-    if let Some(reason) = trace.data.get("refused").and_then(Value::as_str) {
+    if let Some(reason) = decision.get("refused").and_then(Value::as_str) {
         writeln!(out, "  refused  {reason}")?;
     }
     Ok(Exit::Fine)

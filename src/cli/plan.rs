@@ -219,7 +219,7 @@ level = "'admin' in roles ? 'A' : 'V'"
             id: format!("trace-{name}"),
             user_id: None,
             client: Some("grafana".into()),
-            data,
+            data: data.to_string(),
             at,
             expires_at,
         };

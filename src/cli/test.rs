@@ -86,7 +86,7 @@ fn to_json(name: &str, place: &str, failure: Option<&Failure>) -> serde_json::Va
         .flat_map(|failure| &failure.differences)
         .map(|d| json!({ "what": d.what, "expected": d.expected, "got": d.got, "because": d.because }))
         .collect();
-    let trace = failure.map(|failure| failure.trace.to_json());
+    let trace = failure.map(|failure| &failure.trace);
     json!({ "name": name, "place": place, "ok": failure.is_none(), "differences": differences, "trace": trace })
 }
 

@@ -218,7 +218,7 @@ fn a_trace_reads_as_the_decision_went() {
         ]
         .map(str::to_owned)
     );
-    let json = decision.trace.to_json();
+    let json = serde_json::to_value(&decision.trace).unwrap();
     assert_eq!(json["refused"], Value::Null);
     assert_eq!(
         json["steps"][12],

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::reason::Reason;
 
@@ -86,29 +86,35 @@ pub struct Step {
     pub source: Option<Source>,
 }
 
-impl Step {
-    fn to_json(&self) -> Value {
-        let mut json = Map::with_capacity(5);
-        json.insert("stage".to_owned(), self.stage.name().into());
-        json.insert("text".to_owned(), (*self.text).into());
+/// `stage`, `text` and, where a line made the step, `path`, `file` and `line`.
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut json = serializer.serialize_map(None)?;
+        json.serialize_entry("stage", &self.stage)?;
+        json.serialize_entry("text", &self.text)?;
         if let Some(source) = &self.source {
-            json.insert("path".to_owned(), (*source.path).into());
+            json.serialize_entry("path", &*source.path)?;
             if source.line > 0 {
-                json.insert("file".to_owned(), (*source.file).into());
-                json.insert("line".to_owned(), source.line.into());
+                json.serialize_entry("file", &*source.file)?;
+                json.serialize_entry("line", &source.line)?;
             }
         }
-        json.into()
+        json.end()
     }
 }
 
-/// The steps of one decision, in order.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The steps of one decision, in order. As JSON: `steps`, and `refused` with the reason's code or null.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Trace {
     /// The steps.
     pub steps: Vec<Step>,
     /// The refusal that ended it, if one did.
+    #[serde(serialize_with = "code")]
     pub refused: Option<Reason>,
+}
+
+fn code<S: Serializer>(reason: &Option<Reason>, serializer: S) -> Result<S::Ok, S::Error> {
+    reason.map(Reason::code).serialize(serializer)
 }
 
 impl Trace {
@@ -129,15 +135,6 @@ impl Trace {
         self.add(stage, source, text);
         self.refused = Some(reason);
         Refusal { reason, trace: self }
-    }
-
-    /// The trace as JSON: a list of steps with `stage`, `text`, `file`, `line`, `path`, and `refused`.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let mut json = Map::with_capacity(4);
-        json.insert("steps".to_owned(), self.steps.iter().map(Step::to_json).collect());
-        json.insert("refused".to_owned(), self.refused.map(Reason::code).into());
-        json.into()
     }
 }
 

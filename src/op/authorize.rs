@@ -61,19 +61,6 @@ pub struct LoginData {
     pub started_at: i64,
 }
 
-impl LoginData {
-    /// Reads what a [`Login`] remembers; one that another version of the broker wrote may be an object.
-    ///
-    /// # Errors
-    /// When it is something else.
-    pub fn read(data: Value) -> serde_json::Result<Self> {
-        match data {
-            Value::String(text) => serde_json::from_str(&text),
-            object => serde_json::from_value(object),
-        }
-    }
-}
-
 /// Serves an authorization request.
 pub async fn authorize(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Outcome {
     let resolved = match request_object::resolve(cx, params).await {
@@ -374,7 +361,7 @@ async fn leave(cx: &Cx<'_>, provider: &str, request: AuthorizeRequest, browser: 
     let login = Login {
         state: TokenHash::of(&state),
         browser: TokenHash::of(&binding),
-        data: data.into(),
+        data,
         expires_at: cx.now + interaction::LIFETIME,
     };
     cx.store().save_login(login).await?;

@@ -49,7 +49,7 @@ async fn take_login(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Result<L
     if !browser.binding.as_ref().is_some_and(|secret| TokenHash::of(secret) == login.browser) {
         return Err(PageError::new(400, "login_other_browser", "the sign-in was begun in another browser"));
     }
-    LoginData::read(login.data).map_err(|error| PageError::new(500, "internal_error", error.to_string()))
+    serde_json::from_str(&login.data).map_err(|error| PageError::new(500, "internal_error", error.to_string()))
 }
 
 async fn finish(

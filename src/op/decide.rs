@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use serde::Serialize;
+
 use super::Cx;
 use super::request::AuthorizeRequest;
 use crate::config::client::ResponseType;
@@ -11,7 +13,7 @@ use crate::core::account::{Account, AccountFacts, AccountQuestion};
 use crate::core::app::AppRequest;
 use crate::core::decision::{Decision, Evidence, begin};
 use crate::core::reason::Reason;
-use crate::core::trace::{Refusal, Stage, Trace};
+use crate::core::trace::{Refusal, Stage, Step, Trace};
 use crate::rp::RefreshError;
 use crate::snapshot::client::Client;
 use crate::store::model::{Grant, Link, LinkKey, Session, StoredTrace, User};
@@ -108,6 +110,15 @@ pub fn again(cx: &Cx<'_>, user: &User, link: &Link, request: &AppRequest<'_>) ->
     begin(&cx.snapshot.policy, &evidence)?.decide(facts, Some(request))
 }
 
+/// What is kept of a decision.
+#[derive(Serialize)]
+struct Decided<'a> {
+    steps: &'a [Step],
+    refused: Option<&'static str>,
+    provider: &'a str,
+    generation: u64,
+}
+
 /// The trace of a decision, to be kept.
 #[must_use]
 pub fn stored_trace(
@@ -117,16 +128,18 @@ pub fn stored_trace(
     provider: &str,
     trace: &Trace,
 ) -> StoredTrace {
-    let mut data = trace.to_json();
-    if let Some(object) = data.as_object_mut() {
-        object.insert("provider".to_owned(), provider.into());
-        object.insert("generation".to_owned(), cx.snapshot.generation.into());
-    }
+    let decided = Decided {
+        steps: &trace.steps,
+        refused: trace.refused.map(Reason::code),
+        provider,
+        generation: cx.snapshot.generation,
+    };
     StoredTrace {
         id: cx.trace_id.clone(),
         user_id,
         client: client.map(str::to_owned),
-        data,
+        // Texts and numbers alone: there is nothing in it that can't be written.
+        data: serde_json::to_string(&decided).unwrap_or_default(),
         at: cx.now,
         expires_at: cx.now + TRACE_LIFETIME,
     }

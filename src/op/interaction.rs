@@ -38,7 +38,7 @@ pub async fn keep(
 ) -> Result<(String, Vec<SetCookie>), PageError> {
     let id = cx.random().secret()?;
     let (binding, cookies) = binding(cx, browser)?;
-    let data = serde_json::to_value(waiting).map_err(unreadable)?;
+    let data = serde_json::to_string(waiting).map_err(unreadable)?;
     let interaction =
         Interaction { id: TokenHash::of(&id), browser: TokenHash::of(&binding), data, expires_at: cx.now + LIFETIME };
     cx.store().save_interaction(interaction).await?;
@@ -59,7 +59,7 @@ pub async fn resume<W: DeserializeOwned>(cx: &Cx<'_>, id: &str, browser: &Browse
     if take && cx.store().take_interaction(id, cx.now).await?.is_none() {
         return Err(gone());
     }
-    serde_json::from_value(found.data).map_err(unreadable)
+    serde_json::from_str(&found.data).map_err(unreadable)
 }
 
 fn unreadable(error: serde_json::Error) -> PageError {

@@ -211,7 +211,7 @@ async fn pushed(cx: &Cx<'_>, client: &Client, secret: &str) -> Result<Params, OA
         return Err(OAuthError::new(Code::InvalidRequestUri, "the pushed request is another client's"));
     }
     let taken = cx.store().take_interaction(id, cx.now).await?.ok_or_else(gone)?;
-    let pairs = serde_json::from_value(taken.data).map_err(|_| gone())?;
+    let pairs = serde_json::from_str(&taken.data).map_err(|_| gone())?;
     Ok(Params::from_pairs(pairs))
 }
 
@@ -262,7 +262,7 @@ pub async fn push(
     let kept = Interaction {
         id: TokenHash::of(&secret),
         browser: owner(client),
-        data: json!(asked.pairs()),
+        data: json!(asked.pairs()).to_string(),
         expires_at: cx.now + PUSHED_LIFETIME,
     };
     cx.store().save_interaction(kept).await.map_err(|error| plain(error.into()))?;

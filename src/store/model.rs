@@ -120,8 +120,8 @@ pub struct Login {
     pub state: TokenHash,
     /// Hash of the cookie's browser secret.
     pub browser: TokenHash,
-    /// Everything else, as the flow wrote it. Sealed.
-    pub data: Value,
+    /// Everything else, JSON as the flow wrote it. Sealed.
+    pub data: String,
     /// Gone then.
     pub expires_at: i64,
 }
@@ -133,8 +133,8 @@ pub struct Interaction {
     pub id: TokenHash,
     /// Hash of the cookie's browser secret.
     pub browser: TokenHash,
-    /// Everything else, as the flow wrote it. Sealed.
-    pub data: Value,
+    /// Everything else, JSON as the flow wrote it. Sealed.
+    pub data: String,
     /// Gone then.
     pub expires_at: i64,
 }
@@ -267,8 +267,8 @@ pub struct StoredTrace {
     pub user_id: Option<String>,
     /// Key of the client.
     pub client: Option<String>,
-    /// The decision, step by step. Sealed.
-    pub data: Value,
+    /// The decision, step by step: JSON. Sealed.
+    pub data: String,
     /// When.
     pub at: i64,
     /// Gone then.

@@ -139,7 +139,7 @@ pub(crate) fn login(state: &str) -> Login {
     Login {
         state: TokenHash::of(state),
         browser: TokenHash::of("browser"),
-        data: json!({ "nonce": "n", "canary": "CANARY-login" }),
+        data: json!({ "nonce": "n", "canary": "CANARY-login" }).to_string(),
         expires_at: NOW + 600,
     }
 }
@@ -148,7 +148,7 @@ pub(crate) fn interaction(id: &str) -> Interaction {
     Interaction {
         id: TokenHash::of(id),
         browser: TokenHash::of("browser"),
-        data: json!({ "client": "app", "canary": "CANARY-interaction" }),
+        data: json!({ "client": "app", "canary": "CANARY-interaction" }).to_string(),
         expires_at: NOW + 600,
     }
 }
@@ -196,7 +196,7 @@ pub(crate) fn trace(id: &str) -> StoredTrace {
         id: id.to_owned(),
         user_id: Some("user".to_owned()),
         client: Some("app".to_owned()),
-        data: json!({ "steps": ["allow", "create"], "canary": "CANARY-trace" }),
+        data: json!({ "steps": ["allow", "create"], "canary": "CANARY-trace" }).to_string(),
         at: NOW,
         expires_at: NOW + 86_400,
     }

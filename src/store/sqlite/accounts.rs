@@ -214,7 +214,7 @@ pub(super) struct TraceRow {
 
 impl TraceRow {
     pub(super) fn new(sealer: &Sealer, trace: StoredTrace) -> Result<Self> {
-        Ok(Self { data: seal_json(sealer, columns::TRACE, trace.id.as_bytes(), &trace.data)?, trace })
+        Ok(Self { data: sealer.seal(columns::TRACE, trace.id.as_bytes(), trace.data.as_bytes())?, trace })
     }
 
     pub(super) fn insert(&self, connection: &Connection) -> Result<()> {

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use serde_json::Value;
 
 use super::super::model::{
     Code, Consent, Grant, Interaction, Link, Login, RefreshToken, SigningKey, StoredTrace, TokenHash,
@@ -13,7 +12,7 @@ use super::super::{
 };
 use super::accounts::{self, SignInRows, TraceRow};
 use super::grants::{self, CodeRow, RotatedRow, RotationRows};
-use super::rows::{GrantRow, LinkRow, columns, key_state_name, many, one, open_json, open_text, run, seal_json};
+use super::rows::{GrantRow, LinkRow, columns, key_state_name, many, one, open_text, run};
 use super::writer::Survives;
 use super::{SqliteStore, sql};
 
@@ -37,11 +36,11 @@ impl SqliteStore {
         id: TokenHash,
         row: Option<Waiting>,
         now: i64,
-    ) -> Result<Option<(TokenHash, Value, i64)>> {
+    ) -> Result<Option<(TokenHash, String, i64)>> {
         let Some((browser, sealed, expires_at)) = row.filter(|(_, _, expires_at)| now < *expires_at) else {
             return Ok(None);
         };
-        let data = open_json(&self.sealer, column, &id.0, &sealed)?;
+        let data = open_text(&self.sealer, column, &id.0, &sealed)?;
         Ok(Some((TokenHash(browser), data, expires_at)))
     }
 
@@ -59,7 +58,7 @@ impl Store for SqliteStore {
     }
 
     async fn save_login(&self, login: Login) -> Result<()> {
-        let data = seal_json(&self.sealer, columns::LOGIN, &login.state.0, &login.data)?;
+        let data = self.sealer.seal(columns::LOGIN, &login.state.0, login.data.as_bytes())?;
         let row = (login.state.0, login.browser.0, data, login.expires_at);
         self.write_passing(move |connection| run(connection, sql::INSERT_LOGIN, row).map(drop)).await
     }
@@ -71,7 +70,7 @@ impl Store for SqliteStore {
     }
 
     async fn save_interaction(&self, interaction: Interaction) -> Result<()> {
-        let data = seal_json(&self.sealer, columns::INTERACTION, &interaction.id.0, &interaction.data)?;
+        let data = self.sealer.seal(columns::INTERACTION, &interaction.id.0, interaction.data.as_bytes())?;
         let row = (interaction.id.0, interaction.browser.0, data, interaction.expires_at);
         self.write_passing(move |connection| run(connection, sql::INSERT_INTERACTION, row).map(drop)).await
     }

@@ -306,7 +306,7 @@ impl Reader<'_> {
     pub(super) fn trace_from(&self, row: &Row<'_>) -> Result<StoredTrace> {
         let id: String = row.get(0)?;
         Ok(StoredTrace {
-            data: open_json(self.sealer, columns::TRACE, id.as_bytes(), row.get_ref(3)?.as_blob()?)?,
+            data: open_text(self.sealer, columns::TRACE, id.as_bytes(), row.get_ref(3)?.as_blob()?)?,
             user_id: row.get(1)?,
             client: row.get(2)?,
             at: row.get(4)?,
