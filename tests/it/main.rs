@@ -25,6 +25,7 @@ mod hybrid;
 mod introspect;
 mod logout;
 mod logout_channels;
+mod looks;
 mod policy;
 mod redirect_uri;
 mod refresh;
