@@ -86,7 +86,7 @@ async fn the_colour_is_in_a_stylesheet_of_its_own_address_and_in_no_page() {
     let css = app.get(&stylesheet(&page)).await;
     assert_eq!((css.status.as_u16(), css.header("content-type")), (200, "text/css; charset=utf-8"));
     assert_eq!(css.header("cache-control"), "public, max-age=86400");
-    assert!(css.text().contains("--accent: #6a1b9a; ") && css.text().contains("--on-accent: #ffffff; "));
+    assert!(css.text().contains("--accent: #6a1b9a; ") && css.text().contains("--on-accent: #ffffff;"));
     let plain = TestApp::base().await.get("/").await;
     assert_ne!(stylesheet(&plain), stylesheet(&page));
     let stale = app.get(&stylesheet(&plain)).await;
@@ -129,6 +129,8 @@ fn problems(ui: &str, templates: &[(&str, &str)]) -> Vec<String> {
     prepared
         .problems
         .iter()
+        // The base has secrets in its text, which is worth a warning each.
+        .filter(|p| p.file != "broker.toml" || p.path.starts_with("ui"))
         .map(|p| {
             let line = if p.file == "broker.toml" { p.line - first } else { p.line };
             format!("{}:{line}: {} [{}]", p.file, p.message, p.suggestion.clone().unwrap_or_default())
@@ -172,12 +174,12 @@ fn a_folder_without_templates_is_a_mistake() {
 #[test]
 fn what_a_template_shows_wrong_is_found_by_check() {
     let home = "{% extends \"base.html\" %}{% block main %}\n<h1>{{ t(\"home.title\") }}</h1>\n{{ issuer|safe }}{% endblock %}";
-    let found = problems("ui.templates = \"looks\"\n", &[("home.html", home)]);
+    let found = problems("[ui]\ntemplates = \"looks\"\n", &[("home.html", home)]);
     assert!(
         matches!(found.as_slice(), [only] if only.starts_with("looks/home.html:1: home.html shows a value without escaping")),
         "{found:#?}"
     );
-    let found = problems("ui.templates = \"looks\"\n", &[("home.html", &home.replace("issuer|safe", "isuer"))]);
+    let found = problems("[ui]\ntemplates = \"looks\"\n", &[("home.html", &home.replace("issuer|safe", "isuer"))]);
     assert!(
         matches!(found.as_slice(), [only] if only == "looks/home.html:3: the page has no value `isuer` [did you mean `issuer`?]"),
         "{found:#?}"
