@@ -33,8 +33,8 @@ const DARK: Scheme =
 /// The rules that, after the stylesheet, give the pages this accent.
 pub(super) fn rules(color: Color) -> String {
     let mut out = String::new();
-    let _ = write!(out, "\n:root {{{}}}\n", variables(color.0, &LIGHT));
-    let _ = write!(out, "@media (prefers-color-scheme: dark) {{ :root {{{}}} }}\n", variables(color.0, &DARK));
+    let _ = writeln!(out, "\n:root {{{}}}", variables(color.0, &LIGHT));
+    let _ = writeln!(out, "@media (prefers-color-scheme: dark) {{ :root {{{}}} }}", variables(color.0, &DARK));
     out
 }
 
