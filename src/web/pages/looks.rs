@@ -195,6 +195,10 @@ fn said(error: &minijinja::Error) -> String {
 /// What is wrong with a rendered sample.
 fn faults(html: &str, sample: &Sample) -> Vec<(String, Option<String>)> {
     let mut faults = Vec::new();
+    if !html.contains("<html") || !html.contains("<title>") {
+        let way_out = "begin it with {% extends \"base.html\" %}";
+        faults.push(("must be a whole document with a title".to_owned(), Some(way_out.to_owned())));
+    }
     if html.contains(MARKUP) {
         let way_out = "leave out the filter `safe`; values are escaped by themselves";
         faults.push(("shows a value without escaping it".to_owned(), Some(way_out.to_owned())));

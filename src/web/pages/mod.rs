@@ -190,14 +190,17 @@ impl Pages {
     /// # Errors
     /// When the template and the view do not fit each other; the tests rule that out for the built-in templates.
     pub fn render<V: View>(&self, lang: Lang, view: &V) -> Result<String, RenderError> {
-        match render(&self.environments, lang, view) {
-            Err(error) if !self.fallback.is_empty() => {
-                let (template, cause) = (error.template, &error.cause);
-                tracing::error!(event = "template_failed", template, %cause, "the built-in page is shown instead");
-                render(&self.fallback, lang, view)
-            }
-            rendered => rendered,
+        let rendered = render(&self.environments, lang, view);
+        let why = match &rendered {
+            Ok(html) if html.trim().is_empty() => "the page is empty".to_owned(),
+            Ok(_) => return rendered,
+            Err(error) => error.cause.to_string(),
+        };
+        if self.fallback.is_empty() {
+            return rendered;
         }
+        tracing::error!(event = "template_failed", template = V::TEMPLATE, why, "the built-in page is shown instead");
+        render(&self.fallback, lang, view)
     }
 
     /// The pictures from elsewhere on a page: the logo, and the view's own.

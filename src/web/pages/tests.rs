@@ -498,6 +498,15 @@ fn what_a_template_gets_wrong_is_found_when_it_is_loaded() {
             home("{% include \"_none.html\" %}"),
             "home.html:3 home.html can't be rendered: template not found",
         ),
+        ("home.html", "\n\n{% include \"home.html\" %}".to_owned(), "home.html:3 home.html can't be rendered: "),
+        (
+            "home.html",
+            home("{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}"),
+            "home.html:3 home.html can't be rendered: ",
+        ),
+        ("home.html", "{% extends \"home.html\" %}".to_owned(), "home.html:1 home.html can't be rendered: "),
+        ("home.html", String::new(), "home.html:1 home.html must be a whole document"),
+        ("error.html", "<p>Oh.</p>".to_owned(), "error.html:1 error.html must be a whole document"),
         ("home.html", home("{{ issuer|safe }}"), "home.html:1 home.html shows a value without escaping it"),
         (
             "home.html",
@@ -567,6 +576,9 @@ fn a_template_that_fails_at_run_time_gives_way_to_the_built_in_page() {
     assert!(pages.render(Lang::En, &home("Alice".to_owned())).unwrap().contains("<h1>Ours</h1>"));
     let html = pages.render(Lang::En, &home("A".repeat(100))).unwrap();
     assert!(html.contains("<h1>Sign-in service</h1>") && html.contains("Welcome back."), "{html}");
+    let blank = "{% if not user_name or user_name|length < 99 %}<html><title>x</title>{{ issuer }}{% endif %}";
+    let blank = Pages::with_looks("", &looks, &[file("home.html", blank)]).unwrap();
+    assert!(blank.render(Lang::En, &home("A".repeat(100))).unwrap().contains("<h1>Sign-in service</h1>"), "not empty");
     let (_, _, version) = pages.asset("style.css").unwrap();
     assert!(html.contains(&format!("style.css?v={version}")), "with the same colours");
 }
