@@ -70,7 +70,7 @@ fn claims() -> Map<String, Value> {
 fn decide(policy: &Policy, claims: &Map<String, Value>, scopes: &[String]) -> Option<Decision> {
     let evidence = Evidence { provider: "corp", issuer: None, subject: "1", claims };
     let request = AppRequest { client: "app", scopes, ..AppRequest::default() };
-    begin(policy, &evidence).ok()?.decide(&AccountFacts::default(), Some(&request)).ok()
+    begin(policy, &evidence).ok()?.decide(AccountFacts::default(), Some(&request)).ok()
 }
 
 #[divan::bench]

@@ -359,8 +359,11 @@ async fn load(count: usize) -> Result<(), Failure> {
         }
     };
     scenario("warm-up", pid, 50, 1, sign_in("w")).await?;
+    scenario("first sign-in", pid, count / 4, 1, sign_in("a")).await?;
+    let tokens = scenario("first sign-in", pid, count, 8, sign_in("b")).await?;
+    // The same people in other browsers: what a sign-in is on most days.
     scenario("sign-in", pid, count / 4, 1, sign_in("a")).await?;
-    let tokens = scenario("sign-in", pid, count, 8, sign_in("b")).await?;
+    scenario("sign-in", pid, count, 8, sign_in("b")).await?;
     let text =
         |n: usize, name: &str| tokens.get(n).and_then(|t| t.get(name)?.as_str().map(str::to_owned)).unwrap_or_default();
     scenario("refresh", pid, tokens.len(), 8, |n| {

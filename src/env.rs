@@ -84,9 +84,18 @@ impl dyn Random + '_ {
     /// # Errors
     /// When the generator is not available.
     pub fn secret(&self) -> Result<String, RandomUnavailable> {
-        let mut bytes = [0_u8; 32];
-        self.fill(&mut bytes)?;
-        Ok(URL_SAFE_NO_PAD.encode(bytes))
+        let [secret] = self.secrets()?;
+        Ok(secret)
+    }
+
+    /// Several unguessable values, drawn at once: each draw has its cost, whatever its length.
+    ///
+    /// # Errors
+    /// When the generator is not available.
+    pub fn secrets<const N: usize>(&self) -> Result<[String; N], RandomUnavailable> {
+        let mut bytes = [[0_u8; 32]; N];
+        self.fill(bytes.as_flattened_mut())?;
+        Ok(bytes.map(|secret| URL_SAFE_NO_PAD.encode(secret)))
     }
 
     /// A unique identifier: 128 random bits, base64url, 22 characters.

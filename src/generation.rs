@@ -10,26 +10,29 @@ use std::path::{Path, PathBuf};
 use crate::config::Config;
 use crate::config::check::{ExpressionPlace, ExpressionProblem, check};
 use crate::config::files::Files;
-use crate::config::load::{Inputs, Involved, Unreadable, load};
+use crate::config::load::{Inputs, Involved, Loaded, Unreadable, load};
 use crate::config::locate::{Layers, Origin};
 use crate::config::origins::OriginRow;
-use crate::config::problem::{Problem, Problems};
-use crate::config::secrets::{Secrets, read_authorities, read_secrets, read_tables};
+use crate::config::problem::{Problem, Problems, Severity};
+use crate::config::secrets::{Secrets, read_authorities, read_secrets, read_tables, read_tls};
 use crate::config::ui::{TemplateFile, read_templates};
 use crate::core::expression::{Compiler, Place};
 use crate::core::mapping_test;
 use crate::core::trace::Source;
+use crate::snapshot::certificate::Certificate;
 use crate::snapshot::issuer::Issuer;
 use crate::snapshot::{BuildProblem, Parts, Snapshot};
 use crate::web::pages::{LookPlace, LookProblem, Pages, PagesError};
 
 /// What to prepare.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Number of the generation.
     pub number: u64,
     /// Leave secrets unread: in a pull request their files are not there.
     pub without_secrets: bool,
+    /// The time, for warnings of certificates that have run out; these are read with the secrets.
+    pub now: i64,
 }
 
 /// Contents of the files that a generation was made from, as hashes; `None` for those that could not be read.
@@ -113,6 +116,8 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
         problems.append(missing);
         secrets
     };
+    let certificate =
+        if options.without_secrets { None } else { certificate(&loaded, &recorder, options.now, &mut problems) };
     let mut compiler = Compiler::new(tables);
     let compile = &mut |place: ExpressionPlace, _: &str, text: &str| compile(&mut compiler, place, text);
     problems.append(check(&loaded, compile));
@@ -136,6 +141,7 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
                 config,
                 secrets: &secrets,
                 authorities,
+                certificate,
                 compiler: &mut compiler,
                 pages,
                 locate: &locate,
@@ -153,6 +159,30 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
     problems.sort();
     let involved = loaded.involved;
     Ok(Prepared { problems, layers, origins, involved, fingerprint, snapshot, encryption_keys, admin_tokens })
+}
+
+/// The listener's certificate; what is wrong with it goes to the problems.
+fn certificate(loaded: &Loaded, files: &dyn Files, now: i64, problems: &mut Problems) -> Option<Certificate> {
+    let (read, missing) = read_tls(loaded, files);
+    problems.append(missing);
+    let names = loaded.config.as_ref()?.server.tls.as_ref()?;
+    match Certificate::read(names, &read?) {
+        Ok(certificate) => {
+            if let Some(untimely) = certificate.untimely(now) {
+                let message = format!("`cert`: in {} {untimely}: clients refuse it", names.cert.display());
+                let problem = loaded.layers.problem_at_path(Severity::Warning, "server.tls.cert", message);
+                problems.push(problem.suggest("renew it; the files are read again when they change"));
+            }
+            Some(certificate)
+        }
+        Err(faults) => {
+            for fault in faults {
+                let path = format!("server.tls.{}", fault.file.name());
+                problems.push(loaded.layers.error_at_path(&path, fault.message).suggest(fault.way_out));
+            }
+            None
+        }
+    }
 }
 
 fn compile(compiler: &mut Compiler, place: ExpressionPlace, text: &str) -> Vec<ExpressionProblem> {

@@ -18,7 +18,7 @@
 //! | [`outbound`] | calls to other hosts, guarded |
 //! | [`keys`] | signing keys: made, rotated, published, used |
 //! | [`store`] | what is persisted, sealed |
-//! | [`web`] | HTTP: routes, cookies, pages; errors become responses |
+//! | [`web`] | HTTP: listeners, routes, cookies, pages; errors become responses |
 //! | [`app`] | the composition root |
 //! | [`env`] | time and randomness, injected |
 //! | [`cli`], [`dev`] | the commands; the world to try it in |

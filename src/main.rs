@@ -9,6 +9,7 @@ use countersign::cli::{
     serve, test,
 };
 use countersign::config::files::Disk;
+use countersign::env::{Clock as _, SystemClock};
 
 fn main() -> ExitCode {
     let environment: Environment = std::env::vars_os()
@@ -19,7 +20,7 @@ fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Serve(args) => Ok(serve::run(&args, &environment)),
         Command::Dev(args) => dev::run(&args, &mut out),
-        Command::Check(args) => check::run(&args, &environment, &Disk, &mut out, colour),
+        Command::Check(args) => check::run(&args, &environment, &Disk, SystemClock.now(), &mut out, colour),
         Command::Test(args) => test::run(&args, &environment, &Disk, &mut out),
         Command::Plan(args) => plan::run(&args, &environment, &Disk, &mut out),
         Command::Reach(args) => reach::run(&args, &environment, &Disk, &mut out),

@@ -81,7 +81,8 @@ impl Reloader {
     /// Loads, checks and swaps, all or nothing.
     pub async fn reload(&mut self) -> Reloaded {
         let old = self.app.snapshot().load_full();
-        let options = Options { number: old.generation + 1, without_secrets: false };
+        let options =
+            Options { number: old.generation + 1, without_secrets: false, now: self.app.services().clock.now() };
         let inputs = self.inputs.clone();
         let prepared = match tokio::task::spawn_blocking(move || prepare(&inputs, &Disk, options)).await {
             Ok(Ok(prepared)) => prepared,
@@ -115,6 +116,9 @@ impl Reloader {
         let generation = snapshot.generation;
         if let Err(error) = self.app.apply(snapshot).await {
             return self.refuse(error.to_string());
+        }
+        for warning in &problems {
+            tracing::warn!(file = %warning.file, line = warning.line, "{}", warning.message);
         }
         self.serving = fingerprint;
         self.refused = None;

@@ -42,6 +42,8 @@ const TOP: &[&str] = &["cli", "dev", "lib", "main"];
 const CONFINED: &[(&str, &[&str], &str)] = &[
     ("axum", &["web/", "app.rs", "cli/", "dev/"], "HTTP is the web edge's"),
     ("reqwest", &["outbound/client.rs", "cli/dev.rs"], "calls leave through one guarded client; `dev` plays the app"),
+    ("hyper", &["web/listener/"], "connections are the listeners'"),
+    ("tokio_rustls", &["web/listener/"], "connections are the listeners'"),
     ("rusqlite", &["store/sqlite/"], "SQL is the store's"),
     ("jsonwebtoken", &["keys/", "dev/"], "JWS are made and read in one place"),
     ("openidconnect", &["rp/"], "upstream tokens are the relying-party leg's"),

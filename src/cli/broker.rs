@@ -12,7 +12,7 @@ use crate::config::files::Files;
 use crate::core::account::Account;
 use crate::core::plan::{Known, KnownLink};
 use crate::core::username;
-use crate::env::SystemRandomness;
+use crate::env::{Clock as _, SystemClock, SystemRandomness};
 use crate::generation::{Options, Prepared, prepare_untested};
 use crate::op::decide;
 use crate::snapshot::Snapshot;
@@ -39,7 +39,7 @@ pub(super) fn load(
     without_secrets: bool,
     out: &mut dyn Write,
 ) -> io::Result<Result<Broker, Exit>> {
-    let options = Options { number: 1, without_secrets };
+    let options = Options { number: 1, without_secrets, now: SystemClock.now() };
     let mut prepared = match prepare_untested(&args.inputs(environment), files, options) {
         Ok(prepared) => prepared,
         Err(unreadable) => {

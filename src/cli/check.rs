@@ -30,7 +30,7 @@ pub struct CheckArgs {
     /// Show where each value came from.
     #[arg(long)]
     pub origins: bool,
-    /// Do not look for secret files and variables, as in a pull request.
+    /// Do not look for secret files and variables, nor for certificates, as in a pull request.
     #[arg(long)]
     pub without_secrets: bool,
     /// Warnings fail too.
@@ -41,7 +41,7 @@ pub struct CheckArgs {
     pub format: Format,
 }
 
-/// Runs the command. `colour`: the writer is a terminal.
+/// Runs the command. `now`: what certificates are judged by; `colour`: the writer is a terminal.
 ///
 /// # Errors
 /// When the writer fails.
@@ -49,10 +49,11 @@ pub fn run(
     args: &CheckArgs,
     environment: &Environment,
     files: &dyn Files,
+    now: i64,
     out: &mut dyn Write,
     colour: bool,
 ) -> io::Result<Exit> {
-    let options = Options { number: 1, without_secrets: args.without_secrets };
+    let options = Options { number: 1, without_secrets: args.without_secrets, now };
     let prepared = match prepare(&args.source.inputs(environment), files, options) {
         Ok(prepared) => prepared,
         Err(unreadable) => {
@@ -125,7 +126,7 @@ mod tests {
 
     fn run_on(args: &CheckArgs, files: &dyn Files) -> (Exit, String) {
         let mut out = Vec::new();
-        let exit = run(args, &Environment::new(), files, &mut out, false).unwrap();
+        let exit = run(args, &Environment::new(), files, 0, &mut out, false).unwrap();
         (exit, String::from_utf8(out).unwrap())
     }
 
@@ -147,7 +148,7 @@ mod tests {
     fn of_the_language_s_own_sample_only_what_is_not_built_is_refused() {
         assert_eq!(run_on(&args("tests/fixtures/smallest.toml"), &Disk).0, Exit::Fine);
         let inputs = args("tests/fixtures/everything.toml").source.inputs(&Environment::new());
-        let prepared = prepare(&inputs, &Disk, Options { number: 1, without_secrets: true }).unwrap();
+        let prepared = prepare(&inputs, &Disk, Options { number: 1, without_secrets: true, now: 0 }).unwrap();
         let errors: Vec<_> = prepared.problems.iter().filter(|p| p.severity == Severity::Error).collect();
         assert!(errors.iter().all(|p| p.message.ends_with("is not built yet")), "{errors:#?}");
     }
@@ -203,7 +204,7 @@ mod tests {
         with_origins.source.overlay = vec![PathBuf::from("o.toml")];
         let environment = Environment::from([("COUNTERSIGN__ADMIN__LISTEN".to_owned(), "localhost:1".to_owned())]);
         let mut out = Vec::new();
-        run(&with_origins, &environment, &files, &mut out, false).unwrap();
+        run(&with_origins, &environment, &files, 0, &mut out, false).unwrap();
         let out = String::from_utf8(out).unwrap();
         let row = |path: &str| {
             let line = out.lines().find(|line| line.starts_with(path)).unwrap();

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::{ConfigArgs, Environment, Exit};
 use crate::config::client::ResponseType;
 use crate::config::files::Disk;
-use crate::env::{Random, SystemRandomness};
+use crate::env::{Clock as _, Random, SystemClock, SystemRandomness};
 use crate::generation::{Options, prepare};
 
 /// Arguments of `client`.
@@ -63,7 +63,7 @@ fn secret(id: &str, out: &mut dyn Write) -> std::io::Result<Exit> {
 }
 
 fn link(id: &str, config: &ConfigArgs, environment: &Environment, out: &mut dyn Write) -> std::io::Result<Exit> {
-    let options = Options { number: 1, without_secrets: true };
+    let options = Options { number: 1, without_secrets: true, now: SystemClock.now() };
     let prepared = match prepare(&config.inputs(environment), &Disk, options) {
         Ok(prepared) => prepared,
         Err(error) => {

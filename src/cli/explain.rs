@@ -96,11 +96,11 @@ fn decide(args: &ExplainArgs, snapshot: &Snapshot, person: &Person, link: &Link)
     let facts = AccountFacts { linked: Some(account(&person.user)), ..AccountFacts::default() };
     let mapped = begin(&snapshot.policy, &evidence)?;
     let client = args.client.as_ref().and_then(|key| snapshot.clients.get(key));
-    let Some(client) = client else { return mapped.decide(&facts, None) };
+    let Some(client) = client else { return mapped.decide(facts, None) };
     let scopes = if args.scope.is_empty() { &client.scopes } else { &args.scope };
     let (acr, amr) = authentication(&link.claims);
     let request = AppRequest { client: &client.key, scopes, acr: acr.as_deref(), amr: &amr, ..AppRequest::default() };
-    mapped.decide(&facts, Some(&request))
+    mapped.decide(facts, Some(&request))
 }
 
 fn print(

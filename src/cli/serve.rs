@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::net::TcpListener;
 
 use super::{ConfigArgs, Environment, Exit};
 use crate::app::{App, Parts};
 use crate::config::files::Disk;
 use crate::core::policy::Policy;
-use crate::env::{SystemClock, SystemRandomness};
+use crate::env::{Clock as _, SystemClock, SystemRandomness};
 use crate::generation::{Options, Prepared, prepare};
 use crate::outbound::GuardedClient;
 use crate::reload::Reloader;
@@ -19,6 +18,7 @@ use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::store::sqlite::{Location, SqliteStore};
 use crate::web::admin::{self, Admin};
+use crate::web::listener::{Listener, acceptor};
 
 /// How often keys and expired rows are looked after.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
@@ -61,7 +61,8 @@ pub fn run(args: &ServeArgs, environment: &Environment) -> Exit {
 
 async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
     let inputs = args.config.inputs(environment);
-    let prepared = match prepare(&inputs, &Disk, Options { number: 1, without_secrets: false }) {
+    let options = Options { number: 1, without_secrets: false, now: SystemClock.now() };
+    let prepared = match prepare(&inputs, &Disk, options) {
         Ok(prepared) => prepared,
         Err(error) => {
             tracing::error!(%error, "the configuration can't be read");
@@ -101,7 +102,7 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
 /// The policy of the canary configuration; its secrets are not needed.
 fn shadow(file: &std::path::Path, environment: &Environment) -> Result<Arc<Policy>, String> {
     let config = ConfigArgs { config: file.to_owned(), overlay: Vec::new() };
-    let options = Options { number: 0, without_secrets: true };
+    let options = Options { number: 0, without_secrets: true, now: SystemClock.now() };
     let prepared = prepare(&config.inputs(environment), &Disk, options).map_err(|error| error.to_string())?;
     let snapshot = prepared.snapshot.ok_or_else(|| prepared.problems.render(&prepared.layers, false))?;
     Ok(Arc::new(snapshot.policy))
@@ -109,8 +110,8 @@ fn shadow(file: &std::path::Path, environment: &Environment) -> Result<Arc<Polic
 
 /// Opened listeners.
 struct Listeners {
-    public: Vec<TcpListener>,
-    admin: TcpListener,
+    public: Vec<Listener>,
+    admin: Listener,
 }
 
 async fn start(
@@ -126,34 +127,31 @@ async fn start(
     );
     let mut public = Vec::new();
     for address in &snapshot.config.server.listen {
-        public.push(bind("server.listen", address).await?);
+        public.push(open("server.listen", address).await?);
     }
-    let admin = bind("admin.listen", &snapshot.config.admin.listen).await?;
+    let admin = open("admin.listen", &snapshot.config.admin.listen).await?;
     let parts = Parts { clock: Arc::new(SystemClock), random, store, http: Arc::new(GuardedClient::default()), shadow };
     let app = App::new(parts, snapshot).await.map_err(|error| error.to_string())?;
+    if app.snapshot().load().config.server.tls.is_some() {
+        let tls = acceptor(Arc::clone(app.snapshot())).map_err(|error| format!("server.tls: {error}"))?;
+        public = public.into_iter().map(|listener| listener.with_tls(&tls)).collect();
+    }
     Ok((app, Listeners { public, admin }))
 }
 
-async fn bind(key: &str, address: &str) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| format!("{key}: {address} can't be listened on: {error}"))
+async fn open(key: &str, address: &str) -> Result<Listener, String> {
+    Listener::open(address).await.map_err(|error| format!("{key}: {error}"))
 }
 
 async fn listen(app: Arc<App>, listeners: Listeners, admin_tokens: Vec<crate::config::scalar::SecretValue>) -> Exit {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut servers = tokio::task::JoinSet::new();
     let admin = Arc::new(Admin { app: Arc::clone(&app), tokens: admin_tokens });
+    announce(&app, &listeners);
     let routers = listeners.public.into_iter().map(|listener| (listener, app.router()));
     for (listener, router) in routers.chain([(listeners.admin, admin::router(admin))]) {
-        let mut stopped = stopped.clone();
-        servers.spawn(async move {
-            let shutdown = async move {
-                let _ = stopped.wait_for(|stop| *stop).await;
-            };
-            let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
-            axum::serve(listener, service).with_graceful_shutdown(shutdown).await
-        });
+        servers.spawn(listener.serve(router, stopped.clone()));
     }
-    announce(&app);
     let housekeeping = tokio::spawn({
         let app = Arc::clone(&app);
         async move {
@@ -179,12 +177,13 @@ async fn listen(app: Arc<App>, listeners: Listeners, admin_tokens: Vec<crate::co
     Exit::Fine
 }
 
-fn announce(app: &App) {
+fn announce(app: &App, listeners: &Listeners) {
     let snapshot = app.snapshot().load();
+    let listen: Vec<String> = listeners.public.iter().map(Listener::url).collect();
     tracing::info!(
         event = "start", issuer = %snapshot.issuer.text, generation = snapshot.generation, hash = %snapshot.hash,
         providers = snapshot.providers.len(), clients = snapshot.clients.len(),
-        listen = %snapshot.config.server.listen.join(" "), "countersign serves"
+        listen = listen.join(" "), admin = listeners.admin.url(), "countersign serves"
     );
 }
 

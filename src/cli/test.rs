@@ -175,7 +175,7 @@ FAIL  so is a developer  [b.toml:15]
     fn check_reports_a_failing_test_at_its_place() {
         use crate::generation::{Options, prepare};
         let inputs = crate::config::load::Inputs { main: "b.toml".into(), ..Default::default() };
-        let options = Options { number: 1, without_secrets: true };
+        let options = Options { number: 1, without_secrets: true, now: 0 };
         let prepared = prepare(&inputs, &Memory::of([("b.toml", FILE)]), options).unwrap_or_else(|e| panic!("{e}"));
         assert!(prepared.snapshot.is_none());
         let problem = prepared.problems.iter().find(|problem| problem.path == "tests[1].expect.roles").unwrap();

@@ -258,9 +258,15 @@ impl Layers {
     /// An error at a path that was checked before, found when it is put to use.
     #[must_use]
     pub fn error_at_path(&self, path: &str, message: String) -> Problem {
+        self.problem_at_path(Severity::Error, path, message)
+    }
+
+    /// A problem at a path that was checked before.
+    #[must_use]
+    pub fn problem_at_path(&self, severity: Severity, path: &str, message: String) -> Problem {
         let span = self.lookup(&parse_path(path).unwrap_or_default()).map(|(_, node)| node.span);
         let span = span.unwrap_or(Span { source: 0, start: 0, end: 0 });
-        self.problem_at(Severity::Error, span, path.to_owned(), message)
+        self.problem_at(severity, span, path.to_owned(), message)
     }
 
     /// A problem at a place.

@@ -147,6 +147,7 @@ impl Config {
         [
             ("issuer", self.issuer != new.issuer),
             ("server.listen", self.server.listen != new.server.listen),
+            ("server.tls (turned on or off)", self.server.tls.is_some() != new.server.tls.is_some()),
             ("admin.listen", self.admin.listen != new.admin.listen),
             ("certificates.listen", listen(self) != listen(new)),
             ("store.url", self.store.url != new.store.url),

@@ -1,9 +1,10 @@
-//! Secrets and lookup tables: reading what the configuration only points at.
+//! Secrets, certificates and lookup tables: reading what the configuration only points at.
 //!
-//! Owns reading secret files, environment variables and table files, and the problems of those that are not there. The
+//! Owns reading secret files, certificate files, environment variables and table files, and the problems of those that are not there. The
 //! values live in memory only, in [`SecretValue`]s that never print.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use super::Config;
@@ -30,7 +31,7 @@ impl Secrets {
     }
 }
 
-/// Reads all secrets, and sees that certificates are there. A file or variable that is missing, unreadable or empty is a
+/// Reads all secrets, and sees that certificate authorities are there. A file or variable that is missing, unreadable or empty is a
 /// problem at the place that names it.
 pub fn read_secrets(loaded: &Loaded, environment: &BTreeMap<String, String>, files: &dyn Files) -> (Secrets, Problems) {
     let mut reader = Reader { layers: &loaded.layers, environment, files, problems: Problems::default() };
@@ -87,6 +88,44 @@ pub(super) fn each_secret(config: &Config, visit: &mut dyn FnMut(&At<'_>, &Secre
     one(&At::Root.key("break_glass").key("password_hash"), break_glass);
     let registration = config.registration.as_ref().and_then(|section| section.initial_access_token.as_ref());
     one(&At::Root.key("registration").key("initial_access_token"), registration);
+}
+
+/// The files of `[server] tls`, as read.
+pub struct TlsFiles {
+    /// The certificate chain.
+    pub cert: Vec<u8>,
+    /// The private key.
+    pub key: Vec<u8>,
+}
+
+impl fmt::Debug for TlsFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsFiles").finish_non_exhaustive()
+    }
+}
+
+/// Reads the listener's certificate and key, where they are declared. A file that can't be read is a problem at the place
+/// that names it; whether the two are any good is not looked at.
+pub fn read_tls(loaded: &Loaded, files: &dyn Files) -> (Option<TlsFiles>, Problems) {
+    let mut problems = Problems::default();
+    let Some(names) = loaded.config.as_ref().and_then(|config| config.server.tls.as_ref()) else {
+        return (None, problems);
+    };
+    let tls = At::Root.key("server");
+    let tls = tls.key("tls");
+    let mut read = |key: &str, path: &Path| match files.read(path) {
+        Ok(content) => Some(content),
+        Err(error) => {
+            let at = tls.key(key);
+            let message = format!("`{key}`: the file {} can't be read: {error}", path.display());
+            let span = loaded.layers.nearest_span(&at);
+            let problem = loaded.layers.problem_at(Severity::Error, span, at.to_string(), message);
+            problems.push(problem.suggest("put it there, readable by the broker, or leave `tls` out"));
+            None
+        }
+    };
+    let (cert, key) = (read("cert", &names.cert), read("key", &names.key));
+    (cert.zip(key).map(|(cert, key)| TlsFiles { cert, key }), problems)
 }
 
 struct Reader<'r> {
@@ -163,14 +202,8 @@ impl Reader<'_> {
         out
     }
 
-    /// Certificates and the like: that they are there.
+    /// Certificate authorities: that they are there.
     fn certificates(&mut self, config: &Config) {
-        let tls = At::Root.key("server");
-        let tls = tls.key("tls");
-        let pairs = config.server.tls.as_ref().map(|files| [("cert", &files.cert), ("key", &files.key)]);
-        for (key, path) in pairs.into_iter().flatten() {
-            self.readable(&tls.key(key), path);
-        }
         let providers = At::Root.key("providers");
         for (id, provider) in &config.providers {
             if let Some(ca) = &provider.ca {

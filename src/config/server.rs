@@ -7,15 +7,21 @@ use serde::Deserialize;
 
 use super::scalar::{Duration, Secret, Size};
 
+/// What `trusted_proxies` calls the peers of unix sockets.
+pub const UNIX_PEERS: &str = "unix:";
+
 /// `[server]`: the public listener.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
-    /// Addresses to listen on: `host:port`, `[::1]:port` or `unix:/path`. Changing it needs a restart.
+    /// Addresses to listen on: `host:port`, `[::1]:port` or `unix:/path` (a socket of mode 0660). Changing it needs a
+    /// restart.
     pub listen: Vec<String>,
-    /// Networks of the proxies whose `X-Forwarded-*` headers are believed. Default: none.
+    /// Networks of the proxies whose `X-Forwarded-*` headers are believed; `unix:` for whoever connects through a unix
+    /// socket, who has no address and is believed only where this says so. Default: none.
     pub trusted_proxies: Vec<String>,
-    /// Serve TLS with this certificate and key; re-read when the files change. Default: plain HTTP.
+    /// Serve TLS (1.2, 1.3) with this certificate and key on every TCP address of `listen`; unix sockets stay plain. Re-read
+    /// when the files change; turning it on or off needs a restart. Default: plain HTTP.
     pub tls: Option<Tls>,
     /// How long requests under way may take after a stop was asked for.
     pub shutdown_grace: Duration,
@@ -36,10 +42,10 @@ impl Default for Server {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
-    /// Certificate chain, PEM.
+    /// Certificate chain, PEM: the server's own certificate first.
     #[schemars(extend("x-path" = true))]
     pub cert: PathBuf,
-    /// Private key, PEM.
+    /// Private key, PEM, without a passphrase.
     #[schemars(extend("x-path" = true))]
     pub key: PathBuf,
 }
@@ -48,7 +54,7 @@ pub struct Tls {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
-    /// Address of the admin listener. Changing it needs a restart.
+    /// Address of the admin listener, as in `server.listen`; always plain HTTP. Changing it needs a restart.
     pub listen: String,
     /// Bearer token for everything but `/healthz` and `/readyz`; needed when the listener is not on loopback.
     pub token: Option<Secret>,

@@ -93,13 +93,13 @@ pub struct AccountDecision {
 /// What to ask the store for these attributes.
 #[must_use]
 pub fn question(policy: &Policy, provider: &ProviderPolicy, subject: &str, attributes: &Attributes) -> AccountQuestion {
-    let email = attributes.verified_email();
-    let declared = declared_key(policy, provider, subject, email.as_deref()).map(|(key, _)| key.to_owned());
+    let declared = declared_key(policy, provider, subject, attributes).map(|(key, _)| key.to_owned());
     let username_key = match declared.as_deref().and_then(|key| policy.users.get(key)) {
         Some(user) => Some(username::key(&user.username)),
         None => attributes.username.as_deref().and_then(username::normalize).map(|name| username::key(&name)),
     };
-    let email = provider.link_with.as_ref().zip(email).map(|((others, _), email)| (email, others.clone()));
+    let email =
+        provider.link_with.as_ref().and_then(|(others, _)| Some((attributes.verified_email()?, others.clone())));
     AccountQuestion { declared, email, username_key }
 }
 
@@ -108,10 +108,13 @@ fn declared_key<'p>(
     policy: &'p Policy,
     provider: &ProviderPolicy,
     subject: &str,
-    email: Option<&str>,
+    attributes: &Attributes,
 ) -> Option<(&'p str, bool)> {
+    if policy.users.is_empty() {
+        return None;
+    }
     let by_sub = policy.links_by_sub.get(&(provider.id.clone(), subject.to_owned()));
-    let by_email = || policy.links_by_email.get(&(provider.id.clone(), email?.to_owned()));
+    let by_email = || policy.links_by_email.get(&(provider.id.clone(), attributes.verified_email()?));
     by_sub.map(|key| (key.as_str(), true)).or_else(|| by_email().map(|key| (key.as_str(), false)))
 }
 
@@ -124,14 +127,13 @@ pub fn decide(
     provider: &ProviderPolicy,
     subject: &str,
     attributes: &Attributes,
-    facts: &AccountFacts,
+    facts: AccountFacts,
     mut trace: Trace,
 ) -> Result<(AccountDecision, Trace), Refusal> {
-    let email = attributes.verified_email();
-    let decision = if let Some(account) = &facts.linked {
+    let decision = if let Some(account) = facts.linked {
         trace.add(Stage::Account, None, "matched by issuer and sub");
         found(account, LinkedBy::Subject)
-    } else if let Some((key, by_sub)) = declared_key(policy, provider, subject, email.as_deref())
+    } else if let Some((key, by_sub)) = declared_key(policy, provider, subject, attributes)
         && let Some(user) = policy.users.get(key)
     {
         if !by_sub && facts.declared_is_linked {
@@ -141,7 +143,7 @@ pub fn decide(
         }
         let how = if by_sub { "sub" } else { "verified address" };
         trace.add(Stage::Account, Some(&user.source), format!("declared link by {how}"));
-        match &facts.declared {
+        match facts.declared {
             Some(account) => found(account, LinkedBy::Declared),
             None => AccountDecision {
                 existing: None,
@@ -153,32 +155,27 @@ pub fn decide(
     } else if let [account] = facts.by_email.as_slice() {
         let source = provider.link_with.as_ref().map(|(_, source)| source);
         trace.add(Stage::Account, source, "joined by verified address");
-        found(account, LinkedBy::VerifiedEmail)
+        found(account.clone(), LinkedBy::VerifiedEmail)
     } else if facts.by_email.len() > 1 {
         let source = provider.link_with.as_ref().map(|(_, source)| source);
         return Err(trace.refuse(Stage::Account, source, Reason::EmailAmbiguous, "several accounts have this address"));
     } else {
-        let (decision, traced) = create(policy, provider, attributes, facts, trace)?;
+        let (decision, traced) = create(policy, provider, attributes, &facts.taken, trace)?;
         trace = traced;
         decision
     };
     enabled(policy, &decision, trace).map(|trace| (decision, trace))
 }
 
-fn found(account: &Account, linked_by: LinkedBy) -> AccountDecision {
-    AccountDecision {
-        existing: Some(account.clone()),
-        username: account.username.clone(),
-        imported_sub: None,
-        linked_by,
-    }
+fn found(account: Account, linked_by: LinkedBy) -> AccountDecision {
+    AccountDecision { username: account.username.clone(), existing: Some(account), imported_sub: None, linked_by }
 }
 
 fn create(
     policy: &Policy,
     provider: &ProviderPolicy,
     attributes: &Attributes,
-    facts: &AccountFacts,
+    taken: &[String],
     mut trace: Trace,
 ) -> Result<(AccountDecision, Trace), Refusal> {
     let (create_users, source) = &provider.create_users;
@@ -204,7 +201,7 @@ fn create(
         let source = source.clone();
         return Err(trace.refuse(stage, Some(&source), Reason::UsernameReserved, "the username is reserved"));
     }
-    let username = match free_name(policy, &wanted, &facts.taken) {
+    let username = match free_name(policy, &wanted, taken) {
         Some(name) => name,
         None => {
             let text = "the username belongs to someone else";

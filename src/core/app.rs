@@ -12,6 +12,9 @@ use super::trace::{Refusal, Stage, Trace};
 use crate::config::check::PROTOCOL_CLAIMS;
 use crate::config::client::IdTokenClaims;
 
+/// Room for the claims that scopes release to an app.
+const USUAL_CLAIMS: usize = 12;
+
 /// Who asks for what.
 #[derive(Clone, Debug, Default)]
 pub struct AppRequest<'a> {
@@ -169,13 +172,14 @@ fn assemble(
     own: Vec<OwnClaim>,
     trace: &mut Trace,
 ) -> Release {
-    let mut by_scope = Map::new();
+    let mut by_scope = Map::with_capacity(USUAL_CLAIMS);
     for scope in &scopes {
         for name in policy.scopes.get(scope).map(|scope| scope.claims.as_slice()).unwrap_or_default() {
-            if is_protocol(name) || own.iter().any(|(own, ..)| own == name) {
-                continue;
-            }
-            if let Some(value) = subject.claim(name) {
+            // What the person has comes first: most have few of the claims that a scope could release.
+            if let Some(value) = subject.claim(name)
+                && !is_protocol(name)
+                && !own.iter().any(|(own, ..)| own == name)
+            {
                 by_scope.insert(name.clone(), value);
             }
         }

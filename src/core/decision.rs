@@ -92,7 +92,7 @@ impl Mapped<'_> {
     ///
     /// # Errors
     /// A refusal by the account, or by the app that asks.
-    pub fn decide(self, facts: &AccountFacts, request: Option<&AppRequest<'_>>) -> Result<Decision, Refusal> {
+    pub fn decide(self, facts: AccountFacts, request: Option<&AppRequest<'_>>) -> Result<Decision, Refusal> {
         let Self { policy, provider, subject, attributes, trace } = self;
         let (account, mut trace) = account::decide(policy, provider, &subject, &attributes, facts, trace)?;
         let stored = account.existing.as_ref().map(|account| &account.profile);

@@ -65,7 +65,7 @@ fn decide(
     let subject = claims.get("sub").and_then(Value::as_str).unwrap_or("none");
     let mapped = begin(policy, &Evidence { provider, issuer: None, subject, claims })?;
     let scopes = ["openid", "profile", "email", "groups", "roles"].map(str::to_owned);
-    mapped.decide(facts, Some(&AppRequest { client: "app", scopes: &scopes, ..AppRequest::default() }))
+    mapped.decide(facts.clone(), Some(&AppRequest { client: "app", scopes: &scopes, ..AppRequest::default() }))
 }
 
 fn object(value: Value) -> Map<String, Value> {

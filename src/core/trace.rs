@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::reason::Reason;
 
@@ -85,6 +86,22 @@ pub struct Step {
     pub source: Option<Source>,
 }
 
+impl Step {
+    fn to_json(&self) -> Value {
+        let mut json = Map::with_capacity(5);
+        json.insert("stage".to_owned(), self.stage.name().into());
+        json.insert("text".to_owned(), (*self.text).into());
+        if let Some(source) = &self.source {
+            json.insert("path".to_owned(), (*source.path).into());
+            if source.line > 0 {
+                json.insert("file".to_owned(), (*source.file).into());
+                json.insert("line".to_owned(), source.line.into());
+            }
+        }
+        json.into()
+    }
+}
+
 /// The steps of one decision, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trace {
@@ -116,23 +133,11 @@ impl Trace {
 
     /// The trace as JSON: a list of steps with `stage`, `text`, `file`, `line`, `path`, and `refused`.
     #[must_use]
-    pub fn to_json(&self) -> serde_json::Value {
-        let steps: Vec<serde_json::Value> = self
-            .steps
-            .iter()
-            .map(|step| {
-                let mut json = serde_json::json!({ "stage": step.stage.name(), "text": step.text });
-                if let (Some(source), Some(object)) = (&step.source, json.as_object_mut()) {
-                    object.insert("path".to_owned(), (*source.path).into());
-                    if source.line > 0 {
-                        object.insert("file".to_owned(), (*source.file).into());
-                        object.insert("line".to_owned(), source.line.into());
-                    }
-                }
-                json
-            })
-            .collect();
-        serde_json::json!({ "steps": steps, "refused": self.refused.map(Reason::code) })
+    pub fn to_json(&self) -> Value {
+        let mut json = Map::with_capacity(4);
+        json.insert("steps".to_owned(), self.steps.iter().map(Step::to_json).collect());
+        json.insert("refused".to_owned(), self.refused.map(Reason::code).into());
+        json.into()
     }
 }
 

@@ -70,7 +70,7 @@ pub async fn start(fixed: bool) -> Result<World, String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandomness::default());
     let secret = random.secret().map_err(|error| error.to_string())?;
-    let snapshot = snapshot(&broker, &idp_issuer, &app_url, &secret)?;
+    let snapshot = snapshot(&broker, &idp_issuer, &app_url, &secret, clock.now())?;
     let http = Arc::new(GuardedClient::default());
     let parts = Parts {
         clock: Arc::clone(&clock),
@@ -133,7 +133,7 @@ pub fn file(broker: &str, idp: &str, app: &str) -> String {
         .replace("{app}", app)
 }
 
-fn snapshot(broker: &str, idp: &str, app: &str, secret: &str) -> Result<crate::snapshot::Snapshot, String> {
+fn snapshot(broker: &str, idp: &str, app: &str, secret: &str, now: i64) -> Result<crate::snapshot::Snapshot, String> {
     let file = file(broker, idp, app);
     let files = Memory::of([("broker.toml", file.as_str())]);
     let inputs = Inputs {
@@ -141,7 +141,7 @@ fn snapshot(broker: &str, idp: &str, app: &str, secret: &str) -> Result<crate::s
         overlays: Vec::new(),
         environment: BTreeMap::from([("COUNTERSIGN_DEV_SECRET".to_owned(), secret.to_owned())]),
     };
-    let options = Options { number: 1, without_secrets: false };
+    let options = Options { number: 1, without_secrets: false, now };
     let prepared = prepare(&inputs, &files, options).map_err(|error| error.to_string())?;
     prepared.snapshot.ok_or_else(|| prepared.problems.render(&prepared.layers, false))
 }

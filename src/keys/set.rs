@@ -1,7 +1,7 @@
 //! An immutable set of parsed keys: signs, verifies, and has its JWKS document rendered.
 //!
-//! Compact JWS (RFC 7515 §3.1) is put together here, with `jsonwebtoken`'s header and JWK types, because its own signer
-//! parses the RSA key at every call, which costs more than the signature.
+//! Compact JWS (RFC 7515 §3.1) is put together here, with `jsonwebtoken`'s JWK types, because its own signer parses the RSA
+//! key at every call, which costs more than the signature.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use aws_lc_rs::{constant_time, hkdf, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
-use jsonwebtoken::{Algorithm, DecodingKey, Header};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 
 use super::KeysError;
 use crate::config::lifetimes::SigningAlgorithm;
@@ -57,6 +57,25 @@ pub enum VerifyError {
 pub struct KeySet {
     keys: Vec<HeldKey>,
     jwks: Arc<[u8]>,
+}
+
+/// The header of what is signed here (RFC 7515 §4.1).
+#[derive(Serialize)]
+struct Header<'a> {
+    typ: &'a str,
+    alg: &'a str,
+    kid: &'a str,
+}
+
+/// What is looked at in the header of a token that comes back. None of ours has an escape in it.
+#[derive(Deserialize)]
+struct Presented<'a> {
+    alg: &'a str,
+    kid: Option<&'a str>,
+    typ: Option<&'a str>,
+    crit: Option<IgnoredAny>,
+    enc: Option<IgnoredAny>,
+    zip: Option<IgnoredAny>,
 }
 
 /// A tag's bytes: half of an HMAC-SHA256 (RFC 2104 §5).
@@ -136,13 +155,14 @@ impl KeySet {
     pub fn sign(&self, algorithm: SigningAlgorithm, typ: &str, claims: &impl Serialize) -> Result<String, SignError> {
         let current = |key: &&HeldKey| key.state == KeyState::Current && key.algorithm == algorithm;
         let key = self.keys.iter().find(current).ok_or(SignError::NoKey(algorithm))?;
-        let mut header = Header::new(jws_algorithm(algorithm));
-        header.typ = Some(typ.to_owned());
-        header.kid = Some(key.kid.clone());
+        let mut json = Vec::with_capacity(1024);
+        serde_json::to_writer(&mut json, &Header { typ, alg: algorithm.name(), kid: &key.kid })?;
         let mut token = String::with_capacity(1536);
-        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&header)?, &mut token);
+        URL_SAFE_NO_PAD.encode_string(&json, &mut token);
         token.push('.');
-        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(claims)?, &mut token);
+        json.clear();
+        serde_json::to_writer(&mut json, claims)?;
+        URL_SAFE_NO_PAD.encode_string(&json, &mut token);
         let signature = key.private.sign(token.as_bytes()).ok_or(SignError::Refused)?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
@@ -156,10 +176,14 @@ impl KeySet {
     /// # Errors
     /// When it is none of ours.
     pub fn verify<C: DeserializeOwned>(&self, token: &str, typ: &str) -> Result<C, VerifyError> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| VerifyError::Malformed)?;
-        let kid = header.kid.as_deref().ok_or(VerifyError::UnknownKey)?;
+        let malformed = || VerifyError::Malformed;
+        let (message, signature) = token.rsplit_once('.').ok_or_else(malformed)?;
+        let (header, payload) = message.split_once('.').ok_or_else(malformed)?;
+        let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| malformed())?;
+        let header: Presented<'_> = serde_json::from_slice(&header).map_err(|_| malformed())?;
+        let kid = header.kid.ok_or(VerifyError::UnknownKey)?;
         let key = self.keys.iter().find(|key| key.kid == kid).ok_or(VerifyError::UnknownKey)?;
-        if header.alg != jws_algorithm(key.algorithm) {
+        if header.alg != key.algorithm.name() {
             return Err(VerifyError::UnknownKey);
         }
         // Extensions that must be understood (RFC 7515 §4.1.11), and encryption or compression: we write none of them.
@@ -169,12 +193,10 @@ impl KeySet {
         if !header.typ.is_some_and(|found| found.eq_ignore_ascii_case(typ)) {
             return Err(VerifyError::WrongType);
         }
-        let (message, signature) = token.rsplit_once('.').ok_or(VerifyError::Malformed)?;
-        let (_, payload) = message.split_once('.').ok_or(VerifyError::Malformed)?;
-        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| VerifyError::Malformed)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| malformed())?;
         key.public.verify_sig(message.as_bytes(), &signature).map_err(|_| VerifyError::Signature)?;
-        let claims = URL_SAFE_NO_PAD.decode(payload).map_err(|_| VerifyError::Malformed)?;
-        serde_json::from_slice(&claims).map_err(|_| VerifyError::Malformed)
+        let claims = URL_SAFE_NO_PAD.decode(payload).map_err(|_| malformed())?;
+        serde_json::from_slice(&claims).map_err(|_| malformed())
     }
 
     /// A tag under a short message, for what this broker hands out and wants back unaltered without storing it. Every

@@ -98,7 +98,7 @@ async fn d06_d07_forgeries_are_refused() {
     let kid = kid(&set);
 
     let none = forge(&json!({ "alg": "none", "typ": "JWT", "kid": kid }), b"");
-    assert_eq!(refused(&none), VerifyError::Malformed);
+    assert_eq!(refused(&none), VerifyError::UnknownKey);
 
     let document: JwkSet = serde_json::from_slice(&set.jwks()).unwrap();
     let public = serde_json::to_vec(document.find(&kid).unwrap()).unwrap();

@@ -11,6 +11,7 @@ use super::issue::{self, Beside};
 use super::outcome::{Answer, Stop};
 use super::request::{AuthorizeRequest, ReturnAddress};
 use crate::config::client::ResponseType;
+use crate::core::app::Release;
 use crate::core::decision::Decision;
 use crate::env::RandomUnavailable;
 use crate::snapshot::client::Client;
@@ -169,7 +170,8 @@ fn tokens(
 ) -> Result<Vec<(&'static str, String)>, OAuthError> {
     let mut fields = Vec::new();
     let subject = decide::subject(client, user);
-    let release = decision.release.clone().unwrap_or_default();
+    let nothing = Release::default();
+    let release = decision.release.as_ref().unwrap_or(&nothing);
     let access = if response_type.has_token() {
         let (scopes, resources) = (&grant.scopes, &grant.resources);
         let access = issue::access_token(cx, client, grant, &subject, scopes, resources, &release.access_token)?;
@@ -183,7 +185,7 @@ fn tokens(
     };
     if response_type.has_id_token() {
         let beside = Beside { access_token: access.as_deref(), code };
-        fields.push(("id_token", issue::id_token(cx, client, grant, &subject, &release, beside)?));
+        fields.push(("id_token", issue::id_token(cx, client, grant, &subject, release, beside)?));
     }
     tracing::info!(event = "token_issued", client = %client.key, trace_id = %cx.trace_id, "tokens issued with the authorization response");
     Ok(fields)

@@ -19,7 +19,7 @@ use crate::core::decision::{Decision, Evidence, begin};
 use crate::core::username;
 use crate::rp::{CallbackParams, Expected, RpError, UpstreamIdentity};
 use crate::snapshot::client::Client;
-use crate::store::model::{Link, LinkKey, Login, Session, TokenHash, User};
+use crate::store::model::{Link, LinkKey, Session, TokenHash, User};
 use crate::store::{AccountView, AccountWrite, SessionView, SignIn, SignInWritten};
 
 /// How often a sign-in is decided anew when others take its username in between.
@@ -27,17 +27,16 @@ const ATTEMPTS: usize = 4;
 
 /// Serves a provider's callback (OIDC Core §3.1.2.5). `providers` are those whose callback this path is.
 pub async fn callback(cx: &Cx<'_>, providers: &[String], params: &Params, browser: &Browser) -> Outcome {
-    let (login, data) = match take_login(cx, params, browser).await {
+    let data = match take_login(cx, params, browser).await {
         Ok(taken) => taken,
         Err(error) => return Next::Error(error).into(),
     };
     let to = data.request.to.clone();
-    drop(login);
     settle(cx, &to, finish(cx, providers, params, data, browser).await)
 }
 
 /// Takes the sign-in by its state. It is gone then, whoever asked (D01).
-async fn take_login(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Result<(Login, LoginData), PageError> {
+async fn take_login(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Result<LoginData, PageError> {
     let state = match params.one("state") {
         Ok(Some(state)) => state,
         _ => return Err(PageError::new(400, "login_not_found", "the callback has no state, or several")),
@@ -50,9 +49,7 @@ async fn take_login(cx: &Cx<'_>, params: &Params, browser: &Browser) -> Result<(
     if !browser.binding.as_ref().is_some_and(|secret| TokenHash::of(secret) == login.browser) {
         return Err(PageError::new(400, "login_other_browser", "the sign-in was begun in another browser"));
     }
-    let data = serde_json::from_value(login.data.clone())
-        .map_err(|error| PageError::new(500, "internal_error", error.to_string()))?;
-    Ok((login, data))
+    LoginData::read(login.data).map_err(|error| PageError::new(500, "internal_error", error.to_string()))
 }
 
 async fn finish(
@@ -148,10 +145,9 @@ async fn admit(
         };
         let view = cx.store().accounts(query(key.clone(), mapped.question())).await?;
         let app = app_request(request, identity.acr.as_deref(), &identity.amr);
-        let facts = facts(&view);
-        let decided = mapped.decide(&facts, Some(&app));
+        let decided = mapped.decide(facts(&view), Some(&app));
         if let Some(shadow) = &cx.services.shadow {
-            for difference in shadow::differences(shadow, &evidence, &facts, &app, decided.as_ref()) {
+            for difference in shadow::differences(shadow, &evidence, facts(&view), &app, decided.as_ref()) {
                 let (provider, client) = (key.provider.as_str(), client.key.as_str());
                 tracing::info!(event = "shadow_difference", provider, client, trace_id = %cx.trace_id, difference, "the canary configuration decides otherwise");
             }
@@ -201,7 +197,10 @@ async fn write(
     let known = view.linked.as_ref().map(|(_, link)| link);
     let sign_in = SignIn {
         account: match &decision.account.existing {
-            Some(account) => AccountWrite::Update { user_id: account.id.clone(), profile: decision.profile.clone() },
+            Some(account) => AccountWrite::Update {
+                user_id: account.id.clone(),
+                profile: (account.profile != decision.profile).then(|| decision.profile.clone()),
+            },
             None => AccountWrite::Create(user.clone()),
         },
         link: Link {

@@ -105,7 +105,7 @@ pub fn again(cx: &Cx<'_>, user: &User, link: &Link, request: &AppRequest<'_>) ->
         claims: &link.claims,
     };
     let facts = AccountFacts { linked: Some(account(user)), ..AccountFacts::default() };
-    begin(&cx.snapshot.policy, &evidence)?.decide(&facts, Some(request))
+    begin(&cx.snapshot.policy, &evidence)?.decide(facts, Some(request))
 }
 
 /// The trace of a decision, to be kept.

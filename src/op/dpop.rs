@@ -7,6 +7,8 @@
 //! under a tag whose key follows from the signing keys, which every process on the store has, and which survive restarts;
 //! so a nonce from one replica is good at the next, and nothing is stored for a stranger who asks for one.
 
+use std::borrow::Cow;
+
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -197,11 +199,14 @@ fn is_nonce(cx: &Cx<'_>, nonce: &str) -> bool {
     fresh && cx.services.keys.set().tagged(NONCE, made, tag)
 }
 
-/// Binds an access token to the key of a proof (§6.1).
-pub fn bind(claims: &mut Map<String, Value>, proof: Option<&Proof>) {
+/// The claims of an access token, bound to the key of a proof (§6.1).
+#[must_use]
+pub fn bound_claims<'a>(claims: &'a Map<String, Value>, proof: Option<&Proof>) -> Cow<'a, Map<String, Value>> {
+    let mut claims = Cow::Borrowed(claims);
     if let Some(proof) = proof {
-        claims.insert("cnf".to_owned(), json!({ "jkt": proof.jkt }));
+        claims.to_mut().insert("cnf".to_owned(), json!({ "jkt": proof.jkt }));
     }
+    claims
 }
 
 /// Thumbprint of the key that an access token is bound to.

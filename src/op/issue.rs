@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use super::Cx;
 use super::error::{Code, OAuthError};
@@ -16,6 +17,32 @@ pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 
 /// `typ` of ID tokens.
 pub const ID_TOKEN_TYPE: &str = "JWT";
+
+/// What a token says: the app's claims, then the protocol's, which win. Written as it stands, without being put together
+/// first.
+struct TokenClaims<'a> {
+    app: &'a Map<String, Value>,
+    protocol: Vec<(&'static str, Claim<'a>)>,
+}
+
+/// A claim's value, where it lies.
+#[derive(Clone, Copy, Serialize)]
+#[serde(untagged)]
+enum Claim<'a> {
+    Text(&'a str),
+    Number(i64),
+    List(&'a [String]),
+    Any(&'a Value),
+}
+
+impl Serialize for TokenClaims<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let overridden = |name: &str| self.protocol.iter().any(|(taken, _)| *taken == name);
+        let app = self.app.iter().filter(|(name, _)| !overridden(name));
+        let app = app.map(|(name, value)| (name.as_str(), Claim::Any(value)));
+        serializer.collect_map(app.chain(self.protocol.iter().copied()))
+    }
+}
 
 /// An access token with its lifetime.
 pub struct AccessToken {
@@ -48,24 +75,24 @@ pub fn access_token(
 ) -> Result<AccessToken, OAuthError> {
     let lifetime = access_token_lifetime(cx, client, resources);
     let audience = match resources {
-        [] => Value::from(client.client_id.as_str()),
-        [one] => Value::from(one.as_str()),
-        many => Value::from(many.to_vec()),
+        [] => Claim::Text(&client.client_id),
+        [one] => Claim::Text(one),
+        many => Claim::List(many),
     };
-    let mut claims = extra.clone();
-    let protocol = json!({
-        "iss": cx.snapshot.issuer.text,
-        "sub": subject,
-        "aud": audience,
-        "client_id": client.client_id,
-        "iat": cx.now,
-        "exp": cx.now + lifetime,
-        "jti": format!("{}.{}", grant.id, cx.random().id()?),
-        "scope": scopes.join(" "),
-    });
-    merge(&mut claims, protocol);
-    authentication(&mut claims, grant);
-    let token = sign(cx, SigningAlgorithm::RS256, ACCESS_TOKEN_TYPE, &claims)?;
+    let jti = format!("{}.{}", grant.id, cx.random().id()?);
+    let scope = scopes.join(" ");
+    let mut protocol = vec![
+        ("iss", Claim::Text(&cx.snapshot.issuer.text)),
+        ("sub", Claim::Text(subject)),
+        ("aud", audience),
+        ("client_id", Claim::Text(&client.client_id)),
+        ("iat", Claim::Number(cx.now)),
+        ("exp", Claim::Number(cx.now + lifetime)),
+        ("jti", Claim::Text(&jti)),
+        ("scope", Claim::Text(&scope)),
+    ];
+    protocol.extend(authentication(grant));
+    let token = sign(cx, SigningAlgorithm::RS256, ACCESS_TOKEN_TYPE, &TokenClaims { app: extra, protocol })?;
     Ok(AccessToken { token, expires_in: lifetime })
 }
 
@@ -90,49 +117,30 @@ pub fn id_token(
     release: &Release,
     beside: Beside<'_>,
 ) -> Result<String, OAuthError> {
-    let mut claims = release.id_token.clone();
-    let protocol = json!({
-        "iss": cx.snapshot.issuer.text,
-        "sub": subject,
-        "aud": client.client_id,
-        "iat": cx.now,
-        "exp": cx.now + client.tokens.id_token.seconds(),
-    });
-    merge(&mut claims, protocol);
-    for (name, value) in [("at_hash", beside.access_token), ("c_hash", beside.code)] {
-        if let Some(value) = value {
-            claims.insert(name.to_owned(), half_hash(client.id_token_alg, value).into());
-        }
-    }
-    for (name, value) in [("nonce", &grant.nonce), ("sid", &grant.sid)] {
-        if let Some(value) = value {
-            claims.insert(name.to_owned(), value.as_str().into());
-        }
-    }
-    authentication(&mut claims, grant);
-    sign(cx, client.id_token_alg, ID_TOKEN_TYPE, &claims)
+    let hash = |value: &str| half_hash(client.id_token_alg, value);
+    let (at_hash, c_hash) = (beside.access_token.map(hash), beside.code.map(hash));
+    let mut protocol = vec![
+        ("iss", Claim::Text(&cx.snapshot.issuer.text)),
+        ("sub", Claim::Text(subject)),
+        ("aud", Claim::Text(&client.client_id)),
+        ("iat", Claim::Number(cx.now)),
+        ("exp", Claim::Number(cx.now + client.tokens.id_token.seconds())),
+    ];
+    let texts = [("at_hash", &at_hash), ("c_hash", &c_hash), ("nonce", &grant.nonce), ("sid", &grant.sid)];
+    protocol.extend(texts.into_iter().filter_map(|(name, text)| Some((name, Claim::Text(text.as_deref()?)))));
+    protocol.extend(authentication(grant));
+    sign(cx, client.id_token_alg, ID_TOKEN_TYPE, &TokenClaims { app: &release.id_token, protocol })
 }
 
 /// `auth_time`, `acr` and `amr`, as the provider said; what it did not say is not made up.
-fn authentication(claims: &mut Map<String, Value>, grant: &Grant) {
-    if let Some(auth_time) = grant.auth_time {
-        claims.insert("auth_time".to_owned(), auth_time.into());
-    }
-    if let Some(acr) = &grant.acr {
-        claims.insert("acr".to_owned(), acr.as_str().into());
-    }
-    if !grant.amr.is_empty() {
-        claims.insert("amr".to_owned(), grant.amr.clone().into());
-    }
+fn authentication(grant: &Grant) -> impl Iterator<Item = (&'static str, Claim<'_>)> {
+    let auth_time = grant.auth_time.map(Claim::Number);
+    let acr = grant.acr.as_deref().map(Claim::Text);
+    let amr = (!grant.amr.is_empty()).then_some(Claim::List(&grant.amr));
+    [("auth_time", auth_time), ("acr", acr), ("amr", amr)].into_iter().filter_map(|(name, claim)| Some((name, claim?)))
 }
 
-fn merge(claims: &mut Map<String, Value>, protocol: Value) {
-    if let Value::Object(protocol) = protocol {
-        claims.extend(protocol);
-    }
-}
-
-fn sign(cx: &Cx<'_>, alg: SigningAlgorithm, typ: &str, claims: &Map<String, Value>) -> Result<String, OAuthError> {
+fn sign(cx: &Cx<'_>, alg: SigningAlgorithm, typ: &str, claims: &TokenClaims<'_>) -> Result<String, OAuthError> {
     cx.services.keys.set().sign(alg, typ, claims).map_err(|error| {
         tracing::error!(%error, "signing failed");
         OAuthError::new(Code::ServerError, "the token can't be signed")

@@ -36,6 +36,7 @@ pub struct ReturnAddress {
     /// How the answer travels.
     pub mode: ResponseMode,
     /// `state`, returned as sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
 }
 
@@ -62,7 +63,7 @@ impl Prompt {
     }
 }
 
-/// A valid authorization request. Immutable from here on.
+/// A valid authorization request. Immutable from here on. Kept while a person is away: what was not sent takes no room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuthorizeRequest {
     /// Where the answer goes.
@@ -73,30 +74,40 @@ pub struct AuthorizeRequest {
     /// Scopes asked for, those that the client may not have left out.
     pub scopes: Vec<String>,
     /// `nonce`
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
     /// PKCE challenge, S256 (RFC 7636 §4.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code_challenge: Option<String>,
     /// Thumbprint of the key that the code is bound to (RFC 9449 §10).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dpop_jkt: Option<String>,
     /// `prompt`
     pub prompt: Prompt,
     /// `max_age` in seconds, the client's default where it sent none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<i64>,
     /// `login_hint`
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub login_hint: Option<String>,
     /// The subject of `id_token_hint`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hinted_sub: Option<String>,
     /// `ui_locales`
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ui_locales: Option<String>,
     /// `acr_values`
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub acr_values: Option<String>,
     /// The `acr` values of which one must be met (OIDC Core §5.5.1.1); empty when none is essential.
     pub essential_acr: Vec<String>,
     /// The `claims` parameter (OIDC Core §5.5).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub claims: Option<Value>,
     /// `resource` (RFC 8707), as URIs.
     pub resources: Vec<String>,
     /// The provider that the app asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_hint: Option<String>,
 }
 

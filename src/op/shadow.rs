@@ -14,7 +14,7 @@ use crate::core::trace::Refusal;
 pub fn differences(
     shadow: &Policy,
     evidence: &Evidence<'_>,
-    facts: &AccountFacts,
+    facts: AccountFacts,
     request: &AppRequest<'_>,
     live: Result<&Decision, &Refusal>,
 ) -> Vec<String> {

@@ -3,7 +3,8 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::Cx;
 use super::client_auth::{Unauthenticated, authenticate};
@@ -13,13 +14,27 @@ use super::error::{Code, OAuthError};
 use super::issue::{self, Beside, access_token};
 use super::params::Params;
 use crate::config::client::GrantType;
+use crate::core::app::Release;
 use crate::core::decision::Decision;
 use crate::core::trace::Refusal;
 use crate::snapshot::client::Client;
 use crate::store::model::{Code as StoredCode, Grant, Link, RefreshToken, TokenHash, User};
 use crate::store::{GrantView, Redeemed, Rotated, Rotation, SessionView};
 
-/// Serves a token request; the answer is the JSON of RFC 6749 §5.1.
+/// The answer (RFC 6749 §5.1, OIDC Core §3.1.3.3).
+#[derive(Serialize)]
+pub struct TokenResponse {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+}
+
+/// Serves a token request.
 ///
 /// # Errors
 /// RFC 6749 §5.2 and RFC 9449 §5, §8, with whether the client is challenged for Basic.
@@ -28,7 +43,7 @@ pub async fn token(
     authorization: Option<&str>,
     proof: Sent<'_>,
     params: &Params,
-) -> Result<Value, Unauthenticated> {
+) -> Result<TokenResponse, Unauthenticated> {
     if let Some(duplicate) = params.duplicate(&["resource"]) {
         return Err(duplicate.into());
     }
@@ -47,7 +62,7 @@ async fn by_grant(
     grant_type: Option<&str>,
     proof: Sent<'_>,
     params: &Params,
-) -> Result<Value, OAuthError> {
+) -> Result<TokenResponse, OAuthError> {
     let endpoint = cx.snapshot.issuer.url_of(&cx.snapshot.config.endpoints.token);
     let proof = dpop::read(cx, proof, &dpop::Call { method: "POST", url: &endpoint, access_token: None })?;
     if client.dpop_bound && proof.is_none() {
@@ -95,7 +110,12 @@ fn refresh_key(client: &Client, proof: Option<&Proof>) -> Option<String> {
 }
 
 /// The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 9449 §10).
-async fn code(cx: &Cx<'_>, client: &Client, proof: Option<&Proof>, params: &Params) -> Result<Value, OAuthError> {
+async fn code(
+    cx: &Cx<'_>,
+    client: &Client,
+    proof: Option<&Proof>,
+    params: &Params,
+) -> Result<TokenResponse, OAuthError> {
     let text = |name: &str| params.one(name).ok().flatten();
     let presented = text("code").ok_or_else(|| OAuthError::new(Code::InvalidRequest, "code is missing"))?;
     let hash = TokenHash::of(presented);
@@ -239,38 +259,37 @@ fn answer(
     issue: Issue<'_>,
     user: &User,
     decision: &Decision,
-) -> Result<Value, OAuthError> {
+) -> Result<TokenResponse, OAuthError> {
     let Issue { scopes, resources, proof, refresh_token } = issue;
     let subject = decide::subject(client, user);
-    let mut release = decision.release.clone().unwrap_or_default();
-    dpop::bind(&mut release.access_token, proof);
-    let access = access_token(cx, client, grant, &subject, scopes, resources, &release.access_token)?;
-    let mut answer = json!({
-        "access_token": access.token,
-        "token_type": dpop::token_type(&release.access_token),
-        "expires_in": access.expires_in,
-        "scope": scopes.join(" "),
-    });
-    if scopes.iter().any(|scope| scope == "openid") {
+    let nothing = Release::default();
+    let release = decision.release.as_ref().unwrap_or(&nothing);
+    let told = dpop::bound_claims(&release.access_token, proof);
+    let access = access_token(cx, client, grant, &subject, scopes, resources, &told)?;
+    let id_token = if scopes.iter().any(|scope| scope == "openid") {
         let beside = Beside { access_token: Some(&access.token), code: None };
-        let id_token = issue::id_token(cx, client, grant, &subject, &release, beside)?;
-        insert(&mut answer, "id_token", id_token);
-    }
-    if let Some(token) = refresh_token {
-        insert(&mut answer, "refresh_token", token);
-    }
+        Some(issue::id_token(cx, client, grant, &subject, release, beside)?)
+    } else {
+        None
+    };
     tracing::info!(event = "token_issued", client = %client.key, trace_id = %cx.trace_id, "tokens issued");
-    Ok(answer)
-}
-
-fn insert(answer: &mut Value, name: &str, value: String) {
-    if let Some(object) = answer.as_object_mut() {
-        object.insert(name.to_owned(), value.into());
-    }
+    Ok(TokenResponse {
+        access_token: access.token,
+        token_type: dpop::token_type(&told),
+        expires_in: access.expires_in,
+        scope: scopes.join(" "),
+        id_token,
+        refresh_token,
+    })
 }
 
 /// The refresh token grant (RFC 6749 §6, OIDC Core §12), with rotation (RFC 9700 §4.14.2).
-async fn refresh(cx: &Cx<'_>, client: &Client, proof: Option<&Proof>, params: &Params) -> Result<Value, OAuthError> {
+async fn refresh(
+    cx: &Cx<'_>,
+    client: &Client,
+    proof: Option<&Proof>,
+    params: &Params,
+) -> Result<TokenResponse, OAuthError> {
     let text = |name: &str| params.one(name).ok().flatten();
     let presented =
         text("refresh_token").ok_or_else(|| OAuthError::new(Code::InvalidRequest, "refresh_token is missing"))?;
@@ -377,7 +396,7 @@ async fn credentials(
     client: &Client,
     proof: Option<&Proof>,
     params: &Params,
-) -> Result<Value, OAuthError> {
+) -> Result<TokenResponse, OAuthError> {
     if client.is_public() {
         return Err(OAuthError::new(Code::UnauthorizedClient, "a public client can't use client_credentials"));
     }
@@ -416,13 +435,15 @@ async fn credentials(
     };
     dpop::spend(cx, proof).await?;
     cx.store().save_grant(grant.clone(), None, cx.now).await?;
-    let mut extra = Map::new();
-    dpop::bind(&mut extra, proof);
-    let access = access_token(cx, client, &grant, &client.client_id, &scopes, &resources, &extra)?;
-    Ok(json!({
-        "access_token": access.token,
-        "token_type": dpop::token_type(&extra),
-        "expires_in": access.expires_in,
-        "scope": scopes.join(" "),
-    }))
+    let nothing = Map::new();
+    let told = dpop::bound_claims(&nothing, proof);
+    let access = access_token(cx, client, &grant, &client.client_id, &scopes, &resources, &told)?;
+    Ok(TokenResponse {
+        access_token: access.token,
+        token_type: dpop::token_type(&told),
+        expires_in: access.expires_in,
+        scope: scopes.join(" "),
+        id_token: None,
+        refresh_token: None,
+    })
 }

@@ -119,9 +119,10 @@ pub async fn userinfo(cx: &Cx<'_>, token: &str, scheme: Scheme<'_>) -> Result<Us
     let Some((user, decision)) = live.person.filter(|_| scope.split(' ').any(|scope| scope == "openid")) else {
         return Err(OAuthError::new(Code::InsufficientScope, "the access token has no openid scope"));
     };
-    let mut claims = Map::new();
+    let released = decision.release.map(|release| release.userinfo).unwrap_or_default();
+    let mut claims = Map::with_capacity(released.len() + 3);
     claims.insert("sub".to_owned(), decide::subject(live.client, &user).into());
-    claims.extend(decision.release.map(|release| release.userinfo).unwrap_or_default());
+    claims.extend(released);
     let Some(algorithm) = live.client.userinfo_alg else { return Ok(Userinfo::Plain(claims)) };
     claims.insert("iss".to_owned(), cx.snapshot.issuer.text.as_str().into());
     claims.insert("aud".to_owned(), live.client.client_id.as_str().into());

@@ -83,18 +83,29 @@ impl Session<'_> {
     pub(super) async fn gather(
         &self,
         tokens: &Tokens,
-        id_token: &Map<String, Value>,
+        id_token: Map<String, Value>,
         subject: &str,
     ) -> Result<Map<String, Value>, RpError> {
-        let mut gathered = protocol_only(id_token);
+        let mut gathered = Map::with_capacity(id_token.len());
+        let mut personal = Vec::with_capacity(id_token.len());
+        for (name, value) in id_token {
+            if PROTOCOL.contains(&name.as_str()) {
+                gathered.insert(name, value);
+            } else {
+                personal.push((name, value));
+            }
+        }
         for source in &self.settings.claims_from {
-            let more = match source {
-                ClaimsSource::IdToken => Some(id_token.clone()),
-                ClaimsSource::Userinfo => self.userinfo(&tokens.access_token, subject).await?,
-                ClaimsSource::AccessToken => self.access_token(&tokens.access_token, subject).await,
-            };
-            if let Some(more) = more {
-                add(&mut gathered, more);
+            match source {
+                ClaimsSource::IdToken => add(&mut gathered, personal.drain(..)),
+                ClaimsSource::Userinfo => {
+                    let more = self.userinfo(&tokens.access_token, subject).await?;
+                    add(&mut gathered, more.into_iter().flatten());
+                }
+                ClaimsSource::AccessToken => {
+                    let more = self.access_token(&tokens.access_token, subject).await;
+                    add(&mut gathered, more.into_iter().flatten());
+                }
             }
         }
         Ok(gathered)
@@ -221,16 +232,10 @@ const PROTOCOL: [&str; 17] = [
 ];
 
 /// Adds what a document says beyond what is known. It overrides nothing, and adds no protocol claim.
-fn add(known: &mut Map<String, Value>, more: Map<String, Value>) {
+fn add(known: &mut Map<String, Value>, more: impl Iterator<Item = (String, Value)>) {
     for (name, value) in more {
         if !PROTOCOL.contains(&name.as_str()) {
             known.entry(name).or_insert(value);
         }
     }
-}
-
-/// Keeps the protocol claims only.
-fn protocol_only(claims: &Map<String, Value>) -> Map<String, Value> {
-    let kept = claims.iter().filter(|(name, _)| PROTOCOL.contains(&name.as_str()));
-    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }

@@ -45,12 +45,15 @@ use app_keys::AppKeys;
 use settings::Source;
 use upstream::Upstream;
 
+/// Looked up several times a sign-in, by keys that the file gives.
+type Upstreams = HashMap<Arc<Source>, Arc<Upstream>, foldhash::fast::RandomState>;
+
 /// The leg: all providers' caches over one HTTP client. One for the life of the process; settings come with each call, so
 /// a reload needs no new one.
 pub struct RelyingParty {
     http: Arc<dyn HttpClient>,
     random: Arc<dyn Random>,
-    upstreams: Mutex<HashMap<Arc<Source>, Arc<Upstream>>>,
+    upstreams: Mutex<Upstreams>,
     /// What apps keep at URLs of their own.
     pub app_keys: AppKeys,
 }
@@ -60,7 +63,7 @@ impl RelyingParty {
     #[must_use]
     pub fn new(http: Arc<dyn HttpClient>, random: Arc<dyn Random>) -> Self {
         let app_keys = AppKeys::new(Arc::clone(&http));
-        Self { http, random, upstreams: Mutex::new(HashMap::new()), app_keys }
+        Self { http, random, upstreams: Mutex::default(), app_keys }
     }
 
     /// Forgets the caches of providers that are not among these: after a reload. A provider whose issuer, endpoints and
@@ -85,7 +88,7 @@ impl RelyingParty {
         upstream.health()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<Source>, Arc<Upstream>>> {
+    fn lock(&self) -> MutexGuard<'_, Upstreams> {
         self.upstreams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

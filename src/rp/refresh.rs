@@ -58,7 +58,7 @@ impl RelyingParty {
             Some(id_token) => {
                 let verified = session.id_token(id_token, None, &tokens.access_token).await?;
                 Claims(&verified).equals("sub", subject).map_err(|check| RpError::invalid(Document::IdToken, check))?;
-                session.gather(&tokens, &verified, subject).await?
+                session.gather(&tokens, verified, subject).await?
             }
             None => without_id_token(&session, &tokens, subject).await?,
         };

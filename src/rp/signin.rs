@@ -154,18 +154,20 @@ impl RelyingParty {
         let verified = session.id_token(&id_token, Some(expected.nonce), &tokens.access_token).await?;
         let claims = Claims(&verified);
         let invalid = |check| RpError::invalid(Document::IdToken, check);
-        let subject = claims.subject().map_err(invalid)?;
+        let subject = claims.subject().map_err(invalid)?.to_owned();
         let auth_time = claims.time("auth_time").map_err(invalid)?;
         reauthenticated(settings.reauth, expected.authenticated_after, auth_time)?;
+        let text = |name| claims.text(name).ok().flatten().map(str::to_owned);
+        let (acr, amr, sid) = (text("acr"), claims.methods(), text("sid"));
         Ok(UpstreamIdentity {
             provider: settings.id.clone(),
             issuer: settings.issuer().to_owned(),
-            subject: subject.to_owned(),
-            claims: session.gather(&tokens, &verified, subject).await?,
+            claims: session.gather(&tokens, verified, &subject).await?,
+            subject,
             auth_time,
-            acr: claims.text("acr").ok().flatten().map(str::to_owned),
-            amr: claims.methods(),
-            sid: claims.text("sid").ok().flatten().map(str::to_owned),
+            acr,
+            amr,
+            sid,
             id_token,
             refresh_token: tokens.refresh_token,
             access_token_expires_at: tokens.expires_at,

@@ -15,8 +15,30 @@ pub struct Issuer {
     pub path: String,
     /// Whether browsers reach it by https, and so cookies are `Secure` and `__Host-`.
     pub secure: bool,
-    /// Short name in cookie names, so that brokers on one host stay apart.
-    pub tag: String,
+    /// What its cookies are called.
+    pub cookies: CookieNames,
+}
+
+/// Names of cookies: `__Host-` prefixed where the browser takes that (RFC 6265bis §4.1.3.2), and with a short name of the
+/// issuer, so that brokers on one host stay apart.
+#[derive(Clone, Debug)]
+pub struct CookieNames {
+    /// The session.
+    pub session: String,
+    /// What binds a sign-in to the browser.
+    pub browser: String,
+    /// The provider that was used last.
+    pub provider: String,
+}
+
+impl CookieNames {
+    fn new(secure: bool, issuer: &str) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, issuer.as_bytes());
+        let tag: String = digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let prefix = if secure { "__Host-" } else { "" };
+        let named = |name: &str| format!("{prefix}countersign-{name}-{tag}");
+        Self { session: named("session"), browser: named("browser"), provider: named("provider") }
+    }
 }
 
 impl Issuer {
@@ -26,13 +48,13 @@ impl Issuer {
     /// When it is no absolute URL.
     pub fn parse(text: &str) -> Result<Self, url::ParseError> {
         let url = Url::parse(text)?;
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+        let secure = url.scheme() == "https";
         Ok(Self {
             text: text.to_owned(),
             origin: url.origin().ascii_serialization(),
             path: url.path().trim_end_matches('/').to_owned(),
-            secure: url.scheme() == "https",
-            tag: digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect(),
+            secure,
+            cookies: CookieNames::new(secure, text),
         })
     }
 
@@ -46,13 +68,6 @@ impl Issuer {
     #[must_use]
     pub fn url_of(&self, endpoint: &str) -> String {
         format!("{}{}{endpoint}", self.origin, self.path)
-    }
-
-    /// A cookie's name: `__Host-` prefixed where the browser takes that (RFC 6265bis §4.1.3.2).
-    #[must_use]
-    pub fn cookie(&self, name: &str) -> String {
-        let prefix = if self.secure { "__Host-" } else { "" };
-        format!("{prefix}countersign-{name}-{}", self.tag)
     }
 }
 

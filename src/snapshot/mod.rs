@@ -3,13 +3,17 @@
 //!
 //! [`Snapshot::build`] is the only constructor; everything in it follows from the file, its secrets and its tables.
 
+pub mod certificate;
 pub mod client;
 pub mod issuer;
+pub mod proxies;
 
 use std::collections::{BTreeMap, HashMap};
 
+use certificate::Certificate;
 use client::{Client, ClientKeys};
 use issuer::{Issuer, Route, fixed_routes, paths};
+use proxies::TrustedProxies;
 
 use crate::config::Config;
 use crate::config::client::Resource;
@@ -41,8 +45,10 @@ pub struct Snapshot {
     pub providers: BTreeMap<String, ProviderSettings>,
     /// Clients by key.
     pub clients: BTreeMap<String, Client>,
-    /// Networks whose `X-Forwarded-*` are believed.
-    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Whose `X-Forwarded-*` are believed.
+    pub trusted_proxies: TrustedProxies,
+    /// The certificate of TCP listeners, where they speak TLS.
+    pub certificate: Option<Certificate>,
     /// The discovery document.
     pub discovery: Vec<u8>,
     /// The pages, with this generation's looks.
@@ -79,6 +85,8 @@ pub struct Parts<'a> {
     pub secrets: &'a Secrets,
     /// Certificate authorities of providers, PEM, by provider id.
     pub authorities: BTreeMap<String, Vec<u8>>,
+    /// The certificate of TCP listeners; none where it is not declared, or secrets were left unread.
+    pub certificate: Option<Certificate>,
     /// Compiles expressions; knows the lookup tables.
     pub compiler: &'a mut Compiler,
     /// The pages, compiled.
@@ -93,7 +101,7 @@ impl Snapshot {
     /// # Errors
     /// Every problem that only shows here.
     pub fn build(parts: Parts<'_>) -> Result<Self, Vec<BuildProblem>> {
-        let Parts { generation, hash, config, secrets, authorities, compiler, pages, locate } = parts;
+        let Parts { generation, hash, config, secrets, authorities, certificate, compiler, pages, locate } = parts;
         let policy = Policy::compile(&config, compiler, locate)
             .map_err(|problems| problems.into_iter().map(BuildProblem::Expression).collect::<Vec<_>>())?;
         let other = |path: &str, message: String| BuildProblem::Other { path: path.to_owned(), message };
@@ -130,7 +138,6 @@ impl Snapshot {
             })
             .collect();
         let discovery = discovery::document(&issuer, &config, &policy, clients.values()).to_string().into_bytes();
-        let trusted = config.server.trusted_proxies.iter();
         Ok(Self {
             generation,
             hash,
@@ -138,7 +145,8 @@ impl Snapshot {
             resources: config.resources.values().map(|resource| (resource.uri.clone(), resource.clone())).collect(),
             routes: routes(&issuer, &config, &providers),
             sources: provider_sources(&config, locate),
-            trusted_proxies: trusted.filter_map(|network| parse_network(network)).collect(),
+            trusted_proxies: TrustedProxies::of(&config.server),
+            certificate,
             discovery,
             pages,
             config,
@@ -183,12 +191,6 @@ impl Snapshot {
     pub fn source(&self, path: &str) -> Option<Source> {
         self.sources.get(path).cloned()
     }
-}
-
-/// A network, or a single address as the network of one.
-#[must_use]
-pub fn parse_network(text: &str) -> Option<ipnet::IpNet> {
-    text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from))
 }
 
 fn provider_sources(config: &Config, locate: &dyn Fn(&str) -> Option<Source>) -> HashMap<String, Source> {

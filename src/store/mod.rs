@@ -86,12 +86,12 @@ pub struct AccountView {
 pub enum AccountWrite {
     /// A new account.
     Create(User),
-    /// An account that exists gets this profile.
+    /// An account that exists signs in.
     Update {
         /// The account.
         user_id: String,
-        /// Its stored attributes from now on.
-        profile: Map<String, Value>,
+        /// Its stored attributes from now on, where they changed.
+        profile: Option<Map<String, Value>>,
     },
 }
 

@@ -13,10 +13,11 @@ const SAME_NAME: usize = 4;
 /// What the browser brought along.
 #[must_use]
 pub fn read(headers: &HeaderMap, issuer: &Issuer) -> Browser {
+    let names = &issuer.cookies;
     Browser {
-        session: value(headers, &issuer.cookie("session")).filter(|secret| is_secret(secret)),
-        binding: value(headers, &issuer.cookie("browser")).filter(|secret| is_secret(secret)),
-        last_provider: value(headers, &issuer.cookie("provider")).filter(|id| id.len() <= 63),
+        session: value(headers, &names.session).filter(|secret| is_secret(secret)).map(str::to_owned),
+        binding: value(headers, &names.browser).filter(|secret| is_secret(secret)).map(str::to_owned),
+        last_provider: value(headers, &names.provider).filter(|id| id.len() <= 63).map(str::to_owned),
     }
 }
 
@@ -26,8 +27,8 @@ fn is_secret(text: &str) -> bool {
 }
 
 /// The value of a cookie. When it came several times somebody planted one: none of them counts.
-fn value(headers: &HeaderMap, name: &str) -> Option<String> {
-    let mut found: Vec<&str> = headers
+fn value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut found = headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|line| line.to_str().ok())
@@ -35,26 +36,23 @@ fn value(headers: &HeaderMap, name: &str) -> Option<String> {
         .filter_map(|pair| pair.trim().split_once('='))
         .filter(|(key, _)| *key == name)
         .map(|(_, value)| value)
-        .take(SAME_NAME)
-        .collect();
-    found.dedup();
-    match found.as_slice() {
-        [one] => Some((*one).to_owned()),
-        _ => None,
-    }
+        .take(SAME_NAME);
+    let first = found.next()?;
+    found.all(|other| other == first).then_some(first)
 }
 
 /// A `Set-Cookie` value.
 #[must_use]
 pub fn write(cookie: &SetCookie, issuer: &Issuer) -> Option<HeaderValue> {
+    let names = &issuer.cookies;
     let (name, value, max_age) = match cookie {
-        SetCookie::Session(secret) => ("session", secret.as_str(), None),
-        SetCookie::EndSession => ("session", "", Some(0)),
-        SetCookie::Binding(secret) => ("browser", secret.as_str(), None),
-        SetCookie::LastProvider(id) => ("provider", id.as_str(), Some(REMEMBERED)),
+        SetCookie::Session(secret) => (&names.session, secret.as_str(), None),
+        SetCookie::EndSession => (&names.session, "", Some(0)),
+        SetCookie::Binding(secret) => (&names.browser, secret.as_str(), None),
+        SetCookie::LastProvider(id) => (&names.provider, id.as_str(), Some(REMEMBERED)),
     };
     let secure = if issuer.secure { "; Secure" } else { "" };
     let max_age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-    let text = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{max_age}", issuer.cookie(name));
-    HeaderValue::from_str(&text).ok()
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{max_age}");
+    HeaderValue::try_from(text).ok()
 }

@@ -1,15 +1,16 @@
 //! A request, read once: method, path, parameters, the headers that matter. Nothing else of it is looked at; in
 //! particular not `Host`. `X-Forwarded-For` counts only from trusted proxies, and only for logs.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use axum::body::{Body, Bytes};
-use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt as _, Limited};
 
+use super::listener::Peer;
 use crate::op::dpop::Sent;
 use crate::op::params::Params;
+use crate::snapshot::proxies::TrustedProxies;
 
 /// The header with a DPoP proof (RFC 9449 §4.1).
 const DPOP: header::HeaderName = header::HeaderName::from_static("dpop");
@@ -28,23 +29,26 @@ pub struct Incoming {
 }
 
 /// Where a request came from, for logs: the peer, or what trusted proxies say of theirs. The last address that no trusted
-/// proxy stands behind counts, so that a forged beginning of the header changes nothing.
+/// proxy stands behind counts, so that a forged beginning of the header changes nothing. `None` for the peer of a unix
+/// socket that is not trusted, or says nothing.
 #[must_use]
-pub fn client_address(request: &Request<Body>, trusted: &[ipnet::IpNet]) -> Option<IpAddr> {
-    let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
-    let mut address = peer.ip().to_canonical();
+pub fn client_address(request: &Request<Body>, trusted: &TrustedProxies) -> Option<IpAddr> {
+    let mut address = match request.extensions().get::<Peer>()? {
+        Peer::Address(peer) => Some(peer.ip().to_canonical()),
+        Peer::Unix => None,
+    };
     let lines: Vec<&str> =
         request.headers().get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
     for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-        if !trusted.iter().any(|network| network.contains(&address)) {
+        if !trusted.believes(address) {
             break;
         }
         match hop.trim().parse::<IpAddr>() {
-            Ok(next) => address = next.to_canonical(),
+            Ok(next) => address = Some(next.to_canonical()),
             Err(_) => break,
         }
     }
-    Some(address)
+    address
 }
 
 /// Why a request can't be read.
@@ -123,21 +127,54 @@ impl Incoming {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::config::server::Server;
+
+    fn trusting(proxies: &[&str]) -> TrustedProxies {
+        let trusted_proxies = proxies.iter().map(|text| (*text).to_owned()).collect();
+        TrustedProxies::of(&Server { trusted_proxies, ..Server::default() })
+    }
+
+    fn from(peer: Peer, forwarded: Option<&str>, trusted: &TrustedProxies) -> Option<String> {
+        let mut request = Request::new(Body::empty());
+        if let Some(forwarded) = forwarded {
+            request.headers_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
+        }
+        request.extensions_mut().insert(peer);
+        client_address(&request, trusted).map(|address| address.to_string())
+    }
 
     #[test]
     fn only_trusted_proxies_are_believed() {
-        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let trusted = trusting(&["10.0.0.0/8", "2001:db8::1"]);
         for (peer, forwarded, expected) in [
             ("192.0.2.1:1", "203.0.113.9", "192.0.2.1"),
             ("10.0.0.1:1", "203.0.113.9", "203.0.113.9"),
             ("10.0.0.1:1", "1.2.3.4, 203.0.113.9", "203.0.113.9"),
             ("10.0.0.1:1", "203.0.113.9, 10.0.0.7", "203.0.113.9"),
             ("10.0.0.1:1", "nonsense", "10.0.0.1"),
+            ("[2001:db8::1]:1", "203.0.113.9", "203.0.113.9"),
         ] {
-            let mut request = Request::new(Body::empty());
-            request.headers_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
-            request.extensions_mut().insert(ConnectInfo(peer.parse::<SocketAddr>().unwrap()));
-            assert_eq!(client_address(&request, &trusted), Some(expected.parse().unwrap()), "{peer} {forwarded}");
+            let found = from(Peer::Address(peer.parse().unwrap()), Some(forwarded), &trusted);
+            assert_eq!(found.as_deref(), Some(expected), "{peer} {forwarded}");
         }
+    }
+
+    #[test]
+    fn a_unix_peer_is_believed_only_where_the_file_says_so() {
+        for (proxies, forwarded, expected) in [
+            (&[][..], Some("203.0.113.9"), None),
+            (&["0.0.0.0/0", "::/0"], Some("203.0.113.9"), None),
+            (&["unix:"], None, None),
+            (&["unix:"], Some("203.0.113.9"), Some("203.0.113.9")),
+            (&["unix:"], Some("1.2.3.4, 203.0.113.9"), Some("203.0.113.9")),
+            (&["unix:", "10.0.0.0/8"], Some("203.0.113.9, 10.0.0.7"), Some("203.0.113.9")),
+            (&["unix:"], Some("nonsense"), None),
+        ] {
+            let found = from(Peer::Unix, forwarded, &trusting(proxies));
+            assert_eq!(found.as_deref(), expected, "{proxies:?} {forwarded:?}");
+        }
+        // And its being believed is nothing to those who come by TCP.
+        let found = from(Peer::Address("192.0.2.1:1".parse().unwrap()), Some("203.0.113.9"), &trusting(&["unix:"]));
+        assert_eq!(found.as_deref(), Some("192.0.2.1"));
     }
 }

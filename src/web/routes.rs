@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use axum::response::Response;
+use serde::Serialize;
 
 use super::pages::csp::{content_security_policy, frame_sources};
 use super::pages::{Destination, Lang, PostForm, View, WebUri};
@@ -203,11 +204,11 @@ impl Exchange<'_> {
         self.incoming.header(header::AUTHORIZATION)
     }
 
-    fn json(&self, answer: Result<serde_json::Value, Unauthenticated>) -> Response {
+    fn json(&self, answer: Result<impl Serialize, Unauthenticated>) -> Response {
         self.json_with(StatusCode::OK, answer)
     }
 
-    fn json_with(&self, status: StatusCode, answer: Result<serde_json::Value, Unauthenticated>) -> Response {
+    fn json_with(&self, status: StatusCode, answer: Result<impl Serialize, Unauthenticated>) -> Response {
         match answer {
             Ok(body) => respond::json(status, &body),
             Err(failure) => error::oauth(&failure, &self.cx.snapshot.issuer.origin),
@@ -363,7 +364,8 @@ impl Exchange<'_> {
     /// The answer to an app, in the response mode that it asked for.
     fn answer(&self, answer: &Answer) -> Response {
         let uri = &answer.to.redirect_uri;
-        match WebUri::parse(uri).filter(|_| answer.to.mode == ResponseMode::FormPost) {
+        let posted = answer.to.mode == ResponseMode::FormPost;
+        match posted.then(|| WebUri::parse(uri)).flatten() {
             Some(action) => {
                 let fields = answer.fields.iter().map(|(name, value)| pages::Field::new(name, value)).collect();
                 self.page(StatusCode::OK, None, &pages::FormPost { action, fields }, &[uri])
@@ -417,9 +419,9 @@ impl Exchange<'_> {
     /// by fetch metadata; everybody else gets the redirect.
     fn leave(&self, url: &str) -> Response {
         let behind_form = self.incoming.method == Method::POST && self.incoming.headers.contains_key("sec-fetch-site");
-        match WebUri::parse(url) {
-            Some(to) if behind_form => self.page(StatusCode::OK, None, &pages::Onward { to }, &[]),
-            _ => respond::see_other(url),
+        match behind_form.then(|| WebUri::parse(url)).flatten() {
+            Some(to) => self.page(StatusCode::OK, None, &pages::Onward { to }, &[]),
+            None => respond::see_other(url),
         }
     }
 

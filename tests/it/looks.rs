@@ -9,7 +9,7 @@ use countersign::generation::{Options, Prepared, prepare};
 use countersign::reload::Reloaded;
 use tokio::task::JoinSet;
 
-use crate::harness::{Authorize, BASE, Browser, Reply, TestApp, WITH_PARTNER, alice};
+use crate::harness::{Authorize, BASE, Browser, Reply, START, TestApp, WITH_PARTNER, alice};
 
 const LOOKS: &str = r##"
 [ui]
@@ -123,7 +123,8 @@ fn problems(ui: &str, templates: &[(&str, &str)]) -> Vec<String> {
     let named: Vec<(String, &str)> = templates.iter().map(|(name, text)| (format!("looks/{name}"), *text)).collect();
     let files = named.iter().map(|(name, text)| (name.as_str(), *text)).chain([("broker.toml", main.as_str())]);
     let inputs = Inputs { main: PathBuf::from("broker.toml"), ..Inputs::default() };
-    let prepared = prepare(&inputs, &Memory::of(files), Options::default()).unwrap();
+    let prepared =
+        prepare(&inputs, &Memory::of(files), Options { number: 1, without_secrets: false, now: START }).unwrap();
     assert_eq!(prepared.snapshot.is_none(), prepared.problems.has_errors());
     let first = BASE.lines().count() + 1;
     prepared
@@ -244,7 +245,8 @@ async fn templates_are_reloaded_by_content_and_a_bad_one_leaves_the_old_page() {
 async fn the_folder_and_its_files_are_watched() {
     let (_app, _reloader, looks, folder) = on_disk().await;
     let inputs = Inputs { main: folder.path().join("broker.toml"), ..Inputs::default() };
-    let Prepared { involved, fingerprint, .. } = prepare(&inputs, &Disk, Options::default()).unwrap();
+    let Prepared { involved, fingerprint, .. } =
+        prepare(&inputs, &Disk, Options { number: 1, without_secrets: false, now: START }).unwrap();
     assert!(involved.folders.contains(&looks), "{involved:?}");
     assert!(involved.files.contains(&looks.join("home.html")), "{involved:?}");
     assert!(fingerprint.contains_key(&looks.join("home.html")));

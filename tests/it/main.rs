@@ -1,5 +1,6 @@
 //! The broker as its users, apps and attackers see it: through the real router, with the real configuration loader and
-//! the real store. No sleeps, and no sockets but for apps that are told of a sign-out: time and the providers are scripted.
+//! the real store. No sleeps, and no sockets but for the listeners' own tests and apps that are told of a sign-out: time and
+//! the providers are scripted.
 //!
 //! Files are named after routes. Tests named `d01_...` are cases of the attack catalogue.
 #![expect(
@@ -23,6 +24,7 @@ mod files;
 mod harness;
 mod hybrid;
 mod introspect;
+mod listener;
 mod logout;
 mod logout_channels;
 mod looks;

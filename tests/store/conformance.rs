@@ -167,7 +167,7 @@ pub(crate) async fn a_returning_user_is_updated(store: Subject) {
         ..alice.link()
     };
     let profile = object(json!({ "name": "Alice" }));
-    let account = AccountWrite::Update { user_id: alice.user_id(), profile: profile.clone() };
+    let account = AccountWrite::Update { user_id: alice.user_id(), profile: Some(profile.clone()) };
     let again = SignIn { account, link: link.clone(), ..alice.sign_in("s2") };
     assert_eq!(store.finish_sign_in(again, NOW + 5).await.unwrap(), SignInWritten::Done);
     let view = store.session(secret("s2")).await.unwrap().unwrap();
@@ -179,6 +179,15 @@ pub(crate) async fn a_returning_user_is_updated(store: Subject) {
     };
     assert!(store.accounts(found("alice@example.org")).await.unwrap().by_email.is_empty());
     assert_eq!(store.accounts(found("new@example.org")).await.unwrap().by_email.len(), 1);
+    let unchanged = |session: &str| {
+        let account = AccountWrite::Update { user_id: alice.user_id(), profile: None };
+        SignIn { account, ..alice.sign_in(session) }
+    };
+    assert_eq!(store.finish_sign_in(unchanged("s3"), NOW + 6).await.unwrap(), SignInWritten::Done);
+    assert_eq!(store.session(secret("s3")).await.unwrap().unwrap().user.profile, profile);
+    store.set_user_disabled(&alice.user_id(), true, NOW + 7).await.unwrap();
+    assert_eq!(store.finish_sign_in(unchanged("s4"), NOW + 7).await.unwrap(), SignInWritten::Conflict);
+    assert!(store.session(secret("s4")).await.unwrap().is_none());
 }
 
 pub(crate) async fn two_users_never_share_a_name_subject_or_link(store: Subject) {

@@ -120,7 +120,7 @@ impl Person {
 
     /// A further sign-in of an account that is there.
     pub(crate) fn sign_in_again(&self, session: &str) -> SignIn {
-        let account = AccountWrite::Update { user_id: self.user_id(), profile: self.user().profile };
+        let account = AccountWrite::Update { user_id: self.user_id(), profile: Some(self.user().profile) };
         SignIn { account, ..self.sign_in(session) }
     }
 

@@ -128,7 +128,7 @@ fn finish(document: &Document) -> (String, Vec<String>) {
 fn problems(text: &str) -> Vec<String> {
     const NAME: &str = "broker.toml";
     let inputs = Inputs { main: PathBuf::from(NAME), ..Inputs::default() };
-    match prepare(&inputs, &Memory::of([(NAME, text)]), Options { number: 1, without_secrets: true }) {
+    match prepare(&inputs, &Memory::of([(NAME, text)]), Options { number: 1, without_secrets: true, now: 0 }) {
         Ok(prepared) if prepared.problems.has_errors() => {
             let errors = prepared.problems.iter().filter(|problem| problem.severity == Severity::Error);
             errors.map(ToString::to_string).collect()

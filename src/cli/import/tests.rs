@@ -14,7 +14,7 @@ fn imported(import: Importer, text: &str) -> (String, Snapshot) {
     assert!(problems.is_empty(), "{problems:#?}\n{toml}");
     let inputs = Inputs { main: PathBuf::from("broker.toml"), ..Inputs::default() };
     let files = Memory::of([("broker.toml", toml.as_str())]);
-    let prepared = prepare(&inputs, &files, Options { number: 1, without_secrets: true }).unwrap();
+    let prepared = prepare(&inputs, &files, Options { number: 1, without_secrets: true, now: 0 }).unwrap();
     let shown: Vec<String> = prepared.problems.iter().map(ToString::to_string).collect();
     assert!(shown.is_empty(), "{shown:#?}\n{toml}");
     (toml, prepared.snapshot.unwrap())
@@ -88,7 +88,8 @@ fn dex_becomes_a_file_that_passes_the_check() {
         &toml,
         &[
             (&["issuer"], "\"https://login.corp.example/dex\""),
-            (&["server", "listen"], "[\"0.0.0.0:5556\"]"),
+            (&["server", "listen"], "[\"0.0.0.0:5554\"]"),
+            (&["server", "tls"], "{ cert = \"/etc/dex/tls.crt\", key = \"/etc/dex/tls.key\" }"),
             (&["server", "trusted_proxies"], "[\"10.4.0.0/16\"]"),
             (&["admin", "listen"], "\"127.0.0.1:5558\""),
             (&["endpoints", "jwks"], "\"/keys\""),
@@ -135,7 +136,7 @@ fn what_dex_has_and_countersign_has_not_is_told_at_its_place() {
         &[
             ("Changed", "every person gets a new `sub`"),
             ("Changed", "storage was `postgres`"),
-            ("Not built yet", "`tls`"),
+            ("Changed", "`web.http` \"0.0.0.0:5556\" is not listened on"),
             ("Not built yet", "PostgreSQL"),
             ("To do", "`frontend`"),
             ("Not built yet", "`[device]`"),

@@ -42,8 +42,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("audit", Set),
     ("telemetry", Set),
     ("config", Set),
-    ("server.tls", Set),
-    ("server.listen.*", Begins(&["unix:"])),
     ("store.url", Begins(&["postgres:", "postgresql:"])),
     ("providers.*.preset", Not(&["generic", "keycloak"])),
     ("providers.*.token_endpoint_auth_method", Is(CERTIFICATE_METHODS)),

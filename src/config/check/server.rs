@@ -6,6 +6,7 @@ use super::Context;
 use super::urls::{self, Http, Listen};
 use crate::config::path::At;
 use crate::config::problem::quote;
+use crate::config::server::UNIX_PEERS;
 
 /// Paths below the issuer's that the broker's own pages and documents take. An endpoint may be none of these, and none
 /// below the first three.
@@ -41,9 +42,15 @@ fn listeners(context: &mut Context<'_>) {
     }
     context.no_duplicates(&listen, &config.server.listen, Clone::clone);
     for (index, network) in config.server.trusted_proxies.iter().enumerate() {
-        if let Err(expected) = urls::network(network) {
+        if network != UNIX_PEERS && urls::network(network).is_err() {
+            let expected = "a network such as \"10.0.0.0/8\", an address, or \"unix:\"";
             context.must(&server.key("trusted_proxies").index(index), expected, quote(network));
         }
+    }
+    let unix_only = !config.server.listen.is_empty() && config.server.listen.iter().all(|it| it.starts_with("unix:"));
+    if unix_only && config.server.tls.is_some() {
+        let message = "`tls` is for TCP, but `listen` has unix sockets only: it would never be used";
+        context.key_error(&server.key("tls"), message, "leave `tls` out, or add an address such as \"0.0.0.0:443\"");
     }
     let address = &config.admin.listen;
     let off_loopback = listen_address(context, &admin.key("listen"), address).is_some_and(|it| !it.is_loopback());

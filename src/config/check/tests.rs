@@ -190,6 +190,14 @@ fn addresses_and_endpoints() {
     let cases = [
         ("[server]\nlisten = [\"127.0.0.1\"]", &["2:11 error `listen[0]` must be an address such as"][..]),
         ("[server]\ntrusted_proxies = [\"10.0.0.0/33\"]", &["2:20 error `trusted_proxies[0]` must be a network"]),
+        ("[server]\nlisten = [\"unix:/run/a.sock\", \"[::1]:1\"]\ntrusted_proxies = [\"unix:\"]", &[]),
+        ("[server]\nlisten = [\"unix:a.sock\"]", &["2:11 error `listen[0]` must be an address such as"]),
+        ("[server]\ntrusted_proxies = [\"unix:/run/a.sock\"]", &["2:20 error ~ or \"unix:\""]),
+        (
+            "[server]\nlisten = [\"unix:/a\"]\ntls = { cert = \"c\", key = \"k\" }",
+            &["3:1 error `tls` is for TCP ~ unix sockets only ~ [leave `tls` out"],
+        ),
+        ("[server]\nlisten = [\"unix:/a\", \"0.0.0.0:443\"]\ntls = { cert = \"c\", key = \"k\" }", &[]),
         ("[admin]\nlisten = \"0.0.0.0:9464\"", &["2:10 error `token` must be set: the admin listener"]),
         ("[admin]\nlisten = \"127.0.0.1:8080\"", &["2:10 error ~ in `server.listen` too"]),
         ("[endpoints]\ntoken = \"/callback/x\"", &["2:9 error ~ (/callback)"]),

@@ -143,7 +143,14 @@ impl Listen {
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str = "an address such as \"127.0.0.1:8080\", \"[::1]:8080\" or \"unix:/run/broker.sock\"";
         if let Some(path) = text.strip_prefix("unix:") {
-            return if path.starts_with('/') { Ok(Self::Unix(path.to_owned())) } else { Err(EXPECTED) };
+            return match path {
+                // What fits into `sun_path` (unix(7)) with its end.
+                _ if path.len() > 107 => Err("`unix:` and a path of at most 107 bytes"),
+                _ if path.starts_with('/') && !path.ends_with('/') && !path.contains('\0') => {
+                    Ok(Self::Unix(path.to_owned()))
+                }
+                _ => Err(EXPECTED),
+            };
         }
         let (host, port) = text.rsplit_once(':').ok_or(EXPECTED)?;
         let port = port.parse().map_err(|_| EXPECTED)?;
@@ -251,6 +258,11 @@ mod tests {
             (":80", None),
             ("127.0.0.1:99999", None),
             ("unix:relative", None),
+            ("unix:/", None),
+            ("unix:/run/", None),
+            ("unix:/run/a\0b", None),
+            (&format!("unix:/{}", "x".repeat(106)), Some(true)),
+            (&format!("unix:/{}", "x".repeat(107)), None),
             ("http://127.0.0.1:80", None),
         ] {
             assert_eq!(Listen::parse(text).ok().map(|listen| listen.is_loopback()), loopback, "{text}");

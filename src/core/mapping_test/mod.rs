@@ -137,9 +137,9 @@ fn decide_evidence(
     let mapped = begin(policy, evidence)?;
     let facts = given::facts(policy, test, evidence, &mapped);
     let client = test.client.as_deref().and_then(|key| policy.clients.get(key));
-    let Some(client) = client else { return mapped.decide(&facts, None) };
+    let Some(client) = client else { return mapped.decide(facts, None) };
     let scopes = test.scopes.as_ref().unwrap_or(&client.scopes);
-    mapped.decide(&facts, Some(&AppRequest { client: &client.key, scopes, ..AppRequest::default() }))
+    mapped.decide(facts, Some(&AppRequest { client: &client.key, scopes, ..AppRequest::default() }))
 }
 
 fn denies_refresh(provider: &crate::config::provider::Provider) -> bool {

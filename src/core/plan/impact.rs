@@ -313,7 +313,7 @@ fn decide(policy: &Policy, known: &Known, link: &KnownLink) -> Result<Decision, 
     let evidence =
         Evidence { provider: &link.provider, issuer: Some(&link.issuer), subject: &link.subject, claims: &link.claims };
     let facts = AccountFacts { linked: Some(known.account.clone()), ..AccountFacts::default() };
-    begin(policy, &evidence)?.decide(&facts, None)
+    begin(policy, &evidence)?.decide(facts, None)
 }
 
 fn all_clients<'p>(old: &'p Policy, new: &'p Policy) -> impl Iterator<Item = &'p str> {

@@ -63,7 +63,7 @@ pub(super) struct SignInRows {
 
 enum AccountRow {
     Create(User, Vec<u8>),
-    Update(String, Vec<u8>),
+    Update(String, Option<Vec<u8>>),
 }
 
 impl SignInRows {
@@ -74,7 +74,7 @@ impl SignInRows {
                 AccountRow::Create(user, profile)
             }
             AccountWrite::Update { user_id, profile } => {
-                let profile = seal_profile(sealer, &user_id, &profile)?;
+                let profile = profile.map(|profile| seal_profile(sealer, &user_id, &profile)).transpose()?;
                 AccountRow::Update(user_id, profile)
             }
         };
@@ -126,16 +126,22 @@ impl SignInRows {
 impl AccountRow {
     /// `false` when the name or the subject is taken, or the account is gone or disabled.
     fn write(&self, connection: &Connection) -> Result<bool> {
-        let changed = match self {
+        match self {
             Self::Create(user, profile) => {
                 let User { id, username, username_key, sub, disabled, created_at, .. } = user;
                 let row = (id, username, username_key, sub, profile, disabled, created_at);
-                run(connection, sql::INSERT_USER, row)?
+                Ok(run(connection, sql::INSERT_USER, row)? == 1)
             }
-            Self::Update(id, profile) => run(connection, sql::UPDATE_PROFILE, (id, profile))?,
-        };
-        Ok(changed == 1)
+            Self::Update(id, Some(profile)) => Ok(run(connection, sql::UPDATE_PROFILE, (id, profile))? == 1),
+            Self::Update(id, None) => has_access(connection, id),
+        }
     }
+}
+
+/// Whether a user is there and has access.
+pub(super) fn has_access(connection: &Connection, user_id: &str) -> Result<bool> {
+    let disabled: Option<bool> = one(connection, sql::USER_DISABLED, [user_id], |row| Ok(row.get(0)?))?;
+    Ok(disabled == Some(false))
 }
 
 /// A user's attributes, sealed.

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::super::model::{Code, Consent, Grant, RefreshToken, TokenHash};
 use super::super::seal::Sealer;
 use super::super::{Redeemed, Result, Rotation};
-use super::accounts::seal_profile;
+use super::accounts::{has_access, seal_profile};
 use super::rows::{GrantRow, LinkRow, Reader, columns, json, one, parse, run};
 use super::sql;
 use super::writer::Outcome;
@@ -23,7 +23,7 @@ impl CodeRow {
 
     pub(super) fn insert(&self, connection: &Connection) -> Result<()> {
         let Code { hash, grant, expires_at, .. } = &self.code;
-        let row = (hash.0, &grant.id, &self.data, expires_at, grant.expires_at);
+        let row = (hash.0, &grant.id, &grant.sid, &self.data, expires_at, grant.expires_at);
         run(connection, sql::INSERT_CODE, row).map(drop)
     }
 
@@ -89,11 +89,10 @@ pub(super) fn redeem(
 
 /// Whether the user still has access, and the session that a grant dies with still lives.
 fn stands(connection: &Connection, user_id: Option<&str>, session_id: Option<&str>, now: i64) -> Result<bool> {
-    if let Some(id) = user_id {
-        let disabled: Option<bool> = one(connection, sql::USER_DISABLED, [id], |row| Ok(row.get(0)?))?;
-        if disabled != Some(false) {
-            return Ok(false);
-        }
+    if let Some(id) = user_id
+        && !has_access(connection, id)?
+    {
+        return Ok(false);
     }
     match session_id {
         Some(id) => Ok(one(connection, sql::SESSION_LIVE, (id, now), |_| Ok(()))?.is_some()),

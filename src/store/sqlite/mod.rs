@@ -7,8 +7,9 @@
 //! cut. Sign-ins, sessions and codes before they are redeemed, the time of last activity, and sweeping survive the process,
 //! and a power cut may take the last of them.
 //!
-//! Reads run on the caller's thread, on a connection of a small pool: a point read takes less time than handing it to
-//! another thread would. Reads that may be long move to the blocking pool. A second process may open the same file, for
+//! Reads run on the caller's thread: a point read takes less time than handing it to another thread would. They have the
+//! connections of a small pool, each of which fetches its pages anew after every commit; what a sign-in wrote a moment ago
+//! is therefore read on the writing connection, when nobody is writing. Reads that may be long move to the blocking pool. A second process may open the same file, for
 //! commands that read or take access away.
 
 mod accounts;
@@ -173,6 +174,21 @@ impl SqliteStore {
         match &self.location {
             Location::File(_) => self.readers.read(&self.sealer, read).map_err(|error| self.at_place(error)),
             Location::Memory => self.read_in_memory(read).await,
+        }
+    }
+
+    /// As [`Self::read`], for what was most likely written a moment ago: the connection that writes still has it in memory,
+    /// where every other one would fetch it again.
+    async fn read_recent<T, F>(&self, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
+    {
+        let sealer = Arc::clone(&self.sealer);
+        let read = move |connection: &Connection| read(&Reader { connection, sealer: &sealer });
+        match self.writer.try_read(read) {
+            Ok(value) => value.map_err(|error| self.at_place(error)),
+            Err(read) => self.read(move |reader| read(reader.connection)).await,
         }
     }
 

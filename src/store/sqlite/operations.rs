@@ -87,7 +87,7 @@ impl Store for SqliteStore {
     }
 
     async fn accounts(&self, query: AccountQuery) -> Result<AccountView> {
-        self.read(move |reader| accounts::accounts(reader, &query)).await
+        self.read_recent(move |reader| accounts::accounts(reader, &query)).await
     }
 
     async fn finish_sign_in(&self, sign_in: SignIn, now: i64) -> Result<SignInWritten> {
@@ -144,7 +144,7 @@ impl Store for SqliteStore {
     }
 
     async fn code(&self, hash: TokenHash) -> Result<Option<(Code, Option<SessionView>)>> {
-        self.read(move |reader| {
+        self.read_recent(move |reader| {
             let Some(code) = grants::code(reader, hash)? else { return Ok(None) };
             let session = code.grant.sid.as_ref().map(|id| reader.session(sql::SESSION, [id])).transpose()?.flatten();
             let view = session.map(|session| reader.session_view(session)).transpose()?.flatten();

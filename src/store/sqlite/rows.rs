@@ -165,9 +165,9 @@ impl SessionRow {
 
     /// `false` when its id or its secret is taken.
     pub(super) fn insert(&self, connection: &Connection) -> Result<bool> {
-        let Session { id, user_id, last_active, max_inactive, expires_at, .. } = &self.session;
+        let Session { id, user_id, upstream_sid, last_active, max_inactive, expires_at, .. } = &self.session;
         let (data, token) = (&self.data, &self.upstream_id_token);
-        let row = (id, self.secret.0, user_id, data, token, last_active, max_inactive, expires_at);
+        let row = (id, self.secret.0, user_id, data, upstream_sid, token, last_active, max_inactive, expires_at);
         Ok(run(connection, sql::INSERT_SESSION, row)? == 1)
     }
 }

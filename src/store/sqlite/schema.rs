@@ -2,7 +2,7 @@
 //! released is never edited; a change is another one at the end.
 
 /// All migrations, in order.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, UPSTREAM_SIDS];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, UPSTREAM_SIDS, SESSION_COLUMNS];
 
 /// `application_id` of the database file, "Csgn": tells our files from other SQLite databases.
 pub(super) const APPLICATION_ID: i32 = 0x4373_676e;
@@ -153,4 +153,17 @@ CREATE INDEX used_once_expires ON used_once (expires_at);
 // A provider's sign-out may name its session only (OIDC Back-Channel Logout §2.4). Providers without such ids cost nothing.
 const UPSTREAM_SIDS: &str = "
 CREATE INDEX sessions_upstream_sid ON sessions (data ->> '$.upstream_sid') WHERE data ->> '$.upstream_sid' IS NOT NULL;
+";
+
+// What is looked up has a column of its own: an index on a part of `data` would parse it at every write.
+const SESSION_COLUMNS: &str = "
+ALTER TABLE sessions ADD COLUMN upstream_sid TEXT;
+UPDATE sessions SET upstream_sid = data ->> '$.upstream_sid';
+DROP INDEX sessions_upstream_sid;
+CREATE INDEX sessions_upstream_sid ON sessions (upstream_sid) WHERE upstream_sid IS NOT NULL;
+
+ALTER TABLE codes ADD COLUMN sid TEXT;
+UPDATE codes SET sid = data ->> '$.grant.sid';
+DROP INDEX codes_session;
+CREATE INDEX codes_session ON codes (sid) WHERE used_at IS NULL;
 ";

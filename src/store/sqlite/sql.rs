@@ -53,12 +53,12 @@ statements! {
     SESSIONS_OF_USER = "SELECT id, data, upstream_id_token, last_active FROM sessions WHERE user_id = ?1
         ORDER BY rowid DESC LIMIT ?2";
     SESSIONS_BY_UPSTREAM_SID = "SELECT id, data, upstream_id_token, last_active FROM sessions
-        WHERE data ->> '$.upstream_sid' = ?1 AND data ->> '$.upstream_sid' IS NOT NULL";
+        WHERE upstream_sid = ?1";
     SESSION_USER = "SELECT user_id FROM sessions WHERE id = ?1";
     SESSION_LIVE = "SELECT 1 FROM sessions WHERE id = ?1 AND expires_at > ?2 AND last_active + max_inactive > ?2";
     INSERT_SESSION = "INSERT INTO sessions
-        (id, secret, user_id, data, upstream_id_token, last_active, max_inactive, expires_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+        (id, secret, user_id, data, upstream_sid, upstream_id_token, last_active, max_inactive, expires_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
     TOUCH_SESSION = "UPDATE sessions SET last_active = ?2
         WHERE id = ?1 AND last_active < ?2 AND expires_at > ?2 AND last_active + max_inactive > ?2";
     DELETE_SESSION = "DELETE FROM sessions WHERE id = ?1";
@@ -69,13 +69,14 @@ statements! {
         WHERE user_id = ?1 AND sso_session = ?2 AND session_id IS NOT NULL AND revoked_at IS NULL";
     MOVE_GRANTS = "UPDATE grants SET sso_session = ?3, session_id = iif(session_id IS NULL, NULL, ?3)
         WHERE user_id = ?1 AND sso_session = ?2";
-    MOVE_CODES = "UPDATE codes SET data = json_set(data, '$.grant.sid', ?2,
+    MOVE_CODES = "UPDATE codes SET sid = ?2, data = json_set(data, '$.grant.sid', ?2,
         '$.grant.session_id', iif(data ->> '$.grant.session_id' IS NULL, NULL, ?2))
-        WHERE used_at IS NULL AND data ->> '$.grant.sid' = ?1";
+        WHERE used_at IS NULL AND sid = ?1";
 
     // Codes, grants, refresh tokens, consents.
     CODE = "SELECT data, used_at FROM codes WHERE hash = ?1";
-    INSERT_CODE = "INSERT INTO codes (hash, grant_id, data, expires_at, keep_until) VALUES (?1, ?2, ?3, ?4, max(?4, ?5))";
+    INSERT_CODE = "INSERT INTO codes (hash, grant_id, sid, data, expires_at, keep_until)
+        VALUES (?1, ?2, ?3, ?4, ?5, max(?5, ?6))";
     USE_CODE = "UPDATE codes SET used_at = ?2, grant_id = ?3 WHERE hash = ?1 AND used_at IS NULL AND expires_at > ?2";
     KEEP_CODE = "UPDATE codes SET keep_until = ?2 WHERE hash = ?1 AND keep_until < ?2";
     GRANT_OF_USED_CODE = "SELECT grant_id FROM codes WHERE hash = ?1 AND used_at IS NOT NULL";

@@ -51,6 +51,30 @@ fn no_statement_scans_a_table_or_sorts() {
     }
 }
 
+#[test]
+fn a_store_of_the_first_schema_keeps_what_it_has() {
+    let connection = open::connect(&Location::Memory, true).unwrap();
+    for migration in schema::MIGRATIONS.iter().take(2) {
+        connection.execute_batch(migration).unwrap();
+    }
+    connection
+        .execute_batch(&format!(
+            "PRAGMA application_id = {}; PRAGMA user_version = 2; PRAGMA foreign_keys = OFF;
+             INSERT INTO sessions (id, secret, user_id, data, last_active, max_inactive, expires_at)
+                VALUES ('s', x'01', 'u', '{{\"upstream_sid\":\"up\"}}', 1, 2, 3), ('t', x'02', 'u', '{{}}', 1, 2, 3);
+             INSERT INTO codes (hash, grant_id, data, expires_at, keep_until)
+                VALUES (x'03', 'g', '{{\"grant\":{{\"sid\":\"s\"}}}}', 4, 5);",
+            schema::APPLICATION_ID
+        ))
+        .unwrap();
+    open::migrate(&connection, "memory").unwrap();
+    let found: Vec<String> =
+        rows::many(&connection, sql::SESSIONS_BY_UPSTREAM_SID, ["up"], |row| Ok(row.get(0)?)).unwrap();
+    assert_eq!(found, ["s"]);
+    assert_eq!(run(&connection, sql::MOVE_CODES, ("s", "t")).unwrap(), 1);
+    assert_eq!(run(&connection, sql::MOVE_CODES, ("s", "t")).unwrap(), 0);
+}
+
 #[tokio::test]
 async fn d32_a_full_disk_refuses_writes_and_recovers_by_itself() {
     let folder = tempfile::tempdir().unwrap();
@@ -92,6 +116,30 @@ async fn d33_a_locked_store_is_refused_in_bounded_time_and_recovers() {
     assert!(store.system_roles().await.unwrap().is_empty());
     other.execute_batch("COMMIT").unwrap();
     store.save_login(login("a", 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_read_does_not_wait_for_a_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(&folder));
+    let (begun, begins) = std::sync::mpsc::channel();
+    let (end, ends) = std::sync::mpsc::channel::<()>();
+    let writing = Arc::clone(&store);
+    let write = tokio::spawn(async move {
+        let hold = move |connection: &Connection| {
+            run(connection, sql::INSERT_SYSTEM_ROLE, ["held"])?;
+            begun.send(()).unwrap();
+            ends.recv().unwrap();
+            Ok(())
+        };
+        writing.write(hold).await
+    });
+    tokio::task::spawn_blocking(move || begins.recv()).await.unwrap().unwrap();
+    assert!(store.code(TokenHash::of("c")).await.unwrap().is_none());
+    assert!(store.system_roles().await.unwrap().is_empty());
+    end.send(()).unwrap();
+    write.await.unwrap().unwrap();
+    assert_eq!(store.system_roles().await.unwrap(), ["held"]);
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! The one connection that writes, and who waits for what.
 //!
 //! A write that need not wait for the disk is done on the caller's thread when nobody else writes: it takes less time than
-//! handing it to another one would. All others queue up for a thread; each of its transactions takes all that wait, each in
-//! a savepoint, syncs the log once where one of them must survive a power cut, and answers. So an answered write is as
+//! handing it to another one would. All others queue up for a thread; each of its transactions takes all that wait, several
+//! each in a savepoint, syncs the log once where one of them must survive a power cut, and answers. So an answered write is as
 //! durable as it says, the cost of a sync is shared, and nobody waits for a sync that is not theirs.
 
 use std::ffi::OsString;
@@ -127,6 +127,20 @@ impl Shared {
         Ok(answer)
     }
 
+    /// Reads in one snapshot, if nobody is writing; gives the read back otherwise.
+    fn try_read<T, F>(&self, read: F) -> std::result::Result<Result<T>, F>
+    where
+        F: FnOnce(&Connection) -> Result<T>,
+    {
+        let Ok(connection) = self.connection.try_lock() else { return Err(read) };
+        if run(&connection, "BEGIN", []).is_err() {
+            return Err(read);
+        }
+        let value = read(&connection);
+        roll_back(&connection);
+        Ok(value)
+    }
+
     /// Counts operations towards the next checkpoint.
     fn written(&self, operations: usize) {
         if let Some(checkpoints) = &self.checkpoints {
@@ -238,6 +252,15 @@ impl Writer {
         }
     }
 
+    /// Runs a short read on the connection that writes, whose pages are in memory, if nobody is writing; gives it back
+    /// otherwise.
+    pub(super) fn try_read<T, F>(&self, read: F) -> std::result::Result<Result<T>, F>
+    where
+        F: FnOnce(&Connection) -> Result<T>,
+    {
+        self.shared.try_read(read)
+    }
+
     /// As [`Self::run`], always on the writing thread: for what may take a while.
     pub(super) async fn queue<T, F>(&self, survives: Survives, operation: F) -> Result<T>
     where
@@ -290,6 +313,13 @@ fn serve(shared: &Shared, mut jobs: mpsc::Receiver<Box<dyn Job>>, mut log: Optio
 
 /// Runs the operations of a transaction that has begun, and commits it.
 fn transact(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
+    if let [alone] = batch {
+        let keep = alone.run(connection);
+        return match connection.is_autocommit() {
+            true => Err(given_up()),
+            false => run(connection, if keep { "COMMIT" } else { "ROLLBACK" }, []).map(drop),
+        };
+    }
     for job in batch {
         run(connection, "SAVEPOINT operation", [])?;
         let keep = job.run(connection);

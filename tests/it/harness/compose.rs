@@ -14,8 +14,11 @@ use countersign::snapshot::Snapshot;
 use countersign::store::Store;
 use countersign::store::model::SigningKey;
 use countersign::store::sqlite::{Location, SqliteStore};
+use countersign::web::listener::acceptor;
 use tokio::sync::OnceCell;
+use tokio_rustls::TlsAcceptor;
 
+use super::START;
 use super::idp::Net;
 
 /// A running broker.
@@ -39,6 +42,15 @@ impl Broker {
         Self::on(Arc::clone(&self.store), snapshot(toml, overlays, 1), clock, net).await
     }
 
+    /// A broker of a file on disk.
+    pub(crate) async fn on_disk(main: &Path, clock: &Arc<ManualClock>, net: &Arc<Net>) -> Self {
+        let store = new_store();
+        let snapshot = accepted(prepared_from(main, false, clock.now()));
+        let keys = shared_keys(&snapshot, clock).await;
+        assert!(store.replace_signing_keys(Vec::new(), keys).await.unwrap());
+        Self::on(store, snapshot, clock, net).await
+    }
+
     async fn on(store: Arc<dyn Store>, snapshot: Snapshot, clock: &Arc<ManualClock>, net: &Arc<Net>) -> Self {
         let parts = Parts {
             clock: Arc::clone(clock) as _,
@@ -59,7 +71,7 @@ impl Broker {
     /// What reloads this broker from a file on disk.
     pub(crate) fn reloader(&self, main: &Path) -> Reloader {
         let inputs = Inputs { main: main.to_owned(), ..Inputs::default() };
-        let Prepared { fingerprint, involved, .. } = prepare(&inputs, &Disk, Options::default()).unwrap();
+        let Prepared { fingerprint, involved, .. } = prepared_from(main, false, START);
         Reloader::new(inputs, Arc::clone(&self.app), fingerprint, involved)
     }
 
@@ -71,6 +83,11 @@ impl Broker {
     /// The public listener's router.
     pub(crate) fn router(&self) -> axum::Router {
         self.app.router()
+    }
+
+    /// What TLS listeners shake hands with.
+    pub(crate) fn tls(&self) -> TlsAcceptor {
+        acceptor(Arc::clone(self.app.snapshot())).unwrap()
     }
 
     /// What the broker does every minute.
@@ -103,11 +120,21 @@ pub(crate) fn prepared(toml: &str, overlays: &[&str], number: u64) -> Prepared {
         overlays: names.iter().map(PathBuf::from).collect(),
         ..Inputs::default()
     };
-    prepare(&inputs, &files, Options { number, without_secrets: false }).unwrap()
+    prepare(&inputs, &files, Options { number, without_secrets: false, now: START }).unwrap()
+}
+
+/// What a file on disk comes to.
+pub(crate) fn prepared_from(main: &Path, without_secrets: bool, now: i64) -> Prepared {
+    let inputs = Inputs { main: main.to_owned(), ..Inputs::default() };
+    prepare(&inputs, &Disk, Options { number: 1, without_secrets, now }).unwrap()
 }
 
 fn snapshot(toml: &str, overlays: &[&str], number: u64) -> Snapshot {
-    let Prepared { problems, layers, snapshot, .. } = prepared(toml, overlays, number);
+    accepted(prepared(toml, overlays, number))
+}
+
+fn accepted(prepared: Prepared) -> Snapshot {
+    let Prepared { problems, layers, snapshot, .. } = prepared;
     snapshot.unwrap_or_else(|| panic!("the configuration has problems:\n{}", problems.render(&layers, false)))
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod idp;
 pub(crate) mod jwt;
 pub(crate) mod keys;
 pub(crate) mod receiver;
+pub(crate) mod tls;
 
 pub(crate) use app::{Auth, Authorize, TestApp, Tokens};
 pub(crate) use browser::{Browser, Form, Reply};

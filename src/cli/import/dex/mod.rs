@@ -74,20 +74,25 @@ fn endpoints() -> Table {
 fn servers(dex: &Value, document: &mut Document) {
     let mut server = Table::new(&["server"]);
     let web = below(dex, "web");
-    if let Some(address) = text(web, "http") {
+    let tls = is_set(web, "https") || is_set(web, "tlsCert");
+    let plain = text(web, "http");
+    if let Some(address) = text(web, "https").or_else(|| plain.clone()) {
         let address = if address.starts_with(':') { format!("0.0.0.0{address}") } else { address };
         match Listen::parse(&address) {
             Ok(_) => server.set("listen", vec![address]),
             Err(expected) => {
-                server.note(Mark::ToDo, format!("`web.http` is {}; `listen` takes {expected}.", quoted(&address)));
+                let key = if is_set(web, "https") { "https" } else { "http" };
+                server.note(Mark::ToDo, format!("`web.{key}` is {}; `listen` takes {expected}.", quoted(&address)));
             }
         }
     }
-    if is_set(web, "https") || is_set(web, "tlsCert") {
-        let way = "Let a reverse proxy end TLS, pass on to `listen`, and name it in `trusted_proxies`.";
-        server.note(Mark::NotBuilt, format!("`tls`, for Dex's `web.https`. {way}"));
+    if tls {
         let file = |key: &str| text(web, key).unwrap_or_default();
-        server.set_off("tls", inline([("cert", file("tlsCert")), ("key", file("tlsKey"))]));
+        server.set("tls", inline([("cert", file("tlsCert")), ("key", file("tlsKey"))]));
+        if let Some(plain) = plain.filter(|_| is_set(web, "https")) {
+            let why = "with `tls` every TCP address speaks TLS; a proxy on this machine can use a `unix:/path`.";
+            server.note(Mark::Changed, format!("`web.http` {} is not listened on: {why}", quoted(&plain)));
+        }
     }
     let client_ip = below(web, "clientRemoteIP");
     let (proxies, odd): (Vec<String>, Vec<String>) =

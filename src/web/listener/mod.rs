@@ -1,0 +1,228 @@
+//! The sockets of the broker: opened, accepted from, closed. TCP, TCP with TLS, and unix sockets, all served alike.
+//!
+//! Owns connections and how long they may keep silent. It does not own what is served, nor when to stop: both are handed
+//! in. Whatever a stranger does on a connection happens in that connection's own task, a handshake too, so that nobody
+//! keeps others from being accepted.
+
+mod tls;
+mod unix;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::http::Request;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tower::Service as _;
+
+use crate::config::check::Listen;
+use unix::SocketFile;
+
+pub use tls::acceptor;
+
+/// How long to wait where the system can't give another connection (too many open files).
+const EXHAUSTED: Duration = Duration::from_secs(1);
+
+/// Who is at the other end of a connection. An extension of every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// An address.
+    Address(SocketAddr),
+    /// A process on this machine, through a unix socket: it has no address.
+    Unix,
+}
+
+/// How long a connection may keep silent.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a TLS handshake, from the first byte to the last.
+    pub handshake: Duration,
+    /// For a request's head, counted from the end of the answer before it: longer than the usual proxies keep a connection
+    /// that they do not use, or they would send requests into connections that are being closed.
+    pub head: Duration,
+}
+
+impl Default for Patience {
+    /// 10 seconds for a handshake, 150 for a head.
+    fn default() -> Self {
+        Self { handshake: Duration::from_secs(10), head: Duration::from_secs(150) }
+    }
+}
+
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketFile),
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    async fn accept(&self) -> (Stream, Peer) {
+        loop {
+            let accepted = match self {
+                Self::Tcp(listener) => {
+                    listener.accept().await.map(|(stream, address)| (Stream::Tcp(stream), Peer::Address(address)))
+                }
+                Self::Unix(listener, _) => {
+                    listener.accept().await.map(|(stream, _)| (Stream::Unix(stream), Peer::Unix))
+                }
+            };
+            match accepted {
+                Ok(accepted) => return accepted,
+                // A client that left before its turn.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    tracing::error!(%error, "no connection can be accepted; tried again in a second");
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+            }
+        }
+    }
+}
+
+/// An open socket.
+pub struct Listener {
+    socket: Socket,
+    tls: Option<TlsAcceptor>,
+    patience: Patience,
+}
+
+impl Listener {
+    /// Opens `host:port`, `[::1]:port` or `unix:/path`. A socket file that a killed process left is replaced; the file is
+    /// removed when the listener ends.
+    ///
+    /// # Errors
+    /// When it can't be listened on; the text names the address and says why.
+    pub async fn open(address: &str) -> Result<Self, String> {
+        let failed = |error: String| format!("{address} can't be listened on: {error}");
+        let socket = match Listen::parse(address) {
+            Ok(Listen::Unix(path)) => {
+                let (listener, file) = unix::open(Path::new(&path)).await.map_err(failed)?;
+                Socket::Unix(listener, file)
+            }
+            Ok(Listen::Tcp { .. }) => {
+                Socket::Tcp(TcpListener::bind(address).await.map_err(|error| failed(error.to_string()))?)
+            }
+            Err(expected) => return Err(failed(format!("it must be {expected}"))),
+        };
+        Ok(Self { socket, tls: None, patience: Patience::default() })
+    }
+
+    /// The same listener with TLS, where it is TCP: what comes through a unix socket does not leave the machine.
+    #[must_use]
+    pub fn with_tls(mut self, tls: &TlsAcceptor) -> Self {
+        self.tls = matches!(self.socket, Socket::Tcp(_)).then(|| tls.clone());
+        self
+    }
+
+    /// The same listener with these bounds.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Where it listens: `https://127.0.0.1:8443`, `http://127.0.0.1:8080`, `unix:/run/broker.sock`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
+                format!("{scheme}://{address}")
+            }
+            Socket::Unix(_, file) => format!("unix:{}", file.path().display()),
+        }
+    }
+
+    /// Serves until `stop` is true: then nothing more is accepted, the socket is closed, handshakes are broken off, and
+    /// requests under way are finished.
+    pub async fn serve(self, router: axum::Router, mut stop: watch::Receiver<bool>) {
+        let Self { socket, tls, patience } = self;
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                (stream, peer) = socket.accept() => {
+                    let connection = Connection { peer, patience, router: router.clone(), stop: stop.clone() };
+                    connections.spawn(connection.run(stream, tls.clone()));
+                }
+                Some(_) = connections.join_next() => {}
+                () = stopped(&mut stop) => break,
+            }
+        }
+        drop(socket);
+        while connections.join_next().await.is_some() {}
+    }
+}
+
+/// Waits until it is time to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// One connection.
+struct Connection {
+    peer: Peer,
+    patience: Patience,
+    router: axum::Router,
+    stop: watch::Receiver<bool>,
+}
+
+impl Connection {
+    async fn run(mut self, stream: Stream, tls: Option<TlsAcceptor>) {
+        let stream = match stream {
+            Stream::Unix(stream) => return self.http(stream).await,
+            Stream::Tcp(stream) => stream,
+        };
+        // Answers are written whole: nothing is gained by waiting for more.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = tls else { return self.http(stream).await };
+        let handshake = timeout(self.patience.handshake, tls::handshake(&tls, stream));
+        let shaken = tokio::select! {
+            shaken = handshake => shaken,
+            () = stopped(&mut self.stop) => return,
+        };
+        match shaken {
+            Ok(Ok(stream)) => self.http(stream).await,
+            // Anybody can cause these: no more than a detail.
+            Ok(Err(error)) => tracing::debug!(peer = ?self.peer, %error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!(peer = ?self.peer, "a TLS handshake took too long"),
+        }
+    }
+
+    async fn http(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let Self { peer, patience, router, mut stop } = self;
+        let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(peer);
+            router.clone().call(request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(patience.head)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopped(&mut stop) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(?peer, %error, "a connection broke");
+        }
+    }
+}
