@@ -14,7 +14,6 @@ use crate::reload::ReloadStatus;
 use crate::rp::RelyingParty;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
-use crate::web::pages::Pages;
 use crate::web::{Edge, serve};
 
 /// Rows that one sweep deletes of each kind.
@@ -40,9 +39,6 @@ pub enum StartError {
     /// Signing keys can't be read or made.
     #[error(transparent)]
     Keys(#[from] KeysError),
-    /// A template is broken.
-    #[error("the pages can't be compiled: {0}")]
-    Pages(String),
 }
 
 /// A broker, ready to serve.
@@ -56,7 +52,7 @@ impl App {
     /// Puts the parts together and makes the signing keys where there are none.
     ///
     /// # Errors
-    /// When keys or pages can't be had.
+    /// When keys can't be had.
     pub async fn new(parts: Parts, snapshot: Snapshot) -> Result<Self, StartError> {
         let Parts { clock, random, store, http, shadow } = parts;
         let keys = Arc::new(Keys::open(Arc::clone(&store), &key_policy(&snapshot), clock.now()).await?);
@@ -71,9 +67,8 @@ impl App {
             refreshes: Arc::default(),
             shadow,
         };
-        let pages = Pages::new(&snapshot.issuer.path).map_err(|error| StartError::Pages(error.to_string()))?;
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
-        let edge = Edge { services, snapshot: Arc::clone(&snapshot), pages };
+        let edge = Edge { services, snapshot: Arc::clone(&snapshot) };
         Ok(Self { edge: Arc::new(edge), snapshot, reload_status: Arc::default() })
     }
 

@@ -7,18 +7,22 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::config::Config;
 use crate::config::check::{ExpressionPlace, ExpressionProblem, check};
 use crate::config::files::Files;
 use crate::config::load::{Inputs, Involved, Loaded, Unreadable, load};
 use crate::config::locate::{Layers, Origin};
 use crate::config::origins::OriginRow;
-use crate::config::problem::{Problems, Severity};
+use crate::config::problem::{Problem, Problems, Severity};
 use crate::config::secrets::{Secrets, read_authorities, read_secrets, read_tables, read_tls};
+use crate::config::ui::{TemplateFile, read_templates};
 use crate::core::expression::{Compiler, Place};
 use crate::core::mapping_test;
 use crate::core::trace::Source;
 use crate::snapshot::certificate::Certificate;
+use crate::snapshot::issuer::Issuer;
 use crate::snapshot::{BuildProblem, Parts, Snapshot};
+use crate::web::pages::{LookPlace, LookProblem, Pages, PagesError};
 
 /// What to prepare.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +107,8 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
     let mut problems = std::mem::take(&mut loaded.problems);
     let (tables, missing) = read_tables(&loaded, &recorder);
     problems.append(missing);
+    let (templates, missing) = read_templates(&mut loaded, &recorder);
+    problems.append(missing);
     let secrets = if options.without_secrets {
         Secrets::default()
     } else {
@@ -118,15 +124,16 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
     let authorities = loaded.config.as_ref().map(|config| read_authorities(config, &recorder)).unwrap_or_default();
     let fingerprint = recorder.read.into_inner();
     let origins = loaded.origins();
-    let (layers, config) = (loaded.layers, loaded.config);
+    let (mut layers, config) = (loaded.layers, loaded.config);
+    let pages = config.as_ref().and_then(|config| pages(config, &templates, &mut layers, &mut problems));
     let mut encryption_keys = Vec::new();
     for n in 0..config.as_ref().map_or(0, |config| config.store.encryption_keys.len()) {
         let values = secrets.get(&format!("store.encryption_keys[{n}]"));
         encryption_keys.extend(values.iter().map(|secret| secret.expose().as_bytes().to_vec()));
     }
     let admin_tokens = secrets.get("admin.token").to_vec();
-    let snapshot = match config {
-        Some(config) if !problems.has_errors() => {
+    let snapshot = match config.zip(pages) {
+        Some((config, pages)) if !problems.has_errors() => {
             let locate = |path: &str| source(&layers, path);
             let parts = Parts {
                 generation: options.number,
@@ -136,6 +143,7 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
                 authorities,
                 certificate,
                 compiler: &mut compiler,
+                pages,
                 locate: &locate,
             };
             match Snapshot::build(parts) {
@@ -206,6 +214,32 @@ fn source(layers: &Layers, path: &str) -> Option<Source> {
     }
 }
 
+/// Compiles the pages with the looks of the file. `None` when that has problems.
+fn pages(config: &Config, templates: &[TemplateFile], layers: &mut Layers, problems: &mut Problems) -> Option<Pages> {
+    // An issuer that is none has been reported.
+    let path = Issuer::parse(&config.issuer).map(|issuer| issuer.path).unwrap_or_default();
+    match Pages::with_looks(&path, &config.ui, templates) {
+        Ok(pages) => return Some(pages),
+        Err(PagesError::Looks(found)) => {
+            found.into_iter().for_each(|problem| problems.push(look_problem(layers, templates, problem)));
+        }
+        Err(error) => problems.push(layers.error_at_path("ui", error.to_string())),
+    }
+    None
+}
+
+fn look_problem(layers: &mut Layers, templates: &[TemplateFile], problem: LookProblem) -> Problem {
+    let LookProblem { place, message, suggestion } = problem;
+    let problem = match &place {
+        LookPlace::Key(path) => layers.error_at_path(path, message),
+        LookPlace::Template(name, line) => match templates.iter().find(|file| file.name == *name) {
+            Some(file) => layers.error_in_file(&file.path, &file.text, *line, message),
+            None => layers.error_at_path("ui.templates", message),
+        },
+    };
+    problem.suggest_maybe(suggestion)
+}
+
 fn short_hash(fingerprint: &Fingerprint) -> String {
     let mut all = Vec::new();
     for (path, hash) in fingerprint {
@@ -215,7 +249,7 @@ fn short_hash(fingerprint: &Fingerprint) -> String {
     sha256(&all).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn build_problem(layers: &Layers, problem: BuildProblem) -> crate::config::problem::Problem {
+fn build_problem(layers: &Layers, problem: BuildProblem) -> Problem {
     match problem {
         BuildProblem::Expression(found) => layers.error_at_path(&found.path, found.problem.message),
         BuildProblem::Other { path, message } => layers.error_at_path(&path, message),

@@ -4,12 +4,15 @@
 const hop = document.querySelector("form[data-hop]");
 if (hop) HTMLFormElement.prototype.submit.call(hop);
 
-// Apps sign out in frames, then the page goes on by itself: after five seconds without one that hangs.
+// Apps sign out in frames, then the page goes on by itself: a second after all are there, after five without one that hangs.
 const onward = document.querySelector("a[data-onward]");
 if (onward) {
-  setTimeout(() => {
-    if (document.readyState !== "complete") location.replace(onward.href);
-  }, 5000);
+  const leave = () => {
+    clearTimeout(latest);
+    location.replace(onward.href);
+  };
+  const latest = setTimeout(leave, 5000);
+  addEventListener("load", () => setTimeout(leave, 1000));
 }
 
 // A logo that does not load gives way to the letter behind it.

@@ -40,7 +40,10 @@ pub(super) fn choose<'s>(alternatives: &'s [Shape], types: Types, value: &Value)
 pub(super) fn type_hint(shape: &Shape, value: &Value, at: &At<'_>) -> Option<String> {
     let text_expected = shape.accepts(Types::STRING);
     match value {
-        Value::Dict(_, dict) if text_expected && expects_expression(shape) => {
+        // Texts of pages have dots in their names, as claims have.
+        Value::Dict(_, dict)
+            if text_expected && (expects_expression(shape) || at.to_string().starts_with("ui.texts.")) =>
+        {
             let child = dict.keys().next().map_or("...", String::as_str);
             Some(format!("quote the key: \"{}.{child}\" = \"...\"", at.name()))
         }

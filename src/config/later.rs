@@ -1,8 +1,6 @@
 //! Sections whose capability is declared in the language and not built yet: typed, so that every key is known and
 //! `check` can refuse it by name. A section leaves this file when it is built.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -125,22 +123,6 @@ pub struct Account {
     /// Users may attach certificates themselves.
     #[serde(default)]
     pub self_service_certificates: bool,
-}
-
-/// `[ui]`: looks.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Ui {
-    /// Logo on every page.
-    pub logo_uri: Option<String>,
-    /// Accent colour, `#rrggbb`.
-    pub color: Option<String>,
-    /// Texts that replace the built-in ones, by language and key.
-    #[serde(default)]
-    pub texts: BTreeMap<String, BTreeMap<String, String>>,
-    /// Folder of templates that replace the built-in ones.
-    #[schemars(extend("x-path" = true))]
-    pub templates: Option<std::path::PathBuf>,
 }
 
 /// `[audit]`: the audit trail.

@@ -240,6 +240,21 @@ impl Layers {
         Span::new(string.source, base + start..base + end.min(token.len()).max(start))
     }
 
+    /// An error in a file that the configuration points at, such as a page template: its line, from 1.
+    #[must_use]
+    pub fn error_in_file(&mut self, file: &Path, text: &str, line: usize, message: String) -> Problem {
+        let known = self.sources.iter().position(|known| matches!(&known.kind, SourceKind::File(path) if path == file));
+        let source = match known.and_then(|index| u32::try_from(index).ok()) {
+            Some(source) => source,
+            None => self.add_source(SourceKind::File(file.to_owned()), text.to_owned()),
+        };
+        let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let line = text.get(before..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let indent = line.len() - line.trim_start().len();
+        let span = Span::new(source, before + indent..before + line.trim_end().len().max(indent));
+        self.problem_at(Severity::Error, span, String::new(), message)
+    }
+
     /// An error at a path that was checked before, found when it is put to use.
     #[must_use]
     pub fn error_at_path(&self, path: &str, message: String) -> Problem {

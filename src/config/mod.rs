@@ -27,6 +27,7 @@ mod shape;
 pub(crate) mod structure;
 pub mod tests;
 mod tree;
+pub mod ui;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -128,7 +129,8 @@ pub struct Config {
     /// The users' own page.
     pub account: Option<later::Account>,
     /// Looks.
-    pub ui: Option<later::Ui>,
+    #[serde(default)]
+    pub ui: ui::Ui,
     /// The audit trail.
     pub audit: Option<later::Audit>,
     /// OpenTelemetry.

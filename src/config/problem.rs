@@ -215,7 +215,7 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 /// A value in double quotes, shortened where it is long.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     const LONGEST: usize = 80;
     if text.chars().count() <= LONGEST {
         return format!("{text:?}");
@@ -230,7 +230,7 @@ pub(super) fn list<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
 }
 
 /// The candidate nearest to a misspelt word, where one is near enough to be meant.
-pub(super) fn nearest<'n>(word: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(word: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let fold = |text: &str| text.to_ascii_lowercase().replace('-', "_");
     let word = fold(word);
     let allowed = (word.chars().count() / 3).max(1);
@@ -248,6 +248,6 @@ pub(super) fn nearest<'n>(word: &str, candidates: impl IntoIterator<Item = &'n s
 }
 
 /// ``did you mean `x`?`` for the nearest candidate.
-pub(super) fn did_you_mean<'n>(word: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<String> {
+pub(crate) fn did_you_mean<'n>(word: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<String> {
     nearest(word, candidates).map(|near| format!("did you mean `{near}`?"))
 }

@@ -127,7 +127,7 @@ async fn home(State(demo): Shared, headers: HeaderMap) -> Response {
         }
     };
     match html {
-        Ok(html) => respond::page(StatusCode::OK, html, &content_security_policy(&targets)),
+        Ok(html) => respond::page(StatusCode::OK, html, &content_security_policy(&targets, [])),
         Err(error) => respond::text("text/plain; charset=utf-8", error.to_string()),
     }
 }

@@ -106,7 +106,7 @@ async fn authorize(State(idp): Shared, Query(query): Query<HashMap<String, Strin
         let targets: Vec<url::Url> =
             [text("redirect_uri"), idp.app.as_str()].into_iter().filter_map(|uri| url::Url::parse(uri).ok()).collect();
         return match idp.pages.render(pages::Lang::En, &view) {
-            Ok(html) => respond::page(StatusCode::OK, html, &content_security_policy(&targets)),
+            Ok(html) => respond::page(StatusCode::OK, html, &content_security_policy(&targets, [])),
             Err(error) => respond::text("text/plain; charset=utf-8", error.to_string()),
         };
     };

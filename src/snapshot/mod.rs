@@ -23,6 +23,7 @@ use crate::core::policy::{ExpressionProblem, Policy, key_segment};
 use crate::core::trace::Source;
 use crate::op::discovery;
 use crate::rp::{ProviderSettings, ResolvedSecrets};
+use crate::web::pages::Pages;
 
 /// Languages of the pages (BCP 47).
 pub const UI_LOCALES: &[&str] = &["en", "de", "fr", "es", "ja", "zh-Hans"];
@@ -50,6 +51,8 @@ pub struct Snapshot {
     pub certificate: Option<Certificate>,
     /// The discovery document.
     pub discovery: Vec<u8>,
+    /// The pages, with this generation's looks.
+    pub pages: Pages,
     by_client_id: HashMap<String, String>,
     resources: HashMap<String, Resource>,
     routes: HashMap<String, Route>,
@@ -86,6 +89,8 @@ pub struct Parts<'a> {
     pub certificate: Option<Certificate>,
     /// Compiles expressions; knows the lookup tables.
     pub compiler: &'a mut Compiler,
+    /// The pages, compiled.
+    pub pages: Pages,
     /// Finds the place of a dotted path.
     pub locate: &'a dyn Fn(&str) -> Option<Source>,
 }
@@ -96,7 +101,7 @@ impl Snapshot {
     /// # Errors
     /// Every problem that only shows here.
     pub fn build(parts: Parts<'_>) -> Result<Self, Vec<BuildProblem>> {
-        let Parts { generation, hash, config, secrets, authorities, certificate, compiler, locate } = parts;
+        let Parts { generation, hash, config, secrets, authorities, certificate, compiler, pages, locate } = parts;
         let policy = Policy::compile(&config, compiler, locate)
             .map_err(|problems| problems.into_iter().map(BuildProblem::Expression).collect::<Vec<_>>())?;
         let other = |path: &str, message: String| BuildProblem::Other { path: path.to_owned(), message };
@@ -143,6 +148,7 @@ impl Snapshot {
             trusted_proxies: TrustedProxies::of(&config.server),
             certificate,
             discovery,
+            pages,
             config,
             issuer,
             policy,

@@ -10,7 +10,7 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::pages::csp::{content_security_policy, frame_sources};
-use super::pages::{Destination, Lang, Pages, PostForm, View, WebUri};
+use super::pages::{Destination, Lang, PostForm, View, WebUri};
 use super::request::{Incoming, Unreadable, client_address};
 use super::{cookies, cors, error, pages, respond};
 use tracing::Instrument as _;
@@ -40,13 +40,10 @@ pub struct Edge {
     pub services: Services,
     /// The configuration of the moment.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
-    /// The pages.
-    pub pages: Pages,
 }
 
 /// Everything about one request that writing its answer needs.
 struct Exchange<'a> {
-    edge: &'a Edge,
     cx: Cx<'a>,
     incoming: &'a Incoming,
     browser: Browser,
@@ -78,7 +75,7 @@ async fn exchange(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Bod
     };
     let browser = cookies::read(&incoming.headers, &snapshot.issuer);
     let cx = Cx { services: &edge.services, snapshot: &snapshot, now, trace_id };
-    let exchange = Exchange { edge: &edge, cx, incoming: &incoming, browser };
+    let exchange = Exchange { cx, incoming: &incoming, browser };
     let mut response = match route {
         Some(route) => exchange.route(&route).await,
         None => exchange.error(&PageError::new(404, "not_found", "no such path")),
@@ -136,10 +133,7 @@ impl Exchange<'_> {
             Route::EndSession => self.logout(logout::end_session(cx, query, browser).await),
             Route::LogoutCallback(provider) => self.logout(logout::returned(cx, provider, query, browser).await),
             Route::SignedOut => self.logout(logout::Next::Done { client: None }.into()),
-            Route::Asset(name) => match pages::assets::asset(name) {
-                Some((kind, bytes)) => respond::public(kind, axum::body::Bytes::from_static(bytes), ASSET_MAX_AGE),
-                None => self.error(&PageError::new(404, "not_found", "no such asset")),
-            },
+            Route::Asset(name) => self.asset(name),
             Route::Home => self.home().await,
             Route::Token
             | Route::Introspect
@@ -271,6 +265,20 @@ impl Exchange<'_> {
         }
     }
 
+    /// A static file. Caches keep what was asked for by its version of the moment, and nothing under another version: a page
+    /// of the generation before must not leave today's colours behind under yesterday's address.
+    fn asset(&self, name: &str) -> Response {
+        let Some((kind, contents, version)) = self.cx.snapshot.pages.asset(name) else {
+            return self.error(&PageError::new(404, "not_found", "no such asset"));
+        };
+        let seconds = match self.incoming.query.one("v") {
+            Ok(Some(asked)) if asked == version => ASSET_MAX_AGE,
+            Ok(None) => DOCUMENT_MAX_AGE,
+            _ => 0,
+        };
+        respond::public(kind, contents, seconds)
+    }
+
     async fn home(&self) -> Response {
         let view = authorize::live_session(&self.cx, &self.browser).await.ok().flatten();
         let name = view.map(|view| {
@@ -289,13 +297,20 @@ impl Exchange<'_> {
     /// Renders a page. `onward` are addresses, besides our own, that its form may lead to.
     fn page<V: View>(&self, status: StatusCode, ui_locales: Option<&str>, view: &V, onward: &[&str]) -> Response {
         let targets: Vec<url::Url> = onward.iter().filter_map(|uri| url::Url::parse(uri).ok()).collect();
-        self.page_under(&content_security_policy(&targets), status, ui_locales, view)
+        let pictures = self.cx.snapshot.pages.pictures(view);
+        self.page_under(&content_security_policy(&targets, pictures), status, ui_locales, view)
+    }
+
+    /// Renders a page that has these addresses in frames.
+    fn framing<V: View>(&self, frames: &[url::Url], view: &V) -> Response {
+        let policy = content_security_policy([], self.cx.snapshot.pages.pictures(view));
+        self.page_under(&format!("{policy}{}", frame_sources(frames)), StatusCode::OK, None, view)
     }
 
     /// Renders a page that is sent with this content security policy.
     fn page_under<V: View>(&self, policy: &str, status: StatusCode, ui_locales: Option<&str>, view: &V) -> Response {
         let accepted = self.incoming.header(header::ACCEPT_LANGUAGE);
-        match self.edge.pages.render(Lang::negotiate(ui_locales, accepted), view) {
+        match self.cx.snapshot.pages.render(Lang::negotiate(ui_locales, accepted), view) {
             Ok(html) => respond::page(status, html, policy),
             Err(error) => {
                 tracing::error!(%error, trace_id = %self.cx.trace_id, "a page can't be rendered");
@@ -436,12 +451,11 @@ impl Exchange<'_> {
     }
 
     fn logout(&self, outcome: logout::Outcome) -> Response {
-        let framing = format!("{}{}", content_security_policy([]), frame_sources(&outcome.frames));
         let frames: Vec<WebUri> = outcome.frames.iter().filter_map(|url| WebUri::parse(url.as_str())).collect();
         let response = match &outcome.next {
             logout::Next::Redirect(url) if frames.is_empty() => self.leave(url),
             logout::Next::Redirect(url) => match Destination::parse(url) {
-                Some(to) => self.page_under(&framing, StatusCode::OK, None, &pages::SigningOut { frames, to }),
+                Some(to) => self.framing(&outcome.frames, &pages::SigningOut { frames, to }),
                 None => respond::see_other(url),
             },
             logout::Next::Error(failure) => self.error(failure),
@@ -450,7 +464,7 @@ impl Exchange<'_> {
                 let client_name = client.as_ref().map(|key| self.client_name(key, None));
                 let back_uri = client_uri.as_deref().and_then(WebUri::parse);
                 let view = pages::SignedOut { client_name, back_uri, frames };
-                self.page_under(&framing, StatusCode::OK, None, &view)
+                self.framing(&outcome.frames, &view)
             }
             logout::Next::Stay => respond::see_other(&self.cx.snapshot.issuer.url_of("/")),
             logout::Next::Confirm { client, user, interaction } => {

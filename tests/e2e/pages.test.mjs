@@ -41,7 +41,7 @@ async function signIn(page, id = 'web') {
 function looks(name, arrive, { status = 200 } = {}) {
   test(name, () => visit(browser, async ({ page }) => {
     let document
-    page.on('response', (response) => { if (response.request().isNavigationRequest() && response.status() !== 303) document = response })
+    page.on('response', (response) => { if (response.request().isNavigationRequest() && response.frame() === page.mainFrame() && response.status() !== 303) document = response })
     await arrive(page)
     assert.equal(new URL(page.url()).origin, sites.sso)
     assert.equal(document.status(), status)
@@ -98,6 +98,14 @@ looks('confirm-sign-out', async (page) => {
 looks('signed-out', async (page) => {
   await page.goto(`${sites.sso}/oauth2/logout`)
   await page.getByRole('heading').waitFor()
+})
+
+looks('signing-out', async (page) => {
+  // Without the script that goes on, the page stays to be looked at.
+  await page.route('**/static/page.js*', (route) => route.fulfill({ contentType: 'text/javascript', body: '' }))
+  await signIn(page, 'team')
+  await page.getByRole('link', { name: 'Sign out' }).click()
+  await page.getByRole('heading', { name: 'Signing you out' }).waitFor()
 })
 
 looks('home', async (page) => {

@@ -27,6 +27,7 @@ mod introspect;
 mod listener;
 mod logout;
 mod logout_channels;
+mod looks;
 mod policy;
 mod redirect_uri;
 mod refresh;

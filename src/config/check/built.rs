@@ -39,7 +39,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("break_glass", Set),
     ("console", Set),
     ("account", Set),
-    ("ui", Set),
     ("audit", Set),
     ("telemetry", Set),
     ("config", Set),

@@ -16,6 +16,7 @@ mod response_types;
 mod secret_rules;
 mod server;
 mod tokens;
+mod ui;
 pub(crate) mod urls;
 mod users;
 
@@ -53,6 +54,7 @@ pub fn check(loaded: &Loaded, expressions: &mut ExpressionCheck<'_>) -> Problems
     clients::check(&mut context);
     policy::check(&mut context);
     users::check(&mut context);
+    ui::check(&mut context);
     mapping_tests::check(&mut context);
     secret_rules::check(&mut context);
     expressions::check(&mut context, expressions);

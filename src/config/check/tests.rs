@@ -463,7 +463,13 @@ fn roles_tables_users_and_tests() {
             "[[tests]]\nname = \"t\"\nprovider = \"staff\"\nclaims = {}\nexpect = { roles = [] }\n[[tests]]\nname = \"t\"\nprovider = \"staff\"\nclaims = {}\nexpect = { roles = [] }",
             &["7:8 error the test name \"t\" must be unique"],
         ),
-        ("[ui]\ncolor = \"#ffffff\"", &["1:2 error `ui` is not built yet"]),
+        ("[ui]\ncolor = \"red\"", &["2:9 error `color` must be a colour such as \"#0c5f50\" but is \"red\""]),
+        ("[ui]\ncolor = \"#0c5f5\"", &["2:9 error `color` must be a colour ~ \"#0c5f5\""]),
+        ("[ui]\nlogo_uri = \"http://cdn.example/logo.svg\"", &["2:12 error `logo_uri` must be an https URL"]),
+        ("[ui]\nlogo_uri = \"logo.svg\"", &["2:12 error `logo_uri` must be an absolute URL"]),
+        ("[ui]\nlogo_uri = \"data:image/svg+xml,x\"", &["2:12 error `logo_uri` must be"]),
+        ("[ui]\nlogo_uri = \"http://localhost:9000/logo.svg\"\ncolor = \"#FFD400\"", &[]),
+        ("[ui.texts.en]\nbrand.name = \"x\"", &["2:1 error `brand` must be a string ~ quote the key: \"brand.name\""]),
     ];
     assert_all(cases.iter().map(|(lines, expected)| added(lines, expected)));
 }

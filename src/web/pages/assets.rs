@@ -1,5 +1,6 @@
 //! The static files, built into the binary, served under `{issuer path}/static/NAME?v=VERSION`. The version is taken from the
-//! contents: an answer to a request with the current one may be cached for good.
+//! contents: an answer to a request with the current one may be cached for good. A stylesheet with an accent colour of its own
+//! belongs to the [`Pages`](super::Pages) of its generation.
 
 use std::sync::OnceLock;
 
@@ -28,11 +29,14 @@ pub fn asset(name: &str) -> Option<(&'static str, &'static [u8])> {
 #[must_use]
 pub fn version(name: &str) -> Option<&'static str> {
     static VERSIONS: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
-    let versions = VERSIONS.get_or_init(|| {
-        let version = |contents: &[u8]| URL_SAFE_NO_PAD.encode(digest(&SHA256, contents)).chars().take(12).collect();
-        ASSETS.iter().map(|(name, _, contents)| (*name, version(contents))).collect()
-    });
+    let versions =
+        VERSIONS.get_or_init(|| ASSETS.iter().map(|(name, _, contents)| (*name, version_of(contents))).collect());
     versions.iter().find(|(known, _)| *known == name).map(|(_, version)| version.as_str())
+}
+
+/// The version of these contents.
+pub(super) fn version_of(contents: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, contents)).chars().take(12).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! The Content-Security-Policy that every page is sent with (D19, D20): no inline script or style, nothing from elsewhere but
-//! pictures (and, at sign-out, apps in frames), no framing of ours, forms only to where they must go.
+//! the logos on it (and, at sign-out, apps in frames), no framing of ours, forms only to where they must go.
 
 use std::collections::BTreeSet;
 
@@ -10,20 +10,30 @@ use url::{Host, Url};
 /// `form_action` are the addresses, besides our own, that a form of the page may end at. Browsers apply `form-action` to
 /// redirects too, so a page whose form is answered by a redirect names every origin on that way; what can't be known
 /// beforehand (an IdP that redirects on by itself) is reached over the [`Onward`](super::Onward) page instead.
+///
+/// `images` are the pictures on the page; their origins are allowed, and no redirect away from them.
 #[must_use]
-pub fn content_security_policy<'a>(form_action: impl IntoIterator<Item = &'a Url>) -> String {
-    let mut policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' https: data:; \
-                      frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-        .to_owned();
+pub fn content_security_policy<'a>(
+    form_action: impl IntoIterator<Item = &'a Url>,
+    images: impl IntoIterator<Item = &'a Url>,
+) -> String {
+    let images = sources(images);
+    let form_action = sources(form_action);
+    format!(
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'{images}; frame-ancestors 'none'; \
+         base-uri 'none'; form-action 'self'{form_action}"
+    )
+}
+
+/// The source expressions of addresses, each once, with a space before it.
+fn sources<'a>(urls: impl IntoIterator<Item = &'a Url>) -> String {
     let mut seen: Vec<String> = Vec::new();
-    for source in form_action.into_iter().filter_map(source) {
+    for source in urls.into_iter().filter_map(source) {
         if !seen.contains(&source) {
-            policy.push(' ');
-            policy.push_str(&source);
             seen.push(source);
         }
     }
-    policy
+    seen.iter().map(|source| format!(" {source}")).collect()
 }
 
 /// What is appended to the policy of a page that loads these addresses in frames: `frame-src` with their origins and nothing
@@ -68,15 +78,15 @@ mod tests {
 
     fn form_action(uris: &[&str]) -> String {
         let urls: Vec<Url> = uris.iter().map(|uri| Url::parse(uri).unwrap()).collect();
-        let policy = content_security_policy(&urls);
+        let policy = content_security_policy(&urls, []);
         policy.split("; ").find_map(|directive| directive.strip_prefix("form-action ")).unwrap().to_owned()
     }
 
     #[test]
     fn the_policy_is_strict() {
         assert_eq!(
-            content_security_policy([]),
-            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' https: data:; \
+            content_security_policy([], []),
+            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
              frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
         );
     }
@@ -91,6 +101,15 @@ mod tests {
     }
 
     #[test]
+    fn pictures_come_from_the_origins_named_and_nowhere_else() {
+        let uris =
+            ["https://cdn.example/logo.svg?v=1", "http://localhost:9000/logo.png", "https://cdn.example/other.png"];
+        let urls: Vec<Url> = uris.iter().map(|uri| Url::parse(uri).unwrap()).collect();
+        let policy = content_security_policy([], &urls);
+        assert!(policy.contains("; img-src 'self' https://cdn.example http://localhost:9000; "), "{policy}");
+    }
+
+    #[test]
     fn frames_come_from_the_origins_named_and_nowhere_else() {
         let urls = ["https://b.example/out?iss=x", "https://a.example:8443/", "https://b.example/other"];
         let urls: Vec<Url> = urls.iter().map(|uri| Url::parse(uri).unwrap()).collect();
@@ -100,10 +119,10 @@ mod tests {
 
     #[test]
     fn an_address_cannot_add_directives() {
-        let policy = content_security_policy(&[
-            Url::parse("https://a;script-src.example/;script-src *").unwrap(),
-            Url::parse("javascript:alert(1)").unwrap(),
-        ]);
+        let urls = ["https://a;script-src.example/;script-src *", "javascript:alert(1)", "data:image/svg+xml,x"];
+        let urls: Vec<Url> = urls.iter().map(|uri| Url::parse(uri).unwrap()).collect();
+        let policy = content_security_policy(&urls, &urls);
         assert!(policy.ends_with("form-action 'self' https:"), "{policy}");
+        assert!(policy.contains("; img-src 'self' https:; "), "{policy}");
     }
 }

@@ -37,6 +37,12 @@ impl Lang {
         }
     }
 
+    /// The language of a tag, written exactly as [`Self::tag`] does.
+    #[must_use]
+    pub fn of_tag(tag: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|lang| lang.tag() == tag)
+    }
+
     /// The direction that the language is written in: `ltr` or `rtl`, as in `<html dir>`.
     #[must_use]
     pub const fn dir(self) -> &'static str {

@@ -65,6 +65,28 @@ impl Catalogue {
         Ok(())
     }
 
+    /// Puts `text` in the place of a text that is there. Its places must be among those of the text that it replaces, since
+    /// pages have a value for no others.
+    ///
+    /// # Errors
+    /// What the text must be and is not.
+    pub(super) fn replace(&mut self, key: &str, text: &str) -> Result<(), String> {
+        let Some(replaced) = self.texts.get(key) else { return Err("there is no such text".to_owned()) };
+        if text.trim().is_empty() {
+            return Err("must not be empty: people with a screen reader would meet a control without a name".to_owned());
+        }
+        let segments = segments(text).ok_or("has a brace that stands alone: places are written {client}")?;
+        let known = places(replaced);
+        if let Some(place) = places(&segments).into_iter().find(|place| !known.contains(place)) {
+            let named = known.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(", ");
+            let has =
+                if named.is_empty() { "there is none in this text".to_owned() } else { format!("it has {named}") };
+            return Err(format!("has the place {{{place}}}, which the built-in text does not have: {has}"));
+        }
+        self.texts.insert(key.to_owned(), segments);
+        Ok(())
+    }
+
     /// Whether there is such a text.
     pub(super) fn has(&self, key: &str) -> bool {
         self.texts.contains_key(key)
@@ -102,7 +124,7 @@ impl Catalogue {
         Some(out)
     }
 
-    #[cfg(test)]
+    /// The keys of all texts.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         self.texts.keys().map(String::as_str)
     }
@@ -164,8 +186,16 @@ mod tests {
     #[test]
     fn the_translations_are_translated() {
         let english = Catalogue::load(Lang::En).unwrap();
-        // Words that are the same word: one a technical name, the others cognates.
-        let same = ["demo.userinfo", "demo.place", "common.continue", "error.app", "error.status", "error.trace"];
+        // Words that are the same word: names, and cognates.
+        let same = [
+            "demo.userinfo",
+            "demo.place",
+            "common.continue",
+            "error.app",
+            "error.status",
+            "error.trace",
+            "brand.name",
+        ];
         for &lang in Lang::ALL.iter().filter(|lang| **lang != Lang::En) {
             let catalogue = Catalogue::load(lang).unwrap();
             for key in english.keys().filter(|key| !same.contains(key)) {

@@ -1,8 +1,8 @@
 //! The pages that people see: typed views in, HTML out.
 //!
-//! Owns the templates, the stylesheet and script, the texts in every language, the choice of language and the
-//! Content-Security-Policy. Knows nothing of HTTP requests, sessions or the store: a handler fills a view, asks for its
-//! HTML, and sends it with the headers of [`csp`].
+//! Owns the templates, the stylesheet and script, the texts in every language, the choice of language, the
+//! Content-Security-Policy, and what `[ui]` makes of them all. Knows nothing of HTTP requests, sessions or the store: a
+//! handler fills a view, asks for its HTML, and sends it with the headers of [`csp`].
 //!
 //! ```
 //! use countersign::web::pages::{Lang, Pages, SignedOut, WebUri};
@@ -20,19 +20,25 @@ pub mod csp;
 mod html;
 mod json;
 mod lang;
+mod looks;
 mod messages;
 mod reasons;
+mod samples;
 #[cfg(test)]
 mod tests;
+mod theme;
 mod uri;
 mod views;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, UndefinedBehavior, Value};
 
 pub use lang::Lang;
+pub use looks::{LookPlace, LookProblem};
 pub use messages::CatalogueError;
 pub use uri::{Destination, WebUri};
 pub use views::{
@@ -42,8 +48,13 @@ pub use views::{
 
 use messages::Catalogue;
 
+use crate::config::ui::{TemplateFile, Ui};
+
 /// The form field that carries the CSRF token of every form that changes something (D20).
 pub const CSRF_FIELD: &str = "csrf";
+
+/// The stylesheet's name.
+const STYLESHEET: &str = "style.css";
 
 /// Every template: its name, and its text as built into the binary.
 const TEMPLATES: &[(&str, &str)] = &[
@@ -63,7 +74,13 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("signing_out.html", include_str!("../../../templates/signing_out.html")),
 ];
 
-/// Why the pages can't be built: a template or a catalogue is broken. A fault of the build, found at start.
+/// Before the name of a template: the built-in one, for the template that replaces it.
+const BUILT_IN: &str = "built-in/";
+
+/// The "language" in `ui.texts` whose texts count in all.
+const ALL_LANGUAGES: &str = "*";
+
+/// Why the pages can't be built: a template or a catalogue of the build is broken, or something in `[ui]`.
 #[derive(Debug, thiserror::Error)]
 pub enum PagesError {
     /// A template does not compile.
@@ -72,6 +89,9 @@ pub enum PagesError {
     /// A catalogue of texts does not fit.
     #[error("{0}")]
     Catalogue(#[from] CatalogueError),
+    /// What is wrong with `[ui]`.
+    #[error("the looks have problems: {0:?}")]
+    Looks(Vec<LookProblem>),
 }
 
 /// A page could not be rendered. Answered with status 500 and no page.
@@ -85,47 +105,137 @@ pub struct RenderError {
     pub cause: minijinja::Error,
 }
 
-/// The compiled pages, one environment a language, so that a text costs no look-up of the language.
+/// One environment a language, so that a text costs no look-up of the language.
+type Environments = Vec<(Lang, Environment<'static>)>;
+
+/// The compiled pages of one configuration generation.
 #[derive(Debug)]
 pub struct Pages {
-    environments: Vec<(Lang, Environment<'static>)>,
+    environments: Environments,
+    /// The built-in templates alone, where some are replaced: what is shown when one of those fails.
+    fallback: Environments,
+    logo: Option<WebUri>,
+    /// The stylesheet with an accent colour of its own, and its version.
+    stylesheet: Option<(Bytes, String)>,
+}
+
+/// What every environment has.
+struct Common<'c> {
+    base: &'c str,
+    logo: Option<&'c WebUri>,
+    stylesheet: Option<&'c str>,
 }
 
 impl Pages {
-    /// Compiles every template for every language. `issuer_path` is the path of the issuer, under which the static files
-    /// stand: `""` or `"/"` for none, `"/sso"`.
+    /// Compiles every template for every language, with the built-in looks. `issuer_path` is the path of the issuer, under
+    /// which the static files stand: `""` or `"/"` for none, `"/sso"`.
     ///
     /// # Errors
     /// When a template does not compile, or a catalogue lacks a text that the English one has.
     pub fn new(issuer_path: &str) -> Result<Self, PagesError> {
-        let base = issuer_path.trim_end_matches('/');
+        Self::with_looks(issuer_path, &Ui::default(), &[])
+    }
+
+    /// The same with the looks of a file. A `logo_uri` that is no web address is left out: `check` has reported it.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; and every problem of the texts and templates, in [`PagesError::Looks`].
+    pub fn with_looks(issuer_path: &str, ui: &Ui, templates: &[TemplateFile]) -> Result<Self, PagesError> {
+        let logo = ui.logo_uri.as_deref().and_then(WebUri::parse);
+        let stylesheet = ui.color.map(|color| {
+            let css = format!("{}{}", include_str!("../../../static/style.css"), theme::rules(color));
+            let version = assets::version_of(css.as_bytes());
+            (Bytes::from(css), version)
+        });
+        let common = Common {
+            base: issuer_path.trim_end_matches('/'),
+            logo: logo.as_ref(),
+            stylesheet: stylesheet.as_ref().map(|(_, version)| version.as_str()),
+        };
+        let mut problems = Vec::new();
+        looks::check_names(ui, templates, &mut problems);
         let english = Catalogue::load(Lang::En)?;
-        let mut environments = Vec::with_capacity(Lang::ALL.len());
+        let (mut environments, mut fallback) = (Environments::new(), Environments::new());
         for &lang in Lang::ALL {
-            let catalogue = Catalogue::load(lang)?;
+            let mut catalogue = Catalogue::load(lang)?;
             catalogue.same_shape_as(&english)?;
-            environments.push((lang, environment(lang, catalogue, base)?));
+            looks::replace_texts(&mut catalogue, lang, ui, &mut problems);
+            let catalogue = Arc::new(catalogue);
+            if templates.is_empty() {
+                environments.push((lang, environment(lang, &catalogue, &common)?));
+                continue;
+            }
+            fallback.push((lang, environment(lang, &catalogue, &common)?));
+            let mut own = environment(lang, &catalogue, &common)?;
+            for (name, source) in TEMPLATES {
+                own.add_template_owned(format!("{BUILT_IN}{name}"), *source)?;
+            }
+            looks::add_templates(&mut own, templates, &mut problems);
+            environments.push((lang, own));
         }
-        Ok(Self { environments })
+        let mut problems = BTreeSet::from_iter(problems);
+        if problems.is_empty() && !templates.is_empty() {
+            environments.iter().for_each(|(_, environment)| looks::prove(environment, templates, &mut problems));
+        }
+        if !problems.is_empty() {
+            return Err(PagesError::Looks(Vec::from_iter(problems)));
+        }
+        Ok(Self { environments, fallback, logo, stylesheet })
     }
 
     /// The HTML of `view` in `lang`: a whole document, to be sent as `text/html; charset=utf-8` with
-    /// [`csp::content_security_policy`] and `Cache-Control: no-store`.
+    /// [`csp::content_security_policy`] and `Cache-Control: no-store`. Where a template of the file fails, which its proof
+    /// at load time can't rule out, the log says so and the built-in page is shown.
     ///
     /// # Errors
     /// When the template and the view do not fit each other; the tests rule that out for the built-in templates.
     pub fn render<V: View>(&self, lang: Lang, view: &V) -> Result<String, RenderError> {
-        let template = V::TEMPLATE;
-        let environment = self.environments.iter().find(|(of, _)| *of == lang).map(|(_, environment)| environment);
-        environment
-            .ok_or_else(|| minijinja::Error::from(minijinja::ErrorKind::TemplateNotFound))
-            .and_then(|environment| environment.get_template(template)?.render(Serde(view)))
-            .map_err(|cause| RenderError { template, cause })
+        let rendered = render(&self.environments, lang, view);
+        let why = match &rendered {
+            Ok(html) if html.trim().is_empty() => "the page is empty".to_owned(),
+            Ok(_) => return rendered,
+            Err(error) => error.cause.to_string(),
+        };
+        if self.fallback.is_empty() {
+            return rendered;
+        }
+        tracing::error!(event = "template_failed", template = V::TEMPLATE, why, "the built-in page is shown instead");
+        render(&self.fallback, lang, view)
+    }
+
+    /// The pictures from elsewhere on a page: the logo, and the view's own.
+    pub fn pictures<'p, V: View>(&'p self, view: &'p V) -> impl Iterator<Item = &'p url::Url> {
+        self.logo.iter().chain(view.picture()).map(WebUri::url)
+    }
+
+    /// The media type, the contents and the version of a static file, the stylesheet with this generation's colours;
+    /// `None` for a name that is none.
+    #[must_use]
+    pub fn asset(&self, name: &str) -> Option<(&'static str, Bytes, &str)> {
+        let (media_type, contents) = assets::asset(name)?;
+        match &self.stylesheet {
+            Some((css, version)) if name == STYLESHEET => Some((media_type, css.clone(), version)),
+            _ => Some((media_type, Bytes::from_static(contents), assets::version(name)?)),
+        }
     }
 }
 
+fn render<V: View>(environments: &Environments, lang: Lang, view: &V) -> Result<String, RenderError> {
+    let template = V::TEMPLATE;
+    let environment = environments.iter().find(|(of, _)| *of == lang).map(|(_, environment)| environment);
+    environment
+        .ok_or_else(|| minijinja::Error::from(minijinja::ErrorKind::TemplateNotFound))
+        .and_then(|environment| environment.get_template(template)?.render(Serde(view)))
+        .map_err(|cause| RenderError { template, cause })
+}
+
 /// The environment of one language: strict, escaping, with the functions that the templates use.
-fn environment(lang: Lang, catalogue: Catalogue, base: &str) -> Result<Environment<'static>, minijinja::Error> {
+fn environment(
+    lang: Lang,
+    catalogue: &Arc<Catalogue>,
+    common: &Common<'_>,
+) -> Result<Environment<'static>, minijinja::Error> {
+    let base = common.base;
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     // Every template is HTML, whatever it is called.
@@ -133,31 +243,35 @@ fn environment(lang: Lang, catalogue: Catalogue, base: &str) -> Result<Environme
     env.add_global("lang", lang.tag());
     env.add_global("dir", lang.dir());
     env.add_global("base", base);
+    env.add_global("logo", common.logo.map_or_else(|| Value::from(()), |logo| Value::from(Serde(logo))));
 
-    let catalogue = Arc::new(catalogue);
-    let texts = Arc::clone(&catalogue);
+    let texts = Arc::clone(catalogue);
     env.add_function("t", move |key: &str, values: Kwargs| {
         texts.html(key, &named(&values)?).map(Value::from_safe_string).ok_or_else(|| missing(key))
     });
-    let texts = Arc::clone(&catalogue);
+    let texts = Arc::clone(catalogue);
     env.add_function("text", move |key: &str, values: Kwargs| {
         texts.plain(key, &named(&values)?).ok_or_else(|| missing(key))
     });
-    let texts = Arc::clone(&catalogue);
+    let texts = Arc::clone(catalogue);
     env.add_function("has_text", move |key: &str| texts.has(key));
-    let texts = Arc::clone(&catalogue);
+    let texts = Arc::clone(catalogue);
     env.add_function("reason_text", move |code: &str, part: &str| {
         let key = format!("reason.{}.{part}", reasons::known(code));
         texts.plain(&key, &[]).ok_or_else(|| missing(&key))
     });
+    let texts = Arc::clone(catalogue);
     env.add_function("advice_text", move |code: &str| {
         let key = format!("advice.{}", reasons::advice(code).key());
-        catalogue.plain(&key, &[]).ok_or_else(|| missing(&key))
+        texts.plain(&key, &[]).ok_or_else(|| missing(&key))
     });
 
     let static_base = format!("{base}/static");
+    let stylesheet = common.stylesheet.map(str::to_owned);
     env.add_function("asset", move |name: &str| {
-        assets::version(name).map(|version| format!("{static_base}/{name}?v={version}")).ok_or_else(|| missing(name))
+        let own = stylesheet.as_deref().filter(|_| name == STYLESHEET);
+        let version = own.or_else(|| assets::version(name)).ok_or_else(|| missing(name))?;
+        Ok::<_, minijinja::Error>(format!("{static_base}/{name}?v={version}"))
     });
     env.add_function("monogram", html::monogram);
     env.add_function("tone", html::tone);

@@ -13,6 +13,11 @@ use crate::core::trace::Trace;
 pub trait View: Serialize {
     /// The template's file name.
     const TEMPLATE: &'static str;
+
+    /// The picture from elsewhere on the page, besides the broker's own logo.
+    fn picture(&self) -> Option<&WebUri> {
+        None
+    }
 }
 
 /// A field of a form, sent on as it is.
@@ -266,14 +271,29 @@ pub struct PersonaPicker {
     pub fields: Vec<Field>,
 }
 
-/// Gives each view its template.
+impl View for SignIn {
+    const TEMPLATE: &'static str = "sign_in.html";
+
+    fn picture(&self) -> Option<&WebUri> {
+        self.client_logo.as_ref()
+    }
+}
+
+impl View for Consent {
+    const TEMPLATE: &'static str = "consent.html";
+
+    fn picture(&self) -> Option<&WebUri> {
+        self.client_logo.as_ref()
+    }
+}
+
+/// Gives each other view its template.
 macro_rules! templates {
     ($($view:ty => $template:literal),+ $(,)?) => { $(impl View for $view { const TEMPLATE: &'static str = $template; })+ };
 }
 
 templates! {
     ConfirmSignOut => "confirm_sign_out.html",
-    Consent => "consent.html",
     DemoHome => "demo_home.html",
     DemoTokens => "demo_tokens.html",
     ErrorPage => "error.html",
@@ -281,7 +301,6 @@ templates! {
     Home => "home.html",
     Onward => "onward.html",
     PersonaPicker => "persona_picker.html",
-    SignIn => "sign_in.html",
     SignedOut => "signed_out.html",
     SigningOut => "signing_out.html",
 }

@@ -16,7 +16,12 @@ const here = dirname(fileURLToPath(import.meta.url))
 const library = readFileSync(join(dirname(createRequire(import.meta.url).resolve('oidc-client-ts')), '../browser/oidc-client-ts.min.js'))
 const single = readFileSync(join(here, '../apps/spa.js'))
 
+const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 220 60" width="220" height="60">
+<path d="M30 6l10 18 18 6-18 6-10 18-10-18-18-6 18-6z" fill="#1d2a6b"/>
+<text x="70" y="40" font-family="DejaVu Sans, sans-serif" font-size="26" font-weight="bold" fill="#1d2a6b">Nordwind</text></svg>`
+
 const FILES = {
+  '/logo.svg': ['image/svg+xml', logo],
   '/oidc-client-ts.js': ['text/javascript', library],
   '/spa.js': ['text/javascript', single],
 }
@@ -25,8 +30,8 @@ function html(title, body) {
   return `<!doctype html><html lang="en"><title>${title}</title><link rel="icon" href="data:,"><h1>${title}</h1>${body}</html>`
 }
 
-/** Starts four sites; `more` is TOML to append, given their addresses. */
-export async function startSites(more = () => '') {
+/** Starts four sites; `more` is TOML to append, given their addresses, `files` are beside the broker's. */
+export async function startSites(more = () => '', files = {}) {
   const at = await place()
   const ports = { sso: await freePort(), app: await freePort(), corp: await freePort(), partner: await freePort() }
   const url = (host, port) => `https://${host}.test:${port}`
@@ -96,7 +101,7 @@ redirect_uris = ["${app}/callback"]
 require = "'sre' in groups"
 ${more({ sso, app, corpUrl, partnerUrl })}`
   const broker = new Broker({ ...at, issuer: back }, toml, {
-    'corp-secret': 'corp-secret', 'partner-secret': 'partner-secret', 'web-secret': 'web-secret',
+    'corp-secret': 'corp-secret', 'partner-secret': 'partner-secret', 'web-secret': 'web-secret', ...files,
   })
 
   // A server-side web app on openid-client. Its own requests take the short way to the broker, as inside a cluster.

@@ -146,7 +146,12 @@ fn rest(dex: &Value) -> Table {
     let mut table = Table::new(&[]);
     for (key, mark, why) in [
         ("grpc", Mark::NoEqual, "`grpc`: there is no API to change clients with; this file is the place, and reloads."),
-        ("frontend", Mark::NotBuilt, "`[ui]`, for Dex's `frontend` (issuer name, logo, theme, own templates)."),
+        (
+            "frontend",
+            Mark::ToDo,
+            "[ui] has a logo, a colour, texts (\"brand.name\" is the issuer's name) and templates; Dex's `frontend` has other \
+             ones.",
+        ),
         (
             "sessions",
             Mark::NoEqual,

@@ -130,7 +130,7 @@ fn left_out(value: &Value) -> Table {
         ("clientPolicies", Mark::NoEqual, "each client says itself what it is held to."),
         ("clientProfiles", Mark::NoEqual, "each client says itself what it is held to."),
         ("eventsListeners", Mark::NotBuilt, "`[audit]`."),
-        ("loginTheme", Mark::NotBuilt, "`[ui]`."),
+        ("loginTheme", Mark::ToDo, "[ui] has a logo, a colour, texts and templates; themes are not taken over."),
         ("organizationsEnabled", Mark::NoEqual, "`domains` of a provider lead people to it by their address."),
         ("userManagedAccessAllowed", Mark::NoEqual, "UMA; `require` of a client says who may use it."),
     ] {

@@ -1,0 +1,182 @@
+//! Sample values of every page of the broker itself, to prove replaced templates with: with everything and with as little as
+//! can be.
+//!
+//! Every text holds [`MARKUP`], so that a value that is not escaped shows. What a page can't do without is a word that is
+//! looked for in what was rendered.
+
+use minijinja::Value;
+use minijinja::value::Serde;
+
+use super::uri::{Destination, WebUri};
+use super::views::{
+    ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, Onward, PostForm, Provider, Scope, SignIn, SignedOut,
+    SigningOut, View,
+};
+
+/// In every text of a sample.
+pub(super) const MARKUP: &str = "<sample&";
+
+/// What is looked for, what it is, how a template gets it.
+type Need = (&'static str, &'static str, &'static str);
+
+const CSRF: Need = (
+    "sample-csrf",
+    "the hidden fields of its form",
+    "in each form: {{ parts.hidden(form) }}, after {% import \"_parts.html\" as parts %}",
+);
+const ONWARD: Need =
+    ("sample-onward", "the address to go on to", "use `to.href` or `action.href`, as the built-in one does");
+const FIELD: Need = ("sample-field", "the fields of its form", "in the form: {{ parts.fields(fields) }}");
+const FRAMES: Need =
+    ("sample-frame", "the frames that sign people out of apps", "in the page: {{ parts.frames(frames) }}");
+const PROVIDER: Need = (
+    "sample-provider",
+    "a way to choose a provider",
+    "for each: a button or an option with the name `provider` and the value provider.action_value",
+);
+const EMAIL: Need =
+    ("name=\"email\"", "a field for the address", "where show_email_field is true: an input with the name `email`");
+const DECISION: Need =
+    ("name=\"decision\"", "its buttons", "in the form: buttons with the name `decision`, as the built-in one has");
+
+/// Values for a page.
+#[derive(Debug)]
+pub(super) struct Sample {
+    /// Its template.
+    pub(super) template: &'static str,
+    /// The names of its values.
+    pub(super) names: Vec<String>,
+    /// The values.
+    pub(super) values: Value,
+    /// What must be in the page.
+    pub(super) needs: &'static [Need],
+}
+
+fn sample<V: View>(view: &V, needs: &'static [Need]) -> Sample {
+    let values = Value::from(Serde(view));
+    let names = values.try_iter().map(|names| names.map(|name| name.to_string()).collect()).unwrap_or_default();
+    Sample { template: V::TEMPLATE, names, values, needs }
+}
+
+fn text(text: &str) -> String {
+    format!("{text} {MARKUP}\"'>")
+}
+
+fn form() -> PostForm {
+    let fields = vec![Field::new("interaction", text("i"))];
+    PostForm { action: "/interaction".to_owned(), csrf: "sample-csrf".to_owned(), fields }
+}
+
+/// The samples of all pages.
+pub(super) fn samples() -> Vec<Sample> {
+    let web = WebUri::parse("https://app.example/sample-onward");
+    let mut all = Vec::new();
+    sign_in(&mut all, web.as_ref());
+    decisions(&mut all, web.as_ref());
+    statements(&mut all, web.as_ref());
+    hops(&mut all, web.as_ref());
+    all
+}
+
+fn sign_in(all: &mut Vec<Sample>, web: Option<&WebUri>) {
+    let providers = |count: usize| {
+        let provider = |index: usize| Provider {
+            name: text("Provider"),
+            action_value: format!("sample-provider-{index}"),
+            last_used: index == 0,
+        };
+        (0..count).map(provider).collect()
+    };
+    let full = SignIn {
+        client_name: text("App"),
+        client_logo: web.cloned(),
+        client_uri: web.cloned(),
+        providers: providers(3),
+        show_email_field: true,
+        login_hint: Some(text("hint")),
+        error: Some("domain_unknown".to_owned()),
+        form: form(),
+    };
+    let bare = SignIn {
+        client_name: text("App"),
+        client_logo: None,
+        client_uri: None,
+        providers: providers(2),
+        show_email_field: false,
+        login_hint: None,
+        error: None,
+        form: form(),
+    };
+    all.push(sample(&full, &[CSRF, PROVIDER, EMAIL]));
+    all.push(sample(&SignIn { providers: providers(9), ..full }, &[CSRF, PROVIDER, EMAIL]));
+    all.push(sample(&bare, &[CSRF, PROVIDER]));
+    all.push(sample(&SignIn { show_email_field: true, providers: Vec::new(), ..bare.clone() }, &[CSRF, EMAIL]));
+    all.push(sample(&SignIn { providers: Vec::new(), ..bare }, &[]));
+}
+
+fn decisions(all: &mut Vec<Sample>, web: Option<&WebUri>) {
+    let scope = |name: &str, description: Option<String>| Scope { name: name.to_owned(), description };
+    let full = Consent {
+        client_name: text("App"),
+        client_logo: web.cloned(),
+        user_name: text("Person"),
+        scopes: vec![scope("openid", None), scope("tenant", Some(text("why"))), scope(&text("other"), None)],
+        policy_uri: web.cloned(),
+        tos_uri: web.cloned(),
+        form: form(),
+    };
+    let bare = Consent { client_logo: None, scopes: Vec::new(), policy_uri: None, tos_uri: None, ..full.clone() };
+    all.push(sample(&full, &[CSRF, DECISION]));
+    all.push(sample(&bare, &[CSRF, DECISION]));
+    let confirm = ConfirmSignOut { client_name: Some(text("App")), user_name: text("Person"), form: form() };
+    all.push(sample(&confirm, &[CSRF, DECISION]));
+    all.push(sample(&ConfirmSignOut { client_name: None, ..confirm }, &[CSRF, DECISION]));
+}
+
+fn statements(all: &mut Vec<Sample>, web: Option<&WebUri>) {
+    let full = ErrorPage {
+        status: 403,
+        reason_code: "not_allowed".to_owned(),
+        trace_id: Some("5f1c0a9be3d24f6d".to_owned()),
+        detail: Some(text("detail")),
+        client_name: Some(text("App")),
+        provider_name: Some(text("Provider")),
+        back_uri: web.cloned(),
+    };
+    let bare = ErrorPage {
+        status: 404,
+        reason_code: text("unheard_of"),
+        trace_id: None,
+        detail: None,
+        client_name: None,
+        provider_name: None,
+        back_uri: None,
+    };
+    all.push(sample(&full, &[]));
+    all.push(sample(&bare, &[]));
+    let home = Home { issuer: text("issuer"), user_name: None, sign_out_path: None };
+    let (user_name, sign_out_path) = (Some(text("Person")), Some("/oauth2/logout".to_owned()));
+    all.push(sample(&Home { user_name, sign_out_path, ..home.clone() }, &[]));
+    all.push(sample(&home, &[]));
+    let out = SignedOut { client_name: Some(text("App")), back_uri: web.cloned(), frames: frames() };
+    all.push(sample(&out, &[FRAMES]));
+    all.push(sample(&SignedOut { client_name: None, ..out }, &[FRAMES]));
+    all.push(sample(&SignedOut { client_name: None, back_uri: None, frames: Vec::new() }, &[]));
+}
+
+fn frames() -> Vec<WebUri> {
+    WebUri::parse("https://app.example/sample-frame?sid=1").into_iter().collect()
+}
+
+fn hops(all: &mut Vec<Sample>, web: Option<&WebUri>) {
+    if let Some(to) = web {
+        all.push(sample(&Onward { to: to.clone() }, &[ONWARD]));
+        let fields = vec![Field::new("code", text("sample-field"))];
+        all.push(sample(&FormPost { action: to.clone(), fields }, &[ONWARD, FIELD]));
+    }
+    for uri in ["https://app.example/sample-onward", "com.example.app:/sample-onward"] {
+        if let Some(to) = Destination::parse(uri) {
+            all.push(sample(&SigningOut { frames: frames(), to }, &[ONWARD, FRAMES]));
+        }
+    }
+}
