@@ -15,7 +15,9 @@ const ALICE = { groups: ['sre', 'wiki'], roles: ['auditor'] }
 
 let keycloak, broker, issuer
 
+/** The realm, with the addresses that the example tells its reader to register. */
 function realm(sso) {
+  const said = (label) => new RegExp(`${label}: (\\S+)`).exec(example('upstreams/keycloak'))[1].replace('https://sso.example.com', sso)
   return {
     realm: 'staff',
     enabled: true,
@@ -32,10 +34,10 @@ function realm(sso) {
       publicClient: false,
       standardFlowEnabled: true,
       directAccessGrantsEnabled: false,
-      redirectUris: [`${sso}/callback/keycloak`],
+      redirectUris: [said('Valid redirect URIs')],
       attributes: {
-        'post.logout.redirect.uris': `${sso}/logout/callback/keycloak`,
-        'backchannel.logout.url': `${sso}/backchannel-logout/keycloak`,
+        'post.logout.redirect.uris': said('Valid post logout redirect URIs'),
+        'backchannel.logout.url': said('Backchannel logout URL'),
         'backchannel.logout.session.required': 'true',
       },
       protocolMappers: [{
