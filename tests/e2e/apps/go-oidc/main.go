@@ -101,9 +101,13 @@ func (a *app) callback(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
-	signedIn, err := a.read(r.Context(), token, cookieValue(r, "nonce"))
+	signedIn, err := a.read(r.Context(), token)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	if nonce := cookieValue(r, "nonce"); nonce == "" || signedIn.claims["nonce"] != nonce {
+		http.Error(w, "nonce differs", http.StatusBadRequest)
 		return
 	}
 	id := rand.Text()
@@ -114,15 +118,12 @@ func (a *app) callback(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusFound)
 }
 
-// read verifies the ID token of a token response; a refreshed one has no nonce to compare.
-func (a *app) read(ctx context.Context, token *oauth2.Token, nonce string) (*session, error) {
+// read verifies the ID token of a token response. The nonce is the callback's to compare: a refreshed one may have none.
+func (a *app) read(ctx context.Context, token *oauth2.Token) (*session, error) {
 	raw, _ := token.Extra("id_token").(string)
 	idToken, err := a.verifier.Verify(ctx, raw)
 	if err != nil {
 		return nil, err
-	}
-	if nonce != "" && idToken.Nonce != nonce {
-		return nil, http.ErrNoCookie
 	}
 	if idToken.AccessTokenHash != "" {
 		if err := idToken.VerifyAccessToken(token.AccessToken); err != nil {
@@ -155,7 +156,6 @@ func (a *app) index(w http.ResponseWriter, r *http.Request) {
 	show(w, found.claims)
 }
 
-// userinfo asks with the token source that an app keeps: it refreshes by itself when the access token has run out.
 func (a *app) userinfo(w http.ResponseWriter, r *http.Request) {
 	found := a.signedIn(r)
 	if found == nil {
@@ -188,11 +188,12 @@ func (a *app) refresh(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
-	again, err := a.read(r.Context(), token, "")
+	again, err := a.read(r.Context(), token)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
+	// Each refresh token is good once: the new one takes its place.
 	rotated := token.RefreshToken != found.token.RefreshToken
 	*found = *again
 	show(w, map[string]any{"rotated": rotated, "claims": again.claims})
