@@ -69,7 +69,7 @@ export class Broker {
     exited.then((code) => { gone = code })
     await until('the broker answers', async () => {
       if (gone !== undefined) return true
-      return (await fetch(`http://127.0.0.1:${this.port}${new URL(this.issuer).pathname.replace(/\/$/, '')}/.well-known/openid-configuration`)).ok
+      return (await fetch(`http://127.0.0.1:${this.port}${new URL(this.issuer).pathname.replace(/\/$/, '')}/.well-known/openid-configuration`, { signal: AbortSignal.timeout(5_000) })).ok
     }, { within: 20_000 }).catch((error) => { throw new Error(`${error.message}\n${this.log}`) })
     if (gone !== undefined) throw new Error(`countersign serve ended with ${gone}\n${this.log}`)
     return this

@@ -63,7 +63,9 @@ export class Page {
  */
 async function send({ url, method, body }, headers) {
   const form = body && { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8' }
-  const request = http.request(url, { method, agent: false, headers: { ...headers, ...form, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' } })
+  const all = { ...headers, ...form, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
+  const request = http.request(url, { method, agent: false, headers: all, timeout: 30_000 })
+  request.once('timeout', () => request.destroy(new Error(`no answer within 30 s: ${method} ${url}`)))
   const answered = new Promise((resolve, reject) => { request.once('response', resolve).once('error', reject) })
   request.end(body?.toString())
   const response = await answered
