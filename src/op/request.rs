@@ -198,7 +198,7 @@ pub fn validate(
     let scopes = scopes(client, text("scope").as_deref(), response_type);
     let nonce = text("nonce");
     front_channel(params, response_type, &scopes, nonce.as_deref())?;
-    let prompt = prompt(text("prompt").as_deref())?;
+    let mut prompt = prompt(text("prompt").as_deref())?;
     let max_age = match text("max_age") {
         None => client.default_max_age,
         Some(age) => Some(
@@ -208,6 +208,9 @@ pub fn validate(
                 .ok_or_else(|| invalid("max_age must be a whole number of seconds, 0 or more"))?,
         ),
     };
+    // OIDC Core §3.1.2.1: `max_age=0` is `prompt=login`. A provider that measures in whole seconds would take a sign-in of
+    // this very second for young enough.
+    prompt.login |= max_age == Some(0) && !prompt.none;
     let code_challenge = if response_type.has_code() { code_challenge(client, params)? } else { None };
     let dpop_jkt = text("dpop_jkt");
     if dpop_jkt.as_deref().is_some_and(|jkt| !is_sha256(jkt)) {

@@ -265,7 +265,11 @@ async fn max_age_zero_always_asks_again() {
     let app = TestApp::base().await;
     let (mut browser, _) = app.sign_in("app", &alice()).await;
     let request = Authorize::of("app").set("max_age", "0");
-    assert!(browser.open(&app, &request.url(&app)).await.location().starts_with(IDP));
+    let leaving = browser.open(&app, &request.url(&app)).await.location();
+    assert!(leaving.starts_with(IDP));
+    app.idp().authorize(&leaving, &alice());
+    let sent = app.idp().last_request();
+    assert_eq!((sent["prompt"].as_str(), sent["max_age"].as_str()), ("login", "0"), "Keycloak takes 0 for this second");
     browser.open(&app, &request.set("prompt", "none").url(&app)).await.assert_app_error("app", "login_required");
 }
 

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url'
 import { freePort } from './net.mjs'
 import { until } from './until.mjs'
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
+/** The repository's folder. */
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
 
 /** The binary under test: the debug build, or what COUNTERSIGN_BIN names. */
 export const binary = process.env.COUNTERSIGN_BIN ?? join(root, 'target/debug/countersign')
@@ -45,9 +46,10 @@ export async function place() {
 }
 
 export class Broker {
-  /** `toml` and the secret files beside it; `at` from `place()`. */
+  /** `toml` and the files beside it: secrets, and overlays (`*.overlay.toml`); `at` from `place()`. */
   constructor(at, toml, files = {}) {
     Object.assign(this, at)
+    this.overlays = Object.keys(files).filter((name) => name.endsWith('.overlay.toml'))
     this.folder = folder({ 'broker.toml': toml, ...files })
     this.file = join(this.folder, 'broker.toml')
     this.log = ''
@@ -55,7 +57,7 @@ export class Broker {
 
   /** Starts the process and waits until it answers. */
   async start() {
-    this.child = spawn(binary, ['serve', '--config', this.file], { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.child = spawn(binary, ['serve', '--config', this.file, ...this.overlays.flatMap((name) => ['--overlay', join(this.folder, name)])], { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] })
     const child = this.child
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { this.log += chunk })
     const exited = new Promise((done) => { child.once('exit', (code, signal) => done(code ?? signal)) })
@@ -67,7 +69,7 @@ export class Broker {
     exited.then((code) => { gone = code })
     await until('the broker answers', async () => {
       if (gone !== undefined) return true
-      return (await fetch(`http://127.0.0.1:${this.port}${new URL(this.issuer).pathname.replace(/\/$/, '')}/.well-known/openid-configuration`)).ok
+      return (await fetch(`http://127.0.0.1:${this.port}${new URL(this.issuer).pathname.replace(/\/$/, '')}/.well-known/openid-configuration`, { signal: AbortSignal.timeout(5_000) })).ok
     }, { within: 20_000 }).catch((error) => { throw new Error(`${error.message}\n${this.log}`) })
     if (gone !== undefined) throw new Error(`countersign serve ended with ${gone}\n${this.log}`)
     return this

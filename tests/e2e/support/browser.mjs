@@ -1,4 +1,7 @@
-// A person at a browser without script: cookies, redirects, links and forms, over plain fetch.
+// A person at a browser without script: cookies, redirects, links and forms, over plain HTTP.
+import http from 'node:http'
+import { text } from 'node:stream/consumers'
+
 import { parse } from 'node-html-parser'
 import { CookieJar } from 'tough-cookie'
 
@@ -54,6 +57,23 @@ export class Page {
   }
 }
 
+/**
+ * One request as a browser sends it when a person goes somewhere. Not by `fetch`: that calls itself `sec-fetch-mode: cors`,
+ * and mod_auth_openidc sends scripts a 401 in place of the redirect to the sign-in.
+ */
+async function send({ url, method, body }, headers) {
+  const form = body && { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8' }
+  const all = { ...headers, ...form, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
+  const request = http.request(url, { method, agent: false, headers: all, timeout: 30_000 })
+  request.once('timeout', () => request.destroy(new Error(`no answer within 30 s: ${method} ${url}`)))
+  const answered = new Promise((resolve, reject) => { request.once('response', resolve).once('error', reject) })
+  request.end(body?.toString())
+  const response = await answered
+  const received = new Headers()
+  for (let at = 0; at < response.rawHeaders.length; at += 2) received.append(response.rawHeaders[at], response.rawHeaders[at + 1])
+  return { status: response.statusCode, headers: received, body: await text(response) }
+}
+
 /** One browser: a cookie jar that several apps, the broker and the IdPs share. */
 export class Browser {
   /** `apps`: addresses that nobody serves; arriving there ends a walk. */
@@ -72,17 +92,11 @@ export class Browser {
         return new Page(this, { url: next.url, status: 0, body: '', left: true })
       }
       const cookie = await this.jar.getCookieString(next.url.href)
-      const response = await fetch(next.url, {
-        method: next.method,
-        body: next.body,
-        redirect: 'manual',
-        headers: { accept: 'text/html', 'accept-language': 'en', ...headers, ...(cookie ? { cookie } : {}) },
-      })
+      const response = await send(next, { accept: 'text/html', 'accept-language': 'en', ...headers, ...(cookie ? { cookie } : {}) })
       for (const line of response.headers.getSetCookie()) await this.jar.setCookie(line, next.url.href)
       const location = response.headers.get('location')
-      const text = await response.text()
       if (response.status < 300 || response.status >= 400 || !location) {
-        const page = new Page(this, { url: next.url, status: response.status, headers: response.headers, body: text })
+        const page = new Page(this, { url: next.url, status: response.status, headers: response.headers, body: response.body })
         const refresh = page.root.querySelector('meta[http-equiv=refresh]')?.getAttribute('content')
         if (!refresh) return page
         next = { url: new URL(/^0;\s*url=(.*)$/i.exec(refresh)[1], next.url), method: 'GET' }
@@ -96,12 +110,14 @@ export class Browser {
 
   /**
    * Walks from `url` to an app's address: clicks `provider` where the broker offers several, logs in as `login` where an
-   * IdP asks. Fails with the page's text where neither helps, so a test that expects a page stops with `open` instead.
+   * IdP asks (oidc-provider with our form, or Keycloak with its own). Fails with the page's text where neither helps, so a
+   * test that expects a page stops with `open` instead.
    */
   async signIn(url, { login, provider } = {}) {
     let page = url instanceof Page ? url : await this.open(url)
     for (let steps = 0; steps < 6 && !page.left; steps += 1) {
-      if (page.has('input[name=login]') && login) page = await page.click('Log in', { login })
+      if (page.has('#kc-form-login') && login) page = await page.click('Sign In', { username: login, password: login })
+      else if (page.has('input[name=login]') && login) page = await page.click('Log in', { login })
       else if (page.status === 200 && provider && page.text.includes(provider)) page = await page.click(provider)
       else throw new Error(`the sign-in stops at ${page}`)
     }
