@@ -19,10 +19,10 @@ use crate::config::ui::{TemplateFile, read_templates};
 use crate::core::expression::{Compiler, Place};
 use crate::core::mapping_test;
 use crate::core::trace::Source;
+use crate::pages::{LookPlace, LookProblem, Pages, PagesError};
 use crate::snapshot::certificate::Certificate;
 use crate::snapshot::issuer::Issuer;
 use crate::snapshot::{BuildProblem, Parts, Snapshot};
-use crate::web::pages::{LookPlace, LookProblem, Pages, PagesError};
 
 /// What to prepare.
 #[derive(Clone, Copy, Debug)]

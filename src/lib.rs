@@ -18,7 +18,8 @@
 //! | [`outbound`] | calls to other hosts, guarded |
 //! | [`keys`] | signing keys: made, rotated, published, used |
 //! | [`store`] | what is persisted, sealed |
-//! | [`web`] | HTTP: listeners, routes, cookies, pages; errors become responses |
+//! | [`pages`] | what people see: typed views in, HTML out, in their language and the operator's looks |
+//! | [`web`] | HTTP: listeners, routes, cookies; outcomes and errors become responses |
 //! | [`app`] | the composition root |
 //! | [`env`] | time and randomness, injected |
 //! | [`cli`], [`dev`] | the commands; the world to try it in |
@@ -36,6 +37,7 @@ pub mod jose;
 pub mod keys;
 pub mod op;
 pub mod outbound;
+pub mod pages;
 pub mod reload;
 pub mod rp;
 pub mod snapshot;

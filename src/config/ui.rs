@@ -1,5 +1,5 @@
 //! `[ui]`: how the pages look. Owns the section's types and reading the template files; what becomes of them is the pages'
-//! business (`web::pages`).
+//! business (`pages`).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

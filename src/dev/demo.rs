@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -20,8 +19,8 @@ use crate::core::app::AppRequest;
 use crate::env::Random;
 use crate::op::{Cx, decide};
 use crate::outbound::{HttpClient, OutboundPolicy};
-use crate::web::pages::csp::content_security_policy;
-use crate::web::pages::{self, Pages};
+use crate::pages::csp::content_security_policy;
+use crate::pages::{self, Pages};
 use crate::web::respond;
 
 /// The app's session cookie.
@@ -80,7 +79,7 @@ pub fn router(demo: Arc<Demo>) -> axum::Router {
 
 async fn asset(axum::extract::Path(name): axum::extract::Path<String>) -> Response {
     match pages::assets::asset(&name) {
-        Some((kind, bytes)) => respond::public(kind, Bytes::from_static(bytes), 300),
+        Some((kind, bytes)) => respond::public(kind, bytes, 300),
         None => respond::empty(StatusCode::NOT_FOUND),
     }
 }

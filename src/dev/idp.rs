@@ -16,8 +16,8 @@ use crate::config::lifetimes::SigningAlgorithm;
 use crate::env::{Clock, Random};
 use crate::keys::Keys;
 use crate::op::params::Params;
-use crate::web::pages::csp::content_security_policy;
-use crate::web::pages::{self, Pages};
+use crate::pages::csp::content_security_policy;
+use crate::pages::{self, Pages};
 use crate::web::respond;
 
 /// How long its tokens live, in seconds.
@@ -60,7 +60,7 @@ pub fn router(idp: Arc<Idp>) -> axum::Router {
 
 async fn asset(axum::extract::Path(name): axum::extract::Path<String>) -> Response {
     match pages::assets::asset(&name) {
-        Some((kind, bytes)) => respond::public(kind, Bytes::from_static(bytes), 300),
+        Some((kind, bytes)) => respond::public(kind, bytes, 300),
         None => respond::empty(StatusCode::NOT_FOUND),
     }
 }
@@ -85,7 +85,7 @@ async fn discovery(State(idp): Shared) -> Response {
 }
 
 async fn jwks(State(idp): Shared) -> Response {
-    respond::public("application/jwk-set+json", Bytes::copy_from_slice(&idp.keys.set().jwks()), 60)
+    respond::public("application/jwk-set+json", &idp.keys.set().jwks(), 60)
 }
 
 /// The page's form: the request's parameters, carried on, and the person.

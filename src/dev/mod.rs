@@ -17,9 +17,9 @@ use crate::env::{Clock, Random, SystemClock, SystemRandomness};
 use crate::generation::{Options, prepare};
 use crate::keys::Keys;
 use crate::outbound::GuardedClient;
+use crate::pages::Pages;
 use crate::store::Store;
 use crate::store::sqlite::{Location, SqliteStore};
-use crate::web::pages::Pages;
 
 /// The configuration that runs, with placeholders for addresses.
 const BROKER_TOML: &str = include_str!("broker.toml");

@@ -25,8 +25,8 @@ impl Persona {
 
     /// The person on the pages.
     #[must_use]
-    pub fn view(&self) -> crate::web::pages::Persona {
-        crate::web::pages::Persona {
+    pub fn view(&self) -> crate::pages::Persona {
+        crate::pages::Persona {
             id: self.id.to_owned(),
             name: self.name.to_owned(),
             description: self.description.to_owned(),

@@ -22,8 +22,8 @@ use crate::core::expression::Compiler;
 use crate::core::policy::{ExpressionProblem, Policy, key_segment};
 use crate::core::trace::Source;
 use crate::op::discovery;
+use crate::pages::Pages;
 use crate::rp::{ProviderSettings, ResolvedSecrets};
-use crate::web::pages::Pages;
 
 /// Languages of the pages (BCP 47).
 pub const UI_LOCALES: &[&str] = &["en", "de", "fr", "es", "ja", "zh-Hans"];

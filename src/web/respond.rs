@@ -37,8 +37,8 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
 
 /// A public document that caches may keep for `seconds`.
 #[must_use]
-pub fn public(kind: &'static str, body: Bytes, seconds: u32) -> Response {
-    let mut response = with_body(StatusCode::OK, kind, body);
+pub fn public(kind: &'static str, body: &[u8], seconds: u32) -> Response {
+    let mut response = with_body(StatusCode::OK, kind, Bytes::copy_from_slice(body));
     let headers = response.headers_mut();
     headers.remove(header::PRAGMA);
     if let Ok(value) = HeaderValue::from_str(&format!("public, max-age={seconds}")) {

@@ -9,10 +9,8 @@ use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
 
-use super::pages::csp::{content_security_policy, frame_sources};
-use super::pages::{Destination, Lang, PostForm, View, WebUri};
 use super::request::{Incoming, Unreadable, client_address};
-use super::{cookies, cors, error, pages, respond};
+use super::{cookies, cors, error, respond};
 use tracing::Instrument as _;
 
 use crate::op::authorize;
@@ -26,6 +24,8 @@ use crate::op::userinfo::{Scheme, Userinfo};
 use crate::op::{
     Cx, Services, callback, dpop, introspect, logout, request_object, revoke, token, upstream_logout, userinfo,
 };
+use crate::pages::csp::{content_security_policy, frame_sources};
+use crate::pages::{self, Destination, Lang, PostForm, View, WebUri};
 use crate::snapshot::Snapshot;
 use crate::snapshot::issuer::{Route, paths};
 
@@ -117,16 +117,10 @@ impl Exchange<'_> {
     async fn get(&self, route: &Route) -> Response {
         let (cx, query, browser) = (&self.cx, &self.incoming.query, &self.browser);
         match route {
-            Route::Discovery => respond::public(
-                "application/json",
-                axum::body::Bytes::copy_from_slice(&cx.snapshot.discovery),
-                DOCUMENT_MAX_AGE,
-            ),
-            Route::Jwks => respond::public(
-                "application/jwk-set+json",
-                axum::body::Bytes::copy_from_slice(&cx.services.keys.set().jwks()),
-                DOCUMENT_MAX_AGE,
-            ),
+            Route::Discovery => respond::public("application/json", &cx.snapshot.discovery, DOCUMENT_MAX_AGE),
+            Route::Jwks => {
+                respond::public("application/jwk-set+json", &cx.services.keys.set().jwks(), DOCUMENT_MAX_AGE)
+            }
             Route::Authorize => self.outcome(authorize::authorize(cx, query, browser).await),
             Route::Callback(providers) => self.outcome(callback::callback(cx, providers, query, browser).await),
             Route::Userinfo => self.userinfo(None).await,

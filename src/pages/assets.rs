@@ -12,11 +12,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 type Asset = (&'static str, &'static str, &'static [u8]);
 
 const ASSETS: &[Asset] = &[
-    ("style.css", "text/css; charset=utf-8", include_bytes!("../../../static/style.css")),
-    ("page.js", "text/javascript; charset=utf-8", include_bytes!("../../../static/page.js")),
-    ("mark.svg", "image/svg+xml", include_bytes!("../../../static/mark.svg")),
-    ("favicon.svg", "image/svg+xml", include_bytes!("../../../static/mark.svg")),
-    ("guilloche.svg", "image/svg+xml", include_bytes!("../../../static/guilloche.svg")),
+    ("style.css", "text/css; charset=utf-8", include_bytes!("../../static/style.css")),
+    ("page.js", "text/javascript; charset=utf-8", include_bytes!("../../static/page.js")),
+    ("mark.svg", "image/svg+xml", include_bytes!("../../static/mark.svg")),
+    ("favicon.svg", "image/svg+xml", include_bytes!("../../static/mark.svg")),
+    ("guilloche.svg", "image/svg+xml", include_bytes!("../../static/guilloche.svg")),
 ];
 
 /// The media type and the contents of a static file; `None` for a name that is none.

@@ -133,12 +133,12 @@ impl Catalogue {
 /// The catalogue's text, as built into the binary.
 const fn source(lang: Lang) -> &'static str {
     match lang {
-        Lang::En => include_str!("../../../templates/messages/en.json"),
-        Lang::De => include_str!("../../../templates/messages/de.json"),
-        Lang::Fr => include_str!("../../../templates/messages/fr.json"),
-        Lang::Es => include_str!("../../../templates/messages/es.json"),
-        Lang::Ja => include_str!("../../../templates/messages/ja.json"),
-        Lang::ZhHans => include_str!("../../../templates/messages/zh-Hans.json"),
+        Lang::En => include_str!("../../templates/messages/en.json"),
+        Lang::De => include_str!("../../templates/messages/de.json"),
+        Lang::Fr => include_str!("../../templates/messages/fr.json"),
+        Lang::Es => include_str!("../../templates/messages/es.json"),
+        Lang::Ja => include_str!("../../templates/messages/ja.json"),
+        Lang::ZhHans => include_str!("../../templates/messages/zh-Hans.json"),
     }
 }
 

@@ -646,9 +646,9 @@ fn the_logo_is_on_every_page_with_its_alternative_text() {
 
 #[test]
 fn the_documentation_has_every_text_and_every_value() {
-    let docs = include_str!("../../../docs/pages.md");
+    let docs = include_str!("../../docs/pages.md");
     let english: std::collections::BTreeMap<String, String> =
-        serde_json::from_str(include_str!("../../../templates/messages/en.json")).unwrap();
+        serde_json::from_str(include_str!("../../templates/messages/en.json")).unwrap();
     for (key, text) in english.iter().filter(|(key, _)| !key.starts_with("demo.") && !key.starts_with("persona.")) {
         assert!(docs.contains(&format!("| `{key}` | {text} |\n")), "docs/pages.md must have {key}: {text}");
     }

@@ -5,7 +5,7 @@
 //! handler fills a view, asks for its HTML, and sends it with the headers of [`csp`].
 //!
 //! ```
-//! use countersign::web::pages::{Lang, Pages, SignedOut, WebUri};
+//! use countersign::pages::{Lang, Pages, SignedOut, WebUri};
 //!
 //! let pages = Pages::new("/sso")?;
 //! let lang = Lang::negotiate(None, Some("de-AT, en;q=0.8"));
@@ -33,7 +33,6 @@ mod views;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, UndefinedBehavior, Value};
 
@@ -58,20 +57,20 @@ const STYLESHEET: &str = "style.css";
 
 /// Every template: its name, and its text as built into the binary.
 const TEMPLATES: &[(&str, &str)] = &[
-    ("_parts.html", include_str!("../../../templates/_parts.html")),
-    ("base.html", include_str!("../../../templates/base.html")),
-    ("confirm_sign_out.html", include_str!("../../../templates/confirm_sign_out.html")),
-    ("consent.html", include_str!("../../../templates/consent.html")),
-    ("demo_home.html", include_str!("../../../templates/demo_home.html")),
-    ("demo_tokens.html", include_str!("../../../templates/demo_tokens.html")),
-    ("error.html", include_str!("../../../templates/error.html")),
-    ("form_post.html", include_str!("../../../templates/form_post.html")),
-    ("home.html", include_str!("../../../templates/home.html")),
-    ("onward.html", include_str!("../../../templates/onward.html")),
-    ("persona_picker.html", include_str!("../../../templates/persona_picker.html")),
-    ("sign_in.html", include_str!("../../../templates/sign_in.html")),
-    ("signed_out.html", include_str!("../../../templates/signed_out.html")),
-    ("signing_out.html", include_str!("../../../templates/signing_out.html")),
+    ("_parts.html", include_str!("../../templates/_parts.html")),
+    ("base.html", include_str!("../../templates/base.html")),
+    ("confirm_sign_out.html", include_str!("../../templates/confirm_sign_out.html")),
+    ("consent.html", include_str!("../../templates/consent.html")),
+    ("demo_home.html", include_str!("../../templates/demo_home.html")),
+    ("demo_tokens.html", include_str!("../../templates/demo_tokens.html")),
+    ("error.html", include_str!("../../templates/error.html")),
+    ("form_post.html", include_str!("../../templates/form_post.html")),
+    ("home.html", include_str!("../../templates/home.html")),
+    ("onward.html", include_str!("../../templates/onward.html")),
+    ("persona_picker.html", include_str!("../../templates/persona_picker.html")),
+    ("sign_in.html", include_str!("../../templates/sign_in.html")),
+    ("signed_out.html", include_str!("../../templates/signed_out.html")),
+    ("signing_out.html", include_str!("../../templates/signing_out.html")),
 ];
 
 /// Before the name of a template: the built-in one, for the template that replaces it.
@@ -116,7 +115,7 @@ pub struct Pages {
     fallback: Environments,
     logo: Option<WebUri>,
     /// The stylesheet with an accent colour of its own, and its version.
-    stylesheet: Option<(Bytes, String)>,
+    stylesheet: Option<(String, String)>,
 }
 
 /// What every environment has.
@@ -143,9 +142,9 @@ impl Pages {
     pub fn with_looks(issuer_path: &str, ui: &Ui, templates: &[TemplateFile]) -> Result<Self, PagesError> {
         let logo = ui.logo_uri.as_deref().and_then(WebUri::parse);
         let stylesheet = ui.color.map(|color| {
-            let css = format!("{}{}", include_str!("../../../static/style.css"), theme::rules(color));
+            let css = format!("{}{}", include_str!("../../static/style.css"), theme::rules(color));
             let version = assets::version_of(css.as_bytes());
-            (Bytes::from(css), version)
+            (css, version)
         });
         let common = Common {
             base: issuer_path.trim_end_matches('/'),
@@ -211,11 +210,11 @@ impl Pages {
     /// The media type, the contents and the version of a static file, the stylesheet with this generation's colours;
     /// `None` for a name that is none.
     #[must_use]
-    pub fn asset(&self, name: &str) -> Option<(&'static str, Bytes, &str)> {
+    pub fn asset(&self, name: &str) -> Option<(&'static str, &[u8], &str)> {
         let (media_type, contents) = assets::asset(name)?;
         match &self.stylesheet {
-            Some((css, version)) if name == STYLESHEET => Some((media_type, css.clone(), version)),
-            _ => Some((media_type, Bytes::from_static(contents), assets::version(name)?)),
+            Some((css, version)) if name == STYLESHEET => Some((media_type, css.as_bytes(), version)),
+            _ => Some((media_type, contents, assets::version(name)?)),
         }
     }
 }

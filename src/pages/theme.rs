@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_backgrounds_are_those_of_the_stylesheet() {
-        let css = include_str!("../../../static/style.css");
+        let css = include_str!("../../static/style.css");
         let (light, dark) = css.split_once("@media (prefers-color-scheme: dark)").unwrap();
         for (block, scheme) in [(light, &LIGHT), (dark, &DARK)] {
             for (index, name) in ["surface", "paper", "sunken"].iter().enumerate() {

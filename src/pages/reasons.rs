@@ -89,8 +89,8 @@ mod tests {
 
     use super::*;
     use crate::core::reason::Reason;
-    use crate::web::pages::Lang;
-    use crate::web::pages::messages::Catalogue;
+    use crate::pages::Lang;
+    use crate::pages::messages::Catalogue;
 
     #[test]
     fn every_refusal_has_texts() {
