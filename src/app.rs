@@ -1,6 +1,7 @@
 //! The composition root: builds the parts and the router. The only place that knows them all.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
@@ -10,7 +11,6 @@ use crate::keys::{KeyPolicy, Keys, KeysError};
 use crate::op::Services;
 use crate::op::notify::Notifier;
 use crate::outbound::HttpClient;
-use crate::reload::ReloadStatus;
 use crate::rp::RelyingParty;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -18,6 +18,32 @@ use crate::web::{Edge, serve};
 
 /// Rows that one sweep deletes of each kind.
 const SWEEP_BATCH: u32 = 500;
+
+/// What the last reload came to, for status and metrics.
+#[derive(Debug, Default)]
+pub struct ReloadStatus {
+    failed: AtomicBool,
+    problems: Mutex<Option<String>>,
+}
+
+impl ReloadStatus {
+    /// Whether the files differ from what is served, because they have problems.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// The problems of the last reload, as `check` prints them.
+    #[must_use]
+    pub fn problems(&self) -> Option<String> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set(&self, problems: Option<String>) {
+        self.failed.store(problems.is_some(), Ordering::Relaxed);
+        *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = problems;
+    }
+}
 
 /// What is handed in.
 pub struct Parts {

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -22,32 +21,6 @@ use crate::generation::{Fingerprint, Options, Prepared, prepare};
 const SETTLE: Duration = Duration::from_millis(150);
 /// How often metadata is compared where no event came.
 const POLL: Duration = Duration::from_secs(1);
-
-/// What the last reload came to, for status and metrics.
-#[derive(Debug, Default)]
-pub struct ReloadStatus {
-    failed: AtomicBool,
-    problems: std::sync::Mutex<Option<String>>,
-}
-
-impl ReloadStatus {
-    /// Whether the files differ from what is served, because they have problems.
-    #[must_use]
-    pub fn failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed)
-    }
-
-    /// The problems of the last reload, as `check` prints them.
-    #[must_use]
-    pub fn problems(&self) -> Option<String> {
-        self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn set(&self, problems: Option<String>) {
-        self.failed.store(problems.is_some(), Ordering::Relaxed);
-        *self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = problems;
-    }
-}
 
 /// Reloads one configuration.
 pub struct Reloader {

@@ -24,7 +24,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("op", &["config", "core", "env", "jose", "keys", "outbound", "rp", "snapshot", "store"]),
     ("generation", &["config", "core", "pages", "snapshot"]),
     ("web", &["config", "core", "op", "pages", "rp", "snapshot"]),
-    ("app", &["config", "core", "env", "keys", "op", "outbound", "reload", "rp", "snapshot", "store", "web"]),
+    ("app", &["config", "core", "env", "keys", "op", "outbound", "rp", "snapshot", "store", "web"]),
     ("reload", &["app", "config", "generation", "snapshot"]),
 ];
 
