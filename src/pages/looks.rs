@@ -49,13 +49,20 @@ fn is_replaceable(key: &str) -> bool {
     !key.starts_with("demo.") && !key.starts_with("persona.")
 }
 
-/// Puts the texts of the file into the catalogue of a language: those for all languages, then its own.
-pub(super) fn replace_texts(catalogue: &mut Catalogue, lang: Lang, ui: &Ui, problems: &mut Vec<LookProblem>) {
+/// Puts the texts of the file into the catalogue of a language: those for all languages, then its own. `built_in` has the
+/// places that the pages fill, in any language.
+pub(super) fn replace_texts(
+    catalogue: &mut Catalogue,
+    built_in: &Catalogue,
+    lang: Lang,
+    ui: &Ui,
+    problems: &mut Vec<LookProblem>,
+) {
     for tag in [ALL_LANGUAGES, lang.tag()] {
         for (key, text) in ui.texts.get(tag).into_iter().flatten() {
             let known = is_replaceable(key) && catalogue.has(key);
             let (message, suggestion) = if known {
-                let Err(message) = catalogue.replace(key, text) else { continue };
+                let Err(message) = catalogue.replace(built_in, key, text) else { continue };
                 (format!("{} {message}", quote(text)), None)
             } else {
                 let message = format!("there is no text {}", quote(key));

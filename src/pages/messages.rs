@@ -65,13 +65,13 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Puts `text` in the place of a text that is there. Its places must be among those of the text that it replaces, since
+    /// Puts `text` in the place of a text that is there. Its places must be among those that the text has in `built_in`, since
     /// pages have a value for no others.
     ///
     /// # Errors
     /// What the text must be and is not.
-    pub(super) fn replace(&mut self, key: &str, text: &str) -> Result<(), String> {
-        let Some(replaced) = self.texts.get(key) else { return Err("there is no such text".to_owned()) };
+    pub(super) fn replace(&mut self, built_in: &Self, key: &str, text: &str) -> Result<(), String> {
+        let Some(replaced) = built_in.texts.get(key) else { return Err("there is no such text".to_owned()) };
         if text.trim().is_empty() {
             return Err("must not be empty: people with a screen reader would meet a control without a name".to_owned());
         }

@@ -158,7 +158,7 @@ impl Pages {
         for &lang in Lang::ALL {
             let mut catalogue = Catalogue::load(lang)?;
             catalogue.same_shape_as(&english)?;
-            looks::replace_texts(&mut catalogue, lang, ui, &mut problems);
+            looks::replace_texts(&mut catalogue, &english, lang, ui, &mut problems);
             let catalogue = Arc::new(catalogue);
             if templates.is_empty() {
                 environments.push((lang, environment(lang, &catalogue, &common)?));

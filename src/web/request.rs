@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt as _, Limited};
 
-use super::listener::Peer;
+use super::listener::{Patience, Peer};
 use crate::op::dpop::Sent;
 use crate::op::params::Params;
 use crate::snapshot::proxies::TrustedProxies;
@@ -58,20 +58,24 @@ pub enum Unreadable {
     TooLarge,
     /// The connection broke.
     Broken,
+    /// It did not come to its end in time.
+    TooSlow,
 }
 
 impl Incoming {
-    /// Reads a request with a body of at most `limit` bytes.
+    /// Reads a request with a body of at most `limit` bytes, waiting for it as long as the listener's patience lasts.
     ///
     /// # Errors
-    /// When the body is larger, or the connection breaks.
+    /// When the body is larger or too slow, or the connection breaks.
     pub async fn read(request: Request<Body>, limit: usize) -> Result<Self, Unreadable> {
         let (parts, body) = request.into_parts();
         let body = if parts.method == Method::POST {
-            match Limited::new(body, limit).collect().await {
-                Ok(collected) => collected.to_bytes(),
-                Err(error) if error.is::<http_body_util::LengthLimitError>() => return Err(Unreadable::TooLarge),
-                Err(_) => return Err(Unreadable::Broken),
+            let patience = parts.extensions.get::<Patience>().copied().unwrap_or_default();
+            match tokio::time::timeout(patience.body, Limited::new(body, limit).collect()).await {
+                Ok(Ok(collected)) => collected.to_bytes(),
+                Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => return Err(Unreadable::TooLarge),
+                Ok(Err(_)) => return Err(Unreadable::Broken),
+                Err(_) => return Err(Unreadable::TooSlow),
             }
         } else {
             Bytes::new()

@@ -72,6 +72,7 @@ async fn exchange(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Bod
         Ok(incoming) => incoming,
         Err(Unreadable::TooLarge) => return respond::empty(StatusCode::PAYLOAD_TOO_LARGE),
         Err(Unreadable::Broken) => return respond::empty(StatusCode::BAD_REQUEST),
+        Err(Unreadable::TooSlow) => return respond::empty(StatusCode::REQUEST_TIMEOUT),
     };
     let browser = cookies::read(&incoming.headers, &snapshot.issuer);
     let cx = Cx { services: &edge.services, snapshot: &snapshot, now, trace_id };

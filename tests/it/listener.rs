@@ -8,7 +8,7 @@ use countersign::env::ManualClock;
 use countersign::reload::Reloaded;
 use countersign::web::listener::{Listener, Patience};
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -148,6 +148,20 @@ async fn a_handshake_ends_in_time() {
         let mut stream = running.plain().await;
         stream.write_all(bytes).await.unwrap();
         closed(&mut stream).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_ends_in_time() {
+    let brief = Patience { body: Duration::from_millis(20), ..Patience::default() };
+    let running = Running::start(BASE, None, &["127.0.0.1:0"], brief).await;
+    for path in ["/oauth2/token", "/nowhere"] {
+        let mut stream = running.plain().await;
+        let head = format!("POST {path} HTTP/1.1\r\nHost: broker\r\nContent-Length: 10\r\n\r\nhalf");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.unwrap();
+        assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
     }
 }
 

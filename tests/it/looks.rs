@@ -163,6 +163,14 @@ fn check_says_all_at_once_what_is_wrong_and_where() {
 }
 
 #[test]
+fn a_text_of_one_language_may_have_the_places_that_the_text_for_all_leaves_out() {
+    let texts = "[ui.texts.\"*\"]\n\"sign_in.title\" = \"Welcome\"\n[ui.texts.de]\n\"sign_in.title\" = \"Bei {client} anmelden\"\n";
+    assert_eq!(problems(texts, &[]), [""; 0]);
+    let foreign = problems(&texts.replace("{client}", "{user}"), &[]);
+    assert!(matches!(foreign.as_slice(), [only] if only.contains("it has {client}")), "{foreign:#?}");
+}
+
+#[test]
 fn a_folder_without_templates_is_a_mistake() {
     let found = problems("[ui]\ntemplates = \"look\"\n", &[("home.html", "x")]);
     assert!(

@@ -50,12 +50,15 @@ pub struct Patience {
     /// For a request's head, counted from the end of the answer before it: longer than the usual proxies keep a connection
     /// that they do not use, or they would send requests into connections that are being closed.
     pub head: Duration,
+    /// For a request's body, from its first byte to its last.
+    pub body: Duration,
 }
 
 impl Default for Patience {
-    /// 10 seconds for a handshake, 150 for a head.
+    /// 10 seconds for a handshake, 150 for a head, 30 for a body.
     fn default() -> Self {
-        Self { handshake: Duration::from_secs(10), head: Duration::from_secs(150) }
+        let seconds = Duration::from_secs;
+        Self { handshake: seconds(10), head: seconds(150), body: seconds(30) }
     }
 }
 
@@ -158,8 +161,8 @@ impl Listener {
                 (stream, peer) = socket.accept() => {
                     let connection = Connection { peer, patience, router: router.clone(), stop: stop.clone() };
                     connections.spawn(connection.run(stream, tls.clone()));
+                    while connections.try_join_next().is_some() {}
                 }
-                Some(_) = connections.join_next() => {}
                 () = stopped(&mut stop) => break,
             }
         }
@@ -207,6 +210,7 @@ impl Connection {
         let Self { peer, patience, router, mut stop } = self;
         let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(patience);
             router.clone().call(request)
         });
         let connection = http1::Builder::new()
