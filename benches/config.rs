@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use countersign::config::check::check;
-use countersign::config::files::Memory;
+use countersign::config::load::files::Memory;
 use countersign::config::load::{Inputs, load};
 
 fn main() {

@@ -4,11 +4,11 @@
 use std::fmt::Write as _;
 
 use countersign::config::Config;
-use countersign::core::account::AccountFacts;
-use countersign::core::app::AppRequest;
-use countersign::core::decision::{Decision, Evidence, begin};
-use countersign::core::expression::{Compiler, Tables};
-use countersign::core::policy::Policy;
+use countersign::decision::account::AccountFacts;
+use countersign::decision::app::AppRequest;
+use countersign::decision::pipeline::{Decision, Evidence, begin};
+use countersign::decision::policy::Policy;
+use countersign::expression::{Compiler, Tables};
 use divan::Bencher;
 use serde_json::{Map, Value, json};
 

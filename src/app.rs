@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
-use crate::core::policy::Policy;
+use crate::decision::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::{KeyPolicy, Keys, KeysError};
 use crate::op::Services;
-use crate::op::notify::Notifier;
+use crate::op::logout::notify::Notifier;
 use crate::outbound::HttpClient;
-use crate::rp::RelyingParty;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
+use crate::upstream::RelyingParty;
 use crate::web::{Edge, serve};
 
 /// Rows that one sweep deletes of each kind.

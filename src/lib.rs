@@ -26,22 +26,26 @@
 //!
 //! Direction: `web → op, rp → store, keys → core → config`. A test reads the imports and fails when one points upwards.
 
+pub mod admin;
+pub mod analysis;
 pub mod app;
 pub mod cli;
 pub mod config;
-pub mod core;
+pub mod decision;
 pub mod dev;
 pub mod env;
-pub mod generation;
+pub mod expression;
+pub mod import;
 pub mod jose;
 pub mod keys;
 pub mod op;
 pub mod outbound;
 pub mod pages;
+pub mod protocol;
 pub mod reload;
-pub mod rp;
 pub mod snapshot;
 pub mod store;
+pub mod upstream;
 pub mod web;
 
 /// Small strings in large numbers, freed by another thread than made them: what the system's allocator is slow at.

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use countersign::cli::{
-    Cli, Command, Environment, Exit, capture, check, client, dev, explain, healthcheck, import, plan, reach, schema,
-    serve, test,
+    Cli, Command, Environment, Exit, capture, check, client, dev, explain, healthcheck, plan, reach, schema, serve,
+    test,
 };
-use countersign::config::files::Disk;
+use countersign::config::load::files::Disk;
 use countersign::env::{Clock as _, SystemClock};
 
 fn main() -> ExitCode {
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Command::Capture(args) => capture::run(&args, &environment, &Disk, &mut out),
         Command::Schema => schema::run(&mut out),
         Command::Client(args) => client::run(&args, &environment, &mut out),
-        Command::Import(args) => import::run(&args, &mut out, &mut io::stderr()),
+        Command::Import(args) => countersign::import::run(&args, &mut out, &mut io::stderr()),
         Command::Healthcheck(args) => healthcheck::run(&args, &environment, &mut out),
     };
     ended.unwrap_or(Exit::CouldNotRun).into()

@@ -13,9 +13,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::app::App;
-use crate::config::files::Disk;
+use crate::config::load::files::Disk;
 use crate::config::load::{Inputs, Involved};
-use crate::generation::{Fingerprint, Options, Prepared, prepare};
+use crate::snapshot::generation::{Fingerprint, Options, Prepared, prepare};
 
 /// How long files must rest before they are read: a save is often several writes.
 const SETTLE: Duration = Duration::from_millis(150);

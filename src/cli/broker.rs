@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use super::{ConfigArgs, Environment, Exit};
-use crate::config::files::Files;
-use crate::core::account::Account;
-use crate::core::plan::{Known, KnownLink};
-use crate::core::username;
+use crate::analysis::plan::{Known, KnownLink};
+use crate::cli::{ConfigArgs, Environment, Exit};
+use crate::config::load::files::Files;
+use crate::decision::account::Account;
+use crate::decision::username;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
-use crate::generation::{Options, Prepared, prepare_untested};
 use crate::op::decide;
 use crate::snapshot::Snapshot;
+use crate::snapshot::generation::{Options, Prepared, prepare_untested};
 use crate::store::sqlite::{Location, SqliteStore};
 use crate::store::{Person, Store, StoreError};
 
@@ -23,16 +23,16 @@ use crate::store::{Person, Store, StoreError};
 const PAGE: u32 = 500;
 
 /// A configuration that checks, with what opens its store.
-pub(super) struct Broker {
-    pub(super) snapshot: Snapshot,
-    pub(super) prepared: Prepared,
+pub(crate) struct Broker {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) prepared: Prepared,
 }
 
 /// Prepares a configuration; says on `out` what is wrong with one that does not check.
 ///
 /// # Errors
 /// When the writer fails.
-pub(super) fn load(
+pub(crate) fn load(
     args: &ConfigArgs,
     environment: &Environment,
     files: &dyn Files,
@@ -58,7 +58,7 @@ pub(super) fn load(
 }
 
 /// The local store of a broker.
-pub(super) struct LocalStore {
+pub(crate) struct LocalStore {
     runtime: Runtime,
     store: Arc<SqliteStore>,
 }
@@ -68,7 +68,7 @@ impl Broker {
     ///
     /// # Errors
     /// When it is there and can't be opened.
-    pub(super) fn store(&self) -> Result<Result<LocalStore, String>, String> {
+    pub(crate) fn store(&self) -> Result<Result<LocalStore, String>, String> {
         let url = &self.snapshot.config.store.url;
         let location = match Location::from_url(url) {
             Some(Location::Memory) => return Ok(Err("store.url is memory: nobody is known from outside".to_owned())),
@@ -92,23 +92,23 @@ impl Broker {
 
 impl LocalStore {
     /// Runs one operation of the store.
-    pub(super) fn run<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {
+    pub(crate) fn run<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {
         self.runtime.block_on(operation).map_err(|error| error.to_string())
     }
 
     /// The store.
-    pub(super) fn store(&self) -> &dyn Store {
+    pub(crate) fn store(&self) -> &dyn Store {
         &*self.store
     }
 
     /// Everybody, in pages.
-    pub(super) fn people(&self) -> People<'_> {
+    pub(crate) fn people(&self) -> People<'_> {
         People { store: self, page: VecDeque::new(), after: None, done: false }
     }
 }
 
 /// Everybody in a store.
-pub(super) struct People<'s> {
+pub(crate) struct People<'s> {
     store: &'s LocalStore,
     page: VecDeque<Person>,
     after: Option<String>,
@@ -137,7 +137,7 @@ impl Iterator for People<'_> {
 }
 
 /// A stored person as the core reads one.
-pub(super) fn known(person: Person) -> Known {
+pub(crate) fn known(person: Person) -> Known {
     let account: Account = decide::account(&person.user);
     let links = person.links.into_iter().map(|link| KnownLink {
         provider: link.key.provider,
@@ -152,7 +152,7 @@ pub(super) fn known(person: Person) -> Known {
 ///
 /// # Errors
 /// When the writer fails.
-pub(super) fn open(broker: &Broker, out: &mut dyn Write) -> io::Result<Result<LocalStore, Exit>> {
+pub(crate) fn open(broker: &Broker, out: &mut dyn Write) -> io::Result<Result<LocalStore, Exit>> {
     match broker.store() {
         Ok(Ok(store)) => Ok(Ok(store)),
         Ok(Err(why)) | Err(why) => {
@@ -166,7 +166,7 @@ pub(super) fn open(broker: &Broker, out: &mut dyn Write) -> io::Result<Result<Lo
 ///
 /// # Errors
 /// When the writer fails.
-pub(super) fn find(broker: &Broker, name: &str, out: &mut dyn Write) -> io::Result<Result<Person, Exit>> {
+pub(crate) fn find(broker: &Broker, name: &str, out: &mut dyn Write) -> io::Result<Result<Person, Exit>> {
     let store = match open(broker, out)? {
         Ok(store) => store,
         Err(exit) => return Ok(Err(exit)),

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use clap::Args;
 
-use super::{ConfigArgs, Environment, Exit, broker};
-use crate::config::files::Files;
-use crate::core::capture::{Wanted, capture, to_toml};
+use crate::analysis::capture::{Wanted, capture, to_toml};
+use crate::cli::{ConfigArgs, Environment, Exit, broker};
+use crate::config::load::files::Files;
 
 /// `countersign capture`
 #[derive(Clone, Debug, Args)]

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{ConfigArgs, Environment, Exit};
-use crate::config::files::Files;
-use crate::config::origins::OriginRow;
-use crate::config::problem::Severity;
-use crate::generation::{Options, prepare};
+use crate::cli::{ConfigArgs, Environment, Exit};
+use crate::config::diagnostics::problem::Severity;
+use crate::config::load::files::Files;
+use crate::config::load::origins::OriginRow;
+use crate::snapshot::generation::{Options, prepare};
 
 /// How `check` prints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -112,7 +112,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::config::files::{Disk, Memory};
+    use crate::config::load::files::{Disk, Memory};
 
     fn args(config: &str) -> CheckArgs {
         CheckArgs {

@@ -5,11 +5,11 @@ use std::io::Write;
 use aws_lc_rs::digest::{SHA256, digest};
 use clap::{Args, Subcommand};
 
-use super::{ConfigArgs, Environment, Exit};
-use crate::config::client::ResponseType;
-use crate::config::files::Disk;
+use crate::cli::{ConfigArgs, Environment, Exit};
+use crate::config::load::files::Disk;
 use crate::env::{Clock as _, Random, SystemClock, SystemRandomness};
-use crate::generation::{Options, prepare};
+use crate::protocol::ResponseType;
+use crate::snapshot::generation::{Options, prepare};
 
 /// Arguments of `client`.
 #[derive(Debug, Args)]
@@ -57,7 +57,7 @@ fn secret(id: &str, out: &mut dyn Write) -> std::io::Result<Exit> {
     writeln!(
         out,
         "  [clients.{}]\n  client_secret_hashes = [\"sha256:{hash}\"]",
-        crate::core::policy::key_segment(id)
+        crate::decision::policy::key_segment(id)
     )?;
     Ok(Exit::Fine)
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::Exit;
+use crate::cli::Exit;
 use crate::dev::{World, demo, personas, start};
 
 /// Arguments of `dev`.
@@ -21,7 +21,7 @@ pub struct DevArgs {
 /// # Errors
 /// When the writer fails.
 pub fn run(args: &DevArgs, out: &mut dyn Write) -> std::io::Result<Exit> {
-    super::serve::log(if args.once.is_some() { "error" } else { "info" });
+    crate::cli::serve::log(if args.once.is_some() { "error" } else { "info" });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = match &args.once {
         None => runtime.block_on(serve(out)),

@@ -8,12 +8,12 @@ use std::io::{self, Write};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{ConfigArgs, Environment, Exit, broker};
-use crate::config::files::Files;
-use crate::core::account::AccountFacts;
-use crate::core::app::{AppRequest, authentication};
-use crate::core::decision::{Decision, Evidence, begin};
-use crate::core::trace::Refusal;
+use crate::cli::{ConfigArgs, Environment, Exit, broker};
+use crate::config::load::files::Files;
+use crate::decision::account::AccountFacts;
+use crate::decision::app::{AppRequest, authentication};
+use crate::decision::pipeline::{Decision, Evidence, begin};
+use crate::decision::trace::Refusal;
 use crate::env::{Clock as _, SystemClock};
 use crate::op::decide::{account, subject};
 use crate::snapshot::Snapshot;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{ConfigArgs, Environment, Exit};
+use crate::cli::{ConfigArgs, Environment, Exit};
 use crate::config::check::Listen;
-use crate::config::files::Disk;
+use crate::config::load::files::Disk;
 use crate::config::load::load;
 
 /// Longest that an answer may take.

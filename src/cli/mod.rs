@@ -8,7 +8,6 @@ pub mod client;
 pub mod dev;
 pub mod explain;
 pub mod healthcheck;
-pub mod import;
 pub mod plan;
 pub mod reach;
 pub mod schema;
@@ -83,7 +82,7 @@ pub enum Command {
     /// Things about clients: make a secret, print a start link.
     Client(client::ClientArgs),
     /// Make a broker.toml from the configuration of Dex or a Keycloak realm.
-    Import(import::ImportArgs),
+    Import(crate::import::ImportArgs),
     /// Ask a running broker whether it is ready; for containers.
     Healthcheck(healthcheck::HealthcheckArgs),
 }

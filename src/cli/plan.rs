@@ -9,14 +9,15 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::check::Format;
-use super::{ConfigArgs, Environment, Exit, broker};
-use crate::config::files::Files;
-use crate::config::lifetimes::SubjectType;
-use crate::config::locate::Origin;
-use crate::core::mapping_test;
-use crate::core::plan::difference::Setting;
-use crate::core::plan::{self, Plan, Side, Subjects};
+use crate::analysis::mapping_test;
+use crate::analysis::plan;
+use crate::analysis::plan::difference::Setting;
+use crate::analysis::plan::{Plan, Side, Subjects};
+use crate::cli::check::Format;
+use crate::cli::{ConfigArgs, Environment, Exit, broker};
+use crate::config::diagnostics::locate::Origin;
+use crate::config::load::files::Files;
+use crate::protocol::SubjectType;
 
 /// `countersign plan`
 #[derive(Clone, Debug, Args)]
@@ -151,7 +152,7 @@ mod tests {
 
     use super::*;
     use crate::cli::{capture, explain, reach};
-    use crate::config::files::Disk;
+    use crate::config::load::files::Disk;
     use crate::env::SystemRandomness;
     use crate::store::model::{Link, LinkKey, Session, StoredTrace, TokenHash, User};
     use crate::store::sqlite::{Location, SqliteStore};

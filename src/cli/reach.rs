@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use clap::Args;
 
-use super::{ConfigArgs, Environment, Exit, broker};
-use crate::config::files::Files;
-use crate::core::reach::reach;
+use crate::analysis::reach::reach;
+use crate::cli::{ConfigArgs, Environment, Exit, broker};
+use crate::config::load::files::Files;
 
 /// `countersign reach`
 #[derive(Clone, Debug, Args)]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Exit;
+use crate::cli::Exit;
 use crate::config::schema::text;
 
 /// Runs the command.

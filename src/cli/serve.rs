@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{ConfigArgs, Environment, Exit};
+use crate::admin;
+use crate::admin::Admin;
 use crate::app::{App, Parts};
-use crate::config::files::Disk;
-use crate::core::policy::Policy;
+use crate::cli::{ConfigArgs, Environment, Exit};
+use crate::config::load::files::Disk;
+use crate::decision::policy::Policy;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
-use crate::generation::{Options, Prepared, prepare};
 use crate::outbound::GuardedClient;
 use crate::reload::Reloader;
 use crate::snapshot::Snapshot;
+use crate::snapshot::generation::{Options, Prepared, prepare};
 use crate::store::Store;
 use crate::store::sqlite::{Location, SqliteStore};
-use crate::web::admin::{self, Admin};
 use crate::web::listener::{Listener, acceptor};
 
 /// How often keys and expired rows are looked after.
@@ -143,7 +144,11 @@ async fn open(key: &str, address: &str) -> Result<Listener, String> {
     Listener::open(address).await.map_err(|error| format!("{key}: {error}"))
 }
 
-async fn listen(app: Arc<App>, listeners: Listeners, admin_tokens: Vec<crate::config::scalar::SecretValue>) -> Exit {
+async fn listen(
+    app: Arc<App>,
+    listeners: Listeners,
+    admin_tokens: Vec<crate::config::language::scalar::SecretValue>,
+) -> Exit {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut servers = tokio::task::JoinSet::new();
     let admin = Arc::new(Admin { app: Arc::clone(&app), tokens: admin_tokens });

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use clap::Args;
 use serde_json::json;
 
-use super::{ConfigArgs, Environment, Exit, broker};
-use crate::config::files::Files;
-use crate::config::locate::Origin;
-use crate::core::mapping_test::{Failure, run as run_test};
+use crate::analysis::mapping_test::{Failure, run as run_test};
+use crate::cli::{ConfigArgs, Environment, Exit, broker};
+use crate::config::diagnostics::locate::Origin;
+use crate::config::load::files::Files;
 
 /// `countersign test`
 #[derive(Clone, Debug, Args)]
@@ -96,7 +96,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
-    use crate::config::files::{Disk, Memory};
+    use crate::config::load::files::{Disk, Memory};
 
     fn test(files: &dyn Files, config: &Path, name: Option<&str>) -> (Exit, String) {
         let source = ConfigArgs { config: config.to_path_buf(), overlay: Vec::new() };
@@ -173,7 +173,7 @@ FAIL  so is a developer  [b.toml:15]
 
     #[test]
     fn check_reports_a_failing_test_at_its_place() {
-        use crate::generation::{Options, prepare};
+        use crate::snapshot::generation::{Options, prepare};
         let inputs = crate::config::load::Inputs { main: "b.toml".into(), ..Default::default() };
         let options = Options { number: 1, without_secrets: true, now: 0 };
         let prepared = prepare(&inputs, &Memory::of([("b.toml", FILE)]), options).unwrap_or_else(|e| panic!("{e}"));

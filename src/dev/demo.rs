@@ -13,14 +13,15 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 use url::Url;
 
-use super::personas::PERSONAS;
 use crate::app::App;
-use crate::core::app::AppRequest;
+use crate::decision::app::AppRequest;
+use crate::dev::personas::PERSONAS;
 use crate::env::Random;
-use crate::op::{Cx, decide};
+use crate::op::{RequestContext, decide};
 use crate::outbound::{HttpClient, OutboundPolicy};
+use crate::pages;
+use crate::pages::Pages;
 use crate::pages::csp::content_security_policy;
-use crate::pages::{self, Pages};
 use crate::web::respond;
 
 /// The app's session cookie.
@@ -105,7 +106,7 @@ async fn home(State(demo): Shared, headers: HeaderMap) -> Response {
             let view = pages::DemoHome {
                 issuer: demo.issuer.clone(),
                 sign_in_path: "/start".to_owned(),
-                personas: PERSONAS.iter().map(super::personas::Persona::view).collect(),
+                personas: PERSONAS.iter().map(crate::dev::personas::Persona::view).collect(),
             };
             demo.pages.render(pages::Lang::En, &view)
         }
@@ -245,10 +246,11 @@ impl Demo {
         };
         let Some(link) = &view.link else { return Vec::new() };
         let snapshot = self.broker.snapshot().load_full();
-        let cx = Cx { services, snapshot: &snapshot, now: services.clock.now(), trace_id: String::new() };
+        let context =
+            RequestContext { services, snapshot: &snapshot, now: services.clock.now(), trace_id: String::new() };
         let scopes = ["openid", "profile", "email", "groups", "roles"].map(str::to_owned);
         let request = AppRequest { client: "demo", scopes: &scopes, ..AppRequest::default() };
-        match decide::again(&cx, &view.user, link, &request) {
+        match decide::again(&context, &view.user, link, &request) {
             Ok(decision) => pages::TraceLine::of(&decision.trace),
             Err(refusal) => pages::TraceLine::of(&refusal.trace),
         }

@@ -1,4 +1,4 @@
-//! The simulated identity provider: an OpenID Provider whose users are the [`personas`](super::personas). It has no
+//! The simulated identity provider: an OpenID Provider whose users are the [`personas`](crate::dev::personas). It has no
 //! password; whoever opens its page picks a person. For trying things on one machine, never for anything else.
 
 use std::collections::HashMap;
@@ -11,13 +11,14 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 
-use super::personas::{PERSONAS, persona};
-use crate::config::lifetimes::SigningAlgorithm;
+use crate::dev::personas::{PERSONAS, persona};
 use crate::env::{Clock, Random};
 use crate::keys::Keys;
 use crate::op::params::Params;
+use crate::pages;
+use crate::pages::Pages;
 use crate::pages::csp::content_security_policy;
-use crate::pages::{self, Pages};
+use crate::protocol::SigningAlgorithm;
 use crate::web::respond;
 
 /// How long its tokens live, in seconds.
@@ -99,7 +100,7 @@ async fn authorize(State(idp): Shared, Query(query): Query<HashMap<String, Strin
     let text = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
     let Some(person) = persona(text("persona")) else {
         let view = pages::PersonaPicker {
-            personas: PERSONAS.iter().map(super::personas::Persona::view).collect(),
+            personas: PERSONAS.iter().map(crate::dev::personas::Persona::view).collect(),
             action: "/authorize".to_owned(),
             fields: query.iter().map(|(name, value)| pages::Field::new(name, value)).collect(),
         };

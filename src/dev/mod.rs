@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 
 use crate::app::{App, Parts, key_policy};
-use crate::config::files::Memory;
 use crate::config::load::Inputs;
+use crate::config::load::files::Memory;
 use crate::env::{Clock, Random, SystemClock, SystemRandomness};
-use crate::generation::{Options, prepare};
 use crate::keys::Keys;
 use crate::outbound::GuardedClient;
 use crate::pages::Pages;
+use crate::snapshot::generation::{Options, prepare};
 use crate::store::Store;
 use crate::store::sqlite::{Location, SqliteStore};
 

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Check, Problem};
+use crate::jose::{Check, Problem};
 
 /// Seconds by which the provider's clock may differ from ours.
 pub(crate) const SKEW: i64 = 60;

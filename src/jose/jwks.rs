@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::Algorithm;
+use crate::jose::Algorithm;
 
 /// Keys of one set that are taken. A set may be 1 MiB; a token without `kid` is tried with every key.
 const MAX_KEYS: usize = 100;

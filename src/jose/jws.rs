@@ -9,9 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::Check;
-use super::{KeySet, PublicKey};
-use crate::config::scalar::SecretValue;
+use crate::config::language::scalar::SecretValue;
+use crate::jose::Check;
+use crate::jose::{KeySet, PublicKey};
 
 /// A signature algorithm that is verified here (RFC 7518 §3.1, RFC 8037).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

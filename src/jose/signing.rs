@@ -14,8 +14,8 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Map, Value, json};
 
-use super::Algorithm;
-use crate::config::scalar::SecretValue;
+use crate::config::language::scalar::SecretValue;
+use crate::jose::Algorithm;
 
 /// A private key: RSA of 2048 bits or more, P-256, P-384 or Ed25519.
 pub struct SigningKey {

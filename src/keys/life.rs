@@ -3,7 +3,7 @@
 //! A next key stands ready from the moment its predecessor begins to sign, so it has long been in every app's cache when
 //! its turn comes. A retired key stays published until the last token that it signed has expired.
 
-use crate::config::lifetimes::SigningAlgorithm;
+use crate::protocol::SigningAlgorithm;
 use crate::store::model::{KeyState, SigningKey};
 
 /// Added to the time that a retired key stays: another process may sign with it until it notices the rotation, which it
@@ -23,7 +23,7 @@ pub struct KeyPolicy {
 
 /// Why a plan is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Occasion {
+pub(crate) enum Occasion {
     /// Only what it takes to sign.
     Start,
     /// Everything that is due.
@@ -33,17 +33,17 @@ pub(super) enum Occasion {
 }
 
 /// What is to be stored.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// The keys that are there, as they are to be from now on.
-    pub(super) keys: Vec<SigningKey>,
+    pub(crate) keys: Vec<SigningKey>,
     /// Keys to make.
-    pub(super) make: Vec<(SigningAlgorithm, KeyState)>,
+    pub(crate) make: Vec<(SigningAlgorithm, KeyState)>,
     /// Whether `keys` differs from what is there.
-    pub(super) changed: bool,
+    pub(crate) changed: bool,
 }
 
 /// Plans the keys from what is there.
-pub(super) fn plan(there: Vec<SigningKey>, policy: &KeyPolicy, now: i64, occasion: Occasion) -> Plan {
+pub(crate) fn plan(there: Vec<SigningKey>, policy: &KeyPolicy, now: i64, occasion: Occasion) -> Plan {
     let mut plan = Plan { keys: there.clone(), make: Vec::new(), changed: false };
     if occasion != Occasion::Start {
         plan.retire_removed(policy, now);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::config::lifetimes::SigningAlgorithm;
+use crate::protocol::SigningAlgorithm;
 use crate::store::model::{KeyState, SigningKey};
 use crate::store::{Store, StoreError};
 pub use life::KeyPolicy;

@@ -18,8 +18,8 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
-use super::KeysError;
-use crate::config::lifetimes::SigningAlgorithm;
+use crate::keys::KeysError;
+use crate::protocol::SigningAlgorithm;
 use crate::store::model::{KeyState, SigningKey};
 
 /// Why nothing was signed.
@@ -142,7 +142,7 @@ impl KeySet {
     }
 
     /// Whether it is made of these very keys.
-    pub(super) fn holds(&self, keys: &[SigningKey]) -> bool {
+    pub(crate) fn holds(&self, keys: &[SigningKey]) -> bool {
         let has = |key: &SigningKey| self.keys.iter().any(|held| held.kid == key.kid && held.state == key.state);
         self.keys.len() == keys.len() && keys.iter().all(has)
     }
@@ -336,7 +336,7 @@ fn curve(algorithm: SigningAlgorithm) -> &'static EcdsaSigningAlgorithm {
 }
 
 /// Makes a key; returns its id and its PKCS#8 document. RSA keys have 2048 bits.
-pub(super) fn generate(algorithm: SigningAlgorithm) -> Result<(String, Vec<u8>), &'static str> {
+pub(crate) fn generate(algorithm: SigningAlgorithm) -> Result<(String, Vec<u8>), &'static str> {
     let refused = "the cryptographic library refused";
     let document = match algorithm {
         SigningAlgorithm::RS256 | SigningAlgorithm::PS256 => {

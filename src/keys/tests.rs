@@ -6,8 +6,8 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Value, json};
 
-use super::*;
 use crate::env::SystemRandomness;
+use crate::keys::*;
 use crate::store::sqlite::{Location, SqliteStore};
 
 const NOW: i64 = 1_800_000_000;
@@ -108,7 +108,7 @@ async fn d06_d07_forgeries_are_refused() {
     let hmac = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&public)).unwrap();
     assert_eq!(refused(&hmac), VerifyError::UnknownKey);
 
-    let other = super::tests::keys(&[RS256]).await.set().sign(RS256, "JWT", &claims).unwrap();
+    let other = crate::keys::tests::keys(&[RS256]).await.set().sign(RS256, "JWT", &claims).unwrap();
     assert_eq!(refused(&other), VerifyError::UnknownKey);
     let (_, rest) = other.split_once('.').unwrap();
     let ours = set.sign(RS256, "JWT", &claims).unwrap();

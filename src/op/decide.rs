@@ -5,19 +5,19 @@ use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 
-use super::Cx;
-use super::request::AuthorizeRequest;
-use crate::config::client::ResponseType;
-use crate::config::provider::{RefreshClaims, RefreshUnavailable};
-use crate::core::account::{Account, AccountFacts, AccountQuestion};
-use crate::core::app::AppRequest;
-use crate::core::decision::{Decision, Evidence, begin};
-use crate::core::reason::Reason;
-use crate::core::trace::{Refusal, Stage, Step, Trace};
-use crate::rp::RefreshError;
+use crate::config::language::provider::{RefreshClaims, RefreshUnavailable};
+use crate::decision::account::{Account, AccountFacts, AccountQuestion};
+use crate::decision::app::AppRequest;
+use crate::decision::pipeline::{Decision, Evidence, begin};
+use crate::decision::reason::Reason;
+use crate::decision::trace::{Refusal, Stage, Step, Trace};
+use crate::op::RequestContext;
+use crate::op::authorize::request::AuthorizeRequest;
+use crate::protocol::ResponseType;
 use crate::snapshot::client::Client;
 use crate::store::model::{Grant, Link, LinkKey, Session, StoredTrace, User};
 use crate::store::{AccountQuery, AccountView, StoreError};
+use crate::upstream::RefreshError;
 
 /// How long a decision can be explained by its trace id.
 const TRACE_LIFETIME: i64 = 7 * 86_400;
@@ -99,7 +99,12 @@ pub fn grant_request<'a>(grant: &'a Grant, scopes: &'a [String]) -> AppRequest<'
 ///
 /// # Errors
 /// The refusal, with its trace.
-pub fn again(cx: &Cx<'_>, user: &User, link: &Link, request: &AppRequest<'_>) -> Result<Decision, Refusal> {
+pub fn again(
+    context: &RequestContext<'_>,
+    user: &User,
+    link: &Link,
+    request: &AppRequest<'_>,
+) -> Result<Decision, Refusal> {
     let evidence = Evidence {
         provider: &link.key.provider,
         issuer: Some(&link.key.issuer),
@@ -107,7 +112,7 @@ pub fn again(cx: &Cx<'_>, user: &User, link: &Link, request: &AppRequest<'_>) ->
         claims: &link.claims,
     };
     let facts = AccountFacts { linked: Some(account(user)), ..AccountFacts::default() };
-    begin(&cx.snapshot.policy, &evidence)?.decide(facts, Some(request))
+    begin(&context.snapshot.policy, &evidence)?.decide(facts, Some(request))
 }
 
 /// What is kept of a decision.
@@ -122,7 +127,7 @@ struct Decided<'a> {
 /// The trace of a decision, to be kept.
 #[must_use]
 pub fn stored_trace(
-    cx: &Cx<'_>,
+    context: &RequestContext<'_>,
     user_id: Option<String>,
     client: Option<&str>,
     provider: &str,
@@ -132,16 +137,16 @@ pub fn stored_trace(
         steps: &trace.steps,
         refused: trace.refused.map(Reason::code),
         provider,
-        generation: cx.snapshot.generation,
+        generation: context.snapshot.generation,
     };
     StoredTrace {
-        id: cx.trace_id.clone(),
+        id: context.trace_id.clone(),
         user_id,
         client: client.map(str::to_owned),
         // Texts and numbers alone: there is nothing in it that can't be written.
         data: serde_json::to_string(&decided).unwrap_or_default(),
-        at: cx.now,
-        expires_at: cx.now + TRACE_LIFETIME,
+        at: context.now,
+        expires_at: context.now + TRACE_LIFETIME,
     }
 }
 
@@ -149,7 +154,7 @@ pub fn stored_trace(
 #[must_use]
 pub fn subject(client: &Client, user: &User) -> String {
     use base64::Engine as _;
-    if client.subject_type == crate::config::lifetimes::SubjectType::Public {
+    if client.subject_type == crate::protocol::SubjectType::Public {
         return user.sub.clone();
     }
     // The internal id is random and never shown: it is the salt of OIDC Core §8.1.
@@ -160,9 +165,9 @@ pub fn subject(client: &Client, user: &User) -> String {
 
 /// Whether a session can still vouch: it stands, and its provider is there, enabled, and the same issuer's.
 #[must_use]
-pub fn session_stands(cx: &Cx<'_>, session: &Session) -> bool {
-    let provider = cx.snapshot.policy.providers.get(&session.link.provider);
-    session.is_live(cx.now)
+pub fn session_stands(context: &RequestContext<'_>, session: &Session) -> bool {
+    let provider = context.snapshot.policy.providers.get(&session.link.provider);
+    session.is_live(context.now)
         && provider.is_some_and(|provider| provider.enabled && provider.issuer == session.link.issuer)
 }
 
@@ -187,28 +192,28 @@ pub enum NoFacts {
 ///
 /// # Errors
 /// When the file denies refreshes, the provider denies this one, or its last answer is too old.
-pub async fn upstream_facts(cx: &Cx<'_>, link: &Link) -> Result<Upstream, NoFacts> {
-    let provider = cx.snapshot.config.providers.get(&link.key.provider);
+pub async fn upstream_facts(context: &RequestContext<'_>, link: &Link) -> Result<Upstream, NoFacts> {
+    let provider = context.snapshot.config.providers.get(&link.key.provider);
     let Some(on_refresh) = provider.map(|provider| &provider.on_refresh) else { return Ok(Upstream::Stored) };
-    let source = cx.snapshot.source(&format!("providers.{}.on_refresh", link.key.provider));
+    let source = context.snapshot.source(&format!("providers.{}.on_refresh", link.key.provider));
     let refuse = |text: &'static str| {
         let refusal = Trace::default().refuse(Stage::Claims, source.as_ref(), Reason::RefreshDenied, text);
         NoFacts::Refused(refusal)
     };
-    let age = cx.now - link.claims_at;
+    let age = context.now - link.claims_at;
     match on_refresh.claims {
         RefreshClaims::Cached => return Ok(Upstream::Stored),
         RefreshClaims::Deny => return Err(refuse("on_refresh denies refreshes")),
         RefreshClaims::Upstream if age < on_refresh.max_age.seconds() => return Ok(Upstream::Stored),
         RefreshClaims::Upstream => {}
     }
-    let lock = cx.services.refreshes.of(&link.key);
+    let lock = context.services.refreshes.of(&link.key);
     let _one_at_a_time = lock.lock().await;
     // Another refresh may have asked meanwhile.
     let query = AccountQuery { key: Some(link.key.clone()), ..AccountQuery::default() };
-    let current = cx.store().accounts(query).await.map_err(NoFacts::Store)?.linked.map(|(_, link)| link);
+    let current = context.store().accounts(query).await.map_err(NoFacts::Store)?.linked.map(|(_, link)| link);
     let current = current.unwrap_or_else(|| link.clone());
-    if cx.now - current.claims_at < on_refresh.max_age.seconds() {
+    if context.now - current.claims_at < on_refresh.max_age.seconds() {
         return Ok(Upstream::Fresh(Box::new(current)));
     }
     let stale = |text: &'static str| {
@@ -218,24 +223,25 @@ pub async fn upstream_facts(cx: &Cx<'_>, link: &Link) -> Result<Upstream, NoFact
     let Some(token) = current.refresh_token.clone() else {
         return stale("the provider gave no refresh token to ask with; add offline_access to its scopes");
     };
-    let Some(settings) = cx.snapshot.providers.get(&link.key.provider) else {
+    let Some(settings) = context.snapshot.providers.get(&link.key.provider) else {
         return Err(refuse("the provider is not there any more"));
     };
-    let token = crate::config::scalar::SecretValue::new(token);
-    match cx.services.upstreams.refresh(settings, &token, &link.key.subject, cx.now).await {
+    let token = crate::config::language::scalar::SecretValue::new(token);
+    match context.services.upstreams.refresh(settings, &token, &link.key.subject, context.now).await {
         Ok(refreshed) => {
             let verified_email = None;
-            let mut fresh = Link { claims: refreshed.claims, claims_at: cx.now, verified_email, ..current.clone() };
-            fresh.verified_email = super::callback::verified_email(cx, &fresh.key, &fresh.claims);
+            let mut fresh =
+                Link { claims: refreshed.claims, claims_at: context.now, verified_email, ..current.clone() };
+            fresh.verified_email = crate::op::callback::verified_email(context, &fresh.key, &fresh.claims);
             if let Some(next) = refreshed.refresh_token {
                 fresh.refresh_token = Some(next.expose().to_owned());
             }
-            cx.store().save_link(fresh.clone()).await.map_err(NoFacts::Store)?;
+            context.store().save_link(fresh.clone()).await.map_err(NoFacts::Store)?;
             Ok(Upstream::Fresh(Box::new(fresh)))
         }
         Err(RefreshError::Denied(_)) => Err(refuse("the provider denies the refresh")),
         Err(error) => {
-            tracing::warn!(provider = %link.key.provider, trace_id = %cx.trace_id, %error, "upstream refresh failed");
+            tracing::warn!(provider = %link.key.provider, trace_id = %context.trace_id, %error, "upstream refresh failed");
             stale("the provider can't be asked, and its last answer is too old")
         }
     }

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::dpop;
 use crate::config::Config;
-use crate::config::client::{GrantType, ResponseType};
-use crate::core::policy::Policy;
+use crate::decision::policy::Policy;
 use crate::jose::Algorithm;
+use crate::op::dpop;
+use crate::protocol::{GrantType, ResponseType};
 use crate::snapshot::client::Client;
 use crate::snapshot::issuer::Issuer;
 
@@ -65,7 +65,7 @@ pub fn document<'c>(
         "request_parameter_supported": true,
         "request_uri_parameter_supported": clients.iter().any(|client| !client.request_uris.is_empty()),
         "require_request_uri_registration": true,
-        "request_object_signing_alg_values_supported": super::request_object::algorithms(),
+        "request_object_signing_alg_values_supported": crate::op::authorize::request_object::algorithms(),
         "authorization_response_iss_parameter_supported": true,
         "code_challenge_methods_supported": ["S256"],
         "dpop_signing_alg_values_supported": dpop::ALGORITHMS.map(Algorithm::name),

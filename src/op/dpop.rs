@@ -15,9 +15,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::Cx;
-use super::error::{Code, OAuthError};
 use crate::jose::{Algorithm, Check, Claims, Jws, Problem, PublicKey};
+use crate::op::RequestContext;
+use crate::op::error::OAuthError;
+use crate::protocol::ErrorCode;
 
 /// The algorithms of proofs, as discovery and challenges name them (`dpop_signing_alg_values_supported`).
 pub const ALGORITHMS: [Algorithm; 5] =
@@ -38,7 +39,7 @@ const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// The `DPoP` header of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent<'h> {
+pub enum ProofHeader<'h> {
     /// It has none.
     Nothing,
     /// It has one.
@@ -146,26 +147,26 @@ fn escaped(text: &str) -> Option<(u8, &str)> {
 ///
 /// # Errors
 /// `invalid_dpop_proof`, `use_dpop_nonce`.
-pub fn read(cx: &Cx<'_>, sent: Sent<'_>, call: &Call<'_>) -> Result<Option<Proof>, OAuthError> {
+pub fn read(context: &RequestContext<'_>, sent: ProofHeader<'_>, call: &Call<'_>) -> Result<Option<Proof>, OAuthError> {
     let text = match sent {
-        Sent::Nothing => return Ok(None),
-        Sent::One(text) => text,
-        Sent::Unreadable => return Err(invalid("send one DPoP header, with one proof")),
+        ProofHeader::Nothing => return Ok(None),
+        ProofHeader::One(text) => text,
+        ProofHeader::Unreadable => return Err(invalid("send one DPoP header, with one proof")),
     };
-    let proof = verify(text, call, cx.now).map_err(|check| match check {
+    let proof = verify(text, call, context.now).map_err(|check| match check {
         Check::Claim("htu", Problem::Differs) => invalid(&format!("{check}; send {}", call.url)),
         Check::Claim("iat", Problem::Time) => invalid(&format!("{check}; is the clock of the app right?")),
         _ => invalid(&check.to_string()),
     })?;
-    if proof.nonce.as_ref().is_some_and(|nonce| !is_nonce(cx, nonce)) {
+    if proof.nonce.as_ref().is_some_and(|nonce| !is_nonce(context, nonce)) {
         let text = "the nonce in the DPoP proof is not good any more; use the one in the DPoP-Nonce header";
-        return Err(OAuthError::new(Code::UseDpopNonce, text));
+        return Err(OAuthError::new(ErrorCode::UseDpopNonce, text));
     }
     Ok(Some(proof))
 }
 
 fn invalid(text: &str) -> OAuthError {
-    OAuthError::new(Code::InvalidDpopProof, format!("the DPoP proof is not valid: {text}"))
+    OAuthError::new(ErrorCode::InvalidDpopProof, format!("the DPoP proof is not valid: {text}"))
 }
 
 /// Uses a proof up (§11.1). It is remembered for as long as it would be good, across restarts, under its key: nobody can
@@ -173,9 +174,9 @@ fn invalid(text: &str) -> OAuthError {
 ///
 /// # Errors
 /// `invalid_dpop_proof` when it was used before; when the store can't be written.
-pub async fn spend(cx: &Cx<'_>, proof: Option<&Proof>) -> Result<(), OAuthError> {
+pub async fn spend(context: &RequestContext<'_>, proof: Option<&Proof>) -> Result<(), OAuthError> {
     let Some(Proof { jkt, jti, ends_at, .. }) = proof else { return Ok(()) };
-    if cx.store().use_once("dpop", &format!("{jkt}.{jti}"), *ends_at, cx.now).await? {
+    if context.store().use_once("dpop", &format!("{jkt}.{jti}"), *ends_at, context.now).await? {
         Ok(())
     } else {
         Err(invalid("it was used before; make a new one for each request"))
@@ -184,19 +185,19 @@ pub async fn spend(cx: &Cx<'_>, proof: Option<&Proof>) -> Result<(), OAuthError>
 
 /// A nonce for the next proof (§8): when it was made, and a tag. `None` while there is no key to tag it with.
 #[must_use]
-pub fn nonce(cx: &Cx<'_>) -> Option<String> {
-    let made = cx.now.to_be_bytes();
-    let tag = cx.services.keys.set().tag(NONCE, &made)?;
+pub fn nonce(context: &RequestContext<'_>) -> Option<String> {
+    let made = context.now.to_be_bytes();
+    let tag = context.services.keys.set().tag(NONCE, &made)?;
     Some(URL_SAFE_NO_PAD.encode([made.as_slice(), &tag].concat()))
 }
 
-fn is_nonce(cx: &Cx<'_>, nonce: &str) -> bool {
+fn is_nonce(context: &RequestContext<'_>, nonce: &str) -> bool {
     let Ok(bytes) = URL_SAFE_NO_PAD.decode(nonce) else { return false };
     let Some((made, tag)) = bytes.split_first_chunk::<8>() else { return false };
     let time = i64::from_be_bytes(*made);
     // Another replica's clock may be ahead of this one's.
-    let fresh = time > cx.now.saturating_sub(NONCE_LIFETIME) && time <= cx.now.saturating_add(BACK);
-    fresh && cx.services.keys.set().tagged(NONCE, made, tag)
+    let fresh = time > context.now.saturating_sub(NONCE_LIFETIME) && time <= context.now.saturating_add(BACK);
+    fresh && context.services.keys.set().tagged(NONCE, made, tag)
 }
 
 /// The claims of an access token, bound to the key of a proof (§6.1).

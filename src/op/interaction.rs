@@ -4,10 +4,10 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Cx;
-use super::error::PageError;
-use super::outcome::{Browser, SetCookie};
 use crate::env::RandomUnavailable;
+use crate::op::RequestContext;
+use crate::op::error::PageError;
+use crate::op::outcome::{Browser, SetCookie};
 use crate::store::model::{Interaction, TokenHash};
 
 /// How long a sign-in or a page may take, in seconds.
@@ -17,11 +17,11 @@ pub const LIFETIME: i64 = 600;
 ///
 /// # Errors
 /// When the generator is not available.
-pub fn binding(cx: &Cx<'_>, browser: &Browser) -> Result<(String, Vec<SetCookie>), RandomUnavailable> {
+pub fn binding(context: &RequestContext<'_>, browser: &Browser) -> Result<(String, Vec<SetCookie>), RandomUnavailable> {
     match browser.binding.as_ref().filter(|secret| secret.len() == 43) {
         Some(secret) => Ok((secret.clone(), Vec::new())),
         None => {
-            let secret = cx.random().secret()?;
+            let secret = context.random().secret()?;
             Ok((secret.clone(), vec![SetCookie::Binding(secret)]))
         }
     }
@@ -32,16 +32,20 @@ pub fn binding(cx: &Cx<'_>, browser: &Browser) -> Result<(String, Vec<SetCookie>
 /// # Errors
 /// When the store or the generator is not available.
 pub async fn keep(
-    cx: &Cx<'_>,
+    context: &RequestContext<'_>,
     waiting: &impl Serialize,
     browser: &Browser,
 ) -> Result<(String, Vec<SetCookie>), PageError> {
-    let id = cx.random().secret()?;
-    let (binding, cookies) = binding(cx, browser)?;
+    let id = context.random().secret()?;
+    let (binding, cookies) = binding(context, browser)?;
     let data = serde_json::to_string(waiting).map_err(unreadable)?;
-    let interaction =
-        Interaction { id: TokenHash::of(&id), browser: TokenHash::of(&binding), data, expires_at: cx.now + LIFETIME };
-    cx.store().save_interaction(interaction).await?;
+    let interaction = Interaction {
+        id: TokenHash::of(&id),
+        browser: TokenHash::of(&binding),
+        data,
+        expires_at: context.now + LIFETIME,
+    };
+    context.store().save_interaction(interaction).await?;
     Ok((id, cookies))
 }
 
@@ -49,14 +53,19 @@ pub async fn keep(
 ///
 /// # Errors
 /// 400 when it is unknown, taken or expired; 403 when another browser began it, which leaves it where it is.
-pub async fn resume<W: DeserializeOwned>(cx: &Cx<'_>, id: &str, browser: &Browser, take: bool) -> Result<W, PageError> {
+pub async fn resume<W: DeserializeOwned>(
+    context: &RequestContext<'_>,
+    id: &str,
+    browser: &Browser,
+    take: bool,
+) -> Result<W, PageError> {
     let gone = || PageError::new(400, "login_not_found", "the interaction is unknown or has expired");
     let id = TokenHash::of(id);
-    let found = cx.store().interaction(id, cx.now).await?.ok_or_else(gone)?;
+    let found = context.store().interaction(id, context.now).await?.ok_or_else(gone)?;
     if !browser.binding.as_ref().is_some_and(|secret| TokenHash::of(secret) == found.browser) {
         return Err(PageError::new(403, "login_other_browser", "the interaction belongs to another browser"));
     }
-    if take && cx.store().take_interaction(id, cx.now).await?.is_none() {
+    if take && context.store().take_interaction(id, context.now).await?.is_none() {
         return Err(gone());
     }
     serde_json::from_str(&found.data).map_err(unreadable)

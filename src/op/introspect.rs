@@ -2,48 +2,57 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Cx;
-use super::client_auth::{Unauthenticated, authenticate};
-use super::decide::{self, NoFacts, Upstream};
-use super::dpop;
-use super::error::{Code, OAuthError};
-use super::params::Params;
-use super::userinfo::live_token;
-use crate::core::app::AppRequest;
-use crate::rp::ProviderSettings;
+use crate::decision::app::AppRequest;
+use crate::op::RequestContext;
+use crate::op::client::authentication::{Unauthenticated, authenticate};
+use crate::op::decide;
+use crate::op::decide::{NoFacts, Upstream};
+use crate::op::dpop;
+use crate::op::error::OAuthError;
+use crate::op::params::Params;
+use crate::op::userinfo::live_token;
+use crate::protocol::ErrorCode;
 use crate::snapshot::client::Client;
 use crate::store::AccountQuery;
 use crate::store::model::{LinkKey, TokenHash};
+use crate::upstream::ProviderSettings;
 
 /// Serves an introspection request. A token that is not good, or not the caller's business, is `{"active": false}`
 /// (RFC 7662 §2.2).
 ///
 /// # Errors
 /// Client authentication, a missing token, the store.
-pub async fn introspect(cx: &Cx<'_>, authorization: Option<&str>, params: &Params) -> Result<Value, Unauthenticated> {
+pub async fn introspect(
+    context: &RequestContext<'_>,
+    authorization: Option<&str>,
+    params: &Params,
+) -> Result<Value, Unauthenticated> {
     let plain = |error: OAuthError| Unauthenticated { error, basic: false };
     if let Some(duplicate) = params.duplicate(&[]) {
         return Err(duplicate.into());
     }
-    let caller = authenticate(cx, authorization, params).await?;
+    let caller = authenticate(context, authorization, params).await?;
     if caller.is_public() {
-        return Err(plain(OAuthError::new(Code::InvalidClient, "introspection needs a client that authenticates")));
+        return Err(plain(OAuthError::new(
+            ErrorCode::InvalidClient,
+            "introspection needs a client that authenticates",
+        )));
     }
     let token = params.one("token")?;
-    let token = token.ok_or_else(|| plain(OAuthError::new(Code::InvalidRequest, "token is missing")))?;
-    let mut found = access(cx, caller, token).await.map_err(plain)?;
+    let token = token.ok_or_else(|| plain(OAuthError::new(ErrorCode::InvalidRequest, "token is missing")))?;
+    let mut found = access(context, caller, token).await.map_err(plain)?;
     if found.is_none() {
-        found = match refresh(cx, caller, token).await.map_err(plain)? {
+        found = match refresh(context, caller, token).await.map_err(plain)? {
             Ours::Good(answer) => Some(answer),
             Ours::Dead => None,
-            Ours::Unknown => upstream(cx, caller, token).await.map_err(plain)?,
+            Ours::Unknown => upstream(context, caller, token).await.map_err(plain)?,
         };
     }
     Ok(found.unwrap_or_else(|| json!({ "active": false })))
 }
 
-async fn access(cx: &Cx<'_>, caller: &Client, token: &str) -> Result<Option<Value>, OAuthError> {
-    let Some(live) = live_token(cx, token).await? else { return Ok(None) };
+async fn access(context: &RequestContext<'_>, caller: &Client, token: &str) -> Result<Option<Value>, OAuthError> {
+    let Some(live) = live_token(context, token).await? else { return Ok(None) };
     let audience: Vec<&str> = match live.claims.get("aud") {
         Some(Value::String(one)) => vec![one.as_str()],
         Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
@@ -51,7 +60,7 @@ async fn access(cx: &Cx<'_>, caller: &Client, token: &str) -> Result<Option<Valu
     };
     let named = audience
         .iter()
-        .filter_map(|uri| cx.snapshot.resource(uri))
+        .filter_map(|uri| context.snapshot.resource(uri))
         .any(|resource| resource.introspect.contains(&caller.key));
     let concerned = live.client.key == caller.key || audience.contains(&caller.client_id.as_str()) || named;
     if !concerned {
@@ -80,19 +89,22 @@ enum Ours {
     Unknown,
 }
 
-async fn refresh(cx: &Cx<'_>, caller: &Client, token: &str) -> Result<Ours, OAuthError> {
-    let Some((row, view)) = cx.store().refresh_token(TokenHash::of(token)).await? else { return Ok(Ours::Unknown) };
+async fn refresh(context: &RequestContext<'_>, caller: &Client, token: &str) -> Result<Ours, OAuthError> {
+    let Some((row, view)) = context.store().refresh_token(TokenHash::of(token)).await? else {
+        return Ok(Ours::Unknown);
+    };
     let dead = row.used_at.is_some()
-        || cx.now >= row.expires_at
+        || context.now >= row.expires_at
         || view.grant.revoked_at.is_some()
         || view.grant.client != caller.key
-        || (view.grant.session_id.is_some() && !view.session.as_ref().is_some_and(|session| session.is_live(cx.now)));
+        || (view.grant.session_id.is_some()
+            && !view.session.as_ref().is_some_and(|session| session.is_live(context.now)));
     if dead {
         return Ok(Ours::Dead);
     }
     let mut answer = json!({
         "active": true,
-        "iss": cx.snapshot.issuer.text,
+        "iss": context.snapshot.issuer.text,
         "client_id": caller.client_id,
         "scope": view.grant.scopes.join(" "),
         "exp": row.expires_at,
@@ -107,8 +119,8 @@ async fn refresh(cx: &Cx<'_>, caller: &Client, token: &str) -> Result<Ours, OAut
 /// A provider's own token, where the file lets its tokens be introspected here: who that is, under the policy of the moment
 /// and in the claims that the caller gets of everybody. Only for people who have signed in here before: introspection makes
 /// no accounts.
-async fn upstream(cx: &Cx<'_>, caller: &Client, token: &str) -> Result<Option<Value>, OAuthError> {
-    let open = cx.snapshot.config.providers.iter().filter(|(_, provider)| provider.introspect && provider.enabled);
+async fn upstream(context: &RequestContext<'_>, caller: &Client, token: &str) -> Result<Option<Value>, OAuthError> {
+    let open = context.snapshot.config.providers.iter().filter(|(_, provider)| provider.introspect && provider.enabled);
     let open: Vec<_> = open.collect();
     // A JWT says whose it is. One that does not say is shown to nobody but the only provider that it can be of: whoever is
     // shown a token can use it.
@@ -118,20 +130,20 @@ async fn upstream(cx: &Cx<'_>, caller: &Client, token: &str) -> Result<Option<Va
         (None, [only]) => Some(only),
         (None, _) => None,
     };
-    let Some(settings) = asked.and_then(|(id, _)| cx.snapshot.providers.get(*id)) else { return Ok(None) };
-    match cx.services.upstreams.introspect(settings, token, cx.now).await {
-        Ok(Some(answer)) => person(cx, caller, settings, &answer).await,
+    let Some(settings) = asked.and_then(|(id, _)| context.snapshot.providers.get(*id)) else { return Ok(None) };
+    match context.services.upstreams.introspect(settings, token, context.now).await {
+        Ok(Some(answer)) => person(context, caller, settings, &answer).await,
         Ok(None) => Ok(None),
         Err(error) => {
             let (reason, provider) = (error.reason(), &settings.id);
-            tracing::warn!(event = "upstream_failure", reason, %provider, trace_id = %cx.trace_id, %error, "a provider can't be asked about a token");
-            Err(OAuthError::new(Code::TemporarilyUnavailable, "the token's provider can't be asked; try again"))
+            tracing::warn!(event = "upstream_failure", reason, %provider, trace_id = %context.trace_id, %error, "a provider can't be asked about a token");
+            Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, "the token's provider can't be asked; try again"))
         }
     }
 }
 
 async fn person(
-    cx: &Cx<'_>,
+    context: &RequestContext<'_>,
     caller: &Client,
     settings: &ProviderSettings,
     token: &Map<String, Value>,
@@ -139,20 +151,20 @@ async fn person(
     let subject = token.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned();
     let key = LinkKey { provider: settings.id.clone(), issuer: settings.issuer().to_owned(), subject };
     let query = AccountQuery { key: Some(key), ..AccountQuery::default() };
-    let Some((user, link)) = cx.store().accounts(query).await?.linked else { return Ok(None) };
+    let Some((user, link)) = context.store().accounts(query).await?.linked else { return Ok(None) };
     // As old as the facts of a refresh may be, and no older.
-    let link = match decide::upstream_facts(cx, &link).await {
+    let link = match decide::upstream_facts(context, &link).await {
         Ok(Upstream::Stored) => link,
         Ok(Upstream::Fresh(link)) => *link,
         Err(NoFacts::Refused(_)) => return Ok(None),
         Err(NoFacts::Store(error)) => return Err(error.into()),
     };
     let request = AppRequest { client: &caller.key, scopes: &caller.scopes, ..AppRequest::default() };
-    let decision = match decide::again(cx, &user, &link, &request) {
+    let decision = match decide::again(context, &user, &link, &request) {
         Ok(decision) => decision,
         Err(refusal) => {
             let reason = refusal.reason.code();
-            tracing::info!(event = "refusal", reason, client = %caller.key, trace_id = %cx.trace_id, "a provider's token refused by policy");
+            tracing::info!(event = "refusal", reason, client = %caller.key, trace_id = %context.trace_id, "a provider's token refused by policy");
             return Ok(None);
         }
     };

@@ -5,10 +5,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::Cx;
-use super::error::{Code, OAuthError};
-use crate::config::lifetimes::SigningAlgorithm;
-use crate::core::app::Release;
+use crate::decision::app::Release;
+use crate::op::RequestContext;
+use crate::op::error::OAuthError;
+use crate::protocol::ErrorCode;
+use crate::protocol::SigningAlgorithm;
 use crate::snapshot::client::Client;
 use crate::store::model::Grant;
 
@@ -54,8 +55,8 @@ pub struct AccessToken {
 
 /// Seconds that an access token for these resources lives: the shortest that one of them asks for, or the client's.
 #[must_use]
-pub fn access_token_lifetime(cx: &Cx<'_>, client: &Client, resources: &[String]) -> i64 {
-    let shortest = resources.iter().filter_map(|uri| cx.snapshot.resource(uri)?.access_token);
+pub fn access_token_lifetime(context: &RequestContext<'_>, client: &Client, resources: &[String]) -> i64 {
+    let shortest = resources.iter().filter_map(|uri| context.snapshot.resource(uri)?.access_token);
     shortest.min().unwrap_or(client.tokens.access_token).seconds()
 }
 
@@ -65,7 +66,7 @@ pub fn access_token_lifetime(cx: &Cx<'_>, client: &Client, resources: &[String])
 /// # Errors
 /// `server_error` when it can't be signed.
 pub fn access_token(
-    cx: &Cx<'_>,
+    context: &RequestContext<'_>,
     client: &Client,
     grant: &Grant,
     subject: &str,
@@ -73,26 +74,26 @@ pub fn access_token(
     resources: &[String],
     extra: &Map<String, Value>,
 ) -> Result<AccessToken, OAuthError> {
-    let lifetime = access_token_lifetime(cx, client, resources);
+    let lifetime = access_token_lifetime(context, client, resources);
     let audience = match resources {
         [] => Claim::Text(&client.client_id),
         [one] => Claim::Text(one),
         many => Claim::List(many),
     };
-    let jti = format!("{}.{}", grant.id, cx.random().id()?);
+    let jti = format!("{}.{}", grant.id, context.random().id()?);
     let scope = scopes.join(" ");
     let mut protocol = vec![
-        ("iss", Claim::Text(&cx.snapshot.issuer.text)),
+        ("iss", Claim::Text(&context.snapshot.issuer.text)),
         ("sub", Claim::Text(subject)),
         ("aud", audience),
         ("client_id", Claim::Text(&client.client_id)),
-        ("iat", Claim::Number(cx.now)),
-        ("exp", Claim::Number(cx.now + lifetime)),
+        ("iat", Claim::Number(context.now)),
+        ("exp", Claim::Number(context.now + lifetime)),
         ("jti", Claim::Text(&jti)),
         ("scope", Claim::Text(&scope)),
     ];
     protocol.extend(authentication(grant));
-    let token = sign(cx, SigningAlgorithm::RS256, ACCESS_TOKEN_TYPE, &TokenClaims { app: extra, protocol })?;
+    let token = sign(context, SigningAlgorithm::RS256, ACCESS_TOKEN_TYPE, &TokenClaims { app: extra, protocol })?;
     Ok(AccessToken { token, expires_in: lifetime })
 }
 
@@ -110,7 +111,7 @@ pub struct Beside<'a> {
 /// # Errors
 /// `server_error` when it can't be signed.
 pub fn id_token(
-    cx: &Cx<'_>,
+    context: &RequestContext<'_>,
     client: &Client,
     grant: &Grant,
     subject: &str,
@@ -120,16 +121,16 @@ pub fn id_token(
     let hash = |value: &str| half_hash(client.id_token_alg, value);
     let (at_hash, c_hash) = (beside.access_token.map(hash), beside.code.map(hash));
     let mut protocol = vec![
-        ("iss", Claim::Text(&cx.snapshot.issuer.text)),
+        ("iss", Claim::Text(&context.snapshot.issuer.text)),
         ("sub", Claim::Text(subject)),
         ("aud", Claim::Text(&client.client_id)),
-        ("iat", Claim::Number(cx.now)),
-        ("exp", Claim::Number(cx.now + client.tokens.id_token.seconds())),
+        ("iat", Claim::Number(context.now)),
+        ("exp", Claim::Number(context.now + client.tokens.id_token.seconds())),
     ];
     let texts = [("at_hash", &at_hash), ("c_hash", &c_hash), ("nonce", &grant.nonce), ("sid", &grant.sid)];
     protocol.extend(texts.into_iter().filter_map(|(name, text)| Some((name, Claim::Text(text.as_deref()?)))));
     protocol.extend(authentication(grant));
-    sign(cx, client.id_token_alg, ID_TOKEN_TYPE, &TokenClaims { app: &release.id_token, protocol })
+    sign(context, client.id_token_alg, ID_TOKEN_TYPE, &TokenClaims { app: &release.id_token, protocol })
 }
 
 /// `auth_time`, `acr` and `amr`, as the provider said; what it did not say is not made up.
@@ -140,10 +141,15 @@ fn authentication(grant: &Grant) -> impl Iterator<Item = (&'static str, Claim<'_
     [("auth_time", auth_time), ("acr", acr), ("amr", amr)].into_iter().filter_map(|(name, claim)| Some((name, claim?)))
 }
 
-fn sign(cx: &Cx<'_>, alg: SigningAlgorithm, typ: &str, claims: &TokenClaims<'_>) -> Result<String, OAuthError> {
-    cx.services.keys.set().sign(alg, typ, claims).map_err(|error| {
+fn sign(
+    context: &RequestContext<'_>,
+    alg: SigningAlgorithm,
+    typ: &str,
+    claims: &TokenClaims<'_>,
+) -> Result<String, OAuthError> {
+    context.services.keys.set().sign(alg, typ, claims).map_err(|error| {
         tracing::error!(%error, "signing failed");
-        OAuthError::new(Code::ServerError, "the token can't be signed")
+        OAuthError::new(ErrorCode::ServerError, "the token can't be signed")
     })
 }
 

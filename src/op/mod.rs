@@ -6,12 +6,9 @@
 //! [`request_object::push`] are the other endpoints. [`decide`] puts the pure pipeline together with what is stored;
 //! [`notify`] tells apps that a session ended.
 
-pub mod answer;
-mod assertion;
 pub mod authorize;
 pub mod callback;
-pub mod client_auth;
-mod client_keys;
+pub mod client;
 pub mod decide;
 pub mod discovery;
 pub mod dpop;
@@ -20,25 +17,20 @@ pub mod interaction;
 pub mod introspect;
 pub mod issue;
 pub mod logout;
-pub mod notify;
 pub mod outcome;
 pub mod params;
-pub mod request;
-pub mod request_object;
 pub mod revoke;
-pub mod shadow;
 pub mod token;
-pub mod upstream_logout;
 pub mod userinfo;
 
 use std::sync::Arc;
 
-use crate::core::policy::Policy;
+use crate::decision::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::Keys;
-use crate::rp::RelyingParty;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
+use crate::upstream::RelyingParty;
 
 /// What every step may use, handed in by the composition root.
 #[derive(Clone)]
@@ -54,7 +46,7 @@ pub struct Services {
     /// The upstream providers.
     pub upstreams: Arc<RelyingParty>,
     /// Tells apps that a session ended.
-    pub notifier: Arc<notify::Notifier>,
+    pub notifier: Arc<logout::notify::Notifier>,
     /// One refresh at a time per upstream account.
     pub refreshes: Arc<decide::RefreshLocks>,
     /// The policy of a canary configuration (`serve --shadow`).
@@ -62,7 +54,7 @@ pub struct Services {
 }
 
 /// One request: the services, one configuration generation, one reading of the clock, one trace id.
-pub struct Cx<'a> {
+pub struct RequestContext<'a> {
     /// The services.
     pub services: &'a Services,
     /// The configuration generation that this request sees.
@@ -73,7 +65,7 @@ pub struct Cx<'a> {
     pub trace_id: String,
 }
 
-impl Cx<'_> {
+impl RequestContext<'_> {
     /// The store.
     #[must_use]
     pub fn store(&self) -> &dyn Store {

@@ -1,9 +1,9 @@
 //! What comes next: the outcomes of the steps that a browser is part of, as data. `web` makes HTTP of them; which one it
 //! is, the steps decide.
 
-use super::error::{OAuthError, PageError};
-use super::request::{ResponseMode, ReturnAddress};
 use crate::env::RandomUnavailable;
+use crate::op::authorize::request::{ResponseMode, ReturnAddress};
+use crate::op::error::{OAuthError, PageError};
 use crate::store::StoreError;
 
 /// What the browser brought along.

@@ -2,12 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use super::Cx;
-use super::decide::{self, grant_request};
-use super::dpop::{self, Sent};
-use super::error::{Code, OAuthError};
-use super::issue::{ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE};
-use crate::core::decision::Decision;
+use crate::decision::pipeline::Decision;
+use crate::op::RequestContext;
+use crate::op::decide;
+use crate::op::decide::grant_request;
+use crate::op::dpop;
+use crate::op::dpop::ProofHeader;
+use crate::op::error::OAuthError;
+use crate::op::issue::{ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE};
+use crate::protocol::ErrorCode;
 use crate::snapshot::client::Client;
 use crate::store::GrantView;
 use crate::store::model::{Grant, User};
@@ -28,21 +31,23 @@ pub struct LiveToken<'s> {
 ///
 /// # Errors
 /// `Ok(None)` when it is not good; an error when the store can't be read.
-pub async fn live_token<'s>(cx: &'s Cx<'_>, token: &str) -> Result<Option<LiveToken<'s>>, OAuthError> {
-    let verified = cx.services.keys.set().verify::<Map<String, Value>>(token, ACCESS_TOKEN_TYPE);
+pub async fn live_token<'s>(context: &'s RequestContext<'_>, token: &str) -> Result<Option<LiveToken<'s>>, OAuthError> {
+    let verified = context.services.keys.set().verify::<Map<String, Value>>(token, ACCESS_TOKEN_TYPE);
     let Ok(claims) = verified else { return Ok(None) };
     let number = |name: &str| claims.get(name).and_then(Value::as_i64);
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    let in_time = number("exp").is_some_and(|exp| cx.now < exp);
-    let ours = text("iss") == Some(cx.snapshot.issuer.text.as_str());
+    let in_time = number("exp").is_some_and(|exp| context.now < exp);
+    let ours = text("iss") == Some(context.snapshot.issuer.text.as_str());
     let Some((grant_id, _)) = text("jti").and_then(|jti| jti.split_once('.')).filter(|_| in_time && ours) else {
         return Ok(None);
     };
-    let Some(view) = cx.store().grant(grant_id).await? else { return Ok(None) };
+    let Some(view) = context.store().grant(grant_id).await? else { return Ok(None) };
     let GrantView { grant, user, link, session } = view;
-    let Some(client) = cx.snapshot.clients.get(&grant.client).filter(|client| client.enabled) else { return Ok(None) };
+    let Some(client) = context.snapshot.clients.get(&grant.client).filter(|client| client.enabled) else {
+        return Ok(None);
+    };
     let session_ended =
-        grant.session_id.is_some() && session.as_ref().is_none_or(|session| cx.now >= session.expires_at);
+        grant.session_id.is_some() && session.as_ref().is_none_or(|session| context.now >= session.expires_at);
     if grant.revoked_at.is_some() || session_ended {
         return Ok(None);
     }
@@ -51,11 +56,11 @@ pub async fn live_token<'s>(cx: &'s Cx<'_>, token: &str) -> Result<Option<LiveTo
     }
     let (Some(user), Some(link)) = (user, link) else { return Ok(None) };
     let scopes: Vec<String> = text("scope").unwrap_or_default().split(' ').map(str::to_owned).collect();
-    match decide::again(cx, &user, &link, &grant_request(&grant, &scopes)) {
+    match decide::again(context, &user, &link, &grant_request(&grant, &scopes)) {
         Ok(decision) => Ok(Some(LiveToken { claims, grant, client, person: Some((user, decision)) })),
         Err(refusal) => {
             let reason = refusal.reason.code();
-            tracing::info!(event = "refusal", reason, client = %grant.client, trace_id = %cx.trace_id, "access token refused by policy");
+            tracing::info!(event = "refusal", reason, client = %grant.client, trace_id = %context.trace_id, "access token refused by policy");
             Ok(None)
         }
     }
@@ -77,7 +82,7 @@ pub enum Scheme<'a> {
     /// By whoever has its key (RFC 9449 §7.1).
     Dpop {
         /// The proof.
-        proof: Sent<'a>,
+        proof: ProofHeader<'a>,
         /// The request's method.
         method: &'a str,
     },
@@ -85,18 +90,22 @@ pub enum Scheme<'a> {
 
 /// An access token that is good at this moment, and presented as it must be: one that is bound to a key with a proof by
 /// that key, one that is not without (RFC 9449 §7.1, §7.2).
-async fn presented<'s>(cx: &'s Cx<'_>, token: &str, scheme: Scheme<'_>) -> Result<LiveToken<'s>, OAuthError> {
-    let invalid = |text: &str| OAuthError::new(Code::InvalidToken, text);
+async fn presented<'s>(
+    context: &'s RequestContext<'_>,
+    token: &str,
+    scheme: Scheme<'_>,
+) -> Result<LiveToken<'s>, OAuthError> {
+    let invalid = |text: &str| OAuthError::new(ErrorCode::InvalidToken, text);
     let proof = match scheme {
         Scheme::Bearer => None,
         Scheme::Dpop { proof, method } => {
-            let url = cx.snapshot.issuer.url_of(&cx.snapshot.config.endpoints.userinfo);
-            let missing = || OAuthError::new(Code::InvalidDpopProof, "the DPoP header with the proof is missing");
+            let url = context.snapshot.issuer.url_of(&context.snapshot.config.endpoints.userinfo);
+            let missing = || OAuthError::new(ErrorCode::InvalidDpopProof, "the DPoP header with the proof is missing");
             let call = dpop::Call { method, url: &url, access_token: Some(token) };
-            Some(dpop::read(cx, proof, &call)?.ok_or_else(missing)?)
+            Some(dpop::read(context, proof, &call)?.ok_or_else(missing)?)
         }
     };
-    let live = live_token(cx, token).await?;
+    let live = live_token(context, token).await?;
     let live = live.ok_or_else(|| invalid("the access token is unknown, expired or revoked"))?;
     match (dpop::bound_to(&live.claims), &proof) {
         (None, None) => {}
@@ -105,7 +114,7 @@ async fn presented<'s>(cx: &'s Cx<'_>, token: &str, scheme: Scheme<'_>) -> Resul
         (Some(_), None) => return Err(invalid("the access token is bound to a key: send it by the DPoP scheme")),
         (None, Some(_)) => return Err(invalid("the access token is bound to no key: send it as a bearer token")),
     }
-    dpop::spend(cx, proof.as_ref()).await?;
+    dpop::spend(context, proof.as_ref()).await?;
     Ok(live)
 }
 
@@ -113,19 +122,19 @@ async fn presented<'s>(cx: &'s Cx<'_>, token: &str, scheme: Scheme<'_>) -> Resul
 ///
 /// # Errors
 /// RFC 6750 §3.1: `invalid_token`, `insufficient_scope`; RFC 9449 §7.1: `invalid_dpop_proof`, `use_dpop_nonce`.
-pub async fn userinfo(cx: &Cx<'_>, token: &str, scheme: Scheme<'_>) -> Result<Userinfo, OAuthError> {
-    let live = presented(cx, token, scheme).await?;
+pub async fn userinfo(context: &RequestContext<'_>, token: &str, scheme: Scheme<'_>) -> Result<Userinfo, OAuthError> {
+    let live = presented(context, token, scheme).await?;
     let scope = live.claims.get("scope").and_then(Value::as_str).unwrap_or_default();
     let Some((user, decision)) = live.person.filter(|_| scope.split(' ').any(|scope| scope == "openid")) else {
-        return Err(OAuthError::new(Code::InsufficientScope, "the access token has no openid scope"));
+        return Err(OAuthError::new(ErrorCode::InsufficientScope, "the access token has no openid scope"));
     };
     let released = decision.release.map(|release| release.userinfo).unwrap_or_default();
     let mut claims = Map::with_capacity(released.len() + 3);
     claims.insert("sub".to_owned(), decide::subject(live.client, &user).into());
     claims.extend(released);
     let Some(algorithm) = live.client.userinfo_alg else { return Ok(Userinfo::Plain(claims)) };
-    claims.insert("iss".to_owned(), cx.snapshot.issuer.text.as_str().into());
+    claims.insert("iss".to_owned(), context.snapshot.issuer.text.as_str().into());
     claims.insert("aud".to_owned(), live.client.client_id.as_str().into());
-    let signed = cx.services.keys.set().sign(algorithm, ID_TOKEN_TYPE, &claims);
-    signed.map(Userinfo::Signed).map_err(|error| OAuthError::new(Code::ServerError, error.to_string()))
+    let signed = context.services.keys.set().sign(algorithm, ID_TOKEN_TYPE, &claims);
+    signed.map(Userinfo::Signed).map_err(|error| OAuthError::new(ErrorCode::ServerError, error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! Which addresses belong to the public internet. It owns no policy: [`super::OutboundPolicy`] says when that matters.
+//! Which addresses belong to the public internet. It owns no policy: [`crate::outbound::OutboundPolicy`] says when that matters.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -17,7 +17,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use url::Url;
 
-use super::{HttpClient, OutboundError, OutboundPolicy};
+use crate::outbound::{HttpClient, OutboundError, OutboundPolicy};
 
 /// Pools kept at most, one a policy. More than there are providers; reached only by many reloads.
 const MAX_POOLS: usize = 1024;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::*;
+use crate::outbound::*;
 
 fn url(text: &str) -> Url {
     Url::parse(text).unwrap()

@@ -1,6 +1,6 @@
 //! The static files, built into the binary, served under `{issuer path}/static/NAME?v=VERSION`. The version is taken from the
 //! contents: an answer to a request with the current one may be cached for good. A stylesheet with an accent colour of its own
-//! belongs to the [`Pages`](super::Pages) of its generation.
+//! belongs to the [`Pages`](crate::pages::Pages) of its generation.
 
 use std::sync::OnceLock;
 
@@ -35,7 +35,7 @@ pub fn version(name: &str) -> Option<&'static str> {
 }
 
 /// The version of these contents.
-pub(super) fn version_of(contents: &[u8]) -> String {
+pub(crate) fn version_of(contents: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, contents)).chars().take(12).collect()
 }
 

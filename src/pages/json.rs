@@ -3,13 +3,13 @@
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::html::escape;
+use crate::pages::html::escape;
 
 /// Claims whose number is a time in seconds since the epoch.
 const TIMES: &[&str] = &["auth_time", "exp", "iat", "nbf", "updated_at"];
 
 /// Serialises a JSON value as ready HTML, for `#[serde(serialize_with = ...)]` in a view.
-pub(super) fn as_html<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_html<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error> {
     let mut out = String::new();
     write(&mut out, value, 0);
     minijinja::Value::from_safe_string(out).serialize(serializer)

@@ -1,7 +1,7 @@
 //! What `[ui]` makes of the pages: texts and templates that replace the built-in ones, proven when they are loaded.
 //!
 //! Owns every problem that they can have ([`LookProblem`]). A replaced template is compiled, then rendered with each
-//! [sample](super::samples) in every language, values strict and escaped; so that what can't be rendered, shows a value
+//! [sample](crate::pages::samples) in every language, values strict and escaped; so that what can't be rendered, shows a value
 //! as markup, leaves out what its page is for, or needs what the Content-Security-Policy forbids, is found before anybody
 //! sees it. What a template does only with other values can still fail: then the built-in page is shown.
 
@@ -11,13 +11,13 @@ use std::sync::LazyLock;
 use minijinja::Environment;
 use regex::Regex;
 
-use super::lang::Lang;
-use super::messages::Catalogue;
-use super::samples::{MARKUP, Sample, samples};
-use super::{ALL_LANGUAGES, TEMPLATES};
-use crate::config::path::At;
-use crate::config::problem::{did_you_mean, quote};
-use crate::config::ui::{TemplateFile, Ui};
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::{did_you_mean, quote};
+use crate::config::language::ui::{TemplateFile, Ui};
+use crate::pages::lang::Lang;
+use crate::pages::messages::Catalogue;
+use crate::pages::samples::{MARKUP, Sample, samples};
+use crate::pages::{ALL_LANGUAGES, TEMPLATES};
 
 /// Where a problem of `[ui]` is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +51,7 @@ fn is_replaceable(key: &str) -> bool {
 
 /// Puts the texts of the file into the catalogue of a language: those for all languages, then its own. `built_in` has the
 /// places that the pages fill, in any language.
-pub(super) fn replace_texts(
+pub(crate) fn replace_texts(
     catalogue: &mut Catalogue,
     built_in: &Catalogue,
     lang: Lang,
@@ -78,7 +78,7 @@ pub(super) fn replace_texts(
 }
 
 /// Languages and file names that nothing here has.
-pub(super) fn check_names(ui: &Ui, templates: &[TemplateFile], problems: &mut Vec<LookProblem>) {
+pub(crate) fn check_names(ui: &Ui, templates: &[TemplateFile], problems: &mut Vec<LookProblem>) {
     let tags = || Lang::ALL.iter().map(|lang| lang.tag());
     for tag in ui.texts.keys().filter(|tag| *tag != ALL_LANGUAGES && Lang::of_tag(tag).is_none()) {
         let (section, texts) = (At::Root.key("ui"), "texts");
@@ -103,7 +103,7 @@ pub(super) fn check_names(ui: &Ui, templates: &[TemplateFile], problems: &mut Ve
 }
 
 /// Adds the templates of the folder to an environment that has the built-in ones.
-pub(super) fn add_templates(env: &mut Environment<'static>, files: &[TemplateFile], problems: &mut Vec<LookProblem>) {
+pub(crate) fn add_templates(env: &mut Environment<'static>, files: &[TemplateFile], problems: &mut Vec<LookProblem>) {
     static AUTOESCAPE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{%[-+]?\s*autoescape\b").ok());
     for file in files {
         let place = |line| LookPlace::Template(file.name.clone(), line);
@@ -120,7 +120,7 @@ pub(super) fn add_templates(env: &mut Environment<'static>, files: &[TemplateFil
 }
 
 /// Renders every sample and looks at what came out.
-pub(super) fn prove(env: &Environment<'static>, files: &[TemplateFile], problems: &mut BTreeSet<LookProblem>) {
+pub(crate) fn prove(env: &Environment<'static>, files: &[TemplateFile], problems: &mut BTreeSet<LookProblem>) {
     for sample in samples() {
         for file in files.iter().filter(|file| file.name == sample.template) {
             undeclared(env, file, &sample, problems);

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::html::escape;
-use super::lang::Lang;
+use crate::pages::html::escape;
+use crate::pages::lang::Lang;
 
 /// A catalogue does not fit.
 #[derive(Debug, thiserror::Error)]
@@ -28,14 +28,14 @@ enum Segment {
 
 /// The texts of one language.
 #[derive(Debug)]
-pub(super) struct Catalogue {
+pub(crate) struct Catalogue {
     lang: Lang,
     texts: BTreeMap<String, Vec<Segment>>,
 }
 
 impl Catalogue {
     /// The built-in texts of `lang`.
-    pub(super) fn load(lang: Lang) -> Result<Self, CatalogueError> {
+    pub(crate) fn load(lang: Lang) -> Result<Self, CatalogueError> {
         Self::parse(lang, source(lang))
     }
 
@@ -51,7 +51,7 @@ impl Catalogue {
     }
 
     /// Checks that the keys, and the places in each text, are those of `reference`.
-    pub(super) fn same_shape_as(&self, reference: &Self) -> Result<(), CatalogueError> {
+    pub(crate) fn same_shape_as(&self, reference: &Self) -> Result<(), CatalogueError> {
         let problem = |problem: String| CatalogueError { lang: self.lang.tag(), problem };
         if let Some(key) = self.texts.keys().find(|key| !reference.texts.contains_key(*key)) {
             return Err(problem(format!("{key} is not a text of the {} catalogue", reference.lang.tag())));
@@ -70,7 +70,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// What the text must be and is not.
-    pub(super) fn replace(&mut self, built_in: &Self, key: &str, text: &str) -> Result<(), String> {
+    pub(crate) fn replace(&mut self, built_in: &Self, key: &str, text: &str) -> Result<(), String> {
         let Some(replaced) = built_in.texts.get(key) else { return Err("there is no such text".to_owned()) };
         if text.trim().is_empty() {
             return Err("must not be empty: people with a screen reader would meet a control without a name".to_owned());
@@ -88,17 +88,17 @@ impl Catalogue {
     }
 
     /// Whether there is such a text.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.texts.contains_key(key)
     }
 
     /// The text as HTML, values escaped and in `<bdi>`. `None` for a text or a value that is not there.
-    pub(super) fn html(&self, key: &str, values: &[(String, String)]) -> Option<String> {
+    pub(crate) fn html(&self, key: &str, values: &[(String, String)]) -> Option<String> {
         self.fill(key, values, escape, ("<bdi>", "</bdi>"))
     }
 
     /// The text as plain text, to be escaped where it is put. `None` for a text or a value that is not there.
-    pub(super) fn plain(&self, key: &str, values: &[(String, String)]) -> Option<String> {
+    pub(crate) fn plain(&self, key: &str, values: &[(String, String)]) -> Option<String> {
         self.fill(key, values, |out, text| out.push_str(text), ("\u{2068}", "\u{2069}"))
     }
 
@@ -125,7 +125,7 @@ impl Catalogue {
     }
 
     /// The keys of all texts.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         self.texts.keys().map(String::as_str)
     }
 }

@@ -3,7 +3,7 @@
 
 /// What a person can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Advice {
+pub(crate) enum Advice {
     /// Begin again from the app.
     StartAgain,
     /// Wait and repeat.
@@ -22,7 +22,7 @@ pub(super) enum Advice {
 
 impl Advice {
     /// The text's key in the catalogues, below `advice.`.
-    pub(super) const fn key(self) -> &'static str {
+    pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::StartAgain => "start_again",
             Self::TryAgain => "try_again",
@@ -36,7 +36,7 @@ impl Advice {
 }
 
 /// Every code with texts of its own, and its advice.
-pub(super) const REASONS: &[(&str, Advice)] = &[
+pub(crate) const REASONS: &[(&str, Advice)] = &[
     ("access_denied", Advice::StartAgain),
     ("app_claim_failed", Advice::Administrator),
     ("claim_mapping_failed", Advice::Administrator),
@@ -73,12 +73,12 @@ pub(super) const REASONS: &[(&str, Advice)] = &[
 ];
 
 /// The code itself where it has texts of its own, else `unknown`.
-pub(super) fn known(code: &str) -> &'static str {
+pub(crate) fn known(code: &str) -> &'static str {
     REASONS.iter().find(|(known, _)| *known == code).map_or("unknown", |(known, _)| known)
 }
 
 /// The advice for a code; that for an unknown one is to ask an administrator.
-pub(super) fn advice(code: &str) -> Advice {
+pub(crate) fn advice(code: &str) -> Advice {
     REASONS.iter().find(|(known, _)| *known == code).map_or(Advice::Administrator, |(_, advice)| *advice)
 }
 
@@ -88,7 +88,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::core::reason::Reason;
+    use crate::decision::reason::Reason;
     use crate::pages::Lang;
     use crate::pages::messages::Catalogue;
 

@@ -7,14 +7,14 @@
 use minijinja::Value;
 use minijinja::value::Serde;
 
-use super::uri::{Destination, WebUri};
-use super::views::{
+use crate::pages::uri::{Destination, WebUri};
+use crate::pages::views::{
     ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, Onward, PostForm, Provider, Scope, SignIn, SignedOut,
     SigningOut, View,
 };
 
 /// In every text of a sample.
-pub(super) const MARKUP: &str = "<sample&";
+pub(crate) const MARKUP: &str = "<sample&";
 
 /// What is looked for, what it is, how a template gets it.
 type Need = (&'static str, &'static str, &'static str);
@@ -41,15 +41,15 @@ const DECISION: Need =
 
 /// Values for a page.
 #[derive(Debug)]
-pub(super) struct Sample {
+pub(crate) struct Sample {
     /// Its template.
-    pub(super) template: &'static str,
+    pub(crate) template: &'static str,
     /// The names of its values.
-    pub(super) names: Vec<String>,
+    pub(crate) names: Vec<String>,
     /// The values.
-    pub(super) values: Value,
+    pub(crate) values: Value,
     /// What must be in the page.
-    pub(super) needs: &'static [Need],
+    pub(crate) needs: &'static [Need],
 }
 
 fn sample<V: View>(view: &V, needs: &'static [Need]) -> Sample {
@@ -68,7 +68,7 @@ fn form() -> PostForm {
 }
 
 /// The samples of all pages.
-pub(super) fn samples() -> Vec<Sample> {
+pub(crate) fn samples() -> Vec<Sample> {
     let web = WebUri::parse("https://app.example/sample-onward");
     let mut all = Vec::new();
     sign_in(&mut all, web.as_ref());

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::config::ui::Color;
+use crate::config::language::ui::Color;
 
 type Rgb = [u8; 3];
 
@@ -31,7 +31,7 @@ const DARK: Scheme =
     Scheme { backgrounds: [[0x18, 0x1d, 0x1b], [0x0f, 0x13, 0x12], [0x12, 0x17, 0x16]], toward: WHITE, tint: 0.16 };
 
 /// The rules that, after the stylesheet, give the pages this accent.
-pub(super) fn rules(color: Color) -> String {
+pub(crate) fn rules(color: Color) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "\n:root {{{}}}", variables(color.0, &LIGHT));
     let _ = writeln!(out, "@media (prefers-color-scheme: dark) {{ :root {{{}}} }}", variables(color.0, &DARK));

@@ -5,9 +5,9 @@
 
 use serde::Serialize;
 
-use super::json;
-use super::uri::{Destination, WebUri};
-use crate::core::trace::Trace;
+use crate::decision::trace::Trace;
+use crate::pages::json;
+use crate::pages::uri::{Destination, WebUri};
 
 /// A page's data; names its template.
 pub trait View: Serialize {
@@ -38,7 +38,7 @@ impl Field {
 }
 
 /// A form of ours that changes something: a POST to our own path, with the CSRF token in the field
-/// [`CSRF_FIELD`](super::CSRF_FIELD).
+/// [`CSRF_FIELD`](crate::pages::CSRF_FIELD).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PostForm {
     /// The path that it is sent to.
@@ -251,7 +251,7 @@ impl TraceLine {
     /// The lines of a trace.
     #[must_use]
     pub fn of(trace: &Trace) -> Vec<Self> {
-        let line = |step: &crate::core::trace::Step| Self {
+        let line = |step: &crate::decision::trace::Step| Self {
             stage: step.stage.name().to_owned(),
             text: step.text.to_string(),
             place: step.source.as_ref().map(ToString::to_string),

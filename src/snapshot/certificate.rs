@@ -17,8 +17,8 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, RootCertStore};
 
-use crate::config::secrets::TlsFiles;
-use crate::config::server::Tls;
+use crate::config::language::server::Tls;
+use crate::config::load::secrets::TlsFiles;
 
 /// Which of the two files of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,12 +7,14 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use url::Url;
 
 use crate::config::Config;
-use crate::config::client::{ApplicationType, Client as Declared, Consent, GrantType, Pkce, ResponseType};
-use crate::config::lifetimes::{SigningAlgorithm, SubjectType, Tokens};
-use crate::config::provider::AuthMethod;
-use crate::config::scalar::SecretValue;
-use crate::core::policy::default_scopes;
+use crate::config::language::client::{ApplicationType, Client as Declared, Consent, Pkce};
+use crate::config::language::lifetimes::Tokens;
+use crate::config::language::scalar::SecretValue;
+use crate::decision::policy::default_scopes;
 use crate::jose::KeySet;
+use crate::protocol::ClientAuthMethod;
+use crate::protocol::{GrantType, ResponseType};
+use crate::protocol::{SigningAlgorithm, SubjectType};
 
 /// A client.
 #[derive(Clone, Debug)]
@@ -40,7 +42,7 @@ pub struct Client {
     /// It must push its authorization requests.
     pub pushes_requests: bool,
     /// Methods that it may authenticate with.
-    pub auth_methods: Vec<AuthMethod>,
+    pub auth_methods: Vec<ClientAuthMethod>,
     /// Where codes may be sent.
     pub redirect_uris: Vec<String>,
     /// Where the browser may be sent after sign-out.
@@ -141,12 +143,12 @@ impl Client {
         let keys = ClientKeys::of(declared);
         let auth_methods = match declared.token_endpoint_auth_method {
             Some(method) => vec![method],
-            None if hashes.is_empty() && !matches!(keys, ClientKeys::None) => vec![AuthMethod::PrivateKeyJwt],
+            None if hashes.is_empty() && !matches!(keys, ClientKeys::None) => vec![ClientAuthMethod::PrivateKeyJwt],
             // It gets nothing at the token endpoint, and may revoke what it got as public clients do.
-            None if declared.only_implicit() && hashes.is_empty() => vec![AuthMethod::None],
-            None => vec![AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost],
+            None if declared.only_implicit() && hashes.is_empty() => vec![ClientAuthMethod::None],
+            None => vec![ClientAuthMethod::ClientSecretBasic, ClientAuthMethod::ClientSecretPost],
         };
-        let public = declared.token_endpoint_auth_method == Some(AuthMethod::None);
+        let public = declared.token_endpoint_auth_method == Some(ClientAuthMethod::None);
         let name = declared.client_name.clone().unwrap_or_else(|| key.to_owned());
         let names = declared
             .localized
@@ -200,7 +202,7 @@ impl Client {
     /// Whether it is a public client (RFC 6749 §2.1).
     #[must_use]
     pub fn is_public(&self) -> bool {
-        self.auth_methods == [AuthMethod::None]
+        self.auth_methods == [ClientAuthMethod::None]
     }
 
     /// Whether it may use a grant.

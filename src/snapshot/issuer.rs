@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::config::server::Endpoints;
+use crate::config::language::server::Endpoints;
 
 /// The issuer and its base.
 #[derive(Clone, Debug)]

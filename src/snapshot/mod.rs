@@ -5,6 +5,7 @@
 
 pub mod certificate;
 pub mod client;
+pub mod generation;
 pub mod issuer;
 pub mod proxies;
 
@@ -16,14 +17,14 @@ use issuer::{Issuer, Route, fixed_routes, paths};
 use proxies::TrustedProxies;
 
 use crate::config::Config;
-use crate::config::client::Resource;
-use crate::config::secrets::Secrets;
-use crate::core::expression::Compiler;
-use crate::core::policy::{ExpressionProblem, Policy, key_segment};
-use crate::core::trace::Source;
+use crate::config::language::client::Resource;
+use crate::config::load::secrets::Secrets;
+use crate::decision::policy::{ExpressionProblem, Policy, key_segment};
+use crate::decision::trace::Source;
+use crate::expression::Compiler;
 use crate::op::discovery;
 use crate::pages::Pages;
-use crate::rp::{ProviderSettings, ResolvedSecrets};
+use crate::upstream::{ProviderSettings, ResolvedSecrets};
 
 /// Languages of the pages (BCP 47).
 pub const UI_LOCALES: &[&str] = &["en", "de", "fr", "es", "ja", "zh-Hans"];

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::config::server::{Server, UNIX_PEERS};
+use crate::config::language::server::{Server, UNIX_PEERS};
 
 /// The proxies whose word about their own peers counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Sealing: what must be read again (claims, upstream tokens, private keys) is encrypted before a backend writes it.
 //!
 //! Owns the key derivation, the format of a sealed value and the key file beside an embedded store. Does not own which
-//! columns are sealed: the backends decide that, by the fields that [`super::model`] marks.
+//! columns are sealed: the backends decide that, by the fields that [`crate::store::model`] marks.
 //!
 //! The cipher is XAES-256-GCM (C2SP), which is AES-256-GCM under a key derived for each message (NIST SP 800-108r1): its
 //! 192-bit random nonces have no practical limit on the number of messages, where plain AES-256-GCM would reach its
@@ -20,8 +20,8 @@ use aws_lc_rs::{cmac, digest, hkdf};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Result, StoreError};
 use crate::env::Random;
+use crate::store::{Result, StoreError};
 
 const FORMAT: u8 = 1;
 const KEY_ID: usize = 8;
@@ -287,7 +287,7 @@ fn publish(draft: &Path, path: &Path, secret: &[u8]) -> std::io::Result<()> {
 }
 
 /// Makes the names in a file's folder durable.
-pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }

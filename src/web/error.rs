@@ -3,18 +3,19 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
-use super::respond;
-use crate::op::client_auth::Unauthenticated;
+use crate::op::client::authentication::Unauthenticated;
 use crate::op::dpop;
-use crate::op::error::{Code, OAuthError};
+use crate::op::error::OAuthError;
+use crate::protocol::ErrorCode;
+use crate::web::respond;
 
 /// The status of an error at an endpoint that answers JSON (RFC 6749 §5.2, RFC 6750 §3.1).
-const fn status(code: Code) -> StatusCode {
+const fn status(code: ErrorCode) -> StatusCode {
     match code {
-        Code::InvalidClient | Code::InvalidToken => StatusCode::UNAUTHORIZED,
-        Code::InsufficientScope => StatusCode::FORBIDDEN,
-        Code::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
-        Code::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::InvalidClient | ErrorCode::InvalidToken => StatusCode::UNAUTHORIZED,
+        ErrorCode::InsufficientScope => StatusCode::FORBIDDEN,
+        ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     }
 }
@@ -23,7 +24,7 @@ const fn status(code: Code) -> StatusCode {
 #[must_use]
 pub fn oauth(failure: &Unauthenticated, realm: &str) -> Response {
     let mut response = json_error(&failure.error);
-    if failure.error.code == Code::InvalidClient && failure.basic {
+    if failure.error.code == ErrorCode::InvalidClient && failure.basic {
         challenge(&mut response, &format!("Basic realm=\"{realm}\", charset=\"UTF-8\""));
     }
     response
@@ -55,7 +56,7 @@ pub fn bearer(error: &OAuthError, realm: &str) -> Response {
 #[must_use]
 pub fn dpop(error: &OAuthError, realm: &str) -> Response {
     let mut response = json_error(error);
-    if matches!(error.code, Code::InvalidDpopProof | Code::UseDpopNonce) {
+    if matches!(error.code, ErrorCode::InvalidDpopProof | ErrorCode::UseDpopNonce) {
         *response.status_mut() = StatusCode::UNAUTHORIZED;
     }
     let (code, description) = (error.code.name(), &error.description);
@@ -80,7 +81,7 @@ pub fn bearer_missing(realm: &str) -> Response {
 fn json_error(error: &OAuthError) -> Response {
     let body = serde_json::json!({ "error": error.code.name(), "error_description": error.description });
     let mut response = respond::json(status(error.code), &body);
-    if error.code == Code::TemporarilyUnavailable {
+    if error.code == ErrorCode::TemporarilyUnavailable {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
     }
     response

@@ -4,7 +4,6 @@
 //! back is written ([`respond`]), as a page of [`crate::pages`] where a person reads it. Paths come from the configuration
 //! of the moment, so one handler looks them up in the snapshot instead of a fixed router.
 
-pub mod admin;
 pub mod cookies;
 pub mod cors;
 pub mod error;

@@ -7,10 +7,10 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt as _, Limited};
 
-use super::listener::{Patience, Peer};
-use crate::op::dpop::Sent;
+use crate::op::dpop::ProofHeader;
 use crate::op::params::Params;
 use crate::snapshot::proxies::TrustedProxies;
+use crate::web::listener::{Patience, Peer};
 
 /// The header with a DPoP proof (RFC 9449 §4.1).
 const DPOP: header::HeaderName = header::HeaderName::from_static("dpop");
@@ -99,11 +99,11 @@ impl Incoming {
 
     /// The DPoP proof (RFC 9449 §4.1).
     #[must_use]
-    pub fn proof(&self) -> Sent<'_> {
+    pub fn proof(&self) -> ProofHeader<'_> {
         if !self.headers.contains_key(DPOP) {
-            return Sent::Nothing;
+            return ProofHeader::Nothing;
         }
-        self.header(DPOP).map_or(Sent::Unreadable, Sent::One)
+        self.header(DPOP).map_or(ProofHeader::Unreadable, ProofHeader::One)
     }
 
     /// Whether the body is a form (RFC 6749 §3.2 asks for this type).
@@ -131,7 +131,7 @@ impl Incoming {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::config::server::Server;
+    use crate::config::language::server::Server;
 
     fn trusting(proxies: &[&str]) -> TrustedProxies {
         let trusted_proxies = proxies.iter().map(|text| (*text).to_owned()).collect();

@@ -9,23 +9,25 @@ use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
 
-use super::request::{Incoming, Unreadable, client_address};
-use super::{cookies, cors, error, respond};
+use crate::protocol::ErrorCode;
+use crate::web::request::{Incoming, Unreadable, client_address};
+use crate::web::{cookies, cors, error, respond};
 use tracing::Instrument as _;
 
 use crate::op::authorize;
-use crate::op::client_auth::{Unauthenticated, strip_scheme};
-use crate::op::dpop::Sent;
+use crate::op::authorize::request::ResponseMode;
+use crate::op::authorize::request_object;
+use crate::op::client::authentication::{Unauthenticated, strip_scheme};
+use crate::op::dpop::ProofHeader;
 use crate::op::error::PageError;
+use crate::op::logout::upstream as upstream_logout;
 use crate::op::outcome::{Answer, Browser, ConsentPage, Next, Outcome, SetCookie, SignInPage};
 use crate::op::params::Params;
-use crate::op::request::ResponseMode;
 use crate::op::userinfo::{Scheme, Userinfo};
-use crate::op::{
-    Cx, Services, callback, dpop, introspect, logout, request_object, revoke, token, upstream_logout, userinfo,
-};
+use crate::op::{RequestContext, Services, callback, dpop, introspect, logout, revoke, token, userinfo};
+use crate::pages;
 use crate::pages::csp::{content_security_policy, frame_sources};
-use crate::pages::{self, Destination, Lang, PostForm, View, WebUri};
+use crate::pages::{Destination, Lang, PostForm, View, WebUri};
 use crate::snapshot::Snapshot;
 use crate::snapshot::issuer::{Route, paths};
 
@@ -44,7 +46,7 @@ pub struct Edge {
 
 /// Everything about one request that writing its answer needs.
 struct Exchange<'a> {
-    cx: Cx<'a>,
+    context: RequestContext<'a>,
     incoming: &'a Incoming,
     browser: Browser,
 }
@@ -75,8 +77,8 @@ async fn exchange(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Bod
         Err(Unreadable::TooSlow) => return respond::empty(StatusCode::REQUEST_TIMEOUT),
     };
     let browser = cookies::read(&incoming.headers, &snapshot.issuer);
-    let cx = Cx { services: &edge.services, snapshot: &snapshot, now, trace_id };
-    let exchange = Exchange { cx, incoming: &incoming, browser };
+    let context = RequestContext { services: &edge.services, snapshot: &snapshot, now, trace_id };
+    let exchange = Exchange { context, incoming: &incoming, browser };
     let mut response = match route {
         Some(route) => exchange.route(&route).await,
         None => exchange.error(&PageError::new(404, "not_found", "no such path")),
@@ -92,7 +94,7 @@ impl Exchange<'_> {
         let origin = self.incoming.header(header::ORIGIN);
         if self.incoming.method == Method::OPTIONS {
             let mut response = respond::empty(StatusCode::NO_CONTENT);
-            cors::preflight(response.headers_mut(), self.cx.snapshot, route, origin);
+            cors::preflight(response.headers_mut(), self.context.snapshot, route, origin);
             return response;
         }
         let mut response = match self.incoming.method {
@@ -100,33 +102,33 @@ impl Exchange<'_> {
             Method::POST => self.post(route).await,
             _ => self.method_not_allowed(),
         };
-        cors::decorate(response.headers_mut(), self.cx.snapshot, route, origin);
+        cors::decorate(response.headers_mut(), self.context.snapshot, route, origin);
         self.hand_out_nonce(route, &mut response);
         response
     }
 
     /// Whoever sends a DPoP proof gets a nonce for the next one (RFC 9449 §8.2, §9).
     fn hand_out_nonce(&self, route: &Route, response: &mut Response) {
-        let proves =
-            matches!(route, Route::Token | Route::Userinfo | Route::Push) && self.incoming.proof() != Sent::Nothing;
-        let nonce = if proves { dpop::nonce(&self.cx) } else { None };
+        let proves = matches!(route, Route::Token | Route::Userinfo | Route::Push)
+            && self.incoming.proof() != ProofHeader::Nothing;
+        let nonce = if proves { dpop::nonce(&self.context) } else { None };
         if let Some(value) = nonce.and_then(|nonce| HeaderValue::try_from(nonce).ok()) {
             response.headers_mut().insert("dpop-nonce", value);
         }
     }
 
     async fn get(&self, route: &Route) -> Response {
-        let (cx, query, browser) = (&self.cx, &self.incoming.query, &self.browser);
+        let (context, query, browser) = (&self.context, &self.incoming.query, &self.browser);
         match route {
-            Route::Discovery => respond::public("application/json", &cx.snapshot.discovery, DOCUMENT_MAX_AGE),
+            Route::Discovery => respond::public("application/json", &context.snapshot.discovery, DOCUMENT_MAX_AGE),
             Route::Jwks => {
-                respond::public("application/jwk-set+json", &cx.services.keys.set().jwks(), DOCUMENT_MAX_AGE)
+                respond::public("application/jwk-set+json", &context.services.keys.set().jwks(), DOCUMENT_MAX_AGE)
             }
-            Route::Authorize => self.outcome(authorize::authorize(cx, query, browser).await),
-            Route::Callback(providers) => self.outcome(callback::callback(cx, providers, query, browser).await),
+            Route::Authorize => self.outcome(authorize::authorize(context, query, browser).await),
+            Route::Callback(providers) => self.outcome(callback::callback(context, providers, query, browser).await),
             Route::Userinfo => self.userinfo(None).await,
-            Route::EndSession => self.logout(logout::end_session(cx, query, browser).await),
-            Route::LogoutCallback(provider) => self.logout(logout::returned(cx, provider, query, browser).await),
+            Route::EndSession => self.logout(logout::end_session(context, query, browser).await),
+            Route::LogoutCallback(provider) => self.logout(logout::returned(context, provider, query, browser).await),
             Route::SignedOut => self.logout(logout::Next::Done { client: None }.into()),
             Route::Asset(name) => self.asset(name),
             Route::Home => self.home().await,
@@ -142,38 +144,42 @@ impl Exchange<'_> {
     }
 
     async fn post(&self, route: &Route) -> Response {
-        let (cx, browser) = (&self.cx, &self.browser);
+        let (context, browser) = (&self.context, &self.browser);
         match route {
             // These come cross-site, without cookies: a hop by GET on our own site brings them along.
             Route::Authorize | Route::EndSession | Route::Callback(_) => self.hop(),
             Route::SignIn => {
-                self.own_form(|form| async move { self.outcome(authorize::chosen(cx, &form, browser).await) }).await
+                self.own_form(|form| async move { self.outcome(authorize::chosen(context, &form, browser).await) })
+                    .await
             }
             Route::Consent => {
-                self.own_form(|form| async move { self.outcome(authorize::consented(cx, &form, browser).await) }).await
+                self.own_form(|form| async move { self.outcome(authorize::consented(context, &form, browser).await) })
+                    .await
             }
             Route::ConfirmSignOut => {
-                self.own_form(|form| async move { self.logout(logout::confirmed(cx, &form, browser).await) }).await
+                self.own_form(|form| async move { self.logout(logout::confirmed(context, &form, browser).await) }).await
             }
             Route::Token => {
-                let answer = token::token(cx, self.authorization(), self.incoming.proof(), &self.incoming.form()).await;
+                let answer =
+                    token::token(context, self.authorization(), self.incoming.proof(), &self.incoming.form()).await;
                 self.json(answer)
             }
             Route::Introspect => {
-                let answer = introspect::introspect(cx, self.authorization(), &self.incoming.form()).await;
+                let answer = introspect::introspect(context, self.authorization(), &self.incoming.form()).await;
                 self.json(answer)
             }
             Route::Push => {
                 let answer =
-                    request_object::push(cx, self.authorization(), self.incoming.proof(), &self.incoming.form()).await;
+                    request_object::push(context, self.authorization(), self.incoming.proof(), &self.incoming.form())
+                        .await;
                 self.json_with(StatusCode::CREATED, answer)
             }
-            Route::Revoke => match revoke::revoke(cx, self.authorization(), &self.incoming.form()).await {
+            Route::Revoke => match revoke::revoke(context, self.authorization(), &self.incoming.form()).await {
                 Ok(()) => respond::empty(StatusCode::OK),
-                Err(failure) => error::oauth(&failure, &cx.snapshot.issuer.origin),
+                Err(failure) => error::oauth(&failure, &context.snapshot.issuer.origin),
             },
             Route::BackchannelLogout(provider) => {
-                match upstream_logout::upstream_logout(cx, provider, &self.incoming.form()).await {
+                match upstream_logout::upstream_logout(context, provider, &self.incoming.form()).await {
                     Ok(()) => respond::empty(StatusCode::OK),
                     Err(failure) => error::plain(&failure),
                 }
@@ -206,7 +212,7 @@ impl Exchange<'_> {
     fn json_with(&self, status: StatusCode, answer: Result<impl Serialize, Unauthenticated>) -> Response {
         match answer {
             Ok(body) => respond::json(status, &body),
-            Err(failure) => error::oauth(&failure, &self.cx.snapshot.issuer.origin),
+            Err(failure) => error::oauth(&failure, &self.context.snapshot.issuer.origin),
         }
     }
 
@@ -218,7 +224,7 @@ impl Exchange<'_> {
             query.push('&');
         }
         query.push_str(&form.encode());
-        respond::see_other(&format!("{}{}?{query}", self.cx.snapshot.issuer.origin, self.incoming.path))
+        respond::see_other(&format!("{}{}?{query}", self.context.snapshot.issuer.origin, self.incoming.path))
     }
 
     /// A form of our own pages: refused when another site posts it. The interaction's secret id in the form, compared
@@ -227,7 +233,7 @@ impl Exchange<'_> {
         let site = self.incoming.headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
         let origin = self.incoming.header(header::ORIGIN);
         let foreign = site.is_some_and(|site| site == "cross-site" || site == "same-site")
-            || origin.is_some_and(|origin| origin != "null" && origin != self.cx.snapshot.issuer.origin);
+            || origin.is_some_and(|origin| origin != "null" && origin != self.context.snapshot.issuer.origin);
         if foreign {
             return self.error(&PageError::new(403, "csrf_failed", "the form was posted by another site"));
         }
@@ -235,7 +241,7 @@ impl Exchange<'_> {
     }
 
     async fn userinfo(&self, in_body: Option<&str>) -> Response {
-        let realm = &self.cx.snapshot.issuer.origin;
+        let realm = &self.context.snapshot.issuer.origin;
         let header = |scheme| self.authorization().and_then(|header| strip_scheme(header, scheme));
         let proven = Scheme::Dpop { proof: self.incoming.proof(), method: self.incoming.method.as_str() };
         let in_header = header("bearer").map(|token| (token, Scheme::Bearer));
@@ -245,12 +251,12 @@ impl Exchange<'_> {
             (None, Some(token)) => (token, Scheme::Bearer),
             (Some(_), Some(_)) => {
                 let text = "send the access token once: in the header or in the body";
-                let failure = crate::op::error::OAuthError::new(crate::op::error::Code::InvalidRequest, text);
+                let failure = crate::op::error::OAuthError::new(ErrorCode::InvalidRequest, text);
                 return error::bearer(&failure, realm);
             }
             (None, None) => return error::bearer_missing(realm),
         };
-        match userinfo::userinfo(&self.cx, token, scheme).await {
+        match userinfo::userinfo(&self.context, token, scheme).await {
             Ok(Userinfo::Plain(claims)) => respond::json(StatusCode::OK, &claims),
             Ok(Userinfo::Signed(jwt)) => respond::text("application/jwt", jwt),
             Err(failure) => match scheme {
@@ -263,7 +269,7 @@ impl Exchange<'_> {
     /// A static file. Caches keep what was asked for by its version of the moment, and nothing under another version: a page
     /// of the generation before must not leave today's colours behind under yesterday's address.
     fn asset(&self, name: &str) -> Response {
-        let Some((kind, contents, version)) = self.cx.snapshot.pages.asset(name) else {
+        let Some((kind, contents, version)) = self.context.snapshot.pages.asset(name) else {
             return self.error(&PageError::new(404, "not_found", "no such asset"));
         };
         let seconds = match self.incoming.query.one("v") {
@@ -275,14 +281,14 @@ impl Exchange<'_> {
     }
 
     async fn home(&self) -> Response {
-        let view = authorize::live_session(&self.cx, &self.browser).await.ok().flatten();
+        let view = authorize::live_session(&self.context, &self.browser).await.ok().flatten();
         let name = view.map(|view| {
             let name = view.user.profile.get("name").and_then(|name| name.as_str());
             name.unwrap_or(&view.user.username).to_owned()
         });
-        let sign_out = self.cx.snapshot.issuer.path_of(&self.cx.snapshot.config.endpoints.end_session);
+        let sign_out = self.context.snapshot.issuer.path_of(&self.context.snapshot.config.endpoints.end_session);
         let page = pages::Home {
-            issuer: self.cx.snapshot.issuer.text.clone(),
+            issuer: self.context.snapshot.issuer.text.clone(),
             sign_out_path: name.is_some().then_some(sign_out),
             user_name: name,
         };
@@ -292,23 +298,23 @@ impl Exchange<'_> {
     /// Renders a page. `onward` are addresses, besides our own, that its form may lead to.
     fn page<V: View>(&self, status: StatusCode, ui_locales: Option<&str>, view: &V, onward: &[&str]) -> Response {
         let targets: Vec<url::Url> = onward.iter().filter_map(|uri| url::Url::parse(uri).ok()).collect();
-        let pictures = self.cx.snapshot.pages.pictures(view);
+        let pictures = self.context.snapshot.pages.pictures(view);
         self.page_under(&content_security_policy(&targets, pictures), status, ui_locales, view)
     }
 
     /// Renders a page that has these addresses in frames.
     fn framing<V: View>(&self, frames: &[url::Url], view: &V) -> Response {
-        let policy = content_security_policy([], self.cx.snapshot.pages.pictures(view));
+        let policy = content_security_policy([], self.context.snapshot.pages.pictures(view));
         self.page_under(&format!("{policy}{}", frame_sources(frames)), StatusCode::OK, None, view)
     }
 
     /// Renders a page that is sent with this content security policy.
     fn page_under<V: View>(&self, policy: &str, status: StatusCode, ui_locales: Option<&str>, view: &V) -> Response {
         let accepted = self.incoming.header(header::ACCEPT_LANGUAGE);
-        match self.cx.snapshot.pages.render(Lang::negotiate(ui_locales, accepted), view) {
+        match self.context.snapshot.pages.render(Lang::negotiate(ui_locales, accepted), view) {
             Ok(html) => respond::page(status, html, policy),
             Err(error) => {
-                tracing::error!(%error, trace_id = %self.cx.trace_id, "a page can't be rendered");
+                tracing::error!(%error, trace_id = %self.context.trace_id, "a page can't be rendered");
                 respond::empty(StatusCode::INTERNAL_SERVER_ERROR)
             }
         }
@@ -318,15 +324,15 @@ impl Exchange<'_> {
         let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         if failure.status != 404 {
             let (reason, detail) = (failure.reason, &failure.detail);
-            tracing::info!(event = "error_page", reason, detail, trace_id = %self.cx.trace_id, "showed an error");
+            tracing::info!(event = "error_page", reason, detail, trace_id = %self.context.trace_id, "showed an error");
         }
         let view = pages::ErrorPage {
             status: failure.status,
             reason_code: failure.reason.to_owned(),
-            trace_id: Some(self.cx.trace_id.clone()),
+            trace_id: Some(self.context.trace_id.clone()),
             detail: None,
             client_name: failure.client.as_deref().map(|key| self.client_name(key, None)),
-            provider_name: failure.provider.as_deref().map(|id| self.cx.snapshot.provider_name(id).to_owned()),
+            provider_name: failure.provider.as_deref().map(|id| self.context.snapshot.provider_name(id).to_owned()),
             back_uri: failure.back.as_deref().and_then(WebUri::parse),
         };
         let mut response = self.page(status, None, &view, &[]);
@@ -338,7 +344,7 @@ impl Exchange<'_> {
 
     fn with_cookies(&self, mut response: Response, set: &[SetCookie]) -> Response {
         for cookie in set {
-            if let Some(value) = cookies::write(cookie, &self.cx.snapshot.issuer) {
+            if let Some(value) = cookies::write(cookie, &self.context.snapshot.issuer) {
                 response.headers_mut().append(header::SET_COOKIE, value);
             }
         }
@@ -371,7 +377,11 @@ impl Exchange<'_> {
 
     /// A form of ours: the interaction's secret id, bound to the browser's cookie, is its CSRF token.
     fn form(&self, path: &str, interaction: &str) -> PostForm {
-        PostForm { action: self.cx.snapshot.issuer.path_of(path), csrf: interaction.to_owned(), fields: Vec::new() }
+        PostForm {
+            action: self.context.snapshot.issuer.path_of(path),
+            csrf: interaction.to_owned(),
+            fields: Vec::new(),
+        }
     }
 
     fn client_name(&self, key: &str, ui_locales: Option<&str>) -> String {
@@ -382,11 +392,11 @@ impl Exchange<'_> {
             .chain(languages.split(',').filter_map(|part| part.split(';').next()))
             .map(|tag| tag.trim().to_owned())
             .collect();
-        self.cx.snapshot.clients.get(key).map_or(key, |client| client.name_in(&languages)).to_owned()
+        self.context.snapshot.clients.get(key).map_or(key, |client| client.name_in(&languages)).to_owned()
     }
 
     fn sign_in(&self, page: &SignInPage) -> Response {
-        let client = self.cx.snapshot.clients.get(&page.client);
+        let client = self.context.snapshot.clients.get(&page.client);
         let uri = |uri: Option<&String>| uri.and_then(|uri| WebUri::parse(uri));
         let view = pages::SignIn {
             client_name: self.client_name(&page.client, page.ui_locales.as_deref()),
@@ -422,12 +432,12 @@ impl Exchange<'_> {
 
     /// Where the redirect behind a form may lead: to a native app's own scheme. Everything else leaves by [`Self::leave`].
     fn native(&self, client: &str) -> Vec<&str> {
-        let uris = self.cx.snapshot.clients.get(client).map(|client| client.redirect_uris.as_slice());
+        let uris = self.context.snapshot.clients.get(client).map(|client| client.redirect_uris.as_slice());
         uris.unwrap_or_default().iter().map(String::as_str).filter(|uri| WebUri::parse(uri).is_none()).collect()
     }
 
     fn consent(&self, page: &ConsentPage) -> Response {
-        let client = self.cx.snapshot.clients.get(&page.client);
+        let client = self.context.snapshot.clients.get(&page.client);
         let uri = |uri: Option<&String>| uri.and_then(|uri| WebUri::parse(uri));
         let view = pages::Consent {
             client_name: self.client_name(&page.client, page.ui_locales.as_deref()),
@@ -455,13 +465,14 @@ impl Exchange<'_> {
             },
             logout::Next::Error(failure) => self.error(failure),
             logout::Next::Done { client } => {
-                let client_uri = client.as_ref().and_then(|key| self.cx.snapshot.clients.get(key)?.client_uri.clone());
+                let client_uri =
+                    client.as_ref().and_then(|key| self.context.snapshot.clients.get(key)?.client_uri.clone());
                 let client_name = client.as_ref().map(|key| self.client_name(key, None));
                 let back_uri = client_uri.as_deref().and_then(WebUri::parse);
                 let view = pages::SignedOut { client_name, back_uri, frames };
                 self.framing(&outcome.frames, &view)
             }
-            logout::Next::Stay => respond::see_other(&self.cx.snapshot.issuer.url_of("/")),
+            logout::Next::Stay => respond::see_other(&self.context.snapshot.issuer.url_of("/")),
             logout::Next::Confirm { client, user, interaction } => {
                 let view = pages::ConfirmSignOut {
                     client_name: client.as_ref().map(|key| self.client_name(key, None)),

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign::config::files::{Disk, Memory};
 use countersign::config::load::Inputs;
-use countersign::generation::{Options, Prepared, prepare};
+use countersign::config::load::files::{Disk, Memory};
 use countersign::reload::Reloaded;
+use countersign::snapshot::generation::{Options, Prepared, prepare};
 use tokio::task::JoinSet;
 
 use crate::harness::{Authorize, BASE, Browser, Reply, START, TestApp, WITH_PARTNER, alice};

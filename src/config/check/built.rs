@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 
 use figment::value::{Dict, Value};
 
-use crate::config::locate::Layers;
-use crate::config::path::At;
-use crate::config::problem::{Problems, Severity, quote};
+use crate::config::diagnostics::locate::Layers;
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::{Problems, Severity, quote};
 
 /// What about a setting is not built.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +87,7 @@ impl Branch {
 }
 
 /// Reports every setting of the merged values that is not built yet.
-pub(super) fn check(values: &Dict, layers: &Layers, problems: &mut Problems) {
+pub(crate) fn check(values: &Dict, layers: &Layers, problems: &mut Problems) {
     table(Branch::root(), values, &At::Root, &mut |at, text| {
         let key_span = if text.is_none() { layers.key_span(at) } else { None };
         let span = key_span.unwrap_or_else(|| layers.nearest_span(at));

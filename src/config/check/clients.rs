@@ -2,19 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::references::{PROTOCOL_CLAIMS, attributes};
-use super::urls::{self, Http};
-use super::{Context, response_types};
-use crate::config::client::{ApplicationType, Client, GrantType, ResponseType};
-use crate::config::lifetimes::SubjectType;
-use crate::config::path::At;
-use crate::config::problem::{did_you_mean, quote};
-use crate::config::provider::AuthMethod;
+use crate::config::check::references::attributes;
+use crate::config::check::urls;
+use crate::config::check::urls::Http;
+use crate::config::check::{Context, response_types};
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::{did_you_mean, quote};
+use crate::config::language::client::{ApplicationType, Client};
+use crate::protocol::ClientAuthMethod;
+use crate::protocol::PROTOCOL_CLAIMS;
+use crate::protocol::SubjectType;
+use crate::protocol::{GrantType, ResponseType};
 
 /// Claims that the broker gives of itself, beside the attributes.
 const OWN_CLAIMS: &[&str] = &["preferred_username", "permissions", "phone_number", "phone_number_verified", "address"];
 
-pub(super) fn check(context: &mut Context<'_>) {
+pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
     let section = At::Root.key("clients");
     let attributes = attributes(config);
@@ -56,7 +59,7 @@ pub(super) fn check(context: &mut Context<'_>) {
 struct Grants {
     grants: Vec<GrantType>,
     responses: Vec<ResponseType>,
-    method: Option<AuthMethod>,
+    method: Option<ClientAuthMethod>,
 }
 
 impl Grants {
@@ -78,7 +81,7 @@ impl Grants {
     }
 
     fn is_public(&self) -> bool {
-        self.method == Some(AuthMethod::None)
+        self.method == Some(ClientAuthMethod::None)
     }
 
     fn check(&self, context: &mut Context<'_>, at: &At<'_>, client: &Client) {
@@ -136,23 +139,23 @@ fn authentication(context: &mut Context<'_>, at: &At<'_>, client: &Client, grant
             format!("`client_secret` must be set in `{at}`"),
             "add client_secret = { file = \"...\" } or client_secret_hashes, or say token_endpoint_auth_method = \"none\"",
         ),
-        Some(AuthMethod::None) if secret || hashes => {
+        Some(ClientAuthMethod::None) if secret || hashes => {
             context.must_or(&method_at, "a method that uses the secret", "\"none\"", Some("remove one of them".to_owned()));
         }
-        Some(AuthMethod::ClientSecretJwt) if hashes && !secret => {
+        Some(ClientAuthMethod::ClientSecretJwt) if hashes && !secret => {
             let message = "\"client_secret_jwt\" needs the secret itself, `client_secret`, not a hash of it";
             context.error(&method_at, message, "use client_secret = { file = \"...\" }, or another method");
         }
-        Some(method @ AuthMethod::ClientSecretJwt) if !secret => {
+        Some(method @ ClientAuthMethod::ClientSecretJwt) if !secret => {
             needs(context, &["client_secret"], "`client_secret`", method.name());
         }
-        Some(method @ (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost)) if !secret && !hashes => {
+        Some(method @ (ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost)) if !secret && !hashes => {
             needs(context, &["client_secret", "client_secret_hashes"], "`client_secret`", method.name());
         }
-        Some(method @ (AuthMethod::PrivateKeyJwt | AuthMethod::SelfSignedTlsClientAuth)) if !keys => {
+        Some(method @ (ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::SelfSignedTlsClientAuth)) if !keys => {
             needs(context, &["jwks", "jwks_uri"], "`jwks` or `jwks_uri`", method.name());
         }
-        Some(method @ AuthMethod::TlsClientAuth) if client.tls_client_auth_subject_dn.is_none() => {
+        Some(method @ ClientAuthMethod::TlsClientAuth) if client.tls_client_auth_subject_dn.is_none() => {
             needs(context, &["tls_client_auth_subject_dn"], "`tls_client_auth_subject_dn`", method.name());
         }
         _ => {}

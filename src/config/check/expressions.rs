@@ -1,10 +1,10 @@
 //! Every expression of the file, handed to whoever compiles them; what is wrong is placed inside the TOML string.
 
-use super::{Context, ExpressionCheck};
-use crate::config::path::At;
-use crate::config::problem::Severity;
-use crate::config::provider::ClaimTable;
-use crate::config::scalar::{Expression, OneOrMany};
+use crate::config::check::{Context, ExpressionCheck};
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::Severity;
+use crate::config::language::provider::ClaimTable;
+use crate::config::language::scalar::{Expression, OneOrMany};
 
 /// Where an expression stands, and so which variables it may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,7 +36,7 @@ pub struct ExpressionProblem {
     pub suggestion: Option<String>,
 }
 
-pub(super) fn check(context: &mut Context<'_>, compile: &mut ExpressionCheck<'_>) {
+pub(crate) fn check(context: &mut Context<'_>, compile: &mut ExpressionCheck<'_>) {
     let config = context.config;
     let mut one = |context: &mut Context<'_>, place, at: &At<'_>, expression: Option<&Expression>| {
         if let Some(expression) = expression {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Context;
-use super::references::attributes;
-use crate::config::path::At;
-use crate::config::problem::{did_you_mean, quote};
-use crate::config::tests::{Expectation, MappingTest};
+use crate::config::check::Context;
+use crate::config::check::references::attributes;
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::{did_you_mean, quote};
+use crate::config::language::mapping_test::{Expectation, MappingTest};
 
 /// Keys of `expect` that are no attributes.
 const EXPECTATIONS: &[&str] = &[
@@ -26,7 +26,7 @@ const EXPECTATIONS: &[&str] = &[
     "refused",
 ];
 
-pub(super) fn check(context: &mut Context<'_>) {
+pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
     let section = At::Root.key("tests");
     let attributes = attributes(config);

@@ -22,16 +22,14 @@ mod users;
 
 use std::fmt::Display;
 
-use super::Config;
-use super::load::Loaded;
-use super::locate::Layers;
-use super::path::At;
-use super::problem::{Problem, Problems, Severity, quote};
-use super::structure::Broken;
+use crate::config::Config;
+use crate::config::diagnostics::locate::Layers;
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::{Problem, Problems, Severity, quote};
+use crate::config::load::Loaded;
+use crate::config::load::structure::Broken;
 
 pub use expressions::{ExpressionPlace, ExpressionProblem};
-pub use references::BUILT_IN_SCOPES;
-pub(crate) use references::PROTOCOL_CLAIMS;
 pub use server::RESERVED_PATHS;
 pub use urls::{Listen, is_loopback};
 

@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
-use super::Context;
-use super::references::{PROTOCOL_CLAIMS, attributes};
-use super::tokens::session_bounds;
-use super::urls;
-use crate::config::path::At;
-use crate::config::policy::RoleRule;
-use crate::config::problem::{did_you_mean, quote};
+use crate::config::check::Context;
+use crate::config::check::references::attributes;
+use crate::config::check::tokens::session_bounds;
+use crate::config::check::urls;
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::{did_you_mean, quote};
+use crate::config::language::policy::RoleRule;
+use crate::protocol::PROTOCOL_CLAIMS;
 
-pub(super) fn check(context: &mut Context<'_>) {
+pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
     let policy = At::Root.key("policy");
     context.roles_declared(&policy.key("default_roles"), &config.policy.default_roles);

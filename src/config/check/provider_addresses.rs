@@ -1,14 +1,15 @@
 //! `[providers.X]`: the URLs and paths of each.
 
-use super::Context;
-use super::providers::{FIXED_ISSUER, OAUTH_ONLY};
-use super::server::reserved;
-use super::urls::{self, Http};
-use crate::config::path::At;
-use crate::config::problem::quote;
-use crate::config::provider::{Preset, Provider};
+use crate::config::check::Context;
+use crate::config::check::providers::{FIXED_ISSUER, OAUTH_ONLY};
+use crate::config::check::server::reserved;
+use crate::config::check::urls;
+use crate::config::check::urls::Http;
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::quote;
+use crate::config::language::provider::{Preset, Provider};
 
-pub(super) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider, http: Http) {
+pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider, http: Http) {
     match &provider.issuer {
         Some(issuer) => {
             if let Err(expected) = urls::issuer(issuer, http) {

@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::references::PROTOCOL_CLAIMS;
-use super::tokens::session_bounds;
-use super::urls::{self, Http};
-use super::{Context, provider_addresses};
-use crate::config::path::At;
-use crate::config::problem::quote;
-use crate::config::provider::{AuthMethod, ClaimsSource, LinkBy, Preset, Provider, RefreshClaims, RefreshUnavailable};
+use crate::config::check::tokens::session_bounds;
+use crate::config::check::urls;
+use crate::config::check::urls::Http;
+use crate::config::check::{Context, provider_addresses};
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::quote;
+use crate::config::language::provider::{ClaimsSource, LinkBy, Preset, Provider, RefreshClaims, RefreshUnavailable};
+use crate::protocol::ClientAuthMethod;
+use crate::protocol::PROTOCOL_CLAIMS;
 
 /// Presets that speak OAuth 2.0 only: no issuer, no ID token, no `iss` in responses.
-pub(super) const OAUTH_ONLY: &[Preset] = &[Preset::Github, Preset::Oauth2];
+pub(crate) const OAUTH_ONLY: &[Preset] = &[Preset::Github, Preset::Oauth2];
 /// Presets whose issuer is always the same.
-pub(super) const FIXED_ISSUER: &[Preset] = &[Preset::Google, Preset::Apple, Preset::Linkedin, Preset::Gitlab];
+pub(crate) const FIXED_ISSUER: &[Preset] = &[Preset::Google, Preset::Apple, Preset::Linkedin, Preset::Gitlab];
 
-pub(super) fn check(context: &mut Context<'_>) {
+pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
     let section = At::Root.key("providers");
     if !config.providers.values().any(|provider| provider.enabled) && !context.broken.within(&section) {
@@ -90,10 +92,10 @@ fn authentication(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
             format!("`client_secret` must be set in `{at}`"),
             "add client_secret = { file = \"...\" }, client_key, or token_endpoint_auth_method = \"none\"",
         ),
-        Some(AuthMethod::None) if secret || key => {
+        Some(ClientAuthMethod::None) if secret || key => {
             context.must(&method_at, "a method that uses the secret or key", "\"none\"");
         }
-        Some(AuthMethod::PrivateKeyJwt) if !key => {
+        Some(ClientAuthMethod::PrivateKeyJwt) if !key => {
             context.needs(
                 at,
                 &["client_key"],
@@ -101,8 +103,12 @@ fn authentication(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
                 "",
             );
         }
-        Some(AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost | AuthMethod::ClientSecretJwt) if !secret => {
-            let name = method.map(AuthMethod::name).unwrap_or_default();
+        Some(
+            ClientAuthMethod::ClientSecretBasic
+            | ClientAuthMethod::ClientSecretPost
+            | ClientAuthMethod::ClientSecretJwt,
+        ) if !secret => {
+            let name = method.map(ClientAuthMethod::name).unwrap_or_default();
             let message = format!("`client_secret` must be set in `{at}` for {}", quote(name));
             context.needs(at, &["client_secret"], message, "add client_secret = { file = \"...\" }");
         }

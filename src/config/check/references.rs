@@ -2,14 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::Context;
 use crate::config::Config;
-use crate::config::path::At;
-use crate::config::problem::{did_you_mean, quote};
-
-/// Scopes that exist without a declaration.
-pub const BUILT_IN_SCOPES: &[&str] =
-    &["openid", "profile", "email", "address", "phone", "groups", "roles", "offline_access"];
+use crate::config::check::Context;
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::{did_you_mean, quote};
+use crate::protocol::BUILT_IN_SCOPES;
 
 /// Provider ids that stand for the broker's own ways in.
 const OWN_WAYS_IN: &[&str] = &["certificate", "break_glass"];
@@ -26,39 +23,6 @@ const DEFAULT_ATTRIBUTES: &[&str] = &[
     "locale",
     "groups",
     "roles",
-];
-
-/// Claims that the protocol or the broker sets, and nothing else may.
-pub(crate) const PROTOCOL_CLAIMS: &[&str] = &[
-    "iss",
-    "sub",
-    "aud",
-    "exp",
-    "iat",
-    "nbf",
-    "jti",
-    "nonce",
-    "at_hash",
-    "c_hash",
-    "s_hash",
-    "sid",
-    "auth_time",
-    "acr",
-    "amr",
-    "azp",
-    "client_id",
-    "scope",
-    "typ",
-    "cnf",
-    "act",
-    "may_act",
-    "events",
-    "sub_jwk",
-    "_claim_names",
-    "_claim_sources",
-    "active",
-    "token_type",
-    "authorization_details",
 ];
 
 impl Context<'_> {
@@ -85,7 +49,7 @@ impl Context<'_> {
     }
 
     /// A provider; with `own`, also one of the broker's own ways in.
-    pub(super) fn provider_declared(&mut self, at: &At<'_>, name: &str, own: bool) -> bool {
+    pub(crate) fn provider_declared(&mut self, at: &At<'_>, name: &str, own: bool) -> bool {
         let config = self.config;
         if config.providers.contains_key(name) || (own && OWN_WAYS_IN.contains(&name)) {
             return true;
@@ -93,7 +57,7 @@ impl Context<'_> {
         self.declared(at, "providers", "provider", name, config.providers.keys().map(String::as_str))
     }
 
-    pub(super) fn client_declared(&mut self, at: &At<'_>, name: &str) -> bool {
+    pub(crate) fn client_declared(&mut self, at: &At<'_>, name: &str) -> bool {
         let config = self.config;
         if config.clients.contains_key(name) {
             return true;
@@ -101,7 +65,7 @@ impl Context<'_> {
         self.declared(at, "clients", "client", name, config.clients.keys().map(String::as_str))
     }
 
-    pub(super) fn role_declared(&mut self, at: &At<'_>, name: &str) -> bool {
+    pub(crate) fn role_declared(&mut self, at: &At<'_>, name: &str) -> bool {
         let config = self.config;
         if config.roles.contains_key(name) {
             return true;
@@ -110,7 +74,7 @@ impl Context<'_> {
     }
 
     /// A scope: built in, declared, or a resource's.
-    pub(super) fn scope_declared(&mut self, at: &At<'_>, name: &str) -> bool {
+    pub(crate) fn scope_declared(&mut self, at: &At<'_>, name: &str) -> bool {
         if BUILT_IN_SCOPES.contains(&name) || self.config.scopes.contains_key(name) {
             return true;
         }
@@ -123,14 +87,14 @@ impl Context<'_> {
         self.declared(at, "scopes", "scope", name, known)
     }
 
-    pub(super) fn clients_declared(&mut self, at: &At<'_>, names: &[String]) {
+    pub(crate) fn clients_declared(&mut self, at: &At<'_>, names: &[String]) {
         for (index, name) in names.iter().enumerate() {
             self.client_declared(&at.index(index), name);
         }
         self.no_duplicates(at, names, Clone::clone);
     }
 
-    pub(super) fn roles_declared(&mut self, at: &At<'_>, names: &[String]) {
+    pub(crate) fn roles_declared(&mut self, at: &At<'_>, names: &[String]) {
         for (index, name) in names.iter().enumerate() {
             self.role_declared(&at.index(index), name);
         }
@@ -139,7 +103,7 @@ impl Context<'_> {
 }
 
 /// Every attribute that a sign-in may bring: the default ones and those that a provider maps.
-pub(super) fn attributes(config: &Config) -> BTreeSet<&str> {
+pub(crate) fn attributes(config: &Config) -> BTreeSet<&str> {
     let mapped = config.providers.values().flat_map(|provider| provider.claims.keys()).map(String::as_str);
     DEFAULT_ATTRIBUTES.iter().copied().chain(mapped).collect()
 }

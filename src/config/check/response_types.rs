@@ -3,14 +3,15 @@
 
 use url::Url;
 
-use super::Context;
-use super::urls::is_loopback;
-use crate::config::client::{ApplicationType, Client, GrantType, ResponseType, SecurityProfile};
-use crate::config::path::At;
-use crate::config::problem::quote;
+use crate::config::check::Context;
+use crate::config::check::urls::is_loopback;
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::quote;
+use crate::config::language::client::{ApplicationType, Client, SecurityProfile};
+use crate::protocol::{GrantType, ResponseType};
 
 /// `grants` and `responses` have their defaults.
-pub(super) fn check(
+pub(crate) fn check(
     context: &mut Context<'_>,
     at: &At<'_>,
     client: &Client,

@@ -1,11 +1,11 @@
 //! Secrets as they are written: literal ones warn, empty ones are an error.
 
-use super::Context;
-use crate::config::path::At;
-use crate::config::scalar::{Secret, SecretSource};
-use crate::config::secrets::each_secret;
+use crate::config::check::Context;
+use crate::config::diagnostics::path::At;
+use crate::config::language::scalar::{Secret, SecretSource};
+use crate::config::load::secrets::each_secret;
 
-pub(super) fn check(context: &mut Context<'_>) {
+pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
     each_secret(config, &mut |at, secret| one(context, at, secret));
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Context;
-use super::urls::{self, Http, Listen};
-use crate::config::path::At;
-use crate::config::problem::quote;
-use crate::config::server::UNIX_PEERS;
+use crate::config::check::Context;
+use crate::config::check::urls;
+use crate::config::check::urls::{Http, Listen};
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::quote;
+use crate::config::language::server::UNIX_PEERS;
 
 /// Paths below the issuer's that the broker's own pages and documents take. An endpoint may be none of these, and none
 /// below the first three.
@@ -16,7 +17,7 @@ pub const RESERVED_PATHS: &[&str] =
 /// How many of [`RESERVED_PATHS`] reserve everything below them too.
 const RESERVED_PREFIXES: usize = 3;
 
-pub(super) fn check(context: &mut Context<'_>) {
+pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
     if let Err(expected) = urls::issuer(&config.issuer, Http::Loopback) {
         context.must(&At::Root.key("issuer"), expected, quote(&config.issuer));
@@ -117,7 +118,7 @@ fn endpoints(context: &mut Context<'_>) {
 }
 
 /// The reserved path that a path collides with.
-pub(super) fn reserved(path: &str) -> Option<&'static str> {
+pub(crate) fn reserved(path: &str) -> Option<&'static str> {
     RESERVED_PATHS.iter().enumerate().find_map(|(number, reserved)| {
         let rest = path.strip_prefix(reserved)?;
         (rest.is_empty() || (number < RESERVED_PREFIXES && rest.starts_with('/'))).then_some(*reserved)

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::*;
-use crate::config::files::Memory;
+use crate::config::check::*;
+use crate::config::load::files::Memory;
 use crate::config::load::{Inputs, load};
 
 /// A file that nothing is wrong with, to which the cases add.

@@ -1,16 +1,17 @@
 //! `[keys]`, `[tokens]`, `[session]`, and the lifetimes that providers, clients and resources set for themselves.
 
-use super::Context;
-use crate::config::lifetimes::{SigningAlgorithm, Tokens};
-use crate::config::path::At;
-use crate::config::scalar::Duration;
+use crate::config::check::Context;
+use crate::config::diagnostics::path::At;
+use crate::config::language::lifetimes::Tokens;
+use crate::config::language::scalar::Duration;
+use crate::protocol::SigningAlgorithm;
 
 /// RFC 6749 §4.1.2 recommends at most ten minutes; this broker allows half of that.
 const LONGEST_CODE: Duration = Duration::minutes(5);
 /// A refresh token's parent answers for retries, not for use.
 const LONGEST_GRACE: Duration = Duration::minutes(5);
 
-pub(super) fn check(context: &mut Context<'_>) {
+pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
     let keys = At::Root.key("keys");
     let algorithms = keys.key("algorithms");
@@ -66,7 +67,7 @@ fn lifetimes(context: &mut Context<'_>, at: &At<'_>, tokens: &Tokens) {
 }
 
 /// `max_inactive` and `max_lifetime` of a session or token family.
-pub(super) fn session_bounds(
+pub(crate) fn session_bounds(
     context: &mut Context<'_>,
     at: &At<'_>,
     inactive: Option<Duration>,
@@ -85,7 +86,7 @@ pub(super) fn session_bounds(
 }
 
 /// A lifetime that was written must not be zero.
-pub(super) fn not_zero(context: &mut Context<'_>, at: &At<'_>, duration: Option<Duration>) {
+pub(crate) fn not_zero(context: &mut Context<'_>, at: &At<'_>, duration: Option<Duration>) {
     if duration.is_some_and(|duration| duration.as_secs() == 0) && context.is_set(at) {
         context.must(at, "longer than nothing", "\"0s\"");
     }

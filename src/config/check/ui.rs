@@ -1,12 +1,12 @@
 //! `[ui]`: what can be said of it without the pages. Texts and templates are checked where they are compiled.
 
-use super::Context;
-use super::urls::{Http, web_url};
-use crate::config::path::At;
-use crate::config::problem::quote;
+use crate::config::check::Context;
+use crate::config::check::urls::{Http, web_url};
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::quote;
 
 /// Checks the section.
-pub(super) fn check(context: &mut Context<'_>) {
+pub(crate) fn check(context: &mut Context<'_>) {
     let section = At::Root.key("ui");
     if let Some(uri) = &context.config.ui.logo_uri
         && let Err(expected) = web_url(uri, Http::Loopback)

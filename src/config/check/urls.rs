@@ -198,7 +198,7 @@ pub(crate) fn network(text: &str) -> Result<(), Expected> {
 }
 
 /// `sha256:` and the hash: 64 hexadecimal digits, or with `base64url` 43 characters of that.
-pub(super) fn sha256_text(text: &str, base64url: bool) -> bool {
+pub(crate) fn sha256_text(text: &str, base64url: bool) -> bool {
     let Some(hash) = text.strip_prefix("sha256:") else { return false };
     let hex = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
     let base64 = hash.len() == 43 && hash.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');

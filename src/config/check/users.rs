@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Context;
-use super::urls;
-use crate::config::path::At;
-use crate::config::policy::User;
-use crate::config::problem::quote;
+use crate::config::check::Context;
+use crate::config::check::urls;
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::quote;
+use crate::config::language::policy::User;
 
-pub(super) fn check(context: &mut Context<'_>) {
+pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
     let section = At::Root.key("users");
     let mut claimed = Claimed::default();

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::*;
-use crate::config::files::Memory;
-use crate::config::locate::Origin;
-use crate::config::secrets::{read_secrets, read_tables};
+use crate::config::diagnostics::locate::Origin;
+use crate::config::load::files::Memory;
+use crate::config::load::secrets::{read_secrets, read_tables};
+use crate::config::load::*;
 
 fn read(files: &[(&str, &str)], overlays: &[&str], environment: &[(&str, &str)]) -> Loaded {
     let inputs = Inputs {

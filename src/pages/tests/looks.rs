@@ -1,6 +1,6 @@
 //! The looks of `[ui]`: what replaces texts, templates and colours, and what is refused of it.
 
-use super::*;
+use crate::pages::tests::*;
 
 fn file(name: &str, text: &str) -> TemplateFile {
     TemplateFile { name: name.to_owned(), path: format!("looks/{name}").into(), text: text.to_owned() }

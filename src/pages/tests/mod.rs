@@ -11,8 +11,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::json;
 
-use super::reasons::REASONS;
-use super::*;
+use crate::pages::reasons::REASONS;
+use crate::pages::*;
 
 /// Every string field of every view is made by this: a plain text, or one that attacks.
 type Fill<'a> = &'a dyn Fn(&str) -> String;
@@ -394,7 +394,7 @@ fn static_files_stand_below_the_issuer_path() {
 
 #[test]
 fn a_trace_becomes_lines_with_places() {
-    use crate::core::trace::{Source, Stage, Trace};
+    use crate::decision::trace::{Source, Stage, Trace};
     let mut trace = Trace::default();
     let source = Source { path: "role_rules[0]".into(), file: "broker.toml".into(), line: 12 };
     trace.add(Stage::Roles, Some(&source), "admin");

@@ -3,18 +3,18 @@
 use rusqlite::Connection;
 use serde_json::{Map, Value};
 
-use super::super::model::{LinkKey, Session, StoredTrace, User};
-use super::super::seal::Sealer;
-use super::super::{
+use crate::store::model::{LinkKey, Session, StoredTrace, User};
+use crate::store::seal::Sealer;
+use crate::store::sqlite::grants::CodeRow;
+use crate::store::sqlite::rows::{LinkRow, Reader, SessionRow, columns, many, one, run, seal_json};
+use crate::store::sqlite::sql;
+use crate::store::sqlite::writer::Outcome;
+use crate::store::{
     AccountQuery, AccountView, AccountWrite, AppSession, Result, SessionView, SignIn, SignInWritten, UpstreamSessions,
 };
-use super::grants::CodeRow;
-use super::rows::{LinkRow, Reader, SessionRow, columns, many, one, run, seal_json};
-use super::sql;
-use super::writer::Outcome;
 
 /// What the account decision needs to know.
-pub(super) fn accounts(reader: &Reader<'_>, query: &AccountQuery) -> Result<AccountView> {
+pub(crate) fn accounts(reader: &Reader<'_>, query: &AccountQuery) -> Result<AccountView> {
     let mut view = AccountView::default();
     if let Some(link) = query.key.as_ref().map(|key| reader.link(key)).transpose()?.flatten() {
         view.linked = reader.user(sql::USER, [&link.user_id])?.map(|user| (user, link));
@@ -51,7 +51,7 @@ fn by_email(reader: &Reader<'_>, email: &str, providers: &[(String, String)]) ->
 }
 
 /// A finished sign-in with all that is sealed or encoded in it, so that the writer only writes.
-pub(super) struct SignInRows {
+pub(crate) struct SignInRows {
     account: AccountRow,
     link: LinkRow,
     system_roles: Vec<String>,
@@ -67,7 +67,7 @@ enum AccountRow {
 }
 
 impl SignInRows {
-    pub(super) fn new(sealer: &Sealer, sign_in: SignIn) -> Result<Self> {
+    pub(crate) fn new(sealer: &Sealer, sign_in: SignIn) -> Result<Self> {
         let account = match sign_in.account {
             AccountWrite::Create(user) => {
                 let profile = seal_profile(sealer, &user.id, &user.profile)?;
@@ -89,7 +89,7 @@ impl SignInRows {
         })
     }
 
-    pub(super) fn write(&self, connection: &Connection, now: i64) -> Result<Outcome<SignInWritten>> {
+    pub(crate) fn write(&self, connection: &Connection, now: i64) -> Result<Outcome<SignInWritten>> {
         let written = self.account.write(connection)? && self.link.upsert(connection)?;
         if !written {
             return Ok(Outcome::Undo(SignInWritten::Conflict));
@@ -139,13 +139,13 @@ impl AccountRow {
 }
 
 /// Whether a user is there and has access.
-pub(super) fn has_access(connection: &Connection, user_id: &str) -> Result<bool> {
+pub(crate) fn has_access(connection: &Connection, user_id: &str) -> Result<bool> {
     let disabled: Option<bool> = one(connection, sql::USER_DISABLED, [user_id], |row| Ok(row.get(0)?))?;
     Ok(disabled == Some(false))
 }
 
 /// A user's attributes, sealed.
-pub(super) fn seal_profile(sealer: &Sealer, user_id: &str, profile: &Map<String, Value>) -> Result<Vec<u8>> {
+pub(crate) fn seal_profile(sealer: &Sealer, user_id: &str, profile: &Map<String, Value>) -> Result<Vec<u8>> {
     seal_json(sealer, columns::PROFILE, user_id.as_bytes(), profile)
 }
 
@@ -154,7 +154,7 @@ fn user_of_session(connection: &Connection, id: &str) -> Result<Option<String>> 
 }
 
 /// Ends a session and revokes the grants bound to it.
-pub(super) fn end_session(connection: &Connection, id: &str, now: i64) -> Result<Vec<AppSession>> {
+pub(crate) fn end_session(connection: &Connection, id: &str, now: i64) -> Result<Vec<AppSession>> {
     let Some(user) = user_of_session(connection, id)? else { return Ok(Vec::new()) };
     let apps = many(connection, sql::APPS_OF_SESSION, (&user, id), |row| {
         Ok(AppSession { client: row.get(0)?, sid: row.get(1)? })
@@ -165,7 +165,7 @@ pub(super) fn end_session(connection: &Connection, id: &str, now: i64) -> Result
 }
 
 /// The sessions that a provider's sign-out ends.
-pub(super) fn sessions_of_upstream(reader: &Reader<'_>, upstream: &UpstreamSessions) -> Result<Vec<SessionView>> {
+pub(crate) fn sessions_of_upstream(reader: &Reader<'_>, upstream: &UpstreamSessions) -> Result<Vec<SessionView>> {
     let UpstreamSessions { provider, issuer, subject, sid } = upstream;
     let sessions = match (subject, sid) {
         (Some(subject), _) => {
@@ -197,7 +197,7 @@ pub(super) fn sessions_of_upstream(reader: &Reader<'_>, upstream: &UpstreamSessi
 }
 
 /// Takes a user's access away, or gives it back.
-pub(super) fn set_disabled(connection: &Connection, user_id: &str, disabled: bool, now: i64) -> Result<()> {
+pub(crate) fn set_disabled(connection: &Connection, user_id: &str, disabled: bool, now: i64) -> Result<()> {
     run(connection, sql::SET_DISABLED, (user_id, disabled))?;
     if disabled {
         run(connection, sql::DELETE_SESSIONS_OF_USER, [user_id])?;
@@ -207,17 +207,17 @@ pub(super) fn set_disabled(connection: &Connection, user_id: &str, disabled: boo
 }
 
 /// A decision as it is written.
-pub(super) struct TraceRow {
+pub(crate) struct TraceRow {
     trace: StoredTrace,
     data: Vec<u8>,
 }
 
 impl TraceRow {
-    pub(super) fn new(sealer: &Sealer, trace: StoredTrace) -> Result<Self> {
+    pub(crate) fn new(sealer: &Sealer, trace: StoredTrace) -> Result<Self> {
         Ok(Self { data: sealer.seal(columns::TRACE, trace.id.as_bytes(), trace.data.as_bytes())?, trace })
     }
 
-    pub(super) fn insert(&self, connection: &Connection) -> Result<()> {
+    pub(crate) fn insert(&self, connection: &Connection) -> Result<()> {
         let StoredTrace { id, user_id, client, at, expires_at, .. } = &self.trace;
         run(connection, sql::INSERT_TRACE, (id, user_id, client, &self.data, at, expires_at)).map(drop)
     }

@@ -2,40 +2,40 @@
 
 use rusqlite::Connection;
 
-use super::super::model::{Code, Consent, Grant, RefreshToken, TokenHash};
-use super::super::seal::Sealer;
-use super::super::{Redeemed, Result, Rotation};
-use super::accounts::{has_access, seal_profile};
-use super::rows::{GrantRow, LinkRow, Reader, columns, json, one, parse, run};
-use super::sql;
-use super::writer::Outcome;
+use crate::store::model::{Code, Consent, Grant, RefreshToken, TokenHash};
+use crate::store::seal::Sealer;
+use crate::store::sqlite::accounts::{has_access, seal_profile};
+use crate::store::sqlite::rows::{GrantRow, LinkRow, Reader, columns, json, one, parse, run};
+use crate::store::sqlite::sql;
+use crate::store::sqlite::writer::Outcome;
+use crate::store::{Redeemed, Result, Rotation};
 
 /// A code as it is written.
-pub(super) struct CodeRow {
+pub(crate) struct CodeRow {
     code: Code,
     data: String,
 }
 
 impl CodeRow {
-    pub(super) fn new(code: Code) -> Result<Self> {
+    pub(crate) fn new(code: Code) -> Result<Self> {
         Ok(Self { data: json(&code)?, code })
     }
 
-    pub(super) fn insert(&self, connection: &Connection) -> Result<()> {
+    pub(crate) fn insert(&self, connection: &Connection) -> Result<()> {
         let Code { hash, grant, expires_at, .. } = &self.code;
         let row = (hash.0, &grant.id, &grant.sid, &self.data, expires_at, grant.expires_at);
         run(connection, sql::INSERT_CODE, row).map(drop)
     }
 
     /// Stores it with the consent that it rests on, and marks its session as active.
-    pub(super) fn save(&self, connection: &Connection, consent: Option<&Consent>, now: i64) -> Result<()> {
+    pub(crate) fn save(&self, connection: &Connection, consent: Option<&Consent>, now: i64) -> Result<()> {
         self.insert(connection)?;
         rests_on(connection, &self.code.grant, consent, now)
     }
 }
 
 /// Stores a grant that comes from no code.
-pub(super) fn save(connection: &Connection, row: &GrantRow, consent: Option<&Consent>, now: i64) -> Result<()> {
+pub(crate) fn save(connection: &Connection, row: &GrantRow, consent: Option<&Consent>, now: i64) -> Result<()> {
     row.insert(connection)?;
     rests_on(connection, &row.grant, consent, now)
 }
@@ -52,7 +52,7 @@ fn rests_on(connection: &Connection, grant: &Grant, consent: Option<&Consent>, n
 }
 
 /// Reads a code, used or not.
-pub(super) fn code(reader: &Reader<'_>, hash: TokenHash) -> Result<Option<Code>> {
+pub(crate) fn code(reader: &Reader<'_>, hash: TokenHash) -> Result<Option<Code>> {
     one(reader.connection, sql::CODE, [hash.0], |row| {
         let mut code: Code = parse("codes.data", row.get_ref(0)?.as_bytes()?)?;
         code.used_at = row.get(1)?;
@@ -61,7 +61,7 @@ pub(super) fn code(reader: &Reader<'_>, hash: TokenHash) -> Result<Option<Code>>
 }
 
 /// The first use of a code makes its grant; any other revokes that.
-pub(super) fn redeem(
+pub(crate) fn redeem(
     connection: &Connection,
     hash: TokenHash,
     row: &GrantRow,
@@ -107,7 +107,7 @@ fn insert_refresh(connection: &Connection, token: &RefreshToken, parent: Option<
 }
 
 /// Reads a refresh token, used or not.
-pub(super) fn refresh_token(reader: &Reader<'_>, hash: TokenHash) -> Result<Option<RefreshToken>> {
+pub(crate) fn refresh_token(reader: &Reader<'_>, hash: TokenHash) -> Result<Option<RefreshToken>> {
     one(reader.connection, sql::REFRESH_TOKEN, [hash.0], |row| {
         Ok(RefreshToken {
             hash,
@@ -121,15 +121,15 @@ pub(super) fn refresh_token(reader: &Reader<'_>, hash: TokenHash) -> Result<Opti
 }
 
 /// A [`Rotation`] with all that is sealed in it.
-pub(super) struct RotationRows {
+pub(crate) struct RotationRows {
     rotation: Rotation,
     successor: Option<Vec<u8>>,
     link: Option<LinkRow>,
     profile: Option<(String, Vec<u8>)>,
 }
 
-/// [`super::super::Rotated`], its replay still sealed.
-pub(super) enum RotatedRow {
+/// [`crate::store::Rotated`], its replay still sealed.
+pub(crate) enum RotatedRow {
     New,
     Replayed(Vec<u8>),
     Reused,
@@ -156,7 +156,7 @@ impl Presented {
 }
 
 impl RotationRows {
-    pub(super) fn new(sealer: &Sealer, mut rotation: Rotation) -> Result<Self> {
+    pub(crate) fn new(sealer: &Sealer, mut rotation: Rotation) -> Result<Self> {
         let successor = match &rotation.successor {
             Some((_, token)) if rotation.grace > 0 => {
                 Some(sealer.seal(columns::SUCCESSOR, &rotation.parent.0, token.as_bytes())?)
@@ -174,7 +174,7 @@ impl RotationRows {
         Ok(Self { rotation, successor, link, profile })
     }
 
-    pub(super) fn write(&self, connection: &Connection, now: i64) -> Result<Outcome<RotatedRow>> {
+    pub(crate) fn write(&self, connection: &Connection, now: i64) -> Result<Outcome<RotatedRow>> {
         let Some(token) = self.presented(connection)? else { return Ok(Outcome::Undo(RotatedRow::Refused)) };
         let standing = one(connection, sql::GRANT_STANDING, [&token.grant_id], |row| {
             Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, i64>(2)?))
@@ -249,7 +249,7 @@ impl RotationRows {
 }
 
 /// Reads a remembered consent.
-pub(super) fn consent(reader: &Reader<'_>, user_id: &str, client: &str) -> Result<Option<Consent>> {
+pub(crate) fn consent(reader: &Reader<'_>, user_id: &str, client: &str) -> Result<Option<Consent>> {
     one(reader.connection, sql::CONSENT, (user_id, client), |row| {
         Ok(Consent {
             user_id: user_id.to_owned(),

@@ -1,7 +1,7 @@
 //! The embedded store: one SQLite file in WAL mode, or memory.
 //!
 //! Owns the schema, the statements, group commit and how rows are sealed. What each operation promises is said at
-//! [`Store`](super::Store); that they hold is shown by the conformance suite, `tests/store`.
+//! [`Store`](crate::store::Store); that they hold is shown by the conformance suite, `tests/store`.
 //!
 //! All writes go through one connection (`writer.rs`). What was answered to an app or an administrator survives a power
 //! cut. Sign-ins, sessions and codes before they are redeemed, the time of last activity, and sweeping survive the process,
@@ -28,9 +28,9 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::seal::{Sealer, read_or_make_key_file};
-use super::{Result, StoreError};
 use crate::env::Random;
+use crate::store::seal::{Sealer, read_or_make_key_file};
+use crate::store::{Result, StoreError};
 pub use open::{Location, OpenError};
 use rows::{Reader, run};
 use writer::{Outcome, Survives, Writer};

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::super::StoreError;
-use super::super::seal::{KeyFileError, Sealer, SealerError, sync_folder};
-use super::rows::{many, run};
-use super::{schema, sql};
+use crate::store::StoreError;
+use crate::store::seal::{KeyFileError, Sealer, SealerError, sync_folder};
+use crate::store::sqlite::rows::{many, run};
+use crate::store::sqlite::{schema, sql};
 
 /// The oldest SQLite that is free of the write-ahead log reset bug (3.51.3).
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// How long a write waits for another process; after that the caller gets 503.
-pub(super) const WRITE_WAIT: Duration = Duration::from_secs(2);
+pub(crate) const WRITE_WAIT: Duration = Duration::from_secs(2);
 /// How long a read waits; readers are held up by next to nothing in WAL mode.
 const READ_WAIT: Duration = Duration::from_millis(250);
 const STATEMENTS: usize = 128;
@@ -118,7 +118,7 @@ pub enum OpenError {
 }
 
 /// Fails with an SQLite older than 3.51.3.
-pub(super) fn check_version() -> Result<(), OpenError> {
+pub(crate) fn check_version() -> Result<(), OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(OpenError::OldSqlite { found: rusqlite::version() });
     }
@@ -126,7 +126,7 @@ pub(super) fn check_version() -> Result<(), OpenError> {
 }
 
 /// Makes the folder (mode 0700) where it is missing; returns whether there is no store in it yet.
-pub(super) fn prepare_folder(path: &Path) -> Result<bool, OpenError> {
+pub(crate) fn prepare_folder(path: &Path) -> Result<bool, OpenError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(|source| OpenError::Io { path: folder.to_path_buf(), source })?;
@@ -139,7 +139,7 @@ pub(super) fn prepare_folder(path: &Path) -> Result<bool, OpenError> {
 }
 
 /// Makes the file, and takes what others may do with it away. SQLite gives the files beside it the same mode.
-pub(super) fn prepare_file(path: &Path) -> Result<(), OpenError> {
+pub(crate) fn prepare_file(path: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::Io { path: path.to_path_buf(), source };
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match made {
@@ -161,7 +161,7 @@ pub(super) fn prepare_file(path: &Path) -> Result<(), OpenError> {
 }
 
 /// Opens the connection that writes, or a reader.
-pub(super) fn connect(location: &Location, writes: bool) -> Result<Connection, StoreError> {
+pub(crate) fn connect(location: &Location, writes: bool) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match location {
         Location::File(path) => Connection::open_with_flags(path, flags)?,
@@ -184,7 +184,7 @@ pub(super) fn connect(location: &Location, writes: bool) -> Result<Connection, S
 }
 
 /// Brings the schema up to date, in one transaction that locks out other processes.
-pub(super) fn migrate(connection: &Connection, store: &str) -> Result<(), OpenError> {
+pub(crate) fn migrate(connection: &Connection, store: &str) -> Result<(), OpenError> {
     let failed = |reason: StoreError| OpenError::Sqlite { store: store.to_owned(), reason };
     let known = schema::MIGRATIONS.len();
     if version(connection).map_err(failed)? == known && is_ours(connection).map_err(failed)? {
@@ -228,7 +228,7 @@ fn is_ours(connection: &Connection) -> Result<bool, StoreError> {
 
 /// Makes sure that one of the keys is one that sealed this store, and notes the key that seals from now on. Each key that
 /// ever sealed has a row with a known text.
-pub(super) fn check_keys(connection: &Connection, sealer: &Sealer, store: &str) -> Result<(), OpenError> {
+pub(crate) fn check_keys(connection: &Connection, sealer: &Sealer, store: &str) -> Result<(), OpenError> {
     let failed = |reason: StoreError| OpenError::Sqlite { store: store.to_owned(), reason };
     let checks: Vec<(String, Vec<u8>)> =
         many(connection, sql::SEAL_CHECKS, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;

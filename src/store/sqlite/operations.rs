@@ -3,18 +3,20 @@
 use async_trait::async_trait;
 use rusqlite::Connection;
 
-use super::super::model::{
+use crate::store::model::{
     Code, Consent, Grant, Interaction, Link, Login, RefreshToken, SigningKey, StoredTrace, TokenHash,
 };
-use super::super::{
+use crate::store::sqlite::accounts;
+use crate::store::sqlite::accounts::{SignInRows, TraceRow};
+use crate::store::sqlite::grants;
+use crate::store::sqlite::grants::{CodeRow, RotatedRow, RotationRows};
+use crate::store::sqlite::rows::{GrantRow, LinkRow, columns, key_state_name, many, one, open_text, run};
+use crate::store::sqlite::writer::Survives;
+use crate::store::sqlite::{SqliteStore, sql};
+use crate::store::{
     AccountQuery, AccountView, AppSession, GrantView, Person, Redeemed, Result, Rotated, Rotation, SessionView, SignIn,
     SignInWritten, Store, UpstreamSessions,
 };
-use super::accounts::{self, SignInRows, TraceRow};
-use super::grants::{self, CodeRow, RotatedRow, RotationRows};
-use super::rows::{GrantRow, LinkRow, columns, key_state_name, many, one, open_text, run};
-use super::writer::Survives;
-use super::{SqliteStore, sql};
 
 /// A one-time identifier as it is stored: hashed, since it comes from outside and may have any length.
 fn once_key(kind: &str, id: &str) -> [u8; 32] {

@@ -5,31 +5,31 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::super::model::{Grant, KeyState, Link, LinkKey, Session, SigningKey, StoredTrace, TokenHash, User};
-use super::super::seal::Sealer;
-use super::super::{GrantView, Person, Result, SessionView, StoreError};
-use super::sql;
+use crate::store::model::{Grant, KeyState, Link, LinkKey, Session, SigningKey, StoredTrace, TokenHash, User};
+use crate::store::seal::Sealer;
+use crate::store::sqlite::sql;
+use crate::store::{GrantView, Person, Result, SessionView, StoreError};
 
 /// Names of the sealed columns; part of what a sealed value is bound to.
-pub(super) mod columns {
-    pub(in super::super) const PROFILE: &str = "users.profile";
-    pub(in super::super) const CLAIMS: &str = "links.claims";
-    pub(in super::super) const UPSTREAM_REFRESH: &str = "links.refresh_token";
-    pub(in super::super) const UPSTREAM_ID_TOKEN: &str = "sessions.upstream_id_token";
-    pub(in super::super) const LOGIN: &str = "logins.data";
-    pub(in super::super) const INTERACTION: &str = "interactions.data";
-    pub(in super::super) const SUCCESSOR: &str = "refresh_tokens.successor";
-    pub(in super::super) const PRIVATE_KEY: &str = "signing_keys.private";
-    pub(in super::super) const TRACE: &str = "traces.data";
+pub(crate) mod columns {
+    pub(in crate::store) const PROFILE: &str = "users.profile";
+    pub(in crate::store) const CLAIMS: &str = "links.claims";
+    pub(in crate::store) const UPSTREAM_REFRESH: &str = "links.refresh_token";
+    pub(in crate::store) const UPSTREAM_ID_TOKEN: &str = "sessions.upstream_id_token";
+    pub(in crate::store) const LOGIN: &str = "logins.data";
+    pub(in crate::store) const INTERACTION: &str = "interactions.data";
+    pub(in crate::store) const SUCCESSOR: &str = "refresh_tokens.successor";
+    pub(in crate::store) const PRIVATE_KEY: &str = "signing_keys.private";
+    pub(in crate::store) const TRACE: &str = "traces.data";
 }
 
 /// Runs a statement that returns nothing; gives the number of rows that it changed.
-pub(super) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize> {
+pub(crate) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize> {
     Ok(connection.prepare_cached(sql)?.execute(params)?)
 }
 
 /// The first row of a statement's answer.
-pub(super) fn one<T>(
+pub(crate) fn one<T>(
     connection: &Connection,
     sql: &str,
     params: impl Params,
@@ -41,7 +41,7 @@ pub(super) fn one<T>(
 }
 
 /// All rows of a statement's answer.
-pub(super) fn many<T>(
+pub(crate) fn many<T>(
     connection: &Connection,
     sql: &str,
     params: impl Params,
@@ -57,51 +57,51 @@ pub(super) fn many<T>(
 }
 
 /// A record as JSON.
-pub(super) fn json(value: &impl Serialize) -> Result<String> {
+pub(crate) fn json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|e| StoreError::Corrupt(format!("a record can't be written as JSON: {e}")))
 }
 
 /// A record from its JSON; `what` names the column in the error.
-pub(super) fn parse<T: DeserializeOwned>(what: &str, text: &[u8]) -> Result<T> {
+pub(crate) fn parse<T: DeserializeOwned>(what: &str, text: &[u8]) -> Result<T> {
     serde_json::from_slice(text)
         .map_err(|e| StoreError::Corrupt(format!("{what} does not read as what it should be: {e}")))
 }
 
 /// A JSON value, sealed.
-pub(super) fn seal_json(sealer: &Sealer, column: &str, row: &[u8], value: &impl Serialize) -> Result<Vec<u8>> {
+pub(crate) fn seal_json(sealer: &Sealer, column: &str, row: &[u8], value: &impl Serialize) -> Result<Vec<u8>> {
     sealer.seal(column, row, json(value)?.as_bytes())
 }
 
 /// A JSON value out of a sealed column.
-pub(super) fn open_json<T: DeserializeOwned>(sealer: &Sealer, column: &str, row: &[u8], sealed: &[u8]) -> Result<T> {
+pub(crate) fn open_json<T: DeserializeOwned>(sealer: &Sealer, column: &str, row: &[u8], sealed: &[u8]) -> Result<T> {
     parse(column, &sealer.open(column, row, sealed)?)
 }
 
 /// Seals a text that may be absent.
-pub(super) fn seal_text(sealer: &Sealer, column: &str, row: &[u8], text: Option<&str>) -> Result<Option<Vec<u8>>> {
+pub(crate) fn seal_text(sealer: &Sealer, column: &str, row: &[u8], text: Option<&str>) -> Result<Option<Vec<u8>>> {
     text.map(|text| sealer.seal(column, row, text.as_bytes())).transpose()
 }
 
 /// A text out of a sealed column.
-pub(super) fn open_text(sealer: &Sealer, column: &str, row: &[u8], sealed: &[u8]) -> Result<String> {
+pub(crate) fn open_text(sealer: &Sealer, column: &str, row: &[u8], sealed: &[u8]) -> Result<String> {
     String::from_utf8(sealer.open(column, row, sealed)?)
         .map_err(|_| StoreError::Corrupt(format!("{column} is not UTF-8")))
 }
 
 /// What the sealed columns of a link are bound to: its key, with lengths, so that no two keys give the same bytes.
-pub(super) fn link_row(key: &LinkKey) -> Vec<u8> {
+pub(crate) fn link_row(key: &LinkKey) -> Vec<u8> {
     format!("{}:{}{}:{}{}", key.provider.len(), key.provider, key.issuer.len(), key.issuer, key.subject).into_bytes()
 }
 
 /// A link as it is written.
-pub(super) struct LinkRow {
+pub(crate) struct LinkRow {
     link: Link,
     claims: Vec<u8>,
     refresh_token: Option<Vec<u8>>,
 }
 
 impl LinkRow {
-    pub(super) fn new(sealer: &Sealer, link: Link) -> Result<Self> {
+    pub(crate) fn new(sealer: &Sealer, link: Link) -> Result<Self> {
         let row = link_row(&link.key);
         Ok(Self {
             claims: seal_json(sealer, columns::CLAIMS, &row, &link.claims)?,
@@ -111,7 +111,7 @@ impl LinkRow {
     }
 
     /// Makes or refreshes it; `false` when the upstream account belongs to another user.
-    pub(super) fn upsert(&self, connection: &Connection) -> Result<bool> {
+    pub(crate) fn upsert(&self, connection: &Connection) -> Result<bool> {
         let Link { key, user_id, claims_at, verified_email, created_at, .. } = &self.link;
         if self.update(connection, user_id)? {
             return Ok(true);
@@ -123,7 +123,7 @@ impl LinkRow {
     }
 
     /// Refreshes it; `false` when it is not there, or not `user_id`'s.
-    pub(super) fn update(&self, connection: &Connection, user_id: &str) -> Result<bool> {
+    pub(crate) fn update(&self, connection: &Connection, user_id: &str) -> Result<bool> {
         let Link { key, claims_at, verified_email, .. } = &self.link;
         let LinkKey { provider, issuer, subject } = key;
         let row = (provider, issuer, subject, user_id, &self.claims, claims_at, &self.refresh_token);
@@ -136,7 +136,7 @@ impl LinkRow {
 }
 
 /// A session as it is written.
-pub(super) struct SessionRow {
+pub(crate) struct SessionRow {
     session: Session,
     secret: TokenHash,
     data: String,
@@ -144,7 +144,7 @@ pub(super) struct SessionRow {
 }
 
 impl SessionRow {
-    pub(super) fn new(sealer: &Sealer, mut session: Session, secret: TokenHash) -> Result<Self> {
+    pub(crate) fn new(sealer: &Sealer, mut session: Session, secret: TokenHash) -> Result<Self> {
         let token = session.upstream_id_token.take();
         let row = session.id.as_bytes();
         Ok(Self {
@@ -155,16 +155,16 @@ impl SessionRow {
         })
     }
 
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.session.id
     }
 
-    pub(super) fn user_id(&self) -> &str {
+    pub(crate) fn user_id(&self) -> &str {
         &self.session.user_id
     }
 
     /// `false` when its id or its secret is taken.
-    pub(super) fn insert(&self, connection: &Connection) -> Result<bool> {
+    pub(crate) fn insert(&self, connection: &Connection) -> Result<bool> {
         let Session { id, user_id, upstream_sid, last_active, max_inactive, expires_at, .. } = &self.session;
         let (data, token) = (&self.data, &self.upstream_id_token);
         let row = (id, self.secret.0, user_id, data, upstream_sid, token, last_active, max_inactive, expires_at);
@@ -173,18 +173,18 @@ impl SessionRow {
 }
 
 /// A grant as it is written.
-pub(super) struct GrantRow {
+pub(crate) struct GrantRow {
     /// The grant.
-    pub(super) grant: Grant,
+    pub(crate) grant: Grant,
     data: String,
 }
 
 impl GrantRow {
-    pub(super) fn new(grant: Grant) -> Result<Self> {
+    pub(crate) fn new(grant: Grant) -> Result<Self> {
         Ok(Self { data: json(&grant)?, grant })
     }
 
-    pub(super) fn insert(&self, connection: &Connection) -> Result<()> {
+    pub(crate) fn insert(&self, connection: &Connection) -> Result<()> {
         let Grant { id, client, user_id, session_id, sid, revoked_at, expires_at, .. } = &self.grant;
         let made_in = session_id.as_ref().or(sid.as_ref());
         let row = (id, client, user_id, session_id, made_in, sid, &self.data, revoked_at, expires_at);
@@ -193,20 +193,20 @@ impl GrantRow {
 }
 
 /// A connection with what it takes to read records.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     /// The connection.
-    pub(super) connection: &'a Connection,
+    pub(crate) connection: &'a Connection,
     /// Opens what is sealed.
-    pub(super) sealer: &'a Sealer,
+    pub(crate) sealer: &'a Sealer,
 }
 
 impl Reader<'_> {
     /// The user that a statement finds.
-    pub(super) fn user(&self, sql: &str, params: impl Params) -> Result<Option<User>> {
+    pub(crate) fn user(&self, sql: &str, params: impl Params) -> Result<Option<User>> {
         one(self.connection, sql, params, |row| self.user_from(row))
     }
 
-    pub(super) fn user_from(&self, row: &Row<'_>) -> Result<User> {
+    pub(crate) fn user_from(&self, row: &Row<'_>) -> Result<User> {
         let id: String = row.get(0)?;
         let profile = open_json(self.sealer, columns::PROFILE, id.as_bytes(), row.get_ref(4)?.as_blob()?)?;
         Ok(User {
@@ -221,7 +221,7 @@ impl Reader<'_> {
     }
 
     /// The link of an upstream account.
-    pub(super) fn link(&self, key: &LinkKey) -> Result<Option<Link>> {
+    pub(crate) fn link(&self, key: &LinkKey) -> Result<Option<Link>> {
         let params = (&key.provider, &key.issuer, &key.subject);
         one(self.connection, sql::LINK, params, |row| self.link_from(row))
     }
@@ -245,17 +245,17 @@ impl Reader<'_> {
     }
 
     /// A user with all links.
-    pub(super) fn person(&self, user: User) -> Result<Person> {
+    pub(crate) fn person(&self, user: User) -> Result<Person> {
         let links = many(self.connection, sql::LINKS_OF_USER, [&user.id], |row| self.link_from(row))?;
         Ok(Person { user, links })
     }
 
     /// The session that a statement finds.
-    pub(super) fn session(&self, sql: &str, params: impl Params) -> Result<Option<Session>> {
+    pub(crate) fn session(&self, sql: &str, params: impl Params) -> Result<Option<Session>> {
         one(self.connection, sql, params, |row| self.session_from(row))
     }
 
-    pub(super) fn session_from(&self, row: &Row<'_>) -> Result<Session> {
+    pub(crate) fn session_from(&self, row: &Row<'_>) -> Result<Session> {
         let mut session: Session = parse("sessions.data", row.get_ref(1)?.as_bytes()?)?;
         session.upstream_id_token = row
             .get_ref(2)?
@@ -267,14 +267,14 @@ impl Reader<'_> {
     }
 
     /// A session with whom it is for.
-    pub(super) fn session_view(&self, session: Session) -> Result<Option<SessionView>> {
+    pub(crate) fn session_view(&self, session: Session) -> Result<Option<SessionView>> {
         let Some(user) = self.user(sql::USER, [&session.user_id])? else { return Ok(None) };
         let link = self.link(&session.link)?;
         Ok(Some(SessionView { session, user, link }))
     }
 
     /// A grant with whom it is for.
-    pub(super) fn grant_view(&self, id: &str) -> Result<Option<GrantView>> {
+    pub(crate) fn grant_view(&self, id: &str) -> Result<Option<GrantView>> {
         let grant = one(self.connection, sql::GRANT, [id], |row| {
             let mut grant: Grant = parse("grants.data", row.get_ref(0)?.as_bytes()?)?;
             grant.session_id = row.get(1)?;
@@ -289,7 +289,7 @@ impl Reader<'_> {
         Ok(Some(GrantView { grant, user, link, session }))
     }
 
-    pub(super) fn signing_key_from(&self, row: &Row<'_>) -> Result<SigningKey> {
+    pub(crate) fn signing_key_from(&self, row: &Row<'_>) -> Result<SigningKey> {
         let kid: String = row.get(0)?;
         let private = self.sealer.open(columns::PRIVATE_KEY, kid.as_bytes(), row.get_ref(2)?.as_blob()?)?;
         Ok(SigningKey {
@@ -303,7 +303,7 @@ impl Reader<'_> {
         })
     }
 
-    pub(super) fn trace_from(&self, row: &Row<'_>) -> Result<StoredTrace> {
+    pub(crate) fn trace_from(&self, row: &Row<'_>) -> Result<StoredTrace> {
         let id: String = row.get(0)?;
         Ok(StoredTrace {
             data: open_text(self.sealer, columns::TRACE, id.as_bytes(), row.get_ref(3)?.as_blob()?)?,
@@ -317,7 +317,7 @@ impl Reader<'_> {
 }
 
 /// How a key's state is written.
-pub(super) const fn key_state_name(state: KeyState) -> &'static str {
+pub(crate) const fn key_state_name(state: KeyState) -> &'static str {
     match state {
         KeyState::Next => "next",
         KeyState::Current => "current",

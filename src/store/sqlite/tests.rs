@@ -2,12 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use super::super::model::{Login, TokenHash};
-use super::super::{Store, StoreError};
+use crate::store::model::{Login, TokenHash};
+use crate::store::{Store, StoreError};
 use std::time::Duration;
 
-use super::*;
 use crate::env::SystemRandomness;
+use crate::store::sqlite::*;
 
 fn open(folder: &tempfile::TempDir) -> SqliteStore {
     let location = Location::File(folder.path().join("state/broker.db"));

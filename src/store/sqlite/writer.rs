@@ -17,8 +17,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::super::{Result, StoreError};
-use super::rows::run;
+use crate::store::sqlite::rows::run;
+use crate::store::{Result, StoreError};
 
 /// The most operations in one transaction.
 const BATCH: usize = 256;
@@ -31,7 +31,7 @@ const CHECKPOINT_EVERY: usize = 256;
 const LOG_PAGES: i64 = 4096;
 
 /// What an operation leaves behind.
-pub(super) enum Outcome<T> {
+pub(crate) enum Outcome<T> {
     /// Its writes stay.
     Keep(T),
     /// Its writes are undone; the answer counts nevertheless.
@@ -41,7 +41,7 @@ pub(super) enum Outcome<T> {
 /// What an answered write outlives. The log keeps the order: whatever is on the disk, all that was written before it is
 /// too. So what only survives a restart becomes as durable as the rest with the next write that waits for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Survives {
+pub(crate) enum Survives {
     /// The end of the process, however it ends; a power cut may take it, with nothing later left behind.
     Restart,
     /// A power cut too: the answer waits for the disk.
@@ -211,7 +211,7 @@ impl Log {
 }
 
 /// The handle to the writing thread; dropping it finishes what waits, then closes the connection.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     shared: Arc<Shared>,
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
@@ -220,7 +220,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Starts the thread. `wait` is how long a write waits for another process; `file` the database with the connection
     /// that moves its write-ahead log into it, none for a database in memory.
-    pub(super) fn start(
+    pub(crate) fn start(
         connection: Connection,
         wait: Duration,
         file: Option<(&Path, Connection)>,
@@ -238,7 +238,7 @@ impl Writer {
     }
 
     /// Runs one operation in a transaction and returns when it is committed and survives what it is to survive.
-    pub(super) async fn run<T, F>(&self, survives: Survives, operation: F) -> Result<T>
+    pub(crate) async fn run<T, F>(&self, survives: Survives, operation: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<Outcome<T>> + Send + 'static,
@@ -254,7 +254,7 @@ impl Writer {
 
     /// Runs a short read on the connection that writes, whose pages are in memory, if nobody is writing; gives it back
     /// otherwise.
-    pub(super) fn try_read<T, F>(&self, read: F) -> std::result::Result<Result<T>, F>
+    pub(crate) fn try_read<T, F>(&self, read: F) -> std::result::Result<Result<T>, F>
     where
         F: FnOnce(&Connection) -> Result<T>,
     {
@@ -262,7 +262,7 @@ impl Writer {
     }
 
     /// As [`Self::run`], always on the writing thread: for what may take a while.
-    pub(super) async fn queue<T, F>(&self, survives: Survives, operation: F) -> Result<T>
+    pub(crate) async fn queue<T, F>(&self, survives: Survives, operation: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<Outcome<T>> + Send + 'static,

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign::app::{App, Parts, key_policy};
-use countersign::config::files::{Disk, Memory};
 use countersign::config::load::Inputs;
+use countersign::config::load::files::{Disk, Memory};
 use countersign::env::{Clock as _, ManualClock, SystemRandomness};
-use countersign::generation::{Options, Prepared, prepare};
 use countersign::keys::Keys;
 use countersign::reload::Reloader;
 use countersign::snapshot::Snapshot;
+use countersign::snapshot::generation::{Options, Prepared, prepare};
 use countersign::store::Store;
 use countersign::store::model::SigningKey;
 use countersign::store::sqlite::{Location, SqliteStore};

@@ -1,0 +1,71 @@
+//! What a test's store knows: the `given` accounts, and for a refresh the account itself.
+
+use crate::analysis::mapping_test::empty;
+use crate::config::language::mapping_test::{GivenAccount, MappingTest};
+use crate::config::language::provider::EmailVerified;
+use crate::decision::account::{Account, AccountFacts};
+use crate::decision::pipeline::{Evidence, Mapped};
+use crate::decision::policy::Policy;
+use crate::decision::username;
+
+/// What the store of this test answers.
+pub(crate) fn facts(policy: &Policy, test: &MappingTest, evidence: &Evidence<'_>, mapped: &Mapped<'_>) -> AccountFacts {
+    let question = mapped.question();
+    let here = |given: &&GivenAccount| given.provider.as_deref() == Some(evidence.provider);
+    let linked = test.given.iter().filter(here).find(|given| given.sub.as_deref() == Some(evidence.subject));
+    let linked = linked.map(account);
+    if test.refresh {
+        let declared = question.declared.as_ref().and_then(|key| policy.users.get(key));
+        let name = declared.map(|user| user.username.clone());
+        let name = name.or_else(|| mapped.attributes().username.as_deref().and_then(username::normalize));
+        let known = || Account { username: name.unwrap_or_else(|| "someone".to_owned()), ..Account::default() };
+        return AccountFacts { linked: Some(linked.unwrap_or_else(known)), ..AccountFacts::default() };
+    }
+    let declared = question.declared.as_deref().and_then(|key| {
+        let named = test.given.iter().filter(|given| username::key(&given.username) == key);
+        named.clone().find(here).or_else(|| named.clone().next())
+    });
+    let by_email = question.email.as_ref().map(|(email, others)| joinable(policy, test, email, others));
+    let wanted = question.username_key.unwrap_or_default();
+    let keys = test.given.iter().map(|given| username::key(&given.username));
+    AccountFacts {
+        linked,
+        declared_is_linked: declared.is_some_and(|given| here(&given)),
+        declared: declared.map(account),
+        by_email: by_email.unwrap_or_default(),
+        taken: keys.filter(|key| key.starts_with(&wanted)).collect(),
+    }
+}
+
+/// Accounts that a verified address may join: those whose own provider is among `others` and verified it.
+fn joinable(policy: &Policy, test: &MappingTest, email: &str, others: &[(String, String)]) -> Vec<Account> {
+    let verified = |given: &GivenAccount| {
+        let Some(provider) = given.provider.as_ref().and_then(|id| policy.providers.get(id)) else { return false };
+        let trusted = others.iter().any(|(id, issuer)| *id == provider.id && *issuer == provider.issuer);
+        trusted
+            && match provider.email_verified {
+                EmailVerified::Claim => given.email_verified,
+                EmailVerified::Always => true,
+                EmailVerified::Never => false,
+            }
+    };
+    let mut accounts: Vec<Account> = Vec::new();
+    for given in &test.given {
+        let same = given.email.as_ref().is_some_and(|address| address.to_ascii_lowercase() == email);
+        if same && verified(given) && !accounts.iter().any(|known| known.username == given.username) {
+            accounts.push(account(given));
+        }
+    }
+    accounts
+}
+
+/// An account as a test gives it.
+fn account(given: &GivenAccount) -> Account {
+    let mut profile = empty();
+    if let Some(email) = &given.email {
+        profile.insert("email".to_owned(), email.as_str().into());
+        profile.insert("email_verified".to_owned(), given.email_verified.into());
+    }
+    let username = username::normalize(&given.username).unwrap_or_else(|| given.username.clone());
+    Account { id: username::key(&username), username, profile, ..Account::default() }
+}

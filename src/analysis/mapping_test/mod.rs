@@ -1,0 +1,158 @@
+//! Runs `[[tests]]`: claims go through the whole decision, and what comes out is compared with what the file promises.
+//!
+//! Owns what a test stands for (which accounts exist, who asks for what) and the wording of a failure. It decides nothing
+//! itself: [`decision`](crate::decision::pipeline) does, as at a real sign-in. Values appear in a failure because they are the
+//! test's own.
+
+mod compare;
+mod given;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde_json::Map;
+
+use crate::config::Config;
+use crate::config::language::mapping_test::MappingTest;
+use crate::config::language::provider::RefreshClaims;
+use crate::decision::app::AppRequest;
+use crate::decision::pipeline::{Decision, Evidence, begin};
+use crate::decision::policy::Policy;
+use crate::decision::reason::Reason;
+use crate::decision::trace::{Refusal, Source, Stage, Trace};
+
+/// A test that does not hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// The test's name.
+    pub name: String,
+    /// Its dotted path, `tests[3]`.
+    pub path: String,
+    /// What is not as expected.
+    pub differences: Vec<Difference>,
+    /// The decision.
+    pub trace: Trace,
+}
+
+/// One expectation that is not met.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// The expectation below `expect`, such as `roles` or `claims.tier`; empty where the test can't be run.
+    pub what: String,
+    /// What the test expects.
+    pub expected: String,
+    /// What came out.
+    pub got: String,
+    /// The steps that made it, each with its line.
+    pub because: Vec<String>,
+}
+
+impl Failure {
+    /// Dotted path of a difference's expectation.
+    #[must_use]
+    pub fn path_of(&self, difference: &Difference) -> String {
+        if difference.what.is_empty() { self.path.clone() } else { format!("{}.expect.{}", self.path, difference.what) }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.name)?;
+        self.differences.iter().try_for_each(|difference| write!(f, "{difference}"))
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.what.is_empty() {
+            writeln!(f, "  {}", self.what)?;
+        }
+        writeln!(f, "    expected  {}", self.expected)?;
+        writeln!(f, "    got       {}", self.got)?;
+        self.because.iter().try_for_each(|line| writeln!(f, "    because   {line}"))
+    }
+}
+
+/// Runs every test of a configuration against its compiled policy, in the order of the file.
+#[must_use]
+pub fn run_all(policy: &Policy, config: &Config) -> Vec<Failure> {
+    (0..config.tests.len()).filter_map(|index| run(policy, config, index).err()).collect()
+}
+
+/// Runs one test, by its place in the file. A place where there is none holds.
+///
+/// # Errors
+/// What is not as expected.
+pub fn run(policy: &Policy, config: &Config, index: usize) -> Result<(), Failure> {
+    let Some(test) = config.tests.get(index) else { return Ok(()) };
+    let (differences, trace) = match decide(policy, config, test) {
+        Err(problem) => {
+            let expected = "a test that can be run".to_owned();
+            (vec![Difference { what: String::new(), expected, got: problem, because: Vec::new() }], Trace::default())
+        }
+        Ok(outcome) => {
+            let differences = compare::compare(policy, test, &outcome);
+            (differences, outcome.map_or_else(|refusal| refusal.trace, |decision| decision.trace))
+        }
+    };
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Failure { name: test.name.clone(), path: format!("tests[{index}]"), differences, trace })
+}
+
+/// The decision of a test. The outer error says why there can be none.
+///
+/// # Errors
+/// The test names no provider or no claims, or needs what is not built yet.
+pub fn decide(policy: &Policy, config: &Config, test: &MappingTest) -> Result<Result<Decision, Refusal>, String> {
+    if test.certificate.is_some() {
+        return Err("sign-in by certificate is not built yet".to_owned());
+    }
+    let id = test.provider.as_deref().ok_or("the test names no provider")?;
+    let claims = test.claims.as_ref().ok_or("the test has no claims")?;
+    let subject = claims.get("sub").and_then(|sub| sub.as_str()).unwrap_or_default();
+    let evidence = Evidence { provider: id, issuer: None, subject, claims };
+    if let Some(client) = &test.client
+        && !policy.clients.contains_key(client)
+    {
+        return Err(format!("there is no client {client}"));
+    }
+    Ok(decide_evidence(policy, config, test, &evidence))
+}
+
+fn decide_evidence(
+    policy: &Policy,
+    config: &Config,
+    test: &MappingTest,
+    evidence: &Evidence<'_>,
+) -> Result<Decision, Refusal> {
+    if test.refresh && config.providers.get(evidence.provider).is_some_and(denies_refresh) {
+        let path = format!("providers.{}.on_refresh", evidence.provider);
+        let source = policy.providers.get(evidence.provider).map(|p| Source { path: path.into(), ..p.source.clone() });
+        let text = "on_refresh denies refreshes";
+        return Err(Trace::default().refuse(Stage::Claims, source.as_ref(), Reason::RefreshDenied, text));
+    }
+    let mapped = begin(policy, evidence)?;
+    let facts = given::facts(policy, test, evidence, &mapped);
+    let client = test.client.as_deref().and_then(|key| policy.clients.get(key));
+    let Some(client) = client else { return mapped.decide(facts, None) };
+    let scopes = test.scopes.as_ref().unwrap_or(&client.scopes);
+    mapped.decide(facts, Some(&AppRequest { client: &client.key, scopes, ..AppRequest::default() }))
+}
+
+fn denies_refresh(provider: &crate::config::language::provider::Provider) -> bool {
+    provider.on_refresh.claims == RefreshClaims::Deny
+}
+
+/// The public subject that a decision leads to, where the file or a given account says it.
+fn known_sub(policy: &Policy, decision: &Decision) -> Option<String> {
+    let declared = || policy.declared(&decision.account.username).and_then(|user| user.sub.clone());
+    decision.account.imported_sub.clone().or_else(declared)
+}
+
+/// An empty profile, for accounts of which a test says no more.
+fn empty() -> Map<String, serde_json::Value> {
+    Map::new()
+}

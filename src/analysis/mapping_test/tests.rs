@@ -1,0 +1,258 @@
+#![expect(clippy::indexing_slicing, reason = "tests")]
+
+use crate::analysis::mapping_test::*;
+use crate::decision::testing::compiled;
+
+const BASE: &str = r#"
+issuer = "https://sso.example.com"
+[policy]
+default_roles = ["untrusted"]
+default_roles_when = "no_groups"
+[tables.entra_groups]
+entries = { "1b2c" = "sre" }
+[providers.corp]
+issuer = "https://login.example/9f3c/v2.0"
+client_id = "8f6c"
+allow = "claims.tid in ['9f3c']"
+email_verified = "never"
+sync = ["given_name", "family_name", "email"]
+[providers.corp.claims]
+username = "claims.preferred_username.before('@').lower()"
+groups = "claims.groups.lookup('entra_groups')"
+[providers.keycloak]
+preset = "keycloak"
+issuer = "https://keycloak.example/realms/main"
+client_id = "countersign"
+link_by = "verified_email"
+link_with = ["okta"]
+[providers.keycloak.claims]
+roles = "claims.realm_access.roles"
+tenant_name = "claims.tenant.name"
+[providers.okta]
+issuer = "https://acme.okta.example"
+client_id = "0oa"
+on_refresh = { claims = "deny" }
+[roles.admin]
+permissions = ["users:write"]
+[roles.viewer]
+[roles.untrusted]
+[[role_rules]]
+when = "'sre' in groups && provider == 'corp'"
+roles = ["admin"]
+[[role_rules]]
+provider = "keycloak"
+each = "groups"
+matches = '^app-(?<app>[a-z]+)-(?<level>admin|viewer)$'
+roles = ["{app}:{level}"]
+[scopes.tenant]
+claims = ["tenant_name"]
+[clients.grafana]
+client_secret_hashes = []
+scopes = ["openid", "profile", "email", "groups", "offline_access"]
+access_token_claims = ["groups"]
+providers = ["corp", "keycloak"]
+require = "'grafana-users' in groups"
+[clients.grafana.claims]
+grafana_role = "'admin' in roles ? 'Admin' : 'Viewer'"
+groups = "roles"
+[clients.portal]
+scopes = ["openid", "profile", "email", "tenant"]
+[users."alice"]
+links = [{ provider = "corp", sub = "1" }, { provider = "keycloak", email = "alice@corp.example" }]
+sub = "legacy-4711"
+groups = ["oncall"]
+roles = ["admin"]
+"#;
+
+fn failures(tests: &str) -> Vec<Failure> {
+    let (config, policy) = compiled(&format!("{BASE}\n{tests}"));
+    run_all(&policy, &config)
+}
+
+fn holds(test: &str) {
+    let failures = failures(test);
+    assert!(failures.is_empty(), "{test}\n{}", failures[0]);
+}
+
+fn fails(test: &str) -> String {
+    let failures = failures(test);
+    assert_eq!(failures.len(), 1, "{test}");
+    failures[0].to_string()
+}
+
+#[test]
+fn the_languages_two_sample_tests_hold() {
+    holds(
+        r#"
+[[tests]]
+name = "an SRE without grafana-users stays out"
+provider = "corp"
+claims = { sub = "1", tid = "9f3c", preferred_username = "alice@corp.example", groups = ["1b2c"] }
+given = [{ username = "bob", provider = "keycloak", sub = "9" }]
+client = "grafana"
+scopes = ["openid", "groups"]
+expect = { refused = "client_requirement_not_met" }
+[[tests]]
+name = "with grafana-users she is Admin"
+provider = "keycloak"
+claims = { sub = "7", preferred_username = "dora", groups = ["grafana-users", "app-red-admin"], realm_access = { roles = ["admin", "unheard-of"] } }
+client = "grafana"
+expect = { username = "dora", roles = ["admin", "red:admin"], claims = { grafana_role = "Admin" }, absent = ["tenant_name"] }
+"#,
+    );
+}
+
+#[test]
+fn every_expectation_can_hold() {
+    let keycloak = r#"name = "t"
+provider = "keycloak""#;
+    for rest in [
+        // Whole sets in any order, parts, attributes, release by part.
+        r#"claims = { sub = "7", preferred_username = "dora", name = "Dora", groups = ["grafana-users", "app-red-admin"], realm_access = { roles = ["admin"] }, tenant = { name = "T" } }
+client = "grafana"
+expect = { groups = ["app-red-admin", "grafana-users"], has_roles = ["admin"], lacks_roles = ["viewer"], created = true, link = "created", name = "Dora", tenant_name = "T", id_token = { groups = ["red:admin", "admin"], name = "Dora" }, userinfo = { preferred_username = "dora" }, access_token = { groups = ["admin", "red:admin"] }, absent = ["email", "tenant_name"] }"#,
+        // Scopes default to all that the client may ask for, and to no others.
+        r#"claims = { sub = "7", preferred_username = "dora", tenant = { name = "T" } }
+client = "portal"
+expect = { claims = { tenant_name = "T" } }"#,
+        r#"claims = { sub = "7", preferred_username = "dora", tenant = { name = "T" } }
+client = "portal"
+scopes = ["openid", "email"]
+expect = { absent = ["tenant_name", "preferred_username"] }"#,
+        // Without a client the decision ends with the roles.
+        r#"claims = { sub = "7", preferred_username = "dora" }
+expect = { roles = ["untrusted"], groups = [] }"#,
+        // A given account is linked by provider and sub, whatever its name.
+        r#"claims = { sub = "7", preferred_username = "dora" }
+given = [{ username = "dorothea", provider = "keycloak", sub = "7" }]
+expect = { username = "dorothea", link = "sub", created = false }"#,
+        r#"claims = { sub = "7", preferred_username = "dora" }
+given = [{ username = "Dora", provider = "okta", sub = "7" }]
+expect = { refused = "username_taken", created = false, absent = ["x"], lacks_roles = ["admin"] }"#,
+        // Verified addresses join where declared.
+        r#"claims = { sub = "7", preferred_username = "dora", email = "D@x.example", email_verified = true }
+given = [{ username = "dd", provider = "okta", sub = "1", email = "d@X.example", email_verified = true }]
+expect = { username = "dd", link = "email", created = false }"#,
+        r#"claims = { sub = "7", preferred_username = "dora", email = "D@x.example", email_verified = true }
+given = [{ username = "dd", provider = "okta", sub = "1", email = "d@X.example", email_verified = true }]
+expect = { link = "dd" }"#,
+        r#"claims = { sub = "7", preferred_username = "dora", email = "d@x.example", email_verified = "true" }
+given = [{ username = "dd", provider = "okta", sub = "1", email = "d@x.example", email_verified = true }]
+expect = { username = "dora", created = true }"#,
+        r#"claims = { sub = "7", preferred_username = "dora", email = "d@x.example", email_verified = true }
+given = [{ username = "dd", provider = "okta", sub = "1", email = "d@x.example" }]
+expect = { username = "dora", created = true }"#,
+        // Declared links, and the imported subject.
+        r#"claims = { sub = "7", preferred_username = "x", email = "alice@corp.example", email_verified = true }
+client = "portal"
+expect = { username = "alice", link = "declared", sub = "legacy-4711", claims = { sub = "legacy-4711" }, groups = ["oncall"], roles = ["admin"], created = true }"#,
+        r#"claims = { sub = "7", preferred_username = "x", email = "alice@corp.example", email_verified = true }
+given = [{ username = "alice", provider = "corp", sub = "1" }]
+expect = { link = "alice", created = false }"#,
+        // An address counts at the first sign-in only.
+        r#"claims = { sub = "8", preferred_username = "x", email = "alice@corp.example", email_verified = true }
+given = [{ username = "alice", provider = "keycloak", sub = "7" }]
+expect = { refused = "username_taken" }"#,
+        // A refresh knows the account.
+        r#"claims = { sub = "7", preferred_username = "dora" }
+given = [{ username = "Dora", provider = "okta", sub = "7" }]
+refresh = true
+expect = { username = "dora", link = "sub", created = false }"#,
+    ] {
+        holds(&format!("[[tests]]\n{keycloak}\n{rest}"));
+    }
+    holds(
+        r#"[[tests]]
+name = "okta denies refreshes"
+provider = "okta"
+claims = { sub = "7", preferred_username = "dora" }
+refresh = true
+expect = { refused = "refresh_denied" }"#,
+    );
+}
+
+#[test]
+fn a_failure_names_what_was_expected_what_came_and_the_line() {
+    let text = fails(
+        r#"[[tests]]
+name = "wrong in every way"
+provider = "keycloak"
+claims = { sub = "7", preferred_username = "dora", groups = ["grafana-users", "app-red-admin"], realm_access = { roles = ["viewer"] } }
+client = "grafana"
+expect = { username = "Dora", roles = ["admin", "viewer"], claims = { grafana_role = "Admin" }, absent = ["groups"], nickname = "d" }"#,
+    );
+    assert_eq!(
+        text,
+        "wrong in every way
+  username
+    expected  Dora
+    got       dora
+    because   created  [broker.toml:7]
+  roles
+    expected  admin, viewer
+    got       red:admin, viewer
+    because   admin is missing
+    because   the rule at broker.toml:7 gives it, but does not match
+    because   red:admin is not expected: role red:admin: by rule  [broker.toml:7]
+  nickname
+    expected  \"d\"
+    got       absent
+  claims.grafana_role
+    expected  \"Admin\"
+    got       \"Viewer\"
+    because   claim grafana_role: set by the client's claims  [broker.toml:7]
+  absent
+    expected  no groups
+    got       groups in the ID token, userinfo, the access token
+    because   claim groups: set by the client's claims  [broker.toml:7]
+"
+    );
+}
+
+#[test]
+fn refusals_and_sign_ins_are_not_mistaken_for_each_other() {
+    let refused = fails(
+        r#"[[tests]]
+name = "t"
+provider = "corp"
+claims = { sub = "1", tid = "other", preferred_username = "alice@corp.example", groups = [] }
+expect = { username = "alice" }"#,
+    );
+    assert!(refused.contains("expected  a sign-in\n    got       refused: not_allowed\n"), "{refused}");
+    assert!(refused.contains("allow   allow does not hold  [broker.toml:7]"), "{refused}");
+    let admitted = fails(
+        r#"[[tests]]
+name = "t"
+provider = "corp"
+claims = { sub = "1", tid = "9f3c", preferred_username = "alice@corp.example", groups = [] }
+expect = { refused = "not_alowed" }"#,
+    );
+    assert!(admitted.contains("expected  refused: not_alowed\n    got       a sign-in\n"), "{admitted}");
+    assert!(admitted.contains("did you mean not_allowed?"), "{admitted}");
+    let other = fails(
+        r#"[[tests]]
+name = "t"
+provider = "corp"
+claims = { sub = "1", tid = "other" , preferred_username = "x", groups = [] }
+expect = { refused = "user_disabled" }"#,
+    );
+    assert!(other.contains("expected  user_disabled\n    got       refused: not_allowed\n"), "{other}");
+    let unmet = fails(
+        r#"[[tests]]
+name = "t"
+provider = "corp"
+claims = { sub = "1", tid = "other" , preferred_username = "x", groups = [] }
+expect = { refused = "not_allowed", username = "alice" }"#,
+    );
+    assert!(unmet.contains("  username\n    expected  alice\n    got       nothing:"), "{unmet}");
+}
+
+#[test]
+fn a_test_that_cannot_run_says_why() {
+    let text = fails("[[tests]]\nname = \"t\"\nclaims = { sub = \"1\" }\nexpect = { created = true }");
+    assert!(text.contains("the test names no provider"), "{text}");
+    let text =
+        fails("[[tests]]\nname = \"t\"\ncertificate = { subject = { cn = \"x\" } }\nexpect = { created = true }");
+    assert!(text.contains("not built yet"), "{text}");
+    assert_eq!(failures("[[tests]]\nname = \"t\"\nclaims = {}\nexpect = {}")[0].path, "tests[0]");
+}

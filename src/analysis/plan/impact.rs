@@ -1,0 +1,332 @@
+//! Whom a change affects: each known person's last upstream claims go through both policies, and what comes out is
+//! compared: roles, apps, claims by name, being let in at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::analysis::plan::difference::{Change, Kind};
+use crate::analysis::plan::{Known, KnownLink, Notice, Side, Weight};
+use crate::decision::account::AccountFacts;
+use crate::decision::app::{AppRequest, Release, authentication, release};
+use crate::decision::pipeline::{Decision, Evidence, begin};
+use crate::decision::policy::Policy;
+use crate::decision::trace::{Refusal, Trace};
+use crate::decision::username;
+
+/// What a change does to people.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct People {
+    /// People that are known.
+    pub known: usize,
+    /// Upstream accounts of theirs that were replayed.
+    pub replayed: usize,
+    /// Those for whom something changes, by username.
+    pub affected: Vec<Affected>,
+}
+
+/// One person through one provider.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Affected {
+    /// The account's username.
+    pub username: String,
+    /// The provider that vouches.
+    pub provider: String,
+    /// The sign-in would be refused from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shut_out: Option<Why>,
+    /// The sign-in would not be refused any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub let_in: bool,
+    /// There is no other upstream account that would still be let in.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub last_way_in: bool,
+    /// Roles that come.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles_gained: Vec<String>,
+    /// Roles that go.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles_lost: Vec<String>,
+    /// Apps that may be used from now on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub apps_gained: Vec<String>,
+    /// Apps that may not.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub apps_lost: BTreeMap<String, Why>,
+    /// Claims that differ, by app.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, ClaimChanges>,
+}
+
+/// Why something is refused.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Why {
+    /// The reason's code.
+    pub reason: &'static str,
+    /// The line that made it; empty where no line did.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub place: String,
+}
+
+/// Claims of one app that differ, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ClaimChanges {
+    /// Claims that the app did not get before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gained: Vec<String>,
+    /// Claims that it gets no more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
+    /// Claims with another value.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
+}
+
+impl Affected {
+    fn is_empty(&self) -> bool {
+        let named = Self { username: self.username.clone(), provider: self.provider.clone(), ..Self::default() };
+        *self == named
+    }
+}
+
+/// Collects what happens to people, one by one.
+pub(crate) struct Impact<'a> {
+    old: Side<'a>,
+    new: Side<'a>,
+    /// Clients to ask about even where nothing about the person differs.
+    touched: BTreeSet<&'a str>,
+    people: People,
+    notices: Vec<Notice>,
+    repointed: BTreeMap<String, usize>,
+}
+
+impl<'a> Impact<'a> {
+    pub(crate) fn new(old: Side<'a>, new: Side<'a>, changes: &[Change]) -> Self {
+        let every = old.policy.engine.tables() != new.policy.engine.tables()
+            || changes.iter().any(|change| ["scopes.", "resources."].iter().any(|s| change.entry.starts_with(s)));
+        let entry = |key: &str| format!("clients.{}", crate::decision::policy::key_segment(key));
+        let touched = all_clients(old.policy, new.policy)
+            .filter(|key| every || changes.iter().any(|change| change.entry == entry(key)))
+            .collect();
+        let mut impact =
+            Self { old, new, touched, people: People::default(), notices: Vec::new(), repointed: BTreeMap::new() };
+        impact.removed_providers(changes);
+        impact
+    }
+
+    fn removed_providers(&mut self, changes: &[Change]) {
+        for change in changes.iter().filter(|change| change.kind == Kind::Removed) {
+            if let Some(provider) = change.entry.strip_prefix("providers.") {
+                let text = format!("provider {provider} is removed: its users stay, but can't sign in through it");
+                self.notices.push(Notice { weight: Weight::Warning, kind: "provider_removed", text });
+            }
+        }
+    }
+
+    /// Replays one person.
+    pub(crate) fn add(&mut self, known: &Known) {
+        self.people.known += 1;
+        self.declared_name(known);
+        let mut affected = Vec::new();
+        let (mut before, mut after) = (0_usize, 0_usize);
+        for link in &known.links {
+            self.people.replayed += 1;
+            self.repoint(link);
+            let (old, new) = (decide(self.old.policy, known, link), decide(self.new.policy, known, link));
+            before += usize::from(old.is_ok());
+            after += usize::from(new.is_ok());
+            let entry = self.compare(known, link, &old, &new);
+            if !entry.is_empty() {
+                affected.push(entry);
+            }
+        }
+        for entry in &mut affected {
+            entry.last_way_in = entry.shut_out.is_some() && before > 0 && after == 0;
+        }
+        self.people.affected.append(&mut affected);
+    }
+
+    /// What people and notices came to.
+    pub(crate) fn finish(mut self) -> (People, Vec<Notice>) {
+        self.people.affected.sort_by(|a, b| (&a.username, &a.provider).cmp(&(&b.username, &b.provider)));
+        for (provider, links) in &self.repointed {
+            let text = format!(
+                "provider {provider} is pointed at another issuer, so it is another provider: the links of {links} accounts are dead"
+            );
+            self.notices.push(Notice { weight: Weight::Warning, kind: "provider_repointed", text });
+        }
+        let locked: Vec<&str> =
+            self.people.affected.iter().filter(|a| a.last_way_in).map(|a| a.username.as_str()).collect();
+        if !locked.is_empty() {
+            let some: Vec<&str> = locked.iter().take(5).copied().collect();
+            let more = if locked.len() > some.len() { ", ..." } else { "" };
+            let text = format!("{} lose their last way in: {}{more}", locked.len(), some.join(", "));
+            self.notices.push(Notice { weight: Weight::Warning, kind: "last_way_in", text });
+        }
+        (self.people, self.notices)
+    }
+
+    fn repoint(&mut self, link: &KnownLink) {
+        let issuer =
+            |policy: &Policy| policy.providers.get(&link.provider).map(|provider| provider.issuer == link.issuer);
+        if issuer(self.old.policy) == Some(true) && issuer(self.new.policy) == Some(false) {
+            *self.repointed.entry(link.provider.clone()).or_default() += 1;
+        }
+    }
+
+    /// An entry of `[users]` that is new for an account that is there.
+    fn declared_name(&mut self, known: &Known) {
+        let name = &known.account.username;
+        let Some(user) = self.new.policy.declared(name) else { return };
+        let before = self.old.policy.declared(name);
+        if let Some(sub) = user.sub.as_ref().filter(|sub| **sub != known.account.sub)
+            && before.and_then(|user| user.sub.as_ref()) != Some(sub)
+        {
+            let text = format!(
+                "users.{} imports a sub, but the account is there and has another: a sub never changes once an account is made [{}]",
+                crate::decision::policy::key_segment(name),
+                user.source
+            );
+            self.notices.push(Notice { weight: Weight::Refused, kind: "sub_changes", text });
+        }
+        let key = username::key(name);
+        let theirs = |link: &KnownLink| {
+            let by_sub = self.new.policy.links_by_sub.get(&(link.provider.clone(), link.subject.clone()));
+            let email = link.claims.get("email").and_then(Value::as_str).map(str::to_ascii_lowercase);
+            let by_email = email.and_then(|email| self.new.policy.links_by_email.get(&(link.provider.clone(), email)));
+            by_sub.or(by_email) == Some(&key)
+        };
+        if before.is_none() && user.linked && !known.links.is_empty() && !known.links.iter().any(theirs) {
+            let text = format!(
+                "users.{} is declared with links, but an account of that name is there and is linked to none of them: it would have what the entry gives [{}]",
+                crate::decision::policy::key_segment(name),
+                user.source
+            );
+            self.notices.push(Notice { weight: Weight::Warning, kind: "name_in_use", text });
+        }
+    }
+
+    fn compare(
+        &self,
+        known: &Known,
+        link: &KnownLink,
+        old: &Result<Decision, Refusal>,
+        new: &Result<Decision, Refusal>,
+    ) -> Affected {
+        let mut affected = Affected {
+            username: known.account.username.clone(),
+            provider: link.provider.clone(),
+            ..Affected::default()
+        };
+        match (old, new) {
+            (Err(_), Err(_)) => {}
+            (Err(_), Ok(_)) => affected.let_in = true,
+            (Ok(_), Err(refusal)) => affected.shut_out = Some(why(refusal)),
+            (Ok(old), Ok(new)) => {
+                affected.roles_gained = without(&new.granted.roles, &old.granted.roles);
+                affected.roles_lost = without(&old.granted.roles, &new.granted.roles);
+                let same = old.profile == new.profile && old.groups == new.groups && old.granted == new.granted;
+                let touched = &self.touched;
+                let asked = all_clients(self.old.policy, self.new.policy).filter(|key| !same || touched.contains(key));
+                let facts = Facts::of(link);
+                for client in asked {
+                    let (before, after) =
+                        (facts.ask(self.old.policy, old, client), facts.ask(self.new.policy, new, client));
+                    compare_app(client, &before, &after, &mut affected);
+                }
+            }
+        }
+        affected
+    }
+}
+
+fn compare_app(client: &str, old: &Result<Release, Refusal>, new: &Result<Release, Refusal>, affected: &mut Affected) {
+    match (old, new) {
+        (Err(_), Err(_)) => {}
+        (Err(_), Ok(_)) => affected.apps_gained.push(client.to_owned()),
+        (Ok(_), Err(refusal)) => {
+            affected.apps_lost.insert(client.to_owned(), why(refusal));
+        }
+        (Ok(old), Ok(new)) => {
+            let mut changes = ClaimChanges::default();
+            for (old, new) in
+                [(&old.id_token, &new.id_token), (&old.userinfo, &new.userinfo), (&old.access_token, &new.access_token)]
+            {
+                claim_changes(old, new, &mut changes);
+            }
+            if changes != ClaimChanges::default() {
+                affected.claims.insert(client.to_owned(), changes);
+            }
+        }
+    }
+}
+
+fn claim_changes(old: &Map<String, Value>, new: &Map<String, Value>, changes: &mut ClaimChanges) {
+    let mut note = |list: fn(&mut ClaimChanges) -> &mut Vec<String>, name: &String| {
+        let list = list(changes);
+        if !list.contains(name) {
+            list.push(name.clone());
+        }
+    };
+    for (name, value) in new {
+        match old.get(name) {
+            None => note(|changes| &mut changes.gained, name),
+            Some(before) if before != value => note(|changes| &mut changes.changed, name),
+            Some(_) => {}
+        }
+    }
+    for name in old.keys().filter(|name| !new.contains_key(*name)) {
+        note(|changes| &mut changes.lost, name);
+    }
+}
+
+/// What the last sign-in says about how the person signed in.
+struct Facts {
+    acr: Option<String>,
+    amr: Vec<String>,
+}
+
+impl Facts {
+    fn of(link: &KnownLink) -> Self {
+        let (acr, amr) = authentication(&link.claims);
+        Self { acr, amr }
+    }
+
+    /// What an app would get that asks for all it may.
+    fn ask(&self, policy: &Policy, decision: &Decision, key: &str) -> Result<Release, Refusal> {
+        let scopes = policy.clients.get(key).map(|client| client.scopes.as_slice()).unwrap_or_default();
+        let request =
+            AppRequest { client: key, scopes, acr: self.acr.as_deref(), amr: &self.amr, ..AppRequest::default() };
+        let provider = policy.providers.get(&decision.provider);
+        let Some(provider) = provider else {
+            // A decision is made with its provider, so that it is there.
+            let reason = crate::decision::reason::Reason::ProviderRemoved;
+            return Err(Trace::default().refuse(crate::decision::trace::Stage::Claims, None, reason, ""));
+        };
+        release(policy, provider, &decision.subject(), &request, Trace::default()).map(|(release, _)| release)
+    }
+}
+
+/// What becomes of a person that is linked, as at a refresh.
+fn decide(policy: &Policy, known: &Known, link: &KnownLink) -> Result<Decision, Refusal> {
+    let evidence =
+        Evidence { provider: &link.provider, issuer: Some(&link.issuer), subject: &link.subject, claims: &link.claims };
+    let facts = AccountFacts { linked: Some(known.account.clone()), ..AccountFacts::default() };
+    begin(policy, &evidence)?.decide(facts, None)
+}
+
+fn all_clients<'p>(old: &'p Policy, new: &'p Policy) -> impl Iterator<Item = &'p str> {
+    let keys: BTreeSet<&str> = old.clients.keys().chain(new.clients.keys()).map(String::as_str).collect();
+    keys.into_iter()
+}
+
+fn without(these: &[String], those: &[String]) -> Vec<String> {
+    these.iter().filter(|name| !those.contains(name)).cloned().collect()
+}
+
+fn why(refusal: &Refusal) -> Why {
+    let source = refusal.trace.steps.last().and_then(|step| step.source.as_ref());
+    let place = source.map(ToString::to_string).unwrap_or_default();
+    Why { reason: refusal.reason.code(), place }
+}

@@ -1,0 +1,122 @@
+//! A plan in words.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::analysis::plan::difference::{Change, Kind};
+use crate::analysis::plan::impact::{Affected, People, Why};
+use crate::analysis::plan::{Plan, Weight};
+
+/// Names shown of those to whom the same happens.
+const NAMES: usize = 10;
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.changes.is_empty() {
+            writeln!(f, "No setting differs.")?;
+        } else {
+            writeln!(f, "Settings")?;
+            self.changes.iter().try_for_each(|change| write!(f, "{change}"))?;
+        }
+        if !self.restart.is_empty() {
+            writeln!(f, "\nNeeds a restart: {}", self.restart.join(", "))?;
+        }
+        match &self.people {
+            None => writeln!(f, "\nPeople: none could be asked about")?,
+            Some(people) => write!(f, "\n{people}")?,
+        }
+        for (weight, title) in [(Weight::Warning, "Look at"), (Weight::Refused, "Refused unless forced")] {
+            let notices: Vec<_> = self.notices.iter().filter(|notice| notice.weight == weight).collect();
+            if !notices.is_empty() {
+                writeln!(f, "\n{title}")?;
+                notices.iter().try_for_each(|notice| writeln!(f, "  {}", notice.text))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = match self.kind {
+            Kind::Added => '+',
+            Kind::Removed => '-',
+            Kind::Changed => '~',
+        };
+        write!(f, "  {sign} {}", self.entry)?;
+        match &self.place {
+            Some(place) => writeln!(f, "  [{place}]")?,
+            None => writeln!(f)?,
+        }
+        for change in &self.keys {
+            let key = if change.key.is_empty() { "value" } else { &change.key };
+            match (&change.old, &change.new) {
+                (Some(old), Some(new)) => writeln!(f, "      {key}: {old} -> {new}")?,
+                (None, Some(new)) if self.kind == Kind::Added => writeln!(f, "      {key} = {new}")?,
+                (None, Some(new)) => writeln!(f, "      {key}: not set -> {new}")?,
+                (Some(_), None) if self.kind == Kind::Removed => {}
+                (Some(old), None) => writeln!(f, "      {key}: {old} -> not set")?,
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for People {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.affected.is_empty() {
+            return writeln!(f, "People: {} known, nothing changes for any of them", self.known);
+        }
+        let mut names: Vec<&str> = self.affected.iter().map(|affected| affected.username.as_str()).collect();
+        names.dedup();
+        writeln!(f, "People: {} known, something changes for {}", self.known, names.len())?;
+        for (what, whom) in self.grouped() {
+            let more = if whom.len() > NAMES { format!(", and {} more", whom.len() - NAMES) } else { String::new() };
+            let some: Vec<&str> = whom.iter().take(NAMES).copied().collect();
+            writeln!(f, "  {what}: {} ({}{more})", whom.len(), some.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl People {
+    /// What happens, to whom; the worst first.
+    fn grouped(&self) -> Vec<(String, Vec<&str>)> {
+        let mut groups: BTreeMap<(u8, String), Vec<&str>> = BTreeMap::new();
+        for affected in &self.affected {
+            for (rank, what) in effects(affected) {
+                groups.entry((rank, what)).or_default().push(&affected.username);
+            }
+        }
+        groups.into_iter().map(|((_, what), whom)| (what, whom)).collect()
+    }
+}
+
+fn because(why: &Why) -> String {
+    if why.place.is_empty() { why.reason.to_owned() } else { format!("{} at {}", why.reason, why.place) }
+}
+
+fn effects(affected: &Affected) -> Vec<(u8, String)> {
+    let through = &affected.provider;
+    let mut effects = Vec::new();
+    if let Some(why) = &affected.shut_out {
+        let what = if affected.last_way_in { "shut out" } else { "shut out of one of several ways in" };
+        effects.push((0, format!("{what}, through {through}, {}", because(why))));
+    }
+    if affected.let_in {
+        effects.push((1, format!("let in, through {through}")));
+    }
+    for (app, why) in &affected.apps_lost {
+        effects.push((2, format!("lose app {app}, {}", because(why))));
+    }
+    effects.extend(affected.apps_gained.iter().map(|app| (3, format!("gain app {app}"))));
+    effects.extend(affected.roles_lost.iter().map(|role| (4, format!("lose role {role}"))));
+    effects.extend(affected.roles_gained.iter().map(|role| (5, format!("gain role {role}"))));
+    for (app, claims) in &affected.claims {
+        for (verb, names) in [("lose", &claims.lost), ("gain", &claims.gained), ("change", &claims.changed)] {
+            effects.extend(names.iter().map(|name| (6, format!("{verb} claim {name} at {app}"))));
+        }
+    }
+    effects
+}

@@ -1,0 +1,270 @@
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::convert::Infallible;
+
+use serde_json::json;
+
+use crate::analysis::plan::difference::Kind;
+use crate::analysis::plan::*;
+
+const BASE: &str = r#"
+issuer = "https://sso.example.com"
+[providers.corp]
+issuer = "https://login.example"
+client_id = "c"
+[providers.okta]
+issuer = "https://okta.example"
+client_id = "o"
+[roles.admin]
+[roles.viewer]
+[[role_rules]]
+when = "'sre' in groups"
+roles = ["admin"]
+[[role_rules]]
+when = "'dev' in groups"
+roles = ["viewer"]
+[clients.grafana]
+require = "'sre' in groups || 'dev' in groups"
+[clients.grafana.claims]
+level = "'admin' in roles ? 'A' : 'V'"
+[clients.wiki]
+"#;
+
+/// Flattens TOML as the loader's list of origins does.
+fn settings(text: &str) -> Vec<Setting> {
+    fn walk(path: &str, value: &toml::Value, out: &mut Vec<Setting>) {
+        match value {
+            toml::Value::Table(table) => {
+                for (key, value) in table {
+                    let key = crate::decision::policy::key_segment(key);
+                    walk(&if path.is_empty() { key } else { format!("{path}.{key}") }, value, out);
+                }
+            }
+            toml::Value::Array(items) if items.first().is_some_and(toml::Value::is_table) => {
+                items.iter().enumerate().for_each(|(n, item)| walk(&format!("{path}[{n}]"), item, out));
+            }
+            other => {
+                out.push(Setting { path: path.to_owned(), value: other.to_string(), place: Some("f:1".to_owned()) })
+            }
+        }
+    }
+    let mut out = Vec::new();
+    walk("", &toml::from_str(text).unwrap(), &mut out);
+    out
+}
+
+struct Compiled {
+    config: Config,
+    policy: Policy,
+    settings: Vec<Setting>,
+    subjects: Subjects,
+}
+
+fn compiled(text: &str) -> Compiled {
+    let (config, policy) = crate::decision::testing::compiled(text);
+    let subjects = config
+        .clients
+        .iter()
+        .map(|(key, client)| {
+            let pairwise = client.subject_type == Some(crate::protocol::SubjectType::Pairwise);
+            (key.clone(), pairwise.then(|| key.clone()))
+        })
+        .collect();
+    Compiled { config, policy, settings: settings(text), subjects }
+}
+
+impl Compiled {
+    fn side(&self) -> Side<'_> {
+        Side { config: &self.config, policy: &self.policy, settings: &self.settings, subjects: &self.subjects }
+    }
+}
+
+fn person(name: &str, provider: &str, claims: serde_json::Value) -> Known {
+    let issuer = if provider == "corp" { "https://login.example" } else { "https://okta.example" };
+    let account =
+        Account { id: name.to_owned(), username: name.to_owned(), sub: format!("sub-{name}"), ..Account::default() };
+    let link = KnownLink {
+        provider: provider.to_owned(),
+        issuer: issuer.to_owned(),
+        subject: format!("up-{name}"),
+        claims: claims.as_object().unwrap().clone(),
+    };
+    Known { account, links: vec![link] }
+}
+
+fn people() -> Vec<Known> {
+    vec![
+        person("alice", "corp", json!({ "sub": "1", "groups": ["sre"] })),
+        person("bob", "corp", json!({ "sub": "2", "groups": ["dev"] })),
+        person("carol", "okta", json!({ "sub": "3", "groups": ["sre"] })),
+    ]
+}
+
+fn planned(old: &str, new: &str, people: Vec<Known>) -> Plan {
+    let (old, new) = (compiled(old), compiled(new));
+    let people = people.into_iter().map(Ok::<_, Infallible>);
+    plan(old.side(), new.side(), Some(people)).unwrap_or_else(|never| match never {})
+}
+
+fn affected(plan: &Plan) -> Vec<String> {
+    plan.people.as_ref().unwrap().affected.iter().map(|a| a.username.clone()).collect()
+}
+
+#[test]
+fn nothing_changes_for_nobody() {
+    let swapped = BASE
+        .replace("'sre' in groups\"\nroles = [\"admin\"]", "X")
+        .replace("'dev' in groups\"\nroles = [\"viewer\"]", "'sre' in groups\"\nroles = [\"admin\"]");
+    let swapped = swapped.replace("\"X", "\"'dev' in groups\"\nroles = [\"viewer\"]");
+    for new in [BASE, &swapped] {
+        let plan = planned(BASE, new, people());
+        assert_eq!(plan.changes, vec![], "{new}");
+        assert!(!plan.has_impact() && !plan.is_refused());
+        let text = plan.to_string();
+        assert_eq!(text, "No setting differs.\n\nPeople: 3 known, nothing changes for any of them\n");
+    }
+}
+
+#[test]
+fn a_rule_that_changes_shows_whom_it_takes_what() {
+    let new = BASE.replace("when = \"'sre' in groups\"", "when = \"'sre' in groups && provider == 'okta'\"");
+    let plan = planned(BASE, &new, people());
+    assert_eq!(plan.changes.len(), 1);
+    assert_eq!((plan.changes[0].entry.as_str(), plan.changes[0].kind), ("role_rules[0]", Kind::Changed));
+    assert_eq!(affected(&plan), ["alice"]);
+    let alice = &plan.people.as_ref().unwrap().affected[0];
+    assert_eq!(alice.roles_lost, ["admin"]);
+    assert_eq!(alice.claims["grafana"].changed, ["level"]);
+    assert!(alice.apps_lost.is_empty());
+    let text = plan.to_string();
+    assert!(text.contains("  lose role admin: 1 (alice)\n  change claim level at grafana: 1 (alice)\n"), "{text}");
+}
+
+#[test]
+fn apps_that_come_and_go_are_named_with_the_reason() {
+    let new = BASE
+        .replace("'sre' in groups || 'dev' in groups", "'sre' in groups")
+        .replace("[clients.wiki]", "[clients.chat]");
+    let plan = planned(BASE, &new, people());
+    let entries: Vec<(&str, Kind)> = plan.changes.iter().map(|c| (c.entry.as_str(), c.kind)).collect();
+    // A client without any setting has no row of its own in this list.
+    assert_eq!(entries, [("clients.grafana", Kind::Changed)]);
+    let new = BASE
+        .replace("'sre' in groups || 'dev' in groups", "'sre' in groups")
+        .replace("[clients.wiki]", "[clients.chat]\nclient_name = \"Chat\"");
+    let old = BASE.replace("[clients.wiki]", "[clients.wiki]\nclient_name = \"Wiki\"");
+    let plan = planned(&old, &new, people());
+    let people = plan.people.as_ref().unwrap();
+    let bob = people.affected.iter().find(|a| a.username == "bob").unwrap();
+    assert_eq!(bob.apps_gained, ["chat"]);
+    assert_eq!(
+        bob.apps_lost["grafana"],
+        impact::Why { reason: "client_requirement_not_met", place: "broker.toml:7".to_owned() }
+    );
+    assert_eq!(bob.apps_lost["wiki"].reason, "client_disabled");
+    let alice = people.affected.iter().find(|a| a.username == "alice").unwrap();
+    assert_eq!(alice.apps_lost.keys().collect::<Vec<_>>(), ["wiki"]);
+}
+
+#[test]
+fn shutting_out_and_letting_in() {
+    let new = BASE.replace("client_id = \"c\"", "client_id = \"c\"\nallow = \"'sre' in claims.groups\"");
+    let plan = planned(BASE, &new, people());
+    let bob = &plan.people.as_ref().unwrap().affected[0];
+    assert_eq!(bob.username, "bob");
+    assert_eq!(bob.shut_out.as_ref().unwrap().reason, "not_allowed");
+    assert!(bob.last_way_in);
+    assert!(plan.notices.iter().any(|n| n.kind == "last_way_in" && n.text == "1 lose their last way in: bob"));
+    let back = planned(&new, BASE, people());
+    assert!(back.people.as_ref().unwrap().affected[0].let_in);
+    // With a second link that still works it is not the last way in.
+    let mut both = people();
+    let okta = person("bob", "okta", json!({ "sub": "9", "groups": ["dev"] })).links;
+    both[1].links.extend(okta);
+    let plan = planned(BASE, &new, both);
+    assert!(!plan.people.as_ref().unwrap().affected[0].last_way_in);
+    assert!(plan.notices.is_empty(), "{:?}", plan.notices);
+}
+
+#[test]
+fn providers_that_go_or_move() {
+    let moved = BASE.replace("https://login.example", "https://login2.example");
+    let plan = planned(BASE, &moved, people());
+    assert!(
+        plan.notices
+            .iter()
+            .any(|n| n.kind == "provider_repointed" && n.text.contains("the links of 2 accounts are dead"))
+    );
+    assert_eq!(affected(&plan), ["alice", "bob"]);
+    let start = BASE.find("[providers.corp]").unwrap();
+    let end = BASE.find("[roles.admin]").unwrap();
+    let none = format!("{}{}", &BASE[..start], &BASE[end..]);
+    let plan = planned(BASE, &none, people());
+    assert!(plan.notices.iter().any(|n| n.text == "no provider is left that is enabled: nobody can sign in"));
+    assert!(plan.notices.iter().any(|n| n.kind == "provider_removed" && n.text.contains("provider okta is removed")));
+    assert_eq!(affected(&plan), ["alice", "bob", "carol"]);
+}
+
+#[test]
+fn subjects_do_not_change_unasked() {
+    let pairwise = BASE.replace("[clients.wiki]", "[clients.wiki]\nsubject_type = \"pairwise\"");
+    let plan = planned(BASE, &pairwise, people());
+    assert!(plan.is_refused());
+    assert!(
+        plan.to_string()
+            .contains("every user's sub at client wiki changes: it was public and would be pairwise for wiki")
+    );
+    let imported = format!("{BASE}\n[users.alice]\nsub = \"legacy\"");
+    let plan = planned(BASE, &imported, people());
+    assert!(plan.is_refused(), "{:?}", plan.notices);
+    assert!(!planned(&imported, &imported, people()).is_refused());
+    assert!(!planned(BASE, &format!("{BASE}\n[users.alice]\nsub = \"sub-alice\""), people()).is_refused());
+}
+
+#[test]
+fn a_declared_name_that_somebody_else_has_is_seen() {
+    let theirs =
+        format!("{BASE}\n[users.alice]\nroles = [\"admin\"]\nlinks = [{{ provider = \"okta\", sub = \"77\" }}]");
+    let plan = planned(BASE, &theirs, people());
+    assert!(plan.notices.iter().any(|n| n.kind == "name_in_use"), "{:?}", plan.notices);
+    let hers = theirs.replace("provider = \"okta\", sub = \"77\"", "provider = \"corp\", sub = \"up-alice\"");
+    assert!(planned(BASE, &hers, people()).notices.is_empty());
+}
+
+#[test]
+fn restarts_are_named_and_no_store_is_said() {
+    let new = format!("{BASE}\n[server]\nlisten = [\"127.0.0.1:9\"]\n[store]\nurl = \"sqlite:other.db\"");
+    let (old, new) = (compiled(BASE), compiled(&new));
+    let none: Option<std::iter::Empty<Result<Known, Infallible>>> = None;
+    let plan = plan(old.side(), new.side(), none).unwrap_or_else(|never| match never {});
+    assert_eq!(plan.restart, ["server.listen", "store.url"]);
+    let text = plan.to_string();
+    assert!(text.contains("Needs a restart: server.listen, store.url"), "{text}");
+    assert!(text.contains("People: none could be asked about"), "{text}");
+    let json = serde_json::to_value(&plan).unwrap();
+    assert_eq!(json["people"], json!(null));
+    assert_eq!(json["changes"][0]["kind"], "added");
+}
+
+#[test]
+fn entries_are_split_by_meaning() {
+    let old = settings(
+        "issuer = \"a\"\n[users.\"a.b\"]\nroles = [\"x\"]\n[session]\nmax_lifetime = \"1h\"\n[[tests]]\nname = \"one\"\nclient = \"x\"\n[[tests]]\nname = \"two\"",
+    );
+    let new = settings(
+        "issuer = \"b\"\n[users.\"a.b\"]\nroles = [\"y\"]\n[session]\nmax_lifetime = \"1h\"\n[[tests]]\nname = \"zero\"\n[[tests]]\nname = \"one\"\nclient = \"y\"",
+    );
+    let changes = difference::differences(&old, &new);
+    let shown: Vec<String> =
+        changes.iter().map(|c| format!("{c}").lines().map(str::trim).collect::<Vec<_>>().join(" | ")).collect();
+    assert_eq!(
+        shown,
+        [
+            "~ issuer  [f:1] | value: \"a\" -> \"b\"",
+            "~ users.\"a.b\"  [f:1] | roles: [\"x\"] -> [\"y\"]",
+            "~ tests[1]  [f:1] | client: \"x\" -> \"y\"",
+            "- tests[1]  [f:1]",
+            "+ tests[0]  [f:1] | name = \"zero\"",
+        ]
+    );
+}

@@ -1,0 +1,93 @@
+//! What the structure check needs to know of single values: their type, the alternative that is meant, a way out, a
+//! stand-in.
+
+use figment::value::{Dict, Tag, Value};
+
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::{nearest, quote};
+use crate::config::load::shape::{Shape, Types};
+
+pub(crate) fn types_of(value: &Value) -> Types {
+    match value {
+        Value::String(..) | Value::Char(..) => Types::STRING,
+        Value::Bool(..) => Types::BOOLEAN,
+        Value::Num(_, number) if number.to_i128().is_some() => Types::INTEGER,
+        Value::Num(..) => Types::NUMBER,
+        Value::Array(..) => Types::ARRAY,
+        Value::Dict(..) | Value::Empty(..) => Types::TABLE,
+    }
+}
+
+pub(crate) fn has_property(shape: &Shape, key: &str) -> bool {
+    shape.properties.contains_key(key) || shape.alternatives.iter().any(|alternative| has_property(alternative, key))
+}
+
+/// The alternative that a value is meant as: of its type, and of several tables the one whose keys it has. `None`: none.
+pub(crate) fn choose<'s>(alternatives: &'s [Shape], types: Types, value: &Value) -> Option<&'s Shape> {
+    let fitting: Vec<&Shape> = alternatives.iter().filter(|alternative| alternative.accepts(types)).collect();
+    let Value::Dict(_, dict) = value else { return fitting.first().copied() };
+    let score = |shape: &Shape| {
+        let known = || shape.properties.keys().map(String::as_str);
+        let exact = dict.keys().filter(|key| shape.properties.contains_key(*key)).count();
+        let near = dict.keys().filter(|key| nearest(key, known()).is_some()).count();
+        2 * exact + near
+    };
+    // The first of equals: `max_by_key` would take the last.
+    let best = fitting.iter().rev().max_by_key(|shape| score(shape)).copied();
+    best.filter(|shape| fitting.len() == 1 || score(shape) > 0)
+}
+
+pub(crate) fn type_hint(shape: &Shape, value: &Value, at: &At<'_>) -> Option<String> {
+    let text_expected = shape.accepts(Types::STRING);
+    match value {
+        // Texts of pages have dots in their names, as claims have.
+        Value::Dict(_, dict)
+            if text_expected && (expects_expression(shape) || at.to_string().starts_with("ui.texts.")) =>
+        {
+            let child = dict.keys().next().map_or("...", String::as_str);
+            Some(format!("quote the key: \"{}.{child}\" = \"...\"", at.name()))
+        }
+        Value::String(_, text) if shape.accepts(Types::BOOLEAN) && (text == "true" || text == "false") => {
+            Some(format!("write {text} without quotes"))
+        }
+        Value::String(_, text) if shape.accepts(Types::ARRAY) && shape.items.is_some() && !shape.secret => {
+            Some(format!("put it in brackets: [{}]", quote(text)))
+        }
+        Value::Num(_, number) if text_expected && shape.pattern.is_some() => {
+            number.to_i128().map(|number| format!("write \"{number}s\" for seconds"))
+        }
+        Value::Num(..) | Value::Bool(..) if text_expected => Some("put it in quotes".to_owned()),
+        Value::String(..) if shape.accepts(Types::INTEGER) => Some("write the number without quotes".to_owned()),
+        _ => None,
+    }
+}
+
+pub(crate) fn expects_expression(shape: &Shape) -> bool {
+    shape.expression || shape.alternatives.iter().any(expects_expression)
+}
+
+/// A top-level key that is no table, and so can slip into the table above it.
+pub(crate) fn is_top_level(key: &str) -> bool {
+    Shape::root().properties.get(key).is_some_and(|shape| !shape.accepts(Types::TABLE))
+}
+
+/// A value that fits and means nothing.
+pub(crate) fn stand_in(shape: &Shape) -> Option<Value> {
+    if !shape.alternatives.is_empty() {
+        return shape.alternatives.iter().find_map(stand_in);
+    }
+    if shape.types.has(Types::STRING) && shape.values.is_empty() && shape.pattern.is_none() {
+        return Some(Value::from(String::new()));
+    }
+    if shape.types.has(Types::ARRAY) {
+        return Some(Value::from(Vec::<String>::new()));
+    }
+    if !shape.types.has(Types::TABLE) {
+        return None;
+    }
+    let mut dict = Dict::new();
+    for required in &shape.required {
+        dict.insert(required.clone(), stand_in(shape.properties.get(required)?)?);
+    }
+    Some(Value::Dict(Tag::Default, dict))
+}

@@ -1,0 +1,253 @@
+//! Problems of a configuration: what is wrong, where, what was found, what is expected, what to do.
+//!
+//! Owns their collection, their order and how they print, for people and as JSON. It does not own finding them.
+
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+
+use crate::config::diagnostics::locate::Layers;
+use crate::config::load::tree::Span;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The configuration is refused.
+    Error,
+    /// It is accepted; `--strict` refuses it.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// One problem. Serializes as `check --format json` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file, as it was named; an environment variable as `$NAME`.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// The setting, such as `clients.grafana.redirect_uris[0]`; empty for the file as a whole.
+    pub path: String,
+    /// What is wrong, as a whole sentence without its place.
+    pub message: String,
+    /// What stands there.
+    pub found: Option<String>,
+    /// What should.
+    pub expected: Option<String>,
+    /// The way out.
+    pub suggestion: Option<String>,
+    /// What the carets underline.
+    #[serde(skip)]
+    pub(crate) span: Option<Span>,
+}
+
+impl Problem {
+    /// The same problem with what stands there.
+    #[must_use]
+    pub fn found(mut self, found: impl Into<String>) -> Self {
+        self.found = Some(found.into());
+        self
+    }
+
+    /// The same problem with what should stand there.
+    #[must_use]
+    pub fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self
+    }
+
+    /// The same problem with a way out.
+    #[must_use]
+    pub fn suggest(mut self, suggestion: impl Into<String>) -> Self {
+        self.suggestion = Some(suggestion.into());
+        self
+    }
+
+    /// The same problem with a way out, where there is one.
+    #[must_use]
+    pub fn suggest_maybe(mut self, suggestion: Option<String>) -> Self {
+        self.suggestion = suggestion.or(self.suggestion);
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}: {}", self.file, self.line, self.column, self.severity, self.message)
+    }
+}
+
+/// All problems of a configuration, in the order of its text once [`Problems::sort`] ran.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Problems {
+    problems: Vec<Problem>,
+}
+
+impl Problems {
+    /// Adds one.
+    pub fn push(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// Adds those of another list.
+    pub fn append(&mut self, mut other: Self) {
+        self.problems.append(&mut other.problems);
+    }
+
+    /// Whether the configuration must be refused.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.count(Severity::Error) > 0
+    }
+
+    /// How many there are of a severity.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        self.problems.iter().filter(|p| p.severity == severity).count()
+    }
+
+    /// The problems.
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.problems.iter()
+    }
+
+    /// Puts them in the order of the text and drops repetitions.
+    pub fn sort(&mut self) {
+        self.problems.sort_by(|a, b| {
+            let key = |p: &Problem| p.span.map_or((u32::MAX, 0), |span| (span.source, span.start));
+            key(a).cmp(&key(b)).then(a.severity.cmp(&b.severity)).then_with(|| a.message.cmp(&b.message))
+        });
+        self.problems.dedup();
+    }
+
+    /// `{"problems": [...]}`, pretty.
+    #[must_use]
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// For people: place, snippet with carets, found, expected, suggestion. Secrets in snippets are masked.
+    #[must_use]
+    pub fn render(&self, layers: &Layers, colour: bool) -> String {
+        let mut out = String::new();
+        for problem in &self.problems {
+            render(problem, layers, colour, &mut out);
+        }
+        out
+    }
+
+    /// `2 errors, 1 warning`
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let plural = |n: usize, word: &str| if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") };
+        let (errors, warnings) = (self.count(Severity::Error), self.count(Severity::Warning));
+        format!("{}, {}", plural(errors, "error"), plural(warnings, "warning"))
+    }
+}
+
+impl<'p> IntoIterator for &'p Problems {
+    type Item = &'p Problem;
+    type IntoIter = std::slice::Iter<'p, Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+fn render(problem: &Problem, layers: &Layers, colour: bool, out: &mut String) {
+    let (tint, strong, dim, off) = match (colour, problem.severity) {
+        (false, _) => ("", "", "", ""),
+        (true, Severity::Error) => ("\x1b[1;31m", "\x1b[1m", "\x1b[34m", "\x1b[0m"),
+        (true, Severity::Warning) => ("\x1b[1;33m", "\x1b[1m", "\x1b[34m", "\x1b[0m"),
+    };
+    let Problem { severity, file, line, column, message, .. } = problem;
+    let _ = writeln!(out, "{tint}{severity}{off}{strong}: {}{off}", printable(message));
+    let gutter = line.to_string().len();
+    let _ = writeln!(out, "{:gutter$}{dim}-->{off} {}:{line}:{column}", "", printable(file));
+    if let Some((before, marked, after)) = problem.span.and_then(|span| layers.snippet(span)) {
+        let _ = writeln!(out, "{:gutter$} {dim}|{off}", "");
+        let _ = writeln!(out, "{dim}{line} |{off} {before}{marked}{after}");
+        let carets = "^".repeat(width(&marked).max(1));
+        let _ = writeln!(out, "{:gutter$} {dim}|{off} {:pad$}{tint}{carets}{off}", "", "", pad = width(&before));
+    }
+    let notes = [
+        ("setting", Some(&problem.path).filter(|path| !path.is_empty())),
+        ("found", problem.found.as_ref()),
+        ("expected", problem.expected.as_ref()),
+        ("help", problem.suggestion.as_ref()),
+    ];
+    for (label, text) in notes {
+        if let Some(text) = text {
+            let _ = writeln!(out, "{:gutter$} {dim}={off} {label}: {}", "", printable(text));
+        }
+    }
+    out.push('\n');
+}
+
+/// Columns that a terminal gives a text: two for East Asian wide characters, none for combining marks.
+fn width(text: &str) -> usize {
+    text.chars()
+        .map(|c| match u32::from(c) {
+            0x0300..=0x036f | 0x200b..=0x200d | 0xfe00..=0xfe0f => 0,
+            0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f => 2,
+            0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff | 0x20000..=0x3fffd => 2,
+            _ => 1,
+        })
+        .sum()
+}
+
+/// A text whose control characters can't reach the terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A value in double quotes, shortened where it is long.
+pub(crate) fn quote(text: &str) -> String {
+    const LONGEST: usize = 80;
+    if text.chars().count() <= LONGEST {
+        return format!("{text:?}");
+    }
+    let short: String = text.chars().take(LONGEST).collect();
+    format!("{short:?}...")
+}
+
+/// `` `a`, `b` `` and so on, for messages that list names.
+pub(crate) fn list<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    names.into_iter().map(quote).collect::<Vec<_>>().join(", ")
+}
+
+/// The candidate nearest to a misspelt word, where one is near enough to be meant.
+pub(crate) fn nearest<'n>(word: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let fold = |text: &str| text.to_ascii_lowercase().replace('-', "_");
+    let word = fold(word);
+    let allowed = (word.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .filter_map(|candidate| {
+            let folded = fold(candidate);
+            let distance = strsim::damerau_levenshtein(&word, &folded);
+            let begins =
+                word.len() >= 4 && (folded.starts_with(&word) || word.starts_with(&folded)) && folded.len() >= 4;
+            (distance <= allowed || begins).then_some((distance, candidate))
+        })
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// ``did you mean `x`?`` for the nearest candidate.
+pub(crate) fn did_you_mean<'n>(word: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<String> {
+    nearest(word, candidates).map(|near| format!("did you mean `{near}`?"))
+}

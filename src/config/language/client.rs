@@ -1,0 +1,198 @@
+//! `[clients.X]` and `[resources.X]`: a downstream app, and an API that tokens are for.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::language::lifetimes::ClientTokens;
+use crate::config::language::provider::ClaimTable;
+use crate::config::language::scalar::{Duration, Expression, Secret};
+use crate::protocol::ClientAuthMethod;
+use crate::protocol::{GrantType, ResponseType};
+use crate::protocol::{SigningAlgorithm, SubjectType};
+
+/// Whether a client must use PKCE (RFC 7636).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pkce {
+    /// Required of public clients; enforced when sent.
+    #[default]
+    Auto,
+    /// Required.
+    Required,
+}
+
+/// Which claims the ID token carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IdTokenClaims {
+    /// Those of the granted scopes too.
+    #[default]
+    All,
+    /// Those by userinfo alone where an access token is issued (OIDC Core §5.4).
+    Minimal,
+}
+
+/// Whether the user is asked before an app gets claims.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Consent {
+    /// The operator consented for everyone.
+    #[default]
+    Implicit,
+    /// The user is asked once, and the answer is remembered.
+    Explicit,
+}
+
+/// The rules a client is held to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecurityProfile {
+    /// OpenID Connect and OAuth 2.0.
+    #[default]
+    Oidc,
+    /// FAPI 2.0 Security Profile.
+    Fapi2,
+}
+
+/// Web app or native app (OIDC Registration §2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplicationType {
+    /// Runs on a server or in a browser.
+    #[default]
+    Web,
+    /// Runs on the user's machine.
+    Native,
+}
+
+/// `[clients.X]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("patternProperties" = crate::config::schema::localized()))]
+pub struct Client {
+    /// The client id, where it must differ from the key.
+    pub client_id: Option<String>,
+    /// Name on the pages, in any script. Default: the key.
+    pub client_name: Option<String>,
+    /// Off: out at once for sign-in, refresh, userinfo and introspection.
+    pub enabled: Option<bool>,
+    /// The client secret.
+    pub client_secret: Option<Secret>,
+    /// Hashes of client secrets, `sha256:BASE64URL` or `sha256:HEX`; two for rotation.
+    #[schemars(length(max = 2))]
+    pub client_secret_hashes: Vec<String>,
+    /// Where codes may be sent; compared character for character.
+    pub redirect_uris: Vec<String>,
+    /// Where the browser may be sent after sign-out; compared character for character.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Grants it may use. Default: authorization_code refresh_token.
+    pub grant_types: Option<Vec<GrantType>>,
+    /// Response types it may ask for. Default: code.
+    pub response_types: Option<Vec<ResponseType>>,
+    /// Scopes it may ask for. Default: openid profile email groups.
+    pub scopes: Option<Vec<String>>,
+    /// How it authenticates. Default: `client_secret_basic` or `client_secret_post` with a secret; `none` must be said.
+    pub token_endpoint_auth_method: Option<ClientAuthMethod>,
+    /// Whether it must use PKCE.
+    pub pkce: Pkce,
+    /// Which claims its ID tokens carry.
+    pub id_token_claims: IdTokenClaims,
+    /// Claims that its access tokens carry beyond those of RFC 9068.
+    pub access_token_claims: Vec<String>,
+    /// Providers that may vouch for its users. Default: all that are not hidden.
+    pub providers: Option<Vec<String>>,
+    /// Who may use it: a condition over `user`, `groups`, `roles` and more; holds on every grant. Default: anyone.
+    pub require: Option<Expression>,
+    /// Whether the user is asked.
+    pub consent: Consent,
+    /// Its own lifetimes.
+    pub tokens: ClientTokens,
+    /// The rules it is held to.
+    pub security_profile: SecurityProfile,
+    /// Claim → expression; into ID token and userinfo whatever the scopes.
+    #[schemars(extend("x-claims" = true))]
+    pub claims: ClaimTable,
+    /// Its public keys, a JWK Set (RFC 7517 §5).
+    pub jwks: Option<serde_json::Value>,
+    /// Where its public keys are.
+    pub jwks_uri: Option<String>,
+    /// Web or native.
+    pub application_type: ApplicationType,
+    /// Its logo, for the pages.
+    pub logo_uri: Option<String>,
+    /// Its home page.
+    pub client_uri: Option<String>,
+    /// Its privacy policy.
+    pub policy_uri: Option<String>,
+    /// Its terms of service.
+    pub tos_uri: Option<String>,
+    /// Whom to ask about it.
+    pub contacts: Vec<String>,
+    /// Where a sign-in can be started by others (OIDC Core §4).
+    pub initiate_login_uri: Option<String>,
+    /// Its own subject type.
+    pub subject_type: Option<SubjectType>,
+    /// The sector for pairwise subjects (OIDC Core §8.1).
+    pub sector_identifier_uri: Option<String>,
+    /// The algorithm of its ID tokens. Default: RS256.
+    pub id_token_signed_response_alg: Option<SigningAlgorithm>,
+    /// The algorithm of its userinfo responses. Default: plain JSON.
+    pub userinfo_signed_response_alg: Option<SigningAlgorithm>,
+    /// The algorithm that its request objects must be signed with.
+    pub request_object_signing_alg: Option<String>,
+    /// Seconds after which it wants the user to have signed in again.
+    pub default_max_age: Option<Duration>,
+    /// Authentication context classes that it asks for by default.
+    pub default_acr_values: Vec<String>,
+    /// Its ID tokens always carry `auth_time`.
+    pub require_auth_time: bool,
+    /// Front-channel logout (OIDC Front-Channel Logout §2).
+    pub frontchannel_logout_uri: Option<String>,
+    /// Back-channel logout (OIDC Back-Channel Logout §2.2).
+    pub backchannel_logout_uri: Option<String>,
+    /// Subject of its certificate (RFC 8705 §2.1.2).
+    pub tls_client_auth_subject_dn: Option<String>,
+    /// Its tokens are bound to a key by DPoP (RFC 9449).
+    pub dpop_bound_access_tokens: bool,
+    /// Its tokens are bound to its certificate (RFC 8705 §3).
+    pub tls_client_certificate_bound_access_tokens: bool,
+    /// It must push its authorization requests (RFC 9126 §5).
+    pub require_pushed_authorization_requests: bool,
+    /// Where its request objects may be fetched from.
+    pub request_uris: Vec<String>,
+    /// Browser origins that may call the token and userinfo endpoints, beside those of its redirect URIs.
+    pub allowed_origins: Vec<String>,
+    /// `client_name#ja` and its like, moved here by the loader: key with its language tag → text.
+    #[serde(rename = "#localized")]
+    #[schemars(skip)]
+    pub localized: BTreeMap<String, String>,
+}
+
+impl Client {
+    /// Whether all that it gets comes from the authorization endpoint: it never has to authenticate then.
+    #[must_use]
+    pub fn only_implicit(&self) -> bool {
+        self.grant_types.as_deref() == Some(&[GrantType::Implicit])
+    }
+}
+
+/// `[resources.X]`: an API (RFC 8707).
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resource {
+    /// What `resource` names, and `aud` is.
+    pub uri: String,
+    /// Scopes that belong to it.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Clients that may ask for tokens for it.
+    #[serde(default)]
+    pub clients: Vec<String>,
+    /// Clients that may introspect tokens for it.
+    #[serde(default)]
+    pub introspect: Vec<String>,
+    /// Lifetime of access tokens for it.
+    pub access_token: Option<Duration>,
+}

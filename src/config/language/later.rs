@@ -1,0 +1,156 @@
+//! Sections whose capability is declared in the language and not built yet: typed, so that every key is known and
+//! `check` can refuse it by name. A section leaves this file when it is built.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::language::scalar::{Duration, Expression, Secret};
+
+/// `[certificates]`: sign-in by client certificate.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Certificates {
+    /// The only listener that reads the header. Changing it needs a restart.
+    #[serde(default)]
+    pub listen: Vec<String>,
+    /// The header that the ingress forwards the certificate in.
+    pub header: Option<String>,
+    /// Certificate authorities, PEM.
+    #[schemars(extend("x-path" = true))]
+    pub ca: Option<std::path::PathBuf>,
+    /// Clients that may use the grant.
+    #[serde(default)]
+    pub clients: Vec<String>,
+    /// An unknown certificate may create a user.
+    #[serde(default)]
+    pub create_users: bool,
+    /// Expression over `cert` that names that user.
+    pub username: Option<Expression>,
+}
+
+/// `[break_glass]`: a local account for when every provider is down.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BreakGlass {
+    /// Path of the page.
+    pub path: Option<String>,
+    /// The account's name, reserved.
+    pub username: String,
+    /// Argon2 hash of its password.
+    pub password_hash: Option<Secret>,
+    /// Networks it may be used from.
+    #[serde(default)]
+    pub allow_from: Vec<String>,
+    /// Clients it may use.
+    #[serde(default)]
+    pub clients: Vec<String>,
+    /// Its roles.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// Its groups.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Its session bounds.
+    pub session: Option<BreakGlassSession>,
+}
+
+/// `break_glass.session`
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BreakGlassSession {
+    /// Ends at this age.
+    pub max_lifetime: Option<Duration>,
+    /// Ends when nothing happened for this long.
+    pub max_inactive: Option<Duration>,
+}
+
+/// `[registration]`: dynamic client registration (RFC 7591).
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    /// Token that a registration must carry.
+    pub initial_access_token: Option<Secret>,
+    /// Hosts whose client id metadata documents are accepted.
+    #[serde(default)]
+    pub metadata_hosts: Vec<String>,
+    /// Scopes that a registered client may ask for.
+    pub scopes: Option<Vec<String>>,
+}
+
+/// `[token_exchange]`: who may exchange what (RFC 8693).
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenExchange {
+    /// The rules, any of which may permit.
+    #[serde(default)]
+    pub rules: Vec<TokenExchangeRule>,
+}
+
+/// One rule of `[token_exchange]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenExchangeRule {
+    /// The client that may exchange.
+    pub client: String,
+    /// The provider whose tokens it may bring.
+    pub provider: Option<String>,
+    /// The audience it may ask for.
+    pub audience: Option<String>,
+}
+
+/// `[device]`: the device flow (RFC 8628).
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// Lifetime of a device code.
+    pub code: Option<Duration>,
+    /// Least time between two polls.
+    pub interval: Option<Duration>,
+}
+
+/// `[console]`: the operators' console.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Console {
+    /// Who may open it.
+    pub require: Option<Expression>,
+}
+
+/// `[account]`: the users' own page.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// Users may attach certificates themselves.
+    #[serde(default)]
+    pub self_service_certificates: bool,
+}
+
+/// `[audit]`: the audit trail.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// How long events are kept.
+    pub retention: Option<Duration>,
+    /// A file that events are appended to.
+    #[schemars(extend("x-path" = true))]
+    pub file: Option<std::path::PathBuf>,
+    /// Events to standard output.
+    #[serde(default)]
+    pub stdout: bool,
+}
+
+/// `[telemetry]`: OpenTelemetry.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// Where traces are sent.
+    pub otlp_endpoint: Option<String>,
+}
+
+/// `[config]`: who may change the file.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigTrust {
+    /// Public key that must have signed the file.
+    pub signed_by: Option<String>,
+}

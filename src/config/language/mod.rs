@@ -1,0 +1,163 @@
+//! The typed file: what `broker.toml` says after its layers are merged, one file a section.
+//!
+//! Every key is documented where it is typed; the JSON Schema is generated from these types. What the values must be,
+//! each and together, is [`check`](super::check)'s.
+
+pub mod client;
+pub mod later;
+pub mod lifetimes;
+pub mod mapping_test;
+pub mod policy;
+pub mod provider;
+pub mod scalar;
+pub mod server;
+pub mod ui;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use client::{Client, Resource};
+use mapping_test::MappingTest;
+use policy::{Policy, Role, RoleRule, Scope, Table, User};
+use provider::Provider;
+
+/// One `broker.toml`: one issuer with one store.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Countersign configuration")]
+pub struct Config {
+    /// The issuer identifier: an https URL (http on loopback), which may have a path. Changing it needs a restart.
+    pub issuer: String,
+    /// Further files, or globs of them.
+    #[serde(default)]
+    pub include: Vec<Include>,
+    /// The public listener.
+    #[serde(default)]
+    pub server: server::Server,
+    /// Health, metrics, status and actions.
+    #[serde(default)]
+    pub admin: server::Admin,
+    /// Where state is kept.
+    #[serde(default)]
+    pub store: server::Store,
+    /// Paths of the endpoints.
+    #[serde(default)]
+    pub endpoints: server::Endpoints,
+    /// Bounds on what a stranger can send.
+    #[serde(default)]
+    pub limits: server::Limits,
+    /// Signing keys.
+    #[serde(default)]
+    pub keys: lifetimes::Keys,
+    /// Token lifetimes.
+    #[serde(default)]
+    pub tokens: lifetimes::Tokens,
+    /// How `sub` is made.
+    #[serde(default)]
+    pub subject: lifetimes::Subject,
+    /// The single sign-on session.
+    #[serde(default)]
+    pub session: lifetimes::Session,
+    /// Rules for everyone.
+    #[serde(default)]
+    pub policy: Policy,
+    /// Lookup tables.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = crate::config::schema::id()))]
+    pub tables: BTreeMap<String, Table>,
+    /// Upstream identity providers.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = crate::config::schema::provider_id()))]
+    pub providers: BTreeMap<String, Provider>,
+    /// Roles.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = crate::config::schema::printable()))]
+    pub roles: BTreeMap<String, Role>,
+    /// Rules that give roles, in order.
+    #[serde(default)]
+    pub role_rules: Vec<RoleRule>,
+    /// Scopes, beside and instead of the built-in ones.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = crate::config::schema::scope_token()))]
+    pub scopes: BTreeMap<String, Scope>,
+    /// APIs that tokens may be for.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = crate::config::schema::id()))]
+    pub resources: BTreeMap<String, Resource>,
+    /// Downstream apps.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = crate::config::schema::id()))]
+    pub clients: BTreeMap<String, Client>,
+    /// Users known beforehand.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = crate::config::schema::printable()))]
+    pub users: BTreeMap<String, User>,
+    /// What the file promises of itself.
+    #[serde(default)]
+    pub tests: Vec<MappingTest>,
+    /// Sign-in by client certificate.
+    pub certificates: Option<later::Certificates>,
+    /// A local account for when every provider is down.
+    pub break_glass: Option<later::BreakGlass>,
+    /// Dynamic client registration.
+    pub registration: Option<later::Registration>,
+    /// Token exchange.
+    pub token_exchange: Option<later::TokenExchange>,
+    /// The device flow.
+    pub device: Option<later::Device>,
+    /// The operators' console.
+    pub console: Option<later::Console>,
+    /// The users' own page.
+    pub account: Option<later::Account>,
+    /// Looks.
+    #[serde(default)]
+    pub ui: ui::Ui,
+    /// The audit trail.
+    pub audit: Option<later::Audit>,
+    /// OpenTelemetry.
+    pub telemetry: Option<later::Telemetry>,
+    /// Who may change the file.
+    pub config: Option<later::ConfigTrust>,
+}
+
+impl Config {
+    /// Settings that differ in `new` and that a reload can't change, by their paths.
+    #[must_use]
+    pub fn restart_needed(&self, new: &Self) -> Vec<&'static str> {
+        let listen = |config: &Self| config.certificates.as_ref().map(|certificates| certificates.listen.clone());
+        [
+            ("issuer", self.issuer != new.issuer),
+            ("server.listen", self.server.listen != new.server.listen),
+            ("server.tls (turned on or off)", self.server.tls.is_some() != new.server.tls.is_some()),
+            ("admin.listen", self.admin.listen != new.admin.listen),
+            ("certificates.listen", listen(self) != listen(new)),
+            ("store.url", self.store.url != new.store.url),
+        ]
+        .into_iter()
+        .filter_map(|(key, changed)| changed.then_some(key))
+        .collect()
+    }
+}
+
+/// One entry of `include`: a glob, or a glob with the sections that its files may set.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Include {
+    /// Files that may set anything.
+    Path(String),
+    /// Files that may set only some sections.
+    Limited(LimitedInclude),
+}
+
+/// `{ path = "teams/*.toml", only = ["clients", "tests"] }`
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitedInclude {
+    /// A glob, relative to the including file.
+    pub path: PathBuf,
+    /// Sections that the files may set.
+    pub only: Vec<String>,
+}

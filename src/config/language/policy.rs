@@ -1,0 +1,155 @@
+//! `[policy]`, `[tables.X]`, `[roles.X]`, `[[role_rules]]`, `[scopes.X]`, `[users.X]`: who is who, and may what.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::language::scalar::Expression;
+
+/// When `default_roles` are given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DefaultRolesWhen {
+    /// To users that got no role.
+    #[default]
+    NoRoles,
+    /// To users without any group.
+    NoGroups,
+}
+
+/// Values that are folded to lower case when they are mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IgnoreCase {
+    /// Group names.
+    Groups,
+    /// Role names.
+    Roles,
+    /// Usernames.
+    Username,
+}
+
+/// What happens when a new user's name is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UsernameConflict {
+    /// The sign-in is refused.
+    #[default]
+    Refuse,
+    /// The name gets a numbered suffix.
+    Suffix,
+}
+
+/// `[policy]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Roles of users that got none otherwise.
+    pub default_roles: Vec<String>,
+    /// When they are given.
+    pub default_roles_when: DefaultRolesWhen,
+    /// Values that are folded to lower case when they are mapped.
+    pub ignore_case: Vec<IgnoreCase>,
+    /// What happens when a new user's name is taken. Never merges two people.
+    pub on_username_conflict: UsernameConflict,
+    /// Names that no provider's user may have. Default: the break-glass username.
+    pub reserved_usernames: Option<Vec<String>>,
+}
+
+/// `[tables.X]`: what `lookup('X')` reads.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Table {
+    /// Key → value.
+    pub entries: Option<BTreeMap<String, String>>,
+    /// A JSON file with one object of strings; re-read when it changes.
+    #[schemars(extend("x-path" = true))]
+    pub file: Option<PathBuf>,
+}
+
+/// `[roles.X]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Role {
+    /// What it is for.
+    pub description: Option<String>,
+    /// Permissions that it carries.
+    pub permissions: Vec<String>,
+}
+
+/// The list that a role rule goes through with `each`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Each {
+    /// The user's groups.
+    Groups,
+    /// The roles that the provider asserted.
+    Roles,
+}
+
+/// `[[role_rules]]`: adds roles.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoleRule {
+    /// A condition over `user`, `groups`, `roles` (as asserted), `provider`.
+    pub when: Option<Expression>,
+    /// Only for users of this provider. Default: any.
+    pub provider: Option<String>,
+    /// Goes through this list, item by item.
+    pub each: Option<Each>,
+    /// A regular expression with named captures, against the whole item.
+    pub matches: Option<String>,
+    /// Roles to add; `{name}` stands for a capture.
+    pub roles: Vec<String>,
+}
+
+/// `[scopes.X]`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scope {
+    /// What the user reads on the consent page.
+    pub description: Option<String>,
+    /// Attributes that it releases.
+    pub claims: Vec<String>,
+}
+
+/// One entry of `users.X.links`: by `sub`, or by a verified `email` at the first sign-in.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserLink {
+    /// The provider.
+    pub provider: String,
+    /// The user's `sub` there.
+    pub sub: Option<String>,
+    /// The user's address there; needs a boolean true `email_verified`, first sign-in only.
+    pub email: Option<String>,
+}
+
+/// `[users.X]`: a user known beforehand.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// Upstream accounts that are this user.
+    #[serde(default)]
+    pub links: Vec<UserLink>,
+    /// An imported `sub`.
+    pub sub: Option<String>,
+    /// Local groups, beside the upstream ones.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Local roles.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// Fingerprints of client certificates, `sha256:HEX`.
+    #[serde(default)]
+    pub certificates: Vec<String>,
+    /// Off: out at once.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+fn yes() -> bool {
+    true
+}

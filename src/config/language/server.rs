@@ -1,0 +1,141 @@
+//! `[server]`, `[admin]`, `[store]`, `[endpoints]`, `[limits]`: where the broker listens, what it keeps, what it serves.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::language::scalar::{Duration, Secret, Size};
+
+/// What `trusted_proxies` calls the peers of unix sockets.
+pub const UNIX_PEERS: &str = "unix:";
+
+/// `[server]`: the public listener.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Addresses to listen on: `host:port`, `[::1]:port` or `unix:/path` (a socket of mode 0660). Changing it needs a
+    /// restart.
+    pub listen: Vec<String>,
+    /// Networks of the proxies whose `X-Forwarded-*` headers are believed; `unix:` for whoever connects through a unix
+    /// socket, who has no address and is believed only where this says so. Default: none.
+    pub trusted_proxies: Vec<String>,
+    /// Serve TLS (1.2, 1.3) with this certificate and key on every TCP address of `listen`; unix sockets stay plain. Re-read
+    /// when the files change; turning it on or off needs a restart. Default: plain HTTP.
+    pub tls: Option<Tls>,
+    /// How long requests under way may take after a stop was asked for.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: vec!["127.0.0.1:8080".to_owned()],
+            trusted_proxies: Vec::new(),
+            tls: None,
+            shutdown_grace: Duration::from_secs(20),
+        }
+    }
+}
+
+/// A TLS certificate chain and its key, both PEM.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Certificate chain, PEM: the server's own certificate first.
+    #[schemars(extend("x-path" = true))]
+    pub cert: PathBuf,
+    /// Private key, PEM, without a passphrase.
+    #[schemars(extend("x-path" = true))]
+    pub key: PathBuf,
+}
+
+/// `[admin]`: health, metrics, status and actions, on a listener of their own.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Address of the admin listener, as in `server.listen`; always plain HTTP. Changing it needs a restart.
+    pub listen: String,
+    /// Bearer token for everything but `/healthz` and `/readyz`; needed when the listener is not on loopback.
+    pub token: Option<Secret>,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:9464".to_owned(), token: None }
+    }
+}
+
+/// `[store]`: where state is kept.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// `sqlite:PATH`, `sqlite::memory:` or `postgres://...`. Changing it needs a restart.
+    #[schemars(extend("x-path" = "sqlite"))]
+    pub url: String,
+    /// Keys that seal what must be read again. The first seals, all open. Default: a key file beside the store.
+    pub encryption_keys: Vec<Secret>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { url: "sqlite:state/broker.db".to_owned(), encryption_keys: Vec::new() }
+    }
+}
+
+/// `[endpoints]`: paths, appended to the issuer's path.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Endpoints {
+    /// Authorization endpoint (RFC 6749 §3.1).
+    pub authorization: String,
+    /// Token endpoint (RFC 6749 §3.2).
+    pub token: String,
+    /// Userinfo endpoint (OIDC Core §5.3).
+    pub userinfo: String,
+    /// RP-initiated logout (OIDC RP-Initiated Logout §2).
+    pub end_session: String,
+    /// The broker's public keys (RFC 7517 §5).
+    pub jwks: String,
+    /// Token introspection (RFC 7662).
+    pub introspection: String,
+    /// Token revocation (RFC 7009).
+    pub revocation: String,
+    /// Device authorization (RFC 8628 §3.1).
+    pub device_authorization: String,
+    /// Pushed authorization requests (RFC 9126 §2).
+    pub pushed_authorization_request: String,
+    /// Dynamic client registration (RFC 7591 §3).
+    pub registration: String,
+}
+
+impl Default for Endpoints {
+    fn default() -> Self {
+        Self {
+            authorization: "/oauth2/authorize".to_owned(),
+            token: "/oauth2/token".to_owned(),
+            userinfo: "/oauth2/userinfo".to_owned(),
+            end_session: "/oauth2/logout".to_owned(),
+            jwks: "/oauth2/jwks".to_owned(),
+            introspection: "/oauth2/introspect".to_owned(),
+            revocation: "/oauth2/revoke".to_owned(),
+            device_authorization: "/oauth2/device".to_owned(),
+            pushed_authorization_request: "/oauth2/par".to_owned(),
+            registration: "/oauth2/register".to_owned(),
+        }
+    }
+}
+
+/// `[limits]`: bounds on what a stranger can send.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Largest request body.
+    pub body: Size,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body: Size::kib(64) }
+    }
+}

@@ -1,0 +1,181 @@
+//! Reads a configuration: the file, its includes, overlays and environment variables, laid over each other by figment
+//! and made into a typed [`Config`].
+//!
+//! Owns the order of the layers and the list of files that are involved. It does no I/O of its own: files come through
+//! [`Files`], the environment as a map. Whether the values make sense is [`crate::config::check`]'s.
+
+mod environment;
+pub mod files;
+mod include;
+pub mod origins;
+pub mod secrets;
+pub(crate) mod shape;
+pub(crate) mod structure;
+pub(crate) mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use figment::value::{Dict, Map, Tag, Value};
+use figment::{Error, Figment, Metadata, Profile, Provider};
+
+use crate::config::Config;
+use crate::config::diagnostics::locate::{Layers, SourceKind};
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::{Problems, Severity, quote};
+use crate::config::load::files::Files;
+use crate::config::load::include::Reader;
+use crate::config::load::structure::{Broken, sqlite_below};
+use crate::config::load::tree::{Damage, Span, Table, to_dict};
+
+/// What a configuration is read from.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// The main file.
+    pub main: PathBuf,
+    /// Files whose keys replace those below, in order.
+    pub overlays: Vec<PathBuf>,
+    /// The process's environment: `COUNTERSIGN__SECTION__KEY` set values, any name may be asked for by a secret.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// The main file or an overlay can't be read at all.
+#[derive(Debug, thiserror::Error)]
+#[error("{} can't be read: {reason}", path.display())]
+pub struct Unreadable {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a reload must watch. Compare contents, and watch the files' folders: files are replaced by renaming.
+#[derive(Clone, Debug, Default)]
+pub struct Involved {
+    /// Configuration files, table files, secret files, certificates.
+    pub files: BTreeSet<PathBuf>,
+    /// Folders in which an include may find further files. Below them too when the pattern says `**`.
+    pub folders: BTreeSet<PathBuf>,
+}
+
+/// What was read, with everything that is wrong in its structure.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The typed configuration, as far as it could be made out. It is fit to run only when nothing reports an error.
+    pub config: Option<Config>,
+    /// Where every value came from.
+    pub layers: Layers,
+    /// What is wrong: with the text, the layers, the structure.
+    pub problems: Problems,
+    /// What a reload must watch.
+    pub involved: Involved,
+    /// What was reported already.
+    pub(crate) broken: Broken,
+    /// The merged values.
+    pub(crate) values: Dict,
+}
+
+/// A layer as figment reads it.
+struct Layer<'t>(&'t Table);
+
+impl Provider for Layer<'_> {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("layer")
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        Ok(Map::from([(Profile::Default, to_dict(self.0))]))
+    }
+}
+
+/// Reads and merges all layers and checks their structure.
+///
+/// # Errors
+/// When the main file or an overlay can't be read. Everything else that is wrong is in [`Loaded::problems`].
+pub fn load(inputs: &Inputs, files: &dyn Files) -> Result<Loaded, Unreadable> {
+    let mut reader = Reader::new(files);
+    let main = reader.main(&inputs.main)?;
+    reader.layers.add_tree(main);
+    for overlay in &inputs.overlays {
+        let overlay = reader.overlay(overlay)?;
+        reader.layers.add_tree(overlay);
+    }
+    let Reader { mut layers, mut problems, mut involved, syntax, .. } = reader;
+    let environment = environment::layer(&inputs.environment, &mut layers, &mut problems);
+    layers.add_tree(environment);
+
+    let mut values = merge(&layers);
+    let partial = syntax.iter().any(|(_, damage)| *damage != Damage::Nothing);
+    let mut found = Problems::default();
+    let outcome = structure::check(&mut values, &layers, &mut found, partial);
+    layers.mask(outcome.masks);
+    problems.append(readable(found, &layers, &syntax));
+    involved.files.extend(outcome.files);
+    let mut loaded = Loaded { config: None, layers, problems, involved, broken: outcome.broken, values };
+    if !partial && outcome.usable {
+        loaded.config = typed(&mut loaded, &inputs.main);
+    }
+    loaded.problems.sort();
+    Ok(loaded)
+}
+
+fn merge(layers: &Layers) -> Dict {
+    let figment = layers.trees().iter().fold(Figment::new(), |figment, tree| figment.merge(Layer(tree)));
+    figment.data().ok().and_then(|mut profiles| profiles.remove(&Profile::Default)).unwrap_or_default()
+}
+
+/// What is not TOML was reported; what was made of it is not reported again.
+fn readable(found: Problems, layers: &Layers, syntax: &[(Span, Damage)]) -> Problems {
+    if syntax.is_empty() {
+        return found;
+    }
+    let lines: BTreeSet<String> = syntax.iter().map(|(span, _)| layers.describe(*span)).collect();
+    let lost = |span: Span| {
+        let rest = syntax.iter().filter(|(_, damage)| *damage == Damage::Rest);
+        rest.map(|(from, _)| from).any(|from| from.source == span.source && from.start <= span.start)
+    };
+    let mut kept = Problems::default();
+    for problem in &found {
+        let on_line = lines.contains(&format!("{}:{}", problem.file, problem.line));
+        if !on_line && !problem.span.is_some_and(lost) {
+            kept.push(problem.clone());
+        }
+    }
+    kept
+}
+
+fn typed(loaded: &mut Loaded, main: &Path) -> Option<Config> {
+    let value = Value::Dict(Tag::Default, std::mem::take(&mut loaded.values));
+    let config = value.deserialize::<Config>();
+    if let Value::Dict(_, values) = value {
+        loaded.values = values;
+    }
+    match config {
+        Ok(mut config) => {
+            if !loaded.layers.is_set(&At::Root.key("store").key("url")) {
+                let folder = main.parent().unwrap_or(Path::new(""));
+                config.store.url = sqlite_below(&config.store.url, folder);
+            }
+            Some(config)
+        }
+        // What no schema can say, such as a duration of a thousand years.
+        Err(errors) => {
+            for error in errors {
+                let path = error.path.iter().map(String::as_str).collect::<Vec<_>>();
+                let (span, path) = loaded.layers.place_of_steps(&path);
+                let message = format!("{} can't be read: {}", quote(&path), error.kind);
+                loaded.problems.push(loaded.layers.problem_at(Severity::Error, span, path, message));
+            }
+            None
+        }
+    }
+}
+
+/// The number of a file's text.
+pub(crate) fn file_source(layers: &mut Layers, path: &Path, text: String) -> u32 {
+    layers.add_source(SourceKind::File(path.to_path_buf()), text)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

@@ -1,0 +1,223 @@
+//! Secrets, certificates and lookup tables: reading what the configuration only points at.
+//!
+//! Owns reading secret files, certificate files, environment variables and table files, and the problems of those that are not there. The
+//! values live in memory only, in [`SecretValue`]s that never print.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use crate::config::Config;
+use crate::config::diagnostics::locate::Layers;
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::{Problems, Severity};
+use crate::config::language::scalar::{Secret, SecretSource, SecretValue};
+use crate::config::load::Loaded;
+use crate::config::load::files::Files;
+
+/// Lookup tables by id, those written in the configuration and those in files.
+pub type Tables = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The values of all secrets.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets(BTreeMap<String, Vec<SecretValue>>);
+
+impl Secrets {
+    /// The values of the secret at a path such as `providers.corp.client_secret`: the first to send, all to accept. Empty
+    /// when there is none.
+    #[must_use]
+    pub fn get(&self, path: &str) -> &[SecretValue] {
+        self.0.get(path).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Reads all secrets, and sees that certificate authorities are there. A file or variable that is missing, unreadable or empty is a
+/// problem at the place that names it.
+pub fn read_secrets(loaded: &Loaded, environment: &BTreeMap<String, String>, files: &dyn Files) -> (Secrets, Problems) {
+    let mut reader = Reader { layers: &loaded.layers, environment, files, problems: Problems::default() };
+    let mut secrets = Secrets::default();
+    if let Some(config) = &loaded.config {
+        each_secret(config, &mut |at, secret| {
+            secrets.0.insert(at.to_string(), reader.secret(at, secret));
+        });
+        reader.certificates(config);
+    }
+    reader.problems.sort();
+    (secrets, reader.problems)
+}
+
+/// Reads all lookup tables. A file that is missing or no JSON object of strings is a problem at the place that names it.
+pub fn read_tables(loaded: &Loaded, files: &dyn Files) -> (Tables, Problems) {
+    let environment = BTreeMap::new();
+    let mut reader = Reader { layers: &loaded.layers, environment: &environment, files, problems: Problems::default() };
+    let tables = loaded.config.as_ref().map(|config| reader.tables(config)).unwrap_or_default();
+    reader.problems.sort();
+    (tables, reader.problems)
+}
+
+/// Reads the certificate authorities of providers: provider id → PEM. A file that can't be read is reported by
+/// [`read_secrets`].
+pub fn read_authorities(config: &Config, files: &dyn Files) -> BTreeMap<String, Vec<u8>> {
+    let named = config.providers.iter().filter_map(|(id, provider)| Some((id, provider.ca.as_ref()?)));
+    named.filter_map(|(id, path)| Some((id.clone(), files.read(path).ok()?))).collect()
+}
+
+/// Calls `visit` with every secret of a configuration and its path.
+pub(crate) fn each_secret(config: &Config, visit: &mut dyn FnMut(&At<'_>, &Secret)) {
+    let mut one = |at: &At<'_>, secret: Option<&Secret>| {
+        if let Some(secret) = secret {
+            visit(at, secret);
+        }
+    };
+    one(&At::Root.key("admin").key("token"), config.admin.token.as_ref());
+    let keys = At::Root.key("store");
+    let keys = keys.key("encryption_keys");
+    for (index, key) in config.store.encryption_keys.iter().enumerate() {
+        one(&keys.index(index), Some(key));
+    }
+    let providers = At::Root.key("providers");
+    for (id, provider) in &config.providers {
+        one(&providers.key(id).key("client_secret"), provider.client_secret.as_ref());
+        one(&providers.key(id).key("client_key"), provider.client_key.as_ref());
+    }
+    let clients = At::Root.key("clients");
+    for (id, client) in &config.clients {
+        one(&clients.key(id).key("client_secret"), client.client_secret.as_ref());
+    }
+    let break_glass = config.break_glass.as_ref().and_then(|section| section.password_hash.as_ref());
+    one(&At::Root.key("break_glass").key("password_hash"), break_glass);
+    let registration = config.registration.as_ref().and_then(|section| section.initial_access_token.as_ref());
+    one(&At::Root.key("registration").key("initial_access_token"), registration);
+}
+
+/// The files of `[server] tls`, as read.
+pub struct TlsFiles {
+    /// The certificate chain.
+    pub cert: Vec<u8>,
+    /// The private key.
+    pub key: Vec<u8>,
+}
+
+impl fmt::Debug for TlsFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsFiles").finish_non_exhaustive()
+    }
+}
+
+/// Reads the listener's certificate and key, where they are declared. A file that can't be read is a problem at the place
+/// that names it; whether the two are any good is not looked at.
+pub fn read_tls(loaded: &Loaded, files: &dyn Files) -> (Option<TlsFiles>, Problems) {
+    let mut problems = Problems::default();
+    let Some(names) = loaded.config.as_ref().and_then(|config| config.server.tls.as_ref()) else {
+        return (None, problems);
+    };
+    let tls = At::Root.key("server");
+    let tls = tls.key("tls");
+    let mut read = |key: &str, path: &Path| match files.read(path) {
+        Ok(content) => Some(content),
+        Err(error) => {
+            let at = tls.key(key);
+            let message = format!("`{key}`: the file {} can't be read: {error}", path.display());
+            let span = loaded.layers.nearest_span(&at);
+            let problem = loaded.layers.problem_at(Severity::Error, span, at.to_string(), message);
+            problems.push(problem.suggest("put it there, readable by the broker, or leave `tls` out"));
+            None
+        }
+    };
+    let (cert, key) = (read("cert", &names.cert), read("key", &names.key));
+    (cert.zip(key).map(|(cert, key)| TlsFiles { cert, key }), problems)
+}
+
+struct Reader<'r> {
+    layers: &'r Layers,
+    environment: &'r BTreeMap<String, String>,
+    files: &'r dyn Files,
+    problems: Problems,
+}
+
+impl Reader<'_> {
+    fn problem(&mut self, at: &At<'_>, message: String) {
+        let span = self.layers.nearest_span(at);
+        self.problems.push(self.layers.problem_at(Severity::Error, span, at.to_string(), message));
+    }
+
+    fn secret(&mut self, at: &At<'_>, secret: &Secret) -> Vec<SecretValue> {
+        let sources = secret.sources();
+        let mut values = Vec::new();
+        for (index, source) in sources.iter().enumerate() {
+            let here = if sources.len() > 1 { at.index(index) } else { *at };
+            match self.value(source) {
+                Ok(value) => values.push(value),
+                Err(message) => {
+                    self.problem(&here, format!("`{}`: {message}", at.name()));
+                }
+            }
+        }
+        values
+    }
+
+    fn value(&self, source: &SecretSource) -> Result<SecretValue, String> {
+        let (text, place) = match source {
+            SecretSource::Literal(text) => (text.clone(), "the secret".to_owned()),
+            SecretSource::File(file) => (self.read(&file.file)?, format!("the secret file {}", file.file.display())),
+            SecretSource::Env(env) => {
+                let value = self.environment.get(&env.env);
+                let value =
+                    value.ok_or_else(|| format!("the environment variable {} must be set but is not", env.env))?;
+                (value.clone(), format!("the environment variable {}", env.env))
+            }
+        };
+        let text = text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text)).unwrap_or(&text);
+        if text.is_empty() {
+            return Err(format!("{place} must not be empty"));
+        }
+        Ok(SecretValue::new(text.to_owned()))
+    }
+
+    fn read(&self, path: &Path) -> Result<String, String> {
+        let unreadable = |reason: String| format!("the file {} can't be read: {reason}", path.display());
+        let bytes = self.files.read(path).map_err(|error| unreadable(error.to_string()))?;
+        String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8".to_owned()))
+    }
+
+    fn tables(&mut self, config: &Config) -> Tables {
+        let mut out = Tables::new();
+        let tables = At::Root.key("tables");
+        for (id, table) in &config.tables {
+            let entries = out.entry(id.clone()).or_default();
+            entries.extend(table.entries.clone().unwrap_or_default());
+            let Some(path) = &table.file else { continue };
+            let read = self.read(path).and_then(|text| {
+                serde_json::from_str::<BTreeMap<String, String>>(&text).map_err(|error| {
+                    format!("{} must be one JSON object of strings but is not: {error}", path.display())
+                })
+            });
+            match read {
+                Ok(read) => entries.extend(read),
+                Err(message) => {
+                    self.problem(&tables.key(id).key("file"), format!("`file`: {message}"));
+                }
+            }
+        }
+        out
+    }
+
+    /// Certificate authorities: that they are there.
+    fn certificates(&mut self, config: &Config) {
+        let providers = At::Root.key("providers");
+        for (id, provider) in &config.providers {
+            if let Some(ca) = &provider.ca {
+                self.readable(&providers.key(id).key("ca"), ca);
+            }
+        }
+        if let Some(ca) = config.certificates.as_ref().and_then(|section| section.ca.as_ref()) {
+            self.readable(&At::Root.key("certificates").key("ca"), ca);
+        }
+    }
+
+    fn readable(&mut self, at: &At<'_>, path: &Path) {
+        if let Err(message) = self.read(path) {
+            self.problem(at, format!("`{}`: {message}", at.name()));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The JSON Schema of the language, generated from the types: what editors read, what `countersign schema` prints, and
+//! what the structure check walks.
+//!
+//! Extensions, all beginning with `x-`: `x-expected` (how a value is described to people), `x-path` (a relative path is
+//! resolved against the file that holds it; `"sqlite"`: behind `sqlite:`), `x-secret`, `x-expression`, `x-claims` (a
+//! table of claims, where a key named like a setting beside the table is a slip).
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use crate::config::Config;
+
+/// Keys of `[clients.X]` that may carry a language tag, as in `"client_name#ja"` (OIDC Registration §2.1).
+pub(crate) const LOCALIZED: &[&str] = &["client_name", "logo_uri", "client_uri", "policy_uri", "tos_uri"];
+
+/// Ids of clients, resources and tables.
+pub(crate) fn id() -> Value {
+    json!({
+        "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$",
+        "x-expected": "1 to 63 of a-z 0-9 _ -, beginning with a letter or digit"
+    })
+}
+
+/// Ids of providers: two are taken.
+pub(crate) fn provider_id() -> Value {
+    let mut id = id();
+    if let Some(id) = id.as_object_mut() {
+        id.insert("not".to_owned(), json!({ "enum": ["certificate", "break_glass"] }));
+    }
+    id
+}
+
+/// Names of users and roles.
+pub(crate) fn printable() -> Value {
+    json!({
+        "pattern": "^[^\\u0000-\\u001f\\u007f]+$",
+        "x-expected": "a name without control characters"
+    })
+}
+
+/// Names of scopes (RFC 6749 §3.3).
+pub(crate) fn scope_token() -> Value {
+    json!({
+        "pattern": "^[\\u0021\\u0023-\\u005b\\u005d-\\u007e]+$",
+        "x-expected": "printable ASCII without spaces, quotes and backslashes (RFC 6749 §3.3)"
+    })
+}
+
+/// Client metadata with a language tag.
+pub(crate) fn localized() -> Value {
+    let pattern = format!("^({})#[A-Za-z]{{2,8}}(-[A-Za-z0-9]{{1,8}})*$", LOCALIZED.join("|"));
+    json!({ pattern: { "type": "string", "minLength": 1 } })
+}
+
+/// The schema as the types give it: an optional value may also be null.
+pub(crate) fn with_nulls() -> Value {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Config>().to_value()
+}
+
+/// The JSON Schema (draft 2020-12). TOML has no null, and so has it.
+#[must_use]
+pub fn json_schema() -> Value {
+    let mut schema = with_nulls();
+    strip_nulls(&mut schema);
+    schema
+}
+
+/// The JSON Schema as it is committed: pretty, with a newline at the end.
+#[must_use]
+pub fn text() -> String {
+    let mut text = serde_json::to_string_pretty(&json_schema()).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn strip_nulls(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(strip_nulls),
+        Value::Object(object) => {
+            if object.get("default").is_some_and(Value::is_null) {
+                object.shift_remove("default");
+            }
+            if let Some(Value::Array(types)) = object.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    object.insert("type".to_owned(), only);
+                }
+            }
+            if let Some(Value::Array(values)) = object.get_mut("enum") {
+                values.retain(|value| !value.is_null());
+            }
+            let is_null = |alternative: &Value| alternative.get("type").is_some_and(|name| name == "null");
+            if let Some(Value::Array(alternatives)) = object.get_mut("anyOf") {
+                alternatives.retain(|alternative| !is_null(alternative));
+                if let [Value::Object(only)] = alternatives.as_slice() {
+                    let only = only.clone();
+                    object.shift_remove("anyOf");
+                    for (key, value) in only {
+                        object.entry(key).or_insert(value);
+                    }
+                }
+            }
+            object.values_mut().for_each(strip_nulls);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_schema_is_what_the_types_say() {
+        let committed = std::fs::read_to_string("schemas/broker.schema.json").unwrap_or_default();
+        assert!(committed == text(), "stale: run `countersign schema > schemas/broker.schema.json`");
+    }
+
+    #[test]
+    fn it_has_no_null_and_knows_defaults() {
+        let schema = json_schema();
+        let text = schema.to_string();
+        assert!(!text.contains("null"), "{text}");
+        let tokens = schema.pointer("/$defs/Tokens/properties/authorization_code").unwrap();
+        assert_eq!(tokens.get("default").unwrap(), "1m");
+        let pkce = schema.pointer("/$defs/Client/properties/pkce/default").unwrap();
+        assert_eq!(pkce, "auto");
+    }
+}

@@ -1,0 +1,267 @@
+//! Whose account this sign-in is: matched by issuer and `sub`, by a declared link, by a verified address, made, or
+//! refused. In that order, and nowhere else.
+
+use serde_json::{Map, Value};
+
+use crate::config::language::policy::UsernameConflict;
+use crate::decision::claims::Attributes;
+use crate::decision::policy::{DeclaredUser, Policy, ProviderPolicy};
+use crate::decision::reason::Reason;
+use crate::decision::trace::{Refusal, Stage, Trace};
+use crate::decision::username;
+
+/// An account that exists.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Account {
+    /// Internal id.
+    pub id: String,
+    /// Its username.
+    pub username: String,
+    /// Its public subject.
+    pub sub: String,
+    /// Its stored attributes.
+    pub profile: Map<String, Value>,
+    /// Taken away at run time.
+    pub disabled: bool,
+}
+
+/// What the decision wants to know of the store.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AccountQuestion {
+    /// Username key of the `[users]` entry that declares this upstream account.
+    pub declared: Option<String>,
+    /// A verified address and the providers (id, issuer) whose accounts it may join.
+    pub email: Option<(String, Vec<(String, String)>)>,
+    /// Key of the wanted username.
+    pub username_key: Option<String>,
+}
+
+/// What the store knows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AccountFacts {
+    /// The account that the upstream account is linked to.
+    pub linked: Option<Account>,
+    /// The account of the declared username.
+    pub declared: Option<Account>,
+    /// Whether that account has an upstream account at this provider (same id and issuer) already.
+    pub declared_is_linked: bool,
+    /// Accounts with that verified address.
+    pub by_email: Vec<Account>,
+    /// Keys of usernames in use that equal the wanted one or extend it.
+    pub taken: Vec<String>,
+}
+
+/// How the account was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkedBy {
+    /// By provider, issuer and `sub`.
+    Subject,
+    /// By a link that the file declares.
+    Declared,
+    /// By an address that both providers verified.
+    VerifiedEmail,
+    /// It was made.
+    Created,
+}
+
+impl LinkedBy {
+    /// The word for it in traces and tests.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Subject => "sub",
+            Self::Declared => "declared",
+            Self::VerifiedEmail => "email",
+            Self::Created => "created",
+        }
+    }
+}
+
+/// Whose sign-in it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountDecision {
+    /// The account; `None` when it is to be made.
+    pub existing: Option<Account>,
+    /// Its username, now or once made.
+    pub username: String,
+    /// A subject that the file imports, for an account to be made.
+    pub imported_sub: Option<String>,
+    /// How it was found.
+    pub linked_by: LinkedBy,
+}
+
+/// What to ask the store for these attributes.
+#[must_use]
+pub fn question(policy: &Policy, provider: &ProviderPolicy, subject: &str, attributes: &Attributes) -> AccountQuestion {
+    let declared = declared_key(policy, provider, subject, attributes).map(|(key, _)| key.to_owned());
+    let username_key = match declared.as_deref().and_then(|key| policy.users.get(key)) {
+        Some(user) => Some(username::key(&user.username)),
+        None => attributes.username.as_deref().and_then(username::normalize).map(|name| username::key(&name)),
+    };
+    let email =
+        provider.link_with.as_ref().and_then(|(others, _)| Some((attributes.verified_email()?, others.clone())));
+    AccountQuestion { declared, email, username_key }
+}
+
+/// The declared user that this upstream account is, and whether by `sub`.
+fn declared_key<'p>(
+    policy: &'p Policy,
+    provider: &ProviderPolicy,
+    subject: &str,
+    attributes: &Attributes,
+) -> Option<(&'p str, bool)> {
+    if policy.users.is_empty() {
+        return None;
+    }
+    let by_sub = policy.links_by_sub.get(&(provider.id.clone(), subject.to_owned()));
+    let by_email = || policy.links_by_email.get(&(provider.id.clone(), attributes.verified_email()?));
+    by_sub.map(|key| (key.as_str(), true)).or_else(|| by_email().map(|key| (key.as_str(), false)))
+}
+
+/// Decides.
+///
+/// # Errors
+/// A refusal: the account is disabled, unknown and not to be made, or its username can't be had.
+pub fn decide(
+    policy: &Policy,
+    provider: &ProviderPolicy,
+    subject: &str,
+    attributes: &Attributes,
+    facts: AccountFacts,
+    mut trace: Trace,
+) -> Result<(AccountDecision, Trace), Refusal> {
+    let decision = if let Some(account) = facts.linked {
+        trace.add(Stage::Account, None, "matched by issuer and sub");
+        found(account, LinkedBy::Subject)
+    } else if let Some((key, by_sub)) = declared_key(policy, provider, subject, attributes)
+        && let Some(user) = policy.users.get(key)
+    {
+        if !by_sub && facts.declared_is_linked {
+            // An address counts at the first sign-in only: who gets a leaver's address later is somebody else.
+            let text = "the declared address belongs to an account that is linked to this provider already";
+            return Err(trace.refuse(Stage::Account, Some(&user.source), Reason::UsernameTaken, text));
+        }
+        let how = if by_sub { "sub" } else { "verified address" };
+        trace.add(Stage::Account, Some(&user.source), format!("declared link by {how}"));
+        match facts.declared {
+            Some(account) => found(account, LinkedBy::Declared),
+            None => AccountDecision {
+                existing: None,
+                username: user.username.clone(),
+                imported_sub: user.sub.clone(),
+                linked_by: LinkedBy::Declared,
+            },
+        }
+    } else if let [account] = facts.by_email.as_slice() {
+        let source = provider.link_with.as_ref().map(|(_, source)| source);
+        trace.add(Stage::Account, source, "joined by verified address");
+        found(account.clone(), LinkedBy::VerifiedEmail)
+    } else if facts.by_email.len() > 1 {
+        let source = provider.link_with.as_ref().map(|(_, source)| source);
+        return Err(trace.refuse(Stage::Account, source, Reason::EmailAmbiguous, "several accounts have this address"));
+    } else {
+        let (decision, traced) = create(policy, provider, attributes, &facts.taken, trace)?;
+        trace = traced;
+        decision
+    };
+    enabled(policy, &decision, trace).map(|trace| (decision, trace))
+}
+
+fn found(account: Account, linked_by: LinkedBy) -> AccountDecision {
+    AccountDecision { username: account.username.clone(), existing: Some(account), imported_sub: None, linked_by }
+}
+
+fn create(
+    policy: &Policy,
+    provider: &ProviderPolicy,
+    attributes: &Attributes,
+    taken: &[String],
+    mut trace: Trace,
+) -> Result<(AccountDecision, Trace), Refusal> {
+    let (create_users, source) = &provider.create_users;
+    let stage = Stage::Account;
+    // A user whose entry says of no upstream account that it is theirs is declared by name.
+    let by_name = attributes.username.as_deref().and_then(|name| policy.declared(name)).filter(|user| !user.linked);
+    if !create_users && by_name.is_none() {
+        let text = "not declared, and this provider creates no users";
+        return Err(trace.refuse(stage, Some(source), Reason::UserNotDeclared, text));
+    }
+    let Some(raw) = &attributes.username else {
+        return Err(trace.refuse(stage, None, Reason::UsernameMissing, "a new account needs a username"));
+    };
+    let Some(wanted) = username::normalize(raw) else {
+        return Err(trace.refuse(
+            stage,
+            None,
+            Reason::UsernameInvalid,
+            "the username is empty, too long or has hidden characters",
+        ));
+    };
+    if let Some((_, source)) = policy.reserved.iter().find(|(name, _)| username::resembles(&wanted, name)) {
+        let source = source.clone();
+        return Err(trace.refuse(stage, Some(&source), Reason::UsernameReserved, "the username is reserved"));
+    }
+    let username = match free_name(policy, &wanted, taken) {
+        Some(name) => name,
+        None => {
+            let text = "the username belongs to someone else";
+            return Err(trace.refuse(stage, None, Reason::UsernameTaken, text));
+        }
+    };
+    let suffixed = username != wanted;
+    trace.add(stage, Some(source), if suffixed { "created, with a suffix: the name was taken" } else { "created" });
+    let imported_sub = policy.declared(&username).and_then(|user| user.sub.clone());
+    Ok((AccountDecision { existing: None, username, imported_sub, linked_by: LinkedBy::Created }, trace))
+}
+
+/// The wanted name, or with `on_username_conflict = "suffix"` the first numbered one that is free.
+fn free_name(policy: &Policy, wanted: &str, taken: &[String]) -> Option<String> {
+    let free = |name: &str| {
+        let key = username::key(name);
+        // A name whose owner the file links elsewhere is theirs, signed in yet or not.
+        let owned = policy.users.get(&key).is_some_and(|user| user.linked);
+        !owned && !taken.contains(&key)
+    };
+    if free(wanted) {
+        return Some(wanted.to_owned());
+    }
+    if policy.on_username_conflict == UsernameConflict::Refuse {
+        return None;
+    }
+    (2..=taken.len() + 3).map(|n| format!("{wanted}-{n}")).find(|name| free(name))
+}
+
+fn enabled(policy: &Policy, decision: &AccountDecision, trace: Trace) -> Result<Trace, Refusal> {
+    if decision.existing.as_ref().is_some_and(|account| account.disabled) {
+        return Err(trace.refuse(Stage::Account, None, Reason::UserDisabled, "disabled at run time"));
+    }
+    match policy.declared(&decision.username) {
+        Some(DeclaredUser { enabled: false, source, .. }) => {
+            Err(trace.refuse(Stage::Account, Some(source), Reason::UserDisabled, "disabled in the file"))
+        }
+        _ => Ok(trace),
+    }
+}
+
+/// The stored profile after this sign-in: what `sync` names follows the provider, the rest keeps its first value.
+#[must_use]
+pub fn synchronised(
+    provider: &ProviderPolicy,
+    stored: Option<&Map<String, Value>>,
+    fresh: Map<String, Value>,
+) -> Map<String, Value> {
+    let (Some(stored), Some(sync)) = (stored, &provider.sync) else { return fresh };
+    // What says whether an address or number was verified is about that very one, and goes where it goes.
+    let goes_with = |name: &str| match name {
+        "email_verified" => "email",
+        "phone_number_verified" => "phone_number",
+        _ => "",
+    };
+    let follows = |name: &str| match goes_with(name) {
+        "" => sync.contains(name) || !stored.contains_key(name),
+        subject => sync.contains(subject) || !stored.contains_key(subject),
+    };
+    let kept = stored.iter().filter(|(name, _)| !follows(name));
+    let kept = kept.map(|(name, value)| (name.clone(), value.clone()));
+    kept.chain(fresh.into_iter().filter(|(name, _)| follows(name))).collect()
+}

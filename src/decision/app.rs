@@ -1,0 +1,262 @@
+//! What an app is told: whether it may be used, and which claims it gets.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use crate::config::language::client::IdTokenClaims;
+use crate::decision::claims::{OwnClaim, app_claims, unmet};
+use crate::decision::policy::{ClientPolicy, Policy, ProviderPolicy};
+use crate::decision::reason::Reason;
+use crate::decision::trace::{Refusal, Stage, Trace};
+use crate::expression::{Bindings, Variable};
+use crate::protocol::PROTOCOL_CLAIMS;
+
+/// Room for the claims that scopes release to an app.
+const USUAL_CLAIMS: usize = 12;
+
+/// Who asks for what.
+#[derive(Clone, Debug, Default)]
+pub struct AppRequest<'a> {
+    /// Key of the client.
+    pub client: &'a str,
+    /// Scopes asked for.
+    pub scopes: &'a [String],
+    /// The `claims` parameter (OIDC Core §5.5).
+    pub claims_request: Option<&'a Value>,
+    /// Authentication context class of the session.
+    pub acr: Option<&'a str>,
+    /// Authentication methods of the session.
+    pub amr: &'a [String],
+    /// No access token is issued: the claims of the scopes are in the ID token (OIDC Core §5.4).
+    pub id_token_alone: bool,
+}
+
+/// What an app gets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Release {
+    /// Scopes granted, in the order asked for.
+    pub scopes: Vec<String>,
+    /// Claims of the ID token, beside the protocol's.
+    pub id_token: Map<String, Value>,
+    /// Claims of userinfo, beside `sub`.
+    pub userinfo: Map<String, Value>,
+    /// Claims of the access token, beside those of RFC 9068 §2.2.
+    pub access_token: Map<String, Value>,
+}
+
+/// The person, as apps may see them.
+pub struct Subject<'a> {
+    /// Stored attributes after synchronisation.
+    pub profile: &'a Map<String, Value>,
+    /// The account's username.
+    pub username: &'a str,
+    /// Upstream and local groups.
+    pub groups: &'a [String],
+    /// Roles granted.
+    pub roles: &'a [String],
+    /// Permissions of those roles.
+    pub permissions: &'a [String],
+}
+
+impl Subject<'_> {
+    /// A claim by the name that scopes use.
+    fn claim(&self, name: &str) -> Option<Value> {
+        match name {
+            "groups" => Some(self.groups.to_vec().into()),
+            "roles" => Some(self.roles.to_vec().into()),
+            "permissions" => Some(self.permissions.to_vec().into()),
+            "preferred_username" => Some(self.profile.get(name).cloned().unwrap_or_else(|| self.username.into())),
+            "username" => Some(self.username.into()),
+            _ => self.profile.get(name).cloned(),
+        }
+    }
+}
+
+/// What upstream claims say about how the user signed in: `acr` and `amr` (OIDC Core §2).
+#[must_use]
+pub fn authentication(claims: &Map<String, Value>) -> (Option<String>, Vec<String>) {
+    let acr = claims.get("acr").and_then(Value::as_str).map(str::to_owned);
+    let amr = claims.get("amr").and_then(|amr| crate::decision::policy::string_list(amr.clone()).ok());
+    (acr, amr.unwrap_or_default())
+}
+
+/// Decides whether the app may be used and what it gets.
+///
+/// # Errors
+/// The client is disabled, does not take this provider, its `require` does not hold, or a claim of it fails.
+pub fn release(
+    policy: &Policy,
+    provider: &ProviderPolicy,
+    subject: &Subject<'_>,
+    request: &AppRequest<'_>,
+    mut trace: Trace,
+) -> Result<(Release, Trace), Refusal> {
+    let Some(client) = policy.clients.get(request.client).filter(|client| client.enabled) else {
+        let source = policy.clients.get(request.client).map(|client| client.source.clone());
+        return Err(trace.refuse(Stage::Client, source.as_ref(), Reason::ClientDisabled, "the client is disabled"));
+    };
+    if let Some((providers, source)) = &client.providers
+        && !providers.contains(&provider.id)
+    {
+        let text = format!("the client does not take provider {}", provider.id);
+        return Err(trace.refuse(Stage::Client, Some(source), Reason::ClientProviderNotAllowed, text));
+    }
+    let scopes = granted_scopes(policy, client, request.scopes, &mut trace);
+    let bindings = app_bindings(policy, client, provider, subject, request, &scopes);
+    if let Some(require) = &client.require {
+        match require.expression.holds(&bindings) {
+            Ok(true) => trace.add(Stage::Client, Some(&require.source), "require holds"),
+            outcome => {
+                let reason = Reason::ClientRequirementNotMet;
+                return Err(trace.refuse(Stage::Client, Some(&require.source), reason, unmet("require", outcome)));
+            }
+        }
+    }
+    let own = match app_claims(&client.claims, &bindings) {
+        Ok(own) => own,
+        Err((source, text)) => {
+            return Err(trace.refuse(Stage::Release, Some(&source), Reason::AppClaimFailed, text));
+        }
+    };
+    drop(bindings);
+    let release = assemble(policy, client, subject, request, scopes, own, &mut trace);
+    Ok((release, trace))
+}
+
+/// The scopes that exist and that the client may ask for.
+fn granted_scopes(policy: &Policy, client: &ClientPolicy, asked: &[String], trace: &mut Trace) -> Vec<String> {
+    let mut granted: Vec<String> = Vec::new();
+    for scope in asked {
+        if granted.contains(scope) {
+            continue;
+        }
+        if client.scopes.contains(scope) && policy.scopes.contains_key(scope) {
+            granted.push(scope.clone());
+        } else {
+            trace.add(Stage::Release, Some(&client.source), format!("scope {scope} is not the client's: left out"));
+        }
+    }
+    granted
+}
+
+fn app_bindings<'v>(
+    policy: &'v Policy,
+    client: &'v ClientPolicy,
+    provider: &'v ProviderPolicy,
+    subject: &Subject<'v>,
+    request: &AppRequest<'v>,
+    scopes: &'v [String],
+) -> Bindings<'v> {
+    let groups = || Variable::strings(subject.groups);
+    let user =
+        Variable::object(subject.profile).with("username", Variable::text(subject.username)).with("groups", groups());
+    Bindings::read_by(&policy.engine, &client.reads)
+        .with("user", user)
+        .with("groups", groups())
+        .with("roles", Variable::strings(subject.roles))
+        .with("permissions", Variable::strings(subject.permissions))
+        .with("provider", Variable::text(&provider.id))
+        .with("client", Variable::text(request.client))
+        .with("scopes", Variable::strings(scopes))
+        .with("acr", Variable::text(request.acr.unwrap_or_default()))
+        .with("amr", Variable::strings(request.amr))
+}
+
+fn assemble(
+    policy: &Policy,
+    client: &ClientPolicy,
+    subject: &Subject<'_>,
+    request: &AppRequest<'_>,
+    scopes: Vec<String>,
+    own: Vec<OwnClaim>,
+    trace: &mut Trace,
+) -> Release {
+    let mut by_scope = Map::with_capacity(USUAL_CLAIMS);
+    for scope in &scopes {
+        for name in policy.scopes.get(scope).map(|scope| scope.claims.as_slice()).unwrap_or_default() {
+            // What the person has comes first: most have few of the claims that a scope could release.
+            if let Some(value) = subject.claim(name)
+                && !is_protocol(name)
+                && !own.iter().any(|(own, ..)| own == name)
+            {
+                by_scope.insert(name.clone(), value);
+            }
+        }
+    }
+    let mut userinfo = by_scope.clone();
+    let mut id_token = match client.id_token_claims {
+        IdTokenClaims::Minimal if !request.id_token_alone => Map::new(),
+        IdTokenClaims::All | IdTokenClaims::Minimal => by_scope,
+    };
+    for (target, member) in [(&mut id_token, "id_token"), (&mut userinfo, "userinfo")] {
+        for name in requested_claims(policy, client, request.claims_request, member) {
+            if let Some(value) = subject.claim(&name) {
+                target.insert(name, value);
+            }
+        }
+    }
+    for (name, value, source) in own {
+        if is_protocol(&name) {
+            continue;
+        }
+        let verb = if value.is_some() { "set by the client's claims" } else { "removed by the client's claims" };
+        trace.add(Stage::Release, Some(&source), format!("claim {name}: {verb}"));
+        match value {
+            Some(value) => {
+                id_token.insert(name.clone(), value.clone());
+                userinfo.insert(name, value);
+            }
+            None => {
+                id_token.remove(&name);
+                userinfo.remove(&name);
+            }
+        }
+    }
+    let access_token = access_token_claims(client, subject, &scopes, &userinfo, &client.claims);
+    Release { scopes, id_token, userinfo, access_token }
+}
+
+fn is_protocol(name: &str) -> bool {
+    PROTOCOL_CLAIMS.contains(&name)
+}
+
+/// The claims that the `claims` parameter asks for, among those that the client's scopes could release.
+fn requested_claims(policy: &Policy, client: &ClientPolicy, request: Option<&Value>, member: &str) -> Vec<String> {
+    let Some(asked) = request.and_then(|request| request.get(member)).and_then(Value::as_object) else {
+        return Vec::new();
+    };
+    let releasable: BTreeSet<&str> = client
+        .scopes
+        .iter()
+        .filter_map(|scope| policy.scopes.get(scope))
+        .flat_map(|scope| scope.claims.iter().map(String::as_str))
+        .collect();
+    asked.keys().filter(|name| releasable.contains(name.as_str()) && !is_protocol(name)).cloned().collect()
+}
+
+/// `groups` and `roles` of the granted scopes (RFC 9068 §2.2.3.1) and what `access_token_claims` names.
+fn access_token_claims(
+    client: &ClientPolicy,
+    subject: &Subject<'_>,
+    scopes: &[String],
+    released: &Map<String, Value>,
+    own: &[crate::decision::policy::ClaimRule],
+) -> Map<String, Value> {
+    let mut claims = Map::new();
+    for name in ["groups", "roles"] {
+        if scopes.iter().any(|scope| scope == name)
+            && let Some(value) = released.get(name)
+        {
+            claims.insert(name.to_owned(), value.clone());
+        }
+    }
+    for name in client.access_token_claims.iter().filter(|name| !is_protocol(name)) {
+        let is_own = own.iter().any(|rule| rule.name == *name);
+        let value = released.get(name).cloned().or_else(|| if is_own { None } else { subject.claim(name) });
+        if let Some(value) = value {
+            claims.insert(name.clone(), value);
+        }
+    }
+    claims
+}

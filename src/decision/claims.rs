@@ -1,0 +1,264 @@
+//! Upstream claims → attributes.
+//!
+//! Nothing reaches an attribute that no rule maps there. An absent claim leaves the attribute out; a claim of the wrong
+//! type refuses the sign-in.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use crate::config::language::policy::IgnoreCase;
+use crate::config::language::provider::EmailVerified;
+use crate::decision::policy::{ClaimRule, Policy, ProviderPolicy, string_list};
+use crate::decision::reason::Reason;
+use crate::decision::trace::{Refusal, Source, Stage, Trace};
+use crate::expression::{Bindings, ConditionError, Variable, first_present};
+
+/// The attributes of one sign-in, as mapped.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attributes {
+    /// The username that the provider gives.
+    pub username: Option<String>,
+    /// Upstream groups.
+    pub groups: Vec<String>,
+    /// Upstream roles, before any rule.
+    pub roles: Vec<String>,
+    /// Every other attribute.
+    pub values: Map<String, Value>,
+}
+
+impl Attributes {
+    /// The address, lower case (ASCII), when it is one and was verified.
+    #[must_use]
+    pub fn verified_email(&self) -> Option<String> {
+        let email = self.values.get("email")?.as_str()?;
+        let verified = self.values.get("email_verified")?.as_bool()?;
+        (verified && is_address(email)).then(|| email.to_ascii_lowercase())
+    }
+}
+
+/// One `@`, something on both sides, nothing that a person would not see.
+fn is_address(text: &str) -> bool {
+    let mut parts = text.split('@');
+    let (Some(local), Some(domain), None) = (parts.next(), parts.next(), parts.next()) else { return false };
+    !local.is_empty() && !domain.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
+/// The type that a standard claim must have (OIDC Core §5.1).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Boolean,
+    Number,
+    Object,
+    List,
+    Any,
+}
+
+fn kind(attribute: &str) -> Kind {
+    match attribute {
+        "username" | "name" | "given_name" | "family_name" | "middle_name" | "nickname" | "preferred_username"
+        | "profile" | "picture" | "website" | "email" | "gender" | "birthdate" | "zoneinfo" | "locale"
+        | "phone_number" => Kind::Text,
+        "email_verified" | "phone_number_verified" => Kind::Boolean,
+        "updated_at" => Kind::Number,
+        "address" => Kind::Object,
+        "groups" | "roles" => Kind::List,
+        _ => Kind::Any,
+    }
+}
+
+fn fits(kind: Kind, value: &Value) -> bool {
+    match kind {
+        Kind::Text => value.is_string(),
+        Kind::Boolean => value.is_boolean(),
+        Kind::Number => value.is_number(),
+        Kind::Object => value.is_object(),
+        Kind::List | Kind::Any => true,
+    }
+}
+
+/// Maps upstream claims and asks `allow`.
+///
+/// # Errors
+/// [`Reason::ClaimMappingFailed`] when a rule fails or a value has the wrong type, [`Reason::NotAllowed`] when `allow`
+/// is not true.
+pub fn map(
+    policy: &Policy,
+    provider: &ProviderPolicy,
+    claims: &Map<String, Value>,
+    mut trace: Trace,
+) -> Result<(Attributes, Trace), Refusal> {
+    let bindings = Bindings::read_by(&policy.engine, &provider.reads).with("claims", Variable::object(claims));
+    let mut attributes = Attributes::default();
+    for rule in &provider.claims {
+        if rule.name == "email_verified" && provider.email_verified != EmailVerified::Claim {
+            continue;
+        }
+        let value = match first_present(&rule.alternatives, &bindings) {
+            Ok(Some((value, _))) => value,
+            Ok(None) => {
+                if rule.source.line > 0 {
+                    trace.add(Stage::Claims, Some(&rule.source), format!("{} is absent", rule.name));
+                }
+                continue;
+            }
+            Err((_, error)) => {
+                let text = format!("{} can't be mapped: {error}", rule.name);
+                return Err(trace.refuse(Stage::Claims, Some(&rule.source), Reason::ClaimMappingFailed, text));
+            }
+        };
+        trace = place(policy, rule, value, &mut attributes, trace)?;
+    }
+    match provider.email_verified {
+        EmailVerified::Claim => {}
+        fixed if attributes.values.contains_key("email") => {
+            attributes.values.insert("email_verified".to_owned(), Value::Bool(fixed == EmailVerified::Always));
+        }
+        _ => {}
+    }
+    admit(policy, provider, claims, &attributes, trace).map(|trace| (attributes, trace))
+}
+
+/// Puts a mapped value where it belongs.
+fn place(
+    policy: &Policy,
+    rule: &ClaimRule,
+    value: Value,
+    attributes: &mut Attributes,
+    mut trace: Trace,
+) -> Result<Trace, Refusal> {
+    let name = rule.name.as_str();
+    let source = Some(&rule.source);
+    if name == "email_verified" && value.is_string() {
+        // Some providers send "true": only a boolean verifies an address, so this one stays unverified.
+        trace.add(Stage::Claims, source, "email_verified is a string, not a boolean: left out");
+        return Ok(trace);
+    }
+    if !fits(kind(name), &value) {
+        let text = format!("{name} has the wrong type: it is {}", described(&value));
+        return Err(trace.refuse(Stage::Claims, source, Reason::ClaimMappingFailed, text));
+    }
+    match name {
+        "username" => {
+            let text = value.as_str().unwrap_or_default();
+            let folded =
+                if policy.ignore_case.contains(&IgnoreCase::Username) { text.to_lowercase() } else { text.to_owned() };
+            attributes.username = Some(folded);
+        }
+        "groups" | "roles" => {
+            let mut list = match string_list(value) {
+                Ok(list) => list,
+                Err(found) => {
+                    let text = format!("{name} must be a string or a list of strings, but it is {found}");
+                    return Err(trace.refuse(Stage::Claims, source, Reason::ClaimMappingFailed, text));
+                }
+            };
+            let flag = if name == "groups" { IgnoreCase::Groups } else { IgnoreCase::Roles };
+            if policy.ignore_case.contains(&flag) {
+                list.iter_mut().for_each(|item| *item = item.to_lowercase());
+            }
+            let list = distinct(list);
+            trace.add(Stage::Claims, source, format!("{name}: {} mapped", list.len()));
+            if name == "groups" {
+                attributes.groups = list
+            } else {
+                attributes.roles = list
+            }
+            return Ok(trace);
+        }
+        _ => {
+            attributes.values.insert(name.to_owned(), value);
+        }
+    }
+    if rule.source.line > 0 {
+        trace.add(Stage::Claims, source, format!("{name} mapped"));
+    }
+    Ok(trace)
+}
+
+/// Asks `allow`.
+fn admit(
+    policy: &Policy,
+    provider: &ProviderPolicy,
+    claims: &Map<String, Value>,
+    attributes: &Attributes,
+    mut trace: Trace,
+) -> Result<Trace, Refusal> {
+    let Some(allow) = &provider.allow else { return Ok(trace) };
+    let bindings = Bindings::read_by(&policy.engine, allow.expression.reads())
+        .with("claims", Variable::object(claims))
+        .with("user", user_variable(attributes))
+        .with("provider", Variable::text(&provider.id));
+    match allow.expression.holds(&bindings) {
+        Ok(true) => {
+            trace.add(Stage::Allow, Some(&allow.source), "allow holds");
+            Ok(trace)
+        }
+        outcome => Err(trace.refuse(Stage::Allow, Some(&allow.source), Reason::NotAllowed, unmet("allow", outcome))),
+    }
+}
+
+/// Why a condition refuses, in words.
+pub(crate) fn unmet(name: &str, outcome: Result<bool, ConditionError>) -> String {
+    match outcome {
+        Ok(_) => format!("{name} does not hold"),
+        Err(error) => format!("{name} is neither true nor false: {error}"),
+    }
+}
+
+/// The `user` variable of `allow`: every mapped attribute.
+fn user_variable(attributes: &Attributes) -> Variable<'_> {
+    let user = Variable::object(&attributes.values)
+        .with("groups", Variable::strings(&attributes.groups))
+        .with("roles", Variable::strings(&attributes.roles));
+    match &attributes.username {
+        Some(username) => user.with("username", Variable::text(username)),
+        None => user,
+    }
+}
+
+/// One of an app's own claims: name, value (`None` where it is to be removed), and where it is written.
+pub(crate) type OwnClaim = (String, Option<Value>, Source);
+
+/// Evaluates an app's own claims: name → value, `None` where the claim is to be removed.
+///
+/// # Errors
+/// [`Reason::AppClaimFailed`] with the place of the rule that failed.
+pub(crate) fn app_claims(rules: &[ClaimRule], bindings: &Bindings<'_>) -> Result<Vec<OwnClaim>, (Source, String)> {
+    rules
+        .iter()
+        .map(|rule| {
+            let failed = |text: String| (rule.source.clone(), format!("{} can't be made: {text}", rule.name));
+            let value = match first_present(&rule.alternatives, bindings) {
+                Ok(found) => found.map(|(value, _)| value),
+                Err((_, error)) => return Err(failed(error.to_string())),
+            };
+            let value = match value {
+                Some(value) if matches!(rule.name.as_str(), "groups" | "roles") => {
+                    Some(string_list(value).map_err(|found| failed(format!("it is {found}")))?.into())
+                }
+                other => other,
+            };
+            Ok((rule.name.clone(), value, rule.source.clone()))
+        })
+        .collect()
+}
+
+/// The items in order, each once; empty ones left out.
+pub(crate) fn distinct(list: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::with_capacity_and_hasher(list.len(), foldhash::quality::RandomState::default());
+    let keep: Vec<bool> = list.iter().map(|item| !item.is_empty() && seen.insert(item.as_str())).collect();
+    list.into_iter().zip(keep).filter_map(|(item, keep)| keep.then_some(item)).collect()
+}
+
+fn described(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

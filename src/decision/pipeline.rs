@@ -1,0 +1,145 @@
+//! The decision pipeline, in the order that the configuration language gives:
+//!
+//! upstream claims → attributes → `allow` → account → roles → client → scopes → app claims.
+//!
+//! Two steps, because the account stage must know what is stored: [`begin`] maps and says what to ask the store, and
+//! [`Mapped::decide`] goes on with the answer. Pure: the same facts give the same decision, whoever asks.
+
+use serde_json::{Map, Value};
+
+use crate::decision::account;
+use crate::decision::account::{AccountDecision, AccountFacts, AccountQuestion};
+use crate::decision::app::{AppRequest, Release, Subject, release};
+use crate::decision::claims;
+use crate::decision::claims::Attributes;
+use crate::decision::policy::{Policy, ProviderPolicy};
+use crate::decision::reason::Reason;
+use crate::decision::roles::{Granted, RoleFacts, grant};
+use crate::decision::trace::{Refusal, Stage, Trace};
+
+/// What a provider vouched for.
+#[derive(Clone, Debug)]
+pub struct Evidence<'a> {
+    /// Provider id.
+    pub provider: &'a str,
+    /// Its issuer, where the evidence comes from storage: another issuer is another provider.
+    pub issuer: Option<&'a str>,
+    /// The upstream `sub`.
+    pub subject: &'a str,
+    /// The upstream claims.
+    pub claims: &'a Map<String, Value>,
+}
+
+/// A sign-in whose claims are mapped and allowed.
+#[derive(Debug)]
+pub struct Mapped<'p> {
+    policy: &'p Policy,
+    provider: &'p ProviderPolicy,
+    subject: String,
+    attributes: Attributes,
+    trace: Trace,
+}
+
+/// A sign-in that was let in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The provider that vouched.
+    pub provider: String,
+    /// Whose account it is.
+    pub account: AccountDecision,
+    /// The address that this evidence proves, lower case.
+    pub verified_email: Option<String>,
+    /// The account's stored attributes from now on.
+    pub profile: Map<String, Value>,
+    /// Upstream and local groups.
+    pub groups: Vec<String>,
+    /// Roles and permissions.
+    pub granted: Granted,
+    /// What the app gets, where one asked.
+    pub release: Option<Release>,
+    /// How it came to this.
+    pub trace: Trace,
+}
+
+/// Maps upstream claims to attributes and asks `allow`.
+///
+/// # Errors
+/// The provider is gone, a claim can't be mapped, or `allow` does not hold.
+pub fn begin<'p>(policy: &'p Policy, evidence: &Evidence<'_>) -> Result<Mapped<'p>, Refusal> {
+    let trace = Trace::default();
+    let same =
+        |provider: &&ProviderPolicy| provider.enabled && evidence.issuer.is_none_or(|issuer| issuer == provider.issuer);
+    let Some(provider) = policy.providers.get(evidence.provider).filter(same) else {
+        let text = format!("provider {} is not there any more, disabled, or another issuer's", evidence.provider);
+        return Err(trace.refuse(Stage::Claims, None, Reason::ProviderRemoved, text));
+    };
+    let (attributes, trace) = claims::map(policy, provider, evidence.claims, trace)?;
+    Ok(Mapped { policy, provider, subject: evidence.subject.to_owned(), attributes, trace })
+}
+
+impl Mapped<'_> {
+    /// What to ask the store.
+    #[must_use]
+    pub fn question(&self) -> AccountQuestion {
+        account::question(self.policy, self.provider, &self.subject, &self.attributes)
+    }
+
+    /// The attributes.
+    #[must_use]
+    pub fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    /// Decides with what the store knows.
+    ///
+    /// # Errors
+    /// A refusal by the account, or by the app that asks.
+    pub fn decide(self, facts: AccountFacts, request: Option<&AppRequest<'_>>) -> Result<Decision, Refusal> {
+        let Self { policy, provider, subject, attributes, trace } = self;
+        let (account, mut trace) = account::decide(policy, provider, &subject, &attributes, facts, trace)?;
+        let stored = account.existing.as_ref().map(|account| &account.profile);
+        let verified_email = attributes.verified_email();
+        let Attributes { mut groups, roles: asserted, values, .. } = attributes;
+        let profile = account::synchronised(provider, stored, values);
+        if let Some(user) = policy.declared(&account.username).filter(|user| !user.groups.is_empty()) {
+            groups.extend(user.groups.iter().cloned());
+            groups = claims::distinct(groups);
+        }
+        let facts = RoleFacts { user: &profile, groups: &groups, asserted: &asserted, username: &account.username };
+        let granted = grant(policy, provider, &facts, &mut trace);
+        let id = provider.id.clone();
+        let mut decision =
+            Decision { provider: id, account, verified_email, profile, groups, granted, release: None, trace };
+        if let Some(request) = request {
+            decision = decision.release(policy, provider, request)?;
+        }
+        Ok(decision)
+    }
+}
+
+impl Decision {
+    /// The person, as apps may see them.
+    #[must_use]
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            profile: &self.profile,
+            username: &self.account.username,
+            groups: &self.groups,
+            roles: &self.granted.roles,
+            permissions: &self.granted.permissions,
+        }
+    }
+
+    fn release(
+        mut self,
+        policy: &Policy,
+        provider: &ProviderPolicy,
+        request: &AppRequest<'_>,
+    ) -> Result<Self, Refusal> {
+        let trace = std::mem::take(&mut self.trace);
+        let (released, trace) = release(policy, provider, &self.subject(), request, trace)?;
+        self.release = Some(released);
+        self.trace = trace;
+        Ok(self)
+    }
+}

@@ -1,0 +1,322 @@
+//! From a checked configuration to the [`Policy`] of a generation.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::config::Config;
+use crate::config::language::client::Client;
+use crate::config::language::provider::{ClaimTable, LinkBy, Preset, Provider};
+use crate::config::language::scalar::Expression;
+use crate::decision::policy::{
+    ClaimRule, ClientPolicy, Condition, DeclaredUser, ExpressionProblem, Pattern, Policy, ProviderPolicy, RoleRule,
+    ScopePolicy,
+};
+use crate::decision::trace::Source;
+use crate::decision::username;
+use crate::expression::{Compiled, Compiler, Place, Reads};
+
+/// Finds the place of a dotted path.
+pub type Locate<'a> = &'a dyn Fn(&str) -> Option<Source>;
+
+struct Build<'a> {
+    compiler: &'a mut Compiler,
+    locate: Locate<'a>,
+    problems: Vec<ExpressionProblem>,
+}
+
+impl Build<'_> {
+    fn source(&self, path: &str) -> Source {
+        (self.locate)(path).unwrap_or_else(|| Source::default_of(path))
+    }
+
+    fn compile(&mut self, place: Place, path: &str, expression: &Expression) -> Option<Compiled> {
+        match self.compiler.compile(place, expression.as_str()) {
+            Ok(compiled) => Some(compiled),
+            Err(problems) => {
+                let path = path.to_owned();
+                self.problems
+                    .extend(problems.into_iter().map(|problem| ExpressionProblem { path: path.clone(), problem }));
+                None
+            }
+        }
+    }
+
+    fn condition(&mut self, place: Place, path: &str, expression: Option<&Expression>) -> Option<Condition> {
+        let expression = self.compile(place, path, expression?)?;
+        Some(Condition { expression, source: self.source(path) })
+    }
+
+    fn rules(&mut self, place: Place, path: &str, table: &ClaimTable) -> Vec<ClaimRule> {
+        table
+            .iter()
+            .map(|(name, alternatives)| {
+                let path = format!("{path}.{}", key_segment(name));
+                let many = alternatives.as_slice().len() > 1;
+                let compiled = alternatives.as_slice().iter().enumerate().filter_map(|(n, expression)| {
+                    let path = if many { format!("{path}[{n}]") } else { path.clone() };
+                    self.compile(place, &path, expression)
+                });
+                let alternatives = compiled.collect();
+                ClaimRule { name: name.clone(), alternatives, source: self.source(&path) }
+            })
+            .collect()
+    }
+}
+
+/// A key as a segment of a dotted path: quoted where TOML needs it.
+#[must_use]
+pub fn key_segment(key: &str) -> String {
+    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if bare { key.to_owned() } else { format!("{key:?}") }
+}
+
+/// Attributes that are mapped unless the file says otherwise: the claim of that name.
+const DEFAULT_ATTRIBUTES: &[&str] =
+    &["name", "given_name", "family_name", "email", "email_verified", "picture", "locale", "groups", "roles"];
+
+impl Policy {
+    /// Compiles a checked configuration. The compiler knows the lookup tables, and the expressions that `check` compiled.
+    ///
+    /// # Errors
+    /// Every expression that does not compile.
+    pub fn compile(
+        config: &Config,
+        compiler: &mut Compiler,
+        locate: Locate<'_>,
+    ) -> Result<Self, Vec<ExpressionProblem>> {
+        let engine = compiler.engine();
+        let mut build = Build { compiler, locate, problems: Vec::new() };
+        let providers = config
+            .providers
+            .iter()
+            .map(|(id, provider)| (id.clone(), provider_policy(&mut build, config, id, provider)))
+            .collect();
+        let clients =
+            config.clients.iter().map(|(key, client)| (key.clone(), client_policy(&mut build, key, client))).collect();
+        let role_rules = role_rules(&mut build, config);
+        let (users, links_by_sub, links_by_email) = users(&build, config);
+        let policy = Self {
+            engine,
+            providers,
+            clients,
+            scopes: scopes(&build, config),
+            roles: config
+                .roles
+                .iter()
+                .map(|(name, role)| {
+                    let source = build.source(&format!("roles.{}", key_segment(name)));
+                    (name.clone(), (role.permissions.clone(), source))
+                })
+                .collect(),
+            rule_reads: Reads::of(role_rules.iter().filter_map(|rule| rule.when.as_ref()).map(|when| &when.expression)),
+            role_rules,
+            users,
+            links_by_sub,
+            links_by_email,
+            default_roles: (config.policy.default_roles.clone(), build.source("policy.default_roles")),
+            default_roles_when: config.policy.default_roles_when,
+            ignore_case: config.policy.ignore_case.clone(),
+            on_username_conflict: config.policy.on_username_conflict,
+            reserved: reserved(&build, config),
+        };
+        if build.problems.is_empty() { Ok(policy) } else { Err(build.problems) }
+    }
+}
+
+fn provider_policy(build: &mut Build<'_>, config: &Config, id: &str, provider: &Provider) -> ProviderPolicy {
+    let path = format!("providers.{}", key_segment(id));
+    let mut table = provider.claims.clone();
+    for (name, expression) in default_attributes(provider.preset) {
+        table.entry(name).or_insert(expression);
+    }
+    let mut claims = build.rules(Place::Claims, &format!("{path}.claims"), &table);
+    claims.sort_by_key(|rule| rule.name != "username");
+    let link_with = (provider.link_by == LinkBy::VerifiedEmail).then(|| {
+        let others = provider.link_with.iter().filter_map(|other| {
+            let issuer = config.providers.get(other)?.issuer.clone()?;
+            Some((other.clone(), issuer))
+        });
+        (others.collect(), build.source(&format!("{path}.link_by")))
+    });
+    ProviderPolicy {
+        id: id.to_owned(),
+        enabled: provider.enabled,
+        hidden: provider.hidden,
+        issuer: provider.issuer.clone().unwrap_or_default(),
+        reads: Reads::of(expressions(&claims)),
+        claims,
+        allow: build.condition(Place::Allow, &format!("{path}.allow"), provider.allow.as_ref()),
+        asserted_roles: provider
+            .asserted_roles
+            .as_ref()
+            .map(|roles| (roles.iter().cloned().collect(), build.source(&format!("{path}.asserted_roles")))),
+        create_users: (provider.create_users, build.source(&format!("{path}.create_users"))),
+        create_roles: provider.create_roles,
+        email_verified: provider.email_verified,
+        link_with,
+        sync: provider.sync.as_ref().map(|names| names.iter().cloned().collect()),
+        source: build.source(&path),
+    }
+}
+
+/// What a preset maps where the file is silent.
+fn default_attributes(preset: Preset) -> Vec<(String, crate::config::language::scalar::OneOrMany<Expression>)> {
+    use crate::config::language::scalar::OneOrMany;
+    let expression = |text: &str| Expression(text.to_owned());
+    let mut defaults: Vec<(String, OneOrMany<Expression>)> = DEFAULT_ATTRIBUTES
+        .iter()
+        .map(|name| ((*name).to_owned(), OneOrMany::One(expression(&format!("claims.{name}")))))
+        .collect();
+    let username = OneOrMany::Many(vec![expression("claims.username"), expression("claims.preferred_username")]);
+    defaults.push(("username".to_owned(), username));
+    if preset == Preset::Keycloak {
+        let roles = OneOrMany::Many(vec![expression("claims.roles"), expression("claims.realm_access.roles")]);
+        defaults.retain(|(name, _)| name != "roles");
+        defaults.push(("roles".to_owned(), roles));
+    }
+    defaults
+}
+
+fn client_policy(build: &mut Build<'_>, key: &str, client: &Client) -> ClientPolicy {
+    let path = format!("clients.{}", key_segment(key));
+    let require = build.condition(Place::App, &format!("{path}.require"), client.require.as_ref());
+    let claims = build.rules(Place::App, &format!("{path}.claims"), &client.claims);
+    ClientPolicy {
+        key: key.to_owned(),
+        enabled: client.enabled.unwrap_or(true),
+        providers: client
+            .providers
+            .as_ref()
+            .map(|providers| (providers.clone(), build.source(&format!("{path}.providers")))),
+        reads: Reads::of(require.iter().map(|require| &require.expression).chain(expressions(&claims))),
+        require,
+        scopes: client.scopes.clone().unwrap_or_else(default_scopes),
+        claims,
+        id_token_claims: client.id_token_claims,
+        access_token_claims: client.access_token_claims.clone(),
+        source: build.source(&path),
+    }
+}
+
+/// The expressions of rules.
+fn expressions(rules: &[ClaimRule]) -> impl Iterator<Item = &Compiled> {
+    rules.iter().flat_map(|rule| &rule.alternatives)
+}
+
+/// Scopes that a client may ask for unless it says otherwise.
+#[must_use]
+pub fn default_scopes() -> Vec<String> {
+    ["openid", "profile", "email", "groups"].map(str::to_owned).to_vec()
+}
+
+fn role_rules(build: &mut Build<'_>, config: &Config) -> Vec<RoleRule> {
+    let rules = config.role_rules.iter().enumerate().map(|(n, rule)| {
+        let path = format!("role_rules[{n}]");
+        let each = rule.each.zip(rule.matches.as_deref()).and_then(|(each, pattern)| {
+            // `check` reports a pattern that is none; such a rule must not match everything.
+            Some((each, Pattern::new(pattern).ok()?))
+        });
+        RoleRule {
+            source: build.source(&path),
+            when: build.condition(Place::When, &format!("{path}.when"), rule.when.as_ref()),
+            provider: rule.provider.clone(),
+            roles: if rule.matches.is_some() && each.is_none() { Vec::new() } else { rule.roles.clone() },
+            each,
+        }
+    });
+    rules.collect()
+}
+
+type Users = (HashMap<String, DeclaredUser>, HashMap<(String, String), String>, HashMap<(String, String), String>);
+
+fn users(build: &Build<'_>, config: &Config) -> Users {
+    let (mut users, mut by_sub, mut by_email) = (HashMap::new(), HashMap::new(), HashMap::new());
+    for (name, user) in &config.users {
+        let key = username::key(name);
+        for link in &user.links {
+            if let Some(sub) = &link.sub {
+                by_sub.insert((link.provider.clone(), sub.clone()), key.clone());
+            }
+            if let Some(email) = &link.email {
+                by_email.insert((link.provider.clone(), email.to_ascii_lowercase()), key.clone());
+            }
+        }
+        let declared = DeclaredUser {
+            username: username::normalize(name).unwrap_or_else(|| name.clone()),
+            enabled: user.enabled,
+            linked: !user.links.is_empty(),
+            sub: user.sub.clone(),
+            groups: user.groups.clone(),
+            roles: user.roles.clone(),
+            source: build.source(&format!("users.{}", key_segment(name))),
+        };
+        users.insert(key, declared);
+    }
+    (users, by_sub, by_email)
+}
+
+/// The built-in scopes (OIDC Core §5.4) and those of the file, which may replace them.
+fn scopes(build: &Build<'_>, config: &Config) -> BTreeMap<String, ScopePolicy> {
+    const BUILT_IN: &[(&str, &[&str])] = &[
+        ("openid", &[]),
+        (
+            "profile",
+            &[
+                "name",
+                "family_name",
+                "given_name",
+                "middle_name",
+                "nickname",
+                "preferred_username",
+                "profile",
+                "picture",
+                "website",
+                "gender",
+                "birthdate",
+                "zoneinfo",
+                "locale",
+                "updated_at",
+            ],
+        ),
+        ("email", &["email", "email_verified"]),
+        ("address", &["address"]),
+        ("phone", &["phone_number", "phone_number_verified"]),
+        ("groups", &["groups"]),
+        ("roles", &["roles"]),
+        ("offline_access", &[]),
+    ];
+    let mut scopes: BTreeMap<String, ScopePolicy> = BUILT_IN
+        .iter()
+        .map(|(name, claims)| {
+            let claims = claims.iter().map(|claim| (*claim).to_owned()).collect();
+            let source = Source::default_of(&format!("scopes.{name}"));
+            ((*name).to_owned(), ScopePolicy { claims, description: None, source })
+        })
+        .collect();
+    for (name, scope) in &config.scopes {
+        let source = build.source(&format!("scopes.{}", key_segment(name)));
+        let policy = ScopePolicy { claims: scope.claims.clone(), description: scope.description.clone(), source };
+        scopes.insert(name.clone(), policy);
+    }
+    for resource in config.resources.values() {
+        for scope in &resource.scopes {
+            scopes.entry(scope.clone()).or_insert_with(|| ScopePolicy {
+                claims: Vec::new(),
+                description: None,
+                source: Source::default_of(&format!("scopes.{scope}")),
+            });
+        }
+    }
+    scopes
+}
+
+fn reserved(build: &Build<'_>, config: &Config) -> Vec<(String, Source)> {
+    let path = "policy.reserved_usernames";
+    let mut names: Vec<(String, Source)> = match &config.policy.reserved_usernames {
+        Some(names) => names.iter().map(|name| (name.clone(), build.source(path))).collect(),
+        None => Vec::new(),
+    };
+    if let Some(break_glass) = &config.break_glass {
+        names.push((break_glass.username.clone(), build.source("break_glass.username")));
+    }
+    names
+}

@@ -1,0 +1,192 @@
+//! Roles and permissions: what the provider asserts, what the rules add, what the file gives, and the default.
+//!
+//! No role appears without a line of the file that made it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use crate::config::language::policy::{DefaultRolesWhen, Each, IgnoreCase};
+use crate::decision::policy::{Pattern, Policy, ProviderPolicy, RoleRule};
+use crate::decision::trace::{Source, Stage, Trace};
+use crate::expression::{Bindings, Variable};
+
+/// What a user may be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Granted {
+    /// Roles, sorted.
+    pub roles: Vec<String>,
+    /// Permissions of the declared ones, sorted.
+    pub permissions: Vec<String>,
+    /// Roles among them that no line declares: `create_roles` made them.
+    pub system: Vec<String>,
+}
+
+/// What the rules read.
+pub struct RoleFacts<'a> {
+    /// The stored attributes, of which the `user` variable is made.
+    pub user: &'a Map<String, Value>,
+    /// Upstream and local groups.
+    pub groups: &'a [String],
+    /// Roles as the provider sent them.
+    pub asserted: &'a [String],
+    /// The username, for `[users]`.
+    pub username: &'a str,
+}
+
+/// Gives roles, in the order of the language: asserted, rules, `[users]`, default.
+pub fn grant(policy: &Policy, provider: &ProviderPolicy, facts: &RoleFacts<'_>, trace: &mut Trace) -> Granted {
+    let mut roles = BTreeSet::new();
+    let mut system = Vec::new();
+    let asserted = permitted(policy, provider, facts.asserted, trace);
+    assert_roles(policy, provider, &asserted, &mut roles, &mut system, trace);
+    apply_rules(policy, provider, facts, &asserted, &mut roles, trace);
+    if let Some(user) = policy.declared(facts.username) {
+        for role in &user.roles {
+            trace.add(Stage::Roles, Some(&user.source), format!("role {role}: given to this user"));
+            roles.insert(role.clone());
+        }
+    }
+    let lacking = match policy.default_roles_when {
+        DefaultRolesWhen::NoRoles => roles.is_empty(),
+        DefaultRolesWhen::NoGroups => facts.groups.is_empty(),
+    };
+    if lacking {
+        let (defaults, source) = &policy.default_roles;
+        for role in defaults {
+            trace.add(Stage::Roles, Some(source), format!("role {role}: by default"));
+            roles.insert(role.clone());
+        }
+    }
+    let declared = roles.iter().filter_map(|role| policy.roles.get(role));
+    let permissions: BTreeSet<String> = declared.flat_map(|(permissions, _)| permissions.iter().cloned()).collect();
+    Granted { roles: roles.into_iter().collect(), permissions: permissions.into_iter().collect(), system }
+}
+
+/// The asserted roles that `asserted_roles` lets through.
+fn permitted(policy: &Policy, provider: &ProviderPolicy, asserted: &[String], trace: &mut Trace) -> Vec<String> {
+    let Some((permitted, source)) = &provider.asserted_roles else { return asserted.to_vec() };
+    let folds = policy.ignore_case.contains(&IgnoreCase::Roles);
+    let may = |role: &String| permitted.contains(role) || folds && permitted.iter().any(|p| p.to_lowercase() == *role);
+    let kept: Vec<String> = asserted.iter().filter(|role| may(role)).cloned().collect();
+    let dropped = asserted.len() - kept.len();
+    if dropped > 0 {
+        trace.add(Stage::Roles, Some(source), format!("{dropped} asserted roles are not among asserted_roles"));
+    }
+    kept
+}
+
+fn assert_roles(
+    policy: &Policy,
+    provider: &ProviderPolicy,
+    asserted: &[String],
+    roles: &mut BTreeSet<String>,
+    system: &mut Vec<String>,
+    trace: &mut Trace,
+) {
+    let mut unknown = 0_usize;
+    for role in asserted {
+        if let Some((role, (_, source))) = declared_role(policy, role) {
+            trace.add(Stage::Roles, Some(source), format!("role {role}: asserted by the provider"));
+            roles.insert(role.clone());
+        } else if provider.create_roles {
+            trace.add(Stage::Roles, Some(&provider.source), format!("role {role}: asserted, made a System role"));
+            system.push(role.clone());
+            roles.insert(role.clone());
+        } else {
+            unknown += 1;
+        }
+    }
+    if unknown > 0 {
+        trace.add(Stage::Roles, Some(&provider.source), format!("{unknown} asserted roles are not declared: ignored"));
+    }
+}
+
+/// The declared role that an asserted name means: with `ignore_case = ["roles"]` the asserted name comes folded.
+fn declared_role<'p>(policy: &'p Policy, name: &str) -> Option<(&'p String, &'p (Vec<String>, Source))> {
+    policy.roles.get_key_value(name).or_else(|| {
+        let folds = policy.ignore_case.contains(&IgnoreCase::Roles);
+        policy.roles.iter().find(|(declared, _)| folds && declared.to_lowercase() == name)
+    })
+}
+
+fn apply_rules(
+    policy: &Policy,
+    provider: &ProviderPolicy,
+    facts: &RoleFacts<'_>,
+    asserted: &[String],
+    roles: &mut BTreeSet<String>,
+    trace: &mut Trace,
+) {
+    if policy.role_rules.is_empty() {
+        return;
+    }
+    let groups = || Variable::strings(facts.groups);
+    let user = Variable::object(facts.user).with("username", Variable::text(facts.username)).with("groups", groups());
+    let bindings = Bindings::read_by(&policy.engine, &policy.rule_reads)
+        .with("user", user)
+        .with("groups", groups())
+        .with("roles", Variable::strings(asserted))
+        .with("provider", Variable::text(&provider.id));
+    for rule in &policy.role_rules {
+        if rule.provider.as_ref().is_some_and(|only| *only != provider.id) {
+            continue;
+        }
+        if let Some(when) = &rule.when {
+            match when.expression.holds(&bindings) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    trace.add(Stage::Roles, Some(&when.source), format!("rule does not match: {error}"));
+                    continue;
+                }
+            }
+        }
+        let mut give = |role: String| {
+            trace.add(Stage::Roles, Some(&rule.source), format!("role {role}: by rule"));
+            roles.insert(role);
+        };
+        match &rule.each {
+            None => rule.roles.iter().cloned().for_each(&mut give),
+            Some((each, pattern)) => {
+                let items = match each {
+                    Each::Groups => facts.groups,
+                    Each::Roles => asserted,
+                };
+                for item in items.iter().filter(|item| pattern.may_match(item)) {
+                    from_item(rule, pattern, item, &mut give);
+                }
+            }
+        }
+    }
+}
+
+/// The roles that a rule with `each` makes of one item.
+#[must_use]
+pub fn made(rule: &RoleRule, item: &str) -> Vec<String> {
+    let mut made = Vec::new();
+    if let Some((_, pattern)) = &rule.each {
+        from_item(rule, pattern, item, &mut |role| made.push(role));
+    }
+    made
+}
+
+fn from_item(rule: &RoleRule, pattern: &Pattern, item: &str, give: &mut dyn FnMut(String)) {
+    if let Some(named) = pattern.captures(item) {
+        rule.roles.iter().filter_map(|template| fill(template, &named)).for_each(give);
+    }
+}
+
+/// Fills `{name}` placeholders; `None` when one of them captured nothing, or would leave the role empty.
+fn fill(template: &str, named: &BTreeMap<&str, &str>) -> Option<String> {
+    let mut filled = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, tail) = after.split_once('}')?;
+        filled.push_str(before);
+        filled.push_str(named.get(name).filter(|value| !value.is_empty())?);
+        rest = tail;
+    }
+    filled.push_str(rest);
+    (!filled.is_empty()).then_some(filled)
+}

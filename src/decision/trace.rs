@@ -1,0 +1,164 @@
+//! The trace: every step of a decision, with the line of the file that made it. What `explain` prints.
+//!
+//! A trace names rules, roles, attributes and reasons, never claim values.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::decision::reason::Reason;
+
+/// A place in the configuration.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Dotted path, such as `role_rules[0].when`.
+    pub path: Arc<str>,
+    /// File, as given to the command; empty for defaults.
+    pub file: Arc<str>,
+    /// Line, from 1; 0 for defaults.
+    pub line: u32,
+}
+
+impl Source {
+    /// What no line says: a default of the language.
+    #[must_use]
+    pub fn default_of(path: &str) -> Self {
+        Self { path: path.into(), file: "".into(), line: 0 }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 { write!(f, "{} (default)", self.path) } else { write!(f, "{}:{}", self.file, self.line) }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {self}", self.path)
+    }
+}
+
+/// The stage of the pipeline that a step belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Upstream claims → attributes.
+    Claims,
+    /// `providers.X.allow`.
+    Allow,
+    /// Match, link, create.
+    Account,
+    /// Roles and permissions.
+    Roles,
+    /// May the app be used.
+    Client,
+    /// Scopes and app claims.
+    Release,
+}
+
+impl Stage {
+    /// The stage's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Claims => "claims",
+            Self::Allow => "allow",
+            Self::Account => "account",
+            Self::Roles => "roles",
+            Self::Client => "client",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Where in the pipeline.
+    pub stage: Stage,
+    /// What happened.
+    pub text: Cow<'static, str>,
+    /// The line that made it.
+    pub source: Option<Source>,
+}
+
+/// `stage`, `text` and, where a line made the step, `path`, `file` and `line`.
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut json = serializer.serialize_map(None)?;
+        json.serialize_entry("stage", &self.stage)?;
+        json.serialize_entry("text", &self.text)?;
+        if let Some(source) = &self.source {
+            json.serialize_entry("path", &*source.path)?;
+            if source.line > 0 {
+                json.serialize_entry("file", &*source.file)?;
+                json.serialize_entry("line", &source.line)?;
+            }
+        }
+        json.end()
+    }
+}
+
+/// The steps of one decision, in order. As JSON: `steps`, and `refused` with the reason's code or null.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Trace {
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// The refusal that ended it, if one did.
+    #[serde(serialize_with = "code")]
+    pub refused: Option<Reason>,
+}
+
+fn code<S: Serializer>(reason: &Option<Reason>, serializer: S) -> Result<S::Ok, S::Error> {
+    reason.map(Reason::code).serialize(serializer)
+}
+
+impl Trace {
+    /// Records a step.
+    pub fn add(&mut self, stage: Stage, source: Option<&Source>, text: impl Into<Cow<'static, str>>) {
+        self.steps.push(Step { stage, text: text.into(), source: source.cloned() });
+    }
+
+    /// Ends the decision with a refusal.
+    #[must_use]
+    pub fn refuse(
+        mut self,
+        stage: Stage,
+        source: Option<&Source>,
+        reason: Reason,
+        text: impl Into<Cow<'static, str>>,
+    ) -> Refusal {
+        self.add(stage, source, text);
+        self.refused = Some(reason);
+        Refusal { reason, trace: self }
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for step in &self.steps {
+            write!(f, "{:<8} {}", step.stage.name(), step.text)?;
+            match &step.source {
+                Some(source) => writeln!(f, "  [{source}]")?,
+                None => writeln!(f)?,
+            }
+        }
+        match self.refused {
+            Some(reason) => writeln!(f, "refused  {reason}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A decision that ended in a refusal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// Why.
+    pub reason: Reason,
+    /// How it came to that.
+    pub trace: Trace,
+}

@@ -1,0 +1,253 @@
+//! The variables of an evaluation: borrowed as they are, and converted for `cel` only as far as an expression needs it.
+
+use std::cell::{Cell, OnceCell};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
+use cel::common::types::{CelMap, CelMapKey};
+use cel::common::value::Val;
+use cel::{Context, IdedExpr};
+use serde_json::{Map, Value};
+
+use crate::expression::meter::children;
+use crate::expression::value::Reader;
+use crate::expression::{Compiled, Engine, Place};
+
+/// What is read of one variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Members(BTreeSet<String>),
+}
+
+impl Part {
+    fn join(&mut self, other: &Self) {
+        match (&mut *self, other) {
+            (Self::Whole, _) => {}
+            (Self::Members(own), Self::Members(others)) => own.extend(others.iter().cloned()),
+            (Self::Members(_), Self::Whole) => *self = Self::Whole,
+        }
+    }
+}
+
+/// What expressions read of their variables; a loop variable of the same name counts too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reads(BTreeMap<&'static str, Part>);
+
+impl Reads {
+    /// What has to be converted for these expressions: nothing for those that are answered without `cel`.
+    #[must_use]
+    pub fn of<'c>(expressions: impl IntoIterator<Item = &'c Compiled>) -> Self {
+        let mut all = Self::default();
+        for expression in expressions.into_iter().filter(|expression| expression.0.direct.is_none()) {
+            for (variable, part) in &expression.0.reads.0 {
+                all.add(variable, part);
+            }
+        }
+        all
+    }
+
+    pub(crate) fn of_expression(place: Place, expr: &IdedExpr) -> Self {
+        let mut reads = Self::default();
+        let mut pending = vec![expr];
+        while let Some(node) = pending.pop() {
+            if let Some((variable, member)) = member(node)
+                && let Some(variable) = known(place, variable)
+            {
+                reads.add(variable, &Part::Members(BTreeSet::from([member.to_owned()])));
+            } else {
+                if let Expr::Ident(name) = &node.expr
+                    && let Some(variable) = known(place, name)
+                {
+                    reads.add(variable, &Part::Whole);
+                }
+                pending.extend(children(&node.expr));
+            }
+        }
+        reads
+    }
+
+    fn add(&mut self, variable: &'static str, part: &Part) {
+        self.0.entry(variable).and_modify(|known| known.join(part)).or_insert_with(|| part.clone());
+    }
+}
+
+/// The variable of a place with this name.
+pub(crate) fn known(place: Place, name: &str) -> Option<&'static str> {
+    place.variables().iter().copied().find(|variable| *variable == name)
+}
+
+/// `v.m`, `has(v.m)`, `v['m']`, `v.?m` and `v[?'m']`: the variable and its member.
+fn member(node: &IdedExpr) -> Option<(&str, &str)> {
+    let ident = |node: &'_ IdedExpr| matches!(node.expr, Expr::Ident(_));
+    let name = |node| match node {
+        &IdedExpr { expr: Expr::Ident(ref name), .. } => Some(name.as_str()),
+        _ => None,
+    };
+    match &node.expr {
+        Expr::Select(select) if ident(&select.operand) => Some((name(&select.operand)?, &select.field)),
+        Expr::Call(CallExpr { func_name, args, target: None }) => match (func_name.as_str(), args.as_slice()) {
+            (
+                operators::INDEX | operators::OPT_INDEX | operators::OPT_SELECT,
+                [variable, IdedExpr { expr: Expr::Literal(LiteralValue::String(key)), .. }],
+            ) => Some((name(variable)?, key.inner())),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A list of strings, with a set of them once members have been asked for a few times.
+#[derive(Clone, Debug)]
+pub(crate) struct Strings<'v> {
+    pub(crate) items: &'v [String],
+    asked: Cell<usize>,
+    set: OnceCell<HashSet<&'v str, foldhash::quality::RandomState>>,
+}
+
+impl Strings<'_> {
+    /// How many questions are answered by looking through the list; for more, a set costs less.
+    const FEW: usize = 4;
+
+    pub(crate) fn contains(&self, text: &str) -> bool {
+        if self.asked.get() < Self::FEW {
+            self.asked.set(self.asked.get() + 1);
+            return self.items.iter().any(|item| item == text);
+        }
+        self.set.get_or_init(|| self.items.iter().map(String::as_str).collect()).contains(text)
+    }
+}
+
+/// The value of a variable.
+#[derive(Clone, Debug)]
+pub struct Variable<'v>(pub(crate) Shape<'v>);
+
+#[derive(Clone, Debug)]
+pub(crate) enum Shape<'v> {
+    Text(&'v str),
+    Strings(Strings<'v>),
+    Json(&'v Value),
+    /// An object, and members that stand before its own.
+    Object(&'v Map<String, Value>, Vec<(&'static str, Shape<'v>)>),
+}
+
+impl<'v> Variable<'v> {
+    /// A string.
+    #[must_use]
+    pub fn text(text: &'v str) -> Self {
+        Self(Shape::Text(text))
+    }
+
+    /// A list of strings.
+    #[must_use]
+    pub fn strings(items: &'v [String]) -> Self {
+        Self(Shape::Strings(Strings { items, asked: Cell::new(0), set: OnceCell::new() }))
+    }
+
+    /// An object. Members that are null are absent.
+    #[must_use]
+    pub fn object(members: &'v Map<String, Value>) -> Self {
+        Self(Shape::Object(members, Vec::new()))
+    }
+
+    /// Any value. Members of objects that are null are absent.
+    #[must_use]
+    pub fn json(value: &'v Value) -> Self {
+        Self(Shape::Json(value))
+    }
+
+    /// The object with a member set, in place of its own of that name.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, member: Self) -> Self {
+        if let Shape::Object(_, also) = &mut self.0 {
+            also.push((name, member.0));
+        }
+        self
+    }
+}
+
+/// The variables of one evaluation, read by many expressions.
+pub struct Bindings<'v> {
+    engine: &'v Engine,
+    variables: Vec<(&'static str, Variable<'v>)>,
+    /// What the expressions to come read, where that is known.
+    reads: Option<&'v Reads>,
+    converted: OnceCell<Scope<'v>>,
+}
+
+/// Variables as `cel` has them, with the units of everything in them.
+pub(crate) struct Scope<'v> {
+    pub(crate) context: Context<'v, 'v>,
+    pub(crate) units: u64,
+}
+
+impl<'v> Bindings<'v> {
+    /// No variables yet.
+    #[must_use]
+    pub fn new(engine: &'v Engine) -> Self {
+        Self { engine, variables: Vec::new(), reads: None, converted: OnceCell::new() }
+    }
+
+    /// No variables yet, for expressions that read nothing but this.
+    #[must_use]
+    pub fn read_by(engine: &'v Engine, reads: &'v Reads) -> Self {
+        Self { reads: Some(reads), ..Self::new(engine) }
+    }
+
+    /// Sets a variable.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, variable: Variable<'v>) -> Self {
+        self.variables.push((name, variable));
+        self.converted = OnceCell::new();
+        self
+    }
+
+    pub(crate) fn variable(&self, name: &str) -> Option<&Shape<'v>> {
+        self.variables.iter().rev().find(|(known, _)| *known == name).map(|(_, variable)| &variable.0)
+    }
+
+    /// The variables as all expressions of the set read them; converted once.
+    pub(crate) fn shared(&self) -> &Scope<'v> {
+        self.converted.get_or_init(|| self.convert(self.reads))
+    }
+
+    /// The variables as far as `reads` goes; all of them without it.
+    pub(crate) fn convert(&self, reads: Option<&Reads>) -> Scope<'v> {
+        let engine: &'v Context<'v, 'v> = &self.engine.context;
+        let mut scope = Scope { context: engine.new_inner_scope(), units: 0 };
+        for (name, variable) in &self.variables {
+            let part = match reads {
+                None => &Part::Whole,
+                Some(Reads(reads)) => match reads.get(name) {
+                    None => continue,
+                    Some(part) => part,
+                },
+            };
+            let mut reader = Reader::default();
+            scope.context.add_variable_as_val(*name, convert(&variable.0, part, &mut reader));
+            scope.units = scope.units.saturating_add(reader.units);
+        }
+        scope
+    }
+}
+
+fn convert<'v>(shape: &Shape<'v>, part: &Part, reader: &mut Reader) -> Box<dyn Val + 'v> {
+    let read = |name: &str| match part {
+        Part::Whole => true,
+        Part::Members(names) => names.contains(name),
+    };
+    match shape {
+        Shape::Text(text) => reader.text(text),
+        Shape::Strings(strings) => reader.strings(strings.items.iter().map(String::as_str)),
+        Shape::Json(Value::Object(members)) => reader.object(members.iter().filter(|(name, _)| read(name))),
+        Shape::Json(value) => reader.value(value),
+        Shape::Object(members, also) => {
+            let own = members.iter().filter(|(name, _)| read(name) && !also.iter().any(|(set, _)| set == name));
+            let mut object = reader.members(own);
+            for (name, member) in also.iter().filter(|(name, _)| read(name)) {
+                object.insert(CelMapKey::String((*name).into()), convert(member, &Part::Whole, reader));
+            }
+            Box::new(CelMap::from(object))
+        }
+    }
+}

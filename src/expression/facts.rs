@@ -1,0 +1,91 @@
+//! What can be read off an expression without evaluating it: which names it tests for, and which tables it looks up.
+
+use cel::IdedExpr;
+use cel::common::ast::{Expr, LiteralValue};
+
+use crate::expression::Compiled;
+use crate::expression::meter::children;
+
+/// What an expression tests for, as far as it shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// `'x' in groups`, `groups.exists(g, g == 'x')` and their like: the variable and the string.
+    pub members: Vec<(String, String)>,
+    /// `provider == 'x'` and `provider in ['x']`: the variable and the string.
+    pub equals: Vec<(String, String)>,
+    /// Tables of `lookup('x')`.
+    pub tables: Vec<String>,
+}
+
+impl Compiled {
+    /// What the expression tests for. A test that is negated is not among it.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.0.facts
+    }
+}
+
+/// Reads them off an expression as it was parsed.
+pub(crate) fn of(expr: &IdedExpr) -> Facts {
+    let mut facts = Facts::default();
+    walk(expr, &mut Vec::new(), &mut facts);
+    facts
+}
+
+/// `loops` are the loop variables with the list that each goes through.
+fn walk<'e>(node: &'e IdedExpr, loops: &mut Vec<(&'e str, String)>, facts: &mut Facts) {
+    match &node.expr {
+        Expr::Call(call) if call.func_name == "!_" => return,
+        Expr::Call(call) => call_facts(&call.func_name, &call.args, loops, facts),
+        Expr::Comprehension(comprehension) => {
+            if let Some(list) = path(&comprehension.iter_range) {
+                loops.push((&comprehension.iter_var, list));
+                children(&node.expr).into_iter().for_each(|child| walk(child, loops, facts));
+                loops.pop();
+                return;
+            }
+        }
+        _ => {}
+    }
+    children(&node.expr).into_iter().for_each(|child| walk(child, loops, facts));
+}
+
+fn call_facts(function: &str, args: &[IdedExpr], loops: &[(&str, String)], facts: &mut Facts) {
+    match (function, args) {
+        ("@in", [item, list]) => {
+            if let (Some(text), Some(list)) = (text(item), path(list)) {
+                facts.members.push((list, text.to_owned()));
+            } else if let (Some(variable), Expr::List(list)) = (path(item), &list.expr) {
+                let texts = list.elements.iter().filter_map(text);
+                facts.equals.extend(texts.map(|text| (variable.clone(), text.to_owned())));
+            }
+        }
+        ("_==_", [left, right]) => {
+            for (variable, literal) in [(left, right), (right, left)] {
+                let (Some(variable), Some(text)) = (path(variable), text(literal)) else { continue };
+                match loops.iter().rev().find(|(name, _)| *name == variable) {
+                    Some((_, list)) => facts.members.push((list.clone(), text.to_owned())),
+                    None => facts.equals.push((variable, text.to_owned())),
+                }
+            }
+        }
+        ("lookup", [table]) => facts.tables.extend(text(table).map(str::to_owned)),
+        _ => {}
+    }
+}
+
+/// `groups`, `user.groups`: a variable with the members selected from it.
+fn path(node: &IdedExpr) -> Option<String> {
+    match &node.expr {
+        Expr::Ident(name) => Some(name.clone()),
+        Expr::Select(select) if !select.test => Some(format!("{}.{}", path(&select.operand)?, select.field)),
+        _ => None,
+    }
+}
+
+fn text(node: &IdedExpr) -> Option<&str> {
+    match &node.expr {
+        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
+        _ => None,
+    }
+}

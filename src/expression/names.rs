@@ -1,0 +1,346 @@
+//! What an expression may name: checked when the file is loaded, in branches never taken too.
+//!
+//! Owns the tables of functions, macros and types, and the walk over a parsed expression that holds every name in it
+//! against them. Where in the text a problem is, [`Positions`] knows; it is asked only when there is one.
+
+use std::collections::BTreeSet;
+
+use cel::IdedExpr;
+use cel::common::ast::{CallExpr, Expr, LiteralValue};
+
+use crate::expression::functions::Patterns;
+use crate::expression::meter::children;
+use crate::expression::syntax::Positions;
+use crate::expression::{Place, Problem, Tables};
+
+/// A function: how it is called, and its least and most arguments (without the value that it is called on).
+struct Function {
+    name: &'static str,
+    /// `x.f()`.
+    method: bool,
+    /// `f(x)`.
+    global: bool,
+    args: (usize, usize),
+}
+
+const fn method(name: &'static str, least: usize, most: usize) -> Function {
+    Function { name, method: true, global: false, args: (least, most) }
+}
+
+const fn global(name: &'static str) -> Function {
+    Function { name, method: false, global: true, args: (1, 1) }
+}
+
+const fn both(name: &'static str, args: usize) -> Function {
+    Function { name, method: true, global: true, args: (args, args) }
+}
+
+const FUNCTIONS: &[Function] = &[
+    // The standard library (CEL language definition, "List of Standard Definitions").
+    both("size", 0),
+    both("matches", 1),
+    method("contains", 1, 1),
+    method("startsWith", 1, 1),
+    method("endsWith", 1, 1),
+    global("int"),
+    global("uint"),
+    global("double"),
+    global("string"),
+    global("bool"),
+    global("bytes"),
+    global("type"),
+    global("dyn"),
+    global("timestamp"),
+    global("duration"),
+    method("getDate", 0, 1),
+    method("getDayOfMonth", 0, 1),
+    method("getDayOfWeek", 0, 1),
+    method("getDayOfYear", 0, 1),
+    method("getFullYear", 0, 1),
+    method("getHours", 0, 1),
+    method("getMilliseconds", 0, 1),
+    method("getMinutes", 0, 1),
+    method("getMonth", 0, 1),
+    method("getSeconds", 0, 1),
+    // Optional values.
+    method("hasValue", 0, 0),
+    method("value", 0, 0),
+    method("or", 1, 1),
+    method("orValue", 1, 1),
+    // The string extension.
+    method("charAt", 1, 1),
+    method("format", 1, 1),
+    method("indexOf", 1, 2),
+    method("join", 0, 1),
+    method("lastIndexOf", 1, 2),
+    method("lowerAscii", 0, 0),
+    method("replace", 2, 3),
+    method("reverse", 0, 0),
+    method("split", 1, 2),
+    method("substring", 1, 2),
+    method("trim", 0, 0),
+    method("upperAscii", 0, 0),
+    // Ours.
+    method("after", 1, 1),
+    method("asList", 0, 0),
+    method("before", 1, 1),
+    method("distinct", 0, 0),
+    method("domain", 0, 0),
+    method("flatten", 0, 0),
+    method("intersects", 1, 1),
+    method("lookup", 1, 1),
+    method("lower", 0, 0),
+    method("prefix", 1, 1),
+    method("sha256", 0, 0),
+    method("sorted", 0, 0),
+    method("upper", 0, 0),
+];
+
+/// Functions with a namespace, and the number of their arguments.
+const QUALIFIED: &[(&str, &str, usize)] =
+    &[("optional", "none", 0), ("optional", "of", 1), ("optional", "ofNonZeroValue", 1), ("strings", "quote", 1)];
+
+/// Macros, as they are written. The parser has expanded those that are written well.
+const MACROS: &[(&str, &str)] = &[
+    ("has", "has(claims.name)"),
+    ("all", "list.all(x, condition)"),
+    ("exists", "list.exists(x, condition)"),
+    ("exists_one", "list.exists_one(x, condition)"),
+    ("filter", "list.filter(x, condition)"),
+    ("map", "list.map(x, value)"),
+];
+
+/// Names of types, to be compared with `type(x)`.
+const TYPES: &[&str] =
+    &["bool", "bytes", "double", "int", "list", "map", "null_type", "optional_type", "string", "type", "uint"];
+const QUALIFIED_TYPES: &[[&str; 3]] = &[["google", "protobuf", "Timestamp"], ["google", "protobuf", "Duration"]];
+
+/// Where in the text a problem is.
+#[derive(Clone, Copy)]
+enum At {
+    /// At the node with this id.
+    Node(u64),
+    /// At the name of the function that the node with this id calls.
+    Callee(u64),
+    /// Within the quotes of the string that the node with this id is.
+    Text(u64),
+}
+
+struct Finding {
+    at: At,
+    message: String,
+    suggestion: Option<String>,
+}
+
+/// Every name that does not exist at this place, every wrong number of arguments, unknown table and invalid pattern.
+pub(crate) fn check(place: Place, expr: &IdedExpr, source: &str, tables: &Tables, patterns: &Patterns) -> Vec<Problem> {
+    let mut checker = Checker { place, tables, patterns, scope: Vec::new(), findings: Vec::new() };
+    checker.walk(expr);
+    if checker.findings.is_empty() {
+        return Vec::new();
+    }
+    let positions = Positions::of(source);
+    let mut problems: Vec<Problem> = checker
+        .findings
+        .into_iter()
+        .map(|finding| {
+            let (offset, len) = match finding.at {
+                At::Node(id) => positions.node(id),
+                At::Callee(id) => positions.callee(id),
+                At::Text(id) => within_quotes(source, positions.node(id)),
+            };
+            Problem { offset, len, message: finding.message, suggestion: finding.suggestion }
+        })
+        .collect();
+    let mut seen = BTreeSet::new();
+    problems.retain(|problem| seen.insert((problem.offset, problem.message.clone())));
+    problems.sort_by_key(|problem| problem.offset);
+    problems
+}
+
+fn within_quotes(source: &str, (offset, len): (usize, usize)) -> (usize, usize) {
+    let literal = source.get(offset..offset + len).unwrap_or_default();
+    let text = literal.trim_start_matches(['r', 'R']).trim_matches(['\'', '"']);
+    match literal.find(text) {
+        Some(start) if !text.is_empty() => (offset + start, text.len()),
+        _ => (offset, len),
+    }
+}
+
+struct Checker<'a> {
+    place: Place,
+    tables: &'a Tables,
+    patterns: &'a Patterns,
+    /// Loop variables in scope, innermost last.
+    scope: Vec<&'a str>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Checker<'a> {
+    fn walk(&mut self, node: &'a IdedExpr) {
+        match &node.expr {
+            Expr::Ident(name) => self.variable(node.id, name),
+            Expr::Select(_) if self.qualified_type(node) => {}
+            Expr::Call(call) => {
+                match self.namespace(call) {
+                    Some(namespace) => self.qualified(node.id, namespace, call),
+                    None => {
+                        self.function(node.id, call);
+                        call.target.iter().for_each(|target| self.walk(target));
+                    }
+                }
+                // The arguments of a macro that is not written well may name what it was to declare.
+                if !is_macro(&call.func_name) {
+                    call.args.iter().for_each(|arg| self.walk(arg));
+                }
+            }
+            Expr::Comprehension(c) => {
+                self.walk(&c.iter_range);
+                self.walk(&c.accu_init);
+                let depth = self.scope.len();
+                self.scope.push(&c.iter_var);
+                self.scope.extend(c.iter_var2.as_deref());
+                self.scope.push(&c.accu_var);
+                self.walk(&c.loop_cond);
+                self.walk(&c.loop_step);
+                self.walk(&c.result);
+                self.scope.truncate(depth);
+            }
+            Expr::Struct(strct) => {
+                let message = format!("unknown type {}; an object is written {{'key': value}}", strct.type_name);
+                self.report(At::Node(node.id), message, None);
+            }
+            other => children(other).into_iter().for_each(|child| self.walk(child)),
+        }
+    }
+
+    fn known_variable(&self, name: &str) -> bool {
+        self.scope.contains(&name) || self.place.variables().contains(&name)
+    }
+
+    fn variable(&mut self, id: u64, name: &str) {
+        if self.known_variable(name) || TYPES.contains(&name) {
+            return;
+        }
+        let variables = self.place.variables().join(", ");
+        let elsewhere = Place::ALL.iter().any(|place| place.variables().contains(&name));
+        let message = if elsewhere {
+            format!("{name} can't be read here; here there is {variables}")
+        } else {
+            format!("unknown variable {name}; here there is {variables}")
+        };
+        let known = self.scope.iter().copied().filter(|known| !known.starts_with('@'));
+        let suggestion = nearest(name, known.chain(self.place.variables().iter().copied()));
+        self.report(At::Node(id), message, suggestion);
+    }
+
+    /// `google.protobuf.Timestamp` and its like.
+    fn qualified_type(&self, node: &IdedExpr) -> bool {
+        let Expr::Select(last) = &node.expr else { return false };
+        let Expr::Select(middle) = &last.operand.expr else { return false };
+        let Expr::Ident(first) = &middle.operand.expr else { return false };
+        !self.known_variable(first) && QUALIFIED_TYPES.contains(&[first.as_str(), &middle.field, &last.field])
+    }
+
+    /// The namespace that a call's target names, where it is no variable.
+    fn namespace(&self, call: &'a CallExpr) -> Option<&'a str> {
+        let Expr::Ident(name) = &call.target.as_deref()?.expr else { return None };
+        let known = QUALIFIED.iter().any(|(namespace, ..)| namespace == name);
+        (known && !self.known_variable(name)).then_some(name.as_str())
+    }
+
+    fn qualified(&mut self, id: u64, namespace: &str, call: &CallExpr) {
+        let (name, given) = (call.func_name.as_str(), call.args.len());
+        let mut known = QUALIFIED.iter().filter(|(space, ..)| *space == namespace);
+        match known.clone().find(|(_, function, _)| *function == name) {
+            Some((.., expected)) if *expected == given => {}
+            Some((.., expected)) => {
+                let message = format!("{namespace}.{name}() takes {}, not {given}", arguments(*expected, *expected));
+                self.report(At::Callee(id), message, None);
+            }
+            None => {
+                let suggestion = nearest(name, known.by_ref().map(|(_, function, _)| *function));
+                self.report(At::Callee(id), format!("unknown function {namespace}.{name}()"), suggestion);
+            }
+        }
+    }
+
+    fn function(&mut self, id: u64, call: &'a CallExpr) {
+        let (name, on_value) = (call.func_name.as_str(), call.target.is_some());
+        if name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            return; // an operator
+        }
+        if let Some((_, usage)) = MACROS.iter().find(|(macro_name, _)| *macro_name == name) {
+            self.report(At::Callee(id), format!("{name}() is written {usage}"), None);
+            return;
+        }
+        let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) else {
+            let macros = MACROS.iter().map(|(name, _)| *name);
+            let suggestion = nearest(name, FUNCTIONS.iter().map(|function| function.name).chain(macros));
+            self.report(At::Callee(id), format!("unknown function {name}()"), suggestion);
+            return;
+        };
+        if if on_value { !function.method } else { !function.global } {
+            let usage = if function.method { format!("value.{name}()") } else { format!("{name}(value)") };
+            self.report(At::Callee(id), format!("{name}() is written {usage}"), None);
+            return;
+        }
+        let (least, most) = function.args;
+        let shift = usize::from(!on_value && function.method);
+        if call.args.len() < least + shift || call.args.len() > most + shift {
+            let message = format!("{name}() takes {}, not {}", arguments(least + shift, most + shift), call.args.len());
+            self.report(At::Callee(id), message, None);
+            return;
+        }
+        self.literal_argument(name, call.args.last());
+    }
+
+    /// Literals that can be checked now: table names and regular expressions.
+    fn literal_argument(&mut self, name: &str, argument: Option<&IdedExpr>) {
+        let Some(IdedExpr { id, expr: Expr::Literal(LiteralValue::String(text)) }) = argument else { return };
+        let text = text.inner();
+        if name == "lookup" && !self.tables.contains_key(text) {
+            let suggestion = nearest(text, self.tables.keys().map(String::as_str));
+            self.report(At::Text(*id), format!("there is no table {text:?}; declare [tables.{text}]"), suggestion);
+        }
+        if name == "matches"
+            && let Err(reason) = self.patterns.add(text)
+        {
+            self.report(At::Text(*id), format!("this is no regular expression: {reason}"), None);
+        }
+    }
+
+    fn report(&mut self, at: At, message: String, suggestion: Option<String>) {
+        self.findings.push(Finding { at, message, suggestion });
+    }
+}
+
+fn is_macro(name: &str) -> bool {
+    MACROS.iter().any(|(known, _)| *known == name)
+}
+
+fn arguments(least: usize, most: usize) -> String {
+    match (least, most) {
+        (0, 0) => "no argument".to_owned(),
+        (1, 1) => "1 argument".to_owned(),
+        (least, most) if least == most => format!("{least} arguments"),
+        (least, most) => format!("{least} to {most} arguments"),
+    }
+}
+
+/// The nearest of `known`, where one is near enough to be meant.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let name = name.to_lowercase();
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(&name, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance < candidate.len() && *distance <= candidate.len().div_ceil(4))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
+/// Every function and macro, for the test that holds the documentation against them.
+#[cfg(test)]
+pub(crate) fn known() -> impl Iterator<Item = &'static str> {
+    let qualified = QUALIFIED.iter().map(|(_, name, _)| *name);
+    FUNCTIONS.iter().map(|function| function.name).chain(MACROS.iter().map(|(name, _)| *name)).chain(qualified)
+}

@@ -1,0 +1,118 @@
+//! Reading what is imported: YAML and JSON to one kind of value, and values out of it as leniently as their owners do.
+
+use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
+use serde_json::{Map, Value};
+
+/// How deep a YAML document may be nested.
+const DEEPEST: usize = 64;
+
+/// Parses one YAML document.
+///
+/// # Errors
+/// When it is none, or there is no document; the text never shows the file's content.
+pub(crate) fn yaml(text: &str) -> Result<Value, String> {
+    let documents = Yaml::load_from_str(text)
+        .map_err(|error| format!("is not YAML: line {}, column {}", error.marker().line(), error.marker().col() + 1))?;
+    documents.first().map_or(Ok(Value::Null), |document| node(document, 0))
+}
+
+fn node(yaml: &Yaml<'_>, depth: usize) -> Result<Value, String> {
+    if depth > DEEPEST {
+        return Err("is nested too deeply".to_owned());
+    }
+    Ok(match yaml {
+        Yaml::Value(Scalar::Boolean(flag)) => Value::Bool(*flag),
+        Yaml::Value(Scalar::Integer(number)) => Value::from(*number),
+        Yaml::Value(Scalar::FloatingPoint(number)) => Value::from(number.into_inner()),
+        Yaml::Value(Scalar::String(text)) => Value::from(text.as_ref()),
+        Yaml::Representation(text, ..) => Value::from(text.as_ref()),
+        Yaml::Sequence(items) => {
+            Value::Array(items.iter().map(|item| node(item, depth + 1)).collect::<Result<_, _>>()?)
+        }
+        Yaml::Mapping(entries) => {
+            let mut object = Map::new();
+            for (key, value) in entries {
+                let key = scalar(&node(key, depth + 1)?).ok_or("has a key that is no text")?;
+                object.insert(key, node(value, depth + 1)?);
+            }
+            Value::Object(object)
+        }
+        Yaml::Tagged(_, inner) => node(inner, depth + 1)?,
+        Yaml::BadValue | Yaml::Alias(_) => return Err("uses YAML that can't be read (a bad tag or alias)".to_owned()),
+        Yaml::Value(Scalar::Null) => Value::Null,
+    })
+}
+
+/// A string, number or boolean as text.
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+/// A text below a key; an empty one counts as absent.
+pub(crate) fn text(value: &Value, key: &str) -> Option<String> {
+    scalar(value.get(key)?).filter(|text| !text.is_empty())
+}
+
+/// A boolean below a key, or one written as text.
+pub(crate) fn flag(value: &Value, key: &str) -> Option<bool> {
+    match value.get(key)? {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// Whether a boolean below a key is there and true.
+pub(crate) fn on(value: &Value, key: &str) -> bool {
+    flag(value, key) == Some(true)
+}
+
+/// A whole number below a key, or one written as text, when it is above zero.
+pub(crate) fn positive(value: &Value, key: &str) -> Option<u64> {
+    let number = match value.get(key)? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.filter(|number| *number > 0)
+}
+
+/// The items of a list below a key.
+pub(crate) fn items<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The texts of a list below a key, each once; a single text counts as a list of one.
+pub(crate) fn texts(value: &Value, key: &str) -> Vec<String> {
+    let single = value.get(key).filter(|value| value.is_string()).and_then(scalar);
+    let all = items(value, key).iter().filter_map(scalar).chain(single).filter(|text| !text.is_empty());
+    distinct(all)
+}
+
+/// In order, each once.
+pub(crate) fn distinct(all: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    all.into_iter().filter(|item| seen.insert(item.clone())).collect()
+}
+
+/// What is below a key, or null.
+pub(crate) fn below<'v>(value: &'v Value, key: &str) -> &'v Value {
+    value.get(key).unwrap_or(&Value::Null)
+}
+
+/// Whether anything is set below a key: not null, false, empty or zero.
+pub(crate) fn is_set(value: &Value, key: &str) -> bool {
+    match below(value, key) {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(entries) => !entries.is_empty(),
+    }
+}

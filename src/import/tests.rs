@@ -1,0 +1,455 @@
+//! Whole files: what comes out passes the real check, holds what it should, and no secret.
+
+use crate::import::*;
+use crate::snapshot::Snapshot;
+
+const DEX: &str = include_str!("../../tests/fixtures/import/dex.yaml");
+const DEX_SMALL: &str = include_str!("../../tests/fixtures/import/dex-small.yaml");
+const REALM: &str = include_str!("../../tests/fixtures/import/realm.json");
+const REALM_SMALL: &str = include_str!("../../tests/fixtures/import/realm-small.json");
+
+/// The file, and the generation that the real check makes of it without a single problem or warning.
+fn imported(import: Importer, text: &str) -> (String, Snapshot) {
+    let (toml, problems) = finish(&import(text, None).unwrap());
+    assert!(problems.is_empty(), "{problems:#?}\n{toml}");
+    let inputs = Inputs { main: PathBuf::from("broker.toml"), ..Inputs::default() };
+    let files = Memory::of([("broker.toml", toml.as_str())]);
+    let prepared = prepare(&inputs, &files, Options { number: 1, without_secrets: true, now: 0 }).unwrap();
+    let shown: Vec<String> = prepared.problems.iter().map(ToString::to_string).collect();
+    assert!(shown.is_empty(), "{shown:#?}\n{toml}");
+    (toml, prepared.snapshot.unwrap())
+}
+
+/// The comments of a file that tell people something, unwrapped; those of one kind.
+fn told(toml: &str, prefix: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let marks = ["No equal: ", "Not built yet: ", "Changed: ", "To do: "];
+    let mut open = false;
+    for line in toml.lines() {
+        let text = line.strip_prefix("# ");
+        match text {
+            Some(text) if marks.iter().any(|mark| text.starts_with(mark)) => {
+                all.push(text.to_owned());
+                open = true;
+            }
+            Some(text) if open && !text.starts_with('[') && !text.starts_with('`') && !text.contains(" = ") => {
+                let last = all.last_mut().unwrap();
+                last.push(' ');
+                last.push_str(text);
+            }
+            _ => open = false,
+        }
+    }
+    all.retain(|line| line.starts_with(prefix));
+    all
+}
+
+fn assert_told(toml: &str, expected: &[(&str, &str)]) {
+    for (mark, part) in expected {
+        let all = told(toml, &format!("{mark}: "));
+        assert!(all.iter().any(|line| line.contains(part)), "nothing is told as {mark:?} of {part:?}:\n{all:#?}");
+    }
+}
+
+/// No line of the file, comment or not, holds any of these.
+fn assert_absent(toml: &str, secrets: &[&str]) {
+    for secret in secrets {
+        assert!(!toml.contains(secret), "{secret} was written");
+    }
+}
+
+fn at<'v>(toml: &'v toml::Table, path: &[&str]) -> &'v toml::Value {
+    let mut value = toml.get(path[0]).unwrap_or_else(|| panic!("no {path:?}"));
+    for step in &path[1..] {
+        value = value.get(step).unwrap_or_else(|| panic!("no {path:?} at {step}"));
+    }
+    value
+}
+
+fn assert_values(toml: &str, expected: &[(&[&str], &str)]) {
+    let parsed: toml::Table = toml.parse().unwrap();
+    for (path, value) in expected {
+        let wanted: toml::Table = format!("x = {value}").parse().unwrap();
+        assert_eq!(Some(at(&parsed, path)), wanted.get("x"), "{path:?}");
+    }
+}
+
+fn keys<V>(map: &std::collections::BTreeMap<String, V>) -> Vec<&str> {
+    map.keys().map(String::as_str).collect()
+}
+
+#[test]
+fn dex_becomes_a_file_that_passes_the_check() {
+    let (toml, snapshot) = imported(dex::import, DEX);
+    assert_eq!(keys(&snapshot.config.providers), ["certificate-2", "entra", "gl", "google", "okta"]);
+    assert_eq!(keys(&snapshot.config.clients), ["argo-cd", "argo-cd-2", "cli", "grafana", "portal-one-admin"]);
+    let scopes = "[\"openid\", \"profile\", \"email\", \"groups\", \"offline_access\"]";
+    assert_values(
+        &toml,
+        &[
+            (&["issuer"], "\"https://login.corp.example/dex\""),
+            (&["server", "listen"], "[\"0.0.0.0:5554\"]"),
+            (&["server", "tls"], "{ cert = \"/etc/dex/tls.crt\", key = \"/etc/dex/tls.key\" }"),
+            (&["server", "trusted_proxies"], "[\"10.4.0.0/16\"]"),
+            (&["admin", "listen"], "\"127.0.0.1:5558\""),
+            (&["endpoints", "jwks"], "\"/keys\""),
+            (&["tokens", "id_token"], "\"1d\""),
+            (
+                &["tokens", "refresh_token"],
+                "{ max_inactive = \"90d\", max_lifetime = \"165d\", reuse_grace = \"3s\", rotate = false }",
+            ),
+            (&["providers", "okta", "client_secret"], "{ env = \"OKTA_SECRET\" }"),
+            (&["providers", "okta", "token_endpoint_auth_method"], "\"client_secret_post\""),
+            (&["providers", "okta", "email_verified"], "\"always\""),
+            (&["providers", "okta", "allow"], r#""user.groups.intersects(['staff', 'it\\'s'])""#),
+            (
+                &["providers", "okta", "claims", "username"],
+                "[\"claims.preferred_username\", \"claims.nick\", \"claims.email\", \"claims.sub\"]",
+            ),
+            (&["providers", "okta", "claims", "name"], "\"claims['full-name']\""),
+            (&["providers", "certificate-2", "claims", "groups"], "\"[]\""),
+            (&["providers", "certificate-2", "name"], "\"OK sign-in\""),
+            (&["providers", "certificate-2", "client_secret"], "{ file = \"secrets/provider-certificate-2\" }"),
+            (&["providers", "google", "allow"], "\"claims.hd in ['corp.example', 'corp.test']\""),
+            (&["providers", "gl", "allow"], "\"false\""),
+            (&["providers", "gl", "name"], "\"okta (gl)\""),
+            (&["clients", "grafana", "scopes"], scopes),
+            (&["clients", "grafana", "pkce"], "\"required\""),
+            (&["clients", "grafana", "consent"], "\"explicit\""),
+            (&["clients", "grafana", "redirect_uris"], "[\"https://grafana.corp.example/login/generic_oauth\"]"),
+            (&["clients", "argo-cd-2", "client_secret"], "{ env = \"ARGOCD_CLIENT_SECRET\" }"),
+            (&["clients", "argo-cd-2", "providers"], "[\"okta\"]"),
+            (&["clients", "cli", "token_endpoint_auth_method"], "\"none\""),
+            (&["clients", "cli", "application_type"], "\"native\""),
+            (&["clients", "cli", "tokens", "refresh_token", "rotate"], "true"),
+        ],
+    );
+    assert_absent(&toml, &["password-9d1", "-secret-", "bind-password", "$2a$10$", "hashhash"]);
+    assert!(toml.contains("# sub = \"CiQwOGE4Njg0Yi1kYjg4LTRiNzMtOTBhOS0zY2QxNjYxZjU0NjYSBWxvY2Fs\""));
+}
+
+#[test]
+fn what_dex_has_and_countersign_has_not_is_told_at_its_place() {
+    let (toml, _) = imported(dex::import, DEX);
+    assert_told(
+        &toml,
+        &[
+            ("Changed", "every person gets a new `sub`"),
+            ("Changed", "storage was `postgres`"),
+            ("Changed", "`web.http` \"0.0.0.0:5556\" is not listened on"),
+            ("Not built yet", "PostgreSQL"),
+            ("To do", "`frontend`"),
+            ("Not built yet", "`[device]`"),
+            ("To do", "the response types token, id_token"),
+            ("Not built yet", "the device flow, for `/device/callback`"),
+            ("Not built yet", "preset = \"github\""),
+            ("Not built yet", "preset = \"entra\""),
+            ("No equal", "`grpc`"),
+            ("No equal", "the grant type password"),
+            ("No equal", "PKCE with `plain`"),
+            ("No equal", "`https://*.preview.corp.example/login`"),
+            ("No equal", "`http://grafana.corp.example/login/generic_oauth`"),
+            ("No equal", "`trustedPeers` cli"),
+            ("No equal", "`web.allowedOrigins` *"),
+            ("No equal", "`insecureSkipVerify`"),
+            ("No equal", "`userIDKey`"),
+            ("No equal", "`promptType`"),
+            ("No equal", "`serviceAccountFilePath`"),
+            ("No equal", "Put an OpenID provider that speaks this protocol in between"),
+            ("No equal", "connectors for tests"),
+            ("No equal", "`enablePasswordDB`"),
+            ("Changed", "the client id was Argo CD"),
+            ("To do", "`allowedConnectors` has hub too"),
+            ("To do", "everyone in the world"),
+            ("To do", "the variable IDP_CLIENT"),
+            ("To do", "the variable PORTAL_ID"),
+            ("To do", "no redirect URI of this client could be kept"),
+            ("To do", "register the redirect URI https://login.corp.example/dex/callback/okta"),
+            ("To do", "`rootCAs`"),
+            ("To do", "plain http"),
+        ],
+    );
+    assert!(toml.contains("# [providers.hub]\n") && toml.contains("# organizations = [\"corp\"]\n"));
+    assert!(toml.contains("# [clients.anywhere]\n"));
+}
+
+#[test]
+fn a_small_dex_needs_no_new_registration() {
+    let (toml, snapshot) = imported(dex::import, DEX_SMALL);
+    let corp = snapshot.providers.get("corp").unwrap();
+    assert_eq!(corp.redirect_uri, "http://127.0.0.1:5556/dex/callback");
+    assert_values(&toml, &[(&["providers", "corp", "claims_from"], "[\"id_token\"]")]);
+    assert!(!toml.contains("consent"));
+    let at_all: Vec<String> = ["No equal: ", "Not built yet: "].iter().flat_map(|mark| told(&toml, mark)).collect();
+    assert_eq!(at_all.len(), 1, "{at_all:#?}");
+}
+
+#[test]
+fn a_realm_becomes_a_file_that_passes_the_check() {
+    let (toml, snapshot) = imported(keycloak::import, REALM);
+    assert_eq!(keys(&snapshot.config.providers), ["google", "partner", "sister"]);
+    assert_eq!(keys(&snapshot.config.clients), ["batch", "desktop", "orders-api", "shop", "signed"]);
+    assert_eq!(keys(&snapshot.config.roles), ["admin", "auditor", "member", "shop:clerk", "shop:manager"]);
+    assert_eq!(keys(&snapshot.config.scopes), ["badge:read", "department"]);
+    assert_eq!(keys(&snapshot.config.users), ["alice"]);
+    let partner = snapshot.providers.get("partner").unwrap();
+    assert_eq!(partner.redirect_uri, "https://sso.corp.example/auth/realms/corp/broker/partner/endpoint");
+    assert_values(
+        &toml,
+        &[
+            (&["issuer"], "\"https://sso.corp.example/auth/realms/corp\""),
+            (&["endpoints", "token"], "\"/protocol/openid-connect/token\""),
+            (&["tokens", "access_token"], "\"5m\""),
+            (&["session"], "{ max_inactive = \"30m\", max_lifetime = \"10h\" }"),
+            (&["providers", "partner", "client_secret"], "{ file = \"secrets/provider-partner\" }"),
+            (&["providers", "partner", "email_verified"], "\"always\""),
+            (&["providers", "partner", "asserted_roles"], "[\"admin\", \"auditor\", \"shop:clerk\", \"shop:manager\"]"),
+            (&["providers", "partner", "claims", "given_name"], "\"claims.first_name\""),
+            (&["providers", "partner", "claims", "user_domains"], "\"claims['odd-name']\""),
+            (&["providers", "sister", "preset"], "\"keycloak\""),
+            (&["providers", "sister", "issuer"], "\"https://kc.sister.example/realms/main\""),
+            (&["providers", "sister", "create_users"], "false"),
+            (&["providers", "google", "allow"], "\"false\""),
+            (&["users", "alice", "sub"], "\"0b6f9a3c-1111-4222-8333-444455556666\""),
+            (&["users", "alice", "links"], "[{ provider = \"partner\", sub = \"p-17\" }]"),
+            (&["users", "alice", "roles"], "[\"admin\", \"auditor\", \"shop:manager\"]"),
+            (&["clients", "shop", "redirect_uris"], "[\"https://shop.corp.example/login/callback\"]"),
+            (&["clients", "shop", "allowed_origins"], "[\"https://admin.shop.corp.example\"]"),
+            (&["clients", "shop", "backchannel_logout_uri"], "\"https://shop.corp.example/logout\""),
+            (&["clients", "shop", "pkce"], "\"required\""),
+            (&["clients", "shop", "consent"], "\"explicit\""),
+            (&["clients", "shop", "tokens", "access_token"], "\"15m\""),
+            (&["clients", "shop", "dpop_bound_access_tokens"], "true"),
+            (&["clients", "shop", "claims", "cost.centre"], "\"user.costCentre\""),
+            (&["clients", "shop", "claims", "shop"], "\"{'tier': 3}\""),
+            (&["clients", "shop", "claims", "badge"], "\"('badge:read' in scopes ? user.badge : null)\""),
+            (&["clients", "batch", "grant_types"], "[\"client_credentials\"]"),
+            (&["clients", "orders-api", "grant_types"], "[]"),
+            (&["clients", "desktop", "enabled"], "false"),
+        ],
+    );
+    let secrets = ["-secret-", "-password-", "hash-value", "salt-b2e"];
+    assert_absent(&toml, &secrets);
+}
+
+#[test]
+fn what_keycloak_has_and_countersign_has_not_is_told_at_its_place() {
+    let (toml, _) = imported(keycloak::import, REALM);
+    assert_told(
+        &toml,
+        &[
+            ("No equal", "`registrationAllowed`, `resetPasswordAllowed`, `bruteForceProtected`, `passwordPolicy`"),
+            ("No equal", "`smtpServer`"),
+            ("No equal", "user federation corp-ldap (ldap)"),
+            ("To do", "`loginTheme`"),
+            ("Changed", "refresh tokens rotate"),
+            ("No equal", "`storeToken`"),
+            ("No equal", "the flow our first login"),
+            ("No equal", "the mapper pattern (oidc-advanced-group-idp-mapper)"),
+            ("No equal", "the mapper note (hardcoded-user-session-attribute-idp-mapper)"),
+            ("Changed", "`linkOnly`"),
+            ("Not built yet", "preset = \"github\""),
+            ("No equal", "Most SAML providers speak OpenID Connect too"),
+            ("To do", "people who have a password in this realm"),
+            ("No equal", "the attributes of the group /staff"),
+            ("No equal", "`credentials`"),
+            ("No equal", "roles of service accounts (service-account-batch)"),
+            ("No equal", "`directAccessGrantsEnabled`"),
+            ("To do", "`implicitFlowEnabled`"),
+            ("No equal", "`https://shop.corp.example/*`"),
+            ("No equal", "`webOrigins` *"),
+            ("To do", "`fullScopeAllowed` is off"),
+            ("To do", "no provider fills the attribute costCentre"),
+            ("No equal", "the mapper orders puts orders-api into `aud`"),
+            ("No equal", "the mapper script (script-custom.js)"),
+            ("No equal", "the claim aud can't be set"),
+            ("Changed", "realm_access, resource_access stood in the access token only"),
+            ("Not built yet", "private_key_jwt"),
+            ("No equal", "the client https://saml.corp.example/metadata speaks saml"),
+        ],
+    );
+    assert!(toml.contains("# [clients.spa-app]\n") && toml.contains("# [users.bob]\n"));
+}
+
+/// What the mappers of the realm do, asked with a mapping test of the file itself.
+#[test]
+fn mappers_do_what_they_did() {
+    let (toml, _) = imported(keycloak::import, REALM);
+    let tests = r#"
+[[tests]]
+name = "groups, roles and claims"
+provider = "partner"
+claims = { sub = "p-99", login = "Dora", first_name = "D", groups = ["corp-admins"], org = { unit = "Sales", kind = "staff" }, roles = ["member", "shop:clerk"] }
+client = "shop"
+scopes = ["openid", "profile", "department"]
+expect = { username = "partner.dora", groups = ["/staff", "/guests"], roles = ["admin", "auditor", "member", "shop:clerk", "shop:manager"], claims = { department = "Sales", first = "D", groups = ["staff", "guests"], shop = { tier = 3 } }, absent = ["badge", "cost.centre"] }
+
+[[tests]]
+name = "what the provider says of itself counts for nothing"
+provider = "partner"
+claims = { sub = "p-98", login = "eve", groups = ["/staff/leads"], roles = ["admin"] }
+client = "shop"
+scopes = ["openid"]
+expect = { username = "partner.eve", groups = ["/guests"], roles = ["member", "shop:clerk"] }
+
+[[tests]]
+name = "a person who was in the realm keeps the sub"
+provider = "partner"
+claims = { sub = "p-17", login = "alice" }
+client = "shop"
+scopes = ["openid"]
+expect = { sub = "0b6f9a3c-1111-4222-8333-444455556666", username = "alice" }
+
+[[tests]]
+name = "nobody comes in from the whole world"
+provider = "google"
+claims = { sub = "1", email = "x@gmail.example" }
+client = "shop"
+expect = { refused = "not_allowed" }
+"#;
+    assert_eq!(problems(&format!("{toml}{tests}")), [""; 0]);
+}
+
+#[test]
+fn a_realm_without_providers_and_host_says_what_to_do() {
+    let (text, problems) = finish(&keycloak::import(REALM_SMALL, None).unwrap());
+    assert_eq!(problems, [""; 0]);
+    assert_values(&text, &[(&["issuer"], "\"https://sso.example.com/realms/my%20realm\"")]);
+    assert_told(
+        &text,
+        &[
+            ("To do", "write the URL under which people and apps reach the broker"),
+            ("To do", "people who have a password in this realm"),
+            ("No equal", "`authorizationSettings`"),
+            ("No equal", "`http://localhost:8080/sample/*`"),
+        ],
+    );
+    assert!(text.contains("# [clients.sample]\n") && text.contains("[roles.user_premium]\n"));
+    let given = keycloak::import(REALM_SMALL, Some("https://id.corp.example")).unwrap().render();
+    assert_values(&given, &[(&["issuer"], "\"https://id.corp.example\"")]);
+}
+
+#[test]
+fn what_is_neither_is_refused_with_the_reason_and_without_the_content() {
+    for (import, text, expected) in [
+        (dex::import as Importer, "", "is empty"),
+        (dex::import, "# only a comment\n", "is empty"),
+        (dex::import, "a: [1, 2\nsecret: hunter2", "is not YAML: line"),
+        (dex::import, "just words", "is not a configuration of Dex"),
+        (dex::import, "apiVersion: v1\nkind: ConfigMap\ndata: {}", "is a Kubernetes object"),
+        (dex::import, "- issuer: x", "is not a configuration of Dex"),
+        (keycloak::import, "", "is empty"),
+        (keycloak::import, "{ \"realm\": \"hunter2\",", "is not JSON: line 1"),
+        (keycloak::import, "{}", "is not the export of a Keycloak realm"),
+        (keycloak::import, "{ \"realm\": \"x\" }", "is not the export of a Keycloak realm"),
+        (keycloak::import, "{ \"clientId\": \"x\" }", "is one client"),
+        (keycloak::import, "[{\"realm\": \"a\", \"clients\": []}, {\"realm\": \"b\"}]", "several realms"),
+        (keycloak::import, "\"text\"", "is not the export of a Keycloak realm"),
+    ] {
+        let problem = import(text, None).unwrap_err();
+        assert!(problem.contains(expected) && !problem.contains("hunter2"), "{text:?}: {problem}");
+    }
+}
+
+/// Names that try to break out of their place, and values of the wrong type, end in a file that passes.
+#[test]
+fn odd_values_stay_where_they_are() {
+    let dex_text = r#"
+issuer: ["not", "a", "text"]
+web: { http: ":5556" }
+expiry: { idTokens: soon, refreshTokens: { validIfNotUsedFor: 9000h, absoluteLifetime: 24h, reuseInterval: 1h } }
+oauth2: nonsense
+staticClients:
+  - { id: "a\"]\n[admin]\nlisten = \"0.0.0.0:1\"", secret: s, redirectURIs: ["https://a.example/cb"] }
+  - { id: 7, secret: s, redirectURIs: "https://b.example/cb", name: "x\ny" }
+  - { id: 7, secret: s, redirectURIs: ["https://c.example/cb"] }
+  - { id: "日本", secret: s, redirectURIs: ["https://d.example/cb"], allowedConnectors: [gone] }
+  - nothing
+connectors:
+  - { type: oidc, id: "日本", name: "\t", config: { issuer: "https://i.example", clientID: 1, claimMapping: { groups: "a'b\\c" }, insecureEnableGroups: true } }
+  - { type: oidc, id: "日本", config: { issuer: "{{ .Env.ISSUER }}", clientID: x } }
+  - { type: "ldap\n[admin]" }
+  - { type: oidc }
+"#;
+    let (text, problems) = finish(&dex::import(dex_text, None).unwrap());
+    assert_eq!(problems, [""; 0], "{text}");
+    let parsed: toml::Table = text.parse().unwrap();
+    assert!(parsed.get("admin").is_none());
+    assert_values(
+        &text,
+        &[
+            (&["issuer"], "\"https://sso.example.com\""),
+            (&["tokens", "refresh_token"], "{ max_inactive = \"1d\", max_lifetime = \"1d\", reuse_grace = \"5m\" }"),
+            (&["clients", "app", "providers"], "[]"),
+            (&["providers", "provider", "claims", "groups"], r#""claims['a\\'b\\\\c']""#),
+        ],
+    );
+    let realm = r#"{ "realm": "x\"\n[admin]", "enabled": true, "users": [
+        { "username": "a\nb" }, { "username": "Carl", "realmRoles": ["r{x}", "new\nline"], "groups": "g" }, { "username": "carl" } ],
+      "groups": [ { "name": "g{", "realmRoles": ["r{x}"] }, 3 ], "defaultGroups": ["/it's"],
+      "clients": [ { "clientId": "c c", "redirectUris": ["https://c.example/cb"], "defaultClientScopes": ["it's", "a\"b"],
+          "protocolMappers": [ { "name": "n\n[admin]", "protocolMapper": "oidc-hardcoded-claim-mapper",
+            "config": { "claim.name": "a.b.c", "claim.value": "'\\", "id.token.claim": "true" } },
+          { "protocolMapper": "oidc-hardcoded-claim-mapper", "config": { "claim.name": "a.b", "claim.value": "x", "id.token.claim": "true" } },
+          { "protocolMapper": "oidc-hardcoded-claim-mapper", "config": { "claim.name": "scopes", "claim.value": "x", "id.token.claim": "true" } },
+          { "protocolMapper": "oidc-hardcoded-claim-mapper", "config": { "claim.name": "j", "claim.value": "{\"k\":[1,true,null]}", "jsonType.label": "JSON", "id.token.claim": "true" } } ] } ],
+      "identityProviders": [ { "alias": "a/../b", "providerId": "oidc", "config": { "issuer": "https://i.example", "clientId": "c" } },
+        { "alias": "k", "providerId": "oidc", "config": { "issuer": "https://i.example?x", "clientId": "c" } } ],
+      "identityProviderMappers": [ { "identityProviderAlias": "a/../b", "identityProviderMapper": "oidc-user-attribute-idp-mapper", "config": { "claim": "x.in.y", "user.attribute": "sub" } } ] }"#;
+    let (text, problems) = finish(&keycloak::import(realm, None).unwrap());
+    assert_eq!(problems, [""; 0], "{text}");
+    let parsed: toml::Table = text.parse().unwrap();
+    assert!(parsed.get("admin").is_none());
+    assert_values(
+        &text,
+        &[
+            (&["clients", "c-c", "claims", "a"], r#""{'b': {'c': '\\'\\\\'}}""#),
+            (&["clients", "c-c", "claims", "j"], "\"{'k': [1, true, null]}\""),
+            (&["providers", "a-b", "claims", "user_sub"], "\"claims.x['in'].y\""),
+        ],
+    );
+}
+
+fn command(source: ImportSource) -> (Exit, String, String) {
+    let (mut out, mut messages) = (Vec::new(), Vec::new());
+    let exit = run(&ImportArgs { source }, &mut out, &mut messages).unwrap();
+    (exit, String::from_utf8(out).unwrap(), String::from_utf8(messages).unwrap())
+}
+
+#[test]
+fn the_command_writes_one_file_and_never_over_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (folder.path().join("config.yaml"), folder.path().join("broker.toml"));
+    let args = |out: Option<PathBuf>| ImportFile { file: file.clone(), out, issuer: None };
+    let (exit, _, said) = command(ImportSource::Dex(args(None)));
+    assert_eq!((exit, said.contains("can't be read")), (Exit::CouldNotRun, true), "{said}");
+    std::fs::write(&file, DEX_SMALL).unwrap();
+    let (exit, shown, said) = command(ImportSource::Dex(args(None)));
+    assert_eq!(exit, Exit::Fine, "{said}");
+    assert!(said.contains("providers: 1; clients: 1\n"), "{said}");
+    let (exit, nothing, _) = command(ImportSource::Dex(args(Some(out.clone()))));
+    assert_eq!((exit, nothing.as_str()), (Exit::Fine, ""));
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), shown);
+    let (exit, _, said) = command(ImportSource::Dex(args(Some(out))));
+    assert_eq!((exit, said.contains("can't be written")), (Exit::CouldNotRun, true), "{said}");
+    let (exit, _, said) = command(ImportSource::Keycloak(args(None)));
+    assert_eq!((exit, said.contains("is not JSON")), (Exit::Problem, true), "{said}");
+    let wrong = ImportFile { issuer: Some("sso.corp.example".to_owned()), ..args(None) };
+    assert_eq!(command(ImportSource::Dex(wrong)).0, Exit::Usage);
+}
+
+/// The worked example of docs/migrating.md is what the command does.
+#[test]
+fn the_documented_example_is_true() {
+    let page = include_str!("../../docs/migrating.md");
+    let block = |language: &str| {
+        let (_, rest) = page.split_once(&format!("```{language}\n")).unwrap();
+        rest.split_once("```").unwrap().0.to_owned()
+    };
+    let (toml, problems) = finish(&dex::import(&block("yaml"), None).unwrap());
+    assert_eq!(problems, [""; 0]);
+    for part in block("toml").split("\n\n") {
+        assert!(toml.contains(part.trim()), "the result has no\n{part}\n\n{toml}");
+    }
+    assert_absent(&toml, &["kept-out-of-the-result"]);
+}

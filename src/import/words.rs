@@ -1,0 +1,308 @@
+//! What both importers need to say in the language of `broker.toml`: ids, names, expressions, secrets, URIs, lifetimes.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::config::check::urls::{Http, issuer, redirect_uri, web_url};
+use crate::config::language::scalar::Duration;
+use crate::config::schema::json_schema;
+use crate::import::toml_writer::{Mark, Table, Toml, inline};
+use crate::protocol::PROTOCOL_CLAIMS;
+use crate::protocol::STANDARD_CLAIMS;
+
+/// Provider ids that stand for the broker's own ways in.
+const OWN_WAYS_IN: &[&str] = &["certificate", "break_glass"];
+
+/// Hosts where anyone in the world can have an account.
+const OPEN_TO_ALL: &[&str] = &["accounts.google.com", "gitlab.com", "appleid.apple.com", "www.linkedin.com"];
+/// The tenant of personal Microsoft accounts.
+const PERSONAL_ACCOUNTS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
+/// What stands where an issuer is not known.
+pub(crate) const EXAMPLE_ISSUER: &str = "https://sso.example.com";
+
+/// Ids of one section, made valid and unique.
+#[derive(Debug, Default)]
+pub(crate) struct Ids {
+    taken: BTreeSet<String>,
+    /// Valid as they are, and kept for their owners.
+    kept: BTreeSet<String>,
+}
+
+impl Ids {
+    /// Ids of providers: those of the broker's own ways in are taken.
+    pub(crate) fn of_providers() -> Self {
+        Self { taken: OWN_WAYS_IN.iter().map(|id| (*id).to_owned()).collect(), kept: BTreeSet::new() }
+    }
+
+    /// Ids of a section whose entries are known elsewhere by these: what is valid as it is goes to its owner.
+    pub(crate) fn keeping(wanted: impl IntoIterator<Item = String>) -> Self {
+        let valid = |id: &String| {
+            id.len() <= 63
+                && id.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+                && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-')
+        };
+        Self { taken: BTreeSet::new(), kept: wanted.into_iter().filter(valid).collect() }
+    }
+
+    /// The nearest free id: 1 to 63 of `a-z 0-9 _ -`, from a letter or digit.
+    pub(crate) fn take(&mut self, wanted: &str, otherwise: &str) -> String {
+        if self.kept.remove(wanted) {
+            self.taken.insert(wanted.to_owned());
+            return wanted.to_owned();
+        }
+        let mut id = String::new();
+        for c in wanted.trim().to_lowercase().chars() {
+            let c = if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+            let begins_badly = id.is_empty() && !c.is_ascii_alphanumeric();
+            let repeats = c == '-' && id.ends_with('-');
+            if !begins_badly && !repeats && id.len() < 56 {
+                id.push(c);
+            }
+        }
+        let id = id.trim_end_matches(['-', '_']);
+        let id = if id.is_empty() { otherwise } else { id };
+        let numbered = (2_u32..).map(|n| format!("{id}-{n}"));
+        let free = std::iter::once(id.to_owned())
+            .chain(numbered)
+            .find(|id| !self.taken.contains(id) && !self.kept.contains(id));
+        let free = free.unwrap_or_else(|| otherwise.to_owned());
+        self.taken.insert(free.clone());
+        free
+    }
+}
+
+/// Names on the sign-in page: 3 to 127 characters, unique whatever their case.
+#[derive(Debug, Default)]
+pub(crate) struct Names(BTreeSet<String>);
+
+impl Names {
+    /// The name to write, unless the id alone is right.
+    pub(crate) fn take(&mut self, wanted: Option<&str>, id: &str) -> Option<String> {
+        let clean: String = wanted.unwrap_or(id).chars().filter(|c| !c.is_control()).take(100).collect();
+        let clean = clean.trim();
+        let mut name = if clean.is_empty() { id.to_owned() } else { clean.to_owned() };
+        if name.chars().count() < 3 {
+            name = format!("{name} sign-in");
+        }
+        if self.0.contains(&name.to_lowercase()) {
+            // The id is unique, and so is this; it is at most 56 characters long.
+            name = format!("{} ({id})", name.chars().take(64).collect::<String>());
+        }
+        self.0.insert(name.to_lowercase());
+        (name != id).then_some(name)
+    }
+}
+
+/// A CEL string.
+pub(crate) fn cel_text(text: &str) -> String {
+    let mut out = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\'' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+    out
+}
+
+/// A CEL list of strings.
+pub(crate) fn cel_list(items: &[String]) -> String {
+    let items: Vec<String> = items.iter().map(|item| cel_text(item)).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// Whether a name can follow a dot in CEL.
+fn is_identifier(name: &str) -> bool {
+    const RESERVED: &[&str] = &[
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "false",
+        "for",
+        "function",
+        "if",
+        "import",
+        "in",
+        "let",
+        "loop",
+        "namespace",
+        "null",
+        "package",
+        "return",
+        "true",
+        "var",
+        "void",
+        "while",
+    ];
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !RESERVED.contains(&name)
+}
+
+/// `claims.a.b` for a path of names; `'odd name'` as an index.
+pub(crate) fn cel_path(root: &str, path: &[String]) -> String {
+    path.iter().fold(root.to_owned(), |out, step| {
+        if is_identifier(step) { format!("{out}.{step}") } else { format!("{out}[{}]", cel_text(step)) }
+    })
+}
+
+/// The same for what may be absent: `claims.?a.?b.orValue([])`.
+pub(crate) fn cel_maybe(root: &str, path: &[String]) -> String {
+    let chain = path.iter().fold(root.to_owned(), |out, step| {
+        if is_identifier(step) { format!("{out}.?{step}") } else { format!("{out}[?{}]", cel_text(step)) }
+    });
+    format!("{chain}.orValue([])")
+}
+
+/// Whether a claims table of `[clients.X]` or `[providers.X]` may have the key, and why not.
+pub(crate) fn claim_refused(name: &str, section: &str) -> Option<&'static str> {
+    let protocol = if section == "Provider" { PROTOCOL_CLAIMS.get(..2).unwrap_or_default() } else { PROTOCOL_CLAIMS };
+    if name.is_empty() || protocol.contains(&name) {
+        return Some("the protocol sets it");
+    }
+    let schema = json_schema();
+    let settings = schema.get("$defs").and_then(|all| all.get(section)).and_then(|one| one.get("properties"));
+    let is_setting = settings.and_then(Value::as_object).is_some_and(|settings| settings.contains_key(name));
+    (is_setting && !STANDARD_CLAIMS.contains(&name)).then_some("a setting beside the table has that name")
+}
+
+/// The variable that a whole text stands for: `$NAME`, `${NAME}`, `${env.NAME}`, `$(env:NAME)`.
+pub(crate) fn variable(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('$')?;
+    let inner = inner.strip_prefix('{').and_then(|it| it.strip_suffix('}')).unwrap_or(inner);
+    let inner = inner.strip_prefix('(').and_then(|it| it.strip_suffix(')')).unwrap_or(inner);
+    let inner = inner.strip_prefix("env.").or_else(|| inner.strip_prefix("env:")).unwrap_or(inner);
+    let name = inner.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && inner.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    name.then_some(inner)
+}
+
+/// Where a secret is to be put.
+pub(crate) fn secret_file(kind: &str, id: &str) -> Toml {
+    inline([("file", format!("secrets/{kind}-{id}"))])
+}
+
+/// A secret that an environment variable holds.
+pub(crate) fn secret_env(name: &str) -> Toml {
+    inline([("env", name)])
+}
+
+/// The issuer line.
+pub(crate) fn set_issuer(head: &mut Table, given: Option<&str>, found: Option<&str>, otherwise: &str) -> String {
+    let fits = |text: &str| issuer(text, Http::Loopback).is_ok();
+    let chosen = match (given, found) {
+        (Some(given), _) => {
+            if found.is_some_and(|found| found != given) {
+                head.note(Mark::Changed, format!("the issuer was {}.", found.unwrap_or_default()));
+            }
+            given.to_owned()
+        }
+        (None, Some(found)) if fits(found) => found.to_owned(),
+        (None, Some(found)) => {
+            let secure = found.strip_prefix("http://").map(|rest| format!("https://{rest}")).filter(|url| fits(url));
+            let way = "Apps find the broker by its issuer: tell them the new one, or choose it with --issuer.";
+            let why = "an issuer is an https URL (http on loopback only) without query and fragment.";
+            head.note(Mark::Changed, format!("the issuer was {found}; {why} {way}"));
+            secure.unwrap_or_else(|| otherwise.to_owned())
+        }
+        (None, None) => {
+            head.note(Mark::ToDo, "write the URL under which people and apps reach the broker, or use --issuer.");
+            otherwise.to_owned()
+        }
+    };
+    head.set("issuer", chosen.as_str());
+    chosen
+}
+
+/// Whether everyone in the world can have an account at an issuer.
+pub(crate) fn open_to_all(issuer: &str) -> bool {
+    let host = url::Url::parse(issuer).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    OPEN_TO_ALL.contains(&host.as_str()) || issuer.contains(PERSONAL_ACCOUNTS)
+}
+
+/// The `allow` line: the conditions together. A provider that the whole world has accounts at is closed until somebody
+/// says who may enter.
+pub(crate) fn set_allow(table: &mut Table, issuer: &str, conditions: &[String]) {
+    if !conditions.is_empty() {
+        table.set("allow", conditions.join(" && "));
+    } else if open_to_all(issuer) {
+        let example = "\"claims.email.domain() == 'corp.example' && claims.email_verified\"";
+        table.note(
+            Mark::ToDo,
+            format!(
+                "everyone in the world can have an account there. Say who may enter, for example allow = {example}."
+            ),
+        );
+        table.set("allow", "false");
+    }
+}
+
+/// Redirect URIs, sorted into those that can stay and those that can't, with the reason.
+#[derive(Debug, Default)]
+pub(crate) struct Uris {
+    /// Accepted as they are.
+    pub(crate) kept: Vec<String>,
+    /// Refused, and why.
+    pub(crate) refused: Vec<(String, &'static str)>,
+}
+
+impl Uris {
+    /// Sorts. `native`: a reverse-domain scheme is accepted.
+    pub(crate) fn sort(uris: impl IntoIterator<Item = String>, native: bool) -> Self {
+        let mut out = Self::default();
+        for uri in crate::import::read::distinct(uris) {
+            match redirect_uri(&uri, native) {
+                Ok(()) => out.kept.push(uri),
+                Err(expected) => out.refused.push((uri, expected)),
+            }
+        }
+        out
+    }
+
+    /// Writes the list; what can't stay becomes comments.
+    pub(crate) fn write(self, table: &mut Table, key: &str) {
+        for (uri, expected) in &self.refused {
+            let what = if uri.contains('*') {
+                "a wildcard lets whoever controls any address under it take codes. List each URI that is really used"
+            } else {
+                "the way out is to register one that can"
+            };
+            table.note(Mark::NoEqual, format!("`{uri}` in `{key}`; it must be {expected}; {what}."));
+        }
+        if !self.kept.is_empty() {
+            table.set(key, self.kept);
+        }
+    }
+}
+
+/// Writes a web address when it is one, otherwise a comment.
+pub(crate) fn set_web_url(table: &mut Table, key: &str, url: Option<String>) {
+    let Some(url) = url else { return };
+    match web_url(&url, Http::Loopback) {
+        Ok(_) => table.set(key, url),
+        Err(expected) => table.note(Mark::NoEqual, format!("`{key}` {url}: it must be {expected}.")),
+    }
+}
+
+/// The origins among texts that `allowed_origins` accepts, and the others.
+pub(crate) fn origins(texts: &[String]) -> (Vec<String>, Vec<String>) {
+    let plain = |text: &String| {
+        web_url(text, Http::Loopback).is_ok_and(|url| url.origin().ascii_serialization() == text.trim_end_matches('/'))
+    };
+    let (good, bad): (Vec<String>, Vec<String>) = texts.iter().cloned().partition(plain);
+    let good = good.into_iter().map(|text| text.trim_end_matches('/').to_owned());
+    (crate::import::read::distinct(good), bad)
+}
+
+/// Seconds as a duration of the language.
+pub(crate) fn duration(seconds: u64) -> String {
+    Duration::from_secs(seconds).to_string()
+}
+
+/// The longest duration of the language: 100 years.
+pub(crate) const LONGEST: u64 = 100 * 365 * 86_400;

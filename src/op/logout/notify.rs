@@ -1,0 +1,446 @@
+//! Telling apps that a session ended: over the back channel (OIDC Back-Channel Logout 1.0 §2.4, §2.5), and in frames of
+//! the page that the person gets (OIDC Front-Channel Logout 1.0 §3).
+//!
+//! Owns which apps are told what, and the delivery: in parallel, bounded, tried again, beside the request that ended the
+//! session. Does not own which sessions end. What is not delivered when the process ends is lost: nothing is stored.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{Method, Request};
+use serde_json::json;
+use tokio::sync::{Semaphore, watch};
+use url::Url;
+
+use crate::env::{Clock, Random};
+use crate::keys::Keys;
+use crate::op::{RequestContext, decide};
+use crate::outbound::{HttpClient, OutboundError, OutboundPolicy};
+use crate::protocol::SigningAlgorithm;
+use crate::snapshot::client::Client;
+use crate::store::AppSession;
+use crate::store::model::User;
+
+/// `typ` of logout tokens (Back-Channel Logout §2.4).
+pub const LOGOUT_TOKEN_TYPE: &str = "logout+jwt";
+
+/// The member of `events` that makes a token a logout token (Back-Channel Logout §2.4).
+const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+/// Seconds that a logout token lives; §4 recommends two minutes at most.
+const LIFETIME: i64 = 120;
+
+/// Pauses before each further attempt. An app that restarts is back by then; one that is gone is given up.
+const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(25)];
+
+/// Calls to one app at a time: one that hangs holds up no other, and gets no more than this.
+const CALLS_PER_APP: usize = 16;
+
+/// Notices that wait at most, over all apps.
+const WAITING: usize = 10_000;
+
+/// What one app is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Key of the client, for the log.
+    pub client: String,
+    /// Its `backchannel_logout_uri`.
+    pub url: Url,
+    /// `aud`: its client id.
+    pub audience: String,
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`, as this client sees it.
+    pub subject: String,
+    /// `sid` of its tokens.
+    pub sid: String,
+    /// The algorithm of its ID tokens, which is that of its logout tokens too (§2.4).
+    pub algorithm: SigningAlgorithm,
+    /// Id of the request that ended the session, for the log.
+    pub trace_id: String,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Attempt {
+    /// 200, or 204 as some frameworks make of it (§2.8).
+    Delivered,
+    /// The app, or our own policy, does not take it: another attempt would not help.
+    Refused(String),
+    /// No answer, or a server error: worth another attempt.
+    Failed(String),
+}
+
+/// Delivers notices. One for the life of the process.
+pub struct Notifier {
+    http: Arc<dyn HttpClient>,
+    keys: Arc<Keys>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    pauses: Vec<Duration>,
+    /// By client key.
+    calls: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// Notices under way.
+    waiting: watch::Sender<usize>,
+}
+
+impl Notifier {
+    /// A notifier with nothing under way.
+    #[must_use]
+    pub fn new(http: Arc<dyn HttpClient>, keys: Arc<Keys>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self {
+            http,
+            keys,
+            clock,
+            random,
+            pauses: PAUSES.to_vec(),
+            calls: Mutex::default(),
+            waiting: watch::Sender::new(0),
+        }
+    }
+
+    /// Sends a notice from a task of its own and returns at once. Must be called within the runtime.
+    pub fn send(self: &Arc<Self>, notice: Notice) {
+        let accepted = self.waiting.send_if_modified(|waiting| {
+            let room = *waiting < WAITING;
+            *waiting += usize::from(room);
+            room
+        });
+        if !accepted {
+            tracing::warn!(
+                event = "backchannel_logout", outcome = "dropped", client = %notice.client, trace_id = %notice.trace_id,
+                "too many logout tokens wait to be sent"
+            );
+            return;
+        }
+        let (notifier, done) = (Arc::clone(self), UnderWay(Arc::clone(self)));
+        tokio::spawn(async move {
+            let _done = done;
+            notifier.deliver(&notice).await;
+        });
+    }
+
+    /// Returns when nothing is under way any more: all is delivered, or given up.
+    pub async fn idle(&self) {
+        // The sender is `self`, so that the channel can't be closed.
+        let _ = self.waiting.subscribe().wait_for(|waiting| *waiting == 0).await;
+    }
+
+    async fn deliver(&self, notice: &Notice) {
+        let pauses = [Duration::ZERO].into_iter().chain(self.pauses.iter().copied());
+        let (mut attempts, mut last) = (0_u32, Attempt::Failed(String::new()));
+        for pause in pauses {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            attempts += 1;
+            last = self.attempt(notice).await;
+            if !matches!(last, Attempt::Failed(_)) {
+                break;
+            }
+        }
+        let Notice { client, trace_id, .. } = notice;
+        match last {
+            Attempt::Delivered => tracing::info!(
+                event = "backchannel_logout",
+                outcome = "delivered",
+                client,
+                attempts,
+                trace_id,
+                "told an app that a session ended"
+            ),
+            Attempt::Refused(error) => tracing::warn!(
+                event = "backchannel_logout",
+                outcome = "refused",
+                client,
+                attempts,
+                trace_id,
+                error,
+                "an app did not take a logout token"
+            ),
+            Attempt::Failed(error) => tracing::warn!(
+                event = "backchannel_logout",
+                outcome = "failed",
+                client,
+                attempts,
+                trace_id,
+                error,
+                "an app could not be told that a session ended"
+            ),
+        }
+    }
+
+    async fn attempt(&self, notice: &Notice) -> Attempt {
+        let calls = self.calls_of(&notice.client);
+        let _call = calls.acquire().await;
+        let request = match self.request(notice) {
+            Ok(request) => request,
+            Err(error) => return Attempt::Failed(error),
+        };
+        // The operator wrote the URL: its host may be anywhere.
+        match self.http.send(request, &OutboundPolicy::trusting([&notice.url])).await {
+            Ok(response) => match response.status().as_u16() {
+                200 | 204 => Attempt::Delivered,
+                status @ (429 | 500..=599) => Attempt::Failed(format!("status {status}")),
+                status => Attempt::Refused(format!("status {status}")),
+            },
+            Err(error @ (OutboundError::Timeout | OutboundError::Connect(_) | OutboundError::Failed(_))) => {
+                Attempt::Failed(error.to_string())
+            }
+            Err(error) => Attempt::Refused(error.to_string()),
+        }
+    }
+
+    fn calls_of(&self, client: &str) -> Arc<Semaphore> {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.retain(|_, calls| Arc::strong_count(calls) > 1);
+        Arc::clone(calls.entry(client.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(CALLS_PER_APP))))
+    }
+
+    /// The request with a new logout token (§2.4, §2.5). Each attempt has its own, so that an app that noted the `jti` and
+    /// failed afterwards does not take the next one for a replay.
+    fn request(&self, notice: &Notice) -> Result<Request<Vec<u8>>, String> {
+        let now = self.clock.now();
+        let claims = json!({
+            "iss": notice.issuer,
+            "sub": notice.subject,
+            "aud": notice.audience,
+            "iat": now,
+            "exp": now + LIFETIME,
+            "jti": self.random.id().map_err(|error| error.to_string())?,
+            "events": { LOGOUT_EVENT: {} },
+            "sid": notice.sid,
+        });
+        let token = self.keys.set().sign(notice.algorithm, LOGOUT_TOKEN_TYPE, &claims);
+        let token = token.map_err(|error| error.to_string())?;
+        let body = url::form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", &token).finish();
+        Request::builder()
+            .method(Method::POST)
+            .uri(notice.url.as_str())
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ACCEPT, "*/*")
+            .body(body.into_bytes())
+            .map_err(|_| "its URL can't be called".to_owned())
+    }
+}
+
+/// Counts a notice out when its task ends, however it ends.
+struct UnderWay(Arc<Notifier>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.waiting.send_modify(|waiting| *waiting = waiting.saturating_sub(1));
+    }
+}
+
+/// The clients that had a part in a session, each with a `sid` that it knows. Those that are gone or disabled are not told.
+fn told<'a>(context: &'a RequestContext<'_>, apps: &'a [AppSession]) -> impl Iterator<Item = (&'a Client, &'a str)> {
+    let known = |app: &'a AppSession| Some((context.snapshot.clients.get(&app.client)?, app.sid.as_str()));
+    apps.iter().filter_map(known).filter(|(client, _)| client.enabled)
+}
+
+/// Tells the apps of an ended session of this user over the back channel. Returns at once: whoever ended it does not wait.
+pub fn session_ended(context: &RequestContext<'_>, user: &User, apps: &[AppSession]) {
+    for (client, sid) in told(context, apps) {
+        let Some(url) = client.backchannel_logout_uri.clone() else { continue };
+        context.services.notifier.send(Notice {
+            client: client.key.clone(),
+            url,
+            audience: client.client_id.clone(),
+            issuer: context.snapshot.issuer.text.clone(),
+            subject: decide::subject(client, user),
+            sid: sid.to_owned(),
+            algorithm: client.id_token_alg,
+            trace_id: context.trace_id.clone(),
+        });
+    }
+}
+
+/// What the person's browser is to load in frames: the `frontchannel_logout_uri` of each app of an ended session, with
+/// `iss` and `sid` beside a query of its own (Front-Channel Logout §3).
+#[must_use]
+pub fn frames(context: &RequestContext<'_>, apps: &[AppSession]) -> Vec<Url> {
+    let frame = |(client, sid): (&Client, &str)| {
+        let mut url = client.frontchannel_logout_uri.clone()?;
+        url.query_pairs_mut().append_pair("iss", &context.snapshot.issuer.text).append_pair("sid", sid);
+        Some(url)
+    };
+    told(context, apps).filter_map(frame).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use std::collections::VecDeque;
+
+    use async_trait::async_trait;
+    use serde_json::{Map, Value};
+
+    use super::*;
+    use crate::env::{ManualClock, SystemRandomness};
+    use crate::keys::KeyPolicy;
+    use crate::store::sqlite::{Location, SqliteStore};
+
+    const NOW: i64 = 1_800_000_000;
+
+    type Answers = VecDeque<Result<u16, OutboundError>>;
+
+    /// Apps by host: each answers what is next on its list, and hangs for ever when there is nothing.
+    #[derive(Default)]
+    struct Apps {
+        answers: Mutex<HashMap<String, Answers>>,
+        bodies: Mutex<Vec<(String, Vec<u8>)>>,
+        policies: Mutex<Vec<OutboundPolicy>>,
+    }
+
+    #[async_trait]
+    impl HttpClient for Apps {
+        async fn send(
+            &self,
+            request: Request<Vec<u8>>,
+            policy: &OutboundPolicy,
+        ) -> Result<http::Response<Vec<u8>>, OutboundError> {
+            let host = request.uri().host().unwrap().to_owned();
+            self.policies.lock().unwrap().push(policy.clone());
+            self.bodies.lock().unwrap().push((host.clone(), request.into_body()));
+            let next = self.answers.lock().unwrap().entry(host).or_default().pop_front();
+            match next {
+                Some(answer) => answer.map(|status| http::Response::builder().status(status).body(Vec::new()).unwrap()),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    struct World {
+        apps: Arc<Apps>,
+        notifier: Arc<Notifier>,
+        clock: Arc<ManualClock>,
+    }
+
+    impl World {
+        async fn new() -> Self {
+            let random = Arc::new(SystemRandomness::default());
+            let store = SqliteStore::open(&Location::Memory, &[], Arc::clone(&random) as _).unwrap();
+            let policy = KeyPolicy { algorithms: vec![SigningAlgorithm::ES256], rotate_every: 86_400, keep: 3600 };
+            let keys = Arc::new(Keys::open(Arc::new(store), &policy, NOW).await.unwrap());
+            let (apps, clock) = (Arc::new(Apps::default()), ManualClock::at(NOW));
+            let notifier = Notifier::new(Arc::clone(&apps) as _, keys, Arc::clone(&clock) as _, random);
+            let notifier = Arc::new(Notifier { pauses: vec![Duration::ZERO; PAUSES.len()], ..notifier });
+            Self { apps, notifier, clock }
+        }
+
+        fn answers(&self, host: &str, answers: impl IntoIterator<Item = Result<u16, OutboundError>>) {
+            self.apps.answers.lock().unwrap().insert(host.to_owned(), answers.into_iter().collect());
+        }
+
+        fn tokens(&self, host: &str) -> Vec<String> {
+            let bodies = self.apps.bodies.lock().unwrap();
+            let of_host = bodies.iter().filter(|(of, _)| of == host);
+            of_host.map(|(_, body)| url::form_urlencoded::parse(body).next().unwrap().1.into_owned()).collect()
+        }
+
+        fn claims(&self, token: &str) -> Map<String, Value> {
+            self.notifier.keys.set().verify(token, LOGOUT_TOKEN_TYPE).unwrap()
+        }
+    }
+
+    fn notice(host: &str) -> Notice {
+        Notice {
+            client: host.to_owned(),
+            url: Url::parse(&format!("https://{host}/logout?x=1")).unwrap(),
+            audience: "client-id".to_owned(),
+            issuer: "https://sso.example.com".to_owned(),
+            subject: "sub".to_owned(),
+            sid: "sid".to_owned(),
+            algorithm: SigningAlgorithm::ES256,
+            trace_id: "trace".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_logout_token_says_what_the_specification_asks_for() {
+        let world = World::new().await;
+        world.answers("app.example", [Ok(200)]);
+        world.notifier.send(notice("app.example"));
+        world.notifier.idle().await;
+        let tokens = world.tokens("app.example");
+        assert_eq!(tokens.len(), 1);
+        let mut claims = world.claims(&tokens[0]);
+        assert_eq!(claims.remove("jti").unwrap().as_str().unwrap().len(), 22);
+        let expected = json!({
+            "iss": "https://sso.example.com", "sub": "sub", "aud": "client-id", "iat": NOW, "exp": NOW + 120,
+            "events": { "http://schemas.openid.net/event/backchannel-logout": {} }, "sid": "sid",
+        });
+        assert_eq!(Value::Object(claims), expected);
+        let url = Url::parse("http://app.example").unwrap();
+        assert_eq!(*world.apps.policies.lock().unwrap(), [OutboundPolicy::trusting([&url])]);
+    }
+
+    #[tokio::test]
+    async fn what_may_pass_is_tried_again_and_what_will_not_is_not() {
+        let connect = || Err(OutboundError::Connect("refused".to_owned()));
+        let broken = || Err(OutboundError::Failed("reset".to_owned()));
+        let cases = [
+            ("ok.example", vec![Ok(204)], 1),
+            ("slow.example", vec![Err(OutboundError::Timeout), connect(), Ok(200)], 3),
+            ("busy.example", vec![Ok(503), Ok(429), broken(), Ok(200)], 4),
+            ("gone.example", vec![Ok(500), Ok(500), Ok(500), Ok(502), Ok(200)], 4),
+            ("bad.example", vec![Ok(400), Ok(200)], 1),
+            ("moved.example", vec![Err(OutboundError::Redirect(302)), Ok(200)], 1),
+            ("lost.example", vec![Ok(404), Ok(200)], 1),
+            ("huge.example", vec![Err(OutboundError::TooLarge(1)), Ok(200)], 1),
+        ];
+        let world = World::new().await;
+        for (host, answers, _) in &cases {
+            world.answers(host, answers.clone());
+            world.notifier.send(notice(host));
+        }
+        world.notifier.idle().await;
+        for (host, _, attempts) in cases {
+            assert_eq!(world.tokens(host).len(), attempts, "{host}");
+        }
+        assert!(PAUSES.is_sorted_by(|shorter, longer| shorter < longer), "each pause is longer than the one before");
+    }
+
+    #[tokio::test]
+    async fn each_attempt_is_a_token_of_its_own() {
+        let world = World::new().await;
+        world.answers("app.example", [Ok(500), Ok(200)]);
+        world.notifier.send(notice("app.example"));
+        world.notifier.idle().await;
+        let claims: Vec<_> = world.tokens("app.example").iter().map(|token| world.claims(token)).collect();
+        assert_eq!(claims.len(), 2);
+        assert_ne!(claims[0]["jti"], claims[1]["jti"]);
+        assert_eq!(claims[0]["sid"], claims[1]["sid"]);
+        world.clock.advance(7);
+        world.answers("app.example", [Ok(200)]);
+        world.notifier.send(notice("app.example"));
+        world.notifier.idle().await;
+        assert_eq!(world.claims(&world.tokens("app.example")[2])["exp"], NOW + 7 + 120);
+    }
+
+    #[tokio::test]
+    async fn d30_an_app_that_hangs_holds_up_no_other_and_is_not_flooded() {
+        let world = World::new().await;
+        for _ in 0..CALLS_PER_APP * 3 {
+            world.notifier.send(notice("hangs.example"));
+        }
+        world.answers("app.example", [Ok(200)]);
+        world.notifier.send(notice("app.example"));
+        let told = |waiting: &usize| *waiting == CALLS_PER_APP * 3;
+        world.notifier.waiting.subscribe().wait_for(told).await.unwrap();
+        assert_eq!(world.tokens("app.example").len(), 1);
+        assert_eq!(world.tokens("hangs.example").len(), CALLS_PER_APP);
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_bounded() {
+        let world = World::new().await;
+        for _ in 0..WAITING + 5 {
+            world.notifier.send(notice("hangs.example"));
+        }
+        assert_eq!(*world.notifier.waiting.borrow(), WAITING);
+    }
+}

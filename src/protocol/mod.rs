@@ -1,0 +1,20 @@
+//! The vocabulary of OAuth 2.0 and OpenID Connect, once: the words that the configuration, both legs and the edge share.
+//! No logic beyond names.
+
+pub mod algorithm;
+pub mod claim;
+pub mod client_auth;
+pub mod error_code;
+pub mod grant_type;
+pub mod response_type;
+pub mod scope;
+pub mod subject_type;
+
+pub use algorithm::SigningAlgorithm;
+pub use claim::{PROTOCOL_CLAIMS, STANDARD_CLAIMS};
+pub use client_auth::ClientAuthMethod;
+pub use error_code::ErrorCode;
+pub use grant_type::GrantType;
+pub use response_type::ResponseType;
+pub use scope::BUILT_IN_SCOPES;
+pub use subject_type::SubjectType;

@@ -1,0 +1,274 @@
+//! From files to a configuration generation: load, check, read secrets and tables, run the file's own tests, compile.
+//!
+//! One way for `check`, `serve` and every reload, so that what `check` accepts is what runs.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::analysis::mapping_test;
+use crate::config::Config;
+use crate::config::check::{ExpressionPlace, ExpressionProblem, check};
+use crate::config::diagnostics::locate::{Layers, Origin};
+use crate::config::diagnostics::problem::{Problem, Problems, Severity};
+use crate::config::language::ui::{TemplateFile, read_templates};
+use crate::config::load::files::Files;
+use crate::config::load::origins::OriginRow;
+use crate::config::load::secrets::{Secrets, read_authorities, read_secrets, read_tables, read_tls};
+use crate::config::load::{Inputs, Involved, Loaded, Unreadable, load};
+use crate::decision::trace::Source;
+use crate::expression::{Compiler, Place};
+use crate::pages::{LookPlace, LookProblem, Pages, PagesError};
+use crate::snapshot::certificate::Certificate;
+use crate::snapshot::issuer::Issuer;
+use crate::snapshot::{BuildProblem, Parts, Snapshot};
+
+/// What to prepare.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Number of the generation.
+    pub number: u64,
+    /// Leave secrets unread: in a pull request their files are not there.
+    pub without_secrets: bool,
+    /// The time, for warnings of certificates that have run out; these are read with the secrets.
+    pub now: i64,
+}
+
+/// Contents of the files that a generation was made from, as hashes; `None` for those that could not be read.
+pub type Fingerprint = BTreeMap<PathBuf, Option<[u8; 32]>>;
+
+/// What came out.
+pub struct Prepared {
+    /// Everything that is wrong, and warnings.
+    pub problems: Problems,
+    /// Where every value came from.
+    pub layers: Layers,
+    /// Every value with where it came from; secrets masked.
+    pub origins: Vec<OriginRow>,
+    /// What a reload must watch.
+    pub involved: Involved,
+    /// The files as they were read.
+    pub fingerprint: Fingerprint,
+    /// The generation, when nothing is wrong.
+    pub snapshot: Option<Snapshot>,
+    /// The keys that seal the store, first to seal.
+    pub encryption_keys: Vec<Vec<u8>>,
+    /// The admin listener's tokens.
+    pub admin_tokens: Vec<crate::config::language::scalar::SecretValue>,
+}
+
+/// Reads files and remembers what they held.
+struct Recorder<'f> {
+    files: &'f dyn Files,
+    read: RefCell<Fingerprint>,
+}
+
+impl Files for Recorder<'_> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let content = self.files.read(path);
+        let hash = content.as_ref().ok().map(|bytes| sha256(bytes));
+        self.read.borrow_mut().insert(path.to_owned(), hash);
+        content
+    }
+
+    fn glob(&self, folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+        self.files.glob(folder, pattern)
+    }
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref());
+    hash
+}
+
+/// Prepares a generation. Problems are in the result; nothing is changed.
+///
+/// # Errors
+/// When the main file or an overlay can't be read at all.
+pub fn prepare(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<Prepared, Unreadable> {
+    let mut prepared = prepare_untested(inputs, files, options)?;
+    if let Some(snapshot) = &prepared.snapshot {
+        run_tests(snapshot, &prepared.layers, &mut prepared.problems);
+        prepared.problems.sort();
+    }
+    prepared.snapshot = prepared.snapshot.filter(|_| !prepared.problems.has_errors());
+    Ok(prepared)
+}
+
+/// Prepares a generation without running the file's own tests, for the commands that run them themselves.
+///
+/// # Errors
+/// When the main file or an overlay can't be read at all.
+pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<Prepared, Unreadable> {
+    let recorder = Recorder { files, read: RefCell::default() };
+    let mut loaded = load(inputs, &recorder)?;
+    let mut problems = std::mem::take(&mut loaded.problems);
+    let (tables, missing) = read_tables(&loaded, &recorder);
+    problems.append(missing);
+    let (templates, missing) = read_templates(&mut loaded, &recorder);
+    problems.append(missing);
+    let secrets = if options.without_secrets {
+        Secrets::default()
+    } else {
+        let (secrets, missing) = read_secrets(&loaded, &inputs.environment, &recorder);
+        problems.append(missing);
+        secrets
+    };
+    let certificate =
+        if options.without_secrets { None } else { certificate(&loaded, &recorder, options.now, &mut problems) };
+    let mut compiler = Compiler::new(tables);
+    let compile = &mut |place: ExpressionPlace, _: &str, text: &str| compile(&mut compiler, place, text);
+    problems.append(check(&loaded, compile));
+    let authorities = loaded.config.as_ref().map(|config| read_authorities(config, &recorder)).unwrap_or_default();
+    let fingerprint = recorder.read.into_inner();
+    let origins = loaded.origins();
+    let (mut layers, config) = (loaded.layers, loaded.config);
+    let pages = config.as_ref().and_then(|config| pages(config, &templates, &mut layers, &mut problems));
+    let mut encryption_keys = Vec::new();
+    for n in 0..config.as_ref().map_or(0, |config| config.store.encryption_keys.len()) {
+        let values = secrets.get(&format!("store.encryption_keys[{n}]"));
+        encryption_keys.extend(values.iter().map(|secret| secret.expose().as_bytes().to_vec()));
+    }
+    let admin_tokens = secrets.get("admin.token").to_vec();
+    let snapshot = match config.zip(pages) {
+        Some((config, pages)) if !problems.has_errors() => {
+            let locate = |path: &str| source(&layers, path);
+            let parts = Parts {
+                generation: options.number,
+                hash: short_hash(&fingerprint),
+                config,
+                secrets: &secrets,
+                authorities,
+                certificate,
+                compiler: &mut compiler,
+                pages,
+                locate: &locate,
+            };
+            match Snapshot::build(parts) {
+                Ok(snapshot) => Some(snapshot),
+                Err(found) => {
+                    found.into_iter().for_each(|problem| problems.push(build_problem(&layers, problem)));
+                    None
+                }
+            }
+        }
+        _ => None,
+    };
+    problems.sort();
+    let involved = loaded.involved;
+    Ok(Prepared { problems, layers, origins, involved, fingerprint, snapshot, encryption_keys, admin_tokens })
+}
+
+/// The listener's certificate; what is wrong with it goes to the problems.
+fn certificate(loaded: &Loaded, files: &dyn Files, now: i64, problems: &mut Problems) -> Option<Certificate> {
+    let (read, missing) = read_tls(loaded, files);
+    problems.append(missing);
+    let names = loaded.config.as_ref()?.server.tls.as_ref()?;
+    match Certificate::read(names, &read?) {
+        Ok(certificate) => {
+            if let Some(untimely) = certificate.untimely(now) {
+                let message = format!("`cert`: in {} {untimely}: clients refuse it", names.cert.display());
+                let problem = loaded.layers.problem_at_path(Severity::Warning, "server.tls.cert", message);
+                problems.push(problem.suggest("renew it; the files are read again when they change"));
+            }
+            Some(certificate)
+        }
+        Err(faults) => {
+            for fault in faults {
+                let path = format!("server.tls.{}", fault.file.name());
+                problems.push(loaded.layers.error_at_path(&path, fault.message).suggest(fault.way_out));
+            }
+            None
+        }
+    }
+}
+
+fn compile(compiler: &mut Compiler, place: ExpressionPlace, text: &str) -> Vec<ExpressionProblem> {
+    let place = match place {
+        ExpressionPlace::Claims | ExpressionPlace::Subject => Place::Claims,
+        ExpressionPlace::Allow => Place::Allow,
+        ExpressionPlace::When => Place::When,
+        ExpressionPlace::Certificate => Place::Certificate,
+        ExpressionPlace::App => Place::App,
+    };
+    let problems = compiler.compile(place, text).err().unwrap_or_default();
+    problems
+        .into_iter()
+        .map(|problem| ExpressionProblem {
+            offset: problem.offset,
+            len: problem.len,
+            message: problem.message,
+            suggestion: problem.suggestion.map(|name| format!("did you mean `{name}`?")),
+        })
+        .collect()
+}
+
+fn source(layers: &Layers, path: &str) -> Option<Source> {
+    match layers.origin(path) {
+        Origin::File { file, line, .. } => {
+            Some(Source { path: path.into(), file: file.into(), line: u32::try_from(line).unwrap_or(u32::MAX) })
+        }
+        _ => None,
+    }
+}
+
+/// Compiles the pages with the looks of the file. `None` when that has problems.
+fn pages(config: &Config, templates: &[TemplateFile], layers: &mut Layers, problems: &mut Problems) -> Option<Pages> {
+    // An issuer that is none has been reported.
+    let path = Issuer::parse(&config.issuer).map(|issuer| issuer.path).unwrap_or_default();
+    match Pages::with_looks(&path, &config.ui, templates) {
+        Ok(pages) => return Some(pages),
+        Err(PagesError::Looks(found)) => {
+            found.into_iter().for_each(|problem| problems.push(look_problem(layers, templates, problem)));
+        }
+        Err(error) => problems.push(layers.error_at_path("ui", error.to_string())),
+    }
+    None
+}
+
+fn look_problem(layers: &mut Layers, templates: &[TemplateFile], problem: LookProblem) -> Problem {
+    let LookProblem { place, message, suggestion } = problem;
+    let problem = match &place {
+        LookPlace::Key(path) => layers.error_at_path(path, message),
+        LookPlace::Template(name, line) => match templates.iter().find(|file| file.name == *name) {
+            Some(file) => layers.error_in_file(&file.path, &file.text, *line, message),
+            None => layers.error_at_path("ui.templates", message),
+        },
+    };
+    problem.suggest_maybe(suggestion)
+}
+
+fn short_hash(fingerprint: &Fingerprint) -> String {
+    let mut all = Vec::new();
+    for (path, hash) in fingerprint {
+        all.extend_from_slice(path.as_os_str().as_encoded_bytes());
+        all.extend_from_slice(hash.as_ref().map_or(&[0][..], |hash| &hash[..]));
+    }
+    sha256(&all).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn build_problem(layers: &Layers, problem: BuildProblem) -> Problem {
+    match problem {
+        BuildProblem::Expression(found) => layers.error_at_path(&found.path, found.problem.message),
+        BuildProblem::Other { path, message } => layers.error_at_path(&path, message),
+    }
+}
+
+/// The file's own tests: each that fails is a problem at its place.
+fn run_tests(snapshot: &Snapshot, layers: &Layers, problems: &mut Problems) {
+    for failure in mapping_test::run_all(&snapshot.policy, &snapshot.config) {
+        for difference in &failure.differences {
+            let path = failure.path_of(difference);
+            let what = if difference.what.is_empty() { "it" } else { &difference.what };
+            let message = format!("the test {:?} fails: `{what}` must be what it expects but is not", failure.name);
+            let mut problem = layers.error_at_path(&path, message);
+            problem = problem.found(difference.got.clone()).expected(difference.expected.clone());
+            if !difference.because.is_empty() {
+                problem = problem.suggest(difference.because.join("; "));
+            }
+            problems.push(problem);
+        }
+    }
+}

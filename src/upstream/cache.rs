@@ -1,0 +1,179 @@
+//! A document that is fetched when it is needed, kept, refreshed behind the scenes, and fetched once at a time.
+//!
+//! It owns when to fetch and what to serve meanwhile, for one document of one provider. It does not own how to fetch or
+//! what the document is. `now` comes from the caller; an age that is negative, because the clock was set back, counts as
+//! due, never as fresh.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use crate::upstream::error::Unavailable;
+
+/// How long a document lives, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifetimes {
+    /// Served without any fetch.
+    pub(crate) fresh: i64,
+    /// Served while it is refreshed in the background; beyond, a caller waits for the fetch.
+    pub(crate) stale: i64,
+    /// Served still when the fetch fails.
+    pub(crate) keep: i64,
+    /// A failure is remembered for this long: no fetch until then.
+    pub(crate) failure: i64,
+    /// After a refetch that did not help, no other refetch for this long.
+    pub(crate) cooldown: i64,
+}
+
+pub(crate) struct Cached<T> {
+    lifetimes: Lifetimes,
+    state: Mutex<State<T>>,
+    /// The permit to fetch. It guards no data: the state is read and written without waiting.
+    permit: Arc<Semaphore>,
+}
+
+struct State<T> {
+    value: Option<(Arc<T>, i64)>,
+    failure: Option<(Unavailable, i64)>,
+    fruitless_at: Option<i64>,
+}
+
+enum Look<T> {
+    Serve(Arc<T>),
+    ServeAndRefresh(Arc<T>),
+    Failed(Unavailable),
+    Fetch,
+}
+
+fn within(now: i64, since: i64, span: i64) -> bool {
+    (0..span).contains(&now.saturating_sub(since))
+}
+
+impl<T: Send + Sync + 'static> Cached<T> {
+    pub(crate) fn new(lifetimes: Lifetimes) -> Arc<Self> {
+        let state = State { value: None, failure: None, fruitless_at: None };
+        Arc::new(Self { lifetimes, state: Mutex::new(state), permit: Arc::new(Semaphore::new(1)) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self, now: i64) -> Look<T> {
+        let state = self.state();
+        let recent_failure =
+            state.failure.as_ref().filter(|(_, at)| within(now, *at, self.lifetimes.failure)).map(|(error, _)| error);
+        match (&state.value, recent_failure) {
+            (Some((value, at)), _) if within(now, *at, self.lifetimes.fresh) => Look::Serve(Arc::clone(value)),
+            (Some((value, at)), Some(_)) if now.saturating_sub(*at) < self.lifetimes.keep => {
+                Look::Serve(Arc::clone(value))
+            }
+            (_, Some(error)) => Look::Failed(error.clone()),
+            (Some((value, at)), None) if within(now, *at, self.lifetimes.stale) => {
+                Look::ServeAndRefresh(Arc::clone(value))
+            }
+            _ => Look::Fetch,
+        }
+    }
+
+    /// The document: kept, or fetched by this caller, or by another one that this caller then waits for.
+    pub(crate) async fn get<F, Fut>(self: &Arc<Self>, now: i64, fetch: F) -> Result<Arc<T>, Unavailable>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, Unavailable>> + Send + 'static,
+    {
+        match self.look(now) {
+            Look::Serve(value) => Ok(value),
+            Look::Failed(error) => Err(error),
+            Look::ServeAndRefresh(value) => {
+                if let Ok(permit) = Arc::clone(&self.permit).try_acquire_owned() {
+                    let (cached, fetch) = (Arc::clone(self), fetch());
+                    tokio::spawn(async move {
+                        let outcome = fetch.await;
+                        let _kept = cached.keep(now, outcome);
+                        drop(permit);
+                    });
+                }
+                Ok(value)
+            }
+            Look::Fetch => {
+                let _permit = self.permit.acquire().await;
+                // Another caller may have fetched, or failed to, while this one waited.
+                match self.look(now) {
+                    Look::Serve(value) | Look::ServeAndRefresh(value) => Ok(value),
+                    Look::Failed(error) => Err(error),
+                    Look::Fetch => {
+                        let outcome = fetch().await;
+                        self.keep(now, outcome)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fetches whatever is kept, for a probe.
+    pub(crate) async fn fetch_now<Fut>(&self, now: i64, fetch: Fut) -> Result<Arc<T>, Unavailable>
+    where
+        Fut: Future<Output = Result<T, Unavailable>>,
+    {
+        let _permit = self.permit.acquire().await;
+        let outcome = fetch.await;
+        self.keep(now, outcome)
+    }
+
+    /// A newer document than `seen`, which lacked something: the one that another caller fetched meanwhile, or one
+    /// fetched now. A refetch that did not help starts the cooldown; one that did help does not, so that a provider may
+    /// change its document as often as it likes, while a flood of wants that nothing meets costs one fetch a cooldown.
+    pub(crate) async fn refetch<F, Fut>(
+        &self,
+        seen: &Arc<T>,
+        now: i64,
+        fetch: F,
+        helps: impl FnOnce(&T) -> bool,
+    ) -> Option<Arc<T>>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, Unavailable>>,
+    {
+        let _permit = self.permit.acquire().await;
+        {
+            let mut state = self.state();
+            if let Some((value, _)) = state.value.as_ref().filter(|(value, _)| !Arc::ptr_eq(value, seen)) {
+                return Some(Arc::clone(value));
+            }
+            if state.fruitless_at.is_some_and(|at| within(now, at, self.lifetimes.cooldown)) {
+                return None;
+            }
+            // Before the fetch, so that a caller who gives up in the middle counts too.
+            state.fruitless_at = Some(now);
+        }
+        let value = Arc::new(fetch().await.ok()?);
+        let mut state = self.state();
+        if helps(&value) {
+            state.fruitless_at = None;
+        }
+        state.value = Some((Arc::clone(&value), now));
+        state.failure = None;
+        Some(value)
+    }
+
+    fn keep(&self, now: i64, outcome: Result<T, Unavailable>) -> Result<Arc<T>, Unavailable> {
+        let mut state = self.state();
+        match outcome {
+            Ok(value) => {
+                let value = Arc::new(value);
+                state.value = Some((Arc::clone(&value), now));
+                state.failure = None;
+                Ok(value)
+            }
+            Err(error) => {
+                state.failure = Some((error.clone(), now));
+                match &state.value {
+                    Some((value, at)) if now.saturating_sub(*at) < self.lifetimes.keep => Ok(Arc::clone(value)),
+                    _ => Err(error),
+                }
+            }
+        }
+    }
+}

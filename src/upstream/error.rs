@@ -1,0 +1,242 @@
+//! Why the provider leg refused, in types. It owns the stable reason codes and the texts for logs.
+//!
+//! No variant holds a token, a code or a claim's value: the texts are safe in logs, audit events and on the status page.
+
+use std::fmt;
+
+use crate::jose::Check;
+
+use crate::outbound::OutboundError;
+
+/// Why a sign-in at the provider did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RpError {
+    /// The provider gave no usable answer: down, slow, too large, redirecting, or a document that is wrong.
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+    /// The provider answered with an OAuth error (RFC 6749 §4.1.2.1, §5.2; OIDC Core §3.1.2.6).
+    #[error("{0}")]
+    Provider(ProviderError),
+    /// The callback is not an answer of this provider.
+    #[error("authorization response: {0}")]
+    Response(ResponseProblem),
+    /// A token or userinfo failed a check.
+    #[error("{document}: {check}")]
+    TokenInvalid {
+        /// The document.
+        document: Document,
+        /// The check that it failed.
+        check: Check,
+    },
+    /// A fresh authentication was asked for, and the provider did not prove one (`reauth`).
+    #[error("re-authentication: {0}")]
+    Reauthentication(&'static str),
+}
+
+impl RpError {
+    /// The stable reason code, for audit events, metrics and pages.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "provider_unavailable",
+            Self::Provider(_) => "provider_error",
+            Self::Response(_) => "response_invalid",
+            Self::TokenInvalid { .. } => "token_invalid",
+            Self::Reauthentication(_) => "login_required",
+        }
+    }
+
+    /// The error code for the app (RFC 6749 §4.1.2.1): the provider's own where an app may act on it.
+    #[must_use]
+    pub fn oauth_error(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "temporarily_unavailable",
+            Self::Provider(error) => error.for_app(),
+            Self::Response(_) | Self::TokenInvalid { .. } => "server_error",
+            Self::Reauthentication(_) => "login_required",
+        }
+    }
+
+    pub(crate) const fn invalid(document: Document, check: Check) -> Self {
+        Self::TokenInvalid { document, check }
+    }
+}
+
+/// Why a refresh at the provider did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RefreshError {
+    /// The provider refuses this person or token: `invalid_grant`, or a new sign-in is needed.
+    #[error("the provider refused: {0}")]
+    Denied(ProviderError),
+    /// The provider gave no usable answer. What was known before may be used as `on_refresh` says.
+    #[error("{0}")]
+    Unavailable(Unavailable),
+    /// What it answered failed a check, or it refuses the broker itself.
+    #[error("{0}")]
+    Invalid(RpError),
+}
+
+impl RefreshError {
+    /// The stable reason code.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "provider_denied",
+            Self::Unavailable(_) => "provider_unavailable",
+            Self::Invalid(error) => error.reason(),
+        }
+    }
+}
+
+/// No usable answer, with what was being fetched.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{document}: {problem}")]
+pub struct Unavailable {
+    /// What was asked for.
+    pub document: Document,
+    /// What came instead.
+    pub problem: UnavailableProblem,
+}
+
+/// What came instead of a usable answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnavailableProblem {
+    /// No answer within the bounds.
+    #[error("{0}")]
+    Outbound(#[from] OutboundError),
+    /// A status that is no success.
+    #[error("status {0}")]
+    Status(u16),
+    /// Not the JSON document that it should be.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// The discovery document is of another issuer (OIDC Discovery §4.3).
+    #[error(
+        "it names the issuer {found:?}, the configuration {expected:?}; they must be equal character for character"
+    )]
+    Issuer {
+        /// What the configuration says.
+        expected: String,
+        /// What the document says, shortened.
+        found: String,
+    },
+    /// An endpoint is missing from the discovery document, or can't be called.
+    #[error("{endpoint}: {problem}")]
+    Endpoint {
+        /// The metadata member.
+        endpoint: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// A document of the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Document {
+    /// The discovery document.
+    Discovery,
+    /// The key set.
+    KeySet,
+    /// The token endpoint's answer.
+    TokenResponse,
+    /// The ID token.
+    IdToken,
+    /// The userinfo response.
+    Userinfo,
+    /// The access token, read as a JWT.
+    AccessToken,
+    /// A logout token (OIDC Back-Channel Logout §2.4).
+    LogoutToken,
+    /// A request object of an app (RFC 9101).
+    RequestObject,
+    /// What a provider says of a token (RFC 7662 §2.2).
+    Introspection,
+}
+
+impl fmt::Display for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Discovery => "discovery document",
+            Self::KeySet => "key set",
+            Self::TokenResponse => "token response",
+            Self::IdToken => "ID token",
+            Self::Userinfo => "userinfo",
+            Self::AccessToken => "access token",
+            Self::LogoutToken => "logout token",
+            Self::RequestObject => "request object",
+            Self::Introspection => "introspection response",
+        })
+    }
+}
+
+/// What is wrong with an authorization response before any call is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResponseProblem {
+    /// `iss` is missing although the provider advertises it (RFC 9207 §2.4).
+    #[error("iss is missing although the provider advertises it")]
+    IssuerMissing,
+    /// `iss` is of another provider: a mix-up (RFC 9207 §2.4).
+    #[error("iss is not this provider's issuer")]
+    IssuerDiffers,
+    /// Neither a code nor an error.
+    #[error("it carries neither a code nor an error")]
+    Empty,
+}
+
+/// An OAuth error as the provider returned it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderError {
+    /// Where it came from.
+    pub stage: Stage,
+    /// The code, cut to what RFC 6749 allows in one and to 64 characters.
+    pub error: String,
+    /// The provider's text for people, shortened, without control characters. Untrusted: escape it where it is shown.
+    pub description: Option<String>,
+}
+
+/// Where an OAuth error came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The callback.
+    Authorization,
+    /// The token endpoint.
+    Token,
+}
+
+impl ProviderError {
+    pub(crate) fn new(stage: Stage, error: &str, description: Option<&str>) -> Self {
+        // RFC 6749 §4.1.2.1: %x20-21 / %x23-5B / %x5D-7E.
+        let error = error.chars().filter(|c| matches!(c, ' '..='!' | '#'..='[' | ']'..='~')).take(64).collect();
+        let description = description.map(|text| text.chars().filter(|c| !c.is_control()).take(256).collect());
+        Self { stage, error, description }
+    }
+
+    /// What an app may be told: errors of the authorization response pass, all others are the broker's own affair.
+    #[must_use]
+    pub fn for_app(&self) -> &'static str {
+        const PASSED: [&str; 6] = [
+            "access_denied",
+            "login_required",
+            "interaction_required",
+            "consent_required",
+            "account_selection_required",
+            "temporarily_unavailable",
+        ];
+        let passed = PASSED.into_iter().find(|code| *code == self.error);
+        passed.filter(|_| self.stage == Stage::Authorization).unwrap_or("server_error")
+    }
+}
+
+impl fmt::Display for ProviderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match self.stage {
+            Stage::Authorization => "authorization response",
+            Stage::Token => "token endpoint",
+        };
+        write!(f, "{stage}: error {:?}", self.error)?;
+        match &self.description {
+            Some(description) => write!(f, " ({description:?})"),
+            None => Ok(()),
+        }
+    }
+}

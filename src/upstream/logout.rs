@@ -1,0 +1,104 @@
+//! Signing out at a provider, and being told by it that someone signed out.
+//!
+//! It owns the URL (OIDC RP-Initiated Logout 1.0) and the checks on a logout token (OIDC Back-Channel Logout 1.0 §2.6).
+//! Which sessions end is the caller's, and so is refusing a `jti` that was seen.
+
+use serde_json::Value;
+use url::Url;
+
+use crate::config::language::scalar::SecretValue;
+use crate::jose::{Check, Claims, Jws, Problem, SKEW};
+use crate::upstream::RelyingParty;
+use crate::upstream::error::{Document, RpError};
+use crate::upstream::gather::Session;
+use crate::upstream::settings::ProviderSettings;
+use crate::upstream::sign_in::with_query;
+
+const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+/// What a verified logout token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogoutToken {
+    /// Whose sessions end; at least one of `subject` and `sid` is there.
+    pub subject: Option<String>,
+    /// The provider's session that ends.
+    pub sid: Option<String>,
+    /// Its id, to be seen once.
+    pub jti: String,
+    /// It can't be used after: its `exp`, and the skew that is tolerated.
+    pub expires_at: i64,
+}
+
+impl RelyingParty {
+    /// The URL that signs the browser out at the provider and comes back; `None` when the provider has no such endpoint,
+    /// can't be reached, or `logout = false`. `redirect_uri` and `state` go together.
+    pub async fn end_session_url(
+        &self,
+        settings: &ProviderSettings,
+        id_token_hint: Option<&SecretValue>,
+        redirect: Option<(&str, &str)>,
+        now: i64,
+    ) -> Option<Url> {
+        if !settings.logout {
+            return None;
+        }
+        let metadata = self.upstream(settings).metadata(now).await.ok()?;
+        let mut query = vec![("client_id", settings.client_id.clone())];
+        if let Some(id_token) = id_token_hint {
+            query.push(("id_token_hint", id_token.expose().to_owned()));
+        }
+        if let Some((uri, state)) = redirect {
+            query.push(("post_logout_redirect_uri", uri.to_owned()));
+            query.push(("state", state.to_owned()));
+        }
+        Some(with_query(metadata.end_session_endpoint.as_ref()?, &query))
+    }
+
+    /// Verifies a logout token that the provider posted.
+    ///
+    /// # Errors
+    /// When it fails a check, or the provider's keys can't be had.
+    pub async fn logout_token(
+        &self,
+        settings: &ProviderSettings,
+        token: &str,
+        now: i64,
+    ) -> Result<LogoutToken, RpError> {
+        let invalid = |check| RpError::invalid(Document::LogoutToken, check);
+        let upstream = &self.upstream(settings);
+        let metadata = &*upstream.metadata(now).await?;
+        let session = Session { upstream, settings, metadata, now };
+        let jws = Jws::parse(token).map_err(invalid)?;
+        if !matches!(jws.typ.as_deref(), None | Some("jwt" | "logout+jwt")) {
+            return Err(invalid(Check::Form("its typ is not that of a logout token")));
+        }
+        let configured = settings.id_token_alg.as_slice();
+        let algorithms = if configured.is_empty() { metadata.id_token_algs.as_slice() } else { configured };
+        session.verify(Document::LogoutToken, &jws, algorithms, true).await?;
+        check(&jws, settings, now).map_err(invalid)
+    }
+}
+
+fn check(jws: &Jws<'_>, settings: &ProviderSettings, now: i64) -> Result<LogoutToken, Check> {
+    let claims = Claims(&jws.claims);
+    claims.issuer(settings.issuer())?;
+    claims.audience(&settings.client_id)?;
+    claims.not_expired(now)?;
+    claims.has_come("iat", now)?.ok_or(Check::Claim("iat", Problem::Missing))?;
+    let event = jws.claims.get("events").and_then(|events| events.get(LOGOUT_EVENT));
+    if !event.is_some_and(Value::is_object) {
+        return Err(Check::Claim("events", Problem::Missing));
+    }
+    // It must not pass for an ID token, nor an ID token for it.
+    if jws.claims.contains_key("nonce") {
+        return Err(Check::Claim("nonce", Problem::Present));
+    }
+    let subject = claims.text("sub")?.map(str::to_owned);
+    let sid = claims.text("sid")?.map(str::to_owned);
+    if subject.is_none() && sid.is_none() {
+        return Err(Check::Claim("sub", Problem::Missing));
+    }
+    let jti = claims.text("jti")?.ok_or(Check::Claim("jti", Problem::Missing))?.to_owned();
+    let expires_at = claims.time("exp")?.ok_or(Check::Claim("exp", Problem::Missing))?;
+    Ok(LogoutToken { subject, sid, jti, expires_at: expires_at.saturating_add(SKEW) })
+}

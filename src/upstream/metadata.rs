@@ -1,0 +1,183 @@
+//! What a provider says of itself: its discovery document, read and checked, or the endpoints that the operator wrote.
+//!
+//! It owns what is taken from the document, and which URL is called for each endpoint. It does not own fetching.
+//! The document is read member by member: a typed one, such as openidconnect's, is rejected as a whole for a member that
+//! no sign-in needs, such as an empty `op_policy_uri`.
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::jose::Algorithm;
+use crate::upstream::error::{Document, Unavailable, UnavailableProblem};
+use crate::upstream::settings::Source;
+
+/// A provider's metadata (OIDC Discovery §3, RFC 8414 §2), with the URLs as the broker calls them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Where the browser goes to sign in.
+    pub authorization_endpoint: Url,
+    /// Called by the broker.
+    pub token_endpoint: Url,
+    /// The token endpoint as the provider names it: what an assertion of the broker's is for (RFC 7523 §3).
+    pub token_audience: Url,
+    /// Called by the broker.
+    pub userinfo_endpoint: Option<Url>,
+    /// Called by the broker.
+    pub jwks_uri: Url,
+    /// Called by the broker.
+    pub introspection_endpoint: Option<Url>,
+    /// Where the browser goes to sign out.
+    pub end_session_endpoint: Option<Url>,
+    /// What ID tokens may be signed with, unless the configuration names one.
+    pub id_token_algs: Vec<Algorithm>,
+    /// What userinfo may be signed with.
+    pub userinfo_algs: Vec<Algorithm>,
+    /// Whether every authorization response carries `iss` (RFC 9207 §3).
+    pub iss_in_response: bool,
+    /// Whether PKCE S256 is supported, or the provider does not say.
+    pub pkce: bool,
+    /// `prompt_values_supported`, where it says.
+    pub prompts: Option<Vec<String>>,
+    /// `token_endpoint_auth_methods_supported`, where it says.
+    pub auth_methods: Option<Vec<String>>,
+    /// `token_endpoint_auth_signing_alg_values_supported`, where it says.
+    pub auth_algs: Option<Vec<Algorithm>>,
+}
+
+impl Metadata {
+    /// The metadata of a provider whose endpoints are all written; `None` when discovery is needed.
+    #[must_use]
+    pub fn manual(source: &Source) -> Option<Self> {
+        let manual = &source.manual;
+        Some(Self {
+            authorization_endpoint: manual.authorization.clone()?,
+            token_endpoint: manual.token.clone()?,
+            token_audience: manual.token.clone()?,
+            userinfo_endpoint: manual.userinfo.clone(),
+            jwks_uri: manual.jwks.clone()?,
+            introspection_endpoint: None,
+            end_session_endpoint: None,
+            // The default of a client that registered nothing (OIDC Registration §2).
+            id_token_algs: vec![Algorithm::RS256],
+            userinfo_algs: vec![Algorithm::RS256],
+            iss_in_response: false,
+            pkce: true,
+            prompts: None,
+            auth_methods: None,
+            auth_algs: None,
+        })
+    }
+
+    /// The URL of the discovery document (OIDC Discovery §4): below the back channel where there is one.
+    #[must_use]
+    pub fn discovery_url(source: &Source) -> Url {
+        let mut url = source.backchannel.as_ref().unwrap_or(&source.issuer_url).clone();
+        let path = format!("{}/.well-known/openid-configuration", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        url
+    }
+
+    /// Reads a discovery document.
+    ///
+    /// # Errors
+    /// When it is not one, is another issuer's, or an endpoint is missing or may not be called.
+    pub fn parse(source: &Source, document: &[u8]) -> Result<Self, Unavailable> {
+        let malformed = |problem| Unavailable { document: Document::Discovery, problem };
+        let document: Map<String, Value> = serde_json::from_slice(document)
+            .map_err(|_| malformed(UnavailableProblem::Malformed("it is not a JSON object")))?;
+        let found = document.get("issuer").and_then(Value::as_str).unwrap_or_default();
+        if found != source.issuer {
+            return Err(malformed(UnavailableProblem::Issuer {
+                expected: source.issuer.clone(),
+                found: found.chars().take(200).collect(),
+            }));
+        }
+        let read = Reader { source, document: &document };
+        let manual = &source.manual;
+        let id_token_algs = read.algorithms("id_token_signing_alg_values_supported").unwrap_or(vec![Algorithm::RS256]);
+        let token_audience = read.required("token_endpoint", manual.token.as_ref())?;
+        Ok(Self {
+            authorization_endpoint: read.required("authorization_endpoint", manual.authorization.as_ref())?,
+            token_endpoint: read.called(token_audience.clone()),
+            token_audience,
+            userinfo_endpoint: read
+                .endpoint("userinfo_endpoint", manual.userinfo.as_ref())?
+                .map(|url| read.called(url)),
+            jwks_uri: read.called(read.required("jwks_uri", manual.jwks.as_ref())?),
+            introspection_endpoint: read.endpoint("introspection_endpoint", None)?.map(|url| read.called(url)),
+            end_session_endpoint: read.endpoint("end_session_endpoint", None)?,
+            userinfo_algs: read
+                .algorithms("userinfo_signing_alg_values_supported")
+                .unwrap_or_else(|| id_token_algs.clone()),
+            id_token_algs,
+            iss_in_response: read.flag("authorization_response_iss_parameter_supported"),
+            pkce: read
+                .texts("code_challenge_methods_supported")
+                .is_none_or(|methods| methods.iter().any(|method| method == "S256")),
+            prompts: read.texts("prompt_values_supported"),
+            auth_methods: read.texts("token_endpoint_auth_methods_supported"),
+            auth_algs: read.algorithms("token_endpoint_auth_signing_alg_values_supported"),
+        })
+    }
+}
+
+struct Reader<'a> {
+    source: &'a Source,
+    document: &'a Map<String, Value>,
+}
+
+impl Reader<'_> {
+    fn required(&self, name: &'static str, written: Option<&Url>) -> Result<Url, Unavailable> {
+        self.endpoint(name, written)?.ok_or_else(|| self.problem(name, "it is missing".to_owned()))
+    }
+
+    fn endpoint(&self, name: &'static str, written: Option<&Url>) -> Result<Option<Url>, Unavailable> {
+        if let Some(url) = written {
+            return Ok(Some(url.clone()));
+        }
+        let Some(text) = self.document.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
+        let text = text.as_str().ok_or_else(|| self.problem(name, "it is not a string".to_owned()))?;
+        let url = Url::parse(text).map_err(|error| self.problem(name, format!("it is not a URL: {error}")))?;
+        if url.fragment().is_some() {
+            return Err(self.problem(name, "it has a fragment".to_owned()));
+        }
+        self.source.policy.check(&url).map_err(|error| self.problem(name, error.to_string()))?;
+        Ok(Some(url))
+    }
+
+    fn problem(&self, endpoint: &'static str, problem: String) -> Unavailable {
+        Unavailable { document: Document::Discovery, problem: UnavailableProblem::Endpoint { endpoint, problem } }
+    }
+
+    /// An endpoint as the broker calls it: below the back channel when it is below the issuer.
+    fn called(&self, url: Url) -> Url {
+        let Some(backchannel) = &self.source.backchannel else { return url };
+        let issuer = &self.source.issuer_url;
+        let prefix = issuer.path().trim_end_matches('/');
+        let below = match url.path().strip_prefix(prefix) {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => rest,
+            _ => return url,
+        };
+        if url.origin() != issuer.origin() {
+            return url;
+        }
+        let mut called = backchannel.clone();
+        called.set_path(&format!("{}{below}", backchannel.path().trim_end_matches('/')));
+        called.set_query(url.query());
+        called
+    }
+
+    fn texts(&self, name: &str) -> Option<Vec<String>> {
+        let items = self.document.get(name)?.as_array()?;
+        Some(items.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    /// The algorithms with a public key among those listed. Listing only others leaves none.
+    fn algorithms(&self, name: &str) -> Option<Vec<Algorithm>> {
+        Some(self.texts(name)?.iter().filter_map(|name| Algorithm::asymmetric(name)).collect())
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.document.get(name).and_then(Value::as_bool).unwrap_or(false)
+    }
+}

@@ -1,0 +1,101 @@
+//! The relying-party leg: towards the identity providers.
+//!
+//! It owns discovery and key sets with their caches, leaving for a provider ([`RelyingParty::begin`]), coming back with
+//! verified claims ([`RelyingParty::finish`]), asking again ([`RelyingParty::refresh`]), and signing out there. Claims
+//! leave it raw: mapping, policy and accounts are `core`'s, flow state is the caller's, pages and cookies are the web
+//! edge's. The time is a parameter; calls go through [`crate::outbound`].
+//!
+//! | module | what it knows |
+//! | --- | --- |
+//! | [`settings`], [`preset`] | one provider, from the file |
+//! | [`metadata`] | what the provider says of itself |
+//! | `cache`, `upstream` | when documents are fetched, and the provider's health |
+//! | [`app_keys`] | the key sets and request objects of apps, by their URLs |
+//! | `token`, `gather` | the token endpoint; ID token, userinfo, access token → claims |
+//! | [`signin`], [`refresh`], [`introspect`], [`logout`] | the ways through |
+
+pub(crate) mod cache;
+pub mod error;
+mod gather;
+pub mod introspect;
+pub mod logout;
+pub mod metadata;
+pub mod preset;
+pub(crate) mod provider;
+pub mod refresh;
+pub mod settings;
+pub mod sign_in;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use error::{RefreshError, RpError};
+pub use provider::Health;
+pub use settings::{ProviderSettings, ResolvedSecrets};
+pub use sign_in::{BeginParams, CallbackParams, Expected, UpstreamIdentity};
+
+use crate::env::Random;
+pub use crate::jose::Algorithm;
+use crate::op::client::remote::AppKeys;
+use crate::outbound::HttpClient;
+use provider::Upstream;
+use settings::Source;
+
+/// Looked up several times a sign-in, by keys that the file gives.
+type Upstreams = HashMap<Arc<Source>, Arc<Upstream>, foldhash::fast::RandomState>;
+
+/// The leg: all providers' caches over one HTTP client. One for the life of the process; settings come with each call, so
+/// a reload needs no new one.
+pub struct RelyingParty {
+    http: Arc<dyn HttpClient>,
+    random: Arc<dyn Random>,
+    upstreams: Mutex<Upstreams>,
+    /// What apps keep at URLs of their own.
+    pub app_keys: AppKeys,
+}
+
+impl RelyingParty {
+    /// A leg without anything cached. Nothing is fetched before it is needed.
+    #[must_use]
+    pub fn new(http: Arc<dyn HttpClient>, random: Arc<dyn Random>) -> Self {
+        let app_keys = AppKeys::new(Arc::clone(&http));
+        Self { http, random, upstreams: Mutex::default(), app_keys }
+    }
+
+    /// Forgets the caches of providers that are not among these: after a reload. A provider whose issuer, endpoints and
+    /// address policy stayed the same keeps its caches and its health.
+    pub fn retain<'a>(&self, providers: impl IntoIterator<Item = &'a ProviderSettings>) {
+        let kept: HashSet<&Arc<Source>> = providers.into_iter().map(|settings| &settings.source).collect();
+        self.lock().retain(|source, _| kept.contains(source));
+    }
+
+    /// How the provider is doing, as its last calls went.
+    #[must_use]
+    pub fn health(&self, settings: &ProviderSettings) -> Health {
+        self.upstream(settings).health()
+    }
+
+    /// Fetches the provider's documents now, whatever is cached, and says how it is doing. For `providers probe`, and for
+    /// a task that looks after unhealthy providers every half a minute so that the status page shows a recovery.
+    pub async fn probe(&self, settings: &ProviderSettings, now: i64) -> Health {
+        let upstream = self.upstream(settings);
+        // The outcome is in the health.
+        let _outcome = upstream.probe(now).await;
+        upstream.health()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Upstreams> {
+        self.upstreams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn upstream(&self, settings: &ProviderSettings) -> Arc<Upstream> {
+        let mut upstreams = self.lock();
+        let upstream = upstreams.entry(Arc::clone(&settings.source)).or_insert_with(|| {
+            Upstream::new(Arc::clone(&settings.source), Arc::clone(&self.http), Arc::clone(&self.random))
+        });
+        Arc::clone(upstream)
+    }
+}

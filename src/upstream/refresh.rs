@@ -1,0 +1,102 @@
+//! Asking the provider again with a refresh token (RFC 6749 §6, OIDC Core §12).
+//!
+//! It owns the checks on the answer. When to ask, and what to do while the provider is away, is the caller's.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::config::language::scalar::SecretValue;
+use crate::jose::{Check, Claims, Problem};
+use crate::upstream::RelyingParty;
+use crate::upstream::error::{Document, ProviderError, RefreshError, RpError};
+use crate::upstream::gather::Session;
+use crate::upstream::settings::ProviderSettings;
+use crate::upstream::token;
+use crate::upstream::token::Tokens;
+
+/// What a refresh brought.
+#[derive(Clone, PartialEq)]
+pub struct Refreshed {
+    /// All claims as the provider states them now: as [`crate::upstream::UpstreamIdentity::claims`].
+    pub claims: Map<String, Value>,
+    /// The refresh token to use from now on, where the provider changed it.
+    pub refresh_token: Option<SecretValue>,
+    /// The new ID token. `None`: the provider sent none, and the claims are userinfo's alone, with `iss` and `sub`.
+    pub id_token: Option<SecretValue>,
+    /// When the new access token expires, if the provider says.
+    pub access_token_expires_at: Option<i64>,
+}
+
+impl fmt::Debug for Refreshed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Claims and tokens stay out of whatever prints this.
+        f.debug_struct("Refreshed").field("claims", &self.claims.len()).finish_non_exhaustive()
+    }
+}
+
+impl RelyingParty {
+    /// Asks the provider for the claims of `subject` again. A new ID token must be of the same issuer, audience and
+    /// subject (OIDC Core §12.2); without one, userinfo must be of that subject.
+    ///
+    /// # Errors
+    /// [`RefreshError::Denied`] when the provider refuses the token or wants the user to sign in,
+    /// [`RefreshError::Unavailable`] when it gave no usable answer, [`RefreshError::Invalid`] when its answer fails a
+    /// check or it refuses the broker itself.
+    pub async fn refresh(
+        &self,
+        settings: &ProviderSettings,
+        refresh_token: &SecretValue,
+        subject: &str,
+        now: i64,
+    ) -> Result<Refreshed, RefreshError> {
+        let upstream = &self.upstream(settings);
+        let metadata = &*upstream.metadata(now).await.map_err(RefreshError::Unavailable)?;
+        let grant = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
+        let tokens = token::redeem(upstream, settings, metadata, &grant, now).await?;
+        let session = Session { upstream, settings, metadata, now };
+        let claims = match &tokens.id_token {
+            Some(id_token) => {
+                let verified = session.id_token(id_token, None, &tokens.access_token).await?;
+                Claims(&verified).equals("sub", subject).map_err(|check| RpError::invalid(Document::IdToken, check))?;
+                session.gather(&tokens, verified, subject).await?
+            }
+            None => without_id_token(&session, &tokens, subject).await?,
+        };
+        Ok(Refreshed {
+            claims,
+            refresh_token: tokens.refresh_token,
+            id_token: tokens.id_token,
+            access_token_expires_at: tokens.expires_at,
+        })
+    }
+}
+
+async fn without_id_token(
+    session: &Session<'_>,
+    tokens: &Tokens,
+    subject: &str,
+) -> Result<Map<String, Value>, RpError> {
+    let nothing = RpError::invalid(Document::TokenResponse, Check::Claim("id_token", Problem::Missing));
+    let mut claims = session.userinfo(&tokens.access_token, subject).await?.ok_or(nothing)?;
+    claims.insert("iss".to_owned(), Value::String(session.settings.issuer().to_owned()));
+    Ok(claims)
+}
+
+impl From<RpError> for RefreshError {
+    fn from(error: RpError) -> Self {
+        match error {
+            RpError::Unavailable(unavailable) => Self::Unavailable(unavailable),
+            RpError::Provider(error) if denies(&error) => Self::Denied(error),
+            other => Self::Invalid(other),
+        }
+    }
+}
+
+/// Whether the error is about this person or token, rather than about the broker as a client.
+fn denies(error: &ProviderError) -> bool {
+    matches!(
+        error.error.as_str(),
+        "invalid_grant" | "access_denied" | "login_required" | "interaction_required" | "consent_required"
+    )
+}

@@ -1,0 +1,299 @@
+//! Everything that the leg needs to know of one provider, made from the file and the secrets it names.
+//!
+//! It owns defaults and what can't work without looking at the provider. It reads nothing: secrets and certificate
+//! authorities come resolved.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use crate::config::language::provider::{ClaimsSource, Forward, Provider, ProviderResponseMode, Reauth};
+use crate::config::language::scalar::SecretValue;
+use crate::jose::{Algorithm, SigningKey};
+use crate::outbound::OutboundPolicy;
+use crate::protocol::ClientAuthMethod;
+use crate::upstream::preset::{Quirks, quirks};
+
+/// What the file only points to, as it was read.
+#[derive(Clone, Debug, Default)]
+pub struct ResolvedSecrets {
+    /// `client_secret`, first to send.
+    pub client_secret: Vec<SecretValue>,
+    /// `client_key`, PEM.
+    pub client_key: Option<SecretValue>,
+    /// The contents of `ca`.
+    pub ca: Option<Arc<[u8]>>,
+}
+
+/// One provider, as the leg reads it.
+#[derive(Clone, Debug)]
+pub struct ProviderSettings {
+    /// The provider's id in the file.
+    pub id: String,
+    /// The client id that the provider gave the broker.
+    pub client_id: String,
+    /// Client secrets; the first is sent.
+    pub client_secret: Vec<SecretValue>,
+    /// The broker's private key at the provider.
+    pub client_key: Option<Arc<SigningKey>>,
+    /// How the broker authenticates at the token endpoint; `None`: as the metadata says.
+    pub auth_method: Option<ClientAuthMethod>,
+    /// Scopes to ask for.
+    pub scopes: Vec<String>,
+    /// The callback's whole URL.
+    pub redirect_uri: String,
+    /// Where a sign-out that names no app returns to, if not to the signed-out page.
+    pub post_logout_redirect_uri: Option<String>,
+    /// Documents that claims are taken from, later ones adding to earlier ones.
+    pub claims_from: Vec<ClaimsSource>,
+    /// What `prompt=login` and `max_age` rest on.
+    pub reauth: Reauth,
+    /// Parameters passed on.
+    pub forward: Vec<Forward>,
+    /// Sign out at the provider too.
+    pub logout: bool,
+    /// How the provider answers; `None`: in the query.
+    pub response_mode: Option<ProviderResponseMode>,
+    /// The `resource` parameter.
+    pub resource: Option<String>,
+    /// The only algorithm that ID tokens may be signed with; `None`: what the metadata lists.
+    pub id_token_alg: Option<Algorithm>,
+    /// What is known of this kind of provider.
+    pub quirks: &'static Quirks,
+    /// Where its documents are found. Caches live as long as this stays the same.
+    pub source: Arc<Source>,
+}
+
+/// Where a provider's documents are found, and how it may be called.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// The provider's id.
+    pub id: String,
+    /// The issuer, character for character.
+    pub issuer: String,
+    /// The issuer as a URL.
+    pub issuer_url: Url,
+    /// Where discovery and back-channel calls go instead.
+    pub backchannel: Option<Url>,
+    /// Endpoints that the operator wrote.
+    pub manual: ManualEndpoints,
+    /// Where calls may go.
+    pub policy: OutboundPolicy,
+}
+
+/// Endpoints that the operator wrote. They go before discovered ones; discovery is skipped when authorization, token and
+/// key set are all written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ManualEndpoints {
+    /// `authorization_endpoint`
+    pub authorization: Option<Url>,
+    /// `token_endpoint`
+    pub token: Option<Url>,
+    /// `userinfo_endpoint`
+    pub userinfo: Option<Url>,
+    /// `jwks_uri`
+    pub jwks: Option<Url>,
+}
+
+impl ManualEndpoints {
+    fn urls(&self) -> impl Iterator<Item = &Url> {
+        [&self.authorization, &self.token, &self.userinfo, &self.jwks].into_iter().flatten()
+    }
+}
+
+/// Why a provider can't be used as the file has it. The text names the key and the way out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("providers.{provider}.{key}: {problem}")]
+pub struct SettingsError {
+    /// The provider's id.
+    pub provider: String,
+    /// The key.
+    pub key: &'static str,
+    /// What is wrong and what to do.
+    pub problem: String,
+}
+
+impl ProviderSettings {
+    /// Settings of the provider `id`, for the broker whose issuer is `broker_issuer`.
+    ///
+    /// # Errors
+    /// When something that sign-ins need is missing, contradicts itself, or is not built yet.
+    pub fn new(
+        id: &str,
+        provider: &Provider,
+        secrets: ResolvedSecrets,
+        broker_issuer: &str,
+    ) -> Result<Self, SettingsError> {
+        let reader = Reader { id, provider };
+        let quirks = quirks(provider.preset).ok_or_else(|| reader.error("preset", "this preset is not built yet"))?;
+        let source = reader.source(secrets.ca)?;
+        let auth_method = reader.auth_method(&secrets.client_secret)?;
+        let client_key = reader.client_key(secrets.client_key.as_ref())?;
+        let id_token_alg = reader.id_token_alg(&secrets.client_secret)?;
+        let scopes = match &provider.scopes {
+            Some(scopes) => scopes.clone(),
+            None => quirks.scopes.iter().map(ToString::to_string).collect(),
+        };
+        if !scopes.iter().any(|scope| scope == "openid") {
+            return Err(
+                reader.error("scopes", "\"openid\" is not among them; without it there is no ID token to verify")
+            );
+        }
+        Ok(Self {
+            id: id.to_owned(),
+            client_id: provider.client_id.clone(),
+            client_secret: secrets.client_secret,
+            client_key,
+            auth_method,
+            scopes,
+            redirect_uri: reader.redirect_uri(broker_issuer)?,
+            post_logout_redirect_uri: provider.post_logout_redirect_uri.clone(),
+            claims_from: provider.claims_from.clone().unwrap_or_else(|| quirks.claims_from.to_vec()),
+            reauth: provider.reauth,
+            forward: provider.forward.clone().unwrap_or_else(|| FORWARDED.to_vec()),
+            logout: provider.logout,
+            response_mode: provider.response_mode,
+            resource: provider.resource.clone(),
+            id_token_alg,
+            quirks,
+            source: Arc::new(source),
+        })
+    }
+
+    /// The issuer, character for character.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.source.issuer
+    }
+
+    /// Whether `parameter` is passed on.
+    #[must_use]
+    pub fn forwards(&self, parameter: Forward) -> bool {
+        self.forward.contains(&parameter)
+    }
+}
+
+/// `forward` unless the file says otherwise.
+const FORWARDED: [Forward; 5] =
+    [Forward::LoginHint, Forward::UiLocales, Forward::AcrValues, Forward::MaxAge, Forward::Prompt];
+
+struct Reader<'a> {
+    id: &'a str,
+    provider: &'a Provider,
+}
+
+impl Reader<'_> {
+    fn error(&self, key: &'static str, problem: impl Into<String>) -> SettingsError {
+        SettingsError { provider: self.id.to_owned(), key, problem: problem.into() }
+    }
+
+    fn url(&self, key: &'static str, text: &str) -> Result<Url, SettingsError> {
+        let url = Url::parse(text).map_err(|error| self.error(key, format!("not a URL: {error}")))?;
+        if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
+            return Err(self.error(key, "must be an https URL"));
+        }
+        if url.fragment().is_some() {
+            return Err(self.error(key, "must not have a fragment"));
+        }
+        Ok(url)
+    }
+
+    fn optional(&self, key: &'static str, text: Option<&String>) -> Result<Option<Url>, SettingsError> {
+        text.map(|text| self.url(key, text)).transpose()
+    }
+
+    fn source(&self, ca: Option<Arc<[u8]>>) -> Result<Source, SettingsError> {
+        let provider = self.provider;
+        let issuer = provider.issuer.clone().ok_or_else(|| self.error("issuer", "is missing"))?;
+        let issuer_url = self.url("issuer", &issuer)?;
+        let backchannel = self.optional("backchannel_url", provider.backchannel_url.as_ref())?;
+        for (key, url) in [("issuer", Some(&issuer_url)), ("backchannel_url", backchannel.as_ref())] {
+            if url.is_some_and(|url| url.query().is_some()) {
+                return Err(self.error(key, "must not have a query"));
+            }
+        }
+        let manual = ManualEndpoints {
+            authorization: self.optional("authorization_endpoint", provider.authorization_endpoint.as_ref())?,
+            token: self.optional("token_endpoint", provider.token_endpoint.as_ref())?,
+            userinfo: self.optional("userinfo_endpoint", provider.userinfo_endpoint.as_ref())?,
+            jwks: self.optional("jwks_uri", provider.jwks_uri.as_ref())?,
+        };
+        let proxy = self.optional("proxy", provider.proxy.as_ref())?;
+        let written = [Some(&issuer_url), backchannel.as_ref()];
+        let policy = OutboundPolicy::trusting(written.into_iter().flatten().chain(manual.urls()))
+            .allow_private_network(provider.allow_private_network)
+            .allow_http(provider.allow_http)
+            .with_ca(ca)
+            .with_proxy(proxy.as_ref());
+        let called = [
+            // With a back channel the issuer itself is never called, but the browser goes there.
+            ("issuer", Some(&issuer_url)),
+            ("backchannel_url", backchannel.as_ref()),
+            ("authorization_endpoint", manual.authorization.as_ref()),
+            ("token_endpoint", manual.token.as_ref()),
+            ("userinfo_endpoint", manual.userinfo.as_ref()),
+            ("jwks_uri", manual.jwks.as_ref()),
+        ];
+        for (key, url) in called {
+            if let Some(url) = url {
+                policy.check(url).map_err(|error| self.error(key, error.to_string()))?;
+            }
+        }
+        Ok(Source { id: self.id.to_owned(), issuer, issuer_url, backchannel, manual, policy })
+    }
+
+    fn auth_method(&self, secrets: &[SecretValue]) -> Result<Option<ClientAuthMethod>, SettingsError> {
+        let key = "token_endpoint_auth_method";
+        match self.provider.token_endpoint_auth_method {
+            // A declared secret may be left unread, as in a pull request.
+            Some(
+                ClientAuthMethod::ClientSecretBasic
+                | ClientAuthMethod::ClientSecretPost
+                | ClientAuthMethod::ClientSecretJwt,
+            ) if secrets.is_empty() && self.provider.client_secret.is_none() => {
+                Err(self.error(key, "needs a client_secret"))
+            }
+            Some(ClientAuthMethod::None) if !secrets.is_empty() => {
+                Err(self.error(key, "is \"none\", so client_secret would never be sent; remove one of them"))
+            }
+            Some(ClientAuthMethod::PrivateKeyJwt) if self.provider.client_key.is_none() => {
+                Err(self.error(key, "needs a client_key"))
+            }
+            Some(method @ (ClientAuthMethod::TlsClientAuth | ClientAuthMethod::SelfSignedTlsClientAuth)) => {
+                Err(self
+                    .error(key, format!("{} is not built yet; use private_key_jwt or a client_secret", method.name())))
+            }
+            None if self.provider.client_key.is_some() => Ok(Some(ClientAuthMethod::PrivateKeyJwt)),
+            method => Ok(method),
+        }
+    }
+
+    fn client_key(&self, pem: Option<&SecretValue>) -> Result<Option<Arc<SigningKey>>, SettingsError> {
+        let Some(pem) = pem else { return Ok(None) };
+        let key = SigningKey::from_pem(pem.expose()).map_err(|problem| self.error("client_key", problem))?;
+        Ok(Some(Arc::new(key)))
+    }
+
+    fn id_token_alg(&self, secrets: &[SecretValue]) -> Result<Option<Algorithm>, SettingsError> {
+        let key = "id_token_signed_response_alg";
+        let Some(name) = &self.provider.id_token_signed_response_alg else { return Ok(None) };
+        let algorithm = Algorithm::from_name(name)
+            .ok_or_else(|| self.error(key, format!("must be one of {}, or HS256", Algorithm::names())))?;
+        if algorithm == Algorithm::HS256 && secrets.is_empty() && self.provider.client_secret.is_none() {
+            return Err(self.error(key, "is HS256, which needs a client_secret"));
+        }
+        Ok(Some(algorithm))
+    }
+
+    fn redirect_uri(&self, broker_issuer: &str) -> Result<String, SettingsError> {
+        match (&self.provider.redirect_uri, &self.provider.redirect_path) {
+            (Some(_), Some(_)) => Err(self.error("redirect_uri", "says the same as redirect_path; keep one of them")),
+            (Some(uri), None) => self.url("redirect_uri", uri).map(|_| uri.clone()),
+            (None, Some(path)) if !path.starts_with('/') => Err(self.error("redirect_path", "must start with \"/\"")),
+            (None, path) => {
+                let path = path.clone().unwrap_or_else(|| format!("/callback/{}", self.id));
+                Ok(format!("{}{path}", broker_issuer.trim_end_matches('/')))
+            }
+        }
+    }
+}

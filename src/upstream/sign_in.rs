@@ -1,0 +1,278 @@
+//! A sign-in at a provider: leaving for it, and what it vouches for on the way back.
+//!
+//! It owns the authorization request and the order of checks on its answer. It does not own `state`, the browser's
+//! binding or what is stored in between: the caller took the sign-in by its `state` before [`RelyingParty::finish`].
+
+use std::fmt;
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::config::language::provider::{Forward, ProviderResponseMode, Reauth};
+use crate::config::language::scalar::SecretValue;
+use crate::jose::{Check, Claims, Problem, SKEW};
+use crate::upstream::RelyingParty;
+use crate::upstream::error::{Document, ProviderError, ResponseProblem, RpError, Stage};
+use crate::upstream::gather::Session;
+use crate::upstream::metadata::Metadata;
+use crate::upstream::settings::ProviderSettings;
+use crate::upstream::token;
+
+/// What an authorization request is made of, beside the provider's settings. What the app sent is passed on only as far
+/// as the provider's `forward` says.
+#[derive(Clone, Copy)]
+pub struct BeginParams<'a> {
+    /// Unguessable, single-use, bound to the browser by the caller.
+    pub state: &'a str,
+    /// Unguessable; comes back in the ID token.
+    pub nonce: &'a str,
+    /// PKCE verifier, 43 to 128 unreserved characters (RFC 7636 §4.1).
+    pub code_verifier: &'a SecretValue,
+    /// The callback, [`ProviderSettings::redirect_uri`].
+    pub redirect_uri: &'a str,
+    /// The app's `prompt` values.
+    pub prompt: &'a [String],
+    /// The app's `max_age`, seconds.
+    pub max_age: Option<u64>,
+    /// The app's `login_hint`.
+    pub login_hint: Option<&'a str>,
+    /// The app's `ui_locales`.
+    pub ui_locales: Option<&'a str>,
+    /// The app's `acr_values`.
+    pub acr_values: Option<&'a str>,
+}
+
+/// The parameters of a callback, after its `state` was matched.
+#[derive(Clone, Copy, Default)]
+pub struct CallbackParams<'a> {
+    /// The authorization code.
+    pub code: Option<&'a str>,
+    /// Issuer of the response (RFC 9207 §2).
+    pub iss: Option<&'a str>,
+    /// The provider's error.
+    pub error: Option<&'a str>,
+    /// Its text.
+    pub error_description: Option<&'a str>,
+}
+
+/// What the sign-in was begun with, from where the caller kept it.
+#[derive(Clone, Copy)]
+pub struct Expected<'a> {
+    /// [`BeginParams::nonce`]
+    pub nonce: &'a str,
+    /// [`BeginParams::code_verifier`]
+    pub code_verifier: &'a SecretValue,
+    /// [`BeginParams::redirect_uri`]
+    pub redirect_uri: &'a str,
+    /// With `prompt=login`, when the sign-in began; with `max_age`, that many seconds before. The user must have
+    /// authenticated since then, as `reauth` says. `None`: whenever.
+    pub authenticated_after: Option<i64>,
+}
+
+/// Whom the provider vouches for: facts, verified and unmapped.
+#[derive(Clone, PartialEq)]
+pub struct UpstreamIdentity {
+    /// The provider's id.
+    pub provider: String,
+    /// Its issuer.
+    pub issuer: String,
+    /// `sub`, unique within the issuer.
+    pub subject: String,
+    /// All claims: the ID token's protocol claims, and what the documents of `claims_from` say.
+    pub claims: Map<String, Value>,
+    /// When the user authenticated, if the provider says.
+    pub auth_time: Option<i64>,
+    /// Authentication context class, if the provider says.
+    pub acr: Option<String>,
+    /// Authentication methods, if the provider says.
+    pub amr: Vec<String>,
+    /// The provider's session, for its back-channel logout.
+    pub sid: Option<String>,
+    /// The ID token itself, the hint for signing out.
+    pub id_token: SecretValue,
+    /// The refresh token, if the provider gave one.
+    pub refresh_token: Option<SecretValue>,
+    /// When the access token expires, if the provider says.
+    pub access_token_expires_at: Option<i64>,
+}
+
+impl fmt::Debug for UpstreamIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Claims and tokens stay out of whatever prints this.
+        f.debug_struct("UpstreamIdentity")
+            .field("provider", &self.provider)
+            .field("issuer", &self.issuer)
+            .field("claims", &self.claims.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl RelyingParty {
+    /// The URL to send the browser to (OIDC Core §3.1.2.1), with PKCE S256 whenever the provider supports it or does not
+    /// say.
+    ///
+    /// # Errors
+    /// [`RpError::Unavailable`] when the provider's metadata can't be had; [`RpError::Reauthentication`] when a fresh
+    /// authentication is asked for and the provider is declared unable.
+    pub async fn begin(&self, settings: &ProviderSettings, params: &BeginParams<'_>, now: i64) -> Result<Url, RpError> {
+        let login = params.prompt.iter().any(|prompt| prompt == "login");
+        if settings.reauth == Reauth::Unsupported && (login || params.max_age.is_some()) {
+            return Err(RpError::Reauthentication(UNSUPPORTED));
+        }
+        let metadata = self.upstream(settings).metadata(now).await?;
+        Ok(authorization_url(settings, &metadata, params, login))
+    }
+
+    /// From the callback to a verified identity: `iss` (RFC 9207), the code's exchange, the ID token (OIDC Core
+    /// §3.1.3.7), a fresh enough authentication, then the other documents of `claims_from`.
+    ///
+    /// # Errors
+    /// See [`RpError`]. Nothing is sent to the token endpoint unless the callback is this provider's, and nothing to the
+    /// userinfo endpoint unless the ID token is verified.
+    pub async fn finish(
+        &self,
+        settings: &ProviderSettings,
+        callback: &CallbackParams<'_>,
+        expected: &Expected<'_>,
+        now: i64,
+    ) -> Result<UpstreamIdentity, RpError> {
+        let upstream = &self.upstream(settings);
+        let metadata = &*upstream.metadata(now).await?;
+        let code = accept(settings, metadata, callback)?;
+        let mut grant =
+            vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", expected.redirect_uri)];
+        if metadata.pkce {
+            grant.push(("code_verifier", expected.code_verifier.expose()));
+        }
+        let tokens = token::redeem(upstream, settings, metadata, &grant, now).await?;
+        let missing = RpError::invalid(Document::TokenResponse, Check::Claim("id_token", Problem::Missing));
+        let id_token = tokens.id_token.clone().ok_or(missing)?;
+        let session = Session { upstream, settings, metadata, now };
+        let verified = session.id_token(&id_token, Some(expected.nonce), &tokens.access_token).await?;
+        let claims = Claims(&verified);
+        let invalid = |check| RpError::invalid(Document::IdToken, check);
+        let subject = claims.subject().map_err(invalid)?.to_owned();
+        let auth_time = claims.time("auth_time").map_err(invalid)?;
+        reauthenticated(settings.reauth, expected.authenticated_after, auth_time)?;
+        let text = |name| claims.text(name).ok().flatten().map(str::to_owned);
+        let (acr, amr, sid) = (text("acr"), claims.methods(), text("sid"));
+        Ok(UpstreamIdentity {
+            provider: settings.id.clone(),
+            issuer: settings.issuer().to_owned(),
+            claims: session.gather(&tokens, verified, &subject).await?,
+            subject,
+            auth_time,
+            acr,
+            amr,
+            sid,
+            id_token,
+            refresh_token: tokens.refresh_token,
+            access_token_expires_at: tokens.expires_at,
+        })
+    }
+}
+
+const UNSUPPORTED: &str = "reauth = \"unsupported\": the provider can't be asked for a fresh authentication";
+
+/// The code, if the callback is an answer of this provider, and no error.
+fn accept<'a>(
+    settings: &ProviderSettings,
+    metadata: &Metadata,
+    callback: &CallbackParams<'a>,
+) -> Result<&'a str, RpError> {
+    match callback.iss {
+        Some(iss) if iss != settings.issuer() => return Err(RpError::Response(ResponseProblem::IssuerDiffers)),
+        None if metadata.iss_in_response => return Err(RpError::Response(ResponseProblem::IssuerMissing)),
+        _ => {}
+    }
+    if let Some(error) = callback.error {
+        return Err(RpError::Provider(ProviderError::new(Stage::Authorization, error, callback.error_description)));
+    }
+    callback.code.filter(|code| !code.is_empty()).ok_or(RpError::Response(ResponseProblem::Empty))
+}
+
+fn reauthenticated(reauth: Reauth, after: Option<i64>, auth_time: Option<i64>) -> Result<(), RpError> {
+    let Some(after) = after else { return Ok(()) };
+    match (reauth, auth_time) {
+        (Reauth::Trust, _) => Ok(()),
+        (Reauth::Unsupported, _) => Err(RpError::Reauthentication(UNSUPPORTED)),
+        (Reauth::Verify, None) => Err(RpError::Reauthentication("the ID token does not say auth_time")),
+        (Reauth::Verify, Some(auth_time)) if auth_time.saturating_add(SKEW) < after => {
+            Err(RpError::Reauthentication("auth_time is before what was asked for"))
+        }
+        (Reauth::Verify, Some(_)) => Ok(()),
+    }
+}
+
+fn authorization_url(settings: &ProviderSettings, metadata: &Metadata, params: &BeginParams<'_>, login: bool) -> Url {
+    let mut query: Vec<(&str, String)> = vec![
+        ("response_type", "code".to_owned()),
+        ("client_id", settings.client_id.clone()),
+        ("redirect_uri", params.redirect_uri.to_owned()),
+        ("scope", settings.scopes.join(" ")),
+        ("state", params.state.to_owned()),
+        ("nonce", params.nonce.to_owned()),
+    ];
+    if metadata.pkce {
+        let challenge = digest::digest(&digest::SHA256, params.code_verifier.expose().as_bytes());
+        query.push(("code_challenge", URL_SAFE_NO_PAD.encode(challenge)));
+        query.push(("code_challenge_method", "S256".to_owned()));
+    }
+    if settings.response_mode == Some(ProviderResponseMode::FormPost) {
+        query.push(("response_mode", "form_post".to_owned()));
+    }
+    if let Some(resource) = &settings.resource {
+        query.push(("resource", resource.clone()));
+    }
+    let prompt = forwarded_prompt(settings, metadata, params.prompt);
+    if !prompt.is_empty() {
+        query.push(("prompt", prompt));
+    }
+    // max_age obliges the provider to say auth_time (OIDC Core §3.1.2.1), which `verify` rests on; prompt does not.
+    let proof = (login && settings.reauth == Reauth::Verify).then_some(0);
+    let forwarded = [
+        (Forward::MaxAge, "max_age", params.max_age.or(proof).map(|seconds| seconds.to_string())),
+        (Forward::LoginHint, "login_hint", params.login_hint.map(str::to_owned)),
+        (Forward::UiLocales, "ui_locales", params.ui_locales.map(str::to_owned)),
+        (Forward::AcrValues, "acr_values", params.acr_values.map(str::to_owned)),
+    ];
+    for (parameter, name, value) in forwarded {
+        if let Some(value) = value.filter(|_| settings.forwards(parameter)) {
+            query.push((name, value));
+        }
+    }
+    with_query(&metadata.authorization_endpoint, &query)
+}
+
+/// The `prompt` values to pass on: without those that the provider is known to fail on. `login` and `none` always pass,
+/// for leaving them out would change what is asked.
+fn forwarded_prompt(settings: &ProviderSettings, metadata: &Metadata, prompt: &[String]) -> String {
+    if !settings.forwards(Forward::Prompt) {
+        return String::new();
+    }
+    let unsupported = |value: &String| {
+        settings.quirks.unsupported_prompts.contains(&value.as_str())
+            || metadata.prompts.as_ref().is_some_and(|supported| !supported.contains(value))
+    };
+    let passed: Vec<&str> = prompt
+        .iter()
+        .filter(|value| matches!(value.as_str(), "login" | "none") || !unsupported(value))
+        .map(String::as_str)
+        .collect();
+    passed.join(" ")
+}
+
+/// The endpoint with these parameters. Its own query stays (RFC 6749 §3.1), unless it sets one of these.
+pub(crate) fn with_query(endpoint: &Url, query: &[(&str, String)]) -> Url {
+    let mut url = endpoint.clone();
+    let own: Vec<(String, String)> = endpoint
+        .query_pairs()
+        .filter(|(name, _)| !query.iter().any(|(ours, _)| ours == name))
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    url.query_pairs_mut().clear().extend_pairs(own).extend_pairs(query);
+    url
+}

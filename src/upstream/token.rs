@@ -1,0 +1,193 @@
+//! The token endpoint: what is sent, and what may be taken from the answer.
+//!
+//! It owns client authentication (RFC 6749 §2.3) and the two grants of the leg. It does not own the tokens' contents.
+//! No error keeps any of the answer but the OAuth error's code and text.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use serde_json::{Map, Value, json};
+use url::form_urlencoded;
+
+use crate::config::language::scalar::SecretValue;
+use crate::jose::{Algorithm, sign_symmetric};
+use crate::jose::{Check, Problem};
+use crate::protocol::ClientAuthMethod;
+use crate::upstream::error::{Document, ProviderError, RpError, Stage, Unavailable, UnavailableProblem};
+use crate::upstream::metadata::Metadata;
+use crate::upstream::provider::{Upstream, request, unusable};
+use crate::upstream::settings::ProviderSettings;
+
+/// RFC 7523 §2.2.
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// Seconds that an assertion of the broker's is good for.
+const ASSERTION_LIFETIME: i64 = 60;
+
+/// What the token endpoint gave (RFC 6749 §5.1, OIDC Core §3.1.3.3).
+pub(crate) struct Tokens {
+    pub(crate) access_token: SecretValue,
+    pub(crate) id_token: Option<SecretValue>,
+    pub(crate) refresh_token: Option<SecretValue>,
+    pub(crate) expires_at: Option<i64>,
+}
+
+/// Sends a grant to the token endpoint.
+pub(crate) async fn redeem(
+    upstream: &Arc<Upstream>,
+    settings: &ProviderSettings,
+    metadata: &Metadata,
+    grant: &[(&str, &str)],
+    now: i64,
+) -> Result<Tokens, RpError> {
+    let response = post(upstream, settings, metadata, &metadata.token_endpoint, grant, now).await?;
+    let status = response.status();
+    let answer: Option<Map<String, Value>> = serde_json::from_slice(response.body()).ok();
+    let away = RpError::Unavailable(Unavailable {
+        document: Document::TokenResponse,
+        problem: UnavailableProblem::Status(status.as_u16()),
+    });
+    // Some providers send an error with status 200.
+    if let Some(error) = answer.as_ref().and_then(|answer| answer.get("error")).and_then(Value::as_str) {
+        let description = answer.as_ref().and_then(|answer| answer.get("error_description")).and_then(Value::as_str);
+        return Err(match error {
+            "temporarily_unavailable" | "server_error" => away,
+            _ => RpError::Provider(ProviderError::new(Stage::Token, error, description)),
+        });
+    }
+    match answer {
+        Some(answer) if status.is_success() => read(&answer, now),
+        None if status.is_success() => Err(RpError::invalid(Document::TokenResponse, Check::Form("it is not JSON"))),
+        _ => Err(away),
+    }
+}
+
+/// Posts a form to the token endpoint, or to another that wants the same authentication.
+pub(crate) async fn post(
+    upstream: &Arc<Upstream>,
+    settings: &ProviderSettings,
+    metadata: &Metadata,
+    endpoint: &url::Url,
+    form: &[(&str, &str)],
+    now: i64,
+) -> Result<http::Response<Vec<u8>>, RpError> {
+    // What is for one endpoint must not serve at another, which a provider could name as it likes.
+    let audience =
+        if *endpoint == metadata.token_endpoint { metadata.token_audience.as_str() } else { settings.issuer() };
+    let assertion = assertion(upstream, settings, metadata, audience, now)?;
+    let call = call(settings, metadata, endpoint, form, assertion).map_err(|_| unusable(Document::TokenResponse))?;
+    Ok(upstream.send(Document::TokenResponse, call, now).await?)
+}
+
+/// The form as a request, with the broker's authentication as a client.
+fn call(
+    settings: &ProviderSettings,
+    metadata: &Metadata,
+    endpoint: &url::Url,
+    form: &[(&str, &str)],
+    assertion: Option<String>,
+) -> Result<http::Request<Vec<u8>>, http::Error> {
+    let mut body = form_urlencoded::Serializer::new(String::new());
+    body.extend_pairs(form);
+    let mut call = request(http::Method::POST, endpoint)
+        .header(ACCEPT, "application/json")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let secret = settings.client_secret.first();
+    if let Some(assertion) = assertion {
+        body.append_pair("client_id", &settings.client_id)
+            .append_pair("client_assertion_type", ASSERTION_TYPE)
+            .append_pair("client_assertion", &assertion);
+        return call.body(body.finish().into_bytes());
+    }
+    match (auth_method(settings, metadata), secret) {
+        (ClientAuthMethod::ClientSecretPost, Some(secret)) => {
+            body.append_pair("client_id", &settings.client_id).append_pair("client_secret", secret.expose());
+        }
+        (ClientAuthMethod::None, _) | (_, None) => {
+            body.append_pair("client_id", &settings.client_id);
+        }
+        (_, Some(secret)) => {
+            call = call.header(AUTHORIZATION, basic(&settings.client_id, secret));
+        }
+    }
+    call.body(body.finish().into_bytes())
+}
+
+/// The broker's own assertion, where it authenticates by one (RFC 7523 §2.2, OIDC Core §9): for this audience, for a
+/// minute, once. With a key, the first of its algorithms that the provider lists.
+fn assertion(
+    upstream: &Upstream,
+    settings: &ProviderSettings,
+    metadata: &Metadata,
+    audience: &str,
+    now: i64,
+) -> Result<Option<String>, RpError> {
+    let claims = || {
+        let jti = upstream.random.id().map_err(|_| unusable(Document::TokenResponse))?;
+        let claims = json!({
+            "iss": settings.client_id, "sub": settings.client_id, "aud": audience,
+            "jti": jti, "iat": now, "exp": now + ASSERTION_LIFETIME,
+        });
+        Ok::<_, RpError>(claims.as_object().cloned().unwrap_or_default())
+    };
+    match (auth_method(settings, metadata), &settings.client_key, settings.client_secret.first()) {
+        (ClientAuthMethod::PrivateKeyJwt, Some(key), _) => {
+            let listed = |algorithm: &&Algorithm| {
+                metadata.auth_algs.as_ref().is_none_or(|listed| listed.is_empty() || listed.contains(algorithm))
+            };
+            let algorithm = key.algorithms().iter().find(listed).or(key.algorithms().first()).copied();
+            let signed = algorithm.and_then(|algorithm| key.sign(algorithm, &claims().ok()?));
+            signed.map(Some).ok_or_else(|| unusable(Document::TokenResponse).into())
+        }
+        (ClientAuthMethod::ClientSecretJwt, _, Some(secret)) => Ok(Some(sign_symmetric(secret, &claims()?))),
+        _ => Ok(None),
+    }
+}
+
+/// The configured method, or what the metadata prefers: Basic, which every server must support (RFC 6749 §2.3.1), unless
+/// it lists only the other.
+fn auth_method(settings: &ProviderSettings, metadata: &Metadata) -> ClientAuthMethod {
+    let lists = |method: ClientAuthMethod| {
+        metadata.auth_methods.as_ref().is_some_and(|methods| methods.iter().any(|name| name == method.name()))
+    };
+    match settings.auth_method {
+        Some(method) => method,
+        None if settings.client_secret.is_empty() => ClientAuthMethod::None,
+        None if lists(ClientAuthMethod::ClientSecretPost) && !lists(ClientAuthMethod::ClientSecretBasic) => {
+            ClientAuthMethod::ClientSecretPost
+        }
+        None => ClientAuthMethod::ClientSecretBasic,
+    }
+}
+
+/// Both parts are form-encoded before they are joined (RFC 6749 §2.3.1).
+fn basic(client_id: &str, secret: &SecretValue) -> String {
+    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(client_id), encode(secret.expose()))))
+}
+
+fn read(answer: &Map<String, Value>, now: i64) -> Result<Tokens, RpError> {
+    let invalid = |name, problem| RpError::invalid(Document::TokenResponse, Check::Claim(name, problem));
+    let secret = |name: &'static str| match answer.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(SecretValue::new(text.clone()))),
+        Some(_) => Err(invalid(name, Problem::Type)),
+    };
+    match answer.get("token_type") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(kind)) if kind.eq_ignore_ascii_case("bearer") => {}
+        Some(_) => return Err(invalid("token_type", Problem::Differs)),
+    }
+    // A number; some providers write it as a string.
+    let expires_in = answer.get("expires_in").and_then(|value| match value {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_i64(),
+    });
+    Ok(Tokens {
+        access_token: secret("access_token")?.ok_or_else(|| invalid("access_token", Problem::Missing))?,
+        id_token: secret("id_token")?,
+        refresh_token: secret("refresh_token")?,
+        expires_at: expires_in.map(|seconds: i64| now.saturating_add(seconds)),
+    })
+}
