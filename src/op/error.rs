@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::decision::reason::Reason;
 use crate::env::RandomUnavailable;
+use crate::op::params::Duplicate;
 use crate::protocol::ErrorCode;
 use crate::store::StoreError;
 
@@ -28,6 +29,19 @@ impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code.name(), self.description)
     }
+}
+
+/// A text with names from outside, fit for an error description: no character that RFC 6749 §5.2 excludes, at most 300
+/// characters.
+#[must_use]
+pub fn printable_text(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, ' '..='~') && !matches!(c, '"' | '\\') { c } else { '\'' }).take(300).collect()
+}
+
+/// A name from outside, fit for an error description (RFC 6749 §5.2): at most 64 characters.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\')).take(64).collect()
 }
 
 /// An error for a person: shown, never redirected.
@@ -82,5 +96,17 @@ impl From<StoreError> for OAuthError {
 impl From<RandomUnavailable> for OAuthError {
     fn from(error: RandomUnavailable) -> Self {
         Self::new(ErrorCode::ServerError, error.to_string())
+    }
+}
+
+impl From<Duplicate> for OAuthError {
+    fn from(duplicate: Duplicate) -> Self {
+        Self::new(ErrorCode::InvalidRequest, duplicate.to_string())
+    }
+}
+
+impl From<Duplicate> for PageError {
+    fn from(duplicate: Duplicate) -> Self {
+        Self::new(400, "invalid_request", duplicate.to_string())
     }
 }

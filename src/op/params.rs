@@ -1,6 +1,34 @@
-//! Parameters of a request, as sent: in order, duplicates kept, empty ones counted as absent (RFC 6749 §3.1, §3.2).
+//! Parameters of a request as sent, and how an endpoint's form is read from them (RFC 6749 §3.1, §3.2): an empty parameter
+//! counts as absent, and one that came more than once is refused unless it may repeat.
+//!
+//! It owns decoding and reading by name. Which parameters an endpoint takes is the [`Form`] of that endpoint.
 
 use std::collections::HashSet;
+use std::fmt;
+
+use crate::op::error::printable;
+
+/// What an endpoint takes, in a type. It is parsed once, where the request comes in; nothing behind that asks for a
+/// parameter by its name.
+pub trait Form<'p>: Sized {
+    /// Names of the parameters that may come more than once.
+    const MAY_REPEAT: &'static [&'static str] = &[];
+
+    /// Reads the parameters by their names. Those that came more than once and may not are read as absent: for the few
+    /// that answer such a request themselves.
+    fn read(params: &'p Params) -> Self;
+
+    /// Reads a form that has no parameter more than once.
+    ///
+    /// # Errors
+    /// The first parameter that came more than once, known to the endpoint or not.
+    fn parse(params: &'p Params) -> Result<Self, Duplicate> {
+        match params.duplicate(Self::MAY_REPEAT) {
+            Some(duplicate) => Err(duplicate),
+            None => Ok(Self::read(params)),
+        }
+    }
+}
 
 /// The parameters of a query or a form.
 #[derive(Clone, Debug, Default)]
@@ -9,6 +37,12 @@ pub struct Params(Vec<(String, String)>);
 /// A parameter that came more than once (RFC 6749 §3.1: must not).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Duplicate(pub String);
+
+impl fmt::Display for Duplicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the parameter {} came more than once", printable(&self.0))
+    }
+}
 
 /// One pair, `None` when it is empty. Most have nothing to decode.
 fn decode(pair: &[u8]) -> Option<(String, String)> {
@@ -54,6 +88,12 @@ impl Params {
         Ok(first.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()))
     }
 
+    /// The value of a parameter; `None` when it is absent, empty, or came more than once.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.one(name).ok().flatten()
+    }
+
     /// Every value of a parameter that may repeat.
     #[must_use]
     pub fn all(&self, name: &str) -> Vec<String> {
@@ -90,7 +130,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// The short way for plain pairs comes to what the standard's parser does.
+        /// Plain pairs, which take the short way, are decoded as the standard's parser decodes them.
         #[test]
         fn parameters_are_those_of_the_standard(text in "([a-c=&%+2é ]|%[0-9a-fA-F]{2}|.){0,24}", broken in proptest::collection::vec(any::<u8>(), 0..24)) {
             for text in [text.as_bytes(), broken.as_slice()] {

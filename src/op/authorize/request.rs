@@ -189,8 +189,8 @@ pub fn validate(
     hinted_sub: &dyn Fn(&str) -> Option<String>,
 ) -> Result<AuthorizeRequest, OAuthError> {
     let invalid = |text: &str| OAuthError::new(ErrorCode::InvalidRequest, text);
-    if let Some(Duplicate(name)) = params.duplicate(MAY_REPEAT) {
-        return Err(invalid(&format!("the parameter {} came more than once", printable(&name))));
+    if let Some(duplicate) = params.duplicate(MAY_REPEAT) {
+        return Err(duplicate.into());
     }
     let text = |name: &str| params.one(name).ok().flatten().map(str::to_owned);
     unsupported_parameters(params)?;
@@ -405,14 +405,4 @@ fn resources(snapshot: &Snapshot, client: &Client, params: &Params) -> Result<Ve
             }
         })
         .collect()
-}
-
-/// A text with names from outside, fit for an error description (RFC 6749 §5.2).
-pub(crate) fn printable_text(text: &str) -> String {
-    text.chars().map(|c| if matches!(c, ' '..='~') && !matches!(c, '"' | '\\') { c } else { '\'' }).take(300).collect()
-}
-
-/// A name from outside, fit for an error description.
-pub fn printable(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\')).take(64).collect()
 }

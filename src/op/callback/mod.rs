@@ -81,8 +81,7 @@ async fn finish(
     };
     let field = |name: &str| params.one(name).ok().flatten();
     if let Some(duplicate) = params.duplicate(&[]) {
-        let detail = format!("the callback has {} twice", crate::op::authorize::request::printable(&duplicate.0));
-        return Err(PageError::new(400, "invalid_request", detail).into());
+        return Err(PageError::from(duplicate).into());
     }
     let callback = CallbackParams {
         code: field("code"),

@@ -21,10 +21,8 @@ pub struct Unauthenticated {
 }
 
 impl From<Duplicate> for Unauthenticated {
-    fn from(Duplicate(name): Duplicate) -> Self {
-        let name = crate::op::authorize::request::printable(&name);
-        let error = OAuthError::new(ErrorCode::InvalidRequest, format!("the parameter {name} came more than once"));
-        Self { error, basic: false }
+    fn from(duplicate: Duplicate) -> Self {
+        Self { error: duplicate.into(), basic: false }
     }
 }
 

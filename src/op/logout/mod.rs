@@ -89,8 +89,7 @@ pub async fn end_session(context: &RequestContext<'_>, params: &Params, browser:
 
 async fn begin(context: &RequestContext<'_>, params: &Params, browser: &Browser) -> Result<Outcome, PageError> {
     if let Some(duplicate) = params.duplicate(&[]) {
-        let detail = format!("{} came more than once", crate::op::authorize::request::printable(&duplicate.0));
-        return Err(PageError::new(400, "invalid_request", detail));
+        return Err(duplicate.into());
     }
     let text = |name: &str| params.one(name).ok().flatten();
     let hint = match text("id_token_hint") {
