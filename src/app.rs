@@ -9,6 +9,7 @@ use crate::decision::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::{KeyPolicy, Keys, KeysError};
 use crate::op::Services;
+use crate::op::client::remote::AppKeys;
 use crate::op::logout::notify::Notifier;
 use crate::outbound::HttpClient;
 use crate::snapshot::Snapshot;
@@ -83,8 +84,10 @@ impl App {
         let Parts { clock, random, store, http, shadow } = parts;
         let keys = Arc::new(Keys::open(Arc::clone(&store), &key_policy(&snapshot), clock.now()).await?);
         let notifier = Notifier::new(Arc::clone(&http), Arc::clone(&keys), Arc::clone(&clock), Arc::clone(&random));
+        let app_keys = Arc::new(AppKeys::new(Arc::clone(&http)));
         let services = Services {
             clock,
+            app_keys,
             upstreams: Arc::new(RelyingParty::new(http, Arc::clone(&random))),
             random,
             store,
@@ -129,7 +132,7 @@ impl App {
         let services = self.services();
         services.keys.ensure(&key_policy(&snapshot), services.clock.now()).await?;
         services.upstreams.retain(snapshot.providers.values());
-        services.upstreams.app_keys.retain(snapshot.clients.values().filter_map(|client| client.keys.url()));
+        services.app_keys.retain(snapshot.clients.values().filter_map(|client| client.keys.url()));
         tracing::info!(
             event = "reload", generation = snapshot.generation, hash = %snapshot.hash,
             providers = snapshot.providers.len(), clients = snapshot.clients.len(), "configuration reloaded"

@@ -45,6 +45,8 @@ pub struct Services {
     pub keys: Arc<Keys>,
     /// The upstream providers.
     pub upstreams: Arc<RelyingParty>,
+    /// What apps keep at URLs of their own: key sets and request objects.
+    pub app_keys: Arc<client::remote::AppKeys>,
     /// Tells apps that a session ended.
     pub notifier: Arc<logout::notify::Notifier>,
     /// One refresh at a time per upstream account.

@@ -1,15 +1,13 @@
 //! A document that is fetched when it is needed, kept, refreshed behind the scenes, and fetched once at a time.
 //!
-//! It owns when to fetch and what to serve meanwhile, for one document of one provider. It does not own how to fetch or
-//! what the document is. `now` comes from the caller; an age that is negative, because the clock was set back, counts as
+//! It owns when to fetch and what to serve meanwhile, for one document at one URL: a provider's metadata, the key set of a
+//! provider or of an app. It does not own how to fetch or what the document is. `now` comes from the caller; an age that is negative, because the clock was set back, counts as
 //! due, never as fresh.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
-
-use crate::upstream::error::Unavailable;
 
 /// How long a document lives, in seconds.
 #[derive(Clone, Copy, Debug)]
@@ -26,23 +24,37 @@ pub(crate) struct Lifetimes {
     pub(crate) cooldown: i64,
 }
 
-pub(crate) struct Cached<T> {
+/// A failed fetch is tried again after 15 s, so that a service that recovered works well within a minute.
+const FAILURE: i64 = 15;
+
+impl Lifetimes {
+    /// Provider metadata. Endpoints hardly change: an hour, then refreshed in the background.
+    pub(crate) const METADATA: Self =
+        Self { fresh: 3600, stale: 24 * 3600, keep: 7 * 24 * 3600, failure: FAILURE, cooldown: FAILURE };
+
+    /// Key sets. A key that its owner removed stops verifying after 10 minutes at most; where the key set can't be
+    /// fetched, after a day.
+    pub(crate) const KEY_SET: Self = Self { fresh: 300, stale: 600, keep: 24 * 3600, failure: FAILURE, cooldown: 10 };
+}
+
+/// A document `T`, or the error `E` of the last attempt to fetch it.
+pub(crate) struct Cached<T, E> {
     lifetimes: Lifetimes,
-    state: Mutex<State<T>>,
+    state: Mutex<State<T, E>>,
     /// The permit to fetch. It guards no data: the state is read and written without waiting.
     permit: Arc<Semaphore>,
 }
 
-struct State<T> {
+struct State<T, E> {
     value: Option<(Arc<T>, i64)>,
-    failure: Option<(Unavailable, i64)>,
+    failure: Option<(E, i64)>,
     fruitless_at: Option<i64>,
 }
 
-enum Look<T> {
+enum Look<T, E> {
     Serve(Arc<T>),
     ServeAndRefresh(Arc<T>),
-    Failed(Unavailable),
+    Failed(E),
     Fetch,
 }
 
@@ -50,17 +62,17 @@ fn within(now: i64, since: i64, span: i64) -> bool {
     (0..span).contains(&now.saturating_sub(since))
 }
 
-impl<T: Send + Sync + 'static> Cached<T> {
+impl<T: Send + Sync + 'static, E: Clone + Send + 'static> Cached<T, E> {
     pub(crate) fn new(lifetimes: Lifetimes) -> Arc<Self> {
         let state = State { value: None, failure: None, fruitless_at: None };
         Arc::new(Self { lifetimes, state: Mutex::new(state), permit: Arc::new(Semaphore::new(1)) })
     }
 
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn state(&self) -> MutexGuard<'_, State<T, E>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn look(&self, now: i64) -> Look<T> {
+    fn look(&self, now: i64) -> Look<T, E> {
         let state = self.state();
         let recent_failure =
             state.failure.as_ref().filter(|(_, at)| within(now, *at, self.lifetimes.failure)).map(|(error, _)| error);
@@ -78,10 +90,10 @@ impl<T: Send + Sync + 'static> Cached<T> {
     }
 
     /// The document: kept, or fetched by this caller, or by another one that this caller then waits for.
-    pub(crate) async fn get<F, Fut>(self: &Arc<Self>, now: i64, fetch: F) -> Result<Arc<T>, Unavailable>
+    pub(crate) async fn get<F, Fut>(self: &Arc<Self>, now: i64, fetch: F) -> Result<Arc<T>, E>
     where
         F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<T, Unavailable>> + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
         match self.look(now) {
             Look::Serve(value) => Ok(value),
@@ -113,9 +125,9 @@ impl<T: Send + Sync + 'static> Cached<T> {
     }
 
     /// Fetches whatever is kept, for a probe.
-    pub(crate) async fn fetch_now<Fut>(&self, now: i64, fetch: Fut) -> Result<Arc<T>, Unavailable>
+    pub(crate) async fn fetch_now<Fut>(&self, now: i64, fetch: Fut) -> Result<Arc<T>, E>
     where
-        Fut: Future<Output = Result<T, Unavailable>>,
+        Fut: Future<Output = Result<T, E>>,
     {
         let _permit = self.permit.acquire().await;
         let outcome = fetch.await;
@@ -123,8 +135,8 @@ impl<T: Send + Sync + 'static> Cached<T> {
     }
 
     /// A newer document than `seen`, which lacked something: the one that another caller fetched meanwhile, or one
-    /// fetched now. A refetch that did not help starts the cooldown; one that did help does not, so that a provider may
-    /// change its document as often as it likes, while a flood of wants that nothing meets costs one fetch a cooldown.
+    /// fetched now. A refetch that did not help starts the cooldown; one that did help does not, so that its owner may
+    /// change the document as often as it likes, while a flood of requests for what is not there costs one fetch in each cooldown.
     pub(crate) async fn refetch<F, Fut>(
         &self,
         seen: &Arc<T>,
@@ -134,7 +146,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
     ) -> Option<Arc<T>>
     where
         F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<T, Unavailable>>,
+        Fut: Future<Output = Result<T, E>>,
     {
         let _permit = self.permit.acquire().await;
         {
@@ -158,7 +170,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
         Some(value)
     }
 
-    fn keep(&self, now: i64, outcome: Result<T, Unavailable>) -> Result<Arc<T>, Unavailable> {
+    fn keep(&self, now: i64, outcome: Result<T, E>) -> Result<Arc<T>, E> {
         let mut state = self.state();
         match outcome {
             Ok(value) => {

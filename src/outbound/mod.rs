@@ -1,10 +1,11 @@
 //! Calls that leave the broker: one guarded HTTP client for everything.
 //!
 //! This module owns what a call may cost and where it may go: no redirects, a total time, a cap on the body, https, and
-//! an address policy that is applied to the addresses a connection is really made to. It does not own what is asked or
-//! what an answer means. Nothing here logs a request, a header or a body, and no error carries one.
+//! an address policy that is applied to the addresses a connection is really made to; and in [`cache`] how long a fetched
+//! document is kept. It does not own what is asked or what an answer means. Nothing here logs a request, a header or a body, and no error carries one.
 
 mod address;
+pub(crate) mod cache;
 mod client;
 
 use std::collections::BTreeSet;

@@ -147,8 +147,6 @@ pub enum Document {
     AccessToken,
     /// A logout token (OIDC Back-Channel Logout §2.4).
     LogoutToken,
-    /// A request object of an app (RFC 9101).
-    RequestObject,
     /// What a provider says of a token (RFC 7662 §2.2).
     Introspection,
 }
@@ -163,7 +161,6 @@ impl fmt::Display for Document {
             Self::Userinfo => "userinfo",
             Self::AccessToken => "access token",
             Self::LogoutToken => "logout token",
-            Self::RequestObject => "request object",
             Self::Introspection => "introspection response",
         })
     }

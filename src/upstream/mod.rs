@@ -9,19 +9,17 @@
 //! | --- | --- |
 //! | [`settings`], [`preset`] | one provider, from the file |
 //! | [`metadata`] | what the provider says of itself |
-//! | `cache`, `upstream` | when documents are fetched, and the provider's health |
-//! | [`app_keys`] | the key sets and request objects of apps, by their URLs |
+//! | `provider` | one provider's documents as they are fetched and kept, and its health |
 //! | `token`, `gather` | the token endpoint; ID token, userinfo, access token → claims |
 //! | [`signin`], [`refresh`], [`introspect`], [`logout`] | the ways through |
 
-pub(crate) mod cache;
 pub mod error;
 mod gather;
 pub mod introspect;
 pub mod logout;
 pub mod metadata;
 pub mod preset;
-pub(crate) mod provider;
+mod provider;
 pub mod refresh;
 pub mod settings;
 pub mod sign_in;
@@ -39,7 +37,6 @@ pub use sign_in::{BeginParams, CallbackParams, Expected, UpstreamIdentity};
 
 use crate::env::Random;
 pub use crate::jose::Algorithm;
-use crate::op::client::remote::AppKeys;
 use crate::outbound::HttpClient;
 use provider::Upstream;
 use settings::Source;
@@ -53,16 +50,13 @@ pub struct RelyingParty {
     http: Arc<dyn HttpClient>,
     random: Arc<dyn Random>,
     upstreams: Mutex<Upstreams>,
-    /// What apps keep at URLs of their own.
-    pub app_keys: AppKeys,
 }
 
 impl RelyingParty {
     /// A leg without anything cached. Nothing is fetched before it is needed.
     #[must_use]
     pub fn new(http: Arc<dyn HttpClient>, random: Arc<dyn Random>) -> Self {
-        let app_keys = AppKeys::new(Arc::clone(&http));
-        Self { http, random, upstreams: Mutex::default(), app_keys }
+        Self { http, random, upstreams: Mutex::default() }
     }
 
     /// Forgets the caches of providers that are not among these: after a reload. A provider whose issuer, endpoints and

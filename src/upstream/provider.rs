@@ -11,21 +11,10 @@ use url::Url;
 use crate::env::Random;
 use crate::jose::{Algorithm, Check, Jws, KeySet};
 use crate::outbound::HttpClient;
-use crate::upstream::cache::{Cached, Lifetimes};
+use crate::outbound::cache::{Cached, Lifetimes};
 use crate::upstream::error::{Document, RpError, Unavailable, UnavailableProblem};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::settings::{ProviderSettings, Source};
-
-/// A failed provider is asked again after 15 s, so that one that recovered works well within a minute.
-const FAILURE: i64 = 15;
-
-/// Endpoints hardly change: an hour, then refreshed in the background.
-const METADATA: Lifetimes =
-    Lifetimes { fresh: 3600, stale: 24 * 3600, keep: 7 * 24 * 3600, failure: FAILURE, cooldown: FAILURE };
-
-/// A key that the provider removed stops verifying after 10 minutes at most; where its key set can't be had, after a day.
-pub(crate) const KEYS: Lifetimes =
-    Lifetimes { fresh: 300, stale: 600, keep: 24 * 3600, failure: FAILURE, cooldown: 10 };
 
 /// What is known of a provider's reachability, for the status page and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,14 +42,14 @@ pub(crate) struct Upstream {
     pub(crate) source: Arc<Source>,
     pub(crate) random: Arc<dyn Random>,
     http: Arc<dyn HttpClient>,
-    metadata: Arc<Cached<Metadata>>,
-    keys: Arc<Cached<KeySet>>,
+    metadata: Arc<Cached<Metadata, Unavailable>>,
+    keys: Arc<Cached<KeySet, Unavailable>>,
     health: Mutex<Health>,
 }
 
 impl Upstream {
     pub(crate) fn new(source: Arc<Source>, http: Arc<dyn HttpClient>, random: Arc<dyn Random>) -> Arc<Self> {
-        let (metadata, keys) = (Cached::new(METADATA), Cached::new(KEYS));
+        let (metadata, keys) = (Cached::new(Lifetimes::METADATA), Cached::new(Lifetimes::KEY_SET));
         Arc::new(Self { source, random, http, metadata, keys, health: Mutex::default() })
     }
 

@@ -11,7 +11,7 @@ use crate::op::authorize::request;
 use crate::op::client::authentication::{Unauthenticated, authenticate};
 use crate::op::dpop;
 use crate::op::dpop::{Proof, ProofHeader};
-use crate::op::error::OAuthError;
+use crate::op::error::{OAuthError, printable, printable_text};
 use crate::op::params::Params;
 use crate::protocol::ErrorCode;
 use crate::snapshot::client::Client;
@@ -106,7 +106,7 @@ async fn referenced(context: &RequestContext<'_>, client: &Client, reference: &s
         return Err(invalid("request_uri is not one of the client's request_uris"));
     }
     let url = url::Url::parse(reference).map_err(|_| invalid("request_uri is not a URL"))?;
-    let object = context.services.upstreams.app_keys.request_object(&url).await.map_err(|error| {
+    let object = context.services.app_keys.request_object(&url).await.map_err(|error| {
         tracing::warn!(event = "request_uri_unavailable", client = %client.key, %error, trace_id = %context.trace_id, "a request object can't be had");
         invalid("the request object can't be had")
     })?;
@@ -160,7 +160,7 @@ async fn merged(
                 let texts = items.iter().filter_map(Value::as_str);
                 pairs.extend(texts.map(|text| (name.clone(), text.to_owned())));
             }
-            Value::Array(_) => return Err(invalid_object(format!("its {} is a list", request::printable(&name)))),
+            Value::Array(_) => return Err(invalid_object(format!("its {} is a list", printable(&name)))),
             other => pairs.push((name, other.to_string())),
         }
     }
@@ -267,7 +267,7 @@ pub async fn push(
     }
     let asked = proven(asked, proof.as_ref()).map_err(plain)?;
     let (_, to) = request::client_and_redirect(context.snapshot, &asked)
-        .map_err(|page| plain(OAuthError::new(ErrorCode::InvalidRequest, request::printable_text(&page.detail))))?;
+        .map_err(|page| plain(OAuthError::new(ErrorCode::InvalidRequest, printable_text(&page.detail))))?;
     request::validate(context.snapshot, client, to, &asked, &|hint| crate::op::authorize::hinted_sub(context, hint))
         .map_err(plain)?;
     dpop::spend(context, proof.as_ref()).await.map_err(plain)?;

@@ -20,7 +20,7 @@ pub(crate) async fn verify(context: &RequestContext<'_>, client: &Client, jws: &
     match &client.keys {
         ClientKeys::None => Err(failed(Check::Key)),
         ClientKeys::Inline(keys) => jws.verify(keys).map_err(failed),
-        ClientKeys::Remote(url) => match context.services.upstreams.app_keys.verify(jws, url, context.now).await {
+        ClientKeys::Remote(url) => match context.services.app_keys.verify(jws, url, context.now).await {
             Ok(()) => Ok(()),
             Err(Unverified::Check(check)) => Err(failed(check)),
             Err(Unverified::Unavailable(error)) => {

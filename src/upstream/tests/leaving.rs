@@ -230,27 +230,6 @@ async fn an_assertion_sent_elsewhere_serves_at_no_token_endpoint() {
 }
 
 #[tokio::test]
-async fn request_objects_are_fetched_a_few_at_a_time() {
-    use std::task::Poll;
-    let world = World::id_token_only();
-    world.idp.answer("/slow.jwt", crate::upstream::tests::idp::Answer::Hangs);
-    let url = url::Url::parse(&format!("{ISSUER}/slow.jwt")).unwrap();
-    let mut fetches: Vec<_> = (0..9).map(|_| Box::pin(world.rp.app_keys.request_object(&url))).collect();
-    let mut refused = 0;
-    for fetch in &mut fetches {
-        if let Poll::Ready(outcome) = polled_once(fetch.as_mut()).await {
-            assert!(outcome.is_err());
-            refused += 1;
-        }
-    }
-    assert_eq!((refused, world.idp.count("/slow.jwt")), (1, 8));
-}
-
-async fn polled_once<F: Future + ?Sized>(mut future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
-    std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await
-}
-
-#[tokio::test]
 async fn basic_credentials_are_form_encoded() {
     let mut world = World::id_token_only();
     world.settings.client_id = "a:b".to_owned();
