@@ -15,7 +15,7 @@ use crate::op::RequestContext;
 use crate::op::authorize::request::AuthorizeRequest;
 use crate::protocol::ResponseType;
 use crate::snapshot::client::Client;
-use crate::store::model::{Grant, Link, LinkKey, Session, StoredTrace, User};
+use crate::store::model::{Grant, Link, LinkKey, StoredTrace, User};
 use crate::store::{AccountQuery, AccountView, StoreError};
 use crate::upstream::RefreshError;
 
@@ -161,14 +161,6 @@ pub fn subject(client: &Client, user: &User) -> String {
     let text = format!("{}\n{}\n{}", client.sector, user.sub, user.id);
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest.as_ref())
-}
-
-/// Whether a session can still vouch: it stands, and its provider is there, enabled, and the same issuer's.
-#[must_use]
-pub fn session_stands(context: &RequestContext<'_>, session: &Session) -> bool {
-    let provider = context.snapshot.policy.providers.get(&session.link.provider);
-    session.is_live(context.now)
-        && provider.is_some_and(|provider| provider.enabled && provider.issuer == session.link.issuer)
 }
 
 /// The upstream facts for a refresh.

@@ -6,11 +6,13 @@ use crate::decision::app::AppRequest;
 use crate::op::RequestContext;
 use crate::op::client::authentication::{Unauthenticated, authenticate};
 use crate::op::decide;
-use crate::op::decide::{NoFacts, Upstream};
+use crate::op::decide::{NoFacts, Upstream, grant_request};
 use crate::op::dpop;
 use crate::op::error::OAuthError;
 use crate::op::params::Params;
 use crate::op::userinfo::live_token;
+use crate::op::validity;
+use crate::op::validity::ValidGrant;
 use crate::protocol::ErrorCode;
 use crate::snapshot::client::Client;
 use crate::store::AccountQuery;
@@ -93,24 +95,24 @@ async fn refresh(context: &RequestContext<'_>, caller: &Client, token: &str) -> 
     let Some((row, view)) = context.store().refresh_token(TokenHash::of(token)).await? else {
         return Ok(Ours::Unknown);
     };
-    let dead = row.used_at.is_some()
-        || context.now >= row.expires_at
-        || view.grant.revoked_at.is_some()
-        || view.grant.client != caller.key
-        || (view.grant.session_id.is_some()
-            && !view.session.as_ref().is_some_and(|session| session.is_live(context.now)));
-    if dead {
+    let expired = row.used_at.is_some() || validity::refresh_token(context, &row).is_err();
+    let valid = validity::grant(context, &view).ok().filter(|valid| !expired && valid.client.key == caller.key);
+    let Some(ValidGrant { account: Some((user, link)), .. }) = valid else { return Ok(Ours::Dead) };
+    let grant = &view.grant;
+    if let Err(refusal) = decide::again(context, user, link, &grant_request(grant, &grant.scopes)) {
+        let reason = refusal.reason.code();
+        tracing::info!(event = "refusal", reason, client = %caller.key, trace_id = %context.trace_id, "refresh token refused by policy");
         return Ok(Ours::Dead);
     }
     let mut answer = json!({
         "active": true,
         "iss": context.snapshot.issuer.text,
         "client_id": caller.client_id,
-        "scope": view.grant.scopes.join(" "),
+        "scope": grant.scopes.join(" "),
         "exp": row.expires_at,
         "iat": row.created_at,
     });
-    if let (Some(object), Some(jkt)) = (answer.as_object_mut(), &view.grant.dpop_jkt) {
+    if let (Some(object), Some(jkt)) = (answer.as_object_mut(), &grant.dpop_jkt) {
         object.insert("cnf".to_owned(), json!({ "jkt": jkt }));
     }
     Ok(Ours::Good(answer))

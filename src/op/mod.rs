@@ -22,6 +22,7 @@ pub mod params;
 pub mod revoke;
 pub mod token;
 pub mod userinfo;
+pub mod validity;
 
 use std::sync::Arc;
 

@@ -10,17 +10,16 @@ use crate::op::dpop;
 use crate::op::dpop::ProofHeader;
 use crate::op::error::OAuthError;
 use crate::op::issue::{ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE};
+use crate::op::validity;
+use crate::op::validity::ValidGrant;
 use crate::protocol::ErrorCode;
 use crate::snapshot::client::Client;
-use crate::store::GrantView;
-use crate::store::model::{Grant, User};
+use crate::store::model::User;
 
 /// An access token of ours that is good at this moment.
 pub struct LiveToken<'s> {
     /// Its claims.
     pub claims: Map<String, Value>,
-    /// The grant that it comes from.
-    pub grant: Grant,
     /// The client that it was issued to.
     pub client: &'s Client,
     /// Whose claims it opens, with the decision of the moment; `None` for a client's own token.
@@ -42,25 +41,17 @@ pub async fn live_token<'s>(context: &'s RequestContext<'_>, token: &str) -> Res
         return Ok(None);
     };
     let Some(view) = context.store().grant(grant_id).await? else { return Ok(None) };
-    let GrantView { grant, user, link, session } = view;
-    let Some(client) = context.snapshot.clients.get(&grant.client).filter(|client| client.enabled) else {
-        return Ok(None);
-    };
-    let session_ended =
-        grant.session_id.is_some() && session.as_ref().is_none_or(|session| context.now >= session.expires_at);
-    if grant.revoked_at.is_some() || session_ended {
-        return Ok(None);
-    }
-    if grant.user_id.is_none() {
-        return Ok(Some(LiveToken { claims, grant, client, person: None }));
-    }
-    let (Some(user), Some(link)) = (user, link) else { return Ok(None) };
+    let Ok(ValidGrant { client, account }) = validity::grant(context, &view) else { return Ok(None) };
+    let Some((user, link)) = account else { return Ok(Some(LiveToken { claims, client, person: None })) };
     let scopes: Vec<String> = text("scope").unwrap_or_default().split(' ').map(str::to_owned).collect();
-    match decide::again(context, &user, &link, &grant_request(&grant, &scopes)) {
-        Ok(decision) => Ok(Some(LiveToken { claims, grant, client, person: Some((user, decision)) })),
+    match decide::again(context, user, link, &grant_request(&view.grant, &scopes)) {
+        Ok(decision) => {
+            let person = view.user.map(|user| (user, decision));
+            Ok(Some(LiveToken { claims, client, person }))
+        }
         Err(refusal) => {
             let reason = refusal.reason.code();
-            tracing::info!(event = "refusal", reason, client = %grant.client, trace_id = %context.trace_id, "access token refused by policy");
+            tracing::info!(event = "refusal", reason, client = %client.key, trace_id = %context.trace_id, "access token refused by policy");
             Ok(None)
         }
     }

@@ -106,7 +106,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Whether it still stands at `now`.
+    /// Whether it has neither expired nor been inactive for too long at `now`.
     #[must_use]
     pub fn is_live(&self, now: i64) -> bool {
         now < self.expires_at && now < self.last_active.saturating_add(self.max_inactive)

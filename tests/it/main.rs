@@ -39,3 +39,4 @@ mod token;
 mod upstream;
 mod upstream_logout;
 mod userinfo;
+mod validity;

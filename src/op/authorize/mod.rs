@@ -23,6 +23,7 @@ use crate::op::interaction;
 use crate::op::issue::ID_TOKEN_TYPE;
 use crate::op::outcome::{Browser, Choice, ConsentPage, Next, Outcome, SignInPage, Stop};
 use crate::op::params::Params;
+use crate::op::validity;
 use crate::protocol::ErrorCode;
 use crate::snapshot::client::Client;
 use crate::store::model::{Consent as Remembered, Login, Session, TokenHash, User};
@@ -131,14 +132,14 @@ async fn dispatch(
     choose(context, client, request, browser).await
 }
 
-/// The browser's session, while it stands.
+/// The browser's session, while somebody is signed in by it.
 ///
 /// # Errors
 /// When the store can't be read.
 pub async fn live_session(context: &RequestContext<'_>, browser: &Browser) -> Result<Option<SessionView>, StoreError> {
     let Some(secret) = &browser.session else { return Ok(None) };
     let view = context.store().session(TokenHash::of(secret)).await?;
-    Ok(view.filter(|view| decide::session_stands(context, &view.session)))
+    Ok(view.filter(|view| validity::signed_in(context, view).is_ok()))
 }
 
 /// Whether a live session answers this request without a new sign-in (OIDC Core §3.1.2.1, §3.1.2.3).

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::decision::app::Release;
 use crate::decision::pipeline::Decision;
-use crate::decision::trace::Refusal;
+use crate::decision::reason::Reason;
+use crate::decision::trace::{Refusal, Stage, Trace};
 use crate::op::RequestContext;
 use crate::op::client::authentication::{Unauthenticated, authenticate};
 use crate::op::decide;
@@ -19,11 +20,13 @@ use crate::op::error::OAuthError;
 use crate::op::issue;
 use crate::op::issue::{Beside, access_token};
 use crate::op::params::Params;
+use crate::op::validity;
+use crate::op::validity::Invalid;
 use crate::protocol::ErrorCode;
 use crate::protocol::GrantType;
 use crate::snapshot::client::Client;
 use crate::store::model::{Code as StoredCode, Grant, Link, RefreshToken, TokenHash, User};
-use crate::store::{GrantView, Redeemed, Rotated, Rotation, SessionView};
+use crate::store::{GrantView, Redeemed, Rotated, Rotation};
 
 /// The answer (RFC 6749 §5.1, OIDC Core §3.1.3.3).
 #[derive(Serialize)]
@@ -135,7 +138,10 @@ async fn code(
         return Err(unusable());
     }
     check_key(stored.dpop_jkt.as_deref(), proof)?;
-    let (user, link) = subject_of(context, session)?;
+    let (user, link) = match validity::account_of(context, session) {
+        Ok(account) => account,
+        Err(invalid) => return Err(no_longer_valid(context, &stored.grant, invalid).await?),
+    };
     let grant = Grant { dpop_jkt: refresh_key(client, proof), ..stored.grant };
     let decision = decided(context, &grant, &grant.scopes, &user, &link).await?;
     let resources = narrowed_resources(&grant, params)?;
@@ -189,12 +195,25 @@ fn check_code(
     }
 }
 
-/// The user and upstream account of a code's session, while it stands.
-fn subject_of(context: &RequestContext<'_>, session: Option<SessionView>) -> Result<(User, Link), OAuthError> {
-    let ended = || invalid_grant("the session that the code comes from has ended");
-    let view = session.filter(|view| decide::session_stands(context, &view.session)).ok_or_else(ended)?;
-    let link = view.link.ok_or_else(ended)?;
-    Ok((view.user, link))
+/// The error for a grant that is not valid any more. A provider that was removed is a decision of the file: its trace is
+/// kept.
+async fn no_longer_valid(
+    context: &RequestContext<'_>,
+    grant: &Grant,
+    invalid: Invalid,
+) -> Result<OAuthError, OAuthError> {
+    Ok(invalid_grant(match invalid {
+        Invalid::ProviderRemoved => {
+            let text = "the provider that vouched is not there any more, disabled, or another issuer's";
+            let refusal = Trace::default().refuse(Stage::Claims, None, Reason::ProviderRemoved, text);
+            return refused(context, grant, refusal).await;
+        }
+        Invalid::SessionEnded => "the session that the code or refresh token belongs to has ended",
+        Invalid::UserDisabled => "the user's account is disabled or not there any more",
+        Invalid::Revoked | Invalid::Expired | Invalid::ClientDisabled => {
+            "the code or refresh token is unknown, expired or revoked"
+        }
+    }))
 }
 
 /// The pipeline's decision for a grant; a refusal is kept and ends the grant's use.
@@ -306,21 +325,16 @@ async fn refresh(
     let unusable = || invalid_grant("the refresh token is unknown, expired or revoked");
     let hash = TokenHash::of(presented);
     let (token, view) = context.store().refresh_token(hash).await?.ok_or_else(unusable)?;
-    let GrantView { grant, user, link, session } = view;
-    if grant.client != client.key {
+    if view.grant.client != client.key {
         return Err(invalid_grant("the refresh token was issued to another client"));
     }
-    let expired =
-        context.now >= token.family_expires_at || (token.used_at.is_none() && context.now >= token.expires_at);
-    if grant.revoked_at.is_some() || expired {
-        return Err(unusable());
+    validity::refresh_token(context, &token).map_err(|_| unusable())?;
+    if let Err(invalid) = validity::grant(context, &view) {
+        return Err(no_longer_valid(context, &view.grant, invalid).await?);
     }
+    let GrantView { grant, user, link, .. } = view;
     check_key(grant.dpop_jkt.as_deref(), proof)?;
-    let bound_session_ended =
-        grant.session_id.is_some() && !session.as_ref().is_some_and(|session| decide::session_stands(context, session));
-    let (Some(user), Some(link), false) = (user, link, bound_session_ended) else {
-        return Err(invalid_grant("the session that the refresh token belongs to has ended"));
-    };
+    let (user, link) = user.zip(link).ok_or_else(unusable)?;
     let scopes = narrowed_scopes(&grant, text("scope"))?;
     let resources = narrowed_resources(&grant, params)?;
     let link = match decide::upstream_facts(context, &link).await {
