@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use countersign::env::SystemRandomness;
 use countersign::store::model::TokenHash;
 use countersign::store::sqlite::{Location, SqliteStore};
-use countersign::store::{Redeemed, Rotated, SignInWritten, Store};
+use countersign::store::{Grants as _, PendingSignIns as _, Redeemed, Rotated, Sessions as _, SignInWritten};
 use divan::Bencher;
 use fixtures::{NOW, code, login, person, refresh, rotation};
 use tokio::runtime::Runtime;

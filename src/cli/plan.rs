@@ -156,7 +156,7 @@ mod tests {
     use crate::env::SystemRandomness;
     use crate::store::model::{Link, LinkKey, Session, StoredTrace, TokenHash, User};
     use crate::store::sqlite::{Location, SqliteStore};
-    use crate::store::{AccountWrite, SignIn, Store as _};
+    use crate::store::{AccountWrite, Sessions as _, SignIn};
 
     const FILE: &str = r#"issuer = "https://sso.example.com"
 [store]

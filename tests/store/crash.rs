@@ -10,7 +10,7 @@ use std::sync::Arc;
 use countersign::env::SystemRandomness;
 use countersign::store::model::TokenHash;
 use countersign::store::sqlite::{Location, SqliteStore};
-use countersign::store::{Redeemed, Rotated, SignInWritten, Store};
+use countersign::store::{Grants as _, Redeemed, Rotated, Sessions as _, SignInWritten, Traces as _};
 
 use crate::fixtures::{NOW, code, person, refresh, rotation, secret};
 

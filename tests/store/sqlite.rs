@@ -7,7 +7,10 @@ use std::sync::Arc;
 use countersign::env::SystemRandomness;
 use countersign::store::model::{KeyState, TokenHash};
 use countersign::store::sqlite::{Location, OpenError, SqliteStore};
-use countersign::store::{Rotated, SignInWritten, Store, StoreError};
+use countersign::store::{
+    Accounts as _, Grants as _, Maintenance as _, OneTimeIds as _, PendingSignIns as _, Rotated, Sessions as _,
+    SignInWritten, SigningKeys as _, Store, StoreError,
+};
 use tempfile::TempDir;
 
 use crate::fixtures::{NOW, code, interaction, login, person, refresh, rotation, secret, signing_key};

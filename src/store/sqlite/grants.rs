@@ -1,261 +1,96 @@
-//! Codes, grants and refresh families: what may be used once is used once, also when fifty ask at the same time.
+//! Codes, grants, refresh tokens and consents as operations: sealing and JSON on the caller's thread, then one transaction.
 
-use rusqlite::Connection;
+use async_trait::async_trait;
 
 use crate::store::model::{Code, Consent, Grant, RefreshToken, TokenHash};
-use crate::store::seal::Sealer;
-use crate::store::sqlite::accounts::{has_access, seal_profile};
-use crate::store::sqlite::rows::{GrantRow, LinkRow, Reader, columns, json, one, parse, run};
-use crate::store::sqlite::sql;
-use crate::store::sqlite::writer::Outcome;
-use crate::store::{Redeemed, Result, Rotation};
+use crate::store::sqlite::codes::{self, CodeRow};
+use crate::store::sqlite::consents::{self, remember};
+use crate::store::sqlite::refresh::{self, RotatedRow, RotationRows};
+use crate::store::sqlite::rows::{GrantRow, columns, open_text, run};
+use crate::store::sqlite::writer::Survives;
+use crate::store::sqlite::{SqliteStore, sql};
+use crate::store::{GrantView, Grants, Redeemed, Result, Rotated, Rotation, SessionView};
 
-/// A code as it is written.
-pub(crate) struct CodeRow {
-    code: Code,
-    data: String,
-}
-
-impl CodeRow {
-    pub(crate) fn new(code: Code) -> Result<Self> {
-        Ok(Self { data: json(&code)?, code })
+#[async_trait]
+impl Grants for SqliteStore {
+    async fn save_code(&self, code: Code, consent: Option<Consent>, now: i64) -> Result<()> {
+        let row = CodeRow::new(code)?;
+        self.write_passing(move |connection| row.save(connection, consent.as_ref(), now)).await
     }
 
-    pub(crate) fn insert(&self, connection: &Connection) -> Result<()> {
-        let Code { hash, grant, expires_at, .. } = &self.code;
-        let row = (hash.0, &grant.id, &grant.sid, &self.data, expires_at, grant.expires_at);
-        run(connection, sql::INSERT_CODE, row).map(drop)
-    }
-
-    /// Stores it with the consent that it rests on, and marks its session as active.
-    pub(crate) fn save(&self, connection: &Connection, consent: Option<&Consent>, now: i64) -> Result<()> {
-        self.insert(connection)?;
-        rests_on(connection, &self.code.grant, consent, now)
-    }
-}
-
-/// Stores a grant that comes from no code.
-pub(crate) fn save(connection: &Connection, row: &GrantRow, consent: Option<&Consent>, now: i64) -> Result<()> {
-    row.insert(connection)?;
-    rests_on(connection, &row.grant, consent, now)
-}
-
-/// The consent that a grant rests on is remembered, and its session is active.
-fn rests_on(connection: &Connection, grant: &Grant, consent: Option<&Consent>, now: i64) -> Result<()> {
-    if let Some(Consent { user_id, client, scopes, granted_at }) = consent {
-        run(connection, sql::UPSERT_CONSENT, (user_id, client, json(scopes)?, granted_at))?;
-    }
-    if let Some(session) = grant.session_id.as_ref().or(grant.sid.as_ref()) {
-        run(connection, sql::TOUCH_SESSION, (session, now))?;
-    }
-    Ok(())
-}
-
-/// Reads a code, used or not.
-pub(crate) fn code(reader: &Reader<'_>, hash: TokenHash) -> Result<Option<Code>> {
-    one(reader.connection, sql::CODE, [hash.0], |row| {
-        let mut code: Code = parse("codes.data", row.get_ref(0)?.as_bytes()?)?;
-        code.used_at = row.get(1)?;
-        Ok(code)
-    })
-}
-
-/// The first use of a code makes its grant; any other revokes that.
-pub(crate) fn redeem(
-    connection: &Connection,
-    hash: TokenHash,
-    row: &GrantRow,
-    refresh: Option<&RefreshToken>,
-    now: i64,
-) -> Result<Redeemed> {
-    let grant = &row.grant;
-    if run(connection, sql::USE_CODE, (hash.0, now, &grant.id))? == 0 {
-        let first: Option<String> = one(connection, sql::GRANT_OF_USED_CODE, [hash.0], |row| Ok(row.get(0)?))?;
-        if let Some(id) = first {
-            run(connection, sql::REVOKE_GRANT, (id, now))?;
-        }
-        return Ok(Redeemed::Refused);
-    }
-    run(connection, sql::KEEP_CODE, (hash.0, grant.expires_at))?;
-    if !stands(connection, grant.user_id.as_deref(), grant.session_id.as_deref(), now)? {
-        return Ok(Redeemed::Refused);
-    }
-    row.insert(connection)?;
-    if let Some(token) = refresh {
-        insert_refresh(connection, token, None)?;
-    }
-    Ok(Redeemed::First)
-}
-
-/// Whether the user still has access, and the session that a grant dies with still lives.
-fn stands(connection: &Connection, user_id: Option<&str>, session_id: Option<&str>, now: i64) -> Result<bool> {
-    if let Some(id) = user_id
-        && !has_access(connection, id)?
-    {
-        return Ok(false);
-    }
-    match session_id {
-        Some(id) => Ok(one(connection, sql::SESSION_LIVE, (id, now), |_| Ok(()))?.is_some()),
-        None => Ok(true),
-    }
-}
-
-fn insert_refresh(connection: &Connection, token: &RefreshToken, parent: Option<TokenHash>) -> Result<()> {
-    let RefreshToken { hash, grant_id, created_at, used_at, expires_at, family_expires_at } = token;
-    let row = (hash.0, grant_id, parent.map(|hash| hash.0), created_at, used_at, expires_at, family_expires_at);
-    run(connection, sql::INSERT_REFRESH, row).map(drop)
-}
-
-/// Reads a refresh token, used or not.
-pub(crate) fn refresh_token(reader: &Reader<'_>, hash: TokenHash) -> Result<Option<RefreshToken>> {
-    one(reader.connection, sql::REFRESH_TOKEN, [hash.0], |row| {
-        Ok(RefreshToken {
-            hash,
-            grant_id: row.get(0)?,
-            created_at: row.get(1)?,
-            used_at: row.get(2)?,
-            expires_at: row.get(3)?,
-            family_expires_at: row.get(4)?,
+    async fn code(&self, hash: TokenHash) -> Result<Option<(Code, Option<SessionView>)>> {
+        self.read_recent(move |reader| {
+            let Some(code) = codes::read(reader, hash)? else { return Ok(None) };
+            let session = code.grant.sid.as_ref().map(|id| reader.session(sql::SESSION, [id])).transpose()?.flatten();
+            let view = session.map(|session| reader.session_view(session)).transpose()?.flatten();
+            Ok(Some((code, view)))
         })
-    })
-}
-
-/// A [`Rotation`] with all that is sealed in it.
-pub(crate) struct RotationRows {
-    rotation: Rotation,
-    successor: Option<Vec<u8>>,
-    link: Option<LinkRow>,
-    profile: Option<(String, Vec<u8>)>,
-}
-
-/// [`crate::store::Rotated`], its replay still sealed.
-pub(crate) enum RotatedRow {
-    New,
-    Replayed(Vec<u8>),
-    Reused,
-    Refused,
-}
-
-/// A refresh token's row, as far as its use depends on it.
-struct Presented {
-    grant_id: String,
-    parent: Option<[u8; 32]>,
-    used_at: Option<i64>,
-    ends_at: i64,
-    successor: Option<Vec<u8>>,
-    successor_until: Option<i64>,
-}
-
-impl Presented {
-    /// The successor while it may be handed out again. A clock that was set back does not bring it back.
-    fn replay(self, now: i64, grace: i64) -> Option<Vec<u8>> {
-        let recent = self.used_at.is_some_and(|used| now >= used.saturating_sub(grace));
-        let open = self.successor_until.is_some_and(|until| now < until);
-        self.successor.filter(|_| recent && open)
+        .await
     }
-}
 
-impl RotationRows {
-    pub(crate) fn new(sealer: &Sealer, mut rotation: Rotation) -> Result<Self> {
-        let successor = match &rotation.successor {
-            Some((_, token)) if rotation.grace > 0 => {
-                Some(sealer.seal(columns::SUCCESSOR, &rotation.parent.0, token.as_bytes())?)
+    async fn redeem_code(
+        &self,
+        hash: TokenHash,
+        grant: Grant,
+        first: Option<RefreshToken>,
+        now: i64,
+    ) -> Result<Redeemed> {
+        let grant = GrantRow::new(grant)?;
+        self.write(move |connection| codes::redeem(connection, hash, &grant, first.as_ref(), now)).await
+    }
+
+    async fn save_grant(&self, grant: Grant, consent: Option<Consent>, now: i64) -> Result<()> {
+        let row = GrantRow::new(grant)?;
+        self.write(move |connection| {
+            row.insert(connection)?;
+            remember(connection, &row.grant, consent.as_ref(), now)
+        })
+        .await
+    }
+
+    async fn grant(&self, id: &str) -> Result<Option<GrantView>> {
+        let id = id.to_owned();
+        self.read(move |reader| reader.grant_view(&id)).await
+    }
+
+    async fn revoke_grant(&self, id: &str, now: i64) -> Result<()> {
+        let id = id.to_owned();
+        self.write(move |connection| run(connection, sql::REVOKE_GRANT, (id, now)).map(drop)).await
+    }
+
+    async fn refresh_token(&self, hash: TokenHash) -> Result<Option<(RefreshToken, GrantView)>> {
+        self.read(move |reader| {
+            let Some(token) = refresh::read(reader, hash)? else { return Ok(None) };
+            Ok(reader.grant_view(&token.grant_id)?.map(|grant| (token, grant)))
+        })
+        .await
+    }
+
+    async fn rotate_refresh(&self, rotation: Rotation, now: i64) -> Result<Rotated> {
+        let parent = rotation.parent;
+        let rows = RotationRows::new(&self.sealer, rotation)?;
+        let rotated = self.decide(Survives::PowerCut, move |connection| rows.write(connection, now)).await?;
+        Ok(match rotated {
+            RotatedRow::New => Rotated::New,
+            RotatedRow::Replayed(sealed) => {
+                Rotated::Replayed(open_text(&self.sealer, columns::SUCCESSOR, &parent.0, &sealed)?)
             }
-            _ => None,
-        };
-        let link = rotation.link.take().map(|link| LinkRow::new(sealer, link)).transpose()?;
-        let profile = match rotation.profile.take() {
-            Some((id, profile)) => {
-                let sealed = seal_profile(sealer, &id, &profile)?;
-                Some((id, sealed))
-            }
-            None => None,
-        };
-        Ok(Self { rotation, successor, link, profile })
-    }
-
-    pub(crate) fn write(&self, connection: &Connection, now: i64) -> Result<Outcome<RotatedRow>> {
-        let Some(token) = self.presented(connection)? else { return Ok(Outcome::Undo(RotatedRow::Refused)) };
-        let standing = one(connection, sql::GRANT_STANDING, [&token.grant_id], |row| {
-            Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, i64>(2)?))
-        })?;
-        let Some((user_id, session_id, grant_ends)) = standing else { return Ok(Outcome::Undo(RotatedRow::Refused)) };
-        let lives = now < grant_ends && stands(connection, user_id.as_deref(), session_id.as_deref(), now)?;
-        if token.used_at.is_some() {
-            let grant_id = token.grant_id.clone();
-            return Ok(match token.replay(now, self.rotation.grace) {
-                Some(sealed) if lives => Outcome::Undo(RotatedRow::Replayed(sealed)),
-                Some(_) => Outcome::Undo(RotatedRow::Refused),
-                None => {
-                    run(connection, sql::REVOKE_GRANT, (grant_id, now))?;
-                    Outcome::Keep(RotatedRow::Reused)
-                }
-            });
-        }
-        if !lives || now >= token.ends_at || !self.update_account(connection, user_id.as_deref())? {
-            return Ok(Outcome::Undo(RotatedRow::Refused));
-        }
-        self.use_token(connection, &token, now)?;
-        if let Some(session) = &self.rotation.touch_session {
-            run(connection, sql::TOUCH_SESSION, (session, now))?;
-        }
-        if let Some(jkt) = &self.rotation.dpop_jkt {
-            run(connection, sql::BIND_GRANT, (&token.grant_id, jkt))?;
-        }
-        run(connection, sql::EXTEND_GRANT, (&token.grant_id, self.rotation.grant_expires_at))?;
-        Ok(Outcome::Keep(RotatedRow::New))
-    }
-
-    fn presented(&self, connection: &Connection) -> Result<Option<Presented>> {
-        one(connection, sql::REFRESH_USE, [self.rotation.parent.0], |row| {
-            Ok(Presented {
-                grant_id: row.get(0)?,
-                parent: row.get(1)?,
-                used_at: row.get(2)?,
-                ends_at: row.get::<_, i64>(3)?.min(row.get(4)?),
-                successor: row.get(5)?,
-                successor_until: row.get(6)?,
-            })
+            RotatedRow::Reused => Rotated::Reused,
+            RotatedRow::Refused => Rotated::Refused,
         })
     }
 
-    /// `false` when the link is gone, or the account disabled.
-    fn update_account(&self, connection: &Connection, user_id: Option<&str>) -> Result<bool> {
-        if let (Some(link), Some(user_id)) = (&self.link, user_id)
-            && !link.update(connection, user_id)?
-        {
-            return Ok(false);
-        }
-        match &self.profile {
-            Some((id, profile)) => Ok(run(connection, sql::UPDATE_PROFILE, (id, profile))? == 1),
-            None => Ok(true),
-        }
+    async fn consent(&self, user_id: &str, client: &str) -> Result<Option<Consent>> {
+        let (user_id, client) = (user_id.to_owned(), client.to_owned());
+        self.read(move |reader| consents::read(reader, &user_id, &client)).await
     }
 
-    fn use_token(&self, connection: &Connection, token: &Presented, now: i64) -> Result<()> {
-        let parent = self.rotation.parent;
-        if let Some((successor, _)) = &self.rotation.successor {
-            let until = self.successor.as_ref().map(|_| now.saturating_add(self.rotation.grace));
-            run(connection, sql::USE_REFRESH, (parent.0, now, &self.successor, until))?;
-            insert_refresh(connection, successor, Some(parent))?;
-        } else {
-            run(connection, sql::KEEP_REFRESH, (parent.0, self.rotation.keep_until))?;
-        }
-        if let Some(grandparent) = token.parent {
-            run(connection, sql::FORGET_SUCCESSOR, [grandparent])?;
-        }
-        Ok(())
-    }
-}
-
-/// Reads a remembered consent.
-pub(crate) fn consent(reader: &Reader<'_>, user_id: &str, client: &str) -> Result<Option<Consent>> {
-    one(reader.connection, sql::CONSENT, (user_id, client), |row| {
-        Ok(Consent {
-            user_id: user_id.to_owned(),
-            client: client.to_owned(),
-            scopes: parse("consents.scopes", row.get_ref(0)?.as_bytes()?)?,
-            granted_at: row.get(1)?,
+    async fn revoke_consent(&self, user_id: &str, client: &str, now: i64) -> Result<()> {
+        let (user_id, client) = (user_id.to_owned(), client.to_owned());
+        self.write(move |connection| {
+            run(connection, sql::DELETE_CONSENT, (&user_id, &client))?;
+            run(connection, sql::REVOKE_GRANTS_OF_CLIENT, (&user_id, &client, now)).map(drop)
         })
-    })
+        .await
+    }
 }

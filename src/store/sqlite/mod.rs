@@ -13,14 +13,24 @@
 //! commands that read or take access away.
 
 mod accounts;
+mod checkpoints;
+mod codes;
+mod consents;
 mod grants;
+mod maintenance;
+mod one_time_ids;
 mod open;
-mod operations;
+mod pending;
+mod refresh;
 mod rows;
 mod schema;
+mod sessions;
+mod signing_keys;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod traces;
+mod validity;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use crate::store::model::{Login, TokenHash};
-use crate::store::{Store, StoreError};
+use crate::store::{Accounts as _, Grants as _, PendingSignIns as _, StoreError};
 use std::time::Duration;
 
 use crate::env::SystemRandomness;

@@ -1,0 +1,17 @@
+//! Looking after the store itself.
+
+use async_trait::async_trait;
+
+use crate::store::Result;
+
+/// Looking after the store itself.
+///
+/// Each operation is one transaction. `now` is in seconds since the Unix epoch.
+#[async_trait]
+pub trait Maintenance: Send + Sync {
+    /// Answers when the store can be read and written (`/readyz`).
+    async fn ping(&self) -> Result<()>;
+
+    /// Deletes up to `limit` expired rows of each kind; `true` when there may be more.
+    async fn sweep(&self, now: i64, limit: u32) -> Result<bool>;
+}

@@ -1,0 +1,71 @@
+//! Codes: used once, also when fifty ask at the same time.
+
+use rusqlite::Connection;
+
+use crate::store::model::{Code, Consent, RefreshToken, TokenHash};
+use crate::store::sqlite::consents::remember;
+use crate::store::sqlite::refresh::insert_refresh;
+use crate::store::sqlite::rows::{GrantRow, Reader, json, one, parse, run};
+use crate::store::sqlite::sql;
+use crate::store::sqlite::validity::may_continue;
+use crate::store::{Redeemed, Result};
+
+/// A code as it is written.
+pub(crate) struct CodeRow {
+    code: Code,
+    data: String,
+}
+
+impl CodeRow {
+    pub(crate) fn new(code: Code) -> Result<Self> {
+        Ok(Self { data: json(&code)?, code })
+    }
+
+    pub(crate) fn insert(&self, connection: &Connection) -> Result<()> {
+        let Code { hash, grant, expires_at, .. } = &self.code;
+        let row = (hash.0, &grant.id, &grant.sid, &self.data, expires_at, grant.expires_at);
+        run(connection, sql::INSERT_CODE, row).map(drop)
+    }
+
+    /// Stores it with the consent that it rests on, and marks its session as active.
+    pub(crate) fn save(&self, connection: &Connection, consent: Option<&Consent>, now: i64) -> Result<()> {
+        self.insert(connection)?;
+        remember(connection, &self.code.grant, consent, now)
+    }
+}
+
+/// Reads a code, used or not.
+pub(crate) fn read(reader: &Reader<'_>, hash: TokenHash) -> Result<Option<Code>> {
+    one(reader.connection, sql::CODE, [hash.0], |row| {
+        let mut code: Code = parse("codes.data", row.get_ref(0)?.as_bytes()?)?;
+        code.used_at = row.get(1)?;
+        Ok(code)
+    })
+}
+
+/// The first use of a code makes its grant; any other revokes that.
+pub(crate) fn redeem(
+    connection: &Connection,
+    hash: TokenHash,
+    row: &GrantRow,
+    refresh: Option<&RefreshToken>,
+    now: i64,
+) -> Result<Redeemed> {
+    let grant = &row.grant;
+    if run(connection, sql::USE_CODE, (hash.0, now, &grant.id))? == 0 {
+        let first: Option<String> = one(connection, sql::GRANT_OF_USED_CODE, [hash.0], |row| Ok(row.get(0)?))?;
+        if let Some(id) = first {
+            run(connection, sql::REVOKE_GRANT, (id, now))?;
+        }
+        return Ok(Redeemed::Refused);
+    }
+    run(connection, sql::KEEP_CODE, (hash.0, grant.expires_at))?;
+    if !may_continue(connection, grant.user_id.as_deref(), grant.session_id.as_deref(), now)? {
+        return Ok(Redeemed::Refused);
+    }
+    row.insert(connection)?;
+    if let Some(token) = refresh {
+        insert_refresh(connection, token, None)?;
+    }
+    Ok(Redeemed::First)
+}

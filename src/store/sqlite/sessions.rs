@@ -1,0 +1,219 @@
+//! Sessions: a finished sign-in is written in one transaction; ending a session revokes the grants bound to it.
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+use crate::store::model::{LinkKey, Session, TokenHash, User};
+use crate::store::seal::Sealer;
+use crate::store::sqlite::accounts::{has_access, seal_profile};
+use crate::store::sqlite::codes::CodeRow;
+use crate::store::sqlite::one_time_ids::once_key;
+use crate::store::sqlite::rows::{LinkRow, Reader, SessionRow, many, one, run};
+use crate::store::sqlite::traces::TraceRow;
+use crate::store::sqlite::writer::{Outcome, Survives};
+use crate::store::sqlite::{SqliteStore, sql};
+use crate::store::{AccountWrite, AppSession, Result, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions};
+
+#[async_trait]
+impl Sessions for SqliteStore {
+    async fn finish_sign_in(&self, sign_in: SignIn, now: i64) -> Result<SignInWritten> {
+        let rows = SignInRows::new(&self.sealer, sign_in)?;
+        self.decide(Survives::Restart, move |connection| rows.write(connection, now)).await
+    }
+
+    async fn session(&self, secret: TokenHash) -> Result<Option<SessionView>> {
+        self.read(move |reader| {
+            let session = reader.session(sql::SESSION_BY_SECRET, [secret.0])?;
+            session.map_or(Ok(None), |session| reader.session_view(session))
+        })
+        .await
+    }
+
+    async fn session_by_id(&self, id: &str) -> Result<Option<SessionView>> {
+        let id = id.to_owned();
+        self.read(move |reader| {
+            let session = reader.session(sql::SESSION, [id])?;
+            session.map_or(Ok(None), |session| reader.session_view(session))
+        })
+        .await
+    }
+
+    async fn sessions(&self, user_id: Option<&str>, limit: u32) -> Result<Vec<SessionView>> {
+        let user_id = user_id.map(str::to_owned);
+        self.read_long(move |reader| {
+            let sessions = match user_id {
+                Some(id) => many(reader.connection, sql::SESSIONS_OF_USER, (id, limit), |row| reader.session_from(row)),
+                None => many(reader.connection, sql::SESSIONS, [limit], |row| reader.session_from(row)),
+            }?;
+            sessions.into_iter().filter_map(|session| reader.session_view(session).transpose()).collect()
+        })
+        .await
+    }
+
+    async fn sessions_of_upstream(&self, upstream: UpstreamSessions) -> Result<Vec<SessionView>> {
+        self.read(move |reader| ended_upstream(reader, &upstream)).await
+    }
+
+    async fn touch_session(&self, id: &str, now: i64) -> Result<()> {
+        let id = id.to_owned();
+        self.write_passing(move |connection| run(connection, sql::TOUCH_SESSION, (id, now)).map(drop)).await
+    }
+
+    async fn end_session(&self, id: &str, now: i64) -> Result<Vec<AppSession>> {
+        let id = id.to_owned();
+        self.write(move |connection| end(connection, &id, now)).await
+    }
+
+    async fn end_sessions_once(
+        &self,
+        ids: Vec<String>,
+        kind: &str,
+        id: &str,
+        expires_at: i64,
+        now: i64,
+    ) -> Result<Option<Vec<Vec<AppSession>>>> {
+        let key = once_key(kind, id);
+        self.write(move |connection| {
+            if run(connection, sql::USE_ONCE, (key, expires_at, now))? != 1 {
+                return Ok(None);
+            }
+            ids.iter().map(|id| end(connection, id, now)).collect::<Result<_>>().map(Some)
+        })
+        .await
+    }
+}
+
+/// A finished sign-in with all that is sealed or encoded in it, so that the writer only writes.
+struct SignInRows {
+    account: AccountRow,
+    link: LinkRow,
+    system_roles: Vec<String>,
+    session: SessionRow,
+    replaces: Option<String>,
+    code: Option<CodeRow>,
+    trace: TraceRow,
+}
+
+enum AccountRow {
+    Create(User, Vec<u8>),
+    Update(String, Option<Vec<u8>>),
+}
+
+impl SignInRows {
+    fn new(sealer: &Sealer, sign_in: SignIn) -> Result<Self> {
+        let account = match sign_in.account {
+            AccountWrite::Create(user) => {
+                let profile = seal_profile(sealer, &user.id, &user.profile)?;
+                AccountRow::Create(user, profile)
+            }
+            AccountWrite::Update { user_id, profile } => {
+                let profile = profile.map(|profile| seal_profile(sealer, &user_id, &profile)).transpose()?;
+                AccountRow::Update(user_id, profile)
+            }
+        };
+        Ok(Self {
+            account,
+            link: LinkRow::new(sealer, sign_in.link)?,
+            system_roles: sign_in.system_roles,
+            session: SessionRow::new(sealer, sign_in.session, sign_in.session_secret)?,
+            replaces: sign_in.replaces,
+            code: sign_in.code.map(CodeRow::new).transpose()?,
+            trace: TraceRow::new(sealer, sign_in.trace)?,
+        })
+    }
+
+    fn write(&self, connection: &Connection, now: i64) -> Result<Outcome<SignInWritten>> {
+        let written = self.account.write(connection)? && self.link.upsert(connection)?;
+        if !written {
+            return Ok(Outcome::Undo(SignInWritten::Conflict));
+        }
+        for name in &self.system_roles {
+            run(connection, sql::INSERT_SYSTEM_ROLE, [name])?;
+        }
+        let ended = match &self.replaces {
+            Some(old) => self.replace(connection, old, now)?,
+            None => Vec::new(),
+        };
+        if !self.session.insert(connection)? {
+            return Ok(Outcome::Undo(SignInWritten::Conflict));
+        }
+        if let Some(code) = &self.code {
+            code.insert(connection)?;
+        }
+        self.trace.insert(connection)?;
+        Ok(Outcome::Keep(if ended.is_empty() { SignInWritten::Done } else { SignInWritten::Replaced(ended) }))
+    }
+
+    /// Ends the session of before; the apps that had a part in it and not in the new one.
+    fn replace(&self, connection: &Connection, old: &str, now: i64) -> Result<Vec<AppSession>> {
+        let user = user_of_session(connection, old)?;
+        if user.as_deref() == Some(self.session.user_id()) {
+            run(connection, sql::MOVE_GRANTS, (user, old, self.session.id()))?;
+            // Two tabs that sign in at the same time: the code of the first is not redeemed yet.
+            run(connection, sql::MOVE_CODES, (old, self.session.id()))?;
+        }
+        end(connection, old, now)
+    }
+}
+
+impl AccountRow {
+    /// `false` when the name or the subject is taken, or the account is gone or disabled.
+    fn write(&self, connection: &Connection) -> Result<bool> {
+        match self {
+            Self::Create(user, profile) => {
+                let User { id, username, username_key, sub, disabled, created_at, .. } = user;
+                let row = (id, username, username_key, sub, profile, disabled, created_at);
+                Ok(run(connection, sql::INSERT_USER, row)? == 1)
+            }
+            Self::Update(id, Some(profile)) => Ok(run(connection, sql::UPDATE_PROFILE, (id, profile))? == 1),
+            Self::Update(id, None) => has_access(connection, id),
+        }
+    }
+}
+
+fn user_of_session(connection: &Connection, id: &str) -> Result<Option<String>> {
+    one(connection, sql::SESSION_USER, [id], |row| Ok(row.get(0)?))
+}
+
+/// Ends a session and revokes the grants bound to it.
+fn end(connection: &Connection, id: &str, now: i64) -> Result<Vec<AppSession>> {
+    let Some(user) = user_of_session(connection, id)? else { return Ok(Vec::new()) };
+    let apps = many(connection, sql::APPS_OF_SESSION, (&user, id), |row| {
+        Ok(AppSession { client: row.get(0)?, sid: row.get(1)? })
+    })?;
+    run(connection, sql::REVOKE_SESSION, (&user, id, now))?;
+    run(connection, sql::DELETE_SESSION, [id])?;
+    Ok(apps)
+}
+
+/// The sessions that a provider's sign-out ends.
+fn ended_upstream(reader: &Reader<'_>, upstream: &UpstreamSessions) -> Result<Vec<SessionView>> {
+    let UpstreamSessions { provider, issuer, subject, sid } = upstream;
+    let sessions = match (subject, sid) {
+        (Some(subject), _) => {
+            let key = LinkKey { provider: provider.clone(), issuer: issuer.clone(), subject: subject.clone() };
+            match reader.link(&key)? {
+                Some(link) => {
+                    let params = (&link.user_id, i64::MAX);
+                    many(reader.connection, sql::SESSIONS_OF_USER, params, |row| reader.session_from(row))?
+                }
+                None => Vec::new(),
+            }
+        }
+        (None, Some(sid)) => {
+            many(reader.connection, sql::SESSIONS_BY_UPSTREAM_SID, [sid], |row| reader.session_from(row))?
+        }
+        (None, None) => Vec::new(),
+    };
+    let ends = |session: &Session| {
+        session.link.provider == *provider
+            && session.link.issuer == *issuer
+            && subject.as_ref().is_none_or(|subject| session.link.subject == *subject)
+            && match (sid, &session.upstream_sid) {
+                (Some(sid), Some(known)) => sid == known,
+                _ => true,
+            }
+    };
+    let ended = sessions.into_iter().filter(ends);
+    ended.filter_map(|session| reader.session_view(session).transpose()).collect()
+}

@@ -1,0 +1,40 @@
+//! Decisions, as they are written.
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+use crate::store::model::StoredTrace;
+use crate::store::seal::Sealer;
+use crate::store::sqlite::rows::{columns, one, run};
+use crate::store::sqlite::{SqliteStore, sql};
+use crate::store::{Result, Traces};
+
+#[async_trait]
+impl Traces for SqliteStore {
+    async fn save_trace(&self, trace: StoredTrace) -> Result<()> {
+        let row = TraceRow::new(&self.sealer, trace)?;
+        self.write(move |connection| row.insert(connection)).await
+    }
+
+    async fn trace(&self, id: &str, now: i64) -> Result<Option<StoredTrace>> {
+        let id = id.to_owned();
+        self.read(move |reader| one(reader.connection, sql::TRACE, (id, now), |row| reader.trace_from(row))).await
+    }
+}
+
+/// A decision as it is written.
+pub(crate) struct TraceRow {
+    trace: StoredTrace,
+    data: Vec<u8>,
+}
+
+impl TraceRow {
+    pub(crate) fn new(sealer: &Sealer, trace: StoredTrace) -> Result<Self> {
+        Ok(Self { data: sealer.seal(columns::TRACE, trace.id.as_bytes(), trace.data.as_bytes())?, trace })
+    }
+
+    pub(crate) fn insert(&self, connection: &Connection) -> Result<()> {
+        let StoredTrace { id, user_id, client, at, expires_at, .. } = &self.trace;
+        run(connection, sql::INSERT_TRACE, (id, user_id, client, &self.data, at, expires_at)).map(drop)
+    }
+}
