@@ -15,10 +15,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::jose::{Algorithm, Check, Claims, Jws, Problem, PublicKey};
+use crate::jose::{Check, Claims, Jws, Problem, PublicKey};
 use crate::op::RequestContext;
 use crate::op::error::OAuthError;
-use crate::protocol::ErrorCode;
+use crate::protocol::{Algorithm, ErrorCode};
 
 /// The algorithms of proofs, as discovery and challenges name them (`dpop_signing_alg_values_supported`).
 pub const ALGORITHMS: [Algorithm; 5] =
@@ -107,7 +107,8 @@ pub fn verify(text: &str, call: &Call<'_>, now: i64) -> Result<Proof, Check> {
     }
     let jti = claims.text("jti")?.filter(|jti| !jti.is_empty()).ok_or(Check::Claim("jti", Problem::Missing))?;
     let nonce = claims.text("nonce")?.map(str::to_owned);
-    Ok(Proof { jkt: key.thumbprint(), jti: jti.to_owned(), nonce, ends_at: iat.saturating_add(BACK + 1) })
+    let jkt = key.thumbprint().ok_or(Check::Key)?;
+    Ok(Proof { jkt, jti: jti.to_owned(), nonce, ends_at: iat.saturating_add(BACK + 1) })
 }
 
 /// A URL without query and fragment, in its normal form (§4.3 check 9, RFC 3986 §6.2.2 and §6.2.3): scheme and host in

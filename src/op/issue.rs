@@ -1,15 +1,13 @@
 //! Tokens: what is put into them. Signing is `keys`'.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::decision::app::Release;
+use crate::jose::half_hash;
 use crate::op::RequestContext;
 use crate::op::error::OAuthError;
-use crate::protocol::ErrorCode;
-use crate::protocol::SigningAlgorithm;
+use crate::protocol::{ErrorCode, SigningAlgorithm};
 use crate::snapshot::client::Client;
 use crate::store::model::Grant;
 
@@ -118,7 +116,7 @@ pub fn id_token(
     release: &Release,
     beside: Beside<'_>,
 ) -> Result<String, OAuthError> {
-    let hash = |value: &str| half_hash(client.id_token_alg, value);
+    let hash = |value: &str| half_hash(client.id_token_alg.algorithm(), value);
     let (at_hash, c_hash) = (beside.access_token.map(hash), beside.code.map(hash));
     let mut protocol = vec![
         ("iss", Claim::Text(&context.snapshot.issuer.text)),
@@ -151,17 +149,4 @@ fn sign(
         tracing::error!(%error, "signing failed");
         OAuthError::new(ErrorCode::ServerError, "the token can't be signed")
     })
-}
-
-/// The left half of the hash that the algorithm uses (OIDC Core §3.1.3.6, §3.3.2.11).
-fn half_hash(alg: SigningAlgorithm, token: &str) -> String {
-    use aws_lc_rs::digest;
-    let algorithm = match alg {
-        SigningAlgorithm::RS256 | SigningAlgorithm::PS256 | SigningAlgorithm::ES256 => &digest::SHA256,
-        SigningAlgorithm::ES384 => &digest::SHA384,
-        SigningAlgorithm::EdDSA => &digest::SHA512,
-    };
-    let hash = digest::digest(algorithm, token.as_bytes());
-    let half = hash.as_ref().len() / 2;
-    URL_SAFE_NO_PAD.encode(hash.as_ref().get(..half).unwrap_or_default())
 }

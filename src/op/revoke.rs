@@ -1,6 +1,6 @@
 //! Token revocation (RFC 7009).
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::op::RequestContext;
 use crate::op::client::authentication::{Unauthenticated, authenticate};
@@ -44,7 +44,7 @@ pub async fn revoke(
 }
 
 fn grant_of_access_token(context: &RequestContext<'_>, token: &str) -> Option<String> {
-    let claims = context.services.keys.set().verify::<Map<String, Value>>(token, ACCESS_TOKEN_TYPE).ok()?;
+    let claims = context.services.keys.set().verify(token, ACCESS_TOKEN_TYPE).ok()?;
     let (grant, _) = claims.get("jti").and_then(Value::as_str)?.split_once('.')?;
     Some(grant.to_owned())
 }

@@ -31,7 +31,7 @@ pub struct LiveToken<'s> {
 /// # Errors
 /// `Ok(None)` when it is not good; an error when the store can't be read.
 pub async fn live_token<'s>(context: &'s RequestContext<'_>, token: &str) -> Result<Option<LiveToken<'s>>, OAuthError> {
-    let verified = context.services.keys.set().verify::<Map<String, Value>>(token, ACCESS_TOKEN_TYPE);
+    let verified = context.services.keys.set().verify(token, ACCESS_TOKEN_TYPE);
     let Ok(claims) = verified else { return Ok(None) };
     let number = |name: &str| claims.get(name).and_then(Value::as_i64);
     let text = |name: &str| claims.get(name).and_then(Value::as_str);

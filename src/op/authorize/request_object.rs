@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::jose::{Algorithm, Check, Claims, Jws, unsigned};
+use crate::jose::{Check, Claims, Jws, unsigned};
 use crate::op::RequestContext;
 use crate::op::authorize::request;
 use crate::op::client::authentication::{Unauthenticated, authenticate};
@@ -13,7 +13,7 @@ use crate::op::dpop;
 use crate::op::dpop::{Proof, ProofHeader};
 use crate::op::error::{OAuthError, printable, printable_text};
 use crate::op::params::Params;
-use crate::protocol::ErrorCode;
+use crate::protocol::{Algorithm, ErrorCode};
 use crate::snapshot::client::Client;
 use crate::store::model::{Interaction, TokenHash};
 

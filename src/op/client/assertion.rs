@@ -1,12 +1,11 @@
 //! Clients that authenticate by a signed assertion: `private_key_jwt` and `client_secret_jwt` (RFC 7523 §2.2 and §3, OIDC
 //! Core §9).
 
-use crate::jose::{Algorithm, Check, Claims, Jws, Problem};
+use crate::jose::{Check, Claims, Jws, Problem};
 use crate::op::RequestContext;
 use crate::op::client::authentication::Unauthenticated;
 use crate::op::error::OAuthError;
-use crate::protocol::ClientAuthMethod;
-use crate::protocol::ErrorCode;
+use crate::protocol::{Algorithm, ClientAuthMethod, ErrorCode};
 use crate::snapshot::client::Client;
 
 /// `client_assertion_type` (RFC 7523 §2.2).

@@ -5,7 +5,7 @@ pub mod notify;
 pub mod upstream;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
 
 use crate::config::language::scalar::SecretValue;
@@ -131,7 +131,7 @@ impl Hint {
 
 /// An ID token of ours, expired or not (§2: the OP should accept expired ones).
 fn read_hint(context: &RequestContext<'_>, token: &str) -> Option<Hint> {
-    let claims = context.services.keys.set().verify::<Map<String, Value>>(token, ID_TOKEN_TYPE).ok()?;
+    let claims = context.services.keys.set().verify(token, ID_TOKEN_TYPE).ok()?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     let ours = text("iss").as_deref() == Some(context.snapshot.issuer.text.as_str());
     let client_id = text("aud").or_else(|| claims.get("aud")?.as_array()?.first()?.as_str().map(str::to_owned));
