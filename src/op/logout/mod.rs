@@ -1,7 +1,11 @@
 //! RP-initiated logout (OIDC RP-Initiated Logout 1.0): the local session, whose other apps are told, then the provider's,
 //! then back to the app.
 
-pub mod notify;
+pub mod backchannel;
+pub mod delivery;
+mod frontchannel;
+pub mod logout_token;
+mod participants;
 pub mod upstream;
 
 use serde::{Deserialize, Serialize};
@@ -220,8 +224,8 @@ async fn sign_out(
     browser: &Browser,
 ) -> Result<Outcome, PageError> {
     let apps = context.store().end_session(&view.session.id, context.now).await?;
-    notify::session_ended(context, &view.user, &apps);
-    let frames = notify::frames(context, &apps);
+    backchannel::session_ended(context, &view.user, &apps);
+    let frames = frontchannel::frames(context, &apps);
     let provider = view.session.link.provider.clone();
     tracing::info!(event = "logout", provider = %provider, apps = apps.len(), trace_id = %context.trace_id, "signed out");
     let mut cookies = vec![SetCookie::EndSession];
