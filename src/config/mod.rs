@@ -8,6 +8,7 @@ pub mod check;
 pub mod diagnostics;
 pub mod language;
 pub mod load;
+pub mod resolved;
 pub mod schema;
 
 pub use language::{Config, Include, LimitedInclude};

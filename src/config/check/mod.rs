@@ -28,24 +28,40 @@ use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{Problem, Problems, Severity, quote};
 use crate::config::load::Loaded;
 use crate::config::load::structure::Broken;
+use crate::config::resolved::Resolved;
 
 pub use expressions::{ExpressionPlace, ExpressionProblem};
 pub use server::RESERVED_PATHS;
-pub use urls::{Listen, is_loopback};
 
 /// Compiles an expression: its place, its path, its text. Returns what is wrong with it.
 pub type ExpressionCheck<'e> = dyn FnMut(ExpressionPlace, &str, &str) -> Vec<ExpressionProblem> + 'e;
 
-/// Every problem of the values. What [`Loaded::problems`] has already is not repeated.
-pub fn check(loaded: &Loaded, expressions: &mut ExpressionCheck<'_>) -> Problems {
+/// What came out of a check.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Every problem of the values, and warnings, in the order of the file.
+    pub problems: Problems,
+    /// The resolved configuration; none where a problem is an error.
+    pub resolved: Option<Resolved>,
+}
+
+/// Resolves the typed file and finds every problem of its values. What [`Loaded::problems`] has already is not repeated.
+pub fn check(loaded: &Loaded, expressions: &mut ExpressionCheck<'_>) -> Checked {
     let Some(config) = &loaded.config else {
         let mut problems = Problems::default();
         built::check(&loaded.values, &loaded.layers, &mut problems);
         problems.sort();
-        return problems;
+        return Checked { problems, resolved: None };
     };
+    let resolved = Resolved::of(config);
+    let problems = problems(loaded, config, &resolved, expressions);
+    let accepted = !problems.has_errors();
+    Checked { problems, resolved: accepted.then_some(resolved) }
+}
+
+fn problems(loaded: &Loaded, config: &Config, resolved: &Resolved, expressions: &mut ExpressionCheck<'_>) -> Problems {
     let problems = Problems::default();
-    let mut context = Context { config, layers: &loaded.layers, broken: &loaded.broken, problems };
+    let mut context = Context { config, resolved, layers: &loaded.layers, broken: &loaded.broken, problems };
     server::check(&mut context);
     tokens::check(&mut context);
     providers::check(&mut context);
@@ -64,6 +80,7 @@ pub fn check(loaded: &Loaded, expressions: &mut ExpressionCheck<'_>) -> Problems
 /// What every check sees, and how it reports.
 struct Context<'c> {
     config: &'c Config,
+    resolved: &'c Resolved,
     layers: &'c Layers,
     broken: &'c Broken,
     problems: Problems,

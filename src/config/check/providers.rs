@@ -43,11 +43,6 @@ pub(crate) fn check(context: &mut Context<'_>) {
     together(context, &section);
 }
 
-/// Where the callback of a provider is, below the issuer's path.
-fn redirect_path(id: &str, provider: &Provider) -> String {
-    provider.redirect_path.clone().unwrap_or_else(|| format!("/callback/{id}"))
-}
-
 fn identity(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provider) {
     if let Some(name) = &provider.name {
         let length = name.chars().count();
@@ -295,20 +290,20 @@ fn claims(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
 fn together(context: &mut Context<'_>, section: &At<'_>) {
     let config = context.config;
     let mut names: BTreeMap<String, &str> = BTreeMap::new();
-    let mut paths: BTreeMap<String, &str> = BTreeMap::new();
+    let mut paths: BTreeMap<&str, &str> = BTreeMap::new();
     let mut domains: BTreeMap<String, &str> = BTreeMap::new();
     for (id, provider) in &config.providers {
         let at = section.key(id);
-        let name = provider.name.as_ref().unwrap_or(id);
-        if let Some(other) = names.insert(name.to_lowercase(), id) {
+        let Some(resolved) = context.resolved.providers.get(id) else { continue };
+        if let Some(other) = names.insert(resolved.name.to_lowercase(), id) {
             // An id can't be wrong: the `name` that took it is.
             let (owner, other) = if provider.name.is_some() { (id.as_str(), other) } else { (other, id.as_str()) };
-            let name = config.providers.get(owner).and_then(|provider| provider.name.as_deref()).unwrap_or(owner);
+            let name = context.resolved.providers.get(owner).map_or(owner, |provider| &provider.name);
             let owner = section.key(owner);
             let message = format!("the name {} must be unique but is that of `{other}` too", quote(name));
             context.error(&owner.key("name"), message, "");
         }
-        if let Some(other) = paths.insert(redirect_path(id, provider), id) {
+        if let Some(other) = paths.insert(&resolved.callback_path, id) {
             let (owner, other) =
                 if provider.redirect_path.is_some() { (at, other) } else { (section.key(other), id.as_str()) };
             shared_path(context, &owner.key("redirect_path"), provider, other);

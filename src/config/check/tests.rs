@@ -26,7 +26,7 @@ fn loaded(text: &str) -> Loaded {
 /// All problems, one line each: `line:column severity message [suggestion]`.
 fn problems(text: &str) -> Vec<String> {
     let loaded = loaded(text);
-    let mut problems = check(&loaded, &mut |_, _, _| Vec::new());
+    let mut problems = check(&loaded, &mut |_, _, _| Vec::new()).problems;
     problems.append(loaded.problems);
     problems.sort();
     let line = |p: &Problem| {
@@ -568,12 +568,15 @@ fn expressions_are_placed_inside_their_string() {
     let mut places = Vec::new();
     let problems = check(&loaded, &mut |place, path, text| {
         places.push(format!("{place:?} {path}"));
-        let bad = text.find("bad").map(|offset| ExpressionProblem {
-            offset,
-            len: 3,
-            message: "unknown name".to_owned(),
-            suggestion: Some("did you mean `had`?".to_owned()),
-        });
+        let bad = text
+            .find("bad")
+            .map(|offset| ExpressionProblem {
+                offset,
+                len: 3,
+                message: "unknown name".to_owned(),
+                suggestion: Some("did you mean `had`?".to_owned()),
+            })
+            .problems;
         bad.into_iter().collect()
     });
     let found: Vec<_> = problems.iter().map(|p| (p.line, p.column, p.path.as_str(), p.found.as_deref())).collect();
@@ -600,7 +603,7 @@ fn secrets_are_never_shown() {
         format!("{BASE}[store]\nurl = \"postgres://u:canary-1@h/db\"\n"),
     ] {
         let mut loaded = loaded(&text);
-        let mut problems = check(&loaded, &mut |_, _, _| Vec::new());
+        let mut problems = check(&loaded, &mut |_, _, _| Vec::new()).problems;
         problems.append(std::mem::take(&mut loaded.problems));
         assert!(problems.iter().next().is_some(), "{text}");
         let shown = format!("{}{}{:?}", problems.render(&loaded.layers, false), problems.json(), loaded.config);

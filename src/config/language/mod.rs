@@ -3,6 +3,7 @@
 //! Every key is documented where it is typed; the JSON Schema is generated from these types. What the values must be,
 //! each and together, is [`check`](super::check)'s.
 
+pub mod address;
 pub mod client;
 pub mod later;
 pub mod lifetimes;
