@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::config::check::context::Context;
 use crate::config::check::references::attributes;
+use crate::config::check::response_types;
 use crate::config::check::urls;
 use crate::config::check::urls::Http;
-use crate::config::check::{Context, response_types};
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};
 use crate::config::language::client::Client;

@@ -2,20 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::check::context::Context;
+use crate::config::check::provider_addresses;
 use crate::config::check::tokens::session_bounds;
 use crate::config::check::urls;
 use crate::config::check::urls::Http;
-use crate::config::check::{Context, provider_addresses};
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
 use crate::config::language::provider::{ClaimsSource, LinkBy, Preset, Provider, RefreshClaims, RefreshUnavailable};
 use crate::protocol::ClientAuthMethod;
 use crate::protocol::PROTOCOL_CLAIMS;
-
-/// Presets that speak OAuth 2.0 only: no issuer, no ID token, no `iss` in responses.
-pub(crate) const OAUTH_ONLY: &[Preset] = &[Preset::Github, Preset::Oauth2];
-/// Presets whose issuer is always the same.
-pub(crate) const FIXED_ISSUER: &[Preset] = &[Preset::Google, Preset::Apple, Preset::Linkedin, Preset::Gitlab];
 
 pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
@@ -60,7 +56,7 @@ fn identity(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provide
     }
     let scopes = at.key("scopes");
     if let Some(list) = &provider.scopes {
-        if !OAUTH_ONLY.contains(&provider.preset) && !list.iter().any(|scope| scope == "openid") {
+        if provider.preset.is_openid() && !list.iter().any(|scope| scope == "openid") {
             context.must(&scopes, "a list with \"openid\"", format!("{list:?}"));
         }
         for (index, scope) in list.iter().enumerate() {
@@ -325,7 +321,7 @@ fn together(context: &mut Context<'_>, section: &At<'_>) {
 
 fn shared_path(context: &mut Context<'_>, at: &At<'_>, provider: &Provider, other: &str) {
     let without_iss = [Some(provider), context.config.providers.get(other)];
-    if without_iss.into_iter().flatten().any(|provider| OAUTH_ONLY.contains(&provider.preset)) {
+    if without_iss.into_iter().flatten().any(|provider| !provider.preset.is_openid()) {
         let message = format!("`redirect_path` must not be shared with `{other}`: one of them never sends `iss`");
         context.error(at, message, "give each its own");
     } else {

@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use crate::config::check::Context;
+use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
 use crate::config::language::address::is_loopback;

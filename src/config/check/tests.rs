@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::check::*;
+use crate::config::diagnostics::problem::Problem;
 use crate::config::load::files::Memory;
 use crate::config::load::{Inputs, load};
 
@@ -568,17 +569,15 @@ fn expressions_are_placed_inside_their_string() {
     let mut places = Vec::new();
     let problems = check(&loaded, &mut |place, path, text| {
         places.push(format!("{place:?} {path}"));
-        let bad = text
-            .find("bad")
-            .map(|offset| ExpressionProblem {
-                offset,
-                len: 3,
-                message: "unknown name".to_owned(),
-                suggestion: Some("did you mean `had`?".to_owned()),
-            })
-            .problems;
+        let bad = text.find("bad").map(|offset| ExpressionProblem {
+            offset,
+            len: 3,
+            message: "unknown name".to_owned(),
+            suggestion: Some("did you mean `had`?".to_owned()),
+        });
         bad.into_iter().collect()
-    });
+    })
+    .problems;
     let found: Vec<_> = problems.iter().map(|p| (p.line, p.column, p.path.as_str(), p.found.as_deref())).collect();
     assert_eq!(found, [(11, 30, "clients.app.claims.x[1]", Some("bad")), (15, 3, "role_rules[0].when", Some("bad"))]);
     assert_eq!(places, ["When role_rules[0].when", "App clients.app.claims.x[0]", "App clients.app.claims.x[1]"]);

@@ -1,6 +1,6 @@
 //! `[keys]`, `[tokens]`, `[session]`, and the lifetimes that providers, clients and resources set for themselves.
 
-use crate::config::check::Context;
+use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;
 use crate::config::language::lifetimes::Tokens;
 use crate::config::language::scalar::Duration;

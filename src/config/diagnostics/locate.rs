@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use crate::config::diagnostics::path::{At, Step, parse_path};
 use crate::config::diagnostics::problem::{Problem, Severity};
-use crate::config::load::tree::{Data, Node, Span, Table, token_offset};
+use crate::config::diagnostics::tree::{Data, Node, Span, Table, token_offset};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

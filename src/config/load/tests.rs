@@ -1,5 +1,8 @@
 //! Layers: includes, overlays, environment, and where each value came from.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use proptest::prelude::*;
 
 use crate::config::diagnostics::locate::Origin;
