@@ -6,20 +6,22 @@ pub mod delivery;
 mod frontchannel;
 pub mod logout_token;
 mod participants;
+pub mod request;
 pub mod upstream;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
 use crate::config::language::scalar::SecretValue;
 use crate::op::RequestContext;
-use crate::op::authorize::live_session;
 use crate::op::error::PageError;
+use crate::op::hint;
 use crate::op::interaction;
-use crate::op::issue::ID_TOKEN_TYPE;
+use crate::op::interaction::Pending;
+use crate::op::logout::request::LogoutRequest;
 use crate::op::outcome::{Browser, SetCookie};
 use crate::op::params::Params;
+use crate::op::session;
 use crate::snapshot::client::Client;
 use crate::snapshot::issuer::paths;
 use crate::store::SessionView;
@@ -66,23 +68,6 @@ impl From<Next> for Outcome {
     }
 }
 
-/// A valid logout request.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct LogoutRequest {
-    client: Option<String>,
-    /// Registered URI to return to.
-    back: Option<String>,
-    state: Option<String>,
-}
-
-/// What waits for confirmation, or for the provider's logout to return.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "waits_for", rename_all = "snake_case")]
-enum Waiting {
-    SignOut { request: LogoutRequest },
-    ProviderLogout { request: LogoutRequest, provider: String },
-}
-
 /// Serves the end session endpoint.
 pub async fn end_session(context: &RequestContext<'_>, params: &Params, browser: &Browser) -> Outcome {
     match begin(context, params, browser).await {
@@ -103,7 +88,7 @@ async fn begin(context: &RequestContext<'_>, params: &Params, browser: &Browser)
         })?),
     };
     let request = validate(context, &text, hint.as_ref())?;
-    let Some(view) = live_session(context, browser).await? else {
+    let Some(view) = session::live(context, browser).await? else {
         let mut outcome = Outcome::from(after_sign_out(&request));
         outcome.cookies.push(SetCookie::EndSession);
         return Ok(outcome);
@@ -133,13 +118,12 @@ impl Hint {
     }
 }
 
-/// An ID token of ours, expired or not (§2: the OP should accept expired ones).
+/// An ID token of this issuer, expired or not (§2: the OP should accept expired ones).
 fn read_hint(context: &RequestContext<'_>, token: &str) -> Option<Hint> {
-    let claims = context.services.keys.set().verify(token, ID_TOKEN_TYPE).ok()?;
+    let claims = hint::verify(context, token)?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
-    let ours = text("iss").as_deref() == Some(context.snapshot.issuer.text.as_str());
     let client_id = text("aud").or_else(|| claims.get("aud")?.as_array()?.first()?.as_str().map(str::to_owned));
-    ours.then(|| Hint { client_id, sub: text("sub"), sid: text("sid") })
+    Some(Hint { client_id, sub: text("sub"), sid: text("sid") })
 }
 
 fn validate<'p>(
@@ -187,7 +171,7 @@ async fn confirm(
     browser: &Browser,
 ) -> Result<Outcome, PageError> {
     let client = request.client.clone();
-    let (interaction, cookies) = interaction::keep(context, &Waiting::SignOut { request }, browser).await?;
+    let (interaction, cookies) = interaction::keep(context, &Pending::SignOut(request), browser).await?;
     let name = view.user.profile.get("name").and_then(Value::as_str).unwrap_or(&view.user.username);
     let next = Next::Confirm { client, user: name.to_owned(), interaction };
     Ok(Outcome { cookies, ..Outcome::from(next) })
@@ -203,14 +187,14 @@ pub async fn confirmed(context: &RequestContext<'_>, params: &Params, browser: &
 
 async fn answer(context: &RequestContext<'_>, params: &Params, browser: &Browser) -> Result<Outcome, PageError> {
     let id = params.one("csrf").ok().flatten().unwrap_or_default();
-    let waiting = interaction::resume(context, id, browser, true).await?;
-    let Waiting::SignOut { request } = waiting else {
-        return Err(PageError::new(400, "invalid_request", "not a sign-out form"));
+    let Pending::SignOut(request) = interaction::find(context, id, browser).await? else {
+        return Err(interaction::other_form());
     };
+    interaction::take(context, id).await?;
     if params.one("decision") == Ok(Some("stay")) {
         return Ok(Next::Stay.into());
     }
-    match live_session(context, browser).await? {
+    match session::live(context, browser).await? {
         Some(view) => sign_out(context, request, &view, browser).await,
         None => Ok(after_sign_out(&request).into()),
     }
@@ -233,7 +217,7 @@ async fn sign_out(
     if let Some(settings) = settings {
         let (state, mut more) = interaction::keep(
             context,
-            &Waiting::ProviderLogout { request: request.clone(), provider: provider.clone() },
+            &Pending::ProviderLogout { request: request.clone(), provider: provider.clone() },
             browser,
         )
         .await?;
@@ -253,13 +237,17 @@ async fn sign_out(
 
 /// Serves the return from a provider's logout.
 pub async fn returned(context: &RequestContext<'_>, provider: &str, params: &Params, browser: &Browser) -> Outcome {
-    let state = params.one("state").ok().flatten().unwrap_or_default();
-    match interaction::resume(context, state, browser, true).await {
-        Ok(Waiting::ProviderLogout { request, provider: expected }) if expected == provider => {
-            after_sign_out(&request).into()
+    let state = params.text("state").unwrap_or_default();
+    // The session is gone either way; a lost state only loses the way back to the app.
+    let lost = Next::Done { client: None }.into();
+    match interaction::find(context, state, browser).await {
+        Ok(Pending::ProviderLogout { request, provider: expected }) if expected == provider => {
+            match interaction::take(context, state).await {
+                Ok(()) => after_sign_out(&request).into(),
+                Err(_) => lost,
+            }
         }
-        // The session is gone either way; a lost state only loses the way back to the app.
-        _ => Next::Done { client: None }.into(),
+        _ => lost,
     }
 }
 
