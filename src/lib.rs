@@ -1,30 +1,34 @@
 //! Countersign: a declarative OpenID Connect federation broker. What an identity provider signed, it checks, normalises by
 //! the declared rules, and countersigns.
 //!
-//! The way of a request: [`web`] reads it → [`op`] (towards apps) and [`rp`] (towards providers) validate → [`core`]
-//! decides, pure → [`store`] persists, [`keys`] signs → [`web`] answers. What the file says is [`config`], checked and
-//! compiled into a [`snapshot`] by [`generation`], swapped by [`reload`].
+//! A request is read by [`web`], validated by [`op`] (towards apps) and [`upstream`] (towards identity providers), decided by
+//! [`decision`], which is pure, persisted by [`store`], and answered by [`web`] again. What the file says is read and checked
+//! by [`config`] and compiled into a [`snapshot`], of which each request sees exactly one.
 //!
-//! | module | owns |
-//! | --- | --- |
-//! | [`config`] | the typed file: layers, places, every problem at once |
-//! | [`core`] | the decision: expressions, claims, accounts, roles, what an app is told, and the trace of why |
-//! | [`snapshot`] | one compiled generation: what a request sees |
-//! | [`generation`] | from files to a snapshot: the one way for `check`, `serve` and reload |
-//! | [`reload`] | watch, prepare, swap, all or nothing |
-//! | [`op`] | the provider leg: authorize, token, userinfo, introspection, revocation, logout, discovery |
-//! | [`rp`] | the relying-party leg: discovery, key sets, sign-ins at providers |
-//! | [`jose`] | signed JWTs from others, verified |
-//! | [`outbound`] | calls to other hosts, guarded |
-//! | [`keys`] | signing keys: made, rotated, published, used |
-//! | [`store`] | what is persisted, sealed |
-//! | [`pages`] | what people see: typed views in, HTML out, in their language and the operator's looks |
-//! | [`web`] | HTTP: listeners, routes, cookies; outcomes and errors become responses |
-//! | [`app`] | the composition root |
-//! | [`env`] | time and randomness, injected |
-//! | [`cli`], [`dev`] | the commands; the world to try it in |
+//! | module | owns | a change that begins here |
+//! | --- | --- | --- |
+//! | [`protocol`] | the vocabulary of OAuth 2.0 and OpenID Connect, and the table of all paths | a new grant type, claim or path |
+//! | [`config`] | the language of `broker.toml`: types, layers, positions, every problem at once | a new key |
+//! | [`expression`] | CEL: our functions, checks at load, bounded evaluation | a new function |
+//! | [`decision`] | the pipeline: claims, account, roles, what an app gets, and the trace of why | a new rule or reason |
+//! | [`analysis`] | what studies a file: mapping tests, plan, reach, explain, capture | a new question of operators |
+//! | [`snapshot`] | one compiled generation: how it is made from files, and how a reload swaps it | |
+//! | [`jose`] | JSON Web Signatures and Keys, the broker's own and others' | a new algorithm |
+//! | [`keys`] | the life of the broker's signing keys | |
+//! | [`outbound`] | calls to other hosts, guarded | |
+//! | [`upstream`] | the relying-party leg: discovery, key sets, sign-ins at providers | a new preset |
+//! | [`op`] | the provider leg, a folder an endpoint | a new endpoint or grant |
+//! | [`store`] | what is persisted, in a trait for each concern | a new backend |
+//! | [`pages`] | what people see: typed views in, HTML out | a new page |
+//! | [`web`] | HTTP towards apps and browsers: listeners, router, handlers, cookies | |
+//! | [`admin`] | HTTP towards operators: health, status, metrics | |
+//! | [`app`] | the composition root | |
+//! | [`cli`], [`import`], [`dev`] | the commands; Dex and Keycloak compiled to `broker.toml`; a world to try it in | a new command |
+//! | [`env`] | time and randomness, injected | |
 //!
-//! Direction: `web → op, rp → store, keys → core → config`. A test reads the imports and fails when one points upwards.
+//! Modules name only those below them, and files do not import each other in circles: `tests/layering` reads the imports and
+//! fails otherwise, without exceptions. From `decision` down nothing does I/O or reads a clock, but for `config::load`, which
+//! reads files.
 
 pub mod admin;
 pub mod analysis;

@@ -1,11 +1,13 @@
 //! The command line: one file a command, each a plain function that takes its arguments and a writer and returns how it
 //! ended.
 
+mod args;
 mod broker;
 pub mod capture;
 pub mod check;
 pub mod client;
 pub mod dev;
+mod exit;
 pub mod explain;
 pub mod healthcheck;
 pub mod plan;
@@ -14,35 +16,10 @@ pub mod schema;
 pub mod serve;
 pub mod test;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use clap::{Parser, Subcommand};
 
-use clap::{Args, Parser, Subcommand};
-
-use crate::config::load::Inputs;
-
-/// The process's environment, as far as it is text.
-pub type Environment = BTreeMap<String, String>;
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Exit {
-    /// Fine.
-    Fine = 0,
-    /// A problem was found.
-    Problem = 1,
-    /// The command was used wrongly.
-    Usage = 2,
-    /// It could not run.
-    CouldNotRun = 3,
-}
-
-impl From<Exit> for std::process::ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
+pub use args::{ConfigArgs, Environment};
+pub use exit::Exit;
 
 /// A declarative OpenID Connect federation broker.
 #[derive(Debug, Parser)]
@@ -85,23 +62,4 @@ pub enum Command {
     Import(crate::import::ImportArgs),
     /// Ask a running broker whether it is ready; for containers.
     Healthcheck(healthcheck::HealthcheckArgs),
-}
-
-/// Which configuration a command is about.
-#[derive(Clone, Debug, Args)]
-pub struct ConfigArgs {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE", default_value = "broker.toml", env = "COUNTERSIGN_CONFIG")]
-    pub config: PathBuf,
-    /// A file whose keys replace those of the configuration; may be given several times.
-    #[arg(long, value_name = "FILE")]
-    pub overlay: Vec<PathBuf>,
-}
-
-impl ConfigArgs {
-    /// What the loader reads.
-    #[must_use]
-    pub fn inputs(&self, environment: &Environment) -> Inputs {
-        Inputs { main: self.config.clone(), overlays: self.overlay.clone(), environment: environment.clone() }
-    }
 }

@@ -1,0 +1,30 @@
+//! What most commands take: the configuration that they are about, and the process's environment.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::load::Inputs;
+
+/// The process's environment, as far as it is text.
+pub type Environment = BTreeMap<String, String>;
+
+/// Which configuration a command is about.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigArgs {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = "broker.toml", env = "COUNTERSIGN_CONFIG")]
+    pub config: PathBuf,
+    /// A file whose keys replace those of the configuration; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub overlay: Vec<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// What the loader reads.
+    #[must_use]
+    pub fn inputs(&self, environment: &Environment) -> Inputs {
+        Inputs { main: self.config.clone(), overlays: self.overlay.clone(), environment: environment.clone() }
+    }
+}
