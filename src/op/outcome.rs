@@ -128,17 +128,17 @@ pub enum Next {
     Error(PageError),
 }
 
-/// What comes next, with the cookies to set.
+/// What comes next at an endpoint, with the cookies to set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Outcome<N = Next> {
     /// What comes next.
-    pub next: Next,
+    pub next: N,
     /// Cookies to set.
     pub cookies: Vec<SetCookie>,
 }
 
-impl From<Next> for Outcome {
-    fn from(next: Next) -> Self {
+impl<N> From<N> for Outcome<N> {
+    fn from(next: N) -> Self {
         Self { next, cookies: Vec::new() }
     }
 }

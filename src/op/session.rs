@@ -16,3 +16,14 @@ pub async fn live(context: &RequestContext<'_>, browser: &Browser) -> Result<Opt
     let view = context.store().session(TokenHash::of(secret)).await?;
     Ok(view.filter(|view| validity::signed_in(context, view).is_ok()))
 }
+
+/// The browser's session, until it expires, for a sign-out: it is found while its provider is disabled or removed, too, so that
+/// a session that its user has ended does not come back with the provider.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn unexpired(context: &RequestContext<'_>, browser: &Browser) -> Result<Option<SessionView>, StoreError> {
+    let Some(secret) = &browser.session else { return Ok(None) };
+    let view = context.store().session(TokenHash::of(secret)).await?;
+    Ok(view.filter(|view| view.session.is_live(context.now)))
+}

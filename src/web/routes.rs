@@ -129,7 +129,7 @@ impl Exchange<'_> {
             Route::Userinfo => self.userinfo(None).await,
             Route::EndSession => self.logout(logout::end_session(context, query, browser).await),
             Route::LogoutCallback(provider) => self.logout(logout::returned(context, provider, query, browser).await),
-            Route::SignedOut => self.logout(logout::Next::Done { client: None }.into()),
+            Route::SignedOut => self.logout(logout::Next::Done { client: None, frames: Vec::new() }.into()),
             Route::Asset(name) => self.asset(name),
             Route::Home => self.home().await,
             Route::Token
@@ -453,21 +453,21 @@ impl Exchange<'_> {
     }
 
     fn logout(&self, outcome: logout::Outcome) -> Response {
-        let frames: Vec<WebUri> = outcome.frames.iter().filter_map(|url| WebUri::parse(url.as_str())).collect();
+        let frames: Vec<WebUri> = outcome.next.frames().iter().filter_map(|url| WebUri::parse(url.as_str())).collect();
         let response = match &outcome.next {
-            logout::Next::Redirect(url) if frames.is_empty() => self.leave(url),
-            logout::Next::Redirect(url) => match Destination::parse(url) {
-                Some(to) => self.framing(&outcome.frames, &pages::SigningOut { frames, to }),
+            logout::Next::Redirect { to, .. } if frames.is_empty() => self.leave(to),
+            logout::Next::Redirect { to: url, .. } => match Destination::parse(url) {
+                Some(to) => self.framing(outcome.next.frames(), &pages::SigningOut { frames, to }),
                 None => respond::see_other(url),
             },
             logout::Next::Error(failure) => self.error(failure),
-            logout::Next::Done { client } => {
+            logout::Next::Done { client, .. } => {
                 let client_uri =
                     client.as_ref().and_then(|key| self.context.snapshot.clients.get(key)?.client_uri.clone());
                 let client_name = client.as_ref().map(|key| self.client_name(key, None));
                 let back_uri = client_uri.as_deref().and_then(WebUri::parse);
                 let view = pages::SignedOut { client_name, back_uri, frames };
-                self.framing(&outcome.frames, &view)
+                self.framing(outcome.next.frames(), &view)
             }
             logout::Next::Stay => respond::see_other(&self.context.snapshot.issuer.url_of("/")),
             logout::Next::Confirm { client, user, interaction } => {
