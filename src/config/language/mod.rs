@@ -4,13 +4,16 @@
 //! each and together, is [`check`](super::check)'s.
 
 pub mod client;
+pub mod connection_url;
 pub mod later;
 pub mod lifetimes;
 pub mod mapping_test;
 pub mod policy;
 pub mod provider;
+pub(crate) mod redact;
 pub mod scalar;
 pub mod server;
+pub mod toml_text;
 pub mod ui;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ use crate::config::diagnostics::locate::Layers;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{Problems, Severity, did_you_mean, list, quote};
 use crate::config::load::files::{Files, tidy};
+use crate::config::load::masks;
 use crate::config::load::shape::{Shape, Types};
 use crate::config::load::tree::{Damage, Data, Entry, Node, Span, Table, parse};
 use crate::config::load::{Involved, Unreadable, file_source};
@@ -74,6 +75,7 @@ impl<'f> Reader<'f> {
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         let source = file_source(&mut self.layers, path, text);
         let (table, errors) = parse(self.layers.text(source), source);
+        self.layers.mask(masks::secrets(&table, &self.layers));
         for error in errors {
             if error.damage != Damage::Nothing {
                 self.layers.mark_broken(source);
