@@ -12,6 +12,7 @@ use crate::analysis::mapping_test;
 use crate::analysis::plan::{Known, KnownLink};
 use crate::config::Config;
 use crate::config::language::mapping_test::{Expectation, GivenAccount, MappingTest};
+use crate::config::language::toml_text;
 use crate::decision::pipeline::Decision;
 use crate::decision::policy::Policy;
 use crate::decision::trace::Refusal;
@@ -283,73 +284,41 @@ fn expectation(policy: &Policy, wanted: &Wanted<'_>, outcome: &Outcome) -> Expec
     expect
 }
 
-/// The test as it stands in a file.
+/// The test in TOML, as it goes into a file.
 #[must_use]
 pub fn to_toml(captured: &Captured) -> String {
     let test = &captured.test;
-    let mut text = String::from("[[tests]]\n");
-    let mut line = |key: &str, value: String| {
-        text.push_str(&format!("{key} = {value}\n"));
-    };
-    line("name", string(&test.name));
-    if let Some(provider) = &test.provider {
-        line("provider", string(provider));
-    }
-    if let Some(claims) = &test.claims {
-        line("claims", object(claims));
-    }
     let given = test.given.iter().map(|given| {
         let fields =
             [("username", Some(&given.username)), ("provider", given.provider.as_ref()), ("sub", given.sub.as_ref())];
-        let fields = fields.iter().filter_map(|(key, value)| Some(format!("{key} = {}", string((*value)?))));
-        format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
+        toml_text::inline_table(fields.into_iter().filter_map(|(key, value)| Some((key, toml_text::string(value?)))))
     });
-    line("given", format!("[{}]", given.collect::<Vec<_>>().join(", ")));
-    if let Some(client) = &test.client {
-        line("client", string(client));
-    }
-    let expect = &test.expect;
-    let mut parts = Vec::new();
-    parts.extend(expect.refused.as_ref().map(|reason| format!("refused = {}", string(reason))));
-    parts.extend(expect.roles.as_ref().map(|roles| format!("roles = {}", list(roles))));
-    parts.extend(expect.groups.as_ref().map(|groups| format!("groups = {}", list(groups))));
-    parts.extend(expect.claims.as_ref().map(|claims| format!("claims = {}", object(claims))));
-    if !expect.absent.is_empty() {
-        parts.push(format!("absent = {}", list(&expect.absent)));
-    }
-    line("expect", format!("{{ {} }}", parts.join(", ")));
-    text
+    let rows = [
+        ("name", Some(toml_text::string(&test.name))),
+        ("provider", test.provider.as_deref().map(toml_text::string)),
+        ("claims", test.claims.as_ref().map(object)),
+        ("given", Some(toml_text::array(given))),
+        ("client", test.client.as_deref().map(toml_text::string)),
+        ("expect", Some(expected(&test.expect))),
+    ];
+    let rows = rows.into_iter().filter_map(|(key, value)| Some(format!("{key} = {}\n", value?)));
+    std::iter::once("[[tests]]\n".to_owned()).chain(rows).collect()
 }
 
-fn string(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
-}
-
-fn list(items: &[String]) -> String {
-    format!("[{}]", items.iter().map(|item| string(item)).collect::<Vec<_>>().join(", "))
+fn expected(expect: &Expectation) -> String {
+    let list = |items: &Vec<String>| toml_text::array(items.iter().map(|item| toml_text::string(item)));
+    let parts = [
+        ("refused", expect.refused.as_deref().map(toml_text::string)),
+        ("roles", expect.roles.as_ref().map(list)),
+        ("groups", expect.groups.as_ref().map(list)),
+        ("claims", expect.claims.as_ref().map(object)),
+        ("absent", Some(&expect.absent).filter(|absent| !absent.is_empty()).map(list)),
+    ];
+    toml_text::inline_table(parts.into_iter().filter_map(|(key, value)| Some((key, value?))))
 }
 
 fn object(members: &Map<String, Value>) -> String {
-    let bare = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    let members = members.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| {
-        let key = if bare(key) { key.clone() } else { serde_json::Value::from(key.as_str()).to_string() };
-        format!("{key} = {}", inline(value))
-    });
-    format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
-}
-
-/// A value on one line. TOML has no null: in a list it can't be said, and is left out.
-fn inline(value: &Value) -> String {
-    match value {
-        Value::String(text) => serde_json::Value::from(text.as_str()).to_string().replace('\u{7f}', "\\u007f"),
-        Value::Array(items) => {
-            let items = items.iter().filter(|item| !item.is_null()).map(inline);
-            format!("[{}]", items.collect::<Vec<_>>().join(", "))
-        }
-        Value::Object(members) => object(members),
-        Value::Number(number) if number.is_f64() => format!("{:?}", number.as_f64().unwrap_or_default()),
-        other => other.to_string(),
-    }
+    toml_text::inline_table(members.iter().filter_map(|(key, value)| Some((key, toml_text::json(value)?))))
 }
 
 #[cfg(test)]
