@@ -204,7 +204,10 @@ fn addresses_and_endpoints() {
         ("[endpoints]\ntoken = \"token\"", &["2:9 error `token` must be a path that begins with `/`"]),
         ("[endpoints]\njwks = \"/oauth2/token\"", &["2:8 error ~ must be different paths"]),
         ("[endpoints]\nauthorization = \"/login/oauth/authorize\"", &[]),
-        ("[store]\nurl = \"mysql://u:secret@h/db\"", &["2:7 error `url` must be \"sqlite:PATH\" ~ \"mysql://u:***@h/db\""]),
+        (
+            "[store]\nurl = \"mysql://u:secret@h/db\"",
+            &["2:7 error `url` must be \"sqlite:PATH\" ~ \"mysql://u:***@h/db\""],
+        ),
         ("[store]\nurl = \"postgres://u:secret@h/db\"", &["2:7 error `url = \"postgres:\"` is not built yet"]),
     ];
     assert_all(cases.iter().map(|(lines, expected)| added(lines, expected)));
