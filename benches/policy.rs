@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use countersign::config::Config;
+use countersign::config::resolved::Resolved;
 use countersign::decision::account::AccountFacts;
 use countersign::decision::app::AppRequest;
 use countersign::decision::pipeline::{Decision, Evidence, begin};
@@ -22,7 +23,8 @@ fn config(text: &str) -> Config {
 
 fn compile(config: &Config) -> Policy {
     let mut compiler = Compiler::new(Tables::new());
-    Policy::compile(config, &mut compiler, &|_| None).unwrap_or_else(|problems| panic!("{problems:?}"))
+    Policy::compile(config, &Resolved::of(config), &mut compiler, &|_| None)
+        .unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
 /// 30 rules, half of them conditions, half of them families.

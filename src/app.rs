@@ -10,7 +10,7 @@ use crate::env::{Clock, Random};
 use crate::keys::{KeyPolicy, Keys, KeysError};
 use crate::op::Services;
 use crate::op::client::remote::AppKeys;
-use crate::op::logout::notify::Notifier;
+use crate::op::logout::delivery::Notifier;
 use crate::outbound::HttpClient;
 use crate::snapshot::Snapshot;
 use crate::store::Store;

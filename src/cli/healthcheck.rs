@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::{ConfigArgs, Environment, Exit};
-use crate::config::check::Listen;
+use crate::config::language::address::Listen;
 use crate::config::load::files::Disk;
 use crate::config::load::load;
 

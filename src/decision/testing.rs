@@ -2,6 +2,7 @@
 #![expect(clippy::panic, reason = "tests")]
 
 use crate::config::Config;
+use crate::config::resolved::Resolved;
 use crate::decision::policy::Policy;
 use crate::decision::trace::Source;
 use crate::expression::Compiler;
@@ -12,6 +13,7 @@ pub(crate) fn compiled(text: &str) -> (Config, Policy) {
     let tables = config.tables.iter().map(|(id, table)| (id.clone(), table.entries.clone().unwrap_or_default()));
     let line = |path: &str| Some(Source { path: path.into(), file: "broker.toml".into(), line: 7 });
     let mut compiler = Compiler::new(tables.collect());
-    let policy = Policy::compile(&config, &mut compiler, &line).unwrap_or_else(|e| panic!("{e:?}"));
+    let policy =
+        Policy::compile(&config, &Resolved::of(&config), &mut compiler, &line).unwrap_or_else(|e| panic!("{e:?}"));
     (config, policy)
 }

@@ -160,7 +160,7 @@ fn what_dex_has_and_countersign_has_not_is_told_at_its_place() {
             ("Not supported", "`enablePasswordDB`"),
             ("Changed", "the client id was Argo CD"),
             ("To do", "`allowedConnectors` has hub too"),
-            ("To do", "everyone in the world"),
+            ("To do", "anyone can have an account"),
             ("To do", "the variable IDP_CLIENT"),
             ("To do", "the variable PORTAL_ID"),
             ("To do", "no redirect URI of this client could be kept"),
@@ -251,7 +251,7 @@ fn what_keycloak_has_and_countersign_has_not_is_told_at_its_place() {
             ("Changed", "`linkOnly`"),
             ("Not built yet", "preset = \"github\""),
             ("Not supported", "Most SAML providers speak OpenID Connect too"),
-            ("To do", "people who have a password in this realm"),
+            ("To do", "users who have a password in this realm"),
             ("Not supported", "the attributes of the group /staff"),
             ("Not supported", "`credentials`"),
             ("Not supported", "roles of service accounts (service-account-batch)"),
@@ -319,8 +319,8 @@ fn a_realm_without_providers_and_host_says_what_to_do() {
     assert_told(
         &text,
         &[
-            ("To do", "write the URL under which people and apps reach the broker"),
-            ("To do", "people who have a password in this realm"),
+            ("To do", "write the URL at which users and apps reach the broker"),
+            ("To do", "users who have a password in this realm"),
             ("Not supported", "`authorizationSettings`"),
             ("Not supported", "`http://localhost:8080/sample/*`"),
         ],

@@ -1,107 +1,52 @@
-//! Signed JWTs, taken apart and verified.
+//! Signed JWTs, parsed and verified: the compact serialization (RFC 7515 §7.1) with claims as its payload (RFC 7519).
 //!
-//! It owns the compact serialization (RFC 7515 §7.1) and the algorithms that are verified here. It does not own what a
-//! token's claims must be: they are read raw, because typed ones, such as openidconnect's, reject a whole token for an
-//! odd optional claim, a string `email_verified` for one.
+//! Claims are read as raw JSON: typed ones reject a whole token for one optional claim of an odd type, a string
+//! `email_verified` for example.
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::config::language::scalar::SecretValue;
-use crate::jose::Check;
-use crate::jose::{KeySet, PublicKey};
+use crate::jose::{Check, KeySet, PublicKey};
+use crate::protocol::Algorithm;
 
-/// A signature algorithm that is verified here (RFC 7518 §3.1, RFC 8037).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the registered names say it")]
-pub enum Algorithm {
-    HS256,
-    RS256,
-    RS384,
-    RS512,
-    PS256,
-    PS384,
-    PS512,
-    ES256,
-    ES384,
-    ES512,
-    EdDSA,
+/// The header's parameters that are looked at (RFC 7515 §4.1). `jku`, `x5u` and `x5c` are not: keys come from the caller only.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    #[serde(default, deserialize_with = "present")]
+    kid: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    typ: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    jwk: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    crit: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    cty: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    enc: Option<IgnoredAny>,
 }
 
-/// All algorithms with a public key.
-const ASYMMETRIC: [Algorithm; 10] = [
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-    Algorithm::ES256,
-    Algorithm::ES384,
-    Algorithm::ES512,
-    Algorithm::EdDSA,
-];
+/// A member that is there, even as null: `null` is not a way to leave one out here.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
 
-impl Algorithm {
-    /// The registered name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::HS256 => "HS256",
-            Self::RS256 => "RS256",
-            Self::RS384 => "RS384",
-            Self::RS512 => "RS512",
-            Self::PS256 => "PS256",
-            Self::PS384 => "PS384",
-            Self::PS512 => "PS512",
-            Self::ES256 => "ES256",
-            Self::ES384 => "ES384",
-            Self::ES512 => "ES512",
-            Self::EdDSA => "EdDSA",
-        }
-    }
-
-    /// The algorithm of that registered name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        if name == Self::HS256.name() { Some(Self::HS256) } else { Self::asymmetric(name) }
-    }
-
-    /// The algorithm of that registered name, when it verifies with a public key: all that metadata may ask for. HS256,
-    /// whose key anyone with the client secret has, must be configured.
-    #[must_use]
-    pub fn asymmetric(name: &str) -> Option<Self> {
-        ASYMMETRIC.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-
-    /// The names of all algorithms.
-    pub(crate) fn all_names() -> impl Iterator<Item = &'static str> {
-        std::iter::once(Self::HS256).chain(ASYMMETRIC).map(Self::name)
-    }
-
-    /// The names of the algorithms with a public key, for messages.
-    #[must_use]
-    pub fn names() -> String {
-        ASYMMETRIC.map(Self::name).join(", ")
-    }
-
-    /// `at_hash` of an access token under this algorithm: the left half of its hash, base64url (OIDC Core §3.1.3.6).
-    pub(crate) fn half_hash(self, text: &str) -> String {
-        let hash = match self {
-            Self::HS256 | Self::RS256 | Self::PS256 | Self::ES256 => &digest::SHA256,
-            Self::RS384 | Self::PS384 | Self::ES384 => &digest::SHA384,
-            // Ed25519 hashes with SHA-512 (RFC 8032 §5.1).
-            Self::RS512 | Self::PS512 | Self::ES512 | Self::EdDSA => &digest::SHA512,
-        };
-        let hash = digest::digest(hash, text.as_bytes());
-        let half = hash.as_ref().split_at(hash.as_ref().len() / 2).0;
-        URL_SAFE_NO_PAD.encode(half)
+impl Header {
+    fn parse(part: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
+        // serde reads a struct from an array too, member by member.
+        let object = bytes.trim_ascii_start().starts_with(b"{");
+        serde_json::from_slice(&bytes).ok().filter(|_| object)
     }
 }
 
-/// A signed JWT, taken apart and not yet verified.
+/// A signed JWT, parsed and not yet verified.
 pub(crate) struct Jws<'a> {
     /// Its algorithm, one that is verified here.
     pub(crate) algorithm: Algorithm,
@@ -119,41 +64,33 @@ pub(crate) struct Jws<'a> {
 }
 
 impl<'a> Jws<'a> {
-    /// Takes a JWT apart. `jku`, `x5u` and `x5c` are not looked at: keys come from the caller only.
+    /// Parses a JWT.
     ///
     /// # Errors
-    /// When it is encrypted, unsigned, not a JWT, or demands what is not understood here (`crit`, `cty`).
+    /// When it is encrypted, unsigned, not a JWT, or demands what is not supported (`crit`, `cty`).
     pub(crate) fn parse(token: &'a str) -> Result<Self, Check> {
         const NOT_A_JWT: Check = Check::Form("it is not a signed JWT");
-        let parts: Vec<&str> = token.splitn(6, '.').collect();
-        let (header, payload, signature) = match parts.as_slice() {
-            [header, payload, signature] => (header, payload, signature),
-            [_, _, _, _, _] => return Err(Check::Form("it is encrypted, which is not supported")),
+        let mut parts = token.splitn(6, '.');
+        let (header, payload, signature) = match [(); 6].map(|()| parts.next()) {
+            [Some(header), Some(payload), Some(signature), None, ..] => (header, payload, signature),
+            [Some(_), Some(_), Some(_), Some(_), Some(_), None] => {
+                return Err(Check::Form("it is encrypted, which is not supported"));
+            }
             _ => return Err(NOT_A_JWT),
         };
-        let object = |part: &str| {
-            let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
-            serde_json::from_slice::<Map<String, Value>>(&bytes).ok()
-        };
-        let header = object(header).ok_or(NOT_A_JWT)?;
-        let algorithm = header.get("alg").and_then(Value::as_str).ok_or(NOT_A_JWT)?;
-        let algorithm = Algorithm::from_name(algorithm).ok_or(Check::Algorithm)?;
-        if header.contains_key("crit") || header.contains_key("cty") || header.contains_key("enc") {
+        let header = Header::parse(header).ok_or(NOT_A_JWT)?;
+        let algorithm = Algorithm::from_name(&header.alg).ok_or(Check::Algorithm)?;
+        if header.crit.is_some() || header.cty.is_some() || header.enc.is_some() {
             return Err(Check::Form("its header demands what is not supported (crit, cty or enc)"));
         }
-        let text = |name: &str| match header.get(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(NOT_A_JWT),
-        };
-        let typ = text("typ")?.map(|typ| {
+        let typ = header.typ.map(|typ| {
             let typ = typ.to_ascii_lowercase();
             typ.strip_prefix("application/").map(str::to_owned).unwrap_or(typ)
         });
         let claims = object(payload).ok_or(Check::Form("its payload is not a JSON object"))?;
         let signed = token.rsplit_once('.').map_or("", |(signed, _)| signed);
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| NOT_A_JWT)?;
-        Ok(Self { algorithm, kid: text("kid")?, typ, jwk: header.get("jwk").cloned(), claims, signed, signature })
+        Ok(Self { algorithm, kid: header.kid, typ, jwk: header.jwk, claims, signed, signature })
     }
 
     /// Whether its `typ` is absent or that of a JWT for any purpose. A token of another declared kind (`at+jwt`,
@@ -202,22 +139,73 @@ impl<'a> Jws<'a> {
     }
 }
 
+fn object(part: &str) -> Option<Map<String, Value>> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}
+
 /// The claims of an unsecured JWT (RFC 7519 §6): `None` when it is signed, or no JWT. Nothing proves them.
 pub(crate) fn unsigned(token: &str) -> Option<Map<String, Value>> {
     let (header, rest) = token.split_once('.')?;
     let payload = rest.strip_suffix('.').filter(|payload| !payload.contains('.'))?;
-    let object = |part: &str| {
-        let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
-        serde_json::from_slice::<Map<String, Value>>(&bytes).ok()
-    };
     let header = object(header)?;
     let plain = header.get("alg").and_then(Value::as_str) == Some("none") && !header.contains_key("crit");
     if plain { object(payload) } else { None }
 }
 
-/// The `iss` that a JWT claims, whatever it is signed with. Nothing may be concluded from it but whom to ask.
+/// The `iss` that a JWT claims, whatever it is signed with. It says whom to ask about the token, and nothing else.
 pub(crate) fn unverified_issuer(token: &str) -> Option<String> {
-    let payload = token.split('.').nth(1)?;
-    let claims: Map<String, Value> = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    let claims = object(token.split('.').nth(1)?)?;
     claims.get("iss").and_then(Value::as_str).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn jwt(header: &str) -> String {
+        let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        format!("{}.{}.{}", encode(header), encode(r#"{"sub":"a"}"#), encode("signature"))
+    }
+
+    #[test]
+    fn a_header_is_an_object_with_each_member_once_and_of_its_type() {
+        for good in [
+            r#"{"alg":"RS256"}"#,
+            " {\"alg\":\"RS256\",\r\n \"kid\":\"1\", \"x5c\": 7, \"jku\": null}",
+            r#"{"typ":"application/at+JWT","alg":"RS256"}"#,
+        ] {
+            assert!(Jws::parse(&jwt(good)).is_ok(), "{good}");
+        }
+        for bad in [
+            r#"["RS256"]"#,
+            r#""RS256""#,
+            "{}",
+            r#"{"alg":null}"#,
+            r#"{"alg":["RS256"]}"#,
+            r#"{"alg":"RS256","alg":"RS256"}"#,
+            r#"{"alg":"RS256","kid":1}"#,
+            r#"{"alg":"RS256","kid":null}"#,
+            r#"{"alg":"RS256","typ":null}"#,
+            r#"{"alg":"RS256"}x"#,
+        ] {
+            assert_eq!(Jws::parse(&jwt(bad)).err(), Some(Check::Form("it is not a signed JWT")), "{bad}");
+        }
+        for demanding in ["crit", "cty", "enc"] {
+            for value in ["null", "[]", r#""x""#] {
+                let header = format!(r#"{{"alg":"RS256","{demanding}":{value}}}"#);
+                assert!(matches!(Jws::parse(&jwt(&header)).err(), Some(Check::Form(_))), "{header}");
+            }
+        }
+        for unknown in ["none", "rs256", "HS512", ""] {
+            assert_eq!(Jws::parse(&jwt(&format!(r#"{{"alg":"{unknown}"}}"#))).err(), Some(Check::Algorithm));
+        }
+    }
+
+    #[test]
+    fn a_media_type_is_compared_in_lower_case_and_without_its_prefix() {
+        let jws = jwt(r#"{"typ":"application/at+JWT","alg":"RS256"}"#);
+        assert_eq!(Jws::parse(&jws).unwrap().typ.as_deref(), Some("at+jwt"));
+    }
 }

@@ -1,23 +1,42 @@
-//! Signed JWTs from others, verified: compact JWS (RFC 7515), key sets (RFC 7517), strictly typed claims (RFC 7519).
+//! JSON Object Signing and Encryption: all of JWS (RFC 7515), JWK (RFC 7517) and JWT (RFC 7519), ours and others'.
 //!
-//! Providers' tokens, apps' assertions and request objects all pass here, so that what is refused of one is refused of all:
-//! no algorithm but those listed, no key but those handed in, no claim of another type. It owns no policy: which keys, which
-//! issuer and which time count is the caller's. Our own tokens are `keys`'; what the broker signs as a client of others is here.
+//! Providers' tokens, apps' assertions, request objects and proofs, and the broker's own tokens all pass here, so that what
+//! is refused of one is refused of all: no algorithm but those listed, no key but those handed in, no claim of another type.
+//! There is no policy here: which keys, which issuer and which time count is the caller's, and the life of the broker's own
+//! keys is [`keys`](crate::keys)'.
+//!
+//! | module | what it knows |
+//! | --- | --- |
+//! | `jwk` | public keys, key sets, thumbprints |
+//! | `jws` | parsing and verifying a signed JWT |
+//! | `claims` | claims under the types that the specifications give them |
+//! | `signing` | private keys, and signing with them |
+//! | `half_hash` | `at_hash` and `c_hash` |
+//!
+//! `jsonwebtoken` has the JWK documents that are published and their thumbprints. Four things are done here instead:
+//!
+//! * Signing and verifying, on aws-lc-rs, which `jsonwebtoken` calls too: its signers and verifiers hold bytes and parse the
+//!   key at every call. For an RSA key that costs more than the signature.
+//! * The algorithm ES512 and `alg` in others' key sets: `jsonwebtoken` has no ES512.
+//! * The header: `jsonwebtoken` reads all members under their types, so that it refuses a token for an odd one that nobody looks
+//!   at, and it does not refuse `crit`.
+//! * The claims: it compares times with the system clock. Here the time is the caller's `now`.
 
 mod claims;
-mod jwks;
+mod half_hash;
+mod jwk;
 mod jws;
 mod signing;
 
 use std::fmt;
 
 pub(crate) use claims::{Claims, SKEW};
-pub use jwks::KeySet;
-pub(crate) use jwks::PublicKey;
-pub use jws::Algorithm;
+pub(crate) use half_hash::half_hash;
+pub use jwk::KeySet;
+pub(crate) use jwk::PublicKey;
 pub(crate) use jws::{Jws, unsigned, unverified_issuer};
-pub use signing::SigningKey;
 pub(crate) use signing::sign_symmetric;
+pub use signing::{PrivateKey, SignError};
 
 /// A check that a token failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,11 +1,12 @@
-//! The broker's signing keys: made, rotated, published, used.
+//! The life of the broker's signing keys: made, published, used, rotated, removed.
 //!
-//! Owns the life of a key (`life.rs`), the immutable set that signs and verifies (`set.rs`), and keeping both in step with
-//! the store, which several processes may share. The only place that handles JWS and calls `jsonwebtoken`, whose own time
-//! checks play no part: callers compare `exp` and the like with their `now`. Does not own what the claims say.
+//! `life` plans which keys there are to be, `set` is the immutable set of a moment that signs and verifies, and [`Keys`] keeps
+//! that set in step with the store, which several processes may share. How a token is signed and verified is
+//! [`jose`](crate::jose)'s; what its claims say, and whether its time has come, is the caller's.
 
 mod life;
 mod set;
+mod tag;
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::store::model::{KeyState, SigningKey};
 use crate::store::{Store, StoreError};
 pub use life::KeyPolicy;
 use life::{Occasion, Plan};
-pub use set::{KeySet, SignError, VerifyError};
+pub use set::{SignError, SigningKeys};
 
 /// How often a change is tried when other processes change the keys at the same time.
 const ATTEMPTS: u32 = 5;
@@ -51,7 +52,7 @@ pub enum KeysError {
 /// The signing keys of this process, in step with the store.
 pub struct Keys {
     store: Arc<dyn Store>,
-    set: ArcSwap<KeySet>,
+    set: ArcSwap<SigningKeys>,
 }
 
 impl std::fmt::Debug for Keys {
@@ -69,12 +70,12 @@ impl Keys {
     /// When the store fails, holds a key that can't be used, or no key can be made.
     pub async fn open(store: Arc<dyn Store>, policy: &KeyPolicy, now: i64) -> Result<Self, KeysError> {
         let keys = bring_about(&*store, policy, now, Occasion::Start).await?;
-        Ok(Self { store, set: ArcSwap::from_pointee(KeySet::new(&keys)?) })
+        Ok(Self { store, set: ArcSwap::from_pointee(SigningKeys::new(&keys)?) })
     }
 
     /// The keys of this moment; hold it for one request.
     #[must_use]
-    pub fn set(&self) -> Arc<KeySet> {
+    pub fn set(&self) -> Arc<SigningKeys> {
         self.set.load_full()
     }
 
@@ -100,7 +101,7 @@ impl Keys {
         if self.set.load().holds(&keys) {
             return Ok(false);
         }
-        self.set.store(Arc::new(KeySet::new(&keys)?));
+        self.set.store(Arc::new(SigningKeys::new(&keys)?));
         Ok(true)
     }
 }

@@ -7,9 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Config;
 use crate::decision::policy::Policy;
-use crate::jose::Algorithm;
 use crate::op::dpop;
-use crate::protocol::{GrantType, ResponseType};
+use crate::protocol::{Algorithm, GrantType, ResponseType};
 use crate::snapshot::client::Client;
 use crate::snapshot::issuer::Issuer;
 

@@ -1,4 +1,5 @@
-//! Token introspection (RFC 7662).
+//! Token introspection (RFC 7662): of this broker's access and refresh tokens, and, where the configuration allows it, of a
+//! provider's own tokens.
 
 use serde_json::{Map, Value, json};
 
@@ -6,11 +7,13 @@ use crate::decision::app::AppRequest;
 use crate::op::RequestContext;
 use crate::op::client::authentication::{Unauthenticated, authenticate};
 use crate::op::decide;
-use crate::op::decide::{NoFacts, Upstream, grant_request};
+use crate::op::decide::grant_request;
 use crate::op::dpop;
 use crate::op::error::OAuthError;
-use crate::op::params::Params;
-use crate::op::userinfo::live_token;
+use crate::op::params::{Form as _, Params};
+use crate::op::presented_token::{TokenForm, active_access_token};
+use crate::op::upstream_claims;
+use crate::op::upstream_claims::NotCurrent;
 use crate::op::validity;
 use crate::op::validity::ValidGrant;
 use crate::protocol::ErrorCode;
@@ -19,8 +22,8 @@ use crate::store::AccountQuery;
 use crate::store::model::{LinkKey, TokenHash};
 use crate::upstream::ProviderSettings;
 
-/// Serves an introspection request. A token that is not good, or not the caller's business, is `{"active": false}`
-/// (RFC 7662 §2.2).
+/// Serves an introspection request. A token that is not active, or that the caller may not know about, is
+/// `{"active": false}` (RFC 7662 §2.2).
 ///
 /// # Errors
 /// Client authentication, a missing token, the store.
@@ -29,33 +32,27 @@ pub async fn introspect(
     authorization: Option<&str>,
     params: &Params,
 ) -> Result<Value, Unauthenticated> {
-    let plain = |error: OAuthError| Unauthenticated { error, basic: false };
-    if let Some(duplicate) = params.duplicate(&[]) {
-        return Err(duplicate.into());
-    }
-    let caller = authenticate(context, authorization, params).await?;
+    let form = TokenForm::parse(params)?;
+    let caller = authenticate(context, authorization, &form.client).await?;
     if caller.is_public() {
-        return Err(plain(OAuthError::new(
-            ErrorCode::InvalidClient,
-            "introspection needs a client that authenticates",
-        )));
+        let text = "introspection needs a client that authenticates";
+        return Err(OAuthError::new(ErrorCode::InvalidClient, text).into());
     }
-    let token = params.one("token")?;
-    let token = token.ok_or_else(|| plain(OAuthError::new(ErrorCode::InvalidRequest, "token is missing")))?;
-    let mut found = access(context, caller, token).await.map_err(plain)?;
+    let token = form.token()?;
+    let mut found = access(context, caller, token).await?;
     if found.is_none() {
-        found = match refresh(context, caller, token).await.map_err(plain)? {
-            Ours::Good(answer) => Some(answer),
-            Ours::Dead => None,
-            Ours::Unknown => upstream(context, caller, token).await.map_err(plain)?,
+        found = match refresh(context, caller, token).await? {
+            RefreshTokenState::Active(answer) => Some(answer),
+            RefreshTokenState::Inactive => None,
+            RefreshTokenState::Unknown => upstream(context, caller, token).await?,
         };
     }
     Ok(found.unwrap_or_else(|| json!({ "active": false })))
 }
 
 async fn access(context: &RequestContext<'_>, caller: &Client, token: &str) -> Result<Option<Value>, OAuthError> {
-    let Some(live) = live_token(context, token).await? else { return Ok(None) };
-    let audience: Vec<&str> = match live.claims.get("aud") {
+    let Some(active) = active_access_token(context, token).await? else { return Ok(None) };
+    let audience: Vec<&str> = match active.claims.get("aud") {
         Some(Value::String(one)) => vec![one.as_str()],
         Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
@@ -64,14 +61,14 @@ async fn access(context: &RequestContext<'_>, caller: &Client, token: &str) -> R
         .iter()
         .filter_map(|uri| context.snapshot.resource(uri))
         .any(|resource| resource.introspect.contains(&caller.key));
-    let concerned = live.client.key == caller.key || audience.contains(&caller.client_id.as_str()) || named;
+    let concerned = active.client.key == caller.key || audience.contains(&caller.client_id.as_str()) || named;
     if !concerned {
         return Ok(None);
     }
-    let mut answer = live.claims.clone();
+    let mut answer = active.claims.clone();
     answer.insert("active".to_owned(), true.into());
-    answer.insert("token_type".to_owned(), dpop::token_type(&live.claims).into());
-    if let Some((_, decision)) = live.person {
+    answer.insert("token_type".to_owned(), dpop::token_type(&active.claims).into());
+    if let Some((_, decision)) = active.user {
         answer.insert("username".to_owned(), decision.account.username.into());
         // The policy of the moment, not that of the time of issue.
         let release = decision.release.map(|release| release.access_token).unwrap_or_default();
@@ -83,26 +80,30 @@ async fn access(context: &RequestContext<'_>, caller: &Client, token: &str) -> R
     Ok(Some(Value::Object(answer)))
 }
 
-/// What a refresh token is here.
-enum Ours {
-    Good(Value),
-    /// Ours, and nothing to the caller: it must not leave the house.
-    Dead,
+/// What a token is as a refresh token of this broker.
+enum RefreshTokenState {
+    /// Active, and the caller's.
+    Active(Value),
+    /// This broker's, and either not active or another client's. Nobody else is asked about it.
+    Inactive,
+    /// Not a refresh token of this broker.
     Unknown,
 }
 
-async fn refresh(context: &RequestContext<'_>, caller: &Client, token: &str) -> Result<Ours, OAuthError> {
+async fn refresh(context: &RequestContext<'_>, caller: &Client, token: &str) -> Result<RefreshTokenState, OAuthError> {
     let Some((row, view)) = context.store().refresh_token(TokenHash::of(token)).await? else {
-        return Ok(Ours::Unknown);
+        return Ok(RefreshTokenState::Unknown);
     };
     let expired = row.used_at.is_some() || validity::refresh_token(context, &row).is_err();
     let valid = validity::grant(context, &view).ok().filter(|valid| !expired && valid.client.key == caller.key);
-    let Some(ValidGrant { account: Some((user, link)), .. }) = valid else { return Ok(Ours::Dead) };
+    let Some(ValidGrant { account: Some((user, link)), .. }) = valid else {
+        return Ok(RefreshTokenState::Inactive);
+    };
     let grant = &view.grant;
     if let Err(refusal) = decide::again(context, user, link, &grant_request(grant, &grant.scopes)) {
         let reason = refusal.reason.code();
         tracing::info!(event = "refusal", reason, client = %caller.key, trace_id = %context.trace_id, "refresh token refused by policy");
-        return Ok(Ours::Dead);
+        return Ok(RefreshTokenState::Inactive);
     }
     let mut answer = json!({
         "active": true,
@@ -115,17 +116,17 @@ async fn refresh(context: &RequestContext<'_>, caller: &Client, token: &str) -> 
     if let (Some(object), Some(jkt)) = (answer.as_object_mut(), &grant.dpop_jkt) {
         object.insert("cnf".to_owned(), json!({ "jkt": jkt }));
     }
-    Ok(Ours::Good(answer))
+    Ok(RefreshTokenState::Active(answer))
 }
 
-/// A provider's own token, where the file lets its tokens be introspected here: who that is, under the policy of the moment
-/// and in the claims that the caller gets of everybody. Only for people who have signed in here before: introspection makes
-/// no accounts.
+/// A provider's own token, where the configuration lets its tokens be introspected here: whose it is, under the policy of the
+/// moment and with the claims that the caller would get of this user. Only for people who have signed in here before:
+/// introspection makes no accounts.
 async fn upstream(context: &RequestContext<'_>, caller: &Client, token: &str) -> Result<Option<Value>, OAuthError> {
     let open = context.snapshot.config.providers.iter().filter(|(_, provider)| provider.introspect && provider.enabled);
     let open: Vec<_> = open.collect();
-    // A JWT says whose it is. One that does not say is shown to nobody but the only provider that it can be of: whoever is
-    // shown a token can use it.
+    // A JWT names its issuer. A token that does not is sent only where a single provider can have issued it: who receives a
+    // token can use it.
     let issuer = crate::jose::unverified_issuer(token);
     let asked = match (&issuer, open.as_slice()) {
         (Some(_), open) => open.iter().find(|(_, provider)| provider.issuer == issuer),
@@ -154,12 +155,11 @@ async fn person(
     let key = LinkKey { provider: settings.id.clone(), issuer: settings.issuer().to_owned(), subject };
     let query = AccountQuery { key: Some(key), ..AccountQuery::default() };
     let Some((user, link)) = context.store().accounts(query).await?.linked else { return Ok(None) };
-    // As old as the facts of a refresh may be, and no older.
-    let link = match decide::upstream_facts(context, &link).await {
-        Ok(Upstream::Stored) => link,
-        Ok(Upstream::Fresh(link)) => *link,
-        Err(NoFacts::Refused(_)) => return Ok(None),
-        Err(NoFacts::Store(error)) => return Err(error.into()),
+    // Claims may be as old as those of a refresh, and no older.
+    let link = match upstream_claims::current(context, link).await {
+        Ok(link) => link,
+        Err(NotCurrent::Refused(_)) => return Ok(None),
+        Err(NotCurrent::Store(error)) => return Err(error.into()),
     };
     let request = AppRequest { client: &caller.key, scopes: &caller.scopes, ..AppRequest::default() };
     let decision = match decide::again(context, &user, &link, &request) {

@@ -1,15 +1,13 @@
-//! Tokens: what is put into them. Signing is `keys`'.
+//! What access tokens and ID tokens say. Signing is the task of `keys`; which tokens are issued is the endpoints'.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::decision::app::Release;
+use crate::jose::half_hash;
 use crate::op::RequestContext;
 use crate::op::error::OAuthError;
-use crate::protocol::ErrorCode;
-use crate::protocol::SigningAlgorithm;
+use crate::protocol::{ErrorCode, SigningAlgorithm};
 use crate::snapshot::client::Client;
 use crate::store::model::Grant;
 
@@ -19,14 +17,14 @@ pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 /// `typ` of ID tokens.
 pub const ID_TOKEN_TYPE: &str = "JWT";
 
-/// What a token says: the app's claims, then the protocol's, which win. Written as it stands, without being put together
-/// first.
+/// What a token says: the claims for the app, then those of the protocol, which override them. Serialised in place, without
+/// an object in between.
 struct TokenClaims<'a> {
     app: &'a Map<String, Value>,
     protocol: Vec<(&'static str, Claim<'a>)>,
 }
 
-/// A claim's value, where it lies.
+/// A claim's value, borrowed.
 #[derive(Clone, Copy, Serialize)]
 #[serde(untagged)]
 enum Claim<'a> {
@@ -60,6 +58,23 @@ pub fn access_token_lifetime(context: &RequestContext<'_>, client: &Client, reso
     shortest.min().unwrap_or(client.tokens.access_token).seconds()
 }
 
+/// What an access token is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessTokenContents<'a> {
+    /// The client that it is issued to.
+    pub client: &'a Client,
+    /// The grant that it comes from.
+    pub grant: &'a Grant,
+    /// `sub`: the user as the client sees them, or the client id.
+    pub subject: &'a str,
+    /// `scope`: all that the grant has, or fewer.
+    pub scopes: &'a [String],
+    /// `aud`: resources of the grant (RFC 8707); without one, the client id.
+    pub resources: &'a [String],
+    /// Claims of the user that the scopes release, and `cnf`.
+    pub claims: &'a Map<String, Value>,
+}
+
 /// Signs an access token (RFC 9068 §2.2). Its `jti` begins with the grant's id, by which userinfo, introspection and
 /// revocation find it.
 ///
@@ -67,13 +82,9 @@ pub fn access_token_lifetime(context: &RequestContext<'_>, client: &Client, reso
 /// `server_error` when it can't be signed.
 pub fn access_token(
     context: &RequestContext<'_>,
-    client: &Client,
-    grant: &Grant,
-    subject: &str,
-    scopes: &[String],
-    resources: &[String],
-    extra: &Map<String, Value>,
+    contents: &AccessTokenContents<'_>,
 ) -> Result<AccessToken, OAuthError> {
+    let AccessTokenContents { client, grant, subject, scopes, resources, claims } = *contents;
     let lifetime = access_token_lifetime(context, client, resources);
     let audience = match resources {
         [] => Claim::Text(&client.client_id),
@@ -93,13 +104,13 @@ pub fn access_token(
         ("scope", Claim::Text(&scope)),
     ];
     protocol.extend(authentication(grant));
-    let token = sign(context, SigningAlgorithm::RS256, ACCESS_TOKEN_TYPE, &TokenClaims { app: extra, protocol })?;
+    let token = sign(context, SigningAlgorithm::RS256, ACCESS_TOKEN_TYPE, &TokenClaims { app: claims, protocol })?;
     Ok(AccessToken { token, expires_in: lifetime })
 }
 
-/// What an ID token is issued with, and vouches for by a hash.
+/// What is issued together with an ID token, which carries a hash of each.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Beside<'a> {
+pub struct IssuedWith<'a> {
     /// The access token: `at_hash`.
     pub access_token: Option<&'a str>,
     /// The code: `c_hash`.
@@ -116,10 +127,10 @@ pub fn id_token(
     grant: &Grant,
     subject: &str,
     release: &Release,
-    beside: Beside<'_>,
+    issued_with: IssuedWith<'_>,
 ) -> Result<String, OAuthError> {
-    let hash = |value: &str| half_hash(client.id_token_alg, value);
-    let (at_hash, c_hash) = (beside.access_token.map(hash), beside.code.map(hash));
+    let hash = |value: &str| half_hash(client.id_token_alg.algorithm(), value);
+    let (at_hash, c_hash) = (issued_with.access_token.map(hash), issued_with.code.map(hash));
     let mut protocol = vec![
         ("iss", Claim::Text(&context.snapshot.issuer.text)),
         ("sub", Claim::Text(subject)),
@@ -133,7 +144,7 @@ pub fn id_token(
     sign(context, client.id_token_alg, ID_TOKEN_TYPE, &TokenClaims { app: &release.id_token, protocol })
 }
 
-/// `auth_time`, `acr` and `amr`, as the provider said; what it did not say is not made up.
+/// `auth_time`, `acr` and `amr`, as the provider asserted them; one that it did not assert is left out.
 fn authentication(grant: &Grant) -> impl Iterator<Item = (&'static str, Claim<'_>)> {
     let auth_time = grant.auth_time.map(Claim::Number);
     let acr = grant.acr.as_deref().map(Claim::Text);
@@ -151,17 +162,4 @@ fn sign(
         tracing::error!(%error, "signing failed");
         OAuthError::new(ErrorCode::ServerError, "the token can't be signed")
     })
-}
-
-/// The left half of the hash that the algorithm uses (OIDC Core §3.1.3.6, §3.3.2.11).
-fn half_hash(alg: SigningAlgorithm, token: &str) -> String {
-    use aws_lc_rs::digest;
-    let algorithm = match alg {
-        SigningAlgorithm::RS256 | SigningAlgorithm::PS256 | SigningAlgorithm::ES256 => &digest::SHA256,
-        SigningAlgorithm::ES384 => &digest::SHA384,
-        SigningAlgorithm::EdDSA => &digest::SHA512,
-    };
-    let hash = digest::digest(algorithm, token.as_bytes());
-    let half = hash.as_ref().len() / 2;
-    URL_SAFE_NO_PAD.encode(hash.as_ref().get(..half).unwrap_or_default())
 }

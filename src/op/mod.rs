@@ -19,8 +19,10 @@ pub mod issue;
 pub mod logout;
 pub mod outcome;
 pub mod params;
+pub mod presented_token;
 pub mod revoke;
 pub mod token;
+pub mod upstream_claims;
 pub mod userinfo;
 pub mod validity;
 
@@ -49,9 +51,9 @@ pub struct Services {
     /// What apps keep at URLs of their own: key sets and request objects.
     pub app_keys: Arc<client::remote::AppKeys>,
     /// Tells apps that a session ended.
-    pub notifier: Arc<logout::notify::Notifier>,
+    pub notifier: Arc<logout::delivery::Notifier>,
     /// One refresh at a time per upstream account.
-    pub refreshes: Arc<decide::RefreshLocks>,
+    pub refreshes: Arc<upstream_claims::RefreshLocks>,
     /// The policy of a canary configuration (`serve --shadow`).
     pub shadow: Option<Arc<Policy>>,
 }

@@ -1,17 +1,14 @@
-//! Token revocation (RFC 7009).
-
-use serde_json::{Map, Value};
+//! Token revocation (RFC 7009): ends the grant of a token, and with it all tokens of that grant.
 
 use crate::op::RequestContext;
 use crate::op::client::authentication::{Unauthenticated, authenticate};
-use crate::op::error::OAuthError;
-use crate::op::issue::ACCESS_TOKEN_TYPE;
-use crate::op::params::Params;
-use crate::protocol::ErrorCode;
-use crate::store::model::TokenHash;
+use crate::op::params::{Form as _, Params};
+use crate::op::presented_token::{TokenForm, grant_of_access_token};
+use crate::store::StoreError;
+use crate::store::model::{Grant, TokenHash};
 
 /// Serves a revocation request. Tokens that are unknown or another client's are left alone, and the answer is the same
-/// (RFC 7009 §2.1, §2.2).
+/// (RFC 7009 §2.1, §2.2). A token that has expired, or whose session has ended, still ends its grant.
 ///
 /// # Errors
 /// Client authentication, a missing token, the store.
@@ -20,31 +17,23 @@ pub async fn revoke(
     authorization: Option<&str>,
     params: &Params,
 ) -> Result<(), Unauthenticated> {
-    let plain = |error: OAuthError| Unauthenticated { error, basic: false };
-    if let Some(duplicate) = params.duplicate(&[]) {
-        return Err(duplicate.into());
-    }
-    let caller = authenticate(context, authorization, params).await?;
-    let token = params.one("token")?;
-    let token = token.ok_or_else(|| plain(OAuthError::new(ErrorCode::InvalidRequest, "token is missing")))?;
-    let store = context.store();
-    let by_refresh = store.refresh_token(TokenHash::of(token)).await.map_err(|error| plain(error.into()))?;
-    let grant = match by_refresh {
-        Some((_, view)) => Some(view.grant),
-        None => match grant_of_access_token(context, token) {
-            Some(id) => store.grant(&id).await.map_err(|error| plain(error.into()))?.map(|view| view.grant),
-            None => None,
-        },
-    };
+    let form = TokenForm::parse(params)?;
+    let caller = authenticate(context, authorization, &form.client).await?;
+    let grant = grant_of(context, form.token()?).await?;
     if let Some(grant) = grant.filter(|grant| grant.client == caller.key) {
-        store.revoke_grant(&grant.id, context.now).await.map_err(|error| plain(error.into()))?;
+        context.store().revoke_grant(&grant.id, context.now).await?;
         tracing::info!(event = "token_revoked", client = %caller.key, trace_id = %context.trace_id, "a grant was revoked");
     }
     Ok(())
 }
 
-fn grant_of_access_token(context: &RequestContext<'_>, token: &str) -> Option<String> {
-    let claims = context.services.keys.set().verify::<Map<String, Value>>(token, ACCESS_TOKEN_TYPE).ok()?;
-    let (grant, _) = claims.get("jti").and_then(Value::as_str)?.split_once('.')?;
-    Some(grant.to_owned())
+/// The grant of a refresh token or an access token.
+async fn grant_of(context: &RequestContext<'_>, token: &str) -> Result<Option<Grant>, StoreError> {
+    if let Some((_, view)) = context.store().refresh_token(TokenHash::of(token)).await? {
+        return Ok(Some(view.grant));
+    }
+    match grant_of_access_token(context, token) {
+        Some(id) => Ok(context.store().grant(&id).await?.map(|view| view.grant)),
+        None => Ok(None),
+    }
 }

@@ -13,7 +13,8 @@ use regex::Regex;
 
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};
-use crate::config::language::ui::{TemplateFile, Ui};
+use crate::config::language::ui::Ui;
+use crate::config::load::templates::TemplateFile;
 use crate::pages::lang::Lang;
 use crate::pages::messages::Catalogue;
 use crate::pages::samples::{MARKUP, Sample, samples};

@@ -47,7 +47,8 @@ pub use views::{
 
 use messages::Catalogue;
 
-use crate::config::language::ui::{TemplateFile, Ui};
+use crate::config::language::ui::Ui;
+use crate::config::load::templates::TemplateFile;
 
 /// The form field that carries the CSRF token of every form that changes something (D20).
 pub const CSRF_FIELD: &str = "csrf";

@@ -1,8 +1,134 @@
-//! JWS algorithms.
+//! JWS algorithms (RFC 7518 §3.1, RFC 8037 §3.1), and what each of them is.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// A JWS algorithm that the broker knows. `none` is not one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the registered names say it")]
+pub enum Algorithm {
+    HS256,
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    ES512,
+    EdDSA,
+}
+
+/// The kind of key that an algorithm takes (RFC 7518 §6, RFC 8037 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyType {
+    /// A shared secret, `oct`.
+    Secret,
+    /// RSA.
+    Rsa,
+    /// The elliptic curve P-256.
+    P256,
+    /// The elliptic curve P-384.
+    P384,
+    /// The elliptic curve P-521.
+    P521,
+    /// The Edwards curve Ed25519.
+    Ed25519,
+}
+
+/// The hash function that an algorithm is built on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Hash {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+impl Algorithm {
+    /// Every algorithm.
+    pub const ALL: [Self; 11] = [
+        Self::HS256,
+        Self::RS256,
+        Self::RS384,
+        Self::RS512,
+        Self::PS256,
+        Self::PS384,
+        Self::PS512,
+        Self::ES256,
+        Self::ES384,
+        Self::ES512,
+        Self::EdDSA,
+    ];
+
+    /// The name in the JOSE registry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HS256 => "HS256",
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::ES512 => "ES512",
+            Self::EdDSA => "EdDSA",
+        }
+    }
+
+    /// The algorithm with that registered name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
+    /// The algorithm with that registered name, if it verifies with a public key: the only ones that metadata may ask for.
+    /// HS256, whose key everyone with the client secret has, must be configured.
+    #[must_use]
+    pub fn asymmetric(name: &str) -> Option<Self> {
+        Self::from_name(name).filter(|algorithm| !algorithm.is_symmetric())
+    }
+
+    /// The names of all algorithms.
+    pub fn all_names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.into_iter().map(Self::name)
+    }
+
+    /// The kind of key that it takes.
+    #[must_use]
+    pub const fn key_type(self) -> KeyType {
+        match self {
+            Self::HS256 => KeyType::Secret,
+            Self::RS256 | Self::RS384 | Self::RS512 | Self::PS256 | Self::PS384 | Self::PS512 => KeyType::Rsa,
+            Self::ES256 => KeyType::P256,
+            Self::ES384 => KeyType::P384,
+            Self::ES512 => KeyType::P521,
+            Self::EdDSA => KeyType::Ed25519,
+        }
+    }
+
+    /// The hash function that it is built on. Ed25519 uses SHA-512 (RFC 8032 §5.1).
+    #[must_use]
+    pub const fn hash(self) -> Hash {
+        match self {
+            Self::HS256 | Self::RS256 | Self::PS256 | Self::ES256 => Hash::Sha256,
+            Self::RS384 | Self::PS384 | Self::ES384 => Hash::Sha384,
+            Self::RS512 | Self::PS512 | Self::ES512 | Self::EdDSA => Hash::Sha512,
+        }
+    }
+
+    /// Whether the key that verifies is the key that signs.
+    #[must_use]
+    pub const fn is_symmetric(self) -> bool {
+        matches!(self.key_type(), KeyType::Secret)
+    }
+}
+
+// The schema of the configuration publishes the next comments.
 /// A JWS algorithm (RFC 7518 §3.1) that the broker signs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 pub enum SigningAlgorithm {
@@ -19,15 +145,49 @@ pub enum SigningAlgorithm {
 }
 
 impl SigningAlgorithm {
+    /// Every algorithm that the configuration may name.
+    pub const ALL: [Self; 5] = [Self::RS256, Self::PS256, Self::ES256, Self::ES384, Self::EdDSA];
+
+    /// The algorithm itself, of which this is a subset.
+    #[must_use]
+    pub const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::RS256 => Algorithm::RS256,
+            Self::PS256 => Algorithm::PS256,
+            Self::ES256 => Algorithm::ES256,
+            Self::ES384 => Algorithm::ES384,
+            Self::EdDSA => Algorithm::EdDSA,
+        }
+    }
+
     /// The name in the JOSE registry.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::RS256 => "RS256",
-            Self::PS256 => "PS256",
-            Self::ES256 => "ES256",
-            Self::ES384 => "ES384",
-            Self::EdDSA => "EdDSA",
+        self.algorithm().name()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn every_name_is_the_name_of_one_algorithm() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
+        }
+        for unknown in ["none", "rs256", "HS512", "RSA-OAEP", ""] {
+            assert_eq!(Algorithm::from_name(unknown), None, "{unknown}");
+        }
+        assert_eq!(Algorithm::asymmetric("HS256"), None);
+    }
+
+    #[test]
+    fn a_name_in_the_configuration_is_the_registered_one() {
+        for algorithm in SigningAlgorithm::ALL {
+            assert_eq!(serde_json::to_value(algorithm).unwrap(), algorithm.name());
         }
     }
 }

@@ -30,6 +30,23 @@ pub enum GrantType {
 }
 
 impl GrantType {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::Implicit,
+        Self::ClientCredentials,
+        Self::DeviceCode,
+        Self::TokenExchange,
+        Self::Certificate,
+    ];
+
+    /// The grant type with this registered name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant_type| grant_type.name() == name)
+    }
+
     /// The registered name.
     #[must_use]
     pub const fn name(self) -> &'static str {

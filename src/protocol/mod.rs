@@ -10,7 +10,7 @@ pub mod response_type;
 pub mod scope;
 pub mod subject_type;
 
-pub use algorithm::SigningAlgorithm;
+pub use algorithm::{Algorithm, SigningAlgorithm};
 pub use claim::{PROTOCOL_CLAIMS, STANDARD_CLAIMS};
 pub use client_auth::ClientAuthMethod;
 pub use error_code::ErrorCode;

@@ -12,10 +12,10 @@ use crate::config::Config;
 use crate::config::check::{ExpressionPlace, ExpressionProblem, check};
 use crate::config::diagnostics::locate::{Layers, Origin};
 use crate::config::diagnostics::problem::{Problem, Problems, Severity};
-use crate::config::language::ui::{TemplateFile, read_templates};
 use crate::config::load::files::Files;
 use crate::config::load::origins::OriginRow;
 use crate::config::load::secrets::{Secrets, read_authorities, read_secrets, read_tables, read_tls};
+use crate::config::load::templates::{TemplateFile, read_templates};
 use crate::config::load::{Inputs, Involved, Loaded, Unreadable, load};
 use crate::decision::trace::Source;
 use crate::expression::{Compiler, Place};
@@ -120,7 +120,8 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
         if options.without_secrets { None } else { certificate(&loaded, &recorder, options.now, &mut problems) };
     let mut compiler = Compiler::new(tables);
     let compile = &mut |place: ExpressionPlace, _: &str, text: &str| compile(&mut compiler, place, text);
-    problems.append(check(&loaded, compile));
+    let checked = check(&loaded, compile);
+    problems.append(checked.problems);
     let authorities = loaded.config.as_ref().map(|config| read_authorities(config, &recorder)).unwrap_or_default();
     let fingerprint = recorder.read.into_inner();
     let origins = loaded.origins();
@@ -132,13 +133,14 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
         encryption_keys.extend(values.iter().map(|secret| secret.expose().as_bytes().to_vec()));
     }
     let admin_tokens = secrets.get("admin.token").to_vec();
-    let snapshot = match config.zip(pages) {
-        Some((config, pages)) if !problems.has_errors() => {
+    let snapshot = match config.zip(checked.resolved).zip(pages) {
+        Some(((config, resolved), pages)) if !problems.has_errors() => {
             let locate = |path: &str| source(&layers, path);
             let parts = Parts {
                 generation: options.number,
                 hash: short_hash(&fingerprint),
                 config,
+                resolved,
                 secrets: &secrets,
                 authorities,
                 certificate,

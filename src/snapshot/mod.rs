@@ -10,6 +10,7 @@ pub mod issuer;
 pub mod proxies;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use certificate::Certificate;
 use client::{Client, ClientKeys};
@@ -19,6 +20,7 @@ use proxies::TrustedProxies;
 use crate::config::Config;
 use crate::config::language::client::Resource;
 use crate::config::load::secrets::Secrets;
+use crate::config::resolved::{Provider, Resolved};
 use crate::decision::policy::{ExpressionProblem, Policy, key_segment};
 use crate::decision::trace::Source;
 use crate::expression::Compiler;
@@ -38,6 +40,8 @@ pub struct Snapshot {
     pub hash: String,
     /// The typed file.
     pub config: Config,
+    /// Its entries with their defaults and derived values.
+    pub resolved: Resolved,
     /// The issuer.
     pub issuer: Issuer,
     /// The compiled policy.
@@ -82,6 +86,8 @@ pub struct Parts<'a> {
     pub hash: String,
     /// The typed file.
     pub config: Config,
+    /// What `check` resolved of it.
+    pub resolved: Resolved,
     /// Secrets as read.
     pub secrets: &'a Secrets,
     /// Certificate authorities of providers, PEM, by provider id.
@@ -102,8 +108,9 @@ impl Snapshot {
     /// # Errors
     /// Every problem that only shows here.
     pub fn build(parts: Parts<'_>) -> Result<Self, Vec<BuildProblem>> {
-        let Parts { generation, hash, config, secrets, authorities, certificate, compiler, pages, locate } = parts;
-        let policy = Policy::compile(&config, compiler, locate)
+        let Parts { generation, hash, config, resolved, secrets, authorities, certificate, compiler, pages, locate } =
+            parts;
+        let policy = Policy::compile(&config, &resolved, compiler, locate)
             .map_err(|problems| problems.into_iter().map(BuildProblem::Expression).collect::<Vec<_>>())?;
         let other = |path: &str, message: String| BuildProblem::Other { path: path.to_owned(), message };
         let issuer = Issuer::parse(&config.issuer).map_err(|error| vec![other("issuer", error.to_string())])?;
@@ -113,8 +120,8 @@ impl Snapshot {
             let secret = secrets.get(&format!("providers.{id}.client_secret")).to_vec();
             let ca = authorities.get(id).map(|pem| pem.as_slice().into());
             let client_key = secrets.get(&format!("providers.{id}.client_key")).first().cloned();
-            let resolved = ResolvedSecrets { client_secret: secret, client_key, ca };
-            match ProviderSettings::new(id, provider, resolved, &config.issuer) {
+            let read = ResolvedSecrets { client_secret: secret, client_key, ca };
+            match ProviderSettings::new(id, provider, read, &config.issuer) {
                 Ok(settings) => {
                     providers.insert(id.clone(), settings);
                 }
@@ -133,9 +140,10 @@ impl Snapshot {
         let clients: BTreeMap<String, Client> = config
             .clients
             .iter()
-            .map(|(key, declared)| {
+            .filter_map(|(key, declared)| {
                 let secrets = secrets.get(&format!("clients.{key}.client_secret"));
-                (key.clone(), Client::resolve(&config, key, declared, secrets))
+                let entry = Arc::clone(resolved.clients.get(key)?);
+                Some((key.clone(), Client::new(entry, declared, secrets)))
             })
             .collect();
         let discovery = discovery::document(&issuer, &config, &policy, clients.values()).to_string().into_bytes();
@@ -143,14 +151,15 @@ impl Snapshot {
             generation,
             hash,
             by_client_id: clients.values().map(|client| (client.client_id.clone(), client.key.clone())).collect(),
-            resources: config.resources.values().map(|resource| (resource.uri.clone(), resource.clone())).collect(),
-            routes: routes(&issuer, &config, &providers),
+            resources: resolved.resources.values().map(|resource| (resource.uri.clone(), resource.clone())).collect(),
+            routes: routes(&issuer, &config, &resolved),
             sources: provider_sources(&config, locate),
             trusted_proxies: TrustedProxies::of(&config.server),
             certificate,
             discovery,
             pages,
             config,
+            resolved,
             issuer,
             policy,
             providers,
@@ -184,7 +193,29 @@ impl Snapshot {
     /// A provider's name on the pages.
     #[must_use]
     pub fn provider_name<'s>(&'s self, id: &'s str) -> &'s str {
-        self.config.providers.get(id).and_then(|provider| provider.name.as_deref()).unwrap_or(id)
+        self.provider(id).map_or(id, |provider| &provider.name)
+    }
+
+    /// A provider's resolved entry, disabled ones too.
+    #[must_use]
+    pub fn provider(&self, id: &str) -> Option<&Provider> {
+        self.resolved.providers.get(id)
+    }
+
+    /// Whether a provider may vouch for the users of a client: it is enabled, and the client accepts it.
+    #[must_use]
+    pub fn accepts(&self, client: &Client, provider: &str) -> bool {
+        self.resolved.accepts(&client.key, provider)
+    }
+
+    /// The providers that may vouch for the users of a client, hidden ones too, in order of their ids.
+    pub fn accepted<'s>(&'s self, client: &'s Client) -> impl Iterator<Item = &'s Provider> {
+        self.resolved.accepted(client)
+    }
+
+    /// The providers that the sign-in page of a client offers, in order of their ids.
+    pub fn offers<'s>(&'s self, client: &'s Client) -> impl Iterator<Item = &'s Provider> {
+        self.resolved.offered(client)
     }
 
     /// Where a setting that decides at run time is written.
@@ -199,21 +230,14 @@ fn provider_sources(config: &Config, locate: &dyn Fn(&str) -> Option<Source>) ->
     paths.filter_map(|path| locate(&path).map(|source| (path, source))).collect()
 }
 
-fn routes(issuer: &Issuer, config: &Config, providers: &BTreeMap<String, ProviderSettings>) -> HashMap<String, Route> {
+fn routes(issuer: &Issuer, config: &Config, resolved: &Resolved) -> HashMap<String, Route> {
     let mut routes: HashMap<String, Route> = fixed_routes(issuer, &config.endpoints).into_iter().collect();
-    for (id, settings) in providers {
+    for (id, provider) in &resolved.providers {
         let logout = issuer.path_of(&format!("{}{id}", paths::LOGOUT_CALLBACK));
         routes.insert(logout, Route::LogoutCallback(id.clone()));
         let told = issuer.path_of(&format!("{}{id}", paths::BACKCHANNEL_LOGOUT));
         routes.insert(told, Route::BackchannelLogout(id.clone()));
-        let callback = match config.providers.get(id).and_then(|provider| provider.redirect_path.as_deref()) {
-            Some(path) => issuer.path_of(path),
-            None => match url::Url::parse(&settings.redirect_uri) {
-                Ok(url) => url.path().to_owned(),
-                Err(_) => issuer.path_of(&format!("{}{id}", paths::CALLBACK)),
-            },
-        };
-        match routes.entry(callback).or_insert_with(|| Route::Callback(Vec::new())) {
+        match routes.entry(provider.callback_path.clone()).or_insert_with(|| Route::Callback(Vec::new())) {
             Route::Callback(ids) => ids.push(id.clone()),
             other => *other = Route::Callback(vec![id.clone()]),
         }

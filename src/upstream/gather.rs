@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::config::language::provider::ClaimsSource;
 use crate::config::language::scalar::SecretValue;
-use crate::jose::{Algorithm, Check, Claims, Jws, Problem};
+use crate::jose::{Check, Claims, Jws, Problem, half_hash};
+use crate::protocol::Algorithm;
 use crate::upstream::error::{Document, RpError, Unavailable, UnavailableProblem};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::provider::{Signed, Upstream, request, unusable};
@@ -47,7 +48,7 @@ impl Session<'_> {
         let claims = Claims(&jws.claims);
         self.check_id_token(claims, nonce).map_err(invalid)?;
         if claims.text("at_hash").map_err(invalid)?.is_some() {
-            claims.equals("at_hash", &jws.algorithm.half_hash(access_token.expose())).map_err(invalid)?;
+            claims.equals("at_hash", &half_hash(jws.algorithm, access_token.expose())).map_err(invalid)?;
         }
         Ok(jws.claims)
     }

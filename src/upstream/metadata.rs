@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::jose::Algorithm;
+use crate::protocol::Algorithm;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem};
 use crate::upstream::settings::Source;
 

@@ -36,7 +36,6 @@ pub use settings::{ProviderSettings, ResolvedSecrets};
 pub use sign_in::{BeginParams, CallbackParams, Expected, UpstreamIdentity};
 
 use crate::env::Random;
-pub use crate::jose::Algorithm;
 use crate::outbound::HttpClient;
 use provider::Upstream;
 use settings::Source;

@@ -9,9 +9,10 @@ use http::header::ACCEPT;
 use url::Url;
 
 use crate::env::Random;
-use crate::jose::{Algorithm, Check, Jws, KeySet};
+use crate::jose::{Check, Jws, KeySet};
 use crate::outbound::HttpClient;
 use crate::outbound::cache::{Cached, Lifetimes};
+use crate::protocol::Algorithm;
 use crate::upstream::error::{Document, RpError, Unavailable, UnavailableProblem};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::settings::{ProviderSettings, Source};

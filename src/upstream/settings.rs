@@ -9,9 +9,9 @@ use url::Url;
 
 use crate::config::language::provider::{ClaimsSource, Forward, Provider, ProviderResponseMode, Reauth};
 use crate::config::language::scalar::SecretValue;
-use crate::jose::{Algorithm, SigningKey};
+use crate::jose::PrivateKey;
 use crate::outbound::OutboundPolicy;
-use crate::protocol::ClientAuthMethod;
+use crate::protocol::{Algorithm, ClientAuthMethod};
 use crate::upstream::preset::{Quirks, quirks};
 
 /// What the file only points to, as it was read.
@@ -35,7 +35,7 @@ pub struct ProviderSettings {
     /// Client secrets; the first is sent.
     pub client_secret: Vec<SecretValue>,
     /// The broker's private key at the provider.
-    pub client_key: Option<Arc<SigningKey>>,
+    pub client_key: Option<Arc<PrivateKey>>,
     /// How the broker authenticates at the token endpoint; `None`: as the metadata says.
     pub auth_method: Option<ClientAuthMethod>,
     /// Scopes to ask for.
@@ -268,17 +268,19 @@ impl Reader<'_> {
         }
     }
 
-    fn client_key(&self, pem: Option<&SecretValue>) -> Result<Option<Arc<SigningKey>>, SettingsError> {
+    fn client_key(&self, pem: Option<&SecretValue>) -> Result<Option<Arc<PrivateKey>>, SettingsError> {
         let Some(pem) = pem else { return Ok(None) };
-        let key = SigningKey::from_pem(pem.expose()).map_err(|problem| self.error("client_key", problem))?;
+        let key = PrivateKey::from_pem(pem.expose()).map_err(|problem| self.error("client_key", problem))?;
         Ok(Some(Arc::new(key)))
     }
 
     fn id_token_alg(&self, secrets: &[SecretValue]) -> Result<Option<Algorithm>, SettingsError> {
         let key = "id_token_signed_response_alg";
         let Some(name) = &self.provider.id_token_signed_response_alg else { return Ok(None) };
-        let algorithm = Algorithm::from_name(name)
-            .ok_or_else(|| self.error(key, format!("must be one of {}, or HS256", Algorithm::names())))?;
+        let algorithm = Algorithm::from_name(name).ok_or_else(|| {
+            let asymmetric: Vec<&str> = Algorithm::all_names().filter(|name| *name != "HS256").collect();
+            self.error(key, format!("must be one of {}, or HS256", asymmetric.join(", ")))
+        })?;
         if algorithm == Algorithm::HS256 && secrets.is_empty() && self.provider.client_secret.is_none() {
             return Err(self.error(key, "is HS256, which needs a client_secret"));
         }

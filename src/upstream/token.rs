@@ -12,9 +12,8 @@ use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use crate::config::language::scalar::SecretValue;
-use crate::jose::{Algorithm, sign_symmetric};
-use crate::jose::{Check, Problem};
-use crate::protocol::ClientAuthMethod;
+use crate::jose::{Check, Problem, sign_symmetric};
+use crate::protocol::{Algorithm, ClientAuthMethod};
 use crate::upstream::error::{Document, ProviderError, RpError, Stage, Unavailable, UnavailableProblem};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::provider::{Upstream, request, unusable};
@@ -137,10 +136,12 @@ fn assertion(
                 metadata.auth_algs.as_ref().is_none_or(|listed| listed.is_empty() || listed.contains(algorithm))
             };
             let algorithm = key.algorithms().iter().find(listed).or(key.algorithms().first()).copied();
-            let signed = algorithm.and_then(|algorithm| key.sign(algorithm, &claims().ok()?));
+            let signed = algorithm.and_then(|algorithm| key.sign(algorithm, "JWT", None, &claims().ok()?).ok());
             signed.map(Some).ok_or_else(|| unusable(Document::TokenResponse).into())
         }
-        (ClientAuthMethod::ClientSecretJwt, _, Some(secret)) => Ok(Some(sign_symmetric(secret, &claims()?))),
+        (ClientAuthMethod::ClientSecretJwt, _, Some(secret)) => {
+            sign_symmetric(secret, &claims()?).map(Some).map_err(|_| unusable(Document::TokenResponse).into())
+        }
         _ => Ok(None),
     }
 }

@@ -111,3 +111,29 @@ redirect_uris = ["http://127.0.0.1/cb", "http://[::1]/cb", "com.example.app:/cb"
     let answer = app.through_provider(&mut browser, &request, &alice()).await;
     assert!(answer.location().starts_with("http://127.0.0.1:51004/cb?code="), "{answer}");
 }
+
+#[tokio::test]
+async fn d14_the_loopback_port_is_free_for_public_native_clients_alone() {
+    let clients = r#"
+[clients.public-web]
+token_endpoint_auth_method = "none"
+redirect_uris = ["http://127.0.0.1:5173/cb", "http://localhost:5173/cb"]
+
+[clients.confidential-native]
+application_type = "native"
+client_secret = "native-secret-of-32-characters-or-more"
+redirect_uris = ["http://127.0.0.1:5173/cb", "http://localhost:5173/cb"]
+"#;
+    let app = TestApp::with(clients).await;
+    for client in ["public-web", "confidential-native"] {
+        let open = async |uri: &str| {
+            Browser::new().open(&app, &Authorize::of(client).set("redirect_uri", uri).url(&app)).await
+        };
+        for uri in ["http://127.0.0.1:5173/cb", "http://localhost:5173/cb"] {
+            assert_eq!(open(uri).await.status, 303, "{client} {uri}");
+        }
+        for uri in ["http://127.0.0.1:51004/cb", "http://localhost:51004/cb", "http://127.0.0.1/cb"] {
+            open(uri).await.assert_error_page(400, "invalid_redirect_uri");
+        }
+    }
+}

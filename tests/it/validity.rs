@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Authorize, BASE, Browser, PARTNER, TestApp, Tokens, alice};
+use crate::harness::{Auth, Authorize, BASE, Browser, PARTNER, TestApp, Tokens, alice};
 
 /// An API that may introspect access tokens, and lifetimes with which a session can be inactive before its tokens expire.
 const OVERLAY: &str = r#"
@@ -132,4 +132,26 @@ async fn what_a_reload_took_away_comes_back_with_the_next() {
         app.reload(BASE, &[OVERLAY]).await;
         assert_eq!(held.works(&app).await, ALL, "{overlay}");
     }
+}
+
+#[tokio::test]
+async fn a_token_for_a_resource_lives_as_long_as_the_resource_says() {
+    let overlay = r#"
+[clients.robot]
+client_secret = "secret-of-robot-0123456789abcdef"
+grant_types = ["client_credentials"]
+[resources.orders]
+uri = "https://api.example.com/orders"
+clients = ["robot"]
+access_token = "3h"
+"#;
+    let app = TestApp::with(overlay).await;
+    let form = [("grant_type", "client_credentials"), ("resource", "https://api.example.com/orders")];
+    let tokens = Tokens::read(&app.token(&Auth::of("robot"), &form).await);
+    assert_eq!(tokens.body["expires_in"], 3 * 3600);
+    app.wait(3 * 3600 - 1);
+    app.broker.housekeeping().await;
+    assert_eq!(app.introspect("robot", tokens.access()).await.json()["active"], true);
+    app.wait(1);
+    assert_eq!(app.introspect("robot", tokens.access()).await.json()["active"], false);
 }

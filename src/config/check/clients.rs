@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::config::check::context::Context;
 use crate::config::check::references::attributes;
+use crate::config::check::response_types;
 use crate::config::check::urls;
 use crate::config::check::urls::Http;
-use crate::config::check::{Context, response_types};
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};
-use crate::config::language::client::{ApplicationType, Client};
+use crate::config::language::client::Client;
+use crate::config::resolved;
 use crate::protocol::ClientAuthMethod;
+use crate::protocol::GrantType;
 use crate::protocol::PROTOCOL_CLAIMS;
 use crate::protocol::SubjectType;
-use crate::protocol::{GrantType, ResponseType};
 
 /// Claims that the broker gives of itself, beside the attributes.
 const OWN_CLAIMS: &[&str] = &["preferred_username", "permissions", "phone_number", "phone_number_verified", "address"];
@@ -23,20 +25,20 @@ pub(crate) fn check(context: &mut Context<'_>) {
     let attributes = attributes(config);
     for (id, client) in &config.clients {
         let at = section.key(id);
-        let grants = Grants::of(client);
-        authentication(context, &at, client, &grants);
-        redirects(context, &at, client, &grants);
-        grants.check(context, &at, client);
+        let Some(resolved) = context.resolved.clients.get(id) else { continue };
+        authentication(context, &at, client);
+        redirects(context, &at, client, resolved);
+        grants(context, &at, client, resolved);
         addresses(context, &at, client);
         frontchannel_logout(context, &at, client);
         references(context, &at, client);
         claims(context, &at, client, &attributes);
-        tokens(context, &at, client, &grants);
-        binding(context, &at, client, &grants);
+        tokens(context, &at, resolved);
+        binding(context, &at, resolved);
     }
     let mut ids: BTreeMap<&str, &str> = BTreeMap::new();
     for (id, client) in &config.clients {
-        let own = client.client_id.as_deref().unwrap_or(id);
+        let Some(own) = context.resolved.clients.get(id).map(|resolved| resolved.client_id.as_str()) else { continue };
         let at = section.key(id);
         if own.is_empty() || own.len() > 255 || !own.bytes().all(|b| b.is_ascii_graphic()) {
             context.must(&at.key("client_id"), "1 to 255 printable ASCII characters", quote(own));
@@ -55,58 +57,26 @@ pub(crate) fn check(context: &mut Context<'_>) {
     resources(context);
 }
 
-/// What a client may do at the token and authorization endpoints, defaults applied.
-struct Grants {
-    grants: Vec<GrantType>,
-    responses: Vec<ResponseType>,
-    method: Option<ClientAuthMethod>,
-}
-
-impl Grants {
-    fn of(client: &Client) -> Self {
-        let both = || vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
-        let grants = client.grant_types.clone().unwrap_or_else(both);
-        let by_grants =
-            || if grants.contains(&GrantType::AuthorizationCode) { vec![ResponseType::Code] } else { vec![] };
-        let responses = client.response_types.clone().unwrap_or_else(by_grants);
-        Self { grants, responses, method: client.token_endpoint_auth_method }
+fn grants(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: &resolved::Client) {
+    let (grants_at, responses_at) = (at.key("grant_types"), at.key("response_types"));
+    if context.broken.within(&grants_at) || context.broken.within(&responses_at) {
+        return;
     }
-
-    fn has(&self, grant: GrantType) -> bool {
-        self.grants.contains(&grant)
+    context.no_duplicates(&grants_at, &resolved.grant_types, |grant| grant.name().to_owned());
+    context.no_duplicates(&responses_at, &resolved.response_types, |one| one.name().to_owned());
+    response_types::check(context, at, client, resolved);
+    let issues_none = |grant: &GrantType| matches!(grant, GrantType::RefreshToken | GrantType::Implicit);
+    if resolved.may(GrantType::RefreshToken) && resolved.grant_types.iter().all(issues_none) {
+        let message = "`grant_types` has \"refresh_token\": nothing would ever issue one";
+        context.error(&grants_at, message, "add \"authorization_code\"");
     }
-
-    fn redirects(&self) -> bool {
-        self.has(GrantType::AuthorizationCode) || self.has(GrantType::Implicit)
-    }
-
-    fn is_public(&self) -> bool {
-        self.method == Some(ClientAuthMethod::None)
-    }
-
-    fn check(&self, context: &mut Context<'_>, at: &At<'_>, client: &Client) {
-        let (grants_at, responses_at) = (at.key("grant_types"), at.key("response_types"));
-        if context.broken.within(&grants_at) || context.broken.within(&responses_at) {
-            return;
-        }
-        context.no_duplicates(&grants_at, &self.grants, |grant| grant.name().to_owned());
-        if let Some(types) = &client.response_types {
-            context.no_duplicates(&responses_at, types, |one| one.name().to_owned());
-        }
-        response_types::check(context, at, client, &self.grants, &self.responses);
-        let issues_none = |grant: &GrantType| matches!(grant, GrantType::RefreshToken | GrantType::Implicit);
-        if self.has(GrantType::RefreshToken) && self.grants.iter().all(issues_none) {
-            let message = "`grant_types` has \"refresh_token\": nothing would ever issue one";
-            context.error(&grants_at, message, "add \"authorization_code\"");
-        }
-        if self.has(GrantType::ClientCredentials) && self.is_public() {
-            let message = "the grant \"client_credentials\" must not be open to a public client (RFC 6749 §4.4)";
-            context.error(&grants_at, message, "give the client a secret");
-        }
+    if resolved.may(GrantType::ClientCredentials) && resolved.is_public() {
+        let message = "the grant \"client_credentials\" must not be open to a public client (RFC 6749 §4.4)";
+        context.error(&grants_at, message, "give the client a secret");
     }
 }
 
-fn authentication(context: &mut Context<'_>, at: &At<'_>, client: &Client, grants: &Grants) {
+fn authentication(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     let method_at = at.key("token_endpoint_auth_method");
     let hashes_at = at.key("client_secret_hashes");
     let (secret, hashes) = (client.client_secret.is_some(), !client.client_secret_hashes.is_empty());
@@ -131,7 +101,7 @@ fn authentication(context: &mut Context<'_>, at: &At<'_>, client: &Client, grant
         let message = format!("{what} must be set in `{at}` for {}", quote(method));
         context.needs(at, keys, message, "");
     };
-    match grants.method {
+    match client.token_endpoint_auth_method {
         None if client.only_implicit() => {}
         None if !secret && !hashes && !keys && client.tls_client_auth_subject_dn.is_none() => context.needs(
             at,
@@ -166,21 +136,21 @@ fn authentication(context: &mut Context<'_>, at: &At<'_>, client: &Client, grant
     }
 }
 
-fn redirects(context: &mut Context<'_>, at: &At<'_>, client: &Client, grants: &Grants) {
-    let private_use = client.application_type == ApplicationType::Native || grants.is_public();
+fn redirects(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: &resolved::Client) {
     for (key, uris) in
         [("redirect_uris", &client.redirect_uris), ("post_logout_redirect_uris", &client.post_logout_redirect_uris)]
     {
         let list = at.key(key);
         for (index, uri) in uris.iter().enumerate() {
-            if let Err(expected) = urls::redirect_uri(uri, private_use) {
+            if let Err(expected) = urls::redirect_uri(uri, resolved.private_use_schemes) {
                 context.must(&list.index(index), expected, quote(uri));
             }
         }
         context.no_duplicates(&list, uris, Clone::clone);
     }
-    sector(context, at, client);
-    if grants.redirects() && client.redirect_uris.is_empty() && !context.broken.within(&at.key("grant_types")) {
+    sector(context, at, client, resolved);
+    let redirects = resolved.may(GrantType::AuthorizationCode) || resolved.may(GrantType::Implicit);
+    if redirects && client.redirect_uris.is_empty() && !context.broken.within(&at.key("grant_types")) {
         context.needs(
             at,
             &["redirect_uris"],
@@ -191,9 +161,8 @@ fn redirects(context: &mut Context<'_>, at: &At<'_>, client: &Client, grants: &G
 }
 
 /// OIDC Core §8.1: with redirect URIs on several hosts the sector must be said, or the order of a list decides who is who.
-fn sector(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
-    let pairwise = client.subject_type.unwrap_or(context.config.subject.kind) == SubjectType::Pairwise;
-    if !pairwise || client.sector_identifier_uri.is_some() {
+fn sector(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: &resolved::Client) {
+    if resolved.subject_type != SubjectType::Pairwise || client.sector_identifier_uri.is_some() {
         return;
     }
     let host = |uri: &String| url::Url::parse(uri).ok()?.host_str().map(str::to_owned);
@@ -321,9 +290,9 @@ fn claims(context: &mut Context<'_>, at: &At<'_>, client: &Client, attributes: &
     context.no_duplicates(&list, &client.access_token_claims, Clone::clone);
 }
 
-fn tokens(context: &mut Context<'_>, at: &At<'_>, client: &Client, grants: &Grants) {
-    let rotate = context.config.tokens.for_client(&client.tokens).refresh_token.rotate;
-    if rotate || !grants.is_public() || !grants.has(GrantType::RefreshToken) {
+fn tokens(context: &mut Context<'_>, at: &At<'_>, resolved: &resolved::Client) {
+    let rotate = resolved.tokens.refresh_token.rotate;
+    if rotate || !resolved.is_public() || !resolved.may(GrantType::RefreshToken) {
         return;
     }
     let tokens = at.key("tokens");
@@ -334,10 +303,8 @@ fn tokens(context: &mut Context<'_>, at: &At<'_>, client: &Client, grants: &Gran
     context.error(&here, message, "set tokens.refresh_token.rotate = true for this client");
 }
 
-fn binding(context: &mut Context<'_>, at: &At<'_>, client: &Client, grants: &Grants) {
-    use ResponseType::{CodeIdTokenToken, CodeToken, IdTokenToken};
-    let unproven = |response: &ResponseType| matches!(response, IdTokenToken | CodeToken | CodeIdTokenToken);
-    if client.dpop_bound_access_tokens && grants.responses.iter().any(unproven) {
+fn binding(context: &mut Context<'_>, at: &At<'_>, resolved: &resolved::Client) {
+    if resolved.dpop_bound && resolved.response_types.iter().any(|response| response.has_token()) {
         let message = "`dpop_bound_access_tokens` must not go with response types that have \"token\": no proof comes to \
                        the authorization endpoint (RFC 9449 §5)";
         context.error(&at.key("dpop_bound_access_tokens"), message, "leave those out of response_types");

@@ -1,6 +1,6 @@
 //! Every expression of the file, handed to whoever compiles them; what is wrong is placed inside the TOML string.
 
-use crate::config::check::{Context, ExpressionCheck};
+use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::Severity;
 use crate::config::language::provider::ClaimTable;
@@ -35,6 +35,9 @@ pub struct ExpressionProblem {
     /// The way out, as a whole text such as ``did you mean `lower`?``.
     pub suggestion: Option<String>,
 }
+
+/// Compiles an expression: its place, its path, its text. Returns what is wrong with it.
+pub type ExpressionCheck<'e> = dyn FnMut(ExpressionPlace, &str, &str) -> Vec<ExpressionProblem> + 'e;
 
 pub(crate) fn check(context: &mut Context<'_>, compile: &mut ExpressionCheck<'_>) {
     let config = context.config;

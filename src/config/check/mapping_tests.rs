@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::check::Context;
+use crate::config::check::context::Context;
 use crate::config::check::references::attributes;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};

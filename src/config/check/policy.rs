@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
-use crate::config::check::Context;
+use crate::config::check::context::Context;
 use crate::config::check::references::attributes;
 use crate::config::check::tokens::session_bounds;
 use crate::config::check::urls;

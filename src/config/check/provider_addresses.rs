@@ -1,7 +1,6 @@
 //! `[providers.X]`: the URLs and paths of each.
 
-use crate::config::check::Context;
-use crate::config::check::providers::{FIXED_ISSUER, OAUTH_ONLY};
+use crate::config::check::context::Context;
 use crate::config::check::server::reserved;
 use crate::config::check::urls;
 use crate::config::check::urls::Http;
@@ -17,7 +16,7 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider,
                 context.must_or(&at.key("issuer"), expected, quote(issuer), way_out);
             }
         }
-        None if !OAUTH_ONLY.contains(&provider.preset) && !FIXED_ISSUER.contains(&provider.preset) => {
+        None if provider.preset.is_openid() && !provider.preset.has_fixed_issuer() => {
             let message = format!("`issuer` must be set in `{at}`");
             context.needs(at, &["issuer"], message, "add issuer = \"https://...\"");
         }

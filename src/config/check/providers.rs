@@ -2,20 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::check::context::Context;
+use crate::config::check::provider_addresses;
 use crate::config::check::tokens::session_bounds;
 use crate::config::check::urls;
 use crate::config::check::urls::Http;
-use crate::config::check::{Context, provider_addresses};
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
 use crate::config::language::provider::{ClaimsSource, LinkBy, Preset, Provider, RefreshClaims, RefreshUnavailable};
 use crate::protocol::ClientAuthMethod;
 use crate::protocol::PROTOCOL_CLAIMS;
-
-/// Presets that speak OAuth 2.0 only: no issuer, no ID token, no `iss` in responses.
-pub(crate) const OAUTH_ONLY: &[Preset] = &[Preset::Github, Preset::Oauth2];
-/// Presets whose issuer is always the same.
-pub(crate) const FIXED_ISSUER: &[Preset] = &[Preset::Google, Preset::Apple, Preset::Linkedin, Preset::Gitlab];
 
 pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
@@ -43,11 +39,6 @@ pub(crate) fn check(context: &mut Context<'_>) {
     together(context, &section);
 }
 
-/// Where the callback of a provider is, below the issuer's path.
-fn redirect_path(id: &str, provider: &Provider) -> String {
-    provider.redirect_path.clone().unwrap_or_else(|| format!("/callback/{id}"))
-}
-
 fn identity(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provider) {
     if let Some(name) = &provider.name {
         let length = name.chars().count();
@@ -65,7 +56,7 @@ fn identity(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provide
     }
     let scopes = at.key("scopes");
     if let Some(list) = &provider.scopes {
-        if !OAUTH_ONLY.contains(&provider.preset) && !list.iter().any(|scope| scope == "openid") {
+        if provider.preset.is_openid() && !list.iter().any(|scope| scope == "openid") {
             context.must(&scopes, "a list with \"openid\"", format!("{list:?}"));
         }
         for (index, scope) in list.iter().enumerate() {
@@ -295,20 +286,20 @@ fn claims(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
 fn together(context: &mut Context<'_>, section: &At<'_>) {
     let config = context.config;
     let mut names: BTreeMap<String, &str> = BTreeMap::new();
-    let mut paths: BTreeMap<String, &str> = BTreeMap::new();
+    let mut paths: BTreeMap<&str, &str> = BTreeMap::new();
     let mut domains: BTreeMap<String, &str> = BTreeMap::new();
     for (id, provider) in &config.providers {
         let at = section.key(id);
-        let name = provider.name.as_ref().unwrap_or(id);
-        if let Some(other) = names.insert(name.to_lowercase(), id) {
+        let Some(resolved) = context.resolved.providers.get(id) else { continue };
+        if let Some(other) = names.insert(resolved.name.to_lowercase(), id) {
             // An id can't be wrong: the `name` that took it is.
             let (owner, other) = if provider.name.is_some() { (id.as_str(), other) } else { (other, id.as_str()) };
-            let name = config.providers.get(owner).and_then(|provider| provider.name.as_deref()).unwrap_or(owner);
+            let name = context.resolved.providers.get(owner).map_or(owner, |provider| &provider.name);
             let owner = section.key(owner);
             let message = format!("the name {} must be unique but is that of `{other}` too", quote(name));
             context.error(&owner.key("name"), message, "");
         }
-        if let Some(other) = paths.insert(redirect_path(id, provider), id) {
+        if let Some(other) = paths.insert(&resolved.callback_path, id) {
             let (owner, other) =
                 if provider.redirect_path.is_some() { (at, other) } else { (section.key(other), id.as_str()) };
             shared_path(context, &owner.key("redirect_path"), provider, other);
@@ -330,7 +321,7 @@ fn together(context: &mut Context<'_>, section: &At<'_>) {
 
 fn shared_path(context: &mut Context<'_>, at: &At<'_>, provider: &Provider, other: &str) {
     let without_iss = [Some(provider), context.config.providers.get(other)];
-    if without_iss.into_iter().flatten().any(|provider| OAUTH_ONLY.contains(&provider.preset)) {
+    if without_iss.into_iter().flatten().any(|provider| !provider.preset.is_openid()) {
         let message = format!("`redirect_path` must not be shared with `{other}`: one of them never sends `iss`");
         context.error(at, message, "give each its own");
     } else {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::Config;
-use crate::config::check::Context;
+use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};
 use crate::protocol::BUILT_IN_SCOPES;

@@ -3,47 +3,42 @@
 
 use url::Url;
 
-use crate::config::check::Context;
-use crate::config::check::urls::is_loopback;
+use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
+use crate::config::language::address::is_loopback;
 use crate::config::language::client::{ApplicationType, Client, SecurityProfile};
+use crate::config::resolved;
 use crate::protocol::{GrantType, ResponseType};
 
-/// `grants` and `responses` have their defaults.
-pub(crate) fn check(
-    context: &mut Context<'_>,
-    at: &At<'_>,
-    client: &Client,
-    grants: &[GrantType],
-    responses: &[ResponseType],
-) {
-    pairs(context, at, client, grants, responses);
-    for (index, response) in responses.iter().enumerate() {
+pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: &resolved::Client) {
+    pairs(context, at, client, resolved);
+    for (index, response) in resolved.response_types.iter().enumerate() {
         let list = at.key("response_types");
-        front_channel(context, &list.index(index), client, *response);
+        front_channel(context, &list.index(index), client, resolved, *response);
     }
-    if grants.contains(&GrantType::Implicit) && client.application_type == ApplicationType::Web {
+    if resolved.may(GrantType::Implicit) && client.application_type == ApplicationType::Web {
         redirects(context, at, client);
     }
 }
 
 /// Each response type has its grant types, and each of those a response type.
-fn pairs(context: &mut Context<'_>, at: &At<'_>, client: &Client, grants: &[GrantType], responses: &[ResponseType]) {
+fn pairs(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: &resolved::Client) {
+    let responses = &resolved.response_types;
     let (grants_at, responses_at) = (at.key("grant_types"), at.key("response_types"));
     let place = if client.response_types.is_some() { responses_at } else { grants_at };
     for grant in [GrantType::AuthorizationCode, GrantType::Implicit] {
         let name = quote(grant.name());
         let user = responses.iter().find(|response| response.grant_types().contains(&grant));
         match user {
-            Some(response) if !grants.contains(&grant) => {
+            Some(response) if !resolved.may(grant) => {
                 let response = quote(response.name());
                 let message = format!(
                     "`response_types` has {response}, which needs {name} in `grant_types` too (OIDC Registration §2)"
                 );
                 context.error(&place, message, &format!("add {name} to grant_types"));
             }
-            None if grants.contains(&grant) => {
+            None if resolved.may(grant) => {
                 let message = format!("`grant_types` has {name}, which needs a response type that uses it");
                 let fitting = ResponseType::ALL.into_iter().filter(|one| one.grant_types().contains(&grant));
                 let fitting: Vec<String> = fitting.map(|one| quote(one.name())).collect();
@@ -55,7 +50,13 @@ fn pairs(context: &mut Context<'_>, at: &At<'_>, client: &Client, grants: &[Gran
     }
 }
 
-fn front_channel(context: &mut Context<'_>, at: &At<'_>, client: &Client, response: ResponseType) {
+fn front_channel(
+    context: &mut Context<'_>,
+    at: &At<'_>,
+    client: &Client,
+    resolved: &resolved::Client,
+    response: ResponseType,
+) {
     if response == ResponseType::Code {
         return;
     }
@@ -64,7 +65,7 @@ fn front_channel(context: &mut Context<'_>, at: &At<'_>, client: &Client, respon
         let message = format!("the response type {name} must not be used under \"fapi2\" (FAPI 2.0 §5.3.2.2)");
         return context.error(at, message, "use response_types = [\"code\"]");
     }
-    let scoped = client.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope == "openid"));
+    let scoped = resolved.scopes.iter().any(|scope| scope == "openid");
     if response.has_id_token() && !scoped {
         let message = format!("the response type {name} needs the scope \"openid\"");
         context.error(at, message, "add it to the client's scopes");

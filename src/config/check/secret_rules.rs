@@ -1,6 +1,6 @@
 //! Secrets as they are written: literal ones warn, empty ones are an error.
 
-use crate::config::check::Context;
+use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;
 use crate::config::language::scalar::{Secret, SecretSource};
 use crate::config::load::secrets::each_secret;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::check::Context;
+use crate::config::check::context::Context;
 use crate::config::check::urls;
-use crate::config::check::urls::{Http, Listen};
+use crate::config::check::urls::Http;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
+use crate::config::language::address::Listen;
 use crate::config::language::server::UNIX_PEERS;
 
 /// Paths below the issuer's that the broker's own pages and documents take. An endpoint may be none of these, and none

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::check::*;
+use crate::config::diagnostics::problem::Problem;
 use crate::config::load::files::Memory;
 use crate::config::load::{Inputs, load};
 
@@ -26,7 +27,7 @@ fn loaded(text: &str) -> Loaded {
 /// All problems, one line each: `line:column severity message [suggestion]`.
 fn problems(text: &str) -> Vec<String> {
     let loaded = loaded(text);
-    let mut problems = check(&loaded, &mut |_, _, _| Vec::new());
+    let mut problems = check(&loaded, &mut |_, _, _| Vec::new()).problems;
     problems.append(loaded.problems);
     problems.sort();
     let line = |p: &Problem| {
@@ -578,7 +579,8 @@ fn expressions_are_placed_inside_their_string() {
             suggestion: Some("did you mean `had`?".to_owned()),
         });
         bad.into_iter().collect()
-    });
+    })
+    .problems;
     let found: Vec<_> = problems.iter().map(|p| (p.line, p.column, p.path.as_str(), p.found.as_deref())).collect();
     assert_eq!(found, [(11, 30, "clients.app.claims.x[1]", Some("bad")), (15, 3, "role_rules[0].when", Some("bad"))]);
     assert_eq!(places, ["When role_rules[0].when", "App clients.app.claims.x[0]", "App clients.app.claims.x[1]"]);
@@ -604,7 +606,7 @@ fn secrets_are_never_shown() {
         format!("{BASE}[store]\nurl = \"postgres://u:canary-1@h/db\"\n"),
     ] {
         let mut loaded = loaded(&text);
-        let mut problems = check(&loaded, &mut |_, _, _| Vec::new());
+        let mut problems = check(&loaded, &mut |_, _, _| Vec::new()).problems;
         problems.append(std::mem::take(&mut loaded.problems));
         assert!(problems.iter().next().is_some(), "{text}");
         let shown = format!("{}{}{:?}", problems.render(&loaded.layers, false), problems.json(), loaded.config);

@@ -1,6 +1,6 @@
 //! `[keys]`, `[tokens]`, `[session]`, and the lifetimes that providers, clients and resources set for themselves.
 
-use crate::config::check::Context;
+use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;
 use crate::config::language::lifetimes::Tokens;
 use crate::config::language::scalar::Duration;
@@ -28,9 +28,8 @@ pub(crate) fn check(context: &mut Context<'_>) {
     session_bounds(context, &session, Some(config.session.max_inactive), Some(config.session.max_lifetime));
 
     let clients = At::Root.key("clients");
-    for (id, client) in &config.clients {
-        let own = config.tokens.for_client(&client.tokens);
-        lifetimes(context, &clients.key(id).key("tokens"), &own);
+    for (id, client) in &context.resolved.clients {
+        lifetimes(context, &clients.key(id).key("tokens"), &client.tokens);
     }
     let resources = At::Root.key("resources");
     for (id, resource) in &config.resources {

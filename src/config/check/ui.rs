@@ -1,6 +1,6 @@
 //! `[ui]`: what can be said of it without the pages. Texts and templates are checked where they are compiled.
 
-use crate::config::check::Context;
+use crate::config::check::context::Context;
 use crate::config::check::urls::{Http, web_url};
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;

@@ -1,8 +1,11 @@
-//! Addresses: URLs, redirect URIs, listeners, paths, domains. Pure text rules without a place; the callers report.
+//! Rules for the text of URLs, redirect URIs, paths, domains and networks. They know no place in the file; their callers
+//! report.
 
 use std::net::IpAddr;
 
 use url::{Host, Url};
+
+use crate::config::language::address::is_loopback;
 
 /// What a URL must be, where it is not.
 pub(crate) type Expected = &'static str;
@@ -14,16 +17,6 @@ pub(crate) enum Http {
     Loopback,
     /// Anywhere: the operator said so.
     Anywhere,
-}
-
-/// Whether a host is this machine: `localhost`, 127.0.0.0/8 or `::1`.
-#[must_use]
-pub fn is_loopback(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    }
 }
 
 /// An absolute https URL (http on loopback or where it is allowed), without user info and fragment.
@@ -121,64 +114,6 @@ pub(crate) fn path(text: &str) -> Result<(), Expected> {
     Ok(())
 }
 
-/// An address to listen on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// `host:port`, `[::1]:port`
-    Tcp {
-        /// Host name or address, without brackets.
-        host: String,
-        /// Port; 0 lets the system choose.
-        port: u16,
-    },
-    /// `unix:/path`
-    Unix(String),
-}
-
-impl Listen {
-    /// Parses a listen address; the error says what is expected.
-    ///
-    /// # Errors
-    /// When it is neither `host:port` nor `unix:/path`.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const EXPECTED: &str = "an address such as \"127.0.0.1:8080\", \"[::1]:8080\" or \"unix:/run/broker.sock\"";
-        if let Some(path) = text.strip_prefix("unix:") {
-            return match path {
-                // What fits into `sun_path` (unix(7)) with its end.
-                _ if path.len() > 107 => Err("`unix:` and a path of at most 107 bytes"),
-                _ if path.starts_with('/') && !path.ends_with('/') && !path.contains('\0') => {
-                    Ok(Self::Unix(path.to_owned()))
-                }
-                _ => Err(EXPECTED),
-            };
-        }
-        let (host, port) = text.rsplit_once(':').ok_or(EXPECTED)?;
-        let port = port.parse().map_err(|_| EXPECTED)?;
-        let host = match host.strip_prefix('[') {
-            Some(address) => {
-                let address = address.strip_suffix(']').ok_or(EXPECTED)?;
-                address.parse::<std::net::Ipv6Addr>().map_err(|_| EXPECTED)?;
-                address
-            }
-            None if host.is_empty() || host.contains([':', '/', ' ', '@']) => return Err(EXPECTED),
-            None => host,
-        };
-        Ok(Self::Tcp { host: host.to_owned(), port })
-    }
-
-    /// Whether only this machine reaches it.
-    #[must_use]
-    pub fn is_loopback(&self) -> bool {
-        match self {
-            Self::Unix(_) => true,
-            Self::Tcp { host, .. } => match host.parse::<IpAddr>() {
-                Ok(address) => address.is_loopback(),
-                Err(_) => host.eq_ignore_ascii_case("localhost"),
-            },
-        }
-    }
-}
-
 /// A mail domain.
 pub(crate) fn domain(text: &str) -> Result<(), Expected> {
     const EXPECTED: Expected = "a domain such as \"corp.example\"";
@@ -240,32 +175,6 @@ mod tests {
             ("https:///app.example.com", false, false),
         ] {
             assert_eq!(redirect_uri(uri, private_use).is_ok(), accepted, "{uri}");
-        }
-    }
-
-    #[test]
-    fn listen_addresses() {
-        for (text, loopback) in [
-            ("127.0.0.1:8080", Some(true)),
-            ("[::1]:8080", Some(true)),
-            ("localhost:0", Some(true)),
-            ("unix:/run/x.sock", Some(true)),
-            ("0.0.0.0:80", Some(false)),
-            ("[::]:80", Some(false)),
-            ("broker.example:80", Some(false)),
-            ("::1:80", None),
-            ("127.0.0.1", None),
-            (":80", None),
-            ("127.0.0.1:99999", None),
-            ("unix:relative", None),
-            ("unix:/", None),
-            ("unix:/run/", None),
-            ("unix:/run/a\0b", None),
-            (&format!("unix:/{}", "x".repeat(106)), Some(true)),
-            (&format!("unix:/{}", "x".repeat(107)), None),
-            ("http://127.0.0.1:80", None),
-        ] {
-            assert_eq!(Listen::parse(text).ok().map(|listen| listen.is_loopback()), loopback, "{text}");
         }
     }
 

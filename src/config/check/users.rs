@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::check::Context;
+use crate::config::check::context::Context;
 use crate::config::check::urls;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;

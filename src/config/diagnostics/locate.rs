@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 
 use crate::config::diagnostics::path::{At, Step, parse_path};
 use crate::config::diagnostics::problem::{Problem, Severity, redacted};
+use crate::config::diagnostics::tree::{Data, Node, Span, Table, token_offset};
 use crate::config::language::redact::{self, MASK, sounds_secret};
-use crate::config::load::tree::{Data, Node, Span, Table, token_offset};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

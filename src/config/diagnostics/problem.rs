@@ -16,8 +16,8 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::config::diagnostics::locate::Layers;
+use crate::config::diagnostics::tree::Span;
 use crate::config::language::redact;
-use crate::config::load::tree::Span;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

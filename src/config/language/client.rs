@@ -70,7 +70,7 @@ pub enum ApplicationType {
 /// `[clients.X]`
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(extend("patternProperties" = crate::config::schema::localized()))]
+#[schemars(extend("patternProperties" = crate::config::language::names::localized()))]
 pub struct Client {
     /// The client id, where it must differ from the key.
     pub client_id: Option<String>,

@@ -3,11 +3,13 @@
 //! Every key is documented where it is typed; the JSON Schema is generated from these types. What the values must be,
 //! each and together, is [`check`](super::check)'s.
 
+pub mod address;
 pub mod client;
 pub mod connection_url;
 pub mod later;
 pub mod lifetimes;
 pub mod mapping_test;
+pub(crate) mod names;
 pub mod policy;
 pub mod provider;
 pub(crate) mod redact;
@@ -69,34 +71,34 @@ pub struct Config {
     pub policy: Policy,
     /// Lookup tables.
     #[serde(default)]
-    #[schemars(extend("propertyNames" = crate::config::schema::id()))]
+    #[schemars(extend("propertyNames" = crate::config::language::names::id()))]
     pub tables: BTreeMap<String, Table>,
     /// Upstream identity providers.
     #[serde(default)]
-    #[schemars(extend("propertyNames" = crate::config::schema::provider_id()))]
+    #[schemars(extend("propertyNames" = crate::config::language::names::provider_id()))]
     pub providers: BTreeMap<String, Provider>,
     /// Roles.
     #[serde(default)]
-    #[schemars(extend("propertyNames" = crate::config::schema::printable()))]
+    #[schemars(extend("propertyNames" = crate::config::language::names::printable()))]
     pub roles: BTreeMap<String, Role>,
     /// Rules that give roles, in order.
     #[serde(default)]
     pub role_rules: Vec<RoleRule>,
     /// Scopes, beside and instead of the built-in ones.
     #[serde(default)]
-    #[schemars(extend("propertyNames" = crate::config::schema::scope_token()))]
+    #[schemars(extend("propertyNames" = crate::config::language::names::scope_token()))]
     pub scopes: BTreeMap<String, Scope>,
     /// APIs that tokens may be for.
     #[serde(default)]
-    #[schemars(extend("propertyNames" = crate::config::schema::id()))]
+    #[schemars(extend("propertyNames" = crate::config::language::names::id()))]
     pub resources: BTreeMap<String, Resource>,
     /// Downstream apps.
     #[serde(default)]
-    #[schemars(extend("propertyNames" = crate::config::schema::id()))]
+    #[schemars(extend("propertyNames" = crate::config::language::names::id()))]
     pub clients: BTreeMap<String, Client>,
     /// Users known beforehand.
     #[serde(default)]
-    #[schemars(extend("propertyNames" = crate::config::schema::printable()))]
+    #[schemars(extend("propertyNames" = crate::config::language::names::printable()))]
     pub users: BTreeMap<String, User>,
     /// What the file promises of itself.
     #[serde(default)]

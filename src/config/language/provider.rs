@@ -48,6 +48,20 @@ pub enum Preset {
     Oauth2,
 }
 
+impl Preset {
+    /// Whether it speaks OpenID Connect. The others speak OAuth 2.0 only: no issuer, no ID token, no `iss` in responses.
+    #[must_use]
+    pub const fn is_openid(self) -> bool {
+        !matches!(self, Self::Github | Self::Oauth2)
+    }
+
+    /// Whether its issuer is the same everywhere unless the file says otherwise.
+    #[must_use]
+    pub const fn has_fixed_issuer(self) -> bool {
+        matches!(self, Self::Google | Self::Apple | Self::Linkedin | Self::Gitlab)
+    }
+}
+
 /// What `email_verified` is taken from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

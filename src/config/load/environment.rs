@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use crate::config::diagnostics::locate::{Layers, SourceKind};
 use crate::config::diagnostics::problem::{Problems, Severity};
+use crate::config::diagnostics::tree::{Data, Entry, Node, Span, Table, parse_value};
 use crate::config::load::masks;
-use crate::config::load::tree::{Data, Entry, Node, Span, Table, parse_value};
 
 const PREFIX: &str = "COUNTERSIGN__";
 

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::config::diagnostics::locate::Layers;
+use crate::config::diagnostics::locate::{Layers, SourceKind};
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{Problems, Severity, did_you_mean, list, quote};
+use crate::config::diagnostics::tree::{Damage, Data, Entry, Node, Span, Table, parse};
 use crate::config::load::files::{Files, tidy};
+use crate::config::load::inputs::{Involved, Unreadable};
 use crate::config::load::masks;
 use crate::config::load::shape::{Shape, Types};
-use crate::config::load::tree::{Damage, Data, Entry, Node, Span, Table, parse};
-use crate::config::load::{Involved, Unreadable, file_source};
 
 /// Reads files; collects texts, problems and what is involved.
 pub(crate) struct Reader<'f> {
@@ -73,7 +73,7 @@ impl<'f> Reader<'f> {
         let bytes = self.files.read(path).map_err(|error| error.to_string())?;
         let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-        let source = file_source(&mut self.layers, path, text);
+        let source = self.layers.add_source(SourceKind::File(path.to_path_buf()), text);
         let (table, errors) = parse(self.layers.text(source), source);
         self.layers.mask(masks::secrets(&table, &self.layers));
         for error in errors {

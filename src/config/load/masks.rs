@@ -6,9 +6,9 @@
 
 use crate::config::diagnostics::locate::Layers;
 use crate::config::diagnostics::problem::nearest;
+use crate::config::diagnostics::tree::{Data, Node, Span, Table};
 use crate::config::language::redact::{self, sounds_secret};
 use crate::config::load::shape::{Additional, Shape};
-use crate::config::load::tree::{Data, Node, Span, Table};
 
 /// The places of a table read from one source.
 pub(crate) fn secrets(table: &Table, layers: &Layers) -> Vec<Span> {

@@ -6,59 +6,33 @@
 
 mod environment;
 pub mod files;
+mod hints;
 mod include;
+mod inputs;
 mod masks;
 pub mod origins;
 pub mod secrets;
 pub(crate) mod shape;
 pub(crate) mod structure;
-pub(crate) mod tree;
+pub mod templates;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use figment::value::{Dict, Map, Tag, Value};
 use figment::{Error, Figment, Metadata, Profile, Provider};
 
+pub use inputs::{Inputs, Involved, Unreadable};
+
 use crate::config::Config;
-use crate::config::diagnostics::locate::{Layers, SourceKind};
+use crate::config::diagnostics::locate::Layers;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{Problems, Severity, quote};
+use crate::config::diagnostics::tree::{Damage, Span, Table, to_dict};
 use crate::config::language::connection_url::ConnectionUrl;
 use crate::config::load::files::Files;
 use crate::config::load::include::Reader;
 use crate::config::load::structure::{Broken, sqlite_below};
-use crate::config::load::tree::{Damage, Span, Table, to_dict};
-
-/// What a configuration is read from.
-#[derive(Clone, Debug, Default)]
-pub struct Inputs {
-    /// The main file.
-    pub main: PathBuf,
-    /// Files whose keys replace those below, in order.
-    pub overlays: Vec<PathBuf>,
-    /// The process's environment: `COUNTERSIGN__SECTION__KEY` set values, any name may be asked for by a secret.
-    pub environment: BTreeMap<String, String>,
-}
-
-/// The main file or an overlay can't be read at all.
-#[derive(Debug, thiserror::Error)]
-#[error("{} can't be read: {reason}", path.display())]
-pub struct Unreadable {
-    /// The file.
-    pub path: PathBuf,
-    /// Why.
-    pub reason: String,
-}
-
-/// What a reload must watch. Compare contents, and watch the files' folders: files are replaced by renaming.
-#[derive(Clone, Debug, Default)]
-pub struct Involved {
-    /// Configuration files, table files, secret files, certificates.
-    pub files: BTreeSet<PathBuf>,
-    /// Folders in which an include may find further files. Below them too when the pattern says `**`.
-    pub folders: BTreeSet<PathBuf>,
-}
 
 /// What was read, with everything that is wrong in its structure.
 #[derive(Debug)]
@@ -170,11 +144,6 @@ fn typed(loaded: &mut Loaded, main: &Path) -> Option<Config> {
             None
         }
     }
-}
-
-/// The number of a file's text.
-pub(crate) fn file_source(layers: &mut Layers, path: &Path, text: String) -> u32 {
-    layers.add_source(SourceKind::File(path.to_path_buf()), text)
 }
 
 #[cfg(test)]

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use figment::value::{Dict, Tag, Value};
 
-use crate::config::diagnostics::hints::{choose, is_top_level, stand_in, type_hint, types_of};
 use crate::config::diagnostics::locate::Layers;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{Problem, Problems, Severity, did_you_mean, list, nearest, quote};
+use crate::config::diagnostics::tree::Span;
+use crate::config::language::names::LOCALIZED;
+use crate::config::load::hints::{choose, is_top_level, stand_in, type_hint, types_of};
 use crate::config::load::shape::{Additional, PathKind, Shape};
-use crate::config::load::tree::Span;
-use crate::config::schema::LOCALIZED;
 use crate::protocol::STANDARD_CLAIMS;
 
 /// What the walk leaves behind.

@@ -1,5 +1,8 @@
 //! Layers: includes, overlays, environment, and where each value came from.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use proptest::prelude::*;
 
 use crate::config::diagnostics::locate::Origin;
@@ -296,7 +299,7 @@ proptest! {
     #[test]
     fn arbitrary_text_never_panics(text in "(\\PC|\\n|[\\[\\]{}=\".'#a-z_]|clients|providers|issuer = |\\[\\[tests\\]\\]){0,80}") {
         let loaded = read(&[("b.toml", &text)], &["b.toml"], &[("COUNTERSIGN__X", &text)]);
-        let mut problems = crate::config::check::check(&loaded, &mut |_, _, _| Vec::new());
+        let mut problems = crate::config::check::check(&loaded, &mut |_, _, _| Vec::new()).problems;
         problems.append(loaded.problems.clone());
         let _ = (problems.render(&loaded.layers, true), problems.json(), loaded.origins());
     }
@@ -314,7 +317,7 @@ proptest! {
             format!("[[{section}]]\n{key} = {value}\n"),
         ] {
             let loaded = read(&[("b.toml", &text)], &[], &[]);
-            let problems = crate::config::check::check(&loaded, &mut |_, _, _| Vec::new());
+            let problems = crate::config::check::check(&loaded, &mut |_, _, _| Vec::new()).problems;
             prop_assert!(loaded.problems.has_errors() || problems.has_errors(), "no issuer, and yet no error: {}", text);
         }
     }

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::config::language::client::Client;
 use crate::config::language::provider::{ClaimTable, LinkBy, Preset, Provider};
 use crate::config::language::scalar::Expression;
+use crate::config::resolved::{self, Resolved};
 use crate::decision::policy::{
     ClaimRule, ClientPolicy, Condition, DeclaredUser, ExpressionProblem, Pattern, Policy, ProviderPolicy, RoleRule,
     ScopePolicy,
@@ -79,6 +80,7 @@ impl Policy {
     /// Every expression that does not compile.
     pub fn compile(
         config: &Config,
+        resolved: &Resolved,
         compiler: &mut Compiler,
         locate: Locate<'_>,
     ) -> Result<Self, Vec<ExpressionProblem>> {
@@ -89,8 +91,14 @@ impl Policy {
             .iter()
             .map(|(id, provider)| (id.clone(), provider_policy(&mut build, config, id, provider)))
             .collect();
-        let clients =
-            config.clients.iter().map(|(key, client)| (key.clone(), client_policy(&mut build, key, client))).collect();
+        let clients = config
+            .clients
+            .iter()
+            .filter_map(|(key, client)| {
+                let resolved = resolved.clients.get(key)?;
+                Some((key.clone(), client_policy(&mut build, client, resolved)))
+            })
+            .collect();
         let role_rules = role_rules(&mut build, config);
         let (users, links_by_sub, links_by_email) = users(&build, config);
         let policy = Self {
@@ -175,20 +183,20 @@ fn default_attributes(preset: Preset) -> Vec<(String, crate::config::language::s
     defaults
 }
 
-fn client_policy(build: &mut Build<'_>, key: &str, client: &Client) -> ClientPolicy {
-    let path = format!("clients.{}", key_segment(key));
+fn client_policy(build: &mut Build<'_>, client: &Client, resolved: &resolved::Client) -> ClientPolicy {
+    let path = format!("clients.{}", key_segment(&resolved.key));
     let require = build.condition(Place::App, &format!("{path}.require"), client.require.as_ref());
     let claims = build.rules(Place::App, &format!("{path}.claims"), &client.claims);
     ClientPolicy {
-        key: key.to_owned(),
-        enabled: client.enabled.unwrap_or(true),
-        providers: client
+        key: resolved.key.clone(),
+        enabled: resolved.enabled,
+        providers: resolved
             .providers
             .as_ref()
             .map(|providers| (providers.clone(), build.source(&format!("{path}.providers")))),
         reads: Reads::of(require.iter().map(|require| &require.expression).chain(expressions(&claims))),
         require,
-        scopes: client.scopes.clone().unwrap_or_else(default_scopes),
+        scopes: resolved.scopes.clone(),
         claims,
         id_token_claims: client.id_token_claims,
         access_token_claims: client.access_token_claims.clone(),
@@ -199,12 +207,6 @@ fn client_policy(build: &mut Build<'_>, key: &str, client: &Client) -> ClientPol
 /// The expressions of rules.
 fn expressions(rules: &[ClaimRule]) -> impl Iterator<Item = &Compiled> {
     rules.iter().flat_map(|rule| &rule.alternatives)
-}
-
-/// Scopes that a client may ask for unless it says otherwise.
-#[must_use]
-pub fn default_scopes() -> Vec<String> {
-    ["openid", "profile", "email", "groups"].map(str::to_owned).to_vec()
 }
 
 fn role_rules(build: &mut Build<'_>, config: &Config) -> Vec<RoleRule> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use compile::{Locate, default_scopes, key_segment};
+pub use compile::{Locate, key_segment};
 pub use pattern::{Pattern, whole_value};
 
 use crate::config::language::client::IdTokenClaims;

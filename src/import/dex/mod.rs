@@ -6,7 +6,7 @@ mod connectors;
 use serde_json::Value;
 
 use crate::config::check::urls::network;
-use crate::config::check::{Listen, is_loopback};
+use crate::config::language::address::{Listen, is_loopback};
 use crate::config::language::toml_text;
 use crate::import::document::{Document, Mark, Table, Toml, inline};
 use crate::import::read::{below, flag, is_set, items, on, text, texts, yaml};

@@ -12,7 +12,7 @@ use crate::op::authorize::request::{AuthorizeRequest, ReturnAddress};
 use crate::op::decide;
 use crate::op::error::OAuthError;
 use crate::op::issue;
-use crate::op::issue::Beside;
+use crate::op::issue::{AccessTokenContents, IssuedWith};
 use crate::op::outcome::{Answer, Stop};
 use crate::protocol::ErrorCode;
 use crate::protocol::ResponseType;
@@ -182,7 +182,9 @@ fn tokens(
     let release = decision.release.as_ref().unwrap_or(&nothing);
     let access = if response_type.has_token() {
         let (scopes, resources) = (&grant.scopes, &grant.resources);
-        let access = issue::access_token(context, client, grant, &subject, scopes, resources, &release.access_token)?;
+        let claims = &release.access_token;
+        let contents = AccessTokenContents { client, grant, subject: &subject, scopes, resources, claims };
+        let access = issue::access_token(context, &contents)?;
         fields.push(("access_token", access.token.clone()));
         fields.push(("token_type", "Bearer".to_owned()));
         fields.push(("expires_in", access.expires_in.to_string()));
@@ -192,8 +194,8 @@ fn tokens(
         None
     };
     if response_type.has_id_token() {
-        let beside = Beside { access_token: access.as_deref(), code };
-        fields.push(("id_token", issue::id_token(context, client, grant, &subject, release, beside)?));
+        let issued_with = IssuedWith { access_token: access.as_deref(), code };
+        fields.push(("id_token", issue::id_token(context, client, grant, &subject, release, issued_with)?));
     }
     tracing::info!(event = "token_issued", client = %client.key, trace_id = %context.trace_id, "tokens issued with the authorization response");
     Ok(fields)

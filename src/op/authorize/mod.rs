@@ -6,7 +6,7 @@ pub mod request;
 pub mod request_object;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::config::language::client::Consent;
 use crate::config::language::scalar::SecretValue;
@@ -97,7 +97,7 @@ pub async fn authorize(context: &RequestContext<'_>, params: &Params, browser: &
 
 /// The subject of an ID token of ours, expired or not.
 pub(crate) fn hinted_sub(context: &RequestContext<'_>, hint: &str) -> Option<String> {
-    let claims = context.services.keys.set().verify::<Map<String, Value>>(hint, ID_TOKEN_TYPE).ok()?;
+    let claims = context.services.keys.set().verify(hint, ID_TOKEN_TYPE).ok()?;
     let ours = claims.get("iss").and_then(Value::as_str) == Some(context.snapshot.issuer.text.as_str());
     claims.get("sub").and_then(Value::as_str).filter(|_| ours).map(str::to_owned)
 }

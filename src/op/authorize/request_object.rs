@@ -5,15 +5,15 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::jose::{Algorithm, Check, Claims, Jws, unsigned};
+use crate::jose::{Check, Claims, Jws, unsigned};
 use crate::op::RequestContext;
 use crate::op::authorize::request;
-use crate::op::client::authentication::{Unauthenticated, authenticate};
+use crate::op::client::authentication::{ClientForm, Unauthenticated, authenticate};
 use crate::op::dpop;
 use crate::op::dpop::{Proof, ProofHeader};
 use crate::op::error::{OAuthError, printable, printable_text};
-use crate::op::params::Params;
-use crate::protocol::ErrorCode;
+use crate::op::params::{Form as _, Params};
+use crate::protocol::{Algorithm, ErrorCode};
 use crate::snapshot::client::Client;
 use crate::store::model::{Interaction, TokenHash};
 
@@ -248,7 +248,7 @@ pub async fn push(
     if let Some(duplicate) = params.duplicate(&["resource"]) {
         return Err(duplicate.into());
     }
-    let client = authenticate(context, authorization, params).await?;
+    let client = authenticate(context, authorization, &ClientForm::read(params)).await?;
     if params.one("request_uri")?.is_some() {
         return Err(plain(OAuthError::new(ErrorCode::InvalidRequest, "request_uri can't be pushed (RFC 9126 2.1)")));
     }
@@ -270,7 +270,7 @@ pub async fn push(
         .map_err(|page| plain(OAuthError::new(ErrorCode::InvalidRequest, printable_text(&page.detail))))?;
     request::validate(context.snapshot, client, to, &asked, &|hint| crate::op::authorize::hinted_sub(context, hint))
         .map_err(plain)?;
-    dpop::spend(context, proof.as_ref()).await.map_err(plain)?;
+    dpop::use_once(context, proof.as_ref()).await.map_err(plain)?;
     let secret = context.random().secret().map_err(|error| plain(error.into()))?;
     let kept = Interaction {
         id: TokenHash::of(&secret),

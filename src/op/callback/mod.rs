@@ -3,8 +3,6 @@
 
 pub mod shadow;
 
-use serde_json::{Map, Value};
-
 use crate::config::language::provider::Reauth;
 use crate::config::language::scalar::SecretValue;
 use crate::decision::pipeline::{Decision, Evidence, begin};
@@ -16,7 +14,7 @@ use crate::op::authorize::{LoginData, ask_consent, consent_is_due, live_session,
 use crate::op::decide;
 use crate::op::decide::{app_request, facts, query, stored_trace};
 use crate::op::error::{OAuthError, PageError};
-use crate::op::logout::notify;
+use crate::op::logout::backchannel;
 use crate::op::outcome::{Browser, Next, Outcome, SetCookie, Stop};
 use crate::op::params::Params;
 use crate::protocol::ErrorCode;
@@ -239,7 +237,7 @@ async fn write(
     };
     match (context.store().finish_sign_in(sign_in, context.now).await?, previous) {
         (SignInWritten::Conflict, _) => return Ok(None),
-        (SignInWritten::Replaced(apps), Some(previous)) => notify::session_ended(context, &previous.user, &apps),
+        (SignInWritten::Replaced(apps), Some(previous)) => backchannel::session_ended(context, &previous.user, &apps),
         (SignInWritten::Done | SignInWritten::Replaced(_), _) => {}
     }
     let (provider, client_key) = (key.provider.as_str(), client.key.as_str());
@@ -316,14 +314,4 @@ fn session_row(
         max_inactive: max_inactive.seconds(),
         expires_at,
     })
-}
-
-/// The verified address that these claims map to, for links made by a refresh.
-pub(crate) fn verified_email(
-    context: &RequestContext<'_>,
-    key: &LinkKey,
-    claims: &Map<String, Value>,
-) -> Option<String> {
-    let evidence = Evidence { provider: &key.provider, issuer: Some(&key.issuer), subject: &key.subject, claims };
-    begin(&context.snapshot.policy, &evidence).ok()?.attributes().verified_email()
 }

@@ -1,10 +1,10 @@
 //! Verifying what a client signed: with its key set, inline or fetched, or with its secret.
 
-use crate::jose::{Algorithm, Check, Jws};
+use crate::jose::{Check, Jws};
 use crate::op::RequestContext;
 use crate::op::client::remote::Unverified;
 use crate::op::error::OAuthError;
-use crate::protocol::ErrorCode;
+use crate::protocol::{Algorithm, ErrorCode};
 use crate::snapshot::client::{Client, ClientKeys};
 
 /// Verifies a signature of the client.

@@ -1,11 +1,15 @@
 //! RP-initiated logout (OIDC RP-Initiated Logout 1.0): the local session, whose other apps are told, then the provider's,
 //! then back to the app.
 
-pub mod notify;
+pub mod backchannel;
+pub mod delivery;
+mod frontchannel;
+pub mod logout_token;
+mod participants;
 pub mod upstream;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
 
 use crate::config::language::scalar::SecretValue;
@@ -131,7 +135,7 @@ impl Hint {
 
 /// An ID token of ours, expired or not (§2: the OP should accept expired ones).
 fn read_hint(context: &RequestContext<'_>, token: &str) -> Option<Hint> {
-    let claims = context.services.keys.set().verify::<Map<String, Value>>(token, ID_TOKEN_TYPE).ok()?;
+    let claims = context.services.keys.set().verify(token, ID_TOKEN_TYPE).ok()?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     let ours = text("iss").as_deref() == Some(context.snapshot.issuer.text.as_str());
     let client_id = text("aud").or_else(|| claims.get("aud")?.as_array()?.first()?.as_str().map(str::to_owned));
@@ -220,8 +224,8 @@ async fn sign_out(
     browser: &Browser,
 ) -> Result<Outcome, PageError> {
     let apps = context.store().end_session(&view.session.id, context.now).await?;
-    notify::session_ended(context, &view.user, &apps);
-    let frames = notify::frames(context, &apps);
+    backchannel::session_ended(context, &view.user, &apps);
+    let frames = frontchannel::frames(context, &apps);
     let provider = view.session.link.provider.clone();
     tracing::info!(event = "logout", provider = %provider, apps = apps.len(), trace_id = %context.trace_id, "signed out");
     let mut cookies = vec![SetCookie::EndSession];

@@ -1,23 +1,33 @@
-//! A provider says that somebody signed out there (OIDC Back-Channel Logout 1.0 §2.5 to §2.8, the broker being the relying
-//! party): the sessions that rest on it end here, and their apps are told.
+//! Sign-out at a provider (OIDC Back-Channel Logout 1.0 §2.5 to §2.8, where the broker is the relying party): the sessions
+//! that come from it end here, and their apps are notified.
 
 use crate::op::RequestContext;
 use crate::op::error::OAuthError;
-use crate::op::logout::notify;
-use crate::op::params::Params;
+use crate::op::logout::backchannel;
+use crate::op::params::{Form, Params};
 use crate::protocol::ErrorCode;
 use crate::store::UpstreamSessions;
 use crate::upstream::RpError;
+
+/// What a provider posts (§2.5).
+struct LogoutTokenForm<'p> {
+    logout_token: Option<&'p str>,
+}
+
+impl<'p> Form<'p> for LogoutTokenForm<'p> {
+    fn read(params: &'p Params) -> Self {
+        Self { logout_token: params.text("logout_token") }
+    }
+}
 
 /// Serves a logout token that a provider posted. Sessions that are not there any more have ended already: that is no error.
 ///
 /// # Errors
 /// `invalid_request` when the token fails a check or was used before (§2.6, §2.8); `temporarily_unavailable` when the
-/// provider's keys or the store can't be had.
+/// provider's keys or the store are not available.
 pub async fn upstream_logout(context: &RequestContext<'_>, provider: &str, params: &Params) -> Result<(), OAuthError> {
     let invalid = |text: &str| OAuthError::new(ErrorCode::InvalidRequest, text);
-    let token = params.one("logout_token").map_err(|_| invalid("logout_token came more than once"))?;
-    let token = token.ok_or_else(|| invalid("logout_token is missing"))?;
+    let token = LogoutTokenForm::parse(params)?.logout_token.ok_or_else(|| invalid("logout_token is missing"))?;
     let settings = context.snapshot.providers.get(provider).ok_or_else(|| invalid("no such provider"))?;
     let verified = context.services.upstreams.logout_token(settings, token, context.now).await;
     let token = verified.map_err(|error| refused(context, provider, &error))?;
@@ -33,7 +43,7 @@ pub async fn upstream_logout(context: &RequestContext<'_>, provider: &str, param
     let apps = context.store().end_sessions_once(ids, "upstream_logout", &seen, token.expires_at, context.now).await?;
     let apps = apps.ok_or_else(|| invalid("the logout token was used before"))?;
     for (view, apps) in sessions.iter().zip(&apps) {
-        notify::session_ended(context, &view.user, apps);
+        backchannel::session_ended(context, &view.user, apps);
     }
     let sessions = sessions.len();
     tracing::info!(event = "upstream_logout", provider, sessions, trace_id = %context.trace_id, "signed out at a provider");

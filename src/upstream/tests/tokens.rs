@@ -1,5 +1,7 @@
 //! The ID token and the callback: D04 to D09, keys, nonce, hashes, re-authentication.
 
+use crate::jose::half_hash;
+use crate::protocol::Algorithm;
 use crate::upstream::error::{ResponseProblem, Stage};
 use crate::upstream::tests::*;
 
@@ -174,7 +176,7 @@ async fn every_supported_algorithm_verifies() {
         world.idp.discovery(|document| set(document, "id_token_signing_alg_values_supported", json!([key.alg])));
         world.idp.keys(&[&key]);
         world.id_token(&key, |_, claims| {
-            let hash = crate::upstream::Algorithm::from_name(key.alg).unwrap().half_hash(ACCESS_TOKEN);
+            let hash = half_hash(Algorithm::from_name(key.alg).unwrap(), ACCESS_TOKEN);
             set(claims, "at_hash", json!(hash));
         });
         assert_eq!(world.finish(NOW).await.map(|identity| identity.subject), Ok("alice".to_owned()), "{}", key.alg);
@@ -368,10 +370,10 @@ async fn d09_times_missing_or_of_another_type_are_refused() {
 
 #[tokio::test]
 async fn at_hash_must_be_of_the_access_token_that_came_along() {
-    let right = crate::upstream::Algorithm::RS256.half_hash(ACCESS_TOKEN);
+    let right = half_hash(Algorithm::RS256, ACCESS_TOKEN);
     let cases = [
         (json!(right), None),
-        (json!(crate::upstream::Algorithm::RS256.half_hash("another")), Some(Problem::Differs)),
+        (json!(half_hash(Algorithm::RS256, "another")), Some(Problem::Differs)),
         (json!(""), Some(Problem::Differs)),
         (json!(7), Some(Problem::Type)),
     ];
@@ -383,13 +385,6 @@ async fn at_hash_must_be_of_the_access_token_that_came_along() {
             Some(problem) => assert_eq!(refused(world.finish(NOW).await), claim("at_hash", problem)),
         }
     }
-}
-
-#[test]
-fn at_hash_is_that_of_the_specification() {
-    // OIDC Core §A.3.
-    let access_token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
-    assert_eq!(crate::upstream::Algorithm::RS256.half_hash(access_token), "77QmUPtjPfzWtF2AnpK9RQ");
 }
 
 #[tokio::test]

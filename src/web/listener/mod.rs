@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
-use crate::config::check::Listen;
+use crate::config::language::address::Listen;
 use unix::SocketFile;
 
 pub use tls::acceptor;

@@ -91,6 +91,7 @@ providers = ["corp"]
 
 # Public, native.
 [clients.cli]
+application_type = "native"
 token_endpoint_auth_method = "none"
 redirect_uris = ["${callback('cli')}"]
 providers = ["corp"]

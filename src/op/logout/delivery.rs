@@ -1,8 +1,5 @@
-//! Telling apps that a session ended: over the back channel (OIDC Back-Channel Logout 1.0 §2.4, §2.5), and in frames of
-//! the page that the person gets (OIDC Front-Channel Logout 1.0 §3).
-//!
-//! Owns which apps are told what, and the delivery: in parallel, bounded, tried again, beside the request that ended the
-//! session. Does not own which sessions end. What is not delivered when the process ends is lost: nothing is stored.
+//! Delivering logout tokens to apps (OIDC Back-Channel Logout 1.0 §2.5, §2.8): in parallel, bounded, tried again, apart from
+//! the request that ended the session. A notice that is not delivered when the process ends is lost: nothing is stored.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,27 +7,13 @@ use std::time::Duration;
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, Request};
-use serde_json::json;
 use tokio::sync::{Semaphore, watch};
-use url::Url;
 
 use crate::env::{Clock, Random};
 use crate::keys::Keys;
-use crate::op::{RequestContext, decide};
+use crate::op::logout::logout_token;
+use crate::op::logout::logout_token::{LOGOUT_TOKEN_TYPE, Notice};
 use crate::outbound::{HttpClient, OutboundError, OutboundPolicy};
-use crate::protocol::SigningAlgorithm;
-use crate::snapshot::client::Client;
-use crate::store::AppSession;
-use crate::store::model::User;
-
-/// `typ` of logout tokens (Back-Channel Logout §2.4).
-pub const LOGOUT_TOKEN_TYPE: &str = "logout+jwt";
-
-/// The member of `events` that makes a token a logout token (Back-Channel Logout §2.4).
-const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
-
-/// Seconds that a logout token lives; §4 recommends two minutes at most.
-const LIFETIME: i64 = 120;
 
 /// Pauses before each further attempt. An app that restarts is back by then; one that is gone is given up.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(25)];
@@ -41,33 +24,12 @@ const CALLS_PER_APP: usize = 16;
 /// Notices that wait at most, over all apps.
 const WAITING: usize = 10_000;
 
-/// What one app is to be told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// Key of the client, for the log.
-    pub client: String,
-    /// Its `backchannel_logout_uri`.
-    pub url: Url,
-    /// `aud`: its client id.
-    pub audience: String,
-    /// `iss`.
-    pub issuer: String,
-    /// `sub`, as this client sees it.
-    pub subject: String,
-    /// `sid` of its tokens.
-    pub sid: String,
-    /// The algorithm of its ID tokens, which is that of its logout tokens too (§2.4).
-    pub algorithm: SigningAlgorithm,
-    /// Id of the request that ended the session, for the log.
-    pub trace_id: String,
-}
-
 /// What came of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Attempt {
     /// 200, or 204 as some frameworks make of it (§2.8).
     Delivered,
-    /// The app, or our own policy, does not take it: another attempt would not help.
+    /// The app, or the policy for outbound calls, refuses it: another attempt would not help.
     Refused(String),
     /// No answer, or a server error: worth another attempt.
     Failed(String),
@@ -122,7 +84,7 @@ impl Notifier {
         });
     }
 
-    /// Returns when nothing is under way any more: all is delivered, or given up.
+    /// Returns when nothing is under way any more: every notice is delivered, or given up.
     pub async fn idle(&self) {
         // The sender is `self`, so that the channel can't be closed.
         let _ = self.waiting.subscribe().wait_for(|waiting| *waiting == 0).await;
@@ -149,7 +111,7 @@ impl Notifier {
                 client,
                 attempts,
                 trace_id,
-                "told an app that a session ended"
+                "an app was notified that a session ended"
             ),
             Attempt::Refused(error) => tracing::warn!(
                 event = "backchannel_logout",
@@ -158,7 +120,7 @@ impl Notifier {
                 attempts,
                 trace_id,
                 error,
-                "an app did not take a logout token"
+                "an app refused a logout token"
             ),
             Attempt::Failed(error) => tracing::warn!(
                 event = "backchannel_logout",
@@ -167,7 +129,7 @@ impl Notifier {
                 attempts,
                 trace_id,
                 error,
-                "an app could not be told that a session ended"
+                "an app could not be notified that a session ended"
             ),
         }
     }
@@ -199,20 +161,11 @@ impl Notifier {
         Arc::clone(calls.entry(client.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(CALLS_PER_APP))))
     }
 
-    /// The request with a new logout token (§2.4, §2.5). Each attempt has its own, so that an app that noted the `jti` and
-    /// failed afterwards does not take the next one for a replay.
+    /// The request with a new logout token. Each attempt has its own, so that an app that noted the `jti` and failed afterwards
+    /// does not take the next one for a replay.
     fn request(&self, notice: &Notice) -> Result<Request<Vec<u8>>, String> {
-        let now = self.clock.now();
-        let claims = json!({
-            "iss": notice.issuer,
-            "sub": notice.subject,
-            "aud": notice.audience,
-            "iat": now,
-            "exp": now + LIFETIME,
-            "jti": self.random.id().map_err(|error| error.to_string())?,
-            "events": { LOGOUT_EVENT: {} },
-            "sid": notice.sid,
-        });
+        let jti = self.random.id().map_err(|error| error.to_string())?;
+        let claims = logout_token::claims(notice, &jti, self.clock.now());
         let token = self.keys.set().sign(notice.algorithm, LOGOUT_TOKEN_TYPE, &claims);
         let token = token.map_err(|error| error.to_string())?;
         let body = url::form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", &token).finish();
@@ -235,52 +188,19 @@ impl Drop for UnderWay {
     }
 }
 
-/// The clients that had a part in a session, each with a `sid` that it knows. Those that are gone or disabled are not told.
-fn told<'a>(context: &'a RequestContext<'_>, apps: &'a [AppSession]) -> impl Iterator<Item = (&'a Client, &'a str)> {
-    let known = |app: &'a AppSession| Some((context.snapshot.clients.get(&app.client)?, app.sid.as_str()));
-    apps.iter().filter_map(known).filter(|(client, _)| client.enabled)
-}
-
-/// Tells the apps of an ended session of this user over the back channel. Returns at once: whoever ended it does not wait.
-pub fn session_ended(context: &RequestContext<'_>, user: &User, apps: &[AppSession]) {
-    for (client, sid) in told(context, apps) {
-        let Some(url) = client.backchannel_logout_uri.clone() else { continue };
-        context.services.notifier.send(Notice {
-            client: client.key.clone(),
-            url,
-            audience: client.client_id.clone(),
-            issuer: context.snapshot.issuer.text.clone(),
-            subject: decide::subject(client, user),
-            sid: sid.to_owned(),
-            algorithm: client.id_token_alg,
-            trace_id: context.trace_id.clone(),
-        });
-    }
-}
-
-/// What the person's browser is to load in frames: the `frontchannel_logout_uri` of each app of an ended session, with
-/// `iss` and `sid` beside a query of its own (Front-Channel Logout §3).
-#[must_use]
-pub fn frames(context: &RequestContext<'_>, apps: &[AppSession]) -> Vec<Url> {
-    let frame = |(client, sid): (&Client, &str)| {
-        let mut url = client.frontchannel_logout_uri.clone()?;
-        url.query_pairs_mut().append_pair("iss", &context.snapshot.issuer.text).append_pair("sid", sid);
-        Some(url)
-    };
-    told(context, apps).filter_map(frame).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
     use std::collections::VecDeque;
 
     use async_trait::async_trait;
-    use serde_json::{Map, Value};
+    use serde_json::{Map, Value, json};
+    use url::Url;
 
     use super::*;
     use crate::env::{ManualClock, SystemRandomness};
     use crate::keys::KeyPolicy;
+    use crate::protocol::SigningAlgorithm;
     use crate::store::sqlite::{Location, SqliteStore};
 
     const NOW: i64 = 1_800_000_000;
@@ -360,7 +280,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_logout_token_says_what_the_specification_asks_for() {
+    async fn a_logout_token_has_the_claims_of_the_specification() {
         let world = World::new().await;
         world.answers("app.example", [Ok(200)]);
         world.notifier.send(notice("app.example"));
@@ -379,7 +299,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_may_pass_is_tried_again_and_what_will_not_is_not() {
+    async fn transient_failures_are_tried_again_and_others_are_not() {
         let connect = || Err(OutboundError::Connect("refused".to_owned()));
         let broken = || Err(OutboundError::Failed("reset".to_owned()));
         let cases = [
@@ -405,7 +325,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_attempt_is_a_token_of_its_own() {
+    async fn each_attempt_has_its_own_token() {
         let world = World::new().await;
         world.answers("app.example", [Ok(500), Ok(200)]);
         world.notifier.send(notice("app.example"));
@@ -429,14 +349,14 @@ mod tests {
         }
         world.answers("app.example", [Ok(200)]);
         world.notifier.send(notice("app.example"));
-        let told = |waiting: &usize| *waiting == CALLS_PER_APP * 3;
-        world.notifier.waiting.subscribe().wait_for(told).await.unwrap();
+        let only_those_left = |waiting: &usize| *waiting == CALLS_PER_APP * 3;
+        world.notifier.waiting.subscribe().wait_for(only_those_left).await.unwrap();
         assert_eq!(world.tokens("app.example").len(), 1);
         assert_eq!(world.tokens("hangs.example").len(), CALLS_PER_APP);
     }
 
     #[tokio::test]
-    async fn what_waits_is_bounded() {
+    async fn waiting_notices_are_bounded() {
         let world = World::new().await;
         for _ in 0..WAITING + 5 {
             world.notifier.send(notice("hangs.example"));

@@ -1,24 +1,12 @@
-//! DPoP (RFC 9449): proofs that whoever calls holds a private key, and tokens bound to that key.
-//!
-//! It owns what makes a proof valid (§4.3), its single use, the nonces that are handed out for it (§8, §9), and how a
-//! token says that it is bound (§6.1). Which calls need a proof, and by which key, is the endpoints'.
-//!
-//! Nonces are never demanded, but one that comes must be ours and fresh. They are stateless: the time of their making
-//! under a tag whose key follows from the signing keys, which every process on the store has, and which survive restarts;
-//! so a nonce from one replica is good at the next, and nothing is stored for a stranger who asks for one.
-
-use std::borrow::Cow;
+//! A DPoP proof: all that can be checked of it alone (RFC 9449 §4.2, §4.3).
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::jose::{Algorithm, Check, Claims, Jws, Problem, PublicKey};
-use crate::op::RequestContext;
-use crate::op::error::OAuthError;
-use crate::protocol::ErrorCode;
+use crate::jose::{Check, Claims, Jws, Problem, PublicKey};
+use crate::protocol::Algorithm;
 
 /// The algorithms of proofs, as discovery and challenges name them (`dpop_signing_alg_values_supported`).
 pub const ALGORITHMS: [Algorithm; 5] =
@@ -26,36 +14,21 @@ pub const ALGORITHMS: [Algorithm; 5] =
 
 /// Bytes of the longest proof. One by an RSA key of 8192 bits has about 3,200.
 const MAX_LENGTH: usize = 8192;
-/// Seconds for which a proof is good. It covers the way here and a client's clock that is slow.
-const BACK: i64 = 60;
+/// Seconds for which a proof is valid. They cover the transport, and a client's clock that is slow.
+pub(super) const BACK: i64 = 60;
 /// Seconds by which a client's clock may be fast. FAPI 2.0 Security Profile §5.3.2.1 asks for 10 to 60.
 const AHEAD: i64 = 15;
-/// Seconds for which a nonce is good.
-const NONCE_LIFETIME: i64 = 300;
-/// What the tags of nonces are for.
-const NONCE: &str = "dpop nonce";
 /// Members of a JWK that are private or symmetric (RFC 7518 §6.2.2, §6.3.2, §6.4.1, RFC 8037 §2).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// The `DPoP` header of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProofHeader<'h> {
-    /// It has none.
-    Nothing,
-    /// It has one.
-    One(&'h str),
-    /// It has several, or one that is not text (§4.3 check 1).
-    Unreadable,
-}
-
-/// The request that a proof must be for.
+/// The request that a proof must be made for.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     /// Its method.
     pub method: &'a str,
     /// The endpoint's URL as configured; never made from the request.
     pub url: &'a str,
-    /// The access token that comes along.
+    /// The access token that is sent with it.
     pub access_token: Option<&'a str>,
 }
 
@@ -64,17 +37,19 @@ pub struct Call<'a> {
 pub struct Proof {
     /// Thumbprint of its key (RFC 7638), as in `cnf` and `dpop_jkt`.
     pub jkt: String,
-    jti: String,
-    nonce: Option<String>,
-    /// No longer good then.
-    ends_at: i64,
+    /// Its unique id.
+    pub(super) jti: String,
+    /// The nonce in it.
+    pub(super) nonce: Option<String>,
+    /// When it is valid no more, in seconds since the Unix epoch.
+    pub(super) ends_at: i64,
 }
 
-/// Everything about a proof that follows from the proof itself (§4.3 checks 2 to 9, 11 and 12).
+/// Checks everything that follows from the proof itself (§4.3 checks 2 to 9, 11 and 12).
 ///
 /// # Errors
 /// The first check that it fails.
-pub fn verify(text: &str, call: &Call<'_>, now: i64) -> Result<Proof, Check> {
+pub(super) fn verify(text: &str, call: &Call<'_>, now: i64) -> Result<Proof, Check> {
     if text.len() > MAX_LENGTH {
         return Err(Check::Form("it is longer than 8192 bytes"));
     }
@@ -107,7 +82,8 @@ pub fn verify(text: &str, call: &Call<'_>, now: i64) -> Result<Proof, Check> {
     }
     let jti = claims.text("jti")?.filter(|jti| !jti.is_empty()).ok_or(Check::Claim("jti", Problem::Missing))?;
     let nonce = claims.text("nonce")?.map(str::to_owned);
-    Ok(Proof { jkt: key.thumbprint(), jti: jti.to_owned(), nonce, ends_at: iat.saturating_add(BACK + 1) })
+    let jkt = key.thumbprint().ok_or(Check::Key)?;
+    Ok(Proof { jkt, jti: jti.to_owned(), nonce, ends_at: iat.saturating_add(BACK + 1) })
 }
 
 /// A URL without query and fragment, in its normal form (§4.3 check 9, RFC 3986 §6.2.2 and §6.2.3): scheme and host in
@@ -142,86 +118,6 @@ fn escaped(text: &str) -> Option<(u8, &str)> {
     Some((u8::from_str_radix(digits, 16).ok().filter(|_| hex)?, rest))
 }
 
-/// Reads the proof of a request, with the nonce in it (§4.3 check 10). It is used up by [`spend`] only, once everything
-/// else about the request is right: a stranger's proofs leave nothing in the store.
-///
-/// # Errors
-/// `invalid_dpop_proof`, `use_dpop_nonce`.
-pub fn read(context: &RequestContext<'_>, sent: ProofHeader<'_>, call: &Call<'_>) -> Result<Option<Proof>, OAuthError> {
-    let text = match sent {
-        ProofHeader::Nothing => return Ok(None),
-        ProofHeader::One(text) => text,
-        ProofHeader::Unreadable => return Err(invalid("send one DPoP header, with one proof")),
-    };
-    let proof = verify(text, call, context.now).map_err(|check| match check {
-        Check::Claim("htu", Problem::Differs) => invalid(&format!("{check}; send {}", call.url)),
-        Check::Claim("iat", Problem::Time) => invalid(&format!("{check}; is the clock of the app right?")),
-        _ => invalid(&check.to_string()),
-    })?;
-    if proof.nonce.as_ref().is_some_and(|nonce| !is_nonce(context, nonce)) {
-        let text = "the nonce in the DPoP proof is not good any more; use the one in the DPoP-Nonce header";
-        return Err(OAuthError::new(ErrorCode::UseDpopNonce, text));
-    }
-    Ok(Some(proof))
-}
-
-fn invalid(text: &str) -> OAuthError {
-    OAuthError::new(ErrorCode::InvalidDpopProof, format!("the DPoP proof is not valid: {text}"))
-}
-
-/// Uses a proof up (§11.1). It is remembered for as long as it would be good, across restarts, under its key: nobody can
-/// use up another's `jti`.
-///
-/// # Errors
-/// `invalid_dpop_proof` when it was used before; when the store can't be written.
-pub async fn spend(context: &RequestContext<'_>, proof: Option<&Proof>) -> Result<(), OAuthError> {
-    let Some(Proof { jkt, jti, ends_at, .. }) = proof else { return Ok(()) };
-    if context.store().use_once("dpop", &format!("{jkt}.{jti}"), *ends_at, context.now).await? {
-        Ok(())
-    } else {
-        Err(invalid("it was used before; make a new one for each request"))
-    }
-}
-
-/// A nonce for the next proof (§8): when it was made, and a tag. `None` while there is no key to tag it with.
-#[must_use]
-pub fn nonce(context: &RequestContext<'_>) -> Option<String> {
-    let made = context.now.to_be_bytes();
-    let tag = context.services.keys.set().tag(NONCE, &made)?;
-    Some(URL_SAFE_NO_PAD.encode([made.as_slice(), &tag].concat()))
-}
-
-fn is_nonce(context: &RequestContext<'_>, nonce: &str) -> bool {
-    let Ok(bytes) = URL_SAFE_NO_PAD.decode(nonce) else { return false };
-    let Some((made, tag)) = bytes.split_first_chunk::<8>() else { return false };
-    let time = i64::from_be_bytes(*made);
-    // Another replica's clock may be ahead of this one's.
-    let fresh = time > context.now.saturating_sub(NONCE_LIFETIME) && time <= context.now.saturating_add(BACK);
-    fresh && context.services.keys.set().tagged(NONCE, made, tag)
-}
-
-/// The claims of an access token, bound to the key of a proof (§6.1).
-#[must_use]
-pub fn bound_claims<'a>(claims: &'a Map<String, Value>, proof: Option<&Proof>) -> Cow<'a, Map<String, Value>> {
-    let mut claims = Cow::Borrowed(claims);
-    if let Some(proof) = proof {
-        claims.to_mut().insert("cnf".to_owned(), json!({ "jkt": proof.jkt }));
-    }
-    claims
-}
-
-/// Thumbprint of the key that an access token is bound to.
-#[must_use]
-pub fn bound_to(claims: &Map<String, Value>) -> Option<&str> {
-    claims.get("cnf")?.get("jkt")?.as_str()
-}
-
-/// `token_type` of an access token with these claims (§5, §6.2).
-#[must_use]
-pub fn token_type(claims: &Map<String, Value>) -> &'static str {
-    if bound_to(claims).is_some() { "DPoP" } else { "Bearer" }
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -245,7 +141,7 @@ mod tests {
             let expected = if good { Ok(proof.clone()) } else { Err(Check::Claim("iat", Problem::Time)) };
             assert_eq!(verify(EXAMPLE, &CALL, now), expected, "{now}");
         }
-        assert!(proof.ends_at > MADE + BACK, "remembered for as long as it is good");
+        assert!(proof.ends_at > MADE + BACK, "remembered for as long as it is valid");
     }
 
     #[test]

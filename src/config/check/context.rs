@@ -1,0 +1,92 @@
+//! What every check sees, and how it reports.
+
+use std::fmt::Display;
+
+use crate::config::Config;
+use crate::config::diagnostics::locate::Layers;
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::{Problem, Problems, Severity, quote};
+use crate::config::load::structure::Broken;
+use crate::config::resolved::Resolved;
+
+/// What every check sees, and how it reports.
+pub(crate) struct Context<'c> {
+    pub(crate) config: &'c Config,
+    pub(crate) resolved: &'c Resolved,
+    pub(crate) layers: &'c Layers,
+    pub(crate) broken: &'c Broken,
+    pub(crate) problems: Problems,
+}
+
+impl<'c> Context<'c> {
+    fn problem(&self, severity: Severity, at: &At<'_>, message: String) -> Problem {
+        self.layers.problem_at(severity, self.layers.nearest_span(at), at.to_string(), message)
+    }
+
+    /// Adds a problem of the value at a path, unless the value was reported already.
+    fn push(&mut self, at: &At<'_>, problem: Problem) {
+        if !self.broken.covers(at) {
+            self.problems.push(problem);
+        }
+    }
+
+    /// `x` must be `expected` but is `found`.
+    pub(crate) fn must(&mut self, at: &At<'_>, expected: impl Display, found: impl Display) {
+        self.must_or(at, expected, found, None);
+    }
+
+    /// The same with a way out.
+    pub(crate) fn must_or(
+        &mut self,
+        at: &At<'_>,
+        expected: impl Display,
+        found: impl Display,
+        way_out: Option<String>,
+    ) {
+        let message = format!("`{}` must be {expected} but is {found}", at.name());
+        let problem = self.problem(Severity::Error, at, message);
+        let problem = problem.found(found.to_string()).expected(expected.to_string()).suggest_maybe(way_out);
+        self.push(at, problem);
+    }
+
+    /// Any other error.
+    pub(crate) fn error(&mut self, at: &At<'_>, message: impl Into<String>, way_out: &str) {
+        let problem = self.problem(Severity::Error, at, message.into());
+        self.push(at, problem.suggest_maybe(Some(way_out.to_owned()).filter(|text| !text.is_empty())));
+    }
+
+    /// An error of the key itself, not of its value.
+    pub(crate) fn key_error(&mut self, at: &At<'_>, message: impl Into<String>, way_out: &str) {
+        let span = self.layers.key_span(at).unwrap_or_else(|| self.layers.nearest_span(at));
+        let problem = self.layers.problem_at(Severity::Error, span, at.to_string(), message.into());
+        self.push(at, problem.suggest_maybe(Some(way_out.to_owned()).filter(|text| !text.is_empty())));
+    }
+
+    /// A warning.
+    pub(crate) fn warn(&mut self, at: &At<'_>, message: impl Into<String>, way_out: &str) {
+        let problem = self.problem(Severity::Warning, at, message.into());
+        self.push(at, problem.suggest_maybe(Some(way_out.to_owned()).filter(|text| !text.is_empty())));
+    }
+
+    /// One of `keys` is needed in the table at `at`; not reported when one of them was there and did not fit.
+    pub(crate) fn needs(&mut self, at: &At<'_>, keys: &[&str], message: impl Into<String>, way_out: &str) {
+        if !keys.iter().any(|key| self.broken.within(&at.key(key))) {
+            self.error(at, message, way_out);
+        }
+    }
+
+    /// Whether a key was written, whatever its value.
+    pub(crate) fn is_set(&self, at: &At<'_>) -> bool {
+        self.layers.is_set(at)
+    }
+
+    /// Reports values that stand in a list twice.
+    pub(crate) fn no_duplicates<T: PartialEq>(&mut self, at: &At<'_>, values: &[T], show: impl Fn(&T) -> String) {
+        for (index, value) in values.iter().enumerate() {
+            if values.iter().take(index).any(|earlier| earlier == value) {
+                let message = format!("`{}` lists {} twice", at.name(), quote(&show(value)));
+                self.error(&at.index(index), message, "keep it once");
+            }
+        }
+    }
+}

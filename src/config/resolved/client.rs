@@ -1,0 +1,242 @@
+//! `[clients.X]`, resolved.
+
+use std::collections::BTreeMap;
+
+use url::{Origin, Url};
+
+use crate::config::language::Config;
+use crate::config::language::address::same_but_for_loopback_port;
+use crate::config::language::client::{ApplicationType, Client as Declared, Consent, Pkce};
+use crate::config::language::lifetimes::Tokens;
+use crate::protocol::{ClientAuthMethod, GrantType, ResponseType, SigningAlgorithm, SubjectType};
+
+/// Scopes that a client may ask for unless the file says otherwise.
+const DEFAULT_SCOPES: [&str; 4] = ["openid", "profile", "email", "groups"];
+
+/// A client.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Its key in the file.
+    pub key: String,
+    /// Its client id.
+    pub client_id: String,
+    /// Its name on the pages.
+    pub name: String,
+    /// `client_name#xx` by language tag, in lower case.
+    pub names: BTreeMap<String, String>,
+    /// Off: refused for sign-in, refresh, userinfo and introspection.
+    pub enabled: bool,
+    /// Methods that it may authenticate with.
+    pub auth_methods: Vec<ClientAuthMethod>,
+    /// Where codes may be sent.
+    pub redirect_uris: Vec<String>,
+    /// Whether a redirect URI on loopback may have any port (RFC 8252 §7.3).
+    pub any_loopback_port: bool,
+    /// Whether its redirect URIs may have a reverse-domain scheme (RFC 8252 §7.1).
+    pub private_use_schemes: bool,
+    /// Where the browser may be sent after sign-out.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Grants that it may use.
+    pub grant_types: Vec<GrantType>,
+    /// Response types that it may ask for.
+    pub response_types: Vec<ResponseType>,
+    /// Scopes that it may ask for.
+    pub scopes: Vec<String>,
+    /// Providers that may vouch for its users, as the file lists them; `None` for all.
+    pub providers: Option<Vec<String>>,
+    /// Whether PKCE is required of it (RFC 7636).
+    pub pkce_required: bool,
+    /// Whether its access tokens must be bound to a key (RFC 9449 §5.2).
+    pub dpop_bound: bool,
+    /// Whether its users are asked.
+    pub consent: Consent,
+    /// Its lifetimes.
+    pub tokens: Tokens,
+    /// The algorithm of its ID tokens.
+    pub id_token_alg: SigningAlgorithm,
+    /// The algorithm of its userinfo responses; `None` for plain JSON.
+    pub userinfo_alg: Option<SigningAlgorithm>,
+    /// The only algorithm that its request objects may have (OIDC Registration §2).
+    pub request_object_alg: Option<String>,
+    /// Where its request objects may be fetched from.
+    pub request_uris: Vec<String>,
+    /// It must push its authorization requests (RFC 9126 §5).
+    pub pushes_requests: bool,
+    /// How its subjects are made.
+    pub subject_type: SubjectType,
+    /// The sector of its pairwise subjects (OIDC Core §8.1).
+    pub sector: String,
+    /// Origins that may call the token and userinfo endpoints, sorted.
+    pub origins: Vec<String>,
+    /// Seconds after which it wants a fresh sign-in.
+    pub default_max_age: Option<i64>,
+    /// Its ID tokens always carry `auth_time`.
+    pub require_auth_time: bool,
+    /// Authentication context classes that it asks for by default.
+    pub default_acr_values: Vec<String>,
+    /// Its logo.
+    pub logo_uri: Option<String>,
+    /// Its home page.
+    pub client_uri: Option<String>,
+    /// Its privacy policy.
+    pub policy_uri: Option<String>,
+    /// Its terms.
+    pub tos_uri: Option<String>,
+    /// Where others may start a sign-in (OIDC Core §4).
+    pub initiate_login_uri: Option<String>,
+    /// Its page that a browser loads in a frame at sign-out (OIDC Front-Channel Logout §2).
+    pub frontchannel_logout_uri: Option<Url>,
+    /// Where its logout tokens are posted (OIDC Back-Channel Logout §2.2).
+    pub backchannel_logout_uri: Option<Url>,
+}
+
+impl Client {
+    /// Resolves the client that the file declares as `key`.
+    #[must_use]
+    pub fn of(config: &Config, key: &str, declared: &Declared) -> Self {
+        let public = declared.token_endpoint_auth_method == Some(ClientAuthMethod::None);
+        let native = declared.application_type == ApplicationType::Native;
+        let grant_types = grant_types(declared);
+        Self {
+            key: key.to_owned(),
+            client_id: declared.client_id.clone().unwrap_or_else(|| key.to_owned()),
+            name: declared.client_name.clone().unwrap_or_else(|| key.to_owned()),
+            names: names(declared),
+            enabled: declared.enabled.unwrap_or(true),
+            auth_methods: auth_methods(declared),
+            redirect_uris: declared.redirect_uris.clone(),
+            any_loopback_port: public && native,
+            private_use_schemes: public || native,
+            post_logout_redirect_uris: declared.post_logout_redirect_uris.clone(),
+            response_types: response_types(declared, &grant_types),
+            grant_types,
+            scopes: declared.scopes.clone().unwrap_or_else(|| DEFAULT_SCOPES.map(str::to_owned).to_vec()),
+            providers: declared.providers.clone(),
+            pkce_required: public || declared.pkce == Pkce::Required,
+            dpop_bound: declared.dpop_bound_access_tokens,
+            consent: declared.consent,
+            tokens: config.tokens.for_client(&declared.tokens),
+            id_token_alg: declared.id_token_signed_response_alg.unwrap_or(SigningAlgorithm::RS256),
+            userinfo_alg: declared.userinfo_signed_response_alg,
+            request_object_alg: declared.request_object_signing_alg.clone(),
+            request_uris: declared.request_uris.clone(),
+            pushes_requests: declared.require_pushed_authorization_requests,
+            subject_type: declared.subject_type.unwrap_or(config.subject.kind),
+            sector: sector(declared, key),
+            origins: origins(declared),
+            default_max_age: declared.default_max_age.map(|age| age.seconds()),
+            require_auth_time: declared.require_auth_time,
+            default_acr_values: declared.default_acr_values.clone(),
+            logo_uri: declared.logo_uri.clone(),
+            client_uri: declared.client_uri.clone(),
+            policy_uri: declared.policy_uri.clone(),
+            tos_uri: declared.tos_uri.clone(),
+            initiate_login_uri: declared.initiate_login_uri.clone(),
+            frontchannel_logout_uri: url(declared.frontchannel_logout_uri.as_deref()),
+            backchannel_logout_uri: url(declared.backchannel_logout_uri.as_deref()),
+        }
+    }
+
+    /// Whether it is a public client (RFC 6749 §2.1).
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.auth_methods == [ClientAuthMethod::None]
+    }
+
+    /// Whether it may use a grant.
+    #[must_use]
+    pub fn may(&self, grant: GrantType) -> bool {
+        self.grant_types.contains(&grant)
+    }
+
+    /// Whether it may ask the authorization endpoint for this (OIDC Registration §2).
+    #[must_use]
+    pub fn may_ask_for(&self, response_type: ResponseType) -> bool {
+        self.response_types.contains(&response_type) && response_type.grant_types().iter().all(|grant| self.may(*grant))
+    }
+
+    /// Whether it takes users that a provider vouches for, whether that is enabled or not.
+    #[must_use]
+    pub fn accepts(&self, provider: &str) -> bool {
+        self.providers.as_ref().is_none_or(|listed| listed.iter().any(|id| id == provider))
+    }
+
+    /// Its name for the first of the languages that it has one for.
+    #[must_use]
+    pub fn name_in(&self, languages: &[String]) -> &str {
+        languages
+            .iter()
+            .find_map(|language| {
+                let language = language.to_lowercase();
+                let primary = language.split('-').next().unwrap_or(&language).to_owned();
+                self.names.get(&language).or_else(|| self.names.get(&primary))
+            })
+            .unwrap_or(&self.name)
+    }
+
+    /// Whether a redirect URI is registered: the same string (RFC 6749 §3.1.2.3), except for the port of a public native
+    /// client's loopback address (RFC 8252 §7.3).
+    #[must_use]
+    pub fn has_redirect_uri(&self, uri: &str) -> bool {
+        let registered =
+            |known: &String| known == uri || (self.any_loopback_port && same_but_for_loopback_port(known, uri));
+        self.redirect_uris.iter().any(registered)
+    }
+}
+
+fn grant_types(declared: &Declared) -> Vec<GrantType> {
+    let default = || vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
+    declared.grant_types.clone().unwrap_or_else(default)
+}
+
+/// By default `code`, for a client that may redeem one.
+fn response_types(declared: &Declared, grant_types: &[GrantType]) -> Vec<ResponseType> {
+    let default = || grant_types.contains(&GrantType::AuthorizationCode).then_some(ResponseType::Code);
+    declared.response_types.clone().unwrap_or_else(|| default().into_iter().collect())
+}
+
+fn auth_methods(declared: &Declared) -> Vec<ClientAuthMethod> {
+    let secret = declared.client_secret.is_some() || !declared.client_secret_hashes.is_empty();
+    let keys = declared.jwks.is_some() || declared.jwks_uri.is_some();
+    match declared.token_endpoint_auth_method {
+        Some(method) => vec![method],
+        None if keys && !secret => vec![ClientAuthMethod::PrivateKeyJwt],
+        // It gets nothing from the token endpoint, and may revoke its tokens as public clients do.
+        None if declared.only_implicit() && !secret => vec![ClientAuthMethod::None],
+        None => vec![ClientAuthMethod::ClientSecretBasic, ClientAuthMethod::ClientSecretPost],
+    }
+}
+
+fn names(declared: &Declared) -> BTreeMap<String, String> {
+    let localized = declared.localized.iter();
+    localized.filter_map(|(key, text)| Some((key.strip_prefix("client_name#")?.to_lowercase(), text.clone()))).collect()
+}
+
+/// A URL that `check` accepts.
+fn url(text: Option<&str>) -> Option<Url> {
+    text.and_then(|text| Url::parse(text).ok())
+}
+
+/// The host of its `sector_identifier_uri`, else of its first redirect URI (OIDC Core §8.1); its key where it has neither.
+/// The document at `sector_identifier_uri` (OIDC Registration §5) is not fetched: it proves who registers a client, and
+/// this file is the operator's.
+fn sector(declared: &Declared, key: &str) -> String {
+    let host = |uri: &String| Url::parse(uri).ok()?.host_str().map(str::to_owned);
+    declared
+        .sector_identifier_uri
+        .iter()
+        .chain(&declared.redirect_uris)
+        .find_map(host)
+        .unwrap_or_else(|| key.to_owned())
+}
+
+fn origins(declared: &Declared) -> Vec<String> {
+    let of_redirects = declared.redirect_uris.iter().filter_map(|uri| {
+        let origin = Url::parse(uri).ok()?.origin();
+        Origin::is_tuple(&origin).then(|| origin.ascii_serialization())
+    });
+    let mut origins: Vec<String> = of_redirects.chain(declared.allowed_origins.iter().cloned()).collect();
+    origins.sort();
+    origins.dedup();
+    origins
+}

@@ -1,0 +1,68 @@
+//! The resolved configuration: what the typed file means once defaults, inherited settings and derived values are filled in.
+//!
+//! [`check`](super::check) makes it, once, and judges it; `snapshot` adds what needs secrets, keys and compiled
+//! expressions. A default or a derived value is written here and nowhere else. Resolving never fails: of a file that does
+//! not pass `check` it yields something, which nobody gets to see.
+
+pub mod client;
+pub mod provider;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use client::Client;
+pub use provider::{Provider, SessionBounds};
+
+use crate::config::language::Config;
+use crate::config::language::client::Resource;
+
+/// The entries of a configuration, resolved.
+#[derive(Clone, Debug, Default)]
+pub struct Resolved {
+    /// Providers by id.
+    pub providers: BTreeMap<String, Provider>,
+    /// Clients by their key in the file.
+    pub clients: BTreeMap<String, Arc<Client>>,
+    /// Resources by their key in the file.
+    pub resources: BTreeMap<String, Resource>,
+}
+
+impl Resolved {
+    /// Resolves a typed file.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let providers = config.providers.iter();
+        let clients = config.clients.iter();
+        Self {
+            providers: providers.map(|(id, declared)| (id.clone(), Provider::of(config, id, declared))).collect(),
+            clients: clients
+                .map(|(key, declared)| (key.clone(), Arc::new(Client::of(config, key, declared))))
+                .collect(),
+            resources: config.resources.clone(),
+        }
+    }
+
+    /// Whether a provider may vouch for the users of a client: it is enabled, and the client accepts it. Both by their keys
+    /// in the file.
+    #[must_use]
+    pub fn accepts(&self, client: &str, provider: &str) -> bool {
+        let client = self.clients.get(client);
+        let provider = self.providers.get(provider);
+        client.zip(provider).is_some_and(|(client, provider)| provider.enabled && client.accepts(&provider.id))
+    }
+
+    /// The providers that may vouch for the users of a client, hidden ones too, in order of their ids.
+    pub fn accepted<'r>(&'r self, client: &'r Client) -> impl Iterator<Item = &'r Provider> {
+        self.providers.values().filter(move |provider| provider.enabled && client.accepts(&provider.id))
+    }
+
+    /// The providers that the sign-in page of a client offers, in order of their ids. A hidden provider is offered only
+    /// where the client names its providers.
+    pub fn offered<'r>(&'r self, client: &'r Client) -> impl Iterator<Item = &'r Provider> {
+        self.accepted(client).filter(move |provider| client.providers.is_some() || !provider.hidden)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

@@ -1,0 +1,96 @@
+//! `[providers.X]`, resolved.
+
+use url::Url;
+
+use crate::config::language::Config;
+use crate::config::language::provider::{OnRefresh, Provider as Declared, Reauth};
+use crate::config::language::scalar::Duration;
+
+/// A provider.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Its id: the key in the file.
+    pub id: String,
+    /// Its name on the pages.
+    pub name: String,
+    /// Off: no sign-in through it, and its sessions yield nothing.
+    pub enabled: bool,
+    /// Not on the sign-in page of clients that do not name it.
+    pub hidden: bool,
+    /// Its issuer; absent where the preset has none.
+    pub issuer: Option<String>,
+    /// The whole URL of the callback, as the provider knows it.
+    pub redirect_uri: String,
+    /// The path of the callback on the broker's host, the issuer's path included. Several providers may share it.
+    pub callback_path: String,
+    /// Address domains that lead to this provider.
+    pub domains: Vec<String>,
+    /// Its bearer tokens may be introspected here.
+    pub introspect: bool,
+    /// What `prompt=login` and `max_age` may rest on.
+    pub reauth: Reauth,
+    /// Where a refresh takes its claims from.
+    pub on_refresh: OnRefresh,
+    /// Bounds of the sessions that it makes.
+    pub session: SessionBounds,
+}
+
+/// How long the sessions of a provider live: `[session]`, narrowed by the provider's own bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionBounds {
+    /// A session ends when nothing happened for this long.
+    pub max_inactive: Duration,
+    /// A session ends at this age.
+    pub max_lifetime: Duration,
+    /// A session ends when the upstream access token expires, where the provider says when.
+    pub follow_upstream_expiry: bool,
+}
+
+impl SessionBounds {
+    fn of(config: &Config, declared: &Declared) -> Self {
+        let (everyone, own) = (&config.session, &declared.session);
+        let narrowed = |own: Option<Duration>, bound: Duration| own.map_or(bound, |own| own.min(bound));
+        Self {
+            max_inactive: narrowed(own.max_inactive, everyone.max_inactive),
+            max_lifetime: narrowed(own.max_lifetime, everyone.max_lifetime),
+            follow_upstream_expiry: own.follow_upstream_expiry,
+        }
+    }
+}
+
+impl Provider {
+    /// Resolves the provider that the file declares as `id`.
+    #[must_use]
+    pub fn of(config: &Config, id: &str, declared: &Declared) -> Self {
+        let (redirect_uri, callback_path) = callback(&config.issuer, id, declared);
+        Self {
+            id: id.to_owned(),
+            name: declared.name.clone().unwrap_or_else(|| id.to_owned()),
+            enabled: declared.enabled,
+            hidden: declared.hidden,
+            issuer: declared.issuer.clone(),
+            redirect_uri,
+            callback_path,
+            domains: declared.domains.clone(),
+            introspect: declared.introspect,
+            reauth: declared.reauth,
+            on_refresh: declared.on_refresh.clone(),
+            session: SessionBounds::of(config, declared),
+        }
+    }
+
+    /// Whether it vouches for addresses of this domain. Domains are compared without regard to case.
+    #[must_use]
+    pub fn has_domain(&self, domain: &str) -> bool {
+        self.domains.iter().any(|known| known.eq_ignore_ascii_case(domain))
+    }
+}
+
+/// The callback's whole URL, and its path on the broker's host: as `redirect_uri` has it, else below the issuer, by default
+/// at `/callback/ID`.
+fn callback(issuer: &str, id: &str, declared: &Declared) -> (String, String) {
+    let below = declared.redirect_path.clone().unwrap_or_else(|| format!("/callback/{id}"));
+    let uri = declared.redirect_uri.clone().unwrap_or_else(|| format!("{}{below}", issuer.trim_end_matches('/')));
+    let path = Url::parse(&uri).map_or(below, |url| url.path().to_owned());
+    (uri, path)
+}

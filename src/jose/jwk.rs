@@ -1,0 +1,259 @@
+//! Public keys and sets of them (RFC 7517, RFC 7518 §6, RFC 8037 §2): read, published, and verified with.
+//!
+//! Which keys of a set are taken, and which key fits a token, is decided here. Signatures are verified by aws-lc-rs with a
+//! key that is parsed once.
+
+use std::sync::OnceLock;
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, CommonParameters, EllipticCurve, EllipticCurveKeyParameters, Jwk, OctetKeyPairParameters,
+    PublicKeyUse, RSAKeyParameters, ThumbprintHash,
+};
+use serde_json::Value;
+
+use crate::protocol::Algorithm;
+use crate::protocol::algorithm::KeyType;
+
+/// Keys of one set that are taken. A set may be 1 MiB; a token without `kid` is tried with every key.
+const MAX_KEYS: usize = 100;
+/// RFC 7518 §3.3: RSA keys have 2048 bits or more.
+pub(super) const MIN_RSA_BYTES: usize = 256;
+
+/// A key set with the keys that can verify something.
+#[derive(Debug)]
+pub struct KeySet(Vec<PublicKey>);
+
+impl KeySet {
+    /// Reads a key set. A key of an unknown type, curve or use, a symmetric or a weak one is skipped by itself.
+    ///
+    /// # Errors
+    /// When the document is not a key set, or has no key that could verify anything. A caller that has an older set then
+    /// keeps it.
+    pub fn parse(document: &[u8]) -> Result<Self, &'static str> {
+        let document: Value = serde_json::from_slice(document).map_err(|_| "it is not JSON")?;
+        let keys = document.get("keys").and_then(Value::as_array).ok_or("it has no list of keys")?;
+        let usable: Vec<PublicKey> = keys.iter().filter_map(PublicKey::parse).take(MAX_KEYS).collect();
+        if usable.is_empty() { Err("it holds no key that is supported") } else { Ok(Self(usable)) }
+    }
+
+    /// The keys that a token with this `kid` and `alg` may have been signed with: without a `kid`, all of that kind.
+    pub(crate) fn fitting(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &PublicKey> {
+        self.0.iter().filter(move |key| (kid.is_none() || kid == key.kid.as_deref()) && key.fits(algorithm))
+    }
+}
+
+/// One public key.
+#[derive(Debug)]
+pub(crate) struct PublicKey {
+    kid: Option<String>,
+    /// The only algorithm that it is for, where it says so (RFC 7517 §4.4).
+    alg: Option<String>,
+    key_type: KeyType,
+    material: Material,
+    /// The key as parsed for the algorithm that was verified first. It keeps what is computed from an RSA modulus or a point,
+    /// a tenth of the work. `None` when aws-lc-rs rejects the key, for example a point that is not on its curve.
+    parsed: OnceLock<(Algorithm, Option<ParsedPublicKey>)>,
+}
+
+#[derive(Debug)]
+pub(super) enum Material {
+    /// Modulus and exponent without leading zeros, as aws-lc-rs wants them.
+    Rsa(RsaPublicKeyComponents<Vec<u8>>),
+    /// An uncompressed point of an elliptic curve (SEC 1 §2.3.3), or the 32 bytes of an Ed25519 key.
+    Point(Vec<u8>),
+}
+
+impl PublicKey {
+    pub(super) const fn new(key_type: KeyType, material: Material) -> Self {
+        Self { kid: None, alg: None, key_type, material, parsed: OnceLock::new() }
+    }
+
+    /// Reads a JWK; `None` when it is of an unknown type, curve or use, symmetric or weak. Private members are not looked
+    /// at.
+    pub(crate) fn parse(key: &Value) -> Option<Self> {
+        let text = |name: &str| match key.get(name) {
+            None | Some(Value::Null) => Some(None),
+            Some(Value::String(text)) => Some(Some(text.clone())),
+            Some(_) => None,
+        };
+        if text("use")?.is_some_and(|usage| usage != "sig") {
+            return None;
+        }
+        let curve = text("crv")?;
+        let (key_type, material) = match (text("kty")?.as_deref()?, curve.as_deref()) {
+            ("RSA", _) => (KeyType::Rsa, Material::Rsa(rsa(key)?)),
+            ("EC", Some("P-256")) => (KeyType::P256, Material::Point(point(key, 32)?)),
+            ("EC", Some("P-384")) => (KeyType::P384, Material::Point(point(key, 48)?)),
+            ("EC", Some("P-521")) => (KeyType::P521, Material::Point(point(key, 66)?)),
+            ("OKP", Some("Ed25519")) => {
+                (KeyType::Ed25519, Material::Point(member(key, "x").filter(|x| x.len() == 32)?))
+            }
+            _ => return None,
+        };
+        Some(Self { kid: text("kid")?, alg: text("alg")?, ..Self::new(key_type, material) })
+    }
+
+    /// The members that make up the key (RFC 7518 §6, RFC 8037 §2).
+    fn parameters(&self) -> AlgorithmParameters {
+        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        match (&self.material, self.curve()) {
+            (Material::Rsa(key), _) => AlgorithmParameters::RSA(RSAKeyParameters {
+                n: encode(&key.n),
+                e: encode(&key.e),
+                ..RSAKeyParameters::default()
+            }),
+            (Material::Point(x), EllipticCurve::Ed25519) => AlgorithmParameters::OctetKeyPair(OctetKeyPairParameters {
+                curve: EllipticCurve::Ed25519,
+                x: encode(x),
+                ..OctetKeyPairParameters::default()
+            }),
+            (Material::Point(point), curve) => {
+                let coordinates = point.strip_prefix(&[UNCOMPRESSED]).unwrap_or_default();
+                let (x, y) = coordinates.split_at(coordinates.len() / 2);
+                AlgorithmParameters::EllipticCurve(EllipticCurveKeyParameters {
+                    curve,
+                    x: encode(x),
+                    y: encode(y),
+                    ..EllipticCurveKeyParameters::default()
+                })
+            }
+        }
+    }
+
+    const fn curve(&self) -> EllipticCurve {
+        match self.key_type {
+            KeyType::P384 => EllipticCurve::P384,
+            KeyType::P521 => EllipticCurve::P521,
+            KeyType::Ed25519 => EllipticCurve::Ed25519,
+            KeyType::P256 | KeyType::Rsa | KeyType::Secret => EllipticCurve::P256,
+        }
+    }
+
+    /// Its thumbprint (RFC 7638 §3), with SHA-256, base64url. `None` when the library refuses to hash.
+    pub(crate) fn thumbprint(&self) -> Option<String> {
+        let jwk = Jwk { common: CommonParameters::default(), algorithm: self.parameters() };
+        jwk.thumbprint(ThumbprintHash::SHA256).ok()
+    }
+
+    /// The JWK to publish, with `use`, `alg` and `kid`; `None` for an algorithm that the library has no name for (ES512).
+    pub(crate) fn jwk(&self, kid: &str, algorithm: Algorithm) -> Option<Jwk> {
+        let common = CommonParameters {
+            public_key_use: Some(PublicKeyUse::Signature),
+            key_algorithm: Some(algorithm.name().parse().ok()?),
+            key_id: Some(kid.to_owned()),
+            ..CommonParameters::default()
+        };
+        Some(Jwk { common, algorithm: self.parameters() })
+    }
+
+    /// Whether it may have made a signature of this algorithm.
+    pub(crate) fn fits(&self, algorithm: Algorithm) -> bool {
+        self.key_type == algorithm.key_type() && self.alg.as_deref().is_none_or(|alg| alg == algorithm.name())
+    }
+
+    /// Whether the signature is this key's, under an algorithm that it fits.
+    pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        let (parsed_for, parsed) = self.parsed.get_or_init(|| (algorithm, self.parse_for(algorithm)));
+        if *parsed_for == algorithm {
+            return parsed.as_ref().is_some_and(|key| key.verify_sig(message, signature).is_ok());
+        }
+        self.parse_for(algorithm).is_some_and(|key| key.verify_sig(message, signature).is_ok())
+    }
+
+    fn parse_for(&self, algorithm: Algorithm) -> Option<ParsedPublicKey> {
+        match &self.material {
+            Material::Rsa(key) => key.to_parsed_public_key(rsa_parameters(algorithm)?).ok(),
+            Material::Point(point) => ParsedPublicKey::new(curve_parameters(algorithm)?, point).ok(),
+        }
+    }
+}
+
+const fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
+    match algorithm {
+        Algorithm::RS256 => Some(&RSA_PKCS1_2048_8192_SHA256),
+        Algorithm::RS384 => Some(&RSA_PKCS1_2048_8192_SHA384),
+        Algorithm::RS512 => Some(&RSA_PKCS1_2048_8192_SHA512),
+        Algorithm::PS256 => Some(&RSA_PSS_2048_8192_SHA256),
+        Algorithm::PS384 => Some(&RSA_PSS_2048_8192_SHA384),
+        Algorithm::PS512 => Some(&RSA_PSS_2048_8192_SHA512),
+        _ => None,
+    }
+}
+
+fn curve_parameters(algorithm: Algorithm) -> Option<&'static dyn VerificationAlgorithm> {
+    match algorithm {
+        Algorithm::ES256 => Some(&ECDSA_P256_SHA256_FIXED),
+        Algorithm::ES384 => Some(&ECDSA_P384_SHA384_FIXED),
+        Algorithm::ES512 => Some(&ECDSA_P521_SHA512_FIXED),
+        Algorithm::EdDSA => Some(&ED25519),
+        _ => None,
+    }
+}
+
+/// The first byte of an uncompressed point (SEC 1 §2.3.3).
+const UNCOMPRESSED: u8 = 4;
+
+fn member(key: &Value, name: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(key.get(name)?.as_str()?).ok()
+}
+
+fn rsa(key: &Value) -> Option<RsaPublicKeyComponents<Vec<u8>>> {
+    // Some providers pad the modulus with a zero, against RFC 7518 §6.3.1.1.
+    let number = |name| Some(member(key, name)?.into_iter().skip_while(|byte| *byte == 0).collect::<Vec<u8>>());
+    let (n, e) = (number("n")?, number("e")?);
+    (n.len() >= MIN_RSA_BYTES && !e.is_empty()).then_some(RsaPublicKeyComponents { n, e })
+}
+
+fn point(key: &Value, size: usize) -> Option<Vec<u8>> {
+    let (x, y) = (member(key, "x")?, member(key, "y")?);
+    (x.len() == size && y.len() == size).then(|| [vec![UNCOMPRESSED], x, y].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// RFC 7638 §3.1, and RFC 8037 §A.3.
+    #[test]
+    fn thumbprints_are_those_of_the_specifications() {
+        let rsa = json!({
+            "kty": "RSA",
+            "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3\
+                  oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgd\
+                  AZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCu\
+                  r-kEgU8awapJzKnqDKgw",
+            "e": "AQAB",
+            "alg": "RS256",
+            "kid": "2011-04-29",
+        });
+        let key = PublicKey::parse(&rsa).unwrap();
+        assert_eq!(key.thumbprint().as_deref(), Some("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"));
+        let ed25519 = json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+        let key = PublicKey::parse(&ed25519).unwrap();
+        assert_eq!(key.thumbprint().as_deref(), Some("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"));
+    }
+
+    /// RFC 9449 §4.1 and §6.1: the key of the example proof, and its thumbprint.
+    #[test]
+    fn the_thumbprint_of_an_elliptic_key() {
+        let key = json!({
+            "kty": "EC",
+            "crv": "P-256",
+            "x": "l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs",
+            "y": "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA",
+        });
+        let key = PublicKey::parse(&key).unwrap();
+        assert_eq!(key.thumbprint().as_deref(), Some("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"));
+    }
+}

@@ -1,0 +1,101 @@
+//! Tokens of this broker that are presented to it again: the form of introspection and revocation (RFC 7662 §2.1,
+//! RFC 7009 §2.1), and reading an access token, which userinfo does too.
+
+use serde_json::{Map, Value};
+
+use crate::decision::pipeline::Decision;
+use crate::op::RequestContext;
+use crate::op::client::authentication::ClientForm;
+use crate::op::decide;
+use crate::op::decide::grant_request;
+use crate::op::error::OAuthError;
+use crate::op::issue::ACCESS_TOKEN_TYPE;
+use crate::op::params::{Form, Params};
+use crate::op::validity;
+use crate::op::validity::ValidGrant;
+use crate::protocol::ErrorCode;
+use crate::snapshot::client::Client;
+use crate::store::model::User;
+
+/// The parameters of introspection and revocation. `token_type_hint` is not needed: what a token is, the token says.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenForm<'p> {
+    /// The client's credentials.
+    pub client: ClientForm<'p>,
+    token: Option<&'p str>,
+}
+
+impl<'p> Form<'p> for TokenForm<'p> {
+    fn read(params: &'p Params) -> Self {
+        Self { client: ClientForm::read(params), token: params.text("token") }
+    }
+}
+
+impl<'p> TokenForm<'p> {
+    /// The token.
+    ///
+    /// # Errors
+    /// `invalid_request` when it is missing.
+    pub fn token(&self) -> Result<&'p str, OAuthError> {
+        self.token.ok_or_else(|| OAuthError::new(ErrorCode::InvalidRequest, "token is missing"))
+    }
+}
+
+/// An access token that is active at this moment (RFC 7662 §2.2).
+pub struct ActiveToken<'s> {
+    /// Its claims.
+    pub claims: Map<String, Value>,
+    /// The client that it was issued to.
+    pub client: &'s Client,
+    /// The user whose claims it gives access to, with the decision of the moment; `None` for a client's own token.
+    pub user: Option<(User, Decision)>,
+}
+
+/// The claims of an access token that this issuer signed, expired or not.
+fn signed_claims(context: &RequestContext<'_>, token: &str) -> Option<Map<String, Value>> {
+    let claims = context.services.keys.set().verify(token, ACCESS_TOKEN_TYPE).ok()?;
+    let issuer = claims.get("iss").and_then(Value::as_str);
+    (issuer == Some(context.snapshot.issuer.text.as_str())).then_some(claims)
+}
+
+/// The id of the grant that an access token comes from: the part of its `jti` before the dot.
+fn grant_id(claims: &Map<String, Value>) -> Option<&str> {
+    let (grant, _) = claims.get("jti").and_then(Value::as_str)?.split_once('.')?;
+    Some(grant)
+}
+
+/// The id of the grant of an access token, whether the token has expired or not.
+#[must_use]
+pub fn grant_of_access_token(context: &RequestContext<'_>, token: &str) -> Option<String> {
+    grant_id(&signed_claims(context, token)?).map(str::to_owned)
+}
+
+/// Reads an access token: signature, type, issuer, time, its grant with all that this depends on, and the policy of the
+/// moment.
+///
+/// # Errors
+/// `Ok(None)` when it is not active; an error when the store can't be read.
+pub async fn active_access_token<'s>(
+    context: &'s RequestContext<'_>,
+    token: &str,
+) -> Result<Option<ActiveToken<'s>>, OAuthError> {
+    let Some(claims) = signed_claims(context, token) else { return Ok(None) };
+    let in_time = claims.get("exp").and_then(Value::as_i64).is_some_and(|exp| context.now < exp);
+    let Some(grant_id) = grant_id(&claims).filter(|_| in_time) else { return Ok(None) };
+    let Some(view) = context.store().grant(grant_id).await? else { return Ok(None) };
+    let Ok(ValidGrant { client, account }) = validity::grant(context, &view) else { return Ok(None) };
+    let Some((user, link)) = account else { return Ok(Some(ActiveToken { claims, client, user: None })) };
+    let scope = claims.get("scope").and_then(Value::as_str).unwrap_or_default();
+    let scopes: Vec<String> = scope.split(' ').map(str::to_owned).collect();
+    match decide::again(context, user, link, &grant_request(&view.grant, &scopes)) {
+        Ok(decision) => {
+            let user = view.user.map(|user| (user, decision));
+            Ok(Some(ActiveToken { claims, client, user }))
+        }
+        Err(refusal) => {
+            let reason = refusal.reason.code();
+            tracing::info!(event = "refusal", reason, client = %client.key, trace_id = %context.trace_id, "access token refused by policy");
+            Ok(None)
+        }
+    }
+}

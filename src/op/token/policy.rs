@@ -1,0 +1,71 @@
+//! Deciding again when a code or a refresh token is used, and the errors of what was refused. Each refusal of the policy is
+//! kept with its trace, whose id the error names.
+
+use crate::decision::pipeline::Decision;
+use crate::decision::reason::Reason;
+use crate::decision::trace::{Refusal, Stage, Trace};
+use crate::op::RequestContext;
+use crate::op::decide;
+use crate::op::decide::grant_request;
+use crate::op::error::OAuthError;
+use crate::op::token::request::invalid_grant;
+use crate::op::validity::Invalid;
+use crate::store::StoreError;
+use crate::store::model::{Grant, Link, User};
+
+/// The decision of the moment for a grant and the scopes asked for.
+///
+/// # Errors
+/// `invalid_grant` when the policy refuses; when the store can't be written.
+pub(super) async fn decide_again(
+    context: &RequestContext<'_>,
+    grant: &Grant,
+    scopes: &[String],
+    (user, link): (&User, &Link),
+) -> Result<Decision, OAuthError> {
+    match decide::again(context, user, link, &grant_request(grant, scopes)) {
+        Ok(decision) => Ok(decision),
+        Err(refusal) => Err(refused(context, grant, refusal).await?),
+    }
+}
+
+/// Keeps a refusal, and makes the error of it.
+///
+/// # Errors
+/// When the store can't be written.
+pub(super) async fn refused(
+    context: &RequestContext<'_>,
+    grant: &Grant,
+    refusal: Refusal,
+) -> Result<OAuthError, StoreError> {
+    let reason = refusal.reason.code();
+    let provider = grant.link.as_ref().map(|link| link.provider.as_str()).unwrap_or_default();
+    tracing::warn!(event = "refusal", reason, provider, client = %grant.client, trace_id = %context.trace_id, "token refused by policy");
+    let trace = decide::stored_trace(context, grant.user_id.clone(), Some(&grant.client), provider, &refusal.trace);
+    context.store().save_trace(trace).await?;
+    Ok(invalid_grant(&format!("{reason} (trace {})", context.trace_id)))
+}
+
+/// The error for a grant that is not valid any more. That a provider was removed is a decision of the configuration: its
+/// trace is kept.
+///
+/// # Errors
+/// When the store can't be written.
+pub(super) async fn not_valid(
+    context: &RequestContext<'_>,
+    grant: &Grant,
+    invalid: Invalid,
+) -> Result<OAuthError, StoreError> {
+    Ok(invalid_grant(match invalid {
+        Invalid::ProviderRemoved => {
+            let text = "the provider that vouched is not there any more, disabled, or another issuer's";
+            let refusal = Trace::default().refuse(Stage::Claims, None, Reason::ProviderRemoved, text);
+            return refused(context, grant, refusal).await;
+        }
+        Invalid::SessionEnded => "the session that the code or refresh token belongs to has ended",
+        Invalid::UserDisabled => "the user's account is disabled or not there any more",
+        Invalid::Revoked | Invalid::Expired | Invalid::ClientDisabled => {
+            "the code or refresh token is unknown, expired or revoked"
+        }
+    }))
+}

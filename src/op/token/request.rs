@@ -1,0 +1,68 @@
+//! A token request whose client is authenticated, and the checks that grants share.
+
+use crate::op::RequestContext;
+use crate::op::dpop::Proof;
+use crate::op::error::OAuthError;
+use crate::protocol::{ErrorCode, GrantType};
+use crate::snapshot::client::Client;
+
+/// A token request: who asks, and by which key.
+#[derive(Clone, Copy)]
+pub(super) struct TokenRequest<'r> {
+    /// The request.
+    pub context: &'r RequestContext<'r>,
+    /// The client, authenticated.
+    pub client: &'r Client,
+    /// The DPoP proof, by whose key the access token is bound.
+    pub proof: Option<&'r Proof>,
+}
+
+impl TokenRequest<'_> {
+    /// Whether the client has declared this grant type.
+    ///
+    /// # Errors
+    /// `unauthorized_client` (RFC 6749 §5.2).
+    pub(super) fn check_grant_type(&self, grant_type: GrantType) -> Result<(), OAuthError> {
+        if self.client.may(grant_type) {
+            return Ok(());
+        }
+        let text = "this client may not use this grant type; see its grant_types";
+        Err(OAuthError::new(ErrorCode::UnauthorizedClient, text))
+    }
+
+    /// Whether the proof is by the key that a code or refresh token is bound to (RFC 9449 §5, §10).
+    ///
+    /// # Errors
+    /// `invalid_grant`.
+    pub(super) fn check_key(&self, bound_to: Option<&str>) -> Result<(), OAuthError> {
+        match (bound_to, self.proof) {
+            (None, _) => Ok(()),
+            (Some(jkt), Some(proof)) if proof.jkt == jkt => Ok(()),
+            (Some(_), Some(_)) => {
+                Err(invalid_grant("the code or refresh token is bound to another key than the DPoP proof's"))
+            }
+            (Some(_), None) => {
+                Err(invalid_grant("the code or refresh token is bound to a key: send a DPoP proof by that key"))
+            }
+        }
+    }
+
+    /// Thumbprint of the key that refresh tokens are bound to from now on: those of public clients (RFC 9449 §5). Those of
+    /// confidential clients are bound to the client's authentication.
+    pub(super) fn refresh_key(&self) -> Option<String> {
+        self.proof.filter(|_| self.client.is_public()).map(|proof| proof.jkt.clone())
+    }
+}
+
+/// An `invalid_grant` error (RFC 6749 §5.2).
+pub(super) fn invalid_grant(text: &str) -> OAuthError {
+    OAuthError::new(ErrorCode::InvalidGrant, text)
+}
+
+/// A parameter that a grant can't do without.
+///
+/// # Errors
+/// `invalid_request` when it is missing.
+pub(super) fn required<'p>(name: &str, value: Option<&'p str>) -> Result<&'p str, OAuthError> {
+    value.ok_or_else(|| OAuthError::new(ErrorCode::InvalidRequest, format!("{name} is missing")))
+}
