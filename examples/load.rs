@@ -1,6 +1,6 @@
 //! Load on a broker that runs as a process of its own, with an instant identity provider in this program.
 //!
-//! `cargo run --release --example load [-- SIGN_INS]` prints one JSON line a scenario: operations a second, p50 and p99 in
+//! `cargo run --profile dist --example load [-- SIGN_INS]` prints one JSON line a scenario: operations a second, p50 and p99 in
 //! milliseconds, errors, the broker's CPU milliseconds an operation, its resident memory in MiB. Loopback only, bounded in
 //! count, ends by itself.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
@@ -33,7 +33,8 @@ const SIGN_INS: usize = 1000;
 fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
     match args.next().as_deref() {
-        // The same program, started again, is the broker: so that its CPU and memory are a process's own.
+        // The same program, started again, is the broker: its CPU and memory are a process's own, and it is built with the
+        // profile that this program is built with.
         Some("broker") => {
             let config = args.next().ok_or("broker needs a configuration")?;
             let config = countersign::cli::ConfigArgs { config: config.into(), overlay: Vec::new() };

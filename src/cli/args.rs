@@ -10,13 +10,13 @@ use crate::config::load::Inputs;
 /// The process's environment, as far as it is text.
 pub type Environment = BTreeMap<String, String>;
 
-/// Which configuration a command is about.
+/// The configuration that a command reads.
 #[derive(Clone, Debug, Args)]
 pub struct ConfigArgs {
     /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = "broker.toml", env = "COUNTERSIGN_CONFIG")]
     pub config: PathBuf,
-    /// A file whose keys replace those of the configuration; may be given several times.
+    /// A file whose keys replace those of the configuration; Can be given several times.
     #[arg(long, value_name = "FILE")]
     pub overlay: Vec<PathBuf>,
 }

@@ -70,13 +70,13 @@ impl Broker {
     /// When it is there and can't be opened.
     pub(crate) fn store(&self) -> Result<Result<LocalStore, String>, String> {
         let url = &self.snapshot.config.store.url;
-        let location = match Location::from_url(url) {
+        let location = match Location::from_url(url.expose()) {
             Some(Location::Memory) => return Ok(Err("store.url is memory: nobody is known from outside".to_owned())),
             Some(Location::File(path)) if !Path::new(&path).exists() => {
                 return Ok(Err(format!("there is no store at {} yet", path.display())));
             }
             Some(location) => location,
-            None => return Ok(Err(format!("store.url {url:?} is not a local store"))),
+            None => return Ok(Err(format!("store.url \"{url}\" is not a local store"))),
         };
         let keys = &self.prepared.encryption_keys;
         if keys.is_empty() && !self.snapshot.config.store.encryption_keys.is_empty() {

@@ -14,7 +14,7 @@ use crate::snapshot::generation::{Options, prepare};
 /// How `check` prints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Text with snippets.
     #[default]
     Human,
     /// `{"problems": [...]}`
@@ -27,16 +27,16 @@ pub struct CheckArgs {
     /// The configuration.
     #[command(flatten)]
     pub source: ConfigArgs,
-    /// Show where each value came from.
+    /// Show where each value comes from.
     #[arg(long)]
     pub origins: bool,
-    /// Do not look for secret files and variables, nor for certificates, as in a pull request.
+    /// Do not read secrets and certificates, for a pull request where they are not available.
     #[arg(long)]
     pub without_secrets: bool,
-    /// Warnings fail too.
+    /// Fail on warnings too.
     #[arg(long)]
     pub strict: bool,
-    /// How to print.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
@@ -216,6 +216,78 @@ mod tests {
         assert_eq!(row("admin.listen"), ["admin.listen", "\"localhost:1\"", "$COUNTERSIGN__ADMIN__LISTEN"]);
         assert_eq!(row("providers.idp.client_secret"), ["providers.idp.client_secret", "***", "b.toml:5:17"]);
         assert!(!out.contains("canary"), "{out}");
+    }
+
+    /// What every way of printing shows of a configuration.
+    fn shown(files: &Memory, environment: &Environment) -> String {
+        let mut shown = String::new();
+        for (format, origins) in [(Format::Human, false), (Format::Human, true), (Format::Json, true)] {
+            let mut args = CheckArgs { format, origins, ..args("b.toml") };
+            args.source.overlay = files.0.keys().filter(|path| !path.ends_with("b.toml")).cloned().collect();
+            let mut out = Vec::new();
+            let exit = run(&args, environment, files, 0, &mut out, false).unwrap();
+            shown += &String::from_utf8(out).unwrap();
+            assert_eq!(exit, Exit::Problem, "{shown}");
+        }
+        shown
+    }
+
+    #[test]
+    fn the_password_of_a_url_is_never_shown() {
+        const HEAD: &str = "issuer = \"https://x.example\"\nbad = 1\n";
+        for lines in [
+            "[store]\nurl = \"postgres://u:canary@h/db\"",
+            "store = { url = \"postgres://u:canary@h/db\", bad = 1 }",
+            "[store]\nurl = \"postgres://u:can/ary@h/db\"",
+            "[store]\nurl = \"postgres://u:can@ary@h/db\"",
+            "[store]\nurl = 'postgres://u:can\"ary@h/db'",
+            "[store]\nurl = \"postgres://u:can\\\"ary@h/db\"",
+            "[store]\nurl = \"postgres://u:%63anary@h/db\"",
+            "[store]\nurl = \"postgres://h/db?sslmode=require&password=canary\"",
+            "[store]\nurl = \"postgres://h/db?sslpassword=canary\"",
+            "[store]\nurl = \"postgres:u:canary@h\"",
+            "[store]\nurl = \"host=h password=canary\"",
+            "[store]\nurl = [\"postgres://u:canary@h/db\"]",
+            "[store]\nulr = \"postgres://u:canary@h\"",
+            "[store]\nulr = \"u:canary@h\"",
+            "[stor]\nurl = \"postgres://u:canary@h\"",
+            "stor = { url = \"postgres://u:canary@h\" }",
+            "[store]\nurl = \"postgres://u:canary@h",
+            "[store]\nurl = postgres://u:canary@h",
+            "[store]\nurl = \"postgres://u:can\"ary@h\"",
+            "[store]\nbad = 1 # postgres://u:canary@h/db",
+            "[server]\nlisten = [\"https://u:canary@h\"]",
+            "[providers.a]\nissuer = \"https://a.example\"\nclient_id = \"c\"\nproxy = \"http://u:canary@proxy:3128\"",
+            "[providers.a]\nissuer = \"https://a.example\"\nclient_id = \"c\"\nproxy = \"u:canary@proxy:3128\"",
+            "providers.a = { issuer = \"https://u:canary@a.example\", client_id = \"c\", bad = 1 }",
+            "[clients.a]\nredirect_uris = [\"https://a.example\", \"https://u:canary@a.example\"]",
+        ] {
+            let shown = shown(&Memory::of([("b.toml", format!("{HEAD}{lines}\n").as_str())]), &Environment::new());
+            for part in ["canary", "can/ary", "ary@", "can\"", "%63anary"] {
+                assert!(!shown.contains(part), "{lines}\n{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_overlay_or_a_variable_is_not_shown_nor_one_that_another_layer_replaces() {
+        const HEAD: &str = "issuer = \"https://x.example\"\nstore = { url = \"postgres://u:canary@h\", bad = 1 }\n";
+        let main = "issuer = \"https://x.example\"\nclients.a = { client_secret = \"canary\", bad = 1 }\n";
+        let overlay = "store = { url = \"postgres://u:canary@g\", bad = 1 }\nclients.a.client_secret = \"canary\"\n";
+        for (name, value) in [
+            ("COUNTERSIGN__STORE__URL", "postgres://u:canary@e"),
+            ("COUNTERSIGN__STORE__URL", "u:canary@e"),
+            ("COUNTERSIGN__STORE__ULR", "postgres://u:canary@e"),
+            ("COUNTERSIGN__STORE__URL", "\"postgres://u:canary@e"),
+            ("COUNTERSIGN__STORE__ENCRYPTION_KEYS", "[\"canary"),
+            ("COUNTERSIGN__STORE__", "postgres://u:canary@e"),
+        ] {
+            for main in [HEAD, main] {
+                let environment = Environment::from([(name.to_owned(), value.to_owned())]);
+                let shown = shown(&Memory::of([("b.toml", main), ("o.toml", overlay)]), &environment);
+                assert!(!shown.contains("canary"), "{name}={value}\n{shown}");
+            }
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use clap::{Args, Subcommand};
 
 use crate::cli::{ConfigArgs, Environment, Exit};
+use crate::config::language::toml_text;
 use crate::config::load::files::Disk;
 use crate::env::{Clock as _, Random, SystemClock, SystemRandomness};
 use crate::protocol::ResponseType;
@@ -22,7 +23,7 @@ pub struct ClientArgs {
 /// What `client` can do.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
-    /// Make a client secret: it is shown once, only its hash goes into the file.
+    /// Make a client secret. It is shown once; only its hash goes into the file.
     Secret {
         /// Key of the client.
         id: String,
@@ -52,13 +53,9 @@ fn secret(id: &str, out: &mut dyn Write) -> std::io::Result<Exit> {
     let random = SystemRandomness::default();
     let Ok(secret) = (&random as &dyn Random).secret() else { return Ok(Exit::CouldNotRun) };
     let hash: String = digest(&SHA256, secret.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    writeln!(out, "The secret of {id}, shown this once:\n\n  {secret}\n")?;
-    writeln!(out, "In the file, where only its hash is kept (two hashes while you rotate):\n")?;
-    writeln!(
-        out,
-        "  [clients.{}]\n  client_secret_hashes = [\"sha256:{hash}\"]",
-        crate::decision::policy::key_segment(id)
-    )?;
+    writeln!(out, "The secret of {id}, which is not shown again:\n\n  {secret}\n")?;
+    writeln!(out, "For the file, which needs only its hash (two hashes during a rotation):\n")?;
+    writeln!(out, "  [clients.{}]\n  client_secret_hashes = [\"sha256:{hash}\"]", toml_text::key(id))?;
     Ok(Exit::Fine)
 }
 

@@ -11,7 +11,7 @@ use crate::dev::{World, demo, personas, start};
 /// Arguments of `dev`.
 #[derive(Debug, Args)]
 pub struct DevArgs {
-    /// Sign this person in without a browser, print the tokens' claims, and stop: alice, bob, xiaoming, layla, mallory.
+    /// Sign this user in without a browser, print the claims of the tokens and exit: alice, bob, xiaoming, layla, mallory.
     #[arg(long, value_name = "PERSON")]
     pub once: Option<String>,
 }
@@ -27,7 +27,7 @@ pub fn run(args: &DevArgs, out: &mut dyn Write) -> std::io::Result<Exit> {
         None => runtime.block_on(serve(out)),
         Some(id) if personas::persona(id).is_none() => {
             let known: Vec<&str> = personas::PERSONAS.iter().map(|persona| persona.id).collect();
-            writeln!(out, "there is no {id}; there are {}", known.join(", "))?;
+            writeln!(out, "there is no user {id}; the users are {}", known.join(", "))?;
             Ok(Exit::Usage)
         }
         Some(id) => runtime.block_on(once(id, out)),
@@ -48,12 +48,12 @@ async fn serve(out: &mut dyn Write) -> Result<Exit, String> {
     Ok(Exit::Fine)
 }
 
-/// What a browser would do, hop by hop.
+/// Does what a browser would do in one sign-in.
 async fn once(person: &str, out: &mut dyn Write) -> Result<Exit, String> {
     let world = start(false).await?;
     let (query, page) = walk(&world, person).await?;
     let Some(query) = query else {
-        writeln!(out, "{person} was not let in:\n\n{page}").map_err(|error| error.to_string())?;
+        writeln!(out, "{person} was refused:\n\n{page}").map_err(|error| error.to_string())?;
         return Ok(Exit::Problem);
     };
     let text = |name: &str| query.get(name).cloned().unwrap_or_default();

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Fine.
+    /// Success.
     Fine = 0,
     /// A problem was found.
     Problem = 1,

@@ -12,7 +12,7 @@ use crate::config::language::address::Listen;
 use crate::config::load::files::Disk;
 use crate::config::load::load;
 
-/// Longest that an answer may take.
+/// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Arguments of `healthcheck`.
@@ -80,7 +80,7 @@ mod tests {
         let mut asked = [0; 512];
         let read = stream.read(&mut asked).unwrap();
         assert!(asked.get(..read).unwrap().starts_with(b"GET /readyz HTTP/1.1\r\n"));
-        // At once: whoever asks leaves when the status is there.
+        // In one write: the client closes the connection once it has the status.
         stream.write_all(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes()).unwrap();
     }
 

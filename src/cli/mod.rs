@@ -27,7 +27,7 @@ pub use exit::Exit;
     name = "countersign",
     version,
     about,
-    after_help = "Exit codes: 0 fine, 1 problem found, 2 wrong usage, 3 could not run."
+    after_help = "Exit codes: 0 success, 1 problem found, 2 wrong usage, 3 could not run."
 )]
 pub struct Cli {
     /// What to do.
@@ -40,26 +40,26 @@ pub struct Cli {
 pub enum Command {
     /// Run the broker.
     Serve(serve::ServeArgs),
-    /// Try it: a broker in memory, a simulated provider with a few people, and an app that shows what it gets.
+    /// Try the broker: in memory, with a simulated identity provider and a demo app that shows its tokens.
     Dev(dev::DevArgs),
     /// Report every problem of a configuration, and run its tests.
     Check(check::CheckArgs),
     /// Run the configuration's mapping tests, with a diff for each failure.
     Test(test::TestArgs),
-    /// What a changed configuration changes, and for whom.
+    /// Show what a changed configuration changes, and for which users.
     Plan(plan::PlanArgs),
-    /// What leads to a role: groups, claims, rules, with their lines.
+    /// Show what leads to a role: groups, claims and rules, with their lines.
     Reach(reach::ReachArgs),
-    /// Why a user may what, rule by rule, and what an app would get.
+    /// Explain, rule by rule, what a user may do and what an app would receive.
     Explain(explain::ExplainArgs),
-    /// Turn a real sign-in into a redacted mapping test.
+    /// Turn a real sign-in into a mapping test without personal data.
     Capture(capture::CaptureArgs),
     /// Print the JSON Schema of the configuration language.
     Schema,
-    /// Things about clients: make a secret, print a start link.
+    /// Make a client secret, or print the link that starts a sign-in.
     Client(client::ClientArgs),
-    /// Make a broker.toml from the configuration of Dex or a Keycloak realm.
+    /// Write a broker.toml from the configuration of Dex or the export of a Keycloak realm.
     Import(crate::import::ImportArgs),
-    /// Ask a running broker whether it is ready; for containers.
+    /// Ask a running broker whether it is ready, as a container's health check.
     Healthcheck(healthcheck::HealthcheckArgs),
 }

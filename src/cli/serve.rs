@@ -21,7 +21,7 @@ use crate::store::Store;
 use crate::store::sqlite::{Location, SqliteStore};
 use crate::web::listener::{Listener, acceptor};
 
-/// How often keys and expired rows are looked after.
+/// How often keys are rotated when due and expired rows removed.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
 
 /// Arguments of `serve`.
@@ -30,12 +30,12 @@ pub struct ServeArgs {
     /// Which configuration.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// A canary: a second configuration that sees live sign-ins, decides nothing, and logs what it would decide otherwise.
+    /// A second configuration that is evaluated for live sign-ins without effect; differing decisions are logged.
     #[arg(long, value_name = "FILE")]
     pub shadow: Option<std::path::PathBuf>,
 }
 
-/// Logs for people on a terminal, as JSON otherwise. `RUST_LOG` chooses what is logged.
+/// Starts logging: as text on a terminal, as JSON otherwise. `RUST_LOG` sets the filter.
 pub fn log(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
@@ -44,7 +44,7 @@ pub fn log(default: &str) {
     let _ = if std::io::stderr().is_terminal() { logs.try_init() } else { logs.json().flatten_event(true).try_init() };
 }
 
-/// Runs the broker until it is told to stop.
+/// Runs the broker until it receives SIGTERM or SIGINT.
 #[must_use]
 pub fn run(args: &ServeArgs, environment: &Environment) -> Exit {
     log("info");
@@ -122,7 +122,8 @@ async fn start(
 ) -> Result<(App, Listeners), String> {
     let random = Arc::new(SystemRandomness::default());
     let url = &snapshot.config.store.url;
-    let location = Location::from_url(url).ok_or_else(|| format!("store.url {url:?} is not a sqlite URL"))?;
+    let location =
+        Location::from_url(url.expose()).ok_or_else(|| format!("store.url \"{url}\" is not a sqlite URL"))?;
     let store: Arc<dyn Store> = Arc::new(
         SqliteStore::open(&location, encryption_keys, Arc::clone(&random) as _).map_err(|error| error.to_string())?,
     );

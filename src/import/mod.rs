@@ -1,14 +1,14 @@
 //! `countersign import`: a `broker.toml` from the configuration of Dex or the export of a Keycloak realm.
 //!
-//! [`dex`] and [`keycloak`] are functions from text to a document; [`toml_writer`] writes it. What has no equal becomes a
-//! comment that says what was left out, why, and the way out: nothing is dropped in silence, and nothing is made wider
-//! than it was. Secrets and passwords are never written, only where they are to be put. What comes out is checked as
+//! [`dex`] and [`keycloak`] are functions from text to a document; [`document`] writes it. What Countersign does not support
+//! becomes a comment that says what was left out, why, and what to do instead: nothing is dropped silently, and nothing
+//! grants more than before. Secrets and passwords are never written, only where they are to be put. What comes out is checked as
 //! `countersign check --without-secrets` would.
 
 mod dex;
+mod document;
 mod keycloak;
 mod read;
-mod toml_writer;
 mod words;
 
 use std::io::{self, Write};
@@ -22,7 +22,7 @@ use crate::config::diagnostics::problem::Severity;
 use crate::config::load::Inputs;
 use crate::config::load::files::Memory;
 use crate::snapshot::generation::{Options, prepare};
-use toml_writer::{Counts, Document, Mark, Table};
+use document::{Counts, Document, Mark, Table};
 
 /// `countersign import`
 #[derive(Clone, Debug, Args)]
@@ -32,7 +32,7 @@ pub struct ImportArgs {
     pub source: ImportSource,
 }
 
-/// Whose configuration it is.
+/// The product whose configuration is imported.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ImportSource {
     /// Dex: its `config.yaml`.
@@ -41,23 +41,23 @@ pub enum ImportSource {
     Keycloak(ImportFile),
 }
 
-/// What is read, and where the result goes.
+/// The input and the output.
 #[derive(Clone, Debug, Args)]
 pub struct ImportFile {
     /// The file to read.
     pub file: PathBuf,
-    /// Write here rather than to standard output; a file that exists is left alone.
+    /// Write to this file instead of standard output. An existing file is not overwritten.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// The issuer of the new file, where it differs from the old one or the old one is not known.
+    /// The issuer to write. Needed when it changes, or when the imported file does not name it.
     #[arg(long, value_name = "URL")]
     pub issuer: Option<String>,
 }
 
-/// From a foreign configuration and the wanted issuer to ours, or why not.
+/// Converts the text of a configuration, with the issuer from the command line. The error says what the text is instead.
 type Importer = fn(&str, Option<&str>) -> Result<Document, String>;
 
-/// Runs the command. The file goes to `out` or `--out`; what is said about it, to `messages`.
+/// Runs the command. The file goes to `out` or `--out`, the summary and errors to `messages`.
 ///
 /// # Errors
 /// When a writer fails.
@@ -109,7 +109,7 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
     std::fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 
-/// The file's text and what `check --without-secrets` says of it. What it says stands at the head of the file too.
+/// The file's text and what `check --without-secrets` says of it. Its problems are written at the head of the file too.
 fn finish(document: &Document) -> (String, Vec<String>) {
     let text = document.render();
     let problems = problems(&text);
@@ -119,9 +119,9 @@ fn finish(document: &Document) -> (String, Vec<String>) {
     let mut head = Table::new(&[]);
     head.above(Mark::Plain, "`countersign check` does not accept this file yet:");
     problems.iter().for_each(|problem| head.above(Mark::ToDo, problem));
-    let mut told = Document::default();
-    told.push(head);
-    (format!("{}\n{text}", told.render()), problems)
+    let mut comments = Document::default();
+    comments.push(head);
+    (format!("{}\n{text}", comments.render()), problems)
 }
 
 /// The errors of a file, as `check --without-secrets` finds them.
@@ -139,13 +139,13 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 fn summary(document: &Document, to: Option<&Path>, problems: &[String], messages: &mut dyn Write) -> io::Result<()> {
-    let Counts { no_equal, not_built, changed, to_do } = document.counts();
+    let Counts { not_supported, not_built, changed, to_do } = document.counts();
     let of = |section: &str| {
         let (all, off) = document.entries(section);
         if off == 0 { format!("{all}") } else { format!("{} and {off} commented out", all - off) }
     };
     writeln!(messages, "providers: {}; clients: {}", of("providers"), of("clients"))?;
-    let marks = format!("{to_do} to do, {changed} changed, {no_equal} without an equal, {not_built} not built yet");
+    let marks = format!("{to_do} to do, {changed} changed, {not_supported} not supported, {not_built} not built yet");
     writeln!(messages, "comments to read: {marks}")?;
     for problem in problems {
         writeln!(messages, "{problem}")?;

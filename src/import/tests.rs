@@ -23,7 +23,7 @@ fn imported(import: Importer, text: &str) -> (String, Snapshot) {
 /// The comments of a file that tell people something, unwrapped; those of one kind.
 fn told(toml: &str, prefix: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    let marks = ["No equal: ", "Not built yet: ", "Changed: ", "To do: "];
+    let marks = ["Not supported: ", "Not built yet: ", "Changed: ", "To do: "];
     let mut open = false;
     for line in toml.lines() {
         let text = line.strip_prefix("# ");
@@ -144,23 +144,23 @@ fn what_dex_has_and_countersign_has_not_is_told_at_its_place() {
             ("Not built yet", "the device flow, for `/device/callback`"),
             ("Not built yet", "preset = \"github\""),
             ("Not built yet", "preset = \"entra\""),
-            ("No equal", "`grpc`"),
-            ("No equal", "the grant type password"),
-            ("No equal", "PKCE with `plain`"),
-            ("No equal", "`https://*.preview.corp.example/login`"),
-            ("No equal", "`http://grafana.corp.example/login/generic_oauth`"),
-            ("No equal", "`trustedPeers` cli"),
-            ("No equal", "`web.allowedOrigins` *"),
-            ("No equal", "`insecureSkipVerify`"),
-            ("No equal", "`userIDKey`"),
-            ("No equal", "`promptType`"),
-            ("No equal", "`serviceAccountFilePath`"),
-            ("No equal", "Put an OpenID provider that speaks this protocol in between"),
-            ("No equal", "connectors for tests"),
-            ("No equal", "`enablePasswordDB`"),
+            ("Not supported", "`grpc`"),
+            ("Not supported", "the grant type password"),
+            ("Not supported", "PKCE with `plain`"),
+            ("Not supported", "`https://*.preview.corp.example/login`"),
+            ("Not supported", "`http://grafana.corp.example/login/generic_oauth`"),
+            ("Not supported", "`trustedPeers` cli"),
+            ("Not supported", "`web.allowedOrigins` *"),
+            ("Not supported", "`insecureSkipVerify`"),
+            ("Not supported", "`userIDKey`"),
+            ("Not supported", "`promptType`"),
+            ("Not supported", "`serviceAccountFilePath`"),
+            ("Not supported", "Put an OpenID provider that speaks this protocol in between"),
+            ("Not supported", "connectors for tests"),
+            ("Not supported", "`enablePasswordDB`"),
             ("Changed", "the client id was Argo CD"),
             ("To do", "`allowedConnectors` has hub too"),
-            ("To do", "everyone in the world"),
+            ("To do", "anyone can have an account"),
             ("To do", "the variable IDP_CLIENT"),
             ("To do", "the variable PORTAL_ID"),
             ("To do", "no redirect URI of this client could be kept"),
@@ -180,7 +180,8 @@ fn a_small_dex_needs_no_new_registration() {
     assert_eq!(corp.redirect_uri, "http://127.0.0.1:5556/dex/callback");
     assert_values(&toml, &[(&["providers", "corp", "claims_from"], "[\"id_token\"]")]);
     assert!(!toml.contains("consent"));
-    let at_all: Vec<String> = ["No equal: ", "Not built yet: "].iter().flat_map(|mark| told(&toml, mark)).collect();
+    let at_all: Vec<String> =
+        ["Not supported: ", "Not built yet: "].iter().flat_map(|mark| told(&toml, mark)).collect();
     assert_eq!(at_all.len(), 1, "{at_all:#?}");
 }
 
@@ -238,34 +239,34 @@ fn what_keycloak_has_and_countersign_has_not_is_told_at_its_place() {
     assert_told(
         &toml,
         &[
-            ("No equal", "`registrationAllowed`, `resetPasswordAllowed`, `bruteForceProtected`, `passwordPolicy`"),
-            ("No equal", "`smtpServer`"),
-            ("No equal", "user federation corp-ldap (ldap)"),
+            ("Not supported", "`registrationAllowed`, `resetPasswordAllowed`, `bruteForceProtected`, `passwordPolicy`"),
+            ("Not supported", "`smtpServer`"),
+            ("Not supported", "user federation corp-ldap (ldap)"),
             ("To do", "`loginTheme`"),
             ("Changed", "refresh tokens rotate"),
-            ("No equal", "`storeToken`"),
-            ("No equal", "the flow our first login"),
-            ("No equal", "the mapper pattern (oidc-advanced-group-idp-mapper)"),
-            ("No equal", "the mapper note (hardcoded-user-session-attribute-idp-mapper)"),
+            ("Not supported", "`storeToken`"),
+            ("Not supported", "the flow our first login"),
+            ("Not supported", "the mapper pattern (oidc-advanced-group-idp-mapper)"),
+            ("Not supported", "the mapper note (hardcoded-user-session-attribute-idp-mapper)"),
             ("Changed", "`linkOnly`"),
             ("Not built yet", "preset = \"github\""),
-            ("No equal", "Most SAML providers speak OpenID Connect too"),
-            ("To do", "people who have a password in this realm"),
-            ("No equal", "the attributes of the group /staff"),
-            ("No equal", "`credentials`"),
-            ("No equal", "roles of service accounts (service-account-batch)"),
-            ("No equal", "`directAccessGrantsEnabled`"),
+            ("Not supported", "Most SAML providers speak OpenID Connect too"),
+            ("To do", "users who have a password in this realm"),
+            ("Not supported", "the attributes of the group /staff"),
+            ("Not supported", "`credentials`"),
+            ("Not supported", "roles of service accounts (service-account-batch)"),
+            ("Not supported", "`directAccessGrantsEnabled`"),
             ("To do", "`implicitFlowEnabled`"),
-            ("No equal", "`https://shop.corp.example/*`"),
-            ("No equal", "`webOrigins` *"),
+            ("Not supported", "`https://shop.corp.example/*`"),
+            ("Not supported", "`webOrigins` *"),
             ("To do", "`fullScopeAllowed` is off"),
             ("To do", "no provider fills the attribute costCentre"),
-            ("No equal", "the mapper orders puts orders-api into `aud`"),
-            ("No equal", "the mapper script (script-custom.js)"),
-            ("No equal", "the claim aud can't be set"),
+            ("Not supported", "the mapper orders puts orders-api into `aud`"),
+            ("Not supported", "the mapper script (script-custom.js)"),
+            ("Not supported", "the claim aud can't be set"),
             ("Changed", "realm_access, resource_access stood in the access token only"),
             ("Not built yet", "private_key_jwt"),
-            ("No equal", "the client https://saml.corp.example/metadata speaks saml"),
+            ("Not supported", "the client https://saml.corp.example/metadata speaks saml"),
         ],
     );
     assert!(toml.contains("# [clients.spa-app]\n") && toml.contains("# [users.bob]\n"));
@@ -318,10 +319,10 @@ fn a_realm_without_providers_and_host_says_what_to_do() {
     assert_told(
         &text,
         &[
-            ("To do", "write the URL under which people and apps reach the broker"),
-            ("To do", "people who have a password in this realm"),
-            ("No equal", "`authorizationSettings`"),
-            ("No equal", "`http://localhost:8080/sample/*`"),
+            ("To do", "write the URL at which users and apps reach the broker"),
+            ("To do", "users who have a password in this realm"),
+            ("Not supported", "`authorizationSettings`"),
+            ("Not supported", "`http://localhost:8080/sample/*`"),
         ],
     );
     assert!(text.contains("# [clients.sample]\n") && text.contains("[roles.user_premium]\n"));

@@ -1,4 +1,4 @@
-//! What both importers need to say in the language of `broker.toml`: ids, names, expressions, secrets, URIs, lifetimes.
+//! What both importers write in the language of `broker.toml`: ids, names, expressions, secrets, URIs, lifetimes.
 
 use std::collections::BTreeSet;
 
@@ -7,19 +7,19 @@ use serde_json::Value;
 use crate::config::check::urls::{Http, issuer, redirect_uri, web_url};
 use crate::config::language::scalar::Duration;
 use crate::config::schema::json_schema;
-use crate::import::toml_writer::{Mark, Table, Toml, inline};
+use crate::import::document::{Mark, Table, Toml, inline};
 use crate::protocol::PROTOCOL_CLAIMS;
 use crate::protocol::STANDARD_CLAIMS;
 
-/// Provider ids that stand for the broker's own ways in.
-const OWN_WAYS_IN: &[&str] = &["certificate", "break_glass"];
+/// Provider ids that are reserved for the broker's own sign-in methods.
+const RESERVED_PROVIDERS: &[&str] = &["certificate", "break_glass"];
 
-/// Hosts where anyone in the world can have an account.
+/// Hosts where anyone can have an account.
 const OPEN_TO_ALL: &[&str] = &["accounts.google.com", "gitlab.com", "appleid.apple.com", "www.linkedin.com"];
 /// The tenant of personal Microsoft accounts.
 const PERSONAL_ACCOUNTS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
-/// What stands where an issuer is not known.
+/// The placeholder for an issuer that is not known.
 pub(crate) const EXAMPLE_ISSUER: &str = "https://sso.example.com";
 
 /// Ids of one section, made valid and unique.
@@ -31,9 +31,9 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    /// Ids of providers: those of the broker's own ways in are taken.
+    /// Ids of providers: the reserved ones are taken.
     pub(crate) fn of_providers() -> Self {
-        Self { taken: OWN_WAYS_IN.iter().map(|id| (*id).to_owned()).collect(), kept: BTreeSet::new() }
+        Self { taken: RESERVED_PROVIDERS.iter().map(|id| (*id).to_owned()).collect(), kept: BTreeSet::new() }
     }
 
     /// Ids of a section whose entries are known elsewhere by these: what is valid as it is goes to its owner.
@@ -168,10 +168,10 @@ pub(crate) fn claim_refused(name: &str, section: &str) -> Option<&'static str> {
     let schema = json_schema();
     let settings = schema.get("$defs").and_then(|all| all.get(section)).and_then(|one| one.get("properties"));
     let is_setting = settings.and_then(Value::as_object).is_some_and(|settings| settings.contains_key(name));
-    (is_setting && !STANDARD_CLAIMS.contains(&name)).then_some("a setting beside the table has that name")
+    (is_setting && !STANDARD_CLAIMS.contains(&name)).then_some("a setting of the section has that name")
 }
 
-/// The variable that a whole text stands for: `$NAME`, `${NAME}`, `${env.NAME}`, `$(env:NAME)`.
+/// The name of the variable that a text consists of: `$NAME`, `${NAME}`, `${env.NAME}`, `$(env:NAME)`.
 pub(crate) fn variable(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('$')?;
     let inner = inner.strip_prefix('{').and_then(|it| it.strip_suffix('}')).unwrap_or(inner);
@@ -205,13 +205,13 @@ pub(crate) fn set_issuer(head: &mut Table, given: Option<&str>, found: Option<&s
         (None, Some(found)) if fits(found) => found.to_owned(),
         (None, Some(found)) => {
             let secure = found.strip_prefix("http://").map(|rest| format!("https://{rest}")).filter(|url| fits(url));
-            let way = "Apps find the broker by its issuer: tell them the new one, or choose it with --issuer.";
+            let way = "Apps identify the broker by its issuer: configure the new one in each app, or choose another with --issuer.";
             let why = "an issuer is an https URL (http on loopback only) without query and fragment.";
             head.note(Mark::Changed, format!("the issuer was {found}; {why} {way}"));
             secure.unwrap_or_else(|| otherwise.to_owned())
         }
         (None, None) => {
-            head.note(Mark::ToDo, "write the URL under which people and apps reach the broker, or use --issuer.");
+            head.note(Mark::ToDo, "write the URL at which users and apps reach the broker, or use --issuer.");
             otherwise.to_owned()
         }
     };
@@ -219,14 +219,14 @@ pub(crate) fn set_issuer(head: &mut Table, given: Option<&str>, found: Option<&s
     chosen
 }
 
-/// Whether everyone in the world can have an account at an issuer.
+/// Whether anyone can have an account at an issuer.
 pub(crate) fn open_to_all(issuer: &str) -> bool {
     let host = url::Url::parse(issuer).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     OPEN_TO_ALL.contains(&host.as_str()) || issuer.contains(PERSONAL_ACCOUNTS)
 }
 
-/// The `allow` line: the conditions together. A provider that the whole world has accounts at is closed until somebody
-/// says who may enter.
+/// The `allow` line: the conditions together. A provider where anyone can have an account refuses everybody
+/// until the file says who may sign in.
 pub(crate) fn set_allow(table: &mut Table, issuer: &str, conditions: &[String]) {
     if !conditions.is_empty() {
         table.set("allow", conditions.join(" && "));
@@ -235,7 +235,7 @@ pub(crate) fn set_allow(table: &mut Table, issuer: &str, conditions: &[String]) 
         table.note(
             Mark::ToDo,
             format!(
-                "everyone in the world can have an account there. Say who may enter, for example allow = {example}."
+                "anyone can have an account at this provider. Restrict who may sign in, for example allow = {example}."
             ),
         );
         table.set("allow", "false");
@@ -268,11 +268,11 @@ impl Uris {
     pub(crate) fn write(self, table: &mut Table, key: &str) {
         for (uri, expected) in &self.refused {
             let what = if uri.contains('*') {
-                "a wildcard lets whoever controls any address under it take codes. List each URI that is really used"
+                "a wildcard lets anyone who controls a matching address receive authorization codes. List each URI that is in use"
             } else {
-                "the way out is to register one that can"
+                "register a URI that meets this"
             };
-            table.note(Mark::NoEqual, format!("`{uri}` in `{key}`; it must be {expected}; {what}."));
+            table.note(Mark::NotSupported, format!("`{uri}` in `{key}`; it must be {expected}; {what}."));
         }
         if !self.kept.is_empty() {
             table.set(key, self.kept);
@@ -285,7 +285,7 @@ pub(crate) fn set_web_url(table: &mut Table, key: &str, url: Option<String>) {
     let Some(url) = url else { return };
     match web_url(&url, Http::Loopback) {
         Ok(_) => table.set(key, url),
-        Err(expected) => table.note(Mark::NoEqual, format!("`{key}` {url}: it must be {expected}.")),
+        Err(expected) => table.note(Mark::NotSupported, format!("`{key}` {url}: it must be {expected}.")),
     }
 }
 

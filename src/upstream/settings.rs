@@ -218,7 +218,7 @@ impl Reader<'_> {
             userinfo: self.optional("userinfo_endpoint", provider.userinfo_endpoint.as_ref())?,
             jwks: self.optional("jwks_uri", provider.jwks_uri.as_ref())?,
         };
-        let proxy = self.optional("proxy", provider.proxy.as_ref())?;
+        let proxy = provider.proxy.as_ref().map(|proxy| self.url("proxy", proxy.expose())).transpose()?;
         let written = [Some(&issuer_url), backchannel.as_ref()];
         let policy = OutboundPolicy::trusting(written.into_iter().flatten().chain(manual.urls()))
             .allow_private_network(provider.allow_private_network)

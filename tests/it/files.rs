@@ -23,6 +23,18 @@ fn with_name(name: &str) -> String {
     BASE.replace("client_name = \"The App\"", &format!("client_name = \"{name}\""))
 }
 
+#[tokio::test]
+async fn the_status_of_a_refused_reload_shows_no_password_of_a_url() {
+    let (app, mut reloader, file, _folder) = on_disk().await;
+    for url in ["postgres://u:canary@h/db", "postgres://h/db?password=canary", "u:canary@h"] {
+        std::fs::write(&file, BASE.replace("sqlite::memory:", url)).unwrap();
+        let outcome = format!("{:?}", reloader.reload().await);
+        let status = app.broker.status().await;
+        assert!(status.contains("\"reload_failed\":true") && status.contains("store.url"), "{status}");
+        assert!(!outcome.contains("canary") && !status.contains("canary"), "{outcome}\n{status}");
+    }
+}
+
 /// The app's name as people see it at sign-out.
 async fn name_shown(app: &TestApp) -> String {
     let page = app.get("/oauth2/logout?client_id=app&post_logout_redirect_uri=https://app.example/bye").await;

@@ -75,7 +75,7 @@ pub fn differences(old: &[Setting], new: &[Setting]) -> Vec<Change> {
     changes
 }
 
-/// Secrets that are written into the files and differ, which a masked value does not show.
+/// Secrets that are written into the files and differ, and passwords in URLs, which a masked value does not show.
 #[must_use]
 pub fn hidden(old: &Config, new: &Config) -> Vec<(String, &'static str)> {
     let mut changed = Vec::new();
@@ -86,7 +86,10 @@ pub fn hidden(old: &Config, new: &Config) -> Vec<(String, &'static str)> {
             changed.push((entry.clone(), "client_secret"));
         }
         if literals(&before.client_key) != literals(&after.client_key) {
-            changed.push((entry, "client_key"));
+            changed.push((entry.clone(), "client_key"));
+        }
+        if before.proxy != after.proxy {
+            changed.push((entry, "proxy"));
         }
     }
     for (key, before) in &old.clients {
@@ -94,6 +97,9 @@ pub fn hidden(old: &Config, new: &Config) -> Vec<(String, &'static str)> {
         if after.is_some_and(|after| literals(&before.client_secret) != literals(&after.client_secret)) {
             changed.push((format!("clients.{}", key_segment(key)), "client_secret"));
         }
+    }
+    if old.store.url != new.store.url {
+        changed.push(("store".to_owned(), "url"));
     }
     if literals(&old.admin.token) != literals(&new.admin.token) {
         changed.push(("admin".to_owned(), "token"));
@@ -105,7 +111,7 @@ pub fn hidden(old: &Config, new: &Config) -> Vec<(String, &'static str)> {
 fn literals(secret: &Option<Secret>) -> Vec<&str> {
     let sources = secret.iter().flat_map(Secret::sources);
     let literal = sources.filter_map(|source| match source {
-        SecretSource::Literal(text) => Some(text.as_str()),
+        SecretSource::Literal(text) => Some(text.expose()),
         SecretSource::File(_) | SecretSource::Env(_) => None,
     });
     literal.collect()

@@ -48,9 +48,9 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider,
         callback_path(context, &at.key("redirect_path"), path);
     }
     if let Some(proxy) = &provider.proxy
-        && let Err(expected) = urls::web_url(proxy, Http::Anywhere)
+        && let Err(expected) = urls::web_url(proxy.expose(), Http::Anywhere)
     {
-        context.must(&at.key("proxy"), expected, quote(proxy));
+        context.must(&at.key("proxy"), expected, quote(&proxy.to_string()));
     }
     manual_endpoints(context, at, provider);
 }

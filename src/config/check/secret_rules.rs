@@ -15,7 +15,7 @@ fn one(context: &mut Context<'_>, at: &At<'_>, secret: &Secret) {
     for (index, source) in sources.iter().enumerate() {
         let here = if sources.len() > 1 { at.index(index) } else { *at };
         match source {
-            SecretSource::Literal(text) if text.is_empty() => {
+            SecretSource::Literal(text) if text.expose().is_empty() => {
                 context.must(&here, "a secret that is not empty", "empty")
             }
             SecretSource::Literal(_) => context.warn(

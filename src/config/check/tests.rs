@@ -205,7 +205,10 @@ fn addresses_and_endpoints() {
         ("[endpoints]\ntoken = \"token\"", &["2:9 error `token` must be a path that begins with `/`"]),
         ("[endpoints]\njwks = \"/oauth2/token\"", &["2:8 error ~ must be different paths"]),
         ("[endpoints]\nauthorization = \"/login/oauth/authorize\"", &[]),
-        ("[store]\nurl = \"mysql://u:secret@h/db\"", &["2:7 error `url` must be \"sqlite:PATH\" ~ \"mysql:...\""]),
+        (
+            "[store]\nurl = \"mysql://u:secret@h/db\"",
+            &["2:7 error `url` must be \"sqlite:PATH\" ~ \"mysql://u:***@h/db\""],
+        ),
         ("[store]\nurl = \"postgres://u:secret@h/db\"", &["2:7 error `url = \"postgres:\"` is not built yet"]),
     ];
     assert_all(cases.iter().map(|(lines, expected)| added(lines, expected)));
@@ -608,6 +611,7 @@ fn secrets_are_never_shown() {
         BASE.replace("client_secret = { file = \"app\" }", "client_secret = canary-1"),
         BASE.replace("client_secret = { file = \"app\" }", "client_secret = { value = \"canary-1\" }"),
         format!("{BASE}[admin]\ntoken = \"\"\"\ncanary-1\"\"\"\n"),
+        format!("{BASE}[clientss]\nx = {{ client_secret = \"canary-1\", bad = 1 }}\n"),
         format!("{BASE}[store]\nurl = \"postgres://u:canary-1@h/db\"\n"),
     ] {
         let mut loaded = loaded(&text);
@@ -615,8 +619,8 @@ fn secrets_are_never_shown() {
         problems.append(std::mem::take(&mut loaded.problems));
         assert!(problems.iter().next().is_some(), "{text}");
         let shown = format!("{}{}{:?}", problems.render(&loaded.layers, false), problems.json(), loaded.config);
-        assert!(!shown.contains("canary-1") || text.contains("postgres"), "{shown}");
+        assert!(!shown.contains("canary-1"), "{shown}");
         let origins = loaded.origins();
-        assert!(text.contains("postgres") || !format!("{origins:?}").contains("canary-1"), "{origins:?}");
+        assert!(!format!("{origins:?}").contains("canary-1"), "{origins:?}");
     }
 }

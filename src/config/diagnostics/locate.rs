@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::config::diagnostics::path::{At, Step, parse_path};
-use crate::config::diagnostics::problem::{Problem, Severity};
+use crate::config::diagnostics::problem::{Problem, Severity, redacted};
 use crate::config::diagnostics::tree::{Data, Node, Span, Table, token_offset};
+use crate::config::language::redact::{self, MASK, sounds_secret};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -274,6 +275,7 @@ impl Layers {
         let source = self.sources.get(span.source as usize);
         let (line, column) = source.map_or((1, 1), |source| source.position(span.start as usize));
         let file = source.map(Source::name).unwrap_or_default();
+        let message = redacted(message);
         let (found, expected, suggestion) = (None, None, None);
         Problem { severity, file, line, column, path, message, found, expected, suggestion, span: Some(span) }
     }
@@ -286,9 +288,10 @@ impl Layers {
         let line = source.line_range(span.start as usize);
         let mut masks: Vec<_> =
             self.masks.iter().filter(|mask| mask.source == span.source).map(|mask| mask.range()).collect();
-        if source.broken {
-            masks.extend(guess_secret(source.text.get(line.clone())?, line.start));
-        }
+        masks.extend(
+            guessed(source.text.get(line.clone())?, source.broken)
+                .map(|mask| line.start + mask.start..line.start + mask.end),
+        );
         let show = |from: usize, to: usize| show_masked(&source.text, from..to.max(from), &masks);
         let start = (span.start as usize).clamp(line.start, line.end);
         let end = (span.end as usize).clamp(start, line.end);
@@ -307,7 +310,7 @@ impl Layers {
 /// What a path leads to in one layer.
 enum Descent<'t> {
     Found(Option<Span>, &'t Node),
-    /// A value that is no table stands in the way, or the path leads past the end of an array.
+    /// A value on the path is no table, or the path leads past the end of an array.
     Blocked,
     Absent,
 }
@@ -332,16 +335,12 @@ fn descend<'t>(tree: &'t Table, steps: &[Step<'_>]) -> Descent<'t> {
     Descent::Found(key, node)
 }
 
-/// What a line of a text that is not TOML may say of a secret: all after the `=` of a key that sounds like one.
-fn guess_secret(line: &str, start: usize) -> Option<std::ops::Range<usize>> {
-    let (key, _) = line.split_once('=')?;
-    sounds_secret(key).then(|| start + key.len() + 1..start + line.len())
-}
-
-/// Whether a key sounds like one that holds a secret.
-pub(crate) fn sounds_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    ["secret", "password", "passphrase", "token", "private", "client_key"].iter().any(|word| key.contains(word))
+/// What a line may say of secrets outside of the values that were read, such as in a comment: passwords in URLs. Of a text
+/// that is not TOML, nothing is known: all after the `=` of a key that sounds like a secret, and URLs to the line's end.
+fn guessed(line: &str, broken: bool) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let key = line.split_once('=').map(|(key, _)| key).filter(|key| broken && sounds_secret(key));
+    let urls = if broken { redact::in_value(line) } else { redact::in_text(line) };
+    urls.into_iter().chain(key.map(|key| key.len() + 1..line.len()))
 }
 
 fn show_masked(text: &str, range: std::ops::Range<usize>, masks: &[std::ops::Range<usize>]) -> String {
@@ -351,7 +350,7 @@ fn show_masked(text: &str, range: std::ops::Range<usize>, masks: &[std::ops::Ran
         let here = range.start + offset;
         let hide = masks.iter().any(|mask| mask.contains(&here));
         match (hide, masked) {
-            (true, false) => out.push_str("***"),
+            (true, false) => out.push_str(MASK),
             (true, true) => {}
             (false, _) if c == '\t' => out.push(' '),
             (false, _) if c.is_control() => out.push('\u{fffd}'),

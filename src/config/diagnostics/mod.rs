@@ -1,4 +1,4 @@
-//! What is wrong, where, and the way out: problems with file, line, column and snippet, and the nearest known name.
+//! What is wrong, where, and what to do: problems with file, line, column and snippet, and the nearest known name.
 
 pub mod locate;
 pub mod path;

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use toml::de::DeValue;
+
+use crate::config::language::toml_text;
+
 /// A path into the configuration, built on the stack while it is walked: `At::Root.key("clients").key("grafana")`.
 /// Prints as `clients.grafana.redirect_uris[0]`, with quotes around a key that TOML would want quoted.
 #[derive(Clone, Copy, Debug)]
@@ -67,8 +71,7 @@ impl fmt::Display for At<'_> {
                 if !matches!(parent, At::Root) {
                     write!(f, "{parent}.")?;
                 }
-                let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-                if !key.is_empty() && key.chars().all(bare) { f.write_str(key) } else { write!(f, "{key:?}") }
+                f.write_str(&toml_text::key(key))
             }
         }
     }
@@ -98,7 +101,8 @@ pub(crate) fn parse_path(text: &str) -> Option<Vec<Step<'_>>> {
                 closes
             })?;
             let (key, after) = rest.split_at(end.0 + 1);
-            steps.push(Step::Key(serde_json::from_str::<String>(key).ok()?.into()));
+            let key = DeValue::parse(key).ok()?;
+            steps.push(Step::Key(key.get_ref().as_str()?.to_owned().into()));
             rest = after;
         } else {
             let end = rest.find(['.', '[']).unwrap_or(rest.len());
@@ -125,6 +129,7 @@ mod tests {
             (users.key("a.b"), "users.\"a.b\""),
             (users.key("a\"b]"), "users.\"a\\\"b]\""),
             (users.key(""), "users.\"\""),
+            (users.key("a\u{7f}\n"), "users.\"a\\u007F\\n\""),
         ] {
             assert_eq!(path.to_string(), text);
             assert_eq!(parse_path(text), Some(path.steps()));

@@ -1,13 +1,23 @@
 //! Problems of a configuration: what is wrong, where, what was found, what is expected, what to do.
 //!
 //! Owns their collection, their order and how they print, for people and as JSON. It does not own finding them.
+//!
+//! The layout is that of the Rust compiler, written here rather than by annotate-snippets, miette or ariadne. Those print
+//! a text that they are given whole, and take line and column from it. Here the place and the text differ on purpose: a
+//! masked secret is shorter than what it hides, so a renderer that sees the masked line prints a wrong column, and one
+//! that sees the real line prints the secret. They also cut a long line to the width of the terminal, which a log and the
+//! status of a refused reload do not have, and have no labelled notes (`setting`, `found`, `expected`) of one's own.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
+use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::config::diagnostics::locate::Layers;
 use crate::config::diagnostics::tree::Span;
+use crate::config::language::redact;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -43,11 +53,11 @@ pub struct Problem {
     pub path: String,
     /// What is wrong, as a whole sentence without its place.
     pub message: String,
-    /// What stands there.
+    /// What was found there.
     pub found: Option<String>,
-    /// What should.
+    /// What is expected instead.
     pub expected: Option<String>,
-    /// The way out.
+    /// What to do.
     pub suggestion: Option<String>,
     /// What the carets underline.
     #[serde(skip)]
@@ -55,32 +65,40 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// The same problem with what stands there.
+    /// The same problem with what was found.
     #[must_use]
     pub fn found(mut self, found: impl Into<String>) -> Self {
-        self.found = Some(found.into());
+        self.found = Some(redacted(found.into()));
         self
     }
 
-    /// The same problem with what should stand there.
+    /// The same problem with what is expected.
     #[must_use]
     pub fn expected(mut self, expected: impl Into<String>) -> Self {
-        self.expected = Some(expected.into());
+        self.expected = Some(redacted(expected.into()));
         self
     }
 
-    /// The same problem with a way out.
+    /// The same problem with what to do.
     #[must_use]
     pub fn suggest(mut self, suggestion: impl Into<String>) -> Self {
-        self.suggestion = Some(suggestion.into());
+        self.suggestion = Some(redacted(suggestion.into()));
         self
     }
 
-    /// The same problem with a way out, where there is one.
+    /// The same problem with what to do, where that is known.
     #[must_use]
     pub fn suggest_maybe(mut self, suggestion: Option<String>) -> Self {
-        self.suggestion = suggestion.or(self.suggestion);
+        self.suggestion = suggestion.map(redacted).or(self.suggestion);
         self
+    }
+}
+
+/// What a problem says, without the passwords of URLs that it names.
+pub(crate) fn redacted(text: String) -> String {
+    match redact::text(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(masked) => masked,
     }
 }
 
@@ -168,20 +186,21 @@ impl<'p> IntoIterator for &'p Problems {
 }
 
 fn render(problem: &Problem, layers: &Layers, colour: bool, out: &mut String) {
-    let (tint, strong, dim, off) = match (colour, problem.severity) {
-        (false, _) => ("", "", "", ""),
-        (true, Severity::Error) => ("\x1b[1;31m", "\x1b[1m", "\x1b[34m", "\x1b[0m"),
-        (true, Severity::Warning) => ("\x1b[1;33m", "\x1b[1m", "\x1b[34m", "\x1b[0m"),
-    };
+    let styled = |style: Style| if colour { style } else { Style::new() };
+    let tint = styled(match problem.severity {
+        Severity::Error => AnsiColor::Red.on_default().bold(),
+        Severity::Warning => AnsiColor::Yellow.on_default().bold(),
+    });
+    let (strong, dim) = (styled(Style::new().bold()), styled(AnsiColor::Blue.on_default()));
     let Problem { severity, file, line, column, message, .. } = problem;
-    let _ = writeln!(out, "{tint}{severity}{off}{strong}: {}{off}", printable(message));
+    let _ = writeln!(out, "{tint}{severity}{tint:#}{strong}: {}{strong:#}", printable(message));
     let gutter = line.to_string().len();
-    let _ = writeln!(out, "{:gutter$}{dim}-->{off} {}:{line}:{column}", "", printable(file));
+    let _ = writeln!(out, "{:gutter$}{dim}-->{dim:#} {}:{line}:{column}", "", printable(file));
     if let Some((before, marked, after)) = problem.span.and_then(|span| layers.snippet(span)) {
-        let _ = writeln!(out, "{:gutter$} {dim}|{off}", "");
-        let _ = writeln!(out, "{dim}{line} |{off} {before}{marked}{after}");
-        let carets = "^".repeat(width(&marked).max(1));
-        let _ = writeln!(out, "{:gutter$} {dim}|{off} {:pad$}{tint}{carets}{off}", "", "", pad = width(&before));
+        let _ = writeln!(out, "{:gutter$} {dim}|{dim:#}", "");
+        let _ = writeln!(out, "{dim}{line} |{dim:#} {before}{marked}{after}");
+        let carets = "^".repeat(marked.width().max(1));
+        let _ = writeln!(out, "{:gutter$} {dim}|{dim:#} {:pad$}{tint}{carets}{tint:#}", "", "", pad = before.width());
     }
     let notes = [
         ("setting", Some(&problem.path).filter(|path| !path.is_empty())),
@@ -191,22 +210,10 @@ fn render(problem: &Problem, layers: &Layers, colour: bool, out: &mut String) {
     ];
     for (label, text) in notes {
         if let Some(text) = text {
-            let _ = writeln!(out, "{:gutter$} {dim}={off} {label}: {}", "", printable(text));
+            let _ = writeln!(out, "{:gutter$} {dim}={dim:#} {label}: {}", "", printable(text));
         }
     }
     out.push('\n');
-}
-
-/// Columns that a terminal gives a text: two for East Asian wide characters, none for combining marks.
-fn width(text: &str) -> usize {
-    text.chars()
-        .map(|c| match u32::from(c) {
-            0x0300..=0x036f | 0x200b..=0x200d | 0xfe00..=0xfe0f => 0,
-            0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f => 2,
-            0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff | 0x20000..=0x3fffd => 2,
-            _ => 1,
-        })
-        .sum()
 }
 
 /// A text whose control characters can't reach the terminal.
@@ -214,9 +221,10 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// A value in double quotes, shortened where it is long.
+/// A value in double quotes, shortened where it is long, without the passwords of URLs in it.
 pub(crate) fn quote(text: &str) -> String {
     const LONGEST: usize = 80;
+    let text = &*redact::value(text);
     if text.chars().count() <= LONGEST {
         return format!("{text:?}");
     }

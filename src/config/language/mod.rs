@@ -5,15 +5,21 @@
 
 pub mod address;
 pub mod client;
+pub mod connection_url;
 pub mod later;
 pub mod lifetimes;
 pub mod mapping_test;
 pub(crate) mod names;
 pub mod policy;
 pub mod provider;
+<<<<<<< HEAD
 pub mod role_pattern;
+=======
+pub(crate) mod redact;
+>>>>>>> libs
 pub mod scalar;
 pub mod server;
+pub mod toml_text;
 pub mod ui;
 
 use std::collections::BTreeMap;

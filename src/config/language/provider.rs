@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::language::connection_url::ConnectionUrl;
 use crate::config::language::scalar::{Duration, Expression, OneOrMany, Secret};
 use crate::protocol::ClientAuthMethod;
 
@@ -299,7 +300,7 @@ pub struct Provider {
     #[schemars(extend("x-path" = true))]
     pub ca: Option<PathBuf>,
     /// HTTP proxy for calls to this provider.
-    pub proxy: Option<String>,
+    pub proxy: Option<ConnectionUrl>,
     /// Addresses that come from discovery may be private.
     #[serde(default)]
     pub allow_private_network: bool,

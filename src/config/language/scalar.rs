@@ -7,7 +7,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A span of time written as `"30s"`, `"10m"`, `"12h"`, `"90d"` or a sequence of them (`"1h30m"`).
@@ -203,7 +205,7 @@ impl JsonSchema for Size {
     }
 }
 
-/// One CEL expression, as written. Compiled, with the variables of its place, by `core::expression`.
+/// One CEL expression, as written. Compiled, with the variables of its place, by the `expression` module.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(transparent)]
 pub struct Expression(pub String);
@@ -271,11 +273,11 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
 }
 
 /// Where a secret's value is to be found.
-#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum SecretSource {
     /// The value itself, in the file. Accepted with a warning.
-    Literal(String),
+    Literal(#[schemars(with = "String")] SecretValue),
     /// A file that holds the value; one trailing newline is not part of it. Re-read when it changes.
     #[serde(rename = "file")]
     File(SecretFile),
@@ -299,16 +301,6 @@ pub struct SecretFile {
 pub struct SecretEnv {
     /// The variable's name.
     pub env: String,
-}
-
-impl fmt::Debug for SecretSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Literal(_) => f.write_str("***"),
-            Self::File(file) => fmt::Debug::fmt(file, f),
-            Self::Env(env) => fmt::Debug::fmt(env, f),
-        }
-    }
 }
 
 /// A secret: one source, or two while it is rotated (both are accepted, the first is used to send).
@@ -340,23 +332,35 @@ impl JsonSchema for Secret {
     }
 }
 
-/// A resolved secret's value. Prints as `***` everywhere; [`SecretValue::expose`] is the only way to it.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SecretValue(String);
+/// A secret's value. Prints as `***` everywhere; [`SecretValue::expose`] is the only way to it.
+///
+/// The memory is overwritten when the value is dropped. The texts that a configuration was read from are kept for snippets
+/// and are not: a secret that is written into the file itself stays in memory there.
+#[derive(Clone)]
+pub struct SecretValue(SecretString);
 
 impl SecretValue {
     /// Wraps a value that was read.
     #[must_use]
     pub fn new(value: String) -> Self {
-        Self(value)
+        Self(value.into())
     }
 
     /// The value itself.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
     }
 }
+
+/// In constant time for values of one length.
+impl PartialEq for SecretValue {
+    fn eq(&self, other: &Self) -> bool {
+        verify_slices_are_equal(self.expose().as_bytes(), other.expose().as_bytes()).is_ok()
+    }
+}
+
+impl Eq for SecretValue {}
 
 impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -367,5 +371,11 @@ impl fmt::Debug for SecretValue {
 impl fmt::Display for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::language::connection_url::ConnectionUrl;
 use crate::config::language::scalar::{Duration, Secret, Size};
 
 /// What `trusted_proxies` calls the peers of unix sockets.
@@ -72,14 +73,14 @@ impl Default for Admin {
 pub struct Store {
     /// `sqlite:PATH`, `sqlite::memory:` or `postgres://...`. Changing it needs a restart.
     #[schemars(extend("x-path" = "sqlite"))]
-    pub url: String,
+    pub url: ConnectionUrl,
     /// Keys that seal what must be read again. The first seals, all open. Default: a key file beside the store.
     pub encryption_keys: Vec<Secret>,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: "sqlite:state/broker.db".to_owned(), encryption_keys: Vec::new() }
+        Self { url: ConnectionUrl::new("sqlite:state/broker.db".to_owned()), encryption_keys: Vec::new() }
     }
 }
 

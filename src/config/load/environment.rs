@@ -2,13 +2,14 @@
 //!
 //! Names are matched to the keys that the layers below have, without regard to case and with `_` for `-`, so that
 //! `COUNTERSIGN__CLIENTS__ORDERS_API__ENABLED` reaches `clients.orders-api`. A value is TOML; a text that is none and does
-//! not begin like a TOML string, array or table is taken as it stands, so that a URL needs no quotes.
+//! not begin like a TOML string, array or table is taken literally, so that a URL needs no quotes.
 
 use std::collections::BTreeMap;
 
 use crate::config::diagnostics::locate::{Layers, SourceKind};
 use crate::config::diagnostics::problem::{Problems, Severity};
 use crate::config::diagnostics::tree::{Data, Entry, Node, Span, Table, parse_value};
+use crate::config::load::masks;
 
 const PREFIX: &str = "COUNTERSIGN__";
 
@@ -18,36 +19,38 @@ pub(crate) fn layer(environment: &BTreeMap<String, String>, layers: &mut Layers,
     for (name, text) in environment.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
         let source = layers.add_source(SourceKind::Environment(name.clone()), text.clone());
         let whole = Span::new(source, 0..text.len());
-        let mut refuse = |span: Span, message: String| {
-            problems.push(layers.problem_at(Severity::Error, span, String::new(), message));
-        };
         let steps: Vec<&str> = name.get(PREFIX.len()..).unwrap_or("").split("__").collect();
-        if steps.iter().any(|step| step.is_empty()) {
-            refuse(whole, format!("`{name}` must name a setting, as in COUNTERSIGN__SECTION__KEY"));
-            continue;
-        }
-        let Some(node) = value(text, whole, &mut refuse) else { continue };
-        let steps = resolve(&steps, layers.trees());
-        if !insert(&mut tree, &steps, node, whole) {
-            refuse(whole, format!("`{name}` sets a part of a value that another variable sets as a whole"));
+        let set = if steps.iter().any(|step| step.is_empty()) {
+            Err((whole, format!("`{name}` must name a setting, as in COUNTERSIGN__SECTION__KEY")))
+        } else {
+            value(text, whole).and_then(|node| {
+                let steps = resolve(&steps, layers.trees());
+                let mut alone = Table::new();
+                insert(&mut alone, &steps, node.clone(), whole);
+                layers.mask(masks::secrets(&alone, layers));
+                let refusal = || format!("`{name}` sets a part of a value that another variable sets as a whole");
+                insert(&mut tree, &steps, node, whole).then_some(()).ok_or_else(|| (whole, refusal()))
+            })
+        };
+        if let Err((span, message)) = set {
+            // Nothing says whether a refused value is a secret.
+            layers.mask(vec![whole]);
+            problems.push(layers.problem_at(Severity::Error, span, String::new(), message));
         }
     }
     tree
 }
 
-fn value(text: &str, whole: Span, refuse: &mut impl FnMut(Span, String)) -> Option<Node> {
+fn value(text: &str, whole: Span) -> Result<Node, (Span, String)> {
     match parse_value(text, whole.source) {
-        Some((node, errors)) => {
-            for error in &errors {
-                refuse(error.span, error.message.clone());
-            }
-            errors.is_empty().then_some(node)
-        }
+        Some((node, errors)) => match errors.into_iter().next() {
+            Some(error) => Err((error.span, error.message)),
+            None => Ok(node),
+        },
         None if text.trim_start().starts_with(['"', '\'', '[', '{']) => {
-            refuse(whole, "the value must be TOML: a string, array or table was begun and not ended well".to_owned());
-            None
+            Err((whole, "the value must be TOML: a string, array or table was begun and not ended well".to_owned()))
         }
-        None => Some(Node { span: whole, data: Data::String(text.to_owned()) }),
+        None => Ok(Node { span: whole, data: Data::String(text.to_owned()) }),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the structure check needs to know of single values: their type, the alternative that is meant, a way out, a
-//! stand-in.
+//! What the structure check needs to know of single values: their type, the alternative that is meant, a suggestion, a
+//! placeholder.
 
 use figment::value::{Dict, Tag, Value};
 
@@ -16,10 +16,6 @@ pub(crate) fn types_of(value: &Value) -> Types {
         Value::Array(..) => Types::ARRAY,
         Value::Dict(..) | Value::Empty(..) => Types::TABLE,
     }
-}
-
-pub(crate) fn has_property(shape: &Shape, key: &str) -> bool {
-    shape.properties.contains_key(key) || shape.alternatives.iter().any(|alternative| has_property(alternative, key))
 }
 
 /// The alternative that a value is meant as: of its type, and of several tables the one whose keys it has. `None`: none.

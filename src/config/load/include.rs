@@ -10,6 +10,7 @@ use crate::config::diagnostics::problem::{Problems, Severity, did_you_mean, list
 use crate::config::diagnostics::tree::{Damage, Data, Entry, Node, Span, Table, parse};
 use crate::config::load::files::{Files, tidy};
 use crate::config::load::inputs::{Involved, Unreadable};
+use crate::config::load::masks;
 use crate::config::load::shape::{Shape, Types};
 
 /// Reads files; collects texts, problems and what is involved.
@@ -74,6 +75,7 @@ impl<'f> Reader<'f> {
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         let source = self.layers.add_source(SourceKind::File(path.to_path_buf()), text);
         let (table, errors) = parse(self.layers.text(source), source);
+        self.layers.mask(masks::secrets(&table, &self.layers));
         for error in errors {
             if error.damage != Damage::Nothing {
                 self.layers.mark_broken(source);

@@ -9,6 +9,7 @@ pub mod files;
 mod hints;
 mod include;
 mod inputs;
+mod masks;
 pub mod origins;
 pub mod secrets;
 pub(crate) mod shape;
@@ -28,6 +29,7 @@ use crate::config::diagnostics::locate::Layers;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{Problems, Severity, quote};
 use crate::config::diagnostics::tree::{Damage, Span, Table, to_dict};
+use crate::config::language::connection_url::ConnectionUrl;
 use crate::config::load::files::Files;
 use crate::config::load::include::Reader;
 use crate::config::load::structure::{Broken, sqlite_below};
@@ -82,7 +84,6 @@ pub fn load(inputs: &Inputs, files: &dyn Files) -> Result<Loaded, Unreadable> {
     let partial = syntax.iter().any(|(_, damage)| *damage != Damage::Nothing);
     let mut found = Problems::default();
     let outcome = structure::check(&mut values, &layers, &mut found, partial);
-    layers.mask(outcome.masks);
     problems.append(readable(found, &layers, &syntax));
     involved.files.extend(outcome.files);
     let mut loaded = Loaded { config: None, layers, problems, involved, broken: outcome.broken, values };
@@ -128,7 +129,7 @@ fn typed(loaded: &mut Loaded, main: &Path) -> Option<Config> {
         Ok(mut config) => {
             if !loaded.layers.is_set(&At::Root.key("store").key("url")) {
                 let folder = main.parent().unwrap_or(Path::new(""));
-                config.store.url = sqlite_below(&config.store.url, folder);
+                config.store.url = ConnectionUrl::new(sqlite_below(config.store.url.expose(), folder));
             }
             Some(config)
         }

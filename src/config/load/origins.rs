@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use crate::config::diagnostics::locate::Origin;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::printable;
+use crate::config::language::redact;
 use crate::config::load::Loaded;
 use crate::config::load::shape::{Additional, Shape};
 
@@ -14,7 +15,7 @@ use crate::config::load::shape::{Additional, Shape};
 pub struct OriginRow {
     /// The setting, such as `clients.grafana.client_name`.
     pub path: String,
-    /// Its value in TOML syntax; a secret written into the file as `***`.
+    /// Its value in TOML syntax; a secret that the file holds, or the password of a URL, as `***`.
     pub value: String,
     /// Where it came from.
     pub origin: Origin,
@@ -69,6 +70,9 @@ impl Loaded {
                     }
                 }
             }
+            Value::String(_, url) if shape.connection => {
+                self.push(*at, format!("{:?}", redact::connection_url(url)), rows);
+            }
             _ => self.push(*at, value_text(value, shape.secret), rows),
         }
     }
@@ -78,7 +82,7 @@ impl Loaded {
     }
 }
 
-/// A value in TOML syntax on one line. With `hide`, strings that stand for themselves are masked.
+/// A value in TOML syntax on one line. With `hide`, all that is no table is masked; passwords in URLs always are.
 fn value_text(value: &Value, hide: bool) -> String {
     match value {
         Value::Dict(_, dict) => {
@@ -90,7 +94,7 @@ fn value_text(value: &Value, hide: bool) -> String {
             format!("[{}]", items.iter().map(|item| value_text(item, hide)).collect::<Vec<_>>().join(", "))
         }
         _ if hide => "***".to_owned(),
-        Value::String(_, text) => format!("{text:?}"),
+        Value::String(_, text) => format!("{:?}", redact::value(text)),
         Value::Bool(_, value) => value.to_string(),
         Value::Num(_, number) => match number.to_i128() {
             Some(number) => number.to_string(),

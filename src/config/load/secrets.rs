@@ -158,7 +158,7 @@ impl Reader<'_> {
 
     fn value(&self, source: &SecretSource) -> Result<SecretValue, String> {
         let (text, place) = match source {
-            SecretSource::Literal(text) => (text.clone(), "the secret".to_owned()),
+            SecretSource::Literal(text) => (text.expose().to_owned(), "the secret".to_owned()),
             SecretSource::File(file) => (self.read(&file.file)?, format!("the secret file {}", file.file.display())),
             SecretSource::Env(env) => {
                 let value = self.environment.get(&env.env);

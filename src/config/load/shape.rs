@@ -94,6 +94,8 @@ pub(crate) struct Shape {
     pub(crate) expected: Option<String>,
     pub(crate) path: Option<PathKind>,
     pub(crate) secret: bool,
+    /// A URL that may hold a password.
+    pub(crate) connection: bool,
     pub(crate) expression: bool,
     pub(crate) claims: bool,
     pub(crate) optional: bool,
@@ -143,6 +145,11 @@ impl Shape {
             || (types == Types::INTEGER && self.types.has(Types::NUMBER))
     }
 
+    /// Whether it, or one of its alternatives, has a property of this name.
+    pub(crate) fn has_property(&self, key: &str) -> bool {
+        self.properties.contains_key(key) || self.alternatives.iter().any(|alternative| alternative.has_property(key))
+    }
+
     /// A keyed section, such as `[clients.X]`: its keys are ids.
     pub(crate) fn is_keyed(&self) -> bool {
         matches!(self.additional, Additional::Shaped(_))
@@ -189,6 +196,7 @@ impl Shape {
             expected: None,
             path: None,
             secret: false,
+            connection: false,
             expression: false,
             claims: false,
             optional: false,
@@ -275,6 +283,7 @@ impl Shape {
     fn read_extensions(&mut self, object: &Map<String, Value>) {
         let set = |key: &str| object.get(key).is_some_and(|value| value == &Value::Bool(true));
         self.secret |= set("x-secret");
+        self.connection |= set("x-connection-url");
         self.expression |= set("x-expression");
         self.claims |= set("x-claims");
         if let Some(expected) = object.get("x-expected").and_then(Value::as_str) {

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 use figment::value::{Dict, Tag, Value};
 
-use crate::config::diagnostics::locate::{Layers, sounds_secret};
+use crate::config::diagnostics::locate::Layers;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{Problem, Problems, Severity, did_you_mean, list, nearest, quote};
 use crate::config::diagnostics::tree::Span;
 use crate::config::language::names::LOCALIZED;
-use crate::config::load::hints::{choose, has_property, is_top_level, stand_in, type_hint, types_of};
+use crate::config::load::hints::{choose, is_top_level, stand_in, type_hint, types_of};
 use crate::config::load::shape::{Additional, PathKind, Shape};
 use crate::protocol::STANDARD_CLAIMS;
 
@@ -25,8 +25,6 @@ pub(crate) struct Structure {
     pub(crate) broken: Broken,
     /// Files that settings name.
     pub(crate) files: BTreeSet<PathBuf>,
-    /// Places of secrets written into a file.
-    pub(crate) masks: Vec<Span>,
     /// The values can be made into a [`crate::config::Config`].
     pub(crate) usable: bool,
 }
@@ -68,7 +66,7 @@ impl Broken {
 
 /// Walks `values`. With `partial`, what is missing is not reported: the file could not be read whole.
 pub(crate) fn check(values: &mut Dict, layers: &Layers, problems: &mut Problems, partial: bool) -> Structure {
-    let structure = Structure { broken: Broken::default(), files: BTreeSet::new(), masks: Vec::new(), usable: true };
+    let structure = Structure { broken: Broken::default(), files: BTreeSet::new(), usable: true };
     let mut walk = Walk { layers, problems, partial, hide: false, out: structure };
     let usable = walk.table(Shape::root(), values, &At::Root);
     walk.out.usable = usable;
@@ -101,10 +99,7 @@ impl Walk<'_> {
     /// Whether the value fits; it may be changed in places.
     fn value(&mut self, shape: &Shape, value: &mut Value, at: &At<'_>) -> bool {
         let outer = self.hide;
-        if shape.secret {
-            self.hide = true;
-            self.mask(Some(shape), value, at);
-        }
+        self.hide |= shape.secret;
         let fits = self.visible_value(shape, value, at);
         self.hide = outer;
         fits
@@ -200,7 +195,7 @@ impl Walk<'_> {
                 Additional::Any => true,
                 Additional::Shaped(entry) => self.value(entry, value, &here),
                 Additional::None => {
-                    meant.extend(self.unknown(shape, key, value, &here));
+                    meant.extend(self.unknown(shape, key, &here));
                     false
                 }
             }
@@ -248,15 +243,10 @@ impl Walk<'_> {
     }
 
     /// Reports an unknown key and returns the key that was probably meant.
-    fn unknown(&mut self, shape: &Shape, key: &str, value: &Value, at: &At<'_>) -> Option<String> {
+    fn unknown(&mut self, shape: &Shape, key: &str, at: &At<'_>) -> Option<String> {
         let span = self.layers.key_span(at).unwrap_or_else(|| self.layers.nearest_span(at));
         let known = shape.properties.keys().map(String::as_str);
         let near = nearest(key, known.clone()).map(str::to_owned);
-        if sounds_secret(key)
-            || near.as_ref().and_then(|near| shape.properties.get(near)).is_some_and(|near| near.secret)
-        {
-            self.mask(None, value, at);
-        }
         let suggestion = if key == "disabled" && shape.properties.contains_key("enabled") {
             Some("write `enabled = false`".to_owned())
         } else if shape.localized.is_some() && key.contains('#') {
@@ -307,24 +297,6 @@ impl Walk<'_> {
                 let way_out = format!("move `{key}` above `[{at}]`, or name the claim differently");
                 self.report(&here, span, message).with(|p| p.suggest(way_out));
             }
-        }
-    }
-
-    /// Never shows a secret's value; where it is to be found (`file`, `env`) may be shown.
-    fn mask(&mut self, shape: Option<&Shape>, value: &Value, at: &At<'_>) {
-        match value {
-            Value::Array(_, items) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.mask(shape, item, &at.index(index));
-                }
-            }
-            Value::Dict(_, dict) => {
-                let known = |key: &str| shape.is_some_and(|shape| has_property(shape, key));
-                for (key, value) in dict.iter().filter(|(key, _)| !known(key)) {
-                    self.mask(None, value, &at.key(key));
-                }
-            }
-            _ => self.out.masks.extend(self.layers.value_span(at)),
         }
     }
 

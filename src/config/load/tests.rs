@@ -57,7 +57,7 @@ fn includes_append_tables_and_resolve_paths_against_their_own_folder() {
     let secret = |id: &str| format!("{:?}", config.clients.get(id).unwrap().client_secret);
     assert!(secret("red").contains("\"etc/teams/red/red.secret\""), "{}", secret("red"));
     assert!(secret("blue").contains("\"/run/blue\""));
-    assert_eq!(config.store.url, "sqlite:etc/state/broker.db");
+    assert_eq!(config.store.url.expose(), "sqlite:etc/state/broker.db");
     assert!(loaded.involved.files.contains(Path::new("etc/teams/red/red.secret")));
     assert!(loaded.involved.files.contains(Path::new("etc/platform/a.toml")));
     assert_eq!(loaded.involved.folders, [PathBuf::from("etc/platform"), PathBuf::from("etc/teams")].into());

@@ -2,7 +2,8 @@
 //! what the structure check walks.
 //!
 //! Extensions, all beginning with `x-`: `x-expected` (how a value is described to people), `x-path` (a relative path is
-//! resolved against the file that holds it; `"sqlite"`: behind `sqlite:`), `x-secret`, `x-expression`, `x-claims` (a
+//! resolved against the file that holds it; `"sqlite"`: behind `sqlite:`), `x-secret`, `x-connection-url` (a URL that may hold a
+//! password), `x-expression`, `x-claims` (a
 //! table of claims, where a key named like a setting beside the table is a slip).
 
 use schemars::generate::SchemaSettings;

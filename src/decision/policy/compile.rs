@@ -66,8 +66,7 @@ impl Build<'_> {
 /// A key as a segment of a dotted path: quoted where TOML needs it.
 #[must_use]
 pub fn key_segment(key: &str) -> String {
-    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    if bare { key.to_owned() } else { format!("{key:?}") }
+    crate::config::language::toml_text::key(key)
 }
 
 /// Attributes that are mapped unless the file says otherwise: the claim of that name.

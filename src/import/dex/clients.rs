@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::import::dex::asks_for_approval;
 use crate::import::dex::connectors::Connectors;
+use crate::import::document::{Document, Mark, Table, Toml, inline};
 use crate::import::read::{below, is_set, items, on, text, texts};
-use crate::import::toml_writer::{Document, Mark, Table, Toml, inline};
 use crate::import::words;
 use crate::import::words::{Ids, Uris};
 
@@ -36,13 +36,14 @@ pub(crate) fn convert(dex: &Value, connectors: &Connectors, document: &mut Docum
 
 /// What `oauth2` says of all clients and has no place here.
 fn for_all(dex: &Value) -> Table {
-    let mut told = Table::new(&[]);
+    let mut left_out = Table::new(&[]);
     let oauth2 = below(dex, "oauth2");
     let others: Vec<String> = texts(oauth2, "responseTypes").into_iter().filter(|kind| kind != "code").collect();
     if !others.is_empty() {
         let way = "Add \"implicit\" to the grant_types and what they ask for to the response_types of those that use the implicit \
                    or the hybrid flow. The code flow with PKCE works in browsers too.";
-        told.above(Mark::ToDo, format!("the response types {} were open to every client. {way}", others.join(", ")));
+        left_out
+            .above(Mark::ToDo, format!("the response types {} were open to every client. {way}", others.join(", ")));
     }
     let grants = texts(oauth2, "grantTypes");
     // Of "implicit", the response types tell.
@@ -50,39 +51,41 @@ fn for_all(dex: &Value) -> Table {
     for grant in grants.iter().filter(|grant| !taken_over.contains(&grant.as_str())) {
         match grant.as_str() {
             "urn:ietf:params:oauth:grant-type:device_code" | "urn:ietf:params:oauth:grant-type:token-exchange" => {
-                told.above(Mark::NotBuilt, format!("the grant type {grant}."));
+                left_out.above(Mark::NotBuilt, format!("the grant type {grant}."));
             }
-            "client_credentials" => told.above(
+            "client_credentials" => left_out.above(
                 Mark::ToDo,
                 "the grant type client_credentials was open to every client: add it to the `grant_types` of those that \
                  use it.",
             ),
-            _ => {
-                told.above(Mark::NoEqual, format!("the grant type {grant}: passwords are typed at the provider only."))
-            }
+            _ => left_out.above(
+                Mark::NotSupported,
+                format!("the grant type {grant}: passwords are typed at the provider only."),
+            ),
         }
     }
     if is_set(oauth2, "passwordConnector") && !grants.iter().any(|grant| grant == "password") {
-        told.above(
-            Mark::NoEqual,
+        left_out.above(
+            Mark::NotSupported,
             "`oauth2.passwordConnector`: passwords are typed at the provider only (RFC 9700 §2.4).",
         );
     }
     let pkce = texts(below(oauth2, "pkce"), "codeChallengeMethodsSupported");
     if pkce.iter().any(|method| method == "plain") {
-        told.above(Mark::NoEqual, "PKCE with `plain`: only S256 is accepted (RFC 9700 §2.1.1).");
+        left_out.above(Mark::NotSupported, "PKCE with `plain`: only S256 is accepted (RFC 9700 §2.1.1).");
     }
     if on(oauth2, "alwaysShowLoginScreen") {
-        told.above(Mark::NoEqual, "`oauth2.alwaysShowLoginScreen`: with one provider people go straight to it.");
+        left_out
+            .above(Mark::NotSupported, "`oauth2.alwaysShowLoginScreen`: with one provider people go straight to it.");
     }
     if !items(dex, "staticClients").is_empty() {
-        told.above(
-            Mark::NoEqual,
+        left_out.above(
+            Mark::NotSupported,
             "the scopes `federated:id` and `audience:server:client_id:...` of Dex. For tokens that an API accepts, \
              declare [resources.X]; the provider is known to expressions as `provider`.",
         );
     }
-    told
+    left_out
 }
 
 fn one(dex: &Value, client: &Value, key: &str, place: &str, connectors: &Connectors) -> Table {
@@ -116,17 +119,17 @@ fn one(dex: &Value, client: &Value, key: &str, place: &str, connectors: &Connect
     }
     if !odd.is_empty() {
         let what = odd.join(", ");
-        table.note(Mark::NoEqual, format!("`web.allowedOrigins` {what}: name each origin in `allowed_origins`."));
+        table.note(Mark::NotSupported, format!("`web.allowedOrigins` {what}: name each origin in `allowed_origins`."));
     }
     if is_set(client, "trustedPeers") {
         let peers = texts(client, "trustedPeers").join(", ");
         let way = "Declare the API as [resources.X] and name in its `clients` who may ask for tokens for it";
-        table.note(Mark::NoEqual, format!("`trustedPeers` {peers}: no client gets ID tokens for another. {way}."));
+        table.note(Mark::NotSupported, format!("`trustedPeers` {peers}: no client gets ID tokens for another. {way}."));
     }
     for name in ["ssoSharedWith", "mfaChain", "allowedScopes", "allowedGrantTypes"] {
         if is_set(client, name) {
             let way = "`require`, `scopes` and `grant_types` say who may use a client, and how";
-            table.note(Mark::NoEqual, format!("`{name}`: {way}."));
+            table.note(Mark::NotSupported, format!("`{name}`: {way}."));
         }
     }
     table
@@ -163,7 +166,7 @@ fn redirects(client: &Value, public: bool, table: &mut Table) {
             table.note(Mark::NotBuilt, format!("the device flow, for `{uri}`."));
         } else {
             table.note(
-                Mark::NoEqual,
+                Mark::NotSupported,
                 format!("`{uri}`: codes are not shown to be copied. Use a loopback URI (RFC 8252)."),
             );
         }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::config::check::urls::{Http, issuer as issuer_problem, path as path_problem, web_url};
+use crate::config::language::toml_text;
 use crate::import::dex::plain_http_off_loopback;
+use crate::import::document::{Document, Mark, Table};
 use crate::import::read::{below, flag, is_set, items, on, text, texts};
-use crate::import::toml_writer::{Document, Mark, Table, quoted};
 use crate::import::words;
 use crate::import::words::{Ids, Names, cel_list, cel_path, cel_text, secret_env, secret_file, variable};
 
@@ -72,14 +73,14 @@ fn kind(name: &str, config: &Value) -> Kind {
              `issuer` as its discovery document states it.",
         ),
         "mockCallback" | "mockPassword" => {
-            off(Mark::NoEqual, "connectors for tests. `countersign dev` simulates a provider with a few people.")
+            off(Mark::NotSupported, "connectors for tests. `countersign dev` simulates a provider with a few people.")
         }
         "ldap" | "saml" | "authproxy" | "keystone" | "atlassian-crowd" => off(
-            Mark::NoEqual,
+            Mark::NotSupported,
             "upstream is OpenID Connect, or OAuth 2.0. Put an OpenID provider that speaks this protocol in between \
              (Keycloak, authentik, Entra ID, AD FS) and name its issuer here.",
         ),
-        _ => off(Mark::NoEqual, "this type of connector is not known."),
+        _ => off(Mark::NotSupported, "this type of connector is not known."),
     }
 }
 
@@ -198,7 +199,7 @@ fn credentials(config: &Value, key: &str, table: &mut Table) {
 fn oidc(config: &Value, key: &str, type_name: &str, issuer: &str, table: &mut Table) {
     table.set("issuer", issuer);
     if plain_http_off_loopback(issuer) {
-        table.note(Mark::ToDo, "plain http: whoever is on the way can read and change sign-ins. Use https.");
+        table.note(Mark::ToDo, "plain http: anyone on the network path can read and change sign-ins. Use https.");
         table.set("allow_http", true);
     }
     credentials(config, key, table);
@@ -252,7 +253,7 @@ fn discovery(config: &Value, table: &mut Table) {
             table.set("jwks_uri", jwks);
         }
         _ if is_set(config, "providerDiscoveryOverrides") => table.note(
-            Mark::NoEqual,
+            Mark::NotSupported,
             "`providerDiscoveryOverrides` of single endpoints: write all of `authorization_endpoint`, `token_endpoint`, \
              `jwks_uri`, or `backchannel_url` where the broker reaches the provider under another address.",
         ),
@@ -262,17 +263,21 @@ fn discovery(config: &Value, table: &mut Table) {
 
 fn left_out(config: &Value, type_name: &str, table: &mut Table) {
     for (key, mark, why) in [
-        ("insecureSkipVerify", Mark::NoEqual, "certificates are always verified."),
-        ("issuerAlias", Mark::NoEqual, "the issuer is compared character for character (OIDC Discovery §4.3)."),
-        ("acrValues", Mark::NoEqual, "apps ask for `acr_values`, and those are passed on."),
-        ("promptType", Mark::NoEqual, "apps ask with `prompt`, and that is passed on."),
-        ("claimModifications", Mark::NoEqual, "write it as an expression in `claims`, for example groups = \"...\"."),
-        ("serviceAccountFilePath", Mark::NoEqual, "groups from Google's directory are not looked up."),
-        ("adminEmail", Mark::NoEqual, "groups from Google's directory are not looked up."),
-        ("domainToAdminEmail", Mark::NoEqual, "groups from Google's directory are not looked up."),
-        ("onlySecurityGroups", Mark::NoEqual, "choose the groups in the provider's own token configuration."),
-        ("groupNameFormat", Mark::NoEqual, "groups are those of the token. A [tables.X] turns ids into names."),
-        ("userIDKey", Mark::NoEqual, "an account is known by the provider's `iss` and `sub`, which never change."),
+        ("insecureSkipVerify", Mark::NotSupported, "certificates are always verified."),
+        ("issuerAlias", Mark::NotSupported, "the issuer is compared character for character (OIDC Discovery §4.3)."),
+        ("acrValues", Mark::NotSupported, "apps ask for `acr_values`, and those are passed on."),
+        ("promptType", Mark::NotSupported, "apps ask with `prompt`, and that is passed on."),
+        (
+            "claimModifications",
+            Mark::NotSupported,
+            "write it as an expression in `claims`, for example groups = \"...\".",
+        ),
+        ("serviceAccountFilePath", Mark::NotSupported, "groups from Google's directory are not looked up."),
+        ("adminEmail", Mark::NotSupported, "groups from Google's directory are not looked up."),
+        ("domainToAdminEmail", Mark::NotSupported, "groups from Google's directory are not looked up."),
+        ("onlySecurityGroups", Mark::NotSupported, "choose the groups in the provider's own token configuration."),
+        ("groupNameFormat", Mark::NotSupported, "groups are those of the token. A [tables.X] turns ids into names."),
+        ("userIDKey", Mark::NotSupported, "an account is known by the provider's `iss` and `sub`, which never change."),
     ] {
         if is_set(config, key) && text(config, key).as_deref() != Some("sub") {
             table.note(mark, format!("`{key}`: {why}"));
@@ -299,7 +304,7 @@ fn callback(config: &Value, key: &str, issuer: &str, only: bool, table: &mut Tab
         Some(path) => table.set("redirect_path", path),
         None => {
             let new = format!("{}/callback/{key}", issuer.trim_end_matches('/'));
-            let old = registered.map(|uri| format!(" beside {}", quoted(&uri))).unwrap_or_default();
+            let old = registered.map(|uri| format!(" beside {}", toml_text::string(&uri))).unwrap_or_default();
             table.note(Mark::ToDo, format!("register the redirect URI {new} at the provider{old}."));
         }
     }

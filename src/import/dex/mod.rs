@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use crate::config::check::urls::network;
 use crate::config::language::address::{Listen, is_loopback};
+use crate::config::language::toml_text;
+use crate::import::document::{Document, Mark, Table, Toml, inline};
 use crate::import::read::{below, flag, is_set, items, on, text, texts, yaml};
-use crate::import::toml_writer::{Document, Mark, Table, Toml, inline, quoted};
 use crate::import::words;
 use crate::import::words::{Ids, LONGEST, duration};
 
@@ -35,7 +36,7 @@ pub(crate) fn import(text: &str, issuer: Option<&str>) -> Result<Document, Strin
     head.above(Mark::Plain, "Made from a configuration of Dex. Read every comment, then run `countersign check`.");
     head.above(
         Mark::ToDo,
-        "put each secret into the file or variable that stands at its place; paths are relative to this file. Dex's own \
+        "put each secret into the file or variable that is named in its place; paths are relative to this file. Dex's own \
          place is named beside it.",
     );
     head.above(
@@ -83,7 +84,10 @@ fn servers(dex: &Value, document: &mut Document) {
             Ok(_) => server.set("listen", vec![address]),
             Err(expected) => {
                 let key = if is_set(web, "https") { "https" } else { "http" };
-                server.note(Mark::ToDo, format!("`web.{key}` is {}; `listen` takes {expected}.", quoted(&address)));
+                server.note(
+                    Mark::ToDo,
+                    format!("`web.{key}` is {}; `listen` takes {expected}.", toml_text::string(&address)),
+                );
             }
         }
     }
@@ -92,7 +96,7 @@ fn servers(dex: &Value, document: &mut Document) {
         server.set("tls", inline([("cert", file("tlsCert")), ("key", file("tlsKey"))]));
         if let Some(plain) = plain.filter(|_| is_set(web, "https")) {
             let why = "with `tls` every TCP address speaks TLS; a proxy on this machine can use a `unix:/path`.";
-            server.note(Mark::Changed, format!("`web.http` {} is not listened on: {why}", quoted(&plain)));
+            server.note(Mark::Changed, format!("`web.http` {} is not listened on: {why}", toml_text::string(&plain)));
         }
     }
     let client_ip = below(web, "clientRemoteIP");
@@ -103,7 +107,10 @@ fn servers(dex: &Value, document: &mut Document) {
     }
     odd.iter().for_each(|proxy| server.note(Mark::ToDo, format!("trusted proxy {proxy} is no network or address.")));
     if is_set(web, "headers") {
-        server.note(Mark::NoEqual, "`web.headers`: the security headers of the pages are fixed. A proxy can add more.");
+        server.note(
+            Mark::NotSupported,
+            "`web.headers`: the security headers of the pages are fixed. A proxy can add more.",
+        );
     }
     document.push(server);
 
@@ -116,7 +123,7 @@ fn servers(dex: &Value, document: &mut Document) {
             }
             _ => {
                 let way = "Off loopback the admin listener needs `token`; the default is 127.0.0.1:9464.";
-                admin.note(Mark::ToDo, format!("`telemetry.http` was {}. {way}", quoted(&address)));
+                admin.note(Mark::ToDo, format!("`telemetry.http` was {}. {way}", toml_text::string(&address)));
                 admin.set_off("listen", address);
                 admin.set_off("token", words::secret_file("admin", "token"));
             }
@@ -131,13 +138,13 @@ fn store(storage: &Value) -> Table {
     let mut store = Table::new(&["store"]);
     let Some(kind) = text(storage, "type") else { return store };
     let way = "nothing in it is taken over: people sign in once more, and apps get new refresh tokens";
-    store.above(Mark::Changed, format!("Dex's storage was `{}`; {way}.", quoted(&kind).trim_matches('"')));
+    store.above(Mark::Changed, format!("Dex's storage was `{}`; {way}.", toml_text::string(&kind).trim_matches('"')));
     store.set("url", "sqlite:state/broker.db");
     if kind == "postgres" {
         store.note(Mark::NotBuilt, "a store on PostgreSQL, for several replicas.");
         store.set_off("url", "postgres://...");
     } else if !["memory", "sqlite3"].contains(&kind.as_str()) {
-        store.note(Mark::NoEqual, "only SQLite, and later PostgreSQL, can be the store.");
+        store.note(Mark::NotSupported, "only SQLite, and later PostgreSQL, can be the store.");
     }
     store
 }
@@ -146,7 +153,11 @@ fn store(storage: &Value) -> Table {
 fn rest(dex: &Value) -> Table {
     let mut table = Table::new(&[]);
     for (key, mark, why) in [
-        ("grpc", Mark::NoEqual, "`grpc`: there is no API to change clients with; this file is the place, and reloads."),
+        (
+            "grpc",
+            Mark::NotSupported,
+            "`grpc`: there is no API to change clients with; this file is the place, and reloads.",
+        ),
         (
             "frontend",
             Mark::ToDo,
@@ -155,11 +166,15 @@ fn rest(dex: &Value) -> Table {
         ),
         (
             "sessions",
-            Mark::NoEqual,
+            Mark::NotSupported,
             "`sessions`: see [session]; one sign-on session for all apps, its cookie is sealed.",
         ),
-        ("mfa", Mark::NoEqual, "`mfa`: further factors are asked for by the provider; apps can require `acr` values."),
-        ("additionalFeatures", Mark::NoEqual, "`additionalFeatures`."),
+        (
+            "mfa",
+            Mark::NotSupported,
+            "`mfa`: further factors are asked for by the provider; apps can require `acr` values.",
+        ),
+        ("additionalFeatures", Mark::NotSupported, "`additionalFeatures`."),
     ] {
         if is_set(dex, key) {
             table.above(mark, why);
@@ -177,7 +192,10 @@ fn lifetimes(dex: &Value, document: &mut Document) {
         keys.set("rotate_every", duration(seconds));
     }
     if text(signer, "type").is_some_and(|kind| kind != "local") {
-        keys.note(Mark::NoEqual, "`signer`: the broker makes and keeps its signing keys itself, sealed in the store.");
+        keys.note(
+            Mark::NotSupported,
+            "`signer`: the broker makes and keeps its signing keys itself, sealed in the store.",
+        );
     }
     document.push(keys);
 
@@ -191,7 +209,7 @@ fn lifetimes(dex: &Value, document: &mut Document) {
         tokens.note(Mark::NotBuilt, "`[device]`, for `expiry.deviceRequests`.");
     }
     if is_set(expiry, "authRequests") {
-        tokens.note(Mark::NoEqual, "`expiry.authRequests`: how long a sign-in may take is fixed.");
+        tokens.note(Mark::NotSupported, "`expiry.authRequests`: how long a sign-in may take is fixed.");
     }
     document.push(tokens);
 }
@@ -253,19 +271,19 @@ fn go_duration(text: &str) -> Option<u64> {
     (seconds >= 1.0 && seconds <= LONGEST as f64).then_some(seconds as u64)
 }
 
-/// `enablePasswordDB`, `staticPasswords`: passwords stay behind, the old subjects are told.
+/// `enablePasswordDB`, `staticPasswords`: passwords stay behind, the old subjects are left_out.
 fn local_users(dex: &Value, document: &mut Document) {
     let people = items(dex, "staticPasswords");
     if !on(dex, "enablePasswordDB") && people.is_empty() {
         return;
     }
-    let mut told = Table::new(&[]);
-    told.above(
-        Mark::NoEqual,
+    let mut left_out = Table::new(&[]);
+    left_out.above(
+        Mark::NotSupported,
         "`enablePasswordDB` and `staticPasswords`: Countersign keeps no passwords and takes none over. These people sign \
          in at a provider. Each block below, once it names a provider, gives its person the `sub` that apps know.",
     );
-    document.push(told);
+    document.push(left_out);
     for (index, person) in people.iter().enumerate() {
         let email = text(person, "email").unwrap_or_default();
         let name = text(person, "preferredUsername").or_else(|| text(person, "username"));
@@ -307,7 +325,7 @@ fn plain_http_off_loopback(url: &str) -> bool {
     url::Url::parse(url).is_ok_and(|url| url.scheme() == "http" && url.host().is_some_and(|host| !is_loopback(&host)))
 }
 
-/// Dex asks for approval unless it is told not to.
+/// Dex asks for approval unless it is configured not to.
 fn asks_for_approval(dex: &Value) -> bool {
     flag(below(dex, "oauth2"), "skipApprovalScreen") != Some(true)
 }

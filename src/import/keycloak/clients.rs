@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::import::document::{Document, Mark, Table};
 use crate::import::keycloak::mappers::Claims;
 use crate::import::keycloak::providers::Providers;
 use crate::import::keycloak::realm::{Realm, is_own_client};
 use crate::import::keycloak::{attribute, own_tokens};
 use crate::import::read::{below, distinct, flag, is_set, items, on, text, texts};
-use crate::import::toml_writer::{Document, Mark, Table};
 use crate::import::words;
 use crate::import::words::{Ids, Uris, secret_env, secret_file, variable};
 
@@ -64,7 +64,7 @@ fn not_oidc(key: &str, client_id: &str, client: &Value) -> Table {
     let mut table = Table::new(&["clients", key]);
     let protocol = text(client, "protocol").unwrap_or_default();
     let way = "Move the app to OpenID Connect, or keep Keycloak for it";
-    table.above(Mark::NoEqual, format!("the client {client_id} speaks {protocol}. {way}."));
+    table.above(Mark::NotSupported, format!("the client {client_id} speaks {protocol}. {way}."));
     table.turn_off();
     table.set("client_secret", secret_file("client", key));
     table.set("redirect_uris", vec!["https://APP/CALLBACK"]);
@@ -206,7 +206,7 @@ fn authentication(client: &Value, key: &str, public: bool, table: &mut Table) {
     if let Some(method) = method {
         table.note(
             Mark::NotBuilt,
-            format!("token_endpoint_auth_method = \"{method}\". Until then the app needs the secret that stands here."),
+            format!("token_endpoint_auth_method = \"{method}\". Until then the app needs this client secret."),
         );
     }
     let env = text(client, "secret").filter(|secret| secret.starts_with("${") || secret.starts_with("$("));
@@ -240,7 +240,7 @@ fn grants(client: &Value, code: bool, public: bool, table: &mut Table) {
     }
     if on(client, "directAccessGrantsEnabled") {
         table.note(
-            Mark::NoEqual,
+            Mark::NotSupported,
             "`directAccessGrantsEnabled`: passwords are typed at the provider only (RFC 9700 §2.4). Programs use the code \
              flow on loopback (RFC 8252), or a client of their own with client_credentials.",
         );
@@ -257,11 +257,11 @@ fn grants(client: &Value, code: bool, public: bool, table: &mut Table) {
         }
     }
     if attribute(client, "oidc.ciba.grant.enabled").as_deref() == Some("true") {
-        table.note(Mark::NoEqual, "CIBA, for `oidc.ciba.grant.enabled`.");
+        table.note(Mark::NotSupported, "CIBA, for `oidc.ciba.grant.enabled`.");
     }
 }
 
-/// Redirect URIs, sign-out URIs and origins. What is relative stands below `rootUrl`.
+/// Redirect URIs, sign-out URIs and origins. Relative ones are resolved against `rootUrl`.
 fn redirects(client: &Value, public: bool, table: &mut Table) {
     let root = text(client, "rootUrl").unwrap_or_default();
     let absolute =
@@ -292,14 +292,14 @@ fn redirects(client: &Value, public: bool, table: &mut Table) {
     let origin = |uri: &str| url::Url::parse(uri).ok().map(|url| url.origin());
     match channel("frontchannel.logout.url") {
         Some(front) if !kept.iter().any(|uri| origin(uri) == origin(&front)) => table.note(
-            Mark::NoEqual,
+            Mark::NotSupported,
             format!(
                 "`frontchannel.logout.url` {front}: it needs the origin of a redirect URI (Front-Channel Logout §2)."
             ),
         ),
         front => words::set_web_url(table, "frontchannel_logout_uri", front),
     }
-    // `+` stands for the origins of the redirect URIs, which are allowed here anyway.
+    // `+` means the origins of the redirect URIs, which are allowed here anyway.
     let listed: Vec<String> =
         texts(client, "webOrigins").into_iter().filter(|origin| origin != "+").map(absolute).collect();
     let (origins, odd) = words::origins(&listed);
@@ -308,7 +308,7 @@ fn redirects(client: &Value, public: bool, table: &mut Table) {
     }
     if !odd.is_empty() {
         let what = odd.join(", ");
-        table.note(Mark::NoEqual, format!("`webOrigins` {what}: name each origin in `allowed_origins`."));
+        table.note(Mark::NotSupported, format!("`webOrigins` {what}: name each origin in `allowed_origins`."));
     }
 }
 
@@ -342,13 +342,13 @@ fn settings(client: &Value, table: &mut Table) {
     }
     if on(client, "authorizationServicesEnabled") || is_set(client, "authorizationSettings") {
         let way = "`require` says who may use the app; finer decisions are the app's, by roles and permissions";
-        table.note(Mark::NoEqual, format!("`authorizationSettings`: {way}."));
+        table.note(Mark::NotSupported, format!("`authorizationSettings`: {way}."));
     }
     if flag(client, "fullScopeAllowed") == Some(false) {
         let way = "Narrow `roles` in this client's claims, for example roles = \"roles.filter(r, r in ['viewer'])\"";
         table.note(Mark::ToDo, format!("`fullScopeAllowed` is off: Keycloak gave this app only some roles. {way}."));
     }
     if below(client, "authenticationFlowBindingOverrides").as_object().is_some_and(|flows| !flows.is_empty()) {
-        table.note(Mark::NoEqual, "`authenticationFlowBindingOverrides`: see `providers` and `require`.");
+        table.note(Mark::NotSupported, "`authenticationFlowBindingOverrides`: see `providers` and `require`.");
     }
 }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::import::keycloak::providers::{Providers, attribute, dotted};
+use crate::import::document::{Mark, Table};
+use crate::import::keycloak::provider_mappers::{attribute, dotted};
+use crate::import::keycloak::providers::Providers;
 use crate::import::keycloak::realm::{Realm, client_role};
 use crate::import::read::{below, items, on, text};
-use crate::import::toml_writer::{Mark, Table};
 use crate::import::words::{cel_list, cel_path, cel_text, claim_refused};
 
 /// Attributes that every provider has without a mapper.
@@ -35,7 +36,7 @@ enum Node {
 }
 
 impl Node {
-    /// Puts an expression at a path; `false` when something else stands in its way.
+    /// Puts an expression at a path; `false` when the path is taken by another value.
     fn put(&mut self, path: &[String], expression: String) -> bool {
         match (self, path) {
             (Self::Object(entries), [last]) => {
@@ -149,7 +150,7 @@ impl<'r, 'v> Claims<'r, 'v> {
                     text(config, "included.client.audience").or_else(|| text(config, "included.custom.audience"));
                 let audience = audience.unwrap_or_default();
                 let way = "Declare the API as [resources.X] with its `uri` and this client in `clients`; the app asks for it with `resource` (RFC 8707)";
-                self.notes.push((Mark::NoEqual, format!("the mapper {name} puts {audience} into `aud`. {way}.")));
+                self.notes.push((Mark::NotSupported, format!("the mapper {name} puts {audience} into `aud`. {way}.")));
                 return;
             }
             _ => None,
@@ -166,7 +167,7 @@ impl<'r, 'v> Claims<'r, 'v> {
             }
             _ => {
                 let way = "Write what it did as an expression in this client's claims";
-                self.notes.push((Mark::NoEqual, format!("the mapper {name} ({type_name}). {way}.")));
+                self.notes.push((Mark::NotSupported, format!("the mapper {name} ({type_name}). {way}.")));
             }
         }
     }
@@ -175,7 +176,7 @@ impl<'r, 'v> Claims<'r, 'v> {
     fn put(&mut self, path: &[String], expression: String, scope: Option<&str>, tokens: (bool, bool, bool)) {
         let Some(top) = path.first() else { return };
         if let Some(why) = claim_refused(top, "Client") {
-            self.notes.push((Mark::NoEqual, format!("the claim {top} can't be set: {why}.")));
+            self.notes.push((Mark::NotSupported, format!("the claim {top} can't be set: {why}.")));
             return;
         }
         let expression = match scope {

@@ -3,6 +3,7 @@
 
 mod clients;
 mod mappers;
+mod provider_mappers;
 mod providers;
 mod realm;
 mod users;
@@ -10,13 +11,13 @@ mod users;
 use serde_json::Value;
 
 use crate::config::check::urls::{Http, web_url};
+use crate::import::document::{Document, Mark, Table, Toml, inline};
 use crate::import::read::{below, is_set, items, on, positive, text, texts};
-use crate::import::toml_writer::{Document, Mark, Table, Toml, inline};
 use crate::import::words;
 use crate::import::words::{cel_list, cel_text, duration};
 use realm::{Group, Realm};
 
-/// Sections of which a realm needs at least one beside its name.
+/// Keys of which an export has at least one besides `realm`.
 const KNOWN: &[&str] = &["clients", "users", "roles", "identityProviders", "clientScopes", "enabled", "groups"];
 
 /// Converts the export of a realm.
@@ -67,7 +68,7 @@ fn head(realm: &Realm<'_>, issuer: Option<&str>, document: &mut Document) -> Str
     );
     head.above(
         Mark::ToDo,
-        "put each secret into the file or variable that stands at its place; paths are relative to this file. Exports \
+        "put each secret into the file or variable that is named in its place; paths are relative to this file. Exports \
          hide secrets: look them up in Keycloak.",
     );
     let path: String = url::form_urlencoded::byte_serialize(realm.name.as_bytes()).collect();
@@ -86,7 +87,7 @@ fn endpoints() -> Table {
     let mut table = Table::new(&["endpoints"]);
     table.above(
         Mark::Plain,
-        "Keycloak's paths, for apps that do not use discovery; they stand below the issuer's path. Without this table the \
+        "Keycloak's paths, for apps that do not use discovery; they are relative to the issuer's path. Without this table the \
          defaults apply.",
     );
     for (key, path) in [
@@ -124,16 +125,16 @@ fn left_out(value: &Value) -> Table {
     .filter(|key| is_set(value, key))
     .collect();
     if !passwords.is_empty() {
-        table.above(Mark::NoEqual, format!("`{}`: {at_the_provider}.", passwords.join("`, `")));
+        table.above(Mark::NotSupported, format!("`{}`: {at_the_provider}.", passwords.join("`, `")));
     }
     for (key, mark, why) in [
-        ("smtpServer", Mark::NoEqual, "the broker sends no mail."),
-        ("clientPolicies", Mark::NoEqual, "each client says itself what it is held to."),
-        ("clientProfiles", Mark::NoEqual, "each client says itself what it is held to."),
+        ("smtpServer", Mark::NotSupported, "the broker sends no e-mail."),
+        ("clientPolicies", Mark::NotSupported, "requirements are settings of each client."),
+        ("clientProfiles", Mark::NotSupported, "requirements are settings of each client."),
         ("eventsListeners", Mark::NotBuilt, "`[audit]`."),
         ("loginTheme", Mark::ToDo, "[ui] has a logo, a colour, texts and templates; themes are not taken over."),
-        ("organizationsEnabled", Mark::NoEqual, "`domains` of a provider lead people to it by their address."),
-        ("userManagedAccessAllowed", Mark::NoEqual, "UMA; `require` of a client says who may use it."),
+        ("organizationsEnabled", Mark::NotSupported, "`domains` of a provider lead people to it by their address."),
+        ("userManagedAccessAllowed", Mark::NotSupported, "UMA; `require` of a client says who may use it."),
     ] {
         if is_set(value, key) && !below(value, key).as_object().is_some_and(|it| it.values().all(is_empty_list)) {
             table.above(mark, format!("`{key}`: {why}"));
@@ -147,8 +148,8 @@ fn left_out(value: &Value) -> Table {
     for store in stores {
         let (name, kind) = (text(store, "name").unwrap_or_default(), text(store, "providerId").unwrap_or_default());
         table.above(
-            Mark::NoEqual,
-            format!("user federation {name} ({kind}): keep Keycloak, or another OpenID provider, in front of it."),
+            Mark::NotSupported,
+            format!("user federation {name} ({kind}): keep Keycloak, or use another OpenID provider, for these users."),
         );
     }
     table
@@ -218,7 +219,7 @@ fn roles(realm: &Realm<'_>, providers: &[String], document: &mut Document) {
         document.push(rule("Keycloak's default roles: everyone has them", &when, defaults));
     }
     for group in realm.groups() {
-        told_group(&group, document);
+        unsupported_group_attributes(&group, document);
         let roles = realm.roles_of(group.value);
         if roles.is_empty() {
             continue;
@@ -230,11 +231,11 @@ fn roles(realm: &Realm<'_>, providers: &[String], document: &mut Document) {
     }
 }
 
-fn told_group(group: &Group<'_>, document: &mut Document) {
+fn unsupported_group_attributes(group: &Group<'_>, document: &mut Document) {
     if is_set(group.value, "attributes") {
         let mut table = Table::new(&[]);
         let way = "Write an expression over `groups` in the claims of the client that needs them";
-        table.above(Mark::NoEqual, format!("the attributes of the group {}. {way}.", group.path));
+        table.above(Mark::NotSupported, format!("the attributes of the group {}. {way}.", group.path));
         document.push(table);
     }
 }

@@ -5,16 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::config::check::urls::{Http, issuer as issuer_problem, path as path_problem};
+use crate::import::document::{Document, Mark, Table};
 use crate::import::keycloak::plain_http;
+use crate::import::keycloak::provider_mappers::Mapped;
 use crate::import::keycloak::realm::Realm;
 use crate::import::read::{below, is_set, items, on, text};
-use crate::import::toml_writer::{Document, Mark, Table};
 use crate::import::words;
-use crate::import::words::{
-    Ids, Names, cel_list, cel_maybe, cel_path, cel_text, claim_refused, secret_env, secret_file, variable,
-};
+use crate::import::words::{Ids, Names, cel_list, secret_env, secret_file, variable};
 
-/// The identity providers of a realm, by what became of them.
+/// The identity providers of a realm that were imported.
 #[derive(Debug, Default)]
 pub(crate) struct Providers {
     /// Alias → id, of those that are active.
@@ -27,18 +26,6 @@ impl Providers {
     /// Ids of those that are active.
     pub(crate) fn keys(&self) -> Vec<String> {
         self.active.values().cloned().collect()
-    }
-}
-
-/// Keycloak's name of a user attribute → the attribute here.
-pub(crate) fn attribute(name: &str) -> String {
-    match name {
-        "firstName" => "given_name".to_owned(),
-        "lastName" => "family_name".to_owned(),
-        "emailVerified" => "email_verified".to_owned(),
-        "groups" | "roles" => format!("user_{name}"),
-        other if claim_refused(other, "Provider").is_some() => format!("user_{other}"),
-        other => other.to_owned(),
     }
 }
 
@@ -75,14 +62,14 @@ fn kind(idp: &Value) -> Kind {
         "linkedin" | "linkedin-openid-connect" => Kind::Off(Mark::NotBuilt, "preset = \"linkedin\".", Some("linkedin")),
         "facebook" | "bitbucket" | "stackoverflow" | "instagram" | "paypal" | "openshift-v3" | "openshift-v4"
         | "oauth2" => Kind::Off(Mark::NotBuilt, "preset = \"oauth2\", for this OAuth 2.0 service.", Some("oauth2")),
-        "twitter" => Kind::Off(Mark::NoEqual, "OAuth 1.0a is not spoken.", None),
+        "twitter" => Kind::Off(Mark::NotSupported, "OAuth 1.0a is not implemented.", None),
         "saml" => Kind::Off(
-            Mark::NoEqual,
-            "upstream is OpenID Connect, or OAuth 2.0. Most SAML providers speak OpenID Connect too (Entra ID, Okta, AD FS, \
-             Google); otherwise keep Keycloak in between and name this realm as issuer.",
+            Mark::NotSupported,
+            "identity providers are connected by OpenID Connect or OAuth 2.0. Most SAML providers speak OpenID Connect too (Entra ID, Okta, AD FS, \
+             Google); otherwise keep Keycloak in between, with this realm as issuer.",
             None,
         ),
-        _ => Kind::Off(Mark::NoEqual, "this kind of identity provider is not known.", None),
+        _ => Kind::Off(Mark::NotSupported, "this kind of identity provider is not known.", None),
     }
 }
 
@@ -140,15 +127,15 @@ pub(crate) fn convert(realm: &Realm<'_>, issuer: &str, document: &mut Document) 
     out
 }
 
-/// The realm as a provider, for people whose passwords it keeps.
+/// The realm itself as an identity provider, for users whose passwords it keeps.
 fn the_realm_itself(realm: &Realm<'_>, ids: &mut Ids) -> Table {
     let id = ids.take("keycloak", "keycloak");
     let mut table = Table::new(&["providers", &id]);
     table.above(
         Mark::ToDo,
-        "people who have a password in this realm, or in its user federation, go on signing in there when the realm stays \
-         behind Countersign: register the broker as a client of it, fill this in and remove the `#`. To give the realm's \
-         old URL to Countersign, Keycloak needs another one.",
+        "users who have a password in this realm, or in its user federation, can go on using it when the realm becomes an \
+         identity provider of Countersign: register the broker as a client of the realm, complete this table and remove \
+         the `#`. If Countersign takes over the realm's URL, Keycloak needs another one.",
     );
     table.turn_off();
     table.set("preset", "keycloak");
@@ -180,7 +167,7 @@ fn oidc(idp: &Value, id: &str, issuer: &str, table: &mut Table) {
     }
     table.set("issuer", issuer);
     if plain_http(issuer) {
-        table.note(Mark::ToDo, "plain http: whoever is on the way can read and change sign-ins. Use https.");
+        table.note(Mark::ToDo, "plain http: anyone on the network path can read and change sign-ins. Use https.");
         table.set("allow_http", true);
     }
     credentials(config, id, table);
@@ -227,27 +214,27 @@ fn oidc(idp: &Value, id: &str, issuer: &str, table: &mut Table) {
     };
     words::set_allow(table, issuer, &conditions);
     for (key, why) in [
-        ("prompt", "apps ask with `prompt`, and that is passed on."),
+        ("prompt", "`prompt` comes from the app's request and is passed on."),
         ("forwardParameters", "see `forward`."),
-        ("allowedClockSkew", "the allowed difference of clocks is fixed."),
+        ("allowedClockSkew", "the allowed clock skew is fixed."),
         ("filteredByClaim", "write it as `allow`."),
         ("claimFilterName", "write it as `allow`."),
     ] {
         if is_set(config, key) && text(config, key).as_deref() != Some("false") {
-            table.note(Mark::NoEqual, format!("`{key}`: {why}"));
+            table.note(Mark::NotSupported, format!("`{key}`: {why}"));
         }
     }
     for key in ["storeToken", "addReadTokenRoleOnCreate", "authenticateByDefault"] {
         if on(idp, key) {
             table.note(
-                Mark::NoEqual,
-                format!("`{key}`: an app never gets the provider's tokens, and names one with `providers`."),
+                Mark::NotSupported,
+                format!("`{key}`: an app never receives the provider's tokens; `providers` of a client selects its providers."),
             );
         }
     }
     let flow = text(idp, "firstBrokerLoginFlowAlias").filter(|flow| flow != "first broker login");
     for flow in flow.into_iter().chain(text(idp, "postBrokerLoginFlowAlias")) {
-        table.note(Mark::NoEqual, format!("the flow {flow}: see `link_by`, `create_users` and `allow`."));
+        table.note(Mark::NotSupported, format!("the flow {flow}: see `link_by`, `create_users` and `allow`."));
     }
 }
 
@@ -261,200 +248,4 @@ fn callback(alias: &str, issuer: &str, id: &str, table: &mut Table) {
     } else {
         table.note(Mark::ToDo, format!("register the redirect URI {base}/callback/{id} at the provider."));
     }
-}
-
-/// What the mappers of one identity provider make.
-#[derive(Default)]
-struct Mapped {
-    attributes: Vec<(String, String)>,
-    groups: Vec<String>,
-    roles: Vec<String>,
-    asserted: BTreeSet<String>,
-    notes: Vec<String>,
-}
-
-impl Mapped {
-    fn read(realm: &Realm<'_>, idp: &Value, alias: &str, issuer: &str) -> Self {
-        let mut out = Self::default();
-        let own = |mapper: &&Value| text(mapper, "identityProviderAlias").as_deref() == Some(alias);
-        let all = items(realm.value, "identityProviderMappers").iter().filter(own).chain(items(idp, "mappers"));
-        for mapper in all {
-            out.add(realm, mapper, alias);
-        }
-        for group in crate::import::read::texts(realm.value, "defaultGroups") {
-            out.groups.push(format!("[{}]", cel_text(&group)));
-        }
-        if !out.attributes.iter().any(|(name, _)| name == "username") {
-            // Keycloak falls back to the address, and then to the subject.
-            let first = if issuer == "https://accounts.google.com" { "email" } else { "preferred_username" };
-            out.attributes.insert(0, ("username".to_owned(), format!("claims.{first}")));
-        }
-        out
-    }
-
-    #[expect(clippy::unit_arg, reason = "what is understood is done at once; `None` is what has to be noted")]
-    fn add(&mut self, realm: &Realm<'_>, mapper: &Value, alias: &str) {
-        let config = below(mapper, "config");
-        let name = text(mapper, "name").unwrap_or_default();
-        let type_name = text(mapper, "identityProviderMapper").unwrap_or_default();
-        let done = match type_name.as_str() {
-            "hardcoded-attribute-idp-mapper" => {
-                let value = text(config, "attribute.value").unwrap_or_default();
-                text(config, "attribute").map(|name| self.attributes.push((attribute(&name), cel_text(&value))))
-            }
-            "oidc-hardcoded-role-idp-mapper" | "hardcoded-role-idp-mapper" => {
-                text(config, "role").map(|role| self.role(realm, &role, None))
-            }
-            "oidc-hardcoded-group-idp-mapper" | "hardcoded-group-idp-mapper" => {
-                text(config, "group").map(|group| self.groups.push(format!("[{}]", cel_text(&group))))
-            }
-            "oidc-role-idp-mapper" | "keycloak-oidc-role-to-role-idp-mapper" => {
-                match (text(config, "role"), one(config)) {
-                    (Some(role), Some(condition)) => Some(self.role(realm, &role, Some(condition))),
-                    _ => None,
-                }
-            }
-            "oidc-advanced-role-idp-mapper" => match (text(config, "role"), several(config)) {
-                (Some(role), Some(condition)) => Some(self.role(realm, &role, Some(condition))),
-                _ => None,
-            },
-            "oidc-advanced-group-idp-mapper" => match (text(config, "group"), several(config)) {
-                (Some(group), Some(condition)) => {
-                    Some(self.groups.push(format!("({condition} ? [{}] : [])", cel_text(&group))))
-                }
-                _ => None,
-            },
-            "oidc-username-idp-mapper" => {
-                let local = text(config, "target").is_none_or(|target| target == "LOCAL");
-                let made = text(config, "template").filter(|_| local).and_then(|text| template(&text, alias));
-                made.map(|made| self.attributes.push(("username".to_owned(), made)))
-            }
-            other if other.ends_with("user-attribute-idp-mapper") || other.ends_with("user-attribute-mapper") => {
-                match (text(config, "user.attribute").or_else(|| text(config, "userAttribute")), claim(config)) {
-                    (Some(name), Some(path)) => {
-                        Some(self.attributes.push((attribute(&name), cel_path("claims", &path))))
-                    }
-                    _ => None,
-                }
-            }
-            _ => None,
-        };
-        if done.is_none() {
-            let way = "write what it did as an expression in `claims`, or as `allow`";
-            self.notes.push(format!("the mapper {name} ({type_name}); {way}."));
-        }
-    }
-
-    fn role(&mut self, realm: &Realm<'_>, role: &str, condition: Option<String>) {
-        let roles = realm.expand([realm.named_in_mapper(role)]);
-        let list = cel_list(&roles);
-        self.asserted.extend(roles);
-        self.roles.push(match condition {
-            Some(condition) => format!("({condition} ? {list} : [])"),
-            None => list,
-        });
-    }
-
-    fn write(self, table: &mut Table, claims: &mut Table, known: &mut BTreeSet<String>) {
-        table.note(Mark::Plain, "the roles that this provider's mappers give, and no others");
-        table.set("asserted_roles", self.asserted.into_iter().collect::<Vec<_>>());
-        self.notes.iter().for_each(|note| claims.note(Mark::NoEqual, note.as_str()));
-        let mut seen = BTreeSet::new();
-        // Of two mappers for one attribute the later counts.
-        let mut rows: Vec<(String, String)> = Vec::new();
-        for (name, expression) in self.attributes.into_iter().rev() {
-            if seen.insert(name.clone()) {
-                rows.insert(0, (name, expression));
-            }
-        }
-        for (name, expression) in rows {
-            if name == "username" {
-                let all = [
-                    expression,
-                    "claims.preferred_username".to_owned(),
-                    "claims.email".to_owned(),
-                    "claims.sub".to_owned(),
-                ];
-                claims.set("username", crate::import::read::distinct(all));
-            } else {
-                claims.set(&name, expression);
-            }
-            known.insert(name);
-        }
-        claims.note(
-            Mark::Plain,
-            "groups and roles come from mappers only: what the provider itself asserts counts for nothing",
-        );
-        let sum = |parts: Vec<String>| if parts.is_empty() { "[]".to_owned() } else { parts.join(" + ") };
-        claims.set("groups", sum(self.groups));
-        claims.set("roles", sum(self.roles));
-    }
-}
-
-/// The path of a claim: `a.b`, with `\.` for a dot in a name.
-pub(crate) fn dotted(text: &str) -> Option<Vec<String>> {
-    let marked = text.replace("\\.", "\u{0}");
-    let path: Vec<String> = marked.split('.').map(|step| step.replace('\u{0}', ".")).collect();
-    path.iter().all(|step| !step.is_empty() && !step.contains(['[', ']'])).then_some(path)
-}
-
-fn claim(config: &Value) -> Option<Vec<String>> {
-    dotted(&text(config, "claim").or_else(|| text(config, "claim.name")).or_else(|| text(config, "jsonField"))?)
-}
-
-fn holds(path: &[String], value: &str) -> String {
-    format!("{} in {}.asList()", cel_text(value), cel_maybe("claims", path))
-}
-
-fn one(config: &Value) -> Option<String> {
-    if let Some(external) = text(config, "external.role") {
-        let path = ["realm_access", "roles"].map(str::to_owned);
-        return Some(holds(&path, &external));
-    }
-    Some(holds(&claim(config)?, &text(config, "claim.value")?))
-}
-
-/// `claims` of an advanced mapper: JSON in a text, all of which must hold.
-fn several(config: &Value) -> Option<String> {
-    if on(config, "are.claim.values.regex") {
-        return None;
-    }
-    let pairs: Value = serde_json::from_str(&text(config, "claims")?).ok()?;
-    let conditions =
-        pairs.as_array()?.iter().map(|pair| Some(holds(&dotted(&text(pair, "key")?)?, &text(pair, "value")?)));
-    let conditions: Vec<String> = conditions.collect::<Option<_>>()?;
-    (!conditions.is_empty()).then(|| conditions.join(" && "))
-}
-
-/// `${ALIAS}.${CLAIM.preferred_username | lowercase}` as an expression.
-fn template(text: &str, alias: &str) -> Option<String> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        if !before.is_empty() {
-            parts.push(cel_text(before));
-        }
-        let (inside, after) = after.split_once('}')?;
-        rest = after;
-        let mut steps = inside.split('|').map(str::trim);
-        let what = steps.next()?;
-        let mut part = match what.strip_prefix("CLAIM.") {
-            Some(claim) => cel_path("claims", &dotted(claim)?),
-            None if what == "ALIAS" => cel_text(alias),
-            None => return None,
-        };
-        for step in steps {
-            match step {
-                "lowercase" => part.push_str(".lower()"),
-                "uppercase" => part.push_str(".upper()"),
-                "localpart" => part.push_str(".before('@')"),
-                _ => return None,
-            }
-        }
-        parts.push(part);
-    }
-    if !rest.is_empty() {
-        parts.push(cel_text(rest));
-    }
-    (!parts.is_empty()).then(|| parts.join(" + "))
 }

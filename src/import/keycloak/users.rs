@@ -4,33 +4,33 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::import::document::{Document, Mark, Table, inline};
 use crate::import::keycloak::providers::Providers;
 use crate::import::keycloak::realm::Realm;
 use crate::import::read::{is_set, items, on, text, texts};
-use crate::import::toml_writer::{Document, Mark, Table, inline};
 
 /// Converts the people. Those without an account at an active provider stay commented out.
 pub(crate) fn convert(realm: &Realm<'_>, providers: &Providers, document: &mut Document) {
     let people: Vec<&Value> =
         items(realm.value, "users").iter().filter(|user| user.get("serviceAccountClientId").is_none()).collect();
-    let mut told = Table::new(&[]);
+    let mut left_out = Table::new(&[]);
     if people.iter().any(|user| is_set(user, "credentials")) {
-        told.above(
-            Mark::NoEqual,
+        left_out.above(
+            Mark::NotSupported,
             "`credentials`: Countersign keeps no passwords and no factors, and takes none over. People sign in at a \
              provider; those without a link to one are commented out below.",
         );
     }
     if people.iter().any(|user| is_set(user, "attributes")) {
-        told.above(Mark::NoEqual, "`attributes` of users: attributes come from the provider at each sign-in.");
+        left_out.above(Mark::NotSupported, "`attributes` of users: attributes come from the provider at each sign-in.");
     }
     let services = items(realm.value, "users").iter().filter(|user| user.get("serviceAccountClientId").is_some());
     let services: Vec<String> =
         services.filter(|user| !realm.roles_of(user).is_empty()).filter_map(|user| text(user, "username")).collect();
     if !services.is_empty() {
-        told.above(Mark::NoEqual, format!("roles of service accounts ({}).", services.join(", ")));
+        left_out.above(Mark::NotSupported, format!("roles of service accounts ({}).", services.join(", ")));
     }
-    document.push(told);
+    document.push(left_out);
     let (mut names, mut linked, mut subjects) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for user in people {
         let Some(name) = text(user, "username").map(|name| name.to_lowercase()) else { continue };

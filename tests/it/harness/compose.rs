@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::body::Body;
+use axum::http::Request;
+use countersign::admin::Admin;
 use countersign::app::{App, Parts, key_policy};
 use countersign::config::load::Inputs;
 use countersign::config::load::files::{Disk, Memory};
@@ -17,6 +20,7 @@ use countersign::store::sqlite::{Location, SqliteStore};
 use countersign::web::listener::acceptor;
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
 
 use super::START;
 use super::idp::Net;
@@ -78,6 +82,15 @@ impl Broker {
     /// Whether the files on disk have problems, so that an older generation serves.
     pub(crate) fn reload_failed(&self) -> bool {
         self.app.reload_status().failed()
+    }
+
+    /// What the admin listener says of the broker.
+    pub(crate) async fn status(&self) -> String {
+        let admin = Admin { app: Arc::clone(&self.app), tokens: Vec::new() };
+        let request = Request::get("/status").body(Body::empty()).unwrap();
+        let response = countersign::admin::router(Arc::new(admin)).oneshot(request).await.unwrap();
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        String::from_utf8(body.to_vec()).unwrap()
     }
 
     /// The public listener's router.

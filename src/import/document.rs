@@ -1,9 +1,12 @@
 //! Writing a `broker.toml` for people: tables, comments at their places, parts that are commented out.
 //!
-//! Owns quoting. Nothing of an imported file can become a line of its own here: control characters are escaped in
-//! strings and keys, and spaces in comments. Does not know what the keys mean.
+//! Nothing of an imported file can become a line of its own here: control characters are escaped in strings and keys
+//! ([`toml_text`]), and become spaces in comments. Does not know what the keys mean. `toml_edit`'s documents are not used:
+//! they have no place for a setting or a table that is commented out, and no comment that wraps.
 
 use std::fmt::Write as _;
+
+use crate::config::language::toml_text;
 
 /// Columns of a comment line.
 const WIDTH: usize = 116;
@@ -50,55 +53,22 @@ pub(crate) fn inline<T: Into<Toml>>(entries: impl IntoIterator<Item = (&'static 
     Toml::Inline(entries.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect())
 }
 
-/// A basic string (TOML 1.0): what could end it or the line is escaped.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
-                let _ = write!(out, "\\u{:04X}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// A key, quoted where TOML needs it.
-fn key_text(key: &str) -> String {
-    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    if bare { key.to_owned() } else { quoted(key) }
-}
-
 impl Toml {
     fn text(&self) -> String {
         match self {
-            Self::Text(text) => quoted(text),
+            Self::Text(text) => toml_text::string(text),
             Self::Flag(flag) => flag.to_string(),
-            Self::List(items) => {
-                let items: Vec<String> = items.iter().map(Self::text).collect();
-                format!("[{}]", items.join(", "))
-            }
-            Self::Inline(entries) => {
-                let entries: Vec<String> =
-                    entries.iter().map(|(key, value)| format!("{} = {}", key_text(key), value.text())).collect();
-                if entries.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", entries.join(", ")) }
-            }
+            Self::List(items) => toml_text::array(items.iter().map(Self::text)),
+            Self::Inline(entries) => toml_text::inline_table(entries.iter().map(|(key, value)| (key, value.text()))),
         }
     }
 
     /// The lines of `key = value`: a long list has one line an item.
     fn lines(&self, key: &str) -> Vec<String> {
-        let whole = format!("{} = {}", key_text(key), self.text());
+        let whole = format!("{} = {}", toml_text::key(key), self.text());
         match self {
             Self::List(items) if whole.chars().count() > WIDTH && items.len() > 1 => {
-                let mut lines = vec![format!("{} = [", key_text(key))];
+                let mut lines = vec![format!("{} = [", toml_text::key(key))];
                 lines.extend(items.iter().map(|item| format!("  {},", item.text())));
                 lines.push("]".to_owned());
                 lines
@@ -108,16 +78,16 @@ impl Toml {
     }
 }
 
-/// What a comment tells.
+/// What a comment is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
-    /// Countersign has nothing like it, on purpose.
-    NoEqual,
-    /// The language has it, this version does not.
+    /// Countersign does not support it, on purpose.
+    NotSupported,
+    /// The configuration language has it; this version does not implement it.
     NotBuilt,
-    /// It was taken over, and is not what it was.
+    /// It was imported and behaves differently.
     Changed,
-    /// Somebody has to do something before it works.
+    /// Something has to be done before it works.
     ToDo,
     /// Where something comes from.
     Plain,
@@ -126,7 +96,7 @@ pub(crate) enum Mark {
 impl Mark {
     fn prefix(self) -> &'static str {
         match self {
-            Self::NoEqual => "No equal: ",
+            Self::NotSupported => "Not supported: ",
             Self::NotBuilt => "Not built yet: ",
             Self::Changed => "Changed: ",
             Self::ToDo => "To do: ",
@@ -210,7 +180,7 @@ impl Table {
         }
         let hidden = if self.off { "# " } else { "" };
         if !self.path.is_empty() {
-            let path: Vec<String> = self.path.iter().map(|step| key_text(step)).collect();
+            let path: Vec<String> = self.path.iter().map(|step| toml_text::key(step)).collect();
             let path = path.join(".");
             let _ = if self.many { writeln!(out, "{hidden}[[{path}]]") } else { writeln!(out, "{hidden}[{path}]") };
         }
@@ -253,8 +223,8 @@ fn comment(out: &mut String, text: &str) {
 /// How often each kind of comment is in a document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// [`Mark::NoEqual`]
-    pub(crate) no_equal: usize,
+    /// [`Mark::NotSupported`]
+    pub(crate) not_supported: usize,
     /// [`Mark::NotBuilt`]
     pub(crate) not_built: usize,
     /// [`Mark::Changed`]
@@ -287,7 +257,7 @@ impl Document {
         let mut counts = Counts::default();
         for mark in self.tables.iter().flat_map(Table::marks) {
             match mark {
-                Mark::NoEqual => counts.no_equal += 1,
+                Mark::NotSupported => counts.not_supported += 1,
                 Mark::NotBuilt => counts.not_built += 1,
                 Mark::Changed => counts.changed += 1,
                 Mark::ToDo => counts.to_do += 1,
@@ -325,7 +295,7 @@ mod tests {
     #[test]
     fn nothing_that_is_written_can_end_its_line_or_its_string() {
         let mut table = Table::new(&["clients", "a\"]\n[admin"]);
-        table.above(Mark::NoEqual, "one\n[admin]\r\nlisten = \"0.0.0.0:1\"\u{2028}x");
+        table.above(Mark::NotSupported, "one\n[admin]\r\nlisten = \"0.0.0.0:1\"\u{2028}x");
         table.note(Mark::ToDo, "two\n[admin]");
         table.set("na.me\n", "x\"\\\n\r\u{0}\u{7f}\u{85}y");
         table.set_off("list", vec!["a\nb", "c"]);
@@ -337,7 +307,7 @@ mod tests {
         let client = clients.get("a\"]\n[admin").and_then(toml::Value::as_table).expect("the client");
         assert_eq!(client.get("na.me\n").and_then(toml::Value::as_str), Some("x\"\\\n\r\u{0}\u{7f}\u{85}y"));
         assert_eq!((parsed.len(), client.len()), (1, 1));
-        let counts = Counts { no_equal: 1, to_do: 1, ..Counts::default() };
+        let counts = Counts { not_supported: 1, to_do: 1, ..Counts::default() };
         assert_eq!(document.counts(), counts);
     }
 

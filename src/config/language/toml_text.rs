@@ -1,0 +1,92 @@
+//! Keys and values written as TOML on one line, for messages, paths, captured tests and imported files.
+//!
+//! Escaping is the `toml_writer` crate's, which is also what `toml_edit` writes with. `toml_edit` itself does not serve
+//! here: it writes a string that has a line break over several lines, and it cannot comment a table out. What is written
+//! here never has a line break, so it can go behind a `#` or into a message as it is.
+
+use serde_json::Value;
+use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBuilder};
+
+/// A key, in quotes where TOML needs them.
+#[must_use]
+pub fn key(key: &str) -> String {
+    let builder = TomlKeyBuilder::new(key);
+    builder.as_unquoted().map_or_else(|| escape_rest(builder.as_basic().to_toml_key()), |bare| bare.to_toml_key())
+}
+
+/// A basic string.
+#[must_use]
+pub fn string(text: &str) -> String {
+    escape_rest(TomlStringBuilder::new(text).as_basic().to_toml_value())
+}
+
+/// TOML allows control characters beyond ASCII and Unicode's line separators in strings; terminals and editors act on them.
+fn escape_rest(written: String) -> String {
+    let acts = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    if !written.contains(acts) {
+        return written;
+    }
+    let escaped = |c: char| if acts(c) { format!("\\u{:04X}", u32::from(c)) } else { c.to_string() };
+    written.chars().map(escaped).collect()
+}
+
+/// An array of written values.
+#[must_use]
+pub fn array(items: impl IntoIterator<Item = String>) -> String {
+    format!("[{}]", items.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+/// An inline table of keys and written values.
+#[must_use]
+pub fn inline_table<K: AsRef<str>>(entries: impl IntoIterator<Item = (K, String)>) -> String {
+    let entries: Vec<String> =
+        entries.into_iter().map(|(name, value)| format!("{} = {value}", key(name.as_ref()))).collect();
+    if entries.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", entries.join(", ")) }
+}
+
+/// A JSON value. TOML has no null: `None`, and members and items that are null are left out.
+#[must_use]
+pub fn json(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Bool(value) => value.to_toml_value(),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(integer), _) => integer.to_toml_value(),
+            (None, Some(float)) if number.is_f64() => float.to_toml_value(),
+            _ => number.to_string(),
+        },
+        Value::String(text) => string(text),
+        Value::Array(items) => array(items.iter().filter_map(json)),
+        Value::Object(members) => inline_table(members.iter().filter_map(|(key, value)| Some((key, json(value)?)))),
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_one_line_and_reads_back() {
+        let value = json!({
+            "a b": ["x\"\\\n\r\u{0}\u{7f}\u{85}\u{2028}y", null, 1, 1.0, true, {}], "null": null, "": {"c": [], "é": "'"}
+        });
+        let text = format!("{} = {}", key("k\n"), json(&value).unwrap());
+        assert!(!text.contains(|c: char| c.is_control() || c == '\u{2028}'), "{text}");
+        let read: toml::Table = text.parse().unwrap();
+        let without_nulls =
+            json!({ "a b": ["x\"\\\n\r\u{0}\u{7f}\u{85}\u{2028}y", 1, 1.0, true, {}], "": {"c": [], "é": "'"} });
+        assert_eq!(serde_json::to_value(read.get("k\n").unwrap()).unwrap(), without_nulls);
+    }
+
+    proptest! {
+        #[test]
+        fn any_key_and_string_reads_back(name in "\\PC{0,8}|[a-z]*", text in "(?s).{0,20}") {
+            let read: toml::Table = format!("{} = {}", key(&name), string(&text)).parse().unwrap();
+            prop_assert_eq!(read.get(&name).unwrap().as_str(), Some(text.as_str()));
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The places of secrets in one file or variable, as it was read.
+//!
+//! They are looked for before the layers are merged, so that a value that another layer replaces, or that is refused, is
+//! masked too. Secret are the values of secret settings, of unknown keys that sound like one or are near to one, and
+//! passwords inside URLs, wherever a URL is written.
+
+use crate::config::diagnostics::locate::Layers;
+use crate::config::diagnostics::problem::nearest;
+use crate::config::diagnostics::tree::{Data, Node, Span, Table};
+use crate::config::language::redact::{self, sounds_secret};
+use crate::config::load::shape::{Additional, Shape};
+
+/// The places of a table read from one source.
+pub(crate) fn secrets(table: &Table, layers: &Layers) -> Vec<Span> {
+    let mut walk = Walk { layers, found: Vec::new() };
+    walk.table(Some(Shape::root()), table);
+    walk.found
+}
+
+struct Walk<'w> {
+    layers: &'w Layers,
+    found: Vec<Span>,
+}
+
+impl Walk<'_> {
+    /// `shape` is what the language says of the table; `None` where it knows nothing of it.
+    fn table(&mut self, shape: Option<&Shape>, table: &Table) {
+        for (key, entry) in table {
+            let Some(shape) = shape else {
+                self.unknown(None, key, &entry.value);
+                continue;
+            };
+            match (shape.properties.get(key), &shape.additional) {
+                (Some(known), _) => self.value(known, &entry.value),
+                (None, Additional::Shaped(known)) => self.value(known, &entry.value),
+                (None, Additional::Any) => self.value(&Shape::text(), &entry.value),
+                (None, Additional::None) => {
+                    let near = nearest(key, shape.properties.keys().map(String::as_str));
+                    self.unknown(near.and_then(|near| shape.properties.get(near)), key, &entry.value);
+                }
+            }
+        }
+    }
+
+    fn unknown(&mut self, near: Option<&Shape>, key: &str, value: &Node) {
+        if sounds_secret(key) || near.is_some_and(|near| near.secret) {
+            return self.hide(None, value);
+        }
+        match (near, &value.data) {
+            (Some(near), _) => self.value(near, value),
+            (None, Data::Table(table)) => self.table(None, table),
+            (None, _) => self.value(&Shape::text(), value),
+        }
+    }
+
+    fn value(&mut self, shape: &Shape, node: &Node) {
+        if shape.secret {
+            return self.hide(Some(shape), node);
+        }
+        match &node.data {
+            Data::String(text) => {
+                let passwords = if shape.connection { redact::in_connection_url(text) } else { redact::in_value(text) };
+                let places = passwords.iter().map(|range| self.layers.inside(node.span, range.start, range.len()));
+                self.found.extend(places);
+            }
+            Data::Array(items) => {
+                items.iter().for_each(|item| self.value(shape.items.as_deref().unwrap_or(shape), item));
+            }
+            Data::Table(table) if shape.alternatives.is_empty() => self.table(Some(shape), table),
+            Data::Table(table) => shape.alternatives.iter().for_each(|shape| self.table(Some(shape), table)),
+            Data::Integer(_) | Data::Float(_) | Data::Boolean(_) => {}
+        }
+    }
+
+    /// Hides a secret's value; where it is to be found (`file`, `env`) may be shown.
+    fn hide(&mut self, shape: Option<&Shape>, node: &Node) {
+        match &node.data {
+            Data::Array(items) => items.iter().for_each(|item| self.hide(shape, item)),
+            Data::Table(table) => {
+                let known = |key: &str| shape.is_some_and(|shape| shape.has_property(key));
+                table.iter().filter(|(key, _)| !known(key)).for_each(|(_, entry)| self.hide(None, &entry.value));
+            }
+            _ => self.found.push(node.span),
+        }
+    }
+}
