@@ -21,7 +21,7 @@ use crate::protocol::ErrorCode;
 use crate::snapshot::client::Client;
 use crate::store::model::{Link, LinkKey, Session, TokenHash, User};
 use crate::store::{AccountView, AccountWrite, SessionView, SignIn, SignInWritten};
-use crate::upstream::{CallbackParams, Expected, RpError, UpstreamIdentity};
+use crate::upstream::{CallbackParams, Expected, UpstreamError, UpstreamIdentity};
 
 /// How often a sign-in is decided anew when others take its username in between.
 const ATTEMPTS: usize = 4;
@@ -111,15 +111,15 @@ pub(crate) fn upstream_stop(
     context: &RequestContext<'_>,
     request: &AuthorizeRequest,
     provider: &str,
-    error: &RpError,
+    error: &UpstreamError,
 ) -> Stop {
     tracing::warn!(event = "upstream_failure", reason = error.reason(), provider, trace_id = %context.trace_id, %error, "sign-in failed upstream");
     let code = ErrorCode::from_upstream(error.oauth_error());
     let for_app = OAuthError::new(code, format!("{} (trace {})", error.reason(), context.trace_id));
     match error {
-        RpError::Provider(_) | RpError::Reauthentication(_) => Stop::App(for_app),
+        UpstreamError::Provider(_) | UpstreamError::Reauthentication(_) => Stop::App(for_app),
         _ => {
-            let status = if matches!(error, RpError::Unavailable(_)) { 502 } else { 400 };
+            let status = if matches!(error, UpstreamError::Unavailable(_)) { 502 } else { 400 };
             let mut page = PageError::new(status, error.reason(), error.to_string());
             page.provider = Some(provider.to_owned());
             page.back = Some(answer::error_answer(context, &request.to, &for_app).url());
