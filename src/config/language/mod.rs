@@ -1,7 +1,7 @@
 //! The typed file: what `broker.toml` says after its layers are merged, one file a section.
 //!
 //! Every key is documented where it is typed; the JSON Schema is generated from these types. What the values must be,
-//! each and together, is [`check`](super::check)'s.
+//! each and together, is decided by [`check`](super::check).
 
 pub mod address;
 pub mod client;
@@ -12,11 +12,8 @@ pub mod mapping_test;
 pub(crate) mod names;
 pub mod policy;
 pub mod provider;
-<<<<<<< HEAD
 pub mod role_pattern;
-=======
 pub(crate) mod redact;
->>>>>>> libs
 pub mod scalar;
 pub mod server;
 pub mod toml_text;
