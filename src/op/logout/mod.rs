@@ -22,8 +22,8 @@ use crate::op::logout::request::LogoutRequest;
 use crate::op::outcome::{Browser, SetCookie};
 use crate::op::params::Params;
 use crate::op::session;
+use crate::protocol::paths::LOGOUT_CALLBACK;
 use crate::snapshot::client::Client;
-use crate::snapshot::issuer::paths;
 use crate::store::SessionView;
 
 /// What comes next.
@@ -221,7 +221,7 @@ async fn sign_out(
             browser,
         )
         .await?;
-        let ours = context.snapshot.issuer.url_of(&format!("{}{provider}", paths::LOGOUT_CALLBACK));
+        let ours = context.snapshot.issuer.url_of(&format!("{LOGOUT_CALLBACK}{provider}"));
         let names_none = request.back.is_none();
         let back = settings.post_logout_redirect_uri.clone().filter(|_| names_none).unwrap_or(ours);
         let hint = view.session.upstream_id_token.clone().map(SecretValue::new);
