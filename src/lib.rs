@@ -46,7 +46,6 @@ pub mod op;
 pub mod outbound;
 pub mod pages;
 pub mod protocol;
-pub mod reload;
 pub mod snapshot;
 pub mod store;
 pub mod upstream;

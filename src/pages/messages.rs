@@ -1,8 +1,7 @@
-//! The texts of the pages: one catalogue a language, with named places such as `{client}`. Which language a person gets is
-//! `lang`'s business.
+//! The texts of the pages: one catalogue a language, with named places such as `{client}`.
 //!
-//! What fills a place is a stranger's text: it is escaped and kept apart from the text around it, by `<bdi>` in HTML and
-//! by isolating characters (U+2068, U+2069) in plain text, so that a name in another direction can't reorder a sentence.
+//! The value of a place is untrusted text: it is escaped and isolated from the text around it, by `<bdi>` in HTML and by
+//! U+2068 and U+2069 in plain text, so that a name in another direction can't reorder a sentence.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +16,12 @@ pub struct CatalogueError {
     problem: String,
 }
 
-/// A text, cut at its places.
+/// A part of a text.
 #[derive(Clone, Debug, PartialEq)]
 enum Segment {
-    /// As it stands.
+    /// Literal text.
     Text(String),
-    /// The value of that name.
+    /// The place of a value, by its name.
     Place(String),
 }
 
@@ -65,17 +64,17 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Puts `text` in the place of a text that is there. Its places must be among those that the text has in `built_in`, since
-    /// pages have a value for no others.
+    /// Replaces a text. The new one may have the places that the text has in `built_in` and no others, since pages have values
+    /// for these alone.
     ///
     /// # Errors
-    /// What the text must be and is not.
+    /// What is wrong with the new text.
     pub(crate) fn replace(&mut self, built_in: &Self, key: &str, text: &str) -> Result<(), String> {
         let Some(replaced) = built_in.texts.get(key) else { return Err("there is no such text".to_owned()) };
         if text.trim().is_empty() {
-            return Err("must not be empty: people with a screen reader would meet a control without a name".to_owned());
+            return Err("must not be empty: screen readers need a name for every control".to_owned());
         }
-        let segments = segments(text).ok_or("has a brace that stands alone: places are written {client}")?;
+        let segments = segments(text).ok_or("has an unbalanced brace: places are written {client}")?;
         let known = places(replaced);
         if let Some(place) = places(&segments).into_iter().find(|place| !known.contains(place)) {
             let named = known.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(", ");
@@ -142,7 +141,7 @@ const fn source(lang: Lang) -> &'static str {
     }
 }
 
-/// Cuts a text at its `{places}`. `None` when a brace stands alone.
+/// Cuts a text at its `{places}`. `None` when a brace is unbalanced.
 fn segments(text: &str) -> Option<Vec<Segment>> {
     let mut segments = Vec::new();
     let mut rest = text;
@@ -174,6 +173,8 @@ fn places(text: &[Segment]) -> Vec<&str> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::pages::reasons::REASONS;
+    use crate::protocol::BUILT_IN_SCOPES;
 
     #[test]
     fn every_catalogue_has_the_texts_and_places_of_the_english_one() {
@@ -181,6 +182,22 @@ mod tests {
         for &lang in Lang::ALL {
             Catalogue::load(lang).unwrap().same_shape_as(&english).unwrap();
         }
+    }
+
+    #[test]
+    fn every_text_is_on_some_page() {
+        let templates: String = crate::pages::TEMPLATES.iter().map(|(_, source)| *source).collect();
+        let advice: Vec<String> = REASONS.iter().map(|(_, advice)| format!("advice.{}", advice.key())).collect();
+        let scopes: Vec<String> = BUILT_IN_SCOPES.iter().map(|scope| format!("scope.{scope}")).collect();
+        let used = |key: &str| {
+            // The texts of reason codes have a test of their own.
+            key.starts_with("reason.")
+                || templates.contains(&format!("\"{key}\""))
+                || advice.iter().chain(&scopes).any(|used| used == key)
+        };
+        let english = Catalogue::load(Lang::En).unwrap();
+        let unused: Vec<&str> = english.keys().filter(|key| !used(key)).collect();
+        assert!(unused.is_empty(), "{unused:?}");
     }
 
     #[test]

@@ -5,10 +5,10 @@
 //! handler fills a view, asks for its HTML, and sends it with the headers of [`csp`].
 //!
 //! ```
-//! use countersign::pages::{Lang, Pages, SignedOut, WebUri};
+//! use countersign::pages::{Lang, Languages, Pages, SignedOut, WebUri};
 //!
 //! let pages = Pages::new("/sso")?;
-//! let lang = Lang::negotiate(None, Some("de-AT, en;q=0.8"));
+//! let lang = Lang::choose(&Languages::wanted(None, ["de-AT, en;q=0.8"]));
 //! let back_uri = WebUri::parse("https://grafana.example");
 //! let view = SignedOut { client_name: Some("Grafana".to_owned()), back_uri, frames: Vec::new() };
 //! assert!(pages.render(lang, &view)?.contains("Sie sind abgemeldet"));
@@ -20,6 +20,7 @@ pub mod csp;
 mod html;
 mod json;
 mod lang;
+mod languages;
 mod looks;
 mod messages;
 mod reasons;
@@ -37,12 +38,13 @@ use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, UndefinedBehavior, Value};
 
 pub use lang::Lang;
+pub use languages::Languages;
 pub use looks::{LookPlace, LookProblem};
 pub use messages::CatalogueError;
 pub use uri::{Destination, WebUri};
 pub use views::{
-    ConfirmSignOut, Consent, DemoHome, DemoTokens, ErrorPage, Field, FormPost, Home, Onward, Persona, PersonaPicker,
-    PostForm, Provider, Scope, SignIn, SignedOut, SigningOut, TraceLine, View,
+    ConfirmSignOut, Consent, DemoHome, DemoTokens, ErrorPage, Field, FormPost, Home, Persona, PersonaPicker, PostForm,
+    Provider, Redirect, Scope, SignIn, SignedOut, SigningOut, TraceLine, View,
 };
 
 use messages::Catalogue;
@@ -67,8 +69,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("error.html", include_str!("../../templates/error.html")),
     ("form_post.html", include_str!("../../templates/form_post.html")),
     ("home.html", include_str!("../../templates/home.html")),
-    ("onward.html", include_str!("../../templates/onward.html")),
     ("persona_picker.html", include_str!("../../templates/persona_picker.html")),
+    ("redirect.html", include_str!("../../templates/redirect.html")),
     ("sign_in.html", include_str!("../../templates/sign_in.html")),
     ("signed_out.html", include_str!("../../templates/signed_out.html")),
     ("signing_out.html", include_str!("../../templates/signing_out.html")),
@@ -128,7 +130,7 @@ struct Common<'c> {
 
 impl Pages {
     /// Compiles every template for every language, with the built-in looks. `issuer_path` is the path of the issuer, under
-    /// which the static files stand: `""` or `"/"` for none, `"/sso"`.
+    /// which the static files are served: `""` or `"/"` for none, `"/sso"`.
     ///
     /// # Errors
     /// When a template does not compile, or a catalogue lacks a text that the English one has.

@@ -1,5 +1,5 @@
-//! A request, read once: method, path, parameters, the headers that matter. Nothing else of it is looked at; in
-//! particular not `Host`. `X-Forwarded-For` counts only from trusted proxies, and only for logs.
+//! A request, read once: method, path, parameters, headers. `Host` is never looked at; `X-Forwarded-For` counts only from
+//! trusted proxies, and only for logs.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Limited};
 use crate::op::dpop::ProofHeader;
 use crate::op::params::Params;
 use crate::snapshot::proxies::TrustedProxies;
-use crate::web::listener::{Patience, Peer};
+use crate::web::listener::{Peer, Timeouts};
 
 /// The header with a DPoP proof (RFC 9449 §4.1).
 const DPOP: header::HeaderName = header::HeaderName::from_static("dpop");
@@ -28,9 +28,9 @@ pub struct Incoming {
     body: Bytes,
 }
 
-/// Where a request came from, for logs: the peer, or what trusted proxies say of theirs. The last address that no trusted
-/// proxy stands behind counts, so that a forged beginning of the header changes nothing. `None` for the peer of a unix
-/// socket that is not trusted, or says nothing.
+/// Where a request came from, for logs: the peer or, where that is a trusted proxy, the last address of `X-Forwarded-For` that
+/// is none, so that a forged beginning of the header changes nothing. `None` for the peer of a unix socket that is not trusted
+/// or sends no such header.
 #[must_use]
 pub fn client_address(request: &Request<Body>, trusted: &TrustedProxies) -> Option<IpAddr> {
     let mut address = match request.extensions().get::<Peer>()? {
@@ -39,11 +39,11 @@ pub fn client_address(request: &Request<Body>, trusted: &TrustedProxies) -> Opti
     };
     let lines: Vec<&str> =
         request.headers().get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
-    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+    for forwarded in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
         if !trusted.believes(address) {
             break;
         }
-        match hop.trim().parse::<IpAddr>() {
+        match forwarded.trim().parse::<IpAddr>() {
             Ok(next) => address = Some(next.to_canonical()),
             Err(_) => break,
         }
@@ -58,20 +58,20 @@ pub enum Unreadable {
     TooLarge,
     /// The connection broke.
     Broken,
-    /// It did not come to its end in time.
+    /// It was not complete in time.
     TooSlow,
 }
 
 impl Incoming {
-    /// Reads a request with a body of at most `limit` bytes, waiting for it as long as the listener's patience lasts.
+    /// Reads a request with a body of at most `limit` bytes, waiting for it for as long as the listener allows.
     ///
     /// # Errors
     /// When the body is larger or too slow, or the connection breaks.
     pub async fn read(request: Request<Body>, limit: usize) -> Result<Self, Unreadable> {
         let (parts, body) = request.into_parts();
         let body = if parts.method == Method::POST {
-            let patience = parts.extensions.get::<Patience>().copied().unwrap_or_default();
-            match tokio::time::timeout(patience.body, Limited::new(body, limit).collect()).await {
+            let timeouts = parts.extensions.get::<Timeouts>().copied().unwrap_or_default();
+            match tokio::time::timeout(timeouts.body, Limited::new(body, limit).collect()).await {
                 Ok(Ok(collected)) => collected.to_bytes(),
                 Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => return Err(Unreadable::TooLarge),
                 Ok(Err(_)) => return Err(Unreadable::Broken),
@@ -95,6 +95,12 @@ impl Incoming {
         let mut values = self.headers.get_all(name).iter();
         let first = values.next()?;
         if values.next().is_some() { None } else { first.to_str().ok() }
+    }
+
+    /// Whether it was sent by POST.
+    #[must_use]
+    pub fn is_post(&self) -> bool {
+        self.method == Method::POST
     }
 
     /// The DPoP proof (RFC 9449 §4.1).

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use countersign::config::load::Inputs;
 use countersign::config::load::files::{Disk, Memory};
-use countersign::reload::Reloaded;
 use countersign::snapshot::generation::{Options, Prepared, prepare};
+use countersign::snapshot::reload::Reloaded;
 use tokio::task::JoinSet;
 
 use crate::harness::{Authorize, BASE, Browser, Reply, START, TestApp, WITH_PARTNER, alice};
@@ -152,7 +152,7 @@ fn check_says_all_at_once_what_is_wrong_and_where() {
         "broker.toml:2: `logo_uri` must be an https URL",
         "broker.toml:3: `color` must be a colour such as \"#0c5f50\" but is \"green\"",
         "broker.toml:6: there is no text \"sign_in.titel\" [did you mean `sign_in.title`?]",
-        "broker.toml:7: the pages do not speak \"dee\" [did you mean `de`?]",
+        "broker.toml:7: there are no pages in \"dee\" [did you mean `de`?]",
         "looks/home.html:2: the template does not compile: syntax error",
         "looks/sign-in.html:1: no page has a template \"sign-in.html\" [did you mean `sign_in.html`?]",
     ];
@@ -196,7 +196,7 @@ fn what_a_template_shows_wrong_is_found_by_check() {
 }
 
 /// A broker with a folder of templates, all on disk.
-async fn on_disk() -> (TestApp, countersign::reload::Reloader, PathBuf, tempfile::TempDir) {
+async fn on_disk() -> (TestApp, countersign::snapshot::reload::Reloader, PathBuf, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("broker.toml");
     let looks = folder.path().join("looks");

@@ -13,7 +13,7 @@ use crate::op::logout::outcome::{Next, Outcome};
 use crate::op::logout::request::LogoutRequest;
 use crate::op::outcome::{Browser, SetCookie};
 use crate::op::validity;
-use crate::snapshot::issuer::paths;
+use crate::protocol::paths;
 use crate::store::SessionView;
 
 /// Ends the session and notifies its apps, then goes to the provider's logout where it has one.
