@@ -11,6 +11,7 @@ pub mod mapping_test;
 pub(crate) mod names;
 pub mod policy;
 pub mod provider;
+pub mod role_pattern;
 pub mod scalar;
 pub mod server;
 pub mod ui;
