@@ -1,11 +1,15 @@
-//! What a decision costs, and what it costs to compile a policy. `cargo bench --bench policy`
+//! What a decision costs, what it costs to compile a policy, and to replay people through two of them.
+//! `cargo bench --bench policy`
 #![expect(clippy::panic, reason = "a benchmark stops where its input is wrong")]
 
+use std::convert::Infallible;
 use std::fmt::Write as _;
 
+use countersign::analysis::known::{Known, KnownLink};
+use countersign::analysis::plan::{Plan, Side, Subjects, plan};
 use countersign::config::Config;
 use countersign::config::resolved::Resolved;
-use countersign::decision::account::AccountFacts;
+use countersign::decision::account::{Account, AccountFacts};
 use countersign::decision::app::AppRequest;
 use countersign::decision::pipeline::{Decision, Evidence, begin};
 use countersign::decision::policy::Policy;
@@ -120,4 +124,33 @@ fn large(repeating: bool) -> String {
 fn compile_100_providers_and_1000_clients(bencher: Bencher<'_, '_>, repeating: bool) {
     let config = config(&large(repeating));
     bencher.bench_local(|| compile(&config));
+}
+
+/// A person with 100 groups.
+fn person(n: usize) -> Known {
+    let account = Account { id: n.to_string(), username: format!("person-{n}"), ..Account::default() };
+    let link = KnownLink {
+        provider: "corp".to_owned(),
+        issuer: "https://login.example".to_owned(),
+        subject: n.to_string(),
+        claims: claims(),
+        claims_at: 0,
+    };
+    Known { account, links: vec![link] }
+}
+
+/// Replays 1,000 people through two policies that differ in one rule.
+#[divan::bench(sample_count = 20)]
+fn plan_for_1000_people(bencher: Bencher<'_, '_>) {
+    let (old, new) = (config(&rules()), config(&rules().replace("'group-7' in groups", "'group-101' in groups")));
+    let (old_policy, new_policy) = (compile(&old), compile(&new));
+    let subjects = Subjects::new();
+    let replay = || -> Plan {
+        let people = (0..1_000).map(|n| Ok::<_, Infallible>(person(n)));
+        let side = |config, policy| Side { config, policy, settings: &[], subjects: &subjects };
+        let planned = plan(side(&old, &old_policy), side(&new, &new_policy), Some(people));
+        planned.unwrap_or_else(|never| match never {})
+    };
+    assert!(replay().people.is_some_and(|people| people.affected.len() == 1_000));
+    bencher.bench_local(replay);
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use crate::analysis::plan::{Known, KnownLink};
+use crate::analysis::known::{Known, KnownLink};
 use crate::cli::{ConfigArgs, Environment, Exit};
 use crate::config::load::files::Files;
 use crate::decision::account::Account;
@@ -136,7 +136,7 @@ impl Iterator for People<'_> {
     }
 }
 
-/// A stored person as the core reads one.
+/// A stored person as the analysis reads one.
 pub(crate) fn known(person: Person) -> Known {
     let account: Account = decide::account(&person.user);
     let links = person.links.into_iter().map(|link| KnownLink {
@@ -144,6 +144,7 @@ pub(crate) fn known(person: Person) -> Known {
         issuer: link.key.issuer,
         subject: link.key.subject,
         claims: link.claims,
+        claims_at: link.claims_at,
     });
     Known { account, links: links.collect() }
 }

@@ -58,11 +58,11 @@ pub fn run(args: &CaptureArgs, environment: &Environment, files: &dyn Files, out
                 if !captured.kept.is_empty() {
                     writeln!(
                         out,
-                        "# As the provider sent them, since the policy asks for the very values: {}",
+                        "# Kept as the provider sent them, because the policy depends on their values: {}",
                         captured.kept.join(", ")
                     )?;
                 }
-                writeln!(out, "{}", to_toml(&captured))?;
+                writeln!(out, "{}", to_toml(&captured.test))?;
             }
             Err(error) => {
                 writeln!(out, "error: {error}")?;

@@ -1,24 +1,16 @@
-//! `countersign explain`: why a user may what, rule by rule, and what an app would get; or a decision that was kept.
-//!
-//! Decides anew, with the user's last upstream claims under the configuration of the moment. Prints claim values: it is
-//! the operator's own look at their own store.
+//! `countersign explain`: why a user may do what, rule by rule, and what an app would get; or a decision that was kept.
+//! The explanation itself is made by [`analysis::explain`](crate::analysis::explain); here are the arguments and the store.
 
 use std::io::{self, Write};
 
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::analysis::explain::{Asking, Explanation, Kept, explain};
 use crate::cli::{ConfigArgs, Environment, Exit, broker};
 use crate::config::load::files::Files;
-use crate::decision::account::AccountFacts;
-use crate::decision::app::{AppRequest, authentication};
-use crate::decision::pipeline::{Decision, Evidence, begin};
-use crate::decision::trace::Refusal;
 use crate::env::{Clock as _, SystemClock};
-use crate::op::decide::{account, subject};
-use crate::snapshot::Snapshot;
-use crate::store::Person;
-use crate::store::model::Link;
+use crate::op::decide::subject as subject_of;
 
 /// `countersign explain`
 #[derive(Clone, Debug, Args)]
@@ -66,102 +58,22 @@ pub fn run(args: &ExplainArgs, environment: &Environment, files: &dyn Files, out
         Ok(person) => person,
         Err(exit) => return Ok(exit),
     };
-    let explained: Vec<(&Link, Result<Decision, Refusal>)> =
-        person.links.iter().map(|link| (link, decide(args, &broker.snapshot, &person, link))).collect();
-    let sub = args.client.as_ref().and_then(|key| broker.snapshot.clients.get(key));
-    let sub = sub.map(|client| subject(client, &person.user));
+    let subject = args.client.as_ref().and_then(|key| broker.snapshot.clients.get(key));
+    let subject = subject.map(|client| subject_of(client, &person.user)).unwrap_or_default();
+    let asking = args.client.as_deref().map(|client| Asking { client, scopes: &args.scope, subject: &subject });
+    let known = broker::known(person);
+    let explained: Vec<Explanation<'_>> =
+        known.links.iter().map(|link| explain(&broker.snapshot.policy, &known, link, asking)).collect();
     if args.json {
-        let links: Vec<Value> =
-            explained.iter().map(|(link, outcome)| to_json(link, outcome, sub.as_deref())).collect();
-        let document = json!({ "username": person.user.username, "client": args.client, "links": links });
+        let document = json!({ "username": known.account.username, "client": args.client, "links": explained });
         writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
         return Ok(Exit::Fine);
     }
     if explained.is_empty() {
-        writeln!(out, "{} is linked to no upstream account", person.user.username)?;
+        writeln!(out, "{} is linked to no upstream account", known.account.username)?;
     }
-    for (link, outcome) in &explained {
-        print(args, &person, link, outcome, sub.as_deref(), out)?;
-    }
+    explained.iter().try_for_each(|explanation| writeln!(out, "{explanation}"))?;
     Ok(Exit::Fine)
-}
-
-fn decide(args: &ExplainArgs, snapshot: &Snapshot, person: &Person, link: &Link) -> Result<Decision, Refusal> {
-    let evidence = Evidence {
-        provider: &link.key.provider,
-        issuer: Some(&link.key.issuer),
-        subject: &link.key.subject,
-        claims: &link.claims,
-    };
-    let facts = AccountFacts { linked: Some(account(&person.user)), ..AccountFacts::default() };
-    let mapped = begin(&snapshot.policy, &evidence)?;
-    let client = args.client.as_ref().and_then(|key| snapshot.clients.get(key));
-    let Some(client) = client else { return mapped.decide(facts, None) };
-    let scopes = if args.scope.is_empty() { &client.scopes } else { &args.scope };
-    let (acr, amr) = authentication(&link.claims);
-    let request = AppRequest { client: &client.key, scopes, acr: acr.as_deref(), amr: &amr, ..AppRequest::default() };
-    mapped.decide(facts, Some(&request))
-}
-
-fn print(
-    args: &ExplainArgs,
-    person: &Person,
-    link: &Link,
-    outcome: &Result<Decision, Refusal>,
-    sub: Option<&str>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let when = chrono::DateTime::from_timestamp(link.claims_at, 0).map(|time| time.to_rfc3339()).unwrap_or_default();
-    writeln!(out, "{} through {}, claims of {when}", person.user.username, link.key.provider)?;
-    let trace = match outcome {
-        Ok(decision) => &decision.trace,
-        Err(refusal) => &refusal.trace,
-    };
-    trace.to_string().lines().try_for_each(|line| writeln!(out, "  {line}"))?;
-    if let Ok(decision) = outcome {
-        writeln!(out, "  groups   {}", names(&decision.groups))?;
-        writeln!(out, "  roles    {}", names(&decision.granted.roles))?;
-        writeln!(out, "  may      {}", names(&decision.granted.permissions))?;
-        if let (Some(client), Some(release)) = (&args.client, &decision.release) {
-            writeln!(out, "  {client} gets, with scope {}", release.scopes.join(" "))?;
-            writeln!(out, "    sub = {}", Value::from(sub))?;
-            let parts = [
-                ("ID token", &release.id_token),
-                ("userinfo", &release.userinfo),
-                ("access token", &release.access_token),
-            ];
-            for (part, claims) in parts {
-                writeln!(out, "    {part}")?;
-                claims.iter().try_for_each(|(name, value)| writeln!(out, "      {name} = {value}"))?;
-            }
-        }
-    }
-    writeln!(out)
-}
-
-fn names(list: &[String]) -> String {
-    if list.is_empty() { "none".to_owned() } else { list.join(", ") }
-}
-
-fn to_json(link: &Link, outcome: &Result<Decision, Refusal>, sub: Option<&str>) -> Value {
-    let trace = match outcome {
-        Ok(decision) => &decision.trace,
-        Err(refusal) => &refusal.trace,
-    };
-    let decision = outcome.as_ref().ok();
-    let release = decision.and_then(|decision| decision.release.as_ref());
-    json!({
-        "provider": link.key.provider,
-        "claims_at": link.claims_at,
-        "trace": trace,
-        "groups": decision.map(|decision| &decision.groups),
-        "roles": decision.map(|decision| &decision.granted.roles),
-        "permissions": decision.map(|decision| &decision.granted.permissions),
-        "app": release.map(|release| json!({
-            "sub": sub, "scopes": release.scopes, "id_token": release.id_token, "userinfo": release.userinfo,
-            "access_token": release.access_token,
-        })),
-    })
 }
 
 /// A decision as it was made.
@@ -173,7 +85,7 @@ fn kept(broker: &broker::Broker, id: &str, as_json: bool, out: &mut dyn Write) -
     let trace = match store.run(store.store().trace(id, SystemClock.now())) {
         Ok(Some(trace)) => trace,
         Ok(None) => {
-            writeln!(out, "error: no decision {id} is kept; they are kept for seven days")?;
+            writeln!(out, "error: no decision with the trace id {id} is kept; decisions are kept for seven days")?;
             return Ok(Exit::Problem);
         }
         Err(error) => {
@@ -181,30 +93,13 @@ fn kept(broker: &broker::Broker, id: &str, as_json: bool, out: &mut dyn Write) -
             return Ok(Exit::CouldNotRun);
         }
     };
-    let decision: Value = serde_json::from_str(&trace.data)?;
     if as_json {
+        let decision: Value = serde_json::from_str(&trace.data)?;
         let document = json!({ "id": trace.id, "client": trace.client, "at": trace.at, "decision": decision });
         writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
-        return Ok(Exit::Fine);
-    }
-    let when = chrono::DateTime::from_timestamp(trace.at, 0).map(|time| time.to_rfc3339()).unwrap_or_default();
-    let text =
-        |key: &str| decision.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    let provider = text("provider").unwrap_or_default();
-    let client = trace.client.as_deref().unwrap_or("no app");
-    writeln!(out, "{when}, through {provider}, for {client}, generation {}", text("generation").unwrap_or_default())?;
-    let steps = decision.get("steps").and_then(Value::as_array);
-    for step in steps.into_iter().flatten() {
-        let field = |key: &str| step.get(key).and_then(Value::as_str).unwrap_or_default();
-        let place = match (step.get("file"), step.get("line")) {
-            (Some(_), Some(line)) => format!("  [{}:{line}]", field("file")),
-            _ if step.get("path").is_some() => format!("  [{} (default)]", field("path")),
-            _ => String::new(),
-        };
-        writeln!(out, "  {:<8} {}{place}", field("stage"), field("text"))?;
-    }
-    if let Some(reason) = decision.get("refused").and_then(Value::as_str) {
-        writeln!(out, "  refused  {reason}")?;
+    } else {
+        let kept: Kept = serde_json::from_str(&trace.data)?;
+        write!(out, "{}", kept.print(trace.at, trace.client.as_deref()))?;
     }
     Ok(Exit::Fine)
 }

@@ -1,7 +1,7 @@
 //! `countersign plan`: what a changed configuration changes, and for whom.
 //!
-//! Exit code 0: planned, and nothing forbids it. 1: refused (a `sub` would change), the new configuration has problems or
-//! failing tests, or `--fail-on-impact` and somebody is affected.
+//! Exit code 0: the change may be made. 1: it is refused (a `sub` would change), the new configuration has problems or
+//! failing tests, or `--fail-on-impact` is given and somebody is affected.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ pub fn run(args: &PlanArgs, environment: &Environment, files: &dyn Files, out: &
     let old = match prepare(old, out)? {
         Ok(broker) => broker,
         Err(_) => {
-            writeln!(out, "error: the old configuration must check before anything can be compared with it")?;
+            writeln!(out, "error: the old configuration has problems, so nothing can be compared with it")?;
             return Ok(Exit::CouldNotRun);
         }
     };
@@ -113,7 +113,7 @@ fn exit(args: &PlanArgs, plan: &Plan, tests_hold: bool) -> Exit {
     if refused || unwanted || !tests_hold { Exit::Problem } else { Exit::Fine }
 }
 
-/// What the core compares of a configuration.
+/// What a plan compares of a configuration.
 struct Parts {
     settings: Vec<Setting>,
     subjects: Subjects,
@@ -283,7 +283,7 @@ level = "'admin' in roles ? 'A' : 'V'"
   ~ role_rules[0]  [new.toml:10]
       when: \"'sre' in groups\" -> \"'dev' in groups\"
 
-People: 2 known, something changes for 2
+People: 2 known, 2 affected
   lose role admin: 1 (alice)
   gain role admin: 1 (bob)
   change claim level at grafana: 1 (alice)
@@ -295,10 +295,7 @@ People: 2 known, something changes for 2
         assert_eq!(json["people"]["affected"][0]["roles_lost"], json!(["admin"]));
         assert_eq!(json["refused"], json!(false));
         let (exit, text) = planned(folder.path(), FILE, |args| args.fail_on_impact = true);
-        assert_eq!(
-            (exit, text.as_str()),
-            (Exit::Fine, "No setting differs.\n\nPeople: 2 known, nothing changes for any of them\n")
-        );
+        assert_eq!((exit, text.as_str()), (Exit::Fine, "No setting differs.\n\nPeople: 2 known, nobody is affected\n"));
     }
 
     #[test]
@@ -307,7 +304,7 @@ People: 2 known, something changes for 2
         let imported = format!("{FILE}[users.alice]\nsub = \"legacy\"\n");
         let (exit, text) = planned(folder.path(), &imported, |_| {});
         assert_eq!(exit, Exit::Problem);
-        assert!(text.contains("Refused unless forced\n  users.alice imports a sub"), "{text}");
+        assert!(text.contains("Refused without --force\n  users.alice imports a sub"), "{text}");
         assert_eq!(planned(folder.path(), &imported, |args| args.force = true).0, Exit::Fine);
         assert_eq!(planned(folder.path(), "issuer = 1", |_| {}).0, Exit::Problem);
         let secret = FILE.replace("long enough for a test", "another that is long");

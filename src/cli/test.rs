@@ -1,4 +1,5 @@
-//! `countersign test`: the configuration's mapping tests, one line each and a diff for each that fails. Needs no secret.
+//! `countersign test`: runs the configuration's mapping tests. Prints a line for each, and what differs for each that fails.
+//! Needs no secret.
 
 use std::io::{self, Write};
 
@@ -55,10 +56,17 @@ pub fn run(args: &TestArgs, environment: &Environment, files: &dyn Files, out: &
         }
         match results.len() {
             0 => writeln!(out, "no tests to run")?,
-            count => writeln!(out, "{count} tests, {failed} failed")?,
+            count if failed == 0 => writeln!(out, "{} passed", counted(count))?,
+            count if failed == count => writeln!(out, "{} failed", counted(count))?,
+            count => writeln!(out, "{} failed, {} passed", counted(failed), count - failed)?,
         }
     }
     Ok(if failed > 0 { Exit::Problem } else { Exit::Fine })
+}
+
+/// "1 test", "2 tests".
+fn counted(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "test" } else { "tests" })
 }
 
 /// `file:line`
@@ -114,7 +122,7 @@ mod tests {
         for example in examples {
             let (exit, text) = test(&Disk, &example, None);
             assert_eq!(exit, Exit::Fine, "{}\n{text}", example.display());
-            assert!(text.ends_with(" tests, 0 failed\n"), "{text}");
+            assert!(text.ends_with(" tests passed\n"), "{text}");
         }
     }
 
@@ -155,7 +163,7 @@ FAIL  so is a developer  [b.toml:15]
   decision
     claims   groups: 1 mapped  [providers.corp.claims.groups (default)]
     account  created  [providers.corp.create_users (default)]
-2 tests, 1 failed
+1 test failed, 1 passed
 "
         );
     }
@@ -164,7 +172,7 @@ FAIL  so is a developer  [b.toml:15]
     fn tests_can_be_chosen_and_files_can_be_wrong() {
         let files = Memory::of([("b.toml", FILE), ("bad.toml", "issuer = 1")]);
         let (exit, text) = test(&files, Path::new("b.toml"), Some("SRE"));
-        assert_eq!((exit, text.as_str()), (Exit::Fine, "ok    an SRE is admin\n1 tests, 0 failed\n"));
+        assert_eq!((exit, text.as_str()), (Exit::Fine, "ok    an SRE is admin\n1 test passed\n"));
         assert_eq!(test(&files, Path::new("bad.toml"), None).0, Exit::Problem);
         assert_eq!(test(&files, Path::new("none.toml"), None).0, Exit::CouldNotRun);
         let (exit, text) = test(&files, Path::new("b.toml"), Some("nothing like it"));

@@ -1,5 +1,5 @@
-//! Whose account this sign-in is: matched by issuer and `sub`, by a declared link, by a verified address, made, or
-//! refused. In that order, and nowhere else.
+//! The account of a sign-in: matched by issuer and `sub`, by a declared link, by a verified address, created, or refused,
+//! in that order.
 
 use serde_json::{Map, Value};
 
@@ -21,7 +21,7 @@ pub struct Account {
     pub sub: String,
     /// Its stored attributes.
     pub profile: Map<String, Value>,
-    /// Taken away at run time.
+    /// Disabled at run time.
     pub disabled: bool,
 }
 
@@ -60,7 +60,7 @@ pub enum LinkedBy {
     Declared,
     /// By an address that both providers verified.
     VerifiedEmail,
-    /// It was made.
+    /// It was created.
     Created,
 }
 
@@ -77,14 +77,14 @@ impl LinkedBy {
     }
 }
 
-/// Whose sign-in it is.
+/// The account of a sign-in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccountDecision {
-    /// The account; `None` when it is to be made.
+    /// The account; `None` when it is to be created.
     pub existing: Option<Account>,
-    /// Its username, now or once made.
+    /// Its username, now or once created.
     pub username: String,
-    /// A subject that the file imports, for an account to be made.
+    /// A subject that the file imports, for an account to be created.
     pub imported_sub: Option<String>,
     /// How it was found.
     pub linked_by: LinkedBy,
@@ -121,7 +121,7 @@ fn declared_key<'p>(
 /// Decides.
 ///
 /// # Errors
-/// A refusal: the account is disabled, unknown and not to be made, or its username can't be had.
+/// A refusal: the account is disabled, unknown and not to be created, or its username is not available.
 pub fn decide(
     policy: &Policy,
     provider: &ProviderPolicy,
@@ -137,7 +137,7 @@ pub fn decide(
         && let Some(user) = policy.users.get(key)
     {
         if !by_sub && facts.declared_is_linked {
-            // An address counts at the first sign-in only: who gets a leaver's address later is somebody else.
+            // An address counts at the first sign-in only: a former user's address may belong to somebody else by now.
             let text = "the declared address belongs to an account that is linked to this provider already";
             return Err(trace.refuse(Stage::Account, Some(&user.source), Reason::UsernameTaken, text));
         }
@@ -158,7 +158,12 @@ pub fn decide(
         found(account.clone(), LinkedBy::VerifiedEmail)
     } else if facts.by_email.len() > 1 {
         let source = provider.link_with.as_ref().map(|(_, source)| source);
-        return Err(trace.refuse(Stage::Account, source, Reason::EmailAmbiguous, "several accounts have this address"));
+        return Err(trace.refuse(
+            Stage::Account,
+            source,
+            Reason::EmailAmbiguous,
+            "several accounts have this verified address",
+        ));
     } else {
         let (decision, traced) = create(policy, provider, attributes, &facts.taken, trace)?;
         trace = traced;
@@ -183,7 +188,7 @@ fn create(
     // A user whose entry says of no upstream account that it is theirs is declared by name.
     let by_name = attributes.username.as_deref().and_then(|name| policy.declared(name)).filter(|user| !user.linked);
     if !create_users && by_name.is_none() {
-        let text = "not declared, and this provider creates no users";
+        let text = "the user is not declared, and this provider creates no users";
         return Err(trace.refuse(stage, Some(source), Reason::UserNotDeclared, text));
     }
     let Some(raw) = &attributes.username else {
@@ -233,11 +238,11 @@ fn free_name(policy: &Policy, wanted: &str, taken: &[String]) -> Option<String> 
 
 fn enabled(policy: &Policy, decision: &AccountDecision, trace: Trace) -> Result<Trace, Refusal> {
     if decision.existing.as_ref().is_some_and(|account| account.disabled) {
-        return Err(trace.refuse(Stage::Account, None, Reason::UserDisabled, "disabled at run time"));
+        return Err(trace.refuse(Stage::Account, None, Reason::UserDisabled, "the user is disabled at run time"));
     }
     match policy.declared(&decision.username) {
         Some(DeclaredUser { enabled: false, source, .. }) => {
-            Err(trace.refuse(Stage::Account, Some(source), Reason::UserDisabled, "disabled in the file"))
+            Err(trace.refuse(Stage::Account, Some(source), Reason::UserDisabled, "the user is disabled in the file"))
         }
         _ => Ok(trace),
     }
@@ -251,7 +256,7 @@ pub fn synchronised(
     fresh: Map<String, Value>,
 ) -> Map<String, Value> {
     let (Some(stored), Some(sync)) = (stored, &provider.sync) else { return fresh };
-    // What says whether an address or number was verified is about that very one, and goes where it goes.
+    // Whether an address or a number is verified is known of that address or number alone: both are kept or replaced together.
     let goes_with = |name: &str| match name {
         "email_verified" => "email",
         "phone_number_verified" => "phone_number",

@@ -1,4 +1,4 @@
-//! What an app is told: whether it may be used, and which claims it gets.
+//! Whether an app may be used, and which claims it gets.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::config::language::client::IdTokenClaims;
 use crate::decision::claims::{OwnClaim, app_claims, unmet};
-use crate::decision::policy::{ClientPolicy, Policy, ProviderPolicy};
+use crate::decision::policy::{ClaimRule, ClientPolicy, Policy, ProviderPolicy, string_list};
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Stage, Trace};
 use crate::expression::{Bindings, Variable};
@@ -37,15 +37,15 @@ pub struct AppRequest<'a> {
 pub struct Release {
     /// Scopes granted, in the order asked for.
     pub scopes: Vec<String>,
-    /// Claims of the ID token, beside the protocol's.
+    /// Claims of the ID token, without those of the protocol.
     pub id_token: Map<String, Value>,
-    /// Claims of userinfo, beside `sub`.
+    /// Claims of userinfo, without `sub`.
     pub userinfo: Map<String, Value>,
-    /// Claims of the access token, beside those of RFC 9068 §2.2.
+    /// Claims of the access token, without those of RFC 9068 §2.2.
     pub access_token: Map<String, Value>,
 }
 
-/// The person, as apps may see them.
+/// What apps may learn of the user.
 pub struct Subject<'a> {
     /// Stored attributes after synchronisation.
     pub profile: &'a Map<String, Value>,
@@ -77,14 +77,14 @@ impl Subject<'_> {
 #[must_use]
 pub fn authentication(claims: &Map<String, Value>) -> (Option<String>, Vec<String>) {
     let acr = claims.get("acr").and_then(Value::as_str).map(str::to_owned);
-    let amr = claims.get("amr").and_then(|amr| crate::decision::policy::string_list(amr.clone()).ok());
+    let amr = claims.get("amr").and_then(|amr| string_list(amr.clone()).ok());
     (acr, amr.unwrap_or_default())
 }
 
 /// Decides whether the app may be used and what it gets.
 ///
 /// # Errors
-/// The client is disabled, does not take this provider, its `require` does not hold, or a claim of it fails.
+/// The client is disabled, does not accept this provider, its `require` does not hold, or a claim of it fails.
 pub fn release(
     policy: &Policy,
     provider: &ProviderPolicy,
@@ -99,7 +99,7 @@ pub fn release(
     if let Some((providers, source)) = &client.providers
         && !providers.contains(&provider.id)
     {
-        let text = format!("the client does not take provider {}", provider.id);
+        let text = format!("the client does not accept provider {}", provider.id);
         return Err(trace.refuse(Stage::Client, Some(source), Reason::ClientProviderNotAllowed, text));
     }
     let scopes = granted_scopes(policy, client, request.scopes, &mut trace);
@@ -134,7 +134,11 @@ fn granted_scopes(policy: &Policy, client: &ClientPolicy, asked: &[String], trac
         if client.scopes.contains(scope) && policy.scopes.contains_key(scope) {
             granted.push(scope.clone());
         } else {
-            trace.add(Stage::Release, Some(&client.source), format!("scope {scope} is not the client's: left out"));
+            trace.add(
+                Stage::Release,
+                Some(&client.source),
+                format!("scope {scope} is left out: the client may not ask for it"),
+            );
         }
     }
     granted
@@ -241,7 +245,7 @@ fn access_token_claims(
     subject: &Subject<'_>,
     scopes: &[String],
     released: &Map<String, Value>,
-    own: &[crate::decision::policy::ClaimRule],
+    own: &[ClaimRule],
 ) -> Map<String, Value> {
     let mut claims = Map::new();
     for name in ["groups", "roles"] {

@@ -37,7 +37,7 @@ impl Attributes {
     }
 }
 
-/// One `@`, something on both sides, nothing that a person would not see.
+/// One `@`, something on both sides, no invisible character.
 fn is_address(text: &str) -> bool {
     let mut parts = text.split('@');
     let (Some(local), Some(domain), None) = (parts.next(), parts.next(), parts.next()) else { return false };
@@ -78,7 +78,7 @@ fn fits(kind: Kind, value: &Value) -> bool {
     }
 }
 
-/// Maps upstream claims and asks `allow`.
+/// Maps upstream claims and evaluates `allow`.
 ///
 /// # Errors
 /// [`Reason::ClaimMappingFailed`] when a rule fails or a value has the wrong type, [`Reason::NotAllowed`] when `allow`
@@ -177,7 +177,7 @@ fn place(
     Ok(trace)
 }
 
-/// Asks `allow`.
+/// Evaluates `allow`.
 fn admit(
     policy: &Policy,
     provider: &ProviderPolicy,

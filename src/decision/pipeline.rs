@@ -1,9 +1,9 @@
-//! The decision pipeline, in the order that the configuration language gives:
+//! The order of the decision's stages, as the configuration language gives it:
 //!
 //! upstream claims → attributes → `allow` → account → roles → client → scopes → app claims.
 //!
 //! Two steps, because the account stage must know what is stored: [`begin`] maps and says what to ask the store, and
-//! [`Mapped::decide`] goes on with the answer. Pure: the same facts give the same decision, whoever asks.
+//! [`Mapped::decide`] goes on with the answer. Pure: the same facts give the same decision.
 
 use serde_json::{Map, Value};
 
@@ -57,11 +57,11 @@ pub struct Decision {
     pub granted: Granted,
     /// What the app gets, where one asked.
     pub release: Option<Release>,
-    /// How it came to this.
+    /// Every step that led to it.
     pub trace: Trace,
 }
 
-/// Maps upstream claims to attributes and asks `allow`.
+/// Maps upstream claims to attributes and evaluates `allow`.
 ///
 /// # Errors
 /// The provider is gone, a claim can't be mapped, or `allow` does not hold.
@@ -70,7 +70,7 @@ pub fn begin<'p>(policy: &'p Policy, evidence: &Evidence<'_>) -> Result<Mapped<'
     let same =
         |provider: &&ProviderPolicy| provider.enabled && evidence.issuer.is_none_or(|issuer| issuer == provider.issuer);
     let Some(provider) = policy.providers.get(evidence.provider).filter(same) else {
-        let text = format!("provider {} is not there any more, disabled, or another issuer's", evidence.provider);
+        let text = format!("provider {} is not declared, is disabled, or has another issuer", evidence.provider);
         return Err(trace.refuse(Stage::Claims, None, Reason::ProviderRemoved, text));
     };
     let (attributes, trace) = claims::map(policy, provider, evidence.claims, trace)?;
@@ -118,7 +118,7 @@ impl Mapped<'_> {
 }
 
 impl Decision {
-    /// The person, as apps may see them.
+    /// What apps may learn of the user.
     #[must_use]
     pub fn subject(&self) -> Subject<'_> {
         Subject {

@@ -17,7 +17,7 @@ pub enum Reason {
     UserDisabled,
     /// A new account needs a username and the provider gave none.
     UsernameMissing,
-    /// The username can't be one.
+    /// The username is empty, too long or has hidden characters.
     UsernameInvalid,
     /// The username belongs to someone else.
     UsernameTaken,

@@ -11,7 +11,7 @@ use crate::decision::policy::{Pattern, Policy, ProviderPolicy, RoleRule};
 use crate::decision::trace::{Source, Stage, Trace};
 use crate::expression::{Bindings, Variable};
 
-/// What a user may be.
+/// The roles of a user, and what they permit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Granted {
     /// Roles, sorted.
@@ -71,9 +71,14 @@ fn permitted(policy: &Policy, provider: &ProviderPolicy, asserted: &[String], tr
     let kept: Vec<String> = asserted.iter().filter(|role| may(role)).cloned().collect();
     let dropped = asserted.len() - kept.len();
     if dropped > 0 {
-        trace.add(Stage::Roles, Some(source), format!("{dropped} asserted roles are not among asserted_roles"));
+        trace.add(Stage::Roles, Some(source), format!("{} in asserted_roles: ignored", are_not(dropped)));
     }
     kept
+}
+
+/// "1 asserted role is not", "2 asserted roles are not".
+fn are_not(count: usize) -> String {
+    if count == 1 { "1 asserted role is not".to_owned() } else { format!("{count} asserted roles are not") }
 }
 
 fn assert_roles(
@@ -90,7 +95,11 @@ fn assert_roles(
             trace.add(Stage::Roles, Some(source), format!("role {role}: asserted by the provider"));
             roles.insert(role.clone());
         } else if provider.create_roles {
-            trace.add(Stage::Roles, Some(&provider.source), format!("role {role}: asserted, made a System role"));
+            trace.add(
+                Stage::Roles,
+                Some(&provider.source),
+                format!("role {role}: asserted by the provider, created as a System role"),
+            );
             system.push(role.clone());
             roles.insert(role.clone());
         } else {
@@ -98,11 +107,11 @@ fn assert_roles(
         }
     }
     if unknown > 0 {
-        trace.add(Stage::Roles, Some(&provider.source), format!("{unknown} asserted roles are not declared: ignored"));
+        trace.add(Stage::Roles, Some(&provider.source), format!("{} declared: ignored", are_not(unknown)));
     }
 }
 
-/// The declared role that an asserted name means: with `ignore_case = ["roles"]` the asserted name comes folded.
+/// The declared role that an asserted name means. With `ignore_case = ["roles"]` the asserted name is in lower case.
 fn declared_role<'p>(policy: &'p Policy, name: &str) -> Option<(&'p String, &'p (Vec<String>, Source))> {
     policy.roles.get_key_value(name).or_else(|| {
         let folds = policy.ignore_case.contains(&IgnoreCase::Roles);
@@ -178,7 +187,7 @@ fn from_item(rule: &RoleRule, pattern: &Pattern, item: &str, give: &mut dyn FnMu
 }
 
 /// Fills `{name}` placeholders; `None` when one of them captured nothing, or would leave the role empty.
-fn fill(template: &str, named: &BTreeMap<&str, &str>) -> Option<String> {
+pub(crate) fn fill(template: &str, named: &BTreeMap<&str, &str>) -> Option<String> {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {

@@ -8,7 +8,7 @@ use crate::decision::account::{Account, AccountFacts};
 use crate::decision::app::AppRequest;
 use crate::decision::pipeline::{Decision, Evidence, begin};
 use crate::decision::policy::Policy;
-use crate::decision::testing::compiled;
+use crate::decision::testing::{compiled, line_of};
 use crate::decision::trace::Refusal;
 
 const FILE: &str = r#"
@@ -190,39 +190,38 @@ fn a_trace_reads_as_the_decision_went() {
     assert_eq!(decision.granted.roles, ["Admin", "red:admin", "viewer"]);
     assert_eq!(decision.granted.permissions, ["users:write"]);
     assert_eq!(decision.groups, ["sre", "team-red-admins", "oncall"]);
-    let text: Vec<String> =
-        decision.trace.to_string().lines().map(|line| line.replace("  [broker.toml:7]", "")).collect();
+    let text = decision.trace.to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    let at = |part: &str| format!("  [broker.toml:{}]", line_of(FILE, part));
     assert_eq!(
-        text,
+        lines,
         [
-            "claims   username mapped",
-            "claims   department is absent",
-            "claims   email is absent",
-            "claims   email_verified is absent",
-            "claims   family_name is absent",
-            "claims   given_name is absent",
-            "claims   groups: 2 mapped",
-            "claims   locale is absent",
-            "claims   name is absent",
-            "claims   picture is absent",
-            "claims   roles: 2 mapped",
-            "claims   tenant is absent",
-            "account  created",
-            "roles    role Admin: asserted by the provider",
-            "roles    1 asserted roles are not declared: ignored",
-            "roles    role viewer: by rule",
-            "roles    role red:admin: by rule",
-            "roles    role viewer: given to this user",
-            "client   require holds",
-            "release  claim tier: removed by the client's claims",
+            format!("claims   username mapped{}", at("username = [")),
+            format!("claims   department is absent{}", at("department = ")),
+            "claims   groups: 2 mapped  [providers.corp.claims.groups (default)]".to_owned(),
+            format!("claims   roles: 2 mapped{}", at("roles = [\"claims.roles\"")),
+            format!("claims   tenant is absent{}", at("tenant = ")),
+            "account  created  [providers.corp.create_users (default)]".to_owned(),
+            format!("roles    role Admin: asserted by the provider{}", at("[roles.Admin]")),
+            format!("roles    1 asserted role is not declared: ignored{}", at("[providers.corp]")),
+            format!("roles    role viewer: by rule{}", at("[[role_rules]]")),
+            // The second rule, three lines further down.
+            format!("roles    role red:admin: by rule  [broker.toml:{}]", line_of(FILE, "[[role_rules]]") + 3),
+            format!("roles    role viewer: given to this user{}", at("[users.alice]")),
+            format!("client   require holds{}", at("require = ")),
+            format!("release  claim tier: removed by the client's claims{}", at("tier = ")),
         ]
-        .map(str::to_owned)
     );
     let json = serde_json::to_value(&decision.trace).unwrap();
     assert_eq!(json["refused"], Value::Null);
     assert_eq!(
-        json["steps"][12],
-        json!({ "stage": "account", "text": "created", "path": "providers.corp.create_users", "file": "broker.toml", "line": 7 })
+        json["steps"][0],
+        json!({ "stage": "claims", "text": "username mapped", "path": "providers.corp.claims.username", "file": "broker.toml", "line": 11 })
+    );
+    assert_eq!(
+        json["steps"][5],
+        json!({ "stage": "account", "text": "created", "path": "providers.corp.create_users" }),
+        "a default has no line"
     );
 }
 
@@ -261,94 +260,4 @@ fn users_declared_by_name_may_enter_where_no_others_are_made() {
     let alice = decide(&policy, "closed", &claims("Alice"), &facts).unwrap_or_else(|r| panic!("{}", r.trace));
     assert_eq!(alice.granted.roles, ["viewer"]);
     assert_eq!(decide(&policy, "closed", &claims("bob"), &facts).unwrap_err().reason.code(), "user_not_declared");
-}
-
-#[test]
-fn the_quick_look_at_a_name_never_changes_what_a_pattern_matches() {
-    use crate::decision::policy::{Pattern, whole_value};
-    let patterns = [
-        "^app-(?<a>[a-z]+)$",
-        "app-?(?<a>[a-z]*)",
-        "team|app-x",
-        "^team|app-x$",
-        "(team|app)-(?<a>x)",
-        "app-(?<a>x|y)",
-        "ab*c",
-        "ab{0}c",
-        "ab+c",
-        "(?i)APP-X",
-        "a\\.b",
-        "[(]x|y",
-        "(?x) app-x",
-        "",
-        "é(?<a>.)",
-        "^^app-x",
-        "app-x$",
-        "a/b:c@d_e-(?<a>.*)",
-        "x\\|y|z",
-    ];
-    let items = [
-        "app-x",
-        "app-y",
-        "app",
-        "app-",
-        "team",
-        "team-x",
-        "ac",
-        "abc",
-        "abbc",
-        "c",
-        "APP-X",
-        "a.b",
-        "axb",
-        "(x",
-        "y",
-        "",
-        "éa",
-        "é",
-        "a/b:c@d_e-f",
-        "x|y",
-        "z",
-        "xapp-x",
-        "app-xx",
-    ];
-    for pattern in patterns {
-        let (quick, whole) = (Pattern::new(pattern).unwrap(), whole_value(pattern).unwrap());
-        for item in items {
-            assert_eq!(quick.captures(item).is_some(), whole.is_match(item), "{pattern} {item}");
-        }
-    }
-}
-
-#[test]
-fn ten_thousand_people_are_replayed_in_two_seconds() {
-    use crate::analysis::plan::{Known, KnownLink, Side, Subjects, plan};
-    let (old_config, old) = compiled(FILE);
-    let (new_config, new) = compiled(&FILE.replace("'sre' in groups &&", "'sre-leads' in groups &&"));
-    let subjects = Subjects::new();
-    let people = (0..10_000).map(|n: u32| {
-        let name = format!("person-{n}");
-        let groups: Vec<String> =
-            (0..10).map(|g| if g == n % 40 { "sre".to_owned() } else { format!("group-{g}") }).collect();
-        let claims =
-            object(json!({ "sub": name, "preferred_username": name, "email": "a@b.example", "groups": groups }));
-        let account = Account { id: name.clone(), username: name.clone(), ..Account::default() };
-        let link = KnownLink {
-            provider: "corp".to_owned(),
-            issuer: "https://login.example".to_owned(),
-            subject: name,
-            claims,
-        };
-        Ok::<_, std::convert::Infallible>(Known { account, links: vec![link] })
-    });
-    let started = std::time::Instant::now();
-    let side = |config, policy| Side { config, policy, settings: &[], subjects: &subjects };
-    let plan =
-        plan(side(&old_config, &old), side(&new_config, &new), Some(people)).unwrap_or_else(|never| match never {});
-    let took = started.elapsed();
-    let people = plan.people.unwrap();
-    assert_eq!((people.known, people.affected.len()), (10_000, 2_500));
-    // Two seconds are meant for a release build; unoptimised it may take ten times as long on a busy machine.
-    let limit = if cfg!(debug_assertions) { 60 } else { 2 };
-    assert!(took.as_secs() < limit, "{took:?}");
 }

@@ -1,4 +1,4 @@
-//! The trace: every step of a decision, with the line of the file that made it. What `explain` prints.
+//! The trace: every step of a decision, with the line of the file that made it.
 //!
 //! A trace names rules, roles, attributes and reasons, never claim values.
 
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::config::diagnostics::locate::{Layers, Origin};
 use crate::decision::reason::Reason;
 
 /// A place in the configuration.
@@ -23,7 +24,18 @@ pub struct Source {
 }
 
 impl Source {
-    /// What no line says: a default of the language.
+    /// The place of a dotted path; `None` where no file sets it.
+    #[must_use]
+    pub fn of(layers: &Layers, path: &str) -> Option<Self> {
+        match layers.origin(path) {
+            Origin::File { file, line, .. } => {
+                Some(Self { path: path.into(), file: file.into(), line: u32::try_from(line).unwrap_or(u32::MAX) })
+            }
+            Origin::Environment(_) | Origin::Default => None,
+        }
+    }
+
+    /// A default of the language, which no line sets.
     #[must_use]
     pub fn default_of(path: &str) -> Self {
         Self { path: path.into(), file: "".into(), line: 0 }
@@ -86,6 +98,13 @@ pub struct Step {
     pub source: Option<Source>,
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<8} {}", self.stage.name(), self.text)?;
+        self.source.iter().try_for_each(|source| write!(f, "  [{source}]"))
+    }
+}
+
 /// `stage`, `text` and, where a line made the step, `path`, `file` and `line`.
 impl Serialize for Step {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -140,13 +159,7 @@ impl Trace {
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for step in &self.steps {
-            write!(f, "{:<8} {}", step.stage.name(), step.text)?;
-            match &step.source {
-                Some(source) => writeln!(f, "  [{source}]")?,
-                None => writeln!(f)?,
-            }
-        }
+        self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))?;
         match self.refused {
             Some(reason) => writeln!(f, "refused  {reason}"),
             None => Ok(()),
@@ -159,6 +172,6 @@ impl fmt::Display for Trace {
 pub struct Refusal {
     /// Why.
     pub reason: Reason,
-    /// How it came to that.
+    /// Every step that led to it.
     pub trace: Trace,
 }

@@ -1,101 +1,16 @@
 //! The variables of an evaluation: borrowed as they are, and converted for `cel` only as far as an expression needs it.
 
 use std::cell::{Cell, OnceCell};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 
-use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
+use cel::Context;
 use cel::common::types::{CelMap, CelMapKey};
 use cel::common::value::Val;
-use cel::{Context, IdedExpr};
 use serde_json::{Map, Value};
 
-use crate::expression::meter::children;
+use crate::expression::engine::Engine;
+use crate::expression::reads::{Part, Reads};
 use crate::expression::value::Reader;
-use crate::expression::{Compiled, Engine, Place};
-
-/// What is read of one variable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Whole,
-    Members(BTreeSet<String>),
-}
-
-impl Part {
-    fn join(&mut self, other: &Self) {
-        match (&mut *self, other) {
-            (Self::Whole, _) => {}
-            (Self::Members(own), Self::Members(others)) => own.extend(others.iter().cloned()),
-            (Self::Members(_), Self::Whole) => *self = Self::Whole,
-        }
-    }
-}
-
-/// What expressions read of their variables; a loop variable of the same name counts too.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reads(BTreeMap<&'static str, Part>);
-
-impl Reads {
-    /// What has to be converted for these expressions: nothing for those that are answered without `cel`.
-    #[must_use]
-    pub fn of<'c>(expressions: impl IntoIterator<Item = &'c Compiled>) -> Self {
-        let mut all = Self::default();
-        for expression in expressions.into_iter().filter(|expression| expression.0.direct.is_none()) {
-            for (variable, part) in &expression.0.reads.0 {
-                all.add(variable, part);
-            }
-        }
-        all
-    }
-
-    pub(crate) fn of_expression(place: Place, expr: &IdedExpr) -> Self {
-        let mut reads = Self::default();
-        let mut pending = vec![expr];
-        while let Some(node) = pending.pop() {
-            if let Some((variable, member)) = member(node)
-                && let Some(variable) = known(place, variable)
-            {
-                reads.add(variable, &Part::Members(BTreeSet::from([member.to_owned()])));
-            } else {
-                if let Expr::Ident(name) = &node.expr
-                    && let Some(variable) = known(place, name)
-                {
-                    reads.add(variable, &Part::Whole);
-                }
-                pending.extend(children(&node.expr));
-            }
-        }
-        reads
-    }
-
-    fn add(&mut self, variable: &'static str, part: &Part) {
-        self.0.entry(variable).and_modify(|known| known.join(part)).or_insert_with(|| part.clone());
-    }
-}
-
-/// The variable of a place with this name.
-pub(crate) fn known(place: Place, name: &str) -> Option<&'static str> {
-    place.variables().iter().copied().find(|variable| *variable == name)
-}
-
-/// `v.m`, `has(v.m)`, `v['m']`, `v.?m` and `v[?'m']`: the variable and its member.
-fn member(node: &IdedExpr) -> Option<(&str, &str)> {
-    let ident = |node: &'_ IdedExpr| matches!(node.expr, Expr::Ident(_));
-    let name = |node| match node {
-        &IdedExpr { expr: Expr::Ident(ref name), .. } => Some(name.as_str()),
-        _ => None,
-    };
-    match &node.expr {
-        Expr::Select(select) if ident(&select.operand) => Some((name(&select.operand)?, &select.field)),
-        Expr::Call(CallExpr { func_name, args, target: None }) => match (func_name.as_str(), args.as_slice()) {
-            (
-                operators::INDEX | operators::OPT_INDEX | operators::OPT_SELECT,
-                [variable, IdedExpr { expr: Expr::Literal(LiteralValue::String(key)), .. }],
-            ) => Some((name(variable)?, key.inner())),
-            _ => None,
-        },
-        _ => None,
-    }
-}
 
 /// A list of strings, with a set of them once members have been asked for a few times.
 #[derive(Clone, Debug)]
@@ -127,7 +42,7 @@ pub(crate) enum Shape<'v> {
     Text(&'v str),
     Strings(Strings<'v>),
     Json(&'v Value),
-    /// An object, and members that stand before its own.
+    /// An object, and members that replace its own of the same name.
     Object(&'v Map<String, Value>, Vec<(&'static str, Shape<'v>)>),
 }
 

@@ -9,9 +9,10 @@ use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 use serde_json::Value;
 
-use crate::expression::bindings::{Bindings, Shape, Strings, known};
-use crate::expression::bounds::Limit;
-use crate::expression::{Outcome, Place};
+use crate::expression::bindings::{Bindings, Shape, Strings};
+use crate::expression::limits::Limit;
+use crate::expression::place::Place;
+use crate::expression::value::Outcome;
 
 /// An expression of one of these forms.
 #[derive(Clone, Debug, PartialEq)]
@@ -160,7 +161,7 @@ impl Path {
         let mut node = node;
         let variable = loop {
             node = match &node.expr {
-                Expr::Ident(name) => break known(place, name)?,
+                Expr::Ident(name) => break place.variable(name)?,
                 Expr::Select(select) if !select.test => {
                     members.push(select.field.clone());
                     &select.operand

@@ -5,7 +5,8 @@
 
 use cel::{ExecutionError, OverloadError};
 
-use crate::expression::functions;
+use crate::expression::catalogue;
+use crate::expression::catalogue::is_ours;
 
 /// What kind of failure stopped an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +59,11 @@ pub(crate) fn describe(error: &ExecutionError) -> EvalError {
     let (kind, message) = match error {
         E::NoSuchOverload(overload) => (NoOverload, describe_overload(overload)),
         E::UndeclaredReference(name) => (NoOverload, format!("unknown name {name}")),
-        E::FunctionError { function, message } if functions::is_ours(function) => {
+        E::FunctionError { function, message } if is_ours(function) => {
             (Failed, format!("{}: {message}", operation(function)))
         }
         E::FunctionError { function, .. } => (Failed, format!("{} fails on this value", operation(function))),
-        E::UnexpectedType { got, want } => (WrongType, format!("{} stands where {} is needed", a(got), a(want))),
+        E::UnexpectedType { got, want } => (WrongType, format!("{} is given where {} is needed", a(got), a(want))),
         E::UnsupportedTargetType { target } => (WrongType, format!("{} can't be used there", a_value(target))),
         E::NotSupportedAsMethod { method, target } => {
             (WrongType, format!("{} can't be applied to {}", operation(method), a_value(target)))
@@ -102,7 +103,7 @@ fn describe_overload(overload: &OverloadError) -> String {
 /// A function or operator as it is written.
 fn operation(name: &str) -> String {
     let operator = match name {
-        "_+_" | "add" | functions::CONCAT => "+",
+        "_+_" | "add" | catalogue::CONCAT => "+",
         "_-_" | "sub" => "-",
         "_*_" | "mul" => "*",
         "_/_" | "div" => "/",
@@ -117,8 +118,8 @@ fn operation(name: &str) -> String {
         "_<=_" => "<=",
         "_>_" => ">",
         "_>=_" => ">=",
-        "@in" | functions::MEMBER => "in",
-        "_[_]" | "_[?_]" | functions::KEY => "[ ]",
+        "@in" | catalogue::MEMBER => "in",
+        "_[_]" | "_[?_]" | catalogue::KEY => "[ ]",
         "_?_:_" => "? :",
         function => return format!("{}()", function.trim_start_matches('@')),
     };

@@ -3,8 +3,7 @@
 use cel::IdedExpr;
 use cel::common::ast::{Expr, LiteralValue};
 
-use crate::expression::Compiled;
-use crate::expression::meter::children;
+use crate::expression::tree::children;
 
 /// What an expression tests for, as far as it shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,14 +14,6 @@ pub struct Facts {
     pub equals: Vec<(String, String)>,
     /// Tables of `lookup('x')`.
     pub tables: Vec<String>,
-}
-
-impl Compiled {
-    /// What the expression tests for. A test that is negated is not among it.
-    #[must_use]
-    pub fn facts(&self) -> &Facts {
-        &self.0.facts
-    }
 }
 
 /// Reads them off an expression as it was parsed.

@@ -7,10 +7,10 @@ use cel::ExecutionError;
 use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelNull, CelString, CelUInt};
 use cel::common::value::{CowVal, Val};
 
-use crate::expression::bounds::{charge, size};
-use crate::expression::functions::{Args, Evaluated, new_bool, no_overload, take, text};
+use crate::expression::args::{Args, Evaluated, new_bool, no_overload, take, text};
+use crate::expression::budget::{charge, size};
 
-/// A list stays, a string becomes a list of one, null one of none.
+/// A list stays as it is, a string becomes a list of one item, null an empty list.
 pub(crate) fn as_list<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     let [this] = take(args)?;
     if this.as_ref().downcast_ref::<CelList>().is_some() {
@@ -26,7 +26,7 @@ pub(crate) fn as_list<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     Err(no_overload("asList", &[&this]))
 }
 
-/// Each item once, at its first place.
+/// Each item once, at its first position.
 pub(crate) fn distinct<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     let [this] = take(args)?;
     let items = items("distinct", &this)?;
@@ -56,7 +56,7 @@ pub(crate) fn sorted<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     Ok(new_list(keyed.into_iter().map(|(_, item)| item.clone()).collect()))
 }
 
-/// One level: the items of the lists in the list stand for them.
+/// Replaces each list in the list by its items, one level deep.
 pub(crate) fn flatten<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     let [this] = take(args)?;
     let items = items("flatten", &this)?;
@@ -80,7 +80,7 @@ pub(crate) fn intersects<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     charge(size(this.as_ref())?.saturating_add(size(other.as_ref())?))?;
     let (fewer, more) = if left.len() < right.len() { (left, right) } else { (right, left) };
     let known = fewer.iter().map(|item| Key::of("intersects", item.as_ref())).collect::<Result<HashSet<_>, _>>()?;
-    // Every item is looked at, so that a wrong one is an error wherever it stands.
+    // Every item is looked at, so that a wrong one is an error at any position.
     let mut found = false;
     for item in more {
         found |= known.contains(&Key::of("intersects", item.as_ref())?);
@@ -96,7 +96,7 @@ fn new_list<'b, 'v>(items: Vec<Box<dyn Val + 'v>>) -> CowVal<'b, 'v> {
     CowVal::owned(CelList::from(items))
 }
 
-/// An item by what tells it from others: `1`, `1u` and `1.0` are one number, as in CEL.
+/// An item as it is compared: `1`, `1u` and `1.0` are one number, as in CEL.
 #[derive(PartialEq, Eq, Hash)]
 enum Key<'a> {
     Text(&'a str),

@@ -2,10 +2,10 @@
 //!
 //! `cel` evaluates without a budget of its own. After the rewriting
 //! - a loop pays for all of its iterations, and for copying its elements, before it starts (`@range`);
-//! - what copies a value that lives elsewhere pays for its size first (`@copy`), what reads one in a loop for looking at it
+//! - what copies a value that is stored elsewhere pays for its size first (`@copy`), what reads one in a loop for looking at it
 //!   (`@scan`); inside a loop, the loop's own variable is paid for already;
 //! - what builds larger values from smaller ones (`+`, `replace`, `join`, `split`), runs patterns, or compares a value with
-//!   many (`in`) is done by [`crate::expression::functions`], which pay before they build;
+//!   many (`in`) is done by functions of ours ([`metered`](crate::expression::metered)), which pay before they build;
 //! - outside of loops, looking at a value is counted here ([`rewrite`] returns how often), and each evaluation starts with
 //!   that many looks at its variables on the bill, so that a plain condition takes no detour.
 //!
@@ -14,10 +14,11 @@
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators};
 
-use crate::expression::bounds::SCANNED_PER_UNIT;
-use crate::expression::functions::{
-    CONCAT, COPY, FINISH, JOIN, KEY, MATCHES, MEMBER, OURS, RANGE, REPLACE, SCAN, SPLIT,
+use crate::expression::catalogue::{
+    CONCAT, COPY, FINISH, JOIN, KEY, MATCHES, MEMBER, RANGE, REPLACE, SCAN, SPLIT, is_ours,
 };
+use crate::expression::limits::SCANNED_PER_UNIT;
+use crate::expression::tree::children;
 
 /// Rewrites an expression, and returns how often it looks at a value as a whole outside of loops.
 pub(crate) fn rewrite(expr: &mut IdedExpr) -> u64 {
@@ -25,28 +26,6 @@ pub(crate) fn rewrite(expr: &mut IdedExpr) -> u64 {
     meter.walk(expr, None);
     wrap(expr, FINISH, None);
     meter.scans
-}
-
-/// The direct sub-expressions.
-pub(crate) fn children(expr: &Expr) -> Vec<&IdedExpr> {
-    match expr {
-        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
-        Expr::Comprehension(c) => vec![&c.iter_range, &c.accu_init, &c.loop_cond, &c.loop_step, &c.result],
-        Expr::List(list) => list.elements.iter().collect(),
-        Expr::Map(map) => entries(map.entries.iter().map(|entry| &entry.expr)),
-        Expr::Struct(strct) => entries(strct.entries.iter().map(|entry| &entry.expr)),
-        Expr::Select(select) => vec![&select.operand],
-        Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => Vec::new(),
-    }
-}
-
-fn entries<'a>(entries: impl Iterator<Item = &'a EntryExpr>) -> Vec<&'a IdedExpr> {
-    entries
-        .flat_map(|entry| match entry {
-            EntryExpr::StructField(field) => vec![&field.value],
-            EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
-        })
-        .collect()
 }
 
 struct Meter {
@@ -125,7 +104,7 @@ impl Meter {
             ("split", true) => renamed(call, SPLIT),
             (name, _) if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') || is_operator(name) => {}
             ("or" | "orValue" | "value" | "hasValue" | "type" | "dyn", _) => {}
-            (name, _) if OURS.contains(&name) => {}
+            (name, _) if is_ours(name) => {}
             (name, _) => {
                 let quick = matches!(name, "size" | "contains" | "startsWith" | "endsWith");
                 let read = call.target.as_deref_mut().or(call.args.first_mut());
@@ -240,7 +219,7 @@ fn is_number(node: &IdedExpr) -> bool {
     matches!(node.expr, Expr::Literal(LiteralValue::Int(_) | LiteralValue::UInt(_) | LiteralValue::Double(_)))
 }
 
-/// Whether a node may stand for a value that lives elsewhere, and is large for nothing.
+/// Whether a node may be a reference to a value that is stored elsewhere, and so large without having been paid for.
 fn may_borrow(node: &IdedExpr) -> bool {
     match &node.expr {
         Expr::Ident(_) => true,

@@ -1,119 +1,20 @@
 //! What an expression may name: checked when the file is loaded, in branches never taken too.
 //!
-//! Owns the tables of functions, macros and types, and the walk over a parsed expression that holds every name in it
-//! against them. Where in the text a problem is, [`Positions`] knows; it is asked only when there is one.
+//! Owns the walk over a parsed expression that holds every name in it against the [`catalogue`](crate::expression::catalogue).
+//! Where in the text a problem is, [`Positions`] knows; it is asked only when there is one.
 
 use std::collections::BTreeSet;
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue};
 
-use crate::expression::functions::Patterns;
-use crate::expression::meter::children;
+use crate::expression::catalogue::{FUNCTIONS, MACROS, QUALIFIED, QUALIFIED_TYPES, TYPES};
+use crate::expression::engine::Tables;
+use crate::expression::patterns::Patterns;
+use crate::expression::place::Place;
+use crate::expression::problem::Problem;
 use crate::expression::syntax::Positions;
-use crate::expression::{Place, Problem, Tables};
-
-/// A function: how it is called, and its least and most arguments (without the value that it is called on).
-struct Function {
-    name: &'static str,
-    /// `x.f()`.
-    method: bool,
-    /// `f(x)`.
-    global: bool,
-    args: (usize, usize),
-}
-
-const fn method(name: &'static str, least: usize, most: usize) -> Function {
-    Function { name, method: true, global: false, args: (least, most) }
-}
-
-const fn global(name: &'static str) -> Function {
-    Function { name, method: false, global: true, args: (1, 1) }
-}
-
-const fn both(name: &'static str, args: usize) -> Function {
-    Function { name, method: true, global: true, args: (args, args) }
-}
-
-const FUNCTIONS: &[Function] = &[
-    // The standard library (CEL language definition, "List of Standard Definitions").
-    both("size", 0),
-    both("matches", 1),
-    method("contains", 1, 1),
-    method("startsWith", 1, 1),
-    method("endsWith", 1, 1),
-    global("int"),
-    global("uint"),
-    global("double"),
-    global("string"),
-    global("bool"),
-    global("bytes"),
-    global("type"),
-    global("dyn"),
-    global("timestamp"),
-    global("duration"),
-    method("getDate", 0, 1),
-    method("getDayOfMonth", 0, 1),
-    method("getDayOfWeek", 0, 1),
-    method("getDayOfYear", 0, 1),
-    method("getFullYear", 0, 1),
-    method("getHours", 0, 1),
-    method("getMilliseconds", 0, 1),
-    method("getMinutes", 0, 1),
-    method("getMonth", 0, 1),
-    method("getSeconds", 0, 1),
-    // Optional values.
-    method("hasValue", 0, 0),
-    method("value", 0, 0),
-    method("or", 1, 1),
-    method("orValue", 1, 1),
-    // The string extension.
-    method("charAt", 1, 1),
-    method("format", 1, 1),
-    method("indexOf", 1, 2),
-    method("join", 0, 1),
-    method("lastIndexOf", 1, 2),
-    method("lowerAscii", 0, 0),
-    method("replace", 2, 3),
-    method("reverse", 0, 0),
-    method("split", 1, 2),
-    method("substring", 1, 2),
-    method("trim", 0, 0),
-    method("upperAscii", 0, 0),
-    // Ours.
-    method("after", 1, 1),
-    method("asList", 0, 0),
-    method("before", 1, 1),
-    method("distinct", 0, 0),
-    method("domain", 0, 0),
-    method("flatten", 0, 0),
-    method("intersects", 1, 1),
-    method("lookup", 1, 1),
-    method("lower", 0, 0),
-    method("prefix", 1, 1),
-    method("sha256", 0, 0),
-    method("sorted", 0, 0),
-    method("upper", 0, 0),
-];
-
-/// Functions with a namespace, and the number of their arguments.
-const QUALIFIED: &[(&str, &str, usize)] =
-    &[("optional", "none", 0), ("optional", "of", 1), ("optional", "ofNonZeroValue", 1), ("strings", "quote", 1)];
-
-/// Macros, as they are written. The parser has expanded those that are written well.
-const MACROS: &[(&str, &str)] = &[
-    ("has", "has(claims.name)"),
-    ("all", "list.all(x, condition)"),
-    ("exists", "list.exists(x, condition)"),
-    ("exists_one", "list.exists_one(x, condition)"),
-    ("filter", "list.filter(x, condition)"),
-    ("map", "list.map(x, value)"),
-];
-
-/// Names of types, to be compared with `type(x)`.
-const TYPES: &[&str] =
-    &["bool", "bytes", "double", "int", "list", "map", "null_type", "optional_type", "string", "type", "uint"];
-const QUALIFIED_TYPES: &[[&str; 3]] = &[["google", "protobuf", "Timestamp"], ["google", "protobuf", "Duration"]];
+use crate::expression::tree::children;
 
 /// Where in the text a problem is.
 #[derive(Clone, Copy)]
@@ -306,7 +207,7 @@ impl<'a> Checker<'a> {
         if name == "matches"
             && let Err(reason) = self.patterns.add(text)
         {
-            self.report(At::Text(*id), format!("this is no regular expression: {reason}"), None);
+            self.report(At::Text(*id), format!("this is not a regular expression: {reason}"), None);
         }
     }
 
@@ -336,11 +237,4 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<Strin
         .filter(|(distance, candidate)| *distance < candidate.len() && *distance <= candidate.len().div_ceil(4))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate.to_owned())
-}
-
-/// Every function and macro, for the test that holds the documentation against them.
-#[cfg(test)]
-pub(crate) fn known() -> impl Iterator<Item = &'static str> {
-    let qualified = QUALIFIED.iter().map(|(_, name, _)| *name);
-    FUNCTIONS.iter().map(|function| function.name).chain(MACROS.iter().map(|(name, _)| *name)).chain(qualified)
 }

@@ -4,9 +4,11 @@ use cel::ExecutionError;
 use cel::common::types::{CelInt, CelList, CelString};
 use cel::common::value::{CowVal, Val};
 
-use crate::expression::Tables;
-use crate::expression::bounds::{charge, text_units};
-use crate::expression::functions::{Args, Evaluated, JOIN, REPLACE, SPLIT, new_text, no_overload, take, text};
+use crate::expression::args::{Args, Evaluated, new_text, no_overload, take, text};
+use crate::expression::budget::charge;
+use crate::expression::catalogue::{JOIN, REPLACE, SPLIT};
+use crate::expression::engine::Tables;
+use crate::expression::limits::text_units;
 
 /// A string from a string.
 fn on_text<'b, 'v>(
@@ -216,5 +218,5 @@ fn list<'a, 'v>(value: &'a CowVal<'_, 'v>) -> Option<&'a [Box<dyn Val + 'v>]> {
 fn item_text<'a>(function: &str, item: &'a dyn Val) -> Result<&'a str, ExecutionError> {
     item.downcast_ref::<CelString>()
         .map(CelString::inner)
-        .ok_or_else(|| ExecutionError::function_error(function, "an item of the list is no string"))
+        .ok_or_else(|| ExecutionError::function_error(function, "an item of the list is not a string"))
 }

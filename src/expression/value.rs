@@ -1,4 +1,4 @@
-//! Between JSON and CEL values, both ways, within bounds.
+//! The result of an expression, and the conversion between JSON and CEL values, both ways, within bounds.
 
 use std::collections::HashMap;
 
@@ -10,9 +10,17 @@ use cel::common::types::{
 use cel::common::value::Val;
 use serde_json::{Map as Object, Value};
 
-use crate::expression::Outcome;
-use crate::expression::bounds::{Limit, UNIT_BYTES};
 use crate::expression::error::{ErrorKind, EvalError, a};
+use crate::expression::limits::{Limit, UNIT_BYTES};
+
+/// The result of an expression.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It has a value.
+    Present(Value),
+    /// A key was not there, or the value is null or an empty optional.
+    Absent,
+}
 
 type Boxed<'v> = Box<dyn Val + 'v>;
 
@@ -140,7 +148,7 @@ impl Writer {
             _ => None,
         };
         json.ok_or_else(|| {
-            EvalError::new(ErrorKind::WrongType, format!("{} is no claim value", a(value.get_type().name())))
+            EvalError::new(ErrorKind::WrongType, format!("{} can't be a claim value", a(value.get_type().name())))
         })
     }
 

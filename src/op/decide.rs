@@ -1,4 +1,7 @@
-//! The pure pipeline put together with what is stored.
+//! The decision pipeline put together with what is stored: rows become its facts, and its decision becomes a trace.
+//!
+//! It owns the translation in both directions, and the subject that a client sees. Which decision is due when is the
+//! endpoints'.
 
 use serde::Serialize;
 
@@ -8,8 +11,6 @@ use crate::decision::pipeline::{Decision, Evidence, begin};
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Step, Trace};
 use crate::op::RequestContext;
-use crate::op::authorize::request::AuthorizeRequest;
-use crate::protocol::ResponseType;
 use crate::snapshot::client::Client;
 use crate::store::model::{Grant, Link, LinkKey, StoredTrace, User};
 use crate::store::{AccountQuery, AccountView};
@@ -49,19 +50,6 @@ pub fn facts(view: &AccountView) -> AccountFacts {
         declared_is_linked: view.declared_is_linked,
         by_email: view.by_email.iter().map(account).collect(),
         taken: view.taken.iter().map(|(key, _)| key.clone()).collect(),
-    }
-}
-
-/// What an authorization request asks of the pipeline.
-#[must_use]
-pub fn app_request<'a>(request: &'a AuthorizeRequest, acr: Option<&'a str>, amr: &'a [String]) -> AppRequest<'a> {
-    AppRequest {
-        client: &request.to.client,
-        scopes: &request.scopes,
-        claims_request: request.claims.as_ref(),
-        acr,
-        amr,
-        id_token_alone: request.response_type == ResponseType::IdToken,
     }
 }
 

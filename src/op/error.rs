@@ -5,7 +5,6 @@ use std::fmt;
 
 use crate::decision::reason::Reason;
 use crate::env::RandomUnavailable;
-use crate::op::params::Duplicate;
 use crate::protocol::ErrorCode;
 use crate::store::StoreError;
 
@@ -96,17 +95,5 @@ impl From<StoreError> for OAuthError {
 impl From<RandomUnavailable> for OAuthError {
     fn from(error: RandomUnavailable) -> Self {
         Self::new(ErrorCode::ServerError, error.to_string())
-    }
-}
-
-impl From<Duplicate> for OAuthError {
-    fn from(duplicate: Duplicate) -> Self {
-        Self::new(ErrorCode::InvalidRequest, duplicate.to_string())
-    }
-}
-
-impl From<Duplicate> for PageError {
-    fn from(duplicate: Duplicate) -> Self {
-        Self::new(400, "invalid_request", duplicate.to_string())
     }
 }

@@ -1,17 +1,63 @@
-//! What waits for a person, or for a provider's return: kept in the store, bound to the browser that began it, resumed by
-//! that browser alone. What waits, and what comes of it, is the caller's.
+//! What waits for a user: stored, bound to the browser that began it, resumed by that browser alone.
+//!
+//! It owns the kinds of what waits and their stored form. What is done with one when the user answers is the endpoint's.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::env::RandomUnavailable;
 use crate::op::RequestContext;
+use crate::op::authorize::request::form::AuthorizationForm;
+use crate::op::authorize::request::model::AuthorizeRequest;
 use crate::op::error::PageError;
+use crate::op::logout::request::LogoutRequest;
 use crate::op::outcome::{Browser, SetCookie};
 use crate::store::model::{Interaction, TokenHash};
 
 /// How long a sign-in or a page may take, in seconds.
 pub const LIFETIME: i64 = 600;
+
+/// What waits. It is stored under a secret id, which is the form's CSRF token, or the `state` or `request_uri` that comes
+/// back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pending {
+    /// The sign-in page, where the user chooses a provider.
+    SignIn(Box<AuthorizeRequest>),
+    /// The consent page.
+    Consent {
+        /// The request.
+        request: Box<AuthorizeRequest>,
+        /// Id of the session whose user is asked.
+        session: String,
+    },
+    /// The page that confirms a sign-out.
+    SignOut(LogoutRequest),
+    /// The provider's logout, before the browser returns from it.
+    ProviderLogout {
+        /// The request.
+        request: LogoutRequest,
+        /// The provider's id.
+        provider: String,
+    },
+    /// A pushed authorization request (RFC 9126), before the browser brings its reference. It is bound to the client.
+    Pushed(Box<AuthorizationForm>),
+}
+
+impl Pending {
+    /// As a row of the store. `owner` is the hash of the secret that must be presented to resume it.
+    #[must_use]
+    pub fn row(&self, id: &str, owner: TokenHash, expires_at: i64) -> Interaction {
+        // Texts and numbers alone: there is nothing in it that can't be written.
+        let data = serde_json::to_string(self).unwrap_or_default();
+        Interaction { id: TokenHash::of(id), browser: owner, data, expires_at }
+    }
+
+    /// From a row of the store. `None` when another version of the broker wrote it in another form: it counts as expired.
+    #[must_use]
+    pub fn read(row: &Interaction) -> Option<Self> {
+        serde_json::from_str(&row.data).ok()
+    }
+}
 
 /// The browser's binding secret, made where it has none, with the cookie to set then.
 ///
@@ -27,50 +73,51 @@ pub fn binding(context: &RequestContext<'_>, browser: &Browser) -> Result<(Strin
     }
 }
 
-/// Stores what waits, bound to the browser. Returns the secret id, which is also the form's CSRF token.
+/// Stores what waits, bound to the browser. Returns the secret id, with the cookies to set.
 ///
 /// # Errors
 /// When the store or the generator is not available.
 pub async fn keep(
     context: &RequestContext<'_>,
-    waiting: &impl Serialize,
+    pending: &Pending,
     browser: &Browser,
 ) -> Result<(String, Vec<SetCookie>), PageError> {
     let id = context.random().secret()?;
     let (binding, cookies) = binding(context, browser)?;
-    let data = serde_json::to_string(waiting).map_err(unreadable)?;
-    let interaction = Interaction {
-        id: TokenHash::of(&id),
-        browser: TokenHash::of(&binding),
-        data,
-        expires_at: context.now + LIFETIME,
-    };
-    context.store().save_interaction(interaction).await?;
+    let row = pending.row(&id, TokenHash::of(&binding), context.now + LIFETIME);
+    context.store().save_interaction(row).await?;
     Ok((id, cookies))
 }
 
-/// What the browser may resume: something that it began itself. `take` makes it the last time.
+/// What waits under this id, left where it is. Only the browser that began it may see it.
 ///
 /// # Errors
-/// 400 when it is unknown, taken or expired; 403 when another browser began it, which leaves it where it is.
-pub async fn resume<W: DeserializeOwned>(
-    context: &RequestContext<'_>,
-    id: &str,
-    browser: &Browser,
-    take: bool,
-) -> Result<W, PageError> {
-    let gone = || PageError::new(400, "login_not_found", "the interaction is unknown or has expired");
-    let id = TokenHash::of(id);
-    let found = context.store().interaction(id, context.now).await?.ok_or_else(gone)?;
-    if !browser.binding.as_ref().is_some_and(|secret| TokenHash::of(secret) == found.browser) {
+/// A page: 400 when it is unknown, taken or expired, 403 when another browser began it.
+pub async fn find(context: &RequestContext<'_>, id: &str, browser: &Browser) -> Result<Pending, PageError> {
+    let found = context.store().interaction(TokenHash::of(id), context.now).await?.ok_or_else(expired)?;
+    if !browser.is_bound_by(found.browser) {
         return Err(PageError::new(403, "login_other_browser", "the interaction belongs to another browser"));
     }
-    if take && context.store().take_interaction(id, context.now).await?.is_none() {
-        return Err(gone());
-    }
-    serde_json::from_str(&found.data).map_err(unreadable)
+    Pending::read(&found).ok_or_else(expired)
 }
 
-fn unreadable(error: serde_json::Error) -> PageError {
-    PageError::new(500, "internal_error", error.to_string())
+/// Takes what waits under this id: nobody can resume it again.
+///
+/// # Errors
+/// A page: 400 when it was taken or has expired meanwhile.
+pub async fn take(context: &RequestContext<'_>, id: &str) -> Result<(), PageError> {
+    match context.store().take_interaction(TokenHash::of(id), context.now).await? {
+        Some(_) => Ok(()),
+        None => Err(expired()),
+    }
+}
+
+/// The page for a form that came with the token of another page's form.
+#[must_use]
+pub fn other_form() -> PageError {
+    PageError::new(400, "invalid_request", "the form came with the token of another form")
+}
+
+fn expired() -> PageError {
+    PageError::new(400, "login_not_found", "the interaction is unknown or has expired")
 }

@@ -1,10 +1,11 @@
 //! The provider leg: what the broker is to apps, an OpenID Provider.
 //!
-//! Steps validate, decide and persist, and return data; `web` makes HTTP of it. The authorization endpoint's dispatcher
-//! is [`authorize`]; the way back from a provider is [`callback`]; what they come to is an [`outcome`], and an app's
-//! [`answer`]; [`token`], [`userinfo`], [`introspect`], [`revoke`], [`logout`], [`upstream_logout`] and
-//! [`request_object::push`] are the other endpoints. [`decide`] puts the pure pipeline together with what is stored;
-//! [`notify`] tells apps that a session ended.
+//! A folder or a file for each endpoint: [`authorize`] with pushed requests, [`callback`] for the way back from a provider,
+//! [`token`], [`userinfo`], [`introspect`], [`revoke`], [`logout`], [`discovery`]. They share [`client`] (authentication and
+//! keys of apps), [`decide`] (the decision pipeline put together with what is stored), [`validity`] (whether what is stored
+//! is still valid), [`session`] (a browser's session), [`interaction`] (what waits for a user), [`params`] (reading forms),
+//! [`issue`] and [`dpop`] (tokens). Steps validate, decide and persist, and return data: an [`outcome`] for a browser, or an
+//! [`error`]. `web` makes HTTP of it.
 
 pub mod authorize;
 pub mod callback;
@@ -13,6 +14,7 @@ pub mod decide;
 pub mod discovery;
 pub mod dpop;
 pub mod error;
+pub mod hint;
 pub mod interaction;
 pub mod introspect;
 pub mod issue;
@@ -21,6 +23,7 @@ pub mod outcome;
 pub mod params;
 pub mod presented_token;
 pub mod revoke;
+pub mod session;
 pub mod token;
 pub mod upstream_claims;
 pub mod userinfo;

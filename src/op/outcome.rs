@@ -1,10 +1,11 @@
-//! What comes next: the outcomes of the steps that a browser is part of, as data. `web` makes HTTP of them; which one it
-//! is, the steps decide.
+//! The outcome of a request that a browser makes, as data: what comes next, and the cookies to set. It owns these types
+//! alone: the endpoints decide which outcome it is, and `web` makes HTTP of it.
 
 use crate::env::RandomUnavailable;
-use crate::op::authorize::request::{ResponseMode, ReturnAddress};
+use crate::op::authorize::request::model::{ResponseMode, ReturnAddress};
 use crate::op::error::{OAuthError, PageError};
 use crate::store::StoreError;
+use crate::store::model::TokenHash;
 
 /// What the browser brought along.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,14 @@ pub struct Browser {
     pub binding: Option<String>,
     /// The provider that was last used here.
     pub last_provider: Option<String>,
+}
+
+impl Browser {
+    /// Whether its binding secret is the one with this hash: the browser began what is bound by it.
+    #[must_use]
+    pub fn is_bound_by(&self, hash: TokenHash) -> bool {
+        self.binding.as_ref().is_some_and(|secret| TokenHash::of(secret) == hash)
+    }
 }
 
 /// A cookie to set.
@@ -119,17 +128,17 @@ pub enum Next {
     Error(PageError),
 }
 
-/// What comes next, with the cookies to set.
+/// What comes next at an endpoint, with the cookies to set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Outcome<N = Next> {
     /// What comes next.
-    pub next: Next,
+    pub next: N,
     /// Cookies to set.
     pub cookies: Vec<SetCookie>,
 }
 
-impl From<Next> for Outcome {
-    fn from(next: Next) -> Self {
+impl<N> From<N> for Outcome<N> {
+    fn from(next: N) -> Self {
         Self { next, cookies: Vec::new() }
     }
 }

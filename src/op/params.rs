@@ -6,7 +6,8 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::op::error::printable;
+use crate::op::error::{OAuthError, PageError, printable};
+use crate::protocol::ErrorCode;
 
 /// What an endpoint takes, in a type. It is parsed once, where the request comes in; nothing behind that asks for a
 /// parameter by its name.
@@ -44,6 +45,18 @@ impl fmt::Display for Duplicate {
     }
 }
 
+impl From<Duplicate> for OAuthError {
+    fn from(duplicate: Duplicate) -> Self {
+        Self::new(ErrorCode::InvalidRequest, duplicate.to_string())
+    }
+}
+
+impl From<Duplicate> for PageError {
+    fn from(duplicate: Duplicate) -> Self {
+        Self::new(400, "invalid_request", duplicate.to_string())
+    }
+}
+
 /// One pair, `None` when it is empty. Most have nothing to decode.
 fn decode(pair: &[u8]) -> Option<(String, String)> {
     let plain = std::str::from_utf8(pair).ok().filter(|text| !text.bytes().any(|byte| matches!(byte, b'%' | b'+')));
@@ -68,11 +81,6 @@ impl Params {
     #[must_use]
     pub fn from_pairs(pairs: Vec<(String, String)>) -> Self {
         Self(pairs)
-    }
-
-    /// Leaves out parameters whose names are not wanted.
-    pub fn retain(&mut self, wanted: impl Fn(&str) -> bool) {
-        self.0.retain(|(name, _)| wanted(name));
     }
 
     /// The only value of a parameter.
@@ -103,11 +111,16 @@ impl Params {
     /// The first parameter that came more than once and may not.
     #[must_use]
     pub fn duplicate(&self, may_repeat: &[&str]) -> Option<Duplicate> {
+        self.duplicates(may_repeat).into_iter().next()
+    }
+
+    /// The parameters that came more than once and may not, in the order in which they were repeated.
+    #[must_use]
+    pub fn duplicates(&self, may_repeat: &[&str]) -> Vec<Duplicate> {
         let mut seen = HashSet::with_capacity_and_hasher(self.0.len(), foldhash::quality::RandomState::default());
-        self.0
-            .iter()
-            .find(|(key, _)| !may_repeat.contains(&key.as_str()) && !seen.insert(key.as_str()))
-            .map(|(key, _)| Duplicate(key.clone()))
+        let names = self.0.iter().map(|(name, _)| name.as_str());
+        let again = names.filter(|name| !may_repeat.contains(name) && !seen.insert(*name));
+        again.map(|name| Duplicate(name.to_owned())).collect()
     }
 
     /// The parameters as form text.

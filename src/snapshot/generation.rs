@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::analysis::mapping_test;
 use crate::config::Config;
 use crate::config::check::{ExpressionPlace, ExpressionProblem, check};
-use crate::config::diagnostics::locate::{Layers, Origin};
+use crate::config::diagnostics::locate::Layers;
 use crate::config::diagnostics::problem::{Problem, Problems, Severity};
 use crate::config::load::files::Files;
 use crate::config::load::origins::OriginRow;
@@ -135,7 +135,7 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
     let admin_tokens = secrets.get("admin.token").to_vec();
     let snapshot = match config.zip(checked.resolved).zip(pages) {
         Some(((config, resolved), pages)) if !problems.has_errors() => {
-            let locate = |path: &str| source(&layers, path);
+            let locate = |path: &str| Source::of(&layers, path);
             let parts = Parts {
                 generation: options.number,
                 hash: short_hash(&fingerprint),
@@ -205,15 +205,6 @@ fn compile(compiler: &mut Compiler, place: ExpressionPlace, text: &str) -> Vec<E
             suggestion: problem.suggestion.map(|name| format!("did you mean `{name}`?")),
         })
         .collect()
-}
-
-fn source(layers: &Layers, path: &str) -> Option<Source> {
-    match layers.origin(path) {
-        Origin::File { file, line, .. } => {
-            Some(Source { path: path.into(), file: file.into(), line: u32::try_from(line).unwrap_or(u32::MAX) })
-        }
-        _ => None,
-    }
 }
 
 /// Compiles the pages with the looks of the file. `None` when that has problems.

@@ -15,8 +15,8 @@ use crate::web::{cookies, cors, error, respond};
 use tracing::Instrument as _;
 
 use crate::op::authorize;
-use crate::op::authorize::request::ResponseMode;
-use crate::op::authorize::request_object;
+use crate::op::authorize::request::model::ResponseMode;
+use crate::op::authorize::{forms, pushed};
 use crate::op::client::authentication::{Unauthenticated, strip_scheme};
 use crate::op::dpop::ProofHeader;
 use crate::op::error::PageError;
@@ -24,7 +24,7 @@ use crate::op::logout::upstream as upstream_logout;
 use crate::op::outcome::{Answer, Browser, ConsentPage, Next, Outcome, SetCookie, SignInPage};
 use crate::op::params::Params;
 use crate::op::userinfo::{Scheme, Userinfo};
-use crate::op::{RequestContext, Services, callback, dpop, introspect, logout, revoke, token, userinfo};
+use crate::op::{RequestContext, Services, callback, dpop, introspect, logout, revoke, session, token, userinfo};
 use crate::pages;
 use crate::pages::csp::{content_security_policy, frame_sources};
 use crate::pages::{Destination, Lang, PostForm, View, WebUri};
@@ -129,7 +129,7 @@ impl Exchange<'_> {
             Route::Userinfo => self.userinfo(None).await,
             Route::EndSession => self.logout(logout::end_session(context, query, browser).await),
             Route::LogoutCallback(provider) => self.logout(logout::returned(context, provider, query, browser).await),
-            Route::SignedOut => self.logout(logout::Next::Done { client: None }.into()),
+            Route::SignedOut => self.logout(logout::Next::Done { client: None, frames: Vec::new() }.into()),
             Route::Asset(name) => self.asset(name),
             Route::Home => self.home().await,
             Route::Token
@@ -149,12 +149,10 @@ impl Exchange<'_> {
             // These come cross-site, without cookies: a hop by GET on our own site brings them along.
             Route::Authorize | Route::EndSession | Route::Callback(_) => self.hop(),
             Route::SignIn => {
-                self.own_form(|form| async move { self.outcome(authorize::chosen(context, &form, browser).await) })
-                    .await
+                self.own_form(|form| async move { self.outcome(forms::sign_in(context, &form, browser).await) }).await
             }
             Route::Consent => {
-                self.own_form(|form| async move { self.outcome(authorize::consented(context, &form, browser).await) })
-                    .await
+                self.own_form(|form| async move { self.outcome(forms::consent(context, &form, browser).await) }).await
             }
             Route::ConfirmSignOut => {
                 self.own_form(|form| async move { self.logout(logout::confirmed(context, &form, browser).await) }).await
@@ -170,8 +168,7 @@ impl Exchange<'_> {
             }
             Route::Push => {
                 let answer =
-                    request_object::push(context, self.authorization(), self.incoming.proof(), &self.incoming.form())
-                        .await;
+                    pushed::push(context, self.authorization(), self.incoming.proof(), &self.incoming.form()).await;
                 self.json_with(StatusCode::CREATED, answer)
             }
             Route::Revoke => match revoke::revoke(context, self.authorization(), &self.incoming.form()).await {
@@ -281,7 +278,7 @@ impl Exchange<'_> {
     }
 
     async fn home(&self) -> Response {
-        let view = authorize::live_session(&self.context, &self.browser).await.ok().flatten();
+        let view = session::live(&self.context, &self.browser).await.ok().flatten();
         let name = view.map(|view| {
             let name = view.user.profile.get("name").and_then(|name| name.as_str());
             name.unwrap_or(&view.user.username).to_owned()
@@ -456,21 +453,21 @@ impl Exchange<'_> {
     }
 
     fn logout(&self, outcome: logout::Outcome) -> Response {
-        let frames: Vec<WebUri> = outcome.frames.iter().filter_map(|url| WebUri::parse(url.as_str())).collect();
+        let frames: Vec<WebUri> = outcome.next.frames().iter().filter_map(|url| WebUri::parse(url.as_str())).collect();
         let response = match &outcome.next {
-            logout::Next::Redirect(url) if frames.is_empty() => self.leave(url),
-            logout::Next::Redirect(url) => match Destination::parse(url) {
-                Some(to) => self.framing(&outcome.frames, &pages::SigningOut { frames, to }),
+            logout::Next::Redirect { to, .. } if frames.is_empty() => self.leave(to),
+            logout::Next::Redirect { to: url, .. } => match Destination::parse(url) {
+                Some(to) => self.framing(outcome.next.frames(), &pages::SigningOut { frames, to }),
                 None => respond::see_other(url),
             },
             logout::Next::Error(failure) => self.error(failure),
-            logout::Next::Done { client } => {
+            logout::Next::Done { client, .. } => {
                 let client_uri =
                     client.as_ref().and_then(|key| self.context.snapshot.clients.get(key)?.client_uri.clone());
                 let client_name = client.as_ref().map(|key| self.client_name(key, None));
                 let back_uri = client_uri.as_deref().and_then(WebUri::parse);
                 let view = pages::SignedOut { client_name, back_uri, frames };
-                self.framing(&outcome.frames, &view)
+                self.framing(outcome.next.frames(), &view)
             }
             logout::Next::Stay => respond::see_other(&self.context.snapshot.issuer.url_of("/")),
             logout::Next::Confirm { client, user, interaction } => {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::keys::{header, sign};
-use crate::harness::{Authorize, Browser, Form, IDP, ISSUER, Reply, Signing, TestApp, Tokens, alice, bob};
+use crate::harness::{Authorize, BASE, Browser, Form, IDP, ISSUER, Reply, Signing, TestApp, Tokens, alice, bob};
 
 const BYE: &str = "https://app.example/bye";
 
@@ -202,4 +202,22 @@ async fn signing_out_at_one_browser_leaves_the_others() {
     assert!(!signed_in(&app, &mut first).await);
     assert!(signed_in(&app, &mut second).await);
     assert_eq!(app.refresh("app", kept.refresh()).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_sign_out_while_the_provider_is_disabled_is_for_good() {
+    for hinted in [true, false] {
+        let app = TestApp::base().await;
+        let (mut browser, tokens) = app.sign_in("app", &alice()).await;
+        app.reload(BASE, &["providers.staff.enabled = false"]).await;
+        if hinted {
+            browser.open(&app, &format!("/oauth2/logout?id_token_hint={}", tokens.id())).await;
+        } else {
+            let page = browser.open(&app, "/oauth2/logout").await;
+            browser.submit(&app, &page, &[("decision", "sign_out")]).await;
+        }
+        app.reload(BASE, &[]).await;
+        app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+        app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
+    }
 }

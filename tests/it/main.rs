@@ -23,6 +23,7 @@ mod edge;
 mod files;
 mod harness;
 mod hybrid;
+mod interactions;
 mod introspect;
 mod listener;
 mod logout;

@@ -92,6 +92,39 @@ email = "user.no_such_attribute"
 may = "permissions"
 "#;
 
+/// Roles by patterns whose text can't be taken apart at its brackets and bars.
+const PATTERNS: &str = r#"
+[[role_rules]]
+each = "groups"
+matches = 'x[a(]|y'
+roles = ["bracket"]
+[[role_rules]]
+each = "groups"
+matches = '(?x) commented-(?<name> [a-z]+ ) # the name'
+roles = ["{name}:commented"]
+[[role_rules]]
+each = "groups"
+matches = 'large-(?<name>\w{1,200})'
+roles = ["{name}:large"]
+[roles.bracket]
+"#;
+
+#[tokio::test]
+async fn patterns_give_their_roles_whatever_brackets_comments_and_size_they_have() {
+    let app = TestApp::with(PATTERNS).await;
+    let request = Authorize::of("app").set("scope", "openid roles");
+    for (group, role) in
+        [("y", "bracket"), ("x(", "bracket"), ("commented-red", "red:commented"), ("large-red", "red:large")]
+    {
+        let person = with(alice(), json!({ "groups": [group] }));
+        let tokens = app.sign_in_with(&mut Browser::new(), &request, &person).await;
+        assert_eq!(tokens.claims()["roles"], json!([role]), "{group}");
+    }
+    let person = with(alice(), json!({ "groups": ["xy", "x", "y)", "commented-red # the name", "a large-red"] }));
+    let tokens = app.sign_in_with(&mut Browser::new(), &request, &person).await;
+    assert_eq!(tokens.claims()["roles"], json!([]), "none of them matches as a whole");
+}
+
 #[tokio::test]
 async fn groups_become_roles_and_roles_become_app_claims() {
     let app = TestApp::with(ROLES).await;

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::analysis::mapping_test::{Difference, known_sub};
+use crate::analysis::mapping_test::failure::Difference;
 use crate::config::language::mapping_test::{Expectation, MappingTest};
 use crate::decision::pipeline::Decision;
-use crate::decision::policy::Policy;
+use crate::decision::policy::{Policy, key_segment};
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Stage, Step, Trace};
 
@@ -217,7 +217,7 @@ impl Comparison<'_> {
     fn claim(&mut self, part: &str, name: &str, expected: &Value, got: Option<&Value>) {
         if !got.is_some_and(|got| same(name, expected, got)) {
             let because = self.why_claim(name);
-            let what = format!("{part}.{}", crate::decision::policy::key_segment(name));
+            let what = format!("{part}.{}", key_segment(name));
             self.push(&what, show(expected), got.map_or_else(|| "absent".to_owned(), show), because);
         }
     }
@@ -236,7 +236,13 @@ impl Comparison<'_> {
     }
 }
 
-/// A reason code that does not exist, said so.
+/// The public subject that a decision leads to, where the file or a given account says it.
+fn known_sub(policy: &Policy, decision: &Decision) -> Option<String> {
+    let declared = || policy.declared(&decision.account.username).and_then(|user| user.sub.clone());
+    decision.account.imported_sub.clone().or_else(declared)
+}
+
+/// What is wrong with a reason code that does not exist.
 fn unknown_reason(code: &str) -> Option<String> {
     if Reason::ALL.iter().any(|reason| reason.code() == code) {
         return None;

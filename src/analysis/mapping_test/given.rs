@@ -1,6 +1,7 @@
-//! What a test's store knows: the `given` accounts, and for a refresh the account itself.
+//! What the store would know in a test: the `given` accounts, and for a refresh the account itself.
 
-use crate::analysis::mapping_test::empty;
+use serde_json::Map;
+
 use crate::config::language::mapping_test::{GivenAccount, MappingTest};
 use crate::config::language::provider::EmailVerified;
 use crate::decision::account::{Account, AccountFacts};
@@ -61,7 +62,7 @@ fn joinable(policy: &Policy, test: &MappingTest, email: &str, others: &[(String,
 
 /// An account as a test gives it.
 fn account(given: &GivenAccount) -> Account {
-    let mut profile = empty();
+    let mut profile = Map::new();
     if let Some(email) = &given.email {
         profile.insert("email".to_owned(), email.as_str().into());
         profile.insert("email_verified".to_owned(), given.email_verified.into());

@@ -1,17 +1,16 @@
 //! Runs `[[tests]]`: claims go through the whole decision, and what comes out is compared with what the file promises.
 //!
-//! Owns what a test stands for (which accounts exist, who asks for what) and the wording of a failure. It decides nothing
-//! itself: [`decision`](crate::decision::pipeline) does, as at a real sign-in. Values appear in a failure because they are the
-//! test's own.
+//! Owns what a test means (which accounts exist, who asks for what) and the wording of a failure. It decides nothing
+//! itself: the [pipeline](crate::decision::pipeline) does, as at a real sign-in. Values appear in a failure because they
+//! are the test's own.
 
 mod compare;
+mod failure;
 mod given;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
-use serde_json::Map;
+pub use failure::{Difference, Failure};
 
 use crate::config::Config;
 use crate::config::language::mapping_test::MappingTest;
@@ -21,58 +20,6 @@ use crate::decision::pipeline::{Decision, Evidence, begin};
 use crate::decision::policy::Policy;
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Source, Stage, Trace};
-
-/// A test that does not hold.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
-    /// The test's name.
-    pub name: String,
-    /// Its dotted path, `tests[3]`.
-    pub path: String,
-    /// What is not as expected.
-    pub differences: Vec<Difference>,
-    /// The decision.
-    pub trace: Trace,
-}
-
-/// One expectation that is not met.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Difference {
-    /// The expectation below `expect`, such as `roles` or `claims.tier`; empty where the test can't be run.
-    pub what: String,
-    /// What the test expects.
-    pub expected: String,
-    /// What came out.
-    pub got: String,
-    /// The steps that made it, each with its line.
-    pub because: Vec<String>,
-}
-
-impl Failure {
-    /// Dotted path of a difference's expectation.
-    #[must_use]
-    pub fn path_of(&self, difference: &Difference) -> String {
-        if difference.what.is_empty() { self.path.clone() } else { format!("{}.expect.{}", self.path, difference.what) }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.name)?;
-        self.differences.iter().try_for_each(|difference| write!(f, "{difference}"))
-    }
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.what.is_empty() {
-            writeln!(f, "  {}", self.what)?;
-        }
-        writeln!(f, "    expected  {}", self.expected)?;
-        writeln!(f, "    got       {}", self.got)?;
-        self.because.iter().try_for_each(|line| writeln!(f, "    because   {line}"))
-    }
-}
 
 /// Runs every test of a configuration against its compiled policy, in the order of the file.
 #[must_use]
@@ -144,15 +91,4 @@ fn decide_evidence(
 
 fn denies_refresh(provider: &crate::config::language::provider::Provider) -> bool {
     provider.on_refresh.claims == RefreshClaims::Deny
-}
-
-/// The public subject that a decision leads to, where the file or a given account says it.
-fn known_sub(policy: &Policy, decision: &Decision) -> Option<String> {
-    let declared = || policy.declared(&decision.account.username).and_then(|user| user.sub.clone());
-    decision.account.imported_sub.clone().or_else(declared)
-}
-
-/// An empty profile, for accounts of which a test says no more.
-fn empty() -> Map<String, serde_json::Value> {
-    Map::new()
 }

@@ -187,24 +187,24 @@ expect = { username = "Dora", roles = ["admin", "viewer"], claims = { grafana_ro
   username
     expected  Dora
     got       dora
-    because   created  [broker.toml:7]
+    because   created  [providers.keycloak.create_users (default)]
   roles
     expected  admin, viewer
     got       red:admin, viewer
     because   admin is missing
-    because   the rule at broker.toml:7 gives it, but does not match
-    because   red:admin is not expected: role red:admin: by rule  [broker.toml:7]
+    because   the rule at broker.toml:34 gives it, but does not match
+    because   red:admin is not expected: role red:admin: by rule  [broker.toml:37]
   nickname
     expected  \"d\"
     got       absent
   claims.grafana_role
     expected  \"Admin\"
     got       \"Viewer\"
-    because   claim grafana_role: set by the client's claims  [broker.toml:7]
+    because   claim grafana_role: set by the client's claims  [broker.toml:51]
   absent
     expected  no groups
     got       groups in the ID token, userinfo, the access token
-    because   claim groups: set by the client's claims  [broker.toml:7]
+    because   claim groups: set by the client's claims  [broker.toml:52]
 "
     );
 }
@@ -219,7 +219,7 @@ claims = { sub = "1", tid = "other", preferred_username = "alice@corp.example", 
 expect = { username = "alice" }"#,
     );
     assert!(refused.contains("expected  a sign-in\n    got       refused: not_allowed\n"), "{refused}");
-    assert!(refused.contains("allow   allow does not hold  [broker.toml:7]"), "{refused}");
+    assert!(refused.contains("allow   allow does not hold  [broker.toml:11]"), "{refused}");
     let admitted = fails(
         r#"[[tests]]
 name = "t"

@@ -1,4 +1,4 @@
-//! Which settings differ, by meaning: by entry and key, wherever they stand in which file. The order of role rules means
+//! Which settings differ, by meaning: by entry and key, in whichever file they are. The order of role rules means
 //! nothing (each only adds), so a rule that moved is no difference.
 
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ pub struct Change {
     pub entry: String,
     /// What happened to it.
     pub kind: Kind,
-    /// Where it stands: in the new files, or in the old ones when it is gone.
+    /// Its place: in the new files, or in the old ones when it is gone.
     pub place: Option<String>,
     /// Its keys that differ.
     pub keys: Vec<KeyChange>,
@@ -107,7 +107,7 @@ pub fn hidden(old: &Config, new: &Config) -> Vec<(String, &'static str)> {
     changed
 }
 
-/// The values of a secret that stand in the file itself.
+/// The values of a secret that are written in the file itself.
 fn literals(secret: &Option<Secret>) -> Vec<&str> {
     let sources = secret.iter().flat_map(Secret::sources);
     let literal = sources.filter_map(|source| match source {
@@ -219,7 +219,7 @@ fn key_change(key: &str, old: Option<&&Setting>, new: Option<&&Setting>) -> Opti
     (old != new).then(|| KeyChange { key: key.to_owned(), old, new })
 }
 
-/// Items of an array of tables: those that stand in both, wherever, are the same; of the others those of one name, then
+/// Items of an array of tables: those that are in both, at any position, are the same; of the others those of one name, then
 /// those in one order, are compared.
 fn lists(
     section: &str,

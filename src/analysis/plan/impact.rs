@@ -1,18 +1,19 @@
-//! Whom a change affects: each known person's last upstream claims go through both policies, and what comes out is
-//! compared: roles, apps, claims by name, being let in at all.
+//! Whom a change affects: each known person's last upstream claims go through both policies, and the decisions are
+//! compared: roles, apps, claims by name, and whether the sign-in is let in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::analysis::known::{Known, KnownLink};
 use crate::analysis::plan::difference::{Change, Kind};
-use crate::analysis::plan::{Known, KnownLink, Notice, Side, Weight};
-use crate::decision::account::AccountFacts;
+use crate::analysis::plan::side::{Notice, Side, Weight};
 use crate::decision::app::{AppRequest, Release, authentication, release};
-use crate::decision::pipeline::{Decision, Evidence, begin};
-use crate::decision::policy::Policy;
-use crate::decision::trace::{Refusal, Trace};
+use crate::decision::pipeline::Decision;
+use crate::decision::policy::{Policy, key_segment};
+use crate::decision::reason::Reason;
+use crate::decision::trace::{Refusal, Stage, Trace};
 use crate::decision::username;
 
 /// What a change does to people.
@@ -39,19 +40,19 @@ pub struct Affected {
     /// The sign-in would not be refused any more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub let_in: bool,
-    /// There is no other upstream account that would still be let in.
+    /// No upstream account of theirs would be let in any more.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub last_way_in: bool,
-    /// Roles that come.
+    pub locked_out: bool,
+    /// Roles that are gained.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roles_gained: Vec<String>,
-    /// Roles that go.
+    /// Roles that are lost.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roles_lost: Vec<String>,
     /// Apps that may be used from now on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub apps_gained: Vec<String>,
-    /// Apps that may not.
+    /// Apps that may not be used any more.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub apps_lost: BTreeMap<String, Why>,
     /// Claims that differ, by app.
@@ -75,7 +76,7 @@ pub struct ClaimChanges {
     /// Claims that the app did not get before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gained: Vec<String>,
-    /// Claims that it gets no more.
+    /// Claims that it does not get any more.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
     /// Claims with another value.
@@ -105,7 +106,7 @@ impl<'a> Impact<'a> {
     pub(crate) fn new(old: Side<'a>, new: Side<'a>, changes: &[Change]) -> Self {
         let every = old.policy.engine.tables() != new.policy.engine.tables()
             || changes.iter().any(|change| ["scopes.", "resources."].iter().any(|s| change.entry.starts_with(s)));
-        let entry = |key: &str| format!("clients.{}", crate::decision::policy::key_segment(key));
+        let entry = |key: &str| format!("clients.{}", key_segment(key));
         let touched = all_clients(old.policy, new.policy)
             .filter(|key| every || changes.iter().any(|change| change.entry == entry(key)))
             .collect();
@@ -118,7 +119,9 @@ impl<'a> Impact<'a> {
     fn removed_providers(&mut self, changes: &[Change]) {
         for change in changes.iter().filter(|change| change.kind == Kind::Removed) {
             if let Some(provider) = change.entry.strip_prefix("providers.") {
-                let text = format!("provider {provider} is removed: its users stay, but can't sign in through it");
+                let text = format!(
+                    "provider {provider} is removed: its users are kept, but can't sign in through it any more"
+                );
                 self.notices.push(Notice { weight: Weight::Warning, kind: "provider_removed", text });
             }
         }
@@ -133,7 +136,7 @@ impl<'a> Impact<'a> {
         for link in &known.links {
             self.people.replayed += 1;
             self.repoint(link);
-            let (old, new) = (decide(self.old.policy, known, link), decide(self.new.policy, known, link));
+            let (old, new) = (known.decide(self.old.policy, link, None), known.decide(self.new.policy, link, None));
             before += usize::from(old.is_ok());
             after += usize::from(new.is_ok());
             let entry = self.compare(known, link, &old, &new);
@@ -142,27 +145,32 @@ impl<'a> Impact<'a> {
             }
         }
         for entry in &mut affected {
-            entry.last_way_in = entry.shut_out.is_some() && before > 0 && after == 0;
+            entry.locked_out = entry.shut_out.is_some() && before > 0 && after == 0;
         }
         self.people.affected.append(&mut affected);
     }
 
-    /// What people and notices came to.
+    /// The people and notices that were collected.
     pub(crate) fn finish(mut self) -> (People, Vec<Notice>) {
         self.people.affected.sort_by(|a, b| (&a.username, &a.provider).cmp(&(&b.username, &b.provider)));
         for (provider, links) in &self.repointed {
+            let accounts = count(*links, "account", "accounts");
             let text = format!(
-                "provider {provider} is pointed at another issuer, so it is another provider: the links of {links} accounts are dead"
+                "provider {provider} gets another issuer, which makes it another provider: {accounts} can't sign in through it any more"
             );
             self.notices.push(Notice { weight: Weight::Warning, kind: "provider_repointed", text });
         }
         let locked: Vec<&str> =
-            self.people.affected.iter().filter(|a| a.last_way_in).map(|a| a.username.as_str()).collect();
+            self.people.affected.iter().filter(|a| a.locked_out).map(|a| a.username.as_str()).collect();
         if !locked.is_empty() {
             let some: Vec<&str> = locked.iter().take(5).copied().collect();
             let more = if locked.len() > some.len() { ", ..." } else { "" };
-            let text = format!("{} lose their last way in: {}{more}", locked.len(), some.join(", "));
-            self.notices.push(Notice { weight: Weight::Warning, kind: "last_way_in", text });
+            let text = format!(
+                "{} can't sign in at all any more: {}{more}",
+                count(locked.len(), "person", "people"),
+                some.join(", ")
+            );
+            self.notices.push(Notice { weight: Weight::Warning, kind: "locked_out", text });
         }
         (self.people, self.notices)
     }
@@ -175,7 +183,7 @@ impl<'a> Impact<'a> {
         }
     }
 
-    /// An entry of `[users]` that is new for an account that is there.
+    /// An entry of `[users]` that is new for an account that exists.
     fn declared_name(&mut self, known: &Known) {
         let name = &known.account.username;
         let Some(user) = self.new.policy.declared(name) else { return };
@@ -184,8 +192,8 @@ impl<'a> Impact<'a> {
             && before.and_then(|user| user.sub.as_ref()) != Some(sub)
         {
             let text = format!(
-                "users.{} imports a sub, but the account is there and has another: a sub never changes once an account is made [{}]",
-                crate::decision::policy::key_segment(name),
+                "users.{} imports a sub, but the account exists and has another: the sub of an account never changes [{}]",
+                key_segment(name),
                 user.source
             );
             self.notices.push(Notice { weight: Weight::Refused, kind: "sub_changes", text });
@@ -199,8 +207,8 @@ impl<'a> Impact<'a> {
         };
         if before.is_none() && user.linked && !known.links.is_empty() && !known.links.iter().any(theirs) {
             let text = format!(
-                "users.{} is declared with links, but an account of that name is there and is linked to none of them: it would have what the entry gives [{}]",
-                crate::decision::policy::key_segment(name),
+                "users.{} is declared with links, but an account of that name exists and has none of them: it would get the groups and roles of the entry [{}]",
+                key_segment(name),
                 user.source
             );
             self.notices.push(Notice { weight: Weight::Warning, kind: "name_in_use", text });
@@ -281,7 +289,7 @@ fn claim_changes(old: &Map<String, Value>, new: &Map<String, Value>, changes: &m
     }
 }
 
-/// What the last sign-in says about how the person signed in.
+/// How the person signed in the last time.
 struct Facts {
     acr: Option<String>,
     amr: Vec<String>,
@@ -301,24 +309,20 @@ impl Facts {
         let provider = policy.providers.get(&decision.provider);
         let Some(provider) = provider else {
             // A decision is made with its provider, so that it is there.
-            let reason = crate::decision::reason::Reason::ProviderRemoved;
-            return Err(Trace::default().refuse(crate::decision::trace::Stage::Claims, None, reason, ""));
+            return Err(Trace::default().refuse(Stage::Claims, None, Reason::ProviderRemoved, ""));
         };
         release(policy, provider, &decision.subject(), &request, Trace::default()).map(|(release, _)| release)
     }
 }
 
-/// What becomes of a person that is linked, as at a refresh.
-fn decide(policy: &Policy, known: &Known, link: &KnownLink) -> Result<Decision, Refusal> {
-    let evidence =
-        Evidence { provider: &link.provider, issuer: Some(&link.issuer), subject: &link.subject, claims: &link.claims };
-    let facts = AccountFacts { linked: Some(known.account.clone()), ..AccountFacts::default() };
-    begin(policy, &evidence)?.decide(facts, None)
-}
-
 fn all_clients<'p>(old: &'p Policy, new: &'p Policy) -> impl Iterator<Item = &'p str> {
     let keys: BTreeSet<&str> = old.clients.keys().chain(new.clients.keys()).map(String::as_str).collect();
     keys.into_iter()
+}
+
+/// "1 person", "2 people".
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 fn without(these: &[String], those: &[String]) -> Vec<String> {

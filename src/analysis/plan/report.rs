@@ -1,14 +1,43 @@
-//! A plan in words.
+//! A plan, and how it is printed.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::analysis::plan::difference::{Change, Kind};
 use crate::analysis::plan::impact::{Affected, People, Why};
-use crate::analysis::plan::{Plan, Weight};
+use crate::analysis::plan::side::{Notice, Weight};
 
 /// Names shown of those to whom the same happens.
 const NAMES: usize = 10;
+
+/// A whole plan.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// Settings that differ.
+    pub changes: Vec<Change>,
+    /// Settings among them that need a restart.
+    pub restart: Vec<&'static str>,
+    /// Consequences that the settings do not show.
+    pub notices: Vec<Notice>,
+    /// Whom it affects; `None` when there is no store to read people from.
+    pub people: Option<People>,
+}
+
+impl Plan {
+    /// Whether the change must be refused.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.notices.iter().any(|notice| notice.weight == Weight::Refused)
+    }
+
+    /// Whether anybody's access or claims change.
+    #[must_use]
+    pub fn has_impact(&self) -> bool {
+        self.people.as_ref().is_some_and(|people| !people.affected.is_empty()) || !self.notices.is_empty()
+    }
+}
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,10 +51,10 @@ impl fmt::Display for Plan {
             writeln!(f, "\nNeeds a restart: {}", self.restart.join(", "))?;
         }
         match &self.people {
-            None => writeln!(f, "\nPeople: none could be asked about")?,
+            None => writeln!(f, "\nPeople: not known")?,
             Some(people) => write!(f, "\n{people}")?,
         }
-        for (weight, title) in [(Weight::Warning, "Look at"), (Weight::Refused, "Refused unless forced")] {
+        for (weight, title) in [(Weight::Warning, "Warnings"), (Weight::Refused, "Refused without --force")] {
             let notices: Vec<_> = self.notices.iter().filter(|notice| notice.weight == weight).collect();
             if !notices.is_empty() {
                 writeln!(f, "\n{title}")?;
@@ -66,11 +95,11 @@ impl fmt::Display for Change {
 impl fmt::Display for People {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.affected.is_empty() {
-            return writeln!(f, "People: {} known, nothing changes for any of them", self.known);
+            return writeln!(f, "People: {} known, nobody is affected", self.known);
         }
         let mut names: Vec<&str> = self.affected.iter().map(|affected| affected.username.as_str()).collect();
         names.dedup();
-        writeln!(f, "People: {} known, something changes for {}", self.known, names.len())?;
+        writeln!(f, "People: {} known, {} affected", self.known, names.len())?;
         for (what, whom) in self.grouped() {
             let more = if whom.len() > NAMES { format!(", and {} more", whom.len() - NAMES) } else { String::new() };
             let some: Vec<&str> = whom.iter().take(NAMES).copied().collect();
@@ -101,11 +130,11 @@ fn effects(affected: &Affected) -> Vec<(u8, String)> {
     let through = &affected.provider;
     let mut effects = Vec::new();
     if let Some(why) = &affected.shut_out {
-        let what = if affected.last_way_in { "shut out" } else { "shut out of one of several ways in" };
-        effects.push((0, format!("{what}, through {through}, {}", because(why))));
+        let elsewhere = if affected.locked_out { "" } else { "; another provider still lets them in" };
+        effects.push((0, format!("refused through {through}, {}{elsewhere}", because(why))));
     }
     if affected.let_in {
-        effects.push((1, format!("let in, through {through}")));
+        effects.push((1, format!("let in through {through}")));
     }
     for (app, why) in &affected.apps_lost {
         effects.push((2, format!("lose app {app}, {}", because(why))));

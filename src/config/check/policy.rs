@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use regex::Regex;
-
 use crate::config::check::context::Context;
 use crate::config::check::references::attributes;
 use crate::config::check::tokens::session_bounds;
@@ -11,6 +9,7 @@ use crate::config::check::urls;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};
 use crate::config::language::policy::RoleRule;
+use crate::config::language::role_pattern::RolePattern;
 use crate::protocol::PROTOCOL_CLAIMS;
 
 pub(crate) fn check(context: &mut Context<'_>) {
@@ -108,11 +107,9 @@ fn any_provider(context: &mut Context<'_>, at: &At<'_>, rule: &RoleRule) {
 
 /// The named captures of a pattern; `None` when it does not compile.
 fn captures(context: &mut Context<'_>, at: &At<'_>, pattern: &str) -> Option<BTreeSet<String>> {
-    match Regex::new(pattern) {
-        Ok(regex) => Some(regex.capture_names().flatten().map(str::to_owned).collect()),
-        Err(error) => {
-            let reason = error.to_string();
-            let reason = reason.lines().last().unwrap_or("").trim().trim_start_matches("error: ");
+    match RolePattern::read(pattern) {
+        Ok(pattern) => Some(pattern.names().map(str::to_owned).collect()),
+        Err(reason) => {
             context.must(at, "a regular expression", format!("none: {reason}"));
             None
         }

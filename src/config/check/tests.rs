@@ -414,6 +414,15 @@ fn roles_tables_users_and_tests() {
             &["4:10 error `{level}` must be a named capture"],
         ),
         ("[[role_rules]]\neach = \"groups\"\nmatches = '^app-(?<app>[a-z]+)$'\nroles = [\"{app}:x\"]", &[]),
+        ("[[role_rules]]\neach = \"groups\"\nmatches = '(?x) app-(?P<app>[a-z]+) # name'\nroles = [\"{app}:x\"]", &[]),
+        (
+            "[[role_rules]]\neach = \"groups\"\nmatches = '\\Qapp\\E'\nroles = [\"admin\"]",
+            &["3:11 error `matches` must be a regular expression but is none: unrecognized escape sequence"],
+        ),
+        (
+            "[[role_rules]]\neach = \"groups\"\nmatches = '(\\w{1000}){1000}'\nroles = [\"admin\"]",
+            &["3:11 error `matches` must be a regular expression but is none: Compiled regex exceeds size limit"],
+        ),
         (
             "[[role_rules]]\nprovider = \"stuff\"\nroles = [\"admin\"]",
             &["2:12 error ~ declared provider ~ [did you mean `staff`?]"],

@@ -13,6 +13,7 @@ pub(crate) mod names;
 pub mod policy;
 pub mod provider;
 pub(crate) mod redact;
+pub mod role_pattern;
 pub mod scalar;
 pub mod server;
 pub mod toml_text;

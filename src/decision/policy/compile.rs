@@ -7,10 +7,10 @@ use crate::config::language::client::Client;
 use crate::config::language::provider::{ClaimTable, LinkBy, Preset, Provider};
 use crate::config::language::scalar::Expression;
 use crate::config::resolved::{self, Resolved};
-use crate::decision::policy::{
-    ClaimRule, ClientPolicy, Condition, DeclaredUser, ExpressionProblem, Pattern, Policy, ProviderPolicy, RoleRule,
-    ScopePolicy,
+use crate::decision::policy::model::{
+    ClaimRule, ClientPolicy, Condition, DeclaredUser, ExpressionProblem, Policy, ProviderPolicy, RoleRule, ScopePolicy,
 };
+use crate::decision::policy::pattern::Pattern;
 use crate::decision::trace::Source;
 use crate::decision::username;
 use crate::expression::{Compiled, Compiler, Place, Reads};

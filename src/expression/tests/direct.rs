@@ -1,7 +1,9 @@
 //! What is answered without `cel` is what `cel` answers.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use crate::expression::tests::tables;
 use crate::expression::*;

@@ -288,8 +288,8 @@ fn errors_have_a_kind() {
         ("claims.n.x", ErrorKind::NoOverload, "an int has no members"),
         ("1 / 0", ErrorKind::Failed, "division by zero"),
         ("int('x')", ErrorKind::Failed, "int() fails on this value"),
-        ("claims.n.all(x, x)", ErrorKind::WrongType, "an int stands where a list or an object is needed"),
-        ("'x'.matches(claims.text + '[')", ErrorKind::Failed, "matches(): the pattern is no regular expression"),
+        ("claims.n.all(x, x)", ErrorKind::WrongType, "an int is given where a list or an object is needed"),
+        ("'x'.matches(claims.text + '[')", ErrorKind::Failed, "matches(): the pattern is not a regular expression"),
     ] {
         let error = eval(source, &claims).expect_err(source);
         assert_eq!((error.kind, error.to_string().as_str()), (kind, text), "{source}");
@@ -323,8 +323,8 @@ fn problems_name_the_place_and_the_nearest_name() {
         ("has(claims)", "claims", "invalid argument to has() macro", None),
         ("claims.g.filter(x)", "filter", "filter() is written list.filter(x, condition)", None),
         ("claims.g.map('x', 1)", "'x'", "argument must be a simple name", None),
-        ("claims.a.matches('(')", "(')", "no regular expression", None),
-        ("matches(claims.a, r'\\q')", "\\q", "no regular expression", None),
+        ("claims.a.matches('(')", "(')", "not a regular expression", None),
+        ("matches(claims.a, r'\\q')", "\\q", "not a regular expression", None),
         ("optional.off(1)", "off", "unknown function optional.off()", Some("of")),
         ("optional.of()", "of()", "optional.of() takes 1 argument, not 0", None),
         ("Thing{a: 1}", "Thing", "unknown type Thing", None),
@@ -413,6 +413,7 @@ fn lists_of_strings_are_set_without_json() {
 /// The parser that is used and the one that is not agree on what an expression means.
 #[test]
 fn both_parsers_of_cel_agree() {
+    use cel::IdedExpr;
     use cel::common::ast::Expr;
     fn unnumbered(node: &mut IdedExpr) {
         node.id = 0;

@@ -6,7 +6,9 @@ mod language;
 mod limits;
 mod page;
 
-use serde_json::json;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
 
 use crate::expression::*;
 

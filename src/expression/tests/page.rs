@@ -120,7 +120,7 @@ fn the_page_has_the_limits() {
 /// Every function that the loader knows is on the page.
 #[test]
 fn the_page_has_every_function() {
-    for name in names::known() {
+    for name in catalogue::known() {
         assert!(PAGE.contains(&format!("{name}(")), "{name} is not on the page");
     }
 }

@@ -1,85 +1,57 @@
-//! What an app's authorization request is answered with: a code, an access token, an ID token, as its response type says
-//! (OIDC Core §3.1.2.5, §3.2.2.5, §3.3.2.5), or an error.
+//! Steps: the answer for an admitted user: a code, an access token, an ID token, as the response type says (OIDC Core
+//! §3.1.2.5, §3.2.2.5, §3.3.2.5).
 //!
-//! Owns making it, keeping what it rests on, and the fields of the answer. Whether there may be an answer is decided
-//! before; how it travels is the web edge's.
+//! Owns making it, and the order in which it is stored and signed. Whether there may be an answer is decided before.
 
 use crate::decision::app::Release;
-use crate::decision::pipeline::Decision;
 use crate::env::RandomUnavailable;
-use crate::op::RequestContext;
-use crate::op::authorize::request::{AuthorizeRequest, ReturnAddress};
+use crate::op::authorize::prepared::Prepared;
+use crate::op::authorize::request::checks;
+use crate::op::authorize::request::model::AuthorizeRequest;
+use crate::op::authorize::response;
+use crate::op::authorize::stage::{Admitted, Flow};
 use crate::op::decide;
 use crate::op::error::OAuthError;
 use crate::op::issue;
 use crate::op::issue::{AccessTokenContents, IssuedWith};
-use crate::op::outcome::{Answer, Stop};
-use crate::protocol::ErrorCode;
+use crate::op::outcome::{Next, Outcome, Stop};
 use crate::protocol::ResponseType;
-use crate::snapshot::client::Client;
-use crate::store::StoreError;
-use crate::store::model::{Code as StoredCode, Consent, Grant, Session, TokenHash, User};
+use crate::store::model::{Code, Consent, Grant, TokenHash};
 
-/// A code, and the grant behind the tokens of the authorization endpoint. Kept first, handed out after.
-pub struct Prepared {
-    secret: Option<String>,
-    code: Option<StoredCode>,
-    grant: Option<Grant>,
-}
-
-/// Makes what a request will be answered with.
+/// Makes the code and the grant that the answer rests on.
 ///
 /// # Errors
 /// `unauthorized_client` when a reload took the response type away from the client meanwhile; a page when the generator
 /// is not available.
-pub fn prepare(
-    context: &RequestContext<'_>,
-    client: &Client,
-    request: &AuthorizeRequest,
-    decision: &Decision,
-    session: &Session,
-) -> Result<Prepared, Stop> {
+pub(super) fn prepare(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Admitted) -> Result<Prepared, Stop> {
     let response_type = request.response_type;
-    if !client.may_ask_for(response_type) {
-        return Err(not_allowed(response_type).into());
-    }
-    let granted = code_grant(context, client, request, decision, session)?;
+    checks::may_ask_for(flow.client, response_type)?;
+    let granted = code_grant(flow, request, admitted)?;
     let grant = match response_type {
         ResponseType::Code => None,
-        _ => Some(front_grant(context, client, &granted, session)?),
+        _ => Some(front_grant(flow, &granted, admitted)?),
     };
     if !response_type.has_code() {
         return Ok(Prepared { secret: None, code: None, grant });
     }
-    let secret = context.random().secret()?;
-    let code = StoredCode {
+    let secret = flow.context.random().secret()?;
+    let code = Code {
         hash: TokenHash::of(&secret),
         grant: granted,
         redirect_uri: request.to.redirect_uri.clone(),
         code_challenge: request.code_challenge.clone(),
         dpop_jkt: request.dpop_jkt.clone(),
         used_at: None,
-        expires_at: context.now + client.tokens.authorization_code.seconds(),
+        expires_at: flow.context.now + flow.client.tokens.authorization_code.seconds(),
     };
     Ok(Prepared { secret: Some(secret), code: Some(code), grant })
 }
 
-/// The client asks for a response type that it has not declared (RFC 6749 §4.1.2.1).
-pub(crate) fn not_allowed(response_type: ResponseType) -> OAuthError {
-    let name = response_type.name();
-    let text = format!("this client may not use response_type={name}; see its response_types and grant_types");
-    OAuthError::new(ErrorCode::UnauthorizedClient, text)
-}
-
 /// The grant that a code's redemption will store. It is there as long as its tokens, and the session: by its grant an app
 /// is known to have a part in a session, when that ends.
-fn code_grant(
-    context: &RequestContext<'_>,
-    client: &Client,
-    request: &AuthorizeRequest,
-    decision: &Decision,
-    session: &Session,
-) -> Result<Grant, RandomUnavailable> {
+fn code_grant(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Admitted) -> Result<Grant, RandomUnavailable> {
+    let Flow { context, client, .. } = *flow;
+    let Admitted { session, decision, .. } = admitted;
     let scopes = decision.release.as_ref().map(|release| release.scopes.clone()).unwrap_or_default();
     let offline = scopes.iter().any(|scope| scope == "offline_access");
     let refresh = &client.tokens.refresh_token;
@@ -105,16 +77,13 @@ fn code_grant(
     })
 }
 
-/// The grant behind tokens of the authorization endpoint. It dies with the session, whatever the scopes, and is there as
+/// The grant behind tokens of the authorization endpoint. It ends with the session, whatever the scopes, and is there as
 /// long as that: by its grant an app is known to have a part in a session, when that ends.
-fn front_grant(
-    context: &RequestContext<'_>,
-    client: &Client,
-    granted: &Grant,
-    session: &Session,
-) -> Result<Grant, RandomUnavailable> {
-    let longest =
-        issue::access_token_lifetime(context, client, &granted.resources).max(client.tokens.id_token.seconds());
+fn front_grant(flow: &Flow<'_>, granted: &Grant, admitted: &Admitted) -> Result<Grant, RandomUnavailable> {
+    let Flow { context, client, .. } = *flow;
+    let session = &admitted.session;
+    let access_token = issue::access_token_lifetime(context, client, &granted.resources);
+    let longest = access_token.max(client.tokens.id_token.seconds());
     Ok(Grant {
         id: context.random().id()?,
         session_id: Some(session.id.clone()),
@@ -123,63 +92,47 @@ fn front_grant(
     })
 }
 
-impl Prepared {
-    /// The code's row, for whoever writes it together with something else.
-    pub fn take_code(&mut self) -> Option<StoredCode> {
-        self.code.take()
+/// Stores what the answer rests on, with the user's consent where it has just been given, then signs and answers.
+///
+/// # Errors
+/// When the store can't be written; `server_error` when a token can't be signed.
+pub(super) async fn answer(
+    flow: &Flow<'_>,
+    request: &AuthorizeRequest,
+    admitted: &Admitted,
+    mut prepared: Prepared,
+) -> Result<Outcome, Stop> {
+    let Flow { context, client, .. } = *flow;
+    let consent = admitted.agreed.then(|| Consent {
+        user_id: admitted.user.id.clone(),
+        client: client.key.clone(),
+        scopes: admitted.decision.release.as_ref().map(|release| release.scopes.clone()).unwrap_or_default(),
+        granted_at: context.now,
+    });
+    prepared.save(context, consent).await?;
+    let mut fields: Vec<(&str, String)> = Vec::new();
+    if let Some(grant) = &prepared.grant {
+        fields = tokens(flow, request.response_type, grant, admitted, prepared.secret.as_deref())?;
     }
-
-    /// Writes what was not taken, with the consent that it rests on.
-    ///
-    /// # Errors
-    /// When the store can't be written.
-    pub async fn save(&mut self, context: &RequestContext<'_>, mut consent: Option<Consent>) -> Result<(), StoreError> {
-        if let Some(code) = self.take_code() {
-            context.store().save_code(code, consent.take(), context.now).await?;
-        }
-        if let Some(grant) = &self.grant {
-            context.store().save_grant(grant.clone(), consent, context.now).await?;
-        }
-        Ok(())
+    if let Some(secret) = prepared.secret {
+        fields.insert(0, ("code", secret));
     }
-
-    /// The answer: signs what is issued here. To be called once all is written.
-    ///
-    /// # Errors
-    /// `server_error` when a token can't be signed.
-    pub fn answer(
-        self,
-        context: &RequestContext<'_>,
-        client: &Client,
-        request: &AuthorizeRequest,
-        user: &User,
-        decision: &Decision,
-    ) -> Result<Answer, OAuthError> {
-        let mut fields: Vec<(&str, String)> = Vec::new();
-        if let Some(grant) = &self.grant {
-            fields = tokens(context, client, request.response_type, grant, user, decision, self.secret.as_deref())?;
-        }
-        if let Some(secret) = self.secret {
-            fields.insert(0, ("code", secret));
-        }
-        Ok(finished(context, &request.to, fields))
-    }
+    Ok(Next::App(response::success(context, &request.to, fields)).into())
 }
 
 /// The tokens of the authorization endpoint (OIDC Core §3.2.2.5, §3.3.2.5).
 fn tokens(
-    context: &RequestContext<'_>,
-    client: &Client,
+    flow: &Flow<'_>,
     response_type: ResponseType,
     grant: &Grant,
-    user: &User,
-    decision: &Decision,
+    admitted: &Admitted,
     code: Option<&str>,
 ) -> Result<Vec<(&'static str, String)>, OAuthError> {
+    let Flow { context, client, .. } = *flow;
     let mut fields = Vec::new();
-    let subject = decide::subject(client, user);
+    let subject = decide::subject(client, &admitted.user);
     let nothing = Release::default();
-    let release = decision.release.as_ref().unwrap_or(&nothing);
+    let release = admitted.decision.release.as_ref().unwrap_or(&nothing);
     let access = if response_type.has_token() {
         let (scopes, resources) = (&grant.scopes, &grant.resources);
         let claims = &release.access_token;
@@ -199,21 +152,4 @@ fn tokens(
     }
     tracing::info!(event = "token_issued", client = %client.key, trace_id = %context.trace_id, "tokens issued with the authorization response");
     Ok(fields)
-}
-
-/// The answer that carries an error (RFC 6749 §4.1.2.1, OIDC Core §3.2.2.6).
-#[must_use]
-pub fn error_answer(context: &RequestContext<'_>, to: &ReturnAddress, error: &OAuthError) -> Answer {
-    let fields = vec![("error", error.code.name().to_owned()), ("error_description", error.description.clone())];
-    finished(context, to, fields)
-}
-
-/// With what every answer carries (RFC 9207 §2).
-fn finished(context: &RequestContext<'_>, to: &ReturnAddress, mut fields: Vec<(&str, String)>) -> Answer {
-    if let Some(state) = &to.state {
-        fields.push(("state", state.clone()));
-    }
-    fields.push(("iss", context.snapshot.issuer.text.clone()));
-    let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Answer { to: to.clone(), fields }
 }

@@ -1,102 +1,32 @@
-//! Authorization requests that do not come as plain parameters: request objects by value and by reference (OIDC Core §6,
-//! RFC 9101), and pushed ones (RFC 9126).
-//!
-//! It owns turning them into parameters. What a valid request is, [`crate::op::authorize::request`] says, for all of them alike.
+//! Request objects, by value and by reference (OIDC Core §6, RFC 9101): fetched, verified, and turned into parameters.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::jose::{Check, Claims, Jws, unsigned};
 use crate::op::RequestContext;
-use crate::op::authorize::request;
-use crate::op::client::authentication::{ClientForm, Unauthenticated, authenticate};
-use crate::op::dpop;
-use crate::op::dpop::{Proof, ProofHeader};
-use crate::op::error::{OAuthError, printable, printable_text};
-use crate::op::params::{Form as _, Params};
+use crate::op::error::{OAuthError, printable};
+use crate::op::params::Params;
 use crate::protocol::{Algorithm, ErrorCode};
 use crate::snapshot::client::Client;
-use crate::store::model::{Interaction, TokenHash};
 
-/// What `request_uri` begins with where the request was pushed (RFC 9126 §2.2).
-const PUSHED: &str = "urn:ietf:params:oauth:request_uri:";
-/// Seconds that a pushed request waits for its browser.
-const PUSHED_LIFETIME: i64 = 60;
 /// Longest request object, in bytes.
 const LONGEST: usize = 32 * 1024;
 /// Claims of a request object that are not parameters (RFC 9101 §4).
 const NOT_PARAMETERS: &[&str] = &["iss", "aud", "exp", "nbf", "iat", "jti", "sub"];
-/// What is kept of a pushed request: the parameters that mean something here, beside `client_id`.
-const PARAMETERS: &[&str] = &[
-    "acr_values",
-    "claims",
-    "claims_locales",
-    "code_challenge",
-    "code_challenge_method",
-    "display",
-    "dpop_jkt",
-    "id_token_hint",
-    "kc_idp_hint",
-    "login_hint",
-    "max_age",
-    "nonce",
-    "prompt",
-    "provider",
-    "redirect_uri",
-    "registration",
-    "request",
-    "resource",
-    "response_mode",
-    "response_type",
-    "scope",
-    "state",
-    "ui_locales",
-];
-/// Most bytes of a pushed request.
-const LONGEST_PUSHED: usize = 16 * 1024;
 
 fn invalid_object(text: impl std::fmt::Display) -> OAuthError {
     OAuthError::new(ErrorCode::InvalidRequestObject, format!("request object: {text}"))
 }
 
-/// The parameters that a request means; `None` where they are those that came.
+/// A request object at a URL that the client registered (OIDC Core §6.2).
 ///
 /// # Errors
-/// For the app: a request object that does not verify, a reference that leads nowhere, a request that had to be pushed.
-pub(crate) async fn resolve(context: &RequestContext<'_>, params: &Params) -> Result<Option<Params>, OAuthError> {
-    let one = |name: &str| {
-        let twice = |_| OAuthError::new(ErrorCode::InvalidRequest, format!("the parameter {name} came more than once"));
-        params.one(name).map_err(twice)
-    };
-    // Without a client there is nothing to verify with, and the checks that follow show the page.
-    let Some(client) =
-        one("client_id")?.and_then(|id| context.snapshot.client_by_id(id)).filter(|client| client.enabled)
-    else {
-        return Ok(None);
-    };
-    let (object, reference) = (one("request")?, one("request_uri")?);
-    if let Some(secret) = reference.and_then(|reference| reference.strip_prefix(PUSHED)) {
-        return pushed(context, client, secret).await.map(Some);
-    }
-    if client.pushes_requests {
-        let text = "this client must push its authorization requests (RFC 9126)";
-        return Err(OAuthError::new(ErrorCode::InvalidRequest, text));
-    }
-    match (object, reference) {
-        (None, None) => Ok(None),
-        (Some(_), Some(_)) => Err(OAuthError::new(
-            ErrorCode::InvalidRequest,
-            "request and request_uri must not both be sent (OIDC Core 6)",
-        )),
-        (Some(object), None) => merged(context, client, params, object).await.map(Some),
-        (None, Some(reference)) => {
-            let object = referenced(context, client, reference).await?;
-            merged(context, client, params, &object).await.map(Some)
-        }
-    }
-}
-
-/// A request object at a URL that the client registered (OIDC Core §6.2).
-async fn referenced(context: &RequestContext<'_>, client: &Client, reference: &str) -> Result<String, OAuthError> {
+/// `request_uri_not_supported`, `invalid_request_uri`.
+pub(super) async fn referenced(
+    context: &RequestContext<'_>,
+    client: &Client,
+    reference: &str,
+) -> Result<String, OAuthError> {
     let invalid = |text: &str| OAuthError::new(ErrorCode::InvalidRequestUri, text);
     if client.request_uris.is_empty() {
         let text = "request_uri is taken from this client only for pushed requests; see its request_uris";
@@ -107,8 +37,8 @@ async fn referenced(context: &RequestContext<'_>, client: &Client, reference: &s
     }
     let url = url::Url::parse(reference).map_err(|_| invalid("request_uri is not a URL"))?;
     let object = context.services.app_keys.request_object(&url).await.map_err(|error| {
-        tracing::warn!(event = "request_uri_unavailable", client = %client.key, %error, trace_id = %context.trace_id, "a request object can't be had");
-        invalid("the request object can't be had")
+        tracing::warn!(event = "request_uri_unavailable", client = %client.key, %error, trace_id = %context.trace_id, "a request object is not available");
+        invalid("the request object is not available")
     })?;
     // RFC 9101 §5.2: a fragment is the hash of what is there.
     match url.fragment() {
@@ -123,9 +53,11 @@ fn hash(text: &str) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest.as_ref())
 }
 
-/// The parameters of a request with an object: what the object says goes before what came beside it (OIDC Core §6.1,
-/// §6.3.3).
-async fn merged(
+/// The parameters of a request with an object: what the object says replaces what came with it (OIDC Core §6.1, §6.3.3).
+///
+/// # Errors
+/// `invalid_request_object`.
+pub(super) async fn merged(
     context: &RequestContext<'_>,
     client: &Client,
     params: &Params,
@@ -137,20 +69,20 @@ async fn merged(
             return Err(invalid_object(format!("it must not hold {name}")));
         }
     }
-    // Whoever the object was verified for is whose request it is, whatever it says in whatever type.
+    // The request is the client's for which the object was verified, whatever the object says in whatever type.
     let of_client = Some(client.client_id.as_str());
-    for (name, beside) in [("client_id", of_client), ("response_type", params.one("response_type").ok().flatten())] {
+    for (name, outside) in [("client_id", of_client), ("response_type", params.text("response_type"))] {
         let Some(inside) = claims.get(name) else { continue };
         let inside = inside.as_str().ok_or_else(|| invalid_object(format!("its {name} is not a string")))?;
-        if beside.is_some_and(|beside| beside != inside) {
-            return Err(invalid_object(format!("its {name} differs from the one beside it")));
+        if outside.is_some_and(|outside| outside != inside) {
+            return Err(invalid_object(format!("its {name} differs from the parameter of that name")));
         }
     }
-    let beside = params
+    let outside = params
         .pairs()
         .iter()
         .filter(|(name, _)| !matches!(name.as_str(), "request" | "request_uri") && !claims.contains_key(name.as_str()));
-    let mut pairs: Vec<(String, String)> = beside.cloned().collect();
+    let mut pairs: Vec<(String, String)> = outside.cloned().collect();
     for (name, value) in claims.into_iter().filter(|(name, _)| !NOT_PARAMETERS.contains(&name.as_str())) {
         match value {
             Value::Null => {}
@@ -213,87 +145,6 @@ async fn verified(
         read.has_come(name, context.now).map_err(invalid_object)?;
     }
     Ok(claims)
-}
-
-/// A pushed request, taken: it serves once (RFC 9126 §4).
-async fn pushed(context: &RequestContext<'_>, client: &Client, secret: &str) -> Result<Params, OAuthError> {
-    let gone = || OAuthError::new(ErrorCode::InvalidRequestUri, "the pushed request is unknown, used or expired");
-    let id = TokenHash::of(secret);
-    let found = context.store().interaction(id, context.now).await?.ok_or_else(gone)?;
-    if found.browser != owner(client) {
-        return Err(OAuthError::new(ErrorCode::InvalidRequestUri, "the pushed request is another client's"));
-    }
-    let taken = context.store().take_interaction(id, context.now).await?.ok_or_else(gone)?;
-    let pairs = serde_json::from_str(&taken.data).map_err(|_| gone())?;
-    Ok(Params::from_pairs(pairs))
-}
-
-/// Whom a pushed request belongs to: in place of a browser, its client. No cookie holds a line break.
-fn owner(client: &Client) -> TokenHash {
-    TokenHash::of(&format!("pushed\n{}", client.key))
-}
-
-/// Serves the pushed authorization request endpoint (RFC 9126 §2): the request is checked as the authorization endpoint
-/// would, and kept for a minute. Returns the JSON of §2.2.
-///
-/// # Errors
-/// Client authentication, or what is wrong with the request (§2.3).
-pub async fn push(
-    context: &RequestContext<'_>,
-    authorization: Option<&str>,
-    proof: ProofHeader<'_>,
-    params: &Params,
-) -> Result<Value, Unauthenticated> {
-    let plain = |error: OAuthError| Unauthenticated { error, basic: false };
-    if let Some(duplicate) = params.duplicate(&["resource"]) {
-        return Err(duplicate.into());
-    }
-    let client = authenticate(context, authorization, &ClientForm::read(params)).await?;
-    if params.one("request_uri")?.is_some() {
-        return Err(plain(OAuthError::new(ErrorCode::InvalidRequest, "request_uri can't be pushed (RFC 9126 2.1)")));
-    }
-    let endpoint = context.snapshot.issuer.url_of(&context.snapshot.config.endpoints.pushed_authorization_request);
-    let call = dpop::Call { method: "POST", url: &endpoint, access_token: None };
-    let proof = dpop::read(context, proof, &call).map_err(plain)?;
-    let named = params.pairs().iter().filter(|(name, _)| PARAMETERS.contains(&name.as_str()));
-    let pairs = named.cloned().chain([("client_id".to_owned(), client.client_id.clone())]).collect();
-    let mut asked = Params::from_pairs(pairs);
-    if let Some(object) = params.one("request")? {
-        asked = merged(context, client, &asked, object).await.map_err(plain)?;
-    }
-    asked.retain(|name| name == "client_id" || PARAMETERS.contains(&name));
-    if asked.encode().len() > LONGEST_PUSHED {
-        return Err(plain(OAuthError::new(ErrorCode::InvalidRequest, "the request is too long to be pushed")));
-    }
-    let asked = proven(asked, proof.as_ref()).map_err(plain)?;
-    let (_, to) = request::client_and_redirect(context.snapshot, &asked)
-        .map_err(|page| plain(OAuthError::new(ErrorCode::InvalidRequest, printable_text(&page.detail))))?;
-    request::validate(context.snapshot, client, to, &asked, &|hint| crate::op::authorize::hinted_sub(context, hint))
-        .map_err(plain)?;
-    dpop::use_once(context, proof.as_ref()).await.map_err(plain)?;
-    let secret = context.random().secret().map_err(|error| plain(error.into()))?;
-    let kept = Interaction {
-        id: TokenHash::of(&secret),
-        browser: owner(client),
-        data: json!(asked.pairs()).to_string(),
-        expires_at: context.now + PUSHED_LIFETIME,
-    };
-    context.store().save_interaction(kept).await.map_err(|error| plain(error.into()))?;
-    tracing::info!(event = "request_pushed", client = %client.key, trace_id = %context.trace_id, "authorization request pushed");
-    Ok(json!({ "request_uri": format!("{PUSHED}{secret}"), "expires_in": PUSHED_LIFETIME }))
-}
-
-/// A request pushed with a DPoP proof is bound to its key, as if it said `dpop_jkt` (RFC 9449 §10.1).
-fn proven(asked: Params, proof: Option<&Proof>) -> Result<Params, OAuthError> {
-    let Some(Proof { jkt, .. }) = proof else { return Ok(asked) };
-    match asked.all("dpop_jkt").as_slice() {
-        [] => {
-            let added = ("dpop_jkt".to_owned(), jkt.clone());
-            Ok(Params::from_pairs(asked.pairs().iter().cloned().chain([added]).collect()))
-        }
-        [same] if same == jkt => Ok(asked),
-        _ => Err(OAuthError::new(ErrorCode::InvalidRequest, "dpop_jkt is not the thumbprint of the DPoP proof's key")),
-    }
 }
 
 /// Algorithms of request objects, for discovery.

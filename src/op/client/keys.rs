@@ -11,7 +11,7 @@ use crate::snapshot::client::{Client, ClientKeys};
 ///
 /// # Errors
 /// `invalid_request_object` with the check that failed, to be read in the caller's terms; `temporarily_unavailable` when
-/// its key set can't be had.
+/// its key set is not available.
 pub(crate) async fn verify(context: &RequestContext<'_>, client: &Client, jws: &Jws<'_>) -> Result<(), OAuthError> {
     let failed = |check: Check| OAuthError::new(ErrorCode::InvalidRequestObject, check.to_string());
     if jws.algorithm == Algorithm::HS256 {
@@ -24,8 +24,8 @@ pub(crate) async fn verify(context: &RequestContext<'_>, client: &Client, jws: &
             Ok(()) => Ok(()),
             Err(Unverified::Check(check)) => Err(failed(check)),
             Err(Unverified::Unavailable(error)) => {
-                tracing::warn!(event = "client_keys_unavailable", client = %client.key, %error, trace_id = %context.trace_id, "a client's jwks_uri can't be had");
-                let text = "the client's jwks_uri can't be had at the moment; try again";
+                tracing::warn!(event = "client_keys_unavailable", client = %client.key, %error, trace_id = %context.trace_id, "a client's jwks_uri is not available");
+                let text = "the client's jwks_uri is not available at the moment; try again";
                 Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, text))
             }
         },

@@ -44,7 +44,7 @@ pub enum Unverified {
 pub struct AppKeys {
     http: Arc<dyn HttpClient>,
     sets: Mutex<HashMap<Url, Arc<Cached<KeySet, Unavailable>>>>,
-    /// Permits to fetch request objects: everybody can have one fetched.
+    /// Permits to fetch request objects: any request can cause a fetch.
     fetching: Semaphore,
 }
 

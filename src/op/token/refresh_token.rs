@@ -32,7 +32,7 @@ impl<'p> Form<'p> for RefreshForm<'p> {
     }
 }
 
-/// A refresh token that may be used, with what it stands for.
+/// A refresh token that may be used, with its grant and whose it is.
 struct Valid {
     token: RefreshToken,
     grant: Grant,

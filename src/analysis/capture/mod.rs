@@ -1,0 +1,95 @@
+//! A real sign-in as a `[[tests]]` entry without the person in it.
+//!
+//! Every claim is left out where the decision does not need it, else replaced by a placeholder, and kept only where the
+//! policy needs the very value (a tenant id, a group). [`redaction`] finds out which, [`entry`] writes the test.
+
+mod entry;
+mod redaction;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+pub use entry::to_toml;
+pub use redaction::Wanted;
+
+use crate::analysis::mapping_test;
+use crate::config::Config;
+use crate::config::language::mapping_test::{Expectation, GivenAccount, MappingTest};
+use crate::decision::policy::Policy;
+use redaction::{Outcome, Redaction, texts};
+
+/// A test, with the claims whose values it keeps.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// The test. It holds under the policy that it was captured from.
+    pub test: MappingTest,
+    /// Names of the claims that are kept as the provider sent them.
+    pub kept: Vec<String>,
+}
+
+/// Captures a sign-in.
+///
+/// # Errors
+/// When no decision can be made of it; the text says why.
+pub fn capture(policy: &Policy, config: &Config, wanted: &Wanted<'_>) -> Result<Captured, String> {
+    let given = GivenAccount {
+        username: wanted.known.account.username.clone(),
+        provider: Some(wanted.link.provider.clone()),
+        sub: Some(wanted.link.subject.clone()),
+        email: None,
+        email_verified: false,
+    };
+    let mut claims = wanted.link.claims.clone();
+    claims.insert("sub".to_owned(), wanted.link.subject.as_str().into());
+    let mut test = MappingTest {
+        name: format!("captured: somebody through {}", wanted.link.provider),
+        provider: Some(wanted.link.provider.clone()),
+        claims: Some(claims.clone()),
+        certificate: None,
+        given: vec![given],
+        client: wanted.client.map(str::to_owned),
+        scopes: None,
+        refresh: false,
+        expect: Expectation::default(),
+    };
+    let real = mapping_test::decide(policy, config, &test)?;
+    let mut redaction =
+        Redaction { policy, config, real: &real, wanted, seen: BTreeMap::new(), personal: texts(&claims) };
+    redaction.username(&mut test)?;
+    let mut kept = Vec::new();
+    for (name, value) in &claims {
+        if !redaction.claim(&mut test, name, value)? {
+            kept.push(name.clone());
+        }
+    }
+    let outcome = mapping_test::decide(policy, config, &test)?;
+    test.expect = expectation(policy, wanted, &outcome);
+    Ok(Captured { test, kept })
+}
+
+/// What the test promises: what came out.
+fn expectation(policy: &Policy, wanted: &Wanted<'_>, outcome: &Outcome) -> Expectation {
+    let decision = match outcome {
+        Err(refusal) => {
+            return Expectation { refused: Some(refusal.reason.code().to_owned()), ..Expectation::default() };
+        }
+        Ok(decision) => decision,
+    };
+    let mut expect = Expectation {
+        roles: Some(decision.granted.roles.clone()),
+        groups: Some(decision.groups.clone()),
+        ..Expectation::default()
+    };
+    let client = wanted.client.and_then(|key| policy.clients.get(key));
+    if let (Some(client), Some(release)) = (client, &decision.release) {
+        let names: Vec<&String> = client.claims.iter().map(|rule| &rule.name).collect();
+        let own = release.userinfo.iter().filter(|(name, _)| names.contains(name));
+        let own: Map<String, Value> = own.map(|(name, value)| (name.clone(), value.clone())).collect();
+        expect.absent = names.into_iter().filter(|name| !own.contains_key(*name)).cloned().collect();
+        expect.claims = Some(own).filter(|own| !own.is_empty());
+    }
+    expect
+}

@@ -1,0 +1,90 @@
+//! A captured test holds, and nobody is in it.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use serde_json::json;
+
+use crate::analysis::capture::*;
+use crate::analysis::known::{Known, KnownLink};
+use crate::decision::account::Account;
+use crate::decision::testing::compiled;
+
+const FILE: &str = r#"
+issuer = "https://sso.example.com"
+[providers.corp]
+issuer = "https://login.example"
+client_id = "c"
+create_users = false
+allow = "claims.tid == '9f3c' && claims.email.domain() == 'corp.example'"
+[providers.corp.claims]
+username = "claims.preferred_username.before('@')"
+department = "claims.department"
+[roles.admin]
+[[role_rules]]
+when = "'sre' in groups"
+roles = ["admin"]
+[clients.grafana]
+require = "'sre' in groups || 'dev' in groups"
+[clients.grafana.claims]
+level = "'admin' in roles ? 'A' : 'V'"
+tier = "user.department == 'Board' ? 'gold' : 'basic'"
+nick = "user.nickname"
+who = "user.username"
+"#;
+
+fn person() -> Known {
+    let claims = json!({
+        "iss": "https://login.example", "sub": "u-4711", "aud": "c", "exp": 1_800_000_000, "tid": "9f3c",
+        "name": "Alice Liddell", "given_name": "Alice", "email": "alice.liddell@corp.example", "email_verified": true,
+        "preferred_username": "alice.liddell@corp.example", "phone_number": "+44 1632 960001", "department": "Board",
+        "groups": ["sre", "secret-project"], "odd \"name\"": {"x": ["y", null, 1.0]}, "picture": "https://img.example/alice.png"
+    });
+    let account = Account { id: "1".into(), username: "alice.liddell".into(), sub: "s".into(), ..Account::default() };
+    let link = KnownLink {
+        provider: "corp".into(),
+        issuer: "https://login.example".into(),
+        subject: "u-4711".into(),
+        claims: claims.as_object().unwrap().clone(),
+        claims_at: 1,
+    };
+    Known { account, links: vec![link] }
+}
+
+fn captured(client: Option<&str>, redact_groups: bool) -> (String, Vec<String>) {
+    let (config, policy) = compiled(FILE);
+    let known = person();
+    let wanted = Wanted { known: &known, link: &known.links[0], client, redact_groups };
+    let captured = capture(&policy, &config, &wanted).unwrap();
+    let text = to_toml(&captured.test);
+    // It holds once it stands in the file.
+    let (config, policy) = compiled(&format!("{FILE}\n{text}"));
+    let failures = mapping_test::run_all(&policy, &config);
+    assert!(failures.is_empty(), "{text}\n{}", failures[0]);
+    (text, captured.kept)
+}
+
+#[test]
+fn a_captured_test_holds_and_has_nobody_in_it() {
+    let (text, kept) = captured(Some("grafana"), false);
+    for personal in ["liddell", "alice", "4711", "960001", "img.example", "1800000000"] {
+        assert!(!text.to_lowercase().contains(personal), "{personal}: {text}");
+    }
+    assert_eq!(kept, ["tid", "department", "groups"]);
+    assert!(text.contains("email = \"person@corp.example\""), "{text}");
+    assert!(text.contains("groups = [\"sre\", \"secret-project\"]"), "{text}");
+    assert!(text.contains("level = \"A\""), "{text}");
+    assert!(text.contains("tier = \"gold\""), "{text}");
+    assert!(text.contains("absent = [\"nick\"]"), "{text}");
+}
+
+#[test]
+fn groups_can_be_hidden_too_and_refusals_are_captured() {
+    let (text, _) = captured(None, true);
+    assert!(!text.contains("sre") && !text.contains("secret-project"), "{text}");
+    let (config, policy) = compiled(FILE);
+    let mut known = person();
+    known.links[0].claims.insert("tid".to_owned(), "other".into());
+    let wanted = Wanted { known: &known, link: &known.links[0], client: None, redact_groups: false };
+    let text = to_toml(&capture(&policy, &config, &wanted).unwrap().test);
+    assert!(text.contains("expect = { refused = \"not_allowed\" }"), "{text}");
+    assert!(!text.contains("alice") && !text.contains("other"), "{text}");
+}

@@ -1,0 +1,57 @@
+//! A mapping test that does not hold, and how it is printed.
+
+use std::fmt;
+
+use crate::decision::trace::Trace;
+
+/// A test that does not hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// The test's name.
+    pub name: String,
+    /// Its dotted path, `tests[3]`.
+    pub path: String,
+    /// What is not as expected.
+    pub differences: Vec<Difference>,
+    /// The decision.
+    pub trace: Trace,
+}
+
+/// One expectation that is not met.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// The expectation below `expect`, such as `roles` or `claims.tier`; empty where the test can't be run.
+    pub what: String,
+    /// What the test expects.
+    pub expected: String,
+    /// What came out.
+    pub got: String,
+    /// The steps that made it, each with its line.
+    pub because: Vec<String>,
+}
+
+impl Failure {
+    /// Dotted path of a difference's expectation.
+    #[must_use]
+    pub fn path_of(&self, difference: &Difference) -> String {
+        if difference.what.is_empty() { self.path.clone() } else { format!("{}.expect.{}", self.path, difference.what) }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.name)?;
+        self.differences.iter().try_for_each(|difference| write!(f, "{difference}"))
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.what.is_empty() {
+            writeln!(f, "  {}", self.what)?;
+        }
+        writeln!(f, "    expected  {}", self.expected)?;
+        writeln!(f, "    got       {}", self.got)?;
+        self.because.iter().try_for_each(|line| writeln!(f, "    because   {line}"))
+    }
+}

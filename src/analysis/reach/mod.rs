@@ -1,0 +1,49 @@
+//! What leads to a role: asserted roles, rules, families of groups, declared users, defaults, each with its line, and the
+//! upstream groups and claims behind it.
+//!
+//! Read off the compiled policy; no user's data is needed. Where a condition tests for more than names, the condition
+//! itself is shown: this is what *can* lead to the role, not what must. [`ways`] finds the ways, [`family`] reads rules
+//! with `each` backwards, [`answer`] has the result and how it is printed.
+
+mod answer;
+mod family;
+#[cfg(test)]
+mod tests;
+mod ways;
+
+pub use answer::{Name, Reach, Way};
+
+use crate::config::language::policy::DefaultRolesWhen;
+use crate::decision::policy::Policy;
+
+/// What can lead to `role`.
+#[must_use]
+pub fn reach(policy: &Policy, role: &str) -> Reach {
+    let declared = policy.roles.get(role);
+    let mut ways = Vec::new();
+    ways.extend(policy.providers.values().filter_map(|provider| ways::asserted(policy, provider, role)));
+    ways.extend(policy.role_rules.iter().filter_map(|rule| ways::by_rule(policy, rule, role)));
+    let mut users: Vec<_> = policy.users.values().filter(|user| user.roles.iter().any(|name| name == role)).collect();
+    users.sort_by(|a, b| a.username.cmp(&b.username));
+    ways.extend(users.into_iter().map(|user| Way {
+        kind: "user",
+        text: format!("user {} has it{}", user.username, if user.enabled { "" } else { ", but is disabled" }),
+        place: user.source.to_string(),
+        names: Vec::new(),
+    }));
+    let (defaults, source) = &policy.default_roles;
+    if defaults.iter().any(|name| name == role) {
+        let whom = match policy.default_roles_when {
+            DefaultRolesWhen::NoRoles => "every user without another role",
+            DefaultRolesWhen::NoGroups => "every user without a group",
+        };
+        let text = format!("{whom} has it by default");
+        ways.push(Way { kind: "default", text, place: source.to_string(), names: Vec::new() });
+    }
+    Reach {
+        role: role.to_owned(),
+        declared: declared.map(|(_, source)| source.to_string()),
+        permissions: declared.map(|(permissions, _)| permissions.clone()).unwrap_or_default(),
+        ways,
+    }
+}

@@ -1,0 +1,83 @@
+//! What expressions read of their variables, so that no more than that is converted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cel::IdedExpr;
+use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
+
+use crate::expression::place::Place;
+use crate::expression::tree::children;
+
+/// What is read of one variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Whole,
+    Members(BTreeSet<String>),
+}
+
+impl Part {
+    fn join(&mut self, other: &Self) {
+        match (&mut *self, other) {
+            (Self::Whole, _) => {}
+            (Self::Members(own), Self::Members(others)) => own.extend(others.iter().cloned()),
+            (Self::Members(_), Self::Whole) => *self = Self::Whole,
+        }
+    }
+}
+
+/// What expressions read of their variables; a loop variable of the same name counts too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reads(pub(crate) BTreeMap<&'static str, Part>);
+
+impl Reads {
+    pub(crate) fn of_expression(place: Place, expr: &IdedExpr) -> Self {
+        let mut reads = Self::default();
+        let mut pending = vec![expr];
+        while let Some(node) = pending.pop() {
+            if let Some((variable, member)) = member(node)
+                && let Some(variable) = place.variable(variable)
+            {
+                reads.add(variable, &Part::Members(BTreeSet::from([member.to_owned()])));
+            } else {
+                if let Expr::Ident(name) = &node.expr
+                    && let Some(variable) = place.variable(name)
+                {
+                    reads.add(variable, &Part::Whole);
+                }
+                pending.extend(children(&node.expr));
+            }
+        }
+        reads
+    }
+
+    /// Joins what other expressions read.
+    pub(crate) fn join(&mut self, other: &Self) {
+        for (variable, part) in &other.0 {
+            self.add(variable, part);
+        }
+    }
+
+    fn add(&mut self, variable: &'static str, part: &Part) {
+        self.0.entry(variable).and_modify(|known| known.join(part)).or_insert_with(|| part.clone());
+    }
+}
+
+/// `v.m`, `has(v.m)`, `v['m']`, `v.?m` and `v[?'m']`: the variable and its member.
+fn member(node: &IdedExpr) -> Option<(&str, &str)> {
+    let ident = |node: &'_ IdedExpr| matches!(node.expr, Expr::Ident(_));
+    let name = |node| match node {
+        &IdedExpr { expr: Expr::Ident(ref name), .. } => Some(name.as_str()),
+        _ => None,
+    };
+    match &node.expr {
+        Expr::Select(select) if ident(&select.operand) => Some((name(&select.operand)?, &select.field)),
+        Expr::Call(CallExpr { func_name, args, target: None }) => match (func_name.as_str(), args.as_slice()) {
+            (
+                operators::INDEX | operators::OPT_INDEX | operators::OPT_SELECT,
+                [variable, IdedExpr { expr: Expr::Literal(LiteralValue::String(key)), .. }],
+            ) => Some((name(variable)?, key.inner())),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,99 @@
+//! The forms of the sign-in page and of the consent page. Each is parsed once, and the stored request is resumed with the
+//! stage that the user's answer brings it to.
+
+use crate::op::RequestContext;
+use crate::op::authorize;
+use crate::op::authorize::request::model::AuthorizeRequest;
+use crate::op::authorize::stage::{Flow, Stage};
+use crate::op::error::PageError;
+use crate::op::interaction;
+use crate::op::interaction::Pending;
+use crate::op::outcome::{Browser, Next, Outcome};
+use crate::op::params::{Form, Params};
+
+/// The form of the sign-in page.
+struct SignInForm<'p> {
+    /// Id of what waits.
+    csrf: &'p str,
+    /// The provider that was picked.
+    provider: Option<&'p str>,
+    /// An address.
+    email: Option<&'p str>,
+}
+
+impl<'p> Form<'p> for SignInForm<'p> {
+    fn read(params: &'p Params) -> Self {
+        Self {
+            csrf: params.text("csrf").unwrap_or_default(),
+            provider: params.text("provider"),
+            email: params.text("email"),
+        }
+    }
+}
+
+/// The form of the consent page.
+struct ConsentForm<'p> {
+    /// Id of what waits.
+    csrf: &'p str,
+    /// Whether the user agrees. No answer is a refusal.
+    agreed: bool,
+}
+
+impl<'p> Form<'p> for ConsentForm<'p> {
+    fn read(params: &'p Params) -> Self {
+        Self { csrf: params.text("csrf").unwrap_or_default(), agreed: params.text("decision") == Some("allow") }
+    }
+}
+
+/// Serves the sign-in page's form. What waits is left where it is, so that the user may come back and choose again.
+pub async fn sign_in(context: &RequestContext<'_>, params: &Params, browser: &Browser) -> Outcome {
+    let (request, form) = match pending_sign_in(context, params, browser).await {
+        Ok(found) => found,
+        Err(error) => return Next::Error(error).into(),
+    };
+    let email = form.email.map(str::to_owned);
+    let stage = Stage::ProviderPicked { provider: form.provider.map(str::to_owned), email: email.clone() };
+    let login_hint = email.or(request.login_hint);
+    resume(context, browser, AuthorizeRequest { login_hint, ..request }, stage).await
+}
+
+async fn pending_sign_in<'p>(
+    context: &RequestContext<'_>,
+    params: &'p Params,
+    browser: &Browser,
+) -> Result<(AuthorizeRequest, SignInForm<'p>), PageError> {
+    let form = SignInForm::parse(params)?;
+    match interaction::find(context, form.csrf, browser).await? {
+        Pending::SignIn(request) => Ok((*request, form)),
+        _ => Err(interaction::other_form()),
+    }
+}
+
+/// Serves the consent page's form. An answer is given once.
+pub async fn consent(context: &RequestContext<'_>, params: &Params, browser: &Browser) -> Outcome {
+    match pending_consent(context, params, browser).await {
+        Ok((request, stage)) => resume(context, browser, request, stage).await,
+        Err(error) => Next::Error(error).into(),
+    }
+}
+
+async fn pending_consent(
+    context: &RequestContext<'_>,
+    params: &Params,
+    browser: &Browser,
+) -> Result<(AuthorizeRequest, Stage), PageError> {
+    let form = ConsentForm::parse(params)?;
+    let Pending::Consent { request, session } = interaction::find(context, form.csrf, browser).await? else {
+        return Err(interaction::other_form());
+    };
+    interaction::take(context, form.csrf).await?;
+    let stage = if form.agreed { Stage::Agreed { session } } else { Stage::Declined };
+    Ok((*request, stage))
+}
+
+async fn resume(context: &RequestContext<'_>, browser: &Browser, request: AuthorizeRequest, stage: Stage) -> Outcome {
+    match Flow::resumed(context, browser, &request.to) {
+        Ok(flow) => authorize::resume(&flow, request, stage).await,
+        Err(error) => authorize::stopped(context, &request.to, error.into()),
+    }
+}

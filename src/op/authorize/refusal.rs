@@ -1,0 +1,57 @@
+//! Steps: what a refusal of the policy and a failure of the provider are answered with. Logs both, and stores the trace of
+//! the policy's decision.
+
+use crate::op::RequestContext;
+use crate::op::authorize::request::model::AuthorizeRequest;
+use crate::op::authorize::response;
+use crate::op::authorize::stage::Refused;
+use crate::op::decide;
+use crate::op::error::{OAuthError, PageError};
+use crate::op::outcome::Stop;
+use crate::protocol::ErrorCode;
+use crate::store::StoreError;
+use crate::upstream::RpError;
+
+/// A refusal of the policy: a page with a way back to the app, or `access_denied` for the app where no page may be shown.
+///
+/// # Errors
+/// When the store can't be written.
+pub(super) async fn by_policy(
+    context: &RequestContext<'_>,
+    request: &AuthorizeRequest,
+    refused: Refused,
+) -> Result<Stop, StoreError> {
+    let Refused { refusal, provider, user_id } = refused;
+    let (reason, client) = (refusal.reason, request.to.client.as_str());
+    tracing::warn!(event = "refusal", reason = reason.code(), provider, client, trace_id = %context.trace_id, "sign-in refused");
+    let trace = decide::stored_trace(context, user_id, Some(client), &provider, &refusal.trace);
+    context.store().save_trace(trace).await?;
+    let error = OAuthError::new(ErrorCode::AccessDenied, format!("{} (trace {})", reason.code(), context.trace_id));
+    if request.prompt.none {
+        return Ok(error.into());
+    }
+    let back = response::error(context, &request.to, &error).url();
+    Ok(PageError::refused(reason, &provider, Some(back)).into())
+}
+
+/// A failure of the provider: its OAuth errors go to the app, everything else is a page with a way back to the app.
+pub(super) fn by_provider(
+    context: &RequestContext<'_>,
+    request: &AuthorizeRequest,
+    provider: &str,
+    error: &RpError,
+) -> Stop {
+    tracing::warn!(event = "upstream_failure", reason = error.reason(), provider, trace_id = %context.trace_id, %error, "sign-in failed upstream");
+    let code = ErrorCode::from_upstream(error.oauth_error());
+    let for_app = OAuthError::new(code, format!("{} (trace {})", error.reason(), context.trace_id));
+    match error {
+        RpError::Provider(_) | RpError::Reauthentication(_) => Stop::App(for_app),
+        _ => {
+            let status = if matches!(error, RpError::Unavailable(_)) { 502 } else { 400 };
+            let mut page = PageError::new(status, error.reason(), error.to_string());
+            page.provider = Some(provider.to_owned());
+            page.back = Some(response::error(context, &request.to, &for_app).url());
+            Stop::Page(page)
+        }
+    }
+}

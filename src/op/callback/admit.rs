@@ -1,0 +1,69 @@
+//! Decides about whom a provider vouches for, with what is stored, and has the sign-in written; again when another sign-in
+//! changed what was decided on.
+
+use crate::decision::pipeline::{Decision, Evidence, begin};
+use crate::op::authorize::stage::{Flow, Refused};
+use crate::op::callback::shadow;
+use crate::op::callback::write::{Facts, Written, write};
+use crate::op::decide;
+use crate::op::error::PageError;
+use crate::op::outcome::Stop;
+use crate::store::{AccountView, StoreError};
+
+/// How often a sign-in is decided anew when others take its username in between.
+const ATTEMPTS: usize = 4;
+
+/// What became of a sign-in.
+pub(super) enum Admission {
+    /// The policy admits the user, and the sign-in is written.
+    Written(Box<Written>),
+    /// The policy refuses, and nothing is written.
+    Refused(Box<Refused>),
+}
+
+/// Decides and writes.
+///
+/// # Errors
+/// A page after too many attempts; when the store or the generator is not available; an error for the app when what it
+/// asked for is not met.
+pub(super) async fn admit(flow: &Flow<'_>, facts: &Facts<'_>) -> Result<Admission, Stop> {
+    for _ in 0..ATTEMPTS {
+        let (view, decision) = match decide(flow, facts).await? {
+            Ok(decided) => decided,
+            Err(refused) => return Ok(Admission::Refused(Box::new(refused))),
+        };
+        if let Some(written) = write(flow, facts, &view, decision).await? {
+            return Ok(Admission::Written(Box::new(written)));
+        }
+    }
+    Err(PageError::new(503, "store_unavailable", "too many sign-ins for this username at once").into())
+}
+
+/// The policy's decision, with the accounts that it was made on.
+async fn decide(flow: &Flow<'_>, facts: &Facts<'_>) -> Result<Result<(AccountView, Decision), Refused>, StoreError> {
+    let (context, identity, key) = (flow.context, facts.identity, &facts.key);
+    let refused = |refusal, user_id: Option<String>| Refused { refusal, provider: key.provider.clone(), user_id };
+    let evidence = Evidence {
+        provider: &key.provider,
+        issuer: Some(&key.issuer),
+        subject: &key.subject,
+        claims: &identity.claims,
+    };
+    let mapped = match begin(&context.snapshot.policy, &evidence) {
+        Ok(mapped) => mapped,
+        Err(refusal) => return Ok(Err(refused(refusal, None))),
+    };
+    let view = context.store().accounts(decide::query(key.clone(), mapped.question())).await?;
+    let app = facts.request.app_request(identity.acr.as_deref(), &identity.amr);
+    let decided = mapped.decide(decide::facts(&view), Some(&app));
+    if let Some(shadow) = &context.services.shadow {
+        for difference in shadow::differences(shadow, &evidence, decide::facts(&view), &app, decided.as_ref()) {
+            let (provider, client) = (key.provider.as_str(), flow.client.key.as_str());
+            tracing::info!(event = "shadow_difference", provider, client, trace_id = %context.trace_id, difference, "the canary configuration decides otherwise");
+        }
+    }
+    Ok(match decided {
+        Ok(decision) => Ok((view, decision)),
+        Err(refusal) => Err(refused(refusal, view.linked.map(|(user, _)| user.id))),
+    })
+}

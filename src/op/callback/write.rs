@@ -1,0 +1,134 @@
+//! Writes a finished sign-in in one transaction: account, link, roles, session, and the code for the app where no consent
+//! is due.
+
+use crate::decision::pipeline::Decision;
+use crate::op::authorize;
+use crate::op::authorize::prepared::Prepared;
+use crate::op::authorize::request::model::AuthorizeRequest;
+use crate::op::authorize::stage::{Admitted, Flow};
+use crate::op::callback::rows;
+use crate::op::decide;
+use crate::op::error::OAuthError;
+use crate::op::logout::backchannel;
+use crate::op::outcome::{SetCookie, Stop};
+use crate::protocol::ErrorCode;
+use crate::store::model::{Code, Link, LinkKey, TokenHash, User};
+use crate::store::{AccountView, AccountWrite, SessionView, SignIn, SignInWritten};
+use crate::upstream::UpstreamIdentity;
+
+/// What a sign-in rests on.
+pub(super) struct Facts<'f> {
+    /// The app's request.
+    pub(super) request: &'f AuthorizeRequest,
+    /// Whom the provider vouches for.
+    pub(super) identity: &'f UpstreamIdentity,
+    /// The upstream account.
+    pub(super) key: LinkKey,
+    /// The session that the browser had before.
+    pub(super) previous: Option<SessionView>,
+}
+
+/// A sign-in that is written.
+pub(super) struct Written {
+    /// The user, the session and the decision.
+    pub(super) admitted: Admitted,
+    /// What answers the app; `None` when consent is due first.
+    pub(super) prepared: Option<Prepared>,
+    /// Cookies to set.
+    pub(super) cookies: [SetCookie; 2],
+}
+
+/// Writes the sign-in. `None` when another sign-in changed the accounts in `view` meanwhile: decide anew.
+///
+/// # Errors
+/// An error for the app when the user or the `acr` is not what it asked for; when the store or the generator is not
+/// available.
+pub(super) async fn write(
+    flow: &Flow<'_>,
+    facts: &Facts<'_>,
+    view: &AccountView,
+    decision: Decision,
+) -> Result<Option<Written>, Stop> {
+    let (context, key) = (flow.context, &facts.key);
+    let user = rows::account(context, &decision)?;
+    as_asked(flow, facts, &user)?;
+    let session = rows::session(context, facts.identity, key, &user)?;
+    let secret = context.random().secret()?;
+    let admitted = Admitted { user, session, decision, agreed: false };
+    let mut prepared = authorize::prepare(flow, facts.request, &admitted).await?;
+    let code = prepared.as_mut().and_then(Prepared::take_code);
+    let sign_in = sign_in(flow, facts, view, &admitted, TokenHash::of(&secret), code);
+    match (context.store().finish_sign_in(sign_in, context.now).await?, &facts.previous) {
+        (SignInWritten::Conflict, _) => return Ok(None),
+        (SignInWritten::Replaced(apps), Some(previous)) => backchannel::session_ended(context, &previous.user, &apps),
+        (SignInWritten::Done | SignInWritten::Replaced(_), _) => {}
+    }
+    let (provider, client) = (key.provider.as_str(), flow.client.key.as_str());
+    let created = admitted.decision.account.existing.is_none();
+    tracing::info!(event = "sign_in", provider, client, created, trace_id = %context.trace_id, "signed in");
+    let cookies = [SetCookie::Session(secret), SetCookie::LastProvider(key.provider.clone())];
+    Ok(Some(Written { admitted, prepared, cookies }))
+}
+
+/// Whether the user and the `acr` are what the app asked for (OIDC Core §3.1.2.1, §5.5.1, §5.5.1.1).
+fn as_asked(flow: &Flow<'_>, facts: &Facts<'_>, user: &User) -> Result<(), OAuthError> {
+    let login_required = |text: &str| Err(OAuthError::new(ErrorCode::LoginRequired, text));
+    if facts.request.hinted_sub.as_ref().is_some_and(|sub| *sub != decide::subject(flow.client, user)) {
+        return login_required("another user signed in than id_token_hint names");
+    }
+    if !facts.request.meets_acr(facts.identity.acr.as_deref()) {
+        return login_required("the provider did not vouch for an acr that is essential");
+    }
+    Ok(())
+}
+
+/// All that is written.
+fn sign_in(
+    flow: &Flow<'_>,
+    facts: &Facts<'_>,
+    view: &AccountView,
+    admitted: &Admitted,
+    session_secret: TokenHash,
+    code: Option<Code>,
+) -> SignIn {
+    let (context, key) = (flow.context, &facts.key);
+    let Admitted { user, session, decision, .. } = admitted;
+    let account = match &decision.account.existing {
+        Some(account) => AccountWrite::Update {
+            user_id: account.id.clone(),
+            profile: (account.profile != decision.profile).then(|| decision.profile.clone()),
+        },
+        None => AccountWrite::Create(user.clone()),
+    };
+    SignIn {
+        account,
+        link: link(flow, facts, view, admitted),
+        system_roles: decision.granted.system.clone(),
+        session: session.clone(),
+        session_secret,
+        replaces: facts.previous.as_ref().map(|view| view.session.id.clone()),
+        code,
+        trace: decide::stored_trace(
+            context,
+            Some(user.id.clone()),
+            Some(&flow.client.key),
+            &key.provider,
+            &decision.trace,
+        ),
+    }
+}
+
+/// The link with the claims of this sign-in. A refresh token that the provider gave before is kept where it gave none now.
+fn link(flow: &Flow<'_>, facts: &Facts<'_>, view: &AccountView, admitted: &Admitted) -> Link {
+    let known = view.linked.as_ref().map(|(_, link)| link);
+    let given = facts.identity.refresh_token.as_ref().map(|token| token.expose().to_owned());
+    Link {
+        key: facts.key.clone(),
+        user_id: admitted.user.id.clone(),
+        claims: facts.identity.claims.clone(),
+        claims_at: flow.context.now,
+        verified_email: admitted.decision.verified_email.clone(),
+        refresh_token: given.or_else(|| known.and_then(|link| link.refresh_token.clone())),
+        created_at: known.map_or(flow.context.now, |link| link.created_at),
+    }
+}

@@ -1,0 +1,50 @@
+//! The form of the page that asks before a sign-out.
+
+use crate::op::RequestContext;
+use crate::op::error::PageError;
+use crate::op::interaction;
+use crate::op::interaction::Pending;
+use crate::op::logout::outcome::{Next, Outcome};
+use crate::op::logout::sign_out::{after_sign_out, sign_out};
+use crate::op::outcome::Browser;
+use crate::op::params::{Form, Params};
+use crate::op::session;
+
+/// The fields of the form.
+struct ConfirmationForm<'p> {
+    csrf: Option<&'p str>,
+    decision: Option<&'p str>,
+}
+
+impl<'p> Form<'p> for ConfirmationForm<'p> {
+    fn read(params: &'p Params) -> Self {
+        Self { csrf: params.text("csrf"), decision: params.text("decision") }
+    }
+}
+
+/// Serves the form that confirms a sign-out.
+pub async fn confirmed(context: &RequestContext<'_>, params: &Params, browser: &Browser) -> Outcome {
+    match answer(context, &ConfirmationForm::read(params), browser).await {
+        Ok(outcome) => outcome,
+        Err(error) => Next::Error(error).into(),
+    }
+}
+
+async fn answer(
+    context: &RequestContext<'_>,
+    form: &ConfirmationForm<'_>,
+    browser: &Browser,
+) -> Result<Outcome, PageError> {
+    let id = form.csrf.unwrap_or_default();
+    let Pending::SignOut(request) = interaction::find(context, id, browser).await? else {
+        return Err(interaction::other_form());
+    };
+    interaction::take(context, id).await?;
+    if form.decision == Some("stay") {
+        return Ok(Next::Stay.into());
+    }
+    match session::unexpired(context, browser).await? {
+        Some(view) => sign_out(context, request, &view, browser).await,
+        None => Ok(after_sign_out(&request, Vec::new()).into()),
+    }
+}

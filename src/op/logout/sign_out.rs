@@ -1,0 +1,74 @@
+//! Ending a session: here, in the apps that had a part in it, and at the provider; then back to the app.
+
+use url::Url;
+
+use crate::config::language::scalar::SecretValue;
+use crate::op::RequestContext;
+use crate::op::error::PageError;
+use crate::op::interaction;
+use crate::op::interaction::Pending;
+use crate::op::logout::backchannel;
+use crate::op::logout::frontchannel::frames;
+use crate::op::logout::outcome::{Next, Outcome};
+use crate::op::logout::request::LogoutRequest;
+use crate::op::outcome::{Browser, SetCookie};
+use crate::op::validity;
+use crate::snapshot::issuer::paths;
+use crate::store::SessionView;
+
+/// Ends the session and notifies its apps, then goes to the provider's logout where it has one.
+///
+/// # Errors
+/// A page, when the store or the generator is not available.
+pub(super) async fn sign_out(
+    context: &RequestContext<'_>,
+    request: LogoutRequest,
+    view: &SessionView,
+    browser: &Browser,
+) -> Result<Outcome, PageError> {
+    let apps = context.store().end_session(&view.session.id, context.now).await?;
+    backchannel::session_ended(context, &view.user, &apps);
+    let frames = frames(context, &apps);
+    let provider = &view.session.link.provider;
+    tracing::info!(event = "logout", provider = %provider, apps = apps.len(), trace_id = %context.trace_id, "signed out");
+    let mut cookies = vec![SetCookie::EndSession];
+    let next = match provider_logout(context, &request, view, browser).await? {
+        Some((url, more)) => {
+            cookies.extend(more);
+            Next::Redirect { to: url.to_string(), frames }
+        }
+        None => after_sign_out(&request, frames),
+    };
+    Ok(Outcome { next, cookies })
+}
+
+/// The address of the provider's own logout, with the cookies to set before the browser goes there. `None` when the provider
+/// has none, or is not the one any more that the user signed in at.
+async fn provider_logout(
+    context: &RequestContext<'_>,
+    request: &LogoutRequest,
+    view: &SessionView,
+    browser: &Browser,
+) -> Result<Option<(Url, Vec<SetCookie>)>, PageError> {
+    let link = &view.session.link;
+    let settings = context.snapshot.providers.get(&link.provider).filter(|settings| settings.logout);
+    let Some(settings) = settings.filter(|_| validity::provider(context, link).is_ok()) else { return Ok(None) };
+    let pending = Pending::ProviderLogout { request: request.clone(), provider: link.provider.clone() };
+    let (state, cookies) = interaction::keep(context, &pending, browser).await?;
+    let own = || context.snapshot.issuer.url_of(&format!("{}{}", paths::LOGOUT_CALLBACK, link.provider));
+    let names_none = request.back.is_none();
+    let back = settings.post_logout_redirect_uri.clone().filter(|_| names_none).unwrap_or_else(own);
+    let hint = view.session.upstream_id_token.clone().map(SecretValue::new);
+    let upstreams = &context.services.upstreams;
+    let url = upstreams.end_session_url(settings, hint.as_ref(), Some((&back, &state)), context.now).await;
+    Ok(url.map(|url| (url, cookies)))
+}
+
+/// Back to the app, with `state` (§3), or the signed-out page.
+pub(super) fn after_sign_out(request: &LogoutRequest, frames: Vec<Url>) -> Next {
+    let Some(back) = &request.back else { return Next::Done { client: request.client.clone(), frames } };
+    let Some(state) = &request.state else { return Next::Redirect { to: back.clone(), frames } };
+    let separator = if back.contains('?') { '&' } else { '?' };
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish();
+    Next::Redirect { to: format!("{back}{separator}{query}"), frames }
+}

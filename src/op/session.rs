@@ -1,0 +1,29 @@
+//! The session of a browser: found by its cookie, while somebody is signed in by it. What makes a session valid is
+//! [`validity`]'s; what it is used for, the endpoint's.
+
+use crate::op::RequestContext;
+use crate::op::outcome::Browser;
+use crate::op::validity;
+use crate::store::model::TokenHash;
+use crate::store::{SessionView, StoreError};
+
+/// The browser's session, while somebody is signed in by it.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn live(context: &RequestContext<'_>, browser: &Browser) -> Result<Option<SessionView>, StoreError> {
+    let Some(secret) = &browser.session else { return Ok(None) };
+    let view = context.store().session(TokenHash::of(secret)).await?;
+    Ok(view.filter(|view| validity::signed_in(context, view).is_ok()))
+}
+
+/// The browser's session, until it expires, for a sign-out: it is found while its provider is disabled or removed, too, so that
+/// a session that its user has ended does not come back with the provider.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn unexpired(context: &RequestContext<'_>, browser: &Browser) -> Result<Option<SessionView>, StoreError> {
+    let Some(secret) = &browser.session else { return Ok(None) };
+    let view = context.store().session(TokenHash::of(secret)).await?;
+    Ok(view.filter(|view| view.session.is_live(context.now)))
+}
