@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use countersign::env::ManualClock;
+use countersign::env::{Clock as _, ManualClock, SystemClock};
 use countersign::reload::Reloaded;
 use countersign::web::listener::{Listener, Patience};
 use tempfile::TempDir;
@@ -372,7 +372,7 @@ fn check_reports_a_pair_at_its_place() {
 
     let pair = Pair::new();
     pair.save(folder.path());
-    let made = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().cast_signed();
+    let made = SystemClock.now();
     assert_eq!(problems(&main, false, made + 60), [""; 0]);
     let expired = problems(&main, false, made + YEAR);
     assert_eq!(expired.len(), 1);
