@@ -36,6 +36,9 @@ mod reload;
 mod request_objects;
 mod secrets;
 mod sign_in;
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "the unit tests use the rest")]
+mod support;
 mod token;
 mod upstream;
 mod upstream_logout;

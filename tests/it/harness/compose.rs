@@ -18,8 +18,9 @@ use countersign::web::listener::acceptor;
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsAcceptor;
 
+use crate::support::provider::Net;
+
 use super::START;
-use super::idp::Net;
 
 /// A running broker.
 pub(crate) struct Broker {
