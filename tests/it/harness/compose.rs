@@ -24,6 +24,8 @@ use tower::ServiceExt as _;
 
 use crate::support::provider::Net;
 
+use crate::support::provider::Net;
+
 use super::START;
 
 /// A running broker.
