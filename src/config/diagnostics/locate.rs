@@ -307,7 +307,7 @@ impl Layers {
 /// What a path leads to in one layer.
 enum Descent<'t> {
     Found(Option<Span>, &'t Node),
-    /// A value that is no table stands in the way, or the path leads past the end of an array.
+    /// A value on the way is no table, or the path leads past the end of an array.
     Blocked,
     Absent,
 }

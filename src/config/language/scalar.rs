@@ -203,7 +203,7 @@ impl JsonSchema for Size {
     }
 }
 
-/// One CEL expression, as written. Compiled, with the variables of its place, by `core::expression`.
+/// One CEL expression, as written. `crate::expression` compiles it with the variables of its place.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(transparent)]
 pub struct Expression(pub String);
