@@ -5,28 +5,22 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::Config;
 use crate::decision::policy::Policy;
 use crate::op::dpop;
+use crate::protocol::paths::Endpoint;
 use crate::protocol::{Algorithm, GrantType, ResponseType};
+use crate::snapshot::Snapshot;
 use crate::snapshot::client::Client;
-use crate::snapshot::issuer::Issuer;
 
-/// The document.
+/// The document of a generation, as JSON.
 #[must_use]
-pub fn document<'c>(
-    issuer: &Issuer,
-    config: &Config,
-    policy: &Policy,
-    clients: impl Iterator<Item = &'c Client>,
-) -> Value {
-    let clients: Vec<&Client> = clients.filter(|client| client.enabled).collect();
-    let endpoint = |path: &str| issuer.url_of(path);
-    let methods: BTreeSet<&str> =
-        clients.iter().flat_map(|client| client.auth_methods.iter().map(|method| method.name())).collect();
-    let methods =
-        if methods.is_empty() { BTreeSet::from(["client_secret_basic", "client_secret_post"]) } else { methods };
-    let authenticated: Vec<&str> = methods.iter().copied().filter(|method| *method != "none").collect();
+pub fn document(snapshot: &Snapshot) -> &[u8] {
+    snapshot.discovery(|snapshot| Value::Object(render(snapshot)).to_string().into_bytes())
+}
+
+fn render(snapshot: &Snapshot) -> Map<String, Value> {
+    let Snapshot { config, policy, .. } = snapshot;
+    let clients: Vec<&Client> = snapshot.clients.values().filter(|client| client.enabled).collect();
     let grants: BTreeSet<&str> = clients
         .iter()
         .flat_map(|client| client.grant_types.iter().map(|grant| grant.name()))
@@ -41,16 +35,7 @@ pub fn document<'c>(
     let mut subject_types = BTreeSet::from([config.subject.kind.name()]);
     subject_types.extend(clients.iter().map(|client| client.subject_type.name()));
     let algorithms: Vec<&str> = config.keys.algorithms.iter().map(|alg| alg.name()).collect();
-    let mut document = json!({
-        "issuer": issuer.text,
-        "authorization_endpoint": endpoint(&config.endpoints.authorization),
-        "token_endpoint": endpoint(&config.endpoints.token),
-        "userinfo_endpoint": endpoint(&config.endpoints.userinfo),
-        "end_session_endpoint": endpoint(&config.endpoints.end_session),
-        "jwks_uri": endpoint(&config.endpoints.jwks),
-        "introspection_endpoint": endpoint(&config.endpoints.introspection),
-        "revocation_endpoint": endpoint(&config.endpoints.revocation),
-        "pushed_authorization_request_endpoint": endpoint(&config.endpoints.pushed_authorization_request),
+    let supported = json!({
         "response_types_supported": response_types,
         "response_modes_supported": ["query", "fragment", "form_post"],
         "grant_types_supported": grants,
@@ -69,23 +54,52 @@ pub fn document<'c>(
         "code_challenge_methods_supported": ["S256"],
         "dpop_signing_alg_values_supported": dpop::ALGORITHMS.map(Algorithm::name),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "ui_locales_supported": Snapshot::ui_locales(),
+    });
+    let mut document = endpoints(snapshot);
+    document.extend(members(supported));
+    document.extend(authentication(&clients));
+    document.extend(logout_channels(&clients));
+    document.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));
+    document
+}
+
+/// The members of an object.
+fn members(object: Value) -> Map<String, Value> {
+    match object {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// The issuer and the endpoints that are served.
+fn endpoints(snapshot: &Snapshot) -> Map<String, Value> {
+    let served = Endpoint::ALL.into_iter().filter(|endpoint| endpoint.is_served());
+    let url = |endpoint| snapshot.issuer.url_of(snapshot.config.endpoints.path(endpoint));
+    let urls = served.map(|endpoint| (endpoint.metadata_name().to_owned(), Value::String(url(endpoint))));
+    [("issuer".to_owned(), Value::String(snapshot.issuer.text.clone()))].into_iter().chain(urls).collect()
+}
+
+/// How clients authenticate (RFC 8414 §2).
+fn authentication(clients: &[&Client]) -> Map<String, Value> {
+    let methods: BTreeSet<&str> =
+        clients.iter().flat_map(|client| client.auth_methods.iter().map(|method| method.name())).collect();
+    let methods =
+        if methods.is_empty() { BTreeSet::from(["client_secret_basic", "client_secret_post"]) } else { methods };
+    let authenticated: Vec<&str> = methods.iter().copied().filter(|method| *method != "none").collect();
+    let mut supported = members(json!({
         "token_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": authenticated,
         "revocation_endpoint_auth_methods_supported": methods,
-        "ui_locales_supported": crate::snapshot::UI_LOCALES,
-    });
-    if let Some(object) = document.as_object_mut() {
-        object.extend(logout_channels(&clients));
-        // RFC 8414 §2: needed where a method signs.
-        if methods.iter().any(|method| method.ends_with("_jwt")) {
-            for endpoint in ["token", "introspection", "revocation"] {
-                let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
-                object.insert(name, Algorithm::all_names().collect::<Vec<_>>().into());
-            }
+    }));
+    // Needed where a method signs.
+    if methods.iter().any(|method| method.ends_with("_jwt")) {
+        for endpoint in ["token", "introspection", "revocation"] {
+            let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
+            supported.insert(name, Algorithm::all_names().collect::<Vec<_>>().into());
         }
-        object.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));
     }
-    document
+    supported
 }
 
 /// OIDC Back-Channel Logout §2.1, Front-Channel Logout §3: each channel while a client uses it, always with `sid`.

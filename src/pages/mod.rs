@@ -5,10 +5,10 @@
 //! handler fills a view, asks for its HTML, and sends it with the headers of [`csp`].
 //!
 //! ```
-//! use countersign::pages::{Lang, Pages, SignedOut, WebUri};
+//! use countersign::pages::{Lang, Languages, Pages, SignedOut, WebUri};
 //!
 //! let pages = Pages::new("/sso")?;
-//! let lang = Lang::negotiate(None, Some("de-AT, en;q=0.8"));
+//! let lang = Lang::choose(&Languages::wanted(None, ["de-AT, en;q=0.8"]));
 //! let back_uri = WebUri::parse("https://grafana.example");
 //! let view = SignedOut { client_name: Some("Grafana".to_owned()), back_uri, frames: Vec::new() };
 //! assert!(pages.render(lang, &view)?.contains("Sie sind abgemeldet"));
@@ -20,6 +20,7 @@ pub mod csp;
 mod html;
 mod json;
 mod lang;
+mod languages;
 mod looks;
 mod messages;
 mod reasons;
@@ -37,6 +38,7 @@ use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, UndefinedBehavior, Value};
 
 pub use lang::Lang;
+pub use languages::Languages;
 pub use looks::{LookPlace, LookProblem};
 pub use messages::CatalogueError;
 pub use uri::{Destination, WebUri};

@@ -10,6 +10,7 @@ use crate::config::language::client::Client as Declared;
 use crate::config::language::scalar::SecretValue;
 use crate::config::resolved;
 use crate::jose::KeySet;
+use crate::pages::Languages;
 
 /// A client. It can be read like its resolved entry.
 #[derive(Clone, Debug)]
@@ -86,6 +87,12 @@ impl Client {
     pub fn secret_matches(&self, presented: &str) -> bool {
         let hash = sha256(presented.as_bytes());
         self.secret_hashes.iter().fold(false, |found, known| verify_slices_are_equal(known, &hash).is_ok() | found)
+    }
+
+    /// Its name in the best of the languages wanted (`client_name#de`; Dynamic Client Registration §2.1).
+    #[must_use]
+    pub fn name_in(&self, languages: &Languages) -> &str {
+        languages.choose(|tag| self.names.get(tag)).unwrap_or(&self.name)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::config::language::server::Endpoints;
+use crate::config::check::paths::issuer_path;
 
 /// The issuer and its base.
 #[derive(Clone, Debug)]
@@ -52,114 +52,21 @@ impl Issuer {
         Ok(Self {
             text: text.to_owned(),
             origin: url.origin().ascii_serialization(),
-            path: url.path().trim_end_matches('/').to_owned(),
+            path: issuer_path(&url).to_owned(),
             secure,
             cookies: CookieNames::new(secure, text),
         })
     }
 
-    /// The path of an endpoint on this host.
+    /// A path of [`protocol::paths`](crate::protocol::paths) with the issuer's before it.
     #[must_use]
-    pub fn path_of(&self, endpoint: &str) -> String {
-        format!("{}{endpoint}", self.path)
+    pub fn path_of(&self, path: &str) -> String {
+        format!("{}{path}", self.path)
     }
 
-    /// The URL of an endpoint.
+    /// The URL of such a path.
     #[must_use]
-    pub fn url_of(&self, endpoint: &str) -> String {
-        format!("{}{}{endpoint}", self.origin, self.path)
+    pub fn url_of(&self, path: &str) -> String {
+        format!("{}{}{path}", self.origin, self.path)
     }
-}
-
-/// What a path leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// `/.well-known/openid-configuration` and RFC 8414's.
-    Discovery,
-    /// The authorization endpoint.
-    Authorize,
-    /// The token endpoint.
-    Token,
-    /// The userinfo endpoint.
-    Userinfo,
-    /// RP-initiated logout.
-    EndSession,
-    /// The broker's keys.
-    Jwks,
-    /// Token introspection.
-    Introspect,
-    /// Token revocation.
-    Revoke,
-    /// Pushed authorization requests.
-    Push,
-    /// A provider's callback; several providers may share it.
-    Callback(Vec<String>),
-    /// The return from a provider's logout.
-    LogoutCallback(String),
-    /// Where a provider says that somebody signed out there.
-    BackchannelLogout(String),
-    /// The sign-in page's form.
-    SignIn,
-    /// The consent page's form.
-    Consent,
-    /// The form that confirms a sign-out.
-    ConfirmSignOut,
-    /// The signed-out page.
-    SignedOut,
-    /// An embedded asset.
-    Asset(String),
-    /// The page at the root.
-    Home,
-}
-
-/// Fixed paths, below the issuer's.
-pub mod paths {
-    /// The sign-in page's form.
-    pub const SIGN_IN: &str = "/sign-in";
-    /// The consent page's form.
-    pub const CONSENT: &str = "/consent";
-    /// The form that confirms a sign-out.
-    pub const CONFIRM_SIGN_OUT: &str = "/logout/confirm";
-    /// The signed-out page.
-    pub const SIGNED_OUT: &str = "/logout/done";
-    /// Before a provider id: the return from its logout.
-    pub const LOGOUT_CALLBACK: &str = "/logout/callback/";
-    /// Before a provider id: where it posts its logout tokens.
-    pub const BACKCHANNEL_LOGOUT: &str = "/backchannel-logout/";
-    /// Before a provider id: its callback, unless configured.
-    pub const CALLBACK: &str = "/callback/";
-    /// Before an asset's name.
-    pub const STATIC: &str = "/static/";
-    /// OIDC Discovery §4.
-    pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
-    /// RFC 8414 §3.
-    pub const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
-}
-
-/// The exact paths of fixed routes.
-#[must_use]
-pub fn fixed_routes(issuer: &Issuer, endpoints: &Endpoints) -> Vec<(String, Route)> {
-    let mut routes: Vec<(String, Route)> = [
-        (paths::OPENID_CONFIGURATION, Route::Discovery),
-        (endpoints.authorization.as_str(), Route::Authorize),
-        (endpoints.token.as_str(), Route::Token),
-        (endpoints.userinfo.as_str(), Route::Userinfo),
-        (endpoints.end_session.as_str(), Route::EndSession),
-        (endpoints.jwks.as_str(), Route::Jwks),
-        (endpoints.introspection.as_str(), Route::Introspect),
-        (endpoints.revocation.as_str(), Route::Revoke),
-        (endpoints.pushed_authorization_request.as_str(), Route::Push),
-        (paths::SIGN_IN, Route::SignIn),
-        (paths::CONSENT, Route::Consent),
-        (paths::CONFIRM_SIGN_OUT, Route::ConfirmSignOut),
-        (paths::SIGNED_OUT, Route::SignedOut),
-        ("/", Route::Home),
-        ("", Route::Home),
-    ]
-    .into_iter()
-    .map(|(path, route)| (issuer.path_of(path), route))
-    .collect();
-    // RFC 8414 §3.1 puts the well-known part before the issuer's path.
-    routes.push((format!("{}{}", paths::OAUTH_METADATA, issuer.path), Route::Discovery));
-    routes
 }

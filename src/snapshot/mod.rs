@@ -10,26 +10,23 @@ pub mod issuer;
 pub mod proxies;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use certificate::Certificate;
 use client::{Client, ClientKeys};
-use issuer::{Issuer, Route, fixed_routes, paths};
+use issuer::Issuer;
 use proxies::TrustedProxies;
 
 use crate::config::Config;
+use crate::config::check::paths::Paths;
 use crate::config::language::client::Resource;
 use crate::config::load::secrets::Secrets;
 use crate::config::resolved::{Provider, Resolved};
 use crate::decision::policy::{ExpressionProblem, Policy, key_segment};
 use crate::decision::trace::Source;
 use crate::expression::Compiler;
-use crate::op::discovery;
-use crate::pages::Pages;
+use crate::pages::{Lang, Pages};
 use crate::upstream::{ProviderSettings, ResolvedSecrets};
-
-/// Languages of the pages (BCP 47).
-pub const UI_LOCALES: &[&str] = &["en", "de", "fr", "es", "ja", "zh-Hans"];
 
 /// One configuration generation.
 #[derive(Debug)]
@@ -54,13 +51,13 @@ pub struct Snapshot {
     pub trusted_proxies: TrustedProxies,
     /// The certificate of TCP listeners, where they speak TLS.
     pub certificate: Option<Certificate>,
-    /// The discovery document.
-    pub discovery: Vec<u8>,
+    /// The paths that it serves.
+    pub paths: Paths,
     /// The pages, with this generation's looks.
     pub pages: Pages,
     by_client_id: HashMap<String, String>,
     resources: HashMap<String, Resource>,
-    routes: HashMap<String, Route>,
+    discovery: OnceLock<Vec<u8>>,
     sources: HashMap<String, Source>,
 }
 
@@ -146,17 +143,16 @@ impl Snapshot {
                 Some((key.clone(), Client::new(entry, declared, secrets)))
             })
             .collect();
-        let discovery = discovery::document(&issuer, &config, &policy, clients.values()).to_string().into_bytes();
         Ok(Self {
             generation,
             hash,
             by_client_id: clients.values().map(|client| (client.client_id.clone(), client.key.clone())).collect(),
             resources: resolved.resources.values().map(|resource| (resource.uri.clone(), resource.clone())).collect(),
-            routes: routes(&issuer, &config, &resolved),
+            paths: Paths::of(&config, &resolved),
+            discovery: OnceLock::new(),
             sources: provider_sources(&config, locate),
             trusted_proxies: TrustedProxies::of(&config.server),
             certificate,
-            discovery,
             pages,
             config,
             resolved,
@@ -179,15 +175,15 @@ impl Snapshot {
         self.resources.get(uri)
     }
 
-    /// What a path leads to. Paths are compared as they are: no dot segments, no case folding, no doubled slashes.
+    /// The discovery document. `render` makes it when it is asked for the first time, so once a generation.
+    pub fn discovery(&self, render: impl FnOnce(&Self) -> Vec<u8>) -> &[u8] {
+        self.discovery.get_or_init(|| render(self))
+    }
+
+    /// Languages of the pages (BCP 47).
     #[must_use]
-    pub fn route(&self, path: &str) -> Option<Route> {
-        if let Some(route) = self.routes.get(path) {
-            return Some(route.clone());
-        }
-        let below = path.strip_prefix(self.issuer.path.as_str())?;
-        let name = below.strip_prefix(paths::STATIC)?;
-        Some(Route::Asset(name.to_owned()))
+    pub fn ui_locales() -> Vec<&'static str> {
+        Lang::ALL.iter().map(|lang| lang.tag()).collect()
     }
 
     /// A provider's name on the pages.
@@ -228,19 +224,4 @@ impl Snapshot {
 fn provider_sources(config: &Config, locate: &dyn Fn(&str) -> Option<Source>) -> HashMap<String, Source> {
     let paths = config.providers.keys().map(|id| format!("providers.{id}.on_refresh"));
     paths.filter_map(|path| locate(&path).map(|source| (path, source))).collect()
-}
-
-fn routes(issuer: &Issuer, config: &Config, resolved: &Resolved) -> HashMap<String, Route> {
-    let mut routes: HashMap<String, Route> = fixed_routes(issuer, &config.endpoints).into_iter().collect();
-    for (id, provider) in &resolved.providers {
-        let logout = issuer.path_of(&format!("{}{id}", paths::LOGOUT_CALLBACK));
-        routes.insert(logout, Route::LogoutCallback(id.clone()));
-        let told = issuer.path_of(&format!("{}{id}", paths::BACKCHANNEL_LOGOUT));
-        routes.insert(told, Route::BackchannelLogout(id.clone()));
-        match routes.entry(provider.callback_path.clone()).or_insert_with(|| Route::Callback(Vec::new())) {
-            Route::Callback(ids) => ids.push(id.clone()),
-            other => *other = Route::Callback(vec![id.clone()]),
-        }
-    }
-    routes
 }

@@ -11,6 +11,7 @@ use crate::config::language::provider::{ClaimsSource, Forward, Provider, Provide
 use crate::config::language::scalar::SecretValue;
 use crate::jose::PrivateKey;
 use crate::outbound::OutboundPolicy;
+use crate::protocol::paths::CALLBACK;
 use crate::protocol::{Algorithm, ClientAuthMethod};
 use crate::upstream::preset::{Quirks, quirks};
 
@@ -293,7 +294,7 @@ impl Reader<'_> {
             (Some(uri), None) => self.url("redirect_uri", uri).map(|_| uri.clone()),
             (None, Some(path)) if !path.starts_with('/') => Err(self.error("redirect_path", "must start with \"/\"")),
             (None, path) => {
-                let path = path.clone().unwrap_or_else(|| format!("/callback/{}", self.id));
+                let path = path.clone().unwrap_or_else(|| format!("{CALLBACK}{}", self.id));
                 Ok(format!("{}{path}", broker_issuer.trim_end_matches('/')))
             }
         }

@@ -39,11 +39,11 @@ pub fn client_address(request: &Request<Body>, trusted: &TrustedProxies) -> Opti
     };
     let lines: Vec<&str> =
         request.headers().get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
-    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+    for forwarded in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
         if !trusted.believes(address) {
             break;
         }
-        match hop.trim().parse::<IpAddr>() {
+        match forwarded.trim().parse::<IpAddr>() {
             Ok(next) => address = Some(next.to_canonical()),
             Err(_) => break,
         }
@@ -95,6 +95,12 @@ impl Incoming {
         let mut values = self.headers.get_all(name).iter();
         let first = values.next()?;
         if values.next().is_some() { None } else { first.to_str().ok() }
+    }
+
+    /// Whether it was sent by POST.
+    #[must_use]
+    pub fn is_post(&self) -> bool {
+        self.method == Method::POST
     }
 
     /// The DPoP proof (RFC 9449 §4.1).

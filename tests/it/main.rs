@@ -29,6 +29,7 @@ mod listener;
 mod logout;
 mod logout_channels;
 mod looks;
+mod paths;
 mod policy;
 mod redirect_uri;
 mod refresh;

@@ -9,6 +9,7 @@ mod clients;
 mod context;
 mod expressions;
 mod mapping_tests;
+pub mod paths;
 mod policy;
 mod provider_addresses;
 mod providers;
@@ -28,7 +29,6 @@ use crate::config::resolved::Resolved;
 
 use context::Context;
 pub use expressions::{ExpressionCheck, ExpressionPlace, ExpressionProblem};
-pub use server::RESERVED_PATHS;
 
 /// What came out of a check.
 #[derive(Debug, Default)]
@@ -57,6 +57,7 @@ fn problems(loaded: &Loaded, config: &Config, resolved: &Resolved, expressions: 
     let problems = Problems::default();
     let mut context = Context { config, resolved, layers: &loaded.layers, broken: &loaded.broken, problems };
     server::check(&mut context);
+    paths::check(&mut context);
     tokens::check(&mut context);
     providers::check(&mut context);
     clients::check(&mut context);

@@ -1,7 +1,6 @@
-//! `[providers.X]`: the URLs and paths of each.
+//! `[providers.X]`: the URLs and paths of each. Which paths are taken is checked in [`paths`](super::paths).
 
 use crate::config::check::context::Context;
-use crate::config::check::server::reserved;
 use crate::config::check::urls;
 use crate::config::check::urls::Http;
 use crate::config::diagnostics::path::At;
@@ -44,8 +43,10 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider,
             context.must(&at.key(key), expected, quote(url.as_deref().unwrap_or_default()));
         }
     }
-    if let Some(path) = &provider.redirect_path {
-        callback_path(context, &at.key("redirect_path"), path);
+    if let Some(path) = &provider.redirect_path
+        && let Err(expected) = urls::path(path)
+    {
+        context.must(&at.key("redirect_path"), expected, quote(path));
     }
     if let Some(proxy) = &provider.proxy
         && let Err(expected) = urls::web_url(proxy, Http::Anywhere)
@@ -53,29 +54,6 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider,
         context.must(&at.key("proxy"), expected, quote(proxy));
     }
     manual_endpoints(context, at, provider);
-}
-
-fn callback_path(context: &mut Context<'_>, at: &At<'_>, path: &str) {
-    let endpoints = &context.config.endpoints;
-    let taken = [
-        &endpoints.authorization,
-        &endpoints.token,
-        &endpoints.userinfo,
-        &endpoints.end_session,
-        &endpoints.jwks,
-        &endpoints.introspection,
-        &endpoints.revocation,
-        &endpoints.device_authorization,
-        &endpoints.pushed_authorization_request,
-        &endpoints.registration,
-    ];
-    if let Err(expected) = urls::path(path) {
-        context.must(at, expected, quote(path));
-    } else if taken.contains(&&path.to_owned()) {
-        context.must(at, "a path that is no endpoint", quote(path));
-    } else if let Some(reserved) = reserved(path).filter(|reserved| *reserved != "/callback") {
-        context.must(at, format!("a path that the broker does not use itself ({reserved})"), quote(path));
-    }
 }
 
 /// Endpoints written by hand are all there: discovery is not asked for the rest.

@@ -7,6 +7,7 @@ use crate::config::check::provider_addresses;
 use crate::config::check::tokens::session_bounds;
 use crate::config::check::urls;
 use crate::config::check::urls::Http;
+use crate::config::check::paths;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
 use crate::config::language::provider::{ClaimsSource, LinkBy, Preset, Provider, RefreshClaims, RefreshUnavailable};
@@ -37,6 +38,7 @@ pub(crate) fn check(context: &mut Context<'_>) {
         claims(context, &at, provider);
     }
     together(context, &section);
+    shared_callbacks(context, &section);
 }
 
 fn identity(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provider) {
@@ -286,7 +288,6 @@ fn claims(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
 fn together(context: &mut Context<'_>, section: &At<'_>) {
     let config = context.config;
     let mut names: BTreeMap<String, &str> = BTreeMap::new();
-    let mut paths: BTreeMap<&str, &str> = BTreeMap::new();
     let mut domains: BTreeMap<String, &str> = BTreeMap::new();
     for (id, provider) in &config.providers {
         let at = section.key(id);
@@ -298,11 +299,6 @@ fn together(context: &mut Context<'_>, section: &At<'_>) {
             let owner = section.key(owner);
             let message = format!("the name {} must be unique but is that of `{other}` too", quote(name));
             context.error(&owner.key("name"), message, "");
-        }
-        if let Some(other) = paths.insert(&resolved.callback_path, id) {
-            let (owner, other) =
-                if provider.redirect_path.is_some() { (at, other) } else { (section.key(other), id.as_str()) };
-            shared_path(context, &owner.key("redirect_path"), provider, other);
         }
         let domains_at = at.key("domains");
         for (index, domain) in provider.domains.iter().enumerate() {
@@ -319,15 +315,27 @@ fn together(context: &mut Context<'_>, section: &At<'_>) {
     }
 }
 
-fn shared_path(context: &mut Context<'_>, at: &At<'_>, provider: &Provider, other: &str) {
-    let without_iss = [Some(provider), context.config.providers.get(other)];
-    if without_iss.into_iter().flatten().any(|provider| !provider.preset.is_openid()) {
-        let message = format!("`redirect_path` must not be shared with `{other}`: one of them never sends `iss`");
-        context.error(at, message, "give each its own");
-    } else {
-        let message = format!(
-            "`redirect_path` is shared with `{other}`: sign-ins fail unless both providers send `iss` (RFC 9207)"
-        );
-        context.warn(at, message, "give each its own where the provider's registration allows it");
+/// Callbacks that several providers have in common.
+fn shared_callbacks(context: &mut Context<'_>, section: &At<'_>) {
+    let (config, resolved) = (context.config, context.resolved);
+    let mut callbacks: BTreeMap<String, (&str, &Provider)> = BTreeMap::new();
+    for (id, provider, path) in paths::callbacks(config, resolved) {
+        let Some((other, earlier)) = callbacks.insert(path, (id, provider)) else { continue };
+        // A default can't be wrong: the key that leads to the same path is.
+        let (owner, key, other) = match (paths::callback_key(provider), paths::callback_key(earlier)) {
+            (Some(key), _) => (id, key, other),
+            (None, Some(key)) => (other, key, id),
+            (None, None) => continue,
+        };
+        let at = section.key(owner);
+        if [provider, earlier].into_iter().any(|provider| !provider.preset.is_openid()) {
+            let message = format!("`{key}` must not be shared with `{other}`: one of them never sends `iss`");
+            context.error(&at.key(key), message, "give each its own");
+        } else {
+            let message =
+                format!("`{key}` is shared with `{other}`: sign-ins fail unless both providers send `iss` (RFC 9207)");
+            let way_out = "give each its own where the provider's registration allows it";
+            context.warn(&at.key(key), message, way_out);
+        }
     }
 }

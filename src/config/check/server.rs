@@ -1,30 +1,18 @@
-//! `issuer`, `[server]`, `[admin]`, `[store]`, `[endpoints]`, `[limits]`, and the listeners of later sections.
-
-use std::collections::BTreeMap;
+//! `issuer`, `[server]`, `[admin]`, `[store]`, `[limits]`, and the listeners of later sections.
 
 use crate::config::check::context::Context;
 use crate::config::check::urls;
-use crate::config::check::urls::Http;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
 use crate::config::language::address::Listen;
 use crate::config::language::server::UNIX_PEERS;
 
-/// Paths below the issuer's that the broker's own pages and documents take. An endpoint may be none of these, and none
-/// below the first three.
-pub const RESERVED_PATHS: &[&str] =
-    &["/.well-known", "/callback", "/static", "/login", "/logout", "/signed-out", "/consent", "/resume", "/account"];
-
-/// How many of [`RESERVED_PATHS`] reserve everything below them too.
-const RESERVED_PREFIXES: usize = 3;
-
 pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
-    if let Err(expected) = urls::issuer(&config.issuer, Http::Loopback) {
+    if let Err(expected) = urls::own_issuer(&config.issuer) {
         context.must(&At::Root.key("issuer"), expected, quote(&config.issuer));
     }
     listeners(context);
-    endpoints(context);
     store(context);
     let limits = At::Root.key("limits");
     if config.limits.body.bytes() == 0 {
@@ -85,45 +73,6 @@ fn listen_address(context: &mut Context<'_>, at: &At<'_>, text: &str) -> Option<
             None
         }
     }
-}
-
-fn endpoints(context: &mut Context<'_>) {
-    let endpoints = &context.config.endpoints;
-    let named = [
-        ("authorization", &endpoints.authorization),
-        ("token", &endpoints.token),
-        ("userinfo", &endpoints.userinfo),
-        ("end_session", &endpoints.end_session),
-        ("jwks", &endpoints.jwks),
-        ("introspection", &endpoints.introspection),
-        ("revocation", &endpoints.revocation),
-        ("device_authorization", &endpoints.device_authorization),
-        ("pushed_authorization_request", &endpoints.pushed_authorization_request),
-        ("registration", &endpoints.registration),
-    ];
-    let section = At::Root.key("endpoints");
-    let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
-    for (key, path) in named {
-        let at = section.key(key);
-        if let Err(expected) = urls::path(path) {
-            context.must(&at, expected, quote(path));
-        } else if let Some(reserved) = reserved(path) {
-            context.must(&at, format!("a path that the broker does not use itself ({reserved})"), quote(path));
-        } else if let Some(other) = taken.insert(path, key) {
-            // The place of a default is the section: the one that was written is at fault.
-            let at = if context.is_set(&at) { at } else { section.key(other) };
-            let message = format!("`{key}` and `{other}` must be different paths but both are {}", quote(path));
-            context.error(&at, message, "");
-        }
-    }
-}
-
-/// The reserved path that a path collides with.
-pub(crate) fn reserved(path: &str) -> Option<&'static str> {
-    RESERVED_PATHS.iter().enumerate().find_map(|(number, reserved)| {
-        let rest = path.strip_prefix(reserved)?;
-        (rest.is_empty() || (number < RESERVED_PREFIXES && rest.starts_with('/'))).then_some(*reserved)
-    })
 }
 
 fn store(context: &mut Context<'_>) {

@@ -58,6 +58,16 @@ pub(crate) fn issuer(text: &str, http: Http) -> Result<Url, Expected> {
     Ok(url)
 }
 
+/// The broker's own issuer: its path begins the path of every endpoint, so it is as plain as those are.
+pub(crate) fn own_issuer(text: &str) -> Result<(), Expected> {
+    let url = issuer(text, Http::Loopback)?;
+    let below = url.path().strip_suffix('/').unwrap_or(url.path());
+    if below.is_empty() || path(below).is_ok() {
+        return Ok(());
+    }
+    Err("a URL with a plain path: letters, digits and `-._~`, without empty segments")
+}
+
 /// A redirect URI that is compared character for character (RFC 6749 §3.1.2, RFC 8252 §7). With `private_use`, a
 /// reverse-domain scheme of a native app is one too.
 pub(crate) fn redirect_uri(text: &str, private_use: bool) -> Result<(), Expected> {

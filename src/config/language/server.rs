@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::language::scalar::{Duration, Secret, Size};
+use crate::protocol::paths::Endpoint;
 
 /// What `trusted_proxies` calls the peers of unix sockets.
 pub const UNIX_PEERS: &str = "unix:";
@@ -111,17 +112,37 @@ pub struct Endpoints {
 
 impl Default for Endpoints {
     fn default() -> Self {
+        let path = |endpoint: Endpoint| endpoint.default_path().to_owned();
         Self {
-            authorization: "/oauth2/authorize".to_owned(),
-            token: "/oauth2/token".to_owned(),
-            userinfo: "/oauth2/userinfo".to_owned(),
-            end_session: "/oauth2/logout".to_owned(),
-            jwks: "/oauth2/jwks".to_owned(),
-            introspection: "/oauth2/introspect".to_owned(),
-            revocation: "/oauth2/revoke".to_owned(),
-            device_authorization: "/oauth2/device".to_owned(),
-            pushed_authorization_request: "/oauth2/par".to_owned(),
-            registration: "/oauth2/register".to_owned(),
+            authorization: path(Endpoint::Authorization),
+            token: path(Endpoint::Token),
+            userinfo: path(Endpoint::Userinfo),
+            end_session: path(Endpoint::EndSession),
+            jwks: path(Endpoint::Jwks),
+            introspection: path(Endpoint::Introspection),
+            revocation: path(Endpoint::Revocation),
+            device_authorization: path(Endpoint::DeviceAuthorization),
+            pushed_authorization_request: path(Endpoint::PushedAuthorizationRequest),
+            registration: path(Endpoint::Registration),
+        }
+    }
+}
+
+impl Endpoints {
+    /// The path of an endpoint.
+    #[must_use]
+    pub fn path(&self, endpoint: Endpoint) -> &str {
+        match endpoint {
+            Endpoint::Authorization => &self.authorization,
+            Endpoint::Token => &self.token,
+            Endpoint::Userinfo => &self.userinfo,
+            Endpoint::EndSession => &self.end_session,
+            Endpoint::Jwks => &self.jwks,
+            Endpoint::Introspection => &self.introspection,
+            Endpoint::Revocation => &self.revocation,
+            Endpoint::DeviceAuthorization => &self.device_authorization,
+            Endpoint::PushedAuthorizationRequest => &self.pushed_authorization_request,
+            Endpoint::Registration => &self.registration,
         }
     }
 }

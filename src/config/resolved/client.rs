@@ -161,19 +161,6 @@ impl Client {
         self.providers.as_ref().is_none_or(|listed| listed.iter().any(|id| id == provider))
     }
 
-    /// Its name for the first of the languages that it has one for.
-    #[must_use]
-    pub fn name_in(&self, languages: &[String]) -> &str {
-        languages
-            .iter()
-            .find_map(|language| {
-                let language = language.to_lowercase();
-                let primary = language.split('-').next().unwrap_or(&language).to_owned();
-                self.names.get(&language).or_else(|| self.names.get(&primary))
-            })
-            .unwrap_or(&self.name)
-    }
-
     /// Whether a redirect URI is registered: the same string (RFC 6749 §3.1.2.3), except for the port of a public native
     /// client's loopback address (RFC 8252 §7.3).
     #[must_use]

@@ -5,6 +5,7 @@ use url::Url;
 use crate::config::language::Config;
 use crate::config::language::provider::{OnRefresh, Provider as Declared, Reauth};
 use crate::config::language::scalar::Duration;
+use crate::protocol::paths::CALLBACK;
 
 /// A provider.
 #[derive(Clone, Debug)]
@@ -89,7 +90,7 @@ impl Provider {
 /// The callback's whole URL, and its path on the broker's host: as `redirect_uri` has it, else below the issuer, by default
 /// at `/callback/ID`.
 fn callback(issuer: &str, id: &str, declared: &Declared) -> (String, String) {
-    let below = declared.redirect_path.clone().unwrap_or_else(|| format!("/callback/{id}"));
+    let below = declared.redirect_path.clone().unwrap_or_else(|| format!("{CALLBACK}{id}"));
     let uri = declared.redirect_uri.clone().unwrap_or_else(|| format!("{}{below}", issuer.trim_end_matches('/')));
     let path = Url::parse(&uri).map_or(below, |url| url.path().to_owned());
     (uri, path)

@@ -13,7 +13,7 @@ use crate::op::logout::outcome::{Next, Outcome};
 use crate::op::logout::request::LogoutRequest;
 use crate::op::outcome::{Browser, SetCookie};
 use crate::op::validity;
-use crate::snapshot::issuer::paths;
+use crate::protocol::paths::LOGOUT_CALLBACK;
 use crate::store::SessionView;
 
 /// Ends the session and notifies its apps, then goes to the provider's logout where it has one.
@@ -55,7 +55,7 @@ async fn provider_logout(
     let Some(settings) = settings.filter(|_| validity::provider(context, link).is_ok()) else { return Ok(None) };
     let pending = Pending::ProviderLogout { request: request.clone(), provider: link.provider.clone() };
     let (state, cookies) = interaction::keep(context, &pending, browser).await?;
-    let own = || context.snapshot.issuer.url_of(&format!("{}{}", paths::LOGOUT_CALLBACK, link.provider));
+    let own = || context.snapshot.issuer.url_of(&format!("{LOGOUT_CALLBACK}{}", link.provider));
     let names_none = request.back.is_none();
     let back = settings.post_logout_redirect_uri.clone().filter(|_| names_none).unwrap_or_else(own);
     let hint = view.session.upstream_id_token.clone().map(SecretValue::new);

@@ -1,0 +1,446 @@
+//! The paths of one configuration: what each leads to, and which are claimed twice. `check` reports the claims; the router
+//! looks paths up in the table made of the same ones, so that what `check` accepts is what is served.
+//!
+//! Paths are compared as they are, octet for octet: no dot segments, no case folding, no doubled slashes. Only a claim is
+//! compared in the form that RFC 3986 §6.2.2 calls equivalent, since a proxy may rewrite `%74oken` to `token`.
+
+use std::collections::HashMap;
+
+use url::Url;
+
+use crate::config::Config;
+use crate::config::check::context::Context;
+use crate::config::check::urls;
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::quote;
+use crate::config::language::provider::Provider;
+use crate::config::resolved::Resolved;
+use crate::protocol::paths::{
+    BACKCHANNEL_LOGOUT, CALLBACK, CALLBACKS, Endpoint, LOGOUT_CALLBACK, OAUTH_METADATA, OPENID_CONFIGURATION, Page,
+    RESERVED, Reserved, STATIC,
+};
+
+/// What a path leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// The discovery document.
+    Discovery,
+    /// An endpoint.
+    Endpoint(Endpoint),
+    /// A page or its form.
+    Page(Page),
+    /// The callback of these providers.
+    Callback(Vec<String>),
+    /// The return from a provider's logout.
+    LogoutCallback(String),
+    /// Where a provider sends its logout tokens.
+    BackchannelLogout(String),
+    /// A static file.
+    Static,
+}
+
+/// Every path that is served, whole, with the issuer's path before it.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    routes: HashMap<String, Route>,
+    /// Before the name of a static file.
+    files: String,
+}
+
+impl Paths {
+    /// The paths of a configuration that passed the check.
+    #[must_use]
+    pub fn of(config: &Config, resolved: &Resolved) -> Self {
+        let base = base(config);
+        let below = |path: &str| format!("{base}{path}");
+        let mut routes = HashMap::from([
+            (below(OPENID_CONFIGURATION), Route::Discovery),
+            (format!("{OAUTH_METADATA}{base}"), Route::Discovery),
+            // The issuer's own path, with and without a slash at its end.
+            (base.clone(), Route::Page(Page::Home)),
+        ]);
+        routes.extend(Page::ALL.map(|page| (below(page.path()), Route::Page(page))));
+        for endpoint in Endpoint::ALL.into_iter().filter(|endpoint| endpoint.is_served()) {
+            routes.insert(below(config.endpoints.path(endpoint)), Route::Endpoint(endpoint));
+        }
+        for (id, provider) in &resolved.providers {
+            routes.insert(below(&format!("{LOGOUT_CALLBACK}{id}")), Route::LogoutCallback(id.clone()));
+            routes.insert(below(&format!("{BACKCHANNEL_LOGOUT}{id}")), Route::BackchannelLogout(id.clone()));
+            let callback = routes.entry(provider.callback_path.clone());
+            if let Route::Callback(providers) = callback.or_insert_with(|| Route::Callback(Vec::new())) {
+                providers.push(id.clone());
+            }
+        }
+        Self { routes, files: below(STATIC) }
+    }
+
+    /// What a path leads to.
+    #[must_use]
+    pub fn route(&self, path: &str) -> Option<&Route> {
+        self.routes.get(path).or_else(|| self.static_file(path).map(|_| &Route::Static))
+    }
+
+    /// The name of the static file at a path.
+    #[must_use]
+    pub fn static_file<'p>(&self, path: &'p str) -> Option<&'p str> {
+        path.strip_prefix(self.files.as_str())
+    }
+}
+
+/// The path of an issuer, without a slash at its end.
+#[must_use]
+pub fn issuer_path(issuer: &Url) -> &str {
+    issuer.path().trim_end_matches('/')
+}
+
+/// The path of this issuer; that of a host alone where it is no URL, which is reported elsewhere.
+fn base(config: &Config) -> String {
+    Url::parse(&config.issuer).map(|issuer| issuer_path(&issuer).to_owned()).unwrap_or_default()
+}
+
+/// The key that says where a provider's callback is; none for the default.
+pub(super) const fn callback_key(provider: &Provider) -> Option<&'static str> {
+    match (&provider.redirect_uri, &provider.redirect_path) {
+        (Some(_), _) => Some("redirect_uri"),
+        (None, Some(_)) => Some("redirect_path"),
+        (None, None) => None,
+    }
+}
+
+/// The callback of each provider, in a form that equal ones have in common. Of a `redirect_uri` only the path counts: when it
+/// is registered for another host, a proxy leads from there to here.
+pub(super) fn callbacks<'c>(
+    config: &'c Config,
+    resolved: &'c Resolved,
+) -> impl Iterator<Item = (&'c str, &'c Provider, String)> {
+    let declared = config.providers.iter();
+    declared.filter_map(|(id, provider)| {
+        let path = comparable(&resolved.providers.get(id)?.callback_path);
+        Some((id.as_str(), provider, path))
+    })
+}
+
+/// Reports every path that is claimed twice, and those of `[endpoints]` that are none.
+pub(super) fn check(context: &mut Context<'_>) {
+    let base = base(context.config);
+    let endpoints = endpoints(context, &base);
+    let section = At::Root.key("providers");
+    let (config, resolved) = (context.config, context.resolved);
+    for (id, provider, path) in callbacks(config, resolved) {
+        let Some(key) = callback_key(provider) else { continue };
+        let at = section.key(id);
+        let at = at.key(key);
+        let (wanted, found, way_out) = match (&provider.redirect_uri, &provider.redirect_path) {
+            (Some(uri), _) if urls::redirect_uri(uri, false).is_ok() => {
+                let way_out = "register another address with the provider and write it here";
+                ("an address whose path", uri, way_out.to_owned())
+            }
+            (None, Some(path)) if urls::path(path).is_ok() => {
+                ("a path that", path, format!("leave it out for its default, \"{CALLBACK}{id}\""))
+            }
+            _ => continue,
+        };
+        if let Some(reserved) = reserved(&base, &path).filter(|reserved| *reserved != CALLBACKS) {
+            let Reserved { path, purpose, .. } = reserved;
+            let expected = format!("{wanted} the broker does not use itself ({path}: {purpose})");
+            context.must_or(&at, expected, quote(found), Some(way_out));
+        } else if let Some((_, endpoint)) = endpoints.iter().find(|(taken, _)| *taken == path) {
+            let expected = format!("{wanted} is no endpoint");
+            let found = format!("{}, the path of `endpoints.{}`", quote(found), endpoint.key());
+            context.must_or(&at, expected, found, Some(way_out));
+        }
+    }
+}
+
+/// Checks `[endpoints]` and returns those that are all right.
+fn endpoints(context: &mut Context<'_>, base: &str) -> Vec<(String, Endpoint)> {
+    let section = At::Root.key("endpoints");
+    let mut taken: Vec<(String, Endpoint)> = Vec::new();
+    for endpoint in Endpoint::ALL {
+        let path = context.config.endpoints.path(endpoint);
+        let at = section.key(endpoint.key());
+        let whole = format!("{base}{path}");
+        if let Err(expected) = urls::path(path) {
+            context.must(&at, expected, quote(path));
+        } else if let Some(Reserved { path: own, purpose, .. }) = reserved(base, &whole) {
+            let expected = format!("a path that the broker does not use itself ({own}: {purpose})");
+            let way_out = format!("leave it out for its default, {}", quote(endpoint.default_path()));
+            context.must_or(&at, expected, quote(path), Some(way_out));
+        } else if let Some((_, other)) = taken.iter().find(|(earlier, _)| *earlier == whole) {
+            // The place of a default is the section: the one that was written is at fault.
+            let written = if context.is_set(&at) { endpoint } else { *other };
+            let (key, other) = (endpoint.key(), other.key());
+            let message = format!(
+                "`endpoints.{other}` and `endpoints.{key}` must be different paths but both are {}",
+                quote(path)
+            );
+            let default = quote(written.default_path());
+            let way_out = format!("give `{}` another path; its default is {default}", written.key());
+            context.error(&section.key(written.key()), message, &way_out);
+        } else {
+            taken.push((whole, endpoint));
+        }
+    }
+    taken
+}
+
+/// What the broker itself keeps a path for.
+fn reserved(base: &str, path: &str) -> Option<Reserved> {
+    let own = |path: &'static str, purpose: &'static str| Reserved { path, below: false, purpose };
+    if path.strip_prefix(OAUTH_METADATA).is_some_and(|rest| rest == base) {
+        return Some(own(OAUTH_METADATA, "well-known documents"));
+    }
+    let below = path.strip_prefix(base)?;
+    if below.is_empty() {
+        return Some(own(Page::Home.path(), Page::Home.description()));
+    }
+    let pages = Page::ALL.into_iter().map(|page| own(page.path(), page.description()));
+    pages.chain(RESERVED).chain([CALLBACKS]).find(|reserved| {
+        let rest = below.strip_prefix(reserved.path);
+        rest.is_some_and(|rest| rest.is_empty() || (reserved.below && rest.starts_with('/')))
+    })
+}
+
+/// A path with the unreserved characters of RFC 3986 §2.3 written as they are, not percent-encoded.
+fn comparable(path: &str) -> String {
+    let decoded = |hex: &str| {
+        let byte = u8::from_str_radix(hex, 16).ok()?;
+        (byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)).then_some(char::from(byte))
+    };
+    let mut parts = path.split('%');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_at_checked(2).and_then(|(hex, rest)| Some((decoded(hex)?, rest))) {
+            Some((c, rest)) => {
+                out.push(c);
+                out.push_str(rest);
+            }
+            None => {
+                out.push('%');
+                out.push_str(part);
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::config::load::files::Memory;
+    use crate::config::load::{Inputs, load};
+
+    /// A file below an issuer, whose last table is a provider; what is added begins in line 11.
+    fn file(issuer: &str, lines: &str) -> String {
+        format!(
+            r#"issuer = "{issuer}"
+[clients.app]
+client_secret = {{ file = "app" }}
+redirect_uris = ["https://app.example/cb"]
+[providers.staff]
+issuer = "https://id.example"
+client_id = "x"
+client_secret = {{ file = "staff" }}
+asserted_roles = []
+name = "Staff"
+{lines}
+"#
+        )
+    }
+
+    fn found(text: &str) -> (Vec<String>, Option<Config>) {
+        let inputs = Inputs { main: PathBuf::from("broker.toml"), ..Inputs::default() };
+        let loaded = load(&inputs, &Memory::of([("broker.toml", text)])).unwrap();
+        let problems = crate::config::check::check(&loaded, &mut |_, _, _| Vec::new()).problems;
+        let line = |p: &crate::config::diagnostics::problem::Problem| {
+            let way_out = p.suggestion.as_deref().unwrap_or_default();
+            format!("{}:{} {} {} [{way_out}]", p.line, p.column, p.severity, p.message)
+        };
+        (problems.iter().map(line).collect(), loaded.config)
+    }
+
+    const ISSUER: &str = "https://sso.example.com";
+
+    /// Each case: an issuer, lines, and the beginning and parts of the only problem there may be.
+    #[track_caller]
+    fn assert_refused(cases: &[(&str, &str, &[&str])]) {
+        for (issuer, lines, parts) in cases {
+            let (problems, _) = found(&file(issuer, lines));
+            assert_eq!(problems.len(), 1, "{lines}: {problems:#?}");
+            assert!(problems[0].starts_with(parts[0]), "{lines}: {problems:#?}");
+            assert!(parts.iter().all(|part| problems[0].contains(part)), "{lines}: {problems:#?}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_may_not_have_a_path_of_the_broker_itself() {
+        assert_refused(&[
+            (
+                ISSUER,
+                "[endpoints]\ntoken = \"/sign-in\"",
+                &[
+                    "12:9 error `token` must be",
+                    "(/sign-in: the form of the sign-in page)",
+                    "its default, \"/oauth2/token\"",
+                ],
+            ),
+            (
+                ISSUER,
+                "[endpoints]\njwks = \"/logout/confirm\"",
+                &["12:8 error `jwks`", "the form that confirms a sign-out"],
+            ),
+            (ISSUER, "[endpoints]\njwks = \"/logout/done\"", &["12:8 error", "the signed-out page"]),
+            (ISSUER, "[endpoints]\njwks = \"/logout/callback/staff\"", &["12:8 error", "a provider's logout"]),
+            (ISSUER, "[endpoints]\njwks = \"/backchannel-logout/staff\"", &["12:8 error", "the logout tokens"]),
+            (ISSUER, "[endpoints]\njwks = \"/callback/okta\"", &["12:8 error", "the callbacks of providers"]),
+            (ISSUER, "[endpoints]\njwks = \"/static/x\"", &["12:8 error", "static files"]),
+            (ISSUER, "[endpoints]\njwks = \"/static\"", &["12:8 error", "static files"]),
+            (ISSUER, "[endpoints]\njwks = \"/.well-known/jwks.json\"", &["12:8 error", "well-known documents"]),
+            (ISSUER, "[endpoints]\njwks = \"/account\"", &["12:8 error", "the account page"]),
+            (ISSUER, "[endpoints]\njwks = \"/console/users\"", &["12:8 error", "the console"]),
+            (ISSUER, "[endpoints]\njwks = \"/login\"", &["12:8 error", "the break-glass page"]),
+            (ISSUER, "[endpoints]\njwks = \"/device\"", &["12:8 error", "device codes"]),
+            ("https://h.example/a", "[endpoints]\njwks = \"/consent\"", &["12:8 error", "the consent page"]),
+        ]);
+    }
+
+    #[test]
+    fn two_endpoints_may_not_have_one_path() {
+        assert_refused(&[
+            (
+                ISSUER,
+                "[endpoints]\njwks = \"/oauth2/token\"",
+                &[
+                    "12:8 error `endpoints.token` and `endpoints.jwks` must be different",
+                    "its default is \"/oauth2/jwks\"",
+                ],
+            ),
+            // The one that was written is at fault, also when the other comes later.
+            (ISSUER, "[endpoints]\ntoken = \"/oauth2/jwks\"", &["12:9 error", "give `token` another path"]),
+            (ISSUER, "[endpoints]\njwks = \"/oauth2/device\"", &["12:8 error", "endpoints.device_authorization"]),
+            (ISSUER, "[endpoints]\njwks = \"/oauth2/register\"", &["12:8 error", "endpoints.registration"]),
+            (ISSUER, "[endpoints]\njwks = \"/x\"\ntoken = \"/x\"", &["12:8 error", "endpoints.token"]),
+        ]);
+    }
+
+    #[test]
+    fn a_callback_may_not_have_a_path_of_anything_else() {
+        assert_refused(&[
+            (
+                ISSUER,
+                "redirect_path = \"/sign-in\"",
+                &["11:17 error `redirect_path` must be", "(/sign-in: the form", "its default, \"/callback/staff\""],
+            ),
+            (
+                ISSUER,
+                "redirect_uri = \"https://sso.example.com/oauth2/token\"",
+                &["11:16 error `redirect_uri` must be", "the path of `endpoints.token`", "[register another address"],
+            ),
+            (ISSUER, "redirect_path = \"/x\"\n[endpoints]\njwks = \"/x\"", &["11:17 error", "`endpoints.jwks`"]),
+            (ISSUER, "redirect_path = \"/oauth2/par\"", &["11:17 error", "`endpoints.pushed_authorization_request`"]),
+            (ISSUER, "redirect_path = \"/oauth2/register\"", &["11:17 error", "`endpoints.registration`"]),
+            (ISSUER, "redirect_path = \"/logout/callback/staff\"", &["11:17 error", "a provider's logout"]),
+            (ISSUER, "redirect_path = \"/account/callback\"", &["11:17 error", "the account page"]),
+            (ISSUER, "redirect_uri = \"https://sso.example.com\"", &["11:16 error", "the start page"]),
+            (ISSUER, "redirect_uri = \"https://sso.example.com/\"", &["11:16 error", "the start page"]),
+            (ISSUER, "redirect_uri = \"https://sso.example.com/static/x\"", &["11:16 error", "static files"]),
+            (
+                ISSUER,
+                "redirect_uri = \"https://sso.example.com/oauth2/tok%65n\"",
+                &["11:16 error", "`endpoints.token`"],
+            ),
+            (
+                ISSUER,
+                "redirect_uri = \"https://sso.example.com/oauth2/token?x=1\"",
+                &["11:16 error", "`endpoints.token`"],
+            ),
+            // Whatever the host: requests are told apart by their path alone.
+            (ISSUER, "redirect_uri = \"https://old.example.com/oauth2/token\"", &["11:16 error", "`endpoints.token`"]),
+            ("https://h.example/a", "redirect_uri = \"https://h.example/a\"", &["11:16 error", "the start page"]),
+            (
+                "https://h.example/a",
+                "redirect_uri = \"https://h.example/a/oauth2/token\"",
+                &["11:16 error", "endpoint"],
+            ),
+            (
+                "https://h.example/a",
+                "redirect_uri = \"https://h.example/.well-known/oauth-authorization-server/a\"",
+                &["11:16 error", "well-known documents"],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_path_is_plain() {
+        assert_refused(&[
+            (ISSUER, "[endpoints]\njwks = \"/\"", &["12:8 error"]),
+            (ISSUER, "[endpoints]\njwks = \"/jwks/\"", &["12:8 error", "without empty"]),
+            (ISSUER, "[endpoints]\njwks = \"//jwks\"", &["12:8 error", "without empty"]),
+            (ISSUER, "[endpoints]\njwks = \"/a/../sign-in\"", &["12:8 error", "`..` segments"]),
+            (ISSUER, "[endpoints]\njwks = \"/sign%2Din\"", &["12:8 error", "a plain path"]),
+            (ISSUER, "redirect_path = \"/cb/\"", &["11:17 error", "without empty"]),
+            (ISSUER, "redirect_path = \"/\"", &["11:17 error"]),
+            (ISSUER, "redirect_path = \"/c%62\"", &["11:17 error", "a plain path"]),
+            ("https://h.example//a", "", &["1:10 error `issuer`", "without empty segments"]),
+            ("https://h.example//", "", &["1:10 error `issuer`", "without empty segments"]),
+            ("https://h.example/%61", "", &["1:10 error `issuer`", "plain path"]),
+        ]);
+    }
+
+    #[test]
+    fn callbacks_may_be_shared_with_a_warning() {
+        let second = "[providers.okta]\nissuer = \"https://okta.example\"\nclient_id = \"x\"\n\
+                      client_secret = { file = \"s\" }\nasserted_roles = []";
+        assert_refused(&[
+            (ISSUER, &format!("redirect_path = \"/callback/okta\"\n{second}"), &["11:17 warning", "with `okta`"]),
+            (
+                ISSUER,
+                &format!("redirect_uri = \"https://sso.example.com/callback/okta\"\n{second}"),
+                &["11:16 warning `redirect_uri` is shared with `okta`"],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn what_is_accepted_leads_where_it_says() {
+        for (issuer, lines, path, route) in [
+            (ISSUER, "", "/oauth2/token", Some(Route::Endpoint(Endpoint::Token))),
+            (ISSUER, "[endpoints]\ntoken = \"/Sign-In\"", "/Sign-In", Some(Route::Endpoint(Endpoint::Token))),
+            (ISSUER, "[endpoints]\ntoken = \"/Sign-In\"", "/sign-in", Some(Route::Page(Page::SignIn))),
+            (ISSUER, "[endpoints]\nend_session = \"/logout\"", "/logout", Some(Route::Endpoint(Endpoint::EndSession))),
+            (ISSUER, "[endpoints]\nend_session = \"/logout\"", "/logout/done", Some(Route::Page(Page::SignedOut))),
+            (ISSUER, "[endpoints]\njwks = \"/callbacks\"", "/callbacks", Some(Route::Endpoint(Endpoint::Jwks))),
+            (ISSUER, "", "/oauth2/device", None),
+            (ISSUER, "", "/account", None),
+            (ISSUER, "", "/callback/staff", Some(Route::Callback(vec!["staff".to_owned()]))),
+            (ISSUER, "redirect_path = \"/callback\"", "/callback", Some(Route::Callback(vec!["staff".to_owned()]))),
+            (ISSUER, "redirect_path = \"/callback\"", "/callback/staff", None),
+            (
+                ISSUER,
+                "redirect_uri = \"https://old.example.com/login/cb\"",
+                "/login/cb",
+                Some(Route::Callback(vec!["staff".to_owned()])),
+            ),
+            (
+                "https://h.example/a",
+                "redirect_uri = \"https://h.example/elsewhere\"",
+                "/elsewhere",
+                Some(Route::Callback(vec!["staff".to_owned()])),
+            ),
+            ("https://h.example/a/", "", "/a", Some(Route::Page(Page::Home))),
+            ("https://h.example/a", "", "/a/", Some(Route::Page(Page::Home))),
+            ("https://h.example/a", "", "/a/static/style.css", Some(Route::Static)),
+            ("https://h.example/a", "", "/static/style.css", None),
+            ("https://h.example/a", "", "/.well-known/oauth-authorization-server/a", Some(Route::Discovery)),
+        ] {
+            let (problems, config) = found(&file(issuer, lines));
+            assert!(problems.is_empty(), "{lines}: {problems:#?}");
+            let config = config.unwrap();
+            let paths = Paths::of(&config, &Resolved::of(&config));
+            assert_eq!(paths.route(path), route.as_ref(), "{issuer} {lines} {path}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Every path that the broker serves or keeps for itself, below the path of its issuer. `check`, the router, discovery and
+//! CORS read this table; which paths one configuration has, and what two claim, is in
+//! [`config::check::paths`](crate::config::check::paths).
+
+/// An endpoint whose path `[endpoints]` sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The authorization endpoint (RFC 6749 §3.1).
+    Authorization,
+    /// The token endpoint (RFC 6749 §3.2).
+    Token,
+    /// The userinfo endpoint (OIDC Core §5.3).
+    Userinfo,
+    /// The end session endpoint (OIDC RP-Initiated Logout §2).
+    EndSession,
+    /// The broker's public keys (RFC 7517 §5).
+    Jwks,
+    /// The introspection endpoint (RFC 7662 §2).
+    Introspection,
+    /// The revocation endpoint (RFC 7009 §2).
+    Revocation,
+    /// The device authorization endpoint (RFC 8628 §3.1).
+    DeviceAuthorization,
+    /// The pushed authorization request endpoint (RFC 9126 §2).
+    PushedAuthorizationRequest,
+    /// The client registration endpoint (RFC 7591 §3).
+    Registration,
+}
+
+impl Endpoint {
+    /// Every endpoint, in the order of `[endpoints]`.
+    pub const ALL: [Self; 10] = [
+        Self::Authorization,
+        Self::Token,
+        Self::Userinfo,
+        Self::EndSession,
+        Self::Jwks,
+        Self::Introspection,
+        Self::Revocation,
+        Self::DeviceAuthorization,
+        Self::PushedAuthorizationRequest,
+        Self::Registration,
+    ];
+
+    /// Its key in `[endpoints]`.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Authorization => "authorization",
+            Self::Token => "token",
+            Self::Userinfo => "userinfo",
+            Self::EndSession => "end_session",
+            Self::Jwks => "jwks",
+            Self::Introspection => "introspection",
+            Self::Revocation => "revocation",
+            Self::DeviceAuthorization => "device_authorization",
+            Self::PushedAuthorizationRequest => "pushed_authorization_request",
+            Self::Registration => "registration",
+        }
+    }
+
+    /// Its path unless `[endpoints]` has another.
+    #[must_use]
+    pub const fn default_path(self) -> &'static str {
+        match self {
+            Self::Authorization => "/oauth2/authorize",
+            Self::Token => "/oauth2/token",
+            Self::Userinfo => "/oauth2/userinfo",
+            Self::EndSession => "/oauth2/logout",
+            Self::Jwks => "/oauth2/jwks",
+            Self::Introspection => "/oauth2/introspect",
+            Self::Revocation => "/oauth2/revoke",
+            Self::DeviceAuthorization => "/oauth2/device",
+            Self::PushedAuthorizationRequest => "/oauth2/par",
+            Self::Registration => "/oauth2/register",
+        }
+    }
+
+    /// Its name in the discovery document (OIDC Discovery §3, RFC 8414 §2, RFC 8628 §4, RFC 9126 §5).
+    #[must_use]
+    pub const fn metadata_name(self) -> &'static str {
+        match self {
+            Self::Authorization => "authorization_endpoint",
+            Self::Token => "token_endpoint",
+            Self::Userinfo => "userinfo_endpoint",
+            Self::EndSession => "end_session_endpoint",
+            Self::Jwks => "jwks_uri",
+            Self::Introspection => "introspection_endpoint",
+            Self::Revocation => "revocation_endpoint",
+            Self::DeviceAuthorization => "device_authorization_endpoint",
+            Self::PushedAuthorizationRequest => "pushed_authorization_request_endpoint",
+            Self::Registration => "registration_endpoint",
+        }
+    }
+
+    /// Whether this version serves it. The paths of the others are kept for them.
+    #[must_use]
+    pub const fn is_served(self) -> bool {
+        !matches!(self, Self::DeviceAuthorization | Self::Registration)
+    }
+}
+
+/// A page of the broker, or a form of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The page at the issuer itself.
+    Home,
+    /// The sign-in page's form.
+    SignIn,
+    /// The consent page's form.
+    Consent,
+    /// The form that confirms a sign-out.
+    ConfirmSignOut,
+    /// The signed-out page.
+    SignedOut,
+}
+
+impl Page {
+    /// Every page.
+    pub const ALL: [Self; 5] = [Self::Home, Self::SignIn, Self::Consent, Self::ConfirmSignOut, Self::SignedOut];
+
+    /// Its path.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Home => "/",
+            Self::SignIn => "/sign-in",
+            Self::Consent => "/consent",
+            Self::ConfirmSignOut => "/logout/confirm",
+            Self::SignedOut => "/logout/done",
+        }
+    }
+
+    /// What it is, for messages.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Home => "the start page",
+            Self::SignIn => "the form of the sign-in page",
+            Self::Consent => "the form of the consent page",
+            Self::ConfirmSignOut => "the form that confirms a sign-out",
+            Self::SignedOut => "the signed-out page",
+        }
+    }
+}
+
+/// The discovery document (OIDC Discovery §4).
+pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+/// The same document (RFC 8414 §3.1); it stands before the issuer's path, not after it.
+pub const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
+
+/// Before a provider's id: its callback, unless configured.
+pub const CALLBACK: &str = "/callback/";
+/// Before a provider's id: the return from its logout.
+pub const LOGOUT_CALLBACK: &str = "/logout/callback/";
+/// Before a provider's id: where it sends its logout tokens (OIDC Back-Channel Logout §2.5).
+pub const BACKCHANNEL_LOGOUT: &str = "/backchannel-logout/";
+/// Before the name of a static file.
+pub const STATIC: &str = "/static/";
+
+/// A path that the broker keeps for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    /// The path.
+    pub path: &'static str,
+    /// Whether everything below it is kept too.
+    pub below: bool,
+    /// What it is kept for, for messages.
+    pub purpose: &'static str,
+}
+
+const fn tree(path: &'static str, purpose: &'static str) -> Reserved {
+    Reserved { path, below: true, purpose }
+}
+
+const fn single(path: &'static str, purpose: &'static str) -> Reserved {
+    Reserved { path, below: false, purpose }
+}
+
+/// What stands under [`CALLBACK`], which a provider's own callback may be under.
+pub const CALLBACKS: Reserved = tree("/callback", "the callbacks of providers");
+
+/// The paths that no endpoint and no callback may have, besides those of [`Page`]. The last ones are of features to come.
+pub const RESERVED: [Reserved; 8] = [
+    tree("/.well-known", "well-known documents"),
+    tree("/static", "static files"),
+    tree("/logout/callback", "the return from a provider's logout"),
+    tree("/backchannel-logout", "the logout tokens of providers"),
+    tree("/account", "the account page"),
+    tree("/console", "the console"),
+    single("/login", "the break-glass page"),
+    single("/device", "the page for device codes"),
+];

@@ -1,0 +1,72 @@
+//! The authorization endpoint, and the forms of the sign-in and consent pages that it shows.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use crate::op::authorize;
+use crate::op::authorize::forms;
+use crate::op::authorize::request::model::ResponseMode;
+use crate::op::outcome::{Answer, Next, Outcome};
+use crate::pages::WebUri;
+use crate::web::exchange::Exchange;
+use crate::web::views;
+
+/// The authorization endpoint (RFC 6749 §3.1).
+pub(crate) async fn authorize(exchange: &Exchange<'_>) -> Response {
+    let outcome = authorize::authorize(&exchange.context, &exchange.incoming.query, &exchange.browser).await;
+    write(exchange, &outcome)
+}
+
+/// The form of the sign-in page.
+pub(crate) async fn sign_in_form(exchange: &Exchange<'_>) -> Response {
+    match exchange.own_form() {
+        Ok(form) => write(exchange, &forms::sign_in(&exchange.context, &form, &exchange.browser).await),
+        Err(refused) => exchange.error(&refused),
+    }
+}
+
+/// The form of the consent page.
+pub(crate) async fn consent_form(exchange: &Exchange<'_>) -> Response {
+    match exchange.own_form() {
+        Ok(form) => write(exchange, &forms::consent(&exchange.context, &form, &exchange.browser).await),
+        Err(refused) => exchange.error(&refused),
+    }
+}
+
+/// Writes what comes next for the browser.
+pub(super) fn write(exchange: &Exchange<'_>, outcome: &Outcome) -> Response {
+    let ok = StatusCode::OK;
+    let response = match &outcome.next {
+        Next::Provider(url) => exchange.leave(url),
+        Next::App(answer) => to_app(exchange, answer),
+        Next::Error(failure) => exchange.error(failure),
+        Next::SignIn(page) => {
+            let view = views::sign_in(exchange, page);
+            exchange.page_with_form(ok, page.ui_locales.as_deref(), &view, &own_schemes(exchange, &page.client))
+        }
+        Next::Consent(page) => {
+            let view = views::consent(exchange, page);
+            exchange.page_with_form(ok, page.ui_locales.as_deref(), &view, &own_schemes(exchange, &page.client))
+        }
+    };
+    exchange.with_cookies(response, &outcome.cookies)
+}
+
+/// The answer to an app, in the response mode that it asked for.
+fn to_app(exchange: &Exchange<'_>, answer: &Answer) -> Response {
+    let uri = &answer.to.redirect_uri;
+    let posted = answer.to.mode == ResponseMode::FormPost;
+    match posted.then(|| WebUri::parse(uri)).flatten() {
+        Some(action) => {
+            exchange.page_with_form(StatusCode::OK, None, &views::form_post(action, &answer.fields), &[uri])
+        }
+        None => exchange.leave(&answer.url()),
+    }
+}
+
+/// The redirect URIs of a native app with a scheme of its own: a redirect that answers a form may lead there. Everything else
+/// is reached by [`Exchange::leave`].
+fn own_schemes<'e>(exchange: &Exchange<'e>, client: &str) -> Vec<&'e str> {
+    let uris = exchange.context.snapshot.clients.get(client).map(|client| client.redirect_uris.as_slice());
+    uris.unwrap_or_default().iter().map(String::as_str).filter(|uri| WebUri::parse(uri).is_none()).collect()
+}

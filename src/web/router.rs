@@ -1,0 +1,136 @@
+//! From a request to its handler. Paths come from the configuration, so one fallback looks them up in the generation that the
+//! request sees, in place of a router with fixed paths.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderValue, Method, Request, StatusCode, header};
+use axum::response::Response;
+use tracing::Instrument as _;
+
+use crate::config::check::paths::Route;
+use crate::op::dpop::{self, ProofHeader};
+use crate::op::error::PageError;
+use crate::op::{RequestContext, Services};
+use crate::protocol::paths::{Endpoint, Page};
+use crate::snapshot::Snapshot;
+use crate::web::exchange::Exchange;
+use crate::web::handlers::{authorize, callback, documents, logout, start, token, userinfo};
+use crate::web::request::{Incoming, Unreadable, client_address};
+use crate::web::{cookies, cors, respond};
+
+/// What the public listener's router works with.
+pub struct Edge {
+    /// What the steps of `op` may use.
+    pub services: Services,
+    /// The configuration generation that serves.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+}
+
+/// The public listener's router.
+pub fn serve(edge: Arc<Edge>) -> axum::Router {
+    axum::Router::new().fallback(handle).with_state(edge)
+}
+
+async fn handle(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Response {
+    let snapshot = edge.snapshot.load_full();
+    let Ok(trace_id) = edge.services.random.id() else { return respond::empty(StatusCode::INTERNAL_SERVER_ERROR) };
+    let address = client_address(&request, &snapshot.trusted_proxies).map(tracing::field::display);
+    let span = tracing::info_span!("request", address);
+    answer(edge, snapshot, request, trace_id).instrument(span).await
+}
+
+async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>, trace_id: String) -> Response {
+    let now = edge.services.clock.now();
+    let limit = usize::try_from(snapshot.config.limits.body.bytes()).unwrap_or(usize::MAX);
+    let route = snapshot.paths.route(request.uri().path());
+    let head = request.method() == Method::HEAD;
+    let incoming = match Incoming::read(request, limit).await {
+        Ok(incoming) if incoming.is_oversized() => return respond::empty(StatusCode::URI_TOO_LONG),
+        Ok(incoming) => incoming,
+        Err(Unreadable::TooLarge) => return respond::empty(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(Unreadable::Broken) => return respond::empty(StatusCode::BAD_REQUEST),
+        Err(Unreadable::TooSlow) => return respond::empty(StatusCode::REQUEST_TIMEOUT),
+    };
+    let browser = cookies::read(&incoming.headers, &snapshot.issuer);
+    let context = RequestContext { services: &edge.services, snapshot: &snapshot, now, trace_id };
+    let exchange = Exchange { context, incoming: &incoming, browser };
+    let mut response = match route {
+        Some(route) => serve_route(&exchange, route).await,
+        None => exchange.error(&PageError::new(404, "not_found", "no such path")),
+    };
+    if head {
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+async fn serve_route(exchange: &Exchange<'_>, route: &Route) -> Response {
+    let origin = exchange.incoming.header(header::ORIGIN);
+    let snapshot = exchange.context.snapshot;
+    let posted = match exchange.incoming.method {
+        Method::OPTIONS => {
+            let mut response = respond::empty(StatusCode::NO_CONTENT);
+            cors::preflight(response.headers_mut(), snapshot, route, origin);
+            return response;
+        }
+        Method::GET | Method::HEAD => Some(false),
+        Method::POST => Some(true),
+        _ => None,
+    };
+    let mut response = match posted {
+        Some(posted) => dispatch(exchange, route, posted).await,
+        None => exchange.method_not_allowed(),
+    };
+    cors::decorate(response.headers_mut(), snapshot, route, origin);
+    add_dpop_nonce(exchange, route, &mut response);
+    response
+}
+
+/// Calls the handler of a route. `posted` tells POST from GET and HEAD.
+async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Response {
+    match route {
+        // Other sites post these without our cookies, which are `SameSite=Lax`.
+        Route::Endpoint(Endpoint::Authorization | Endpoint::EndSession) | Route::Callback(_) if posted => {
+            exchange.repeat_as_get()
+        }
+        Route::Endpoint(Endpoint::Authorization) => authorize::authorize(exchange).await,
+        Route::Endpoint(Endpoint::EndSession) => logout::end_session(exchange).await,
+        Route::Callback(providers) => callback::callback(exchange, providers).await,
+        Route::Endpoint(Endpoint::Userinfo) => userinfo::userinfo(exchange, posted).await,
+        Route::Endpoint(Endpoint::Token) if posted => token::token(exchange).await,
+        Route::Endpoint(Endpoint::Introspection) if posted => token::introspect(exchange).await,
+        Route::Endpoint(Endpoint::Revocation) if posted => token::revoke(exchange).await,
+        Route::Endpoint(Endpoint::PushedAuthorizationRequest) if posted => token::push(exchange).await,
+        Route::Page(Page::SignIn) if posted => authorize::sign_in_form(exchange).await,
+        Route::Page(Page::Consent) if posted => authorize::consent_form(exchange).await,
+        Route::Page(Page::ConfirmSignOut) if posted => logout::confirm_form(exchange).await,
+        Route::BackchannelLogout(provider) if posted => logout::logout_token(exchange, provider).await,
+        Route::Endpoint(Endpoint::Jwks) if !posted => documents::jwks(exchange),
+        Route::Discovery if !posted => documents::discovery(exchange),
+        Route::LogoutCallback(provider) if !posted => logout::returned(exchange, provider).await,
+        Route::Page(Page::SignedOut) if !posted => logout::signed_out(exchange),
+        Route::Page(Page::Home) if !posted => start::home(exchange).await,
+        Route::Static if !posted => start::static_file(exchange),
+        Route::Endpoint(_)
+        | Route::Page(_)
+        | Route::BackchannelLogout(_)
+        | Route::Discovery
+        | Route::LogoutCallback(_)
+        | Route::Static => exchange.method_not_allowed(),
+    }
+}
+
+/// A request with a DPoP proof is answered with the nonce for the next one (RFC 9449 §8.2, §9).
+fn add_dpop_nonce(exchange: &Exchange<'_>, route: &Route, response: &mut Response) {
+    let takes_proofs =
+        matches!(route, Route::Endpoint(Endpoint::Token | Endpoint::Userinfo | Endpoint::PushedAuthorizationRequest));
+    if !takes_proofs || exchange.incoming.proof() == ProofHeader::Nothing {
+        return;
+    }
+    if let Some(value) = dpop::nonce(&exchange.context).and_then(|nonce| HeaderValue::try_from(nonce).ok()) {
+        response.headers_mut().insert("dpop-nonce", value);
+    }
+}

@@ -1,0 +1,114 @@
+//! What `op` found, as the data of a page: names in the person's language, addresses that are safe to show, our own forms.
+
+use crate::op::error::PageError;
+use crate::op::outcome::{ConsentPage, SignInPage};
+use crate::pages::{
+    ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, PostForm, Provider, Scope, SignIn, SignedOut, WebUri,
+};
+use crate::protocol::paths::{Endpoint, Page};
+use crate::snapshot::client::Client;
+use crate::web::exchange::Exchange;
+
+/// The name of a client, by its key.
+fn client_name(exchange: &Exchange<'_>, key: &str, ui_locales: Option<&str>) -> String {
+    let client = exchange.context.snapshot.clients.get(key);
+    client.map_or(key, |client| client.name_in(&exchange.languages(ui_locales))).to_owned()
+}
+
+/// An address of a client that is safe to show.
+fn address(client: Option<&Client>, of: impl Fn(&Client) -> Option<&String>) -> Option<WebUri> {
+    client.and_then(of).and_then(|uri| WebUri::parse(uri))
+}
+
+/// A form of ours: the interaction's secret id, bound to the browser's cookie, is its CSRF token.
+fn form(exchange: &Exchange<'_>, page: Page, interaction: &str) -> PostForm {
+    let action = exchange.context.snapshot.issuer.path_of(page.path());
+    PostForm { action, csrf: interaction.to_owned(), fields: Vec::new() }
+}
+
+/// The sign-in page.
+pub(super) fn sign_in(exchange: &Exchange<'_>, page: &SignInPage) -> SignIn {
+    let client = exchange.context.snapshot.clients.get(&page.client);
+    let providers = page.choices.iter().map(|choice| Provider {
+        name: choice.name.clone(),
+        action_value: choice.id.clone(),
+        last_used: choice.last_used,
+    });
+    SignIn {
+        client_name: client_name(exchange, &page.client, page.ui_locales.as_deref()),
+        client_logo: address(client, |client| client.logo_uri.as_ref()),
+        client_uri: address(client, |client| client.client_uri.as_ref()),
+        providers: providers.collect(),
+        show_email_field: page.by_address,
+        login_hint: page.login_hint.clone(),
+        error: page.unknown_address.then(|| "domain_unknown".to_owned()),
+        form: form(exchange, Page::SignIn, &page.interaction),
+    }
+}
+
+/// The consent page.
+pub(super) fn consent(exchange: &Exchange<'_>, page: &ConsentPage) -> Consent {
+    let client = exchange.context.snapshot.clients.get(&page.client);
+    let scopes = page.scopes.iter();
+    let scopes =
+        scopes.map(|(name, description)| Scope { name: name.clone(), description: description.clone() }).collect();
+    Consent {
+        client_name: client_name(exchange, &page.client, page.ui_locales.as_deref()),
+        client_logo: address(client, |client| client.logo_uri.as_ref()),
+        user_name: page.user.clone(),
+        scopes,
+        policy_uri: address(client, |client| client.policy_uri.as_ref()),
+        tos_uri: address(client, |client| client.tos_uri.as_ref()),
+        form: form(exchange, Page::Consent, &page.interaction),
+    }
+}
+
+/// The authorization response as a form.
+pub(super) fn form_post(action: WebUri, fields: &[(String, String)]) -> FormPost {
+    FormPost { action, fields: fields.iter().map(|(name, value)| Field::new(name, value)).collect() }
+}
+
+/// The error page.
+pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError) -> ErrorPage {
+    let snapshot = exchange.context.snapshot;
+    ErrorPage {
+        status: failure.status,
+        reason_code: failure.reason.to_owned(),
+        trace_id: Some(exchange.context.trace_id.clone()),
+        detail: None,
+        client_name: failure.client.as_deref().map(|key| client_name(exchange, key, None)),
+        provider_name: failure.provider.as_deref().map(|id| snapshot.provider_name(id).to_owned()),
+        back_uri: failure.back.as_deref().and_then(WebUri::parse),
+    }
+}
+
+/// The signed-out page. `client` is the key of the app that asked for it.
+pub(super) fn signed_out(exchange: &Exchange<'_>, client: Option<&str>, frames: Vec<WebUri>) -> SignedOut {
+    let declared = client.and_then(|key| exchange.context.snapshot.clients.get(key));
+    SignedOut {
+        client_name: client.map(|key| client_name(exchange, key, None)),
+        back_uri: address(declared, |client| client.client_uri.as_ref()),
+        frames,
+    }
+}
+
+/// The page that asks whether to sign out. `client` is the key of the app that asks.
+pub(super) fn confirm_sign_out(
+    exchange: &Exchange<'_>,
+    client: Option<&str>,
+    user: &str,
+    interaction: &str,
+) -> ConfirmSignOut {
+    ConfirmSignOut {
+        client_name: client.map(|key| client_name(exchange, key, None)),
+        user_name: user.to_owned(),
+        form: form(exchange, Page::ConfirmSignOut, interaction),
+    }
+}
+
+/// The page at the issuer itself.
+pub(super) fn home(exchange: &Exchange<'_>, user_name: Option<String>) -> Home {
+    let snapshot = exchange.context.snapshot;
+    let sign_out = || snapshot.issuer.path_of(snapshot.config.endpoints.path(Endpoint::EndSession));
+    Home { issuer: snapshot.issuer.text.clone(), sign_out_path: user_name.is_some().then(sign_out), user_name }
+}
