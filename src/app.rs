@@ -1,10 +1,12 @@
 //! The composition root: builds the parts and the router. The only place that knows them all.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 
+use crate::admin::{self, Admin};
+use crate::config::language::scalar::SecretValue;
 use crate::decision::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::{KeyPolicy, Keys, KeysError};
@@ -13,38 +15,13 @@ use crate::op::client::remote::AppKeys;
 use crate::op::logout::delivery::Notifier;
 use crate::outbound::HttpClient;
 use crate::snapshot::Snapshot;
+use crate::snapshot::reload::{Generations, ReloadStatus, Reloader, Watched};
 use crate::store::Store;
 use crate::upstream::RelyingParty;
 use crate::web::{Edge, serve};
 
 /// Rows that one sweep deletes of each kind.
 const SWEEP_BATCH: u32 = 500;
-
-/// What the last reload came to, for status and metrics.
-#[derive(Debug, Default)]
-pub struct ReloadStatus {
-    failed: AtomicBool,
-    problems: Mutex<Option<String>>,
-}
-
-impl ReloadStatus {
-    /// Whether the files differ from what is served, because they have problems.
-    #[must_use]
-    pub fn failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed)
-    }
-
-    /// The problems of the last reload, as `check` prints them.
-    #[must_use]
-    pub fn problems(&self) -> Option<String> {
-        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn set(&self, problems: Option<String>) {
-        self.failed.store(problems.is_some(), Ordering::Relaxed);
-        *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = problems;
-    }
-}
 
 /// What is handed in.
 pub struct Parts {
@@ -106,13 +83,30 @@ impl App {
         serve(Arc::clone(&self.edge))
     }
 
-    /// The configuration of the moment; storing another one is a reload.
+    /// The admin listener's router; `tokens` open everything but health.
+    pub fn admin_router(&self, tokens: Vec<SecretValue>) -> axum::Router {
+        admin::router(Arc::new(Admin {
+            services: self.edge.services.clone(),
+            snapshot: Arc::clone(&self.snapshot),
+            reload_status: Arc::clone(&self.reload_status),
+            tokens,
+        }))
+    }
+
+    /// What reloads this broker when its files change.
+    #[must_use]
+    pub fn reloader(self: &Arc<Self>, watched: Watched) -> Reloader {
+        let clock = Arc::clone(&self.services().clock);
+        Reloader::new(Arc::clone(self) as _, clock, Arc::clone(&self.reload_status), watched)
+    }
+
+    /// The configuration generation that serves.
     #[must_use]
     pub fn snapshot(&self) -> &Arc<ArcSwap<Snapshot>> {
         &self.snapshot
     }
 
-    /// What the last reload came to.
+    /// The outcome of the last reload.
     #[must_use]
     pub fn reload_status(&self) -> &Arc<ReloadStatus> {
         &self.reload_status
@@ -127,7 +121,7 @@ impl App {
     /// Puts another generation to work: its keys first, then every request from now on sees it.
     ///
     /// # Errors
-    /// When a key that it asks for can't be made; the old generation serves on.
+    /// When a key that it asks for can't be made; the old generation goes on serving.
     pub async fn apply(&self, snapshot: Snapshot) -> Result<(), KeysError> {
         let services = self.services();
         services.keys.ensure(&key_policy(&snapshot), services.clock.now()).await?;
@@ -173,6 +167,17 @@ impl App {
                 }
             }
         }
+    }
+}
+
+#[async_trait]
+impl Generations for App {
+    fn serving(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    async fn apply(&self, snapshot: Snapshot) -> Result<(), String> {
+        Self::apply(self, snapshot).await.map_err(|error| error.to_string())
     }
 }
 

@@ -1,30 +1,33 @@
 //! Countersign: a declarative OpenID Connect federation broker. What an identity provider signed, it checks, normalises by
 //! the declared rules, and countersigns.
 //!
-//! The way of a request: [`web`] reads it → [`op`] (towards apps) and [`rp`] (towards providers) validate → [`core`]
+//! A request's way: [`web`] reads it → [`op`] (towards apps) and [`upstream`] (towards providers) validate → [`decision`]
 //! decides, pure → [`store`] persists, [`keys`] signs → [`web`] answers. What the file says is [`config`], checked and
-//! compiled into a [`snapshot`] by [`generation`], swapped by [`reload`].
+//! compiled into a generation of [`snapshot`], and swapped there when the file changes.
 //!
 //! | module | owns |
 //! | --- | --- |
+//! | [`protocol`] | the vocabulary of OAuth 2.0 and OpenID Connect, and every path |
 //! | [`config`] | the typed file: layers, places, every problem at once |
-//! | [`core`] | the decision: expressions, claims, accounts, roles, what an app is told, and the trace of why |
-//! | [`snapshot`] | one compiled generation: what a request sees |
-//! | [`generation`] | from files to a snapshot: the one way for `check`, `serve` and reload |
-//! | [`reload`] | watch, prepare, swap, all or nothing |
+//! | [`expression`] | CEL: names and types checked at load, evaluation bounded |
+//! | [`decision`] | claims, accounts, roles, what an app is told, and the trace of why |
+//! | [`analysis`] | what studies a file: mapping tests, plan, reach, explain, capture |
+//! | [`snapshot`] | a compiled generation: what a request sees; how it is made and swapped |
 //! | [`op`] | the provider leg: authorize, token, userinfo, introspection, revocation, logout, discovery |
-//! | [`rp`] | the relying-party leg: discovery, key sets, sign-ins at providers |
-//! | [`jose`] | signed JWTs from others, verified |
+//! | [`upstream`] | the relying-party leg: discovery, key sets, sign-ins at providers |
+//! | [`jose`] | signed JWTs and keys |
 //! | [`outbound`] | calls to other hosts, guarded |
-//! | [`keys`] | signing keys: made, rotated, published, used |
+//! | [`keys`] | the life of signing keys: made, rotated, published |
 //! | [`store`] | what is persisted, sealed |
 //! | [`pages`] | what people see: typed views in, HTML out, in their language and the operator's looks |
 //! | [`web`] | HTTP: listeners, routes, cookies; outcomes and errors become responses |
+//! | [`admin`] | the admin listener: health, status, metrics |
 //! | [`app`] | the composition root |
 //! | [`env`] | time and randomness, injected |
-//! | [`cli`], [`dev`] | the commands; the world to try it in |
+//! | [`cli`], [`import`], [`dev`] | the commands; files of other brokers; the world to try it in |
 //!
-//! Direction: `web → op, rp → store, keys → core → config`. A test reads the imports and fails when one points upwards.
+//! Direction: `web, admin → op, upstream → store, keys → analysis → decision → expression → config → protocol`. A test reads
+//! the imports and fails when one points upwards.
 
 pub mod admin;
 pub mod analysis;
@@ -42,7 +45,6 @@ pub mod op;
 pub mod outbound;
 pub mod pages;
 pub mod protocol;
-pub mod reload;
 pub mod snapshot;
 pub mod store;
 pub mod upstream;

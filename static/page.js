@@ -1,15 +1,16 @@
 "use strict";
 
-// A hop goes on by itself. The prototype's method, as a field named "submit" would hide the form's own.
-const hop = document.querySelector("form[data-hop]");
-if (hop) HTMLFormElement.prototype.submit.call(hop);
+// The form is sent by itself. The prototype's method, since a field named "submit" would hide the form's own.
+const form = document.querySelector("form[data-submit]");
+if (form) HTMLFormElement.prototype.submit.call(form);
 
-// Apps sign out in frames, then the page goes on by itself: a second after all are there, after five without one that hangs.
-const onward = document.querySelector("a[data-onward]");
-if (onward) {
+// Apps sign out in frames, then the page goes on by itself: one second after all frames have loaded, after five seconds at
+// the latest.
+const next = document.querySelector("a[data-continue]");
+if (next) {
   const leave = () => {
     clearTimeout(latest);
-    location.replace(onward.href);
+    location.replace(next.href);
   };
   const latest = setTimeout(leave, 5000);
   addEventListener("load", () => setTimeout(leave, 1000));

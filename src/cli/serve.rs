@@ -6,17 +6,15 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::admin;
-use crate::admin::Admin;
 use crate::app::{App, Parts};
 use crate::cli::{ConfigArgs, Environment, Exit};
 use crate::config::load::files::Disk;
 use crate::decision::policy::Policy;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
 use crate::outbound::GuardedClient;
-use crate::reload::Reloader;
 use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Options, Prepared, prepare};
+use crate::snapshot::reload::Watched;
 use crate::store::Store;
 use crate::store::sqlite::{Location, SqliteStore};
 use crate::web::listener::{Listener, acceptor};
@@ -89,8 +87,7 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
     match start(snapshot, &encryption_keys, shadow).await {
         Ok((app, listeners)) => {
             let app = Arc::new(app);
-            let reloader = Reloader::new(inputs, Arc::clone(&app), fingerprint, involved);
-            tokio::spawn(reloader.run());
+            tokio::spawn(app.reloader(Watched { inputs, fingerprint, involved }).run());
             listen(app, listeners, admin_tokens).await
         }
         Err(error) => {
@@ -151,10 +148,9 @@ async fn listen(
 ) -> Exit {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut servers = tokio::task::JoinSet::new();
-    let admin = Arc::new(Admin { app: Arc::clone(&app), tokens: admin_tokens });
     announce(&app, &listeners);
     let routers = listeners.public.into_iter().map(|listener| (listener, app.router()));
-    for (listener, router) in routers.chain([(listeners.admin, admin::router(admin))]) {
+    for (listener, router) in routers.chain([(listeners.admin, app.admin_router(admin_tokens))]) {
         servers.spawn(listener.serve(router, stopped.clone()));
     }
     let housekeeping = tokio::spawn({

@@ -22,7 +22,7 @@ use crate::outbound::{HttpClient, OutboundPolicy};
 use crate::pages;
 use crate::pages::Pages;
 use crate::pages::csp::content_security_policy;
-use crate::web::respond;
+use crate::web::{cookies, respond};
 
 /// The app's session cookie.
 const COOKIE: &str = "countersign-demo-app";
@@ -86,9 +86,8 @@ async fn asset(axum::extract::Path(name): axum::extract::Path<String>) -> Respon
 }
 
 fn cookie(headers: &HeaderMap) -> Option<String> {
-    let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
-    let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value.to_owned())
+    let [session] = cookies::values(headers, [COOKIE]);
+    session
 }
 
 /// The claims of a JWT, unverified: this app got it from the broker over a direct connection (OIDC Core §3.1.3.7, 6).

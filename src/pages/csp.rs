@@ -9,7 +9,7 @@ use url::{Host, Url};
 ///
 /// `form_action` are the addresses, besides our own, that a form of the page may end at. Browsers apply `form-action` to
 /// redirects too, so a page whose form is answered by a redirect names every origin on that way; what can't be known
-/// beforehand (an IdP that redirects on by itself) is reached over the [`Onward`](crate::pages::Onward) page instead.
+/// beforehand (an IdP that redirects on by itself) is reached over the [`Redirect`](crate::pages::Redirect) page instead.
 ///
 /// `images` are the pictures on the page; their origins are allowed, and no redirect away from them.
 #[must_use]

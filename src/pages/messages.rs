@@ -174,6 +174,8 @@ fn places(text: &[Segment]) -> Vec<&str> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::pages::reasons::REASONS;
+    use crate::protocol::BUILT_IN_SCOPES;
 
     #[test]
     fn every_catalogue_has_the_texts_and_places_of_the_english_one() {
@@ -181,6 +183,22 @@ mod tests {
         for &lang in Lang::ALL {
             Catalogue::load(lang).unwrap().same_shape_as(&english).unwrap();
         }
+    }
+
+    #[test]
+    fn every_text_is_on_some_page() {
+        let templates: String = crate::pages::TEMPLATES.iter().map(|(_, source)| *source).collect();
+        let advice: Vec<String> = REASONS.iter().map(|(_, advice)| format!("advice.{}", advice.key())).collect();
+        let scopes: Vec<String> = BUILT_IN_SCOPES.iter().map(|scope| format!("scope.{scope}")).collect();
+        let used = |key: &str| {
+            // The texts of reason codes have a test of their own.
+            key.starts_with("reason.")
+                || templates.contains(&format!("\"{key}\""))
+                || advice.iter().chain(&scopes).any(|used| used == key)
+        };
+        let english = Catalogue::load(Lang::En).unwrap();
+        let unused: Vec<&str> = english.keys().filter(|key| !used(key)).collect();
+        assert!(unused.is_empty(), "{unused:?}");
     }
 
     #[test]

@@ -43,8 +43,8 @@ pub use looks::{LookPlace, LookProblem};
 pub use messages::CatalogueError;
 pub use uri::{Destination, WebUri};
 pub use views::{
-    ConfirmSignOut, Consent, DemoHome, DemoTokens, ErrorPage, Field, FormPost, Home, Onward, Persona, PersonaPicker,
-    PostForm, Provider, Scope, SignIn, SignedOut, SigningOut, TraceLine, View,
+    ConfirmSignOut, Consent, DemoHome, DemoTokens, ErrorPage, Field, FormPost, Home, Persona, PersonaPicker, PostForm,
+    Provider, Redirect, Scope, SignIn, SignedOut, SigningOut, TraceLine, View,
 };
 
 use messages::Catalogue;
@@ -69,8 +69,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("error.html", include_str!("../../templates/error.html")),
     ("form_post.html", include_str!("../../templates/form_post.html")),
     ("home.html", include_str!("../../templates/home.html")),
-    ("onward.html", include_str!("../../templates/onward.html")),
     ("persona_picker.html", include_str!("../../templates/persona_picker.html")),
+    ("redirect.html", include_str!("../../templates/redirect.html")),
     ("sign_in.html", include_str!("../../templates/sign_in.html")),
     ("signed_out.html", include_str!("../../templates/signed_out.html")),
     ("signing_out.html", include_str!("../../templates/signing_out.html")),

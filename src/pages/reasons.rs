@@ -58,7 +58,6 @@ pub(crate) const REASONS: &[(&str, Advice)] = &[
     ("provider_error", Advice::TryAgain),
     ("provider_removed", Advice::AnotherWay),
     ("provider_unavailable", Advice::TryAgain),
-    ("rate_limited", Advice::TryAgain),
     ("refresh_denied", Advice::StartAgain),
     ("session_expired", Advice::StartAgain),
     ("sign_in_unavailable", Advice::Administrator),
@@ -108,5 +107,26 @@ mod tests {
         let wanted =
             codes.flat_map(|code| [format!("reason.{code}.title"), format!("reason.{code}.message")]).collect();
         assert_eq!(in_catalogue, wanted);
+    }
+
+    /// Every source file of the product, but those of the pages.
+    fn sources(folder: &std::path::Path, out: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("pages") {
+                sources(&path, out);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                out.push_str(&std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn every_code_with_texts_is_used_somewhere() {
+        let mut product = String::new();
+        sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut product);
+        let unused: Vec<&str> =
+            REASONS.iter().map(|(code, _)| *code).filter(|code| !product.contains(&format!("\"{code}\""))).collect();
+        assert!(unused.is_empty(), "{unused:?}");
     }
 }

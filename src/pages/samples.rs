@@ -9,7 +9,7 @@ use minijinja::value::Serde;
 
 use crate::pages::uri::{Destination, WebUri};
 use crate::pages::views::{
-    ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, Onward, PostForm, Provider, Scope, SignIn, SignedOut,
+    ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, PostForm, Provider, Redirect, Scope, SignIn, SignedOut,
     SigningOut, View,
 };
 
@@ -24,8 +24,8 @@ const CSRF: Need = (
     "the hidden fields of its form",
     "in each form: {{ parts.hidden(form) }}, after {% import \"_parts.html\" as parts %}",
 );
-const ONWARD: Need =
-    ("sample-onward", "the address to go on to", "use `to.href` or `action.href`, as the built-in one does");
+const TARGET: Need =
+    ("sample-target", "the address to go on to", "use `to.href` or `action.href`, as the built-in one does");
 const FIELD: Need = ("sample-field", "the fields of its form", "in the form: {{ parts.fields(fields) }}");
 const FRAMES: Need =
     ("sample-frame", "the frames that sign people out of apps", "in the page: {{ parts.frames(frames) }}");
@@ -69,12 +69,12 @@ fn form() -> PostForm {
 
 /// The samples of all pages.
 pub(crate) fn samples() -> Vec<Sample> {
-    let web = WebUri::parse("https://app.example/sample-onward");
+    let web = WebUri::parse("https://app.example/sample-target");
     let mut all = Vec::new();
     sign_in(&mut all, web.as_ref());
     decisions(&mut all, web.as_ref());
     statements(&mut all, web.as_ref());
-    hops(&mut all, web.as_ref());
+    redirects(&mut all, web.as_ref());
     all
 }
 
@@ -168,15 +168,15 @@ fn frames() -> Vec<WebUri> {
     WebUri::parse("https://app.example/sample-frame?sid=1").into_iter().collect()
 }
 
-fn hops(all: &mut Vec<Sample>, web: Option<&WebUri>) {
+fn redirects(all: &mut Vec<Sample>, web: Option<&WebUri>) {
     if let Some(to) = web {
-        all.push(sample(&Onward { to: to.clone() }, &[ONWARD]));
+        all.push(sample(&Redirect { to: to.clone() }, &[TARGET]));
         let fields = vec![Field::new("code", text("sample-field"))];
-        all.push(sample(&FormPost { action: to.clone(), fields }, &[ONWARD, FIELD]));
+        all.push(sample(&FormPost { action: to.clone(), fields }, &[TARGET, FIELD]));
     }
-    for uri in ["https://app.example/sample-onward", "com.example.app:/sample-onward"] {
+    for uri in ["https://app.example/sample-target", "com.example.app:/sample-target"] {
         if let Some(to) = Destination::parse(uri) {
-            all.push(sample(&SigningOut { frames: frames(), to }, &[ONWARD, FRAMES]));
+            all.push(sample(&SigningOut { frames: frames(), to }, &[TARGET, FRAMES]));
         }
     }
 }

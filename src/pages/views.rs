@@ -170,10 +170,10 @@ pub struct FormPost {
     pub fields: Vec<Field>,
 }
 
-/// On to another site by a refresh instead of a redirect: the answer to a form whose way on can't be named in
+/// A redirect to another site as a page that refreshes: the answer to a form whose further redirects can't be named in
 /// `form-action`, since an IdP redirects wherever it likes.
 #[derive(Clone, Debug, Serialize)]
-pub struct Onward {
+pub struct Redirect {
     /// Where to.
     pub to: WebUri,
 }
@@ -299,8 +299,8 @@ templates! {
     ErrorPage => "error.html",
     FormPost => "form_post.html",
     Home => "home.html",
-    Onward => "onward.html",
     PersonaPicker => "persona_picker.html",
+    Redirect => "redirect.html",
     SignedOut => "signed_out.html",
     SigningOut => "signing_out.html",
 }

@@ -8,6 +8,7 @@ pub mod client;
 pub mod generation;
 pub mod issuer;
 pub mod proxies;
+pub mod reload;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};

@@ -1,23 +1,24 @@
-//! The cookies: what they are called, how they are set. `__Host-`, `HttpOnly`, `SameSite=Lax` (RFC 6265bis §4.1).
+//! The cookies: what is read of them and how they are set. `__Host-`, `HttpOnly`, `SameSite=Lax` (RFC 6265bis §4.1).
 
 use axum::http::{HeaderMap, HeaderValue, header};
+use cookie::time::Duration;
+use cookie::{Cookie, SameSite};
 
 use crate::op::outcome::{Browser, SetCookie};
 use crate::snapshot::issuer::Issuer;
 
-/// Longest that a remembered provider choice lives, in seconds.
-const REMEMBERED: i64 = 180 * 86_400;
-/// Most cookies of one name that are looked at.
-const SAME_NAME: usize = 4;
+/// How long a browser remembers the provider that was used last.
+const REMEMBERED: Duration = Duration::days(180);
 
 /// What the browser brought along.
 #[must_use]
 pub fn read(headers: &HeaderMap, issuer: &Issuer) -> Browser {
     let names = &issuer.cookies;
+    let [session, binding, last_provider] = values(headers, [&names.session, &names.browser, &names.provider]);
     Browser {
-        session: value(headers, &names.session).filter(|secret| is_secret(secret)).map(str::to_owned),
-        binding: value(headers, &names.browser).filter(|secret| is_secret(secret)).map(str::to_owned),
-        last_provider: value(headers, &names.provider).filter(|id| id.len() <= 63).map(str::to_owned),
+        session: session.filter(|secret| is_secret(secret)),
+        binding: binding.filter(|secret| is_secret(secret)),
+        last_provider: last_provider.filter(|id| id.len() <= 63),
     }
 }
 
@@ -26,19 +27,35 @@ fn is_secret(text: &str) -> bool {
     text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// The value of a cookie. When it came several times somebody planted one: none of them counts.
-fn value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let mut found = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(key, _)| *key == name)
-        .map(|(_, value)| value)
-        .take(SAME_NAME);
-    let first = found.next()?;
-    found.all(|other| other == first).then_some(first)
+/// The values of the cookies with these names. A name that came with different values has none: one of them was planted, and
+/// nothing says which.
+#[must_use]
+pub fn values<const N: usize>(headers: &HeaderMap, names: [&str; N]) -> [Option<String>; N] {
+    let mut found: [Option<Option<String>>; N] = [const { None }; N];
+    for pair in headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';')) {
+        let Some(cookie) = parse(pair) else { continue };
+        for (name, found) in names.iter().zip(&mut found) {
+            if cookie.name() != *name {
+                continue;
+            }
+            match found {
+                None => *found = Some(Some(cookie.value().to_owned())),
+                Some(earlier) if earlier.as_deref() != Some(cookie.value()) => *earlier = None,
+                Some(_) => {}
+            }
+        }
+    }
+    found.map(Option::flatten)
+}
+
+/// One cookie of the header. Those with other bytes than ASCII are not ours, and are left out one by one: parsers trim Unicode
+/// white space, browsers do not, so that one named `U+2000 __Host-x` would pass the browser's rules for the prefix and be
+/// taken for `__Host-x` here.
+fn parse(pair: &[u8]) -> Option<Cookie<'_>> {
+    if !pair.is_ascii() {
+        return None;
+    }
+    Cookie::parse(std::str::from_utf8(pair).ok()?).ok()
 }
 
 /// A `Set-Cookie` value.
@@ -47,12 +64,70 @@ pub fn write(cookie: &SetCookie, issuer: &Issuer) -> Option<HeaderValue> {
     let names = &issuer.cookies;
     let (name, value, max_age) = match cookie {
         SetCookie::Session(secret) => (&names.session, secret.as_str(), None),
-        SetCookie::EndSession => (&names.session, "", Some(0)),
+        SetCookie::EndSession => (&names.session, "", Some(Duration::ZERO)),
         SetCookie::Binding(secret) => (&names.browser, secret.as_str(), None),
         SetCookie::LastProvider(id) => (&names.provider, id.as_str(), Some(REMEMBERED)),
     };
-    let secure = if issuer.secure { "; Secure" } else { "" };
-    let max_age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{max_age}");
-    HeaderValue::try_from(text).ok()
+    let mut cookie = Cookie::build((name.as_str(), value))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(issuer.secure)
+        .build();
+    cookie.set_max_age(max_age);
+    HeaderValue::try_from(cookie.to_string()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn read_x(lines: &[&[u8]]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
+        }
+        let [value] = values(&headers, ["__Host-x"]);
+        value
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        for (lines, expected) in [
+            (&[&b"__Host-x=1"[..]][..], Some("1")),
+            (&[b"a=2; __Host-x=1;b=3"], Some("1")),
+            (&[b"a=2", b"__Host-x=1"], Some("1")),
+            (&[b"a=\xe9; __Host-x=1; \xff=3"], Some("1")),
+            (&["a=ü; __Host-x=1".as_bytes()], Some("1")),
+            (&[b"no cookie; =; __Host-x=1"], Some("1")),
+            (&[b"__Host-x=1; __Host-x=1"], Some("1")),
+            (&[b"__Host-x=a=b"], Some("a=b")),
+            (&[b"__Host-x="], Some("")),
+            (&[b"__Host-X=1; __host-x=1; __Host-xx=1"], None),
+            (&[b""], None),
+            (&[], None),
+        ] {
+            assert_eq!(read_x(lines).as_deref(), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_that_came_with_different_values_counts_for_nothing() {
+        for lines in [
+            &[&b"__Host-x=1; __Host-x=2"[..]][..],
+            &[b"__Host-x=1", b"__Host-x=2"],
+            &[b"__Host-x=1; __Host-x=2; __Host-x=1"],
+            &[b"__Host-x=; __Host-x=1"],
+        ] {
+            assert_eq!(read_x(lines), None, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_disguise_is_another_name() {
+        for line in ["\u{2000}__Host-x=1", "\u{85}__Host-x=1", "__Host-x\u{a0}=1", "__Host-x=1\u{3000}"] {
+            assert_eq!(read_x(&[line.as_bytes()]), None, "{line:?}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::op::error::PageError;
 use crate::pages::csp::{content_security_policy, frame_sources};
-use crate::pages::{Lang, Languages, Onward, View, WebUri};
+use crate::pages::{Lang, Languages, Redirect, View, WebUri};
 use crate::web::exchange::Exchange;
 use crate::web::{respond, views};
 
@@ -71,7 +71,7 @@ impl Exchange<'_> {
     pub(crate) fn leave(&self, url: &str) -> Response {
         let answers_form = self.incoming.is_post() && self.incoming.headers.contains_key("sec-fetch-site");
         match answers_form.then(|| WebUri::parse(url)).flatten() {
-            Some(to) => self.page(StatusCode::OK, &Onward { to }),
+            Some(to) => self.page(StatusCode::OK, &Redirect { to }),
             None => respond::see_other(url),
         }
     }

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Limited};
 use crate::op::dpop::ProofHeader;
 use crate::op::params::Params;
 use crate::snapshot::proxies::TrustedProxies;
-use crate::web::listener::{Patience, Peer};
+use crate::web::listener::{Peer, Timeouts};
 
 /// The header with a DPoP proof (RFC 9449 §4.1).
 const DPOP: header::HeaderName = header::HeaderName::from_static("dpop");
@@ -63,15 +63,15 @@ pub enum Unreadable {
 }
 
 impl Incoming {
-    /// Reads a request with a body of at most `limit` bytes, waiting for it as long as the listener's patience lasts.
+    /// Reads a request with a body of at most `limit` bytes, waiting for it for as long as the listener allows.
     ///
     /// # Errors
     /// When the body is larger or too slow, or the connection breaks.
     pub async fn read(request: Request<Body>, limit: usize) -> Result<Self, Unreadable> {
         let (parts, body) = request.into_parts();
         let body = if parts.method == Method::POST {
-            let patience = parts.extensions.get::<Patience>().copied().unwrap_or_default();
-            match tokio::time::timeout(patience.body, Limited::new(body, limit).collect()).await {
+            let timeouts = parts.extensions.get::<Timeouts>().copied().unwrap_or_default();
+            match tokio::time::timeout(timeouts.body, Limited::new(body, limit).collect()).await {
                 Ok(Ok(collected)) => collected.to_bytes(),
                 Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => return Err(Unreadable::TooLarge),
                 Ok(Err(_)) => return Err(Unreadable::Broken),

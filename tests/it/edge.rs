@@ -328,3 +328,31 @@ async fn assets_are_served_with_their_types() {
         assert!(reply.header("cache-control").contains("max-age="), "{reply}");
     }
 }
+
+#[tokio::test]
+async fn a_cookie_of_another_app_on_the_domain_hides_none_of_ours() {
+    let app = TestApp::base().await;
+    let (browser, _) = app.sign_in("app", &alice()).await;
+    let ours: Vec<String> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    for theirs in [&b"name=J\xfcrgen"[..], "name=Jürgen".as_bytes(), b"\xff\xfe=", b"=;;;=", b"a=\"b\tc\""] {
+        let header = [theirs, b"; ", ours.join("; ").as_bytes(), b"; ", theirs].concat();
+        let request = Request::get("/").header("cookie", header.as_slice()).body(Body::empty()).unwrap();
+        let page = app.send(request).await;
+        assert!(page.text().contains("Alice"), "{theirs:?}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_whose_name_browsers_do_not_protect_is_not_taken_for_ours() {
+    let app = TestApp::base().await;
+    let (browser, _) = app.sign_in("app", &alice()).await;
+    let (name, value) = browser.session().unwrap();
+    // Browsers keep `__Host-` cookies to one host; with a character before the prefix that some parsers trim, they don't.
+    for disguise in
+        [format!("\u{2000}{name}={value}"), format!("{name}\u{a0}={value}"), format!("\u{85}{name}={value}")]
+    {
+        let request = Request::get("/").header("cookie", disguise.as_bytes()).body(Body::empty()).unwrap();
+        let page = app.send(request).await;
+        assert!(!page.text().contains("Alice"), "{disguise:?}: {page}");
+    }
+}

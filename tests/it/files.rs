@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use countersign::reload::{Reloaded, Reloader};
+use countersign::snapshot::reload::{Reloaded, Reloader};
 use tokio::task::JoinSet;
 
 use crate::harness::{Authorize, BASE, Browser, TestApp, alice};

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use countersign::env::ManualClock;
-use countersign::reload::Reloaded;
-use countersign::web::listener::{Listener, Patience};
+use countersign::snapshot::reload::Reloaded;
+use countersign::web::listener::{Listener, Timeouts};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
@@ -33,7 +33,7 @@ struct Running {
 }
 
 impl Running {
-    async fn start(toml: &str, pair: Option<&Pair>, addresses: &[&str], patience: Patience) -> Self {
+    async fn start(toml: &str, pair: Option<&Pair>, addresses: &[&str], timeouts: Timeouts) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("broker.toml");
         std::fs::write(&file, toml).unwrap();
@@ -45,7 +45,7 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let mut running = Self { broker, folder, urls: Vec::new(), stop, servers: JoinSet::new() };
         for address in addresses {
-            let listener = Listener::open(&running.path_in(address)).await.unwrap().with_patience(patience);
+            let listener = Listener::open(&running.path_in(address)).await.unwrap().with_timeouts(timeouts);
             let listener = if pair.is_some() { listener.with_tls(&running.broker.tls()) } else { listener };
             running.urls.push(listener.url());
             running.servers.spawn(listener.serve(running.broker.router(), stopped.clone()));
@@ -55,7 +55,7 @@ impl Running {
 
     /// With TLS on one port of the system's choice.
     async fn tls(pair: &Pair) -> Self {
-        Self::start(&with_tls(), Some(pair), &["127.0.0.1:0"], Patience::default()).await
+        Self::start(&with_tls(), Some(pair), &["127.0.0.1:0"], Timeouts::default()).await
     }
 
     fn path_in(&self, address: &str) -> String {
@@ -142,7 +142,7 @@ async fn silent_clients_keep_nobody_out() {
 
 #[tokio::test]
 async fn a_handshake_ends_in_time() {
-    let brief = Patience { handshake: Duration::from_millis(20), ..Patience::default() };
+    let brief = Timeouts { handshake: Duration::from_millis(20), ..Timeouts::default() };
     let running = Running::start(&with_tls(), Some(&Pair::new()), &["127.0.0.1:0"], brief).await;
     for bytes in [&b""[..], b"\x16\x03\x01"] {
         let mut stream = running.plain().await;
@@ -153,7 +153,7 @@ async fn a_handshake_ends_in_time() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_ends_in_time() {
-    let brief = Patience { body: Duration::from_millis(20), ..Patience::default() };
+    let brief = Timeouts { body: Duration::from_millis(20), ..Timeouts::default() };
     let running = Running::start(BASE, None, &["127.0.0.1:0"], brief).await;
     for path in ["/oauth2/token", "/nowhere"] {
         let mut stream = running.plain().await;
@@ -167,7 +167,7 @@ async fn a_body_that_does_not_come_ends_in_time() {
 
 #[tokio::test]
 async fn a_connection_without_requests_ends_in_time() {
-    let brief = Patience { head: Duration::from_millis(20), ..Patience::default() };
+    let brief = Timeouts { head: Duration::from_millis(20), ..Timeouts::default() };
     let pair = Pair::new();
     let tls = Running::start(&with_tls(), Some(&pair), &["127.0.0.1:0"], brief).await;
     closed(&mut pair.connect(tls.port()).await.unwrap()).await;
@@ -233,7 +233,7 @@ async fn a_broken_new_pair_leaves_the_old_one_serving() {
 async fn turning_tls_on_or_off_needs_a_restart() {
     let pair = Pair::new();
     for (first, then) in [(BASE.to_owned(), with_tls()), (with_tls(), BASE.to_owned())] {
-        let running = Running::start(&first, first.contains("tls").then_some(&pair), &[], Patience::default()).await;
+        let running = Running::start(&first, first.contains("tls").then_some(&pair), &[], Timeouts::default()).await;
         let file = running.folder.path().join("broker.toml");
         pair.save(running.folder.path());
         let mut reloader = running.broker.reloader(&file);
@@ -248,7 +248,7 @@ async fn turning_tls_on_or_off_needs_a_restart() {
 async fn d39_stopping_finishes_requests_and_ends_everything_else() {
     let pair = Pair::new();
     for address in ["127.0.0.1:0", "unix:{folder}/broker.sock"] {
-        let running = Running::start(&with_tls(), Some(&pair), &[address], Patience::default()).await;
+        let running = Running::start(&with_tls(), Some(&pair), &[address], Timeouts::default()).await;
         if address.starts_with("unix:") {
             let path = running.folder.path().join("broker.sock");
             let idle = UnixStream::connect(&path).await.unwrap();
@@ -289,7 +289,7 @@ async fn finishes(running: Running, mut busy: impl Duplex, idle: Vec<Box<dyn Dup
 async fn tcp_and_unix_listeners_serve_side_by_side() {
     let pair = Pair::new();
     let addresses = ["127.0.0.1:0", "unix:{folder}/a.sock", "unix:{folder}/b.sock"];
-    let running = Running::start(&with_tls(), Some(&pair), &addresses, Patience::default()).await;
+    let running = Running::start(&with_tls(), Some(&pair), &addresses, Timeouts::default()).await;
     assert_eq!(running.urls[1], running.path_in(addresses[1]));
     assert_eq!(get(&mut pair.connect(running.port()).await.unwrap(), DISCOVERY).await.0, 200);
     for name in ["a.sock", "b.sock"] {

@@ -252,7 +252,7 @@ fn onward(page: &Reply) -> String {
         found.unwrap_or_else(|| panic!("{pattern}: {page}"))
     };
     let refresh = find(r#"<meta http-equiv="refresh" content="1;url=([^"]*)">"#);
-    assert_eq!(find(r#"<a class="button primary" href="([^"]*)" data-onward>"#), refresh);
+    assert_eq!(find(r#"<a class="button primary" href="([^"]*)" data-continue>"#), refresh);
     refresh
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use countersign::config::load::Inputs;
 use countersign::config::load::files::{Disk, Memory};
-use countersign::reload::Reloaded;
 use countersign::snapshot::generation::{Options, Prepared, prepare};
+use countersign::snapshot::reload::Reloaded;
 use tokio::task::JoinSet;
 
 use crate::harness::{Authorize, BASE, Browser, Reply, START, TestApp, WITH_PARTNER, alice};
@@ -196,7 +196,7 @@ fn what_a_template_shows_wrong_is_found_by_check() {
 }
 
 /// A broker with a folder of templates, all on disk.
-async fn on_disk() -> (TestApp, countersign::reload::Reloader, PathBuf, tempfile::TempDir) {
+async fn on_disk() -> (TestApp, countersign::snapshot::reload::Reloader, PathBuf, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("broker.toml");
     let looks = folder.path().join("looks");

@@ -133,9 +133,9 @@ fn what_a_template_gets_wrong_is_found_when_it_is_loaded() {
             "signed_out.html:1 signed_out.html must have the frames",
         ),
         (
-            "onward.html",
-            source("onward.html").replace("to.href", "to.host"),
-            "onward.html:1 onward.html must have the address to go on to",
+            "redirect.html",
+            source("redirect.html").replace("to.href", "to.host"),
+            "redirect.html:1 redirect.html must have the address to go on to",
         ),
         (
             "base.html",

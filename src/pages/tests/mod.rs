@@ -200,10 +200,10 @@ fn decision_samples(all: &mut Vec<Sample>, fill: Fill) {
     add(all, "error-not-found", &bare);
 }
 
-fn hop_samples(all: &mut Vec<Sample>, fill: Fill) {
+fn redirect_samples(all: &mut Vec<Sample>, fill: Fill) {
     let fields = vec![Field::new(fill("code"), fill("c-123")), Field::new("state", fill("s-456"))];
     let action = WebUri::parse("https://grafana.example.com/login/generic_oauth").unwrap();
-    add(all, "onward", &Onward { to: action.clone() });
+    add(all, "redirect", &Redirect { to: action.clone() });
     let to = Destination::parse("https://grafana.example.com/bye?state=x").unwrap();
     add(all, "signing-out", &SigningOut { frames: frames(), to });
     add(all, "form-post", &FormPost { action, fields });
@@ -229,7 +229,7 @@ fn samples(fill: Fill) -> Vec<Sample> {
     let mut all = Vec::new();
     sign_in_samples(&mut all, fill);
     decision_samples(&mut all, fill);
-    hop_samples(&mut all, fill);
+    redirect_samples(&mut all, fill);
     other_samples(&mut all, fill);
     all
 }
@@ -268,7 +268,7 @@ fn d19_markup_in_any_string_is_inert() {
     let attack = |text: &str| format!("{text}{MARKUP}");
     for (hostile, tame) in samples(&attack).iter().zip(samples(&plain)) {
         let shows_none =
-            ["signed-out-plain", "signed-out-back", "onward", "signing-out"].contains(&hostile.name.as_str());
+            ["signed-out-plain", "signed-out-back", "redirect", "signing-out"].contains(&hostile.name.as_str());
         assert_ne!(hostile.html.contains("&lt;script&gt;alert"), shows_none, "{}", hostile.name);
         assert!(!hostile.html.contains("49"), "{}: an expression in a value was run", hostile.name);
         // Scopes and reason codes that are not known any more show as themselves, in <code>.

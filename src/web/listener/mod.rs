@@ -1,8 +1,7 @@
 //! The sockets of the broker: opened, accepted from, closed. TCP, TCP with TLS, and unix sockets, all served alike.
 //!
-//! Owns connections and how long they may keep silent. It does not own what is served, nor when to stop: both are handed
-//! in. Whatever a stranger does on a connection happens in that connection's own task, a handshake too, so that nobody
-//! keeps others from being accepted.
+//! Owns connections and their time-outs. It does not own what is served, nor when to stop: both are handed in. Everything
+//! that happens on a connection happens in a task of its own, a TLS handshake too, so that no client delays another one.
 
 mod tls;
 mod unix;
@@ -42,19 +41,19 @@ pub enum Peer {
     Unix,
 }
 
-/// How long a connection may keep silent.
+/// How long a client may take for each part of a connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Timeouts {
     /// For a TLS handshake, from the first byte to the last.
     pub handshake: Duration,
-    /// For a request's head, counted from the end of the answer before it: longer than the usual proxies keep a connection
-    /// that they do not use, or they would send requests into connections that are being closed.
+    /// For a request's head, counted from the end of the response before it: longer than the usual proxies keep an idle
+    /// connection, or they would send requests into connections that are being closed.
     pub head: Duration,
     /// For a request's body, from its first byte to its last.
     pub body: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     /// 10 seconds for a handshake, 150 for a head, 30 for a body.
     fn default() -> Self {
         let seconds = Duration::from_secs;
@@ -100,7 +99,7 @@ impl Socket {
 pub struct Listener {
     socket: Socket,
     tls: Option<TlsAcceptor>,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 impl Listener {
@@ -121,7 +120,7 @@ impl Listener {
             }
             Err(expected) => return Err(failed(format!("it must be {expected}"))),
         };
-        Ok(Self { socket, tls: None, patience: Patience::default() })
+        Ok(Self { socket, tls: None, timeouts: Timeouts::default() })
     }
 
     /// The same listener with TLS, where it is TCP: what comes through a unix socket does not leave the machine.
@@ -131,10 +130,10 @@ impl Listener {
         self
     }
 
-    /// The same listener with these bounds.
+    /// The same listener with other time-outs.
     #[must_use]
-    pub fn with_patience(mut self, patience: Patience) -> Self {
-        self.patience = patience;
+    pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
         self
     }
 
@@ -154,12 +153,12 @@ impl Listener {
     /// Serves until `stop` is true: then nothing more is accepted, the socket is closed, handshakes are broken off, and
     /// requests under way are finished.
     pub async fn serve(self, router: axum::Router, mut stop: watch::Receiver<bool>) {
-        let Self { socket, tls, patience } = self;
+        let Self { socket, tls, timeouts } = self;
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 (stream, peer) = socket.accept() => {
-                    let connection = Connection { peer, patience, router: router.clone(), stop: stop.clone() };
+                    let connection = Connection { peer, timeouts, router: router.clone(), stop: stop.clone() };
                     connections.spawn(connection.run(stream, tls.clone()));
                     while connections.try_join_next().is_some() {}
                 }
@@ -179,7 +178,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 /// One connection.
 struct Connection {
     peer: Peer,
-    patience: Patience,
+    timeouts: Timeouts,
     router: axum::Router,
     stop: watch::Receiver<bool>,
 }
@@ -193,7 +192,7 @@ impl Connection {
         // Answers are written whole: nothing is gained by waiting for more.
         let _ = stream.set_nodelay(true);
         let Some(tls) = tls else { return self.http(stream).await };
-        let handshake = timeout(self.patience.handshake, tls::handshake(&tls, stream));
+        let handshake = timeout(self.timeouts.handshake, tls::handshake(&tls, stream));
         let shaken = tokio::select! {
             shaken = handshake => shaken,
             () = stopped(&mut self.stop) => return,
@@ -207,15 +206,15 @@ impl Connection {
     }
 
     async fn http(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        let Self { peer, patience, router, mut stop } = self;
+        let Self { peer, timeouts, router, mut stop } = self;
         let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(peer);
-            request.extensions_mut().insert(patience);
+            request.extensions_mut().insert(timeouts);
             router.clone().call(request)
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(patience.head)
+            .header_read_timeout(timeouts.head)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let ended = tokio::select! {

@@ -1,4 +1,4 @@
-//! TLS on a TCP listener: 1.2 and 1.3, with the certificate of the moment.
+//! TLS on a TCP listener: 1.2 and 1.3, with the certificate of the generation that serves.
 
 use std::io;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use tokio_rustls::server::TlsStream;
 
 use crate::snapshot::Snapshot;
 
-/// What somebody gets who sends plain HTTP.
+/// The answer to plain HTTP.
 const PLAIN_HTTP: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 40\r\n\
     Connection: close\r\n\r\nThis port speaks HTTPS: use https://...\n";
 
-/// The certificate of the configuration of the moment, so that a reload swaps it together with everything else.
+/// The certificate of the generation that serves, so that a reload swaps it together with everything else.
 #[derive(Debug)]
 struct Current(Arc<ArcSwap<Snapshot>>);
 
@@ -30,7 +30,7 @@ impl ResolvesServerCert for Current {
     }
 }
 
-/// What shakes hands with the certificate of the configuration of the moment: TLS 1.2 (RFC 5246) or 1.3 (RFC 8446), ALPN
+/// Accepts TLS connections with the certificate of the generation that serves: TLS 1.2 (RFC 5246) or 1.3 (RFC 8446), ALPN
 /// `http/1.1` (RFC 7301), no client certificates.
 ///
 /// # Errors
@@ -44,7 +44,7 @@ pub fn acceptor(snapshot: Arc<ArcSwap<Snapshot>>) -> Result<TlsAcceptor, rustls:
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Shakes hands. Who sends plain HTTP is told so in plain HTTP.
+/// Runs the TLS handshake. A client that sends plain HTTP gets an answer in plain HTTP that says so.
 pub(super) async fn handshake(tls: &TlsAcceptor, mut stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
     let mut first = [0];
     stream.peek(&mut first).await?;

@@ -8,9 +8,9 @@ use countersign::config::load::Inputs;
 use countersign::config::load::files::{Disk, Memory};
 use countersign::env::{Clock as _, ManualClock, SystemRandomness};
 use countersign::keys::Keys;
-use countersign::reload::Reloader;
 use countersign::snapshot::Snapshot;
 use countersign::snapshot::generation::{Options, Prepared, prepare};
+use countersign::snapshot::reload::{Reloader, Watched};
 use countersign::store::Store;
 use countersign::store::model::SigningKey;
 use countersign::store::sqlite::{Location, SqliteStore};
@@ -72,7 +72,7 @@ impl Broker {
     pub(crate) fn reloader(&self, main: &Path) -> Reloader {
         let inputs = Inputs { main: main.to_owned(), ..Inputs::default() };
         let Prepared { fingerprint, involved, .. } = prepared_from(main, false, START);
-        Reloader::new(inputs, Arc::clone(&self.app), fingerprint, involved)
+        self.app.reloader(Watched { inputs, fingerprint, involved })
     }
 
     /// Whether the files on disk have problems, so that an older generation serves.

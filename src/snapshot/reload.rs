@@ -1,20 +1,24 @@
-//! Hot reload: watch, load, check, run the file's tests, swap. On any problem the old generation serves on.
+//! Hot reload: watch the files, prepare a generation when they change, put it to work. While they have problems, the old
+//! generation goes on serving.
 //!
-//! Folders are watched, not files: editors and ConfigMaps replace files by renaming. File metadata is polled as well, for
+//! What putting a generation to work means is handed in ([`Generations`]). Folders are watched, not files: editors and ConfigMaps replace files by renaming. File metadata is polled as well, for
 //! file systems that send no events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::app::App;
 use crate::config::load::files::Disk;
 use crate::config::load::{Inputs, Involved};
+use crate::env::Clock;
+use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Fingerprint, Options, Prepared, prepare};
 
 /// How long files must rest before they are read: a save is often several writes.
@@ -22,40 +26,96 @@ const SETTLE: Duration = Duration::from_millis(150);
 /// How often metadata is compared where no event came.
 const POLL: Duration = Duration::from_secs(1);
 
+/// The running broker, as a reload sees it.
+#[async_trait]
+pub trait Generations: Send + Sync {
+    /// The generation that serves.
+    fn serving(&self) -> Arc<Snapshot>;
+
+    /// Puts another generation to work; every request from then on sees it.
+    ///
+    /// # Errors
+    /// When that can't be: the text says why, and the old generation goes on serving.
+    async fn apply(&self, snapshot: Snapshot) -> Result<(), String>;
+}
+
+/// The outcome of the last reload, for status and metrics.
+#[derive(Debug, Default)]
+pub struct ReloadStatus {
+    failed: AtomicBool,
+    problems: Mutex<Option<String>>,
+}
+
+impl ReloadStatus {
+    /// Whether the files differ from what is served, because they have problems.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// The problems of the last reload, as `check` prints them.
+    #[must_use]
+    pub fn problems(&self) -> Option<String> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, problems: Option<String>) {
+        self.failed.store(problems.is_some(), Ordering::Relaxed);
+        *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = problems;
+    }
+}
+
+/// The files of a configuration: which, and what they held when they were read.
+pub struct Watched {
+    /// The main file, the overlays, the environment.
+    pub inputs: Inputs,
+    /// The files of the generation that serves.
+    pub fingerprint: Fingerprint,
+    /// Every file and folder that a change of matters.
+    pub involved: Involved,
+}
+
 /// Reloads one configuration.
 pub struct Reloader {
+    generations: Arc<dyn Generations>,
+    clock: Arc<dyn Clock>,
+    status: Arc<ReloadStatus>,
     inputs: Inputs,
-    app: Arc<App>,
     /// The files of the generation that serves.
     serving: Fingerprint,
-    /// The files of the last attempt, so that one refusal is told once.
+    /// The files of the last attempt, so that its problems are reported once.
     refused: Option<Fingerprint>,
     involved: Involved,
 }
 
-/// What a reload came to.
+/// The outcome of a reload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reloaded {
     /// Nothing that matters changed.
     Unchanged,
     /// This generation serves now.
     Applied(u64),
-    /// The old one serves on; the text has all problems.
+    /// The old generation goes on serving; the text has all problems.
     Refused(String),
 }
 
 impl Reloader {
-    /// A reloader of what was prepared at the start.
+    /// A reloader of the configuration that serves.
     #[must_use]
-    pub fn new(inputs: Inputs, app: Arc<App>, fingerprint: Fingerprint, involved: Involved) -> Self {
-        Self { inputs, app, serving: fingerprint, refused: None, involved }
+    pub fn new(
+        generations: Arc<dyn Generations>,
+        clock: Arc<dyn Clock>,
+        status: Arc<ReloadStatus>,
+        watched: Watched,
+    ) -> Self {
+        let Watched { inputs, fingerprint, involved } = watched;
+        Self { generations, clock, status, inputs, serving: fingerprint, refused: None, involved }
     }
 
-    /// Loads, checks and swaps, all or nothing.
+    /// Loads, checks and puts to work, all or nothing.
     pub async fn reload(&mut self) -> Reloaded {
-        let old = self.app.snapshot().load_full();
-        let options =
-            Options { number: old.generation + 1, without_secrets: false, now: self.app.services().clock.now() };
+        let old = self.generations.serving();
+        let options = Options { number: old.generation + 1, without_secrets: false, now: self.clock.now() };
         let inputs = self.inputs.clone();
         let prepared = match tokio::task::spawn_blocking(move || prepare(&inputs, &Disk, options)).await {
             Ok(Ok(prepared)) => prepared,
@@ -68,12 +128,12 @@ impl Reloader {
         let Prepared { problems, layers, involved, fingerprint, snapshot, .. } = prepared;
         self.involved = involved;
         if fingerprint == self.serving {
-            if self.app.reload_status().failed() {
+            if self.status.failed() {
                 let generation = old.generation;
                 tracing::info!(event = "reload", generation, "the configuration is again the one that serves");
             }
             self.refused = None;
-            self.app.reload_status().set(None);
+            self.status.set(None);
             return Reloaded::Unchanged;
         }
         if self.refused.as_ref() == Some(&fingerprint) {
@@ -87,21 +147,25 @@ impl Reloader {
             return self.refuse(format!("{keys}: a change needs a restart; nothing of this reload applies until then"));
         }
         let generation = snapshot.generation;
-        if let Err(error) = self.app.apply(snapshot).await {
-            return self.refuse(error.to_string());
+        if let Err(problem) = self.generations.apply(snapshot).await {
+            return self.refuse(problem);
         }
         for warning in &problems {
             tracing::warn!(file = %warning.file, line = warning.line, "{}", warning.message);
         }
         self.serving = fingerprint;
         self.refused = None;
-        self.app.reload_status().set(None);
+        self.status.set(None);
         Reloaded::Applied(generation)
     }
 
     fn refuse(&self, problems: String) -> Reloaded {
-        tracing::error!(event = "reload_failed", problems, "the configuration has problems: the old one serves on");
-        self.app.reload_status().set(Some(problems.clone()));
+        tracing::error!(
+            event = "reload_failed",
+            problems,
+            "the configuration has problems: the old one goes on serving"
+        );
+        self.status.set(Some(problems.clone()));
         Reloaded::Refused(problems)
     }
 

@@ -1,0 +1,27 @@
+//! Who may read more than health: whoever presents one of the listener's tokens (RFC 6750 §2.1).
+
+use std::sync::Arc;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::admin::Admin;
+use crate::config::language::scalar::SecretValue;
+use crate::op::client::authentication::strip_scheme;
+use crate::web::respond;
+
+/// Lets a request pass that has one of the tokens.
+pub(super) async fn authorize(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+    let presented = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let presented = presented.and_then(|value| strip_scheme(value, "bearer")).unwrap_or_default();
+    let known = |token: &SecretValue| verify_slices_are_equal(token.expose().as_bytes(), presented.as_bytes()).is_ok();
+    if admin.tokens.is_empty() || admin.tokens.iter().any(known) {
+        return next.run(request).await;
+    }
+    let mut response = respond::empty(StatusCode::UNAUTHORIZED);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"admin\""));
+    response
+}
