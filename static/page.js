@@ -4,7 +4,7 @@
 const form = document.querySelector("form[data-submit]");
 if (form) HTMLFormElement.prototype.submit.call(form);
 
-// Apps sign out in frames, then the page goes on by itself: one second after all frames have loaded, after five seconds at
+// Apps sign out in frames, then the page redirects: one second after all frames have loaded, after five seconds at
 // the latest.
 const next = document.querySelector("a[data-continue]");
 if (next) {

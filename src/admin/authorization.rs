@@ -1,4 +1,4 @@
-//! Who may read more than health: whoever presents one of the listener's tokens (RFC 6750 §2.1).
+//! The bearer token that everything but health needs (RFC 6750 §2.1).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Small text functions for HTML: escaping, and the letter tile that stands in for a logo.
+//! Small text functions for HTML: escaping, and the tile with a letter that replaces a missing logo.
 
 /// Appends `text` to `out`, escaped for element content and for quoted attribute values.
 pub(super) fn escape(out: &mut String, text: &str) {

@@ -2,7 +2,7 @@
 
 use crate::pages::languages::Languages;
 
-/// A language that the pages speak.
+/// A language of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lang {
     /// English, the reference.

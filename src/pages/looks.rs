@@ -1,9 +1,9 @@
 //! What `[ui]` makes of the pages: texts and templates that replace the built-in ones, proven when they are loaded.
 //!
 //! Owns every problem that they can have ([`LookProblem`]). A replaced template is compiled, then rendered with each
-//! [sample](crate::pages::samples) in every language, values strict and escaped; so that what can't be rendered, shows a value
-//! as markup, leaves out what its page is for, or needs what the Content-Security-Policy forbids, is found before anybody
-//! sees it. What a template does only with other values can still fail: then the built-in page is shown.
+//! [sample](crate::pages::samples) in every language. A template that can't be rendered, shows a value as markup, lacks what
+//! its page is for, or needs what the Content-Security-Policy forbids is refused when the file is loaded. One that fails with
+//! other values only gives way to the built-in page.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -78,7 +78,7 @@ pub(crate) fn replace_texts(
     }
 }
 
-/// Languages and file names that nothing here has.
+/// Reports unknown languages and file names.
 pub(crate) fn check_names(ui: &Ui, templates: &[TemplateFile], problems: &mut Vec<LookProblem>) {
     let tags = || Lang::ALL.iter().map(|lang| lang.tag());
     for tag in ui.texts.keys().filter(|tag| *tag != ALL_LANGUAGES && Lang::of_tag(tag).is_none()) {
@@ -86,7 +86,7 @@ pub(crate) fn check_names(ui: &Ui, templates: &[TemplateFile], problems: &mut Ve
         let place = LookPlace::Key(section.key(texts).key(tag).to_string());
         let spoken = || format!("there are {}, and \"{ALL_LANGUAGES}\" for all", Vec::from_iter(tags()).join(", "));
         let suggestion = Some(did_you_mean(tag, tags()).unwrap_or_else(spoken));
-        problems.push(LookProblem { place, message: format!("the pages do not speak {}", quote(tag)), suggestion });
+        problems.push(LookProblem { place, message: format!("there are no pages in {}", quote(tag)), suggestion });
     }
     for file in templates {
         // Parts of one's own, for `include` and `import`, begin with an underscore.
@@ -110,7 +110,7 @@ pub(crate) fn add_templates(env: &mut Environment<'static>, files: &[TemplateFil
         let place = |line| LookPlace::Template(file.name.clone(), line);
         if let Some(found) = AUTOESCAPE.as_ref().and_then(|regex| regex.find(&file.text)) {
             let line = file.text.get(..found.start()).map_or(1, |before| before.matches('\n').count() + 1);
-            let message = "escaping can't be changed: names and texts of strangers are on this page".to_owned();
+            let message = "escaping can't be changed: the page shows untrusted names and texts".to_owned();
             problems.push(LookProblem { place: place(line), message, suggestion: None });
         }
         if let Err(error) = env.add_template_owned(file.name.clone(), file.text.clone()) {
@@ -120,7 +120,7 @@ pub(crate) fn add_templates(env: &mut Environment<'static>, files: &[TemplateFil
     }
 }
 
-/// Renders every sample and looks at what came out.
+/// Renders every sample and checks the results.
 pub(crate) fn prove(env: &Environment<'static>, files: &[TemplateFile], problems: &mut BTreeSet<LookProblem>) {
     for sample in samples() {
         for file in files.iter().filter(|file| file.name == sample.template) {
@@ -173,7 +173,7 @@ fn undeclared(env: &Environment<'static>, file: &TemplateFile, sample: &Sample, 
 /// A template failed: its own line, or that of the built-in template that could not do with it.
 fn failed(error: &minijinja::Error, files: &[TemplateFile], page: &str) -> LookProblem {
     let mut cause = error;
-    // The innermost: an include or a macro is where the mistake stands.
+    // The innermost: the mistake is in an include or a macro.
     while let Some(inner) = std::error::Error::source(cause).and_then(|inner| inner.downcast_ref::<minijinja::Error>())
     {
         cause = inner;

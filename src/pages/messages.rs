@@ -1,8 +1,7 @@
-//! The texts of the pages: one catalogue a language, with named places such as `{client}`. Which language a person gets is
-//! `lang`'s business.
+//! The texts of the pages: one catalogue a language, with named places such as `{client}`.
 //!
-//! What fills a place is a stranger's text: it is escaped and kept apart from the text around it, by `<bdi>` in HTML and
-//! by isolating characters (U+2068, U+2069) in plain text, so that a name in another direction can't reorder a sentence.
+//! The value of a place is untrusted text: it is escaped and isolated from the text around it, by `<bdi>` in HTML and by
+//! U+2068 and U+2069 in plain text, so that a name in another direction can't reorder a sentence.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +16,12 @@ pub struct CatalogueError {
     problem: String,
 }
 
-/// A text, cut at its places.
+/// A part of a text.
 #[derive(Clone, Debug, PartialEq)]
 enum Segment {
-    /// As it stands.
+    /// Literal text.
     Text(String),
-    /// The value of that name.
+    /// The place of a value, by its name.
     Place(String),
 }
 
@@ -65,17 +64,17 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Puts `text` in the place of a text that is there. Its places must be among those that the text has in `built_in`, since
-    /// pages have a value for no others.
+    /// Replaces a text. The new one may have the places that the text has in `built_in` and no others, since pages have values
+    /// for these alone.
     ///
     /// # Errors
-    /// What the text must be and is not.
+    /// What is wrong with the new text.
     pub(crate) fn replace(&mut self, built_in: &Self, key: &str, text: &str) -> Result<(), String> {
         let Some(replaced) = built_in.texts.get(key) else { return Err("there is no such text".to_owned()) };
         if text.trim().is_empty() {
-            return Err("must not be empty: people with a screen reader would meet a control without a name".to_owned());
+            return Err("must not be empty: screen readers need a name for every control".to_owned());
         }
-        let segments = segments(text).ok_or("has a brace that stands alone: places are written {client}")?;
+        let segments = segments(text).ok_or("has an unbalanced brace: places are written {client}")?;
         let known = places(replaced);
         if let Some(place) = places(&segments).into_iter().find(|place| !known.contains(place)) {
             let named = known.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(", ");
@@ -142,7 +141,7 @@ const fn source(lang: Lang) -> &'static str {
     }
 }
 
-/// Cuts a text at its `{places}`. `None` when a brace stands alone.
+/// Cuts a text at its `{places}`. `None` when a brace is unbalanced.
 fn segments(text: &str) -> Option<Vec<Segment>> {
     let mut segments = Vec::new();
     let mut rest = text;

@@ -130,7 +130,7 @@ struct Common<'c> {
 
 impl Pages {
     /// Compiles every template for every language, with the built-in looks. `issuer_path` is the path of the issuer, under
-    /// which the static files stand: `""` or `"/"` for none, `"/sso"`.
+    /// which the static files are served: `""` or `"/"` for none, `"/sso"`.
     ///
     /// # Errors
     /// When a template does not compile, or a catalogue lacks a text that the English one has.

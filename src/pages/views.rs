@@ -1,6 +1,6 @@
-//! What each page shows, as plain data. A handler fills one of these; nothing here knows where it came from.
+//! What each page shows, as plain data.
 //!
-//! Every string may hold a stranger's text: the templates escape it. Addresses that leave the broker are [`WebUri`]s;
+//! Every string may be untrusted: the templates escape it. Addresses that leave the broker are [`WebUri`]s;
 //! paths (`action`, `sign_in_path`) are our own, absolute, and include the issuer's path.
 
 use serde::Serialize;
@@ -118,9 +118,9 @@ pub struct ErrorPage {
     pub status: u16,
     /// Why; quoted on the page.
     pub reason_code: String,
-    /// What the logs know this request by.
+    /// The id of this request in the logs.
     pub trace_id: Option<String>,
-    /// One more sentence for those who will mend it, in English or as an IdP sent it: which parameter, which setting.
+    /// One more sentence for those who can fix it, in English or as an IdP sent it: which parameter, which setting.
     pub detail: Option<String>,
     /// The app that it is about, where known.
     pub client_name: Option<String>,
@@ -137,16 +137,17 @@ pub struct SignedOut {
     pub client_name: Option<String>,
     /// A proven address of the app to go back to.
     pub back_uri: Option<WebUri>,
-    /// Pages of apps, loaded in frames that nobody sees, which sign out there (OIDC Front-Channel Logout §2).
+    /// Pages of apps that sign out there, loaded in invisible frames (OIDC Front-Channel Logout §2).
     pub frames: Vec<WebUri>,
 }
 
-/// Signed out here: apps sign out in frames that nobody sees, then the page goes on by itself, without those that hang.
+/// The session here has ended: apps sign out in invisible frames, then the page redirects; frames that do not load in time
+/// are not waited for.
 #[derive(Clone, Debug, Serialize)]
 pub struct SigningOut {
     /// Pages of apps, as in [`SignedOut`].
     pub frames: Vec<WebUri>,
-    /// Where to go on.
+    /// The address to redirect to.
     pub to: Destination,
 }
 
@@ -196,7 +197,7 @@ pub struct Persona {
     pub id: String,
     /// Full name.
     pub name: String,
-    /// What the person is good for in a trial.
+    /// What the person shows in a trial.
     pub description: String,
     /// What the simulated IdP says about the person.
     #[serde(serialize_with = "json::as_html")]

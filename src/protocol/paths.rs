@@ -146,7 +146,7 @@ impl Page {
 
 /// The discovery document (OIDC Discovery §4).
 pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
-/// The same document (RFC 8414 §3.1); it stands before the issuer's path, not after it.
+/// The same document (RFC 8414 §3.1); the issuer's path follows it.
 pub const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
 
 /// Before a provider's id: its callback, unless configured.
@@ -177,7 +177,7 @@ const fn single(path: &'static str, purpose: &'static str) -> Reserved {
     Reserved { path, below: false, purpose }
 }
 
-/// What stands under [`CALLBACK`], which a provider's own callback may be under.
+/// The paths below [`CALLBACK`]: an endpoint can't have one, the callback of a provider can.
 pub const CALLBACKS: Reserved = tree("/callback", "the callbacks of providers");
 
 /// The paths that no endpoint and no callback may have, besides those of [`Page`]. The last ones are of features to come.

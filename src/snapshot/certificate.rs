@@ -79,7 +79,7 @@ impl Certificate {
                 let (message, way_out) = match error {
                     rustls::Error::InconsistentKeys(_) => (
                         format!("must be the key of the certificate in {cert} but {key} holds another"),
-                        "name two files that belong together; in `cert` the server's own certificate stands first",
+                        "name two files that belong together; in `cert` the server's own certificate comes first",
                     ),
                     _ => (
                         format!("must hold a key that can be used but {key} does not: {error}"),

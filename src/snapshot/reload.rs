@@ -21,8 +21,8 @@ use crate::env::Clock;
 use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Fingerprint, Options, Prepared, prepare};
 
-/// How long files must rest before they are read: a save is often several writes.
-const SETTLE: Duration = Duration::from_millis(150);
+/// How long to wait after an event before files are read: a save is often several writes.
+const QUIET: Duration = Duration::from_millis(150);
 /// How often metadata is compared where no event came.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -123,7 +123,7 @@ impl Reloader {
                 self.refused = None;
                 return self.refuse(error.to_string());
             }
-            Err(error) => return self.refuse(format!("the reload broke off: {error}")),
+            Err(error) => return self.refuse(format!("the reload was cut short: {error}")),
         };
         let Prepared { problems, layers, involved, fingerprint, snapshot, .. } = prepared;
         self.involved = involved;
@@ -188,7 +188,7 @@ impl Reloader {
             if !event && seen == stamps {
                 continue;
             }
-            tokio::time::sleep(SETTLE).await;
+            tokio::time::sleep(QUIET).await;
             while changed.try_recv().is_ok() {}
             self.reload().await;
             stamps = stamps_off_thread(&self.involved).await;

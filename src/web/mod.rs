@@ -10,11 +10,12 @@
 //! - A new page: an entry of [`Page`](crate::protocol::paths::Page), a view and a template in [`crate::pages`], a function in
 //!   [`views`] that fills the view, an arm in [`router`] for its form.
 //!
-//! Limits, time-outs, header policies and CORS are not those of `tower-http`, since each needs the generation or the
-//! connection: `limits.body` may change with a reload (`RequestBodyLimit` has one limit for the life of the router); a body
-//! must be complete in time (`RequestBodyTimeout` bounds the time between two pieces of it, which a slow sender keeps to for
-//! ever); which headers a response has depends on its kind, so [`respond`] sets them where the kind is known, and the
-//! Content-Security-Policy follows from the page; CORS is described in [`cors`].
+//! `tower-http` (0.7) was tried for body limits, body deadlines, response headers, CORS and CSRF. Its layers get their values
+//! when the router is made. Here they belong to the generation (`limits.body`, the origins of clients), to the listener (its
+//! time-outs) or to the route (who may read an answer, which forms only our own pages post), and the generation must be the
+//! one that the rest of the request sees. So a body is read in one place, with the limit of `http-body-util` and the time-out
+//! of `tokio` ([`request`]); the headers that a response must have are set where each kind is made ([`respond`]); [`cors`]
+//! says why it is ours.
 
 pub mod cookies;
 mod cors;

@@ -66,7 +66,7 @@ impl Exchange<'_> {
     }
 
     /// Sends the browser to another site. Browsers apply `form-action` to every redirect that answers a form, and a provider
-    /// or an app may redirect on to hosts that nobody here knows: the answer to a form is therefore a page that goes on by
+    /// or an app may redirect on to hosts that nobody here knows: the answer to a form is therefore a page that redirects by
     /// itself. Browsers that do this send fetch metadata; others get the redirect.
     pub(crate) fn leave(&self, url: &str) -> Response {
         let answers_form = self.incoming.is_post() && self.incoming.headers.contains_key("sec-fetch-site");

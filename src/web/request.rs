@@ -1,5 +1,5 @@
-//! A request, read once: method, path, parameters, the headers that matter. Nothing else of it is looked at; in
-//! particular not `Host`. `X-Forwarded-For` counts only from trusted proxies, and only for logs.
+//! A request, read once: method, path, parameters, headers. `Host` is never looked at; `X-Forwarded-For` counts only from
+//! trusted proxies, and only for logs.
 
 use std::net::IpAddr;
 
@@ -28,9 +28,9 @@ pub struct Incoming {
     body: Bytes,
 }
 
-/// Where a request came from, for logs: the peer, or what trusted proxies say of theirs. The last address that no trusted
-/// proxy stands behind counts, so that a forged beginning of the header changes nothing. `None` for the peer of a unix
-/// socket that is not trusted, or says nothing.
+/// Where a request came from, for logs: the peer or, where that is a trusted proxy, the last address of `X-Forwarded-For` that
+/// is none, so that a forged beginning of the header changes nothing. `None` for the peer of a unix socket that is not trusted
+/// or sends no such header.
 #[must_use]
 pub fn client_address(request: &Request<Body>, trusted: &TrustedProxies) -> Option<IpAddr> {
     let mut address = match request.extensions().get::<Peer>()? {
@@ -58,7 +58,7 @@ pub enum Unreadable {
     TooLarge,
     /// The connection broke.
     Broken,
-    /// It did not come to its end in time.
+    /// It was not complete in time.
     TooSlow,
 }
 

@@ -152,7 +152,7 @@ fn check_says_all_at_once_what_is_wrong_and_where() {
         "broker.toml:2: `logo_uri` must be an https URL",
         "broker.toml:3: `color` must be a colour such as \"#0c5f50\" but is \"green\"",
         "broker.toml:6: there is no text \"sign_in.titel\" [did you mean `sign_in.title`?]",
-        "broker.toml:7: the pages do not speak \"dee\" [did you mean `de`?]",
+        "broker.toml:7: there are no pages in \"dee\" [did you mean `de`?]",
         "looks/home.html:2: the template does not compile: syntax error",
         "looks/sign-in.html:1: no page has a template \"sign-in.html\" [did you mean `sign_in.html`?]",
     ];

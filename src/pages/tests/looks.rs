@@ -194,8 +194,13 @@ fn texts_of_the_file_are_checked_and_escaped() {
         ),
         ("[texts.en]\n\"demo.title\" = \"x\"", "ui.texts.en.\"demo.title\"", "there is no text", ""),
         ("[texts.\"*\"]\nzzz = \"x\"", "ui.texts.\"*\".zzz", "there is no text", "docs/pages.md"),
-        ("[texts.it]\n\"sign_in.title\" = \"x\"", "ui.texts.it", "the pages do not speak \"it\"", "zh-Hans"),
-        ("[texts.zh-hans]\n\"sign_in.title\" = \"x\"", "ui.texts.zh-hans", "do not speak", "did you mean `zh-Hans`?"),
+        ("[texts.it]\n\"sign_in.title\" = \"x\"", "ui.texts.it", "there are no pages in \"it\"", "zh-Hans"),
+        (
+            "[texts.zh-hans]\n\"sign_in.title\" = \"x\"",
+            "ui.texts.zh-hans",
+            "there are no pages in",
+            "did you mean `zh-Hans`?",
+        ),
         (
             "[texts.en]\n\"sign_in.title\" = \"to {app}\"",
             "ui.texts.en.\"sign_in.title\"",
@@ -203,7 +208,7 @@ fn texts_of_the_file_are_checked_and_escaped() {
             "",
         ),
         ("[texts.en]\n\"common.or\" = \"{client}\"", "ui.texts.en.\"common.or\"", "there is none in this text", ""),
-        ("[texts.en]\n\"common.or\" = \"a } b\"", "ui.texts.en.\"common.or\"", "has a brace that stands alone", ""),
+        ("[texts.en]\n\"common.or\" = \"a } b\"", "ui.texts.en.\"common.or\"", "has an unbalanced brace", ""),
         ("[texts.en]\n\"common.or\" = \" \"", "ui.texts.en.\"common.or\"", "must not be empty", ""),
     ] {
         let found = problems(toml);

@@ -40,17 +40,17 @@ impl Drop for SocketFile {
 /// Opens a socket at a path. The error says what is in the way.
 pub(super) async fn open(path: &Path) -> Result<(UnixListener, SocketFile), String> {
     clear(path).await?;
-    let told = |error: io::Error| match (error.kind(), path.parent()) {
+    let describe = |error: io::Error| match (error.kind(), path.parent()) {
         (ErrorKind::NotFound, Some(folder)) => format!("the folder {} is not there; make it first", folder.display()),
         _ => error.to_string(),
     };
-    let socket = UnixSocket::new_stream().map_err(told)?;
-    socket.bind(path).map_err(told)?;
-    let made = fs::symlink_metadata(path).map_err(told)?;
+    let socket = UnixSocket::new_stream().map_err(describe)?;
+    socket.bind(path).map_err(describe)?;
+    let made = fs::symlink_metadata(path).map_err(describe)?;
     let file = SocketFile { path: path.to_owned(), identity: identity(&made) };
     // Before it is listened on: until then nobody can connect, whatever the umask left open.
-    fs::set_permissions(path, Permissions::from_mode(MODE)).map_err(told)?;
-    let listener = socket.listen(BACKLOG).map_err(told)?;
+    fs::set_permissions(path, Permissions::from_mode(MODE)).map_err(describe)?;
+    let listener = socket.listen(BACKLOG).map_err(describe)?;
     Ok((listener, file))
 }
 
