@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::config::check::context::Context;
+use crate::config::check::paths;
 use crate::config::check::provider_addresses;
 use crate::config::check::tokens::session_bounds;
 use crate::config::check::urls;
 use crate::config::check::urls::Http;
-use crate::config::check::paths;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
 use crate::config::language::provider::{ClaimsSource, LinkBy, Preset, Provider, RefreshClaims, RefreshUnavailable};
