@@ -43,16 +43,17 @@ pub(crate) async fn logout_token(exchange: &Exchange<'_>, provider: &str) -> Res
 }
 
 fn write(exchange: &Exchange<'_>, outcome: &logout::Outcome) -> Response {
-    let frames: Vec<WebUri> = outcome.next.frames().iter().filter_map(|url| WebUri::parse(url.as_str())).collect();
+    let framed = outcome.next.frames();
+    let frames: Vec<WebUri> = framed.iter().filter_map(|url| WebUri::parse(url.as_str())).collect();
     let response = match &outcome.next {
-        logout::Next::Redirect { to: url, .. } if frames.is_empty() => exchange.leave(url),
-        logout::Next::Redirect { to: url, .. } => match Destination::parse(url) {
-            Some(to) => exchange.page_with_frames(outcome.next.frames(), &SigningOut { frames, to }),
-            None => respond::see_other(url),
+        logout::Next::Redirect { to, .. } if frames.is_empty() => exchange.leave(to),
+        logout::Next::Redirect { to, .. } => match Destination::parse(to) {
+            Some(to) => exchange.page_with_frames(framed, &SigningOut { frames, to }),
+            None => respond::see_other(to),
         },
         logout::Next::Error(failure) => exchange.error(failure),
         logout::Next::Done { client, .. } => {
-            exchange.page_with_frames(outcome.next.frames(), &views::signed_out(exchange, client.as_deref(), frames))
+            exchange.page_with_frames(framed, &views::signed_out(exchange, client.as_deref(), frames))
         }
         logout::Next::Stay => respond::see_other(&exchange.context.snapshot.issuer.url_of("/")),
         logout::Next::Confirm { client, user, interaction } => {
