@@ -3,29 +3,29 @@
 //!
 //! | step | from | to |
 //! | --- | --- | --- |
-//! | [`session`] | a request; a session | a session that serves it, or a sign-in; the policy's decision |
-//! | [`provider`] | a sign-in, an answer of the sign-in page | a provider, or the sign-in page |
-//! | [`leave`] | a provider | the redirect to it |
-//! | [`consent`] | an admitted user | the consent page, where it is due |
-//! | [`answer`] | an admitted user | the answer to the app |
-//! | [`refusal`] | a refusal of the policy, a failure of the provider | the error |
+//! | `session` | a request; a session | a session that serves it, or a sign-in; the policy's decision |
+//! | `provider` | a sign-in, an answer of the sign-in page | a provider, or the sign-in page |
+//! | `leave` | a provider | the redirect to it |
+//! | `consent` | an admitted user | the consent page, where it is due |
+//! | `answer` | an admitted user | the answer to the app |
+//! | `refusal` | a refusal of the policy, a failure of the provider | the error |
 //!
 //! The provider's callback and the forms of the sign-in and the consent page ([`forms`]) resume here with the stage that
 //! they have brought the stored request to. Owns the order of the steps; HTTP is `web`'s.
 
-pub mod answer;
-pub mod consent;
+mod answer;
+mod consent;
 pub mod forms;
 pub mod leave;
 pub mod prepared;
-pub mod provider;
+mod provider;
 pub mod pushed;
-pub mod refusal;
+mod refusal;
 pub mod request;
 pub mod request_object;
-pub mod resolve;
-pub mod response;
-pub mod session;
+mod resolve;
+mod response;
+mod session;
 pub mod stage;
 
 use crate::op::RequestContext;

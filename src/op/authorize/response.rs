@@ -8,7 +8,7 @@ use crate::op::outcome::Answer;
 
 /// The response with these parameters, and with what every response carries: `state`, and `iss` (RFC 9207 §2).
 #[must_use]
-pub fn success(context: &RequestContext<'_>, to: &ReturnAddress, mut fields: Vec<(&str, String)>) -> Answer {
+pub(super) fn success(context: &RequestContext<'_>, to: &ReturnAddress, mut fields: Vec<(&str, String)>) -> Answer {
     if let Some(state) = &to.state {
         fields.push(("state", state.clone()));
     }
@@ -19,7 +19,7 @@ pub fn success(context: &RequestContext<'_>, to: &ReturnAddress, mut fields: Vec
 
 /// The response with an error (RFC 6749 §4.1.2.1, OIDC Core §3.2.2.6).
 #[must_use]
-pub fn error(context: &RequestContext<'_>, to: &ReturnAddress, error: &OAuthError) -> Answer {
+pub(super) fn error(context: &RequestContext<'_>, to: &ReturnAddress, error: &OAuthError) -> Answer {
     let fields = vec![("error", error.code.name().to_owned()), ("error_description", error.description.clone())];
     success(context, to, fields)
 }
