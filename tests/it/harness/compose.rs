@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
-use countersign::admin::Admin;
 use countersign::app::{App, Parts, key_policy};
 use countersign::config::load::Inputs;
 use countersign::config::load::files::{Disk, Memory};
@@ -22,11 +21,8 @@ use tokio::sync::OnceCell;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use crate::support::provider::Net;
-
-use crate::support::provider::Net;
-
 use super::START;
+use crate::support::provider::Net;
 
 /// A running broker.
 pub(crate) struct Broker {
@@ -89,9 +85,8 @@ impl Broker {
 
     /// What the admin listener says of the broker.
     pub(crate) async fn status(&self) -> String {
-        let admin = Admin { app: Arc::clone(&self.app), tokens: Vec::new() };
         let request = Request::get("/status").body(Body::empty()).unwrap();
-        let response = countersign::admin::router(Arc::new(admin)).oneshot(request).await.unwrap();
+        let response = self.app.admin_router(Vec::new()).oneshot(request).await.unwrap();
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         String::from_utf8(body.to_vec()).unwrap()
     }
