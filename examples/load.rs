@@ -4,6 +4,7 @@
 //! milliseconds, errors, the broker's CPU milliseconds an operation, its resident memory in MiB. Loopback only, bounded in
 //! count, ends by itself.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
+#![expect(clippy::disallowed_methods, reason = "it measures time, and its provider has the machine's clock")]
 
 use std::collections::HashMap;
 use std::error::Error;

@@ -1,5 +1,6 @@
-//! What the broker may not read by itself: the time and randomness. Both are handed in, so that tests move time and
-//! repeat draws. The only module that touches the system clock or the operating system's generator.
+//! Time and randomness, which everything else takes as parameters, so that tests can move the clock and repeat what was drawn.
+//! The only module that reads the system clock or asks the operating system for random bytes; `clippy.toml` forbids both
+//! elsewhere.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -19,18 +20,19 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
     fn now(&self) -> i64 {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
     }
 }
 
-/// A clock that stands still until it is moved.
+/// A clock for tests, which changes only when it is told to.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// A clock that stands at `now`.
+    /// A clock that shows `now`, in seconds since the Unix epoch.
     #[must_use]
     pub fn at(now: i64) -> Arc<Self> {
         Arc::new(Self(AtomicI64::new(now)))
@@ -53,11 +55,11 @@ pub trait Random: Send + Sync {
     /// Fills `buffer` with unpredictable bytes.
     ///
     /// # Errors
-    /// When the generator is not available; nothing may be issued then.
+    /// When the generator is not available. Nothing may be issued then.
     fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomUnavailable>;
 }
 
-/// The generator gave nothing.
+/// The generator returned an error.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the random generator is not available")]
 pub struct RandomUnavailable;
@@ -73,6 +75,7 @@ impl Default for SystemRandomness {
 }
 
 impl Random for SystemRandomness {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks for random bytes")]
     fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomUnavailable> {
         self.0.fill(buffer).map_err(|_| RandomUnavailable)
     }
@@ -88,7 +91,7 @@ impl dyn Random + '_ {
         Ok(secret)
     }
 
-    /// Several unguessable values, drawn at once: each draw has its cost, whatever its length.
+    /// Several unguessable values, from one call of the generator, whose cost hardly depends on the length.
     ///
     /// # Errors
     /// When the generator is not available.

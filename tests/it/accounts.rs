@@ -152,15 +152,13 @@ async fn joined(linking: &str, claims_of_the_other: &Value) -> (Reply, String, T
 
 #[tokio::test]
 async fn d03_an_address_links_nobody_unless_declared() {
-    for verified in [json!(true), json!(false), json!("true"), json!("false"), Value::Null, json!(1)] {
+    for verified in [json!(true), json!(false), json!("true"), json!("false"), Value::Null] {
         let claims = json!({ "email": "victim@corp.example", "email_verified": verified });
         let (reply, victim, app) = joined("", &claims).await;
-        if reply.status == 403 {
-            reply.assert_error_page(403, "claim_mapping_failed");
-            continue;
-        }
         assert_ne!(app.tokens("app", &reply).await.sub(), victim, "{claims}");
     }
+    let (reply, ..) = joined("", &json!({ "email": "victim@corp.example", "email_verified": 1 })).await;
+    reply.assert_error_page(403, "claim_mapping_failed");
 }
 
 const LINKED: &str = "link_by = \"verified_email\"\nlink_with = [\"staff\"]\n";

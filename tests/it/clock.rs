@@ -48,7 +48,7 @@ async fn a_failure_that_was_seen_before_a_step_back_is_no_lasting_one() {
 }
 
 #[tokio::test]
-async fn housekeeping_sweeps_what_expired_and_nothing_else() {
+async fn d44_housekeeping_sweeps_what_expired_and_nothing_else() {
     let app = TestApp::base().await;
     let request = Authorize::of("app").set("scope", "openid offline_access");
     let offline = app.sign_in_with(&mut Browser::new(), &request, &alice()).await;

@@ -60,11 +60,14 @@ async fn the_document_says_what_works_and_nothing_else() {
 async fn every_endpoint_of_the_document_is_served() {
     let app = TestApp::base().await;
     let document = app.get(CONFIGURATION).await.json();
+    let mut served = 0;
     for (name, value) in document.as_object().unwrap() {
         if let Some(url) = value.as_str().filter(|_| name.ends_with("_endpoint") || name == "jwks_uri") {
             assert_ne!(app.get(url).await.status, 404, "{name}");
+            served += 1;
         }
     }
+    assert_eq!(served, 8);
 }
 
 #[tokio::test]

@@ -293,15 +293,14 @@ async fn odd_requests_are_errors_of_the_client_never_of_the_server() {
         let reply = app.send(request.body(Body::from("{\"grant_type\":\"x\"}")).unwrap()).await;
         assert!(reply.status.is_client_error(), "{kind}: {reply}");
     }
-    for authorization in ["Basic", "Basic ", "Basic %%%", "Basic OnB3", "Bearer", "Digest x", "basic \u{7f}"] {
-        let Ok(request) = Request::post("/oauth2/token")
-            .header("authorization", authorization.as_bytes())
+    for authorization in [&b"Basic"[..], b"Basic ", b"Basic %%%", b"Basic OnB3", b"Bearer", b"Digest x", b"basic \xff"]
+    {
+        let request = Request::post("/oauth2/token")
+            .header("authorization", authorization)
             .header("content-type", "application/x-www-form-urlencoded")
-            .body(Body::from("grant_type=authorization_code&code=x"))
-        else {
-            continue;
-        };
-        assert!(app.send(request).await.status.is_client_error(), "{authorization}");
+            .body(Body::from("grant_type=authorization_code&code=x"));
+        let reply = app.send(request.unwrap()).await;
+        assert!(reply.status.is_client_error(), "{authorization:?}: {reply}");
     }
 }
 

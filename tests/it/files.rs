@@ -68,6 +68,8 @@ async fn d35_a_file_with_problems_leaves_the_old_one_serving_and_raises_the_alar
         half,
         with_name("Renamed") + "\n[clients.app2]\nno_such_key = 1\n",
         with_name("Renamed").replace("[providers.staff]", "[providers.staff]\nallow = \"no_such(claims)\""),
+        with_name("Renamed").replace("https://app.example/cb", "not a url"),
+        with_name("Renamed") + "\n[clients.app3]\nrequire = \"nonsense in\"\n",
         with_name("Renamed").replace("https://sso.example.com", "https://elsewhere.example"),
         with_name("Renamed").replace("sqlite::memory:", "sqlite:other.db"),
     ] {

@@ -370,9 +370,9 @@ async fn revocation_and_the_policy_of_the_moment_reach_tokens_of_the_fragment() 
 #[tokio::test]
 async fn an_id_token_that_comes_alone_carries_the_claims() {
     let app = TestApp::of(BASE, &[ALL, "clients.app.id_token_claims = \"minimal\""]).await;
-    for response_type in TYPES {
+    for response_type in TYPES.into_iter().filter(|response_type| response_type.contains("id_token")) {
         let (_, params) = sign_in(&app, "app", &asking("app", response_type)).await;
-        let Some(claims) = params.get("id_token").map(|token| claims_of(token)) else { continue };
+        let claims = claims_of(&params["id_token"]);
         for name in ["email", "name", "groups"] {
             assert_eq!(claims.contains_key(name), response_type == "id_token", "{response_type} {name}");
         }

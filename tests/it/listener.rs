@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use countersign::env::ManualClock;
+use countersign::env::{Clock as _, ManualClock, SystemClock};
 use countersign::reload::Reloaded;
 use countersign::web::listener::{Listener, Patience};
 use tempfile::TempDir;
@@ -123,7 +123,7 @@ async fn what_is_no_handshake_is_closed() {
 }
 
 #[tokio::test]
-async fn silent_clients_keep_nobody_out() {
+async fn d42_silent_clients_keep_nobody_out() {
     let pair = Pair::new();
     let running = Running::tls(&pair).await;
     let mut silent = Vec::new();
@@ -141,7 +141,7 @@ async fn silent_clients_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_handshake_ends_in_time() {
+async fn d42_a_handshake_ends_in_time() {
     let brief = Patience { handshake: Duration::from_millis(20), ..Patience::default() };
     let running = Running::start(&with_tls(), Some(&Pair::new()), &["127.0.0.1:0"], brief).await;
     for bytes in [&b""[..], b"\x16\x03\x01"] {
@@ -152,7 +152,7 @@ async fn a_handshake_ends_in_time() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_ends_in_time() {
+async fn d42_a_body_that_does_not_come_ends_in_time() {
     let brief = Patience { body: Duration::from_millis(20), ..Patience::default() };
     let running = Running::start(BASE, None, &["127.0.0.1:0"], brief).await;
     for path in ["/oauth2/token", "/nowhere"] {
@@ -166,7 +166,7 @@ async fn a_body_that_does_not_come_ends_in_time() {
 }
 
 #[tokio::test]
-async fn a_connection_without_requests_ends_in_time() {
+async fn d42_a_connection_without_requests_ends_in_time() {
     let brief = Patience { head: Duration::from_millis(20), ..Patience::default() };
     let pair = Pair::new();
     let tls = Running::start(&with_tls(), Some(&pair), &["127.0.0.1:0"], brief).await;
@@ -372,7 +372,7 @@ fn check_reports_a_pair_at_its_place() {
 
     let pair = Pair::new();
     pair.save(folder.path());
-    let made = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().cast_signed();
+    let made = SystemClock.now();
     assert_eq!(problems(&main, false, made + 60), [""; 0]);
     let expired = problems(&main, false, made + YEAR);
     assert_eq!(expired.len(), 1);

@@ -34,6 +34,7 @@ mod redirect_uri;
 mod refresh;
 mod reload;
 mod request_objects;
+mod rust_client;
 mod secrets;
 mod sign_in;
 mod token;

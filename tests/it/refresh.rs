@@ -36,7 +36,7 @@ async fn a_refresh_gives_new_tokens_of_the_same_sign_in() {
 }
 
 #[tokio::test]
-async fn the_parent_answers_within_the_grace_and_the_family_does_not_fork() {
+async fn d13_the_parent_answers_within_the_grace_and_the_family_does_not_fork() {
     let app = TestApp::base().await;
     let (_, first) = app.sign_in("app", &alice()).await;
     let second = next(&app, first.refresh()).await;
@@ -52,7 +52,7 @@ async fn the_parent_answers_within_the_grace_and_the_family_does_not_fork() {
 }
 
 #[tokio::test]
-async fn reuse_after_the_grace_revokes_the_family() {
+async fn d13_reuse_after_the_grace_revokes_the_family() {
     let app = TestApp::base().await;
     let (_, first) = app.sign_in("app", &alice()).await;
     let second = next(&app, first.refresh()).await;
@@ -292,7 +292,7 @@ async fn a_provider_that_is_away_is_waited_for_as_long_as_the_file_says() {
 }
 
 #[tokio::test]
-async fn an_answer_about_somebody_else_is_not_taken() {
+async fn d49_a_refreshed_id_token_about_somebody_else_is_not_taken() {
     let (app, tokens) = asking("unavailable = \"deny\"").await;
     app.wait(900);
     app.idp().edit_id_token(|claims| drop(claims.insert("sub".to_owned(), "2".into())));

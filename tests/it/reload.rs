@@ -1,6 +1,10 @@
 //! Reloads and restarts: what goes on, and what ends.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::json;
+use tokio::runtime::Handle;
 
 use crate::harness::{Auth, Authorize, BASE, Browser, TestApp, Tokens, alice};
 
@@ -63,21 +67,26 @@ async fn new_clients_and_providers_are_there_at_once_and_old_ones_gone() {
     app.token(&renamed, &form).await.assert_json_error(400, "invalid_grant");
 }
 
-#[tokio::test]
-async fn a_request_sees_one_generation_and_a_bad_file_changes_nothing() {
-    let app = TestApp::base().await;
-    for bad in [
-        "issuer = ",
-        "clients.app.no_such_key = 1",
-        "providers.staff.allow = \"claims.groups.no_such_function()\"",
-        "clients.app.redirect_uris = [\"not a url\"]",
-        "clients.app.require = \"nonsense in\"",
-    ] {
-        let prepared = crate::harness::compose::prepared(BASE, &[bad], 2);
-        assert!(prepared.snapshot.is_none(), "{bad}");
-        assert!(prepared.problems.has_errors(), "{bad}");
-    }
-    app.sign_in("app", &alice()).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_sees_one_generation() {
+    let app = Arc::new(TestApp::base().await);
+    let mut browser = Browser::new();
+    let callback = app.at_provider(&mut browser, &Authorize::of("app"), &alice()).await;
+    // While the callback waits for the provider's tokens, a file is applied that lets nobody in.
+    let (reloading, reloaded) = (Arc::downgrade(&app), Arc::new(AtomicBool::new(false)));
+    let done = Arc::clone(&reloaded);
+    app.idp().edit_token_response(move |_| {
+        let app = reloading.upgrade().unwrap();
+        let closed = app.reload(BASE, &["providers.staff.allow = \"false\""]);
+        tokio::task::block_in_place(|| Handle::current().block_on(closed));
+        done.store(true, Ordering::SeqCst);
+    });
+    let answer = browser.open(&app, &callback).await;
+    assert!(reloaded.load(Ordering::SeqCst), "the file changed in the middle of the request");
+    assert!(answer.location().contains("code="), "the request began with the file that lets her in: {answer}");
+    app.idp().behave();
+    let next = app.through_provider(&mut Browser::new(), &Authorize::of("app"), &alice()).await;
+    next.assert_error_page(403, "not_allowed");
 }
 
 #[tokio::test]

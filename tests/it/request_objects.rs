@@ -81,11 +81,12 @@ async fn tokens_of(app: &TestApp, client: &str, request: &Authorize) -> Value {
 #[tokio::test]
 async fn what_the_object_says_goes_before_what_stands_beside_it() {
     let app = app().await;
-    for object in [signed(&object("signer")), signed(&with(object("signer"), "nonce", json!("another")))] {
+    for nonce in ["nonce-of-the-app", "another"] {
+        let object = signed(&with(object("signer"), "nonce", json!(nonce)));
         let request = short("signer", &object).set("nonce", "beside");
         let tokens = tokens_of(&app, "signer", &request).await;
         let claims = crate::harness::claims_of(tokens["id_token"].as_str().unwrap());
-        assert_ne!(claims["nonce"], "beside");
+        assert_eq!(claims["nonce"], nonce);
     }
     // A client that asks for no algorithm may leave it unsigned: it is what plain parameters are.
     tokens_of(&app, "app", &short("app", &unsigned(&object("app")))).await;

@@ -193,7 +193,7 @@ async fn d12_a_code_is_bound_to_client_redirect_uri_and_time() {
 }
 
 #[tokio::test]
-async fn a_used_code_revokes_what_it_gave() {
+async fn d11_a_used_code_revokes_what_it_gave() {
     let app = TestApp::base().await;
     let code = code(&app, &Authorize::of("app")).await;
     let tokens = Tokens::read(&app.redeem("app", &code).await);

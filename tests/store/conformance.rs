@@ -51,7 +51,7 @@ cases! {
     activity_only_moves_forward,
     d11_parallel_redemptions_leave_nothing,
     d12_an_expired_code_issues_nothing,
-    a_used_code_is_remembered_while_its_grant_lasts,
+    d44_a_used_code_is_remembered_while_its_grant_lasts,
     a_code_dies_with_its_session_and_its_user,
     a_code_keeps_its_consent,
     a_grant_without_a_code_keeps_its_consent_and_its_session_awake,
@@ -72,7 +72,7 @@ cases! {
     traces_end,
     a_one_time_identifier_is_used_once,
     sessions_end_together_with_the_use_of_an_identifier,
-    sweeping_takes_what_has_ended_and_nothing_else,
+    d44_sweeping_takes_what_has_ended_and_nothing_else,
     system_roles_are_a_set,
 }
 
@@ -444,7 +444,7 @@ pub(crate) async fn d12_an_expired_code_issues_nothing(store: Subject) {
     assert_eq!(redeem("c", NOW + 59).await, Redeemed::First);
 }
 
-pub(crate) async fn a_used_code_is_remembered_while_its_grant_lasts(store: Subject) {
+pub(crate) async fn d44_a_used_code_is_remembered_while_its_grant_lasts(store: Subject) {
     let alice = person("alice");
     signed_in(&store, "alice", "s").await;
     granted(&store, "c", alice.offline_grant("g", "s")).await;
@@ -787,7 +787,7 @@ pub(crate) async fn sessions_end_together_with_the_use_of_an_identifier(store: S
     assert!(store.session(secret("carol")).await.unwrap().is_some(), "used before: nothing ends");
 }
 
-pub(crate) async fn sweeping_takes_what_has_ended_and_nothing_else(store: Subject) {
+pub(crate) async fn d44_sweeping_takes_what_has_ended_and_nothing_else(store: Subject) {
     let alice = person("alice");
     signed_in(&store, "alice", "s").await;
     granted(&store, "c", alice.grant("g", "s")).await;

@@ -40,7 +40,7 @@ async fn a_refresh_brings_the_claims_of_now() {
 }
 
 #[tokio::test]
-async fn a_refreshed_id_token_must_be_of_the_same_issuer_client_and_subject() {
+async fn d49_a_refreshed_id_token_must_be_of_the_same_issuer_client_and_subject() {
     let cases = [
         ("sub", json!("bob")),
         ("iss", json!("https://evil.example")),

@@ -1,0 +1,250 @@
+//! A web application that signs people in through Countersign, with axum and openidconnect: a start to copy.
+//!
+//! ```sh
+//! cargo run -- dev                  # a broker to try it with, at http://localhost:8080
+//! cargo run --example rust-app      # this application, at http://localhost:3000
+//! ```
+//!
+//! With another broker, register a client as in `examples/apps/rust.toml` and set `ISSUER`, `CLIENT_ID`, `CLIENT_SECRET`
+//! (none for a public client), `APP_URL` (what the browser calls it) and `LISTEN` (127.0.0.1:3000). The redirect URI is
+//! `APP_URL/callback`, the post-logout redirect URI `APP_URL/`.
+//!
+//! Sessions are in memory, and cookies are not marked `Secure`, so that it runs on plain HTTP: change both for production.
+#![expect(clippy::print_stdout, reason = "it says where it listens")]
+
+use std::collections::HashMap;
+use std::env::var;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use openidconnect::core::{
+    CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey,
+    CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken, CoreRevocationErrorResponse,
+    CoreTokenIntrospectionResponse, CoreTokenType,
+};
+use openidconnect::{
+    AdditionalClaims, AsyncHttpClient, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken,
+    EmptyExtraTokenFields, EndSessionUrl, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,
+    IdTokenClaims, IdTokenFields, IssuerUrl, LogoutRequest, Nonce, NonceVerifier, OAuth2TokenResponse as _,
+    PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, Scope,
+    StandardErrorResponse, StandardTokenResponse, TokenResponse as _,
+};
+use serde::{Deserialize, Serialize};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The claims that this application reads beside the standard ones.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Groups {
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+impl AdditionalClaims for Groups {}
+
+type Claims = IdTokenClaims<Groups, CoreGenderClaim>;
+type Fields = IdTokenFields<
+    Groups,
+    EmptyExtraTokenFields,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJwsSigningAlgorithm,
+>;
+type Tokens = StandardTokenResponse<Fields, CoreTokenType>;
+type Oidc = Client<
+    Groups,
+    CoreAuthDisplay,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJsonWebKey,
+    CoreAuthPrompt,
+    StandardErrorResponse<CoreErrorResponseType>,
+    Tokens,
+    CoreTokenIntrospectionResponse,
+    CoreRevocableToken,
+    CoreRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
+
+/// What a cookie stands for: somebody on their way through the broker, or signed in.
+enum Session {
+    Pending { state: CsrfToken, nonce: Nonce, verifier: PkceCodeVerifier },
+    SignedIn { tokens: Box<Tokens>, claims: Box<Claims> },
+}
+
+struct App {
+    oidc: Oidc,
+    end_session: Option<EndSessionUrl>,
+    http: Http,
+    url: String,
+    sessions: Mutex<HashMap<String, Session>>,
+}
+
+impl App {
+    fn open(&self, session: Session) -> [(header::HeaderName, String); 1] {
+        // A new id at each step, so that a cookie that was planted before the sign-in is worth nothing after it.
+        let id = CsrfToken::new_random_len(32).into_secret();
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), session);
+        [(header::SET_COOKIE, format!("rust_app={id}; Path=/; HttpOnly; SameSite=Lax"))]
+    }
+
+    /// Ends the session of this request's cookie and returns what it was.
+    fn take(&self, headers: &HeaderMap) -> Option<Session> {
+        let id = cookie(headers)?;
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
+    }
+
+    /// The claims of the ID token, once its signature, issuer, audience, expiry and nonce are verified.
+    fn verify(&self, tokens: &Tokens, nonce: impl NonceVerifier) -> Result<Claims, Failure> {
+        let id_token = tokens.id_token().ok_or("the broker sent no ID token")?;
+        Ok(id_token.claims(&self.oidc.id_token_verifier(), nonce)?.clone())
+    }
+}
+
+/// openidconnect's HTTP client: reqwest, which must not follow redirects here.
+struct Http(reqwest::Client);
+
+impl<'c> AsyncHttpClient<'c> for Http {
+    type Error = reqwest::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, reqwest::Error>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let response = self.0.execute(request.try_into()?).await?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let mut answer = HttpResponse::new(response.bytes().await?.to_vec());
+            (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
+            Ok(answer)
+        })
+    }
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies.flat_map(|line| line.split("; ")).find_map(|pair| pair.strip_prefix("rust_app="))
+}
+
+async fn home(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Html<String>, Problem> {
+    let sessions = app.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(Session::SignedIn { claims, .. }) = cookie(&headers).and_then(|id| sessions.get(id)) else {
+        return Ok(Html("<!doctype html><a href=\"/sign-in\">Sign in</a>".to_owned()));
+    };
+    let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;");
+    let name = claims.preferred_username().map_or(claims.subject().as_str(), |name| name.as_str());
+    Ok(Html(format!(
+        "<!doctype html><h1>{}</h1><p>Groups: {}</p><pre>{}</pre>\
+         <form method=\"post\" action=\"/refresh\"><button>Refresh</button></form>\
+         <form method=\"post\" action=\"/sign-out\"><button>Sign out</button></form>",
+        escape(name),
+        escape(&claims.additional_claims().groups.join(", ")),
+        escape(&serde_json::to_string_pretty(claims)?)
+    )))
+}
+
+async fn sign_in(State(app): State<Arc<App>>) -> Response {
+    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+    let flow = CoreAuthenticationFlow::AuthorizationCode;
+    let request = app.oidc.authorize_url(flow, CsrfToken::new_random, Nonce::new_random);
+    let scopes = ["profile", "email", "groups"].map(|scope| Scope::new(scope.to_owned()));
+    let (url, state, nonce) = request.add_scopes(scopes).set_pkce_challenge(challenge).url();
+    (app.open(Session::Pending { state, nonce, verifier }), Redirect::to(url.as_str())).into_response()
+}
+
+async fn callback(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Query(answer): Query<HashMap<String, String>>,
+) -> Result<Response, Problem> {
+    let Some(Session::Pending { state, nonce, verifier }) = app.take(&headers) else {
+        return Err("no sign-in is under way in this browser".into());
+    };
+    if answer.get("state") != Some(state.secret()) {
+        return Err("the answer belongs to another sign-in".into());
+    }
+    let Some(code) = answer.get("code") else {
+        return Err(format!("the broker refused: {answer:?}").as_str().into());
+    };
+    let request = app.oidc.exchange_code(AuthorizationCode::new(code.clone()))?.set_pkce_verifier(verifier);
+    let tokens = request.request_async(&app.http).await?;
+    let claims = app.verify(&tokens, &nonce)?;
+    let session = app.open(Session::SignedIn { tokens: Box::new(tokens), claims: Box::new(claims) });
+    Ok((session, Redirect::to("/")).into_response())
+}
+
+async fn refresh(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
+    // Taken out while it is used: each refresh token is good for one use. When the broker refuses, the session is over.
+    let Some(Session::SignedIn { tokens, claims }) = app.take(&headers) else {
+        return Ok(Redirect::to("/").into_response());
+    };
+    let token = tokens.refresh_token().ok_or("there is no refresh token")?;
+    let request = app.oidc.exchange_refresh_token(token)?;
+    let tokens = request.request_async(&app.http).await?;
+    let fresh = app.verify(&tokens, |_: Option<&Nonce>| Ok(()))?;
+    if fresh.subject() != claims.subject() {
+        return Err("the refreshed ID token is about somebody else".into());
+    }
+    let session = app.open(Session::SignedIn { tokens: Box::new(tokens), claims: Box::new(fresh) });
+    Ok((session, Redirect::to("/")).into_response())
+}
+
+async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
+    let (Some(Session::SignedIn { tokens, .. }), Some(end_session)) = (app.take(&headers), &app.end_session) else {
+        return Ok(Redirect::to("/").into_response());
+    };
+    let mut request = LogoutRequest::from(end_session.clone())
+        .set_client_id(app.oidc.client_id().clone())
+        .set_post_logout_redirect_uri(PostLogoutRedirectUrl::new(format!("{}/", app.url))?);
+    if let Some(id_token) = tokens.id_token() {
+        request = request.set_id_token_hint(id_token);
+    }
+    Ok(Redirect::to(request.http_get_url().as_str()).into_response())
+}
+
+/// What went wrong, for a developer to read. An application for others keeps the details in its log.
+struct Problem(Failure);
+
+impl<E: Into<Failure>> From<E> for Problem {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        (StatusCode::BAD_REQUEST, format!("{:?}", self.0)).into_response()
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let setting = |name: &str, default: &str| var(name).unwrap_or_else(|_| default.to_owned());
+    let url = setting("APP_URL", "http://localhost:3000");
+    let http = Http(reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?);
+    let issuer = IssuerUrl::new(setting("ISSUER", "http://localhost:8080"))?;
+    let metadata = ProviderMetadataWithLogout::discover_async(issuer, &http).await?;
+    let end_session = metadata.additional_metadata().end_session_endpoint.clone();
+    let (id, secret) =
+        (ClientId::new(setting("CLIENT_ID", "rust-app")), var("CLIENT_SECRET").ok().map(ClientSecret::new));
+    let oidc = Oidc::from_provider_metadata(metadata, id, secret)
+        .set_redirect_uri(RedirectUrl::new(format!("{url}/callback"))?);
+    let listener = tokio::net::TcpListener::bind(setting("LISTEN", "127.0.0.1:3000")).await?;
+    println!("{url}");
+    let routes = axum::Router::new()
+        .route("/", get(home))
+        .route("/sign-in", get(sign_in))
+        .route("/callback", get(callback))
+        .route("/refresh", post(refresh))
+        .route("/sign-out", post(sign_out));
+    let app = App { oidc, end_session, http, url, sessions: Mutex::default() };
+    Ok(axum::serve(listener, routes.with_state(Arc::new(app))).await?)
+}
