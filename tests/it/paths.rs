@@ -19,7 +19,13 @@ async fn an_endpoint_stands_next_to_our_pages() {
     let (mut browser, _) = app.sign_in("app", &alice()).await;
     let page = browser.open(&app, "/logout").await;
     assert_eq!(Form::all(&page.text()).remove(0).action, "/logout/confirm", "{page}");
-    let done = browser.submit(&app, &page, &[("decision", "sign_out")]).await;
+    let leaving = browser.submit(&app, &page, &[("decision", "sign_out")]).await.location();
+    assert!(leaving.starts_with(&format!("{IDP}/logout?")), "{leaving}");
+    let leaving = url::Url::parse(&leaving).unwrap();
+    let param = |name: &str| leaving.query_pairs().find(|(key, _)| key == name).unwrap().1.into_owned();
+    let back = param("post_logout_redirect_uri");
+    assert_eq!(back, "https://sso.example.com/logout/callback/staff");
+    let done = browser.open(&app, &format!("{back}?state={}", param("state"))).await;
     assert!(done.text().contains("You are signed out"), "{done}");
 }
 
