@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Command::Capture(args) => capture::run(&args, &environment, &Disk, &mut out),
         Command::Schema => schema::run(&mut out),
         Command::Client(args) => client::run(&args, &environment, &mut out),
-        Command::Import(args) => countersign::import::run(&args, &mut out, &mut io::stderr()),
+        Command::Import(args) => countersign::cli::import::run(&args, &mut out, &mut io::stderr()),
         Command::Healthcheck(args) => healthcheck::run(&args, &environment, &mut out),
     };
     ended.unwrap_or(Exit::CouldNotRun).into()

@@ -10,6 +10,7 @@ pub mod dev;
 mod exit;
 pub mod explain;
 pub mod healthcheck;
+pub mod import;
 pub mod plan;
 pub mod reach;
 pub mod schema;
@@ -59,7 +60,7 @@ pub enum Command {
     /// Make a client secret, or print the link that starts a sign-in.
     Client(client::ClientArgs),
     /// Write a broker.toml from the configuration of Dex or the export of a Keycloak realm.
-    Import(crate::import::ImportArgs),
+    Import(import::ImportArgs),
     /// Ask a running broker whether it is ready, as a container's health check.
     Healthcheck(healthcheck::HealthcheckArgs),
 }

@@ -4,6 +4,7 @@
 //! that set in step with the store, which several processes may share. How a token is signed and verified is
 //! [`jose`](crate::jose)'s; what its claims say, and whether its time has come, is the caller's.
 
+mod error;
 mod life;
 mod set;
 mod tag;
@@ -13,41 +14,13 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::protocol::SigningAlgorithm;
+use crate::store::Store;
 use crate::store::model::{KeyState, SigningKey};
-use crate::store::{Store, StoreError};
+use error::ATTEMPTS;
+pub use error::KeysError;
 pub use life::KeyPolicy;
 use life::{Occasion, Plan};
 pub use set::{SignError, SigningKeys};
-
-/// How often a change is tried when other processes change the keys at the same time.
-const ATTEMPTS: u32 = 5;
-
-/// Why there are no keys, or no new ones.
-#[derive(Debug, thiserror::Error)]
-pub enum KeysError {
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// No key could be made.
-    #[error("no {} key could be made: {reason}", .algorithm.name())]
-    NotMade {
-        /// For which algorithm.
-        algorithm: SigningAlgorithm,
-        /// Why.
-        reason: String,
-    },
-    /// A stored key is not what it should be.
-    #[error("signing key {kid} in the store can't be used: {reason}")]
-    Unusable {
-        /// Its id.
-        kid: String,
-        /// Why.
-        reason: &'static str,
-    },
-    /// Other processes changed the keys again and again meanwhile.
-    #[error("the signing keys were changed by other processes {ATTEMPTS} times in a row; try again")]
-    Contended,
-}
 
 /// The signing keys of this process, in step with the store.
 pub struct Keys {

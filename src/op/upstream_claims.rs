@@ -3,9 +3,6 @@
 //! Owns how old stored claims may be, and asking the provider by its refresh token, one request an upstream account at a
 //! time. What the policy makes of the claims is decided afterwards.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use crate::config::language::provider::{OnRefresh, RefreshClaims, RefreshUnavailable};
 use crate::config::language::scalar::SecretValue;
 use crate::decision::pipeline::{Evidence, begin};
@@ -15,18 +12,6 @@ use crate::op::RequestContext;
 use crate::store::model::{Link, LinkKey};
 use crate::store::{AccountQuery, StoreError};
 use crate::upstream::RefreshError;
-
-/// One lock per upstream account: a provider is asked once, however many refreshes arrive at the same time.
-#[derive(Debug, Default)]
-pub struct RefreshLocks(Mutex<HashMap<LinkKey, Arc<tokio::sync::Mutex<()>>>>);
-
-impl RefreshLocks {
-    fn of(&self, key: &LinkKey) -> Arc<tokio::sync::Mutex<()>> {
-        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        locks.retain(|_, lock| Arc::strong_count(lock) > 1);
-        Arc::clone(locks.entry(key.clone()).or_default())
-    }
-}
 
 /// Why there are no claims that a refresh may rest on.
 #[derive(Debug)]

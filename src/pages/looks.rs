@@ -18,7 +18,7 @@ use crate::config::load::templates::TemplateFile;
 use crate::pages::lang::Lang;
 use crate::pages::messages::Catalogue;
 use crate::pages::samples::{MARKUP, Sample, samples};
-use crate::pages::{ALL_LANGUAGES, TEMPLATES};
+use crate::pages::templates::{ALL_LANGUAGES, TEMPLATES};
 
 /// Where a problem of `[ui]` is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -25,6 +25,7 @@ mod looks;
 mod messages;
 mod reasons;
 mod samples;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod theme;
@@ -48,6 +49,7 @@ pub use views::{
 };
 
 use messages::Catalogue;
+use templates::{BUILT_IN, TEMPLATES};
 
 use crate::config::language::ui::Ui;
 use crate::config::load::templates::TemplateFile;
@@ -57,30 +59,6 @@ pub const CSRF_FIELD: &str = "csrf";
 
 /// The stylesheet's name.
 const STYLESHEET: &str = "style.css";
-
-/// Every template: its name, and its text as built into the binary.
-const TEMPLATES: &[(&str, &str)] = &[
-    ("_parts.html", include_str!("../../templates/_parts.html")),
-    ("base.html", include_str!("../../templates/base.html")),
-    ("confirm_sign_out.html", include_str!("../../templates/confirm_sign_out.html")),
-    ("consent.html", include_str!("../../templates/consent.html")),
-    ("demo_home.html", include_str!("../../templates/demo_home.html")),
-    ("demo_tokens.html", include_str!("../../templates/demo_tokens.html")),
-    ("error.html", include_str!("../../templates/error.html")),
-    ("form_post.html", include_str!("../../templates/form_post.html")),
-    ("home.html", include_str!("../../templates/home.html")),
-    ("persona_picker.html", include_str!("../../templates/persona_picker.html")),
-    ("redirect.html", include_str!("../../templates/redirect.html")),
-    ("sign_in.html", include_str!("../../templates/sign_in.html")),
-    ("signed_out.html", include_str!("../../templates/signed_out.html")),
-    ("signing_out.html", include_str!("../../templates/signing_out.html")),
-];
-
-/// Before the name of a template: the built-in one, for the template that replaces it.
-const BUILT_IN: &str = "built-in/";
-
-/// The "language" in `ui.texts` whose texts count in all.
-const ALL_LANGUAGES: &str = "*";
 
 /// Why the pages can't be built: a template or a catalogue of the build is broken, or something in `[ui]`.
 #[derive(Debug, thiserror::Error)]

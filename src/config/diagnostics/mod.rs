@@ -3,4 +3,5 @@
 pub mod locate;
 pub mod path;
 pub mod problem;
+mod render;
 pub(crate) mod tree;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::import::dex::asks_for_approval;
+use crate::import::dex::common::asks_for_approval;
 use crate::import::dex::connectors::Connectors;
 use crate::import::document::{Document, Mark, Table, Toml, inline};
 use crate::import::read::{below, is_set, items, on, text, texts};

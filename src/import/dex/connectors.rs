@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::config::check::urls::{Http, issuer as issuer_problem, path as path_problem, web_url};
 use crate::config::language::toml_text;
-use crate::import::dex::plain_http_off_loopback;
+use crate::import::dex::common::plain_http_off_loopback;
 use crate::import::document::{Document, Mark, Table};
 use crate::import::read::{below, flag, is_set, items, on, text, texts};
 use crate::import::words;

@@ -1,15 +1,16 @@
 //! Dex's `config.yaml` → `broker.toml`: everything but the connectors and the clients, which have files of their own.
 
 mod clients;
+mod common;
 mod connectors;
 
 use serde_json::Value;
 
 use crate::config::check::urls::network;
-use crate::config::language::address::{Listen, is_loopback};
+use crate::config::language::address::Listen;
 use crate::config::language::toml_text;
 use crate::import::document::{Document, Mark, Table, Toml, inline};
-use crate::import::read::{below, flag, is_set, items, on, text, texts, yaml};
+use crate::import::read::{below, is_set, items, on, text, texts, yaml};
 use crate::import::words;
 use crate::import::words::{Ids, LONGEST, duration};
 
@@ -318,16 +319,6 @@ fn subject(user: &str, connector: &str) -> String {
         bytes.extend_from_slice(text.as_bytes());
     }
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
-}
-
-/// Whether an http URL is on this machine.
-fn plain_http_off_loopback(url: &str) -> bool {
-    url::Url::parse(url).is_ok_and(|url| url.scheme() == "http" && url.host().is_some_and(|host| !is_loopback(&host)))
-}
-
-/// Dex asks for approval unless it is configured not to.
-fn asks_for_approval(dex: &Value) -> bool {
-    flag(below(dex, "oauth2"), "skipApprovalScreen") != Some(true)
 }
 
 #[cfg(test)]

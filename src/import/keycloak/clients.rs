@@ -8,7 +8,7 @@ use crate::import::document::{Document, Mark, Table};
 use crate::import::keycloak::mappers::Claims;
 use crate::import::keycloak::providers::Providers;
 use crate::import::keycloak::realm::{Realm, is_own_client};
-use crate::import::keycloak::{attribute, own_tokens};
+use crate::import::keycloak::values::{attribute, own_tokens};
 use crate::import::read::{below, distinct, flag, is_set, items, on, text, texts};
 use crate::import::words;
 use crate::import::words::{Ids, Uris, secret_env, secret_file, variable};

@@ -7,12 +7,12 @@ mod provider_mappers;
 mod providers;
 mod realm;
 mod users;
+mod values;
 
 use serde_json::Value;
 
-use crate::config::check::urls::{Http, web_url};
-use crate::import::document::{Document, Mark, Table, Toml, inline};
-use crate::import::read::{below, is_set, items, on, positive, text, texts};
+use crate::import::document::{Document, Mark, Table, inline};
+use crate::import::read::{below, is_set, items, on, positive, text};
 use crate::import::words;
 use crate::import::words::{cel_list, cel_text, duration};
 use realm::{Group, Realm};
@@ -252,19 +252,4 @@ fn rule(why: &str, when: &str, roles: Vec<String>) -> Table {
     }
     table.set("roles", roles);
     table
-}
-
-/// The scheme of a URL that the broker accepts off loopback, or in its own network.
-fn plain_http(url: &str) -> bool {
-    web_url(url, Http::Loopback).is_err() && web_url(url, Http::Anywhere).is_ok()
-}
-
-/// The entries of `attributes`, where a list of one counts as its item.
-fn attribute(value: &Value, key: &str) -> Option<String> {
-    texts(below(value, "attributes"), key).into_iter().next()
-}
-
-/// `tokens = { access_token = "..." }`
-fn own_tokens(seconds: u64) -> Toml {
-    inline([("access_token", duration(seconds.min(words::LONGEST)))])
 }

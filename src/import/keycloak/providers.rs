@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::config::check::urls::{Http, issuer as issuer_problem, path as path_problem};
 use crate::import::document::{Document, Mark, Table};
-use crate::import::keycloak::plain_http;
 use crate::import::keycloak::provider_mappers::Mapped;
 use crate::import::keycloak::realm::Realm;
+use crate::import::keycloak::values::plain_http;
 use crate::import::read::{below, is_set, items, on, text};
 use crate::import::words;
 use crate::import::words::{Ids, Names, cel_list, secret_env, secret_file, variable};

@@ -1,12 +1,12 @@
 //! Whole files: what comes out passes the real check, holds what it should, and no secret.
 
-use crate::import::*;
+use crate::cli::import::*;
 use crate::snapshot::Snapshot;
 
-const DEX: &str = include_str!("../../tests/fixtures/import/dex.yaml");
-const DEX_SMALL: &str = include_str!("../../tests/fixtures/import/dex-small.yaml");
-const REALM: &str = include_str!("../../tests/fixtures/import/realm.json");
-const REALM_SMALL: &str = include_str!("../../tests/fixtures/import/realm-small.json");
+const DEX: &str = include_str!("../../../tests/fixtures/import/dex.yaml");
+const DEX_SMALL: &str = include_str!("../../../tests/fixtures/import/dex-small.yaml");
+const REALM: &str = include_str!("../../../tests/fixtures/import/realm.json");
+const REALM_SMALL: &str = include_str!("../../../tests/fixtures/import/realm-small.json");
 
 /// The file, and the generation that the real check makes of it without a single problem or warning.
 fn imported(import: Importer, text: &str) -> (String, Snapshot) {
@@ -442,7 +442,7 @@ fn the_command_writes_one_file_and_never_over_another() {
 /// The worked example of docs/migrating.md is what the command does.
 #[test]
 fn the_documented_example_is_true() {
-    let page = include_str!("../../docs/migrating.md");
+    let page = include_str!("../../../docs/migrating.md");
     let block = |language: &str| {
         let (_, rest) = page.split_once(&format!("```{language}\n")).unwrap();
         rest.split_once("```").unwrap().0.to_owned()

@@ -1,0 +1,22 @@
+//! What the admin listener is made from.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::config::language::scalar::SecretValue;
+use crate::op::Services;
+use crate::snapshot::Snapshot;
+use crate::snapshot::reload::ReloadStatus;
+
+/// What the admin listener reports on.
+pub struct Admin {
+    /// The store, the keys, the upstream providers.
+    pub services: Services,
+    /// The configuration generation that serves.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// The outcome of the last reload.
+    pub reload_status: Arc<ReloadStatus>,
+    /// Tokens that open everything but health. Without any, which `check` accepts on loopback only, it is open.
+    pub tokens: Vec<SecretValue>,
+}

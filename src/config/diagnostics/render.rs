@@ -1,0 +1,58 @@
+//! Problems as people read them.
+//!
+//! The layout is that of the Rust compiler, written here rather than by annotate-snippets, miette or ariadne. Those print
+//! a text that they are given whole, and take line and column from it. Here the place and the text differ on purpose: a
+//! masked secret is shorter than what it hides, so a renderer that sees the masked line prints a wrong column, and one
+//! that sees the real line prints the secret. They also cut a long line to the width of the terminal, which a log and the
+//! status of a refused reload do not have, and have no labelled notes (`setting`, `found`, `expected`) of one's own.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::config::diagnostics::locate::Layers;
+use crate::config::diagnostics::problem::{Problem, Problems, Severity, printable};
+
+impl Problems {
+    /// For people: place, snippet with carets, found, expected, suggestion. Secrets in snippets are masked.
+    #[must_use]
+    pub fn render(&self, layers: &Layers, colour: bool) -> String {
+        let mut out = String::new();
+        for problem in self.iter() {
+            render(problem, layers, colour, &mut out);
+        }
+        out
+    }
+}
+
+fn render(problem: &Problem, layers: &Layers, colour: bool, out: &mut String) {
+    let styled = |style: Style| if colour { style } else { Style::new() };
+    let tint = styled(match problem.severity {
+        Severity::Error => AnsiColor::Red.on_default().bold(),
+        Severity::Warning => AnsiColor::Yellow.on_default().bold(),
+    });
+    let (strong, dim) = (styled(Style::new().bold()), styled(AnsiColor::Blue.on_default()));
+    let Problem { severity, file, line, column, message, .. } = problem;
+    let _ = writeln!(out, "{tint}{severity}{tint:#}{strong}: {}{strong:#}", printable(message));
+    let gutter = line.to_string().len();
+    let _ = writeln!(out, "{:gutter$}{dim}-->{dim:#} {}:{line}:{column}", "", printable(file));
+    if let Some((before, marked, after)) = problem.span.and_then(|span| layers.snippet(span)) {
+        let _ = writeln!(out, "{:gutter$} {dim}|{dim:#}", "");
+        let _ = writeln!(out, "{dim}{line} |{dim:#} {before}{marked}{after}");
+        let carets = "^".repeat(marked.width().max(1));
+        let _ = writeln!(out, "{:gutter$} {dim}|{dim:#} {:pad$}{tint}{carets}{tint:#}", "", "", pad = before.width());
+    }
+    let notes = [
+        ("setting", Some(&problem.path).filter(|path| !path.is_empty())),
+        ("found", problem.found.as_ref()),
+        ("expected", problem.expected.as_ref()),
+        ("help", problem.suggestion.as_ref()),
+    ];
+    for (label, text) in notes {
+        if let Some(text) = text {
+            let _ = writeln!(out, "{:gutter$} {dim}={dim:#} {label}: {}", "", printable(text));
+        }
+    }
+    out.push('\n');
+}

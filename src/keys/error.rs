@@ -1,0 +1,34 @@
+//! What can go wrong with the signing keys.
+
+use crate::protocol::SigningAlgorithm;
+use crate::store::StoreError;
+
+/// How often a change is tried when other processes change the keys at the same time.
+pub(crate) const ATTEMPTS: u32 = 5;
+
+/// Why there are no keys, or no new ones.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No key could be made.
+    #[error("no {} key could be made: {reason}", .algorithm.name())]
+    NotMade {
+        /// For which algorithm.
+        algorithm: SigningAlgorithm,
+        /// Why.
+        reason: String,
+    },
+    /// A stored key is not what it should be.
+    #[error("signing key {kid} in the store can't be used: {reason}")]
+    Unusable {
+        /// Its id.
+        kid: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Other processes changed the keys again and again meanwhile.
+    #[error("the signing keys were changed by other processes {ATTEMPTS} times in a row; try again")]
+    Contended,
+}
