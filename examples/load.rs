@@ -14,15 +14,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::cli::{Environment, serve};
+use countersign::env::SystemRandomness;
+use countersign::keys::{KeyPolicy, Keys};
+use countersign::protocol::SigningAlgorithm;
+use countersign::store::sqlite::{Location, SqliteStore};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -49,18 +50,20 @@ fn main() -> Result<(), Failure> {
     }
 }
 
-/// The instant provider: signs whatever is asked.
+/// The instant provider: it signs in whatever subject is asked for, and keeps nothing but nonces. The simulated provider of
+/// `countersign dev` has five people and a page to pick one, where a load test needs thousands and none.
 struct Idp {
     issuer: String,
-    key: RsaKeyPair,
-    random: SystemRandom,
+    keys: Keys,
     nonces: Mutex<HashMap<String, String>>,
 }
 
 impl Idp {
-    fn new(issuer: String) -> Result<Self, Failure> {
-        let key = RsaKeyPair::generate(KeySize::Rsa2048)?;
-        Ok(Self { issuer, key, random: SystemRandom::new(), nonces: Mutex::default() })
+    async fn new(issuer: String) -> Result<Self, Failure> {
+        let store = SqliteStore::open(&Location::Memory, &[], Arc::new(SystemRandomness::default()))?;
+        let policy = KeyPolicy { algorithms: vec![SigningAlgorithm::RS256], rotate_every: 86_400, keep: 3600 };
+        let keys = Keys::open(Arc::new(store), &policy, 0).await?;
+        Ok(Self { issuer, keys, nonces: Mutex::default() })
     }
 
     fn id_token(&self, subject: &str, nonce: &str) -> Result<String, Failure> {
@@ -70,19 +73,7 @@ impl Idp {
             "preferred_username": format!("user-{subject}"), "name": "Load Test", "email": format!("{subject}@corp.example"),
             "email_verified": true, "groups": ["a", "b", "c", "sre"]
         });
-        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let input = format!("{}.{}", encode(&json!({ "alg": "RS256", "kid": "load" })), encode(&claims));
-        let mut signature = vec![0; self.key.public_modulus_len()];
-        self.key.sign(&RSA_PKCS1_SHA256, &self.random, input.as_bytes(), &mut signature)?;
-        Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
-    }
-
-    fn jwks(&self) -> Value {
-        let public = self.key.public_key();
-        let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let (n, e) = (public.modulus(), public.exponent());
-        json!({ "keys": [{ "kty": "RSA", "kid": "load", "alg": "RS256", "use": "sig",
-            "n": number(n.big_endian_without_leading_zero()), "e": number(e.big_endian_without_leading_zero()) }] })
+        Ok(self.keys.set().sign(SigningAlgorithm::RS256, "JWT", &claims)?)
     }
 }
 
@@ -100,8 +91,9 @@ fn router(idp: Arc<Idp>) -> axum::Router {
             .to_string(),
         ))
     };
-    let jwks =
-        |State(idp): State<Arc<Idp>>| async move { ([("content-type", "application/json")], idp.jwks().to_string()) };
+    let jwks = |State(idp): State<Arc<Idp>>| async move {
+        ([("content-type", "application/json")], idp.keys.set().jwks().to_vec())
+    };
     let token = |State(idp): State<Arc<Idp>>, body: String| async move {
         let form: HashMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
         let code = form.get("code").cloned().unwrap_or_default();
@@ -342,7 +334,7 @@ fn eprintln_first(name: &str, error: &Failure) {
 
 async fn load(count: usize) -> Result<(), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let idp = Arc::new(Idp::new(format!("http://{}", listener.local_addr()?))?);
+    let idp = Arc::new(Idp::new(format!("http://{}", listener.local_addr()?)).await?);
     tokio::spawn(axum::serve(listener, router(Arc::clone(&idp))).into_future());
     let (broker, start_time) = start(&idp.issuer).await?;
     let pid = broker.process.id();

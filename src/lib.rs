@@ -48,6 +48,20 @@ pub mod store;
 pub mod upstream;
 pub mod web;
 
+// So that what the tests share with `tests/it` has one name for the library.
+#[cfg(test)]
+extern crate self as countersign;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests; each of the two that share it uses a part"
+)]
+mod support;
+
 /// Small strings in large numbers, freed by another thread than made them: what the system's allocator is slow at.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -1,5 +1,5 @@
 //! The simulated identity provider: an OpenID Provider whose users are the [`personas`](crate::dev::personas). It has no
-//! password; whoever opens its page picks a person. For trying things on one machine, never for anything else.
+//! password: the visitor picks a person on its page. It is for trying things out on one machine, and for nothing else.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,7 +1,7 @@
 //! The life of a signing key, as a pure plan: next (published) → current (signs) → retired (verifies) → gone.
 //!
-//! A next key stands ready from the moment its predecessor begins to sign, so it has long been in every app's cache when
-//! its turn comes. A retired key stays published until the last token that it signed has expired.
+//! A next key is published from the moment its predecessor begins to sign, so that every app has it in its cache long before
+//! it signs. A retired key stays published until the last token that it signed has expired.
 
 use crate::protocol::SigningAlgorithm;
 use crate::store::model::{KeyState, SigningKey};

@@ -196,19 +196,19 @@ fn key(name: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, Fault> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::process::{Command, Stdio};
-
     use super::*;
 
-    /// A certificate and its key from the `openssl` command, valid for two days.
+    /// 2026-11-01T00:00:00Z.
+    const MADE: i64 = 1_793_491_200;
+
+    /// A certificate that signs itself, valid for two days from [`MADE`], and its key.
     fn pair() -> TlsFiles {
-        let folder = tempfile::tempdir().unwrap();
-        let (cert, key) = (folder.path().join("cert"), folder.path().join("key"));
-        let args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test -keyout";
-        let mut openssl = Command::new("openssl");
-        let made = openssl.args(args.split(' ')).arg(&key).arg("-out").arg(&cert).stderr(Stdio::null()).status();
-        assert!(made.unwrap().success());
-        TlsFiles { cert: std::fs::read(cert).unwrap(), key: std::fs::read(key).unwrap() }
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(["test".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2026, 11, 1);
+        params.not_after = rcgen::date_time_ymd(2026, 11, 3);
+        let cert = params.self_signed(&key).unwrap();
+        TlsFiles { cert: cert.pem().into_bytes(), key: key.serialize_pem().into_bytes() }
     }
 
     fn names() -> Tls {
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_pair_is_told_of_the_file_at_fault() {
+    fn what_is_wrong_with_a_pair_is_reported_for_the_file_at_fault() {
         let (one, other) = (pair(), pair());
         assert_faults(&one.cert, &one.key, &[]);
         assert_faults(&one.cert, &other.key, &["`key` must be the key of the certificate in tls.pem ~ tls.key"]);
@@ -268,17 +268,18 @@ mod tests {
     }
 
     #[test]
-    fn its_time_is_told_from_the_clock_that_is_handed_in() {
-        const YEAR: i64 = 31_556_952;
+    fn its_time_is_compared_with_the_clock_that_is_handed_in() {
+        const DAY: i64 = 86_400;
         let mut files = pair();
-        let made = crate::env::Clock::now(&crate::env::SystemClock);
         let certificate = Certificate::read(&names(), &files).unwrap();
-        assert_eq!(certificate.untimely(made + 60), None);
-        assert!(certificate.untimely(made + YEAR).unwrap().starts_with("the certificate expired on 20"));
-        assert!(certificate.untimely(made - YEAR).unwrap().starts_with("the certificate is not valid before 20"));
+        assert_eq!(certificate.untimely(MADE + 60), None);
+        let expired = certificate.untimely(MADE + 3 * DAY).unwrap();
+        assert!(expired.starts_with("the certificate expired on 2026-11-03"), "{expired}");
+        let early = certificate.untimely(MADE - DAY).unwrap();
+        assert!(early.starts_with("the certificate is not valid before 2026-11-01"), "{early}");
         // Of a chain every certificate counts.
         files.cert = [files.cert.as_slice(), &pair().cert].concat();
-        assert!(Certificate::read(&names(), &files).unwrap().untimely(made + YEAR).is_some());
+        assert!(Certificate::read(&names(), &files).unwrap().untimely(MADE + 3 * DAY).is_some());
     }
 
     #[test]

@@ -1,16 +1,15 @@
-//! Why the provider leg refused, in types. It owns the stable reason codes and the texts for logs.
+//! Why a call to a provider, or a sign-in there, did not succeed. The stable reason codes and the texts for logs are here.
 //!
 //! No variant holds a token, a code or a claim's value: the texts are safe in logs, audit events and on the status page.
 
 use std::fmt;
 
 use crate::jose::Check;
-
 use crate::outbound::OutboundError;
 
 /// Why a sign-in at the provider did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RpError {
+pub enum UpstreamError {
     /// The provider gave no usable answer: down, slow, too large, redirecting, or a document that is wrong.
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
@@ -33,7 +32,7 @@ pub enum RpError {
     Reauthentication(&'static str),
 }
 
-impl RpError {
+impl UpstreamError {
     /// The stable reason code, for audit events, metrics and pages.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
@@ -73,7 +72,7 @@ pub enum RefreshError {
     Unavailable(Unavailable),
     /// What it answered failed a check, or it refuses the broker itself.
     #[error("{0}")]
-    Invalid(RpError),
+    Invalid(UpstreamError),
 }
 
 impl RefreshError {
@@ -208,7 +207,8 @@ impl ProviderError {
         Self { stage, error, description }
     }
 
-    /// What an app may be told: errors of the authorization response pass, all others are the broker's own affair.
+    /// The error for the app: errors of the authorization response are passed on where an app can act on them. All others are
+    /// between the broker and the provider, and the app gets `server_error`.
     #[must_use]
     pub fn for_app(&self) -> &'static str {
         const PASSED: [&str; 6] = [

@@ -1,7 +1,7 @@
 //! From tokens to claims: the ID token's checks, and what userinfo and the access token add.
 //!
-//! It owns which document may say what. It does not own fetching keys, or what the claims mean to the broker.
-//! Order matters: nothing is asked of the provider before the ID token is verified, and nothing of a later document is
+//! Which document may state which claim is decided here; what the claims mean to the broker is `decision`'s.
+//! The order matters: nothing is asked of the provider before the ID token is verified, and nothing of a later document is
 //! kept unless its subject is the ID token's.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::config::language::provider::ClaimsSource;
 use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Jws, Problem, half_hash};
 use crate::protocol::Algorithm;
-use crate::upstream::error::{Document, RpError, Unavailable, UnavailableProblem};
+use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::provider::{Signed, Upstream, request, unusable};
 use crate::upstream::settings::ProviderSettings;
@@ -35,9 +35,9 @@ impl Session<'_> {
         token: &SecretValue,
         nonce: Option<&str>,
         access_token: &SecretValue,
-    ) -> Result<Map<String, Value>, RpError> {
+    ) -> Result<Map<String, Value>, UpstreamError> {
         let document = Document::IdToken;
-        let invalid = |check| RpError::invalid(document, check);
+        let invalid = |check| UpstreamError::invalid(document, check);
         let jws = Jws::parse(token.expose()).map_err(invalid)?;
         let configured = self.settings.id_token_alg.as_slice();
         let algorithms = if configured.is_empty() { self.metadata.id_token_algs.as_slice() } else { configured };
@@ -75,7 +75,7 @@ impl Session<'_> {
         jws: &Jws<'_>,
         algorithms: &[Algorithm],
         refetch: bool,
-    ) -> Result<(), RpError> {
+    ) -> Result<(), UpstreamError> {
         let signed = Signed { document, jws, algorithms, refetch };
         self.upstream.verify(&signed, self.settings, self.metadata, self.now).await
     }
@@ -86,7 +86,7 @@ impl Session<'_> {
         tokens: &Tokens,
         id_token: Map<String, Value>,
         subject: &str,
-    ) -> Result<Map<String, Value>, RpError> {
+    ) -> Result<Map<String, Value>, UpstreamError> {
         let mut gathered = Map::with_capacity(id_token.len());
         let mut personal = Vec::with_capacity(id_token.len());
         for (name, value) in id_token {
@@ -117,11 +117,12 @@ impl Session<'_> {
         &self,
         access_token: &SecretValue,
         subject: &str,
-    ) -> Result<Option<Map<String, Value>>, RpError> {
+    ) -> Result<Option<Map<String, Value>>, UpstreamError> {
         let document = Document::Userinfo;
         let Some(endpoint) = &self.metadata.userinfo_endpoint else { return Ok(None) };
-        let bearer = HeaderValue::from_str(&format!("Bearer {}", access_token.expose()))
-            .map_err(|_| RpError::invalid(Document::TokenResponse, Check::Claim("access_token", Problem::Type)))?;
+        let bearer = HeaderValue::from_str(&format!("Bearer {}", access_token.expose())).map_err(|_| {
+            UpstreamError::invalid(Document::TokenResponse, Check::Claim("access_token", Problem::Type))
+        })?;
         let call = request(http::Method::GET, endpoint)
             .header(ACCEPT, "application/json, application/jwt")
             .header(AUTHORIZATION, bearer)
@@ -130,9 +131,9 @@ impl Session<'_> {
         let response = self.upstream.send(document, call, self.now).await?;
         if response.status() != 200 {
             let problem = UnavailableProblem::Status(response.status().as_u16());
-            return Err(RpError::Unavailable(Unavailable { document, problem }));
+            return Err(UpstreamError::Unavailable(Unavailable { document, problem }));
         }
-        let invalid = |check| RpError::invalid(document, check);
+        let invalid = |check| UpstreamError::invalid(document, check);
         let read = match media_type(&response).as_str() {
             "application/json" | "" => {
                 serde_json::from_slice(response.body()).map_err(|_| invalid(Check::Form("it is not a JSON object")))?
@@ -146,9 +147,9 @@ impl Session<'_> {
     }
 
     /// Signed userinfo: `iss` and `aud`, which it should have, must be right where they are there (OIDC Core §5.3.2).
-    async fn signed_userinfo(&self, body: &[u8]) -> Result<Map<String, Value>, RpError> {
+    async fn signed_userinfo(&self, body: &[u8]) -> Result<Map<String, Value>, UpstreamError> {
         let document = Document::Userinfo;
-        let invalid = |check| RpError::invalid(document, check);
+        let invalid = |check| UpstreamError::invalid(document, check);
         let token = std::str::from_utf8(body).map_err(|_| invalid(Check::Form("it is not a signed JWT")))?;
         let jws = Jws::parse(token.trim()).map_err(invalid)?;
         self.verify(document, &jws, &self.metadata.userinfo_algs, true).await?;

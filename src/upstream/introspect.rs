@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::jose::Claims;
 use crate::upstream::RelyingParty;
-use crate::upstream::error::{Document, RpError, Unavailable, UnavailableProblem};
+use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::token;
 
@@ -20,7 +20,7 @@ impl RelyingParty {
         settings: &ProviderSettings,
         bearer: &str,
         now: i64,
-    ) -> Result<Option<Map<String, Value>>, RpError> {
+    ) -> Result<Option<Map<String, Value>>, UpstreamError> {
         let upstream = &self.upstream(settings);
         let metadata = &*upstream.metadata(now).await?;
         let Some(endpoint) = &metadata.introspection_endpoint else { return Ok(None) };
@@ -30,7 +30,7 @@ impl RelyingParty {
             let problem = UnavailableProblem::Status(response.status().as_u16());
             return Err(Unavailable { document: Document::Introspection, problem }.into());
         }
-        let invalid = |check| RpError::invalid(Document::Introspection, check);
+        let invalid = |check| UpstreamError::invalid(Document::Introspection, check);
         let not_json = || invalid(crate::jose::Check::Form("it is not a JSON object"));
         let answer: Map<String, Value> = serde_json::from_slice(response.body()).map_err(|_| not_json())?;
         let claims = Claims(&answer);
@@ -44,7 +44,8 @@ impl RelyingParty {
         if answer.contains_key("exp") && claims.not_expired(now).is_err() {
             return Ok(None);
         }
-        // A token for another app of the provider is no business of ours: whoever runs that app could bring it here.
+        // A token that the provider issued for another app is not accepted: the operator of that app could present it here
+        // and act as its user.
         let text = |name: &str| answer.get(name).and_then(Value::as_str);
         let issued_to_us = ["client_id", "azp"].iter().any(|name| text(name) == Some(settings.client_id.as_str()));
         let meant_for = |audience: &str| claims.audience(audience).is_ok();

@@ -1,6 +1,6 @@
-//! Signing out at a provider, and being told by it that someone signed out.
+//! Signing out at a provider, and the logout tokens by which it reports that a user signed out there.
 //!
-//! It owns the URL (OIDC RP-Initiated Logout 1.0) and the checks on a logout token (OIDC Back-Channel Logout 1.0 §2.6).
+//! The URL (OIDC RP-Initiated Logout 1.0) and the checks on a logout token (OIDC Back-Channel Logout 1.0 §2.6) are here.
 //! Which sessions end is the caller's, and so is refusing a `jti` that was seen.
 
 use serde_json::Value;
@@ -9,7 +9,7 @@ use url::Url;
 use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Jws, Problem, SKEW};
 use crate::upstream::RelyingParty;
-use crate::upstream::error::{Document, RpError};
+use crate::upstream::error::{Document, UpstreamError};
 use crate::upstream::gather::Session;
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::sign_in::with_query;
@@ -63,8 +63,8 @@ impl RelyingParty {
         settings: &ProviderSettings,
         token: &str,
         now: i64,
-    ) -> Result<LogoutToken, RpError> {
-        let invalid = |check| RpError::invalid(Document::LogoutToken, check);
+    ) -> Result<LogoutToken, UpstreamError> {
+        let invalid = |check| UpstreamError::invalid(Document::LogoutToken, check);
         let upstream = &self.upstream(settings);
         let metadata = &*upstream.metadata(now).await?;
         let session = Session { upstream, settings, metadata, now };

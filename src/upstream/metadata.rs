@@ -1,6 +1,6 @@
-//! What a provider says of itself: its discovery document, read and checked, or the endpoints that the operator wrote.
+//! A provider's metadata: its discovery document, read and checked, or the endpoints that the operator wrote.
 //!
-//! It owns what is taken from the document, and which URL is called for each endpoint. It does not own fetching.
+//! Which URL is called for each endpoint is decided here; fetching the document is `provider`'s.
 //! The document is read member by member: a typed one, such as openidconnect's, is rejected as a whole for a member that
 //! no sign-in needs, such as an empty `op_policy_uri`.
 
@@ -34,7 +34,7 @@ pub struct Metadata {
     pub userinfo_algs: Vec<Algorithm>,
     /// Whether every authorization response carries `iss` (RFC 9207 §3).
     pub iss_in_response: bool,
-    /// Whether PKCE S256 is supported, or the provider does not say.
+    /// Whether PKCE with S256 is used: it is supported, or the provider does not say.
     pub pkce: bool,
     /// `prompt_values_supported`, where it says.
     pub prompts: Option<Vec<String>>,

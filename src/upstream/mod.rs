@@ -1,17 +1,19 @@
-//! The relying-party leg: towards the identity providers.
+//! The broker as the relying party of its identity providers.
 //!
-//! It owns discovery and key sets with their caches, leaving for a provider ([`RelyingParty::begin`]), coming back with
-//! verified claims ([`RelyingParty::finish`]), asking again ([`RelyingParty::refresh`]), and signing out there. Claims
-//! leave it raw: mapping, policy and accounts are `core`'s, flow state is the caller's, pages and cookies are the web
-//! edge's. The time is a parameter; calls go through [`crate::outbound`].
+//! Discovery and key sets with their caches, the authorization request ([`RelyingParty::begin`]), the callback up to verified
+//! claims ([`RelyingParty::finish`]), refreshing them ([`RelyingParty::refresh`]), and signing out at the provider. Claims are
+//! returned as they came: mapping and policy are [`decision`](crate::decision)'s, what is stored between request and callback
+//! is the caller's, pages and cookies are the web edge's. The time is a parameter; calls go through [`crate::outbound`].
 //!
 //! | module | what it knows |
 //! | --- | --- |
 //! | [`settings`], [`preset`] | one provider, from the file |
-//! | [`metadata`] | what the provider says of itself |
+//! | [`metadata`] | the provider's discovery document |
 //! | `provider` | one provider's documents as they are fetched and kept, and its health |
-//! | `token`, `gather` | the token endpoint; ID token, userinfo, access token → claims |
-//! | [`signin`], [`refresh`], [`introspect`], [`logout`] | the ways through |
+//! | `token` | requests to the token endpoint |
+//! | `gather` | ID token, userinfo and access token, verified and combined into claims |
+//! | [`sign_in`], [`refresh`], [`introspect`], [`logout`] | the operations |
+//! | [`error`] | why one did not succeed |
 
 pub mod error;
 mod gather;
@@ -30,7 +32,7 @@ mod token;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use error::{RefreshError, RpError};
+pub use error::{RefreshError, UpstreamError};
 pub use provider::Health;
 pub use settings::{ProviderSettings, ResolvedSecrets};
 pub use sign_in::{BeginParams, CallbackParams, Expected, UpstreamIdentity};
@@ -43,7 +45,7 @@ use settings::Source;
 /// Looked up several times a sign-in, by keys that the file gives.
 type Upstreams = HashMap<Arc<Source>, Arc<Upstream>, foldhash::fast::RandomState>;
 
-/// The leg: all providers' caches over one HTTP client. One for the life of the process; settings come with each call, so
+/// All providers' caches over one HTTP client. There is one for the life of the process; settings come with each call, so that
 /// a reload needs no new one.
 pub struct RelyingParty {
     http: Arc<dyn HttpClient>,
@@ -52,7 +54,7 @@ pub struct RelyingParty {
 }
 
 impl RelyingParty {
-    /// A leg without anything cached. Nothing is fetched before it is needed.
+    /// Nothing is cached yet, and nothing is fetched before it is needed.
     #[must_use]
     pub fn new(http: Arc<dyn HttpClient>, random: Arc<dyn Random>) -> Self {
         Self { http, random, upstreams: Mutex::default() }

@@ -1,11 +1,14 @@
-//! Presets: what is known of a kind of provider, as data. It owns no behaviour: the leg reads [`Quirks`].
+//! Presets: what is known of a kind of provider, as data.
+//!
+//! A new preset is one row here: its [`Quirks`], and its arm in [`quirks`]. Its name is a variant of the configuration's
+//! [`Preset`]. No other module asks which preset a provider has.
 
 use crate::config::language::provider::{ClaimsSource, Preset};
 
-/// The defaults and quirks of a kind of provider. What the file says of a provider goes before them.
+/// The defaults and quirks of a kind of provider. The file's own keys take precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quirks {
-    /// Documents that claims are taken from, later ones adding to earlier ones.
+    /// Documents that claims come from, later ones adding to earlier ones.
     pub claims_from: &'static [ClaimsSource],
     /// Scopes to ask for.
     pub scopes: &'static [&'static str],

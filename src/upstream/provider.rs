@@ -1,7 +1,7 @@
 //! One provider as it is reached: its cached documents, its health, and the calls to it.
 //!
-//! It owns fetching, and what is kept of it across sign-ins. It does not own what a document means. Providers share
-//! nothing here: one that is slow or down holds up no other.
+//! Fetching is here, and what is kept across sign-ins; what a document means is `metadata`'s and `gather`'s. Providers share
+//! nothing here: one that is slow or down delays no other.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +13,7 @@ use crate::jose::{Check, Jws, KeySet};
 use crate::outbound::HttpClient;
 use crate::outbound::cache::{Cached, Lifetimes};
 use crate::protocol::Algorithm;
-use crate::upstream::error::{Document, RpError, Unavailable, UnavailableProblem};
+use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::settings::{ProviderSettings, Source};
 
@@ -147,8 +147,8 @@ impl Upstream {
         settings: &ProviderSettings,
         metadata: &Metadata,
         now: i64,
-    ) -> Result<(), RpError> {
-        let invalid = |check| RpError::invalid(signed.document, check);
+    ) -> Result<(), UpstreamError> {
+        let invalid = |check| UpstreamError::invalid(signed.document, check);
         if !signed.algorithms.contains(&signed.jws.algorithm) {
             return Err(invalid(Check::Algorithm));
         }

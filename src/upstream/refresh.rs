@@ -1,6 +1,6 @@
 //! Asking the provider again with a refresh token (RFC 6749 §6, OIDC Core §12).
 //!
-//! It owns the checks on the answer. When to ask, and what to do while the provider is away, is the caller's.
+//! The checks on the answer are here. When to ask, and what to do while the provider can't be reached, is the caller's.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Problem};
 use crate::upstream::RelyingParty;
-use crate::upstream::error::{Document, ProviderError, RefreshError, RpError};
+use crate::upstream::error::{Document, ProviderError, RefreshError, UpstreamError};
 use crate::upstream::gather::Session;
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::token;
@@ -58,7 +58,9 @@ impl RelyingParty {
         let claims = match &tokens.id_token {
             Some(id_token) => {
                 let verified = session.id_token(id_token, None, &tokens.access_token).await?;
-                Claims(&verified).equals("sub", subject).map_err(|check| RpError::invalid(Document::IdToken, check))?;
+                Claims(&verified)
+                    .equals("sub", subject)
+                    .map_err(|check| UpstreamError::invalid(Document::IdToken, check))?;
                 session.gather(&tokens, verified, subject).await?
             }
             None => without_id_token(&session, &tokens, subject).await?,
@@ -76,18 +78,18 @@ async fn without_id_token(
     session: &Session<'_>,
     tokens: &Tokens,
     subject: &str,
-) -> Result<Map<String, Value>, RpError> {
-    let nothing = RpError::invalid(Document::TokenResponse, Check::Claim("id_token", Problem::Missing));
+) -> Result<Map<String, Value>, UpstreamError> {
+    let nothing = UpstreamError::invalid(Document::TokenResponse, Check::Claim("id_token", Problem::Missing));
     let mut claims = session.userinfo(&tokens.access_token, subject).await?.ok_or(nothing)?;
     claims.insert("iss".to_owned(), Value::String(session.settings.issuer().to_owned()));
     Ok(claims)
 }
 
-impl From<RpError> for RefreshError {
-    fn from(error: RpError) -> Self {
+impl From<UpstreamError> for RefreshError {
+    fn from(error: UpstreamError) -> Self {
         match error {
-            RpError::Unavailable(unavailable) => Self::Unavailable(unavailable),
-            RpError::Provider(error) if denies(&error) => Self::Denied(error),
+            UpstreamError::Unavailable(unavailable) => Self::Unavailable(unavailable),
+            UpstreamError::Provider(error) if denies(&error) => Self::Denied(error),
             other => Self::Invalid(other),
         }
     }

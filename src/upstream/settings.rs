@@ -1,7 +1,7 @@
-//! Everything that the leg needs to know of one provider, made from the file and the secrets it names.
+//! One provider's settings, made from the file and the secrets that it names.
 //!
-//! It owns defaults and what can't work without looking at the provider. It reads nothing: secrets and certificate
-//! authorities come resolved.
+//! What can be found wrong without asking the provider is reported here. No file is read: secrets and certificate authorities
+//! come resolved.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub struct ResolvedSecrets {
     pub ca: Option<Arc<[u8]>>,
 }
 
-/// One provider, as the leg reads it.
+/// One provider, as this module uses it.
 #[derive(Clone, Debug)]
 pub struct ProviderSettings {
     /// The provider's id in the file.

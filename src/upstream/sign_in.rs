@@ -1,7 +1,7 @@
-//! A sign-in at a provider: leaving for it, and what it vouches for on the way back.
+//! A sign-in at a provider: the authorization request, and the verified identity that the callback leads to.
 //!
-//! It owns the authorization request and the order of checks on its answer. It does not own `state`, the browser's
-//! binding or what is stored in between: the caller took the sign-in by its `state` before [`RelyingParty::finish`].
+//! The order of the checks on the answer is here. `state`, its binding to the browser and what is stored in between are the
+//! caller's, which has found the sign-in by its `state` before it calls [`RelyingParty::finish`].
 
 use std::fmt;
 
@@ -15,13 +15,13 @@ use crate::config::language::provider::{Forward, ProviderResponseMode, Reauth};
 use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Problem, SKEW};
 use crate::upstream::RelyingParty;
-use crate::upstream::error::{Document, ProviderError, ResponseProblem, RpError, Stage};
+use crate::upstream::error::{Document, ProviderError, ResponseProblem, Stage, UpstreamError};
 use crate::upstream::gather::Session;
 use crate::upstream::metadata::Metadata;
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::token;
 
-/// What an authorization request is made of, beside the provider's settings. What the app sent is passed on only as far
+/// What an authorization request is made of, in addition to the provider's settings. What the app sent is passed on only as far
 /// as the provider's `forward` says.
 #[derive(Clone, Copy)]
 pub struct BeginParams<'a> {
@@ -68,11 +68,11 @@ pub struct Expected<'a> {
     /// [`BeginParams::redirect_uri`]
     pub redirect_uri: &'a str,
     /// With `prompt=login`, when the sign-in began; with `max_age`, that many seconds before. The user must have
-    /// authenticated since then, as `reauth` says. `None`: whenever.
+    /// authenticated since then, as `reauth` says. `None`: at any time.
     pub authenticated_after: Option<i64>,
 }
 
-/// Whom the provider vouches for: facts, verified and unmapped.
+/// Who signed in, as the provider says: verified, and not yet mapped.
 #[derive(Clone, PartialEq)]
 pub struct UpstreamIdentity {
     /// The provider's id.
@@ -115,12 +115,17 @@ impl RelyingParty {
     /// say.
     ///
     /// # Errors
-    /// [`RpError::Unavailable`] when the provider's metadata can't be had; [`RpError::Reauthentication`] when a fresh
+    /// [`UpstreamError::Unavailable`] when the provider's metadata can't be had; [`UpstreamError::Reauthentication`] when a fresh
     /// authentication is asked for and the provider is declared unable.
-    pub async fn begin(&self, settings: &ProviderSettings, params: &BeginParams<'_>, now: i64) -> Result<Url, RpError> {
+    pub async fn begin(
+        &self,
+        settings: &ProviderSettings,
+        params: &BeginParams<'_>,
+        now: i64,
+    ) -> Result<Url, UpstreamError> {
         let login = params.prompt.iter().any(|prompt| prompt == "login");
         if settings.reauth == Reauth::Unsupported && (login || params.max_age.is_some()) {
-            return Err(RpError::Reauthentication(UNSUPPORTED));
+            return Err(UpstreamError::Reauthentication(UNSUPPORTED));
         }
         let metadata = self.upstream(settings).metadata(now).await?;
         Ok(authorization_url(settings, &metadata, params, login))
@@ -130,7 +135,7 @@ impl RelyingParty {
     /// §3.1.3.7), a fresh enough authentication, then the other documents of `claims_from`.
     ///
     /// # Errors
-    /// See [`RpError`]. Nothing is sent to the token endpoint unless the callback is this provider's, and nothing to the
+    /// See [`UpstreamError`]. Nothing is sent to the token endpoint unless the callback is this provider's, and nothing to the
     /// userinfo endpoint unless the ID token is verified.
     pub async fn finish(
         &self,
@@ -138,7 +143,7 @@ impl RelyingParty {
         callback: &CallbackParams<'_>,
         expected: &Expected<'_>,
         now: i64,
-    ) -> Result<UpstreamIdentity, RpError> {
+    ) -> Result<UpstreamIdentity, UpstreamError> {
         let upstream = &self.upstream(settings);
         let metadata = &*upstream.metadata(now).await?;
         let code = accept(settings, metadata, callback)?;
@@ -148,12 +153,12 @@ impl RelyingParty {
             grant.push(("code_verifier", expected.code_verifier.expose()));
         }
         let tokens = token::redeem(upstream, settings, metadata, &grant, now).await?;
-        let missing = RpError::invalid(Document::TokenResponse, Check::Claim("id_token", Problem::Missing));
+        let missing = UpstreamError::invalid(Document::TokenResponse, Check::Claim("id_token", Problem::Missing));
         let id_token = tokens.id_token.clone().ok_or(missing)?;
         let session = Session { upstream, settings, metadata, now };
         let verified = session.id_token(&id_token, Some(expected.nonce), &tokens.access_token).await?;
         let claims = Claims(&verified);
-        let invalid = |check| RpError::invalid(Document::IdToken, check);
+        let invalid = |check| UpstreamError::invalid(Document::IdToken, check);
         let subject = claims.subject().map_err(invalid)?.to_owned();
         let auth_time = claims.time("auth_time").map_err(invalid)?;
         reauthenticated(settings.reauth, expected.authenticated_after, auth_time)?;
@@ -182,26 +187,30 @@ fn accept<'a>(
     settings: &ProviderSettings,
     metadata: &Metadata,
     callback: &CallbackParams<'a>,
-) -> Result<&'a str, RpError> {
+) -> Result<&'a str, UpstreamError> {
     match callback.iss {
-        Some(iss) if iss != settings.issuer() => return Err(RpError::Response(ResponseProblem::IssuerDiffers)),
-        None if metadata.iss_in_response => return Err(RpError::Response(ResponseProblem::IssuerMissing)),
+        Some(iss) if iss != settings.issuer() => return Err(UpstreamError::Response(ResponseProblem::IssuerDiffers)),
+        None if metadata.iss_in_response => return Err(UpstreamError::Response(ResponseProblem::IssuerMissing)),
         _ => {}
     }
     if let Some(error) = callback.error {
-        return Err(RpError::Provider(ProviderError::new(Stage::Authorization, error, callback.error_description)));
+        return Err(UpstreamError::Provider(ProviderError::new(
+            Stage::Authorization,
+            error,
+            callback.error_description,
+        )));
     }
-    callback.code.filter(|code| !code.is_empty()).ok_or(RpError::Response(ResponseProblem::Empty))
+    callback.code.filter(|code| !code.is_empty()).ok_or(UpstreamError::Response(ResponseProblem::Empty))
 }
 
-fn reauthenticated(reauth: Reauth, after: Option<i64>, auth_time: Option<i64>) -> Result<(), RpError> {
+fn reauthenticated(reauth: Reauth, after: Option<i64>, auth_time: Option<i64>) -> Result<(), UpstreamError> {
     let Some(after) = after else { return Ok(()) };
     match (reauth, auth_time) {
         (Reauth::Trust, _) => Ok(()),
-        (Reauth::Unsupported, _) => Err(RpError::Reauthentication(UNSUPPORTED)),
-        (Reauth::Verify, None) => Err(RpError::Reauthentication("the ID token does not say auth_time")),
+        (Reauth::Unsupported, _) => Err(UpstreamError::Reauthentication(UNSUPPORTED)),
+        (Reauth::Verify, None) => Err(UpstreamError::Reauthentication("the ID token does not say auth_time")),
         (Reauth::Verify, Some(auth_time)) if auth_time.saturating_add(SKEW) < after => {
-            Err(RpError::Reauthentication("auth_time is before what was asked for"))
+            Err(UpstreamError::Reauthentication("auth_time is before what was asked for"))
         }
         (Reauth::Verify, Some(_)) => Ok(()),
     }

@@ -1,7 +1,7 @@
-//! The token endpoint: what is sent, and what may be taken from the answer.
+//! The token endpoint: the requests to it, and what is used of the answer.
 //!
-//! It owns client authentication (RFC 6749 §2.3) and the two grants of the leg. It does not own the tokens' contents.
-//! No error keeps any of the answer but the OAuth error's code and text.
+//! Client authentication (RFC 6749 §2.3) and the two grants that the broker uses are here; the contents of the tokens are
+//! `gather`'s. Errors hold nothing of the answer but the code and the text of an OAuth error.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use url::form_urlencoded;
 use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Problem, sign_symmetric};
 use crate::protocol::{Algorithm, ClientAuthMethod};
-use crate::upstream::error::{Document, ProviderError, RpError, Stage, Unavailable, UnavailableProblem};
+use crate::upstream::error::{Document, ProviderError, Stage, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::provider::{Upstream, request, unusable};
 use crate::upstream::settings::ProviderSettings;
@@ -39,11 +39,11 @@ pub(crate) async fn redeem(
     metadata: &Metadata,
     grant: &[(&str, &str)],
     now: i64,
-) -> Result<Tokens, RpError> {
+) -> Result<Tokens, UpstreamError> {
     let response = post(upstream, settings, metadata, &metadata.token_endpoint, grant, now).await?;
     let status = response.status();
     let answer: Option<Map<String, Value>> = serde_json::from_slice(response.body()).ok();
-    let away = RpError::Unavailable(Unavailable {
+    let unavailable = UpstreamError::Unavailable(Unavailable {
         document: Document::TokenResponse,
         problem: UnavailableProblem::Status(status.as_u16()),
     });
@@ -51,14 +51,16 @@ pub(crate) async fn redeem(
     if let Some(error) = answer.as_ref().and_then(|answer| answer.get("error")).and_then(Value::as_str) {
         let description = answer.as_ref().and_then(|answer| answer.get("error_description")).and_then(Value::as_str);
         return Err(match error {
-            "temporarily_unavailable" | "server_error" => away,
-            _ => RpError::Provider(ProviderError::new(Stage::Token, error, description)),
+            "temporarily_unavailable" | "server_error" => unavailable,
+            _ => UpstreamError::Provider(ProviderError::new(Stage::Token, error, description)),
         });
     }
     match answer {
         Some(answer) if status.is_success() => read(&answer, now),
-        None if status.is_success() => Err(RpError::invalid(Document::TokenResponse, Check::Form("it is not JSON"))),
-        _ => Err(away),
+        None if status.is_success() => {
+            Err(UpstreamError::invalid(Document::TokenResponse, Check::Form("it is not JSON")))
+        }
+        _ => Err(unavailable),
     }
 }
 
@@ -70,7 +72,7 @@ pub(crate) async fn post(
     endpoint: &url::Url,
     form: &[(&str, &str)],
     now: i64,
-) -> Result<http::Response<Vec<u8>>, RpError> {
+) -> Result<http::Response<Vec<u8>>, UpstreamError> {
     // What is for one endpoint must not serve at another, which a provider could name as it likes.
     let audience =
         if *endpoint == metadata.token_endpoint { metadata.token_audience.as_str() } else { settings.issuer() };
@@ -121,14 +123,14 @@ fn assertion(
     metadata: &Metadata,
     audience: &str,
     now: i64,
-) -> Result<Option<String>, RpError> {
+) -> Result<Option<String>, UpstreamError> {
     let claims = || {
         let jti = upstream.random.id().map_err(|_| unusable(Document::TokenResponse))?;
         let claims = json!({
             "iss": settings.client_id, "sub": settings.client_id, "aud": audience,
             "jti": jti, "iat": now, "exp": now + ASSERTION_LIFETIME,
         });
-        Ok::<_, RpError>(claims.as_object().cloned().unwrap_or_default())
+        Ok::<_, UpstreamError>(claims.as_object().cloned().unwrap_or_default())
     };
     match (auth_method(settings, metadata), &settings.client_key, settings.client_secret.first()) {
         (ClientAuthMethod::PrivateKeyJwt, Some(key), _) => {
@@ -168,8 +170,8 @@ fn basic(client_id: &str, secret: &SecretValue) -> String {
     format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(client_id), encode(secret.expose()))))
 }
 
-fn read(answer: &Map<String, Value>, now: i64) -> Result<Tokens, RpError> {
-    let invalid = |name, problem| RpError::invalid(Document::TokenResponse, Check::Claim(name, problem));
+fn read(answer: &Map<String, Value>, now: i64) -> Result<Tokens, UpstreamError> {
+    let invalid = |name, problem| UpstreamError::invalid(Document::TokenResponse, Check::Claim(name, problem));
     let secret = |name: &'static str| match answer.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(SecretValue::new(text.clone()))),

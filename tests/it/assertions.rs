@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::harness::keys::{self, encode};
+use crate::harness::keys::{self, hmac};
 use crate::harness::{Answer, Auth, Authorize, Browser, IDP, Reply, Signing, TestApp, VERIFIER, alice};
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -37,12 +37,6 @@ fn claims(app: &TestApp, client: &str) -> Map<String, Value> {
         "iat": app.now(), "exp": app.now() + 60,
     });
     claims.as_object().unwrap().clone()
-}
-
-fn hmac(secret: &str, header: &Value, claims: &Value) -> String {
-    let signed = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
-    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
-    format!("{signed}.{}", encode(aws_lc_rs::hmac::sign(&key, signed.as_bytes()).as_ref()))
 }
 
 fn assertion(claims: &Map<String, Value>) -> String {

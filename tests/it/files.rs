@@ -98,7 +98,7 @@ async fn a_reload_problem_shows_no_secret() {
     std::fs::write(&file, BASE.replace("redirect_uris = [\"https://app", "redirect_urls = [\"https://app")).unwrap();
     let Reloaded::Refused(problems) = reloader.reload().await else { panic!("accepted") };
     assert!(problems.contains("redirect_uris"), "the nearest key: {problems}");
-    for secret in [crate::harness::app::secret_of("app"), crate::harness::idp::IDP_SECRET.to_owned()] {
+    for secret in [crate::harness::app::secret_of("app"), crate::support::provider::IDP_SECRET.to_owned()] {
         assert!(!problems.contains(&secret), "{problems}");
     }
 }

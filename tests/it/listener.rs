@@ -15,9 +15,9 @@ use tokio::task::JoinSet;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 
 use crate::harness::compose::{Broker, prepared_from};
-use crate::harness::idp::Net;
 use crate::harness::tls::{Pair, answer, closed, get};
 use crate::harness::{BASE, IDP, PARTNER, START};
+use crate::support::provider::Net;
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 const WITH_TLS: &str = "[server]\ntls = { cert = \"tls.pem\", key = \"tls.key\" }\n";

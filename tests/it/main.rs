@@ -37,6 +37,9 @@ mod request_objects;
 mod rust_client;
 mod secrets;
 mod sign_in;
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "the unit tests use the rest")]
+mod support;
 mod token;
 mod upstream;
 mod upstream_logout;

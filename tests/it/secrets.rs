@@ -6,8 +6,8 @@ use std::sync::{Mutex, OnceLock};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::harness::app::secret_of;
-use crate::harness::idp::IDP_SECRET;
 use crate::harness::{Answer, Authorize, BASE, Browser, Receiver, Reply, TestApp, alice, with};
+use crate::support::provider::IDP_SECRET;
 
 /// Everything that this process logs, at the most talkative level.
 struct Log;

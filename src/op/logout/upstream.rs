@@ -7,7 +7,7 @@ use crate::op::logout::backchannel;
 use crate::op::params::{Form, Params};
 use crate::protocol::ErrorCode;
 use crate::store::UpstreamSessions;
-use crate::upstream::RpError;
+use crate::upstream::UpstreamError;
 
 /// What a provider posts (§2.5).
 struct LogoutTokenForm<'p> {
@@ -50,10 +50,10 @@ pub async fn upstream_logout(context: &RequestContext<'_>, provider: &str, param
     Ok(())
 }
 
-fn refused(context: &RequestContext<'_>, provider: &str, error: &RpError) -> OAuthError {
+fn refused(context: &RequestContext<'_>, provider: &str, error: &UpstreamError) -> OAuthError {
     let reason = error.reason();
     tracing::warn!(event = "upstream_logout_refused", reason, provider, trace_id = %context.trace_id, %error, "a logout token was refused");
-    let code = if matches!(error, RpError::Unavailable(_)) {
+    let code = if matches!(error, UpstreamError::Unavailable(_)) {
         ErrorCode::TemporarilyUnavailable
     } else {
         ErrorCode::InvalidRequest

@@ -8,15 +8,15 @@ use crate::upstream::tests::*;
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
 impl World {
-    async fn begin(&self, now: i64) -> Result<url::Url, RpError> {
+    async fn begin(&self, now: i64) -> Result<url::Url, UpstreamError> {
         let verifier = SecretValue::new(VERIFIER.to_owned());
         self.rp.begin(&self.settings, &params(&verifier, &self.settings.redirect_uri), now).await
     }
 }
 
-fn unavailable(outcome: Result<url::Url, RpError>) -> Unavailable {
+fn unavailable(outcome: Result<url::Url, UpstreamError>) -> Unavailable {
     match outcome.unwrap_err() {
-        RpError::Unavailable(unavailable) => unavailable,
+        UpstreamError::Unavailable(unavailable) => unavailable,
         other => unreachable!("{other}"),
     }
 }
@@ -55,7 +55,7 @@ async fn d24_a_wrong_discovery_document_is_refused() {
     ];
     for (name, value, text) in cases {
         let world = World::new("");
-        world.idp.discovery(|document| set(document, name, value.clone()));
+        world.discovery(|document| set(document, name, value.clone()));
         let refusal = unavailable(world.begin(NOW).await);
         assert_eq!(refusal.document, Document::Discovery);
         assert!(refusal.to_string().contains(text), "{name} {value}: {refusal}");
@@ -69,10 +69,10 @@ async fn d24_bodies_that_are_no_document_are_refused() {
         Answer::Fails(OutboundError::Timeout),
         Answer::Fails(OutboundError::Redirect(302)),
         Answer::Fails(OutboundError::ForbiddenAddress("idp.example".to_owned())),
-        Answer::Body(200, "application/json", b"<html>".to_vec()),
-        Answer::Body(200, "application/json", b"[]".to_vec()),
-        Answer::Body(404, "application/json", b"{}".to_vec()),
-        Answer::Body(500, "application/json", b"{}".to_vec()),
+        Answer::Raw(200, "application/json", b"<html>".to_vec()),
+        Answer::Raw(200, "application/json", b"[]".to_vec()),
+        Answer::Raw(404, "application/json", b"{}".to_vec()),
+        Answer::Raw(500, "application/json", b"{}".to_vec()),
     ];
     for answer in answers {
         let world = World::new("");
@@ -94,7 +94,7 @@ async fn d24_bodies_that_are_no_document_are_refused() {
 #[tokio::test]
 async fn odd_members_that_no_sign_in_needs_do_no_harm() {
     let world = World::new("");
-    world.idp.discovery(|document| {
+    world.discovery(|document| {
         set(document, "op_tos_uri", json!(""));
         set(document, "claims_locales_supported", json!("en"));
         set(document, "response_types_supported", Value::Null);
@@ -115,7 +115,7 @@ async fn d34_a_provider_that_was_down_works_within_a_minute_of_recovering() {
         assert!(world.begin(NOW + second).await.is_err());
     }
     assert_eq!(world.idp.count(DISCOVERY), 1);
-    world.idp.discovery(|_| {});
+    world.discovery(|_| {});
     assert!(world.begin(NOW + 15).await.is_ok());
     assert!(world.finish(NOW + 15).await.is_ok());
     let health = world.rp.health(&world.settings);
@@ -127,7 +127,7 @@ async fn a_clock_that_is_set_back_keeps_no_failure_alive() {
     let world = World::new("");
     world.idp.answer(DISCOVERY, Answer::Fails(OutboundError::Timeout));
     assert!(world.begin(NOW).await.is_err());
-    world.idp.discovery(|_| {});
+    world.discovery(|_| {});
     assert!(world.begin(NOW - 3600).await.is_ok());
     // Nor does a document fetched in the future live for an hour more.
     assert!(world.begin(NOW - 7200).await.is_ok());
@@ -182,7 +182,7 @@ async fn a_caller_who_gives_up_leaves_no_lock_behind() {
             assert!(poll_once(begin.as_mut()).await.is_pending());
         }
     }
-    world.idp.discovery(|_| {});
+    world.discovery(|_| {});
     assert!(world.begin(NOW).await.is_ok());
 }
 
@@ -192,7 +192,7 @@ async fn metadata_is_served_while_it_is_refreshed() {
     world.begin(NOW).await.unwrap();
     world.begin(NOW + 3599).await.unwrap();
     assert_eq!(world.idp.count(DISCOVERY), 1);
-    world.idp.discovery(|document| set(document, "authorization_endpoint", json!("https://idp.example/moved")));
+    world.discovery(|document| set(document, "authorization_endpoint", json!("https://idp.example/moved")));
     assert_eq!(world.begin(NOW + 3600).await.unwrap().path(), "/authorize");
     settle().await;
     assert_eq!(world.begin(NOW + 3600).await.unwrap().path(), "/moved");
@@ -209,7 +209,7 @@ async fn metadata_is_served_while_it_is_refreshed() {
 async fn a_failed_refresh_leaves_what_was_known() {
     let world = World::new("");
     world.begin(NOW).await.unwrap();
-    world.idp.discovery(|document| set(document, "issuer", json!("https://evil.example")));
+    world.discovery(|document| set(document, "issuer", json!("https://evil.example")));
     for second in [3600, 3601, 3614, 100_000, 100_001] {
         assert_eq!(world.begin(NOW + second).await.unwrap().path(), "/authorize");
         settle().await;
@@ -247,10 +247,10 @@ async fn d25_ten_thousand_unknown_kids_cost_one_fetch_a_cooldown() {
     world.id_token(&TestKey::rsa(), |_, _| {});
     world.finish(NOW).await.unwrap();
     assert_eq!(world.idp.count("/jwks"), 1);
-    let payload = idp::encode(claims().to_string().as_bytes());
+    let payload = encode(claims().to_string().as_bytes());
     for attempt in 0..10_000 {
         let header = json!({ "alg": "RS256", "kid": format!("unknown-{attempt}") });
-        world.tokens(&format!("{}.{payload}.c2ln", idp::encode(header.to_string().as_bytes())));
+        world.tokens(&format!("{}.{payload}.c2ln", encode(header.to_string().as_bytes())));
         let now = NOW + i64::from(attempt >= 5_000) * 9;
         assert_eq!(refused(world.finish(now).await), (Document::IdToken, Check::Key));
     }
@@ -261,7 +261,7 @@ async fn d25_ten_thousand_unknown_kids_cost_one_fetch_a_cooldown() {
     assert_eq!(world.idp.count("/jwks"), 2);
     // The next cooldown has one more.
     let header = json!({ "alg": "RS256", "kid": "unknown" });
-    world.tokens(&format!("{}.{payload}.c2ln", idp::encode(header.to_string().as_bytes())));
+    world.tokens(&format!("{}.{payload}.c2ln", encode(header.to_string().as_bytes())));
     for _ in 0..3 {
         assert!(world.finish(NOW + 10).await.is_err());
     }
@@ -318,11 +318,11 @@ async fn d26_a_removed_key_stops_verifying_within_ten_minutes() {
 #[tokio::test]
 async fn a_broken_new_key_set_leaves_the_old_one() {
     let broken = [
-        Answer::Body(200, "application/json", br#"{"keys":[]}"#.to_vec()),
-        Answer::Body(200, "application/json", br#"{"keys":{}}"#.to_vec()),
-        Answer::Body(200, "application/json", b"oops".to_vec()),
-        Answer::Body(200, "application/json", br#"{"keys":[{"kty":"new"}]}"#.to_vec()),
-        Answer::Body(404, "application/json", Vec::new()),
+        Answer::Raw(200, "application/json", br#"{"keys":[]}"#.to_vec()),
+        Answer::Raw(200, "application/json", br#"{"keys":{}}"#.to_vec()),
+        Answer::Raw(200, "application/json", b"oops".to_vec()),
+        Answer::Raw(200, "application/json", br#"{"keys":[{"kty":"new"}]}"#.to_vec()),
+        Answer::Raw(404, "application/json", Vec::new()),
         Answer::Fails(OutboundError::Timeout),
     ];
     for answer in broken {
@@ -448,7 +448,7 @@ async fn a_key_is_used_for_what_it_says_it_is_for() {
         let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
         let key = TestKey::rsa().jwk();
         let modulus = engine.decode(key.get("n").unwrap().as_str().unwrap()).unwrap();
-        change("n", json!(idp::encode(&[vec![0], modulus].concat())))
+        change("n", json!(encode(&[vec![0], modulus].concat())))
     };
     let cases = [
         (change("alg", json!("RS256")), true),

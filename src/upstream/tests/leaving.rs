@@ -10,7 +10,7 @@ fn query(url: &url::Url) -> HashMap<String, String> {
     map
 }
 
-async fn leave(world: &World, change: impl FnOnce(&mut BeginParams<'_>)) -> Result<url::Url, RpError> {
+async fn leave(world: &World, change: impl FnOnce(&mut BeginParams<'_>)) -> Result<url::Url, UpstreamError> {
     let verifier = SecretValue::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".to_owned());
     let mut params = params(&verifier, &world.settings.redirect_uri);
     change(&mut params);
@@ -47,7 +47,7 @@ async fn pkce_is_used_whenever_the_provider_supports_it_or_does_not_say() {
     let cases = [(Value::Null, true), (json!(["plain", "S256"]), true), (json!(["plain"]), false), (json!([]), false)];
     for (methods, used) in cases {
         let world = World::id_token_only();
-        world.idp.discovery(|document| set(document, "code_challenge_methods_supported", methods.clone()));
+        world.discovery(|document| set(document, "code_challenge_methods_supported", methods.clone()));
         let url = leave(&world, |_| {}).await.unwrap();
         assert_eq!(query(&url).contains_key("code_challenge"), used, "{methods}");
         world.id_token(&TestKey::rsa(), |_, _| {});
@@ -61,7 +61,7 @@ async fn pkce_is_used_whenever_the_provider_supports_it_or_does_not_say() {
 async fn the_endpoints_own_query_stays() {
     let world = World::new("");
     let endpoint = "https://idp.example/authorize?tenant=a%26b&client_id=mine";
-    world.idp.discovery(|document| set(document, "authorization_endpoint", json!(endpoint)));
+    world.discovery(|document| set(document, "authorization_endpoint", json!(endpoint)));
     let query = query(&leave(&world, |_| {}).await.unwrap());
     assert_eq!(query.get("tenant").map(String::as_str), Some("a&b"));
     assert_eq!(query.get("client_id").map(String::as_str), Some("broker"));
@@ -136,7 +136,7 @@ async fn prompts_that_the_provider_fails_on_are_left_out() {
     ];
     for (extra, supported, asked, passed) in cases {
         let world = World::new(extra);
-        world.idp.discovery(|document| set(document, "prompt_values_supported", supported));
+        world.discovery(|document| set(document, "prompt_values_supported", supported));
         let asked = strings(asked);
         let verifier = SecretValue::new(VERIFIER.to_owned());
         let mut params = params(&verifier, &world.settings.redirect_uri);
@@ -169,7 +169,7 @@ async fn client_authentication_follows_configuration_then_metadata() {
     ];
     for (extra, methods, authorization) in cases {
         let world = World::new(&format!("claims_from = [\"id_token\"]\n{extra}"));
-        world.idp.discovery(|document| set(document, "token_endpoint_auth_methods_supported", methods.clone()));
+        world.discovery(|document| set(document, "token_endpoint_auth_methods_supported", methods.clone()));
         world.id_token(&TestKey::rsa(), |_, _| {});
         world.finish(NOW).await.unwrap();
         let call = world.idp.calls("/token").pop().unwrap();
@@ -217,7 +217,7 @@ async fn an_assertion_of_the_brokers_is_for_the_token_endpoint_and_carries_no_se
 #[tokio::test]
 async fn an_assertion_sent_elsewhere_serves_at_no_token_endpoint() {
     let world = World::new("token_endpoint_auth_method = \"client_secret_jwt\"");
-    world.idp.discovery(|document| {
+    world.discovery(|document| {
         // A provider that names another's token endpoint, and an introspection endpoint of its own.
         set(document, "token_endpoint", json!("https://bank.example/token"));
         set(document, "introspection_endpoint", json!(format!("{ISSUER}/introspect")));
@@ -265,7 +265,7 @@ async fn signing_out_at_the_provider() {
 
     assert_eq!(world.rp.end_session_url(&provider("logout = false"), Some(&hint), redirect, NOW).await, None);
     let world = World::new("");
-    world.idp.discovery(|document| unset(document, "end_session_endpoint"));
+    world.discovery(|document| unset(document, "end_session_endpoint"));
     assert_eq!(world.rp.end_session_url(&world.settings, Some(&hint), redirect, NOW).await, None);
 }
 

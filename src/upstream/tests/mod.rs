@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod discovery;
-mod idp;
 mod leaving;
 mod refreshing;
 mod settings;
@@ -15,12 +14,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::config::language::scalar::SecretValue;
+use crate::env::ManualClock;
 use crate::jose::{Check, Problem};
-use crate::upstream::error::{Document, RpError};
+use crate::support::provider::{Answer, Idp};
+use crate::support::signer::{TestKey, encode, hmac};
+use crate::upstream::error::{Document, UpstreamError};
 use crate::upstream::{
     BeginParams, CallbackParams, Expected, ProviderSettings, RelyingParty, ResolvedSecrets, UpstreamIdentity,
 };
-use idp::{Answer, FakeIdp, TestKey};
 
 const NOW: i64 = 1_800_000_000;
 const ISSUER: &str = "https://idp.example";
@@ -47,14 +48,14 @@ fn randomness() -> Arc<dyn crate::env::Random> {
 
 /// The leg, with one provider behind it.
 struct World {
-    idp: Arc<FakeIdp>,
+    idp: Arc<Idp>,
     rp: RelyingParty,
     settings: ProviderSettings,
 }
 
 impl World {
     fn new(extra: &str) -> Self {
-        let idp = FakeIdp::new(ISSUER);
+        let idp = scripted(ISSUER);
         let rp = RelyingParty::new(Arc::clone(&idp) as Arc<dyn crate::outbound::HttpClient>, randomness());
         Self { idp, rp, settings: provider(extra) }
     }
@@ -64,7 +65,7 @@ impl World {
         Self::new("claims_from = [\"id_token\"]")
     }
 
-    async fn finish(&self, now: i64) -> Result<UpstreamIdentity, RpError> {
+    async fn finish(&self, now: i64) -> Result<UpstreamIdentity, UpstreamError> {
         self.finish_with(&CallbackParams { code: Some("code-1"), ..CallbackParams::default() }, None, now).await
     }
 
@@ -73,7 +74,7 @@ impl World {
         callback: &CallbackParams<'_>,
         authenticated_after: Option<i64>,
         now: i64,
-    ) -> Result<UpstreamIdentity, RpError> {
+    ) -> Result<UpstreamIdentity, UpstreamError> {
         let verifier = SecretValue::new(VERIFIER.to_owned());
         let redirect_uri = &self.settings.redirect_uri;
         let expected = Expected { nonce: NONCE, code_verifier: &verifier, redirect_uri, authenticated_after };
@@ -87,9 +88,39 @@ impl World {
         self.tokens(&key.sign(&header, &claims));
     }
 
+    /// Changes the discovery document.
+    fn discovery(&self, change: impl FnOnce(&mut Value)) {
+        let mut document = discovery(ISSUER);
+        change(&mut document);
+        self.idp.json("/.well-known/openid-configuration", document);
+    }
+
     fn tokens(&self, id_token: &str) {
         self.idp.json("/token", token_response(id_token));
     }
+}
+
+/// A provider whose discovery document is good and which has one RSA key. What its token endpoint answers is up to the test.
+fn scripted(issuer: &str) -> Arc<Idp> {
+    let idp = Idp::new(issuer, ManualClock::at(NOW));
+    idp.json("/.well-known/openid-configuration", discovery(issuer));
+    idp.keys(&[&TestKey::rsa()]);
+    idp.json("/userinfo", json!({ "sub": "alice", "email": "alice@idp.example" }));
+    Arc::new(idp)
+}
+
+fn discovery(issuer: &str) -> Value {
+    json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "userinfo_endpoint": format!("{issuer}/userinfo"),
+        "jwks_uri": format!("{issuer}/jwks"),
+        "end_session_endpoint": format!("{issuer}/logout"),
+        "introspection_endpoint": format!("{issuer}/introspect"),
+        "id_token_signing_alg_values_supported": ["RS256", "ES256", "ES384", "EdDSA", "none", "HS256"],
+        "op_policy_uri": ""
+    })
 }
 
 fn token_response(id_token: &str) -> Value {
@@ -129,9 +160,9 @@ fn params<'a>(verifier: &'a SecretValue, redirect_uri: &'a str) -> BeginParams<'
     }
 }
 
-fn refused<T>(outcome: Result<T, RpError>) -> (Document, Check) {
+fn refused<T>(outcome: Result<T, UpstreamError>) -> (Document, Check) {
     match outcome.map(|_| ()).unwrap_err() {
-        RpError::TokenInvalid { document, check } => (document, check),
+        UpstreamError::TokenInvalid { document, check } => (document, check),
         other => unreachable!("refused for another reason: {other}"),
     }
 }

@@ -73,7 +73,7 @@ async fn without_an_id_token_userinfo_vouches() {
     assert_eq!(world.refresh().await.unwrap_err().reason(), "token_invalid");
     // Neither the one nor the other: nothing vouches.
     let world = World::new("");
-    world.idp.discovery(|document| unset(document, "userinfo_endpoint"));
+    world.discovery(|document| unset(document, "userinfo_endpoint"));
     world.idp.json("/token", answer);
     assert!(matches!(world.refresh().await, Err(RefreshError::Invalid(_))));
 }

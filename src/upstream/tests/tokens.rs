@@ -45,7 +45,7 @@ async fn d04_the_same_sub_from_two_issuers_is_two_identities() {
     let world = World::id_token_only();
     world.id_token(&TestKey::rsa(), |_, _| {});
     let here = world.finish(NOW).await.unwrap();
-    let idp = FakeIdp::new("https://other.example");
+    let idp = scripted("https://other.example");
     let rp = RelyingParty::new(Arc::clone(&idp) as Arc<dyn crate::outbound::HttpClient>, randomness());
     let settings = provider_at("other", "https://other.example", "claims_from = [\"id_token\"]");
     let other = World { idp, rp, settings };
@@ -57,19 +57,19 @@ async fn d04_the_same_sub_from_two_issuers_is_two_identities() {
 
 #[tokio::test]
 async fn d05_iss_in_the_response_is_checked_before_any_token_call() {
-    let differs = RpError::Response(ResponseProblem::IssuerDiffers);
+    let differs = UpstreamError::Response(ResponseProblem::IssuerDiffers);
     let cases = [
         (false, None, Ok(())),
         (false, Some(ISSUER), Ok(())),
         (false, Some("https://evil.example"), Err(differs.clone())),
         (true, Some(ISSUER), Ok(())),
-        (true, None, Err(RpError::Response(ResponseProblem::IssuerMissing))),
+        (true, None, Err(UpstreamError::Response(ResponseProblem::IssuerMissing))),
         (true, Some("https://idp.example/"), Err(differs)),
     ];
     for (advertised, iss, expected) in cases {
         let world = World::id_token_only();
         world.id_token(&TestKey::rsa(), |_, _| {});
-        world.idp.discovery(|document| {
+        world.discovery(|document| {
             set(document, "authorization_response_iss_parameter_supported", json!(advertised));
         });
         let callback = CallbackParams { code: Some("code-1"), iss, ..CallbackParams::default() };
@@ -85,7 +85,7 @@ async fn d05_an_error_of_another_issuer_is_no_answer_of_this_provider() {
     let iss = Some("https://evil.example");
     let callback = CallbackParams { error: Some("access_denied"), iss, ..CallbackParams::default() };
     let outcome = world.finish_with(&callback, None, NOW).await;
-    assert_eq!(outcome.unwrap_err(), RpError::Response(ResponseProblem::IssuerDiffers));
+    assert_eq!(outcome.unwrap_err(), UpstreamError::Response(ResponseProblem::IssuerDiffers));
 }
 
 #[tokio::test]
@@ -104,14 +104,14 @@ async fn errors_of_the_provider_reach_the_app_as_the_matching_error() {
         let callback = CallbackParams { error: Some(error), error_description, ..CallbackParams::default() };
         let refusal = world.finish_with(&callback, None, NOW).await.unwrap_err();
         assert_eq!((refusal.reason(), refusal.oauth_error()), ("provider_error", for_app));
-        let RpError::Provider(carried) = refusal else { unreachable!() };
+        let UpstreamError::Provider(carried) = refusal else { unreachable!() };
         assert_eq!(carried.error, error);
         assert_eq!(carried.description.as_deref(), Some("because\"so\""));
         assert_eq!(world.idp.count("/token"), 0);
     }
     let world = World::id_token_only();
     let outcome = world.finish_with(&CallbackParams::default(), None, NOW).await;
-    assert_eq!(outcome.unwrap_err(), RpError::Response(ResponseProblem::Empty));
+    assert_eq!(outcome.unwrap_err(), UpstreamError::Response(ResponseProblem::Empty));
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn errors_of_the_token_endpoint_stay_with_the_broker() {
         world.idp.status("/token", status, body.clone());
         let refusal = world.finish(NOW).await.unwrap_err();
         assert_eq!((refusal.reason(), refusal.oauth_error()), (reason, for_app), "{status} {body}");
-        if let RpError::Provider(error) = refusal {
+        if let UpstreamError::Provider(error) = refusal {
             assert_eq!(error.stage, Stage::Token);
         }
     }
@@ -173,7 +173,7 @@ async fn every_supported_algorithm_verifies() {
     ];
     for key in keys {
         let world = World::id_token_only();
-        world.idp.discovery(|document| set(document, "id_token_signing_alg_values_supported", json!([key.alg])));
+        world.discovery(|document| set(document, "id_token_signing_alg_values_supported", json!([key.alg])));
         world.idp.keys(&[&key]);
         world.id_token(&key, |_, claims| {
             let hash = half_hash(Algorithm::from_name(key.alg).unwrap(), ACCESS_TOKEN);
@@ -186,15 +186,10 @@ async fn every_supported_algorithm_verifies() {
 #[tokio::test]
 async fn d06_unsigned_symmetric_unlisted_and_encrypted_tokens_are_refused() {
     let key = TestKey::rsa();
-    let payload = idp::encode(claims().to_string().as_bytes());
-    let part = |header: Value| idp::encode(header.to_string().as_bytes());
+    let payload = encode(claims().to_string().as_bytes());
+    let part = |header: Value| encode(header.to_string().as_bytes());
     let none = format!("{}.{payload}.", part(json!({ "alg": "none" })));
-    let mac = |secret: &[u8]| {
-        let signed = format!("{}.{payload}", part(json!({ "alg": "HS256", "kid": "rsa-1" })));
-        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret);
-        let tag = aws_lc_rs::hmac::sign(&key, signed.as_bytes());
-        format!("{signed}.{}", idp::encode(tag.as_ref()))
-    };
+    let mac = |secret: &[u8]| hmac(secret, &json!({ "alg": "HS256", "kid": "rsa-1" }), &claims());
     let jwe = format!("{}.a2V5.aXY.{payload}.dGFn", part(json!({ "alg": "dir", "enc": "A256GCM" })));
     let listed = |key: TestKey| key.sign(&key.header(), &claims());
     let encrypted = Check::Form("it is encrypted, which is not supported");
@@ -233,12 +228,7 @@ async fn d06_unsigned_symmetric_unlisted_and_encrypted_tokens_are_refused() {
 #[tokio::test]
 async fn d06_hs256_works_only_where_it_is_configured() {
     let world = World::new("claims_from = [\"id_token\"]\nid_token_signed_response_alg = \"HS256\"");
-    let sign = |secret: &[u8]| {
-        let parts = [json!({ "alg": "HS256" }), claims()].map(|part| idp::encode(part.to_string().as_bytes()));
-        let signed = parts.join(".");
-        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret);
-        format!("{signed}.{}", idp::encode(aws_lc_rs::hmac::sign(&key, signed.as_bytes()).as_ref()))
-    };
+    let sign = |secret: &[u8]| hmac(secret, &json!({ "alg": "HS256" }), &claims());
     world.tokens(&sign(b"s3cret"));
     assert!(world.finish(NOW).await.is_ok());
     assert_eq!(world.idp.count("/jwks"), 0);
@@ -422,8 +412,8 @@ async fn a_changed_signature_or_payload_is_refused() {
     set(&mut other, "sub", json!("root"));
     let cases = [
         format!("{signed}."),
-        format!("{signed}.{}", idp::encode(&[0; 256])),
-        format!("{header}.{}.{signature}", idp::encode(other.to_string().as_bytes())),
+        format!("{signed}.{}", encode(&[0; 256])),
+        format!("{header}.{}.{signature}", encode(other.to_string().as_bytes())),
     ];
     for token in cases {
         let world = World::id_token_only();
@@ -435,7 +425,7 @@ async fn a_changed_signature_or_payload_is_refused() {
 #[tokio::test]
 async fn a_fresh_authentication_must_be_proven() {
     let asked = Some(NOW - 10);
-    let unproven = |text| RpError::Reauthentication(text);
+    let unproven = |text| UpstreamError::Reauthentication(text);
     let cases = [
         ("verify", asked, json!(NOW - 5), Ok(())),
         ("verify", asked, json!(NOW - 70), Ok(())),

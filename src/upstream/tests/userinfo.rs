@@ -25,7 +25,7 @@ async fn d23_userinfo_of_another_subject_is_refused_and_nothing_of_it_is_merged(
 
 #[tokio::test]
 async fn userinfo_that_is_not_what_it_should_be_is_an_error() {
-    let body = |status, kind, text: &str| Answer::Body(status, kind, text.as_bytes().to_vec());
+    let body = |status, kind, text: &str| Answer::Raw(status, kind, text.as_bytes().to_vec());
     let good = r#"{"sub":"alice","email":"a@b"}"#;
     let cases = [
         (body(200, "application/json; charset=utf-8", good), None),
@@ -70,7 +70,7 @@ async fn signed_userinfo_is_verified() {
     let bare = key.sign(&key.header(), &json!({ "sub": "alice", "email": "signed@idp.example" }));
     let forged = TestKey::other_rsa("rsa-1");
     let invalid = |check| Some((Document::Userinfo, check));
-    let none = format!("{}.{}.", idp::encode(br#"{"alg":"none"}"#), idp::encode(good.to_string().as_bytes()));
+    let none = format!("{}.{}.", encode(br#"{"alg":"none"}"#), encode(good.to_string().as_bytes()));
     let cases = [
         ("good", key.sign(&key.header(), &good), None),
         ("without iss and aud", bare, None),
@@ -84,7 +84,7 @@ async fn signed_userinfo_is_verified() {
     for (name, token, expected) in cases {
         let world = World::new("");
         world.id_token(&key, |_, _| {});
-        world.idp.answer("/userinfo", Answer::Body(200, "application/jwt", token.into_bytes()));
+        world.idp.answer("/userinfo", Answer::Raw(200, "application/jwt", token.into_bytes()));
         match expected {
             None => assert_eq!(claims_with(&world).await.get("email"), Some(&json!("signed@idp.example")), "{name}"),
             Some(refusal) => assert_eq!(refused(world.finish(NOW).await), refusal, "{name}"),
@@ -132,7 +132,7 @@ async fn claims_from_is_obeyed() {
     assert_eq!(world.idp.count("/userinfo"), 0);
     // A provider without userinfo.
     let world = World::new("");
-    world.idp.discovery(|document| unset(document, "userinfo_endpoint"));
+    world.discovery(|document| unset(document, "userinfo_endpoint"));
     world.id_token(&TestKey::rsa(), |_, _| {});
     assert_eq!(claims_with(&world).await.get("groups"), Some(&json!(["sre"])));
 }

@@ -11,9 +11,10 @@ use http_body_util::BodyExt as _;
 use serde_json::{Map, Value};
 use tower::ServiceExt as _;
 
+use crate::support::provider::{Idp, Net};
+
 use super::browser::{Browser, Reply};
 use super::compose::Broker;
-use super::idp::{Idp, Net};
 use super::{BASE, CHALLENGE, IDP, PARTNER, START, VERIFIER, claims_of};
 
 /// A broker with everything around it.

@@ -22,8 +22,9 @@ use tokio::sync::OnceCell;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
+use crate::support::provider::Net;
+
 use super::START;
-use super::idp::Net;
 
 /// A running broker.
 pub(crate) struct Broker {

@@ -1,17 +1,16 @@
-//! What the tests stand on: an app made by the product's own composition, fake providers, a browser, apps that listen.
+//! What the tests are built on: an app made by the product's own composition, fake providers, a browser, apps that listen.
 
 pub(crate) mod app;
 pub(crate) mod browser;
 pub(crate) mod compose;
-pub(crate) mod idp;
 pub(crate) mod jwt;
-pub(crate) mod keys;
 pub(crate) mod receiver;
 pub(crate) mod tls;
 
+pub(crate) use crate::support::keys;
+pub(crate) use crate::support::provider::Answer;
 pub(crate) use app::{Auth, Authorize, TestApp, Tokens};
 pub(crate) use browser::{Browser, Form, Reply};
-pub(crate) use idp::Answer;
 pub(crate) use jwt::claims_of;
 pub(crate) use keys::Signing;
 pub(crate) use receiver::Receiver;

@@ -1,7 +1,6 @@
 //! Certificates of servers, and a client that believes one of them and speaks HTTP/1.1 over any stream.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
@@ -22,14 +21,8 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (cert, key) = (folder.path().join("cert"), folder.path().join("key"));
-        let args = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
-                    -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE -keyout";
-        let mut openssl = Command::new("openssl");
-        let made = openssl.args(args.split_whitespace()).arg(&key).arg("-out").arg(&cert).stderr(Stdio::null());
-        assert!(made.status().expect("the tests need the openssl command").success());
-        Self { cert: std::fs::read(cert).unwrap(), key: std::fs::read(key).unwrap() }
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        Self { cert: made.cert.pem().into_bytes(), key: made.signing_key.serialize_pem().into_bytes() }
     }
 
     /// Writes `tls.pem` and `tls.key`.

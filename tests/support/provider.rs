@@ -1,6 +1,6 @@
-//! Fake identity providers, plugged in as the outbound HTTP client.
+//! The scripted identity provider, plugged in as the outbound HTTP client.
 //!
-//! A provider plays by the rules until its script says otherwise: discovery, key set, code exchange with PKCE and client
+//! It follows the specifications until its script says otherwise: discovery, key set, code exchange with PKCE and client
 //! authentication, userinfo, refresh. Every call is recorded. Nothing here listens on a socket.
 
 use std::collections::HashMap;
@@ -12,18 +12,21 @@ use countersign::env::{Clock as _, ManualClock};
 use countersign::outbound::{GuardedClient, HttpClient, OutboundError, OutboundPolicy};
 use serde_json::{Map, Value, json};
 
-use super::keys::{self, Signing};
+use crate::support::keys::{self, Signing};
+use crate::support::signer::TestKey;
 
 /// The secret by which the broker authenticates at every fake provider.
 pub(crate) const IDP_SECRET: &str = "the-brokers-secret-at-the-provider";
 
-/// What a provider answers instead of playing by the rules.
+/// What a provider answers instead of following the specifications.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     /// Status, content type, body.
     Raw(u16, &'static str, Vec<u8>),
     /// No answer within the client's bounds.
     Fails(OutboundError),
+    /// Never.
+    Hangs,
 }
 
 impl Answer {
@@ -37,13 +40,15 @@ impl Answer {
 pub(crate) struct Call {
     /// `discovery`, `jwks`, `token`, `userinfo`, or the path.
     pub(crate) endpoint: String,
+    pub(crate) url: String,
+    pub(crate) authorization: Option<String>,
     pub(crate) form: HashMap<String, String>,
 }
 
 /// Changes a document before it is sent.
 type Edit = Arc<dyn Fn(&mut Map<String, Value>) + Send + Sync>;
 
-/// What a provider was told to do differently.
+/// What a provider does differently.
 #[derive(Clone)]
 pub(crate) struct Script {
     /// How ID tokens are signed.
@@ -115,7 +120,7 @@ pub(crate) struct Idp {
 }
 
 impl Idp {
-    fn new(issuer: &str, clock: Arc<ManualClock>) -> Self {
+    pub(crate) fn new(issuer: &str, clock: Arc<ManualClock>) -> Self {
         Self { issuer: issuer.to_owned(), clock, state: Mutex::default() }
     }
 
@@ -148,12 +153,28 @@ impl Idp {
         self.script(|script| script.token_response = Some(Arc::new(edit)));
     }
 
-    /// Answers an endpoint (`discovery`, `jwks`, `token`, `userinfo`) like this from now on.
+    /// Answers an endpoint (`discovery`, `jwks`, `token`, `userinfo`), a path or a whole URL like this from now on.
     pub(crate) fn answer(&self, endpoint: &str, answer: Answer) {
-        self.script(|script| drop(script.answers.insert(endpoint.to_owned(), answer)));
+        self.script(|script| drop(script.answers.insert(name(endpoint).to_owned(), answer)));
     }
 
-    /// Plays by the rules again.
+    /// The same, with a JSON document.
+    pub(crate) fn json(&self, endpoint: &str, body: Value) {
+        self.status(endpoint, 200, body);
+    }
+
+    /// The same, with a status.
+    pub(crate) fn status(&self, endpoint: &str, status: u16, body: Value) {
+        self.answer(endpoint, Answer::json(status, &body));
+    }
+
+    /// Publishes these keys and no others.
+    pub(crate) fn keys(&self, keys: &[&TestKey]) {
+        let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
+        self.json("jwks", json!({ "keys": keys }));
+    }
+
+    /// Follows the specifications again.
     pub(crate) fn behave(&self) {
         self.script(|script| *script = Script::default());
     }
@@ -172,7 +193,7 @@ impl Idp {
 
     /// The calls to an endpoint.
     pub(crate) fn calls(&self, endpoint: &str) -> Vec<Call> {
-        self.state().calls.iter().filter(|call| call.endpoint == endpoint).cloned().collect()
+        self.state().calls.iter().filter(|call| call.endpoint == name(endpoint)).cloned().collect()
     }
 
     /// The parameters of the last authorization request that a browser brought.
@@ -228,30 +249,24 @@ impl Idp {
         url.into()
     }
 
-    fn serve(&self, path: &str, authorization: Option<&str>, form: HashMap<String, String>) -> Answer {
-        let endpoint = match path {
-            "/.well-known/openid-configuration" => "discovery",
-            "/jwks" => "jwks",
-            "/token" => "token",
-            "/userinfo" => "userinfo",
-            other => other,
-        };
+    fn serve(&self, call: Call) -> Answer {
         let script = {
             let mut state = self.state();
-            state.calls.push(Call { endpoint: endpoint.to_owned(), form: form.clone() });
+            state.calls.push(call.clone());
             state.script.clone()
         };
-        if let Some(answer) = script.answers.get(endpoint) {
+        if let Some(answer) = script.answers.get(&call.url).or_else(|| script.answers.get(&call.endpoint)) {
             return answer.clone();
         }
-        match endpoint {
+        let Call { endpoint, authorization, form, .. } = call;
+        match endpoint.as_str() {
             "discovery" => Answer::json(200, &self.discovery(&script)),
             "jwks" => {
                 let keys: Vec<Value> = script.odd_keys.iter().cloned().chain(keys::jwks(script.rotated)).collect();
                 Answer::json(200, &json!({ "keys": keys }))
             }
-            "token" => self.token(&script, authorization, &form),
-            "userinfo" => self.userinfo(&script, authorization),
+            "token" => self.token(&script, authorization.as_deref(), &form),
+            "userinfo" => self.userinfo(&script, authorization.as_deref()),
             _ => Answer::json(404, &json!({})),
         }
     }
@@ -348,6 +363,45 @@ impl Idp {
     }
 }
 
+/// The name of an endpoint by its path below the issuer; any other path is its own name.
+fn name(endpoint: &str) -> &str {
+    match endpoint {
+        "/.well-known/openid-configuration" => "discovery",
+        "/jwks" => "jwks",
+        "/token" => "token",
+        "/userinfo" => "userinfo",
+        other => other,
+    }
+}
+
+/// The provider as the whole internet: it answers at every host, by path.
+#[async_trait]
+impl HttpClient for Idp {
+    async fn send(
+        &self,
+        request: http::Request<Vec<u8>>,
+        policy: &OutboundPolicy,
+    ) -> Result<http::Response<Vec<u8>>, OutboundError> {
+        let url = url::Url::parse(&request.uri().to_string()).unwrap();
+        policy.check(&url)?;
+        let path = url.as_str().strip_prefix(self.issuer.as_str()).filter(|rest| rest.starts_with('/'));
+        let path = path.map_or(url.path(), |path| path.split('?').next().unwrap_or_default());
+        let authorization = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        let form = url::form_urlencoded::parse(request.body()).into_owned().collect();
+        let call = Call { endpoint: name(path).to_owned(), url: url.to_string(), authorization, form };
+        let answer = self.serve(call);
+        // An answer never comes at once: callers that wait for the same document get to wait.
+        tokio::task::yield_now().await;
+        match answer {
+            Answer::Hangs => std::future::pending().await,
+            Answer::Fails(error) => Err(error),
+            Answer::Raw(status, kind, body) => {
+                Ok(http::Response::builder().status(status).header("content-type", kind).body(body).unwrap())
+            }
+        }
+    }
+}
+
 /// All fake providers, by origin: the whole internet as the broker sees it.
 pub(crate) struct Net {
     idps: Vec<Arc<Idp>>,
@@ -397,17 +451,9 @@ impl HttpClient for Net {
         if url.starts_with("http://127.0.0.1:") {
             return self.apps.send(request, policy).await;
         }
-        let Some(idp) = self.find(&url) else { return Err(OutboundError::Connect(url)) };
-        let authorization = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
-        let form = url::form_urlencoded::parse(request.body()).into_owned().collect();
-        let path = url.strip_prefix(idp.issuer.as_str()).unwrap_or_default();
-        // An answer never comes at once: others get to run meanwhile.
-        tokio::task::yield_now().await;
-        match idp.serve(path.split('?').next().unwrap_or_default(), authorization.as_deref(), form) {
-            Answer::Fails(error) => Err(error),
-            Answer::Raw(status, kind, body) => {
-                Ok(http::Response::builder().status(status).header("content-type", kind).body(body).unwrap())
-            }
+        match self.find(&url) {
+            Some(idp) => idp.send(request, policy).await,
+            None => Err(OutboundError::Connect(url)),
         }
     }
 }
