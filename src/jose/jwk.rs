@@ -13,8 +13,8 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{
-    AlgorithmParameters, CommonParameters, EllipticCurve, EllipticCurveKeyParameters, Jwk, OctetKeyPairParameters,
-    PublicKeyUse, RSAKeyParameters, ThumbprintHash,
+    AlgorithmParameters, CommonParameters, EllipticCurve, EllipticCurveKeyParameters, Jwk, JwkSet,
+    OctetKeyPairParameters, PublicKeyUse, RSAKeyParameters, ThumbprintHash,
 };
 use serde_json::Value;
 
@@ -47,6 +47,12 @@ impl KeySet {
     pub(crate) fn fitting(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &PublicKey> {
         self.0.iter().filter(move |key| (kid.is_none() || kid == key.kid.as_deref()) && key.fits(algorithm))
     }
+}
+
+/// The document of a key set (RFC 7517 §5): each key with its `kid` and its `alg`. `None` when one of them can't be written.
+pub(crate) fn key_set_document<'k>(keys: impl Iterator<Item = (&'k PublicKey, &'k str, Algorithm)>) -> Option<Vec<u8>> {
+    let keys = keys.map(|(key, kid, algorithm)| key.jwk(kid, algorithm)).collect::<Option<_>>()?;
+    serde_json::to_vec(&JwkSet { keys }).ok()
 }
 
 /// One public key.
@@ -143,7 +149,7 @@ impl PublicKey {
     }
 
     /// The JWK to publish, with `use`, `alg` and `kid`; `None` for an algorithm that the library has no name for (ES512).
-    pub(crate) fn jwk(&self, kid: &str, algorithm: Algorithm) -> Option<Jwk> {
+    fn jwk(&self, kid: &str, algorithm: Algorithm) -> Option<Jwk> {
         let common = CommonParameters {
             public_key_use: Some(PublicKeyUse::Signature),
             key_algorithm: Some(algorithm.name().parse().ok()?),

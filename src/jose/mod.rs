@@ -33,7 +33,7 @@ use std::fmt;
 pub(crate) use claims::{Claims, SKEW};
 pub(crate) use half_hash::half_hash;
 pub use jwk::KeySet;
-pub(crate) use jwk::PublicKey;
+pub(crate) use jwk::{PublicKey, key_set_document};
 pub(crate) use jws::{Jws, unsigned, unverified_issuer};
 pub(crate) use signing::sign_symmetric;
 pub use signing::{PrivateKey, SignError};

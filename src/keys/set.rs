@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jsonwebtoken::jwk::{Jwk, JwkSet};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -61,9 +60,8 @@ impl SigningKeys {
             KeyState::Next => 1,
             KeyState::Retired => 2,
         });
-        let published = |key: &HeldKey| key.jwk().ok_or_else(|| unusable(&key.kid, "its public part can't be written"));
-        let document = JwkSet { keys: held.iter().map(published).collect::<Result<_, _>>()? };
-        let jwks = serde_json::to_vec(&document).map_err(|_| unusable("all", "they can't be written as JSON"))?;
+        let published = held.iter().map(|key| (&key.public, key.kid.as_str(), key.algorithm.algorithm()));
+        let jwks = jose::key_set_document(published).ok_or_else(|| unusable("all", "they can't be published"))?;
         Ok(Self { keys: held, jwks: jwks.into() })
     }
 
@@ -150,10 +148,6 @@ impl HeldKey {
         }
         let tags = TagKey::derive(&key.private).ok_or("no tag key can be derived from it")?;
         Ok(Self { kid: key.kid.clone(), algorithm, state: key.state, private, public, tags })
-    }
-
-    fn jwk(&self) -> Option<Jwk> {
-        self.public.jwk(&self.kid, self.algorithm.algorithm())
     }
 }
 

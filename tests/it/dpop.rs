@@ -3,19 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-    Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair,
-};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::harness::app::secret_of;
-use crate::harness::keys::encode;
+use crate::harness::keys::{TestKey, encode};
 use crate::harness::{Authorize, BASE, Browser, Reply, TestApp, Tokens, VERIFIER, alice, claims_of};
 
 const TOKEN: &str = "https://sso.example.com/oauth2/token";
@@ -29,64 +23,30 @@ client_secret = "secret-of-robot-0123456789abcdef"
 grant_types = ["client_credentials"]
 "#;
 
-enum Pair {
-    Ec(EcdsaKeyPair),
-    Ed25519(Ed25519KeyPair),
-    Rsa(RsaKeyPair, &'static dyn RsaEncoding),
-}
-
 /// An app's key.
 struct Key {
-    pair: Pair,
+    key: TestKey,
     alg: &'static str,
     jwk: Value,
 }
 
 impl Key {
     fn new() -> Self {
-        Self::ec("ES256", "P-256", &ECDSA_P256_SHA256_FIXED_SIGNING)
+        Self::of(TestKey::ec256())
     }
 
-    fn ec(alg: &'static str, curve: &str, algorithm: &'static EcdsaSigningAlgorithm) -> Self {
-        let pair = EcdsaKeyPair::generate(algorithm).unwrap();
-        let point = &pair.public_key().as_ref()[1..];
-        let (x, y) = point.split_at(point.len() / 2);
-        let jwk = json!({ "kty": "EC", "crv": curve, "x": encode(x), "y": encode(y) });
-        Self { pair: Pair::Ec(pair), alg, jwk }
-    }
-
-    fn ed25519() -> Self {
-        let pair = Ed25519KeyPair::generate().unwrap();
-        let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(pair.public_key().as_ref()) });
-        Self { pair: Pair::Ed25519(pair), alg: "EdDSA", jwk }
-    }
-
-    fn rsa(alg: &'static str, encoding: &'static dyn RsaEncoding) -> Self {
-        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-        let public = pair.public_key();
-        let (n, e) = (public.modulus(), public.exponent());
-        let (n, e) = (n.big_endian_without_leading_zero(), e.big_endian_without_leading_zero());
-        let jwk = json!({ "kty": "RSA", "n": encode(n), "e": encode(e) });
-        Self { pair: Pair::Rsa(pair, encoding), alg, jwk }
+    fn of(key: TestKey) -> Self {
+        let mut jwk = key.jwk();
+        for member in ["kid", "use"] {
+            set(&mut jwk, member, Value::Null);
+        }
+        Self { alg: key.alg, key, jwk }
     }
 
     /// The thumbprint, made as an app makes it (RFC 7638 §3): members by name, in order.
     fn thumbprint(&self) -> String {
         let members: std::collections::BTreeMap<String, Value> = serde_json::from_value(self.jwk.clone()).unwrap();
         encode(digest(&SHA256, serde_json::to_string(&members).unwrap().as_bytes()).as_ref())
-    }
-
-    fn sign(&self, message: &[u8]) -> Vec<u8> {
-        let random = SystemRandom::new();
-        match &self.pair {
-            Pair::Ec(pair) => pair.sign(&random, message).unwrap().as_ref().to_vec(),
-            Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
-            Pair::Rsa(pair, encoding) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(*encoding, &random, message, &mut signature).unwrap();
-                signature
-            }
-        }
     }
 
     /// A proof for a call.
@@ -134,10 +94,7 @@ impl Draft<'_> {
     }
 
     fn sign(&self) -> String {
-        let part = |value: &Value| encode(value.to_string().as_bytes());
-        let signed = format!("{}.{}", part(&self.header), part(&self.claims));
-        let signature = self.key.sign(signed.as_bytes());
-        format!("{signed}.{}", encode(&signature))
+        self.key.key.sign(&self.header, &self.claims)
     }
 }
 
@@ -220,10 +177,10 @@ async fn a_token_is_bound_to_the_key_of_its_proof() {
     let app = TestApp::base().await;
     for key in [
         Key::new(),
-        Key::ec("ES384", "P-384", &ECDSA_P384_SHA384_FIXED_SIGNING),
-        Key::ed25519(),
-        Key::rsa("PS256", &RSA_PSS_SHA256),
-        Key::rsa("RS256", &RSA_PKCS1_SHA256),
+        Key::of(TestKey::ec384()),
+        Key::of(TestKey::ed25519()),
+        Key::of(TestKey::rsa().with_alg("PS256")),
+        Key::of(TestKey::rsa()),
     ] {
         let tokens = bound(&app, "app", &key).await;
         assert_eq!(tokens.body["token_type"], "DPoP");
