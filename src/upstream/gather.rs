@@ -19,15 +19,15 @@ use crate::upstream::provider::{Signed, Upstream, request, unusable};
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::token::Tokens;
 
-/// One provider in one request.
-pub(crate) struct Session<'a> {
+/// One provider with its metadata, for one operation.
+pub(crate) struct ProviderContext<'a> {
     pub(crate) upstream: &'a Arc<Upstream>,
     pub(crate) settings: &'a ProviderSettings,
     pub(crate) metadata: &'a Metadata,
     pub(crate) now: i64,
 }
 
-impl Session<'_> {
+impl ProviderContext<'_> {
     /// Verifies an ID token (OIDC Core §3.1.3.7) and returns its claims. Without `nonce` none is asked for: a refreshed
     /// ID token need not have one (OIDC Core §12.2).
     pub(crate) async fn id_token(

@@ -10,7 +10,7 @@ use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Jws, Problem, SKEW};
 use crate::upstream::RelyingParty;
 use crate::upstream::error::{Document, UpstreamError};
-use crate::upstream::gather::Session;
+use crate::upstream::gather::ProviderContext;
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::sign_in::with_query;
 
@@ -67,14 +67,14 @@ impl RelyingParty {
         let invalid = |check| UpstreamError::invalid(Document::LogoutToken, check);
         let upstream = &self.upstream(settings);
         let metadata = &*upstream.metadata(now).await?;
-        let session = Session { upstream, settings, metadata, now };
+        let provider = ProviderContext { upstream, settings, metadata, now };
         let jws = Jws::parse(token).map_err(invalid)?;
         if !matches!(jws.typ.as_deref(), None | Some("jwt" | "logout+jwt")) {
             return Err(invalid(Check::Form("its typ is not that of a logout token")));
         }
         let configured = settings.id_token_alg.as_slice();
         let algorithms = if configured.is_empty() { metadata.id_token_algs.as_slice() } else { configured };
-        session.verify(Document::LogoutToken, &jws, algorithms, true).await?;
+        provider.verify(Document::LogoutToken, &jws, algorithms, true).await?;
         check(&jws, settings, now).map_err(invalid)
     }
 }

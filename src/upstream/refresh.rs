@@ -10,7 +10,7 @@ use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Problem};
 use crate::upstream::RelyingParty;
 use crate::upstream::error::{Document, ProviderError, RefreshError, UpstreamError};
-use crate::upstream::gather::Session;
+use crate::upstream::gather::ProviderContext;
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::token;
 use crate::upstream::token::Tokens;
@@ -54,16 +54,16 @@ impl RelyingParty {
         let metadata = &*upstream.metadata(now).await.map_err(RefreshError::Unavailable)?;
         let grant = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
         let tokens = token::redeem(upstream, settings, metadata, &grant, now).await?;
-        let session = Session { upstream, settings, metadata, now };
+        let provider = ProviderContext { upstream, settings, metadata, now };
         let claims = match &tokens.id_token {
             Some(id_token) => {
-                let verified = session.id_token(id_token, None, &tokens.access_token).await?;
+                let verified = provider.id_token(id_token, None, &tokens.access_token).await?;
                 Claims(&verified)
                     .equals("sub", subject)
                     .map_err(|check| UpstreamError::invalid(Document::IdToken, check))?;
-                session.gather(&tokens, verified, subject).await?
+                provider.gather(&tokens, verified, subject).await?
             }
-            None => without_id_token(&session, &tokens, subject).await?,
+            None => without_id_token(&provider, &tokens, subject).await?,
         };
         Ok(Refreshed {
             claims,
@@ -75,13 +75,13 @@ impl RelyingParty {
 }
 
 async fn without_id_token(
-    session: &Session<'_>,
+    provider: &ProviderContext<'_>,
     tokens: &Tokens,
     subject: &str,
 ) -> Result<Map<String, Value>, UpstreamError> {
     let nothing = UpstreamError::invalid(Document::TokenResponse, Check::Claim("id_token", Problem::Missing));
-    let mut claims = session.userinfo(&tokens.access_token, subject).await?.ok_or(nothing)?;
-    claims.insert("iss".to_owned(), Value::String(session.settings.issuer().to_owned()));
+    let mut claims = provider.userinfo(&tokens.access_token, subject).await?.ok_or(nothing)?;
+    claims.insert("iss".to_owned(), Value::String(provider.settings.issuer().to_owned()));
     Ok(claims)
 }
 

@@ -16,7 +16,7 @@ use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Problem, SKEW};
 use crate::upstream::RelyingParty;
 use crate::upstream::error::{Document, ProviderError, ResponseProblem, Stage, UpstreamError};
-use crate::upstream::gather::Session;
+use crate::upstream::gather::ProviderContext;
 use crate::upstream::metadata::Metadata;
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::token;
@@ -155,8 +155,8 @@ impl RelyingParty {
         let tokens = token::redeem(upstream, settings, metadata, &grant, now).await?;
         let missing = UpstreamError::invalid(Document::TokenResponse, Check::Claim("id_token", Problem::Missing));
         let id_token = tokens.id_token.clone().ok_or(missing)?;
-        let session = Session { upstream, settings, metadata, now };
-        let verified = session.id_token(&id_token, Some(expected.nonce), &tokens.access_token).await?;
+        let provider = ProviderContext { upstream, settings, metadata, now };
+        let verified = provider.id_token(&id_token, Some(expected.nonce), &tokens.access_token).await?;
         let claims = Claims(&verified);
         let invalid = |check| UpstreamError::invalid(Document::IdToken, check);
         let subject = claims.subject().map_err(invalid)?.to_owned();
@@ -167,7 +167,7 @@ impl RelyingParty {
         Ok(UpstreamIdentity {
             provider: settings.id.clone(),
             issuer: settings.issuer().to_owned(),
-            claims: session.gather(&tokens, verified, &subject).await?,
+            claims: provider.gather(&tokens, verified, &subject).await?,
             subject,
             auth_time,
             acr,
