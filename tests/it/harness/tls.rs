@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsConnector, rustls};
 
-/// A certificate for `localhost` that signs itself, and its key, both PEM.
+/// A certificate for `localhost` that signs itself and is valid until 2100, and its key, both PEM.
 #[derive(Clone)]
 pub(crate) struct Pair {
     pub(crate) cert: Vec<u8>,
@@ -21,8 +21,11 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        Self { cert: made.cert.pem().into_bytes(), key: made.signing_key.serialize_pem().into_bytes() }
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2100, 1, 1);
+        let cert = params.self_signed(&key).unwrap();
+        Self { cert: cert.pem().into_bytes(), key: key.serialize_pem().into_bytes() }
     }
 
     /// Writes `tls.pem` and `tls.key`.
