@@ -10,7 +10,7 @@ use crate::op::error::{OAuthError, PageError};
 use crate::op::outcome::Stop;
 use crate::protocol::ErrorCode;
 use crate::store::StoreError;
-use crate::upstream::RpError;
+use crate::upstream::UpstreamError;
 
 /// A refusal of the policy: a page with a way back to the app, or `access_denied` for the app where no page may be shown.
 ///
@@ -39,15 +39,15 @@ pub(super) fn by_provider(
     context: &RequestContext<'_>,
     request: &AuthorizeRequest,
     provider: &str,
-    error: &RpError,
+    error: &UpstreamError,
 ) -> Stop {
     tracing::warn!(event = "upstream_failure", reason = error.reason(), provider, trace_id = %context.trace_id, %error, "sign-in failed upstream");
     let code = ErrorCode::from_upstream(error.oauth_error());
     let for_app = OAuthError::new(code, format!("{} (trace {})", error.reason(), context.trace_id));
     match error {
-        RpError::Provider(_) | RpError::Reauthentication(_) => Stop::App(for_app),
+        UpstreamError::Provider(_) | UpstreamError::Reauthentication(_) => Stop::App(for_app),
         _ => {
-            let status = if matches!(error, RpError::Unavailable(_)) { 502 } else { 400 };
+            let status = if matches!(error, UpstreamError::Unavailable(_)) { 502 } else { 400 };
             let mut page = PageError::new(status, error.reason(), error.to_string());
             page.provider = Some(provider.to_owned());
             page.back = Some(response::error(context, &request.to, &for_app).url());

@@ -11,7 +11,7 @@ use crate::op::outcome::Browser;
 use crate::snapshot::client::Client;
 use crate::store::SessionView;
 use crate::store::model::{Link, Session, User};
-use crate::upstream::RpError;
+use crate::upstream::UpstreamError;
 
 /// What every step may read.
 #[derive(Clone, Copy)]
@@ -65,7 +65,7 @@ pub enum Stage {
         /// The provider's id.
         provider: String,
         /// How.
-        error: RpError,
+        error: UpstreamError,
     },
     /// The user is signed in by a session that serves the request.
     SignedIn(Box<SignedIn>),

@@ -5,14 +5,14 @@ use crate::op::authorize::leave::LoginData;
 use crate::op::authorize::stage::Flow;
 use crate::op::callback::form::CallbackForm;
 use crate::op::error::PageError;
-use crate::upstream::{Expected, RpError, UpstreamIdentity};
+use crate::upstream::{Expected, UpstreamError, UpstreamIdentity};
 
 /// Why a callback admits nobody.
 pub(super) enum Unverified {
     /// It does not belong to the sign-in, or the provider is not the same any more.
     Callback(PageError),
     /// The provider refused or failed, or its answer failed a check.
-    Provider(RpError),
+    Provider(UpstreamError),
 }
 
 impl From<PageError> for Unverified {
