@@ -60,7 +60,7 @@ pub(crate) fn sign(signing: Signing, header: &Value, claims: &Value) -> String {
         Signing::Broken => broken(&TestKey::rsa().sign(header, claims)),
         Signing::Es256 => ec().sign(header, claims),
         Signing::None => format!("{}.", input(header, claims)),
-        Signing::HmacOfPublicKey => hmac(&TestKey::rsa().public_pem(), header, claims),
+        Signing::HmacOfPublicKey => hmac(TestKey::rsa().public_pem(), header, claims),
     }
 }
 
