@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use countersign::env::{Clock as _, ManualClock, SystemClock};
+use countersign::env::ManualClock;
 use countersign::reload::Reloaded;
 use countersign::web::listener::{Listener, Patience};
 use tempfile::TempDir;
