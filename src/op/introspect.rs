@@ -123,7 +123,8 @@ async fn refresh(context: &RequestContext<'_>, caller: &Client, token: &str) -> 
 /// moment and with the claims that the caller would get of this user. Only for people who have signed in here before:
 /// introspection makes no accounts.
 async fn upstream(context: &RequestContext<'_>, caller: &Client, token: &str) -> Result<Option<Value>, OAuthError> {
-    let open = context.snapshot.config.providers.iter().filter(|(_, provider)| provider.introspect && provider.enabled);
+    let open =
+        context.snapshot.resolved.providers.iter().filter(|(_, provider)| provider.introspect && provider.enabled);
     let open: Vec<_> = open.collect();
     // A JWT names its issuer. A token that does not is sent only where a single provider can have issued it: who receives a
     // token can use it.

@@ -48,7 +48,7 @@ impl From<StoreError> for NotCurrent {
 /// # Errors
 /// When the configuration denies refreshes, the provider denies this one, or its last answer is too old.
 pub async fn current(context: &RequestContext<'_>, link: Link) -> Result<Link, NotCurrent> {
-    let provider = context.snapshot.config.providers.get(&link.key.provider);
+    let provider = context.snapshot.provider(&link.key.provider);
     let Some(on_refresh) = provider.map(|provider| &provider.on_refresh) else { return Ok(link) };
     let recent = |link: &Link| context.now - link.claims_at < on_refresh.max_age.seconds();
     match on_refresh.claims {

@@ -127,11 +127,7 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
     let origins = loaded.origins();
     let (mut layers, config) = (loaded.layers, loaded.config);
     let pages = config.as_ref().and_then(|config| pages(config, &templates, &mut layers, &mut problems));
-    let mut encryption_keys = Vec::new();
-    for n in 0..config.as_ref().map_or(0, |config| config.store.encryption_keys.len()) {
-        let values = secrets.get(&format!("store.encryption_keys[{n}]"));
-        encryption_keys.extend(values.iter().map(|secret| secret.expose().as_bytes().to_vec()));
-    }
+    let encryption_keys = config.as_ref().map(|config| encryption_keys(config, &secrets)).unwrap_or_default();
     let admin_tokens = secrets.get("admin.token").to_vec();
     let snapshot = match config.zip(checked.resolved).zip(pages) {
         Some(((config, resolved), pages)) if !problems.has_errors() => {
@@ -161,6 +157,16 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
     problems.sort();
     let involved = loaded.involved;
     Ok(Prepared { problems, layers, origins, involved, fingerprint, snapshot, encryption_keys, admin_tokens })
+}
+
+/// The keys that seal the store, first to seal.
+fn encryption_keys(config: &Config, secrets: &Secrets) -> Vec<Vec<u8>> {
+    let paths = (0..config.store.encryption_keys.len()).map(|n| format!("store.encryption_keys[{n}]"));
+    paths
+        .flat_map(|path| {
+            secrets.get(&path).iter().map(|secret| secret.expose().as_bytes().to_vec()).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// The listener's certificate; what is wrong with it goes to the problems.

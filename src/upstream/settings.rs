@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::config::language::provider::{ClaimsSource, Forward, Provider, ProviderResponseMode, Reauth};
 use crate::config::language::scalar::SecretValue;
+use crate::config::resolved;
 use crate::jose::PrivateKey;
 use crate::outbound::OutboundPolicy;
 use crate::protocol::{Algorithm, ClientAuthMethod};
@@ -292,10 +293,7 @@ impl Reader<'_> {
             (Some(_), Some(_)) => Err(self.error("redirect_uri", "says the same as redirect_path; keep one of them")),
             (Some(uri), None) => self.url("redirect_uri", uri).map(|_| uri.clone()),
             (None, Some(path)) if !path.starts_with('/') => Err(self.error("redirect_path", "must start with \"/\"")),
-            (None, path) => {
-                let path = path.clone().unwrap_or_else(|| format!("/callback/{}", self.id));
-                Ok(format!("{}{path}", broker_issuer.trim_end_matches('/')))
-            }
+            (None, _) => Ok(resolved::provider::callback(broker_issuer, self.id, self.provider).uri),
         }
     }
 }

@@ -30,7 +30,8 @@ pub(crate) fn check(context: &mut Context<'_>) {
         let http = if provider.allow_http { Http::Anywhere } else { Http::Loopback };
         provider_addresses::check(context, &at, provider, http);
         authentication(context, &at, provider);
-        policy(context, &at, id, provider);
+        policy(context, &at, provider);
+        linking(context, &at, id, provider);
         lifetimes(context, &at, provider);
         preset_keys(context, &at, provider);
         admits_the_world(context, &at, provider);
@@ -107,7 +108,7 @@ fn authentication(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     }
 }
 
-fn policy(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provider) {
+fn policy(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     let domains = at.key("domains");
     for (index, domain) in provider.domains.iter().enumerate() {
         if let Err(expected) = urls::domain(domain) {
@@ -141,6 +142,10 @@ fn policy(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provider)
             "add asserted_roles = [...] with the roles that its `roles` claim may give, or []",
         );
     }
+}
+
+/// Whose accounts may be joined with those of this provider.
+fn linking(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provider) {
     let link_with = at.key("link_with");
     for (index, other) in provider.link_with.iter().enumerate() {
         let at = link_with.index(index);
@@ -161,19 +166,6 @@ fn policy(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provider)
             context.error(&link_with, message, "add link_by = \"verified_email\", or remove it");
         }
         _ => {}
-    }
-    if let Some(sources) = &provider.claims_from {
-        if sources.is_empty() {
-            context.must(&at.key("claims_from"), "a list of at least one document", "empty");
-        }
-        context.no_duplicates(&at.key("claims_from"), sources, |source| {
-            match source {
-                ClaimsSource::IdToken => "id_token",
-                ClaimsSource::Userinfo => "userinfo",
-                ClaimsSource::AccessToken => "access_token",
-            }
-            .to_owned()
-        });
     }
 }
 
@@ -269,6 +261,19 @@ fn admits_the_world(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
 }
 
 fn claims(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
+    if let Some(sources) = &provider.claims_from {
+        if sources.is_empty() {
+            context.must(&at.key("claims_from"), "a list of at least one document", "empty");
+        }
+        context.no_duplicates(&at.key("claims_from"), sources, |source| {
+            match source {
+                ClaimsSource::IdToken => "id_token",
+                ClaimsSource::Userinfo => "userinfo",
+                ClaimsSource::AccessToken => "access_token",
+            }
+            .to_owned()
+        });
+    }
     let claims = at.key("claims");
     for name in provider.claims.keys() {
         let here = claims.key(name);

@@ -17,7 +17,7 @@ use crate::config::language::Config;
 use crate::config::language::client::Resource;
 
 /// The entries of a configuration, resolved.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Resolved {
     /// Providers by id.
     pub providers: BTreeMap<String, Provider>,
@@ -25,6 +25,8 @@ pub struct Resolved {
     pub clients: BTreeMap<String, Arc<Client>>,
     /// Resources by their key in the file.
     pub resources: BTreeMap<String, Resource>,
+    /// `[session]`: the bounds of every session.
+    pub session: SessionBounds,
 }
 
 impl Resolved {
@@ -39,6 +41,7 @@ impl Resolved {
                 .map(|(key, declared)| (key.clone(), Arc::new(Client::of(config, key, declared))))
                 .collect(),
             resources: config.resources.clone(),
+            session: SessionBounds::everyone(config),
         }
     }
 
@@ -49,6 +52,12 @@ impl Resolved {
         let client = self.clients.get(client);
         let provider = self.providers.get(provider);
         client.zip(provider).is_some_and(|(client, provider)| provider.enabled && client.accepts(&provider.id))
+    }
+
+    /// The bounds of sessions that a provider makes; those of `[session]` where it is not there any more.
+    #[must_use]
+    pub fn session_of(&self, provider: &str) -> SessionBounds {
+        self.providers.get(provider).map_or(self.session, |provider| provider.session)
     }
 
     /// The providers that may vouch for the users of a client, hidden ones too, in order of their ids.

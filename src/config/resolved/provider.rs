@@ -47,8 +47,15 @@ pub struct SessionBounds {
 }
 
 impl SessionBounds {
+    /// Those of `[session]`.
+    #[must_use]
+    pub fn everyone(config: &Config) -> Self {
+        let (max_inactive, max_lifetime) = (config.session.max_inactive, config.session.max_lifetime);
+        Self { max_inactive, max_lifetime, follow_upstream_expiry: false }
+    }
+
     fn of(config: &Config, declared: &Declared) -> Self {
-        let (everyone, own) = (&config.session, &declared.session);
+        let (everyone, own) = (Self::everyone(config), &declared.session);
         let narrowed = |own: Option<Duration>, bound: Duration| own.map_or(bound, |own| own.min(bound));
         Self {
             max_inactive: narrowed(own.max_inactive, everyone.max_inactive),
@@ -62,15 +69,15 @@ impl Provider {
     /// Resolves the provider that the file declares as `id`.
     #[must_use]
     pub fn of(config: &Config, id: &str, declared: &Declared) -> Self {
-        let (redirect_uri, callback_path) = callback(&config.issuer, id, declared);
+        let callback = callback(&config.issuer, id, declared);
         Self {
             id: id.to_owned(),
             name: declared.name.clone().unwrap_or_else(|| id.to_owned()),
             enabled: declared.enabled,
             hidden: declared.hidden,
             issuer: declared.issuer.clone(),
-            redirect_uri,
-            callback_path,
+            redirect_uri: callback.uri,
+            callback_path: callback.path,
             domains: declared.domains.clone(),
             introspect: declared.introspect,
             reauth: declared.reauth,
@@ -86,11 +93,19 @@ impl Provider {
     }
 }
 
-/// The callback's whole URL, and its path on the broker's host: as `redirect_uri` has it, else below the issuer, by default
-/// at `/callback/ID`.
-fn callback(issuer: &str, id: &str, declared: &Declared) -> (String, String) {
+/// Where a provider sends the browser back to.
+pub struct Callback {
+    /// The whole URL, as the provider knows it.
+    pub uri: String,
+    /// The path on the broker's host, the issuer's path included.
+    pub path: String,
+}
+
+/// The callback of a provider: as `redirect_uri` has it, else below the issuer, by default at `/callback/ID`.
+#[must_use]
+pub fn callback(issuer: &str, id: &str, declared: &Declared) -> Callback {
     let below = declared.redirect_path.clone().unwrap_or_else(|| format!("/callback/{id}"));
     let uri = declared.redirect_uri.clone().unwrap_or_else(|| format!("{}{below}", issuer.trim_end_matches('/')));
     let path = Url::parse(&uri).map_or(below, |url| url.path().to_owned());
-    (uri, path)
+    Callback { uri, path }
 }

@@ -49,8 +49,6 @@ pub struct ProviderPolicy {
     pub id: String,
     /// Whether it may be used.
     pub enabled: bool,
-    /// Not offered unless asked for.
-    pub hidden: bool,
     /// Its issuer.
     pub issuer: String,
     /// Where it is declared.

@@ -1,7 +1,7 @@
 //! Steps: which provider the user signs in at. Chosen by the app's hint, by an address, because there is only one, or by
 //! the user on the sign-in page.
 
-use crate::decision::policy::ProviderPolicy;
+use crate::config::resolved::Provider;
 use crate::op::RequestContext;
 use crate::op::authorize::request::model::AuthorizeRequest;
 use crate::op::authorize::stage::{Flow, Stage};
@@ -11,33 +11,10 @@ use crate::op::interaction::Pending;
 use crate::op::outcome::{Choice, Next, Outcome, SignInPage, Stop};
 use crate::snapshot::client::Client;
 
-/// Providers that may vouch for this client's users, hidden ones too.
-fn accepted<'p>(context: &'p RequestContext<'_>, client: &'p Client) -> impl Iterator<Item = &'p ProviderPolicy> {
-    let listed = context.snapshot.policy.clients.get(&client.key).and_then(|policy| policy.providers.as_ref());
-    context
-        .snapshot
-        .policy
-        .providers
-        .values()
-        .filter(move |provider| provider.enabled && listed.is_none_or(|(ids, _)| ids.contains(&provider.id)))
-}
-
-/// Providers that the sign-in page offers: hidden ones only where the client names them.
-fn offered<'p>(context: &'p RequestContext<'_>, client: &'p Client) -> Vec<&'p ProviderPolicy> {
-    let listed = context.snapshot.policy.clients.get(&client.key).is_some_and(|policy| policy.providers.is_some());
-    accepted(context, client).filter(|provider| listed || !provider.hidden).collect()
-}
-
-/// The `domains` of a provider.
-fn domains<'p>(context: &'p RequestContext<'_>, provider: &ProviderPolicy) -> &'p [String] {
-    context.snapshot.config.providers.get(&provider.id).map(|provider| provider.domains.as_slice()).unwrap_or_default()
-}
-
 /// The provider whose `domains` an address belongs to.
-fn by_address<'p>(context: &'p RequestContext<'_>, client: &'p Client, address: &str) -> Option<&'p ProviderPolicy> {
+fn by_address<'p>(context: &'p RequestContext<'_>, client: &'p Client, address: &str) -> Option<&'p Provider> {
     let (_, domain) = address.rsplit_once('@')?;
-    accepted(context, client)
-        .find(|provider| domains(context, provider).iter().any(|known| known.eq_ignore_ascii_case(domain)))
+    context.snapshot.accepted(client).find(|provider| provider.has_domain(domain))
 }
 
 /// Chooses the provider that the request names, that its `login_hint` belongs to, or that is the only one; otherwise the
@@ -47,12 +24,13 @@ fn by_address<'p>(context: &'p RequestContext<'_>, client: &'p Client, address: 
 /// A page when no provider is enabled for the client.
 pub(super) fn choose(flow: &Flow<'_>, request: &AuthorizeRequest) -> Result<Stage, Stop> {
     let (context, client) = (flow.context, flow.client);
-    let hinted = request.provider_hint.as_ref().and_then(|hint| accepted(context, client).find(|p| p.id == *hint));
+    let hinted =
+        request.provider_hint.as_ref().and_then(|hint| context.snapshot.accepted(client).find(|p| p.id == *hint));
     let addressed = || request.login_hint.as_deref().and_then(|hint| by_address(context, client, hint));
     if let Some(provider) = hinted.or_else(addressed) {
         return Ok(Stage::ProviderChosen(provider.id.clone()));
     }
-    match offered(context, client).as_slice() {
+    match context.snapshot.offers(client).collect::<Vec<_>>().as_slice() {
         [] => {
             let detail = format!("no provider is enabled for client {}", client.key);
             Err(PageError::new(503, "sign_in_unavailable", detail).into())
@@ -68,7 +46,7 @@ pub(super) fn choose(flow: &Flow<'_>, request: &AuthorizeRequest) -> Result<Stag
 /// A page when the provider is not one of those that the client accepts.
 pub(super) fn picked(flow: &Flow<'_>, provider: Option<String>, email: Option<String>) -> Result<Stage, Stop> {
     let (context, client) = (flow.context, flow.client);
-    let named = provider.as_ref().and_then(|id| accepted(context, client).find(|known| known.id == *id));
+    let named = provider.as_ref().and_then(|id| context.snapshot.accepted(client).find(|known| known.id == *id));
     let addressed = || email.as_deref().and_then(|email| by_address(context, client, email));
     match named.or_else(addressed) {
         Some(known) => Ok(Stage::ProviderChosen(known.id.clone())),
@@ -83,16 +61,17 @@ pub(super) fn picked(flow: &Flow<'_>, provider: Option<String>, email: Option<St
 /// When the store or the generator is not available.
 pub(super) async fn page(flow: &Flow<'_>, request: AuthorizeRequest, unknown_address: bool) -> Result<Outcome, Stop> {
     let Flow { context, client, browser } = *flow;
-    let mut choices: Vec<Choice> = offered(context, client)
-        .into_iter()
+    let mut choices: Vec<Choice> = context
+        .snapshot
+        .offers(client)
         .map(|provider| Choice {
             id: provider.id.clone(),
-            name: context.snapshot.provider_name(&provider.id).to_owned(),
+            name: provider.name.clone(),
             last_used: browser.last_provider.as_ref() == Some(&provider.id),
         })
         .collect();
     choices.sort_by_key(|choice| !choice.last_used);
-    let by_address = accepted(context, client).any(|provider| !domains(context, provider).is_empty());
+    let by_address = context.snapshot.accepted(client).any(|provider| !provider.domains.is_empty());
     let (login_hint, ui_locales) = (request.login_hint.clone(), request.ui_locales.clone());
     let (interaction, cookies) = interaction::keep(context, &Pending::SignIn(Box::new(request)), browser).await?;
     let client = client.key.clone();

@@ -43,14 +43,11 @@ pub(super) fn session(
     key: &LinkKey,
     user: &User,
 ) -> Result<Session, RandomUnavailable> {
-    let bounds = &context.snapshot.config.session;
-    let provider = context.snapshot.config.providers.get(&key.provider);
+    let bounds = context.snapshot.resolved.session_of(&key.provider);
+    let provider = context.snapshot.provider(&key.provider);
     let trusted = provider.is_some_and(|provider| provider.reauth == Reauth::Trust);
-    let narrower = provider.map(|provider| provider.session.clone()).unwrap_or_default();
-    let max_inactive = narrower.max_inactive.map_or(bounds.max_inactive, |own| own.min(bounds.max_inactive));
-    let max_lifetime = narrower.max_lifetime.map_or(bounds.max_lifetime, |own| own.min(bounds.max_lifetime));
-    let mut expires_at = context.now + max_lifetime.seconds();
-    if let Some(upstream) = identity.access_token_expires_at.filter(|_| narrower.follow_upstream_expiry) {
+    let mut expires_at = context.now + bounds.max_lifetime.seconds();
+    if let Some(upstream) = identity.access_token_expires_at.filter(|_| bounds.follow_upstream_expiry) {
         expires_at = expires_at.min(upstream);
     }
     Ok(Session {
@@ -64,7 +61,7 @@ pub(super) fn session(
         upstream_sid: identity.sid.clone(),
         created_at: context.now,
         last_active: context.now,
-        max_inactive: max_inactive.seconds(),
+        max_inactive: bounds.max_inactive.seconds(),
         expires_at,
     })
 }
