@@ -16,7 +16,7 @@ use crate::protocol::GrantType;
 use crate::protocol::PROTOCOL_CLAIMS;
 use crate::protocol::SubjectType;
 
-/// Claims that the broker gives of itself, beside the attributes.
+/// Claims that the broker issues in addition to the attributes.
 const OWN_CLAIMS: &[&str] = &["preferred_username", "permissions", "phone_number", "phone_number_verified", "address"];
 
 pub(crate) fn check(context: &mut Context<'_>) {

@@ -80,7 +80,7 @@ impl<'c> Context<'c> {
         self.layers.is_set(at)
     }
 
-    /// Reports values that stand in a list twice.
+    /// Reports values that a list has twice.
     pub(crate) fn no_duplicates<T: PartialEq>(&mut self, at: &At<'_>, values: &[T], show: impl Fn(&T) -> String) {
         for (index, value) in values.iter().enumerate() {
             if values.iter().take(index).any(|earlier| earlier == value) {

@@ -1,4 +1,4 @@
-//! Every expression of the file, handed to whoever compiles them; what is wrong is placed inside the TOML string.
+//! Every expression of the file, handed to the caller to compile; what is wrong is placed inside the TOML string.
 
 use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;
@@ -6,7 +6,7 @@ use crate::config::diagnostics::problem::Severity;
 use crate::config::language::provider::ClaimTable;
 use crate::config::language::scalar::{Expression, OneOrMany};
 
-/// Where an expression stands, and so which variables it may name.
+/// Where an expression is written, which decides the variables that it may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ExpressionPlace {
     /// `providers.X.claims`

@@ -1,4 +1,4 @@
-//! `[[tests]]`: whether each can be run, and whom it names. Running them is `core`'s.
+//! `[[tests]]`: whether each can be run, and whom it names. Running them is up to `analysis`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

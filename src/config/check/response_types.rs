@@ -1,5 +1,5 @@
-//! `clients.X.response_types` beside `grant_types` (OIDC Registration §2), and what tokens that the browser carries ask of a
-//! client.
+//! `clients.X.response_types` together with `grant_types` (OIDC Registration §2), and what response types that pass tokens
+//! through the browser require of a client.
 
 use url::Url;
 

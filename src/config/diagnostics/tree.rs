@@ -81,7 +81,7 @@ pub(crate) struct SyntaxError {
     pub(crate) suggestion: Option<&'static str>,
 }
 
-/// Reads a whole file. What could be understood comes back beside the errors.
+/// Reads a whole file. Returns what could be understood, together with the errors.
 pub(crate) fn parse(text: &str, source: u32) -> (Table, Vec<SyntaxError>) {
     let (table, errors) = DeTable::parse_recoverable(text);
     let unclosed =
@@ -124,7 +124,7 @@ fn never_closed(table: &Table, text: &str) -> Option<Span> {
     found
 }
 
-/// Reads one value, as it may stand in an environment variable. `None` when the text is no TOML value.
+/// Reads one value, such as the text of an environment variable. `None` when the text is no TOML value.
 pub(crate) fn parse_value(text: &str, source: u32) -> Option<(Node, Vec<SyntaxError>)> {
     let value = DeValue::parse(text).ok()?;
     let mut errors = Vec::new();
@@ -243,7 +243,7 @@ pub(crate) fn token_offset(token: &str, offset: usize) -> usize {
         decoded += decoded_len;
         raw += raw_len;
     }
-    // A line continuation stands for nothing: what follows it is the place that is meant.
+    // A line continuation adds no text: what follows it is the place that is meant.
     while basic && token.get(raw..).is_some_and(|rest| rest.starts_with('\\') && escape(rest).1 == 0) {
         raw += token.get(raw..).map_or(1, |rest| escape(rest).0);
     }

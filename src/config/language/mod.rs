@@ -1,7 +1,7 @@
 //! The typed file: what `broker.toml` says after its layers are merged, one file a section.
 //!
 //! Every key is documented where it is typed; the JSON Schema is generated from these types. What the values must be,
-//! each and together, is [`check`](super::check)'s.
+//! each and together, is decided by [`check`](super::check).
 
 pub mod address;
 pub mod client;

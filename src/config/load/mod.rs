@@ -2,7 +2,8 @@
 //! and made into a typed [`Config`].
 //!
 //! Owns the order of the layers and the list of files that are involved. It does no I/O of its own: files come through
-//! [`Files`], the environment as a map. Whether the values make sense is [`crate::config::check`]'s.
+//! [`Files`], the environment as a map. Whether the values make sense is decided by
+//! [`crate::config::check`].
 
 mod environment;
 pub mod files;

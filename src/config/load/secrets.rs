@@ -105,7 +105,7 @@ impl fmt::Debug for TlsFiles {
 }
 
 /// Reads the listener's certificate and key, where they are declared. A file that can't be read is a problem at the place
-/// that names it; whether the two are any good is not looked at.
+/// that names it; their content is not examined.
 pub fn read_tls(loaded: &Loaded, files: &dyn Files) -> (Option<TlsFiles>, Problems) {
     let mut problems = Problems::default();
     let Some(names) = loaded.config.as_ref().and_then(|config| config.server.tls.as_ref()) else {

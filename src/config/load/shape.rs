@@ -51,7 +51,7 @@ impl Types {
 pub(crate) enum PathKind {
     /// The value is the path of a file.
     File,
-    /// The path stands behind `sqlite:`.
+    /// The path follows `sqlite:`.
     Sqlite,
 }
 

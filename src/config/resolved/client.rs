@@ -218,8 +218,8 @@ fn url(text: Option<&str>) -> Option<Url> {
 }
 
 /// The host of its `sector_identifier_uri`, else of its first redirect URI (OIDC Core §8.1); its key where it has neither.
-/// The document at `sector_identifier_uri` (OIDC Registration §5) is not fetched: it proves who registers a client, and
-/// this file is the operator's.
+/// The document at `sector_identifier_uri` (OIDC Registration §5) is not fetched: it guards registration by strangers, and
+/// only the operator writes this file.
 fn sector(declared: &Declared, key: &str) -> String {
     let host = |uri: &String| Url::parse(uri).ok()?.host_str().map(str::to_owned);
     declared
