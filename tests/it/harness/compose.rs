@@ -21,8 +21,6 @@ use tokio::sync::OnceCell;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use crate::support::provider::Net;
-
 use super::START;
 use crate::support::provider::Net;
 
