@@ -52,7 +52,7 @@ fn parse(root: &Path, file: &PathBuf) -> Source {
     let below = file.strip_prefix(root).unwrap().components();
     let path = below.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect::<Vec<_>>().join("/");
     let text = std::fs::read_to_string(file).unwrap();
-    let items = syn::parse_file(&text).unwrap_or_else(|error| panic!("src/{path}: {error}")).items;
+    let items = syn::parse_file(&text).map_err(|error| format!("src/{path}: {error}")).unwrap().items;
     // By this tree's habit the test module is the last item of its file.
     let lines = text.split("#[cfg(test)]\n").next().unwrap_or_default().lines().count();
     Source { path, items: items.into_iter().filter(|item| !is_test_item(item)).collect(), lines }
