@@ -10,7 +10,7 @@
 //! - A new page: an entry of [`Page`](crate::protocol::paths::Page), a view and a template in [`crate::pages`], a function in
 //!   [`views`] that fills the view, an arm in [`router`] for its form.
 //!
-//! `tower-http` (0.7) was tried for body limits, body deadlines, response headers, CORS and CSRF. Its layers get their values
+//! `tower-http` (0.7) was read for body limits, body deadlines, response headers, CORS and CSRF. Its layers get their values
 //! when the router is made. Here they belong to the generation (`limits.body`, the origins of clients), to the listener (its
 //! time-outs) or to the route (who may read an answer, which forms only our own pages post), and the generation must be the
 //! one that the rest of the request sees. So a body is read in one place, with the limit of `http-body-util` and the time-out
