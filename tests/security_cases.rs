@@ -1,5 +1,5 @@
-//! Holds `docs/security-cases.md` to the tree: every case is there, every test that it names exists, and every test that
-//! is named after a case is listed with it.
+//! Compares `docs/security-cases.md` with the tests: every case is on the page, every test that it names exists, and every
+//! test that is named after a case is listed with it.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ const SUITES: [(&str, &str); 3] = [("it", "tests/it"), ("store", "tests/store"),
 struct Case {
     /// Suite and function of each test.
     tests: BTreeSet<(String, String)>,
-    /// Whether the page says that there is none, or that something is missing.
+    /// Whether the page says that there is no test, or that something is missing.
     not_built: bool,
 }
 

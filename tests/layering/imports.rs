@@ -1,5 +1,5 @@
-//! Which file takes something from which: paths that begin with `crate`, `self`, `super` or a child module, in imports,
-//! in expressions and in macros, followed through re-exports to the file that has the name.
+//! Which file uses which: paths that begin with `crate`, `self`, `super` or a child module, in imports, in expressions and
+//! in macros, followed through re-exports to the file that defines the name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,10 @@ use syn::visit::{self, Visit};
 
 use crate::sources::Source;
 
-/// How many re-exports are followed, so that a wrong one ends.
+/// How many re-exports are followed, so that a cycle ends.
 const RE_EXPORTS: usize = 8;
 
-/// The arrows between files, as paths below `src`.
+/// The dependencies between files, as paths below `src`.
 pub(crate) struct Imports<'s>(BTreeMap<&'s str, BTreeSet<&'s str>>);
 
 impl<'s> Imports<'s> {
@@ -30,7 +30,7 @@ impl<'s> Imports<'s> {
         Self(arrows)
     }
 
-    /// From each file to the files that it takes something from.
+    /// From each file to the files that it uses.
     pub(crate) const fn resolved(&self) -> &BTreeMap<&'s str, BTreeSet<&'s str>> {
         &self.0
     }
@@ -88,7 +88,7 @@ impl<'s> Tree<'s> {
         }
     }
 
-    /// The file that has the name at the end of a path.
+    /// The file that defines the name at the end of a path.
     fn file_of(&self, path: &[String], depth: usize) -> Option<&'s str> {
         for length in (1..=path.len()).rev() {
             let (module, rest) = path.split_at(length);
@@ -150,7 +150,7 @@ impl<'ast> Visit<'ast> for Names {
     }
 }
 
-/// The leaves of an import, each with the name that it has here.
+/// The leaves of an import, each with its local name.
 fn flatten(tree: &syn::UseTree, before: &[String], leaves: &mut Vec<(String, Vec<String>)>) {
     let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
     match tree {

@@ -1,8 +1,8 @@
-//! The guard of the architecture that `src/lib.rs` describes.
+//! Tests of the architecture that `src/lib.rs` describes.
 //!
-//! Reads the sources of the crate and fails when a module names one above it, when files import each other in a circle,
-//! when a crate is used outside the place that it is confined to, or when a file outgrows what can be read at once. There
-//! are no exceptions: what two modules share moves below both, or is handed in from above.
+//! Reads the sources of the crate and fails when a module imports from a higher layer, when files import each other in a
+//! circle, when a crate is used outside the modules to which it is confined, or when a file is too long. There are no
+//! exceptions: what two modules share moves to a lower layer, or is passed in from above.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod imports;
@@ -16,7 +16,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 use sources::Source;
 
-/// The modules of the crate, from the top down. A module may name those in the rows below its own.
+/// The modules of the crate, from the top down. A module may import from those in the rows below its own.
 const LAYERS: &[&[&str]] = &[
     &["main", "lib"],
     &["cli"],
@@ -62,7 +62,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// The most lines of a file, its tests left out.
+/// The most lines that a file may have, without its tests.
 const LONGEST_FILE: usize = 400;
 
 /// The row of a module in [`LAYERS`], from the top.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Source {
     /// Its path below `src`, with forward slashes.
     pub(crate) path: String,
-    /// What it holds, tests left out.
+    /// Its contents, without tests.
     pub(crate) items: Vec<syn::Item>,
-    /// How many lines it has, its test module left out.
+    /// How many lines it has, without its test module.
     pub(crate) lines: usize,
 }
 
@@ -53,7 +53,7 @@ fn parse(root: &Path, file: &PathBuf) -> Source {
     let path = below.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect::<Vec<_>>().join("/");
     let text = std::fs::read_to_string(file).unwrap();
     let items = syn::parse_file(&text).map_err(|error| format!("src/{path}: {error}")).unwrap().items;
-    // By this tree's habit the test module is the last item of its file.
+    // The test module is always the last item of its file here.
     let lines = text.split("#[cfg(test)]\n").next().unwrap_or_default().lines().count();
     Source { path, items: items.into_iter().filter(|item| !is_test_item(item)).collect(), lines }
 }
