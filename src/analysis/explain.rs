@@ -23,7 +23,7 @@ pub struct Asking<'a> {
     pub client: &'a str,
     /// Scopes that it requests; empty for all that it may request.
     pub scopes: &'a [String],
-    /// The subject by which it knows the person (OIDC Core §8).
+    /// The person's subject at this app (OIDC Core §8).
     pub subject: &'a str,
 }
 

@@ -12,7 +12,7 @@ use crate::expression::catalogue::{CONCAT, KEY, MEMBER};
 use crate::expression::limits::{SCANNED_PER_UNIT, text_units};
 use crate::expression::value;
 
-/// `@finish(x)`: hands `x` over as the result.
+/// `@finish(x)`: stores `x` as the result.
 pub(crate) fn finish<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     let [result] = take(args)?;
     budget::finish(value::to_outcome(result.as_ref()));

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
 
-/// How long a document lives, in seconds.
+/// The lifetimes of a document, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lifetimes {
     /// Served without any fetch.

@@ -1,4 +1,4 @@
-//! The real client, over reqwest. It owns connections, name resolution under the policy, and the bounds on an answer.
+//! The real client, built on reqwest. It owns connections, name resolution under the policy, and the limits of a response.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;

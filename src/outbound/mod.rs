@@ -27,7 +27,7 @@ pub trait HttpClient: Send + Sync {
     /// Sends the request and reads the whole response, whatever its status, except for redirects.
     ///
     /// # Errors
-    /// When the policy forbids the address, or when there is no answer within the bounds.
+    /// When the policy forbids the address, or when there is no response within the limits.
     async fn send(
         &self,
         request: http::Request<Vec<u8>>,
@@ -56,7 +56,7 @@ pub enum OutboundError {
     /// A redirect, which is never followed.
     #[error("the answer is a redirect (status {0}), which is not followed")]
     Redirect(u16),
-    /// A compressed body, which was not asked for.
+    /// A compressed body, which was not requested.
     #[error("the answer is compressed, which was not asked for")]
     Compressed,
     /// No connection: name, route, port or TLS.

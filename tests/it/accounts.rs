@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{Authorize, BASE, Browser, Reply, TestApp, WITH_PARTNER, alice, bob, with};
 
-/// Signs somebody in through a provider; the broker's answer to the app.
+/// Signs somebody in through a provider; returns the broker's response to the app.
 async fn attempt(app: &TestApp, provider: &str, person: &Value) -> Reply {
     app.through_provider(&mut Browser::new(), &Authorize::of("app").set("provider", provider), person).await
 }
 
-/// Signs somebody in through a provider; the ID token's claims.
+/// Signs somebody in through a provider; returns the ID token's claims.
 async fn claims(app: &TestApp, provider: &str, person: &Value) -> serde_json::Map<String, Value> {
     let answer = attempt(app, provider, person).await;
     app.tokens("app", &answer).await.claims()

@@ -6,7 +6,7 @@ use crate::harness::{
     Answer, Authorize, BASE, Browser, IDP, PARTNER, Reply, START, Signing, TestApp, WITH_PARTNER, alice, with,
 };
 
-/// Signs Alice in with whatever the provider's script says and returns the broker's last answer.
+/// Signs Alice in as the provider's script says, and returns the broker's last response.
 async fn attempt(app: &TestApp) -> Reply {
     app.through_provider(&mut Browser::new(), &Authorize::of("app"), &alice()).await
 }

@@ -157,7 +157,7 @@ async fn userinfo(app: &TestApp, token: &str, proofs: &[&str]) -> Reply {
     Browser::new().send(app, Method::GET, "/oauth2/userinfo", None, &headers).await
 }
 
-/// All challenges of an answer.
+/// All challenges of a response.
 fn challenges(reply: &Reply) -> Vec<String> {
     reply.headers.get_all("www-authenticate").iter().map(|value| value.to_str().unwrap().to_owned()).collect()
 }

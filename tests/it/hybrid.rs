@@ -40,7 +40,7 @@ async fn open(app: &TestApp, request: Authorize) -> Reply {
     Browser::new().open(app, &request.url(app)).await
 }
 
-/// The parameters of an answer in the fragment of the app's redirect URI.
+/// The parameters of a response in the fragment of the app's redirect URI.
 #[track_caller]
 fn fragment(reply: &Reply, client: &str) -> BTreeMap<String, String> {
     let location = reply.location();

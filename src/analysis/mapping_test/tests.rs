@@ -153,7 +153,7 @@ expect = { link = "alice", created = false }"#,
         r#"claims = { sub = "8", preferred_username = "x", email = "alice@corp.example", email_verified = true }
 given = [{ username = "alice", provider = "keycloak", sub = "7" }]
 expect = { refused = "username_taken" }"#,
-        // A refresh knows the account.
+        // At a refresh the account exists already.
         r#"claims = { sub = "7", preferred_username = "dora" }
 given = [{ username = "Dora", provider = "okta", sub = "7" }]
 refresh = true

@@ -118,7 +118,7 @@ fn results_are_bounded() {
 
 #[test]
 fn deep_claims_are_cut() {
-    // `json!` would copy what it is given, by recursion.
+    // `json!` would copy its argument by recursion.
     let around = |name: &str, inner: Value| {
         let mut members = serde_json::Map::from_iter([("l".to_owned(), json!([1])), ("sub".to_owned(), json!("x"))]);
         members.insert(name.to_owned(), inner);

@@ -54,7 +54,7 @@ impl Receiver {
         format!("{}/{app}", self.origin)
     }
 
-    /// This app never answers.
+    /// Makes this app never respond.
     pub(crate) fn hang(&self, app: &str) {
         self.inner.hang.lock().unwrap().insert(format!("/{app}"));
     }
