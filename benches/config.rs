@@ -1,4 +1,4 @@
-//! Loading and checking 1,000 clients and 100 providers, which a reload must do in well under 50 ms.
+//! The cost of loading and checking a configuration with 1,000 clients and 100 providers, as at every reload.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

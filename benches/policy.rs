@@ -1,4 +1,4 @@
-//! What a decision costs, what it costs to compile a policy, and to replay people through two of them.
+//! The cost of a decision, of compiling a policy, and of replaying people's sign-ins with two policies.
 //! `cargo bench --bench policy`
 #![expect(clippy::panic, reason = "a benchmark stops where its input is wrong")]
 
@@ -31,7 +31,7 @@ fn compile(config: &Config) -> Policy {
         .unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
-/// 30 rules, half of them conditions, half of them families.
+/// 30 rules, half of them with conditions and half of them for families of groups.
 fn rules() -> String {
     let mut text = String::from(
         r#"issuer = "https://sso.example.com"
@@ -97,7 +97,7 @@ fn mapping_of_100_groups(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// 100 providers and 1,000 clients, whose expressions repeat or are each another.
+/// 100 providers and 1,000 clients, whose expressions repeat or all differ.
 fn large(repeating: bool) -> String {
     let mut text = String::from("issuer = \"https://sso.example.com\"\n[roles.admin]\n");
     for n in 0..100 {
@@ -139,7 +139,7 @@ fn person(n: usize) -> Known {
     Known { account, links: vec![link] }
 }
 
-/// Replays 1,000 people through two policies that differ in one rule.
+/// Replays the sign-ins of 1,000 people with two policies that differ in one rule.
 #[divan::bench(sample_count = 20)]
 fn plan_for_1000_people(bencher: Bencher<'_, '_>) {
     let (old, new) = (config(&rules()), config(&rules().replace("'group-7' in groups", "'group-101' in groups")));

@@ -1,5 +1,5 @@
 //! The store operations of a sign-in, a refresh and a userinfo call, on an SQLite file. `cargo bench --bench store`.
-//! Each includes the sync to disk, where it writes; `parallel` shows how group commit shares it.
+//! Writes include the sync to disk; `parallel` shows how group commit shares it.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first failure")]
 
@@ -34,7 +34,7 @@ struct Bench {
     _folder: tempfile::TempDir,
 }
 
-/// A store on the disk of the working directory: `/tmp` may be memory.
+/// A store on the disk of the working directory, since `/tmp` may be in memory.
 fn bench() -> Bench {
     let folder = tempfile::tempdir_in(".").unwrap();
     let location = Location::File(folder.path().join("broker.db"));
@@ -43,7 +43,7 @@ fn bench() -> Bench {
     Bench { runtime, store: Arc::new(store), _folder: folder }
 }
 
-/// Leave for the provider, come back, finish with a code, redeem it: the four writes of a sign-in.
+/// The four writes of a sign-in: leaving for the provider, coming back, finishing with a code, and redeeming it.
 async fn sign_in(store: &SqliteStore) {
     let n = next();
     let someone = person(n.to_string());

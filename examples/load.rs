@@ -1,8 +1,8 @@
-//! Load on a broker that runs as a process of its own, with an instant identity provider in this program.
+//! A load test of a broker in a process of its own, with an identity provider in this program that answers at once.
 //!
-//! `cargo run --profile dist --example load [-- SIGN_INS]` prints one JSON line a scenario: operations a second, p50 and p99 in
-//! milliseconds, errors, the broker's CPU milliseconds an operation, its resident memory in MiB. Loopback only, bounded in
-//! count, ends by itself.
+//! `cargo run --profile dist --example load [-- SIGN_INS]` prints one JSON line per scenario: operations per second, p50 and
+//! p99 in milliseconds, errors, the broker's CPU milliseconds per operation, and its resident memory in MiB. It uses only
+//! loopback, makes a fixed number of operations and ends by itself.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 #![expect(clippy::disallowed_methods, reason = "it measures time, and its provider has the machine's clock")]
 
@@ -29,14 +29,14 @@ use tokio::net::TcpListener;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// How many sign-ins a scenario makes unless told otherwise.
+/// The default number of sign-ins of a scenario.
 const SIGN_INS: usize = 1000;
 
 fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
     match args.next().as_deref() {
-        // The same program, started again, is the broker: its CPU and memory are a process's own, and it is built with the
-        // profile that this program is built with.
+        // The broker is this program in a second process: its CPU time and memory are measured separately, and it is built
+        // with the same profile.
         Some("broker") => {
             let config = args.next().ok_or("broker needs a configuration")?;
             let config = countersign::cli::ConfigArgs { config: config.into(), overlay: Vec::new() };
@@ -50,8 +50,8 @@ fn main() -> Result<(), Failure> {
     }
 }
 
-/// The instant provider: it signs in whatever subject is asked for, and keeps nothing but nonces. The simulated provider of
-/// `countersign dev` has five people and a page to pick one, where a load test needs thousands and none.
+/// The provider of the load test: it signs in any requested subject and stores only nonces. The simulated provider of
+/// `countersign dev` has five people and a page to pick one; a load test needs thousands of people and no page.
 struct Idp {
     issuer: String,
     keys: Keys,
@@ -110,7 +110,7 @@ fn router(idp: Arc<Idp>) -> axum::Router {
         .with_state(idp)
 }
 
-/// The broker's process; ended when this is dropped.
+/// The broker's process, which is ended when this is dropped.
 struct Broker {
     process: Child,
     issuer: String,
@@ -141,7 +141,7 @@ async fn start(idp: &str) -> Result<(Broker, Duration), Failure> {
             .stdout(Stdio::null())
             .spawn()
     };
-    // The first start makes keys; the second is what a restart costs.
+    // The first start makes keys; the second start measures a restart.
     let mut first = spawn()?;
     let first_answer = answers(&issuer).await;
     first.kill()?;
@@ -191,7 +191,7 @@ scopes = ["openid", "profile", "email", "groups", "offline_access"]
     )
 }
 
-/// One user agent with one app: what a sign-in takes.
+/// One user agent with one app, for one sign-in.
 struct Agent {
     http: reqwest::Client,
     issuer: String,
@@ -355,7 +355,7 @@ async fn load(count: usize) -> Result<(), Failure> {
     scenario("warm-up", pid, 50, 1, sign_in("w")).await?;
     scenario("first sign-in", pid, count / 4, 1, sign_in("a")).await?;
     let tokens = scenario("first sign-in", pid, count, 8, sign_in("b")).await?;
-    // The same people in other browsers: what a sign-in is on most days.
+    // The same people in other browsers: the usual sign-in.
     scenario("sign-in", pid, count / 4, 1, sign_in("a")).await?;
     scenario("sign-in", pid, count, 8, sign_in("b")).await?;
     let text =

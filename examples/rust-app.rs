@@ -1,4 +1,4 @@
-//! A web application that signs people in through Countersign, with axum and openidconnect: a start to copy.
+//! A web application that signs people in through Countersign, with axum and openidconnect, as a starting point to copy.
 //!
 //! ```sh
 //! cargo run -- dev                  # a broker to try it with, at http://localhost:8080
@@ -6,10 +6,10 @@
 //! ```
 //!
 //! With another broker, register a client as in `examples/apps/rust.toml` and set `ISSUER`, `CLIENT_ID`, `CLIENT_SECRET`
-//! (none for a public client), `APP_URL` (what the browser calls it) and `LISTEN` (127.0.0.1:3000). The redirect URI is
+//! (none for a public client), `APP_URL` (its address in the browser) and `LISTEN` (127.0.0.1:3000). The redirect URI is
 //! `APP_URL/callback`, the post-logout redirect URI `APP_URL/`.
 //!
-//! Sessions are in memory, and cookies are not marked `Secure`, so that it runs on plain HTTP: change both for production.
+//! Sessions are in memory, and cookies are not marked `Secure` so that it runs on plain HTTP: change both for production.
 #![expect(clippy::print_stdout, reason = "it says where it listens")]
 
 use std::collections::HashMap;
@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The claims that this application reads beside the standard ones.
+/// The claims that this application reads in addition to the standard ones.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct Groups {
     #[serde(default)]
@@ -76,7 +76,7 @@ type Oidc = Client<
     EndpointMaybeSet,
 >;
 
-/// What a cookie stands for: somebody on their way through the broker, or signed in.
+/// The session that a cookie names: a sign-in under way, or a signed-in user.
 enum Session {
     Pending { state: CsrfToken, nonce: Nonce, verifier: PkceCodeVerifier },
     SignedIn { tokens: Box<Tokens>, claims: Box<Claims> },
@@ -92,13 +92,13 @@ struct App {
 
 impl App {
     fn open(&self, session: Session) -> [(header::HeaderName, String); 1] {
-        // A new id at each step, so that a cookie that was planted before the sign-in is worth nothing after it.
+        // The id is new at each step, so that a cookie that was planted before the sign-in is worthless after it.
         let id = CsrfToken::new_random_len(32).into_secret();
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), session);
         [(header::SET_COOKIE, format!("rust_app={id}; Path=/; HttpOnly; SameSite=Lax"))]
     }
 
-    /// Ends the session of this request's cookie and returns what it was.
+    /// Removes and returns the session of this request's cookie.
     fn take(&self, headers: &HeaderMap) -> Option<Session> {
         let id = cookie(headers)?;
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
@@ -169,7 +169,7 @@ async fn callback(
         return Err("no sign-in is under way in this browser".into());
     };
     if answer.get("state") != Some(state.secret()) {
-        return Err("the answer belongs to another sign-in".into());
+        return Err("the authorization response belongs to another sign-in".into());
     }
     let Some(code) = answer.get("code") else {
         return Err(format!("the broker refused: {answer:?}").as_str().into());
@@ -182,7 +182,7 @@ async fn callback(
 }
 
 async fn refresh(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
-    // Taken out while it is used: each refresh token is good for one use. When the broker refuses, the session is over.
+    // The session is removed meanwhile, because each refresh token can be used once. If the broker refuses, it has ended.
     let Some(Session::SignedIn { tokens, claims }) = app.take(&headers) else {
         return Ok(Redirect::to("/").into_response());
     };
@@ -210,7 +210,7 @@ async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Res
     Ok(Redirect::to(request.http_get_url().as_str()).into_response())
 }
 
-/// What went wrong, for a developer to read. An application for others keeps the details in its log.
+/// An error page for developers. An application for other users should write the details only to its log.
 struct Problem(Failure);
 
 impl<E: Into<Failure>> From<E> for Problem {

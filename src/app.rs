@@ -1,4 +1,4 @@
-//! The composition root: builds the parts and the router. The only place that knows them all.
+//! The composition root: builds the parts and the routers. It is the only place that knows all parts.
 
 use std::sync::Arc;
 
@@ -20,20 +20,20 @@ use crate::store::Store;
 use crate::upstream::RelyingParty;
 use crate::web::{Edge, serve};
 
-/// Rows that one sweep deletes of each kind.
+/// How many rows of each kind one sweep deletes.
 const SWEEP_BATCH: u32 = 500;
 
-/// What is handed in.
+/// What a broker is built from.
 pub struct Parts {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub random: Arc<dyn Random>,
-    /// What is persisted.
+    /// The store.
     pub store: Arc<dyn Store>,
-    /// Calls to providers, and to apps whose session ended.
+    /// The client for calls to providers and apps.
     pub http: Arc<dyn HttpClient>,
-    /// The policy of a canary configuration, which sees sign-ins and decides nothing.
+    /// The policy of a shadow configuration, which is evaluated for sign-ins without effect.
     pub shadow: Option<Arc<Policy>>,
 }
 
@@ -53,10 +53,10 @@ pub struct App {
 }
 
 impl App {
-    /// Puts the parts together and makes the signing keys where there are none.
+    /// Builds a broker, and makes the signing keys if there are none.
     ///
     /// # Errors
-    /// When keys can't be had.
+    /// When the signing keys can't be read or made.
     pub async fn new(parts: Parts, snapshot: Snapshot) -> Result<Self, StartError> {
         let Parts { clock, random, store, http, shadow } = parts;
         let keys = Arc::new(Keys::open(Arc::clone(&store), &key_policy(&snapshot), clock.now()).await?);
@@ -83,7 +83,7 @@ impl App {
         serve(Arc::clone(&self.edge))
     }
 
-    /// The admin listener's router; `tokens` open everything but health.
+    /// The admin listener's router; `tokens` give access to everything but health.
     pub fn admin_router(&self, tokens: Vec<SecretValue>) -> axum::Router {
         admin::router(Arc::new(Admin {
             services: self.edge.services.clone(),
@@ -93,14 +93,14 @@ impl App {
         }))
     }
 
-    /// What reloads this broker when its files change.
+    /// The reloader, which reloads this broker when its files change.
     #[must_use]
     pub fn reloader(self: &Arc<Self>, watched: Watched) -> Reloader {
         let clock = Arc::clone(&self.services().clock);
         Reloader::new(Arc::clone(self) as _, clock, Arc::clone(&self.reload_status), watched)
     }
 
-    /// The configuration generation that serves.
+    /// The configuration generation in force.
     #[must_use]
     pub fn snapshot(&self) -> &Arc<ArcSwap<Snapshot>> {
         &self.snapshot
@@ -118,10 +118,10 @@ impl App {
         &self.edge.services
     }
 
-    /// Puts another generation to work: its keys first, then every request from now on sees it.
+    /// Applies a generation: makes its keys first, then all new requests see it.
     ///
     /// # Errors
-    /// When a key that it asks for can't be made; the old generation goes on serving.
+    /// When one of its keys can't be made; the old generation then stays in force.
     pub async fn apply(&self, snapshot: Snapshot) -> Result<(), KeysError> {
         let services = self.services();
         services.keys.ensure(&key_policy(&snapshot), services.clock.now()).await?;
@@ -135,7 +135,7 @@ impl App {
         Ok(())
     }
 
-    /// Asks providers that are in trouble how they are, so that status and metrics show a recovery.
+    /// Probes the providers whose last call failed, so that status and metrics show a recovery.
     async fn look_after_providers(&self, now: i64) {
         let snapshot = self.snapshot.load_full();
         let mut probes = tokio::task::JoinSet::new();
@@ -149,12 +149,12 @@ impl App {
         while probes.join_next().await.is_some() {}
     }
 
-    /// Keeps keys and store in shape: one round.
+    /// One round of housekeeping: rotates keys that are due, probes failed providers and removes expired rows.
     pub async fn housekeeping(&self) {
         let services = self.services();
         let now = services.clock.now();
         if let Err(error) = services.keys.ensure(&key_policy(&self.snapshot.load()), now).await {
-            tracing::error!(%error, "signing keys can't be kept up");
+            tracing::error!(%error, "signing keys can't be rotated");
         }
         self.look_after_providers(now).await;
         loop {
@@ -162,7 +162,7 @@ impl App {
                 Ok(true) => tokio::task::yield_now().await,
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "expired rows can't be swept; tried again later");
+                    tracing::warn!(%error, "expired rows can't be removed; this will be tried again later");
                     return;
                 }
             }
@@ -181,7 +181,7 @@ impl Generations for App {
     }
 }
 
-/// What signing keys the configuration asks for. Keys stay published for as long as any token of theirs can live.
+/// The configuration's settings for signing keys. Keys stay published as long as any token that they signed can be valid.
 #[must_use]
 pub fn key_policy(snapshot: &Snapshot) -> KeyPolicy {
     let config = &snapshot.config;

@@ -1,34 +1,34 @@
-//! Countersign: a declarative OpenID Connect federation broker. What an identity provider signed, it checks, normalises by
-//! the declared rules, and countersigns.
+//! Countersign: a declarative OpenID Connect federation broker. It checks what an identity provider signed, normalises it
+//! by the declared rules, and countersigns it.
 //!
 //! A request is read by [`web`], validated by [`op`] (towards apps) and [`upstream`] (towards identity providers), decided by
-//! [`decision`], which is pure, persisted by [`store`], and answered by [`web`] again. What the file says is read and checked
-//! by [`config`] and compiled into a [`snapshot`], of which each request sees exactly one.
+//! [`decision`], which is pure, persisted by [`store`], and answered by [`web`]. The file is read and checked by [`config`]
+//! and compiled into a [`snapshot`]; each request sees exactly one.
 //!
 //! | module | owns | a change that begins here |
 //! | --- | --- | --- |
 //! | [`protocol`] | the vocabulary of OAuth 2.0 and OpenID Connect, and the table of all paths | a new grant type, claim or path |
 //! | [`config`] | the language of `broker.toml`: types, layers, positions, every problem at once | a new key |
-//! | [`expression`] | CEL: our functions, checks at load, bounded evaluation | a new function |
+//! | [`expression`] | CEL: our functions, load-time checks, bounded evaluation | a new function |
 //! | [`decision`] | the pipeline: claims, account, roles, what an app gets, and the trace of why | a new rule or reason |
-//! | [`analysis`] | what studies a file: mapping tests, plan, reach, explain, capture | a new question of operators |
-//! | [`snapshot`] | one compiled generation: how it is made from files, and how a reload swaps it | |
+//! | [`analysis`] | the analysis of a configuration: mapping tests, plan, reach, explain, capture | a new analysis |
+//! | [`snapshot`] | one compiled generation: how it is made from files, and how a reload replaces it | |
 //! | [`jose`] | JSON Web Signatures and Keys, the broker's own and others' | a new algorithm |
-//! | [`keys`] | the life of the broker's signing keys | |
-//! | [`outbound`] | calls to other hosts, guarded | |
-//! | [`upstream`] | the relying-party leg: discovery, key sets, sign-ins at providers | a new preset |
-//! | [`op`] | the provider leg, a folder an endpoint | a new endpoint or grant |
-//! | [`store`] | what is persisted, in a trait for each concern | a new backend |
-//! | [`pages`] | what people see: typed views in, HTML out | a new page |
+//! | [`keys`] | the life cycle of the broker's signing keys | |
+//! | [`outbound`] | guarded calls to other hosts | |
+//! | [`upstream`] | the relying party: discovery, key sets, sign-ins at providers | a new preset |
+//! | [`op`] | the OpenID Provider, with a file or folder for each endpoint | a new endpoint or grant |
+//! | [`store`] | persistence, with a trait for each concern | a new backend |
+//! | [`pages`] | the HTML pages, rendered from typed views | a new page |
 //! | [`web`] | HTTP towards apps and browsers: listeners, router, handlers, cookies | |
 //! | [`admin`] | HTTP towards operators: health, status, metrics | |
 //! | [`app`] | the composition root | |
-//! | [`cli`], [`import`], [`dev`] | the commands; Dex and Keycloak compiled to `broker.toml`; a world to try it in | a new command |
+//! | [`cli`], [`import`], [`dev`] | the commands; importing from Dex and Keycloak; a demo environment | a new command |
 //! | [`env`] | time and randomness, injected | |
 //!
-//! Modules name only those below them, and files do not import each other in circles: `tests/layering` reads the imports and
-//! fails otherwise, without exceptions. From `decision` down nothing does I/O or reads a clock, but for `config::load`, which
-//! reads files.
+//! Modules import only from lower layers, and files do not import each other in circles: `tests/layering` has the layers,
+//! reads the imports and fails otherwise, without exceptions. `decision`, `expression` and `config` do no I/O and read no
+//! clock, except `config::load`, which reads files.
 
 pub mod admin;
 pub mod analysis;
@@ -51,7 +51,7 @@ pub mod store;
 pub mod upstream;
 pub mod web;
 
-// So that what the tests share with `tests/it` has one name for the library.
+// The code that unit tests share with `tests/it` names the library `countersign`.
 #[cfg(test)]
 extern crate self as countersign;
 #[cfg(test)]
@@ -61,10 +61,10 @@ extern crate self as countersign;
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "tests; each of the two that share it uses a part"
+    reason = "tests; the unit tests use only a part of what they share with `tests/it`"
 )]
 mod support;
 
-/// Small strings in large numbers, freed by another thread than made them: what the system's allocator is slow at.
+/// The broker allocates many small strings and frees them on other threads, which is slow with the system's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

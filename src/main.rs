@@ -1,4 +1,4 @@
-//! The `countersign` command: parse, call, exit code.
+//! The `countersign` command: parses the arguments, runs the command and returns its exit code.
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! The bearer token that everything but health needs (RFC 6750 §2.1).
+//! The bearer token that every path except the health checks requires (RFC 6750 §2.1).
 
 use std::sync::Arc;
 

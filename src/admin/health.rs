@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::admin::Admin;
 use crate::web::respond;
 
-/// `/healthz`: the process answers.
+/// `/healthz`: the process responds.
 pub(super) async fn alive() -> Response {
     respond::json(StatusCode::OK, &json!({ "status": "alive" }))
 }

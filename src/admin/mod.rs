@@ -1,4 +1,4 @@
-//! The admin listener: health, status, metrics. Never on the public listener.
+//! The admin listener: health, status and metrics. They are never served on the public listener.
 
 mod authorization;
 mod health;

@@ -1,4 +1,4 @@
-//! What the admin listener is made from.
+//! The state of the admin listener.
 
 use std::sync::Arc;
 
@@ -13,10 +13,11 @@ use crate::snapshot::reload::ReloadStatus;
 pub struct Admin {
     /// The store, the keys, the upstream providers.
     pub services: Services,
-    /// The configuration generation that serves.
+    /// The configuration generation in force.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// The outcome of the last reload.
     pub reload_status: Arc<ReloadStatus>,
-    /// Tokens that open everything but health. Without any, which `check` accepts on loopback only, it is open.
+    /// Tokens that give access to everything but health. Without any, which `check` accepts only on loopback, none is
+    /// required.
     pub tokens: Vec<SecretValue>,
 }

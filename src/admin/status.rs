@@ -1,4 +1,4 @@
-//! `/status`: the configuration that serves, the providers, the keys, the last reload.
+//! `/status`: the configuration in force, the providers, the keys and the last reload.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! How a decision is explained, rule by rule: the decision on a known person made again under the policy of the moment, or
-//! one that was kept when it was made.
+//! Explains a decision, rule by rule: either that on a known person, made again under the current policy, or one that was
+//! stored when it was made.
 //!
-//! An explanation holds claim values: it is the operator's own look at their own store.
+//! An explanation contains claim values, because operators read it from their own store.
 
 use std::fmt;
 
@@ -16,12 +16,12 @@ use crate::decision::pipeline::Decision;
 use crate::decision::policy::Policy;
 use crate::decision::trace::{Refusal, Source, Stage, Step, Trace};
 
-/// The app that asks about a person.
+/// The app that requests a sign-in.
 #[derive(Clone, Copy, Debug)]
 pub struct Asking<'a> {
     /// Key of the client.
     pub client: &'a str,
-    /// Scopes that it asks for; empty for all that it may ask for.
+    /// Scopes that it requests; empty for all that it may request.
     pub scopes: &'a [String],
     /// The subject by which it knows the person (OIDC Core §8).
     pub subject: &'a str,
@@ -36,7 +36,7 @@ pub struct Explanation<'a> {
     outcome: Result<Decision, Refusal>,
 }
 
-/// Decides anew, with the claims of the person's last sign-in through `link`.
+/// Makes the decision again, with the claims of the person's last sign-in through `link`.
 #[must_use]
 pub fn explain<'a>(
     policy: &Policy,
@@ -63,8 +63,8 @@ impl Explanation<'_> {
     }
 }
 
-/// `provider`, `claims_at`, `trace`, and where the person is let in `groups`, `roles`, `permissions` and `app`; else these
-/// are null.
+/// `provider`, `claims_at`, `trace`, `groups`, `roles`, `permissions` and `app`. The last four are null if the sign-in is
+/// refused.
 impl Serialize for Explanation<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let decision = self.outcome.as_ref().ok();
@@ -110,7 +110,7 @@ impl fmt::Display for Explanation<'_> {
     }
 }
 
-/// A decision as it was kept when it was made.
+/// A decision that was stored when it was made.
 #[derive(Debug, Deserialize)]
 pub struct Kept {
     steps: Vec<KeptStep>,
@@ -121,7 +121,7 @@ pub struct Kept {
     generation: u64,
 }
 
-/// A step as [`Step`] is written.
+/// A step as [`Step`] serializes.
 #[derive(Debug, Deserialize)]
 struct KeptStep {
     stage: Stage,

@@ -1,4 +1,4 @@
-//! People that the broker knows, as their last sign-ins left them.
+//! People that the broker knows, with the claims of their last sign-ins.
 
 use serde_json::{Map, Value};
 

@@ -1,8 +1,8 @@
-//! What studies a configuration rather than decides by it: a file's own mapping tests, the plan of a change, what leads to
-//! a role, why a user may do what, and a real sign-in as a redacted test. Pure, on top of [`decision`](crate::decision).
+//! The analysis of a configuration: its mapping tests, the effects of a change, what leads to a role, what a user may do
+//! and why, and a real sign-in as a redacted test. All of it is pure and built on [`decision`](crate::decision).
 //!
-//! Each makes its decisions through the [pipeline](crate::decision::pipeline), as a sign-in does. [`known`] has the people
-//! that `plan`, `explain` and `capture` replay; reading them is the caller's.
+//! Decisions are made by the [pipeline](crate::decision::pipeline), as at a sign-in. [`known`] has the types for people
+//! whose sign-ins `plan`, `explain` and `capture` replay; the caller reads them from the store.
 
 pub mod capture;
 pub mod explain;

@@ -1,4 +1,4 @@
-//! What most commands take: the configuration that they are about, and the process's environment.
+//! Arguments that most commands share: the configuration that they read, and the process's environment.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::config::load::Inputs;
 
-/// The process's environment, as far as it is text.
+/// The variables of the process's environment that are valid UTF-8.
 pub type Environment = BTreeMap<String, String>;
 
 /// The configuration that a command reads.
@@ -16,7 +16,7 @@ pub struct ConfigArgs {
     /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = "broker.toml", env = "COUNTERSIGN_CONFIG")]
     pub config: PathBuf,
-    /// A file whose keys replace those of the configuration; Can be given several times.
+    /// A file whose keys replace those of the configuration; can be given several times.
     #[arg(long, value_name = "FILE")]
     pub overlay: Vec<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! What commands that look at a broker share: its configuration, prepared, and the people in its local store.
+//! What commands that inspect a broker share: its prepared configuration, and the people in its local store.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -20,16 +20,16 @@ use crate::store::ids::UserId;
 use crate::store::sqlite::{Location, SqliteStore};
 use crate::store::{Person, Store, StoreError};
 
-/// Users read at a time.
+/// How many users are read at a time.
 const PAGE: u32 = 500;
 
-/// A configuration that checks, with what opens its store.
+/// A valid configuration, with what is needed to open its store.
 pub(crate) struct Broker {
     pub(crate) snapshot: Snapshot,
     pub(crate) prepared: Prepared,
 }
 
-/// Prepares a configuration; says on `out` what is wrong with one that does not check.
+/// Prepares a configuration; writes to `out` what is wrong with an invalid one.
 ///
 /// # Errors
 /// When the writer fails.
@@ -65,14 +65,14 @@ pub(crate) struct LocalStore {
 }
 
 impl Broker {
-    /// The broker's own store, where it is a file on this machine. `Ok(Err)` says why there is none to ask.
+    /// Opens the broker's store, if it is a file on this machine. `Ok(Err)` says why there is no store to open.
     ///
     /// # Errors
-    /// When it is there and can't be opened.
+    /// When it exists and can't be opened.
     pub(crate) fn store(&self) -> Result<Result<LocalStore, String>, String> {
         let url = &self.snapshot.config.store.url;
         let location = match Location::from_url(url.expose()) {
-            Some(Location::Memory) => return Ok(Err("store.url is memory: nobody is known from outside".to_owned())),
+            Some(Location::Memory) => return Ok(Err("the store is in the memory of the running broker".to_owned())),
             Some(Location::File(path)) if !Path::new(&path).exists() => {
                 return Ok(Err(format!("there is no store at {} yet", path.display())));
             }
@@ -102,13 +102,13 @@ impl LocalStore {
         &*self.store
     }
 
-    /// Everybody, in pages.
+    /// All people, read in pages.
     pub(crate) fn people(&self) -> People<'_> {
         People { store: self, page: VecDeque::new(), after: None, done: false }
     }
 }
 
-/// Everybody in a store.
+/// All people in a store.
 pub(crate) struct People<'s> {
     store: &'s LocalStore,
     page: VecDeque<Person>,
@@ -137,7 +137,7 @@ impl Iterator for People<'_> {
     }
 }
 
-/// A stored person as the analysis reads one.
+/// Converts a stored person to the type that the analysis takes.
 pub(crate) fn known(person: Person) -> Known {
     let account: Account = decide::account(&person.user);
     let links = person.links.into_iter().map(|link| KnownLink {
@@ -150,7 +150,7 @@ pub(crate) fn known(person: Person) -> Known {
     Known { account, links: links.collect() }
 }
 
-/// Opens the broker's store, or says on `out` why that can't be.
+/// Opens the broker's store, or writes to `out` why it can't be opened.
 ///
 /// # Errors
 /// When the writer fails.
@@ -164,7 +164,7 @@ pub(crate) fn open(broker: &Broker, out: &mut dyn Write) -> io::Result<Result<Lo
     }
 }
 
-/// Finds a user by name, or says on `out` that there is none.
+/// Finds a user by name, or writes to `out` that there is none.
 ///
 /// # Errors
 /// When the writer fails.

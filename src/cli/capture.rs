@@ -13,10 +13,10 @@ use crate::config::load::files::Files;
 pub struct CaptureArgs {
     /// The username.
     pub user: String,
-    /// The app that asks.
+    /// The app whose rules and claims the test covers.
     #[arg(long, value_name = "APP")]
     pub client: Option<String>,
-    /// The provider, where the user has several.
+    /// The provider, if the user has several.
     #[arg(long, value_name = "PROVIDER")]
     pub provider: Option<String>,
     /// Replace the names of groups and roles too.
@@ -45,7 +45,7 @@ pub fn run(args: &CaptureArgs, environment: &Environment, files: &dyn Files, out
     if links.peek().is_none() {
         writeln!(
             out,
-            "error: {} never signed in through {}",
+            "error: {} has not signed in through {}",
             args.user,
             args.provider.as_deref().unwrap_or("any provider")
         )?;

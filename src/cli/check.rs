@@ -41,7 +41,7 @@ pub struct CheckArgs {
     pub format: Format,
 }
 
-/// Runs the command. `now`: what certificates are judged by; `colour`: the writer is a terminal.
+/// Runs the command. Certificates are checked at the time `now`; `colour` says that the writer is a terminal.
 ///
 /// # Errors
 /// When the writer fails.
@@ -218,7 +218,7 @@ mod tests {
         assert!(!out.contains("canary"), "{out}");
     }
 
-    /// What every way of printing shows of a configuration.
+    /// What all output formats together show of a configuration.
     fn shown(files: &Memory, environment: &Environment) -> String {
         let mut shown = String::new();
         for (format, origins) in [(Format::Human, false), (Format::Human, true), (Format::Json, true)] {

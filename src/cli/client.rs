@@ -25,14 +25,14 @@ pub struct ClientArgs {
 pub enum ClientCommand {
     /// Make a client secret. It is shown once; only its hash goes into the file.
     Secret {
-        /// Key of the client.
+        /// The client's key in the file.
         id: String,
     },
     /// Print the link that starts a sign-in to an app.
     Link {
-        /// Key of the client.
+        /// The client's key in the file.
         id: String,
-        /// Which configuration.
+        /// The configuration.
         #[command(flatten)]
         config: ConfigArgs,
     },
@@ -53,8 +53,8 @@ fn secret(id: &str, out: &mut dyn Write) -> std::io::Result<Exit> {
     let random = SystemRandomness::default();
     let Ok(secret) = (&random as &dyn Random).secret() else { return Ok(Exit::CouldNotRun) };
     let hash: String = digest(&SHA256, secret.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    writeln!(out, "The secret of {id}, which is not shown again:\n\n  {secret}\n")?;
-    writeln!(out, "For the file, which needs only its hash (two hashes during a rotation):\n")?;
+    writeln!(out, "The secret of {id}, which will not be shown again:\n\n  {secret}\n")?;
+    writeln!(out, "Put its hash into the file (two hashes during a rotation):\n")?;
     writeln!(out, "  [clients.{}]\n  client_secret_hashes = [\"sha256:{hash}\"]", toml_text::key(id))?;
     Ok(Exit::Fine)
 }

@@ -1,4 +1,5 @@
-//! `countersign dev`: try it. `dev --once PERSON` does one sign-in without a browser and prints what came out.
+//! `countersign dev`: a broker to try out. `dev --once PERSON` does one sign-in without a browser and prints the claims of
+//! its tokens.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -77,7 +78,7 @@ async fn once(person: &str, out: &mut dyn Write) -> Result<Exit, String> {
 }
 
 /// Follows the redirects from the app to the broker, to the provider, where `person` is picked, and back. Returns the
-/// answer's parameters, or the text of the page that it ended on.
+/// parameters of the authorization response, or the text of the page that it ended on.
 async fn walk(world: &World, person: &str) -> Result<(Option<HashMap<String, String>>, String), String> {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
     let client = client.map_err(|error| error.to_string())?;

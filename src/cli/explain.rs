@@ -1,5 +1,5 @@
-//! `countersign explain`: why a user may do what, rule by rule, and what an app would get; or a decision that was kept.
-//! The explanation itself is made by [`analysis::explain`](crate::analysis::explain); here are the arguments and the store.
+//! `countersign explain`: what a user may do and why, rule by rule, and what an app would get; or a stored decision.
+//! [`analysis::explain`](crate::analysis::explain) makes the explanation; this file reads the arguments and the store.
 
 use std::io::{self, Write};
 
@@ -18,13 +18,13 @@ pub struct ExplainArgs {
     /// The username.
     #[arg(required_unless_present = "trace")]
     pub user: Option<String>,
-    /// The app that asks.
+    /// The app that would receive the claims.
     #[arg(long, value_name = "APP")]
     pub client: Option<String>,
-    /// Scopes that it asks for. Default: all that it may.
+    /// Scopes that the app requests. Default: all that it may request.
     #[arg(long, value_delimiter = ' ', value_name = "SCOPES")]
     pub scope: Vec<String>,
-    /// A decision that was kept, by the trace id that pages and logs show.
+    /// A stored decision, by the trace id that error pages and logs show.
     #[arg(long, value_name = "ID", conflicts_with_all = ["user", "client"])]
     pub trace: Option<String>,
     /// The configuration.
@@ -76,7 +76,7 @@ pub fn run(args: &ExplainArgs, environment: &Environment, files: &dyn Files, out
     Ok(Exit::Fine)
 }
 
-/// A decision as it was made.
+/// Prints a stored decision.
 fn kept(broker: &broker::Broker, id: &str, as_json: bool, out: &mut dyn Write) -> io::Result<Exit> {
     let store = match broker::open(broker, out)? {
         Ok(store) => store,
@@ -85,7 +85,7 @@ fn kept(broker: &broker::Broker, id: &str, as_json: bool, out: &mut dyn Write) -
     let trace = match store.run(store.store().trace(id, SystemClock.now())) {
         Ok(Some(trace)) => trace,
         Ok(None) => {
-            writeln!(out, "error: no decision with the trace id {id} is kept; decisions are kept for seven days")?;
+            writeln!(out, "error: there is no decision with the trace id {id}; decisions are kept for seven days")?;
             return Ok(Exit::Problem);
         }
         Err(error) => {

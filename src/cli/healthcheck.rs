@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Arguments of `healthcheck`.
 #[derive(Debug, Args)]
 pub struct HealthcheckArgs {
-    /// Which configuration.
+    /// The configuration.
     #[command(flatten)]
     pub config: ConfigArgs,
 }
@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers one question.
+    /// Answers one request.
     fn answer(mut stream: impl std::io::Read + Write, status: &str) {
         let mut asked = [0; 512];
         let read = stream.read(&mut asked).unwrap();

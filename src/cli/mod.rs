@@ -1,5 +1,5 @@
-//! The command line: one file a command, each a plain function that takes its arguments and a writer and returns how it
-//! ended.
+//! The command line. Each command has its own file: a function that takes the arguments and a writer and returns the exit
+//! code.
 
 mod args;
 mod broker;

@@ -1,4 +1,4 @@
-//! `countersign plan`: what a changed configuration changes, and for whom.
+//! `countersign plan`: the effects of a changed configuration, and whom it affects.
 //!
 //! Exit code 0: the change may be made. 1: it is refused (a `sub` would change), the new configuration has problems or
 //! failing tests, or `--fail-on-impact` is given and somebody is affected.
@@ -24,22 +24,22 @@ use crate::protocol::SubjectType;
 pub struct PlanArgs {
     /// The new configuration.
     pub new: PathBuf,
-    /// The old configuration, whose store knows the people. Default: that of --config.
+    /// The old configuration, whose store has the known users. Default: that of --config.
     #[arg(long, value_name = "OLD")]
     pub against: Option<PathBuf>,
     /// The old configuration.
     #[command(flatten)]
     pub source: ConfigArgs,
-    /// Accept changes that would be refused: subjects that change.
+    /// Accept changes that are otherwise refused: subjects that change.
     #[arg(long)]
     pub force: bool,
     /// Exit with 1 when anybody is affected.
     #[arg(long)]
     pub fail_on_impact: bool,
-    /// Do not look for secret files and variables, as in a pull request.
+    /// Do not read secret files and variables, for a pull request where they are not available.
     #[arg(long)]
     pub without_secrets: bool,
-    /// How to print.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
@@ -78,7 +78,7 @@ pub fn run(args: &PlanArgs, environment: &Environment, files: &dyn Files, out: &
     let plan = match plan::plan(old_parts.side(&old), new_parts.side(&new), people) {
         Ok(plan) => plan,
         Err(error) => {
-            writeln!(out, "error: the people can't be read: {error}")?;
+            writeln!(out, "error: the users can't be read: {error}")?;
             return Ok(Exit::CouldNotRun);
         }
     };
@@ -113,7 +113,7 @@ fn exit(args: &PlanArgs, plan: &Plan, tests_hold: bool) -> Exit {
     if refused || unwanted || !tests_hold { Exit::Problem } else { Exit::Fine }
 }
 
-/// What a plan compares of a configuration.
+/// The parts of a configuration that a plan compares.
 struct Parts {
     settings: Vec<Setting>,
     subjects: Subjects,
@@ -237,7 +237,7 @@ level = "'admin' in roles ? 'A' : 'V'"
         }
     }
 
-    /// A folder with a configuration, whose store knows two people.
+    /// A folder with a configuration whose store has two users.
     fn folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("broker.toml"), FILE).unwrap();
@@ -251,7 +251,7 @@ level = "'admin' in roles ? 'A' : 'V'"
     }
 
     fn source(folder: &Path) -> ConfigArgs {
-        // A relative store path is the configuration file's.
+        // A relative store path starts at the configuration file's folder.
         ConfigArgs { config: folder.join("broker.toml"), overlay: Vec::new() }
     }
 

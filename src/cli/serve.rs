@@ -19,13 +19,13 @@ use crate::store::Store;
 use crate::store::sqlite::{Location, SqliteStore};
 use crate::web::listener::{Listener, acceptor};
 
-/// How often keys are rotated when due and expired rows removed.
+/// How often keys that are due are rotated and expired rows are removed.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Which configuration.
+    /// The configuration.
     #[command(flatten)]
     pub config: ConfigArgs,
     /// A second configuration that is evaluated for live sign-ins without effect; differing decisions are logged.
@@ -38,7 +38,7 @@ pub fn log(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    // A second logger in one process, as tests may start, is no reason to stop.
+    // It fails if the process already has a logger, as in tests, which does no harm.
     let _ = if std::io::stderr().is_terminal() { logs.try_init() } else { logs.json().flatten_event(true).try_init() };
 }
 
@@ -80,7 +80,7 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
     let shadow = match args.shadow.as_ref().map(|file| shadow(file, environment)).transpose() {
         Ok(shadow) => shadow,
         Err(problems) => {
-            tracing::error!(problems, "the canary configuration has problems");
+            tracing::error!(problems, "the shadow configuration has problems");
             return Exit::Problem;
         }
     };
@@ -97,7 +97,7 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
     }
 }
 
-/// The policy of the canary configuration; its secrets are not needed.
+/// The policy of the shadow configuration; its secrets are not needed.
 fn shadow(file: &std::path::Path, environment: &Environment) -> Result<Arc<Policy>, String> {
     let config = ConfigArgs { config: file.to_owned(), overlay: Vec::new() };
     let options = Options { number: 0, without_secrets: true, now: SystemClock.now() };
@@ -165,7 +165,7 @@ async fn listen(
         }
     });
     terminated().await;
-    tracing::info!(event = "stop", "stopping: requests under way are finished");
+    tracing::info!(event = "stop", "stopping after the requests under way");
     let _ = stop.send(true);
     housekeeping.abort();
     let grace = Duration::from_secs(app.snapshot().load().config.server.shutdown_grace.as_secs());
@@ -185,7 +185,7 @@ fn announce(app: &App, listeners: &Listeners) {
     tracing::info!(
         event = "start", issuer = %snapshot.issuer.text, generation = snapshot.generation, hash = %snapshot.hash,
         providers = snapshot.providers.len(), clients = snapshot.clients.len(),
-        listen = listen.join(" "), admin = listeners.admin.url(), "countersign serves"
+        listen = listen.join(" "), admin = listeners.admin.url(), "countersign is listening"
     );
 }
 

@@ -1,5 +1,5 @@
-//! `countersign test`: runs the configuration's mapping tests. Prints a line for each, and what differs for each that fails.
-//! Needs no secret.
+//! `countersign test`: runs the configuration's mapping tests. Prints a line for each test, and the differences for each
+//! that fails. It needs no secrets.
 
 use std::io::{self, Write};
 

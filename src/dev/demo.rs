@@ -1,4 +1,4 @@
-//! The demo app: an ordinary relying party of the broker that shows what it gets.
+//! The demo app: an ordinary relying party of the broker that shows the tokens that it receives.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,7 +34,7 @@ pub struct Demo {
     pub url: String,
     /// The broker's issuer.
     pub issuer: String,
-    /// The simulated provider, where signing out leads through.
+    /// The simulated provider, to which a sign-out redirects.
     pub idp: String,
     /// Its secret at the broker.
     pub client_secret: String,
@@ -44,7 +44,7 @@ pub struct Demo {
     pub random: Arc<dyn Random>,
     /// Pages.
     pub pages: Pages,
-    /// The broker in this process, for the trace of why.
+    /// The broker in this process, for the trace of the decision.
     pub broker: Arc<App>,
     /// Sign-ins under way: state → PKCE verifier.
     pub pending: Mutex<HashMap<String, String>>,
@@ -52,7 +52,7 @@ pub struct Demo {
     pub sessions: Mutex<HashMap<String, Tokens>>,
 }
 
-/// What the broker gave.
+/// The tokens and claims that the broker issued.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     /// The ID token.
@@ -61,7 +61,7 @@ pub struct Tokens {
     pub access_token: String,
     /// The refresh token.
     pub refresh_token: Option<String>,
-    /// Userinfo's answer.
+    /// The userinfo response.
     pub userinfo: Value,
 }
 
@@ -191,7 +191,7 @@ impl Demo {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls the token endpoint and userinfo, and keeps what came.
+    /// Calls the token endpoint and userinfo, and stores the results in the session.
     async fn exchange(&self, id: &str, form: &[(&str, &str)]) -> Response {
         match self.tokens(form).await {
             Ok(tokens) => {
@@ -210,7 +210,7 @@ impl Demo {
     /// Exchanges a code or a refresh token, and reads userinfo.
     ///
     /// # Errors
-    /// What the broker answered.
+    /// The broker's error.
     pub async fn tokens(&self, form: &[(&str, &str)]) -> Result<Tokens, String> {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let basic = STANDARD.encode(format!("demo:{}", self.client_secret));
@@ -237,7 +237,7 @@ impl Demo {
         serde_json::from_slice(response.body()).map_err(|error| error.to_string())
     }
 
-    /// Why these tokens say what they say: the broker's decision, rule by rule.
+    /// The broker's decision behind these tokens, rule by rule.
     async fn trace(&self, tokens: &Tokens) -> Vec<pages::TraceLine> {
         let sid = claims(&tokens.id_token).get("sid").and_then(Value::as_str).map(SessionId::new);
         let Some(sid) = sid else { return Vec::new() };

@@ -1,5 +1,5 @@
 //! The simulated identity provider: an OpenID Provider whose users are the [`personas`](crate::dev::personas). It has no
-//! password: the visitor picks a person on its page. It is for trying things out on one machine, and for nothing else.
+//! passwords: the visitor picks a person on its page. It is only for trying the broker on one machine.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,16 +21,16 @@ use crate::pages::csp::content_security_policy;
 use crate::protocol::SigningAlgorithm;
 use crate::web::respond;
 
-/// How long its tokens live, in seconds.
+/// The lifetime of its tokens, in seconds.
 const LIFETIME: i64 = 3600;
 
 /// The simulated provider.
 pub struct Idp {
     /// Its issuer.
     pub issuer: String,
-    /// The demo app, where signing in ends.
+    /// The demo app, where a sign-in ends.
     pub app: String,
-    /// The broker's secret here.
+    /// The broker's client secret.
     pub client_secret: String,
     /// Its signing keys.
     pub keys: Keys,
@@ -40,7 +40,7 @@ pub struct Idp {
     pub random: Arc<dyn Random>,
     /// Pages.
     pub pages: Pages,
-    /// Codes and tokens handed out: secret → person and nonce.
+    /// Issued codes and tokens: secret → person and nonce.
     pub issued: Mutex<HashMap<String, (&'static str, Option<String>)>>,
 }
 
@@ -89,13 +89,13 @@ async fn jwks(State(idp): Shared) -> Response {
     respond::public("application/jwk-set+json", &idp.keys.set().jwks(), 60)
 }
 
-/// The page's form: the request's parameters, carried on, and the person.
+/// The page's form: the parameters of the request, and the chosen person.
 async fn pick(state: Shared, body: Bytes) -> Response {
     let form = url::form_urlencoded::parse(&body).into_owned().collect();
     authorize(state, Query(form)).await
 }
 
-/// Shows the people, or signs the picked one in.
+/// Shows the people, or signs in the chosen one.
 async fn authorize(State(idp): Shared, Query(query): Query<HashMap<String, String>>) -> Response {
     let text = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
     let Some(person) = persona(text("persona")) else {

@@ -1,4 +1,4 @@
-//! `countersign dev`: a broker in memory, a simulated provider, a demo app; all in one process, all on loopback.
+//! `countersign dev`: a broker in memory, a simulated provider and a demo app, all in one process and on loopback.
 
 pub mod demo;
 pub mod idp;
@@ -21,12 +21,12 @@ use crate::snapshot::generation::{Options, prepare};
 use crate::store::Store;
 use crate::store::sqlite::{Location, SqliteStore};
 
-/// The configuration that runs, with placeholders for addresses.
+/// The configuration, with placeholders for addresses.
 const BROKER_TOML: &str = include_str!("broker.toml");
-/// Addresses tried first, so that the links stay the same from run to run.
+/// Ports that are tried first, so that the links stay the same from run to run.
 const PORTS: [u16; 3] = [8080, 8081, 8082];
 
-/// Everything that runs.
+/// A running broker, provider and demo app.
 pub struct World {
     /// The broker's issuer.
     pub broker: String,
@@ -34,13 +34,13 @@ pub struct World {
     pub idp: String,
     /// The demo app.
     pub app: String,
-    /// The demo app's inside.
+    /// The state of the demo app.
     pub demo: Arc<demo::Demo>,
     servers: tokio::task::JoinSet<std::io::Result<()>>,
 }
 
 impl World {
-    /// Serves until the process is told to stop.
+    /// Serves until the process is interrupted.
     pub async fn serve(mut self) {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
@@ -58,7 +58,7 @@ async fn listener(port: u16) -> Result<(TcpListener, String), String> {
     Ok((listener, format!("http://localhost:{port}")))
 }
 
-/// Starts broker, provider and app. `fixed` tries the usual ports first.
+/// Starts the broker, the provider and the app. `fixed` tries the usual ports first.
 ///
 /// # Errors
 /// When a part can't start; the text says which and why.
@@ -122,7 +122,7 @@ fn memory(random: &Arc<dyn Random>) -> Result<Arc<dyn Store>, String> {
     Ok(Arc::new(store))
 }
 
-/// The file that runs, with its addresses.
+/// The configuration file, with its addresses.
 #[must_use]
 pub fn file(broker: &str, idp: &str, app: &str) -> String {
     let address = broker.trim_start_matches("http://");

@@ -8,13 +8,13 @@ pub struct Persona {
     pub id: &'static str,
     /// Full name.
     pub name: &'static str,
-    /// Who that is.
+    /// A short description.
     pub description: &'static str,
     claims: fn() -> Value,
 }
 
 impl Persona {
-    /// What the provider says of this person, `sub` too.
+    /// The provider's claims about this person, including `sub`.
     #[must_use]
     pub fn claims(&self) -> Map<String, Value> {
         match (self.claims)() {
@@ -23,7 +23,7 @@ impl Persona {
         }
     }
 
-    /// The person on the pages.
+    /// The person as the pages show them.
     #[must_use]
     pub fn view(&self) -> crate::pages::Persona {
         crate::pages::Persona {
@@ -52,7 +52,7 @@ pub const PERSONAS: &[Persona] = &[
     Persona {
         id: "bob",
         name: "Bob Keller",
-        description: "Contractor: may look, not touch",
+        description: "Contractor: may read but not change anything",
         claims: || {
             json!({
                 "sub": "1002", "preferred_username": "bob@contractors.example", "name": "Bob Keller", "given_name": "Bob",
@@ -88,7 +88,7 @@ pub const PERSONAS: &[Persona] = &[
     Persona {
         id: "mallory",
         name: "Mallory Stranger",
-        description: "From another company: the file does not let her in",
+        description: "From another company: the file refuses her",
         claims: || {
             json!({
                 "sub": "1005", "preferred_username": "mallory@elsewhere.example", "name": "Mallory Stranger",
@@ -98,7 +98,7 @@ pub const PERSONAS: &[Persona] = &[
     },
 ];
 
-/// The persona of a short name.
+/// The persona with this short name.
 #[must_use]
 pub fn persona(id: &str) -> Option<&'static Persona> {
     PERSONAS.iter().find(|persona| persona.id == id)

@@ -1,4 +1,4 @@
-//! How our functions take their arguments and give their results.
+//! How our functions take their arguments and return their results.
 
 use cel::ExecutionError;
 use cel::common::types::{CelBool, CelString};
@@ -6,7 +6,7 @@ use cel::common::value::CowVal;
 
 /// The arguments of a call; the value that a method is called on comes first.
 pub(crate) type Args<'b, 'v> = Vec<CowVal<'b, 'v>>;
-/// What a call gives.
+/// The result of a call.
 pub(crate) type Evaluated<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
 
 /// Exactly `N` arguments.
@@ -28,7 +28,7 @@ pub(crate) fn new_bool<'b, 'v>(value: bool) -> CowVal<'b, 'v> {
     CowVal::owned(CelBool::from(value))
 }
 
-/// A function that does not take these types.
+/// The error of a function that does not accept these types.
 pub(crate) fn no_overload(function: &str, args: &[&CowVal<'_, '_>]) -> ExecutionError {
     let types = args.iter().map(|arg| arg.get_type().name().to_owned()).collect();
     ExecutionError::no_such_overload(function, types)

@@ -1,4 +1,4 @@
-//! The variables of an evaluation: borrowed as they are, and converted for `cel` only as far as an expression needs it.
+//! The variables of an evaluation: borrowed as they are, and converted for `cel` only as far as an expression needs them.
 
 use std::cell::{Cell, OnceCell};
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ use crate::expression::engine::Engine;
 use crate::expression::reads::{Part, Reads};
 use crate::expression::value::Reader;
 
-/// A list of strings, with a set of them once members have been asked for a few times.
+/// A list of strings, with a set that is built after a few membership tests.
 #[derive(Clone, Debug)]
 pub(crate) struct Strings<'v> {
     pub(crate) items: &'v [String],
@@ -21,7 +21,7 @@ pub(crate) struct Strings<'v> {
 }
 
 impl Strings<'_> {
-    /// How many questions are answered by looking through the list; for more, a set costs less.
+    /// How many membership tests search the list; for more, a set costs less.
     const FEW: usize = 4;
 
     pub(crate) fn contains(&self, text: &str) -> bool {
@@ -42,7 +42,7 @@ pub(crate) enum Shape<'v> {
     Text(&'v str),
     Strings(Strings<'v>),
     Json(&'v Value),
-    /// An object, and members that replace its own of the same name.
+    /// An object, and members that replace those of the same name.
     Object(&'v Map<String, Value>, Vec<(&'static str, Shape<'v>)>),
 }
 
@@ -71,7 +71,7 @@ impl<'v> Variable<'v> {
         Self(Shape::Json(value))
     }
 
-    /// The object with a member set, in place of its own of that name.
+    /// The object with a member set, which replaces an existing one of that name.
     #[must_use]
     pub fn with(mut self, name: &'static str, member: Self) -> Self {
         if let Shape::Object(_, also) = &mut self.0 {
@@ -85,12 +85,12 @@ impl<'v> Variable<'v> {
 pub struct Bindings<'v> {
     engine: &'v Engine,
     variables: Vec<(&'static str, Variable<'v>)>,
-    /// What the expressions to come read, where that is known.
+    /// What the expressions to be evaluated read, if known.
     reads: Option<&'v Reads>,
     converted: OnceCell<Scope<'v>>,
 }
 
-/// Variables as `cel` has them, with the units of everything in them.
+/// Variables as `cel` values, with their total cost in units.
 pub(crate) struct Scope<'v> {
     pub(crate) context: Context<'v, 'v>,
     pub(crate) units: u64,
@@ -103,7 +103,7 @@ impl<'v> Bindings<'v> {
         Self { engine, variables: Vec::new(), reads: None, converted: OnceCell::new() }
     }
 
-    /// No variables yet, for expressions that read nothing but this.
+    /// No variables yet, for expressions that read nothing but `reads`.
     #[must_use]
     pub fn read_by(engine: &'v Engine, reads: &'v Reads) -> Self {
         Self { reads: Some(reads), ..Self::new(engine) }
@@ -121,12 +121,12 @@ impl<'v> Bindings<'v> {
         self.variables.iter().rev().find(|(known, _)| *known == name).map(|(_, variable)| &variable.0)
     }
 
-    /// The variables as all expressions of the set read them; converted once.
+    /// The variables that the expressions read, converted once.
     pub(crate) fn shared(&self) -> &Scope<'v> {
         self.converted.get_or_init(|| self.convert(self.reads))
     }
 
-    /// The variables as far as `reads` goes; all of them without it.
+    /// The variables that `reads` names, or all of them if it is `None`.
     pub(crate) fn convert(&self, reads: Option<&Reads>) -> Scope<'v> {
         let engine: &'v Context<'v, 'v> = &self.engine.context;
         let mut scope = Scope { context: engine.new_inner_scope(), units: 0 };

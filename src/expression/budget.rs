@@ -1,7 +1,7 @@
-//! The budget that one evaluation spends, and the place where it leaves its result.
+//! The budget of one evaluation, and the place where its result is stored.
 //!
-//! Owns the accounting. It does not own who pays: [`meter`](crate::expression::meter) rewrites expressions so that loops and
-//! copies pay, and our functions pay for what they build, before they build it.
+//! Owns the accounting. It does not own what is charged: [`meter`](crate::expression::meter) rewrites expressions so that
+//! loops and copies are charged, and our functions charge for what they build before they build it.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,9 +20,9 @@ thread_local! {
     static OUTCOME: Cell<Option<Result<Outcome, EvalError>>> = const { Cell::new(None) };
 }
 
-/// Runs an evaluation whose last step is [`finish`], with a fresh budget of which `spent` is gone already.
+/// Runs an evaluation whose last step is [`finish`], with a fresh budget of which `spent` is already used.
 ///
-/// A panic inside `cel` is the last line of defence: none is known, and it becomes an error.
+/// A panic inside `cel` becomes an error. No expression is known that causes one; this is the last line of defence.
 pub(crate) fn run(
     spent: u64,
     evaluate: impl FnOnce() -> Result<cel::Value, ExecutionError>,
@@ -34,7 +34,7 @@ pub(crate) fn run(
     OUTCOME.set(None);
     let result = catch_unwind(AssertUnwindSafe(evaluate));
     let outcome = OUTCOME.take();
-    // Even where `||` or `exists` absorbed the error: what was cut short proves nothing.
+    // Also where `||` or `exists` absorbed the error: an evaluation that was cut short has no valid result.
     if SPENT.get() > Limit::BUDGET {
         return Err(error::too_costly());
     }
@@ -46,7 +46,7 @@ pub(crate) fn run(
     }
 }
 
-/// Leaves the result where [`run`] finds it: handing it through `cel::Value` would copy it first and bound it afterwards.
+/// Stores the result for [`run`]: returning it through `cel::Value` would copy it before its size is checked.
 pub(crate) fn finish(outcome: Result<Outcome, EvalError>) {
     OUTCOME.set(Some(outcome));
 }
@@ -64,7 +64,7 @@ pub(crate) fn charge(units: u64) -> Result<(), ExecutionError> {
 /// The units of a value with everything in it; counting stops beyond the budget.
 ///
 /// # Errors
-/// When the budget is spent already: `exists` and `all` go on after an error, and nothing must be long from then on.
+/// When the budget is already spent: `exists` and `all` continue after an error, and nothing may take long from then on.
 pub(crate) fn size(value: &dyn Val) -> Result<u64, ExecutionError> {
     charge(0)?;
     let mut left = Limit::BUDGET + 1;

@@ -14,7 +14,7 @@ pub(crate) const REPLACE: &str = "@replace";
 pub(crate) const JOIN: &str = "@join";
 pub(crate) const SPLIT: &str = "@split";
 
-/// A function: how it is called, and its least and most arguments (without the value that it is called on).
+/// A function: how it is called, and how many arguments it takes (without the value that it is called on).
 pub(crate) struct Function {
     /// Its name.
     pub(crate) name: &'static str,
@@ -22,9 +22,9 @@ pub(crate) struct Function {
     pub(crate) method: bool,
     /// `f(x)`.
     pub(crate) global: bool,
-    /// Its least and most arguments.
+    /// Its minimum and maximum number of arguments.
     pub(crate) args: (usize, usize),
-    /// Written by us, not part of the language or of its extensions.
+    /// Whether it is ours, not part of the language or of its extensions.
     pub(crate) ours: bool,
 }
 
@@ -44,7 +44,7 @@ const fn ours(name: &'static str, args: usize) -> Function {
     Function { name, method: true, global: false, args: (args, args), ours: true }
 }
 
-/// Every function that an expression may call, but for those with a namespace.
+/// Every function that an expression may call, except those with a namespace.
 pub(crate) const FUNCTIONS: &[Function] = &[
     // The standard library (CEL language definition, "List of Standard Definitions").
     both("size", 0),
@@ -110,7 +110,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
 pub(crate) const QUALIFIED: &[(&str, &str, usize)] =
     &[("optional", "none", 0), ("optional", "of", 1), ("optional", "ofNonZeroValue", 1), ("strings", "quote", 1)];
 
-/// Macros, as they are written. The parser has expanded those that are written well.
+/// Macros and how they are written. The parser has already expanded the well-formed ones.
 pub(crate) const MACROS: &[(&str, &str)] = &[
     ("has", "has(claims.name)"),
     ("all", "list.all(x, condition)"),
@@ -131,7 +131,7 @@ pub(crate) fn is_ours(function: &str) -> bool {
     function.starts_with('@') || FUNCTIONS.iter().any(|known| known.ours && known.name == function)
 }
 
-/// Every function and macro, for the test that holds the documentation against them.
+/// Every function and macro, for the test that compares the documentation with them.
 #[cfg(test)]
 pub(crate) fn known() -> impl Iterator<Item = &'static str> {
     let qualified = QUALIFIED.iter().map(|(_, name, _)| *name);

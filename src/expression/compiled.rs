@@ -25,13 +25,13 @@ pub(crate) struct Inner {
     pub(crate) source: String,
     /// The metered expression.
     pub(crate) expr: IdedExpr,
-    /// The answer without `cel`, for expressions of plain forms.
+    /// How it is answered without `cel`, if it has a simple form.
     pub(crate) direct: Option<Direct>,
     /// What it reads of its variables.
     pub(crate) reads: Reads,
-    /// How often it looks at a value as a whole, outside of loops.
+    /// How often it reads a whole value, outside of loops.
     pub(crate) scans: u64,
-    /// What can be read off it.
+    /// What is known about it without evaluating it.
     pub(crate) facts: Facts,
 }
 
@@ -64,7 +64,7 @@ impl Reads {
 /// Why a condition did not hold, where it was neither true nor false.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConditionError {
-    /// A key was not there.
+    /// A key that it reads is absent.
     #[error("a key that it reads is absent")]
     Absent,
     /// The result is not a boolean.
@@ -92,7 +92,7 @@ impl Compiled {
         &self.0.reads
     }
 
-    /// What it tests for. A test that is negated is not among it.
+    /// The names that it tests for, without those in a negated test, and the tables that it looks up.
     #[must_use]
     pub fn facts(&self) -> &Facts {
         &self.0.facts

@@ -39,7 +39,7 @@ impl Compiler {
     ///
     /// # Errors
     /// The first syntax error; or every unknown function, unknown variable, wrong number of arguments, unknown table and
-    /// invalid regular expression, in branches never taken too.
+    /// invalid regular expression, including those in branches that are never taken.
     pub fn compile(&mut self, place: Place, source: &str) -> Result<Compiled, Vec<Problem>> {
         let key = (place, source.to_owned());
         if let Some(known) = self.seen.get(&key) {
@@ -52,7 +52,7 @@ impl Compiler {
 
     fn compile_new(&self, place: Place, source: &str) -> Result<Compiled, Vec<Problem>> {
         let mut expr = syntax::parse(source)?;
-        // Before anything recurses over it.
+        // This comes before anything that recurses over the expression.
         syntax::check_depth(&expr, source)?;
         let problems = names::check(place, &expr, source, &self.tables, &self.patterns);
         if !problems.is_empty() {

@@ -1,9 +1,9 @@
-//! Expressions of the plainest forms, answered straight from the variables: `claims.a.b`, `'x' in groups`,
-//! `user.department == 'it'`, and these under `!`, `&&`, `||` and `? :`.
+//! Expressions of simple forms, answered directly from the variables: `claims.a.b`, `'x' in groups`,
+//! `user.department == 'it'`, and combinations of these with `!`, `&&`, `||` and `? :`.
 //!
-//! They are most of what files hold, and answering them takes a fraction of what converting the variables for `cel` does.
-//! Wherever the answer is not plainly the one that `cel` gives (a value of another type, an absent key inside an operator),
-//! there is none, and the expression is evaluated in full.
+//! Most expressions have these forms, and answering them takes a fraction of the time of converting the variables for
+//! `cel`. Where `cel` might give another answer (a value of another type, an absent key inside an operator), there is no
+//! direct answer, and the expression is evaluated in full.
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
@@ -53,7 +53,7 @@ enum Found<'b, 'v> {
 }
 
 impl Direct {
-    /// Reads an expression as it was parsed; `None` for any other form.
+    /// Recognises a parsed expression of one of these forms; `None` for any other.
     pub(crate) fn of(place: Place, node: &IdedExpr) -> Option<Self> {
         let direct = |node| Self::of(place, node).map(Box::new);
         if let Some(path) = Path::of(place, node) {
@@ -94,7 +94,7 @@ impl Direct {
         Some(Self::OneOf(Path::of(place, path)?, vec![literal.to_owned()]))
     }
 
-    /// The expression's result, where it is plain to see.
+    /// The expression's result, if it can be answered directly.
     pub(crate) fn outcome(&self, bindings: &Bindings<'_>) -> Option<Outcome> {
         match self {
             Self::Text(text) => Some(Outcome::Present(Value::String(text.clone()))),
@@ -107,7 +107,7 @@ impl Direct {
         }
     }
 
-    /// Whether it is true, where that is plain to see.
+    /// Whether it is true, if that can be answered directly.
     pub(crate) fn holds(&self, bindings: &Bindings<'_>) -> Option<bool> {
         match self {
             Self::Bool(value) => Some(*value),
@@ -153,7 +153,7 @@ impl Direct {
 }
 
 impl Path {
-    /// Longest path; what lies as deep as a value may be nested is left to the full evaluation.
+    /// The longest path that is answered directly; a value may be nested deeper, which is left to the full evaluation.
     const LONGEST: usize = Limit::VALUE_DEPTH / 2;
 
     fn of(place: Place, node: &IdedExpr) -> Option<Self> {

@@ -1,7 +1,7 @@
-//! Why an expression has no result, in words that carry no value: values are personal data.
+//! Why an expression has no result, in messages without values, because values are personal data.
 //!
-//! Owns the wording of evaluation errors. `cel`'s own texts are never passed on, as some quote what they were given; only
-//! the names of types, operators and functions are.
+//! Owns the wording of evaluation errors. The messages of `cel` are never passed on, as some quote values; only the names
+//! of types, operators and functions are.
 
 use cel::{ExecutionError, OverloadError};
 
@@ -27,7 +27,7 @@ pub enum ErrorKind {
 pub struct EvalError {
     /// What kind of failure it is.
     pub kind: ErrorKind,
-    /// The reason in words, without any value.
+    /// The reason, without any value.
     pub message: String,
 }
 
@@ -43,7 +43,7 @@ pub(crate) const LONG_PATTERN: &str = "the regular expression is too long or too
 pub(crate) const LONG_MATCH: &str = "the text is too long for matches()";
 const LIMITS: &[&str] = &[TOO_COSTLY, LONG_PATTERN, LONG_MATCH];
 
-/// A limit, as our functions raise it inside `cel`.
+/// The error of a limit, as our functions raise it inside `cel`.
 pub(crate) fn limit(message: &'static str) -> ExecutionError {
     ExecutionError::InternalError(message.to_owned())
 }
@@ -52,7 +52,7 @@ pub(crate) fn too_costly() -> EvalError {
     EvalError::new(ErrorKind::Limit, TOO_COSTLY)
 }
 
-/// What went wrong, in our words.
+/// The error in our wording.
 pub(crate) fn describe(error: &ExecutionError) -> EvalError {
     use ErrorKind::{Failed, Limit, NoOverload, WrongType};
     use ExecutionError as E;
@@ -81,7 +81,7 @@ pub(crate) fn describe(error: &ExecutionError) -> EvalError {
         E::IndexOutOfBounds(_) => (Failed, "the index is out of bounds".to_owned()),
         E::DivisionByZero(_) | E::RemainderByZero(_) => (Failed, "division by zero".to_owned()),
         E::Overflow(operator, ..) => (Failed, format!("overflow in {}", operation(operator))),
-        E::DuplicateKey(_) => (Failed, "an object has a key twice".to_owned()),
+        E::DuplicateKey(_) => (Failed, "an object has the same key twice".to_owned()),
         E::InternalError(message) if LIMITS.contains(&message.as_str()) => (Limit, message.clone()),
         _ => (Failed, UNEVALUABLE.to_owned()),
     };

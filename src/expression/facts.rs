@@ -1,14 +1,14 @@
-//! What can be read off an expression without evaluating it: which names it tests for, and which tables it looks up.
+//! What is known about an expression without evaluating it: which names it tests for, and which tables it looks up.
 
 use cel::IdedExpr;
 use cel::common::ast::{Expr, LiteralValue};
 
 use crate::expression::tree::children;
 
-/// What an expression tests for, as far as it shows.
+/// What an expression tests for, as far as its text shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// `'x' in groups`, `groups.exists(g, g == 'x')` and their like: the variable and the string.
+    /// `'x' in groups`, `groups.exists(g, g == 'x')` and the like: the variable and the string.
     pub members: Vec<(String, String)>,
     /// `provider == 'x'` and `provider in ['x']`: the variable and the string.
     pub equals: Vec<(String, String)>,
@@ -16,14 +16,14 @@ pub struct Facts {
     pub tables: Vec<String>,
 }
 
-/// Reads them off an expression as it was parsed.
+/// Collects the facts of a parsed expression.
 pub(crate) fn of(expr: &IdedExpr) -> Facts {
     let mut facts = Facts::default();
     walk(expr, &mut Vec::new(), &mut facts);
     facts
 }
 
-/// `loops` are the loop variables with the list that each goes through.
+/// `loops` are the loop variables, each with the list that it iterates over.
 fn walk<'e>(node: &'e IdedExpr, loops: &mut Vec<(&'e str, String)>, facts: &mut Facts) {
     match &node.expr {
         Expr::Call(call) if call.func_name == "!_" => return,

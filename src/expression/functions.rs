@@ -1,7 +1,7 @@
 //! The table of our functions, and the context that every evaluation of a generation shares.
 //!
-//! Owns the registration alone. What the functions do is in [`texts`], [`lists`], [`metered`] and
-//! [`patterns`](crate::expression::patterns); each pays for what it builds before it builds it.
+//! Owns only the registration. The functions themselves are in [`texts`], [`lists`], [`metered`] and
+//! [`patterns`](crate::expression::patterns); each charges for what it builds before it builds it.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::expression::engine::{Engine, Tables};
 use crate::expression::patterns::Patterns;
 use crate::expression::{lists, metered, texts};
 
-/// A function that holds something of its own.
+/// A function with state of its own, such as the tables.
 type Holding = Box<dyn for<'c, 'v> Fn(&mut FunctionContext<'c, 'v>) -> Evaluated<'c, 'v> + Send + Sync>;
 
 /// Functions called on a value: name, function, arguments without the value.
@@ -34,7 +34,7 @@ const METHODS: &[(&str, Function, usize)] = &[
     ("intersects", lists::intersects, 1),
 ];
 
-/// Functions that the rewriting puts in, with the number of their arguments.
+/// Internal functions that the rewriting inserts, with the number of their arguments.
 const INTERNAL: &[(&str, Function, usize)] = &[
     (FINISH, metered::finish, 1),
     (RANGE, metered::range, 2),
@@ -53,7 +53,7 @@ const INTERNAL: &[(&str, Function, usize)] = &[
 /// Builds the shared context.
 pub(crate) fn engine(tables: Arc<Tables>, patterns: Arc<Patterns>) -> Engine {
     let mut env = Env::stdlib().with_optional_support(true);
-    // All of it only fails on a name that is declared twice, which every test of this module would show.
+    // Declaring fails only for a name that is already declared, which every test of this module would show.
     let mut declared = env.add_extension(cel::extensions::strings);
     for (name, function, args) in METHODS {
         declared = declared.and_then(|()| env.add_member_overload(name, name, DYN_TYPE, any(*args), *function));
@@ -69,7 +69,7 @@ pub(crate) fn engine(tables: Arc<Tables>, patterns: Arc<Patterns>) -> Engine {
     Engine { context, tables: known }
 }
 
-/// So many parameters of any type: the functions look for themselves, and their errors name what they got.
+/// That many parameters of any type: the functions check the types themselves, and their errors name the types.
 fn any(parameters: usize) -> Vec<Type> {
     (0..parameters).map(|_| DYN_TYPE).collect()
 }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::expression::catalogue::FUNCTIONS;
 
-    /// What the load-time check lets through is what is registered.
+    /// The load-time check accepts exactly the functions that are registered.
     #[test]
     fn our_functions_are_registered_with_the_arguments_that_the_catalogue_names() {
         let mut registered: Vec<(&str, usize)> = METHODS.iter().map(|(name, _, args)| (*name, *args)).collect();

@@ -80,7 +80,7 @@ pub(crate) fn intersects<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     charge(size(this.as_ref())?.saturating_add(size(other.as_ref())?))?;
     let (fewer, more) = if left.len() < right.len() { (left, right) } else { (right, left) };
     let known = fewer.iter().map(|item| Key::of("intersects", item.as_ref())).collect::<Result<HashSet<_>, _>>()?;
-    // Every item is looked at, so that a wrong one is an error at any position.
+    // Every item is checked, so that one of a wrong type is an error at any position.
     let mut found = false;
     for item in more {
         found |= known.contains(&Key::of("intersects", item.as_ref())?);
@@ -121,7 +121,7 @@ impl<'a> Key<'a> {
             #[expect(clippy::cast_possible_truncation, reason = "whole and within the range of i128")]
             Ok(if whole { Self::Whole(double as i128) } else { Self::Fraction(double.to_bits()) })
         } else {
-            Err(ExecutionError::function_error(function, "an item of the list is neither text, number nor bool"))
+            Err(ExecutionError::function_error(function, "an item of the list is not a string, number or bool"))
         }
     }
 

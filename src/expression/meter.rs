@@ -1,13 +1,13 @@
 //! Rewrites a checked expression so that evaluating it stays within the budget.
 //!
 //! `cel` evaluates without a budget of its own. After the rewriting
-//! - a loop pays for all of its iterations, and for copying its elements, before it starts (`@range`);
-//! - what copies a value that is stored elsewhere pays for its size first (`@copy`), what reads one in a loop for looking at it
-//!   (`@scan`); inside a loop, the loop's own variable is paid for already;
-//! - what builds larger values from smaller ones (`+`, `replace`, `join`, `split`), runs patterns, or compares a value with
-//!   many (`in`) is done by functions of ours ([`metered`](crate::expression::metered)), which pay before they build;
-//! - outside of loops, looking at a value is counted here ([`rewrite`] returns how often), and each evaluation starts with
-//!   that many looks at its variables on the bill, so that a plain condition takes no detour.
+//! - a loop is charged for all of its iterations, and for copying its elements, before it starts (`@range`);
+//! - copying a value that is stored elsewhere is charged by its size first (`@copy`), and so is reading one in a loop
+//!   (`@scan`); inside a loop, the loop's own variable has already been charged;
+//! - operations that build larger values from smaller ones (`+`, `replace`, `join`, `split`), run patterns, or compare a
+//!   value with many (`in`) are done by functions of ours ([`metered`](crate::expression::metered)), which charge first;
+//! - outside of loops, reads of a value are counted here ([`rewrite`] returns how often), and each evaluation starts with
+//!   that many reads of its variables charged, so that a simple condition needs no extra calls.
 //!
 //! None of these names can be written in an expression.
 
@@ -20,7 +20,7 @@ use crate::expression::catalogue::{
 use crate::expression::limits::SCANNED_PER_UNIT;
 use crate::expression::tree::children;
 
-/// Rewrites an expression, and returns how often it looks at a value as a whole outside of loops.
+/// Rewrites an expression, and returns how often it reads a whole value outside of loops.
 pub(crate) fn rewrite(expr: &mut IdedExpr) -> u64 {
     let mut meter = Meter { scans: 0 };
     meter.walk(expr, None);
@@ -32,7 +32,7 @@ struct Meter {
     scans: u64,
 }
 
-/// The variable of the innermost loop, where there is one.
+/// The variable of the innermost loop, if any.
 type Loop<'a> = Option<&'a str>;
 
 impl Meter {
@@ -59,7 +59,7 @@ impl Meter {
         }
     }
 
-    /// What a list or an object is made of is copied into it, unless it is made on the spot.
+    /// An element of a list or an object is copied into it, unless it is built in place.
     fn element(&mut self, element: &mut IdedExpr, var: Loop<'_>) {
         self.walk(element, var);
         copy(element, var);
@@ -113,7 +113,7 @@ impl Meter {
         }
     }
 
-    /// `a + b + c` in one step: no intermediate text, and paid for before it is built.
+    /// `a + b + c` in one step: without intermediate texts, and charged before the result is built.
     fn sum(&mut self, call: &mut CallExpr, var: Loop<'_>) {
         if accumulates(call) {
             call.args.iter_mut().skip(1).for_each(|appended| self.walk(appended, var));
@@ -129,7 +129,7 @@ impl Meter {
         *call = CallExpr { func_name: CONCAT.to_owned(), target: None, args: operands };
     }
 
-    /// Where types differ, the error copies both sides.
+    /// If the types differ, the error copies both operands.
     fn arithmetic(&mut self, call: &mut CallExpr, var: Loop<'_>) {
         if var.is_some() {
             call.args.iter_mut().for_each(|side| copy(side, var));
@@ -148,7 +148,7 @@ impl Meter {
         }
     }
 
-    /// What a function makes another value from: it is read in full, and mostly copied.
+    /// A value from which a function makes another one: it is read in full, and usually copied.
     fn transform(&mut self, node: &mut IdedExpr, var: Loop<'_>) {
         if var.is_some() {
             copy(node, var);
@@ -169,7 +169,7 @@ impl Meter {
     }
 }
 
-/// A number on the left makes `cel` copy what it is compared with, unless that is a number, too.
+/// With a number on the left, `cel` copies the right side, unless that is a number too.
 fn equality(call: &mut CallExpr, var: Loop<'_>) {
     let [left, right] = call.args.as_mut_slice() else { return };
     if is_literal(right) || (is_literal(left) && !is_number(left)) {
@@ -181,7 +181,7 @@ fn equality(call: &mut CallExpr, var: Loop<'_>) {
     copy(right, var);
 }
 
-/// Makes a call `x.f(y)` one of the function `name` with `x` as its first argument.
+/// Turns a call `x.f(y)` into one of the function `name`, with `x` as its first argument.
 fn renamed(call: &mut CallExpr, name: &str) {
     if let Some(target) = call.target.take() {
         call.args.insert(0, *target);
@@ -219,7 +219,7 @@ fn is_number(node: &IdedExpr) -> bool {
     matches!(node.expr, Expr::Literal(LiteralValue::Int(_) | LiteralValue::UInt(_) | LiteralValue::Double(_)))
 }
 
-/// Whether a node may be a reference to a value that is stored elsewhere, and so large without having been paid for.
+/// Whether a node may refer to a value that is stored elsewhere, which may be large and has not been charged.
 fn may_borrow(node: &IdedExpr) -> bool {
     match &node.expr {
         Expr::Ident(_) => true,
@@ -232,7 +232,7 @@ fn may_borrow(node: &IdedExpr) -> bool {
     }
 }
 
-/// Whether a node is the variable of the innermost loop or a part of it: the loop has paid for that.
+/// Whether a node is the variable of the innermost loop or a part of it, which the loop has been charged for.
 fn covered(node: &IdedExpr, var: Loop<'_>) -> bool {
     let Some(var) = var else { return false };
     let mut node = node;
@@ -255,7 +255,7 @@ fn copy(node: &mut IdedExpr, var: Loop<'_>) {
     }
 }
 
-/// How many nodes a loop evaluates for each element, without those of loops in it, which pay for themselves.
+/// How many nodes a loop evaluates for each element, without those of inner loops, which are charged separately.
 fn weight(step: &IdedExpr) -> u64 {
     let mut pending = vec![step];
     let mut nodes = 0;

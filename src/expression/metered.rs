@@ -1,5 +1,5 @@
-//! The internal functions that [`meter`](crate::expression::meter) puts into expressions: they pay, then do what `cel` would
-//! have done.
+//! The internal functions that [`meter`](crate::expression::meter) inserts into expressions: they charge the budget, then
+//! do what `cel` would have done.
 
 use cel::ExecutionError;
 use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt};
@@ -19,22 +19,22 @@ pub(crate) fn finish<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     Ok(CowVal::owned(CelNull))
 }
 
-/// `@copy(x)`: `x`, paid as a copy.
+/// `@copy(x)`: `x`, charged as a copy.
 pub(crate) fn copy<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     let [value] = take(args)?;
     charge(size(value.as_ref())?)?;
     Ok(value)
 }
 
-/// `@scan(x)`: `x`, paid as read.
+/// `@scan(x)`: `x`, charged as a read.
 pub(crate) fn scan<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     let [value] = take(args)?;
     charge(1 + size(value.as_ref())? / SCANNED_PER_UNIT)?;
     Ok(value)
 }
 
-/// `@key(x)`: `x`, where a list or an object can have it as a key: `cel` copies the others, and the list that a fraction is
-/// to index, into its error.
+/// `@key(x)`: `x`, if it can be the key of an object or the index of a list. `cel` would copy any other value into its
+/// error, and for a fraction the list too.
 pub(crate) fn key<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     let [key] = take(args)?;
     let value = key.as_ref();
@@ -47,8 +47,8 @@ pub(crate) fn key<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     if fits { Ok(key) } else { Err(no_overload(KEY, &[&key])) }
 }
 
-/// `@range(x, weight)`: what a loop runs over, paid for every iteration. An object's keys come in order: `cel` would give
-/// them in another one each time.
+/// `@range(x, weight)`: what a loop iterates over, charged for every iteration. The keys of an object are sorted, because
+/// `cel` returns them in a different order each time.
 pub(crate) fn range<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     let [range, weight] = take(args)?;
     let weight = weight.as_ref().downcast_ref::<CelInt>().map_or(1, |weight| weight.inner().unsigned_abs());

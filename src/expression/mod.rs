@@ -1,10 +1,10 @@
 //! Expressions: the Common Expression Language in the dialect of `broker.toml`, described in `docs/expressions.md`.
 //!
-//! Owns what an expression may name, how its text is read, our functions, what an evaluation may cost, and how its result
-//! reads as present, absent or wrong. It does not own what an expression's value is used for. The language itself
-//! (operators, macros, standard functions, evaluation) is crate `cel`'s.
+//! Owns what an expression may name, how its text is read, our functions, what an evaluation may cost, and whether its
+//! result is present, absent or an error. It does not own what an expression's value is used for. The language itself
+//! (operators, macros, standard functions, evaluation) is implemented by the crate `cel`.
 //!
-//! A [`Compiler`] serves one configuration generation: equal expressions are compiled once, functions, tables and regular
+//! A [`Compiler`] serves one configuration generation: equal expressions are compiled once; functions, tables and regular
 //! expressions are shared. An evaluation sees only its [`Bindings`]; there is no I/O and no clock.
 //!
 //! The files, each of which imports only from those before it:
@@ -14,7 +14,7 @@
 //! | `limits`, `catalogue`, `place`, `problem`, `tree` | constants, names, types without behaviour |
 //! | `error`, `value`, `budget` | the wording of errors, values to and from JSON, the accounting |
 //! | `engine`, `args`, `texts`, `lists`, `metered`, `patterns`, `functions` | what functions do, and their registration |
-//! | `syntax`, `names`, `facts`, `reads`, `meter` | parsing, the load-time check, what can be read off an expression, the rewriting |
+//! | `syntax`, `names`, `facts`, `reads`, `meter` | parsing, the load-time check, what is known without evaluation, the rewriting |
 //! | `bindings`, `direct`, `compiled`, `compiler` | evaluation and compilation |
 
 mod args;

@@ -1,7 +1,7 @@
-//! What an expression may name: checked when the file is loaded, in branches never taken too.
+//! Checks the names in an expression when the file is loaded, including those in branches that are never taken.
 //!
-//! Owns the walk over a parsed expression that holds every name in it against the [`catalogue`](crate::expression::catalogue).
-//! Where in the text a problem is, [`Positions`] knows; it is asked only when there is one.
+//! Owns the walk over a parsed expression that compares every name with the [`catalogue`](crate::expression::catalogue).
+//! [`Positions`] finds where in the text a problem is; they are computed only when there is one.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ enum At {
     Node(u64),
     /// At the name of the function that the node with this id calls.
     Callee(u64),
-    /// Within the quotes of the string that the node with this id is.
+    /// Within the quotes of the string literal that is the node with this id.
     Text(u64),
 }
 
@@ -90,7 +90,7 @@ impl<'a> Checker<'a> {
                         call.target.iter().for_each(|target| self.walk(target));
                     }
                 }
-                // The arguments of a macro that is not written well may name what it was to declare.
+                // The arguments of a malformed macro may name the variable that it was meant to declare.
                 if !is_macro(&call.func_name) {
                     call.args.iter().for_each(|arg| self.walk(arg));
                 }
@@ -126,16 +126,16 @@ impl<'a> Checker<'a> {
         let variables = self.place.variables().join(", ");
         let elsewhere = Place::ALL.iter().any(|place| place.variables().contains(&name));
         let message = if elsewhere {
-            format!("{name} can't be read here; here there is {variables}")
+            format!("{name} can't be read here; available here: {variables}")
         } else {
-            format!("unknown variable {name}; here there is {variables}")
+            format!("unknown variable {name}; available here: {variables}")
         };
         let known = self.scope.iter().copied().filter(|known| !known.starts_with('@'));
         let suggestion = nearest(name, known.chain(self.place.variables().iter().copied()));
         self.report(At::Node(id), message, suggestion);
     }
 
-    /// `google.protobuf.Timestamp` and its like.
+    /// `google.protobuf.Timestamp` and the like.
     fn qualified_type(&self, node: &IdedExpr) -> bool {
         let Expr::Select(last) = &node.expr else { return false };
         let Expr::Select(middle) = &last.operand.expr else { return false };
@@ -143,7 +143,7 @@ impl<'a> Checker<'a> {
         !self.known_variable(first) && QUALIFIED_TYPES.contains(&[first.as_str(), &middle.field, &last.field])
     }
 
-    /// The namespace that a call's target names, where it is no variable.
+    /// The namespace that a call's target names, if it is not a variable.
     fn namespace(&self, call: &'a CallExpr) -> Option<&'a str> {
         let Expr::Ident(name) = &call.target.as_deref()?.expr else { return None };
         let known = QUALIFIED.iter().any(|(namespace, ..)| namespace == name);
@@ -196,7 +196,7 @@ impl<'a> Checker<'a> {
         self.literal_argument(name, call.args.last());
     }
 
-    /// Literals that can be checked now: table names and regular expressions.
+    /// Checks literal arguments: table names and regular expressions.
     fn literal_argument(&mut self, name: &str, argument: Option<&IdedExpr>) {
         let Some(IdedExpr { id, expr: Expr::Literal(LiteralValue::String(text)) }) = argument else { return };
         let text = text.inner();
@@ -229,7 +229,7 @@ fn arguments(least: usize, most: usize) -> String {
     }
 }
 
-/// The nearest of `known`, where one is near enough to be meant.
+/// The nearest of `known`, if one is near enough to be what was meant.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let name = name.to_lowercase();
     known

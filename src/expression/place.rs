@@ -1,6 +1,6 @@
 //! The places of the configuration that hold expressions, and which variables may be read there.
 
-/// The place of an expression, which says which variables it may read.
+/// The place of an expression, which determines the variables that it may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Place {
     /// `providers.X.claims` and `providers.X.subject`: `claims`.

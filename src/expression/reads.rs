@@ -50,7 +50,7 @@ impl Reads {
         reads
     }
 
-    /// Joins what other expressions read.
+    /// Adds what other expressions read.
     pub(crate) fn join(&mut self, other: &Self) {
         for (variable, part) in &other.0 {
             self.add(variable, part);

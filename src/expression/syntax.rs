@@ -1,7 +1,7 @@
 //! From text to a parsed expression, and from its nodes back to positions in the text.
 //!
 //! Owns the parser's bounds and the wording of syntax errors. `cel` has two parsers of one grammar: this one is the
-//! recursive-descent one, twenty times as fast as the ANTLR one (3 µs an expression), with errors that can be read.
+//! recursive-descent one, twenty times as fast as the ANTLR one (3 µs per expression), with readable errors.
 
 use std::sync::Arc;
 
@@ -17,10 +17,11 @@ use crate::expression::tree::children;
 /// Parses an expression.
 ///
 /// # Errors
-/// A text that is too long or nested too deeply, and the first syntax error; those after it are mostly its echoes.
+/// A text that is too long or nested too deeply, and the first syntax error; later ones mostly follow from it.
 pub(crate) fn parse(source: &str) -> Result<IdedExpr, Vec<Problem>> {
     if source.len() > Limit::SOURCE_BYTES {
-        let message = format!("an expression may have {} bytes, this one has {}", Limit::SOURCE_BYTES, source.len());
+        let message =
+            format!("an expression may have at most {} bytes; this one has {}", Limit::SOURCE_BYTES, source.len());
         return Err(vec![Problem::whole(source, message)]);
     }
     check_nesting(source)?;
@@ -33,11 +34,11 @@ fn parser() -> PrattParser {
 
 fn tokens(source: &str) -> impl Iterator<Item = Token> + '_ {
     let mut lexer = Lexer::new(source);
-    // A token has at least one byte, errors too; the bound holds even if the lexer makes no progress.
+    // Every token, also an error, has at least one byte; the bound holds even if the lexer makes no progress.
     std::iter::from_fn(move || Some(lexer.lex()).filter(|token| token.kind != TokenKind::TokEnd)).take(source.len() + 1)
 }
 
-/// How deep the parsed expression becomes between two brackets, at most.
+/// An upper bound of how deep the parsed expression becomes between two brackets.
 #[derive(Default)]
 struct Level {
     /// Conditions `? :`, each inside the one before.
@@ -69,7 +70,7 @@ impl Level {
     }
 }
 
-/// Refuses, before anything recurses over it, what would nest too deeply.
+/// Refuses an expression that would be nested too deeply, before anything recurses over it.
 fn check_nesting(source: &str) -> Result<(), Vec<Problem>> {
     use TokenKind as T;
     let mut open = vec![Level::default()];
@@ -164,8 +165,8 @@ pub(crate) struct Positions {
 }
 
 impl Positions {
-    /// The parser hands out positions with errors only. A stray bracket at the end is one that it finds when it has
-    /// numbered everything before.
+    /// The parser returns positions only together with an error. A stray bracket at the end is an error that it finds
+    /// after it has numbered all nodes.
     pub(crate) fn of(source: &str) -> Self {
         let errors = parser().parse(&format!("{source}\n}}")).err();
         let info = errors.and_then(|errors| errors.errors.into_iter().find_map(|error| error.source_info));
@@ -178,7 +179,7 @@ impl Positions {
         range.map_or((0, 1), |(start, stop)| (start as usize, (stop.saturating_sub(start) as usize).max(1)))
     }
 
-    /// Offset and length of the name of a called function: the last one before the bracket, which is the node's place.
+    /// Offset and length of the name of a called function: the last name before the bracket at which the node is.
     pub(crate) fn callee(&self, id: u64) -> (usize, usize) {
         let (bracket, len) = self.node(id);
         let name = self.tokens.iter().rev().find(|token| token.kind == TokenKind::TokIdent && token.start <= bracket);

@@ -1,4 +1,4 @@
-//! Our functions on strings, and those of the string extension whose result may outgrow what they are given.
+//! Our functions on strings, and those of the string extension whose result may be larger than their arguments.
 
 use cel::ExecutionError;
 use cel::common::types::{CelInt, CelList, CelString};
@@ -10,7 +10,7 @@ use crate::expression::catalogue::{JOIN, REPLACE, SPLIT};
 use crate::expression::engine::Tables;
 use crate::expression::limits::text_units;
 
-/// A string from a string.
+/// A function from a string to a string.
 fn on_text<'b, 'v>(
     function: &str,
     args: Args<'b, 'v>,
@@ -44,17 +44,18 @@ pub(crate) fn upper<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     on_text("upper", args, |this| Ok(this.to_uppercase()))
 }
 
-/// Up to the first separator; the whole where it does not occur.
+/// The part before the first separator, or the whole string if there is none.
 pub(crate) fn before<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     part("before", args, |this, separator| this.split_once(separator).map_or(this, |(before, _)| before))
 }
 
-/// Behind the first separator; nothing where it does not occur.
+/// The part after the first separator, or nothing if there is none.
 pub(crate) fn after<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     part("after", args, |this, separator| this.split_once(separator).map_or("", |(_, after)| after))
 }
 
-/// Behind the only `@`, as it is written. Which of several counts is what attacks with such addresses rest on.
+/// The part after the only `@`, as it is written. An address with several is an error, because programs differ in which
+/// `@` counts, and attacks rely on that.
 pub(crate) fn domain<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     on_text("domain", args, |this| match this.split_once('@') {
         Some((_, domain)) if !domain.contains('@') => Ok(domain.to_owned()),
@@ -70,7 +71,7 @@ pub(crate) fn sha256<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     })
 }
 
-/// In front of a string, or of every string of a list.
+/// Puts a prefix in front of a string, or of every string in a list.
 pub(crate) fn prefix<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     let [this, prefix] = take(args)?;
     let (Some(front), true) = (text(&prefix), text(&this).is_some() || list(&this).is_some()) else {
@@ -90,7 +91,8 @@ pub(crate) fn prefix<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     Ok(CowVal::owned(CelList::from(prefixed)))
 }
 
-/// Through a table: a list loses the items that the table misses; a single string that it misses is absent.
+/// Looks up a string or a list of strings in a table. Items that are not in the table are left out of the list; a single
+/// string that is not in it is absent.
 pub(crate) fn lookup<'c, 'v>(tables: &Tables, this: &CowVal<'c, 'v>, table: &CowVal<'c, 'v>) -> Evaluated<'c, 'v> {
     let Some(name) = text(table) else { return Err(no_overload("lookup", &[this, table])) };
     let Some(entries) = tables.get(name) else {
@@ -119,7 +121,7 @@ pub(crate) fn replace<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     replaced(&this, &from, &to, usize::MAX)
 }
 
-/// At most so many; all where the number is negative.
+/// Replaces at most that many occurrences; all of them if the number is negative.
 pub(crate) fn replace_some<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     let [this, from, to, most] = take(args)?;
     let Some(most) = number(&most) else { return Err(no_overload(REPLACE, &[&this, &from, &to, &most])) };
@@ -175,7 +177,7 @@ pub(crate) fn split<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     parts(&this, &separator, usize::MAX)
 }
 
-/// Into at most so many parts, the last one with the rest: none for 0, all where the number is negative.
+/// Splits into at most that many parts, of which the last one has the rest: none for 0, all if the number is negative.
 pub(crate) fn split_some<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     let [this, separator, most] = take(args)?;
     let Some(most) = number(&most) else { return Err(no_overload(SPLIT, &[&this, &separator, &most])) };
@@ -192,7 +194,7 @@ fn parts<'b, 'v>(this: &CowVal<'_, '_>, separator: &CowVal<'_, '_>, most: usize)
         let cut = if parts.len() + 1 >= most {
             None
         } else if separator.is_empty() {
-            // Between characters, so the last one has no rest.
+            // An empty separator splits between characters, so nothing follows the last one.
             text.chars().next().map(|c| text.split_at(c.len_utf8())).filter(|(_, rest)| !rest.is_empty())
         } else {
             text.split_once(separator)
@@ -205,7 +207,7 @@ fn parts<'b, 'v>(this: &CowVal<'_, '_>, separator: &CowVal<'_, '_>, most: usize)
     Ok(CowVal::owned(CelList::from(parts)))
 }
 
-/// A count; negative is without limit.
+/// A count; a negative number means no limit.
 fn number(value: &CowVal<'_, '_>) -> Option<usize> {
     let number = value.as_ref().downcast_ref::<CelInt>()?;
     Some(usize::try_from(*number.inner()).unwrap_or(usize::MAX))

@@ -18,7 +18,7 @@ use crate::expression::limits::{Limit, UNIT_BYTES};
 pub enum Outcome {
     /// It has a value.
     Present(Value),
-    /// A key was not there, or the value is null or an empty optional.
+    /// A key is absent, or the value is null or an empty optional.
     Absent,
 }
 
@@ -97,7 +97,7 @@ impl Reader {
 /// The result of an expression as JSON.
 ///
 /// # Errors
-/// When it is larger than a result may be, or no JSON value.
+/// When it is larger than a result may be, or is not a JSON value.
 pub(crate) fn to_outcome(value: &dyn Val) -> Result<Outcome, EvalError> {
     if let Some(optional) = value.downcast_ref::<CelOptional>() {
         return optional.option().map_or(Ok(Outcome::Absent), to_outcome);
@@ -109,7 +109,7 @@ pub(crate) fn to_outcome(value: &dyn Val) -> Result<Outcome, EvalError> {
     })
 }
 
-/// What is left of a result's bounds.
+/// What remains of the limits of a result.
 struct Writer {
     values: usize,
     bytes: usize,
@@ -169,7 +169,7 @@ impl Writer {
         self.nested(|writer| items.iter().map(|item| writer.value(item.as_ref())).collect()).map(Value::Array)
     }
 
-    /// Members are in the order of their names: CEL's objects have none.
+    /// Members are sorted by name, because CEL's objects have no order.
     fn object(&mut self, value: &dyn Val) -> Result<Value, EvalError> {
         let Some(map) = value.downcast_ref::<CelMap>() else { return Ok(Value::Object(Object::new())) };
         let mut members: Vec<(String, Value)> = self.nested(|writer| {

@@ -1,12 +1,12 @@
-//! Reading claims strictly: the types that the specifications give them, and nothing that looks alike.
+//! Reads claims strictly: only the types that the specifications give them are accepted.
 //!
-//! It owns the checks that every kind of token shares. A JSON null counts as absent.
+//! Owns the checks that every kind of token shares. A JSON null counts as absent.
 
 use serde_json::{Map, Value};
 
 use crate::jose::{Check, Problem};
 
-/// Seconds by which the provider's clock may differ from ours.
+/// Seconds by which the issuer's clock may differ from ours.
 pub(crate) const SKEW: i64 = 60;
 
 /// Claims under their strict types.
@@ -23,7 +23,7 @@ impl<'a> Claims<'a> {
         self.present(name).map(|value| value.as_str().ok_or(Check::Claim(name, Problem::Type))).transpose()
     }
 
-    /// A NumericDate (RFC 7519 §2): a JSON number, of which the whole seconds count.
+    /// A NumericDate (RFC 7519 §2): a JSON number, whose fraction is ignored.
     pub(crate) fn time(self, name: &'static str) -> Result<Option<i64>, Check> {
         self.present(name)
             .map(|value| {
@@ -33,12 +33,12 @@ impl<'a> Claims<'a> {
             .transpose()
     }
 
-    /// `iss` must be there and equal, character for character.
+    /// `iss` must be present and equal, character for character.
     pub(crate) fn issuer(self, expected: &str) -> Result<(), Check> {
         self.equals("iss", expected)
     }
 
-    /// A string that must be there and equal.
+    /// A string that must be present and equal.
     pub(crate) fn equals(self, name: &'static str, expected: &str) -> Result<(), Check> {
         match self.text(name)? {
             None => Err(Check::Claim(name, Problem::Missing)),
@@ -61,7 +61,7 @@ impl<'a> Claims<'a> {
         if named.contains(&client_id) { Ok(named.len()) } else { Err(Check::Claim("aud", Problem::Differs)) }
     }
 
-    /// `azp`, where it is there, must be the client; with several audiences it must be there (OIDC Core §3.1.3.7).
+    /// `azp`, if present, must be the client; with several audiences it must be present (OIDC Core §3.1.3.7).
     pub(crate) fn authorized_party(self, client_id: &str, audiences: usize) -> Result<(), Check> {
         match self.text("azp")? {
             None if audiences > 1 => Err(Check::Claim("azp", Problem::Missing)),
@@ -70,7 +70,7 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// `exp` must be there and not over.
+    /// `exp` must be present and not in the past.
     pub(crate) fn not_expired(self, now: i64) -> Result<(), Check> {
         match self.time("exp")? {
             None => Err(Check::Claim("exp", Problem::Missing)),
@@ -79,7 +79,7 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// A time that, where it is there, must have come: `nbf`, `iat`, `auth_time`.
+    /// A time that, if present, must not be in the future: `nbf`, `iat`, `auth_time`.
     pub(crate) fn has_come(self, name: &'static str, now: i64) -> Result<Option<i64>, Check> {
         let time = self.time(name)?;
         match time {

@@ -1,4 +1,5 @@
-//! The hash by which an ID token vouches for what it was issued with: `at_hash` and `c_hash` (OIDC Core §3.1.3.6, §3.3.2.11).
+//! The hash by which an ID token is bound to the access token and the code issued with it: `at_hash` and `c_hash` (OIDC
+//! Core §3.1.3.6, §3.3.2.11).
 
 use aws_lc_rs::digest;
 use base64::Engine as _;

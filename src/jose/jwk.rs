@@ -1,7 +1,8 @@
-//! Public keys and sets of them (RFC 7517, RFC 7518 §6, RFC 8037 §2): read, published, and verified with.
+//! Public keys and key sets (RFC 7517, RFC 7518 §6, RFC 8037 §2): reading them, publishing them, and verifying with
+//! them.
 //!
-//! Which keys of a set are taken, and which key fits a token, is decided here. Signatures are verified by aws-lc-rs with a
-//! key that is parsed once.
+//! Owns which keys of a set are used, and which key fits a token. Signatures are verified by aws-lc-rs with a key that
+//! is parsed once.
 
 use std::sync::OnceLock;
 
@@ -21,35 +22,36 @@ use serde_json::Value;
 use crate::protocol::Algorithm;
 use crate::protocol::algorithm::KeyType;
 
-/// Keys of one set that are taken. A set may be 1 MiB; a token without `kid` is tried with every key.
+/// Most keys that are used of one set. A set may be 1 MiB, and a token without `kid` is verified with every key.
 const MAX_KEYS: usize = 100;
-/// RFC 7518 §3.3: RSA keys have 2048 bits or more.
+/// Smallest RSA modulus, in bytes: RSA keys have 2048 bits or more (RFC 7518 §3.3).
 pub(super) const MIN_RSA_BYTES: usize = 256;
 
-/// A key set with the keys that can verify something.
+/// The usable keys of a key set.
 #[derive(Debug)]
 pub struct KeySet(Vec<PublicKey>);
 
 impl KeySet {
-    /// Reads a key set. A key of an unknown type, curve or use, a symmetric or a weak one is skipped by itself.
+    /// Reads a key set. A key of an unknown type, curve or use, a symmetric key and a weak key are skipped.
     ///
     /// # Errors
-    /// When the document is not a key set, or has no key that could verify anything. A caller that has an older set then
-    /// keeps it.
+    /// When the document is not a key set, or has no usable key. A caller that has an older set then keeps it.
     pub fn parse(document: &[u8]) -> Result<Self, &'static str> {
         let document: Value = serde_json::from_slice(document).map_err(|_| "it is not JSON")?;
         let keys = document.get("keys").and_then(Value::as_array).ok_or("it has no list of keys")?;
         let usable: Vec<PublicKey> = keys.iter().filter_map(PublicKey::parse).take(MAX_KEYS).collect();
-        if usable.is_empty() { Err("it holds no key that is supported") } else { Ok(Self(usable)) }
+        if usable.is_empty() { Err("it has no supported key") } else { Ok(Self(usable)) }
     }
 
-    /// The keys that a token with this `kid` and `alg` may have been signed with: without a `kid`, all of that kind.
+    /// The keys that a token with this `kid` and `alg` may have been signed with; without a `kid`, all that fit the
+    /// `alg`.
     pub(crate) fn fitting(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &PublicKey> {
         self.0.iter().filter(move |key| (kid.is_none() || kid == key.kid.as_deref()) && key.fits(algorithm))
     }
 }
 
-/// The document of a key set (RFC 7517 §5): each key with its `kid` and its `alg`. `None` when one of them can't be written.
+/// The document of a key set (RFC 7517 §5): each key with its `kid` and its `alg`. `None` when one of them can't be
+/// written.
 pub(crate) fn key_set_document<'k>(keys: impl Iterator<Item = (&'k PublicKey, &'k str, Algorithm)>) -> Option<Vec<u8>> {
     let keys = keys.map(|(key, kid, algorithm)| key.jwk(kid, algorithm)).collect::<Option<_>>()?;
     serde_json::to_vec(&JwkSet { keys }).ok()
@@ -59,18 +61,18 @@ pub(crate) fn key_set_document<'k>(keys: impl Iterator<Item = (&'k PublicKey, &'
 #[derive(Debug)]
 pub(crate) struct PublicKey {
     kid: Option<String>,
-    /// The only algorithm that it is for, where it says so (RFC 7517 §4.4).
+    /// The only algorithm that it may be used with, if it names one (RFC 7517 §4.4).
     alg: Option<String>,
     key_type: KeyType,
     material: Material,
-    /// The key as parsed for the algorithm that was verified first. It keeps what is computed from an RSA modulus or a point,
-    /// a tenth of the work. `None` when aws-lc-rs rejects the key, for example a point that is not on its curve.
+    /// The key, parsed for the first algorithm that it verified. This saves the computations on an RSA modulus or a
+    /// point, a tenth of the work. `None` when aws-lc-rs rejects the key, for example a point that is not on its curve.
     parsed: OnceLock<(Algorithm, Option<ParsedPublicKey>)>,
 }
 
 #[derive(Debug)]
 pub(super) enum Material {
-    /// Modulus and exponent without leading zeros, as aws-lc-rs wants them.
+    /// Modulus and exponent without leading zeros, as aws-lc-rs expects them.
     Rsa(RsaPublicKeyComponents<Vec<u8>>),
     /// An uncompressed point of an elliptic curve (SEC 1 §2.3.3), or the 32 bytes of an Ed25519 key.
     Point(Vec<u8>),
@@ -81,8 +83,7 @@ impl PublicKey {
         Self { kid: None, alg: None, key_type, material, parsed: OnceLock::new() }
     }
 
-    /// Reads a JWK; `None` when it is of an unknown type, curve or use, symmetric or weak. Private members are not looked
-    /// at.
+    /// Reads a JWK; `None` when it is of an unknown type, curve or use, symmetric or weak. Private members are ignored.
     pub(crate) fn parse(key: &Value) -> Option<Self> {
         let text = |name: &str| match key.get(name) {
             None | Some(Value::Null) => Some(None),
@@ -148,7 +149,7 @@ impl PublicKey {
         jwk.thumbprint(ThumbprintHash::SHA256).ok()
     }
 
-    /// The JWK to publish, with `use`, `alg` and `kid`; `None` for an algorithm that the library has no name for (ES512).
+    /// The JWK to publish, with `use`, `alg` and `kid`; `None` for an algorithm that the library does not know (ES512).
     fn jwk(&self, kid: &str, algorithm: Algorithm) -> Option<Jwk> {
         let common = CommonParameters {
             public_key_use: Some(PublicKeyUse::Signature),
@@ -159,12 +160,12 @@ impl PublicKey {
         Some(Jwk { common, algorithm: self.parameters() })
     }
 
-    /// Whether it may have made a signature of this algorithm.
+    /// Whether it may be used with this algorithm.
     pub(crate) fn fits(&self, algorithm: Algorithm) -> bool {
         self.key_type == algorithm.key_type() && self.alg.as_deref().is_none_or(|alg| alg == algorithm.name())
     }
 
-    /// Whether the signature is this key's, under an algorithm that it fits.
+    /// Whether the key made this signature, with an algorithm that it fits.
     pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         let (parsed_for, parsed) = self.parsed.get_or_init(|| (algorithm, self.parse_for(algorithm)));
         if *parsed_for == algorithm {

@@ -1,7 +1,7 @@
-//! Signed JWTs, parsed and verified: the compact serialization (RFC 7515 §7.1) with claims as its payload (RFC 7519).
+//! Parses and verifies signed JWTs: the compact serialization (RFC 7515 §7.1) with claims as its payload (RFC 7519).
 //!
-//! Claims are read as raw JSON: typed ones reject a whole token for one optional claim of an odd type, a string
-//! `email_verified` for example.
+//! Claims are read as raw JSON: a typed struct would reject the whole token for one optional claim of another type, for
+//! example a string `email_verified`.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -14,7 +14,7 @@ use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, KeySet, PublicKey};
 use crate::protocol::Algorithm;
 
-/// The header's parameters that are looked at (RFC 7515 §4.1). `jku`, `x5u` and `x5c` are not: keys come from the caller only.
+/// The header parameters that are read (RFC 7515 §4.1). `jku`, `x5u` and `x5c` are not: keys come only from the caller.
 #[derive(Deserialize)]
 struct Header {
     alg: String,
@@ -32,7 +32,7 @@ struct Header {
     enc: Option<IgnoredAny>,
 }
 
-/// A member that is there, even as null: `null` is not a way to leave one out here.
+/// A member that is present, even if null: a null member does not count as absent here.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
@@ -40,7 +40,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 impl Header {
     fn parse(part: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
-        // serde reads a struct from an array too, member by member.
+        // serde would also read a struct from an array.
         let object = bytes.trim_ascii_start().starts_with(b"{");
         serde_json::from_slice(&bytes).ok().filter(|_| object)
     }
@@ -48,16 +48,16 @@ impl Header {
 
 /// A signed JWT, parsed and not yet verified.
 pub(crate) struct Jws<'a> {
-    /// Its algorithm, one that is verified here.
+    /// Its algorithm, which is supported.
     pub(crate) algorithm: Algorithm,
-    /// The key that it says it was signed with.
+    /// The id of the key that it claims to be signed with.
     pub(crate) kid: Option<String>,
     /// Its media type, lower case, without `application/` (RFC 7515 §4.1.9).
     pub(crate) typ: Option<String>,
-    /// The public key in its header (RFC 7515 §4.1.3). It proves nothing but that its holder signed: only a DPoP proof,
-    /// which asks for no more, may be verified with it.
+    /// The public key in its header (RFC 7515 §4.1.3). It proves only that its holder signed: only a DPoP proof, which
+    /// requires no more, may be verified with it.
     pub(crate) jwk: Option<Value>,
-    /// Its claims. Nothing may be concluded from them before [`Jws::verify`].
+    /// Its claims. They must not be relied on before [`Jws::verify`].
     pub(crate) claims: Map<String, Value>,
     signed: &'a str,
     signature: Vec<u8>,
@@ -67,7 +67,7 @@ impl<'a> Jws<'a> {
     /// Parses a JWT.
     ///
     /// # Errors
-    /// When it is encrypted, unsigned, not a JWT, or demands what is not supported (`crit`, `cty`).
+    /// When it is encrypted, unsigned, not a JWT, or requires something unsupported (`crit`, `cty`).
     pub(crate) fn parse(token: &'a str) -> Result<Self, Check> {
         const NOT_A_JWT: Check = Check::Form("it is not a signed JWT");
         let mut parts = token.splitn(6, '.');
@@ -102,7 +102,7 @@ impl<'a> Jws<'a> {
     /// Verifies the signature with the keys that fit its `kid` and `alg`; without a `kid`, with all that fit.
     ///
     /// # Errors
-    /// [`Check::Key`] when none fits, [`Check::Signature`] when none that fits verifies it.
+    /// [`Check::Key`] when no key fits, [`Check::Signature`] when no fitting key verifies it.
     pub(crate) fn verify(&self, keys: &KeySet) -> Result<(), Check> {
         let mut verdict = Check::Key;
         for key in keys.fitting(self.kid.as_deref(), self.algorithm) {
@@ -143,7 +143,7 @@ fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
-/// The claims of an unsecured JWT (RFC 7519 §6): `None` when it is signed, or no JWT. Nothing proves them.
+/// The claims of an unsecured JWT (RFC 7519 §6): `None` when it is signed, or not a JWT. They are not authenticated.
 pub(crate) fn unsigned(token: &str) -> Option<Map<String, Value>> {
     let (header, rest) = token.split_once('.')?;
     let payload = rest.strip_suffix('.').filter(|payload| !payload.contains('.'))?;
@@ -152,7 +152,7 @@ pub(crate) fn unsigned(token: &str) -> Option<Map<String, Value>> {
     if plain { object(payload) } else { None }
 }
 
-/// The `iss` that a JWT claims, whatever it is signed with. It says whom to ask about the token, and nothing else.
+/// The `iss` of a JWT whose signature is not verified. It may be used only to choose whom to ask about the token.
 pub(crate) fn unverified_issuer(token: &str) -> Option<String> {
     let claims = object(token.split('.').nth(1)?)?;
     claims.get("iss").and_then(Value::as_str).map(str::to_owned)

@@ -1,11 +1,11 @@
-//! JSON Object Signing and Encryption: all of JWS (RFC 7515), JWK (RFC 7517) and JWT (RFC 7519), ours and others'.
+//! JSON Object Signing and Encryption: everything about JWS (RFC 7515), JWK (RFC 7517) and JWT (RFC 7519).
 //!
-//! Providers' tokens, apps' assertions, request objects and proofs, and the broker's own tokens all pass here, so that what
-//! is refused of one is refused of all: no algorithm but those listed, no key but those handed in, no claim of another type.
-//! There is no policy here: which keys, which issuer and which time count is the caller's, and the life of the broker's own
-//! keys is [`keys`](crate::keys)'.
+//! Providers' tokens, apps' assertions, request objects and proofs, and the broker's own tokens are all parsed and
+//! verified here, so that the same checks apply to all of them: only listed algorithms, only keys that the caller
+//! passes, only claims of the specified types. There is no policy here: the caller chooses the keys, the issuer and the
+//! time, and [`keys`](crate::keys) owns the life cycle of the broker's own keys.
 //!
-//! | module | what it knows |
+//! | module | what it owns |
 //! | --- | --- |
 //! | `jwk` | public keys, key sets, thumbprints |
 //! | `jws` | parsing and verifying a signed JWT |
@@ -13,14 +13,14 @@
 //! | `signing` | private keys, and signing with them |
 //! | `half_hash` | `at_hash` and `c_hash` |
 //!
-//! `jsonwebtoken` has the JWK documents that are published and their thumbprints. Four things are done here instead:
+//! `jsonwebtoken` makes the JWK documents that are published, and their thumbprints. Four things are done here instead:
 //!
-//! * Signing and verifying, on aws-lc-rs, which `jsonwebtoken` calls too: its signers and verifiers hold bytes and parse the
-//!   key at every call. For an RSA key that costs more than the signature.
-//! * The algorithm ES512 and `alg` in others' key sets: `jsonwebtoken` has no ES512.
-//! * The header: `jsonwebtoken` reads all members under their types, so that it refuses a token for an odd one that nobody looks
-//!   at, and it does not refuse `crit`.
-//! * The claims: it compares times with the system clock. Here the time is the caller's `now`.
+//! * Signing and verifying, with aws-lc-rs, which `jsonwebtoken` calls too: its signers and verifiers hold bytes and
+//!   parse the key at every call, which for an RSA key costs more than the signature.
+//! * The algorithm ES512, and `alg` in others' key sets: `jsonwebtoken` has no ES512.
+//! * The header: `jsonwebtoken` requires all members to have the right types, so that it refuses a token for an unused
+//!   one, and it does not refuse `crit`.
+//! * The claims: `jsonwebtoken` compares times with the system clock. Here the caller passes `now`.
 
 mod claims;
 mod half_hash;
@@ -41,19 +41,19 @@ pub use signing::{PrivateKey, SignError};
 /// A check that a token failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Check {
-    /// It does not read as what it should be.
+    /// It does not have the required form; the text says why.
     #[error("{0}")]
     Form(&'static str),
-    /// Its `alg` is none, not a signature algorithm that is verified here, or not one that is used by whom it is from.
+    /// Its `alg` is `none`, not a supported signature algorithm, or not one that its issuer may use.
     #[error("alg is not one that it may be signed with")]
     Algorithm,
     /// No key fits its `kid` and `alg`.
     #[error("no key of the key set fits its kid and alg")]
     Key,
-    /// No key that fits verifies it.
+    /// No fitting key verifies it.
     #[error("the signature does not verify")]
     Signature,
-    /// A claim.
+    /// A claim is not valid.
     #[error("{0} {1}")]
     Claim(&'static str, Problem),
 }
@@ -61,15 +61,15 @@ pub enum Check {
 /// What is wrong with a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// It is not there.
+    /// It is missing.
     Missing,
     /// It is of the wrong JSON type, or empty, or out of bounds.
     Type,
-    /// It is not the expected value.
+    /// It does not have the expected value.
     Differs,
-    /// The time that it names is over, or is still to come.
+    /// The time that it names has passed, or is in the future.
     Time,
-    /// It may not be there.
+    /// It must not be present.
     Present,
 }
 
@@ -79,8 +79,8 @@ impl fmt::Display for Problem {
             Self::Missing => "is missing",
             Self::Type => "is of the wrong type",
             Self::Differs => "is not the expected value",
-            Self::Time => "is not within its time",
-            Self::Present => "must not be there",
+            Self::Time => "has passed or is in the future",
+            Self::Present => "must not be present",
         })
     }
 }

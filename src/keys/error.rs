@@ -3,7 +3,7 @@
 use crate::protocol::SigningAlgorithm;
 use crate::store::StoreError;
 
-/// How often a change is tried when other processes change the keys at the same time.
+/// How often a change is attempted when other processes change the keys at the same time.
 pub(crate) const ATTEMPTS: u32 = 5;
 
 /// Why there are no keys, or no new ones.
@@ -20,7 +20,7 @@ pub enum KeysError {
         /// Why.
         reason: String,
     },
-    /// A stored key is not what it should be.
+    /// A stored key can't be used.
     #[error("signing key {kid} in the store can't be used: {reason}")]
     Unusable {
         /// Its id.
@@ -28,7 +28,7 @@ pub enum KeysError {
         /// Why.
         reason: &'static str,
     },
-    /// Other processes changed the keys again and again meanwhile.
+    /// Other processes changed the keys at every attempt.
     #[error("the signing keys were changed by other processes {ATTEMPTS} times in a row; try again")]
     Contended,
 }

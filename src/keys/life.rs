@@ -1,48 +1,48 @@
-//! The life of a signing key, as a pure plan: next (published) → current (signs) → retired (verifies) → gone.
+//! The life cycle of a signing key, as a pure plan: next (published) → current (signs) → retired (verifies) → removed.
 //!
-//! A next key is published from the moment its predecessor begins to sign, so that every app has it in its cache long before
+//! A next key is published from the moment its predecessor begins to sign, so that every app has cached it long before
 //! it signs. A retired key stays published until the last token that it signed has expired.
 
 use crate::protocol::SigningAlgorithm;
 use crate::store::model::{KeyState, SigningKey};
 
-/// Added to the time that a retired key stays: another process may sign with it until it notices the rotation, which it
-/// does within a minute; the rest is for clocks that differ.
+/// Seconds that a retired key is kept longer: another process may sign with it until it notices the rotation, which
+/// takes less than a minute; the rest allows for different clocks.
 const MARGIN: i64 = 600;
 
-/// What the configuration asks of the keys. Times are in seconds.
+/// The settings for signing keys. Times are in seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPolicy {
-    /// Algorithms to hold a key for.
+    /// Algorithms that need a key.
     pub algorithms: Vec<SigningAlgorithm>,
     /// Age at which a current key is replaced.
     pub rotate_every: i64,
-    /// The longest lifetime of any token: a key is published for that long before it signs, and after.
+    /// The longest lifetime of any token: a key is published for that long before and after it signs.
     pub keep: i64,
 }
 
 /// Why a plan is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Occasion {
-    /// Only what it takes to sign.
+    /// The process starts: make only the keys without which nothing can be signed.
     Start,
-    /// Everything that is due.
+    /// Do everything that is due.
     Upkeep,
-    /// A rotation, due or not.
+    /// Rotate the keys, due or not.
     Rotate,
 }
 
-/// What is to be stored.
+/// The changes to make.
 pub(crate) struct Plan {
-    /// The keys that are there, as they are to be from now on.
+    /// The existing keys with their new states, without those to remove.
     pub(crate) keys: Vec<SigningKey>,
     /// Keys to make.
     pub(crate) make: Vec<(SigningAlgorithm, KeyState)>,
-    /// Whether `keys` differs from what is there.
+    /// Whether `keys` differs from the existing keys.
     pub(crate) changed: bool,
 }
 
-/// Plans the keys from what is there.
+/// Plans the changes to the existing keys.
 pub(crate) fn plan(there: Vec<SigningKey>, policy: &KeyPolicy, now: i64, occasion: Occasion) -> Plan {
     let mut plan = Plan { keys: there.clone(), make: Vec::new(), changed: false };
     if occasion != Occasion::Start {
@@ -60,7 +60,7 @@ pub(crate) fn plan(there: Vec<SigningKey>, policy: &KeyPolicy, now: i64, occasio
 }
 
 impl Plan {
-    /// Algorithms that the policy no longer lists verify until their last token has expired.
+    /// Retires the keys of algorithms that the policy no longer lists; they verify until their last token has expired.
     fn retire_removed(&mut self, policy: &KeyPolicy, now: i64) {
         let listed = |key: &SigningKey| policy.algorithms.iter().any(|algorithm| algorithm.name() == key.algorithm);
         self.keys.retain(|key| listed(key) || key.state != KeyState::Next);
@@ -71,7 +71,7 @@ impl Plan {
 
     fn advance(&mut self, algorithm: SigningAlgorithm, policy: &KeyPolicy, now: i64, occasion: Occasion) {
         let Some(began) = self.find(algorithm, KeyState::Current).map(|key| key.activated_at.unwrap_or(now)) else {
-            // Nothing signs: the next key at once if there is one, however short a time it has been published.
+            // No key signs: use the next key at once if there is one, however briefly it has been published.
             if !self.promote(algorithm, now) {
                 self.make.push((algorithm, KeyState::Current));
             }
@@ -99,7 +99,7 @@ impl Plan {
         }
     }
 
-    /// Lets the next key sign; `false` when there is none.
+    /// Makes the next key current; `false` when there is none.
     fn promote(&mut self, algorithm: SigningAlgorithm, now: i64) -> bool {
         let Some(key) = self.find(algorithm, KeyState::Next) else { return false };
         key.state = KeyState::Current;
@@ -131,7 +131,7 @@ mod tests {
         KeyPolicy { algorithms: algorithms.to_vec(), rotate_every: 90 * DAY, keep: HOUR }
     }
 
-    /// Applies a plan with keys named after the moment they were made in.
+    /// Applies a plan; new keys are named after the time at which they are made.
     fn apply(there: Vec<SigningKey>, policy: &KeyPolicy, now: i64, occasion: Occasion) -> Vec<SigningKey> {
         let Plan { mut keys, make, .. } = plan(there, policy, now, occasion);
         for (algorithm, state) in make {

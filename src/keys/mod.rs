@@ -1,8 +1,8 @@
-//! The life of the broker's signing keys: made, published, used, rotated, removed.
+//! The life cycle of the broker's signing keys: they are made, published, used, rotated and removed.
 //!
-//! `life` plans which keys there are to be, `set` is the immutable set of a moment that signs and verifies, and [`Keys`] keeps
-//! that set in step with the store, which several processes may share. How a token is signed and verified is
-//! [`jose`](crate::jose)'s; what its claims say, and whether its time has come, is the caller's.
+//! `life` plans which keys should exist, `set` is an immutable set of keys that signs and verifies, and [`Keys`] keeps
+//! the current set in step with the store, which several processes may share. [`jose`](crate::jose) implements signing
+//! and verifying; the caller owns the claims of a token and checks its times.
 
 mod error;
 mod life;
@@ -35,9 +35,9 @@ impl std::fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// Reads the keys, and makes those without which nothing can be signed: one for each algorithm of the policy that has
-    /// none, at a first start. Everything else is left to [`Self::ensure`], to be called once soon afterwards and then
-    /// every minute.
+    /// Reads the keys, and makes those without which nothing can be signed: one for each algorithm of the policy that
+    /// has none, as at the first start. Everything else is left to [`Self::ensure`], which must be called soon
+    /// afterwards and then at least every minute.
     ///
     /// # Errors
     /// When the store fails, holds a key that can't be used, or no key can be made.
@@ -46,25 +46,25 @@ impl Keys {
         Ok(Self { store, set: ArcSwap::from_pointee(SigningKeys::new(&keys)?) })
     }
 
-    /// The keys of this moment; hold it for one request.
+    /// The current set of keys; hold it for one request.
     #[must_use]
     pub fn set(&self) -> Arc<SigningKeys> {
         self.set.load_full()
     }
 
-    /// Does what is due (publishing a next key, rotating, removing) and takes over what other processes did. `true` when
-    /// the set changed.
+    /// Does what is due (publishing a next key, rotating, removing) and adopts the changes of other processes. `true`
+    /// when the set changed.
     ///
     /// # Errors
-    /// As [`Self::open`]; the keys of before stay in use.
+    /// As [`Self::open`]; the previous keys stay in use.
     pub async fn ensure(&self, policy: &KeyPolicy, now: i64) -> Result<bool, KeysError> {
         self.follow(policy, now, Occasion::Upkeep).await
     }
 
-    /// Rotates every key at once, whatever its age. Tokens signed so far go on verifying.
+    /// Rotates every key at once, whatever its age. Tokens that were signed before can still be verified.
     ///
     /// # Errors
-    /// As [`Self::open`]; the keys of before stay in use.
+    /// As [`Self::open`]; the previous keys stay in use.
     pub async fn rotate_now(&self, policy: &KeyPolicy, now: i64) -> Result<(), KeysError> {
         self.follow(policy, now, Occasion::Rotate).await.map(drop)
     }
@@ -79,7 +79,8 @@ impl Keys {
     }
 }
 
-/// Plans on what the store holds, makes what is missing, and stores it unless another process was faster: then anew.
+/// Plans from the stored keys, makes the missing ones and stores the result; starts again if another process was
+/// faster.
 async fn bring_about(
     store: &dyn Store,
     policy: &KeyPolicy,
@@ -103,7 +104,7 @@ async fn bring_about(
     Err(KeysError::Contended)
 }
 
-/// Makes a key off the threads that serve requests: an RSA key takes tens of milliseconds.
+/// Makes a key on a blocking thread, because an RSA key takes tens of milliseconds.
 async fn make_key(algorithm: SigningAlgorithm, state: KeyState, now: i64) -> Result<SigningKey, KeysError> {
     let not_made = |reason: String| KeysError::NotMade { algorithm, reason };
     let made = tokio::task::spawn_blocking(move || set::generate(algorithm)).await;

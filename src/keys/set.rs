@@ -1,4 +1,4 @@
-//! The signing keys of one moment: an immutable set that signs, verifies, and has its JWKS document rendered.
+//! An immutable set of signing keys that signs, verifies, and holds its rendered JWKS document.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ pub enum SignError {
     /// No key signs with this algorithm; it is not in `keys.algorithms`.
     #[error("there is no {} key: add the algorithm to keys.algorithms", .0.name())]
     NoKey(SigningAlgorithm),
-    /// The key did not sign.
+    /// Signing failed.
     #[error(transparent)]
     Failed(#[from] jose::SignError),
 }
 
-/// All keys of one moment.
+/// A set of signing keys.
 pub struct SigningKeys {
     keys: Vec<HeldKey>,
     jwks: Arc<[u8]>,
@@ -76,12 +76,12 @@ impl SigningKeys {
         self.current().map(|key| key.algorithm)
     }
 
-    /// Key id, algorithm and state of each key, for status and `keys list`.
+    /// Key id, algorithm and state of each key, for `/status`.
     pub fn list(&self) -> impl Iterator<Item = (&str, SigningAlgorithm, KeyState)> {
         self.keys.iter().map(|key| (key.kid.as_str(), key.algorithm, key.state))
     }
 
-    /// Whether it is made of these very keys.
+    /// Whether it consists of exactly these keys.
     pub(crate) fn holds(&self, keys: &[SigningKey]) -> bool {
         let has = |key: &SigningKey| self.keys.iter().any(|held| held.kid == key.kid && held.state == key.state);
         self.keys.len() == keys.len() && keys.iter().all(has)
@@ -92,7 +92,7 @@ impl SigningKeys {
     }
 
     /// Signs claims as a compact JWS (RFC 7515 §7.1) with the algorithm's current key; `typ` goes into the header
-    /// (`JWT`, `at+jwt`, `logout+jwt`). Takes about 0.3 ms of CPU with RSA.
+    /// (`JWT`, `at+jwt`, `logout+jwt`). RSA takes 0.3 to 1 ms of CPU.
     ///
     /// # Errors
     /// When there is no such key, or the claims can't be written as JSON.
@@ -102,10 +102,10 @@ impl SigningKeys {
     }
 
     /// The claims of a token that one of these keys signed, with `typ` in its header (compared without case, RFC 8725
-    /// §3.11). Nothing is compared with the time: a caller looks at `exp` and the like.
+    /// §3.11). Times are not checked: the caller checks `exp` and the like.
     ///
     /// # Errors
-    /// The check that failed, for logs: callers answer all of them alike.
+    /// The check that failed, for logs: callers respond in the same way to all of them.
     pub fn verify(&self, token: &str, typ: &str) -> Result<Map<String, Value>, Check> {
         let jws = Jws::parse(token)?;
         let kid = jws.kid.as_deref().ok_or(Check::Key)?;
@@ -114,21 +114,21 @@ impl SigningKeys {
             return Err(Check::Key);
         }
         if !jws.typ.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(typ)) {
-            return Err(Check::Form("it is not the kind of token that belongs here"));
+            return Err(Check::Form("it is not a token of the expected type"));
         }
         jws.verify_by(&key.public)?;
         Ok(jws.claims)
     }
 
-    /// A tag under a short message, for what this broker hands out and wants back unaltered without storing it. Every
-    /// process on the same store accepts it, before and after a restart, until the key that is current now is removed.
-    /// `purpose` keeps messages of different kinds apart. `None` when there is no current key.
+    /// A tag that authenticates a short message, for values that the broker issues and later accepts without storing
+    /// them. Every process on the same store accepts the tag, also after a restart, until the key that is current now
+    /// is removed. `purpose` separates messages of different kinds. `None` when there is no current key.
     #[must_use]
     pub fn tag(&self, purpose: &str, message: &[u8]) -> Option<[u8; 16]> {
         self.current().next().and_then(|key| key.tags.tag(purpose, message))
     }
 
-    /// Whether [`Self::tag`] made this tag, here or in another process.
+    /// Whether [`Self::tag`] made this tag, in this or another process.
     #[must_use]
     pub fn tagged(&self, purpose: &str, message: &[u8], tag: &[u8]) -> bool {
         self.keys.iter().any(|key| key.tags.made(purpose, message, tag))
@@ -138,7 +138,7 @@ impl SigningKeys {
 impl HeldKey {
     fn parse(key: &SigningKey) -> Result<Self, &'static str> {
         let algorithm = SigningAlgorithm::ALL.into_iter().find(|algorithm| algorithm.name() == key.algorithm);
-        let algorithm = algorithm.ok_or("its algorithm is not known here")?;
+        let algorithm = algorithm.ok_or("its algorithm is not supported")?;
         let private = PrivateKey::from_pkcs8(&key.private)
             .filter(|private| private.algorithms().contains(&algorithm.algorithm()))
             .ok_or("it is not a private key of its algorithm")?;

@@ -1,12 +1,12 @@
-//! Tags: short proofs that this broker made a message, by keys that follow from its signing keys.
+//! Tags: short proofs that this broker made a message, with keys that are derived from its signing keys.
 
 use aws_lc_rs::{constant_time, hkdf, hmac};
 
-/// The key for tags that follows from one signing key.
+/// The key for tags that is derived from one signing key.
 pub(crate) struct TagKey(hmac::Key);
 
 impl TagKey {
-    /// HKDF-SHA256 (RFC 5869) of the private key's document, for nothing but tags.
+    /// HKDF-SHA256 (RFC 5869) of the private key's document, used only for tags.
     pub(crate) fn derive(private: &[u8]) -> Option<Self> {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign");
         let mut key = [0_u8; 32];

@@ -1,4 +1,5 @@
-//! The life of keys as apps see it: what is published, what verifies, and for how long, on a store and with the time moved.
+//! The life cycle of keys as apps see it: what is published, what verifies, and for how long, with a store and a moving
+//! clock.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
@@ -69,7 +70,7 @@ async fn every_algorithm_verifies_here_and_by_its_published_key() {
     let all = SigningAlgorithm::ALL;
     let keys = keys(&all).await;
     let set = keys.set();
-    // A stock library stands for the apps' own.
+    // An independent library takes the place of the apps'.
     let published: jsonwebtoken::jwk::JwkSet = serde_json::from_slice(&set.jwks()).unwrap();
     for algorithm in all {
         let claims = claims(json!({ "sub": "someone", "exp": 1 }));
@@ -114,7 +115,7 @@ async fn a_key_id_is_the_thumbprint_of_the_published_key() {
 
 #[tokio::test]
 async fn a_key_is_published_for_the_longest_lifetime_of_a_token_before_it_signs() {
-    // A period shorter than a token's lifetime: the age alone would let a key sign that no app has seen.
+    // With a period shorter than a token's lifetime, a key that no app has seen would sign if only the age counted.
     let policy = KeyPolicy { rotate_every: KEEP / 2, ..policy(&[ES256]) };
     let keys = Keys::open(store(), &policy, NOW).await.unwrap();
     keys.ensure(&policy, NOW).await.unwrap();

@@ -1,9 +1,9 @@
-//! Which addresses belong to the public internet. It owns no policy: [`crate::outbound::OutboundPolicy`] says when that matters.
+//! Which addresses belong to the public internet. [`crate::outbound::OutboundPolicy`] decides when that matters.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether the address is a globally reachable unicast one (the IANA special-purpose registries, RFC 6890). An IPv4
-/// address that is carried inside an IPv6 one (mapped, compatible, NAT64, 6to4) counts as itself.
+/// Whether the address is a globally reachable unicast address (the IANA special-purpose registries, RFC 6890). An IPv6
+/// address with an embedded IPv4 address (mapped, compatible, NAT64, 6to4) is treated like that IPv4 address.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address {
@@ -29,7 +29,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, c, d, e, f, g, h] = address.segments();
     match (a, b) {
-        // IPv4-mapped and IPv4-compatible; `::` and `::1` are among the latter and no public IPv4 addresses.
+        // IPv4-mapped and IPv4-compatible; `::` and `::1` are among the latter, as IPv4 addresses that are not public.
         (0, 0) if c == 0 && d == 0 && e == 0 && (f == 0 || f == 0xffff) => is_public_v4(embedded(g, h)),
         // NAT64 (RFC 6052); its local-use prefix 64:ff9b:1::/48 falls through.
         (0x64, 0xff9b) if c == 0 && d == 0 && e == 0 && f == 0 => is_public_v4(embedded(g, h)),

@@ -1,8 +1,8 @@
-//! A document that is fetched when it is needed, kept, refreshed behind the scenes, and fetched once at a time.
+//! A cached document that is fetched when it is needed and refreshed in the background, by one fetch at a time.
 //!
-//! It owns when to fetch and what to serve meanwhile, for one document at one URL: a provider's metadata, the key set of a
-//! provider or of an app. It does not own how to fetch or what the document is. `now` comes from the caller; an age that is negative, because the clock was set back, counts as
-//! due, never as fresh.
+//! Owns when to fetch and what to serve meanwhile, for one document at one URL: a provider's metadata, the key set of a
+//! provider or of an app. It does not own how to fetch or what the document is. The caller passes `now`; a document with a
+//! negative age, because the clock was set back, counts as due, never as fresh.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,26 +14,26 @@ use tokio::sync::Semaphore;
 pub(crate) struct Lifetimes {
     /// Served without any fetch.
     pub(crate) fresh: i64,
-    /// Served while it is refreshed in the background; beyond, a caller waits for the fetch.
+    /// Served while it is refreshed in the background; when it is older, the caller waits for the fetch.
     pub(crate) stale: i64,
-    /// Served still when the fetch fails.
+    /// Still served if the fetch fails.
     pub(crate) keep: i64,
     /// A failure is remembered for this long: no fetch until then.
     pub(crate) failure: i64,
-    /// After a refetch that did not help, no other refetch for this long.
+    /// How long no other refetch is made after one that did not help.
     pub(crate) cooldown: i64,
 }
 
-/// A failed fetch is tried again after 15 s, so that a service that recovered works well within a minute.
+/// A failed fetch is retried after 15 s, so that a service that has recovered is used again well within a minute.
 const FAILURE: i64 = 15;
 
 impl Lifetimes {
-    /// Provider metadata. Endpoints hardly change: an hour, then refreshed in the background.
+    /// Provider metadata. Endpoints rarely change: fresh for an hour, then refreshed in the background.
     pub(crate) const METADATA: Self =
         Self { fresh: 3600, stale: 24 * 3600, keep: 7 * 24 * 3600, failure: FAILURE, cooldown: FAILURE };
 
-    /// Key sets. A key that its owner removed stops verifying after 10 minutes at most; where the key set can't be
-    /// fetched, after a day.
+    /// Key sets. A key that its owner removed is used for 10 minutes at most, or for a day if the key set can't be
+    /// fetched.
     pub(crate) const KEY_SET: Self = Self { fresh: 300, stale: 600, keep: 24 * 3600, failure: FAILURE, cooldown: 10 };
 }
 
@@ -41,7 +41,7 @@ impl Lifetimes {
 pub(crate) struct Cached<T, E> {
     lifetimes: Lifetimes,
     state: Mutex<State<T, E>>,
-    /// The permit to fetch. It guards no data: the state is read and written without waiting.
+    /// The permit to fetch. It guards no data: the state is read and written without waiting for it.
     permit: Arc<Semaphore>,
 }
 
@@ -89,7 +89,7 @@ impl<T: Send + Sync + 'static, E: Clone + Send + 'static> Cached<T, E> {
         }
     }
 
-    /// The document: kept, or fetched by this caller, or by another one that this caller then waits for.
+    /// The document: the cached one, or one that this caller fetches, or one that another caller is fetching.
     pub(crate) async fn get<F, Fut>(self: &Arc<Self>, now: i64, fetch: F) -> Result<Arc<T>, E>
     where
         F: FnOnce() -> Fut,
@@ -124,7 +124,7 @@ impl<T: Send + Sync + 'static, E: Clone + Send + 'static> Cached<T, E> {
         }
     }
 
-    /// Fetches whatever is kept, for a probe.
+    /// Fetches even if a document is cached, for a probe.
     pub(crate) async fn fetch_now<Fut>(&self, now: i64, fetch: Fut) -> Result<Arc<T>, E>
     where
         Fut: Future<Output = Result<T, E>>,
@@ -134,9 +134,10 @@ impl<T: Send + Sync + 'static, E: Clone + Send + 'static> Cached<T, E> {
         self.keep(now, outcome)
     }
 
-    /// A newer document than `seen`, which lacked something: the one that another caller fetched meanwhile, or one
-    /// fetched now. A refetch that did not help starts the cooldown; one that did help does not, so that its owner may
-    /// change the document as often as it likes, while a flood of requests for what is not there costs one fetch in each cooldown.
+    /// A newer document than `seen`, which lacked something: the one that another caller has fetched meanwhile, or one
+    /// fetched now. A refetch that does not help starts the cooldown; one that helps does not. The owner may therefore
+    /// change the document as often as it likes, while a flood of requests for something missing costs one fetch per
+    /// cooldown.
     pub(crate) async fn refetch<F, Fut>(
         &self,
         seen: &Arc<T>,
@@ -157,7 +158,7 @@ impl<T: Send + Sync + 'static, E: Clone + Send + 'static> Cached<T, E> {
             if state.fruitless_at.is_some_and(|at| within(now, at, self.lifetimes.cooldown)) {
                 return None;
             }
-            // Before the fetch, so that a caller who gives up in the middle counts too.
+            // Set before the fetch, so that a caller that is cancelled during it counts too.
             state.fruitless_at = Some(now);
         }
         let value = Arc::new(fetch().await.ok()?);

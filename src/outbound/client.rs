@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::outbound::{HttpClient, OutboundError, OutboundPolicy};
 
-/// Pools kept at most, one a policy. More than there are providers; reached only by many reloads.
+/// Most pools that are kept, one for each policy. There are fewer providers; only many reloads reach the limit.
 const MAX_POOLS: usize = 1024;
 
 /// Bounds on a call.
@@ -27,7 +27,7 @@ const MAX_POOLS: usize = 1024;
 pub struct Limits {
     /// From the first byte out to the last byte in.
     pub total: Duration,
-    /// Bytes of body accepted.
+    /// The largest body that is accepted, in bytes.
     pub body: usize,
 }
 
@@ -38,7 +38,7 @@ impl Default for Limits {
     }
 }
 
-/// Resolves names. A parameter so that tests move a name between check and use.
+/// Resolves names. It is a parameter so that tests can change a name's address between check and use.
 #[async_trait]
 pub trait Lookup: Send + Sync {
     /// All addresses of a name.
@@ -62,16 +62,16 @@ impl Lookup for SystemLookup {
 /// The broker's [`HttpClient`]: HTTP/1.1, no redirects, no cookies, no compression, no proxy from the environment.
 ///
 /// Each policy has its own pool of kept-alive connections, so that a connection that one policy permits is never used
-/// under another. Names are resolved by the policy's own resolver at the moment of connecting: what was checked is what
-/// is connected to.
+/// under another. Names are resolved by the policy's own resolver at the time of connecting, so that the checked address
+/// is the one that is connected to.
 pub struct GuardedClient {
     limits: Limits,
     lookup: Arc<dyn Lookup>,
     pools: Mutex<Pools>,
 }
 
-/// What was built so far. Reading the system's certificate authorities takes milliseconds and a megabyte or more, so they are
-/// read once for each `ca` and not for each policy.
+/// The clients and TLS configurations built so far. Reading the system's certificate authorities takes milliseconds and a
+/// megabyte or more, so they are read once for each `ca` and not for each policy.
 #[derive(Default)]
 struct Pools {
     clients: HashMap<OutboundPolicy, Client>,
@@ -125,7 +125,7 @@ impl GuardedClient {
     }
 }
 
-/// TLS 1.2 or 1.3 that believes the system's certificate authorities and those of `ca`.
+/// TLS 1.2 or 1.3 that trusts the system's certificate authorities and those of `ca`.
 fn tls(ca: Option<&[u8]>) -> Result<ClientConfig, OutboundError> {
     let unusable = || OutboundError::Connect("ca holds no certificate in PEM form".to_owned());
     let authorities: Vec<CertificateDer<'static>> = match ca {
@@ -142,7 +142,7 @@ fn tls(ca: Option<&[u8]>) -> Result<ClientConfig, OutboundError> {
         .map_err(broken)?;
     let builder = match Verifier::new_with_extra_roots(authorities, provider) {
         Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
-        // A machine without any certificate authority (a container made from scratch) still calls plain http on loopback.
+        // A machine without certificate authorities (a minimal container image) can still call plain http on loopback.
         Err(_) if ca.is_none() => builder.with_root_certificates(RootCertStore::empty()),
         Err(error) => return Err(broken(error)),
     };
@@ -163,7 +163,7 @@ impl HttpClient for GuardedClient {
         policy: &OutboundPolicy,
     ) -> Result<http::Response<Vec<u8>>, OutboundError> {
         let (parts, body) = request.into_parts();
-        // The policy is asked about the URL as the client understands it: `http://2130706433/` is 127.0.0.1 by then.
+        // The policy checks the URL as the client parses it: `http://2130706433/` has become 127.0.0.1.
         let url = Url::parse(&parts.uri.to_string()).map_err(|error| OutboundError::InvalidUrl(error.to_string()))?;
         policy.check(&url)?;
         let call = self.pool(policy)?.request(parts.method, url.clone()).headers(parts.headers).body(body);
@@ -184,7 +184,7 @@ impl GuardedClient {
         let mut answer = http::Response::new(Vec::new());
         *answer.status_mut() = response.status();
         *answer.headers_mut() = response.headers().clone();
-        // Counted as it comes: Content-Length is the sender's word only.
+        // The bytes are counted as they arrive, because Content-Length can't be trusted.
         while let Some(chunk) = response.chunk().await.map_err(|error| failure(url, error))? {
             if answer.body().len().saturating_add(chunk.len()) > self.limits.body {
                 return Err(OutboundError::TooLarge(self.limits.body));
@@ -218,7 +218,7 @@ impl Resolve for GuardedResolver {
     }
 }
 
-/// Carried through reqwest's error chain to tell a forbidden address from a name that does not resolve.
+/// Passed through reqwest's error chain to distinguish a forbidden address from a name that does not resolve.
 #[derive(Debug, thiserror::Error)]
 #[error("every address of the name is forbidden")]
 struct Forbidden;
@@ -233,7 +233,7 @@ fn failure(url: &Url, error: reqwest::Error) -> OutboundError {
     if error.is_connect() { OutboundError::Connect(cause(error)) } else { OutboundError::Failed(cause(error)) }
 }
 
-/// The innermost cause, which is the one that helps, and which names no URL.
+/// The innermost cause, which is the useful one and contains no URL.
 fn cause(error: reqwest::Error) -> String {
     let error = error.without_url();
     chain(&error).last().map(ToString::to_string).unwrap_or_default()

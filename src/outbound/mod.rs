@@ -1,8 +1,9 @@
-//! Calls that leave the broker: one guarded HTTP client for everything.
+//! Outgoing calls: one guarded HTTP client for everything.
 //!
-//! This module owns what a call may cost and where it may go: no redirects, a total time, a cap on the body, https, and
-//! an address policy that is applied to the addresses a connection is really made to; and in [`cache`] how long a fetched
-//! document is kept. It does not own what is asked or what an answer means. Nothing here logs a request, a header or a body, and no error carries one.
+//! Owns what a call may cost and where it may go: no redirects, a time limit, a limit on the body, https, and an address
+//! policy that is applied to the addresses of actual connections; and, in [`cache`], how long a fetched document is kept.
+//! It does not own what is requested or what a response means. Nothing here logs a request, a header or a body, and no
+//! error contains one.
 
 mod address;
 pub(crate) mod cache;
@@ -20,10 +21,10 @@ use url::{Host, Url};
 pub use address::is_public;
 pub use client::{GuardedClient, Limits, Lookup, SystemLookup};
 
-/// Sends one request under a policy. The broker's is [`GuardedClient`]; tests script their own.
+/// Sends one request under a policy. The broker uses [`GuardedClient`]; tests use scripted clients.
 #[async_trait]
 pub trait HttpClient: Send + Sync {
-    /// Sends the request and reads the whole answer, whatever its status is, except for redirects.
+    /// Sends the request and reads the whole response, whatever its status, except for redirects.
     ///
     /// # Errors
     /// When the policy forbids the address, or when there is no answer within the bounds.
@@ -34,22 +35,22 @@ pub trait HttpClient: Send + Sync {
     ) -> Result<http::Response<Vec<u8>>, OutboundError>;
 }
 
-/// Why a call gave no answer. Texts are for logs and the status page; they name hosts, never what was sent.
+/// Why a call has no response. The texts are for logs and `/status`; they name hosts, but nothing that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutboundError {
     /// Plain http to another machine.
     #[error("{0} is not https; set allow_http = true on the provider if plain http is meant")]
     NotHttps(String),
-    /// The address is not a public one, and nobody wrote its host into the configuration.
+    /// The address is not public, and its host is not in the configuration.
     #[error("{0} is at a private, loopback or link-local address; set allow_private_network = true if it is meant")]
     ForbiddenAddress(String),
     /// Not a URL that can be called.
     #[error("not a URL that can be called: {0}")]
     InvalidUrl(String),
-    /// No whole answer in time.
+    /// No complete response in time.
     #[error("no answer in time")]
     Timeout,
-    /// The body exceeds the cap.
+    /// The body exceeds the limit.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
     /// A redirect, which is never followed.
@@ -61,17 +62,17 @@ pub enum OutboundError {
     /// No connection: name, route, port or TLS.
     #[error("no connection: {0}")]
     Connect(String),
-    /// The connection broke, or what came is not HTTP.
+    /// The connection broke, or the response is not HTTP.
     #[error("the connection failed: {0}")]
     Failed(String),
 }
 
-/// Where calls for one purpose may go, and through what.
+/// Where calls for one purpose may go, and through which proxy.
 ///
-/// What the operator wrote may be any address. Another host, which a discovery document or a client named, may only be a
-/// public one, unless `allow_private_network`; loopback too where the operator's own URLs are on loopback. The rule is by
-/// host: a name that the operator trusts is trusted with every port. Through a proxy, the proxy resolves names, so only
-/// addresses written as numbers are checked then.
+/// A host that the operator configured may have any address. Any other host, which a discovery document or a client named,
+/// must have a public address unless `allow_private_network` is set; loopback is allowed too if the operator's own URLs
+/// are on loopback. The rule is by host: a trusted name is trusted with every port. A proxy resolves names itself, so that
+/// only addresses written as numbers are checked then.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct OutboundPolicy {
     trusted_hosts: BTreeSet<String>,
@@ -83,7 +84,7 @@ pub struct OutboundPolicy {
 }
 
 impl OutboundPolicy {
-    /// The policy for calls to a stranger's URL: public addresses over https only.
+    /// The policy for calls to an untrusted URL: public addresses over https only.
     #[must_use]
     pub fn strangers() -> Self {
         Self::default()
@@ -102,28 +103,28 @@ impl OutboundPolicy {
         policy
     }
 
-    /// Whether hosts that the operator did not write may be at private addresses.
+    /// Sets whether hosts that the operator did not write may have private addresses.
     #[must_use]
     pub fn allow_private_network(mut self, allow: bool) -> Self {
         self.allow_private_network = allow;
         self
     }
 
-    /// Whether plain http is accepted off loopback.
+    /// Sets whether plain http is accepted off loopback.
     #[must_use]
     pub fn allow_http(mut self, allow: bool) -> Self {
         self.allow_http = allow;
         self
     }
 
-    /// Certificate authorities, PEM, that are believed beside the system's.
+    /// Sets certificate authorities, in PEM form, that are trusted in addition to the system's.
     #[must_use]
     pub fn with_ca(mut self, pem: Option<Arc<[u8]>>) -> Self {
         self.ca = pem;
         self
     }
 
-    /// An HTTP proxy that every call goes through. The operator wrote it, so it may be anywhere.
+    /// Sets an HTTP proxy for every call. The operator configured it, so that it may have any address.
     #[must_use]
     pub fn with_proxy(mut self, proxy: Option<&Url>) -> Self {
         if let Some(host) = proxy.and_then(Url::host) {

@@ -113,7 +113,7 @@ fn the_proxys_password_is_not_printed() {
     assert!(!format!("{policy:?}").contains("hunter2"));
 }
 
-/// A server that answers every request on every connection with the same bytes, and then, where it says so, goes on.
+/// A server that answers every request on every connection with the same bytes, and then does what [`Then`] says.
 struct Server {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -127,7 +127,7 @@ enum Then {
     Closes,
     /// Sends nothing more, and does not close.
     Hangs,
-    /// Sends the same byte for ever.
+    /// Sends the same byte forever.
     Floods,
 }
 
@@ -180,7 +180,7 @@ async fn serve(mut stream: TcpStream, answer: &str, then: Then, requests: Arc<Mu
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
 
-/// Names that resolve to what the test says, one answer a lookup, the last one for ever.
+/// Names that resolve to what the test says: one answer per lookup, and the last one forever.
 struct Names(Mutex<VecDeque<Vec<IpAddr>>>);
 
 #[async_trait]
@@ -241,7 +241,7 @@ async fn d24_the_address_that_is_connected_to_is_the_one_that_was_checked() {
     for policy in permitting {
         assert!(get(&client(&[&["127.0.0.1"]]), &name, &policy).await.is_ok());
     }
-    // Forbidden addresses among others are not tried.
+    // Forbidden addresses are skipped; the others are tried.
     let loopback = OutboundPolicy::trusting([&url("http://localhost:1")]).allow_http(true);
     assert!(get(&client(&[&["10.0.0.1", "127.0.0.1"]]), &name, &loopback).await.is_ok());
 }
@@ -331,7 +331,7 @@ async fn calls_go_through_the_proxy_that_is_declared() {
     let policy = OutboundPolicy::strangers().allow_http(true).with_proxy(Some(&address));
     get(&client(&[]), &url("http://idp.test/path"), &policy).await.unwrap();
     assert!(proxy.requests.lock().unwrap().concat().starts_with("GET http://idp.test/path HTTP/1.1\r\n"));
-    // A forbidden address is none the less.
+    // A forbidden address stays forbidden.
     assert!(get(&client(&[]), &url("http://169.254.169.254/"), &policy).await.is_err());
 }
 

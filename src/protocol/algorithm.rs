@@ -1,4 +1,4 @@
-//! JWS algorithms (RFC 7518 §3.1, RFC 8037 §3.1), and what each of them is.
+//! JWS algorithms (RFC 7518 §3.1, RFC 8037 §3.1), with their key types and hash functions.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -86,8 +86,8 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
-    /// The algorithm with that registered name, if it verifies with a public key: the only ones that metadata may ask for.
-    /// HS256, whose key everyone with the client secret has, must be configured.
+    /// The algorithm with that registered name, if it verifies with a public key; metadata may select only such ones.
+    /// HS256 must be configured, because everyone who has the client secret can sign with it.
     #[must_use]
     pub fn asymmetric(name: &str) -> Option<Self> {
         Self::from_name(name).filter(|algorithm| !algorithm.is_symmetric())
@@ -121,14 +121,14 @@ impl Algorithm {
         }
     }
 
-    /// Whether the key that verifies is the key that signs.
+    /// Whether the same key signs and verifies.
     #[must_use]
     pub const fn is_symmetric(self) -> bool {
         matches!(self.key_type(), KeyType::Secret)
     }
 }
 
-// The schema of the configuration publishes the next comments.
+// The following doc comments are published in the schema of the configuration.
 /// A JWS algorithm (RFC 7518 §3.1) that the broker signs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 pub enum SigningAlgorithm {
@@ -148,7 +148,7 @@ impl SigningAlgorithm {
     /// Every algorithm that the configuration may name.
     pub const ALL: [Self; 5] = [Self::RS256, Self::PS256, Self::ES256, Self::ES384, Self::EdDSA];
 
-    /// The algorithm itself, of which this is a subset.
+    /// The same algorithm as an [`Algorithm`], of which these are a subset.
     #[must_use]
     pub const fn algorithm(self) -> Algorithm {
         match self {

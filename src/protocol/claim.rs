@@ -1,6 +1,7 @@
 //! Claim names.
 
-/// Claims that a setting of the same name does not turn into a slip: OIDC Core §5.1 and the broker's own.
+/// The claims of OIDC Core §5.1 and the broker's own. A key in a claims table that has the name of a setting is
+/// reported as misplaced, unless it is one of these.
 pub const STANDARD_CLAIMS: &[&str] = &[
     "sub",
     "name",

@@ -1,4 +1,4 @@
-//! How clients authenticate.
+//! Client authentication methods.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -60,7 +60,7 @@ impl ErrorCode {
         }
     }
 
-    /// The code that an upstream provider's error becomes for the app.
+    /// The code that the app receives for an upstream provider's error.
     #[must_use]
     pub fn from_upstream(code: &str) -> Self {
         match code {

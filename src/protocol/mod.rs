@@ -1,5 +1,5 @@
-//! The vocabulary of OAuth 2.0 and OpenID Connect, once: the words that the configuration, both legs and the edge share.
-//! No logic beyond names.
+//! The vocabulary of OAuth 2.0 and OpenID Connect, which the configuration, `op`, `upstream` and `web` share. It has no
+//! logic beyond names.
 
 pub mod algorithm;
 pub mod claim;

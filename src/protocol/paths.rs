@@ -1,5 +1,5 @@
-//! Every path that the broker serves or keeps for itself, below the path of its issuer. `check`, the router, discovery and
-//! CORS read this table; which paths one configuration has, and what two claim, is in
+//! Every path that the broker serves or reserves, below the path of its issuer. `check`, the router, discovery and CORS
+//! read this table; the paths of one configuration, and conflicts between them, are in
 //! [`config::check::paths`](crate::config::check::paths).
 
 /// An endpoint whose path `[endpoints]` sets.
@@ -59,7 +59,7 @@ impl Endpoint {
         }
     }
 
-    /// Its path unless `[endpoints]` has another.
+    /// Its path unless `[endpoints]` sets another.
     #[must_use]
     pub const fn default_path(self) -> &'static str {
         match self {
@@ -93,7 +93,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether this version serves it. The paths of the others are kept for them.
+    /// Whether this version serves it. The paths of the others are reserved.
     #[must_use]
     pub const fn is_served(self) -> bool {
         !matches!(self, Self::DeviceAuthorization | Self::Registration)
@@ -149,23 +149,23 @@ pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 /// The same document (RFC 8414 §3.1); the issuer's path follows it.
 pub const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
 
-/// Before a provider's id: its callback, unless configured.
+/// The prefix of a provider's callback, unless configured; the provider's id follows.
 pub const CALLBACK: &str = "/callback/";
-/// Before a provider's id: the return from its logout.
+/// The prefix of the return from a provider's logout; the provider's id follows.
 pub const LOGOUT_CALLBACK: &str = "/logout/callback/";
-/// Before a provider's id: where it sends its logout tokens (OIDC Back-Channel Logout §2.5).
+/// The prefix of the address for a provider's logout tokens (OIDC Back-Channel Logout §2.5); the provider's id follows.
 pub const BACKCHANNEL_LOGOUT: &str = "/backchannel-logout/";
-/// Before the name of a static file.
+/// The prefix of static files; the file's name follows.
 pub const STATIC: &str = "/static/";
 
-/// A path that the broker keeps for itself.
+/// A path that the broker reserves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reserved {
     /// The path.
     pub path: &'static str,
-    /// Whether everything below it is kept too.
+    /// Whether everything below it is reserved too.
     pub below: bool,
-    /// What it is kept for, for messages.
+    /// What it is reserved for, for messages.
     pub purpose: &'static str,
 }
 
@@ -180,7 +180,8 @@ const fn single(path: &'static str, purpose: &'static str) -> Reserved {
 /// The paths below [`CALLBACK`]: an endpoint can't have one, the callback of a provider can.
 pub const CALLBACKS: Reserved = tree("/callback", "the callbacks of providers");
 
-/// The paths that no endpoint and no callback may have, besides those of [`Page`]. The last ones are of features to come.
+/// The paths that no endpoint and no callback may have, besides those of [`Page`]. The last ones are for future
+/// features.
 pub const RESERVED: [Reserved; 8] = [
     tree("/.well-known", "well-known documents"),
     tree("/static", "static files"),

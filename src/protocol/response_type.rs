@@ -47,7 +47,7 @@ impl ResponseType {
         }
     }
 
-    /// Reads a request's value: words in any order (RFC 6749 §3.1.1), each once.
+    /// Reads a request's value: its words may be in any order (RFC 6749 §3.1.1), and each occurs once.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut words: Vec<&str> = text.split(' ').collect();
@@ -73,7 +73,7 @@ impl ResponseType {
         matches!(self, Self::IdTokenToken | Self::CodeToken | Self::CodeIdTokenToken)
     }
 
-    /// The grant types that a client needs for it (OIDC Registration §2).
+    /// The grant types that a client needs to use it (OIDC Registration §2).
     #[must_use]
     pub const fn grant_types(self) -> &'static [GrantType] {
         match self {

@@ -1,4 +1,4 @@
-// Apache with mod_auth_openidc behind Countersign: the lines of examples/apps/apache.toml on either side.
+// Apache with mod_auth_openidc behind Countersign, both configured with the lines of examples/apps/apache.toml.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
@@ -49,7 +49,7 @@ after(async () => {
   await idp?.close()
 })
 
-/** Walks to a page of the site, through the IdP's form where it is shown; fails with what either side says. */
+/** Goes to a page of the site, through the IdP's form if it is shown; fails with the message of Apache or the broker. */
 async function open(browser, path, login) {
   let page = await browser.open(apache.address + path)
   if (page.has('input[name=login]') && login) page = await page.click('Log in', { login })

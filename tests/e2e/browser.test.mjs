@@ -1,4 +1,4 @@
-// A person with a real Chromium. App, broker and IdPs are four sites behind TLS, so cookies, CSP and CORS count.
+// A person with a real Chromium. App, broker and IdPs are four sites behind TLS, so that cookies, CSP and CORS matter.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
@@ -60,7 +60,7 @@ walk('picker, IdP, app, and out again', {}, async ({ page, context }) => {
   assert.equal(await page.locator('#error').innerText(), 'login_required')
 })
 
-/** Signs in to the app that is told by the front channel, and leaves it. */
+/** Signs in to the app that is notified by the front channel, and leaves it. */
 async function throughTeam(page) {
   await page.goto(`${sites.app}/login?id=team`)
   await page.getByRole('button', { name: 'Corporate account' }).click()

@@ -1,4 +1,4 @@
-// Tokens bound to an app's key (DPoP, RFC 9449), by a certified library that makes the proofs and takes up the nonces.
+// Tokens bound to an app's key (DPoP, RFC 9449), with a certified library that makes the proofs and uses the nonces.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
@@ -11,7 +11,7 @@ let world
 before(async () => { world = await startWorld() })
 after(() => world?.close())
 
-/** A sign-in whose code, and all that follows, is bound to a new key of this algorithm. */
+/** A sign-in whose code and tokens are bound to a new key of this algorithm. */
 async function signIn(named, algorithm = 'ES256') {
   const app = await App.at(world.issuer, named)
   const handle = async () => client.getDPoPHandle(app.config, await client.randomDPoPKeyPair(algorithm))

@@ -1,4 +1,4 @@
-// A Go application on go-oidc and golang.org/x/oauth2 (apps/go-oidc) behind Countersign, as examples/apps/go.toml says.
+// A Go application with go-oidc and golang.org/x/oauth2 (apps/go-oidc) behind Countersign, as examples/apps/go.toml says.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -13,7 +13,7 @@ import { startProcess } from './support/process.mjs'
 import { ALICE, people } from './support/world.mjs'
 
 const program = join(root, 'target/e2e-go/go-oidc')
-// x/oauth2 tries HTTP Basic first and the form after it: the second app takes nothing but the form.
+// x/oauth2 tries HTTP Basic first and then the form: the second client accepts only the form.
 const METHODS = { board: 'client_secret_basic', form: 'client_secret_post' }
 const SECRET = 'board secret:+%/ ü'
 

@@ -1,5 +1,5 @@
-// Keycloak as the identity provider, set up as examples/upstreams/keycloak.toml says: the file itself is served, with this
-// machine's addresses and secrets laid over it, and the realm below is what its comments ask for.
+// Keycloak as the identity provider, set up as examples/upstreams/keycloak.toml says: the broker runs with the file itself and an
+// overlay of this machine's addresses and secrets, and the realm below is set up as its comments say.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 

@@ -1,4 +1,4 @@
-// Own looks (`[ui]`): logo, colour, texts and a template, in a real Chromium; a reload changes them.
+// A custom appearance (`[ui]`): logo, colour, texts and a template, in a real Chromium; a reload changes them.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
@@ -30,7 +30,7 @@ templates = "looks"
 })
 after(async () => { await browser?.close(); await sites?.close() })
 
-/** Waits until the browser has the logo, or the answer that there is none. */
+/** Waits until the browser has loaded the logo or failed to load it. */
 async function logoIsThere(page) {
   const logo = page.getByRole('img', { name: 'Nordwind' })
   await logo.waitFor()
@@ -46,7 +46,7 @@ test('the sign-in page in own looks', () => visit(browser, async ({ page }) => {
   await inspect(page, 'looks-sign-in')
 }))
 
-/** Signs in to the app that asks, up to its page. */
+/** Signs in to the app that asks for consent, up to its consent page. */
 async function consent(page) {
   await page.getByRole('button', { name: 'Corporate account' }).click()
   await page.getByLabel('Login').fill('bob')

@@ -1,4 +1,4 @@
-// Every page that people see: pictures (target/pictures), phone width, axe, an empty console.
+// Every page that people see: screenshots (target/pictures), phone width, axe, an empty console.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
@@ -10,7 +10,7 @@ const PROVIDERS = ['Australian office', 'Берлин', 'Contractors', 'Dolphin 
 let sites, browser
 
 before(async () => {
-  // An app with eight ways in: beyond six the page searches.
+  // An app with eight providers: the page has a search field for more than six.
   sites = await startSites(({ app }) => PROVIDERS.map((name, index) => `
 [providers.p${index}]
 name = "${name}"
@@ -37,7 +37,7 @@ async function signIn(page, id = 'web') {
   await page.getByRole('button', { name: 'Log in' }).click()
 }
 
-/** One page: get there, look at it. A status of 4xx shows up in the console as a failed load, and only that may. */
+/** Opens one page and checks it. A status of 4xx appears in the console as a failed load; nothing else may appear. */
 function looks(name, arrive, { status = 200 } = {}) {
   test(name, () => visit(browser, async ({ page }) => {
     let document
@@ -101,7 +101,7 @@ looks('signed-out', async (page) => {
 })
 
 looks('signing-out', async (page) => {
-  // Without the script that goes on, the page stays to be looked at.
+  // Without the script that redirects, the page stays and can be checked.
   await page.route('**/static/page.js*', (route) => route.fulfill({ contentType: 'text/javascript', body: '' }))
   await signIn(page, 'team')
   await page.getByRole('link', { name: 'Sign out' }).click()

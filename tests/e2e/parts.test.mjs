@@ -1,5 +1,5 @@
-// The parts by themselves: the IdP, the browser and the app sign a person in without a broker between them.
-// When this fails, look here before blaming the product.
+// The IdP, the browser and the app sign a person in without a broker between them.
+// If this fails, the test environment is broken, not the product.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 

@@ -29,7 +29,7 @@ async function metric(name) {
   return Number(text.split('\n').find((line) => line.startsWith(`${name} `))?.split(' ')[1])
 }
 
-/** Whether the broker knows an app: otherwise its request ends on a page. */
+/** Whether the broker knows an app; if not, its request ends on an error page. */
 async function knows(id) {
   const url = new URL(`${world.issuer}/oauth2/authorize`)
   url.search = new URLSearchParams({ client_id: id, redirect_uri: callback(id), response_type: 'code', scope: 'openid', prompt: 'none' })

@@ -13,7 +13,7 @@ after(() => world?.close())
 
 const VIA_CORP = { login: 'alice', provider: 'Corporate account' }
 
-/** What an authorization request answers without a page: the parameters at the app. */
+/** The response to an authorization request without a page: the parameters at the app. */
 async function answer(browser, app, extra) {
   const { url, checks } = await app.begin(extra)
   const page = await browser.open(url)

@@ -17,7 +17,7 @@ const keys = {
   broker: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
   app: generateKeyPairSync('rsa', { modulusLength: 2048 }),
 }
-// oidc-provider wants 32 bytes for HS256.
+// oidc-provider requires 32 bytes for HS256.
 const SHARED = 'a secret of thirty-two bytes or more, shared'
 
 const toml = ({ port, adminPort, issuer }, idp) => `issuer = "${issuer}"
@@ -81,7 +81,7 @@ after(async () => {
   await idp?.close()
 })
 
-/** The app, with the authentication that signs. */
+/** The app, with a client authentication that signs. */
 async function app(id, authentication) {
   const config = await client.discovery(new URL(issuer), id, { id_token_signed_response_alg: 'RS256' }, authentication, {
     execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks],
@@ -103,7 +103,7 @@ test('client_secret_jwt on both legs, and a request that is pushed', async () =>
   const { url, checks } = await pushing.begin()
   const pushed = await client.buildAuthorizationUrlWithPAR(pushing.config, url.searchParams)
   assert.deepEqual([...pushed.searchParams.keys()].sort(), ['client_id', 'request_uri'])
-  // Another provider, so another account: bob has not been here before.
+  // Another provider means another account: bob signs in here for the first time.
   const page = await new Browser([APPS]).signIn(pushed, { login: 'bob' })
   const tokens = await pushing.finish(page.url, checks)
   assert.equal(tokens.claims().preferred_username, 'bob')

@@ -1,4 +1,4 @@
-//! Whose account a sign-in is: usernames, links, addresses.
+//! Which account a sign-in belongs to: usernames, links, addresses.
 
 use serde_json::{Value, json};
 
@@ -93,7 +93,7 @@ async fn a_username_may_not_be_missing_or_unfit() {
     }
     let unicode = claims(&app, "staff", &person("王小明".into())).await;
     assert_eq!(unicode["preferred_username"], "王小明");
-    // Once the account is there, the name is the account's, whatever the provider says.
+    // Once the account exists, it keeps its name, whatever the provider says.
     let later = claims(&app, "staff", &person(Value::Null)).await;
     assert_eq!(later["sub"], unicode["sub"]);
 }
@@ -134,7 +134,7 @@ async fn a_single_group_is_a_list_of_one() {
     assert_eq!(claims(&app, "staff", &with(alice(), json!({ "groups": "staff" }))).await["groups"], json!(["staff"]));
 }
 
-/// Bob at `staff` owns the address; somebody with other claims comes from `partner`.
+/// Bob at `staff` has the address; somebody with other claims signs in through `partner`.
 async fn joined(linking: &str, claims_of_the_other: &Value) -> (Reply, String, TestApp) {
     let app = TestApp::with(&format!("{WITH_PARTNER}{linking}")).await;
     let victim =

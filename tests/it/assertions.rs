@@ -1,4 +1,4 @@
-//! Clients that authenticate by a signed assertion, as apps and attackers send them.
+//! Client authentication by a signed assertion, as apps and attackers send it.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,7 @@ use crate::harness::{Answer, Auth, Authorize, Browser, IDP, Reply, Signing, Test
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const SECRET: &str = "secret-of-signed-0123456789abcdef0123456";
 
-/// A client with its keys in the file, one with its keys at a URL, one that signs with its secret.
+/// A client with its keys in the file, one with its keys at a URL, and one that signs with its secret.
 fn overlay() -> String {
     let jwks = json!({ "keys": keys::jwks(false) });
     let keys: Vec<String> = jwks["keys"].as_array().unwrap().iter().map(toml).collect();
@@ -30,7 +30,7 @@ fn toml(object: &Value) -> String {
     format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
 }
 
-/// What a careful client claims.
+/// The claims of a careful client.
 fn claims(app: &TestApp, client: &str) -> Map<String, Value> {
     let claims = json!({
         "iss": client, "sub": client, "aud": "https://sso.example.com", "jti": format!("jti-of-{client}"),
@@ -43,7 +43,7 @@ fn assertion(claims: &Map<String, Value>) -> String {
     keys::sign(Signing::Rs256, &keys::header(Signing::Rs256), &Value::Object(claims.clone()))
 }
 
-/// A token request for a code that is unknown: `invalid_grant` says that the client was authenticated.
+/// A token request with an unknown code: `invalid_grant` shows that the client was authenticated.
 async fn present(app: &TestApp, assertion: &str) -> Reply {
     let form = [
         ("grant_type", "authorization_code"),
@@ -92,7 +92,7 @@ async fn a_code_is_redeemed_with_an_assertion() {
         ];
         let reply = app.token(&Auth::Nothing, &form).await;
         assert_eq!(reply.status, 200, "{client}: {reply}");
-        // The same assertion once more: a thief has it, too.
+        // The same assertion again, as a thief would send it.
         refused(&app.token(&Auth::Nothing, &form).await);
     }
     assert_eq!(app.idp().count("/app-keys"), 1, "key sets are kept");
@@ -177,7 +177,7 @@ async fn an_assertion_stands_alone() {
     let other_type =
         [("grant_type", "authorization_code"), ("client_assertion_type", "saml"), ("client_assertion", &*assertion)];
     refused(&app.token(&Auth::Nothing, &other_type).await);
-    // Whoever signs does not get in with a secret or with nothing.
+    // A client that signs can't authenticate with a secret or with nothing.
     refused(&app.token(&Auth::Public("inline".to_owned()), &[("grant_type", "authorization_code")]).await);
     refused(&app.token(&Auth::Post("signed".to_owned(), SECRET.to_owned()), &[("grant_type", "x")]).await);
     authenticated(&present(&app, &assertion).await);

@@ -1,4 +1,4 @@
-//! The way back from a provider: the browser's binding, the provider's answer, its tokens.
+//! The callback from a provider: its binding to the browser, the authorization response, the tokens.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ async fn d01_a_callback_in_another_browser_makes_no_session() {
     assert!(victim.session().is_none());
     assert_eq!(app.idp().count("token"), 0, "the code is not redeemed");
 
-    // A browser with a sign-in of its own under way is another browser still.
+    // A browser with a sign-in of its own under way is still another browser.
     let callback = app.at_provider(&mut attacker, &Authorize::of("app"), &alice()).await;
     app.at_provider(&mut victim, &Authorize::of("app"), &alice()).await;
     victim.open(&app, &callback).await.assert_error_page(400, "login_other_browser");

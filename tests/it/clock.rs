@@ -1,4 +1,4 @@
-//! Clocks that step, forwards and backwards.
+//! Clocks that jump, forwards and backwards.
 
 use crate::harness::{Authorize, Browser, TestApp, alice};
 

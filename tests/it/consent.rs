@@ -83,7 +83,7 @@ async fn d02_an_interaction_is_of_one_browser_and_its_parameters_are_stored() {
     attacker.submit_form(&app, &form, &unknown).await.assert_error_page(400, "login_not_found");
     attacker.submit_form(&app, &form, &[("csrf", "")]).await.assert_error_page(400, "login_not_found");
 
-    // What the form adds counts for nothing.
+    // Fields that are added to the form are ignored.
     let added = [
         ("decision", "allow"),
         ("scope", "openid email groups"),
@@ -93,7 +93,7 @@ async fn d02_an_interaction_is_of_one_browser_and_its_parameters_are_stored() {
     let answer = attacker.submit_form(&app, &form, &added).await;
     assert!(answer.location().starts_with("https://app.example/cb?code="), "{answer}");
     assert_eq!(app.tokens("app", &answer).await.body["scope"], "openid");
-    // And an answer is given once.
+    // The form can be submitted once.
     attacker.submit_form(&app, &form, &added).await.assert_error_page(400, "login_not_found");
 }
 

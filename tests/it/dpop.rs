@@ -1,4 +1,4 @@
-//! DPoP (RFC 9449): proofs at the token and userinfo endpoints, and what is bound to their keys.
+//! DPoP (RFC 9449): proofs at the token and userinfo endpoints, and tokens bound to their keys.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,7 +16,7 @@ const TOKEN: &str = "https://sso.example.com/oauth2/token";
 const PUSH: &str = "/oauth2/par";
 const USERINFO: &str = "https://sso.example.com/oauth2/userinfo";
 
-/// A client that speaks for itself: the shortest way to a token.
+/// A client with the client credentials grant, which is the shortest way to a token.
 const ROBOT: &str = r#"
 [clients.robot]
 client_secret = "secret-of-robot-0123456789abcdef"
@@ -75,7 +75,7 @@ fn hash(token: &str) -> String {
     encode(digest(&SHA256, token.as_bytes()).as_ref())
 }
 
-/// A proof not yet signed. Null takes a member out.
+/// A proof that is not signed yet. A null removes a member.
 struct Draft<'k> {
     key: &'k Key,
     header: Value,

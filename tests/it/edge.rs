@@ -86,7 +86,7 @@ async fn d20_a_form_of_ours_posted_from_elsewhere_is_refused() {
         let reply = browser.send(&app, Method::POST, &url, Some(&fields), headers).await;
         reply.assert_error_page(403, "csrf_failed");
     }
-    // Without its token it is nothing, whoever posts it.
+    // Without its token the form is refused, whoever posts it.
     let reply = browser.send(&app, Method::POST, &url, Some(&[("decision", "allow")]), &[("origin", ISSUER)]).await;
     reply.assert_error_page(400, "login_not_found");
     let answer = browser.submit_form(&app, &form, &[("decision", "allow")]).await;
@@ -186,7 +186,7 @@ domains = ["corp.example"]
     assert_inert(&app.get(&format!("/{odd}")).await);
     assert_inert(&app.get(&format!("/oauth2/authorize?{odd}={odd}&{odd}={odd}")).await);
 
-    // What a provider says is no markup either.
+    // A provider's values are not markup either.
     app.idp().edit_id_token(|claims| drop(claims.insert("preferred_username".to_owned(), json!([SCRIPT]))));
     let mut other = Browser::new();
     let refused = app

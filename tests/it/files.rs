@@ -1,4 +1,4 @@
-//! Reloads from disk: what a bad, half-written or missing file does, and reloads while people sign in.
+//! Reloads from disk: the effect of a bad, half-written or missing file, and reloads while people sign in.
 
 use std::path::PathBuf;
 use std::sync::Arc;

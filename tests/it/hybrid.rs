@@ -1,4 +1,5 @@
-//! The implicit and hybrid flows (OIDC Core §3.2, §3.3), as apps see them: what comes back where, and what it is worth.
+//! The implicit and hybrid flows (OIDC Core §3.2, §3.3), as apps see them: what the response has, where, and how it can be
+//! used.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use crate::harness::jwt::{header_of, verified};
 use crate::harness::{Auth, Authorize, BASE, Browser, Form, IDP, ISSUER, Reply, TestApp, Tokens, alice, claims_of};
 
-/// Clients that may everything, and one that has only the implicit flow and no secret.
+/// Clients that may use every flow, and one that has only the implicit flow and no secret.
 const ALL: &str = r#"
 [clients.app]
 grant_types = ["authorization_code", "refresh_token", "implicit"]
@@ -70,7 +71,7 @@ fn names(params: &BTreeMap<String, String>) -> Vec<&str> {
     params.keys().map(String::as_str).collect()
 }
 
-/// A sign-in with a new browser, and what its answer carries.
+/// A sign-in with a new browser, and the parameters of its response.
 async fn sign_in(app: &TestApp, client: &str, request: &Authorize) -> (Browser, BTreeMap<String, String>) {
     let mut browser = Browser::new();
     let reply = app.through_provider(&mut browser, request, &alice()).await;
@@ -316,7 +317,7 @@ async fn an_access_token_of_the_fragment_is_worth_as_much_as_any() {
         let seen = app.introspect("app", token).await.json();
         assert_eq!((&seen["active"], &seen["username"]), (&json!(true), &json!("alice")));
 
-        // It dies with the session.
+        // It ends with the session.
         let other = browser.open(&app, &asking("app", response_type).url(&app)).await.param("access_token");
         let out = format!("{ISSUER}/oauth2/logout?client_id=app");
         let page = browser.open(&app, &out).await;

@@ -1,4 +1,4 @@
-//! What waits for a user: the forms of the sign-in, the consent and the sign-out page, each with the token of another.
+//! Pages that wait for a user: the forms of the sign-in, consent and sign-out pages, each submitted with another's token.
 
 use countersign::store::model::{Interaction, Login, TokenHash};
 

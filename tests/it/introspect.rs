@@ -120,7 +120,7 @@ async fn revoking_a_token_ends_its_grant() {
     app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
     app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
 
-    // A public client revokes its own, too.
+    // A public client can revoke its own token too.
     let (_, tokens) = app.sign_in("spa", &alice()).await;
     assert_eq!(app.revoke("spa", tokens.refresh()).await.status, 200);
     app.refresh("spa", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
@@ -156,10 +156,10 @@ async fn revoking_one_apps_grant_leaves_the_others() {
     app.revoke("app", first.refresh()).await;
     assert_eq!(app.userinfo(second.access()).await.status, 200);
     let again = Browser::clone(&browser).open(&app, &Authorize::of("app").url(&app)).await;
-    assert!(again.location().contains("code="), "the session stands");
+    assert!(again.location().contains("code="), "the session still exists");
 }
 
-/// The provider's tokens may be introspected here, by an API that gets roles of its own making.
+/// The provider's tokens may be introspected here, by an API that has a claim of its own.
 const OPEN: &str = r#"
 [providers.staff]
 introspect = true
@@ -222,14 +222,14 @@ async fn a_providers_token_opens_nothing_that_the_file_does_not() {
         json!({ "active": true, "aud": "countersign" }),
         json!({ "active": true, "sub": "2", "aud": "countersign" }),
         json!({ "active": true, "sub": "1", "aud": "countersign", "exp": START - 61 }),
-        // Issued to another app of the provider, for something else: whoever runs that app brought it here.
+        // Issued to another app of the provider, for another purpose, as the operator of that app could present it.
         json!({ "active": true, "sub": "1" }),
         json!({ "active": true, "sub": "1", "client_id": "mallory", "aud": ["mallory", "account"] }),
     ] {
         with_provider_tokens(&app, answer).await;
         assert_eq!(app.introspect("api", "their-token").await.json(), inactive());
     }
-    // Another issuer's answer, another status: nothing is said, and the API is to ask again.
+    // A response of another issuer, or another status: the token's state is unknown, and the API must ask again.
     with_provider_tokens(
         &app,
         json!({ "active": true, "sub": "1", "aud": "countersign", "iss": "https://evil.example" }),
@@ -238,7 +238,7 @@ async fn a_providers_token_opens_nothing_that_the_file_does_not() {
     assert_eq!(app.introspect("api", "their-token").await.status, 503);
     app.idp().answer("/introspect", Answer::json(500, &json!({})));
     assert_eq!(app.introspect("api", "their-token").await.status, 503);
-    // A JWT of somebody else's is nobody's business here.
+    // The provider is not asked about a JWT of another issuer.
     let asked = app.idp().count("/introspect");
     let foreign = keys::sign(Signing::Rs256, &keys::header(Signing::Rs256), &json!({ "iss": "https://evil.example" }));
     assert_eq!(app.introspect("api", &foreign).await.json(), inactive());
@@ -277,13 +277,13 @@ async fn d40_a_token_is_shown_to_nobody_but_whose_it_is() {
     let app = TestApp::with(OPEN).await;
     with_provider_tokens(&app, json!({ "active": true, "sub": "1", "aud": "countersign" })).await;
     let (_, tokens) = app.sign_in("app", &alice()).await;
-    // Ours: another client's, a dead one, and a dead access token.
+    // The broker's own tokens: another client's, a revoked one, and a revoked access token.
     assert_eq!(app.introspect("api", tokens.refresh()).await.json(), inactive());
     app.revoke("app", tokens.refresh()).await;
     assert_eq!(app.introspect("app", tokens.refresh()).await.json(), inactive());
     assert_eq!(app.introspect("app", tokens.access()).await.json(), inactive());
     assert_eq!(app.idp().count("/introspect"), 0);
-    // Of two providers, an opaque token could be either's.
+    // With two providers, an opaque token could be from either.
     let partner = format!("{}\nintrospect = true\n", crate::harness::WITH_PARTNER);
     let two = TestApp::of(BASE, &[OPEN, &partner]).await;
     with_provider_tokens(&two, json!({ "active": true, "sub": "1", "aud": "countersign" })).await;

@@ -1,4 +1,4 @@
-//! The listeners through real sockets: TLS, certificates that change, unix sockets, silence, stopping.
+//! The listeners through real sockets: TLS, changed certificates, unix sockets, silent clients, stopping.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -129,7 +129,7 @@ async fn d42_silent_clients_keep_nobody_out() {
     let mut silent = Vec::new();
     for n in 0..200 {
         let mut stream = running.plain().await;
-        // Some say nothing at all, some break off within the handshake's first record.
+        // Some send nothing at all, some break off within the handshake's first record.
         if n % 2 == 0 {
             stream.write_all(b"\x16\x03\x01").await.unwrap();
         }
@@ -222,7 +222,7 @@ async fn a_broken_new_pair_leaves_the_old_one_serving() {
     std::fs::remove_file(folder.join("tls.key")).unwrap();
     assert!(matches!(reloader.reload().await, Reloaded::Refused(problems) if problems.contains("can't be read")));
     assert!(old.connect(running.port()).await.is_ok());
-    // Written one after the other, as renewals do: once both are there, they serve.
+    // Written one after the other, as renewals do: they are used once both exist.
     new.save(folder);
     assert_eq!(reloader.reload().await, Reloaded::Applied(2));
     assert!(!running.broker.reload_failed());
@@ -296,7 +296,7 @@ async fn tcp_and_unix_listeners_serve_side_by_side() {
         let path = running.folder.path().join(name);
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o660, "owner and group only");
-        // Plain: what goes through it does not leave the machine.
+        // The unix socket is plain, because its traffic does not leave the machine.
         let mut stream = UnixStream::connect(&path).await.unwrap();
         assert_eq!(get(&mut stream, DISCOVERY).await.0, 200);
         assert_eq!(get(&mut stream, "/oauth2/jwks").await.0, 200);
@@ -314,7 +314,7 @@ async fn a_socket_that_a_killed_process_left_is_replaced_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("broker.sock");
     let address = format!("unix:{}", path.display());
-    // What a killed process leaves: bound, and nobody listens any more.
+    // A socket as a killed process leaves it: bound, but nobody listens.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(path.exists());
     let listener = Listener::open(&address).await.unwrap();

@@ -1,4 +1,4 @@
-//! RP-initiated logout: the session here, the provider's, and back to the app.
+//! RP-Initiated Logout: the broker's session, the provider's session, and the redirect back to the app.
 
 use serde_json::json;
 
@@ -175,7 +175,7 @@ async fn a_return_without_its_state_still_ends_signed_out() {
         let page = browser.open(&app, path).await;
         assert_eq!((page.status.as_u16(), page.header("location")), (200, ""), "{page}");
     }
-    // The state is of this browser: another one is not sent to the app.
+    // The state belongs to this browser: another browser is not redirected to the app.
     let state = leaving.param("state");
     let page = Browser::new().open(&app, &format!("/logout/callback/staff?state={state}")).await;
     assert_eq!(page.header("location"), "", "{page}");

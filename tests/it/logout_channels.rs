@@ -1,4 +1,4 @@
-//! Telling apps that a session ended: OIDC Back-Channel Logout 1.0 and Front-Channel Logout 1.0.
+//! Notifying apps that a session ended: OIDC Back-Channel Logout 1.0 and Front-Channel Logout 1.0.
 
 use std::collections::BTreeSet;
 
@@ -17,12 +17,12 @@ fn logout(params: &[(&str, &str)]) -> String {
     format!("{ISSUER}/oauth2/logout?{query}")
 }
 
-/// A broker whose provider has no logout page, so that a sign-out goes straight to where it leads.
+/// A broker whose provider has no logout page, so that a sign-out redirects at once to its target.
 async fn broker(overlay: &str) -> TestApp {
     TestApp::with(&format!("providers.staff.logout = false\n{overlay}")).await
 }
 
-/// A broker whose clients are told over the back channel.
+/// A broker whose clients are notified over the back channel.
 async fn with_backchannel(receiver: &Receiver, clients: &[&str], more: &str) -> TestApp {
     let set = |client: &&str| format!("clients.{client}.backchannel_logout_uri = \"{}\"\n", receiver.url(client));
     broker(&(clients.iter().map(set).collect::<String>() + more)).await
@@ -115,7 +115,7 @@ async fn an_app_is_told_of_every_sid_that_it_knows() {
     let receiver = Receiver::start().await;
     let app = with_backchannel(&receiver, &["app"], "").await;
     let (mut browser, first) = app.sign_in("app", &alice()).await;
-    // The same person signs in anew: the session has a new sid, and what was granted moves over.
+    // The same person signs in again: the session has a new sid, and the grants move to it.
     let again = app.sign_in_with(&mut browser, &Authorize::of("app").set("prompt", "login"), &alice()).await;
     app.broker.apps_are_told().await;
     assert!(receiver.received("app").is_empty(), "nobody signed out");
@@ -137,7 +137,7 @@ async fn d30_an_app_that_hangs_holds_up_neither_the_person_nor_the_others() {
     let app = with_backchannel(&receiver, &["app", "other"], "").await;
     let (mut browser, tokens) = app.sign_in("app", &alice()).await;
     also(&app, &mut browser, "other").await;
-    // Neither of these returns before the app answers, if anything waits for it: it never does.
+    // The app never responds: if the broker waited for it, neither of these would return.
     assert_eq!(sign_out(&app, &mut browser, &tokens).await.location(), BYE);
     receiver.first("app").await;
     receiver.first("other").await;
@@ -180,7 +180,7 @@ async fn one_sign_out_tells_once() {
     let receiver = Receiver::start().await;
     let app = with_backchannel(&receiver, &["app"], "").await;
     let (mut browser, tokens) = app.sign_in("app", &alice()).await;
-    // Asked first, as no hint says whose session it is.
+    // The broker asks first, as no hint names the session.
     let page = browser.open(&app, &logout(&[])).await;
     app.broker.apps_are_told().await;
     assert!(receiver.received("app").is_empty());
@@ -243,7 +243,7 @@ fn frames(page: &Reply) -> Vec<String> {
     frame.captures_iter(&page.text()).map(|found| unescape(&found[1])).collect()
 }
 
-/// Where a page leads on to by itself; the same as its link.
+/// The target of a page that redirects by itself, which is also that of its link.
 #[track_caller]
 fn onward(page: &Reply) -> String {
     let text = page.text();

@@ -1,4 +1,4 @@
-//! Looks (`[ui]`): logo, colour, texts and templates, from the file to the page; and what a reload makes of them.
+//! The appearance of pages (`[ui]`): logo, colour, texts and templates, from the file to the page, and after a reload.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -117,7 +117,7 @@ async fn a_reload_changes_the_looks_at_once() {
     assert_eq!(stylesheet(&page), before);
 }
 
-/// What `check` says: `file:line: message [way out]`.
+/// The problems that `check` reports: `file:line: message [suggestion]`.
 fn problems(ui: &str, templates: &[(&str, &str)]) -> Vec<String> {
     let main = format!("{BASE}\n{ui}");
     let named: Vec<(String, &str)> = templates.iter().map(|(name, text)| (format!("looks/{name}"), *text)).collect();
@@ -205,7 +205,7 @@ async fn on_disk() -> (TestApp, countersign::snapshot::reload::Reloader, PathBuf
     write(&looks, "home.html", "One");
     let app = TestApp::base().await;
     let mut reloader = app.broker.reloader(&file);
-    // The broker began without looks: any change brings the files in.
+    // The broker started without these files: any change makes it read them.
     write(&looks, "home.html", "Two");
     assert!(matches!(reloader.reload().await, Reloaded::Applied(_)));
     (app, reloader, looks, folder)

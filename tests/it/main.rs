@@ -1,6 +1,6 @@
 //! The broker as its users, apps and attackers see it: through the real router, with the real configuration loader and
-//! the real store. No sleeps, and no sockets but for the listeners' own tests and apps that are told of a sign-out: time and
-//! the providers are scripted.
+//! the real store. Time and the providers are scripted: tests do not sleep, and only those of the listeners and of apps that
+//! are notified of a sign-out use sockets.
 //!
 //! Files are named after routes. Tests named `d01_...` are cases of the attack catalogue.
 #![expect(

@@ -1,4 +1,4 @@
-//! The paths of a configuration, through the router: what `check` accepts leads where it says.
+//! The paths of a configuration, through the router: a path that `check` accepts is served.
 
 use http::Method;
 

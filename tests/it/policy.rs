@@ -1,4 +1,4 @@
-//! What the file says about who may do what, as people and apps meet it.
+//! The policy of the file, as people and apps see its effects.
 
 use serde_json::{Value, json};
 

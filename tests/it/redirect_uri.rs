@@ -1,4 +1,4 @@
-//! Redirect URIs: the same string, or nothing.
+//! Redirect URIs: only an identical string is accepted.
 
 use crate::harness::{Authorize, Browser, TestApp, alice};
 

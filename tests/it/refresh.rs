@@ -1,4 +1,4 @@
-//! Refresh tokens: rotation, grace, reuse, lifetimes, and asking the provider again.
+//! Refresh tokens: rotation, grace period, reuse, lifetimes, and fetching claims from the provider again.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Reloads and restarts: what goes on, and what ends.
+//! Reloads and restarts: what continues and what ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! Authorization requests as objects, by reference and pushed: through the real router to a code.
+//! Authorization requests as request objects, by reference and pushed, through the real router to a code.
 
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ fn with(mut object: Value, name: &str, value: Value) -> Value {
     object
 }
 
-/// A request with an object and nothing but what OIDC Core §6.1 wants beside it.
+/// A request with an object, and only the other parameters that OIDC Core §6.1 requires.
 fn short(client: &str, object: &str) -> Authorize {
     let all = Authorize::of(client);
     let needed = ["response_type", "client_id", "redirect_uri", "state"];
@@ -88,7 +88,7 @@ async fn what_the_object_says_goes_before_what_stands_beside_it() {
         let claims = crate::harness::claims_of(tokens["id_token"].as_str().unwrap());
         assert_eq!(claims["nonce"], nonce);
     }
-    // A client that asks for no algorithm may leave it unsigned: it is what plain parameters are.
+    // A client without a configured algorithm may leave it unsigned: it then proves no more than plain parameters.
     tokens_of(&app, "app", &short("app", &unsigned(&object("app")))).await;
 }
 
@@ -190,7 +190,7 @@ async fn a_pushed_request_leads_to_tokens_and_serves_once() {
     assert_eq!(reply.header("cache-control"), "no-store");
     let uri = reply.json()["request_uri"].as_str().unwrap().to_owned();
     assert!(uri.starts_with("urn:ietf:params:oauth:request_uri:"));
-    // What stands beside it does not count.
+    // Parameters outside the object do not count.
     let request = by_reference("pusher", &uri).set("scope", "openid offline_access").set("prompt", "none");
     let tokens = tokens_of(&app, "pusher", &request).await;
     assert!(!tokens["scope"].as_str().unwrap().contains("offline_access"));

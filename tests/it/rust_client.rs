@@ -1,5 +1,5 @@
-//! The broker as an independent client library sees it: openidconnect, over an HTTP client that calls the router. It reads
-//! discovery and the key set, builds every request and verifies every answer by its own code.
+//! The broker as an independent client library sees it: openidconnect, with an HTTP client that calls the router. The
+//! library reads discovery and the key set, builds every request and verifies every response with its own code.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -108,7 +108,7 @@ impl<'a> RustApp<'a> {
         .cloned()
     }
 
-    /// Asserts that the ID token vouches for the access token that came with it.
+    /// Asserts that the ID token's `at_hash` is that of the access token issued with it.
     fn assert_hash(&self, tokens: &CoreTokenResponse, claims: &CoreIdTokenClaims) {
         let token = tokens.id_token().unwrap();
         let verifier = self.client.id_token_verifier();
@@ -157,7 +157,7 @@ async fn whole_life(app: &TestApp, id: &str, secret: Option<String>) {
     assert_eq!(error.error().as_ref(), "invalid_grant");
 }
 
-/// Sign-outs end here and not at the provider, whose part is in `logout`.
+/// Sign-outs end at the broker; those that are passed on to the provider are tested in `logout`.
 const SHORT_LOGOUT: &str = "providers.staff.logout = false\n\
     clients.spa.post_logout_redirect_uris = [\"https://spa.example/bye\"]\n";
 

@@ -1,4 +1,4 @@
-//! D40: secrets leave by the ways that are meant for them, and by no other.
+//! D40: secrets appear only where they are meant to be sent.
 
 use std::io;
 use std::sync::{Mutex, OnceLock};
@@ -9,7 +9,7 @@ use crate::harness::app::secret_of;
 use crate::harness::{Answer, Authorize, BASE, Browser, Receiver, Reply, TestApp, alice, with};
 use crate::support::provider::IDP_SECRET;
 
-/// Everything that this process logs, at the most talkative level.
+/// Everything that this process logs, at the most verbose level.
 struct Log;
 
 static LOGGED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -129,7 +129,7 @@ async fn d40_canaries_are_in_no_log_page_cookie_or_url() {
     replies.push(app.through_provider(&mut Browser::new(), &Authorize::of("app"), &person).await);
     replies.iter_mut().for_each(|reply| drop(reply.headers.remove("set-cookie")));
     assert_unseen(&secrets, &[]);
-    // An answer that sends the browser to the provider has the state and the nonce of that very sign-in.
+    // A response that redirects to the provider contains the state and the nonce of that sign-in.
     let belongs = |name: &str| ["upstream state", "upstream nonce"].contains(&name);
     let shown: Vec<(&str, String)> = secrets.iter().filter(|(name, _)| !belongs(name)).cloned().collect();
     assert_unseen(&shown, &replies);

@@ -1,4 +1,4 @@
-//! A whole sign-in, and the way past it: sessions, the sign-in page, home realm discovery.
+//! A whole sign-in, sessions that make one unnecessary, the sign-in page, and home realm discovery.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Providers in trouble: down, slow, huge, redirecting, wrong, rotating their keys.
+//! Providers that fail: down, slow, with huge responses, redirecting, with wrong documents, or rotating their keys.
 
 use countersign::outbound::OutboundError;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! A provider posts a logout token: the sessions that rest on it end (OIDC Back-Channel Logout 1.0 §2.5 to §2.8).
+//! A provider posts a logout token: the sessions that it identifies end (OIDC Back-Channel Logout 1.0 §2.5 to §2.8).
 
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -35,7 +35,7 @@ async fn signed_in(app: &TestApp, browser: &mut Browser) -> bool {
     reply.location().contains("code=")
 }
 
-/// ID tokens of `staff` name this session there from now on.
+/// From now on, ID tokens of `staff` have this `sid`.
 fn session_there(app: &TestApp, sid: &'static str) {
     app.idp().edit_id_token(move |claims| drop(claims.insert("sid".to_owned(), sid.into())));
 }
@@ -52,7 +52,7 @@ async fn a_subject_ends_all_its_sessions_and_no_others() {
     assert!(!signed_in(&app, &mut second).await);
     assert!(signed_in(&app, &mut bobs).await);
     app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
-    // Once more, about nobody who is signed in, is fine too.
+    // Another one, for a person who is not signed in, is accepted too.
     let again = with(Value::Object(claims(&app, IDP, json!({ "sub": "1" }))), json!({ "jti": "another" }));
     assert_eq!(post(&app, "staff", again.as_object().unwrap()).await.status, 200);
 }
@@ -95,10 +95,10 @@ async fn another_provider_ends_nothing() {
     let request = Authorize::of("app").set("kc_idp_hint", "staff");
     let mut browser = Browser::new();
     app.sign_in_with(&mut browser, &request, &alice()).await;
-    // The same subject, and the partner's own name on the partner's own path.
+    // The same subject, from the partner, on the partner's path.
     assert_eq!(post(&app, "partner", &claims(&app, PARTNER, json!({ "sub": "1" }))).await.status, 200);
     assert!(signed_in(&app, &mut browser).await);
-    // Its token on another's path.
+    // The partner's token on another provider's path.
     let crossed = claims(&app, PARTNER, json!({ "sub": "1", "jti": "crossed" }));
     post(&app, "staff", &crossed).await.assert_json_error(400, "invalid_request");
     assert!(signed_in(&app, &mut browser).await);

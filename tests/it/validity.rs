@@ -1,4 +1,4 @@
-//! What ends a sign-in early ends it at every endpoint: one table of what may happen, and of what each endpoint says then.
+//! An event that ends a sign-in early ends it at every endpoint: a table of events and of what each endpoint then accepts.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ clients = ["app"]
 introspect = ["api"]
 "#;
 
-/// What happens to a sign-in.
+/// An event that happens after a sign-in.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Nothing,
@@ -40,7 +40,7 @@ const NONE: Works = [false; 5];
 const ALL_BUT_THE_CODE: Works = [false, true, true, true, true];
 const ONLY_THE_CODE: Works = [true, false, false, false, false];
 
-/// An app's hold on a sign-in: a code that is not redeemed yet, and tokens from another one.
+/// What an app has of a sign-in: a code that is not redeemed yet, and the tokens of another code.
 struct Held {
     code: String,
     tokens: Tokens,
@@ -55,7 +55,7 @@ impl Held {
         Self { code, tokens }
     }
 
-    /// Asks every endpoint. The refresh token comes last: using it makes it another one.
+    /// Calls every endpoint. The refresh token comes last, because its use replaces it.
     async fn works(&self, app: &TestApp) -> Works {
         let active = async |caller: &str, token: &str| {
             let reply = app.introspect(caller, token).await;
@@ -100,13 +100,13 @@ async fn every_endpoint_agrees_on_what_is_still_valid() {
         (Event::Nothing, ALL, ALL),
         (Event::ProviderDisabled, NONE, NONE),
         (Event::ProviderRepointed, NONE, NONE),
-        // With offline_access tokens outlive the session; a code never does.
+        // With offline_access, tokens outlive the session; a code never does.
         (Event::SessionEnded, NONE, ALL_BUT_THE_CODE),
         (Event::SessionInactive, NONE, ALL_BUT_THE_CODE),
         (Event::UserDisabledInFile, NONE, NONE),
         (Event::UserDisabledAtRunTime, NONE, NONE),
         (Event::ClientDisabled, NONE, NONE),
-        // The code is of another grant.
+        // The code belongs to another grant.
         (Event::GrantRevoked, ONLY_THE_CODE, ONLY_THE_CODE),
     ] {
         let app = TestApp::with(OVERLAY).await;

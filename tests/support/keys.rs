@@ -1,4 +1,4 @@
-//! The fake providers' keys, made once a process, and the ways, good and bad, in which their tokens are signed.
+//! The fake providers' keys, made once per process, and the valid and invalid ways in which their tokens are signed.
 
 use std::sync::OnceLock;
 
@@ -16,13 +16,13 @@ pub(crate) enum Signing {
     Es256,
     /// `alg: none`, no signature.
     None,
-    /// HS256 with the PEM of the provider's RSA key as the secret: the classic confusion.
+    /// HS256 with the PEM of the provider's RSA key as the secret: the algorithm confusion attack (RFC 8725 §2.1).
     HmacOfPublicKey,
     /// RS256 by a key that the provider never published, under the published `kid`.
     ForeignKey,
-    /// The right key, and one bit of the signature turned.
+    /// The right key, with one bit of the signature flipped.
     Broken,
-    /// RS256 by a key under a new `kid`, `rsa-2`, which the provider publishes when its script says so.
+    /// RS256 by a key with a new `kid`, `rsa-2`, which the provider publishes when its script says so.
     Rotated,
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn jwks(rotated: bool) -> Vec<Value> {
     vec![jwk, ec().jwk()]
 }
 
-/// The header that goes with a way of signing.
+/// The JOSE header for a way of signing.
 pub(crate) fn header(signing: Signing) -> Value {
     match signing {
         Signing::Rs256 | Signing::ForeignKey | Signing::Broken => {
@@ -52,7 +52,7 @@ pub(crate) fn header(signing: Signing) -> Value {
     }
 }
 
-/// A compact JWS of these.
+/// A compact JWS of the header and the claims.
 pub(crate) fn sign(signing: Signing, header: &Value, claims: &Value) -> String {
     match signing {
         Signing::Rs256 => TestKey::rsa().sign(header, claims),
@@ -64,7 +64,7 @@ pub(crate) fn sign(signing: Signing, header: &Value, claims: &Value) -> String {
     }
 }
 
-/// The same token with one bit of its signature turned.
+/// The same token with one bit of its signature flipped.
 fn broken(token: &str) -> String {
     use base64::Engine as _;
     let (signed, signature) = token.rsplit_once('.').unwrap();

@@ -1,6 +1,6 @@
-//! What the unit tests of the library and `tests/it` share: one scripted identity provider and one signer.
+//! What the unit tests of the library and `tests/it` share: a scripted identity provider and a signer.
 //!
-//! Each includes this folder as a module of its own; `countersign` names the library in both.
+//! Both include this folder as a module; `countersign` names the library in both.
 
 pub(crate) mod keys;
 pub(crate) mod provider;

@@ -15,17 +15,17 @@ use serde_json::{Map, Value, json};
 use crate::support::keys::{self, Signing};
 use crate::support::signer::TestKey;
 
-/// The secret by which the broker authenticates at every fake provider.
+/// The broker's client secret at every fake provider.
 pub(crate) const IDP_SECRET: &str = "the-brokers-secret-at-the-provider";
 
-/// What a provider answers instead of following the specifications.
+/// A response of a provider that does not follow the specifications.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     /// Status, content type, body.
     Raw(u16, &'static str, Vec<u8>),
-    /// No answer within the client's bounds.
+    /// The call fails with this error.
     Fails(OutboundError),
-    /// Never.
+    /// No response ever.
     Hangs,
 }
 
@@ -59,9 +59,9 @@ pub(crate) struct Script {
     pub(crate) without_kid: bool,
     /// Publishes the next RSA key in place of the first.
     pub(crate) rotated: bool,
-    /// Keys in the key set before the good ones.
+    /// Additional keys in the key set, before the good ones.
     pub(crate) odd_keys: Vec<Value>,
-    /// Sends `iss` in authorization responses, and says so.
+    /// Sends `iss` in authorization responses, and announces it in discovery.
     pub(crate) iss_in_response: bool,
     answers: HashMap<String, Answer>,
     id_token: Option<Edit>,
@@ -100,7 +100,7 @@ struct IssuedCode {
 #[derive(Default)]
 struct State {
     script: Script,
-    /// Claims by subject: what the provider says of a person at this moment.
+    /// Claims by subject: what the provider currently knows about a person.
     people: HashMap<String, Map<String, Value>>,
     codes: HashMap<String, IssuedCode>,
     /// Refresh token → subject.
@@ -153,7 +153,7 @@ impl Idp {
         self.script(|script| script.token_response = Some(Arc::new(edit)));
     }
 
-    /// Answers an endpoint (`discovery`, `jwks`, `token`, `userinfo`), a path or a whole URL like this from now on.
+    /// Sets the response of an endpoint (`discovery`, `jwks`, `token`, `userinfo`), a path or a whole URL from now on.
     pub(crate) fn answer(&self, endpoint: &str, answer: Answer) {
         self.script(|script| drop(script.answers.insert(name(endpoint).to_owned(), answer)));
     }
@@ -179,7 +179,7 @@ impl Idp {
         self.script(|script| *script = Script::default());
     }
 
-    /// What the provider says of a person from now on. `claims` must have `sub`.
+    /// Sets the claims of a person from now on. `claims` must have `sub`.
     pub(crate) fn knows(&self, claims: &Value) {
         let claims = claims.as_object().unwrap().clone();
         let sub = claims["sub"].as_str().unwrap().to_owned();
@@ -196,17 +196,17 @@ impl Idp {
         self.state().calls.iter().filter(|call| call.endpoint == name(endpoint)).cloned().collect()
     }
 
-    /// The parameters of the last authorization request that a browser brought.
+    /// The parameters of the last authorization request.
     pub(crate) fn last_request(&self) -> HashMap<String, String> {
         self.state().left.last().cloned().unwrap()
     }
 
-    /// A browser arrives at the authorization endpoint; the person signs in. Returns the way back.
+    /// A browser arrives at the authorization endpoint and the person signs in. Returns the URL of the redirect back.
     pub(crate) fn authorize(&self, url: &str, person: &Value) -> String {
         self.authorized_at(url, person, self.clock.now())
     }
 
-    /// As [`Self::authorize`], by somebody whose session there began at `auth_time`.
+    /// As [`Self::authorize`], for a person whose session at the provider began at `auth_time`.
     pub(crate) fn authorized_at(&self, url: &str, person: &Value, auth_time: i64) -> String {
         self.knows(person);
         let params = self.arrive(url);
@@ -226,7 +226,7 @@ impl Idp {
         self.back(&params, &[("code", &code)])
     }
 
-    /// A browser arrives and comes back with an error.
+    /// A browser arrives at the authorization endpoint and is redirected back with an error.
     pub(crate) fn refuse(&self, url: &str, error: &str, description: &str) -> String {
         let params = self.arrive(url);
         self.back(&params, &[("error", error), ("error_description", description)])
@@ -374,7 +374,7 @@ fn name(endpoint: &str) -> &str {
     }
 }
 
-/// The provider as the whole internet: it answers at every host, by path.
+/// The provider as an HTTP client: it answers for every host, by path.
 #[async_trait]
 impl HttpClient for Idp {
     async fn send(
@@ -390,7 +390,7 @@ impl HttpClient for Idp {
         let form = url::form_urlencoded::parse(request.body()).into_owned().collect();
         let call = Call { endpoint: name(path).to_owned(), url: url.to_string(), authorization, form };
         let answer = self.serve(call);
-        // An answer never comes at once: callers that wait for the same document get to wait.
+        // A response is never immediate, so that callers of the same document really wait.
         tokio::task::yield_now().await;
         match answer {
             Answer::Hangs => std::future::pending().await,
@@ -402,12 +402,12 @@ impl HttpClient for Idp {
     }
 }
 
-/// All fake providers, by origin: the whole internet as the broker sees it.
+/// All fake providers, by origin: everything that the broker can call.
 pub(crate) struct Net {
     idps: Vec<Arc<Idp>>,
     /// Reaches apps that listen on loopback, as the product does.
     apps: GuardedClient,
-    /// Every URL that was asked for, served or not.
+    /// Every URL that was requested, served or not.
     asked: Mutex<Vec<String>>,
 }
 
@@ -418,7 +418,7 @@ impl Net {
         Arc::new(Self { idps, apps: GuardedClient::default(), asked: Mutex::default() })
     }
 
-    /// The provider that a URL belongs to.
+    /// The provider at a URL.
     pub(crate) fn idp_of(&self, url: &str) -> &Idp {
         self.find(url).unwrap_or_else(|| panic!("{url} is at no provider"))
     }
@@ -432,7 +432,7 @@ impl Net {
             .map(AsRef::as_ref)
     }
 
-    /// Every URL that the broker asked for.
+    /// Every URL that the broker requested.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }

@@ -1,6 +1,6 @@
-//! The signer of the tests: keys of every kind, their JWKs, and compact JWS of any header and claims, good or not.
+//! The signer of the tests: keys of every kind, their JWKs, and compact JWS with any header and claims, valid or not.
 //!
-//! Independent of the product's own signer, and willing to sign what that one would refuse.
+//! It is independent of the product's own signer, and signs what that one would refuse.
 
 use std::sync::OnceLock;
 
@@ -35,7 +35,7 @@ fn rsa_key(index: usize) -> &'static RsaKeyPair {
 }
 
 impl TestKey {
-    /// The provider's key of most tests.
+    /// The provider's key in most tests.
     pub(crate) fn rsa() -> Self {
         Self { kid: Some("rsa-1"), alg: "RS256", private: Private::Rsa(rsa_key(0)) }
     }
@@ -64,7 +64,7 @@ impl TestKey {
         Self { kid: Some("ed-1"), alg: "EdDSA", private: Private::Ed(Ed25519KeyPair::generate().unwrap()) }
     }
 
-    /// An RSA key that is too short to be taken.
+    /// An RSA key that is too short to be accepted.
     pub(crate) fn weak() -> Self {
         Self { kid: Some("weak"), alg: "RS256", private: Private::Weak(vec![0xc5; 128]) }
     }
@@ -117,7 +117,7 @@ impl TestKey {
         format!("-----BEGIN RSA PUBLIC KEY-----\n{der}\n-----END RSA PUBLIC KEY-----\n")
     }
 
-    /// A compact JWS. The signature is of the key's `alg`, whatever the header says.
+    /// A compact JWS. It is signed with the key's `alg`, whatever the header says.
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         let signed = input(header, claims);
         let random = SystemRandom::new();

@@ -5,12 +5,12 @@ use toml::{Table, Value};
 
 use crate::config::language::mapping_test::{Expectation, GivenAccount, MappingTest};
 
-/// The test as one `[[tests]]` entry, a line for each key.
+/// The test as one `[[tests]]` entry, with a line for each key.
 #[must_use]
 pub fn to_toml(test: &MappingTest) -> String {
     let mut text = String::from("[[tests]]\n");
     let mut line = |key: &str, value: Option<Value>| {
-        // A value is printed on one line, tables too.
+        // Each value, also a table, is printed on one line.
         text.extend(value.map(|value| format!("{key} = {value}\n")));
     };
     line("name", Some(test.name.as_str().into()));
@@ -52,7 +52,7 @@ fn object(members: &Map<String, Json>) -> Value {
     Value::Table(members.iter().filter_map(|(key, value)| Some((key.clone(), toml(value)?))).collect())
 }
 
-/// A claim in TOML. What TOML has no value for, which is null, is left out.
+/// A claim in TOML. Nulls are left out, because TOML has none.
 fn toml(value: &Json) -> Option<Value> {
     Some(match value {
         Json::Null => return None,

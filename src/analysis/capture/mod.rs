@@ -1,7 +1,7 @@
-//! A real sign-in as a `[[tests]]` entry without the person in it.
+//! Turns a real sign-in into a `[[tests]]` entry without personal data.
 //!
-//! Every claim is left out where the decision does not need it, else replaced by a placeholder, and kept only where the
-//! policy needs the very value (a tenant id, a group). [`redaction`] finds out which, [`entry`] writes the test.
+//! A claim that the decision does not need is left out; any other is replaced by a placeholder, unless the policy depends
+//! on its value (a tenant id, a group). [`redaction`] finds out which, [`entry`] writes the test.
 
 mod entry;
 mod redaction;
@@ -21,10 +21,10 @@ use crate::config::language::mapping_test::{Expectation, GivenAccount, MappingTe
 use crate::decision::policy::Policy;
 use redaction::{Outcome, Redaction, texts};
 
-/// A test, with the claims whose values it keeps.
+/// A test, and the claims whose values it keeps.
 #[derive(Clone, Debug)]
 pub struct Captured {
-    /// The test. It holds under the policy that it was captured from.
+    /// The test. It passes under the policy that it was captured from.
     pub test: MappingTest,
     /// Names of the claims that are kept as the provider sent them.
     pub kept: Vec<String>,
@@ -33,7 +33,7 @@ pub struct Captured {
 /// Captures a sign-in.
 ///
 /// # Errors
-/// When no decision can be made of it; the text says why.
+/// When no decision can be made on it; the text says why.
 pub fn capture(policy: &Policy, config: &Config, wanted: &Wanted<'_>) -> Result<Captured, String> {
     let given = GivenAccount {
         username: wanted.known.account.username.clone(),
@@ -45,7 +45,7 @@ pub fn capture(policy: &Policy, config: &Config, wanted: &Wanted<'_>) -> Result<
     let mut claims = wanted.link.claims.clone();
     claims.insert("sub".to_owned(), wanted.link.subject.as_str().into());
     let mut test = MappingTest {
-        name: format!("captured: somebody through {}", wanted.link.provider),
+        name: format!("captured: a sign-in through {}", wanted.link.provider),
         provider: Some(wanted.link.provider.clone()),
         claims: Some(claims.clone()),
         certificate: None,
@@ -70,7 +70,7 @@ pub fn capture(policy: &Policy, config: &Config, wanted: &Wanted<'_>) -> Result<
     Ok(Captured { test, kept })
 }
 
-/// What the test promises: what came out.
+/// The expectations of the test: the outcome of the sign-in.
 fn expectation(policy: &Policy, wanted: &Wanted<'_>, outcome: &Outcome) -> Expectation {
     let decision = match outcome {
         Err(refusal) => {

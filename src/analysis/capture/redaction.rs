@@ -1,6 +1,6 @@
-//! Takes the person out of a test: each claim is dropped or replaced by a placeholder where the decision stays the same.
+//! Removes personal data from a test: drops each claim or replaces it by a placeholder, if the decision stays the same.
 //!
-//! What is needed is not guessed from names: the decision is made again with each claim replaced.
+//! Which claims are needed is not guessed from their names: the decision is made again with each claim replaced.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::decision::pipeline::Decision;
 use crate::decision::policy::Policy;
 use crate::decision::trace::Refusal;
 
-/// What came out of a sign-in.
+/// The outcome of a sign-in.
 pub(crate) type Outcome = Result<Decision, Refusal>;
 
 /// What to capture.
@@ -22,24 +22,24 @@ pub(crate) type Outcome = Result<Decision, Refusal>;
 pub struct Wanted<'a> {
     /// The person.
     pub known: &'a Known,
-    /// The upstream account of theirs.
+    /// Their upstream account.
     pub link: &'a KnownLink,
-    /// The app that asks, where one does.
+    /// The app that requests the sign-in, if any.
     pub client: Option<&'a str>,
     /// Replace the names of groups and roles too.
     pub redact_groups: bool,
 }
 
-/// A test on its way from the real claims to placeholders.
+/// A test whose real claims are being replaced by placeholders.
 pub(crate) struct Redaction<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) config: &'a Config,
     /// The decision with the real claims.
     pub(crate) real: &'a Outcome,
     pub(crate) wanted: &'a Wanted<'a>,
-    /// Placeholders by the text that they replace, so that equal values stay equal.
+    /// The placeholder of each text that is replaced, so that equal values stay equal.
     pub(crate) seen: BTreeMap<String, String>,
-    /// Every text of the claims, lower case.
+    /// Every text in the claims, in lower case.
     pub(crate) personal: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ impl Redaction<'_> {
         }
     }
 
-    /// The same names; the same values, but for those that are the person's own.
+    /// Whether both have the same names, and the same values except those that are personal.
     fn same_claims(&self, real: &Map<String, Value>, other: &Map<String, Value>) -> bool {
         real.len() == other.len()
             && real.iter().all(|(name, value)| {
@@ -83,7 +83,7 @@ impl Redaction<'_> {
             })
     }
 
-    /// Whether a value is, or is made of, what the claims say about the person.
+    /// Whether a value is personal: it is, contains or is part of a text of the claims or the username.
     fn is_personal(&self, name: &str, value: &Value) -> bool {
         match value {
             Value::String(text) => {
@@ -101,7 +101,7 @@ impl Redaction<'_> {
         }
     }
 
-    /// Replaces the username, where the decision does not depend on it.
+    /// Replaces the username, if the decision does not depend on it.
     pub(crate) fn username(&mut self, test: &mut MappingTest) -> Result<(), String> {
         let mut candidate = test.clone();
         for given in &mut candidate.given {
@@ -113,7 +113,7 @@ impl Redaction<'_> {
         Ok(())
     }
 
-    /// Replaces one claim. `false` when its value has to stay.
+    /// Replaces one claim. `false` when its value has to be kept.
     pub(crate) fn claim(&mut self, test: &mut MappingTest, name: &str, value: &Value) -> Result<bool, String> {
         if name == "sub" {
             return self.subject(test);
@@ -152,7 +152,7 @@ impl Redaction<'_> {
         Ok(holds)
     }
 
-    /// What may replace a claim, from nothing at all to a value of the same shape.
+    /// What may replace a claim, in the order of preference: nothing, then placeholders.
     fn candidates(&mut self, name: &str, value: &Value) -> Vec<Option<Value>> {
         let plain = self.redacted(name, value, false);
         let with_domain = self.redacted(name, value, true);
@@ -173,7 +173,7 @@ impl Redaction<'_> {
         }
     }
 
-    /// The placeholder of a text; that of an email address is an address, that of a link a link.
+    /// The placeholder of a text; that of an email address is an address, that of a URL is a URL.
     fn placeholder(&mut self, name: &str, text: &str, keep_domain: bool) -> String {
         if let Some((_, domain)) = text.rsplit_once('@').filter(|_| keep_domain) {
             return format!("person@{domain}");
@@ -197,7 +197,7 @@ fn same_type(a: &Value, b: &Value) -> bool {
     std::mem::discriminant(a) == std::mem::discriminant(b)
 }
 
-/// Every text in the claims, lower case; those of one character say nothing about anybody.
+/// Every text in the claims, in lower case, except those of one character, which say nothing about a person.
 pub(crate) fn texts(claims: &Map<String, Value>) -> Vec<String> {
     fn collect(value: &Value, into: &mut Vec<String>) {
         match value {

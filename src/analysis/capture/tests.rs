@@ -1,4 +1,4 @@
-//! A captured test holds, and nobody is in it.
+//! A captured test passes, and contains no personal data.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use serde_json::json;
@@ -55,7 +55,7 @@ fn captured(client: Option<&str>, redact_groups: bool) -> (String, Vec<String>) 
     let wanted = Wanted { known: &known, link: &known.links[0], client, redact_groups };
     let captured = capture(&policy, &config, &wanted).unwrap();
     let text = to_toml(&captured.test);
-    // It holds once it stands in the file.
+    // It passes as part of the file.
     let (config, policy) = compiled(&format!("{FILE}\n{text}"));
     let failures = mapping_test::run_all(&policy, &config);
     assert!(failures.is_empty(), "{text}\n{}", failures[0]);

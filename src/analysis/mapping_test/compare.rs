@@ -1,4 +1,4 @@
-//! Expected against got, in words that lead to the line to change.
+//! Compares a decision with the expectations of a test, and names the lines of the file that led to each difference.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::decision::policy::{Policy, key_segment};
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Stage, Step, Trace};
 
-/// Claims that are sets: their order means nothing.
+/// Claims that are sets, in which order has no meaning.
 const SETS: &[&str] = &["groups", "roles", "permissions"];
 
 /// Every expectation that is not met.
@@ -31,7 +31,7 @@ pub(crate) fn compare(policy: &Policy, test: &MappingTest, outcome: &Result<Deci
     }
 }
 
-/// Compares with a refusal: nothing comes out of it, so only what asks for nothing can hold.
+/// Compares with a refusal: it has no result, so that only expectations of absence can be met.
 fn refused(expect: &Expectation, refusal: &Refusal) -> Vec<Difference> {
     let got = format!("refused: {}", refusal.reason);
     let because: Vec<String> = refusal.trace.steps.last().map(line).into_iter().collect();
@@ -121,7 +121,7 @@ impl Comparison<'_> {
         if let Some(expected) = &expect.sub {
             let known = known_sub(self.policy, decision);
             if known.as_ref() != Some(expected) {
-                let got = known.unwrap_or_else(|| "one of the broker's making; the file imports none".to_owned());
+                let got = known.unwrap_or_else(|| "one that the broker makes; the file imports none".to_owned());
                 self.push("sub", expected.clone(), got, because.clone());
             }
         }
@@ -139,7 +139,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Roles or groups as a whole set.
+    /// Compares roles or groups as whole sets.
     fn set(&mut self, what: &str, expected: &[String], got: &[String]) {
         let wanted: BTreeSet<&String> = expected.iter().collect();
         let there: BTreeSet<&String> = got.iter().collect();
@@ -164,13 +164,13 @@ impl Comparison<'_> {
         self.steps(Stage::Roles, |text| text.starts_with(&prefix))
     }
 
-    /// What the file has that could have given the role.
+    /// What in the file could have given the role.
     fn why_not_role(&self, role: &str) -> Vec<String> {
         let failed = self.steps(Stage::Roles, |text| !text.starts_with("role "));
         let rules = self.policy.role_rules.iter().filter(|rule| rule.roles.iter().any(|name| name == role));
         let rules = rules.map(|rule| match &rule.provider {
             Some(only) if Some(only.as_str()) != self.provider => {
-                format!("the rule at {} gives it, to users of {only} only", rule.source)
+                format!("the rule at {} gives it, but only to users of {only}", rule.source)
             }
             _ => format!("the rule at {} gives it, but does not match", rule.source),
         });
@@ -236,7 +236,7 @@ impl Comparison<'_> {
     }
 }
 
-/// The public subject that a decision leads to, where the file or a given account says it.
+/// The public subject that a decision leads to, if the file or a given account names it.
 fn known_sub(policy: &Policy, decision: &Decision) -> Option<String> {
     let declared = || policy.declared(&decision.account.username).and_then(|user| user.sub.clone());
     decision.account.imported_sub.clone().or_else(declared)

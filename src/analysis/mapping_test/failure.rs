@@ -1,10 +1,10 @@
-//! A mapping test that does not hold, and how it is printed.
+//! A mapping test that fails, and how it is printed.
 
 use std::fmt;
 
 use crate::decision::trace::Trace;
 
-/// A test that does not hold.
+/// A test that fails.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     /// The test's name.
@@ -20,13 +20,13 @@ pub struct Failure {
 /// One expectation that is not met.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
-    /// The expectation below `expect`, such as `roles` or `claims.tier`; empty where the test can't be run.
+    /// The expectation below `expect`, such as `roles` or `claims.tier`; empty if the test can't be run.
     pub what: String,
     /// What the test expects.
     pub expected: String,
-    /// What came out.
+    /// What the decision has instead.
     pub got: String,
-    /// The steps that made it, each with its line.
+    /// The steps that led to it, each with its line.
     pub because: Vec<String>,
 }
 

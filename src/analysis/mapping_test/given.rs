@@ -1,4 +1,4 @@
-//! What the store would know in a test: the `given` accounts, and for a refresh the account itself.
+//! The accounts that exist in a test: the `given` ones, and for a refresh the account itself.
 
 use serde_json::Map;
 
@@ -9,7 +9,7 @@ use crate::decision::pipeline::{Evidence, Mapped};
 use crate::decision::policy::Policy;
 use crate::decision::username;
 
-/// What the store of this test answers.
+/// What the store would answer in this test.
 pub(crate) fn facts(policy: &Policy, test: &MappingTest, evidence: &Evidence<'_>, mapped: &Mapped<'_>) -> AccountFacts {
     let question = mapped.question();
     let here = |given: &&GivenAccount| given.provider.as_deref() == Some(evidence.provider);
@@ -38,7 +38,7 @@ pub(crate) fn facts(policy: &Policy, test: &MappingTest, evidence: &Evidence<'_>
     }
 }
 
-/// Accounts that a verified address may join: those whose own provider is among `others` and verified it.
+/// Accounts that may be linked by a verified address: those whose own provider is among `others` and verified it.
 fn joinable(policy: &Policy, test: &MappingTest, email: &str, others: &[(String, String)]) -> Vec<Account> {
     let verified = |given: &GivenAccount| {
         let Some(provider) = given.provider.as_ref().and_then(|id| policy.providers.get(id)) else { return false };
@@ -60,7 +60,7 @@ fn joinable(policy: &Policy, test: &MappingTest, email: &str, others: &[(String,
     accounts
 }
 
-/// An account as a test gives it.
+/// The account that a test gives.
 fn account(given: &GivenAccount) -> Account {
     let mut profile = Map::new();
     if let Some(email) = &given.email {

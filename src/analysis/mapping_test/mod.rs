@@ -1,8 +1,8 @@
-//! Runs `[[tests]]`: claims go through the whole decision, and what comes out is compared with what the file promises.
+//! Runs `[[tests]]`: makes the whole decision with the claims of a test, and compares it with the test's expectations.
 //!
-//! Owns what a test means (which accounts exist, who asks for what) and the wording of a failure. It decides nothing
-//! itself: the [pipeline](crate::decision::pipeline) does, as at a real sign-in. Values appear in a failure because they
-//! are the test's own.
+//! Owns what a test means (which accounts exist, which app requests what) and the wording of a failure. It makes no
+//! decisions itself: the [pipeline](crate::decision::pipeline) does, as at a real sign-in. A failure may contain values,
+//! because they are from the test itself.
 
 mod compare;
 mod failure;
@@ -27,7 +27,7 @@ pub fn run_all(policy: &Policy, config: &Config) -> Vec<Failure> {
     (0..config.tests.len()).filter_map(|index| run(policy, config, index).err()).collect()
 }
 
-/// Runs one test, by its place in the file. A place where there is none holds.
+/// Runs one test, by its index in the file. An index without a test passes.
 ///
 /// # Errors
 /// What is not as expected.
@@ -49,7 +49,7 @@ pub fn run(policy: &Policy, config: &Config, index: usize) -> Result<(), Failure
     Err(Failure { name: test.name.clone(), path: format!("tests[{index}]"), differences, trace })
 }
 
-/// The decision of a test. The outer error says why there can be none.
+/// The decision of a test. The outer error says why none can be made.
 ///
 /// # Errors
 /// The test names no provider or no claims, or needs what is not built yet.

@@ -1,5 +1,5 @@
-//! Which settings differ, by meaning: by entry and key, in whichever file they are. The order of role rules means
-//! nothing (each only adds), so a rule that moved is no difference.
+//! Which settings differ in meaning: they are compared by entry and key, whichever file they are in. The order of role
+//! rules has no meaning (each only adds), so that moving a rule is not a difference.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::config::language::scalar::{Secret, SecretSource};
 use crate::decision::policy::key_segment;
 
-/// One setting with its value as it may be shown.
+/// One setting, with its value in a form that may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// Dotted path, `clients.grafana.client_name`.
@@ -24,11 +24,11 @@ pub struct Setting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// It is new.
+    /// It was added.
     Added,
-    /// It is gone.
+    /// It was removed.
     Removed,
-    /// Keys of it differ.
+    /// Some of its keys differ.
     Changed,
 }
 
@@ -39,7 +39,7 @@ pub struct Change {
     pub entry: String,
     /// What happened to it.
     pub kind: Kind,
-    /// Its place: in the new files, or in the old ones when it is gone.
+    /// Its place: in the new files, or in the old ones if it was removed.
     pub place: Option<String>,
     /// Its keys that differ.
     pub keys: Vec<KeyChange>,
@@ -75,7 +75,7 @@ pub fn differences(old: &[Setting], new: &[Setting]) -> Vec<Change> {
     changes
 }
 
-/// Secrets that are written into the files and differ, and passwords in URLs, which a masked value does not show.
+/// Secrets written in the files, and passwords in URLs, that differ; masked values do not show it.
 #[must_use]
 pub fn hidden(old: &Config, new: &Config) -> Vec<(String, &'static str)> {
     let mut changed = Vec::new();
@@ -117,7 +117,7 @@ fn literals(secret: &Option<Secret>) -> Vec<&str> {
     literal.collect()
 }
 
-/// Adds the secrets that differ where the settings show none of it.
+/// Adds the secrets that differ without a difference in the shown settings.
 pub(crate) fn add_hidden(old: &Config, new: &Config, changes: &mut Vec<Change>) {
     let masked = || Some("***".to_owned());
     for (entry, key) in hidden(old, new) {
@@ -175,7 +175,7 @@ fn place(keys: &Keys<'_>) -> Option<String> {
     keys.values().find_map(|setting| setting.place.clone())
 }
 
-/// Keys that are written, with their values.
+/// The keys that are written, with their values.
 fn shown(keys: &Keys<'_>) -> Vec<(String, String)> {
     let set = keys.iter().filter(|(_, setting)| setting.place.is_some());
     set.map(|(key, setting)| ((*key).to_owned(), setting.value.clone())).collect()
@@ -219,8 +219,8 @@ fn key_change(key: &str, old: Option<&&Setting>, new: Option<&&Setting>) -> Opti
     (old != new).then(|| KeyChange { key: key.to_owned(), old, new })
 }
 
-/// Items of an array of tables: those that are in both, at any position, are the same; of the others those of one name, then
-/// those in one order, are compared.
+/// Items of an array of tables: equal items match, at any position. The remaining ones are compared first by name, then
+/// in their order.
 fn lists(
     section: &str,
     before: &BTreeMap<&str, Keys<'_>>,

@@ -1,5 +1,5 @@
-//! Whom a change affects: each known person's last upstream claims go through both policies, and the decisions are
-//! compared: roles, apps, claims by name, and whether the sign-in is let in.
+//! Whom a change affects: each known person's last upstream claims are evaluated with both policies, and the decisions
+//! are compared: roles, apps, claims by name, and whether the sign-in is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,9 +19,9 @@ use crate::decision::username;
 /// What a change does to people.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct People {
-    /// People that are known.
+    /// How many people are known.
     pub known: usize,
-    /// Upstream accounts of theirs that were replayed.
+    /// How many of their upstream accounts were replayed.
     pub replayed: usize,
     /// Those for whom something changes, by username.
     pub affected: Vec<Affected>,
@@ -32,15 +32,15 @@ pub struct People {
 pub struct Affected {
     /// The account's username.
     pub username: String,
-    /// The provider that vouches.
+    /// The provider.
     pub provider: String,
-    /// The sign-in would be refused from now on.
+    /// Why the sign-in would be refused, if it was not before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shut_out: Option<Why>,
-    /// The sign-in would not be refused any more.
+    /// The sign-in would no longer be refused.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub let_in: bool,
-    /// No upstream account of theirs would be let in any more.
+    /// The person could no longer sign in with any upstream account.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub locked_out: bool,
     /// Roles that are gained.
@@ -49,10 +49,10 @@ pub struct Affected {
     /// Roles that are lost.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roles_lost: Vec<String>,
-    /// Apps that may be used from now on.
+    /// Apps that the person gains.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub apps_gained: Vec<String>,
-    /// Apps that may not be used any more.
+    /// Apps that the person loses, and why.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub apps_lost: BTreeMap<String, Why>,
     /// Claims that differ, by app.
@@ -65,7 +65,7 @@ pub struct Affected {
 pub struct Why {
     /// The reason's code.
     pub reason: &'static str,
-    /// The line that made it; empty where no line did.
+    /// The line that refuses; empty if none does.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub place: String,
 }
@@ -76,7 +76,7 @@ pub struct ClaimChanges {
     /// Claims that the app did not get before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gained: Vec<String>,
-    /// Claims that it does not get any more.
+    /// Claims that it no longer gets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
     /// Claims with another value.
@@ -91,11 +91,11 @@ impl Affected {
     }
 }
 
-/// Collects what happens to people, one by one.
+/// Collects the effects on people, one at a time.
 pub(crate) struct Impact<'a> {
     old: Side<'a>,
     new: Side<'a>,
-    /// Clients to ask about even where nothing about the person differs.
+    /// Clients to check even if nothing about the person differs.
     touched: BTreeSet<&'a str>,
     people: People,
     notices: Vec<Notice>,
@@ -119,9 +119,8 @@ impl<'a> Impact<'a> {
     fn removed_providers(&mut self, changes: &[Change]) {
         for change in changes.iter().filter(|change| change.kind == Kind::Removed) {
             if let Some(provider) = change.entry.strip_prefix("providers.") {
-                let text = format!(
-                    "provider {provider} is removed: its users are kept, but can't sign in through it any more"
-                );
+                let text =
+                    format!("provider {provider} is removed: its users are kept, but can no longer sign in through it");
                 self.notices.push(Notice { weight: Weight::Warning, kind: "provider_removed", text });
             }
         }
@@ -156,7 +155,7 @@ impl<'a> Impact<'a> {
         for (provider, links) in &self.repointed {
             let accounts = count(*links, "account", "accounts");
             let text = format!(
-                "provider {provider} gets another issuer, which makes it another provider: {accounts} can't sign in through it any more"
+                "provider {provider} gets another issuer, which makes it another provider: {accounts} can no longer sign in through it"
             );
             self.notices.push(Notice { weight: Weight::Warning, kind: "provider_repointed", text });
         }
@@ -166,7 +165,7 @@ impl<'a> Impact<'a> {
             let some: Vec<&str> = locked.iter().take(5).copied().collect();
             let more = if locked.len() > some.len() { ", ..." } else { "" };
             let text = format!(
-                "{} can't sign in at all any more: {}{more}",
+                "{} can no longer sign in at all: {}{more}",
                 count(locked.len(), "person", "people"),
                 some.join(", ")
             );
@@ -183,7 +182,7 @@ impl<'a> Impact<'a> {
         }
     }
 
-    /// An entry of `[users]` that is new for an account that exists.
+    /// Warns of a new entry in `[users]` for an account that already exists.
     fn declared_name(&mut self, known: &Known) {
         let name = &known.account.username;
         let Some(user) = self.new.policy.declared(name) else { return };
@@ -289,7 +288,7 @@ fn claim_changes(old: &Map<String, Value>, new: &Map<String, Value>, changes: &m
     }
 }
 
-/// How the person signed in the last time.
+/// How the person last signed in.
 struct Facts {
     acr: Option<String>,
     amr: Vec<String>,
@@ -301,14 +300,14 @@ impl Facts {
         Self { acr, amr }
     }
 
-    /// What an app would get that asks for all it may.
+    /// What an app would get that requests all that it may.
     fn ask(&self, policy: &Policy, decision: &Decision, key: &str) -> Result<Release, Refusal> {
         let scopes = policy.clients.get(key).map(|client| client.scopes.as_slice()).unwrap_or_default();
         let request =
             AppRequest { client: key, scopes, acr: self.acr.as_deref(), amr: &self.amr, ..AppRequest::default() };
         let provider = policy.providers.get(&decision.provider);
         let Some(provider) = provider else {
-            // A decision is made with its provider, so that it is there.
+            // The provider of a decision exists, so that this is never reached.
             return Err(Trace::default().refuse(Stage::Claims, None, Reason::ProviderRemoved, ""));
         };
         release(policy, provider, &decision.subject(), &request, Trace::default()).map(|(release, _)| release)

@@ -1,7 +1,7 @@
-//! What a change of the configuration means: which settings differ, and for whom it changes what.
+//! The effects of a configuration change: which settings differ, and what changes for whom.
 //!
-//! [`difference`] compares settings by meaning, [`impact`] replays known people through both policies, [`report`] has the
-//! plan and prints it. This file puts them together and finds what a change may not do unless it is forced. Pure: the
+//! [`difference`] compares settings by meaning, [`impact`] replays known people's sign-ins with both policies, [`report`]
+//! defines the plan and prints it. This file combines them and finds changes that need `--force`. It does no I/O: the
 //! caller reads the people.
 
 pub mod difference;
@@ -17,7 +17,7 @@ pub use side::{Notice, Side, Subjects, Weight};
 use crate::analysis::known::Known;
 use impact::Impact;
 
-/// Plans a change. `people` is a stream, so that a store of any size can be replayed; `None` when there is no store.
+/// Plans a change. `people` is an iterator, so that a store of any size can be replayed; `None` when there is no store.
 ///
 /// # Errors
 /// The error of reading the people.
@@ -54,7 +54,7 @@ fn enabled_providers(side: Side<'_>) -> usize {
     side.policy.providers.values().filter(|provider| provider.enabled).count()
 }
 
-/// Apps know people by their subject: with another one, the same person is somebody else to them.
+/// Finds clients whose subjects change. Apps identify people by their subject, so that each would get a new account.
 fn subject_changes(old: Side<'_>, new: Side<'_>, notices: &mut Vec<Notice>) {
     let words = |sector: &Option<String>| match sector {
         None => "public".to_owned(),

@@ -9,7 +9,7 @@ use crate::analysis::plan::difference::{Change, Kind};
 use crate::analysis::plan::impact::{Affected, People, Why};
 use crate::analysis::plan::side::{Notice, Weight};
 
-/// Names shown of those to whom the same happens.
+/// How many names are shown for one effect.
 const NAMES: usize = 10;
 
 /// A whole plan.
@@ -17,7 +17,7 @@ const NAMES: usize = 10;
 pub struct Plan {
     /// Settings that differ.
     pub changes: Vec<Change>,
-    /// Settings among them that need a restart.
+    /// The changed settings that need a restart.
     pub restart: Vec<&'static str>,
     /// Consequences that the settings do not show.
     pub notices: Vec<Notice>,
@@ -110,7 +110,7 @@ impl fmt::Display for People {
 }
 
 impl People {
-    /// What happens, to whom; the worst first.
+    /// Each effect and whom it concerns, the worst first.
     fn grouped(&self) -> Vec<(String, Vec<&str>)> {
         let mut groups: BTreeMap<(u8, String), Vec<&str>> = BTreeMap::new();
         for affected in &self.affected {

@@ -1,4 +1,4 @@
-//! What a plan compares, and the consequences that it reports.
+//! The configurations that a plan compares, and the consequences that it reports.
 
 use std::collections::BTreeMap;
 
@@ -24,23 +24,23 @@ pub struct Side<'a> {
     pub subjects: &'a Subjects,
 }
 
-/// How much a notice weighs.
+/// How serious a notice is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Weight {
     /// The change is refused unless it is forced.
     Refused,
-    /// Somebody should look.
+    /// Somebody should check it.
     Warning,
 }
 
 /// A consequence of a change that its settings do not show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Notice {
-    /// How much it weighs.
+    /// How serious it is.
     pub weight: Weight,
-    /// What it is.
+    /// A code for what happens, such as `provider_removed`.
     pub kind: &'static str,
-    /// It in words.
+    /// The consequence in words.
     pub text: String,
 }

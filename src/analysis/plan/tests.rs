@@ -179,11 +179,11 @@ fn shutting_out_and_letting_in() {
     assert_eq!(bob.shut_out.as_ref().unwrap().reason, "not_allowed");
     assert!(bob.locked_out);
     assert!(
-        plan.notices.iter().any(|n| n.kind == "locked_out" && n.text == "1 person can't sign in at all any more: bob")
+        plan.notices.iter().any(|n| n.kind == "locked_out" && n.text == "1 person can no longer sign in at all: bob")
     );
     let back = planned(&new, BASE, people());
     assert!(back.people.as_ref().unwrap().affected[0].let_in);
-    // With a second link that still works it is not the last way in.
+    // With a second link that still works, nobody is locked out.
     let mut both = people();
     let okta = person("bob", "okta", json!({ "sub": "9", "groups": ["dev"] })).links;
     both[1].links.extend(okta);
@@ -199,7 +199,7 @@ fn providers_that_go_or_move() {
     assert!(
         plan.notices
             .iter()
-            .any(|n| n.kind == "provider_repointed" && n.text.contains("2 accounts can't sign in through it any more"))
+            .any(|n| n.kind == "provider_repointed" && n.text.contains("2 accounts can no longer sign in through it"))
     );
     assert_eq!(affected(&plan), ["alice", "bob"]);
     let start = BASE.find("[providers.corp]").unwrap();

@@ -1,4 +1,4 @@
-//! The answer to "what leads to this role", and how it is printed.
+//! The answer to the question what leads to a role, and how it is printed.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct Reach {
     /// The role.
     pub role: String,
-    /// Where it is declared.
+    /// The line on which it is declared.
     pub declared: Option<String>,
     /// Its permissions.
     pub permissions: Vec<String>,
@@ -22,9 +22,9 @@ pub struct Reach {
 pub struct Way {
     /// `asserted`, `rule`, `user` or `default`.
     pub kind: &'static str,
-    /// What it is.
+    /// Its description.
     pub text: String,
-    /// The line.
+    /// Its line in the file.
     pub place: String,
     /// The groups or asserted roles that it tests for.
     pub names: Vec<Name>,
@@ -37,7 +37,7 @@ pub struct Name {
     pub list: String,
     /// Its name, or the pattern of a family.
     pub name: String,
-    /// Where it comes from, a line each.
+    /// Where it comes from, one line for each source.
     pub from: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Role rules with `each`, read backwards: the names of groups for which such a rule gives a role.
+//! Inverts role rules with `each`: finds the names of groups for which such a rule gives a role.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -20,7 +20,7 @@ pub(crate) enum Family {
     Matching(String),
 }
 
-/// Most names that are listed one by one.
+/// Up to this many names are listed one by one.
 const LISTED: usize = 16;
 /// Longest name that is listed, in bytes.
 const LISTED_BYTES: usize = 1024;
@@ -38,19 +38,19 @@ pub(crate) fn family(rule: &RoleRule, pattern: &Pattern, template: &str, role: &
         if values.values().any(|value| value.is_empty()) {
             return None;
         }
-        // A placeholder that occurs in the template twice was read as two values: neither is known to be right.
+        // A placeholder that occurs twice in the template was read as two values, and either may be the right one.
         values.clear();
     }
     let narrowed = narrow(pattern.syntax(), &values)?;
     let Some(names) = listed(&narrowed) else { return Some(Family::Matching(shown(pattern.text(), &values))) };
-    // A group without a name is left out when groups are mapped.
+    // A group with an empty name is left out when groups are mapped.
     let gives = |name: &String| !name.is_empty() && made(rule, name).iter().any(|made| made == role);
     let names: Vec<String> = names.into_iter().filter(gives).collect();
     (!names.is_empty()).then_some(Family::Listed(names))
 }
 
 /// A regular expression for the roles that a template can become, with a capture for each placeholder. `None` when a
-/// placeholder is no capture of the pattern: then the template never becomes a role.
+/// placeholder is not a capture of the pattern: then the template never becomes a role.
 fn reader(syntax: &Hir, template: &str) -> Option<Regex> {
     let mut parts = vec![Hir::look(Look::Start)];
     let mut seen = Vec::new();
@@ -81,8 +81,8 @@ fn group<'h>(hir: &'h Hir, name: &str) -> Option<&'h Capture> {
     }
 }
 
-/// The expression for the names in which each capture that has a value here has just this value: at least those, and few
-/// others. `None` where there are none.
+/// An expression for the names in which each capture in `values` has that value. It may match a few others. `None` when
+/// there are no such names.
 fn narrow(hir: &Hir, values: &Values<'_>) -> Option<Hir> {
     if !has_value(hir, values) {
         return Some(hir.clone());
@@ -97,14 +97,14 @@ fn narrow(hir: &Hir, values: &Values<'_>) -> Option<Hir> {
             if repetition.max == Some(1) {
                 return Some(one);
             }
-            // Of a capture that is repeated, the last value counts; any round may be the last that captures.
+            // If a capture is repeated, the last value counts; any repetition may be the last that captures.
             let max = repetition.max.map(|max| max.saturating_sub(1));
             let others = Hir::repetition(Repetition { min: 0, max, ..repetition.clone() });
             Some(Hir::concat(vec![others.clone(), one, others]))
         }
         HirKind::Concat(subs) => Some(Hir::concat(subs.iter().map(|sub| narrow(sub, values)).collect::<Option<_>>()?)),
         HirKind::Alternation(branches) => {
-            // A name is captured in one branch alone; with another branch it has no value, and the role is not given.
+            // A capture is in only one branch; in the others it has no value, and the role is not given.
             let mut capturing = branches.iter().filter(|branch| has_value(branch, values));
             match (capturing.next(), capturing.next()) {
                 (Some(branch), None) => narrow(branch, values),
@@ -122,7 +122,7 @@ fn has_value(hir: &Hir, values: &Values<'_>) -> bool {
         || hir.kind().subs().iter().any(|sub| has_value(sub, values))
 }
 
-/// Whether a capture of this expression can be `value`, with the captures in it as they are wanted.
+/// Whether a capture of this expression can be `value` while its inner captures have `values`.
 fn can_be(sub: &Hir, value: &str, values: &Values<'_>) -> bool {
     let sub = without_anchors(sub, true);
     let whole = Hir::concat(vec![Hir::look(Look::Start), sub, Hir::look(Look::End)]);
@@ -150,7 +150,7 @@ fn without_anchors(hir: &Hir, groups: bool) -> Hir {
     }
 }
 
-/// Every name that an expression matches, where they are few.
+/// Every name that an expression matches, if they are few.
 fn listed(hir: &Hir) -> Option<BTreeSet<String>> {
     let mut extractor = Extractor::new();
     extractor.limit_class(LISTED).limit_repeat(LISTED).limit_total(LISTED).limit_literal_len(LISTED_BYTES);
@@ -161,8 +161,8 @@ fn listed(hir: &Hir) -> Option<BTreeSet<String>> {
     names.literals()?.iter().map(|name| String::from_utf8(name.as_bytes().to_vec()).ok()).collect()
 }
 
-/// The pattern as it is written, with the captures that have a value replaced by it, and without anchors: it matches whole
-/// names anyway.
+/// The pattern as written, with captures replaced by their values, and without anchors, since it always matches whole
+/// names.
 fn shown(text: &str, values: &Values<'_>) -> String {
     let mut replaced = Vec::new();
     if let Ok(ast) = regex_syntax::ast::parse::Parser::new().parse(text) {
@@ -178,7 +178,7 @@ fn shown(text: &str, values: &Values<'_>) -> String {
     shown
 }
 
-/// Which parts of a pattern's text are shown otherwise, in order.
+/// The parts of a pattern's text that are replaced when it is shown, in order.
 fn replacements(ast: &Ast, values: &Values<'_>, replaced: &mut Vec<(Range<usize>, String)>) {
     match ast {
         Ast::Group(group) => {

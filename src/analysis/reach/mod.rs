@@ -1,9 +1,9 @@
-//! What leads to a role: asserted roles, rules, families of groups, declared users, defaults, each with its line, and the
-//! upstream groups and claims behind it.
+//! What leads to a role: asserted roles, rules, families of groups, declared users and defaults, each with its line and
+//! the upstream groups and claims behind it.
 //!
-//! Read off the compiled policy; no user's data is needed. Where a condition tests for more than names, the condition
-//! itself is shown: this is what *can* lead to the role, not what must. [`ways`] finds the ways, [`family`] reads rules
-//! with `each` backwards, [`answer`] has the result and how it is printed.
+//! It is derived from the compiled policy and needs no user data. If a condition tests for more than names, the condition
+//! itself is shown: the result is what *can* lead to the role, not what must. [`ways`] finds the ways, [`family`] inverts
+//! rules with `each`, [`answer`] defines the result and prints it.
 
 mod answer;
 mod family;

@@ -87,7 +87,7 @@ fn families_are_read_backwards() {
     assert!(reached("nobody").contains("keycloak may assert it, as a System role"));
 }
 
-/// What `reach` says of the names of groups for which one rule gives a role.
+/// The names of groups for which one rule gives a role, as `reach` prints them.
 fn names(matches: &str, template: &str, role: &str) -> Vec<String> {
     let file = format!(
         "issuer = \"https://sso.example.com\"\n[providers.corp]\nissuer = \"https://login.example\"\nclient_id = \"c\"\n\

@@ -1,4 +1,4 @@
-//! The ways to a role: what a provider asserts, what rules give, and where the names come from that they test for.
+//! The ways to a role: roles that a provider asserts, role rules, and the sources of the names that rules test for.
 
 use crate::analysis::reach::answer::{Name, Way};
 use crate::analysis::reach::family::{Family, family};
@@ -6,7 +6,7 @@ use crate::config::language::policy::{Each, IgnoreCase};
 use crate::decision::policy::{Policy, ProviderPolicy, RoleRule};
 use crate::expression::Facts;
 
-/// The provider's own word, where it counts.
+/// A role that the provider may assert.
 pub(crate) fn asserted(policy: &Policy, provider: &ProviderPolicy, role: &str) -> Option<Way> {
     let known = policy.roles.contains_key(role);
     if !known && !provider.create_roles {
@@ -74,7 +74,7 @@ pub(crate) fn by_rule(policy: &Policy, rule: &RoleRule, role: &str) -> Option<Wa
     Some(Way { kind: "rule", text, place: rule.source.to_string(), names })
 }
 
-/// The providers whose users a rule can be about.
+/// The providers to whose users a rule can apply.
 fn providers_of<'p>(policy: &'p Policy, rule: &RoleRule, facts: &Facts) -> Vec<&'p ProviderPolicy> {
     let named: Vec<&str> =
         facts.equals.iter().filter(|(variable, _)| variable == "provider").map(|(_, id)| id.as_str()).collect();

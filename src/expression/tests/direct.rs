@@ -1,4 +1,4 @@
-//! What is answered without `cel` is what `cel` answers.
+//! A direct answer is the same as that of `cel`.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ const PLAIN: &[&str] = &[
     "claims.a == 'x' ? claims.b.c : claims.a",
 ];
 
-/// Forms that are not.
+/// Forms that are not answered directly.
 const FULL: &[&str] = &[
     "has(claims.a)",
     "claims.a.lower()",
@@ -130,7 +130,7 @@ proptest! {
             if let Some(holds) = direct.holds(&bindings) {
                 prop_assert_eq!(full.clone(), Ok(Outcome::Present(Value::Bool(holds))), "{}", source);
             }
-            // What is evaluated in full for want of a direct answer sees the same.
+            // `eval` gives the same result, with or without a direct answer.
             prop_assert_eq!(compiled.eval(&bindings), full, "{}", source);
         }
     }

@@ -298,7 +298,7 @@ fn errors_have_a_kind() {
 
 #[test]
 fn problems_name_the_place_and_the_nearest_name() {
-    // What is underlined, what is said, and what is suggested.
+    // The expression, what is underlined, part of the message, and the suggestion.
     let cases: &[(&str, &str, &str, Option<&str>)] = &[
         ("claims.a.lowr()", "lowr", "unknown function lowr()", Some("lower")),
         ("claims.lowr.lowr().x", "lowr().", "unknown function lowr()", Some("lower")),

@@ -130,7 +130,7 @@ fn deep_claims_are_cut() {
     let path = |levels| format!("claims.deep{}.l", ".a".repeat(levels));
     assert!(matches!(eval(&path(10), &claims), Ok(Outcome::Present(_))));
     assert_eq!(eval(&path(100), &claims), Ok(Outcome::Absent));
-    // Dropping it by recursion is what serde_json does; the test's own document must not be what overflows.
+    // serde_json drops a document by recursion, and the test's own document must not overflow the stack.
     std::mem::forget(claims);
 }
 
@@ -192,7 +192,7 @@ fn long_texts_are_refused_before_they_are_parsed() {
         let found = problems(Place::Claims, &source);
         assert!(found[0].offset <= source.len(), "{found:?}");
     }
-    // Many names in one list are no nesting.
+    // Many names in one list are not nesting.
     let list = vec!["'0a1b2c3d'"; 600].join(", ");
     assert_eq!(eval(&format!("'x' in [{list}]"), &json!({})), Ok(Outcome::Present(json!(false))));
 }

@@ -1,4 +1,4 @@
-//! What expressions give, what is refused, and that all of it is bounded.
+//! What expressions evaluate to, which ones are refused, and that evaluation is bounded.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod direct;

@@ -1,4 +1,4 @@
-//! `docs/expressions.md` says what is so: every example in its tables is run.
+//! Runs every example in the tables of `docs/expressions.md`.
 
 use crate::expression::tests::*;
 

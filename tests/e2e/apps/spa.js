@@ -1,4 +1,4 @@
-// A browser app on oidc-client-ts: code flow with PKCE, tokens fetched across origins, refresh by token, sign-out.
+// A browser app with oidc-client-ts: code flow with PKCE, cross-origin token requests, refresh tokens, sign-out.
 const output = document.querySelector('#result')
 const manager = new oidc.UserManager({
   authority: output.dataset.authority,

@@ -1,4 +1,4 @@
-// Apache with mod_auth_openidc, Debian's, from a configuration of its own: not the machine's service.
+// Debian's Apache with mod_auth_openidc, with a configuration of its own, separate from the machine's service.
 import { chmodSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -8,7 +8,7 @@ import { startProcess } from './process.mjs'
 const MODULES = '/usr/lib/apache2/modules'
 const LOADED = ['mpm_event', 'authn_core', 'authz_core', 'authz_user', 'dir', 'mime', 'filter', 'include', 'auth_openidc']
 
-/** A page that shows what an application behind Apache is given. */
+/** A page that shows what an application behind Apache receives. */
 const VARIABLES = '<!doctype html><title>Variables</title><pre><!--#printenv --></pre>'
 
 /**
@@ -60,7 +60,7 @@ function logged(file) {
   }
 }
 
-/** The variables on a page, but those of the server and the request. */
+/** The variables on a page, except those of the server and the request. */
 export function variables(page) {
   const lines = page.root.querySelector('pre').textContent.split('\n').map((line) => /^((?:OIDC_|REMOTE_USER)[^=]*)=(.*)$/.exec(line)).filter(Boolean)
   return Object.fromEntries(lines.map(([, name, value]) => [name, value]))

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
 import * as client from 'openid-client'
 
-/** How an app shows the token endpoint who it is. */
+/** How an app authenticates at the token endpoint. */
 export const methods = {
   client_secret_basic: (secret) => client.ClientSecretBasic(secret),
   client_secret_post: (secret) => client.ClientSecretPost(secret),
@@ -21,7 +21,7 @@ export class App {
     return Object.assign(new App(), { issuer, id, config, redirectUri, scope })
   }
 
-  /** Where the app sends its visitor, and what it remembers until the visitor is back. */
+  /** The authorization URL, and what the app stores until the visitor returns. */
   async begin(extra = {}) {
     const pkceCodeVerifier = client.randomPKCECodeVerifier()
     const checks = { pkceCodeVerifier, expectedState: client.randomState(), expectedNonce: client.randomNonce(), idTokenExpected: this.scope.includes('openid') }
@@ -39,12 +39,12 @@ export class App {
     return { url, checks }
   }
 
-  /** Takes the visitor who came back with `url`: state, iss, code exchange, ID token with its signature. */
+  /** Handles the visitor who returned with `url`: state, iss, code exchange, ID token with its signature. */
   finish(url, checks) {
     return client.authorizationCodeGrant(this.config, url, checks)
   }
 
-  /** The whole walk: `{ tokens, claims, page }`. */
+  /** The whole sign-in: `{ tokens, claims, page }`. */
   async signIn(browser, person, extra = {}) {
     const { url, checks } = await this.begin(extra)
     const page = await browser.signIn(url, person)
@@ -73,25 +73,25 @@ export class App {
     return client.buildEndSessionUrl(this.config, parameters)
   }
 
-  /** What an API does with an access token: a stock JOSE library, the key set, issuer and audience. */
+  /** Verifies an access token as an API does: with a JOSE library, the key set, issuer and audience. */
   async verifyAccessToken(token, audience = this.id) {
     const keys = createRemoteJWKSet(new URL(this.config.serverMetadata().jwks_uri))
     return jwtVerify(token, keys, { issuer: this.issuer, audience, typ: 'at+jwt' })
   }
 }
 
-/** The claims that say something about the person, without those of the protocol. */
+/** The claims about the person, without those of the protocol. */
 export function person(claims) {
   const protocol = ['iss', 'aud', 'sub', 'exp', 'iat', 'nbf', 'jti', 'nonce', 'auth_time', 'acr', 'amr', 'azp', 'sid', 'at_hash', 'c_hash', 's_hash', 'client_id', 'scope']
   return Object.fromEntries(Object.entries(claims).filter(([name]) => !protocol.includes(name)))
 }
 
-/** The error that a grant or request was refused with, as RFC 6749 §5.2 names it. */
+/** The error code with which a grant or request was refused (RFC 6749 §5.2). */
 export async function refusal(promise) {
   try {
     await promise
   } catch (error) {
-    // A 401 with a challenge: openid-client reports the challenge, the code is in the body (RFC 6749 §5.2).
+    // For a 401 with a challenge, openid-client reports the challenge; the code is in the body (RFC 6749 §5.2).
     if (error instanceof client.WWWAuthenticateChallengeError) return (await error.response.json()).error
     return error.error ?? `${error.name}: ${error.message}`
   }

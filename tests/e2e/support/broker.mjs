@@ -14,7 +14,7 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..')
 /** The binary under test: the debug build, or what COUNTERSIGN_BIN names. */
 export const binary = process.env.COUNTERSIGN_BIN ?? join(root, 'target/debug/countersign')
 
-/** Where pictures of pages go. */
+/** The folder for screenshots of pages. */
 export const pictures = join(root, 'target/pictures')
 
 /** A fresh folder with `files` (path to text) in it. */
@@ -39,7 +39,7 @@ export function run(args, { cwd, env = {}, within = 30_000 } = {}) {
   })
 }
 
-/** Where a broker will be, known before it starts, so that IdPs and apps can be told. */
+/** The addresses of a broker, known before it starts, so that IdPs and apps can be configured. */
 export async function place() {
   const [port, adminPort] = [await freePort(), await freePort()]
   return { port, adminPort, issuer: `http://127.0.0.1:${port}`, admin: `http://127.0.0.1:${adminPort}` }
@@ -86,7 +86,7 @@ export class Broker {
     return readFileSync(this.file, 'utf8')
   }
 
-  /** Saves the file as editors do: written beside, renamed over. */
+  /** Saves the file as editors do: writes another file and renames it. */
   save(toml) {
     writeFileSync(`${this.file}.new`, toml)
     renameSync(`${this.file}.new`, this.file)

@@ -1,4 +1,4 @@
-// A person at a browser without script: cookies, redirects, links and forms, over plain HTTP.
+// A person with a browser without script: cookies, redirects, links and forms, over plain HTTP.
 import http from 'node:http'
 import { text } from 'node:stream/consumers'
 
@@ -58,8 +58,8 @@ export class Page {
 }
 
 /**
- * One request as a browser sends it when a person goes somewhere. Not by `fetch`: that calls itself `sec-fetch-mode: cors`,
- * and mod_auth_openidc sends scripts a 401 in place of the redirect to the sign-in.
+ * One request as a browser sends it for a navigation. It does not use `fetch`, which sends `sec-fetch-mode: cors`: to scripts,
+ * mod_auth_openidc responds with 401 instead of the redirect to the sign-in.
  */
 async function send({ url, method, body }, headers) {
   const form = body && { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8' }
@@ -76,14 +76,14 @@ async function send({ url, method, body }, headers) {
 
 /** One browser: a cookie jar that several apps, the broker and the IdPs share. */
 export class Browser {
-  /** `apps`: addresses that nobody serves; arriving there ends a walk. */
+  /** `apps`: addresses that nobody serves; arriving there ends a navigation. */
   constructor(apps = []) {
     this.jar = new CookieJar()
     this.apps = apps
     this.visited = []
   }
 
-  /** Goes to `url` and follows redirects to the page at their end. */
+  /** Goes to `url` and follows redirects to the last page. */
   async open(url, { method = 'GET', body, headers = {} } = {}) {
     let next = { url: new URL(url), method, body }
     for (let hops = 0; hops < 25; hops += 1) {
@@ -109,9 +109,9 @@ export class Browser {
   }
 
   /**
-   * Walks from `url` to an app's address: clicks `provider` where the broker offers several, logs in as `login` where an
-   * IdP asks (oidc-provider with our form, or Keycloak with its own). Fails with the page's text where neither helps, so a
-   * test that expects a page stops with `open` instead.
+   * Goes from `url` to an app's address: clicks `provider` if the broker offers several, logs in as `login` if an IdP asks
+   * (oidc-provider with our form, or Keycloak with its own). Fails with the page's text on any other page; a test that expects
+   * a page uses `open` instead.
    */
   async signIn(url, { login, provider } = {}) {
     let page = url instanceof Page ? url : await this.open(url)

@@ -1,4 +1,4 @@
-// A real Chromium, three sites, and what every page must hold: no console error, no sideways scrolling, no barrier.
+// A real Chromium, and what every page must satisfy: no console errors, no sideways scrolling, no accessibility violations.
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -10,7 +10,7 @@ import { pictures } from './broker.mjs'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** Starts Chromium. `*.test` is this machine, everything else is nowhere; only the key with `spki` is trusted. */
+/** Starts Chromium. `*.test` resolves to this machine, nothing else resolves; only the key with `spki` is trusted. */
 export function launch({ spki } = {}) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -24,7 +24,7 @@ export function launch({ spki } = {}) {
 
 /**
  * Runs `steps({ page, context })` with a fresh profile. Fails on any console error, CSP violation, script error or failed
- * request that `expected` does not match; when a step fails, says where the browser was and what it had to complain about.
+ * request that `expected` does not match; when a step fails, reports the browser's address and these errors.
  */
 export async function visit(browser, steps, { expected, ...options } = {}) {
   const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 }, ...options })
@@ -53,7 +53,7 @@ export async function visit(browser, steps, { expected, ...options } = {}) {
   }
 }
 
-/** A page of ours as a person meets it, light and dark, wide and on a phone: pictures, no sideways scrolling, axe. */
+/** Checks a page of the broker, light and dark, wide and on a phone: screenshots, no sideways scrolling, axe. */
 export async function inspect(page, name) {
   mkdirSync(pictures, { recursive: true })
   for (const colorScheme of ['light', 'dark']) {

@@ -1,4 +1,4 @@
-// The examples that operators start from, run here: the file as it stands, this machine's addresses laid over it.
+// The examples that operators start from, run with an overlay of this machine's addresses.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,15 +8,15 @@ import { root } from './broker.mjs'
 /** The text of `examples/NAME.toml`. */
 export const example = (name) => readFileSync(join(root, 'examples', `${name}.toml`), 'utf8')
 
-/** The app's lines that an example tells its reader to write: the indented ones of its comments. */
+/** The app's settings that an example gives its reader: the indented lines of its comments. */
 export function recipe(name) {
   return example(name).split('\n').filter((line) => line.startsWith('#   ')).map((line) => line.slice(4)).join('\n')
 }
 
-/** What `client_secret_hashes` has of a secret. */
+/** The hash of a secret for `client_secret_hashes`. */
 export const hashed = (secret) => `sha256:${createHash('sha256').update(secret).digest('hex')}`
 
-/** The overlay that puts a broker at `at` (`place()`); `rest` follows. */
+/** The overlay with the addresses of the broker at `at` (`place()`); `rest` follows. */
 export const overlay = (at, rest) => `issuer = "${at.issuer}"
 [server]
 listen = ["127.0.0.1:${at.port}"]

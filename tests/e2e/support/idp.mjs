@@ -32,11 +32,11 @@ function loginPage(name, uid, hint) {
 /**
  * Starts an IdP on `port` of 127.0.0.1.
  *
- * - `name`: part of its page titles and of its cookies' names, since ports of one host share cookies.
+ * - `name`: part of its page titles and of its cookies' names, since all ports of a host share cookies.
  * - `accounts`: `{ login: claims }`; `claims.sub` defaults to the login. Held by reference: a test may change them.
  * - `brokers`: the clients, as oidc-provider takes them. Held by value.
- * - `claimsIn`: `id_token` (everything there, as many IdPs do) or `userinfo` (Core §5.4).
- * - `publicUrl`: the issuer where it is not the address: a TLS front passes requests on to the port.
+ * - `claimsIn`: `id_token` (all claims are in it, as with many IdPs) or `userinfo` (Core §5.4).
+ * - `publicUrl`: the issuer, if it is not the address because a TLS proxy passes requests on to the port.
  */
 export async function startIdp({ name, port = 0, accounts, brokers, claimsIn = 'id_token', publicUrl }) {
   const server = http.createServer()
@@ -83,7 +83,7 @@ export async function startIdp({ name, port = 0, accounts, brokers, claimsIn = '
     if (!ctx.path.startsWith('/interaction/')) return next()
     const { uid, params, prompt } = await provider.interactionDetails(ctx.req, ctx.res)
     if (prompt.name === 'consent') {
-      // The grant below covers what was asked for; a client that wants the question asked gets the answer at once.
+      // The grant below covers what was requested; a client that asks for consent gets it at once.
       await provider.interactionFinished(ctx.req, ctx.res, { consent: {} }, { mergeWithLastSubmission: true })
       ctx.respond = false
       return
@@ -105,7 +105,7 @@ export async function startIdp({ name, port = 0, accounts, brokers, claimsIn = '
   const handle = provider.callback()
   server.on('request', (request, response) => {
     if (publicUrl) {
-      // The back channel comes straight to the port: it speaks of the same issuer as the front channel does.
+      // The back channel goes directly to the port, and has the same issuer as the front channel.
       request.headers['x-forwarded-proto'] = 'https'
       request.headers['x-forwarded-host'] = new URL(publicUrl).host
     }
@@ -120,7 +120,7 @@ async function text(stream) {
   return all
 }
 
-/** The client that a broker is at an IdP. */
+/** The broker's client registration at an IdP. */
 export function broker(issuer, providerId, { secret = `${providerId}-secret`, ...more } = {}) {
   return {
     client_id: 'countersign',

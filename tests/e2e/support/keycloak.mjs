@@ -1,4 +1,4 @@
-// Keycloak, as its makers ship it: a server in production mode with its state in memory, and a realm imported into it.
+// The official Keycloak distribution: a server in production mode with its state in memory and an imported realm.
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -8,7 +8,7 @@ import { startProcess } from './process.mjs'
 
 const ADMIN = { username: 'operator', password: 'operator-password' }
 
-/** What tests/run unpacked and built. */
+/** The folder that tests/run unpacked and built. */
 function home() {
   const folder = join(root, 'target/e2e-keycloak')
   const found = readdirSync(folder).filter((name) => name.startsWith('keycloak-'))
@@ -19,7 +19,7 @@ function home() {
 /**
  * Starts Keycloak on a free port of 127.0.0.1 and imports `realm`, a realm's representation as Keycloak exports it.
  *
- * `issuer` is the realm's, `admin(path, options)` calls the admin API below the realm and returns what it answers.
+ * `issuer` is the realm's, `admin(path, options)` calls the admin API below the realm and returns its response.
  */
 export async function startKeycloak(realm) {
   const port = await freePort()
@@ -68,7 +68,7 @@ export async function startKeycloak(realm) {
   }
 }
 
-/** A person with a password that is the user name, as a realm's representation has them. */
+/** A user whose password is the user name, in a realm's representation. */
 export function person(username, more = {}) {
   return {
     username,

@@ -8,10 +8,10 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-// Below the ports that the kernel hands out for connections, and elsewhere than another test process begins.
+// Below the ports that the kernel assigns to connections, and different from where other test processes begin.
 let nextPort = 20_000 + (process.pid * 37) % 10_000
 
-/** A TCP port of 127.0.0.1 on which nothing listens, another one every time. */
+/** A TCP port of 127.0.0.1 on which nothing listens, a different one for each call. */
 export async function freePort() {
   for (;;) {
     nextPort = nextPort >= 31_000 ? 20_000 : nextPort + 1
@@ -19,7 +19,7 @@ export async function freePort() {
     const server = net.createServer()
     const free = await new Promise((resolve) => {
       server.once('error', () => resolve(false))
-      // Whoever knocks meanwhile is sent away: closing waits for connections, for ever where nobody ends them.
+      // Connections that arrive meanwhile are closed, because closing the server would wait for them, perhaps forever.
       server.on('connection', (socket) => socket.destroy())
       server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
     })
@@ -35,7 +35,7 @@ export function listen(server, port = 0) {
   })
 }
 
-/** Ends a server with the connections that are still open. */
+/** Closes a server and the connections that are still open. */
 export function close(server) {
   return new Promise((resolve) => {
     server.close(resolve)
@@ -57,7 +57,7 @@ export function certificate(hosts) {
   return { key: readFileSync(key), cert: pem, spki: createHash('sha256').update(der).digest('base64') }
 }
 
-/** A TLS-terminating reverse proxy before `http://127.0.0.1:targetPort`, as an operator would put one there. */
+/** A TLS-terminating reverse proxy in front of `http://127.0.0.1:targetPort`, as an operator would use one. */
 export async function tlsFront(tls, port, targetPort) {
   const agent = new http.Agent({ keepAlive: true })
   const server = https.createServer({ key: tls.key, cert: tls.cert }, (request, response) => {

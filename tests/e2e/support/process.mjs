@@ -1,4 +1,4 @@
-// A part that is a process of its own: started, waited for until it answers, ended by its own process id.
+// A part of the tests that is a process: it is started, waited for until it answers, and ended by its process id.
 import { spawn } from 'node:child_process'
 
 import { until } from './until.mjs'
@@ -7,7 +7,7 @@ import { until } from './until.mjs'
  * Starts `command` and waits until a GET of `url` is answered, whatever the status.
  *
  * - `group`: the process starts others; they are ended with it, as the process group that it leads.
- * - `env`: beside `PATH` and `HOME` the whole environment, so that nothing of the machine's reaches the part.
+ * - `env`: with `PATH` and `HOME`, its whole environment, so that no other variable of the machine reaches it.
  */
 export async function startProcess(what, command, args, { url, cwd, env = {}, within = 20_000, group = false }) {
   const { PATH, HOME = '/' } = process.env

@@ -1,4 +1,4 @@
-// The world of the browser tests: app, broker and two IdPs on four sites of their own, each behind TLS.
+// The environment of the browser tests: app, broker and two IdPs on four sites, each behind TLS.
 import https from 'node:https'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -104,9 +104,9 @@ ${more({ sso, app, corpUrl, partnerUrl })}`
     'corp-secret': 'corp-secret', 'partner-secret': 'partner-secret', 'web-secret': 'web-secret', ...files,
   })
 
-  // A server-side web app on openid-client. Its own requests take the short way to the broker, as inside a cluster.
+  // A server-side web app with openid-client. Its own requests go directly to the broker, as inside a cluster.
   const begun = new Map()
-  /** What came to the app's front-channel logout page; `answer` decides when it is answered. */
+  /** The requests to the app's front-channel logout page; `answer` decides when they are answered. */
   const out = { seen: [], answer: async () => {} }
   const via = (address, options) => fetch(String(address).replace(sso, back), options)
   const web = (id) => App.at(sso, { id, secret: 'web-secret', redirectUri: `${app}/callback`, fetch: via })

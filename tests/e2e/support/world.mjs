@@ -1,8 +1,8 @@
-// The world that most tests stand in: two IdPs, a broker between them and five apps.
+// The environment of most tests: two IdPs, five apps and a broker between them.
 import { Broker, place } from './broker.mjs'
 import { broker as brokerClient, startIdp } from './idp.mjs'
 
-/** Addresses at apps; nobody serves them, a browser that arrives there is at its app. */
+/** Addresses of apps. Nobody serves them; a browser that arrives there has reached the app. */
 export const APPS = 'http://127.0.0.1:9/'
 export const callback = (app) => `${APPS}${app}/callback`
 export const bye = (app) => `${APPS}${app}/bye`
@@ -17,14 +17,14 @@ export function people() {
       },
       bob: { sub: 'corp-2', preferred_username: 'bob', name: 'Bob Example', email: 'bob@corp.example', email_verified: false, groups: ['staff'] },
     },
-    // Another IdP's way: one group as a string, claims by userinfo, and a `sub` that the first IdP uses too.
+    // The other IdP sends one group as a string, claims in userinfo, and a `sub` that the first IdP uses too.
     partner: {
       dora: { sub: 'corp-1', preferred_username: 'dora', name: 'Dora 例', email: 'dora@partner.example', email_verified: true, groups: 'partners' },
     },
   }
 }
 
-/** What the apps are told of alice for `openid profile email groups`. */
+/** The claims of alice that the apps receive for `openid profile email groups`. */
 export const ALICE = {
   preferred_username: 'alice', name: 'Alice Example', given_name: 'Alice', family_name: 'Example',
   picture: 'https://corp.example/alice.png', email: 'alice@corp.example', email_verified: true, groups: ['grafana-users', 'sre'],
@@ -81,7 +81,7 @@ access_token_claims = ["groups"]
 [clients.grafana.claims]
 grafana_role = "'admin' in roles ? 'Admin' : 'Viewer'"
 
-# Confidential, form post, one provider: no page in between.
+# Confidential, secret in the form, one provider and so no sign-in page.
 [clients.gitlab]
 client_secret = { file = "gitlab-secret" }
 token_endpoint_auth_method = "client_secret_post"
@@ -96,12 +96,12 @@ token_endpoint_auth_method = "none"
 redirect_uris = ["${callback('cli')}"]
 providers = ["corp"]
 
-# Confidential, either method; a library that sends its secret as it is.
+# Confidential, either method; for a library that sends its secret without encoding it.
 [clients.wiki]
 client_secret = { file = "wiki-secret" }
 redirect_uris = ["${callback('wiki')}"]
 
-# Only for some.
+# Only for some users.
 [clients.vault]
 client_secret = { file = "vault-secret" }
 redirect_uris = ["${callback('vault')}"]
@@ -116,7 +116,7 @@ grant_types = []
 export const SECRETS = {
   'corp-secret': 'corp-secret\n',
   'partner-secret': 'partner-secret',
-  // Only what RFC 6749 §2.3.1 asks for, form encoding before Basic, gets this across.
+  // This secret works only if the client form-encodes it before Basic, as RFC 6749 §2.3.1 requires.
   'grafana-secret': 'grafana secret:+%/ ü',
   'gitlab-secret': 'gitlab-secret',
   'wiki-secret': 'wiki-secret',
@@ -124,7 +124,7 @@ export const SECRETS = {
   'orders-secret': 'orders-secret',
 }
 
-/** How each app knows itself, for `App.at`. */
+/** Each app's own settings, for `App.at`. */
 export const apps = {
   grafana: { id: 'grafana', secret: SECRETS['grafana-secret'], method: 'client_secret_basic', redirectUri: callback('grafana') },
   gitlab: { id: 'gitlab', secret: SECRETS['gitlab-secret'], method: 'client_secret_post', redirectUri: callback('gitlab') },
@@ -134,7 +134,7 @@ export const apps = {
   orders: { id: 'orders-api', secret: SECRETS['orders-secret'], redirectUri: callback('orders-api') },
 }
 
-/** Starts it all. `close` ends it, whatever had started. */
+/** Starts everything. `close` ends whatever has been started. */
 export async function startWorld(toml = brokerToml) {
   const at = await place()
   const accounts = people()

@@ -1,5 +1,5 @@
-//! The broker under test, made as the product makes it: file → check → snapshot → router, with an in-memory store, a
-//! clock that stands still and fake providers.
+//! The broker under test, built as the product builds it (file, check, snapshot, router), with an in-memory store, a clock
+//! that moves only when a test moves it, and fake providers.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ impl TestApp {
         Self::from(BASE).await
     }
 
-    /// The broker of [`BASE`] with this laid over it.
+    /// The broker of [`BASE`] with this overlay.
     pub(crate) async fn with(overlay: &str) -> Self {
         Self::of(BASE, &[overlay]).await
     }
@@ -50,7 +50,7 @@ impl TestApp {
         Self { broker, clock, net, origin }
     }
 
-    /// Another process on the same store, with this file: what a restart is.
+    /// Another process on the same store, with this file, as after a restart.
     pub(crate) async fn restarted(&self, toml: &str, overlays: &[&str]) -> Self {
         let broker = self.broker.again(toml, overlays, &self.clock, &self.net).await;
         Self { broker, clock: Arc::clone(&self.clock), net: Arc::clone(&self.net), origin: self.origin.clone() }
@@ -85,7 +85,7 @@ impl TestApp {
         self.net.idp_of(PARTNER)
     }
 
-    /// A path or URL as a whole URL.
+    /// A path or URL as an absolute URL.
     pub(crate) fn absolute(&self, target: &str) -> String {
         if target.starts_with('/') { format!("{}{target}", self.origin) } else { target.to_owned() }
     }
@@ -98,7 +98,7 @@ impl TestApp {
         Reply { status: parts.status, headers: parts.headers, body }
     }
 
-    /// A GET without anything.
+    /// A GET request without cookies or headers.
     pub(crate) async fn get(&self, target: &str) -> Reply {
         Browser::new().get(self, target).await
     }
@@ -144,13 +144,13 @@ impl TestApp {
         self.token(&Auth::of(client), &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
     }
 
-    /// Asks userinfo with a bearer token.
+    /// Calls userinfo with a bearer token.
     pub(crate) async fn userinfo(&self, token: &str) -> Reply {
         let header = format!("Bearer {token}");
         Browser::new().send(self, Method::GET, "/oauth2/userinfo", None, &[("authorization", &header)]).await
     }
 
-    /// Asks for a token's state as this client.
+    /// Introspects a token as this client.
     pub(crate) async fn introspect(&self, client: &str, token: &str) -> Reply {
         self.post("/oauth2/introspect", &Auth::of(client), &[("token", token)]).await
     }
@@ -160,7 +160,7 @@ impl TestApp {
         self.post("/oauth2/revoke", &Auth::of(client), &[("token", token)]).await
     }
 
-    /// A whole sign-in of somebody with a new browser: through the provider to a code, and its tokens.
+    /// A whole sign-in of a person with a new browser: through the provider to a code and its tokens.
     pub(crate) async fn sign_in(&self, client: &str, person: &Value) -> (Browser, Tokens) {
         let mut browser = Browser::new();
         let tokens = self.sign_in_with(&mut browser, &Authorize::of(client), person).await;
@@ -173,19 +173,19 @@ impl TestApp {
         self.tokens(request.client(), &reply).await
     }
 
-    /// From the authorization request through the provider to whatever the broker answers then.
+    /// From the authorization request through the provider to the broker's last response.
     pub(crate) async fn through_provider(&self, browser: &mut Browser, request: &Authorize, person: &Value) -> Reply {
         let callback = self.at_provider(browser, request, person).await;
         browser.open(self, &callback).await
     }
 
-    /// From the authorization request to the provider; returns the way back, not yet gone.
+    /// From the authorization request to the provider; returns the URL of the redirect back, which is not followed yet.
     pub(crate) async fn at_provider(&self, browser: &mut Browser, request: &Authorize, person: &Value) -> String {
         let leaving = browser.open(self, &request.url(self)).await.location();
         self.net.idp_of(&leaving).authorize(&leaving, person)
     }
 
-    /// Redeems the code of an answer to the app.
+    /// Redeems the code of an authorization response.
     pub(crate) async fn tokens(&self, client: &str, answer: &Reply) -> Tokens {
         let params = answer.params();
         let code = params.get("code").unwrap_or_else(|| panic!("no code: {params:?}"));
@@ -226,7 +226,7 @@ pub(crate) fn secret_of(client: &str) -> String {
 pub(crate) struct Authorize(Vec<(String, String)>);
 
 impl Authorize {
-    /// With everything that a careful app sends.
+    /// A request with everything that a careful app sends.
     pub(crate) fn of(client: &str) -> Self {
         let redirect_uri = format!("https://{client}.example/cb");
         let fields = [
@@ -251,7 +251,7 @@ impl Authorize {
         self
     }
 
-    /// With this parameter added, whether it is there or not.
+    /// With this parameter added, even if it exists already.
     pub(crate) fn add(mut self, name: &str, value: &str) -> Self {
         self.0.push((name.to_owned(), value.to_owned()));
         self

@@ -1,4 +1,4 @@
-//! A browser: cookies, redirects up to the border of the broker, forms. And what comes back from a request.
+//! A browser, with cookies, redirects within the broker, and forms; and the response to a request.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::app::TestApp;
 
-/// An answer, read to its end.
+/// A response, read to its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -17,7 +17,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// A header as text; empty when it is not there.
+    /// A header as text; empty when it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
@@ -83,8 +83,8 @@ impl Reply {
         assert!(body.get("access_token").is_none());
     }
 
-    /// What the browser makes of a page that only leads on: a redirect. Pages lead on where the content security policy
-    /// of the form before would not let a redirect pass.
+    /// Turns a page that only redirects into a redirect, as a browser does. Pages redirect where the Content-Security-Policy
+    /// of the form before would block a redirect response.
     fn onward(mut self) -> Self {
         let refresh = regex::Regex::new(r#"<meta http-equiv="refresh" content="0;url=([^"]*)">"#).unwrap();
         let text = String::from_utf8_lossy(&self.body).into_owned();
@@ -166,12 +166,12 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Without any cookie.
+    /// A browser without cookies.
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// Goes to a URL of the broker, once.
+    /// Goes to a URL of the broker without following redirects.
     pub(crate) async fn get(&mut self, app: &TestApp, url: &str) -> Reply {
         self.send(app, Method::GET, url, None, &[]).await
     }
@@ -187,7 +187,7 @@ impl Browser {
             let target = target.to_owned();
             reply = self.get(app, &target).await;
         }
-        panic!("redirects without end: {reply}");
+        panic!("endless redirects: {reply}");
     }
 
     /// Posts a form as another site would: without cookies (they are `SameSite=Lax`), then follows with them.
@@ -205,7 +205,7 @@ impl Browser {
         }
     }
 
-    /// Submits the first form of a page with these values beside or instead of its own, and follows redirects.
+    /// Submits the first form of a page, with these values added or replaced, and follows redirects.
     pub(crate) async fn submit(&mut self, app: &TestApp, page: &Reply, values: &[(&str, &str)]) -> Reply {
         let form = Form::all(&page.text()).into_iter().next().unwrap_or_else(|| panic!("no form: {page}"));
         self.submit_form(app, &form, values).await
@@ -227,7 +227,7 @@ impl Browser {
         }
     }
 
-    /// One request with the cookies; takes those that come back.
+    /// Sends one request with the cookies, and stores those of the response.
     pub(crate) async fn send(
         &mut self,
         app: &TestApp,

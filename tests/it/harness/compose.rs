@@ -1,4 +1,4 @@
-//! The one place of the tests that knows how the product is put together.
+//! The only place in the tests that knows how the product is composed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,25 +65,25 @@ impl Broker {
         Self { app: Arc::new(App::new(parts, snapshot).await.unwrap()), store }
     }
 
-    /// Swaps the configuration, as a reload does.
+    /// Replaces the configuration, as a reload does.
     pub(crate) async fn reload(&self, toml: &str, overlays: &[&str]) {
         let number = self.app.snapshot().load().generation + 1;
         self.app.apply(snapshot(toml, overlays, number)).await.unwrap();
     }
 
-    /// What reloads this broker from a file on disk.
+    /// The reloader for this broker and a file on disk.
     pub(crate) fn reloader(&self, main: &Path) -> Reloader {
         let inputs = Inputs { main: main.to_owned(), ..Inputs::default() };
         let Prepared { fingerprint, involved, .. } = prepared_from(main, false, START);
         self.app.reloader(Watched { inputs, fingerprint, involved })
     }
 
-    /// Whether the files on disk have problems, so that an older generation serves.
+    /// Whether the files on disk have problems, so that an older generation stays in force.
     pub(crate) fn reload_failed(&self) -> bool {
         self.app.reload_status().failed()
     }
 
-    /// What the admin listener says of the broker.
+    /// The `/status` of the admin listener.
     pub(crate) async fn status(&self) -> String {
         let request = Request::get("/status").body(Body::empty()).unwrap();
         let response = self.app.admin_router(Vec::new()).oneshot(request).await.unwrap();
@@ -96,17 +96,17 @@ impl Broker {
         self.app.router()
     }
 
-    /// What TLS listeners shake hands with.
+    /// The acceptor of TLS listeners.
     pub(crate) fn tls(&self) -> TlsAcceptor {
         acceptor(Arc::clone(self.app.snapshot())).unwrap()
     }
 
-    /// What the broker does every minute.
+    /// One round of housekeeping.
     pub(crate) async fn housekeeping(&self) {
         self.app.housekeeping().await;
     }
 
-    /// Waits until every app was told what it is to be told, or was given up.
+    /// Waits until every logout token has been delivered or given up.
     pub(crate) async fn apps_are_told(&self) {
         self.app.services().notifier.idle().await;
     }
@@ -121,7 +121,7 @@ fn new_store() -> Arc<dyn Store> {
     Arc::new(SqliteStore::open(&Location::Memory, &[], Arc::new(SystemRandomness::default())).unwrap())
 }
 
-/// What a file comes to, from reading it to the compiled generation.
+/// Prepares a file, from reading it to the compiled generation.
 pub(crate) fn prepared(toml: &str, overlays: &[&str], number: u64) -> Prepared {
     let names: Vec<String> = (0..overlays.len()).map(|n| format!("overlay-{n}.toml")).collect();
     let named = names.iter().map(String::as_str).zip(overlays.iter().copied());
@@ -134,7 +134,7 @@ pub(crate) fn prepared(toml: &str, overlays: &[&str], number: u64) -> Prepared {
     prepare(&inputs, &files, Options { number, without_secrets: false, now: START }).unwrap()
 }
 
-/// What a file on disk comes to.
+/// Prepares a file on disk.
 pub(crate) fn prepared_from(main: &Path, without_secrets: bool, now: i64) -> Prepared {
     let inputs = Inputs { main: main.to_owned(), ..Inputs::default() };
     prepare(&inputs, &Disk, Options { number: 1, without_secrets, now }).unwrap()
@@ -149,7 +149,7 @@ fn accepted(prepared: Prepared) -> Snapshot {
     snapshot.unwrap_or_else(|| panic!("the configuration has problems:\n{}", problems.render(&layers, false)))
 }
 
-/// Signing keys, made once a process: an RSA key takes long.
+/// Signing keys, made once per process because making an RSA key takes long.
 async fn shared_keys(snapshot: &Snapshot, clock: &Arc<ManualClock>) -> Vec<SigningKey> {
     static KEYS: OnceCell<Vec<SigningKey>> = OnceCell::const_new();
     let make = || async {

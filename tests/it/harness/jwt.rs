@@ -1,4 +1,4 @@
-//! Reading the broker's tokens as an app does: with a stock JOSE library and the published keys.
+//! Reads the broker's tokens as an app does: with an independent JOSE library and the published keys.
 
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};

@@ -1,4 +1,4 @@
-//! What the tests are built on: an app made by the product's own composition, fake providers, a browser, apps that listen.
+//! The test harness: a broker built by the product's own composition, fake providers, a browser, and apps that listen.
 
 pub(crate) mod app;
 pub(crate) mod browser;
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 pub(crate) const ISSUER: &str = "https://sso.example.com";
 /// The provider `staff` of most tests.
 pub(crate) const IDP: &str = "https://idp.example";
-/// The provider `partner`, where there is a second one.
+/// The provider `partner`, for tests with a second provider.
 pub(crate) const PARTNER: &str = "https://partner.example/realms/main";
 /// When the tests take place: 2026-11-01T00:00:00Z.
 pub(crate) const START: i64 = 1_793_491_200;
@@ -58,7 +58,7 @@ redirect_uris = ["https://spa.example/cb"]
 scopes = ["openid", "profile", "email", "groups", "offline_access"]
 "#;
 
-/// A second provider, to be laid over [`BASE`].
+/// An overlay for [`BASE`] with a second provider.
 pub(crate) const WITH_PARTNER: &str = r#"
 [providers.partner]
 name = "Partner accounts"
@@ -67,7 +67,7 @@ client_id = "countersign"
 client_secret = "the-brokers-secret-at-the-provider"
 "#;
 
-/// Somebody.
+/// The claims of Alice.
 pub(crate) fn alice() -> Value {
     json!({
         "sub": "1",
@@ -82,12 +82,12 @@ pub(crate) fn alice() -> Value {
     })
 }
 
-/// Somebody else.
+/// The claims of Bob.
 pub(crate) fn bob() -> Value {
     json!({ "sub": "2", "preferred_username": "bob", "name": "Bob", "email": "bob@corp.example", "groups": ["staff"] })
 }
 
-/// A person with some claims set, or removed where the value is null.
+/// A person with some claims set, or removed if the value is null.
 pub(crate) fn with(mut person: Value, change: Value) -> Value {
     let object = person.as_object_mut().unwrap();
     for (name, value) in change.as_object().unwrap() {

@@ -1,4 +1,4 @@
-//! Apps that listen: a small HTTP server on loopback that notes what is posted to it.
+//! Apps that listen: a small HTTP server on loopback that records what is posted to it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use axum::extract::State;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use tokio::sync::watch;
 
-/// One request that came in.
+/// One received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) path: String,
@@ -32,7 +32,7 @@ struct Inner {
     hang: Mutex<HashSet<String>>,
 }
 
-/// The server. Each app is a path of it.
+/// The server. Each app has a path on it.
 pub(crate) struct Receiver {
     origin: String,
     inner: Arc<Inner>,
@@ -49,7 +49,7 @@ impl Receiver {
         Self { origin, inner }
     }
 
-    /// Where an app's logout tokens go.
+    /// The address for an app's logout tokens.
     pub(crate) fn url(&self, app: &str) -> String {
         format!("{}/{app}", self.origin)
     }
@@ -59,7 +59,7 @@ impl Receiver {
         self.inner.hang.lock().unwrap().insert(format!("/{app}"));
     }
 
-    /// What came for an app so far.
+    /// The requests to an app so far.
     pub(crate) fn received(&self, app: &str) -> Vec<Received> {
         let path = format!("/{app}");
         self.inner.received.borrow().iter().filter(|received| received.path == path).cloned().collect()

@@ -1,4 +1,4 @@
-//! Certificates of servers, and a client that believes one of them and speaks HTTP/1.1 over any stream.
+//! Server certificates, and a client that trusts one of them and uses HTTP/1.1 over any stream.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsConnector, rustls};
 
-/// A certificate for `localhost` that signs itself and is valid until 2100, and its key, both PEM.
+/// A self-signed certificate for `localhost`, valid until 2100, and its key, both in PEM form.
 #[derive(Clone)]
 pub(crate) struct Pair {
     pub(crate) cert: Vec<u8>,
@@ -38,7 +38,7 @@ impl Pair {
         CertificateDer::from_pem_slice(&self.cert).unwrap()
     }
 
-    /// Connects to `localhost`, believing this certificate and no other.
+    /// Connects to `localhost`, trusting only this certificate.
     pub(crate) async fn connect(&self, port: u16) -> std::io::Result<TlsStream<TcpStream>> {
         self.connect_with(port, rustls::ALL_VERSIONS, &["http/1.1"]).await
     }
@@ -63,13 +63,13 @@ impl Pair {
     }
 }
 
-/// Asks for a path; returns status and body. The connection stays open.
+/// Requests a path; returns status and body. The connection stays open.
 pub(crate) async fn get<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, path: &str) -> (u16, String) {
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
     answer(stream).await
 }
 
-/// Reads an answer: status and body.
+/// Reads a response: status and body.
 pub(crate) async fn answer<S: AsyncRead + Unpin>(stream: &mut S) -> (u16, String) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -83,7 +83,7 @@ pub(crate) async fn answer<S: AsyncRead + Unpin>(stream: &mut S) -> (u16, String
     (status, String::from_utf8(body).unwrap())
 }
 
-/// Waits until the other end closes, in whatever way; nothing more may come before.
+/// Waits until the other end closes the connection, in whatever way; it must not send anything before.
 pub(crate) async fn closed<S: AsyncRead + Unpin>(stream: &mut S) {
     assert!(matches!(stream.read(&mut [0; 16]).await, Ok(0) | Err(_)), "something came");
 }

@@ -1,7 +1,7 @@
-// An app in Go on go-oidc and golang.org/x/oauth2: sign-in, claims, refresh, sign-out.
+// An app in Go with go-oidc and golang.org/x/oauth2: sign-in, claims, refresh, sign-out.
 //
-// Its settings come from the environment: ISSUER, CLIENT_ID, CLIENT_SECRET, ADDRESS (host:port to listen on). Sessions live
-// in memory, as an example's may.
+// Its settings come from the environment: ISSUER, CLIENT_ID, CLIENT_SECRET, ADDRESS (host:port to listen on). Sessions are
+// kept in memory, which is enough for an example.
 package main
 
 import (
@@ -41,7 +41,7 @@ func newApp(ctx context.Context) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
-	// go-oidc knows the endpoints of sign-in; that of sign-out is in the same document.
+	// go-oidc reads the endpoints for sign-in; the sign-out endpoint is in the same document.
 	var more struct {
 		EndSession string `json:"end_session_endpoint"`
 	}
@@ -57,7 +57,7 @@ func newApp(ctx context.Context) (*app, error) {
 			ClientSecret: os.Getenv("CLIENT_SECRET"),
 			Endpoint:     provider.Endpoint(),
 			RedirectURL:  home + "/callback",
-			// A refresh token comes without offline_access too; it lives as long as the session at the broker.
+			// The app gets a refresh token without offline_access too; it is valid as long as the session at the broker.
 			Scopes: []string{oidc.ScopeOpenID, "profile", "email", "groups"},
 		},
 		endSession: more.EndSession,
@@ -66,7 +66,7 @@ func newApp(ctx context.Context) (*app, error) {
 }
 
 func cookie(w http.ResponseWriter, name, value string) {
-	// Behind TLS: Secure too.
+	// Behind TLS, set Secure too.
 	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
 
@@ -118,7 +118,7 @@ func (a *app) callback(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusFound)
 }
 
-// read verifies the ID token of a token response. The nonce is the callback's to compare: a refreshed one may have none.
+// read verifies the ID token of a token response. The callback compares the nonce: a refreshed ID token may have none.
 func (a *app) read(ctx context.Context, token *oauth2.Token) (*session, error) {
 	raw, _ := token.Extra("id_token").(string)
 	idToken, err := a.verifier.Verify(ctx, raw)
@@ -193,7 +193,7 @@ func (a *app) refresh(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
-	// Each refresh token is good once: the new one takes its place.
+	// Each refresh token can be used once: the new one replaces it.
 	rotated := token.RefreshToken != found.token.RefreshToken
 	*found = *again
 	show(w, map[string]any{"rotated": rotated, "claims": again.claims})
