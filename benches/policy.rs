@@ -128,7 +128,7 @@ fn compile_100_providers_and_1000_clients(bencher: Bencher<'_, '_>, repeating: b
 
 /// A person with 100 groups.
 fn person(n: usize) -> Known {
-    let account = Account { id: n.to_string(), username: format!("person-{n}"), ..Account::default() };
+    let account = Account { username: format!("person-{n}"), ..Account::default() };
     let link = KnownLink {
         provider: "corp".to_owned(),
         issuer: "https://login.example".to_owned(),

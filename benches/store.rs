@@ -15,7 +15,7 @@ use countersign::store::model::TokenHash;
 use countersign::store::sqlite::{Location, SqliteStore};
 use countersign::store::{Grants as _, PendingSignIns as _, Redeemed, Rotated, Sessions as _, SignInWritten};
 use divan::Bencher;
-use fixtures::{NOW, code, login, person, refresh, rotation};
+use fixtures::{NOW, code, grant_id, login, person, refresh, rotation, session_id};
 use tokio::runtime::Runtime;
 
 fn main() {
@@ -93,7 +93,7 @@ fn redeem_code(bencher: Bencher<'_, '_>) {
             (TokenHash::of(&name), grant)
         })
         .bench_local_values(|(hash, grant)| {
-            let first = refresh(&format!("refresh-{}", next()), &grant.id);
+            let first = refresh(&format!("refresh-{}", next()), grant.id.as_str());
             bench.runtime.block_on(bench.store.redeem_code(hash, grant, Some(first), NOW)).unwrap()
         });
 }
@@ -113,7 +113,7 @@ fn refresh_rotation(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| {
         let mut turn = rotation(&format!("token-{n}"), &format!("token-{}", n + 1), "grant");
         turn.link = Some(someone.link());
-        turn.touch_session = Some("session".to_owned());
+        turn.touch_session = Some(session_id("session"));
         n += 1;
         let rotated = bench.runtime.block_on(bench.store.rotate_refresh(turn, NOW)).unwrap();
         assert_eq!(rotated, Rotated::New);
@@ -128,5 +128,5 @@ fn grant_read(bencher: Bencher<'_, '_>) {
         bench.store.finish_sign_in(someone.sign_in("session"), NOW).await.unwrap();
         bench.store.save_grant(someone.grant("grant", "session"), None, NOW).await.unwrap();
     });
-    bencher.bench_local(|| bench.runtime.block_on(bench.store.grant("grant")).unwrap());
+    bencher.bench_local(|| bench.runtime.block_on(bench.store.grant(&grant_id("grant"))).unwrap());
 }

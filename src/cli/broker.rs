@@ -16,6 +16,7 @@ use crate::env::{Clock as _, SystemClock, SystemRandomness};
 use crate::op::decide;
 use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Options, Prepared, prepare_untested};
+use crate::store::ids::UserId;
 use crate::store::sqlite::{Location, SqliteStore};
 use crate::store::{Person, Store, StoreError};
 
@@ -111,7 +112,7 @@ impl LocalStore {
 pub(crate) struct People<'s> {
     store: &'s LocalStore,
     page: VecDeque<Person>,
-    after: Option<String>,
+    after: Option<UserId>,
     done: bool,
 }
 
@@ -120,7 +121,7 @@ impl Iterator for People<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.page.is_empty() && !self.done {
-            let read = self.store.run(self.store.store().people(self.after.as_deref(), PAGE));
+            let read = self.store.run(self.store.store().people(self.after.as_ref(), PAGE));
             let people = match read {
                 Ok(people) => people,
                 Err(error) => {

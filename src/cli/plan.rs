@@ -154,6 +154,7 @@ mod tests {
     use crate::cli::{capture, explain, reach};
     use crate::config::load::files::Disk;
     use crate::env::SystemRandomness;
+    use crate::store::ids::{SessionId, UserId};
     use crate::store::model::{Link, LinkKey, Session, StoredTrace, TokenHash, User};
     use crate::store::sqlite::{Location, SqliteStore};
     use crate::store::{AccountWrite, Sessions as _, SignIn};
@@ -182,7 +183,7 @@ level = "'admin' in roles ? 'A' : 'V'"
             LinkKey { provider: "corp".into(), issuer: "https://login.example".into(), subject: format!("up-{name}") };
         let claims = json!({ "sub": key.subject, "preferred_username": name, "name": "A Person", "groups": groups });
         let user = User {
-            id: format!("id-{name}"),
+            id: UserId::new(format!("id-{name}")),
             username: name.to_owned(),
             username_key: name.to_owned(),
             sub: format!("sub-{name}"),
@@ -191,7 +192,7 @@ level = "'admin' in roles ? 'A' : 'V'"
             created_at: 1,
         };
         let session = Session {
-            id: format!("session-{name}"),
+            id: SessionId::new(format!("session-{name}")),
             user_id: user.id.clone(),
             link: key.clone(),
             auth_time: Some(1),

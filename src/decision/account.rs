@@ -13,8 +13,6 @@ use crate::decision::username;
 /// An account that exists.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Account {
-    /// Internal id.
-    pub id: String,
     /// Its username.
     pub username: String,
     /// Its public subject.

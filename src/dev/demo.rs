@@ -22,6 +22,7 @@ use crate::outbound::{HttpClient, OutboundPolicy};
 use crate::pages;
 use crate::pages::Pages;
 use crate::pages::csp::content_security_policy;
+use crate::store::ids::SessionId;
 use crate::web::{cookies, respond};
 
 /// The app's session cookie.
@@ -238,9 +239,10 @@ impl Demo {
 
     /// The broker's decision behind these tokens, rule by rule.
     async fn trace(&self, tokens: &Tokens) -> Vec<pages::TraceLine> {
-        let sid = claims(&tokens.id_token).get("sid").and_then(Value::as_str).map(str::to_owned);
+        let sid = claims(&tokens.id_token).get("sid").and_then(Value::as_str).map(SessionId::new);
+        let Some(sid) = sid else { return Vec::new() };
         let services = self.broker.services();
-        let Some(view) = services.store.session_by_id(&sid.unwrap_or_default()).await.ok().flatten() else {
+        let Some(view) = services.store.session_by_id(&sid).await.ok().flatten() else {
             return Vec::new();
         };
         let Some(link) = &view.link else { return Vec::new() };

@@ -12,6 +12,7 @@ use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Step, Trace};
 use crate::op::RequestContext;
 use crate::snapshot::client::Client;
+use crate::store::ids::UserId;
 use crate::store::model::{Grant, Link, LinkKey, StoredTrace, User};
 use crate::store::{AccountQuery, AccountView};
 
@@ -22,7 +23,6 @@ const TRACE_LIFETIME: i64 = 7 * 86_400;
 #[must_use]
 pub fn account(user: &User) -> Account {
     Account {
-        id: user.id.clone(),
         username: user.username.clone(),
         sub: user.sub.clone(),
         profile: user.profile.clone(),
@@ -99,7 +99,7 @@ struct Decided<'a> {
 #[must_use]
 pub fn stored_trace(
     context: &RequestContext<'_>,
-    user_id: Option<String>,
+    user_id: Option<UserId>,
     client: Option<&str>,
     provider: &str,
     trace: &Trace,

@@ -11,6 +11,7 @@ use crate::op::authorize::request::model::AuthorizeRequest;
 use crate::op::error::PageError;
 use crate::op::logout::request::LogoutRequest;
 use crate::op::outcome::{Browser, SetCookie};
+use crate::store::ids::SessionId;
 use crate::store::model::{Interaction, TokenHash};
 
 /// How long a sign-in or a page may take, in seconds.
@@ -28,7 +29,7 @@ pub enum Pending {
         /// The request.
         request: Box<AuthorizeRequest>,
         /// Id of the session whose user is asked.
-        session: String,
+        session: SessionId,
     },
     /// The page that confirms a sign-out.
     SignOut(LogoutRequest),

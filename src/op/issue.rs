@@ -9,6 +9,7 @@ use crate::op::RequestContext;
 use crate::op::error::OAuthError;
 use crate::protocol::{ErrorCode, SigningAlgorithm};
 use crate::snapshot::client::Client;
+use crate::store::ids::SessionId;
 use crate::store::model::Grant;
 
 /// `typ` of access tokens (RFC 9068 §2.1).
@@ -138,8 +139,10 @@ pub fn id_token(
         ("iat", Claim::Number(context.now)),
         ("exp", Claim::Number(context.now + client.tokens.id_token.seconds())),
     ];
-    let texts = [("at_hash", &at_hash), ("c_hash", &c_hash), ("nonce", &grant.nonce), ("sid", &grant.sid)];
-    protocol.extend(texts.into_iter().filter_map(|(name, text)| Some((name, Claim::Text(text.as_deref()?)))));
+    let (at_hash, c_hash, nonce) = (at_hash.as_deref(), c_hash.as_deref(), grant.nonce.as_deref());
+    let sid = grant.sid.as_ref().map(SessionId::as_str);
+    let texts = [("at_hash", at_hash), ("c_hash", c_hash), ("nonce", nonce), ("sid", sid)];
+    protocol.extend(texts.into_iter().filter_map(|(name, text)| Some((name, Claim::Text(text?)))));
     protocol.extend(authentication(grant));
     sign(context, client.id_token_alg, ID_TOKEN_TYPE, &TokenClaims { app: &release.id_token, protocol })
 }

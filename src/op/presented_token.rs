@@ -15,6 +15,7 @@ use crate::op::validity;
 use crate::op::validity::ValidGrant;
 use crate::protocol::ErrorCode;
 use crate::snapshot::client::Client;
+use crate::store::ids::GrantId;
 use crate::store::model::User;
 
 /// The parameters of introspection and revocation. `token_type_hint` is not needed: what a token is, the token says.
@@ -59,15 +60,15 @@ fn signed_claims(context: &RequestContext<'_>, token: &str) -> Option<Map<String
 }
 
 /// The id of the grant that an access token comes from: the part of its `jti` before the dot.
-fn grant_id(claims: &Map<String, Value>) -> Option<&str> {
+fn grant_id(claims: &Map<String, Value>) -> Option<GrantId> {
     let (grant, _) = claims.get("jti").and_then(Value::as_str)?.split_once('.')?;
-    Some(grant)
+    Some(GrantId::new(grant))
 }
 
 /// The id of the grant of an access token, whether the token has expired or not.
 #[must_use]
-pub fn grant_of_access_token(context: &RequestContext<'_>, token: &str) -> Option<String> {
-    grant_id(&signed_claims(context, token)?).map(str::to_owned)
+pub fn grant_of_access_token(context: &RequestContext<'_>, token: &str) -> Option<GrantId> {
+    grant_id(&signed_claims(context, token)?)
 }
 
 /// Reads an access token: signature, type, issuer, time, its grant with all that this depends on, and the policy of the
@@ -82,7 +83,7 @@ pub async fn active_access_token<'s>(
     let Some(claims) = signed_claims(context, token) else { return Ok(None) };
     let in_time = claims.get("exp").and_then(Value::as_i64).is_some_and(|exp| context.now < exp);
     let Some(grant_id) = grant_id(&claims).filter(|_| in_time) else { return Ok(None) };
-    let Some(view) = context.store().grant(grant_id).await? else { return Ok(None) };
+    let Some(view) = context.store().grant(&grant_id).await? else { return Ok(None) };
     let Ok(ValidGrant { client, account }) = validity::grant(context, &view) else { return Ok(None) };
     let Some((user, link)) = account else { return Ok(Some(ActiveToken { claims, client, user: None })) };
     let scope = claims.get("scope").and_then(Value::as_str).unwrap_or_default();

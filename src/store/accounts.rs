@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use crate::store::Result;
+use crate::store::ids::UserId;
 use crate::store::model::{Link, LinkKey, User};
 
 /// What the account decision needs to know of the store, read in one go.
@@ -30,7 +31,7 @@ pub struct AccountView {
     /// Accounts whose link carries the verified address.
     pub by_email: Vec<User>,
     /// `username_key`s that equal the wanted one or extend it, with the account's id.
-    pub taken: Vec<(String, String)>,
+    pub taken: Vec<(String, UserId)>,
 }
 
 /// One known user with all links, for `plan` and `explain`.
@@ -57,13 +58,13 @@ pub trait Accounts: Send + Sync {
     async fn user(&self, username_key: &str) -> Result<Option<Person>>;
 
     /// Users after `after` (a user id), in order of id.
-    async fn people(&self, after: Option<&str>, limit: u32) -> Result<Vec<Person>>;
+    async fn people(&self, after: Option<&UserId>, limit: u32) -> Result<Vec<Person>>;
 
     /// Takes a user's access away, or gives it back; ends sessions and grants when taken away.
-    async fn set_user_disabled(&self, user_id: &str, disabled: bool, now: i64) -> Result<()>;
+    async fn set_user_disabled(&self, user_id: &UserId, disabled: bool, now: i64) -> Result<()>;
 
     /// Gives a user another name; `false` when it is taken, or when there is no such user.
-    async fn rename_user(&self, user_id: &str, username: &str, username_key: &str) -> Result<bool>;
+    async fn rename_user(&self, user_id: &UserId, username: &str, username_key: &str) -> Result<bool>;
 
     /// Names that became System roles.
     async fn system_roles(&self) -> Result<Vec<String>>;

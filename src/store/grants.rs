@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use crate::store::Result;
+use crate::store::ids::{GrantId, SessionId, UserId};
 use crate::store::model::{Code, Consent, Grant, Link, RefreshToken, Session, TokenHash, User};
 use crate::store::sessions::SessionView;
 
@@ -56,9 +57,9 @@ pub struct Rotation {
     /// The link with fresh upstream claims, where they were asked for.
     pub link: Option<Link>,
     /// The session to mark as active.
-    pub touch_session: Option<String>,
+    pub touch_session: Option<SessionId>,
     /// The account's stored attributes from now on, where they changed.
-    pub profile: Option<(String, Map<String, Value>)>,
+    pub profile: Option<(UserId, Map<String, Value>)>,
     /// Thumbprint of the key that the grant is bound to from now on, unless it is bound already.
     pub dpop_jkt: Option<String>,
     /// The grant's new end, never earlier than before.
@@ -92,10 +93,10 @@ pub trait Grants: Send + Sync {
     async fn save_grant(&self, grant: Grant, consent: Option<Consent>, now: i64) -> Result<()>;
 
     /// Reads a grant, revoked or not.
-    async fn grant(&self, id: &str) -> Result<Option<GrantView>>;
+    async fn grant(&self, id: &GrantId) -> Result<Option<GrantView>>;
 
     /// Revokes a grant and its refresh family.
-    async fn revoke_grant(&self, id: &str, now: i64) -> Result<()>;
+    async fn revoke_grant(&self, id: &GrantId, now: i64) -> Result<()>;
 
     /// A refresh token with its grant.
     async fn refresh_token(&self, hash: TokenHash) -> Result<Option<(RefreshToken, GrantView)>>;
@@ -104,8 +105,8 @@ pub trait Grants: Send + Sync {
     async fn rotate_refresh(&self, rotation: Rotation, now: i64) -> Result<Rotated>;
 
     /// A user's remembered consent for a client.
-    async fn consent(&self, user_id: &str, client: &str) -> Result<Option<Consent>>;
+    async fn consent(&self, user_id: &UserId, client: &str) -> Result<Option<Consent>>;
 
     /// Forgets it and revokes the grants that rest on it.
-    async fn revoke_consent(&self, user_id: &str, client: &str, now: i64) -> Result<()>;
+    async fn revoke_consent(&self, user_id: &UserId, client: &str, now: i64) -> Result<()>;
 }

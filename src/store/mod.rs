@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod error;
 pub mod grants;
+pub mod ids;
 pub mod maintenance;
 pub mod model;
 pub mod one_time_ids;

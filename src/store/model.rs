@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::store::ids::{GrantId, SessionId, UserId};
+
 /// SHA-256 of a secret that was handed out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
@@ -31,7 +33,7 @@ impl std::fmt::Debug for TokenHash {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct User {
     /// Internal id, never shown.
-    pub id: String,
+    pub id: UserId,
     /// Unique by [`User::username_key`].
     pub username: String,
     /// What two names share when a person could mistake one for the other; unique.
@@ -63,7 +65,7 @@ pub struct Link {
     /// The upstream account.
     pub key: LinkKey,
     /// The account here.
-    pub user_id: String,
+    pub user_id: UserId,
     /// The upstream claims of the last sign-in or refresh. Sealed.
     pub claims: Map<String, Value>,
     /// When those claims were obtained.
@@ -80,9 +82,9 @@ pub struct Link {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     /// Internal id; also the `sid` that apps see (OIDC Back-Channel Logout §2.1).
-    pub id: String,
+    pub id: SessionId,
     /// Whose it is.
-    pub user_id: String,
+    pub user_id: UserId,
     /// The upstream account that vouched.
     pub link: LinkKey,
     /// When the user last proved who they are, as far as the provider proves it.
@@ -143,17 +145,17 @@ pub struct Interaction {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Grant {
     /// Id; the part of an access token's `jti` before the dot.
-    pub id: String,
+    pub id: GrantId,
     /// Key of the client in the file.
     pub client: String,
     /// Whose claims; `None` for `client_credentials`.
-    pub user_id: Option<String>,
+    pub user_id: Option<UserId>,
     /// The upstream account that vouched.
     pub link: Option<LinkKey>,
     /// The session that it dies with; `None` with `offline_access`.
-    pub session_id: Option<String>,
+    pub session_id: Option<SessionId>,
     /// The `sid` its tokens carry, whether or not it dies with the session.
-    pub sid: Option<String>,
+    pub sid: Option<SessionId>,
     /// Granted scopes, in the order asked for.
     pub scopes: Vec<String>,
     /// Resources that tokens may be for (RFC 8707).
@@ -203,7 +205,7 @@ pub struct RefreshToken {
     /// Hash of the token.
     pub hash: TokenHash,
     /// Its family.
-    pub grant_id: String,
+    pub grant_id: GrantId,
     /// When it was made.
     pub created_at: i64,
     /// When it was exchanged for its successor.
@@ -218,7 +220,7 @@ pub struct RefreshToken {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Consent {
     /// Who answered.
-    pub user_id: String,
+    pub user_id: UserId,
     /// Key of the client.
     pub client: String,
     /// Scopes allowed.
@@ -264,7 +266,7 @@ pub struct StoredTrace {
     /// The trace id that pages and logs show.
     pub id: String,
     /// The account, where one was found.
-    pub user_id: Option<String>,
+    pub user_id: Option<UserId>,
     /// Key of the client.
     pub client: Option<String>,
     /// The decision, step by step: JSON. Sealed.

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use crate::store::Result;
+use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{Code, Link, Session, StoredTrace, TokenHash, User};
 
 /// A session with whom it is for.
@@ -25,7 +26,7 @@ pub enum AccountWrite {
     /// An account that exists signs in.
     Update {
         /// The account.
-        user_id: String,
+        user_id: UserId,
         /// Its stored attributes from now on, where they changed.
         profile: Option<Map<String, Value>>,
     },
@@ -45,7 +46,7 @@ pub struct SignIn {
     /// Hash of the session cookie's secret.
     pub session_secret: TokenHash,
     /// The session that the browser had before; ended (D21), unless it is of the same user, when its grants move over.
-    pub replaces: Option<String>,
+    pub replaces: Option<SessionId>,
     /// The code for the app, unless consent comes first.
     pub code: Option<Code>,
     /// The decision.
@@ -58,7 +59,7 @@ pub struct AppSession {
     /// Key of the client.
     pub client: String,
     /// The `sid` in the tokens that it got; another than the session's own when the grant moved over from an older one.
-    pub sid: String,
+    pub sid: SessionId,
 }
 
 /// What a provider says has ended (OIDC Back-Channel Logout §2.4): at least one of `subject` and `sid` is there.
@@ -98,27 +99,27 @@ pub trait Sessions: Send + Sync {
     async fn session(&self, secret: TokenHash) -> Result<Option<SessionView>>;
 
     /// A session by its id.
-    async fn session_by_id(&self, id: &str) -> Result<Option<SessionView>>;
+    async fn session_by_id(&self, id: &SessionId) -> Result<Option<SessionView>>;
 
     /// Sessions, newest first; of one user when named.
-    async fn sessions(&self, user_id: Option<&str>, limit: u32) -> Result<Vec<SessionView>>;
+    async fn sessions(&self, user_id: Option<&UserId>, limit: u32) -> Result<Vec<SessionView>>;
 
     /// The sessions that a provider's sign-out ends, live or not.
     async fn sessions_of_upstream(&self, upstream: UpstreamSessions) -> Result<Vec<SessionView>>;
 
     /// Marks a session as active.
-    async fn touch_session(&self, id: &str, now: i64) -> Result<()>;
+    async fn touch_session(&self, id: &SessionId, now: i64) -> Result<()>;
 
     /// Ends a session and revokes the grants bound to it. Returns the apps that had a grant in it: those with
     /// `offline_access` too, whose grants live on, and those whose grant was revoked, who may still hold a session of their
     /// own.
-    async fn end_session(&self, id: &str, now: i64) -> Result<Vec<AppSession>>;
+    async fn end_session(&self, id: &SessionId, now: i64) -> Result<Vec<AppSession>>;
 
     /// Ends these sessions as [`Self::end_session`] does, all or none, and remembers a one-time identifier as
     /// [`Self::use_once`] does: `None`, and nothing has ended, when it was there already. Returns the apps of each.
     async fn end_sessions_once(
         &self,
-        ids: Vec<String>,
+        ids: Vec<SessionId>,
         kind: &str,
         id: &str,
         expires_at: i64,

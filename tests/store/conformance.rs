@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use countersign::store::ids::UserId;
 use countersign::store::model::{Grant, KeyState, Link, TokenHash};
 use countersign::store::{
     AccountQuery, AccountWrite, AppSession, Redeemed, Rotated, Rotation, SignIn, SignInWritten, Store, UpstreamSessions,
@@ -10,7 +11,9 @@ use countersign::store::{
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::fixtures::{NOW, code, interaction, login, object, person, refresh, rotation, secret, signing_key, trace};
+use crate::fixtures::{
+    NOW, code, grant_id, interaction, login, object, person, refresh, rotation, secret, session_id, signing_key, trace,
+};
 
 /// A store to test, as a trait object, so that no case can reach behind the trait.
 type Subject = Arc<dyn Store>;
@@ -84,13 +87,13 @@ async fn signed_in(store: &Subject, name: &str, session: &str) {
 /// A grant of "alice" in session "s", redeemed from code `name`, with refresh token `{name}-0` when it has one.
 async fn granted(store: &Subject, name: &str, grant: Grant) {
     store.save_code(code(name, grant.clone()), None, NOW).await.unwrap();
-    let first = refresh(&format!("{name}-0"), &grant.id);
+    let first = refresh(&format!("{name}-0"), grant.id.as_str());
     let redeemed = store.redeem_code(TokenHash::of(name), grant, Some(first), NOW).await.unwrap();
     assert_eq!(redeemed, Redeemed::First);
 }
 
 async fn is_revoked(store: &Subject, grant: &str) -> bool {
-    store.grant(grant).await.unwrap().unwrap().grant.revoked_at.is_some()
+    store.grant(&grant_id(grant)).await.unwrap().unwrap().grant.revoked_at.is_some()
 }
 
 async fn rotate(store: &Subject, parent: &str, successor: &str, grant: &str, now: i64) -> Rotated {
@@ -144,11 +147,11 @@ pub(crate) async fn a_sign_in_is_stored_whole(store: Subject) {
     assert_eq!(view.session, alice.session("s"));
     assert_eq!(view.user, alice.user());
     assert_eq!(view.link, Some(alice.link()));
-    assert_eq!(store.session_by_id("s").await.unwrap().unwrap().session, alice.session("s"));
+    assert_eq!(store.session_by_id(&session_id("s")).await.unwrap().unwrap().session, alice.session("s"));
     assert!(store.session(secret("other")).await.unwrap().is_none());
     let (stored, session) = store.code(TokenHash::of("c")).await.unwrap().unwrap();
     assert_eq!(stored, code("c", alice.grant("g", "s")));
-    assert_eq!(session.map(|view| (view.session.id, view.user.id)), Some(("s".to_owned(), alice.user_id())));
+    assert_eq!(session.map(|view| (view.session.id, view.user.id)), Some((session_id("s"), alice.user_id())));
     assert_eq!(store.system_roles().await.unwrap(), ["staff"]);
     assert_eq!(store.trace("trace-s", NOW).await.unwrap(), Some(trace("trace-s")));
     let found = store.user("key-alice").await.unwrap().unwrap();
@@ -208,9 +211,9 @@ pub(crate) async fn two_users_never_share_a_name_subject_or_link(store: Subject)
     let attempts = [
         with(&|s| s.account = user(|u| u.username_key = "key-alice".to_owned())),
         with(&|s| s.account = user(|u| u.sub = "sub-alice".to_owned())),
-        with(&|s| s.account = user(|u| u.id = "user-alice".to_owned())),
+        with(&|s| s.account = user(|u| u.id = UserId::new("user-alice"))),
         with(&|s| s.link.key = person("alice").key()),
-        with(&|s| s.session.id = "s".to_owned()),
+        with(&|s| s.session.id = session_id("s")),
         with(&|s| s.session_secret = secret("s")),
     ];
     for attempt in attempts {
@@ -271,7 +274,7 @@ pub(crate) async fn accounts_are_found_by_what_was_asked(store: Subject) {
     assert_eq!(view.linked, Some((person("ann").user(), person("ann").link())));
     assert_eq!(view.declared, Some(person("bob").user()));
     assert_eq!(view.by_email, [person("anna").user()]);
-    let taken = |name: &str| (format!("key-{name}"), format!("user-{name}"));
+    let taken = |name: &str| (format!("key-{name}"), UserId::new(format!("user-{name}")));
     assert_eq!(view.taken, [taken("ann"), taken("anna")]);
 
     let other = ("corp".to_owned(), "https://other.example".to_owned());
@@ -286,8 +289,8 @@ pub(crate) async fn d21_a_sign_in_replaces_the_session_before(store: Subject) {
     signed_in(&store, "alice", "old").await;
     granted(&store, "c", person("alice").grant("g", "old")).await;
     let mut sign_in = person("bob").sign_in("new");
-    sign_in.replaces = Some("old".to_owned());
-    let told = SignInWritten::Replaced(vec![AppSession { client: "app".to_owned(), sid: "old".to_owned() }]);
+    sign_in.replaces = Some(session_id("old"));
+    let told = SignInWritten::Replaced(vec![AppSession { client: "app".to_owned(), sid: session_id("old") }]);
     assert_eq!(store.finish_sign_in(sign_in, NOW).await.unwrap(), told);
     assert!(store.session(secret("old")).await.unwrap().is_none());
     assert!(is_revoked(&store, "g").await);
@@ -300,18 +303,18 @@ pub(crate) async fn grants_move_over_when_the_same_user_signs_in_again(store: Su
     granted(&store, "c1", alice.grant("bound", "old")).await;
     granted(&store, "c2", alice.offline_grant("offline", "old")).await;
     let mut again = alice.sign_in_again("new");
-    again.replaces = Some("old".to_owned());
+    again.replaces = Some(session_id("old"));
     assert_eq!(store.finish_sign_in(again, NOW).await.unwrap(), SignInWritten::Done, "nobody signed out");
 
     assert!(store.session(secret("old")).await.unwrap().is_none());
-    let bound = store.grant("bound").await.unwrap().unwrap();
-    assert_eq!((bound.grant.session_id.as_deref(), bound.grant.sid.as_deref()), (Some("new"), Some("old")));
-    assert_eq!((bound.grant.revoked_at, bound.session.map(|s| s.id)), (None, Some("new".to_owned())));
-    assert_eq!(store.grant("offline").await.unwrap().unwrap().grant.session_id, None);
+    let bound = store.grant(&grant_id("bound")).await.unwrap().unwrap();
+    assert_eq!((bound.grant.session_id, bound.grant.sid), (Some(session_id("new")), Some(session_id("old"))));
+    assert_eq!((bound.grant.revoked_at, bound.session.map(|s| s.id)), (None, Some(session_id("new"))));
+    assert_eq!(store.grant(&grant_id("offline")).await.unwrap().unwrap().grant.session_id, None);
 
-    let mut apps = store.end_session("new", NOW).await.unwrap();
+    let mut apps = store.end_session(&session_id("new"), NOW).await.unwrap();
     apps.sort_by(|a, b| a.client.cmp(&b.client));
-    let app = |client: &str| AppSession { client: client.to_owned(), sid: "old".to_owned() };
+    let app = |client: &str| AppSession { client: client.to_owned(), sid: session_id("old") };
     assert_eq!(apps, [app("app"), app("offline-app")]);
     assert!(is_revoked(&store, "bound").await);
     assert!(!is_revoked(&store, "offline").await);
@@ -327,21 +330,21 @@ pub(crate) async fn ending_a_session_ends_what_is_bound_to_it(store: Subject) {
     granted(&store, "c3", alice.grant("elsewhere", "other")).await;
     let revoked = Grant { client: "revoked-app".to_owned(), ..alice.grant("revoked", "s") };
     granted(&store, "c4", revoked).await;
-    store.revoke_grant("revoked", NOW).await.unwrap();
+    store.revoke_grant(&grant_id("revoked"), NOW).await.unwrap();
 
-    let mut apps = store.end_session("s", NOW + 1).await.unwrap();
+    let mut apps = store.end_session(&session_id("s"), NOW + 1).await.unwrap();
     apps.sort_by(|a, b| a.client.cmp(&b.client));
-    let app = |client: &str| AppSession { client: client.to_owned(), sid: "s".to_owned() };
+    let app = |client: &str| AppSession { client: client.to_owned(), sid: session_id("s") };
     assert_eq!(apps, [app("app"), app("offline-app"), app("revoked-app")]);
     assert!(store.session(secret("s")).await.unwrap().is_none());
-    let bound = store.grant("bound").await.unwrap().unwrap();
+    let bound = store.grant(&grant_id("bound")).await.unwrap().unwrap();
     assert_eq!((bound.grant.revoked_at, bound.session.is_none()), (Some(NOW + 1), true));
     assert!(!is_revoked(&store, "offline").await);
     assert!(!is_revoked(&store, "elsewhere").await);
-    assert_eq!(store.grant("revoked").await.unwrap().unwrap().grant.revoked_at, Some(NOW));
+    assert_eq!(store.grant(&grant_id("revoked")).await.unwrap().unwrap().grant.revoked_at, Some(NOW));
     assert_eq!(rotate(&store, "c1-0", "x", "bound", NOW + 1).await, Rotated::Refused);
     assert_eq!(rotate(&store, "c2-0", "y", "offline", NOW + 1).await, Rotated::New);
-    assert!(store.end_session("s", NOW + 2).await.unwrap().is_empty());
+    assert!(store.end_session(&session_id("s"), NOW + 2).await.unwrap().is_empty());
 }
 
 pub(crate) async fn sessions_are_found_by_what_a_provider_says(store: Subject) {
@@ -378,9 +381,9 @@ pub(crate) async fn sessions_are_found_by_what_a_provider_says(store: Subject) {
             sid: sid.map(str::to_owned),
         };
         let found = store.sessions_of_upstream(upstream.clone()).await.unwrap();
-        let mut ids: Vec<String> = found.into_iter().map(|view| view.session.id).collect();
+        let mut ids: Vec<_> = found.into_iter().map(|view| view.session.id).collect();
         ids.sort();
-        assert_eq!(ids, expected, "{upstream:?}");
+        assert_eq!(ids, expected.iter().map(|id| session_id(id)).collect::<Vec<_>>(), "{upstream:?}");
     }
 }
 
@@ -389,7 +392,8 @@ pub(crate) async fn sessions_are_listed_newest_first(store: Subject) {
     signed_in(&store, "bob", "b1").await;
     store.finish_sign_in(person("alice").sign_in_again("a2"), NOW).await.unwrap();
     let ids = async |user: Option<&str>, limit| -> Vec<String> {
-        store.sessions(user, limit).await.unwrap().into_iter().map(|view| view.session.id).collect()
+        let sessions = store.sessions(user.map(UserId::new).as_ref(), limit).await.unwrap();
+        sessions.into_iter().map(|view| view.session.id.to_string()).collect()
     };
     assert_eq!(ids(None, 10).await, ["a2", "b1", "a1"]);
     assert_eq!(ids(None, 1).await, ["a2"]);
@@ -400,12 +404,12 @@ pub(crate) async fn sessions_are_listed_newest_first(store: Subject) {
 pub(crate) async fn activity_only_moves_forward(store: Subject) {
     signed_in(&store, "alice", "s").await;
     let active = async || store.session(secret("s")).await.unwrap().unwrap().session.last_active;
-    store.touch_session("s", NOW + 100).await.unwrap();
+    store.touch_session(&session_id("s"), NOW + 100).await.unwrap();
     assert_eq!(active().await, NOW + 100);
-    store.touch_session("s", NOW + 50).await.unwrap();
+    store.touch_session(&session_id("s"), NOW + 50).await.unwrap();
     assert_eq!(active().await, NOW + 100);
     // Unused for too long: it does not come back.
-    store.touch_session("s", NOW + 100 + 1800).await.unwrap();
+    store.touch_session(&session_id("s"), NOW + 100 + 1800).await.unwrap();
     assert_eq!(active().await, NOW + 100);
     store.save_code(code("c", person("alice").grant("g", "s")), None, NOW + 200).await.unwrap();
     assert_eq!(active().await, NOW + 200);
@@ -440,7 +444,7 @@ pub(crate) async fn d12_an_expired_code_issues_nothing(store: Subject) {
         async |name: &str, now| store.redeem_code(TokenHash::of(name), alice.grant("g", "s"), None, now).await.unwrap();
     assert_eq!(redeem("c", NOW + 60).await, Redeemed::Refused);
     assert_eq!(redeem("unknown", NOW).await, Redeemed::Refused);
-    assert!(store.grant("g").await.unwrap().is_none());
+    assert!(store.grant(&grant_id("g")).await.unwrap().is_none());
     assert_eq!(redeem("c", NOW + 59).await, Redeemed::First);
 }
 
@@ -457,11 +461,11 @@ pub(crate) async fn d44_a_used_code_is_remembered_while_its_grant_lasts(store: S
     for (name, id) in [("c", "g"), ("d", "h")] {
         let again = store.redeem_code(TokenHash::of(name), alice.offline_grant(id, "s"), None, late).await.unwrap();
         assert_eq!(again, Redeemed::Refused);
-        assert_eq!(store.grant(id).await.unwrap().unwrap().grant.revoked_at, Some(late));
+        assert_eq!(store.grant(&grant_id(id)).await.unwrap().unwrap().grant.revoked_at, Some(late));
     }
     while store.sweep(NOW + 100_000, 10).await.unwrap() {}
     assert!(store.code(TokenHash::of("c")).await.unwrap().is_none());
-    assert!(store.grant("g").await.unwrap().is_none());
+    assert!(store.grant(&grant_id("g")).await.unwrap().is_none());
 }
 
 pub(crate) async fn a_code_dies_with_its_session_and_its_user(store: Subject) {
@@ -470,10 +474,10 @@ pub(crate) async fn a_code_dies_with_its_session_and_its_user(store: Subject) {
     for (name, grant) in [("bound", alice.grant("b", "s")), ("offline", alice.offline_grant("o", "s"))] {
         store.save_code(code(name, grant), None, NOW).await.unwrap();
     }
-    store.end_session("s", NOW).await.unwrap();
+    store.end_session(&session_id("s"), NOW).await.unwrap();
     let redeem = async |name: &str, grant| store.redeem_code(TokenHash::of(name), grant, None, NOW).await.unwrap();
     assert_eq!(redeem("bound", alice.grant("b", "s")).await, Redeemed::Refused);
-    assert!(store.grant("b").await.unwrap().is_none());
+    assert!(store.grant(&grant_id("b")).await.unwrap().is_none());
     store.set_user_disabled(&alice.user_id(), true, NOW).await.unwrap();
     assert_eq!(redeem("offline", alice.offline_grant("o", "s")).await, Redeemed::Refused);
     store.set_user_disabled(&alice.user_id(), false, NOW).await.unwrap();
@@ -485,10 +489,10 @@ pub(crate) async fn a_grant_without_a_code_keeps_its_consent_and_its_session_awa
     signed_in(&store, "alice", "s").await;
     store.save_grant(alice.grant("g", "s"), Some(alice.consent()), NOW + 200).await.unwrap();
     assert_eq!(store.consent(&alice.user_id(), "app").await.unwrap(), Some(alice.consent()));
-    let view = store.grant("g").await.unwrap().unwrap();
+    let view = store.grant(&grant_id("g")).await.unwrap().unwrap();
     assert_eq!(view.session.map(|session| session.last_active), Some(NOW + 200));
-    store.end_session("s", NOW + 201).await.unwrap();
-    let view = store.grant("g").await.unwrap().unwrap();
+    store.end_session(&session_id("s"), NOW + 201).await.unwrap();
+    let view = store.grant(&grant_id("g")).await.unwrap().unwrap();
     assert_eq!((view.grant.revoked_at, view.session), (Some(NOW + 201), None));
 }
 
@@ -503,7 +507,7 @@ pub(crate) async fn a_grant_is_read_with_whom_it_is_for(store: Subject) {
     let alice = person("alice");
     signed_in(&store, "alice", "s").await;
     granted(&store, "c", alice.grant("g", "s")).await;
-    let view = store.grant("g").await.unwrap().unwrap();
+    let view = store.grant(&grant_id("g")).await.unwrap().unwrap();
     assert_eq!(view.grant, alice.grant("g", "s"));
     assert_eq!((view.user, view.link), (Some(alice.user()), Some(alice.link())));
     assert_eq!(view.session, Some(alice.session("s")));
@@ -512,9 +516,9 @@ pub(crate) async fn a_grant_is_read_with_whom_it_is_for(store: Subject) {
 
     let machine = Grant { user_id: None, link: None, session_id: None, sid: None, ..alice.grant("machine", "none") };
     store.save_grant(machine.clone(), None, NOW).await.unwrap();
-    let view = store.grant("machine").await.unwrap().unwrap();
+    let view = store.grant(&grant_id("machine")).await.unwrap().unwrap();
     assert_eq!((view.grant, view.user.is_none(), view.session.is_none()), (machine, true, true));
-    assert!(store.grant("unknown").await.unwrap().is_none());
+    assert!(store.grant(&grant_id("unknown")).await.unwrap().is_none());
     assert!(store.refresh_token(TokenHash::of("unknown")).await.unwrap().is_none());
 }
 
@@ -551,7 +555,7 @@ pub(crate) async fn d13_reuse_after_the_grace_revokes_the_family(store: Subject)
     assert_eq!(rotate(&store, "c-0", "x", "g", NOW + 9).await, Rotated::Replayed("r1".to_owned()));
     assert!(!is_revoked(&store, "g").await);
     assert_eq!(rotate(&store, "c-0", "x", "g", NOW + 10).await, Rotated::Reused);
-    assert_eq!(store.grant("g").await.unwrap().unwrap().grant.revoked_at, Some(NOW + 10));
+    assert_eq!(store.grant(&grant_id("g")).await.unwrap().unwrap().grant.revoked_at, Some(NOW + 10));
     assert_eq!(rotate(&store, "r1", "r2", "g", NOW + 10).await, Rotated::Refused);
 }
 
@@ -583,7 +587,7 @@ pub(crate) async fn a_clock_set_back_revives_no_refresh_token(store: Subject) {
 pub(crate) async fn a_refresh_binds_a_grant_once(store: Subject) {
     signed_in(&store, "alice", "s").await;
     granted(&store, "c", person("alice").grant("g", "s")).await;
-    let bound = async || store.grant("g").await.unwrap().unwrap().grant.dpop_jkt;
+    let bound = async || store.grant(&grant_id("g")).await.unwrap().unwrap().grant.dpop_jkt;
     assert_eq!(bound().await, None);
     let by = |parent, successor, key: &str| {
         let rotation = Rotation { dpop_jkt: Some(key.to_owned()), ..rotation(parent, successor, "g") };
@@ -601,7 +605,7 @@ pub(crate) async fn a_refresh_on_what_has_ended_is_refused(store: Subject) {
     assert_eq!(rotate(&store, "unknown", "x", "g", NOW).await, Rotated::Refused);
 
     granted(&store, "revoked", alice.grant("g1", "s")).await;
-    store.revoke_grant("g1", NOW).await.unwrap();
+    store.revoke_grant(&grant_id("g1"), NOW).await.unwrap();
     assert_eq!(rotate(&store, "revoked-0", "x1", "g1", NOW).await, Rotated::Refused);
 
     granted(&store, "expired", alice.offline_grant("g2", "s")).await;
@@ -624,13 +628,13 @@ pub(crate) async fn a_refresh_writes_what_came_with_it(store: Subject) {
     let profile = object(json!({ "name": "Alice B" }));
     let turn = Rotation {
         link: Some(Link { claims: claims.clone(), claims_at: NOW + 7, ..alice.link() }),
-        touch_session: Some("s".to_owned()),
+        touch_session: Some(session_id("s")),
         profile: Some((alice.user_id(), profile.clone())),
         grant_expires_at: NOW + 200_000,
         ..rotation("c-0", "r1", "g")
     };
     assert_eq!(store.rotate_refresh(turn.clone(), NOW + 7).await.unwrap(), Rotated::New);
-    let view = store.grant("g").await.unwrap().unwrap();
+    let view = store.grant(&grant_id("g")).await.unwrap().unwrap();
     assert_eq!(view.user.unwrap().profile, profile);
     let link = view.link.unwrap();
     assert_eq!((link.claims, link.claims_at), (claims, NOW + 7));
@@ -643,12 +647,12 @@ pub(crate) async fn a_refresh_writes_what_came_with_it(store: Subject) {
     assert_eq!(store.rotate_refresh(foreign, NOW + 8).await.unwrap(), Rotated::Refused);
     let shorter = Rotation { grant_expires_at: NOW + 9, ..rotation("r1", "r2", "g") };
     assert_eq!(store.rotate_refresh(shorter, NOW + 8).await.unwrap(), Rotated::New);
-    assert_eq!(store.grant("g").await.unwrap().unwrap().grant.expires_at, NOW + 200_000);
+    assert_eq!(store.grant(&grant_id("g")).await.unwrap().unwrap().grant.expires_at, NOW + 200_000);
 
     // What is refused writes nothing.
     let refused = Rotation { grant_expires_at: NOW + 300_000, ..turn };
     assert_eq!(store.rotate_refresh(refused, NOW + 60).await.unwrap(), Rotated::Reused);
-    assert_eq!(store.grant("g").await.unwrap().unwrap().grant.expires_at, NOW + 200_000);
+    assert_eq!(store.grant(&grant_id("g")).await.unwrap().unwrap().grant.expires_at, NOW + 200_000);
 }
 
 pub(crate) async fn a_token_that_is_not_rotated_moves_its_end(store: Subject) {
@@ -707,9 +711,9 @@ pub(crate) async fn users_are_renamed_and_paged(store: Subject) {
     for name in ["a", "b", "c"] {
         signed_in(&store, name, name).await;
     }
-    assert!(!store.rename_user("user-a", "b", "key-b").await.unwrap());
-    assert!(!store.rename_user("user-nobody", "z", "key-z").await.unwrap());
-    assert!(store.rename_user("user-a", "z", "key-z").await.unwrap());
+    assert!(!store.rename_user(&UserId::new("user-a"), "b", "key-b").await.unwrap());
+    assert!(!store.rename_user(&UserId::new("user-nobody"), "z", "key-z").await.unwrap());
+    assert!(store.rename_user(&UserId::new("user-a"), "z", "key-z").await.unwrap());
     let renamed = store.user("key-z").await.unwrap().unwrap().user;
     assert_eq!((renamed.username.as_str(), renamed.sub.as_str()), ("z", "sub-a"));
     assert!(store.user("key-a").await.unwrap().is_none());
@@ -717,13 +721,13 @@ pub(crate) async fn users_are_renamed_and_paged(store: Subject) {
     let mut seen = Vec::new();
     let mut after = None;
     loop {
-        let page = store.people(after.as_deref(), 2).await.unwrap();
+        let page = store.people(after.as_ref(), 2).await.unwrap();
         let Some(last) = page.last() else { break };
         after = Some(last.user.id.clone());
         assert!(page.iter().all(|person| person.links.len() == 1));
         seen.extend(page.into_iter().map(|person| person.user.id));
     }
-    assert_eq!(seen, ["user-a", "user-b", "user-c"]);
+    assert_eq!(seen, ["user-a", "user-b", "user-c"].map(UserId::new));
 }
 
 pub(crate) async fn signing_keys_change_only_from_what_was_seen(store: Subject) {
@@ -777,7 +781,7 @@ pub(crate) async fn sessions_end_together_with_the_use_of_an_identifier(store: S
         signed_in(&store, name, name).await;
     }
     granted(&store, "c", person("alice").grant("g", "alice")).await;
-    let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    let ids = |ids: &[&str]| ids.iter().map(|id| session_id(id)).collect::<Vec<_>>();
     let ended = store.end_sessions_once(ids(&["alice", "bob"]), "logout", "a", NOW + 60, NOW).await.unwrap().unwrap();
     assert_eq!(ended.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0]);
     for (name, there) in [("alice", false), ("bob", false), ("carol", true)] {
@@ -808,13 +812,13 @@ pub(crate) async fn d44_sweeping_takes_what_has_ended_and_nothing_else(store: Su
     assert_eq!(store.take_login(TokenHash::of("l0"), NOW).await.unwrap(), None);
     assert!(store.use_once("jti", "0", NOW + 600, NOW).await.unwrap());
     assert!(store.session(secret("s")).await.unwrap().is_some());
-    assert!(store.grant("g").await.unwrap().is_some());
+    assert!(store.grant(&grant_id("g")).await.unwrap().is_some());
     // The grace is over, and the sealed successor is gone; that the token was used is still known.
     assert_eq!(rotate(&store, "d-0", "x", "h", NOW + 5).await, Rotated::Reused);
 
     while store.sweep(NOW + 100_000, 10).await.unwrap() {}
     assert!(store.session(secret("s")).await.unwrap().is_none());
-    assert!(store.grant("g").await.unwrap().is_none());
+    assert!(store.grant(&grant_id("g")).await.unwrap().is_none());
     assert!(store.refresh_token(TokenHash::of("c-0")).await.unwrap().is_none());
     assert!(store.code(TokenHash::of("c")).await.unwrap().is_none());
     assert!(store.user("key-alice").await.unwrap().is_some());

@@ -13,7 +13,7 @@ use countersign::store::model::TokenHash;
 use countersign::store::sqlite::{Location, SqliteStore};
 use countersign::store::{Grants as _, Redeemed, Rotated, Sessions as _, SignInWritten, Traces as _};
 
-use crate::fixtures::{NOW, code, person, refresh, rotation, secret};
+use crate::fixtures::{NOW, code, grant_id, person, refresh, rotation, secret};
 
 const WRITES_TO: &str = "COUNTERSIGN_TEST_WRITES_TO";
 const ROUNDS: usize = 20;
@@ -48,7 +48,7 @@ async fn write_forever(store: Arc<SqliteStore>, writer: String) {
         let turn = rotation(&format!("{name}-0"), &format!("{name}-1"), &name);
         assert_eq!(store.rotate_refresh(turn, NOW).await.unwrap(), Rotated::New);
         acknowledge("refreshed", &name);
-        store.revoke_grant(&name, NOW).await.unwrap();
+        store.revoke_grant(&grant_id(&name), NOW).await.unwrap();
         acknowledge("revoked", &name);
     }
 }
@@ -98,7 +98,7 @@ async fn check(store: &SqliteStore, name: &str, answer: &str) {
     assert_eq!(view.user, person(name).user());
     assert!(store.trace(&format!("trace-{name}"), NOW).await.unwrap().is_some());
     let used = store.code(TokenHash::of(name)).await.unwrap().unwrap().0.used_at.is_some();
-    let grant = store.grant(name).await.unwrap();
+    let grant = store.grant(&grant_id(name)).await.unwrap();
     let (first, second) = (TokenHash::of(&format!("{name}-0")), TokenHash::of(&format!("{name}-1")));
     let tokens = (store.refresh_token(first).await.unwrap(), store.refresh_token(second).await.unwrap());
     assert_eq!((used, used), (grant.is_some(), tokens.0.is_some()), "a code, its grant and its family are one");

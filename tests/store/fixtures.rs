@@ -1,5 +1,6 @@
 //! Records to store: small, valid, and told apart by a number or a name.
 
+use countersign::store::ids::{GrantId, SessionId, UserId};
 use countersign::store::model::{
     Code, Consent, Grant, Interaction, KeyState, Link, LinkKey, Login, RefreshToken, Session, SigningKey, StoredTrace,
     TokenHash, User,
@@ -9,6 +10,14 @@ use serde_json::{Map, Value, json};
 
 /// When the tests begin.
 pub(crate) const NOW: i64 = 1_800_000_000;
+
+pub(crate) fn grant_id(id: &str) -> GrantId {
+    GrantId::new(id)
+}
+
+pub(crate) fn session_id(id: &str) -> SessionId {
+    SessionId::new(id)
+}
 
 /// Everything that belongs to one person's sign-in, named `name`.
 pub(crate) struct Person {
@@ -24,8 +33,8 @@ pub(crate) fn object(value: Value) -> Map<String, Value> {
 }
 
 impl Person {
-    pub(crate) fn user_id(&self) -> String {
-        format!("user-{}", self.name)
+    pub(crate) fn user_id(&self) -> UserId {
+        UserId::new(format!("user-{}", self.name))
     }
 
     pub(crate) fn user(&self) -> User {
@@ -62,7 +71,7 @@ impl Person {
 
     pub(crate) fn session(&self, id: &str) -> Session {
         Session {
-            id: id.to_owned(),
+            id: session_id(id),
             user_id: self.user_id(),
             link: self.key(),
             auth_time: Some(NOW),
@@ -80,12 +89,12 @@ impl Person {
     /// A grant that dies with `session`.
     pub(crate) fn grant(&self, id: &str, session: &str) -> Grant {
         Grant {
-            id: id.to_owned(),
+            id: grant_id(id),
             client: "app".to_owned(),
             user_id: Some(self.user_id()),
             link: Some(self.key()),
-            session_id: Some(session.to_owned()),
-            sid: Some(session.to_owned()),
+            session_id: Some(session_id(session)),
+            sid: Some(session_id(session)),
             scopes: vec!["openid".to_owned(), "profile".to_owned()],
             resources: vec!["https://api.example".to_owned()],
             nonce: Some("n-0S6_WzA2Mj".to_owned()),
@@ -168,7 +177,7 @@ pub(crate) fn code(code: &str, grant: Grant) -> Code {
 pub(crate) fn refresh(token: &str, grant: &str) -> RefreshToken {
     RefreshToken {
         hash: TokenHash::of(token),
-        grant_id: grant.to_owned(),
+        grant_id: grant_id(grant),
         created_at: NOW,
         used_at: None,
         expires_at: NOW + 50_000,
@@ -194,7 +203,7 @@ pub(crate) fn rotation(parent: &str, successor: &str, grant: &str) -> Rotation {
 pub(crate) fn trace(id: &str) -> StoredTrace {
     StoredTrace {
         id: id.to_owned(),
-        user_id: Some("user".to_owned()),
+        user_id: Some(UserId::new("user")),
         client: Some("app".to_owned()),
         data: json!({ "steps": ["allow", "create"], "canary": "CANARY-trace" }).to_string(),
         at: NOW,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign::env::SystemRandomness;
+use countersign::store::ids::UserId;
 use countersign::store::model::{KeyState, TokenHash};
 use countersign::store::sqlite::{Location, OpenError, SqliteStore};
 use countersign::store::{
@@ -13,7 +14,7 @@ use countersign::store::{
 };
 use tempfile::TempDir;
 
-use crate::fixtures::{NOW, code, interaction, login, person, refresh, rotation, secret, signing_key};
+use crate::fixtures::{NOW, code, grant_id, interaction, login, person, refresh, rotation, secret, signing_key};
 
 const KEY_A: &[u8] = b"the first store key of these tests";
 const KEY_B: &[u8] = b"the second store key of these tests";
@@ -160,7 +161,7 @@ async fn d13_reuse_is_found_after_a_restart() {
     assert_eq!(store.rotate_refresh(reuse, NOW + 20).await.unwrap(), Rotated::Reused);
     drop(store);
     let store = open(&location, &[]).unwrap();
-    assert_eq!(store.grant("g").await.unwrap().unwrap().grant.revoked_at, Some(NOW + 20));
+    assert_eq!(store.grant(&grant_id("g")).await.unwrap().unwrap().grant.revoked_at, Some(NOW + 20));
     let next = rotation("CANARY-refresh-1", "other", "g");
     assert_eq!(store.rotate_refresh(next, NOW + 20).await.unwrap(), Rotated::Refused);
 }
@@ -243,7 +244,7 @@ async fn a_second_process_reads_and_takes_access_away() {
     fill(&server).await;
     let command = open(&location, &[]).unwrap();
     assert_eq!(command.people(None, 10).await.unwrap().len(), 1);
-    command.set_user_disabled("user-alice", true, NOW).await.unwrap();
+    command.set_user_disabled(&UserId::new("user-alice"), true, NOW).await.unwrap();
     assert!(server.session(secret("s")).await.unwrap().is_none());
-    assert!(server.grant("g").await.unwrap().unwrap().grant.revoked_at.is_some());
+    assert!(server.grant(&grant_id("g")).await.unwrap().unwrap().grant.revoked_at.is_some());
 }

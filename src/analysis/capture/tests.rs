@@ -38,7 +38,7 @@ fn person() -> Known {
         "preferred_username": "alice.liddell@corp.example", "phone_number": "+44 1632 960001", "department": "Board",
         "groups": ["sre", "secret-project"], "odd \"name\"": {"x": ["y", null, 1.0]}, "picture": "https://img.example/alice.png"
     });
-    let account = Account { id: "1".into(), username: "alice.liddell".into(), sub: "s".into(), ..Account::default() };
+    let account = Account { username: "alice.liddell".into(), sub: "s".into(), ..Account::default() };
     let link = KnownLink {
         provider: "corp".into(),
         issuer: "https://login.example".into(),

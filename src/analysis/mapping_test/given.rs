@@ -68,5 +68,5 @@ fn account(given: &GivenAccount) -> Account {
         profile.insert("email_verified".to_owned(), given.email_verified.into());
     }
     let username = username::normalize(&given.username).unwrap_or_else(|| given.username.clone());
-    Account { id: username::key(&username), username, profile, ..Account::default() }
+    Account { username, profile, ..Account::default() }
 }

@@ -85,8 +85,7 @@ impl Compiled {
 
 fn person(name: &str, provider: &str, claims: serde_json::Value) -> Known {
     let issuer = if provider == "corp" { "https://login.example" } else { "https://okta.example" };
-    let account =
-        Account { id: name.to_owned(), username: name.to_owned(), sub: format!("sub-{name}"), ..Account::default() };
+    let account = Account { username: name.to_owned(), sub: format!("sub-{name}"), ..Account::default() };
     let link = KnownLink {
         provider: provider.to_owned(),
         issuer: issuer.to_owned(),

@@ -16,6 +16,7 @@ use crate::op::issue;
 use crate::op::issue::{AccessTokenContents, IssuedWith};
 use crate::op::outcome::{Next, Outcome, Stop};
 use crate::protocol::ResponseType;
+use crate::store::ids::GrantId;
 use crate::store::model::{Code, Consent, Grant, TokenHash};
 
 /// Makes the code and the grant that the answer rests on.
@@ -57,7 +58,7 @@ fn code_grant(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Admitted) 
     let refresh = &client.tokens.refresh_token;
     let lifetime = refresh.max_lifetime.seconds().max(client.tokens.access_token.seconds());
     Ok(Grant {
-        id: context.random().id()?,
+        id: GrantId::random(context.random())?,
         client: client.key.clone(),
         user_id: Some(session.user_id.clone()),
         link: Some(session.link.clone()),
@@ -85,7 +86,7 @@ fn front_grant(flow: &Flow<'_>, granted: &Grant, admitted: &Admitted) -> Result<
     let access_token = issue::access_token_lifetime(context, client, &granted.resources);
     let longest = access_token.max(client.tokens.id_token.seconds());
     Ok(Grant {
-        id: context.random().id()?,
+        id: GrantId::random(context.random())?,
         session_id: Some(session.id.clone()),
         expires_at: session.expires_at.max(context.now + longest),
         ..granted.clone()

@@ -9,6 +9,7 @@ use crate::op::error::{OAuthError, PageError};
 use crate::op::outcome::Stop;
 use crate::op::session;
 use crate::protocol::ErrorCode;
+use crate::store::ids::SessionId;
 
 /// The browser's session where it serves the request, otherwise a sign-in.
 ///
@@ -47,8 +48,8 @@ fn serves(flow: &Flow<'_>, request: &AuthorizeRequest, signed_in: &SignedIn) -> 
 ///
 /// # Errors
 /// A page when it has ended meanwhile; when the store can't be read.
-pub(super) async fn agreed(flow: &Flow<'_>, id: &str) -> Result<Stage, Stop> {
-    let view = session::live(flow.context, flow.browser).await?.filter(|view| view.session.id == id);
+pub(super) async fn agreed(flow: &Flow<'_>, id: &SessionId) -> Result<Stage, Stop> {
+    let view = session::live(flow.context, flow.browser).await?.filter(|view| view.session.id == *id);
     let ended = || PageError::new(403, "session_expired", "the session ended while the page was open");
     let signed_in = view.and_then(|view| SignedIn::new(view, true)).ok_or_else(ended)?;
     Ok(Stage::SignedIn(Box::new(signed_in)))

@@ -10,6 +10,7 @@ use crate::op::error::PageError;
 use crate::op::outcome::Browser;
 use crate::snapshot::client::Client;
 use crate::store::SessionView;
+use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{Link, Session, User};
 use crate::upstream::UpstreamError;
 
@@ -72,7 +73,7 @@ pub enum Stage {
     /// The user of this session agreed on the consent page.
     Agreed {
         /// Id of the session whose user was asked.
-        session: String,
+        session: SessionId,
     },
     /// The user refused on the consent page.
     Declined,
@@ -126,7 +127,7 @@ pub struct Refused {
     /// Id of the provider that vouched.
     pub provider: String,
     /// Id of the user, where there is one.
-    pub user_id: Option<String>,
+    pub user_id: Option<UserId>,
 }
 
 /// What a sign-in at a provider was begun with.

@@ -8,6 +8,7 @@ use crate::op::callback::write::{Facts, Written, write};
 use crate::op::decide;
 use crate::op::error::PageError;
 use crate::op::outcome::Stop;
+use crate::store::ids::UserId;
 use crate::store::{AccountView, StoreError};
 
 /// How often a sign-in is decided anew when others take its username in between.
@@ -42,7 +43,7 @@ pub(super) async fn admit(flow: &Flow<'_>, facts: &Facts<'_>) -> Result<Admissio
 /// The policy's decision, with the accounts that it was made on.
 async fn decide(flow: &Flow<'_>, facts: &Facts<'_>) -> Result<Result<(AccountView, Decision), Refused>, StoreError> {
     let (context, identity, key) = (flow.context, facts.identity, &facts.key);
-    let refused = |refusal, user_id: Option<String>| Refused { refusal, provider: key.provider.clone(), user_id };
+    let refused = |refusal, user_id: Option<UserId>| Refused { refusal, provider: key.provider.clone(), user_id };
     let evidence = Evidence {
         provider: &key.provider,
         issuer: Some(&key.issuer),

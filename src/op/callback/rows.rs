@@ -1,38 +1,47 @@
 //! The rows of an account and of a session, as a finished sign-in writes them.
 
 use crate::config::language::provider::Reauth;
+use crate::decision::account::LinkedBy;
 use crate::decision::pipeline::Decision;
 use crate::decision::username;
 use crate::env::RandomUnavailable;
 use crate::op::RequestContext;
+use crate::store::AccountView;
+use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{LinkKey, Session, User};
 use crate::upstream::UpstreamIdentity;
 
+/// The account that was decided on, where it exists.
+pub(super) fn existing<'v>(view: &'v AccountView, decision: &Decision) -> Option<&'v User> {
+    match decision.account.linked_by {
+        LinkedBy::Subject => view.linked.as_ref().map(|(user, _)| user),
+        LinkedBy::Declared => view.declared.as_ref(),
+        LinkedBy::VerifiedEmail => view.by_email.first(),
+        LinkedBy::Created => None,
+    }
+}
+
 /// The account after the sign-in; a new one gets its ids here.
-pub(super) fn account(context: &RequestContext<'_>, decision: &Decision) -> Result<User, RandomUnavailable> {
+pub(super) fn account(
+    context: &RequestContext<'_>,
+    existing: Option<&User>,
+    decision: &Decision,
+) -> Result<User, RandomUnavailable> {
+    if let Some(user) = existing {
+        return Ok(User { profile: decision.profile.clone(), ..user.clone() });
+    }
     let account = &decision.account;
-    Ok(match &account.existing {
-        Some(known) => User {
-            id: known.id.clone(),
-            username: known.username.clone(),
-            username_key: username::key(&known.username),
-            sub: known.sub.clone(),
-            profile: decision.profile.clone(),
-            disabled: known.disabled,
-            created_at: context.now,
+    Ok(User {
+        id: UserId::random(context.random())?,
+        username: account.username.clone(),
+        username_key: username::key(&account.username),
+        sub: match &account.imported_sub {
+            Some(sub) => sub.clone(),
+            None => context.random().id()?,
         },
-        None => User {
-            id: context.random().id()?,
-            username: account.username.clone(),
-            username_key: username::key(&account.username),
-            sub: match &account.imported_sub {
-                Some(sub) => sub.clone(),
-                None => context.random().id()?,
-            },
-            profile: decision.profile.clone(),
-            disabled: false,
-            created_at: context.now,
-        },
+        profile: decision.profile.clone(),
+        disabled: false,
+        created_at: context.now,
     })
 }
 
@@ -51,7 +60,7 @@ pub(super) fn session(
         expires_at = expires_at.min(upstream);
     }
     Ok(Session {
-        id: context.random().id()?,
+        id: SessionId::random(context.random())?,
         user_id: user.id.clone(),
         link: key.clone(),
         auth_time: identity.auth_time.or(trusted.then_some(context.now)),

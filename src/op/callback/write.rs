@@ -50,7 +50,7 @@ pub(super) async fn write(
     decision: Decision,
 ) -> Result<Option<Written>, Stop> {
     let (context, key) = (flow.context, &facts.key);
-    let user = rows::account(context, &decision)?;
+    let user = rows::account(context, rows::existing(view, &decision), &decision)?;
     as_asked(flow, facts, &user)?;
     let session = rows::session(context, facts.identity, key, &user)?;
     let secret = context.random().secret()?;
@@ -93,10 +93,10 @@ fn sign_in(
 ) -> SignIn {
     let (context, key) = (flow.context, &facts.key);
     let Admitted { user, session, decision, .. } = admitted;
-    let account = match &decision.account.existing {
-        Some(account) => AccountWrite::Update {
-            user_id: account.id.clone(),
-            profile: (account.profile != decision.profile).then(|| decision.profile.clone()),
+    let account = match rows::existing(view, decision) {
+        Some(known) => AccountWrite::Update {
+            user_id: known.id.clone(),
+            profile: (known.profile != decision.profile).then(|| decision.profile.clone()),
         },
         None => AccountWrite::Create(user.clone()),
     };

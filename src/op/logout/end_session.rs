@@ -16,6 +16,7 @@ use crate::op::params::{Form, Params};
 use crate::op::session;
 use crate::snapshot::client::Client;
 use crate::store::SessionView;
+use crate::store::ids::SessionId;
 
 /// The parameters of a logout request (§2).
 struct EndSessionForm<'p> {
@@ -69,7 +70,7 @@ async fn begin(context: &RequestContext<'_>, params: &Params, browser: &Browser)
 struct Hint {
     client_id: Option<String>,
     sub: Option<String>,
-    sid: Option<String>,
+    sid: Option<SessionId>,
 }
 
 impl Hint {
@@ -79,7 +80,7 @@ impl Hint {
         let claims = hint::verify(context, token).ok_or_else(invalid)?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         let client_id = text("aud").or_else(|| claims.get("aud")?.as_array()?.first()?.as_str().map(str::to_owned));
-        Ok(Self { client_id, sub: text("sub"), sid: text("sid") })
+        Ok(Self { client_id, sub: text("sub"), sid: text("sid").map(SessionId::new) })
     }
 
     /// Whether the ID token is of this session: by its `sid`, or without one by its user.

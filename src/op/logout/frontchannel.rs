@@ -6,14 +6,15 @@ use crate::op::RequestContext;
 use crate::op::logout::participants::participants;
 use crate::snapshot::client::Client;
 use crate::store::AppSession;
+use crate::store::ids::SessionId;
 
 /// What the user's browser loads in frames: the `frontchannel_logout_uri` of each app of an ended session, with `iss` and
 /// `sid` added to its query (§3).
 #[must_use]
 pub(super) fn frames(context: &RequestContext<'_>, apps: &[AppSession]) -> Vec<Url> {
-    let frame = |(client, sid): (&Client, &str)| {
+    let frame = |(client, sid): (&Client, &SessionId)| {
         let mut url = client.frontchannel_logout_uri.clone()?;
-        url.query_pairs_mut().append_pair("iss", &context.snapshot.issuer.text).append_pair("sid", sid);
+        url.query_pairs_mut().append_pair("iss", &context.snapshot.issuer.text).append_pair("sid", sid.as_str());
         Some(url)
     };
     participants(context, apps).filter_map(frame).collect()

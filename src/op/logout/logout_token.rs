@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::protocol::SigningAlgorithm;
+use crate::store::ids::SessionId;
 
 /// `typ` of logout tokens (Back-Channel Logout §2.4).
 pub const LOGOUT_TOKEN_TYPE: &str = "logout+jwt";
@@ -28,7 +29,7 @@ pub struct Notice {
     /// `sub`, as this client sees it.
     pub subject: String,
     /// `sid` of its tokens.
-    pub sid: String,
+    pub sid: SessionId,
     /// The algorithm of its ID tokens, which is that of its logout tokens too (§2.4).
     pub algorithm: SigningAlgorithm,
     /// Id of the request that ended the session, for the log.

@@ -9,6 +9,7 @@ use crate::op::token::request::TokenRequest;
 use crate::op::token::response::{Issue, TokenResponse, respond};
 use crate::protocol::{ErrorCode, GrantType};
 use crate::snapshot::client::Client;
+use crate::store::ids::GrantId;
 use crate::store::model::Grant;
 
 /// Scopes that concern a user, which this grant never has.
@@ -64,7 +65,7 @@ fn own_grant(
 ) -> Result<Grant, OAuthError> {
     let expires_at = context.now + issue::access_token_lifetime(context, client, &resources);
     Ok(Grant {
-        id: context.random().id()?,
+        id: GrantId::random(context.random())?,
         client: client.key.clone(),
         user_id: None,
         link: None,

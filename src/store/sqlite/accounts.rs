@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use serde_json::{Map, Value};
 
+use crate::store::ids::UserId;
 use crate::store::model::{Link, User};
 use crate::store::seal::Sealer;
 use crate::store::sqlite::rows::{LinkRow, Reader, columns, many, one, run, seal_json};
@@ -31,8 +32,8 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    async fn people(&self, after: Option<&str>, limit: u32) -> Result<Vec<Person>> {
-        let after = after.unwrap_or_default().to_owned();
+    async fn people(&self, after: Option<&UserId>, limit: u32) -> Result<Vec<Person>> {
+        let after = after.map_or_else(String::new, |id| id.as_str().to_owned());
         self.read_long(move |reader| {
             let users = many(reader.connection, sql::USERS_AFTER, (after, limit), |row| reader.user_from(row))?;
             users.into_iter().map(|user| reader.person(user)).collect()
@@ -40,13 +41,13 @@ impl Accounts for SqliteStore {
         .await
     }
 
-    async fn set_user_disabled(&self, user_id: &str, disabled: bool, now: i64) -> Result<()> {
-        let id = user_id.to_owned();
+    async fn set_user_disabled(&self, user_id: &UserId, disabled: bool, now: i64) -> Result<()> {
+        let id = user_id.clone();
         self.write(move |connection| set_disabled(connection, &id, disabled, now)).await
     }
 
-    async fn rename_user(&self, user_id: &str, username: &str, username_key: &str) -> Result<bool> {
-        let row = (user_id.to_owned(), username.to_owned(), username_key.to_owned());
+    async fn rename_user(&self, user_id: &UserId, username: &str, username_key: &str) -> Result<bool> {
+        let row = (user_id.clone(), username.to_owned(), username_key.to_owned());
         self.write(move |connection| Ok(run(connection, sql::RENAME_USER, row)? == 1)).await
     }
 
@@ -81,9 +82,9 @@ fn find(reader: &Reader<'_>, query: &AccountQuery) -> Result<AccountView> {
 
 fn by_email(reader: &Reader<'_>, email: &str, providers: &[(String, String)]) -> Result<Vec<User>> {
     let links = many(reader.connection, sql::LINKS_BY_EMAIL, [email], |row| {
-        Ok(((row.get(0)?, row.get(1)?), row.get::<_, String>(2)?))
+        Ok(((row.get(0)?, row.get(1)?), row.get::<_, UserId>(2)?))
     })?;
-    let mut ids: Vec<String> = Vec::new();
+    let mut ids: Vec<UserId> = Vec::new();
     for (provider, user_id) in links {
         if providers.contains(&provider) && !ids.contains(&user_id) {
             ids.push(user_id);
@@ -93,18 +94,18 @@ fn by_email(reader: &Reader<'_>, email: &str, providers: &[(String, String)]) ->
 }
 
 /// Whether a user is there and has access.
-pub(crate) fn has_access(connection: &Connection, user_id: &str) -> Result<bool> {
+pub(crate) fn has_access(connection: &Connection, user_id: &UserId) -> Result<bool> {
     let disabled: Option<bool> = one(connection, sql::USER_DISABLED, [user_id], |row| Ok(row.get(0)?))?;
     Ok(disabled == Some(false))
 }
 
 /// A user's attributes, sealed.
-pub(crate) fn seal_profile(sealer: &Sealer, user_id: &str, profile: &Map<String, Value>) -> Result<Vec<u8>> {
-    seal_json(sealer, columns::PROFILE, user_id.as_bytes(), profile)
+pub(crate) fn seal_profile(sealer: &Sealer, user_id: &UserId, profile: &Map<String, Value>) -> Result<Vec<u8>> {
+    seal_json(sealer, columns::PROFILE, user_id.as_str().as_bytes(), profile)
 }
 
 /// Takes a user's access away, or gives it back.
-fn set_disabled(connection: &Connection, user_id: &str, disabled: bool, now: i64) -> Result<()> {
+fn set_disabled(connection: &Connection, user_id: &UserId, disabled: bool, now: i64) -> Result<()> {
     run(connection, sql::SET_DISABLED, (user_id, disabled))?;
     if disabled {
         run(connection, sql::DELETE_SESSIONS_OF_USER, [user_id])?;

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use crate::store::ids::GrantId;
 use crate::store::model::{Code, Consent, RefreshToken, TokenHash};
 use crate::store::sqlite::consents::remember;
 use crate::store::sqlite::refresh::insert_refresh;
@@ -53,14 +54,14 @@ pub(crate) fn redeem(
 ) -> Result<Redeemed> {
     let grant = &row.grant;
     if run(connection, sql::USE_CODE, (hash.0, now, &grant.id))? == 0 {
-        let first: Option<String> = one(connection, sql::GRANT_OF_USED_CODE, [hash.0], |row| Ok(row.get(0)?))?;
+        let first: Option<GrantId> = one(connection, sql::GRANT_OF_USED_CODE, [hash.0], |row| Ok(row.get(0)?))?;
         if let Some(id) = first {
             run(connection, sql::REVOKE_GRANT, (id, now))?;
         }
         return Ok(Redeemed::Refused);
     }
     run(connection, sql::KEEP_CODE, (hash.0, grant.expires_at))?;
-    if !may_continue(connection, grant.user_id.as_deref(), grant.session_id.as_deref(), now)? {
+    if !may_continue(connection, grant.user_id.as_ref(), grant.session_id.as_ref(), now)? {
         return Ok(Redeemed::Refused);
     }
     row.insert(connection)?;

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use crate::store::Result;
+use crate::store::ids::UserId;
 use crate::store::model::{Consent, Grant};
 use crate::store::sqlite::rows::{Reader, json, one, parse, run};
 use crate::store::sqlite::sql;
@@ -19,10 +20,10 @@ pub(crate) fn remember(connection: &Connection, grant: &Grant, consent: Option<&
 }
 
 /// Reads a remembered consent.
-pub(crate) fn read(reader: &Reader<'_>, user_id: &str, client: &str) -> Result<Option<Consent>> {
+pub(crate) fn read(reader: &Reader<'_>, user_id: &UserId, client: &str) -> Result<Option<Consent>> {
     one(reader.connection, sql::CONSENT, (user_id, client), |row| {
         Ok(Consent {
-            user_id: user_id.to_owned(),
+            user_id: user_id.clone(),
             client: client.to_owned(),
             scopes: parse("consents.scopes", row.get_ref(0)?.as_bytes()?)?,
             granted_at: row.get(1)?,

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use crate::store::ids::{GrantId, UserId};
 use crate::store::model::{Code, Consent, Grant, RefreshToken, TokenHash};
 use crate::store::sqlite::codes::{self, CodeRow};
 use crate::store::sqlite::consents::{self, remember};
@@ -48,13 +49,13 @@ impl Grants for SqliteStore {
         .await
     }
 
-    async fn grant(&self, id: &str) -> Result<Option<GrantView>> {
-        let id = id.to_owned();
+    async fn grant(&self, id: &GrantId) -> Result<Option<GrantView>> {
+        let id = id.clone();
         self.read(move |reader| reader.grant_view(&id)).await
     }
 
-    async fn revoke_grant(&self, id: &str, now: i64) -> Result<()> {
-        let id = id.to_owned();
+    async fn revoke_grant(&self, id: &GrantId, now: i64) -> Result<()> {
+        let id = id.clone();
         self.write(move |connection| run(connection, sql::REVOKE_GRANT, (id, now)).map(drop)).await
     }
 
@@ -80,13 +81,13 @@ impl Grants for SqliteStore {
         })
     }
 
-    async fn consent(&self, user_id: &str, client: &str) -> Result<Option<Consent>> {
-        let (user_id, client) = (user_id.to_owned(), client.to_owned());
+    async fn consent(&self, user_id: &UserId, client: &str) -> Result<Option<Consent>> {
+        let (user_id, client) = (user_id.clone(), client.to_owned());
         self.read(move |reader| consents::read(reader, &user_id, &client)).await
     }
 
-    async fn revoke_consent(&self, user_id: &str, client: &str, now: i64) -> Result<()> {
-        let (user_id, client) = (user_id.to_owned(), client.to_owned());
+    async fn revoke_consent(&self, user_id: &UserId, client: &str, now: i64) -> Result<()> {
+        let (user_id, client) = (user_id.clone(), client.to_owned());
         self.write(move |connection| {
             run(connection, sql::DELETE_CONSENT, (&user_id, &client))?;
             run(connection, sql::REVOKE_GRANTS_OF_CLIENT, (&user_id, &client, now)).map(drop)

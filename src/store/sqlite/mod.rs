@@ -17,6 +17,7 @@ mod checkpoints;
 mod codes;
 mod consents;
 mod grants;
+mod ids;
 mod maintenance;
 mod one_time_ids;
 mod open;

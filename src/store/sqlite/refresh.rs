@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use crate::store::ids::{GrantId, SessionId, UserId};
 use crate::store::model::{RefreshToken, TokenHash};
 use crate::store::seal::Sealer;
 use crate::store::sqlite::accounts::seal_profile;
@@ -36,7 +37,7 @@ pub(crate) struct RotationRows {
     rotation: Rotation,
     successor: Option<Vec<u8>>,
     link: Option<LinkRow>,
-    profile: Option<(String, Vec<u8>)>,
+    profile: Option<(UserId, Vec<u8>)>,
 }
 
 /// [`crate::store::Rotated`], its replay still sealed.
@@ -49,7 +50,7 @@ pub(crate) enum RotatedRow {
 
 /// A refresh token's row, as far as its use depends on it.
 struct Presented {
-    grant_id: String,
+    grant_id: GrantId,
     parent: Option<[u8; 32]>,
     used_at: Option<i64>,
     ends_at: i64,
@@ -88,10 +89,10 @@ impl RotationRows {
     pub(crate) fn write(&self, connection: &Connection, now: i64) -> Result<Outcome<RotatedRow>> {
         let Some(token) = self.presented(connection)? else { return Ok(Outcome::Undo(RotatedRow::Refused)) };
         let rests_on = one(connection, sql::GRANT_STANDING, [&token.grant_id], |row| {
-            Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, i64>(2)?))
+            Ok((row.get::<_, Option<UserId>>(0)?, row.get::<_, Option<SessionId>>(1)?, row.get::<_, i64>(2)?))
         })?;
         let Some((user_id, session_id, grant_ends)) = rests_on else { return Ok(Outcome::Undo(RotatedRow::Refused)) };
-        let lives = now < grant_ends && may_continue(connection, user_id.as_deref(), session_id.as_deref(), now)?;
+        let lives = now < grant_ends && may_continue(connection, user_id.as_ref(), session_id.as_ref(), now)?;
         if token.used_at.is_some() {
             let grant_id = token.grant_id.clone();
             return Ok(match token.replay(now, self.rotation.grace) {
@@ -103,7 +104,7 @@ impl RotationRows {
                 }
             });
         }
-        if !lives || now >= token.ends_at || !self.update_account(connection, user_id.as_deref())? {
+        if !lives || now >= token.ends_at || !self.update_account(connection, user_id.as_ref())? {
             return Ok(Outcome::Undo(RotatedRow::Refused));
         }
         self.use_token(connection, &token, now)?;
@@ -131,7 +132,7 @@ impl RotationRows {
     }
 
     /// `false` when the link is gone, or the account disabled.
-    fn update_account(&self, connection: &Connection, user_id: Option<&str>) -> Result<bool> {
+    fn update_account(&self, connection: &Connection, user_id: Option<&UserId>) -> Result<bool> {
         if let (Some(link), Some(user_id)) = (&self.link, user_id)
             && !link.update(connection, user_id)?
         {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::store::ids::{GrantId, SessionId, UserId};
 use crate::store::model::{Grant, KeyState, Link, LinkKey, Session, SigningKey, StoredTrace, TokenHash, User};
 use crate::store::seal::Sealer;
 use crate::store::sqlite::sql;
@@ -123,7 +124,7 @@ impl LinkRow {
     }
 
     /// Refreshes it; `false` when it is not there, or not `user_id`'s.
-    pub(crate) fn update(&self, connection: &Connection, user_id: &str) -> Result<bool> {
+    pub(crate) fn update(&self, connection: &Connection, user_id: &UserId) -> Result<bool> {
         let Link { key, claims_at, verified_email, .. } = &self.link;
         let LinkKey { provider, issuer, subject } = key;
         let row = (provider, issuer, subject, user_id, &self.claims, claims_at, &self.refresh_token);
@@ -146,7 +147,7 @@ pub(crate) struct SessionRow {
 impl SessionRow {
     pub(crate) fn new(sealer: &Sealer, mut session: Session, secret: TokenHash) -> Result<Self> {
         let token = session.upstream_id_token.take();
-        let row = session.id.as_bytes();
+        let row = session.id.as_str().as_bytes();
         Ok(Self {
             upstream_id_token: seal_text(sealer, columns::UPSTREAM_ID_TOKEN, row, token.as_deref())?,
             data: json(&session)?,
@@ -155,11 +156,11 @@ impl SessionRow {
         })
     }
 
-    pub(crate) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &SessionId {
         &self.session.id
     }
 
-    pub(crate) fn user_id(&self) -> &str {
+    pub(crate) fn user_id(&self) -> &UserId {
         &self.session.user_id
     }
 
@@ -207,8 +208,8 @@ impl Reader<'_> {
     }
 
     pub(crate) fn user_from(&self, row: &Row<'_>) -> Result<User> {
-        let id: String = row.get(0)?;
-        let profile = open_json(self.sealer, columns::PROFILE, id.as_bytes(), row.get_ref(4)?.as_blob()?)?;
+        let id: UserId = row.get(0)?;
+        let profile = open_json(self.sealer, columns::PROFILE, id.as_str().as_bytes(), row.get_ref(4)?.as_blob()?)?;
         Ok(User {
             id,
             username: row.get(1)?,
@@ -260,7 +261,7 @@ impl Reader<'_> {
         session.upstream_id_token = row
             .get_ref(2)?
             .as_blob_or_null()?
-            .map(|sealed| open_text(self.sealer, columns::UPSTREAM_ID_TOKEN, session.id.as_bytes(), sealed))
+            .map(|sealed| open_text(self.sealer, columns::UPSTREAM_ID_TOKEN, session.id.as_str().as_bytes(), sealed))
             .transpose()?;
         session.last_active = row.get(3)?;
         Ok(session)
@@ -274,7 +275,7 @@ impl Reader<'_> {
     }
 
     /// A grant with whom it is for.
-    pub(crate) fn grant_view(&self, id: &str) -> Result<Option<GrantView>> {
+    pub(crate) fn grant_view(&self, id: &GrantId) -> Result<Option<GrantView>> {
         let grant = one(self.connection, sql::GRANT, [id], |row| {
             let mut grant: Grant = parse("grants.data", row.get_ref(0)?.as_bytes()?)?;
             grant.session_id = row.get(1)?;

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{LinkKey, Session, TokenHash, User};
 use crate::store::seal::Sealer;
 use crate::store::sqlite::accounts::{has_access, seal_profile};
@@ -29,8 +30,8 @@ impl Sessions for SqliteStore {
         .await
     }
 
-    async fn session_by_id(&self, id: &str) -> Result<Option<SessionView>> {
-        let id = id.to_owned();
+    async fn session_by_id(&self, id: &SessionId) -> Result<Option<SessionView>> {
+        let id = id.clone();
         self.read(move |reader| {
             let session = reader.session(sql::SESSION, [id])?;
             session.map_or(Ok(None), |session| reader.session_view(session))
@@ -38,8 +39,8 @@ impl Sessions for SqliteStore {
         .await
     }
 
-    async fn sessions(&self, user_id: Option<&str>, limit: u32) -> Result<Vec<SessionView>> {
-        let user_id = user_id.map(str::to_owned);
+    async fn sessions(&self, user_id: Option<&UserId>, limit: u32) -> Result<Vec<SessionView>> {
+        let user_id = user_id.cloned();
         self.read_long(move |reader| {
             let sessions = match user_id {
                 Some(id) => many(reader.connection, sql::SESSIONS_OF_USER, (id, limit), |row| reader.session_from(row)),
@@ -54,19 +55,19 @@ impl Sessions for SqliteStore {
         self.read(move |reader| ended_upstream(reader, &upstream)).await
     }
 
-    async fn touch_session(&self, id: &str, now: i64) -> Result<()> {
-        let id = id.to_owned();
+    async fn touch_session(&self, id: &SessionId, now: i64) -> Result<()> {
+        let id = id.clone();
         self.write_passing(move |connection| run(connection, sql::TOUCH_SESSION, (id, now)).map(drop)).await
     }
 
-    async fn end_session(&self, id: &str, now: i64) -> Result<Vec<AppSession>> {
-        let id = id.to_owned();
+    async fn end_session(&self, id: &SessionId, now: i64) -> Result<Vec<AppSession>> {
+        let id = id.clone();
         self.write(move |connection| end(connection, &id, now)).await
     }
 
     async fn end_sessions_once(
         &self,
-        ids: Vec<String>,
+        ids: Vec<SessionId>,
         kind: &str,
         id: &str,
         expires_at: i64,
@@ -89,14 +90,14 @@ struct SignInRows {
     link: LinkRow,
     system_roles: Vec<String>,
     session: SessionRow,
-    replaces: Option<String>,
+    replaces: Option<SessionId>,
     code: Option<CodeRow>,
     trace: TraceRow,
 }
 
 enum AccountRow {
     Create(User, Vec<u8>),
-    Update(String, Option<Vec<u8>>),
+    Update(UserId, Option<Vec<u8>>),
 }
 
 impl SignInRows {
@@ -145,9 +146,9 @@ impl SignInRows {
     }
 
     /// Ends the session of before; the apps that had a part in it and not in the new one.
-    fn replace(&self, connection: &Connection, old: &str, now: i64) -> Result<Vec<AppSession>> {
+    fn replace(&self, connection: &Connection, old: &SessionId, now: i64) -> Result<Vec<AppSession>> {
         let user = user_of_session(connection, old)?;
-        if user.as_deref() == Some(self.session.user_id()) {
+        if user.as_ref() == Some(self.session.user_id()) {
             run(connection, sql::MOVE_GRANTS, (user, old, self.session.id()))?;
             // Two tabs that sign in at the same time: the code of the first is not redeemed yet.
             run(connection, sql::MOVE_CODES, (old, self.session.id()))?;
@@ -171,12 +172,12 @@ impl AccountRow {
     }
 }
 
-fn user_of_session(connection: &Connection, id: &str) -> Result<Option<String>> {
+fn user_of_session(connection: &Connection, id: &SessionId) -> Result<Option<UserId>> {
     one(connection, sql::SESSION_USER, [id], |row| Ok(row.get(0)?))
 }
 
 /// Ends a session and revokes the grants bound to it.
-fn end(connection: &Connection, id: &str, now: i64) -> Result<Vec<AppSession>> {
+fn end(connection: &Connection, id: &SessionId, now: i64) -> Result<Vec<AppSession>> {
     let Some(user) = user_of_session(connection, id)? else { return Ok(Vec::new()) };
     let apps = many(connection, sql::APPS_OF_SESSION, (&user, id), |row| {
         Ok(AppSession { client: row.get(0)?, sid: row.get(1)? })

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use crate::store::Result;
+use crate::store::ids::{SessionId, UserId};
 use crate::store::sqlite::accounts::has_access;
 use crate::store::sqlite::rows::one;
 use crate::store::sqlite::sql;
@@ -10,8 +11,8 @@ use crate::store::sqlite::sql;
 /// Whether the user still has access, and the session that a grant dies with is still live.
 pub(crate) fn may_continue(
     connection: &Connection,
-    user_id: Option<&str>,
-    session_id: Option<&str>,
+    user_id: Option<&UserId>,
+    session_id: Option<&SessionId>,
     now: i64,
 ) -> Result<bool> {
     if let Some(id) = user_id
