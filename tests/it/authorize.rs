@@ -331,7 +331,7 @@ async fn an_id_token_hint_must_name_the_user_of_the_answer() {
     // Another user than hinted signs in: the app gets no code for them.
     let reply = app.through_provider(&mut browser, &hinted(first.id()), &bob()).await;
     reply.assert_app_error("app", "login_required");
-    // A token of somebody else's issuer is no hint.
+    // A token of another issuer is not a valid hint.
     let foreign = crate::harness::keys::sign(
         crate::harness::Signing::Rs256,
         &crate::harness::keys::header(crate::harness::Signing::Rs256),

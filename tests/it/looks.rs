@@ -282,7 +282,7 @@ async fn d19_names_stay_inert_in_a_replaced_template() {
     let html = shown.text();
     assert!(html.contains("&lt;script&gt;alert(1)&lt;&#x2f;script&gt;") && html.contains("{{ 7*7 }}"), "{html}");
     assert!(!html.contains("<script") && !html.contains("<img src=x") && !html.contains("49"), "{html}");
-    // It works, too.
+    // The page can be used too.
     let mut browser = Browser::new();
     let page = browser.open(&app, &Authorize::of("app").url(&app)).await;
     let leaving = browser.submit(&app, &page, &[("provider", "staff")]).await;
