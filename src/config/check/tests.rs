@@ -92,6 +92,27 @@ fn structure() {
         ),
         ("[tokens]\naccess_token = \"60 min\"", &["2:16 error ~ must be a duration such as ~ \"60 min\""]),
         ("[limits]\nbody = \"64kb\"", &["2:8 error ~ must be a size such as"]),
+        ("[limits]\nbody = \"0B\"", &["2:8 error `body` must be more than nothing but is \"0B\""]),
+        ("[limits]\nheaders = \"0KiB\"", &["2:11 error `headers` must be more than nothing but is \"0B\""]),
+        ("[limits]\nquery = \"64KiB\"", &["2:9 error `query` must be at most \"60KiB\" but is \"64KiB\""]),
+        ("[limits]\nconnections = 0", &["2:15 error `connections` must be at least 1 but is 0"]),
+        ("[limits]\npending_sign_ins = -1", &["2:20 error `pending_sign_ins` must be at least 1 but is -1"]),
+        (
+            "[limits]\nconnections = \"many\"",
+            &["2:15 error `connections` must be an integer but is the string \"many\""],
+        ),
+        (
+            "[limits]\nper_address = { rate = \"50/sec\" }",
+            &["2:24 error `rate` must be a rate such as \"50/s\", \"10/m\" or \"100/h\" ~ but is \"50/sec\""],
+        ),
+        ("[limits]\nper_address = { rate = 50 }", &["2:24 error `rate` must be a rate ~ but is the integer 50"]),
+        ("[limits]\nper_address = { rate = \"0/s\" }", &["2:24 error `rate` must be a rate ~ at least 1"]),
+        ("[limits]\nper_address = \"50/s\"", &["2:15 error `per_address` must be a table but is the string"]),
+        ("[limits]\nfailed_authentication = { burst = 0 }", &["2:35 error `burst` must be at least 1 but is 0"]),
+        (
+            "[limits]\nfailed_authentication = { burts = 5 }",
+            &["2:27 error unknown key `burts` ~ [did you mean `burst`?]"],
+        ),
         (
             "[policy]\ndefault_roles_when = \"never\"",
             &["2:22 error ~ must be one of \"no_roles\", \"no_groups\" but is \"never\""],
@@ -622,5 +643,26 @@ fn secrets_are_never_shown() {
         assert!(!shown.contains("canary-1"), "{shown}");
         let origins = loaded.origins();
         assert!(!format!("{origins:?}").contains("canary-1"), "{origins:?}");
+    }
+}
+
+#[test]
+fn proxies_that_could_be_anybody_are_refused() {
+    let refused =
+        "2:26 error `trusted_proxies` covers ~ a large part of the Internet ~ [name the networks of your own proxies";
+    for (networks, expected) in [
+        (r#"["0.0.0.0/0"]"#, Some("0.0.0.0/0")),
+        (r#"["::/0"]"#, Some("::/0")),
+        (r#"["0.0.0.0/1", "128.0.0.0/1"]"#, Some("0.0.0.0/0")),
+        (r#"["128.0.0.0/2"]"#, Some("128.0.0.0/2")),
+        (r#"["10.0.0.0/8", "11.0.0.0/8"]"#, Some("10.0.0.0/7")),
+        (r#"["::ffff:0:0/96"]"#, Some("0.0.0.0/0")),
+        (r#"["2000::/3"]"#, Some("2000::/3")),
+        (r#"["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "192.0.2.1", "unix:"]"#, None),
+    ] {
+        let text = format!("issuer = \"https://sso.example.com\"\nserver.trusted_proxies = {networks}\n");
+        let line = refused.replace("covers ~", &format!("covers {}, ~", expected.unwrap_or_default()));
+        let expected: Vec<&str> = expected.map(|_| line.as_str()).into_iter().collect();
+        assert_problems(&text, &expected);
     }
 }
