@@ -1,7 +1,7 @@
 //! A document that is fetched when it is needed, kept, refreshed behind the scenes, and fetched once at a time.
 //!
 //! It owns when to fetch and what to serve meanwhile, for one document at one URL: a provider's metadata, the key set of a
-//! provider or of an app. It does not own how to fetch or what the document is. `now` comes from the caller; an age that is negative, because the clock was set back, counts as
+//! provider or of an app, an app's request object. It does not own how to fetch or what the document is. `now` comes from the caller; an age that is negative, because the clock was set back, counts as
 //! due, never as fresh.
 
 use std::future::Future;
@@ -35,6 +35,14 @@ impl Lifetimes {
     /// Key sets. A key that its owner removed stops verifying after 10 minutes at most; where the key set can't be
     /// fetched, after a day.
     pub(crate) const KEY_SET: Self = Self { fresh: 300, stale: 600, keep: 24 * 3600, failure: FAILURE, cooldown: 10 };
+
+    /// Request objects at a URL of an app, which may change with each request: kept just so long that a crowd causes one
+    /// fetch.
+    pub(crate) const REQUEST_OBJECT: Self = Self { fresh: 5, stale: 0, keep: 0, failure: FAILURE, cooldown: 10 };
+
+    /// Request objects whose URL has their hash (RFC 9101 §5.2): they can't change under it.
+    pub(crate) const HASHED_OBJECT: Self =
+        Self { fresh: 3600, stale: 24 * 3600, keep: 24 * 3600, failure: FAILURE, cooldown: 10 };
 }
 
 /// A document `T`, or the error `E` of the last attempt to fetch it.
