@@ -12,6 +12,7 @@ mod table;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::config::language::limits::Limits as Declared;
 use crate::config::resolved::Limits;
 use crate::config::resolved::limits::RateLimit;
 use crate::env::Clock;
@@ -75,7 +76,7 @@ impl Throttle {
         Self {
             requests: Keyed::new(clock.clone(), limits.per_address),
             failures: Keyed::new(clock.clone(), limits.failed_authentication),
-            lines: Keyed::new(clock, limits.per_address),
+            lines: Keyed::new(clock, Limits::of(&Declared::default()).per_address),
             failed: AtomicU64::new(0),
         }
     }
@@ -84,7 +85,6 @@ impl Throttle {
     pub fn apply(&self, limits: &Limits) {
         self.requests.apply(limits.per_address);
         self.failures.apply(limits.failed_authentication);
-        self.lines.apply(limits.per_address);
     }
 
     /// Counts a request that writes before anyone has signed in.
@@ -123,8 +123,8 @@ impl Throttle {
         })
     }
 
-    /// Whether a stranger's request may leave a line in the log. Lines have the rate of `limits.per_address` too, counted
-    /// for themselves.
+    /// Whether a stranger's request may leave a line in the log. Lines have the rate that `limits.per_address` has by default,
+    /// whatever the file says: a lower one must not hide why people are refused.
     #[must_use]
     pub fn may_log(&self, source: Source) -> bool {
         let outcome = self.lines.count(&source);
@@ -158,7 +158,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::config::language::limits::{Limits as Declared, Rate};
+    use crate::config::language::limits::Rate;
     use crate::env::ManualClock;
 
     fn limits(rate: &str, burst: u64) -> Limits {

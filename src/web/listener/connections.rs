@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::config::language::limits::Limits as Declared;
 use crate::config::resolved::Limits;
 use crate::web::listener::descriptors;
 
@@ -69,6 +70,14 @@ pub struct ConnectionFigures {
 }
 
 impl Connections {
+    /// Those of a listener that was given none to share.
+    pub(super) fn alone() -> Arc<Self> {
+        let limits = Limits::of(&Declared::default());
+        let connections = Self::most(descriptors::connections(limits.connections, descriptors::limit()));
+        connections.read_ahead(&limits);
+        connections
+    }
+
     /// Those of the public listeners, within `limits.connections` and the descriptors that the process may have.
     #[must_use]
     pub fn public(limits: &Limits) -> Arc<Self> {
@@ -94,7 +103,8 @@ impl Connections {
     /// Goes on with these limits. Open connections stay, also where there are more than may be from now on.
     pub fn apply(&self, limits: &Limits) {
         let most = descriptors::connections(limits.connections, descriptors::limit());
-        if most < limits.connections {
+        let before = std::mem::replace(&mut self.state().most, most);
+        if most < limits.connections && most != before {
             tracing::warn!(
                 event = "connections_limited",
                 most,
@@ -103,7 +113,6 @@ impl Connections {
                  (LimitNOFILE, ulimit -n)"
             );
         }
-        self.state().most = most;
         self.read_ahead(limits);
         self.changed.notify_waiters();
     }

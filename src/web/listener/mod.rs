@@ -34,8 +34,6 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use crate::config::language::address::Listen;
-use crate::config::language::limits::Limits as Declared;
-use crate::config::resolved::Limits;
 use crate::web::respond;
 use body::Awaited;
 use connections::{Place, Waiting};
@@ -150,8 +148,7 @@ impl Listener {
             }
             Err(expected) => return Err(failed(format!("it must be {expected}"))),
         };
-        let connections = Connections::public(&Limits::of(&Declared::default()));
-        Ok(Self { socket, tls: None, timeouts: Timeouts::default(), connections })
+        Ok(Self { socket, tls: None, timeouts: Timeouts::default(), connections: Connections::alone() })
     }
 
     /// The same listener with TLS, where it is TCP: what comes through a unix socket does not leave the machine.
