@@ -174,6 +174,8 @@ issuer = "{issuer}"
 listen = ["127.0.0.1:{port}"]
 [admin]
 listen = "127.0.0.1:{admin}"
+[limits]                  # all of this comes from one address
+per_address = {{ rate = "1000000/s", burst = 1_000_000 }}
 [providers.load]
 issuer = "{idp}"
 client_id = "broker"

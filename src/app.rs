@@ -17,7 +17,9 @@ use crate::outbound::HttpClient;
 use crate::snapshot::Snapshot;
 use crate::snapshot::reload::{Generations, ReloadStatus, Reloader, Watched};
 use crate::store::Store;
+use crate::throttle::Throttle;
 use crate::upstream::RelyingParty;
+use crate::web::listener::Connections;
 use crate::web::{Edge, serve};
 
 /// How many rows of each kind one sweep deletes.
@@ -50,6 +52,7 @@ pub struct App {
     edge: Arc<Edge>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     reload_status: Arc<ReloadStatus>,
+    connections: Arc<Connections>,
 }
 
 impl App {
@@ -62,6 +65,8 @@ impl App {
         let keys = Arc::new(Keys::open(Arc::clone(&store), &key_policy(&snapshot), clock.now()).await?);
         let notifier = Notifier::new(Arc::clone(&http), Arc::clone(&keys), Arc::clone(&clock), Arc::clone(&random));
         let app_keys = Arc::new(AppKeys::new(Arc::clone(&http)));
+        let throttle = Arc::new(Throttle::new(Arc::clone(&clock), &snapshot.resolved.limits));
+        let connections = Connections::public(&snapshot.resolved.limits);
         let services = Services {
             clock,
             app_keys,
@@ -71,11 +76,12 @@ impl App {
             keys,
             notifier: Arc::new(notifier),
             refreshes: Arc::default(),
+            throttle,
             shadow,
         };
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
         let edge = Edge { services, snapshot: Arc::clone(&snapshot) };
-        Ok(Self { edge: Arc::new(edge), snapshot, reload_status: Arc::default() })
+        Ok(Self { edge: Arc::new(edge), snapshot, reload_status: Arc::default(), connections })
     }
 
     /// The public listener's router.
@@ -89,11 +95,18 @@ impl App {
             services: self.edge.services.clone(),
             snapshot: Arc::clone(&self.snapshot),
             reload_status: Arc::clone(&self.reload_status),
+            connections: Arc::clone(&self.connections),
             tokens,
         }))
     }
 
-    /// The reloader, which reloads this broker when its files change.
+    /// The connections of the public listeners, which are counted together.
+    #[must_use]
+    pub fn connections(&self) -> &Arc<Connections> {
+        &self.connections
+    }
+
+    /// What reloads this broker when its files change.
     #[must_use]
     pub fn reloader(self: &Arc<Self>, watched: Watched) -> Reloader {
         let clock = Arc::clone(&self.services().clock);
@@ -126,7 +139,9 @@ impl App {
         let services = self.services();
         services.keys.ensure(&key_policy(&snapshot), services.clock.now()).await?;
         services.upstreams.retain(snapshot.providers.values());
-        services.app_keys.retain(snapshot.clients.values().filter_map(|client| client.keys.url()));
+        services.app_keys.retain(snapshot.clients.values());
+        services.throttle.apply(&snapshot.resolved.limits);
+        self.connections.apply(&snapshot.resolved.limits);
         tracing::info!(
             event = "reload", generation = snapshot.generation, hash = %snapshot.hash,
             providers = snapshot.providers.len(), clients = snapshot.clients.len(), "configuration reloaded"

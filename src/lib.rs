@@ -24,7 +24,8 @@
 //! | [`admin`] | HTTP towards operators: health, status, metrics | |
 //! | [`app`] | the composition root | |
 //! | [`cli`], [`import`], [`dev`] | the commands; importing from Dex and Keycloak; a demo environment | a new command |
-//! | [`env`] | time and randomness, injected | |
+//! | [`throttle`] | how often strangers may do something | a new limit |
+//! | [`env`], [`excerpt`] | time and randomness, injected; what strangers send, cut for log and store | |
 //!
 //! Modules import only from lower layers, and files do not import each other in circles: `tests/layering` has the layers,
 //! reads the imports and fails otherwise, without exceptions. `decision`, `expression` and `config` do no I/O and read no
@@ -38,6 +39,7 @@ pub mod config;
 pub mod decision;
 pub mod dev;
 pub mod env;
+pub mod excerpt;
 pub mod expression;
 pub mod import;
 pub mod jose;
@@ -48,6 +50,7 @@ pub mod pages;
 pub mod protocol;
 pub mod snapshot;
 pub mod store;
+pub mod throttle;
 pub mod upstream;
 pub mod web;
 

@@ -11,6 +11,8 @@ use axum::response::Response;
 use crate::admin::Admin;
 use crate::config::language::scalar::SecretValue;
 use crate::op::client::authentication::strip_scheme;
+use crate::throttle::{Claimant, Source, Wait};
+use crate::web::listener::Peer;
 use crate::web::respond;
 
 /// Lets a request pass that has one of the tokens.
@@ -21,6 +23,15 @@ pub(super) async fn authorize(State(admin): State<Arc<Admin>>, request: Request,
     if admin.tokens.is_empty() || admin.tokens.iter().any(known) {
         return next.run(request).await;
     }
+    let peer = match request.extensions().get::<Peer>() {
+        Some(Peer::Address(peer)) => Some(peer.ip()),
+        Some(Peer::Unix) | None => None,
+    };
+    if let Err(Wait(seconds)) = admin.services.throttle.failed_authentication(Claimant::Administrator, Source::of(peer))
+    {
+        return respond::with_retry_after(respond::empty(StatusCode::TOO_MANY_REQUESTS), seconds);
+    }
+    tracing::warn!(event = "authentication_failed", address = peer.map(tracing::field::display), "wrong admin token");
     let mut response = respond::empty(StatusCode::UNAUTHORIZED);
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"admin\""));
     response

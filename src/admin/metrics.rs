@@ -1,5 +1,6 @@
 //! `/metrics`, in the text format of Prometheus.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -11,18 +12,60 @@ use crate::web::respond;
 /// `/metrics`.
 pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     let snapshot = admin.snapshot.load_full();
-    let failed = u8::from(admin.reload_status.failed());
-    let text = format!(
-        "# HELP countersign_config_generation Number of the configuration generation in force.\n\
-         # TYPE countersign_config_generation gauge\n\
-         countersign_config_generation {}\n\
-         # HELP countersign_config_info Hash of the configuration in force.\n\
-         # TYPE countersign_config_info gauge\n\
-         countersign_config_info{{hash=\"{}\"}} 1\n\
-         # HELP countersign_config_reload_failed Whether the files have problems and an older generation is in force.\n\
-         # TYPE countersign_config_reload_failed gauge\n\
-         countersign_config_reload_failed {failed}\n",
-        snapshot.generation, snapshot.hash
-    );
+    let mut text = String::new();
+    let hash = format!("hash=\"{}\"", snapshot.hash);
+    let number = "Number of the configuration generation in force.";
+    metric(&mut text, "config_generation", Kind::Gauge, number, &[("", snapshot.generation)]);
+    metric(&mut text, "config_info", Kind::Gauge, "Hash of the configuration in force.", &[(&hash, 1)]);
+    let failed = u64::from(admin.reload_status.failed());
+    let help = "Whether the files have problems and an older generation is in force.";
+    metric(&mut text, "config_reload_failed", Kind::Gauge, help, &[("", failed)]);
+    strangers(&mut text, &admin);
     respond::text("text/plain; version=0.0.4; charset=utf-8", text)
+}
+
+/// What strangers did, and what was refused of it.
+fn strangers(text: &mut String, admin: &Admin) {
+    const ADDRESS: &str = "limit=\"per_address\"";
+    const FAILED: &str = "limit=\"failed_authentication\"";
+    let figures = admin.services.throttle.figures();
+    let help = "Authentications of clients and administrators that failed.";
+    metric(text, "authentication_failures_total", Kind::Counter, help, &[("", figures.failures)]);
+    let help = "Requests that a limit refused with 429.";
+    let refused = [(ADDRESS, figures.requests_refused), (FAILED, figures.failures_refused)];
+    metric(text, "limit_refusals_total", Kind::Counter, help, &refused);
+    let help = "How often an address, or a client and address, began to exceed a limit.";
+    let bursts = [(ADDRESS, figures.request_bursts), (FAILED, figures.failure_bursts)];
+    metric(text, "limit_bursts_total", Kind::Counter, help, &bursts);
+    let help = "Log lines that were left out because one address caused too many.";
+    metric(text, "log_lines_left_out_total", Kind::Counter, help, &[("", figures.lines_left_out)]);
+    let connections = admin.connections.figures();
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let help = "Connections of the public listeners that are open.";
+    metric(text, "connections", Kind::Gauge, help, &[("", count(connections.open))]);
+    let help = "The most connections that the public listeners have.";
+    metric(text, "connections_limit", Kind::Gauge, help, &[("", count(connections.most))]);
+    let help = "Connections that were closed to make room for others.";
+    metric(text, "connections_closed_for_room_total", Kind::Counter, help, &[("", connections.closed_for_room)]);
+}
+
+/// The type of a metric.
+#[derive(Clone, Copy)]
+enum Kind {
+    Gauge,
+    Counter,
+}
+
+/// Writes one metric: its help, its type, and a sample for each set of labels.
+fn metric(text: &mut String, name: &str, kind: Kind, help: &str, samples: &[(&str, u64)]) {
+    let kind = match kind {
+        Kind::Gauge => "gauge",
+        Kind::Counter => "counter",
+    };
+    // Writing to a text does not fail.
+    let _ = write!(text, "# HELP countersign_{name} {help}\n# TYPE countersign_{name} {kind}\n");
+    for (labels, value) in samples {
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+        let _ = writeln!(text, "countersign_{name}{labels} {value}");
+    }
 }

@@ -8,6 +8,7 @@ use crate::config::language::scalar::SecretValue;
 use crate::op::Services;
 use crate::snapshot::Snapshot;
 use crate::snapshot::reload::ReloadStatus;
+use crate::web::listener::Connections;
 
 /// What the admin listener reports on.
 pub struct Admin {
@@ -17,7 +18,8 @@ pub struct Admin {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// The outcome of the last reload.
     pub reload_status: Arc<ReloadStatus>,
-    /// Tokens that give access to everything but health. Without any, which `check` accepts only on loopback, none is
-    /// required.
+    /// The connections of the public listeners.
+    pub connections: Arc<Connections>,
+    /// Tokens that open everything but health. Without any, which `check` accepts on loopback only, it is open.
     pub tokens: Vec<SecretValue>,
 }

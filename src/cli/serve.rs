@@ -17,7 +17,7 @@ use crate::snapshot::generation::{Options, Prepared, prepare};
 use crate::snapshot::reload::Watched;
 use crate::store::Store;
 use crate::store::sqlite::{Location, SqliteStore};
-use crate::web::listener::{Listener, acceptor};
+use crate::web::listener::{Connections, Listener, acceptor, raise_limit};
 
 /// How often keys that are due are rotated and expired rows are removed.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
@@ -46,6 +46,7 @@ pub fn log(default: &str) {
 #[must_use]
 pub fn run(args: &ServeArgs, environment: &Environment) -> Exit {
     log("info");
+    raise_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -135,6 +136,9 @@ async fn start(
         let tls = acceptor(Arc::clone(app.snapshot())).map_err(|error| format!("server.tls: {error}"))?;
         public = public.into_iter().map(|listener| listener.with_tls(&tls)).collect();
     }
+    let limits = &app.snapshot().load().resolved.limits;
+    let admin = admin.with_connections(&Connections::admin(limits));
+    let public = public.into_iter().map(|listener| listener.with_connections(app.connections())).collect();
     Ok((app, Listeners { public, admin }))
 }
 

@@ -23,6 +23,7 @@ use crate::pages;
 use crate::pages::Pages;
 use crate::pages::csp::content_security_policy;
 use crate::store::ids::SessionId;
+use crate::throttle::Source;
 use crate::web::{cookies, respond};
 
 /// The app's session cookie.
@@ -247,8 +248,13 @@ impl Demo {
         };
         let Some(link) = &view.link else { return Vec::new() };
         let snapshot = self.broker.snapshot().load_full();
-        let context =
-            RequestContext { services, snapshot: &snapshot, now: services.clock.now(), trace_id: String::new() };
+        let context = RequestContext {
+            services,
+            snapshot: &snapshot,
+            now: services.clock.now(),
+            trace_id: String::new(),
+            source: Source::Nameless,
+        };
         let scopes = ["openid", "profile", "email", "groups", "roles"].map(str::to_owned);
         let request = AppRequest { client: "demo", scopes: &scopes, ..AppRequest::default() };
         match decide::again(&context, &view.user, link, &request) {

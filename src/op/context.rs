@@ -10,6 +10,7 @@ use crate::op::logout::delivery::Notifier;
 use crate::op::refresh_locks::RefreshLocks;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
+use crate::throttle::{Source, Throttle};
 use crate::upstream::RelyingParty;
 
 /// What every step may use, handed in by the composition root.
@@ -31,6 +32,8 @@ pub struct Services {
     pub notifier: Arc<Notifier>,
     /// One refresh at a time per upstream account.
     pub refreshes: Arc<RefreshLocks>,
+    /// How often strangers may do something.
+    pub throttle: Arc<Throttle>,
     /// The policy of a canary configuration (`serve --shadow`).
     pub shadow: Option<Arc<Policy>>,
 }
@@ -45,6 +48,8 @@ pub struct RequestContext<'a> {
     pub now: i64,
     /// Id of the request in logs, pages and stored traces.
     pub trace_id: String,
+    /// Where the request came from, as limits count it.
+    pub source: Source,
 }
 
 impl RequestContext<'_> {
@@ -52,6 +57,12 @@ impl RequestContext<'_> {
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         self.services.store.as_ref()
+    }
+
+    /// Whether this request may leave another line in the log. Asked for each line that a stranger can cause.
+    #[must_use]
+    pub fn may_log(&self) -> bool {
+        self.services.throttle.may_log(self.source)
     }
 
     /// Randomness.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::decision::reason::Reason;
 use crate::env::RandomUnavailable;
+use crate::excerpt::excerpt_owned;
 use crate::protocol::ErrorCode;
 use crate::store::StoreError;
 
@@ -20,7 +21,7 @@ pub struct OAuthError {
 impl OAuthError {
     /// An error with its description.
     pub fn new(code: ErrorCode, description: impl Into<String>) -> Self {
-        Self { code, description: description.into() }
+        Self { code, description: excerpt_owned(description.into()) }
     }
 }
 
@@ -50,7 +51,7 @@ pub struct PageError {
     pub status: u16,
     /// Reason code; the page's texts follow from it.
     pub reason: &'static str,
-    /// What is wrong, for the log.
+    /// What is wrong, for the log; cut where it is long, because strangers' values are in it.
     pub detail: String,
     /// Where the person may go back to: a proven redirect URI with the error for the app.
     pub back: Option<String>,
@@ -63,7 +64,8 @@ pub struct PageError {
 impl PageError {
     /// An error page.
     pub fn new(status: u16, reason: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, reason, detail: detail.into(), back: None, client: None, provider: None }
+        let detail = excerpt_owned(detail.into());
+        Self { status, reason, detail, back: None, client: None, provider: None }
     }
 
     /// The page of a refused decision.

@@ -9,6 +9,9 @@ use std::fmt;
 use crate::op::error::{OAuthError, PageError, printable};
 use crate::protocol::ErrorCode;
 
+/// The longest `state` of a request that is stored, in bytes: it must be returned as it was sent, so it can't be cut.
+pub const LONGEST_STATE: usize = 4 * 1024;
+
 /// What an endpoint takes, in a type. It is parsed once, where the request comes in; nothing behind that asks for a
 /// parameter by its name.
 pub trait Form<'p>: Sized {

@@ -1,8 +1,8 @@
 //! A cached document that is fetched when it is needed and refreshed in the background, by one fetch at a time.
 //!
-//! Owns when to fetch and what to serve meanwhile, for one document at one URL: a provider's metadata, the key set of a
-//! provider or of an app. It does not own how to fetch or what the document is. The caller passes `now`; a document with a
-//! negative age, because the clock was set back, counts as due, never as fresh.
+//! It owns when to fetch and what to serve meanwhile, for one document at one URL: a provider's metadata, the key set of a
+//! provider or of an app, an app's request object. It does not own how to fetch or what the document is. `now` comes from the caller; an age that is negative, because the clock was set back, counts as
+//! due, never as fresh.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,6 +35,14 @@ impl Lifetimes {
     /// Key sets. A key that its owner removed is used for 10 minutes at most, or for a day if the key set can't be
     /// fetched.
     pub(crate) const KEY_SET: Self = Self { fresh: 300, stale: 600, keep: 24 * 3600, failure: FAILURE, cooldown: 10 };
+
+    /// Request objects at a URL of an app, which may change with each request: kept just so long that a crowd causes one
+    /// fetch.
+    pub(crate) const REQUEST_OBJECT: Self = Self { fresh: 5, stale: 0, keep: 0, failure: FAILURE, cooldown: 10 };
+
+    /// Request objects whose URL has their hash (RFC 9101 §5.2): they can't change under it.
+    pub(crate) const HASHED_OBJECT: Self =
+        Self { fresh: 3600, stale: 24 * 3600, keep: 24 * 3600, failure: FAILURE, cooldown: 10 };
 }
 
 /// A document `T`, or the error `E` of the last attempt to fetch it.

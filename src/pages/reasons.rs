@@ -58,6 +58,7 @@ pub(crate) const REASONS: &[(&str, Advice)] = &[
     ("provider_error", Advice::TryAgain),
     ("provider_removed", Advice::AnotherWay),
     ("provider_unavailable", Advice::TryAgain),
+    ("rate_limited", Advice::TryAgain),
     ("refresh_denied", Advice::StartAgain),
     ("session_expired", Advice::StartAgain),
     ("sign_in_unavailable", Advice::Administrator),

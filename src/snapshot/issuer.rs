@@ -3,6 +3,7 @@
 use url::Url;
 
 use crate::config::check::paths::issuer_path;
+use crate::config::language::address::is_loopback;
 
 /// The issuer and its base.
 #[derive(Clone, Debug)]
@@ -15,6 +16,9 @@ pub struct Issuer {
     pub path: String,
     /// Whether browsers reach it by https, and so cookies are `Secure` and `__Host-`.
     pub secure: bool,
+    /// Whether browsers are told to reach its host by https only (RFC 6797). Not on this machine: the host is shared with
+    /// whatever else is developed there.
+    pub https_only: bool,
     /// What its cookies are called.
     pub cookies: CookieNames,
 }
@@ -54,6 +58,7 @@ impl Issuer {
             origin: url.origin().ascii_serialization(),
             path: issuer_path(&url).to_owned(),
             secure,
+            https_only: secure && url.host().is_some_and(|host| !is_loopback(&host)),
             cookies: CookieNames::new(secure, text),
         })
     }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::config::language::address::network;
 use crate::config::language::server::{Server, UNIX_PEERS};
 
 /// The proxies whose word about their own peers counts.
@@ -19,7 +20,7 @@ impl TrustedProxies {
     pub fn of(server: &Server) -> Self {
         let named = server.trusted_proxies.iter();
         Self {
-            networks: named.filter_map(|text| parse_network(text)).collect(),
+            networks: named.filter_map(|text| network(text)).collect(),
             unix: server.trusted_proxies.iter().any(|text| text == UNIX_PEERS),
         }
     }
@@ -32,9 +33,4 @@ impl TrustedProxies {
             None => self.unix,
         }
     }
-}
-
-/// A network, or a single address as the network of one.
-fn parse_network(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }

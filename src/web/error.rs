@@ -7,6 +7,7 @@ use crate::op::client::authentication::Unauthenticated;
 use crate::op::dpop;
 use crate::op::error::OAuthError;
 use crate::protocol::ErrorCode;
+use crate::throttle::Wait;
 use crate::web::respond;
 
 /// The status of an error at an endpoint that answers JSON (RFC 6749 §5.2, RFC 6750 §3.1).
@@ -20,10 +21,14 @@ const fn status(code: ErrorCode) -> StatusCode {
     }
 }
 
-/// An error of the token, introspection or revocation endpoint.
+/// An error of the token, introspection, revocation or PAR endpoint.
 #[must_use]
 pub fn oauth(failure: &Unauthenticated, realm: &str) -> Response {
     let mut response = json_error(&failure.error);
+    if let Some(Wait(seconds)) = failure.throttled {
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        return respond::with_retry_after(response, seconds);
+    }
     if failure.error.code == ErrorCode::InvalidClient && failure.basic {
         challenge(&mut response, &format!("Basic realm=\"{realm}\", charset=\"UTF-8\""));
     }

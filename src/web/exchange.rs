@@ -9,6 +9,7 @@ use crate::op::client::authentication::Unauthenticated;
 use crate::op::error::PageError;
 use crate::op::outcome::{Browser, SetCookie};
 use crate::op::params::Params;
+use crate::throttle::Wait;
 use crate::web::request::Incoming;
 use crate::web::{cookies, error, respond};
 
@@ -44,7 +45,8 @@ impl Exchange<'_> {
         Ok(self.incoming.form())
     }
 
-    /// The posted request once more, by GET: the browser sends our cookies along, since this redirect is our own.
+    /// The posted request once more, by GET: the browser sends our cookies along, since this redirect is our own. 413 where it
+    /// would be a longer query than `limits.query`.
     pub(crate) fn repeat_as_get(&self) -> Response {
         let form = self.incoming.form();
         let mut query = self.incoming.query.encode();
@@ -52,6 +54,9 @@ impl Exchange<'_> {
             query.push('&');
         }
         query.push_str(&form.encode());
+        if query.len() > self.context.snapshot.resolved.limits.query {
+            return respond::empty(StatusCode::PAYLOAD_TOO_LARGE);
+        }
         respond::see_other(&format!("{}{}?{query}", self.context.snapshot.issuer.origin, self.incoming.path))
     }
 
@@ -61,6 +66,16 @@ impl Exchange<'_> {
             Ok(body) => respond::json(status, &body),
             Err(failure) => error::oauth(&failure, &self.context.snapshot.issuer.origin),
         }
+    }
+
+    /// Too many requests (RFC 6585 §4): a page for browsers, JSON for apps.
+    pub(crate) fn too_many_requests(&self, wait: Wait, for_app: bool) -> Response {
+        if for_app {
+            let text = format!("too many requests from this address; try again in {} s", wait.0);
+            return error::oauth(&Unauthenticated::throttled(text, wait), &self.context.snapshot.issuer.origin);
+        }
+        let page = PageError::new(429, "rate_limited", "too many requests from this address");
+        respond::with_retry_after(self.error(&page), wait.0)
     }
 
     /// The path is there, the method is not.

@@ -126,7 +126,7 @@ impl Incoming {
         if self.is_form() { Params::parse(&self.body) } else { Params::default() }
     }
 
-    /// Whether the path or the query is so long that only an attack sends it.
+    /// Whether the path is so long, or the query has so many parameters, that only an attack sends it.
     #[must_use]
     pub fn is_oversized(&self) -> bool {
         self.path.len() > 2048 || self.query.pairs().len() > 200

@@ -70,6 +70,13 @@ pub fn see_other(location: &str) -> Response {
     response
 }
 
+/// The response with the time after which the request may be repeated, in seconds (RFC 9110 §10.2.3).
+#[must_use]
+pub fn with_retry_after(mut response: Response, seconds: u64) -> Response {
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
 /// Plain text that no cache may keep.
 #[must_use]
 pub fn text(kind: &'static str, body: String) -> Response {

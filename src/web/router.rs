@@ -16,10 +16,14 @@ use crate::op::error::PageError;
 use crate::op::{RequestContext, Services};
 use crate::protocol::paths::{Endpoint, Page};
 use crate::snapshot::Snapshot;
+use crate::throttle::Source;
 use crate::web::exchange::Exchange;
 use crate::web::handlers::{authorize, callback, documents, logout, start, token, userinfo};
 use crate::web::request::{Incoming, Unreadable, client_address};
 use crate::web::{cookies, cors, respond};
+
+/// What browsers are told where the issuer is https: to use nothing else for a year (RFC 6797 §6.1).
+const HTTPS_ONLY: &str = "max-age=31536000";
 
 /// What the public listener's router works with.
 pub struct Edge {
@@ -37,17 +41,32 @@ pub fn serve(edge: Arc<Edge>) -> axum::Router {
 async fn handle(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Response {
     let snapshot = edge.snapshot.load_full();
     let Ok(trace_id) = edge.services.random.id() else { return respond::empty(StatusCode::INTERNAL_SERVER_ERROR) };
-    let address = client_address(&request, &snapshot.trusted_proxies).map(tracing::field::display);
-    let span = tracing::info_span!("request", address);
-    answer(edge, snapshot, request, trace_id).instrument(span).await
+    let address = client_address(&request, &snapshot.trusted_proxies);
+    let span = tracing::info_span!("request", address = address.map(tracing::field::display));
+    let https_only = snapshot.issuer.https_only;
+    let asker = Asker { source: Source::of(address), trace_id };
+    let mut response = answer(edge, snapshot, request, asker).instrument(span).await;
+    if https_only {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
+    }
+    response
 }
 
-async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>, trace_id: String) -> Response {
+/// Whom a request comes from, and its id.
+struct Asker {
+    source: Source,
+    trace_id: String,
+}
+
+async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>, asker: Asker) -> Response {
     let now = edge.services.clock.now();
-    let limit = usize::try_from(snapshot.config.limits.body.bytes()).unwrap_or(usize::MAX);
+    let limits = &snapshot.resolved.limits;
+    if request.uri().query().is_some_and(|query| query.len() > limits.query) {
+        return respond::empty(StatusCode::URI_TOO_LONG);
+    }
     let route = snapshot.paths.route(request.uri().path());
     let head = request.method() == Method::HEAD;
-    let incoming = match Incoming::read(request, limit).await {
+    let incoming = match Incoming::read(request, limits.body).await {
         Ok(incoming) if incoming.is_oversized() => return respond::empty(StatusCode::URI_TOO_LONG),
         Ok(incoming) => incoming,
         Err(Unreadable::TooLarge) => return respond::empty(StatusCode::PAYLOAD_TOO_LARGE),
@@ -55,7 +74,8 @@ async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>
         Err(Unreadable::TooSlow) => return respond::empty(StatusCode::REQUEST_TIMEOUT),
     };
     let browser = cookies::read(&incoming.headers, &snapshot.issuer);
-    let context = RequestContext { services: &edge.services, snapshot: &snapshot, now, trace_id };
+    let Asker { source, trace_id } = asker;
+    let context = RequestContext { services: &edge.services, snapshot: &snapshot, now, trace_id, source };
     let exchange = Exchange { context, incoming: &incoming, browser };
     let mut response = match route {
         Some(route) => serve_route(&exchange, route).await,
@@ -89,8 +109,25 @@ async fn serve_route(exchange: &Exchange<'_>, route: &Route) -> Response {
     response
 }
 
+/// Whether a route writes before anyone has signed in, so that `limits.per_address` counts its requests. A posted
+/// authorization or logout request is counted where it comes back by GET.
+const fn writes_for_strangers(route: &Route, posted: bool) -> bool {
+    match route {
+        Route::Endpoint(Endpoint::Authorization | Endpoint::EndSession) => !posted,
+        Route::Endpoint(Endpoint::PushedAuthorizationRequest)
+        | Route::Page(Page::SignIn | Page::Consent | Page::ConfirmSignOut) => posted,
+        _ => false,
+    }
+}
+
 /// Calls the handler of a route. `posted` tells POST from GET and HEAD.
 async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Response {
+    if writes_for_strangers(route, posted)
+        && let Err(wait) = exchange.context.services.throttle.request(exchange.context.source)
+    {
+        let for_app = matches!(route, Route::Endpoint(Endpoint::PushedAuthorizationRequest));
+        return exchange.too_many_requests(wait, for_app);
+    }
     match route {
         // Other sites post these without our cookies, which are `SameSite=Lax`.
         Route::Endpoint(Endpoint::Authorization | Endpoint::EndSession) | Route::Callback(_) if posted => {

@@ -195,6 +195,8 @@ async fn an_assertion_serves_once_also_after_a_restart() {
 #[tokio::test]
 async fn d25_a_clients_new_key_is_found_and_a_flood_of_unknown_ones_costs_one_fetch() {
     let app = app().await;
+    let patient = "limits.failed_authentication.burst = 100";
+    app.reload(crate::harness::BASE, &[&overlay(), patient]).await;
     let with_kid = |kid: &str, jti: &str| {
         let mut claims = claims(&app, "remote");
         claims.insert("jti".to_owned(), json!(jti));

@@ -126,13 +126,15 @@ async fn a_bad_object_goes_back_to_the_app_and_calls_no_provider() {
         signed(&with(good.clone(), "response_type", json!("code token"))),
         signed(&with(good.clone(), "request", json!("x"))),
         signed(&with(good.clone(), "request_uri", json!("https://signer.example/r"))),
-        "x".repeat(40_000),
+        "x".repeat(10_000),
         "a.b.c".to_owned(),
     ] {
         let reply = open(&app, &short("signer", &object)).await;
         reply.assert_app_error("signer", "invalid_request_object");
         assert_eq!(reply.param("state"), "state-of-the-app");
     }
+    let long = short("signer", &signed(&with(good, "padding", json!("x".repeat(32 * 1024)))));
+    push(&app, "signer", &long).await.assert_json_error(400, "invalid_request_object");
     assert!(!app.net.asked().iter().any(|url| url.ends_with("/openid-configuration")));
 }
 
@@ -165,9 +167,71 @@ async fn objects_are_fetched_only_from_where_the_file_says() {
         assert_eq!(app.net.asked().len(), asked, "{uri}");
     }
     app.idp().answer("/request.jwt", Answer::json(500, &json!({})));
+    // What was fetched is kept for a few seconds.
+    app.wait(6);
     open(&app, &by(&format!("{IDP}/request.jwt"))).await.assert_app_error("signer", "invalid_request_uri");
     let both = by(&format!("{IDP}/request.jwt")).set("request", &signed(&object("signer")));
     open(&app, &both).await.assert_app_error("signer", "invalid_request");
+}
+
+#[tokio::test]
+async fn d42_a_crowd_causes_one_fetch_of_a_request_object() {
+    let app = app().await;
+    let uri = format!("{IDP}/request.jwt");
+    let request = short("signer", "").without("request").set("request_uri", &uri);
+    let fetched = || app.net.asked().iter().filter(|asked| asked.contains("/request.jwt")).count();
+    let crowd = async |expected: bool| {
+        for _ in 0..20 {
+            let reply = open(&app, &request).await;
+            assert_eq!(reply.location().starts_with(IDP), expected, "{reply}");
+        }
+    };
+    app.idp().answer("/request.jwt", Answer::Raw(200, "application/jwt", signed(&object("signer")).into_bytes()));
+    crowd(true).await;
+    assert_eq!(fetched(), 1);
+    app.wait(6);
+    crowd(true).await;
+    assert_eq!(fetched(), 2, "a change counts after seconds");
+    // One that is not there is not asked for again and again either.
+    app.idp().answer("/request.jwt", Answer::json(500, &json!({})));
+    app.wait(6);
+    crowd(false).await;
+    app.wait(10);
+    crowd(false).await;
+    assert_eq!(fetched(), 3);
+    app.idp().answer("/request.jwt", Answer::Raw(200, "application/jwt", signed(&object("signer")).into_bytes()));
+    app.wait(6);
+    crowd(true).await;
+    assert_eq!(fetched(), 4);
+}
+
+#[tokio::test]
+async fn an_object_with_its_hash_in_the_uri_is_kept_and_no_other_is_taken() {
+    let app = app().await;
+    let (right, wrong) = (signed(&object("signer")), signed(&with(object("signer"), "max_age", json!(1))));
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, right.as_bytes());
+    let uri = format!("{IDP}/hashed.jwt#{}", encode(digest.as_ref()));
+    let hashed = format!("[clients.signer]\nrequest_uris = [\"{uri}\"]\n");
+    app.reload(crate::harness::BASE, &[&overlay(), &hashed]).await;
+    let request = short("signer", "").without("request").set("request_uri", &uri);
+    let serve = |object: &str| {
+        app.idp().answer("/hashed.jwt", Answer::Raw(200, "application/jwt", object.as_bytes().to_vec()));
+    };
+    let fetched = || app.net.asked().iter().filter(|asked| asked.contains("/hashed.jwt")).count();
+    serve(&wrong);
+    for _ in 0..10 {
+        open(&app, &request).await.assert_app_error("signer", "invalid_request_uri");
+    }
+    assert_eq!(fetched(), 2, "once, and once more because it was another one");
+    serve(&right);
+    app.wait(11);
+    for _ in 0..10 {
+        assert!(open(&app, &request).await.location().starts_with(IDP));
+    }
+    serve(&wrong);
+    app.wait(3000);
+    assert!(open(&app, &request).await.location().starts_with(IDP));
+    assert_eq!(fetched(), 3);
 }
 
 async fn push(app: &TestApp, client: &str, request: &Authorize) -> Reply {

@@ -1,51 +1,14 @@
 //! D40: secrets appear only where they are meant to be sent.
 
-use std::io;
-use std::sync::{Mutex, OnceLock};
-
-use tracing_subscriber::fmt::MakeWriter;
-
 use crate::harness::app::secret_of;
+use crate::harness::log;
 use crate::harness::{Answer, Authorize, BASE, Browser, Receiver, Reply, TestApp, alice, with};
 use crate::support::provider::IDP_SECRET;
-
-/// Everything that this process logs, at the most verbose level.
-struct Log;
-
-static LOGGED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LOGGED.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        Self
-    }
-}
-
-fn capture() {
-    static CAPTURED: OnceLock<()> = OnceLock::new();
-    CAPTURED.get_or_init(|| {
-        let subscriber =
-            tracing_subscriber::fmt().with_writer(Log).with_max_level(tracing::Level::TRACE).json().finish();
-        tracing::subscriber::set_global_default(subscriber).unwrap();
-    });
-}
 
 /// Asserts that none of these were logged, nor are in the replies.
 #[track_caller]
 fn assert_unseen(secrets: &[(&str, String)], replies: &[Reply]) {
-    let logged = String::from_utf8_lossy(&LOGGED.lock().unwrap()).into_owned();
+    let logged = log::captured();
     assert!(logged.contains("\"event\":\"sign_in\""), "the log was captured");
     for (name, secret) in secrets {
         assert!(!logged.contains(secret), "{name} is in the log");
@@ -57,7 +20,7 @@ fn assert_unseen(secrets: &[(&str, String)], replies: &[Reply]) {
 
 #[tokio::test]
 async fn d40_canaries_are_in_no_log_page_cookie_or_url() {
-    capture();
+    log::capture();
     let overlay = "[providers.staff]\nscopes = [\"openid\", \"offline_access\"]\non_refresh = { claims = \"upstream\", max_age = \"1s\" }\n";
     let app = TestApp::with(overlay).await;
     let person = with(
@@ -147,7 +110,7 @@ async fn d40_secrets_print_as_stars() {
 
 #[tokio::test]
 async fn d40_logout_tokens_are_in_no_log() {
-    capture();
+    log::capture();
     let receiver = Receiver::start().await;
     let app = TestApp::with(&format!("clients.app.backchannel_logout_uri = \"{}\"", receiver.url("app"))).await;
     let (mut browser, tokens) = app.sign_in("app", &alice()).await;
@@ -155,7 +118,7 @@ async fn d40_logout_tokens_are_in_no_log() {
     app.broker.apps_are_told().await;
     let token = receiver.received("app")[0].logout_token().to_owned();
     assert_unseen(&[("a logout token", token)], &[left]);
-    let logged = String::from_utf8_lossy(&LOGGED.lock().unwrap()).into_owned();
+    let logged = log::captured();
     assert!(
         logged.contains("\"event\":\"backchannel_logout\",\"outcome\":\"delivered\",\"client\":\"app\""),
         "{logged}"

@@ -26,21 +26,23 @@ const LAYERS: &[&[&str]] = &[
     &["web"],
     &["op"],
     &["snapshot"],
-    &["keys", "pages", "upstream"],
+    &["keys", "pages", "throttle", "upstream"],
     &["analysis", "jose", "store"],
     &["decision"],
     &["expression"],
     &["config"],
     &["outbound"],
-    &["env", "protocol"],
+    &["env", "excerpt", "protocol"],
 ];
 
 /// Crates that only some places may use: the crate, the places, and the reason.
 const CONFINED: &[(&str, &[&str], &str)] = &[
     ("axum", &["web/", "admin/", "app.rs", "cli/", "dev/"], "HTTP is the web edge's"),
+    ("governor", &["throttle/"], "what is counted is counted in one place"),
     ("hyper", &["web/listener/"], "connections are the listeners'"),
     ("jsonwebtoken", &["jose/"], "JWS are made and read in one place"),
     ("reqwest", &["outbound/", "cli/"], "calls to other hosts go through one guarded client"),
+    ("rustix", &["web/listener/"], "descriptors are the listeners'"),
     ("rusqlite", &["store/sqlite/"], "SQL is the store's"),
     ("tokio_rustls", &["web/listener/"], "connections are the listeners'"),
     (

@@ -8,6 +8,7 @@ mod built;
 mod clients;
 mod context;
 mod expressions;
+mod limits;
 mod mapping_tests;
 pub mod paths;
 mod policy;
@@ -57,6 +58,7 @@ fn problems(loaded: &Loaded, config: &Config, resolved: &Resolved, expressions: 
     let problems = Problems::default();
     let mut context = Context { config, resolved, layers: &loaded.layers, broken: &loaded.broken, problems };
     server::check(&mut context);
+    limits::check(&mut context);
     paths::check(&mut context);
     tokens::check(&mut context);
     providers::check(&mut context);

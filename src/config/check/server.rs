@@ -1,11 +1,10 @@
-//! `issuer`, `[server]`, `[admin]`, `[store]`, `[limits]`, and the listeners of later sections.
+//! `issuer`, `[server]`, `[admin]`, `[store]`, and the listeners of later sections.
 
 use crate::config::check::context::Context;
 use crate::config::check::urls;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
 use crate::config::language::address::Listen;
-use crate::config::language::server::UNIX_PEERS;
 
 pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
@@ -14,10 +13,6 @@ pub(crate) fn check(context: &mut Context<'_>) {
     }
     listeners(context);
     store(context);
-    let limits = At::Root.key("limits");
-    if config.limits.body.bytes() == 0 {
-        context.must(&limits.key("body"), "more than nothing", "\"0B\"");
-    }
 }
 
 fn listeners(context: &mut Context<'_>) {
@@ -31,12 +26,6 @@ fn listeners(context: &mut Context<'_>) {
         listen_address(context, &listen.index(index), address);
     }
     context.no_duplicates(&listen, &config.server.listen, Clone::clone);
-    for (index, network) in config.server.trusted_proxies.iter().enumerate() {
-        if network != UNIX_PEERS && urls::network(network).is_err() {
-            let expected = "a network such as \"10.0.0.0/8\", an address, or \"unix:\"";
-            context.must(&server.key("trusted_proxies").index(index), expected, quote(network));
-        }
-    }
     let unix_only = !config.server.listen.is_empty() && config.server.listen.iter().all(|it| it.starts_with("unix:"));
     if unix_only && config.server.tls.is_some() {
         let message = "`tls` is for TCP, but `listen` has unix sockets only: it would never be used";

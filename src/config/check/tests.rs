@@ -92,6 +92,27 @@ fn structure() {
         ),
         ("[tokens]\naccess_token = \"60 min\"", &["2:16 error ~ must be a duration such as ~ \"60 min\""]),
         ("[limits]\nbody = \"64kb\"", &["2:8 error ~ must be a size such as"]),
+        ("[limits]\nbody = \"0B\"", &["2:8 error `body` must be more than nothing but is \"0B\""]),
+        ("[limits]\nheaders = \"0KiB\"", &["2:11 error `headers` must be more than nothing but is \"0B\""]),
+        ("[limits]\nquery = \"64KiB\"", &["2:9 error `query` must be at most \"60KiB\" but is \"64KiB\""]),
+        ("[limits]\nconnections = 0", &["2:15 error `connections` must be at least 1 but is 0"]),
+        ("[limits]\npending_sign_ins = -1", &["2:20 error `pending_sign_ins` must be at least 1 but is -1"]),
+        (
+            "[limits]\nconnections = \"many\"",
+            &["2:15 error `connections` must be an integer but is the string \"many\""],
+        ),
+        (
+            "[limits]\nper_address = { rate = \"50/sec\" }",
+            &["2:24 error `rate` must be a rate such as \"50/s\", \"10/m\" or \"100/h\" ~ but is \"50/sec\""],
+        ),
+        ("[limits]\nper_address = { rate = 50 }", &["2:24 error `rate` must be a rate ~ but is the integer 50"]),
+        ("[limits]\nper_address = { rate = \"0/s\" }", &["2:24 error `rate` must be a rate ~ at least 1"]),
+        ("[limits]\nper_address = \"50/s\"", &["2:15 error `per_address` must be a table but is the string"]),
+        ("[limits]\nfailed_authentication = { burst = 0 }", &["2:35 error `burst` must be at least 1 but is 0"]),
+        (
+            "[limits]\nfailed_authentication = { burts = 5 }",
+            &["2:27 error unknown key `burts` ~ [did you mean `burst`?]"],
+        ),
         (
             "[policy]\ndefault_roles_when = \"never\"",
             &["2:22 error ~ must be one of \"no_roles\", \"no_groups\" but is \"never\""],
@@ -623,4 +644,28 @@ fn secrets_are_never_shown() {
         let origins = loaded.origins();
         assert!(!format!("{origins:?}").contains("canary-1"), "{origins:?}");
     }
+}
+
+#[test]
+fn proxies_that_could_be_anybody_are_refused() {
+    let refused = |networks: &str, covered: &str| {
+        let lines = format!("[server]\ntrusted_proxies = {networks}");
+        let line =
+            format!("2:19 error `trusted_proxies` covers {covered}, a large part ~ [name the networks of your own");
+        added(&lines, &[&line])
+    };
+    assert_all([
+        refused(r#"["0.0.0.0/0"]"#, "0.0.0.0/0"),
+        refused(r#"["::/0"]"#, "::/0"),
+        refused(r#"["0.0.0.0/1", "unix:", "128.0.0.0/1"]"#, "0.0.0.0/0"),
+        refused(r#"["128.0.0.0/2"]"#, "128.0.0.0/2"),
+        refused(r#"["10.0.0.0/8", "11.0.0.0/8"]"#, "10.0.0.0/7"),
+        refused(r#"["::ffff:0:0/96"]"#, "0.0.0.0/0"),
+        refused(r#"["2000::/3"]"#, "2000::/3"),
+        added(
+            r#"[server]
+               trusted_proxies = ["10.0.0.0/8", "172.16.0.0/12", "fc00::/7", "192.0.2.1", "unix:"]"#,
+            &[],
+        ),
+    ]);
 }

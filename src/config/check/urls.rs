@@ -1,11 +1,9 @@
 //! Rules for the text of URLs, redirect URIs, paths, domains and networks. They know no place in the file; their callers
 //! report.
 
-use std::net::IpAddr;
-
 use url::{Host, Url};
 
-use crate::config::language::address::is_loopback;
+use crate::config::language::address::{self, is_loopback};
 
 /// What a URL must be, where it is not.
 pub(crate) type Expected = &'static str;
@@ -138,8 +136,7 @@ pub(crate) fn domain(text: &str) -> Result<(), Expected> {
 
 /// A network (`10.0.0.0/8`) or an address.
 pub(crate) fn network(text: &str) -> Result<(), Expected> {
-    let valid = text.parse::<ipnet::IpNet>().is_ok() || text.parse::<IpAddr>().is_ok();
-    if valid { Ok(()) } else { Err("a network such as \"10.0.0.0/8\" or an address") }
+    address::network(text).map(drop).ok_or("a network such as \"10.0.0.0/8\" or an address")
 }
 
 /// `sha256:` and the hash: 64 hexadecimal digits, or with `base64url` 43 characters of that.

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::{IpNet, Ipv4Net};
 use url::Host;
 
 /// Whether a host is this machine: `localhost`, 127.0.0.0/8 or `::1`.
@@ -40,6 +41,18 @@ fn split_port(uri: &str) -> Option<(&str, &str)> {
         port.len() <= 5 && !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
     let valid_path = path.is_empty() || path.starts_with('/');
     (valid_port && valid_path).then_some((host, path))
+}
+
+/// A network (`10.0.0.0/8`), or a single address as the network of one. An IPv4 network in its IPv6 form
+/// (`::ffff:10.0.0.0/104`, RFC 4291 §2.5.5.2) is the IPv4 network: that is how its addresses are compared.
+#[must_use]
+pub fn network(text: &str) -> Option<IpNet> {
+    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    let mapped = match network {
+        IpNet::V6(network) => network.addr().to_ipv4_mapped().zip(network.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    Some(mapped.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok()).map_or(network, IpNet::V4))
 }
 
 /// An address to listen on.
@@ -103,6 +116,25 @@ impl Listen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn networks() {
+        for (text, expected) in [
+            ("10.0.0.0/8", Some("10.0.0.0/8")),
+            ("192.0.2.1", Some("192.0.2.1/32")),
+            ("2001:db8::/32", Some("2001:db8::/32")),
+            ("::1", Some("::1/128")),
+            ("::ffff:10.0.0.0/104", Some("10.0.0.0/8")),
+            ("::ffff:10.1.2.3", Some("10.1.2.3/32")),
+            ("::ffff:0:0/96", Some("0.0.0.0/0")),
+            ("::/0", Some("::/0")),
+            ("10.0.0.0/33", None),
+            ("proxy.example", None),
+            ("", None),
+        ] {
+            assert_eq!(network(text).map(|network| network.to_string()).as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn listen_addresses() {

@@ -8,6 +8,7 @@ pub mod client;
 pub mod connection_url;
 pub mod later;
 pub mod lifetimes;
+pub mod limits;
 pub mod mapping_test;
 pub(crate) mod names;
 pub mod policy;
@@ -52,9 +53,9 @@ pub struct Config {
     /// Paths of the endpoints.
     #[serde(default)]
     pub endpoints: server::Endpoints,
-    /// Bounds on what a stranger can send.
+    /// What strangers can make the broker do.
     #[serde(default)]
-    pub limits: server::Limits,
+    pub limits: limits::Limits,
     /// Signing keys.
     #[serde(default)]
     pub keys: lifetimes::Keys,

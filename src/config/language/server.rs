@@ -1,4 +1,4 @@
-//! `[server]`, `[admin]`, `[store]`, `[endpoints]`, `[limits]`: where the broker listens, what it keeps, what it serves.
+//! `[server]`, `[admin]`, `[store]`, `[endpoints]`: where the broker listens, what it keeps, what it serves.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::language::connection_url::ConnectionUrl;
-use crate::config::language::scalar::{Duration, Secret, Size};
+use crate::config::language::scalar::{Duration, Secret};
 use crate::protocol::paths::Endpoint;
 
 /// What `trusted_proxies` calls the peers of unix sockets.
@@ -20,7 +20,8 @@ pub struct Server {
     /// restart.
     pub listen: Vec<String>,
     /// Networks of the proxies whose `X-Forwarded-*` headers are believed; `unix:` for whoever connects through a unix
-    /// socket, who has no address and is believed only where this says so. Default: none.
+    /// socket, who has no address and is believed only where this says so. Networks that hold a large part of the Internet
+    /// are refused: whoever is believed chooses the address that limits and logs know. Default: none.
     pub trusted_proxies: Vec<String>,
     /// Serve TLS (1.2, 1.3) with this certificate and key on every TCP address of `listen`; unix sockets stay plain. Re-read
     /// when the files change; turning it on or off needs a restart. Default: plain HTTP.
@@ -145,19 +146,5 @@ impl Endpoints {
             Endpoint::PushedAuthorizationRequest => &self.pushed_authorization_request,
             Endpoint::Registration => &self.registration,
         }
-    }
-}
-
-/// `[limits]`: bounds on what a stranger can send.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Largest request body.
-    pub body: Size,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { body: Size::kib(64) }
     }
 }

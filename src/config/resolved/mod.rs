@@ -5,12 +5,14 @@
 //! not pass `check` it yields something, which nobody gets to see.
 
 pub mod client;
+pub mod limits;
 pub mod provider;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use client::Client;
+pub use limits::Limits;
 pub use provider::{Provider, SessionBounds};
 
 use crate::config::language::Config;
@@ -27,6 +29,8 @@ pub struct Resolved {
     pub resources: BTreeMap<String, Resource>,
     /// `[session]`: the bounds of every session.
     pub session: SessionBounds,
+    /// `[limits]`: what strangers can make the broker do.
+    pub limits: Limits,
 }
 
 impl Resolved {
@@ -42,6 +46,7 @@ impl Resolved {
                 .collect(),
             resources: config.resources.clone(),
             session: SessionBounds::everyone(config),
+            limits: Limits::of(&config.limits),
         }
     }
 

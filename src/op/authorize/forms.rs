@@ -1,6 +1,7 @@
 //! The forms of the sign-in page and of the consent page. Each is parsed once, and the stored request is resumed with the
 //! stage that the user's answer brings it to.
 
+use crate::excerpt;
 use crate::op::RequestContext;
 use crate::op::authorize;
 use crate::op::authorize::request::model::AuthorizeRequest;
@@ -63,6 +64,9 @@ async fn pending_sign_in<'p>(
     browser: &Browser,
 ) -> Result<(AuthorizeRequest, SignInForm<'p>), PageError> {
     let form = SignInForm::parse(params)?;
+    if form.email.is_some_and(|email| email.len() > excerpt::LONGEST) {
+        return Err(PageError::new(400, "invalid_request", "the address is too long"));
+    }
     match interaction::find(context, form.csrf, browser).await? {
         Pending::SignIn(request) => Ok((*request, form)),
         _ => Err(interaction::other_form()),

@@ -1,9 +1,12 @@
 //! Request objects, by value and by reference (OIDC Core §6, RFC 9101): fetched, verified, and turned into parameters.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::jose::{Check, Claims, Jws, unsigned};
 use crate::op::RequestContext;
+use crate::op::client::remote::Unavailable;
 use crate::op::error::{OAuthError, printable};
 use crate::op::params::Params;
 use crate::protocol::{Algorithm, ErrorCode};
@@ -26,7 +29,7 @@ pub(super) async fn referenced(
     context: &RequestContext<'_>,
     client: &Client,
     reference: &str,
-) -> Result<String, OAuthError> {
+) -> Result<Arc<String>, OAuthError> {
     let invalid = |text: &str| OAuthError::new(ErrorCode::InvalidRequestUri, text);
     if client.request_uris.is_empty() {
         let text = "request_uri is taken from this client only for pushed requests; see its request_uris";
@@ -36,21 +39,16 @@ pub(super) async fn referenced(
         return Err(invalid("request_uri is not one of the client's request_uris"));
     }
     let url = url::Url::parse(reference).map_err(|_| invalid("request_uri is not a URL"))?;
-    let object = context.services.app_keys.request_object(&url).await.map_err(|error| {
-        tracing::warn!(event = "request_uri_unavailable", client = %client.key, %error, trace_id = %context.trace_id, "a request object is not available");
-        invalid("the request object is not available")
-    })?;
-    // RFC 9101 §5.2: a fragment is the hash of what is there.
-    match url.fragment() {
-        Some(expected) if hash(&object) != expected => Err(invalid("the request object is not the one that was meant")),
-        _ => Ok(object),
-    }
-}
-
-fn hash(text: &str) -> String {
-    use base64::Engine as _;
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest.as_ref())
+    let object = context.services.app_keys.request_object(&url, context.now).await;
+    object.map_err(|error| {
+        if context.may_log() {
+            tracing::warn!(event = "request_uri_unavailable", client = %client.key, %error, trace_id = %context.trace_id, "a request object is not available");
+        }
+        match error {
+            Unavailable::Differs => invalid("the request object is not the one that was meant"),
+            _ => invalid("the request object is not available"),
+        }
+    })
 }
 
 /// The parameters of a request with an object: what the object says replaces what came with it (OIDC Core §6.1, §6.3.3).

@@ -2,6 +2,7 @@
 //! changed what was decided on.
 
 use crate::decision::pipeline::{Decision, Evidence, begin};
+use crate::excerpt::excerpt;
 use crate::op::authorize::stage::{Flow, Refused};
 use crate::op::callback::shadow;
 use crate::op::callback::write::{Facts, Written, write};
@@ -60,7 +61,8 @@ async fn decide(flow: &Flow<'_>, facts: &Facts<'_>) -> Result<Result<(AccountVie
     if let Some(shadow) = &context.services.shadow {
         for difference in shadow::differences(shadow, &evidence, decide::facts(&view), &app, decided.as_ref()) {
             let (provider, client) = (key.provider.as_str(), flow.client.key.as_str());
-            tracing::info!(event = "shadow_difference", provider, client, trace_id = %context.trace_id, difference, "the canary configuration decides otherwise");
+            let difference = excerpt(&difference);
+            tracing::info!(event = "shadow_difference", provider, client, trace_id = %context.trace_id, difference = &*difference, "the canary configuration decides otherwise");
         }
     }
     Ok(match decided {

@@ -24,7 +24,9 @@ pub(crate) async fn verify(context: &RequestContext<'_>, client: &Client, jws: &
             Ok(()) => Ok(()),
             Err(Unverified::Check(check)) => Err(failed(check)),
             Err(Unverified::Unavailable(error)) => {
-                tracing::warn!(event = "client_keys_unavailable", client = %client.key, %error, trace_id = %context.trace_id, "a client's jwks_uri is not available");
+                if context.may_log() {
+                    tracing::warn!(event = "client_keys_unavailable", client = %client.key, %error, trace_id = %context.trace_id, "a client's jwks_uri is not available");
+                }
                 let text = "the client's jwks_uri is not available at the moment; try again";
                 Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, text))
             }

@@ -1,6 +1,6 @@
 //! What apps keep at URLs of their own: key sets (`jwks_uri`) and request objects (`request_uri`).
 //!
-//! It owns fetching them through the guarded client, and what is kept of the key sets. The URLs come from the file, so their
+//! It owns fetching them through the guarded client, and what is kept of them. The URLs come from the file, so their
 //! hosts may be private ones; a URL that only a request names is never fetched.
 
 use std::collections::{HashMap, HashSet};
@@ -13,6 +13,7 @@ use url::Url;
 use crate::jose::{Check, Jws, KeySet};
 use crate::outbound::cache::{Cached, Lifetimes};
 use crate::outbound::{HttpClient, OutboundError, OutboundPolicy};
+use crate::snapshot::client::Client;
 
 /// Why a document of an app can't be used. The texts hold no part of the document and are safe in logs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,8 +27,11 @@ pub enum Unavailable {
     /// Not the document that it should be.
     #[error("{0}")]
     Malformed(&'static str),
-    /// Too many are being fetched at the moment.
-    #[error("too many request objects are being fetched")]
+    /// Not the request object whose hash its URL has (RFC 9101 §5.2).
+    #[error("it is not the one whose hash the request_uri has")]
+    Differs,
+    /// Too many wait for it at the moment.
+    #[error("too many requests wait for this request object")]
     Busy,
 }
 
@@ -44,24 +48,36 @@ pub enum Unverified {
 pub struct AppKeys {
     http: Arc<dyn HttpClient>,
     sets: Mutex<HashMap<Url, Arc<Cached<KeySet, Unavailable>>>>,
-    /// Permits to fetch request objects: any request can cause a fetch.
-    fetching: Semaphore,
+    objects: Mutex<HashMap<Url, Arc<RequestObject>>>,
 }
 
-/// Most request objects that are fetched at the same time.
-const FETCHING: usize = 8;
+/// The request object at one URL.
+struct RequestObject {
+    cached: Arc<Cached<String, Unavailable>>,
+    /// Permits to wait for it: any stranger's request can cause a fetch.
+    waiting: Semaphore,
+}
+
+/// Most requests that wait for one request object at the same time.
+const WAITING: usize = 16;
 
 impl AppKeys {
     /// Without anything fetched. Nothing is fetched before it is needed.
     #[must_use]
     pub fn new(http: Arc<dyn HttpClient>) -> Self {
-        Self { http, sets: Mutex::default(), fetching: Semaphore::new(FETCHING) }
+        Self { http, sets: Mutex::default(), objects: Mutex::default() }
     }
 
-    /// Forgets the key sets of URLs that no client names any more.
-    pub fn retain<'a>(&self, urls: impl IntoIterator<Item = &'a Url>) {
-        let kept: HashSet<&Url> = urls.into_iter().collect();
-        self.sets.lock().unwrap_or_else(PoisonError::into_inner).retain(|url, _| kept.contains(url));
+    /// Forgets the documents of URLs that no client names any more.
+    pub fn retain<'a>(&self, clients: impl IntoIterator<Item = &'a Client>) {
+        let (mut sets, mut objects): (HashSet<&Url>, HashSet<&str>) = Default::default();
+        for client in clients {
+            sets.extend(client.keys.url());
+            objects.extend(client.request_uris.iter().map(String::as_str));
+        }
+        self.sets.lock().unwrap_or_else(PoisonError::into_inner).retain(|url, _| sets.contains(url));
+        let mut known = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|url, _| objects.contains(url.as_str()));
     }
 
     /// Verifies a signature with the key set at `url`. A key that is not in the kept set is looked for once in a newly
@@ -88,15 +104,45 @@ impl AppKeys {
         verdict.map_err(Unverified::Check)
     }
 
-    /// Fetches a request object (RFC 9101 §5.2.3).
+    /// The request object at a URL that a client registered (RFC 9101 §5.2). It is fetched once at a time and kept for a few
+    /// seconds, or for an hour where the URL has its hash as a fragment; a failure is remembered too. So strangers can't make
+    /// the broker call an app again and again.
     ///
     /// # Errors
-    /// When it is not available or not text, or too many are being fetched.
-    pub async fn request_object(&self, url: &Url) -> Result<String, Unavailable> {
-        let _permit = self.fetching.try_acquire().map_err(|_| Unavailable::Busy)?;
-        let body = fetch(&*self.http, url, "application/oauth-authz-req+jwt").await?;
-        String::from_utf8(body).map_err(|_| Unavailable::Malformed("it is not UTF-8 text"))
+    /// When it is not available, not text, or not the one that the hash is of; when too many wait for it.
+    pub async fn request_object(&self, url: &Url, now: i64) -> Result<Arc<String>, Unavailable> {
+        let object = {
+            let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(objects.entry(url.clone()).or_insert_with(|| Arc::new(RequestObject::new(url))))
+        };
+        let _permit = object.waiting.try_acquire().map_err(|_| Unavailable::Busy)?;
+        let fetch = || fetch_object(Arc::clone(&self.http), url.clone());
+        let found = object.cached.get(now, fetch).await?;
+        let Some(expected) = url.fragment().filter(|expected| hash(&found) != *expected) else {
+            return Ok(found);
+        };
+        let meant = |object: &String| hash(object) == expected;
+        let newer = object.cached.refetch(&found, now, fetch, meant).await;
+        newer.filter(|newer| meant(newer)).ok_or(Unavailable::Differs)
     }
+}
+
+impl RequestObject {
+    fn new(url: &Url) -> Self {
+        let lifetimes = if url.fragment().is_some() { Lifetimes::HASHED_OBJECT } else { Lifetimes::REQUEST_OBJECT };
+        Self { cached: Cached::new(lifetimes), waiting: Semaphore::new(WAITING) }
+    }
+}
+
+fn hash(text: &str) -> String {
+    use base64::Engine as _;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest.as_ref())
+}
+
+async fn fetch_object(http: Arc<dyn HttpClient>, url: Url) -> Result<String, Unavailable> {
+    let body = fetch(&*http, &url, "application/oauth-authz-req+jwt").await?;
+    String::from_utf8(body).map_err(|_| Unavailable::Malformed("it is not UTF-8 text"))
 }
 
 async fn fetch_keys(http: Arc<dyn HttpClient>, url: Url) -> Result<KeySet, Unavailable> {
@@ -144,18 +190,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn request_objects_are_fetched_a_few_at_a_time() {
+    async fn a_request_object_is_fetched_once_and_few_wait_for_it() {
         let http = Arc::new(Hangs::default());
         let apps = AppKeys::new(Arc::clone(&http) as Arc<dyn HttpClient>);
         let url = Url::parse("https://app.example/slow.jwt").unwrap();
-        let mut fetches: Vec<_> = (0..9).map(|_| Box::pin(apps.request_object(&url))).collect();
+        let mut fetches: Vec<_> = (0..=WAITING).map(|_| Box::pin(apps.request_object(&url, 1))).collect();
         let mut refused = Vec::new();
         for fetch in &mut fetches {
             if let Poll::Ready(outcome) = polled_once(fetch.as_mut()).await {
                 refused.push(outcome);
             }
         }
-        assert_eq!((refused, http.0.load(Ordering::Relaxed)), (vec![Err(Unavailable::Busy)], 8));
+        assert_eq!((refused, http.0.load(Ordering::Relaxed)), (vec![Err(Unavailable::Busy)], 1));
+        // Another app's is not held up by it.
+        let other = Url::parse("https://other.example/quick.jwt").unwrap();
+        assert!(polled_once(Box::pin(apps.request_object(&other, 1)).as_mut()).await.is_pending());
+        assert_eq!(http.0.load(Ordering::Relaxed), 2);
     }
 
     async fn polled_once<F: Future + ?Sized>(mut future: std::pin::Pin<&mut F>) -> Poll<F::Output> {

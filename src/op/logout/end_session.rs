@@ -12,7 +12,7 @@ use crate::op::logout::outcome::{Next, Outcome};
 use crate::op::logout::request::LogoutRequest;
 use crate::op::logout::sign_out::{after_sign_out, sign_out};
 use crate::op::outcome::{Browser, SetCookie};
-use crate::op::params::{Form, Params};
+use crate::op::params::{Form, LONGEST_STATE, Params};
 use crate::op::session;
 use crate::snapshot::client::Client;
 use crate::store::SessionView;
@@ -47,6 +47,13 @@ pub async fn end_session(context: &RequestContext<'_>, params: &Params, browser:
 
 async fn begin(context: &RequestContext<'_>, params: &Params, browser: &Browser) -> Result<Outcome, PageError> {
     let form = EndSessionForm::parse(params)?;
+    if form.state.is_some_and(|state| state.len() > LONGEST_STATE) {
+        return Err(PageError::new(
+            400,
+            "invalid_request",
+            format!("state must be at most {LONGEST_STATE} bytes long"),
+        ));
+    }
     let hint = form.id_token_hint.map(|token| Hint::read(context, token)).transpose()?;
     let client = client(context, &form, hint.as_ref())?;
     let request = LogoutRequest {

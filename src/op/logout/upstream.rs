@@ -52,7 +52,9 @@ pub async fn upstream_logout(context: &RequestContext<'_>, provider: &str, param
 
 fn refused(context: &RequestContext<'_>, provider: &str, error: &UpstreamError) -> OAuthError {
     let reason = error.reason();
-    tracing::warn!(event = "upstream_logout_refused", reason, provider, trace_id = %context.trace_id, %error, "a logout token was refused");
+    if context.may_log() {
+        tracing::warn!(event = "upstream_logout_refused", reason, provider, trace_id = %context.trace_id, %error, "a logout token was refused");
+    }
     let code = if matches!(error, UpstreamError::Unavailable(_)) {
         ErrorCode::TemporarilyUnavailable
     } else {

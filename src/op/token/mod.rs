@@ -56,7 +56,9 @@ pub async fn token(
     let form = TokenForm::parse(params)?;
     let client = authenticate(context, authorization, &form.client).await?;
     granted(context, client, proof, &form).await.map_err(|error| {
-        tracing::info!(event = "token_refused", client = %client.key, error = error.code.name(), detail = %error.description, trace_id = %context.trace_id, "token refused");
+        if context.may_log() {
+            tracing::info!(event = "token_refused", client = %client.key, error = error.code.name(), detail = %error.description, trace_id = %context.trace_id, "token refused");
+        }
         error.into()
     })
 }

@@ -1,18 +1,27 @@
 //! The sockets of the broker: opened, accepted from, closed. TCP, TCP with TLS, and unix sockets, all served alike.
 //!
-//! Owns connections and their time-outs. It does not own what is served, nor when to stop: both are handed in. Everything
-//! that happens on a connection happens in a task of its own, a TLS handshake too, so that no client delays another one.
+//! Owns connections, how many there may be ([`connections`]), and their time-outs. It does not own what is served, nor when to
+//! stop: both are handed in. Everything that happens on a connection happens in a task of its own, a TLS handshake too, so that
+//! no client delays another one.
 
+mod body;
+mod connections;
+mod descriptors;
+mod head;
+mod patience;
 mod tls;
 mod unix;
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Request;
+use axum::response::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,12 +34,20 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use crate::config::language::address::Listen;
+use crate::web::respond;
+use body::Awaited;
+use connections::{Place, Waiting};
+use patience::Patience;
 use unix::SocketFile;
 
+pub use connections::{ConnectionFigures, Connections};
+pub use descriptors::raise_limit;
 pub use tls::acceptor;
 
 /// How long to wait where the system can't give another connection (too many open files).
 const EXHAUSTED: Duration = Duration::from_secs(1);
+/// How long an idle connection that makes room may take to be closed in order.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// Who is at the other end of a connection. An extension of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,18 +63,28 @@ pub enum Peer {
 pub struct Timeouts {
     /// For a TLS handshake, from the first byte to the last.
     pub handshake: Duration,
+    /// For the first request's head, counted from the beginning of the connection, and for a later one from its first byte.
+    pub first_head: Duration,
     /// For a request's head, counted from the end of the response before it: longer than the usual proxies keep an idle
     /// connection, or they would send requests into connections that are being closed.
     pub head: Duration,
     /// For a request's body, from its first byte to its last.
     pub body: Duration,
+    /// For taking an answer, from when the client first did not take it as it was sent.
+    pub write: Duration,
 }
 
 impl Default for Timeouts {
-    /// 10 seconds for a handshake, 150 for a head, 30 for a body.
+    /// 10 seconds for a handshake, 10 for a head that has begun and 150 before it, 30 for a body and for an answer.
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { handshake: seconds(10), head: seconds(150), body: seconds(30) }
+        Self {
+            handshake: seconds(10),
+            first_head: seconds(10),
+            head: seconds(150),
+            body: seconds(30),
+            write: seconds(30),
+        }
     }
 }
 
@@ -100,6 +127,7 @@ pub struct Listener {
     socket: Socket,
     tls: Option<TlsAcceptor>,
     timeouts: Timeouts,
+    connections: Arc<Connections>,
 }
 
 impl Listener {
@@ -120,7 +148,7 @@ impl Listener {
             }
             Err(expected) => return Err(failed(format!("it must be {expected}"))),
         };
-        Ok(Self { socket, tls: None, timeouts: Timeouts::default() })
+        Ok(Self { socket, tls: None, timeouts: Timeouts::default(), connections: Connections::alone() })
     }
 
     /// The same listener with TLS, where it is TCP: what comes through a unix socket does not leave the machine.
@@ -134,6 +162,13 @@ impl Listener {
     #[must_use]
     pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
+        self
+    }
+
+    /// The same listener as one of several whose connections are counted together.
+    #[must_use]
+    pub fn with_connections(mut self, connections: &Arc<Connections>) -> Self {
+        self.connections = Arc::clone(connections);
         self
     }
 
@@ -153,20 +188,25 @@ impl Listener {
     /// Serves until `stop` is true: then nothing more is accepted, the socket is closed, handshakes are broken off, and
     /// requests under way are finished.
     pub async fn serve(self, router: axum::Router, mut stop: watch::Receiver<bool>) {
-        let Self { socket, tls, timeouts } = self;
-        let mut connections = JoinSet::new();
+        let Self { socket, tls, timeouts, connections } = self;
+        let mut running = JoinSet::new();
+        // Accepted first: who makes room is decided only when somebody is there.
+        let next = async || {
+            let (stream, peer) = socket.accept().await;
+            (stream, peer, connections.place().await)
+        };
         loop {
             tokio::select! {
-                (stream, peer) = socket.accept() => {
-                    let connection = Connection { peer, timeouts, router: router.clone(), stop: stop.clone() };
-                    connections.spawn(connection.run(stream, tls.clone()));
-                    while connections.try_join_next().is_some() {}
+                (stream, peer, place) = next() => {
+                    let (router, stop, place) = (router.clone(), stop.clone(), Arc::new(place));
+                    running.spawn(Connection { peer, timeouts, router, stop, place }.run(stream, tls.clone()));
+                    while running.try_join_next().is_some() {}
                 }
                 () = stopped(&mut stop) => break,
             }
         }
         drop(socket);
-        while connections.join_next().await.is_some() {}
+        while running.join_next().await.is_some() {}
     }
 }
 
@@ -181,6 +221,7 @@ struct Connection {
     timeouts: Timeouts,
     router: axum::Router,
     stop: watch::Receiver<bool>,
+    place: Arc<Place>,
 }
 
 impl Connection {
@@ -196,6 +237,7 @@ impl Connection {
         let shaken = tokio::select! {
             shaken = handshake => shaken,
             () = stopped(&mut self.stop) => return,
+            () = self.place.must_close() => return,
         };
         match shaken {
             Ok(Ok(stream)) => self.http(stream).await,
@@ -206,16 +248,23 @@ impl Connection {
     }
 
     async fn http(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        let Self { peer, timeouts, router, mut stop } = self;
-        let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(peer);
-            request.extensions_mut().insert(timeouts);
-            router.clone().call(request)
+        let Self { peer, timeouts, router, mut stop, place } = self;
+        let (first_head, write) = (timeouts.first_head, timeouts.write);
+        let stream = TokioIo::new(Patience::new(stream, Arc::clone(&place), first_head, write));
+        let buffer = place.connections().buffer();
+        let service = service_fn({
+            let place = Arc::clone(&place);
+            move |mut request: Request<hyper::body::Incoming>| {
+                request.extensions_mut().insert(peer);
+                request.extensions_mut().insert(timeouts);
+                answer(router.clone(), Arc::clone(&place), request)
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(timeouts.head)
-            .serve_connection(TokioIo::new(stream), service);
+            .max_buf_size(buffer)
+            .serve_connection(stream, service);
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -223,9 +272,36 @@ impl Connection {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            () = place.must_close() => {
+                if matches!(place.waiting(), Some(Waiting::Begin | Waiting::Body)) {
+                    return tracing::debug!(?peer, "a connection was closed to make room for others");
+                }
+                connection.as_mut().graceful_shutdown();
+                match timeout(LEAVING, connection.as_mut()).await {
+                    Ok(ended) => ended,
+                    // A request came meanwhile: it is answered.
+                    Err(_) if place.waiting().is_none() => connection.await,
+                    Err(_) => return,
+                }
+            }
         };
         if let Err(error) = ended {
             tracing::debug!(?peer, %error, "a connection broke");
         }
     }
+}
+
+/// Answers a request. The connection is at work until then.
+async fn answer(
+    mut router: axum::Router,
+    place: Arc<Place>,
+    request: Request<hyper::body::Incoming>,
+) -> Result<Response, Infallible> {
+    place.begins();
+    let answered = match head::check(&request, place.connections().headers()) {
+        Ok(()) => router.call(request.map(|body| Awaited::new(body, Arc::clone(&place)))).await,
+        Err(status) => Ok(respond::empty(status)),
+    };
+    place.waits(Waiting::Next);
+    answered
 }

@@ -105,6 +105,11 @@ impl TestApp {
 
     /// A form posted by an app, with its client authentication.
     pub(crate) async fn post(&self, path: &str, auth: &Auth, form: &[(&str, &str)]) -> Reply {
+        self.post_as(&mut Browser::new(), path, auth, form).await
+    }
+
+    /// The same from the address of this browser.
+    pub(crate) async fn post_as(&self, from: &mut Browser, path: &str, auth: &Auth, form: &[(&str, &str)]) -> Reply {
         let mut fields = form.to_vec();
         let mut headers = Vec::new();
         let header;
@@ -119,7 +124,7 @@ impl TestApp {
             Auth::Public(id) => fields.push(("client_id", id.as_str())),
             Auth::Nothing => {}
         }
-        Browser::new().send(self, Method::POST, path, Some(&fields), &headers).await
+        from.send(self, Method::POST, path, Some(&fields), &headers).await
     }
 
     /// A token request.

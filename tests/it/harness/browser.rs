@@ -1,8 +1,10 @@
 //! A browser, with cookies, redirects within the broker, and forms; and the response to a request.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::body::Body;
+use countersign::web::listener::Peer;
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::Value;
 
@@ -163,6 +165,8 @@ pub(crate) struct Browser {
     pub(crate) cookies: BTreeMap<String, String>,
     /// Headers sent with every request.
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// Its address; without one it is nobody in particular.
+    pub(crate) address: Option<IpAddr>,
 }
 
 impl Browser {
@@ -171,7 +175,12 @@ impl Browser {
         Self::default()
     }
 
-    /// Goes to a URL of the broker without following redirects.
+    /// Without any cookie, from this address.
+    pub(crate) fn at(address: &str) -> Self {
+        Self { address: Some(address.parse().unwrap()), ..Self::default() }
+    }
+
+    /// Goes to a URL of the broker, once.
     pub(crate) async fn get(&mut self, app: &TestApp, url: &str) -> Reply {
         self.send(app, Method::GET, url, None, &[]).await
     }
@@ -192,7 +201,7 @@ impl Browser {
 
     /// Posts a form as another site would: without cookies (they are `SameSite=Lax`), then follows with them.
     pub(crate) async fn post_cross_site(&mut self, app: &TestApp, url: &str, form: &[(&str, &str)]) -> Reply {
-        let mut stranger = Self { headers: self.headers.clone(), ..Self::default() };
+        let mut stranger = Self { headers: self.headers.clone(), address: self.address, ..Self::default() };
         let headers = [("origin", "https://app.example"), ("sec-fetch-site", "cross-site")];
         let reply = stranger.send(app, Method::POST, url, Some(form), &headers).await;
         self.take_cookies(&reply);
@@ -255,6 +264,9 @@ impl Browser {
             }
             None => Body::empty(),
         };
+        if let Some(address) = self.address {
+            request = request.extension(Peer::Address(SocketAddr::new(address, 50_000)));
+        }
         let reply = app.send(request.body(body).unwrap()).await;
         self.take_cookies(&reply);
         reply

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use countersign::app::{App, Parts, key_policy};
+use countersign::config::language::scalar::SecretValue;
 use countersign::config::load::Inputs;
 use countersign::config::load::files::{Disk, Memory};
+use countersign::config::resolved::Limits;
 use countersign::env::{Clock as _, ManualClock, SystemRandomness};
 use countersign::keys::Keys;
 use countersign::snapshot::Snapshot;
@@ -16,7 +18,7 @@ use countersign::snapshot::reload::{Reloader, Watched};
 use countersign::store::Store;
 use countersign::store::model::SigningKey;
 use countersign::store::sqlite::{Location, SqliteStore};
-use countersign::web::listener::acceptor;
+use countersign::web::listener::{Connections, acceptor};
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
@@ -89,6 +91,36 @@ impl Broker {
         let response = self.app.admin_router(Vec::new()).oneshot(request).await.unwrap();
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    /// What the admin listener says in `/metrics`.
+    pub(crate) async fn metrics(&self) -> String {
+        let request = Request::get("/metrics").body(Body::empty()).unwrap();
+        let response = self.app.admin_router(Vec::new()).oneshot(request).await.unwrap();
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    /// The status of a path of the admin listener, which has this token, for a request with that one.
+    pub(crate) async fn ask_admin(&self, path: &str, token: &str, presented: &str) -> u16 {
+        let request = Request::get(path).header("authorization", format!("Bearer {presented}"));
+        let router = self.app.admin_router(vec![SecretValue::new(token.to_owned())]);
+        router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status().as_u16()
+    }
+
+    /// The connections of the public listeners.
+    pub(crate) fn connections(&self) -> &Arc<Connections> {
+        self.app.connections()
+    }
+
+    /// The limits that hold.
+    pub(crate) fn limits(&self) -> Limits {
+        self.app.snapshot().load().resolved.limits
+    }
+
+    /// The admin listener's router.
+    pub(crate) fn admin_router(&self) -> axum::Router {
+        self.app.admin_router(Vec::new())
     }
 
     /// The public listener's router.

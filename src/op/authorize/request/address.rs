@@ -1,6 +1,7 @@
 //! Where the answer to an authorization request may go. Nothing is redirected before the client and its redirect URI are
 //! proven, so the errors here are pages.
 
+use crate::excerpt::excerpt;
 use crate::op::authorize::request::form::AuthorizationForm;
 use crate::op::authorize::request::model::{ResponseMode, ReturnAddress};
 use crate::op::error::PageError;
@@ -16,9 +17,9 @@ pub fn prove<'s>(snapshot: &'s Snapshot, form: &AuthorizationForm) -> Result<(&'
     form.once(&["client_id"])?;
     let missing = || PageError::new(400, "invalid_client", "client_id is missing");
     let client_id = form.client_id.as_deref().ok_or_else(missing)?;
-    let client = snapshot
-        .client_by_id(client_id)
-        .ok_or_else(|| PageError::new(400, "invalid_client", format!("no client has the id {client_id:?}")))?;
+    let client = snapshot.client_by_id(client_id).ok_or_else(|| {
+        PageError::new(400, "invalid_client", format!("no client has the id {:?}", excerpt(client_id)))
+    })?;
     if !client.enabled {
         return Err(PageError::new(403, "client_disabled", format!("client {} is disabled", client.key)));
     }
@@ -26,7 +27,7 @@ pub fn prove<'s>(snapshot: &'s Snapshot, form: &AuthorizationForm) -> Result<(&'
     let redirect_uri = match form.redirect_uri.as_deref() {
         Some(uri) if client.has_redirect_uri(uri) => uri.to_owned(),
         Some(uri) => {
-            let detail = format!("client {} has not registered the redirect URI {uri:?}", client.key);
+            let detail = format!("client {} has not registered the redirect URI {:?}", client.key, excerpt(uri));
             return Err(PageError::new(400, "invalid_redirect_uri", detail));
         }
         None => {

@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
+use crate::excerpt;
 use crate::op::RequestContext;
 use crate::op::authorize::request::form::AuthorizationForm;
 use crate::op::authorize::request::model::Prompt;
 use crate::op::error::OAuthError;
 use crate::op::hint;
+use crate::op::params::LONGEST_STATE;
 use crate::protocol::{ErrorCode, ResponseType};
 use crate::snapshot::Snapshot;
 use crate::snapshot::client::Client;
@@ -21,6 +23,25 @@ pub(super) fn repetition(form: &AuthorizationForm) -> Result<(), OAuthError> {
         Some(duplicate) => Err(duplicate.clone().into()),
         None => Ok(()),
     }
+}
+
+/// What is stored of a request while the user is away has bounded values: a kibibyte each, and four for what apps make
+/// themselves and get back (`state`) or what lists many things (`claims`).
+pub(super) fn lengths(form: &AuthorizationForm) -> Result<(), OAuthError> {
+    for (name, value, most) in [
+        ("state", &form.state, LONGEST_STATE),
+        ("claims", &form.claims, LONGEST_STATE),
+        ("nonce", &form.nonce, excerpt::LONGEST),
+        ("login_hint", &form.login_hint, excerpt::LONGEST),
+        ("ui_locales", &form.ui_locales, excerpt::LONGEST),
+        ("acr_values", &form.acr_values, excerpt::LONGEST),
+        ("provider", &form.provider, excerpt::LONGEST),
+    ] {
+        if value.as_ref().is_some_and(|value| value.len() > most) {
+            return Err(invalid(format!("{name} must be at most {most} bytes long")));
+        }
+    }
+    Ok(())
 }
 
 /// Inline registration is not supported; discovery says so, and so does the error (OIDC Core §7.2.1).

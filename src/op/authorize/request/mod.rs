@@ -26,6 +26,7 @@ pub fn validate(
     form: AuthorizationForm,
 ) -> Result<AuthorizeRequest, OAuthError> {
     checks::repetition(&form)?;
+    checks::lengths(&form)?;
     checks::registration(&form)?;
     checks::response_mode(&form)?;
     let response_type = checks::response_type(client, &form)?;

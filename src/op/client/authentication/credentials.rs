@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::jose::{Claims, Jws};
 use crate::op::client::authentication::error::Unauthenticated;
 use crate::op::error::OAuthError;
 use crate::op::params::{Form, Params};
@@ -60,6 +61,20 @@ pub(super) struct Assertion<'p> {
 }
 
 impl<'p> Credentials<'p> {
+    /// The client that these say they are of: nothing is proven.
+    pub(super) fn claimed(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Secret(secret) => Some(Cow::Borrowed(&*secret.client_id)),
+            Self::Assertion(assertion) => match assertion.client_id {
+                Some(client_id) => Some(Cow::Borrowed(client_id)),
+                None => {
+                    let jws = Jws::parse(assertion.jwt).ok()?;
+                    Claims(&jws.claims).subject().ok().map(|subject| Cow::Owned(subject.to_owned()))
+                }
+            },
+        }
+    }
+
     /// Reads the credentials of a request.
     ///
     /// # Errors
@@ -67,7 +82,7 @@ impl<'p> Credentials<'p> {
     pub(super) fn read(authorization: Option<&str>, form: &ClientForm<'p>) -> Result<Self, Unauthenticated> {
         let basic = authorization.and_then(|header| strip_scheme(header, "basic"));
         let methods = [basic.is_some(), form.client_secret.is_some(), form.client_assertion.is_some()];
-        let fail = |code, text| Unauthenticated { error: OAuthError::new(code, text), basic: basic.is_some() };
+        let fail = |code, text| Unauthenticated::refused(OAuthError::new(code, text), basic.is_some());
         if methods.into_iter().filter(|used| *used).count() > 1 {
             let text = "use one method of client authentication, not several (RFC 6749 2.3)";
             return Err(fail(ErrorCode::InvalidRequest, text));
@@ -87,7 +102,7 @@ impl<'p> Credentials<'p> {
         let Some(client_id) = form.client_id.map(Cow::Borrowed) else {
             let text = "no client authentication: send HTTP Basic, client_id with client_secret, or a client_assertion";
             let error = OAuthError::new(ErrorCode::InvalidClient, text);
-            return Err(Unauthenticated { error, basic: authorization.is_some() });
+            return Err(Unauthenticated::refused(error, authorization.is_some()));
         };
         let secret = form.client_secret.map(Cow::Borrowed);
         let method = if secret.is_some() { ClientAuthMethod::ClientSecretPost } else { ClientAuthMethod::None };

@@ -20,10 +20,10 @@ pub(super) fn authenticate<'c>(
     let basic = presented.method == ClientAuthMethod::ClientSecretBasic;
     let unknown = || {
         let error = OAuthError::new(ErrorCode::InvalidClient, "the client is unknown or its secret is wrong");
-        Unauthenticated { error, basic }
+        Unauthenticated::refused(error, basic)
     };
     let client = enabled(context, &presented.client_id).ok_or_else(unknown)?;
-    check_method(client, presented.method).map_err(|error| Unauthenticated { error, basic })?;
+    check_method(client, presented.method).map_err(|error| Unauthenticated::refused(error, basic))?;
     match &presented.secret {
         None => Ok(client),
         Some(secret) if client.secret_matches(secret) => Ok(client),
