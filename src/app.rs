@@ -181,7 +181,8 @@ impl Generations for App {
     }
 }
 
-/// What signing keys the configuration asks for. Keys stay published for as long as any token of theirs can live.
+/// What signing keys the configuration asks for. Keys stay published for as long as any token of theirs can live, and verify
+/// hints for as long as a session can.
 #[must_use]
 pub fn key_policy(snapshot: &Snapshot) -> KeyPolicy {
     let config = &snapshot.config;
@@ -193,5 +194,6 @@ pub fn key_policy(snapshot: &Snapshot) -> KeyPolicy {
         algorithms: config.keys.algorithms.clone(),
         rotate_every: config.keys.rotate_every.seconds(),
         keep: longest.seconds(),
+        remember: config.session.max_lifetime.seconds(),
     }
 }

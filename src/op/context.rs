@@ -7,7 +7,7 @@ use crate::env::{Clock, Random};
 use crate::keys::Keys;
 use crate::op::client::remote::AppKeys;
 use crate::op::logout::delivery::Notifier;
-use crate::op::refresh_locks::RefreshLocks;
+use crate::op::refreshes::Refreshes;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::upstream::RelyingParty;
@@ -29,8 +29,8 @@ pub struct Services {
     pub app_keys: Arc<AppKeys>,
     /// Tells apps that a session ended.
     pub notifier: Arc<Notifier>,
-    /// One refresh at a time per upstream account.
-    pub refreshes: Arc<RefreshLocks>,
+    /// Questions to providers about one person, by refresh token.
+    pub refreshes: Arc<Refreshes>,
     /// The policy of a canary configuration (`serve --shadow`).
     pub shadow: Option<Arc<Policy>>,
 }

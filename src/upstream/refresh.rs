@@ -41,7 +41,7 @@ impl RelyingParty {
     ///
     /// # Errors
     /// [`RefreshError::Denied`] when the provider refuses the token or wants the user to sign in,
-    /// [`RefreshError::Unavailable`] when it gave no usable answer, [`RefreshError::Invalid`] when its answer fails a
+    /// [`RefreshError::SomebodyElse`] when its answer is about another person, [`RefreshError::Unavailable`] when it gave no usable answer, [`RefreshError::Invalid`] when its answer fails a
     /// check or it refuses the broker itself.
     pub async fn refresh(
         &self,
@@ -90,6 +90,10 @@ impl From<UpstreamError> for RefreshError {
         match error {
             UpstreamError::Unavailable(unavailable) => Self::Unavailable(unavailable),
             UpstreamError::Provider(error) if denies(&error) => Self::Denied(error),
+            about_another @ UpstreamError::TokenInvalid {
+                document: Document::IdToken | Document::Userinfo,
+                check: Check::Claim("iss" | "sub" | "aud" | "azp", _),
+            } => Self::SomebodyElse(about_another),
             other => Self::Invalid(other),
         }
     }

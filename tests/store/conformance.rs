@@ -691,6 +691,7 @@ pub(crate) async fn consent_is_remembered_and_forgotten(store: Subject) {
     store.save_code(code("c", alice.grant("g", "s")), Some(alice.consent()), NOW).await.unwrap();
     let mut wider = alice.consent();
     wider.scopes.push("email".to_owned());
+    wider.claims.push("birthdate".to_owned());
     store.save_code(code("d", alice.grant("h", "s")), Some(wider.clone()), NOW).await.unwrap();
     assert_eq!(store.consent(&alice.user_id(), "app").await.unwrap(), Some(wider));
     assert_eq!(store.consent(&alice.user_id(), "other").await.unwrap(), None);

@@ -274,7 +274,8 @@ pub struct Provider {
     /// Its bearer tokens may be introspected here.
     #[serde(default)]
     pub introspect: bool,
-    /// Not on the sign-in page: reached by hint, domain or client only.
+    /// Only for clients whose `providers` names it: on no other client's sign-in page, and reached there by no hint, no domain
+    /// and no session.
     #[serde(default)]
     pub hidden: bool,
     /// Discovery and back-channel calls go here; `issuer` stays, and so do the browser's authorization and logout.

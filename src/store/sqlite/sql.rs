@@ -98,9 +98,10 @@ statements! {
     USE_REFRESH = "UPDATE refresh_tokens SET used_at = ?2, successor = ?3, successor_until = ?4 WHERE hash = ?1";
     KEEP_REFRESH = "UPDATE refresh_tokens SET expires_at = ?2 WHERE hash = ?1";
     FORGET_SUCCESSOR = "UPDATE refresh_tokens SET successor = NULL, successor_until = NULL WHERE hash = ?1";
-    CONSENT = "SELECT scopes, granted_at FROM consents WHERE user_id = ?1 AND client = ?2";
-    UPSERT_CONSENT = "INSERT INTO consents (user_id, client, scopes, granted_at) VALUES (?1, ?2, ?3, ?4)
-        ON CONFLICT (user_id, client) DO UPDATE SET scopes = excluded.scopes, granted_at = excluded.granted_at";
+    CONSENT = "SELECT scopes, claims, granted_at FROM consents WHERE user_id = ?1 AND client = ?2";
+    UPSERT_CONSENT = "INSERT INTO consents (user_id, client, scopes, claims, granted_at) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (user_id, client) DO UPDATE
+        SET scopes = excluded.scopes, claims = excluded.claims, granted_at = excluded.granted_at";
     DELETE_CONSENT = "DELETE FROM consents WHERE user_id = ?1 AND client = ?2";
 
     // What passes by.
