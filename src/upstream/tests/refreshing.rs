@@ -62,7 +62,7 @@ async fn d49_a_refreshed_id_token_must_be_of_the_same_issuer_client_and_subject(
 }
 
 #[tokio::test]
-async fn d49_another_issuer_is_told_by_the_token_also_where_that_issuer_signed_it() {
+async fn d49_a_refreshed_id_token_that_another_issuer_signed_is_about_somebody_else() {
     let world = World::new("");
     let mut claims = claims();
     unset(&mut claims, "nonce");
