@@ -1,5 +1,6 @@
 //! A hidden provider: for clients that name it, and for nobody else.
 
+use crate::harness::compose::prepared;
 use crate::harness::{Authorize, BASE, Browser, PARTNER, Reply, TestApp, WITH_PARTNER, alice, bob};
 
 const HIDDEN: &str = "[providers.partner]\nhidden = true\ndomains = [\"corp.example\"]\n[clients.other]\nproviders = [\"staff\", \"partner\"]\n";
@@ -64,4 +65,14 @@ async fn clients_that_name_it_offer_it_and_reach_it_by_domain() {
     assert!(page.text().contains("Partner accounts") && page.text().contains("Staff accounts"), "{page}");
     let request = Authorize::of("other").set("login_hint", "alice@corp.example");
     leaves_for(&Browser::new().open(&app, &request.url(&app)).await, PARTNER);
+}
+
+#[test]
+fn a_hidden_provider_that_no_client_names_is_warned_of() {
+    for (overlay, warned) in [("[providers.partner]\nhidden = true\n", true), (HIDDEN, false)] {
+        let file = prepared(BASE, &[WITH_PARTNER, overlay], 1);
+        let text = file.problems.render(&file.layers, false);
+        assert_eq!(text.contains("is hidden and no client names it"), warned, "{text}");
+        assert!(file.snapshot.is_some(), "{text}");
+    }
 }

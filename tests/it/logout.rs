@@ -191,6 +191,15 @@ async fn the_id_token_of_a_session_that_was_renewed_is_a_hint_for_it() {
     assert_ne!(first.claims()["sid"], second.claims()["sid"]);
     browser.open(&app, &logout(&[("id_token_hint", first.id())])).await;
     assert!(!signed_in(&app, &mut browser).await);
+
+    // Without the browser too, and after several renewals.
+    let (mut browser, first) = app.sign_in("app", &alice()).await;
+    for _ in 0..2 {
+        app.sign_in_with(&mut browser, &request, &alice()).await;
+    }
+    let page = app.get(&logout(&[("id_token_hint", first.id())])).await;
+    assert!(page.text().contains(ENDED), "{page}");
+    assert!(!signed_in(&app, &mut browser).await);
 }
 
 #[tokio::test]

@@ -308,6 +308,9 @@ pub(crate) async fn grants_move_over_when_the_same_user_signs_in_again(store: Su
     assert_eq!((bound.grant.session_id.as_deref(), bound.grant.sid.as_deref()), (Some("new"), Some("old")));
     assert_eq!((bound.grant.revoked_at, bound.session.map(|s| s.id)), (None, Some("new".to_owned())));
     assert_eq!(store.grant("offline").await.unwrap().unwrap().grant.session_id, None);
+    let by_sid = async |sid: &str| store.session_by_id(sid).await.unwrap().map(|view| view.session.id);
+    assert_eq!(by_sid("old").await, Some("new".to_owned()), "what their tokens name is this session now");
+    assert_eq!((by_sid("new").await, by_sid("other").await), (Some("new".to_owned()), None));
 
     let mut apps = store.end_session("new", NOW).await.unwrap();
     apps.sort_by(|a, b| a.client.cmp(&b.client));
@@ -315,6 +318,7 @@ pub(crate) async fn grants_move_over_when_the_same_user_signs_in_again(store: Su
     assert_eq!(apps, [app("app"), app("offline-app")]);
     assert!(is_revoked(&store, "bound").await);
     assert!(!is_revoked(&store, "offline").await);
+    assert_eq!(store.session_by_id("old").await.unwrap().map(|view| view.session.id), None, "it has ended");
 }
 
 pub(crate) async fn ending_a_session_ends_what_is_bound_to_it(store: Subject) {

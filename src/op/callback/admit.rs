@@ -19,6 +19,9 @@ use crate::store::{AccountQuery, AccountView, StoreError};
 /// How often a sign-in is decided anew when others take its username in between.
 const ATTEMPTS: usize = 4;
 
+/// Characters of the name of somebody without an account that a page shows.
+const LONGEST_NAME: usize = 100;
+
 /// What became of a sign-in.
 pub(super) enum Admission {
     /// The policy admits the user, and the sign-in is written.
@@ -94,8 +97,8 @@ async fn refused(
     Ok(Refused { refusal, provider, user_id: Some(user.id), name })
 }
 
-/// The name by which the provider knows somebody who has no account here.
+/// The name by which the provider knows somebody who has no account here, shortened.
 fn name(claims: &Map<String, Value>) -> Option<String> {
     let texts = ["name", "preferred_username", "email"].map(|name| claims.get(name).and_then(Value::as_str));
-    texts.into_iter().flatten().find(|text| !text.is_empty()).map(str::to_owned)
+    texts.into_iter().flatten().find(|text| !text.is_empty()).map(|text| text.chars().take(LONGEST_NAME).collect())
 }

@@ -98,16 +98,16 @@ impl Hint {
         Ok(Self { client_id, sub: text("sub"), sid: text("sid") })
     }
 
-    /// Whether the ID token is of this session: by its `sid`, or by its user where it names no session that lives. The session
-    /// that it names may have become this one, when the user signed in anew.
+    /// Whether the ID token is of this session: by its `sid`, or without one by its user. The session that it names may have
+    /// become this one, when the user signed in anew.
     async fn is_for(&self, context: &RequestContext<'_>, view: &SessionView) -> Result<bool, StoreError> {
-        if self.sid.as_ref() == Some(&view.session.id) {
-            return Ok(true);
+        if let Some(sid) = &self.sid {
+            let same = |named: SessionView| named.session.id == view.session.id;
+            return Ok(*sid == view.session.id || named(context, Some(self)).await?.is_some_and(same));
         }
         let client = self.client_id.as_deref().and_then(|id| context.snapshot.client_by_id(id));
         let subject = client.map(|client| decide::subject(client, &view.user));
-        let same_user = self.sub.is_some() && self.sub == subject;
-        Ok(same_user && named(context, Some(self)).await?.is_none())
+        Ok(self.sub.is_some() && self.sub == subject)
     }
 }
 

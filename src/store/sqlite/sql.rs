@@ -69,6 +69,7 @@ statements! {
         WHERE user_id = ?1 AND sso_session = ?2 AND session_id IS NOT NULL AND revoked_at IS NULL";
     MOVE_GRANTS = "UPDATE grants SET sso_session = ?3, session_id = iif(session_id IS NULL, NULL, ?3)
         WHERE user_id = ?1 AND sso_session = ?2";
+    MOVED_TO = "SELECT sso_session FROM grants WHERE sid = ?1 AND sid <> sso_session LIMIT 1";
     MOVE_CODES = "UPDATE codes SET sid = ?2, data = json_set(data, '$.grant.sid', ?2,
         '$.grant.session_id', iif(data ->> '$.grant.session_id' IS NULL, NULL, ?2))
         WHERE used_at IS NULL AND sid = ?1";
