@@ -13,6 +13,7 @@ use crate::decision::trace::{Refusal, Stage, Trace};
 use crate::op::RequestContext;
 use crate::store::model::{Link, LinkKey};
 use crate::store::{AccountQuery, StoreError};
+use crate::upstream::refresh::FailedRefresh;
 use crate::upstream::{RefreshError, UpstreamIdentity};
 
 /// Why there are no claims that a refresh may rest on.
@@ -126,24 +127,45 @@ async fn ask(context: &RequestContext<'_>, token: &SecretValue, link: Link) -> R
     let Some(settings) = context.snapshot.providers.get(&link.key.provider) else {
         return denied(&link.key, "the provider is not there any more");
     };
-    match context.services.upstreams.refresh(settings, token, &link.key.subject, context.now).await {
+    let answer = context.services.upstreams.refresh(settings, token, &link.key.subject, context.now).await;
+    let FailedRefresh { error, refresh_token } = match answer {
+        Err(failed) => failed,
         Ok(refreshed) => {
             let verified_email = verified_email(context, &link.key, &refreshed.claims);
             let refresh_token = refreshed.refresh_token.map(|token| token.expose().to_owned()).or(link.refresh_token);
             let claims = refreshed.claims;
             let fresh = Link { claims, claims_at: context.now, verified_email, refresh_token, ..link };
             let saved = context.store().save_link(fresh.clone()).await;
-            saved.map(|()| fresh).map_err(|error| Unanswered::NotCurrent(error.into()))
+            return saved.map(|()| fresh).map_err(|error| Unanswered::NotCurrent(error.into()));
         }
-        Err(RefreshError::Denied(_)) => denied(&link.key, "the provider denies the refresh"),
-        Err(RefreshError::SomebodyElse(error)) => {
+    };
+    match error {
+        RefreshError::Denied(_) => denied(&link.key, "the provider denies the refresh"),
+        RefreshError::SomebodyElse(error) => {
             tracing::warn!(event = "upstream_failure", reason = error.reason(), provider = %link.key.provider, trace_id = %context.trace_id, %error, "an upstream refresh was about somebody else");
             denied(&link.key, "the provider answered the refresh about somebody else (OIDC Core 12.2)")
         }
-        Err(error) => {
+        error => {
             tracing::warn!(provider = %link.key.provider, trace_id = %context.trace_id, %error, "upstream refresh failed");
-            Err(Unanswered::Failed(Box::new(link)))
+            let kept = keep_token(context, link, refresh_token).await;
+            Err(kept
+                .map_or_else(|error| Unanswered::NotCurrent(error.into()), |link| Unanswered::Failed(Box::new(link))))
         }
+    }
+}
+
+/// Keeps the refresh token that a provider gave before it failed: the one of before may be used up. What a sign-in stored
+/// meanwhile counts more.
+async fn keep_token(context: &RequestContext<'_>, link: Link, token: Option<SecretValue>) -> Result<Link, StoreError> {
+    let Some(token) = token else { return Ok(link) };
+    let query = AccountQuery { key: Some(link.key.clone()), ..AccountQuery::default() };
+    match context.store().accounts(query).await?.linked {
+        Some((_, stored)) if stored.refresh_token == link.refresh_token => {
+            let link = Link { refresh_token: Some(token.expose().to_owned()), ..stored };
+            context.store().save_link(link.clone()).await?;
+            Ok(link)
+        }
+        _ => Ok(link),
     }
 }
 

@@ -286,6 +286,19 @@ async fn refreshes_that_wait_share_the_failure_and_the_next_ones_come_at_once() 
 }
 
 #[tokio::test]
+async fn a_provider_that_fails_half_way_is_asked_with_its_new_token() {
+    let (app, tokens) = asking("unavailable = \"cached\", max_stale = \"1h\"").await;
+    app.wait(900);
+    app.idp().answer("userinfo", Answer::Fails(OutboundError::Timeout));
+    let tokens = next(&app, tokens.refresh()).await;
+    assert_eq!(groups(&tokens), json!(["staff", "oncall"]));
+    app.wait(10);
+    app.idp().behave();
+    app.idp().knows(&with(alice(), json!({ "groups": ["new"] })));
+    assert_eq!(groups(&next(&app, tokens.refresh()).await), json!(["new"]), "the token of before was used up");
+}
+
+#[tokio::test]
 async fn a_provider_that_denies_ends_it() {
     let (app, tokens) = asking("").await;
     app.wait(900);

@@ -2,11 +2,15 @@
 
 use crate::outbound::OutboundError;
 use crate::upstream::RefreshError;
-use crate::upstream::refresh::Refreshed;
+use crate::upstream::refresh::{FailedRefresh, Refreshed};
 use crate::upstream::tests::*;
 
 impl World {
     async fn refresh(&self) -> Result<Refreshed, RefreshError> {
+        self.attempt().await.map_err(|failed| failed.error)
+    }
+
+    async fn attempt(&self) -> Result<Refreshed, FailedRefresh> {
         let token = SecretValue::new("refresh-1".to_owned());
         self.rp.refresh(&self.settings, &token, "alice", NOW).await
     }
@@ -113,6 +117,19 @@ async fn refusals_are_told_from_troubles() {
         world.idp.answer(path, Answer::Fails(OutboundError::Timeout));
         assert!(matches!(world.refresh().await, Err(RefreshError::Unavailable(_))), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_changed_is_not_lost_when_the_rest_fails() {
+    let world = World::new("");
+    world.refreshes(|_| {});
+    world.idp.answer("/userinfo", Answer::Fails(OutboundError::Timeout));
+    let failed = world.attempt().await.unwrap_err();
+    assert!(matches!(failed.error, RefreshError::Unavailable(_)));
+    assert_eq!(failed.refresh_token, Some(SecretValue::new("refresh-2".to_owned())));
+    assert!(!format!("{failed:?}").contains("refresh-2"));
+    world.idp.answer("/token", Answer::Fails(OutboundError::Timeout));
+    assert_eq!(world.attempt().await.unwrap_err().refresh_token, None);
 }
 
 #[test]
