@@ -196,7 +196,8 @@ impl Generations for App {
     }
 }
 
-/// The configuration's settings for signing keys. Keys stay published as long as any token that they signed can be valid.
+/// What signing keys the configuration asks for. Keys stay published for as long as any token of theirs can live, and verify
+/// hints for as long as a session can.
 #[must_use]
 pub fn key_policy(snapshot: &Snapshot) -> KeyPolicy {
     let config = &snapshot.config;
@@ -208,5 +209,6 @@ pub fn key_policy(snapshot: &Snapshot) -> KeyPolicy {
         algorithms: config.keys.algorithms.clone(),
         rotate_every: config.keys.rotate_every.seconds(),
         keep: longest.seconds(),
+        remember: config.session.max_lifetime.seconds(),
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::config::language::client::IdTokenClaims;
 use crate::decision::claims::{OwnClaim, app_claims, unmet};
-use crate::decision::policy::{ClaimRule, ClientPolicy, Policy, ProviderPolicy, string_list};
+use crate::decision::policy::{ClaimRule, ClientPolicy, Policy, ProviderPolicy};
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Stage, Trace};
 use crate::expression::{Bindings, Variable};
@@ -77,8 +77,12 @@ impl Subject<'_> {
 #[must_use]
 pub fn authentication(claims: &Map<String, Value>) -> (Option<String>, Vec<String>) {
     let acr = claims.get("acr").and_then(Value::as_str).map(str::to_owned);
-    let amr = claims.get("amr").and_then(|amr| string_list(amr.clone()).ok());
-    (acr, amr.unwrap_or_default())
+    let amr = match claims.get("amr") {
+        Some(Value::String(one)) => vec![one.clone()],
+        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
+    (acr, amr)
 }
 
 /// Decides whether the app may be used and what it gets.
@@ -96,10 +100,11 @@ pub fn release(
         let source = policy.clients.get(request.client).map(|client| client.source.clone());
         return Err(trace.refuse(Stage::Client, source.as_ref(), Reason::ClientDisabled, "the client is disabled"));
     };
-    if let Some((providers, source)) = &client.providers
-        && !providers.contains(&provider.id)
-    {
-        let text = format!("the client does not accept provider {}", provider.id);
+    if !client.accepts(provider) {
+        let (source, text) = match &client.providers {
+            Some((_, source)) => (source, format!("the client does not accept provider {}", provider.id)),
+            None => (&provider.source, format!("provider {} is hidden, and the client does not name it", provider.id)),
+        };
         return Err(trace.refuse(Stage::Client, Some(source), Reason::ClientProviderNotAllowed, text));
     }
     let scopes = granted_scopes(policy, client, request.scopes, &mut trace);
@@ -131,7 +136,7 @@ fn granted_scopes(policy: &Policy, client: &ClientPolicy, asked: &[String], trac
         if granted.contains(scope) {
             continue;
         }
-        if client.scopes.contains(scope) && policy.scopes.contains_key(scope) {
+        if policy.may_have(client, scope) {
             granted.push(scope.clone());
         } else {
             trace.add(
@@ -237,6 +242,21 @@ fn requested_claims(policy: &Policy, client: &ClientPolicy, request: Option<&Val
         .flat_map(|scope| scope.claims.iter().map(String::as_str))
         .collect();
     asked.keys().filter(|name| releasable.contains(name.as_str()) && !is_protocol(name)).cloned().collect()
+}
+
+/// The names of what an app may get of a person beyond the claims of these scopes: what the `claims` parameter asks for, the
+/// claims that the file gives the client, and those of its access tokens. Sorted, whether the person has them or not.
+#[must_use]
+pub fn beyond_scopes(policy: &Policy, client: &str, scopes: &[String], request: Option<&Value>) -> Vec<String> {
+    let Some(client) = policy.clients.get(client) else { return Vec::new() };
+    let by_scope: BTreeSet<&String> =
+        scopes.iter().filter_map(|scope| policy.scopes.get(scope)).flat_map(|scope| &scope.claims).collect();
+    let asked =
+        ["id_token", "userinfo"].into_iter().flat_map(|member| requested_claims(policy, client, request, member));
+    let own = client.claims.iter().map(|rule| rule.name.clone());
+    let more = own.chain(client.access_token_claims.iter().cloned()).filter(|name| !is_protocol(name));
+    let names: BTreeSet<String> = asked.chain(more).filter(|name| !by_scope.contains(name)).collect();
+    names.into_iter().collect()
 }
 
 /// `groups` and `roles` of the granted scopes (RFC 9068 §2.2.3.1) and what `access_token_claims` names.

@@ -57,6 +57,15 @@ impl Reason {
         Self::RefreshDenied,
     ];
 
+    /// Whether other claims of the same person may change it: those that the provider states now.
+    #[must_use]
+    pub const fn rests_on_claims(self) -> bool {
+        matches!(
+            self,
+            Self::ClaimMappingFailed | Self::NotAllowed | Self::ClientRequirementNotMet | Self::AppClaimFailed
+        )
+    }
+
     /// The code.
     #[must_use]
     pub const fn code(self) -> &'static str {

@@ -1,7 +1,8 @@
 //! The life cycle of a signing key, as a pure plan: next (published) → current (signs) → retired (verifies) → removed.
 //!
-//! A next key is published from the moment its predecessor begins to sign, so that every app has cached it long before
-//! it signs. A retired key stays published until the last token that it signed has expired.
+//! A next key is published from the moment its predecessor begins to sign, so that every app has it in its cache long before
+//! it signs. A retired key stays published until the last token that it signed has expired, and verifies hints here until the
+//! last session has ended in which it signed one.
 
 use crate::protocol::SigningAlgorithm;
 use crate::store::model::{KeyState, SigningKey};
@@ -19,6 +20,15 @@ pub struct KeyPolicy {
     pub rotate_every: i64,
     /// The longest lifetime of any token: a key is published for that long before and after it signs.
     pub keep: i64,
+    /// The longest lifetime of any session: a key that signs no more verifies here for that long, so that the ID tokens of a
+    /// session are good hints as long as it lives.
+    pub remember: i64,
+}
+
+/// Whether a key belongs into the published key set: an app may meet a token that it signed, or will. One that is kept for
+/// hints alone does not.
+pub(crate) fn is_published(key: &SigningKey, policy: &KeyPolicy, now: i64) -> bool {
+    key.retired_at.is_none_or(|retired_at| now < retired_at.saturating_add(policy.keep).saturating_add(MARGIN))
 }
 
 /// Why a plan is made.
@@ -52,7 +62,8 @@ pub(crate) fn plan(there: Vec<SigningKey>, policy: &KeyPolicy, now: i64, occasio
         plan.advance(*algorithm, policy, now, occasion);
     }
     if occasion != Occasion::Start {
-        let gone = |retired_at: i64| now >= retired_at.saturating_add(policy.keep).saturating_add(MARGIN);
+        let needed = policy.keep.max(policy.remember);
+        let gone = |retired_at: i64| now >= retired_at.saturating_add(needed).saturating_add(MARGIN);
         plan.keys.retain(|key| !key.retired_at.is_some_and(gone));
     }
     plan.changed = plan.keys != there;
@@ -128,7 +139,7 @@ mod tests {
     const NOW: i64 = 1_800_000_000;
 
     fn policy(algorithms: &[SigningAlgorithm]) -> KeyPolicy {
-        KeyPolicy { algorithms: algorithms.to_vec(), rotate_every: 90 * DAY, keep: HOUR }
+        KeyPolicy { algorithms: algorithms.to_vec(), rotate_every: 90 * DAY, keep: HOUR, remember: 0 }
     }
 
     /// Applies a plan; new keys are named after the time at which they are made.
@@ -214,6 +225,22 @@ mod tests {
         assert!(gone.iter().all(|key| key.algorithm == "RS256"));
         let back = apply(gone, &policy(&[RS256, ES256]), NOW + 2 * DAY, Occasion::Upkeep);
         assert_eq!(back.iter().filter(|key| key.algorithm == "ES256" && key.state == Current).count(), 1);
+    }
+
+    #[test]
+    fn a_retired_key_verifies_hints_while_a_session_may_live() {
+        let policy = KeyPolicy { remember: 12 * HOUR, ..policy(&[ES256]) };
+        let ready = apply(Vec::new(), &policy, NOW, Occasion::Upkeep);
+        let turn = NOW + 90 * DAY;
+        let rotated = apply(ready, &policy, turn, Occasion::Upkeep);
+        let first = rotated.first().unwrap();
+        assert!(is_published(first, &policy, turn + HOUR + MARGIN - 1));
+        assert!(!is_published(first, &policy, turn + HOUR + MARGIN));
+        assert!(rotated.iter().skip(1).all(|key| is_published(key, &policy, turn + 80 * DAY)));
+        let kept = apply(rotated.clone(), &policy, turn + 12 * HOUR + MARGIN - 1, Occasion::Upkeep);
+        assert_eq!(kept, rotated);
+        let gone = apply(rotated, &policy, turn + 12 * HOUR + MARGIN, Occasion::Upkeep);
+        assert_eq!(gone.len(), 2);
     }
 
     #[test]

@@ -43,7 +43,8 @@ impl Keys {
     /// When the store fails, holds a key that can't be used, or no key can be made.
     pub async fn open(store: Arc<dyn Store>, policy: &KeyPolicy, now: i64) -> Result<Self, KeysError> {
         let keys = bring_about(&*store, policy, now, Occasion::Start).await?;
-        Ok(Self { store, set: ArcSwap::from_pointee(SigningKeys::new(&keys)?) })
+        let set = SigningKeys::new(&keys, |key| life::is_published(key, policy, now))?;
+        Ok(Self { store, set: ArcSwap::from_pointee(set) })
     }
 
     /// The current set of keys; hold it for one request.
@@ -71,10 +72,11 @@ impl Keys {
 
     async fn follow(&self, policy: &KeyPolicy, now: i64, occasion: Occasion) -> Result<bool, KeysError> {
         let keys = bring_about(&*self.store, policy, now, occasion).await?;
-        if self.set.load().holds(&keys) {
+        let published = |key: &SigningKey| life::is_published(key, policy, now);
+        if self.set.load().holds(&keys, published) {
             return Ok(false);
         }
-        self.set.store(Arc::new(SigningKeys::new(&keys)?));
+        self.set.store(Arc::new(SigningKeys::new(&keys, published)?));
         Ok(true)
     }
 }

@@ -33,6 +33,7 @@ struct HeldKey {
     kid: String,
     algorithm: SigningAlgorithm,
     state: KeyState,
+    published: bool,
     private: PrivateKey,
     public: PublicKey,
     tags: TagKey,
@@ -45,23 +46,24 @@ impl std::fmt::Debug for SigningKeys {
 }
 
 impl SigningKeys {
-    /// Parses the keys and renders their JWKS document.
+    /// Parses the keys and renders their JWKS document, with those that are to be `published`.
     ///
     /// # Errors
     /// When one of them can't be parsed, is for an unknown algorithm, or does not have its own thumbprint as its id.
-    pub fn new(keys: &[SigningKey]) -> Result<Self, KeysError> {
+    pub fn new(keys: &[SigningKey], published: impl Fn(&SigningKey) -> bool) -> Result<Self, KeysError> {
         let unusable = |kid: &str, reason| KeysError::Unusable { kid: kid.to_owned(), reason };
         let mut held = keys
             .iter()
-            .map(|key| HeldKey::parse(key).map_err(|reason| unusable(&key.kid, reason)))
+            .map(|key| HeldKey::parse(key, published(key)).map_err(|reason| unusable(&key.kid, reason)))
             .collect::<Result<Vec<_>, _>>()?;
         held.sort_by_key(|key| match key.state {
             KeyState::Current => 0,
             KeyState::Next => 1,
             KeyState::Retired => 2,
         });
-        let published = held.iter().map(|key| (&key.public, key.kid.as_str(), key.algorithm.algorithm()));
-        let jwks = jose::key_set_document(published).ok_or_else(|| unusable("all", "they can't be published"))?;
+        let public = held.iter().filter(|key| key.published);
+        let public = public.map(|key| (&key.public, key.kid.as_str(), key.algorithm.algorithm()));
+        let jwks = jose::key_set_document(public).ok_or_else(|| unusable("all", "they can't be published"))?;
         Ok(Self { keys: held, jwks: jwks.into() })
     }
 
@@ -81,9 +83,12 @@ impl SigningKeys {
         self.keys.iter().map(|key| (key.kid.as_str(), key.algorithm, key.state))
     }
 
-    /// Whether it consists of exactly these keys.
-    pub(crate) fn holds(&self, keys: &[SigningKey]) -> bool {
-        let has = |key: &SigningKey| self.keys.iter().any(|held| held.kid == key.kid && held.state == key.state);
+    /// Whether it is made of these very keys, and publishes these of them.
+    pub(crate) fn holds(&self, keys: &[SigningKey], published: impl Fn(&SigningKey) -> bool) -> bool {
+        let same = |held: &HeldKey, key: &SigningKey| {
+            held.kid == key.kid && held.state == key.state && held.published == published(key)
+        };
+        let has = |key: &SigningKey| self.keys.iter().any(|held| same(held, key));
         self.keys.len() == keys.len() && keys.iter().all(has)
     }
 
@@ -136,7 +141,7 @@ impl SigningKeys {
 }
 
 impl HeldKey {
-    fn parse(key: &SigningKey) -> Result<Self, &'static str> {
+    fn parse(key: &SigningKey, published: bool) -> Result<Self, &'static str> {
         let algorithm = SigningAlgorithm::ALL.into_iter().find(|algorithm| algorithm.name() == key.algorithm);
         let algorithm = algorithm.ok_or("its algorithm is not supported")?;
         let private = PrivateKey::from_pkcs8(&key.private)
@@ -147,7 +152,7 @@ impl HeldKey {
             return Err("its id is not its thumbprint");
         }
         let tags = TagKey::derive(&key.private).ok_or("no tag key can be derived from it")?;
-        Ok(Self { kid: key.kid.clone(), algorithm, state: key.state, private, public, tags })
+        Ok(Self { kid: key.kid.clone(), algorithm, state: key.state, published, private, public, tags })
     }
 }
 

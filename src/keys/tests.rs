@@ -27,7 +27,7 @@ fn store() -> Arc<dyn Store> {
 }
 
 fn policy(algorithms: &[SigningAlgorithm]) -> KeyPolicy {
-    KeyPolicy { algorithms: algorithms.to_vec(), rotate_every: 90 * DAY, keep: KEEP }
+    KeyPolicy { algorithms: algorithms.to_vec(), rotate_every: 90 * DAY, keep: KEEP, remember: 0 }
 }
 
 async fn keys(algorithms: &[SigningAlgorithm]) -> Keys {
@@ -150,6 +150,23 @@ async fn a_retired_key_is_published_until_its_last_token_has_expired() {
     assert_eq!(states(&keys), [Current, Next]);
     assert_eq!(keys.set().verify(&last, "JWT").unwrap_err(), Check::Key);
     assert!(published(&keys).iter().all(|jwk| jwk["kid"] != kid_of(&last)));
+}
+
+#[tokio::test]
+async fn a_key_that_is_kept_for_hints_is_not_published() {
+    let policy = KeyPolicy { remember: DAY, ..policy(&[ES256]) };
+    let keys = Keys::open(store(), &policy, NOW).await.unwrap();
+    keys.ensure(&policy, NOW).await.unwrap();
+    let hint = keys.set().sign(ES256, "JWT", &json!({ "sid": "s" })).unwrap();
+    let turn = NOW + 90 * DAY;
+    keys.ensure(&policy, turn).await.unwrap();
+    assert!(verifies_with(&keys.set().jwks(), &hint));
+    assert!(keys.ensure(&policy, turn + KEEP + MARGIN).await.unwrap(), "the published keys changed");
+    assert!(published(&keys).iter().all(|jwk| jwk["kid"] != kid_of(&hint)));
+    assert_eq!(keys.set().verify(&hint, "JWT").unwrap()["sid"], "s");
+    assert!(!keys.ensure(&policy, turn + DAY + MARGIN - 1).await.unwrap());
+    assert!(keys.ensure(&policy, turn + DAY + MARGIN).await.unwrap());
+    assert!(keys.set().verify(&hint, "JWT").is_err());
 }
 
 #[tokio::test]
@@ -307,9 +324,9 @@ fn a_key_that_is_not_what_it_says_is_refused() {
         activated_at: Some(NOW),
         retired_at: None,
     };
-    assert!(SigningKeys::new(std::slice::from_ref(&key)).is_ok());
-    assert!(SigningKeys::new(&[SigningKey { kid: "other".to_owned(), ..key.clone() }]).is_err());
-    assert!(SigningKeys::new(&[SigningKey { algorithm: "RS256".to_owned(), ..key.clone() }]).is_err());
-    assert!(SigningKeys::new(&[SigningKey { algorithm: "HS256".to_owned(), ..key.clone() }]).is_err());
-    assert!(SigningKeys::new(&[SigningKey { private: b"x".to_vec(), ..key }]).is_err());
+    assert!(SigningKeys::new(std::slice::from_ref(&key), |_| true).is_ok());
+    assert!(SigningKeys::new(&[SigningKey { kid: "other".to_owned(), ..key.clone() }], |_| true).is_err());
+    assert!(SigningKeys::new(&[SigningKey { algorithm: "RS256".to_owned(), ..key.clone() }], |_| true).is_err());
+    assert!(SigningKeys::new(&[SigningKey { algorithm: "HS256".to_owned(), ..key.clone() }], |_| true).is_err());
+    assert!(SigningKeys::new(&[SigningKey { private: b"x".to_vec(), ..key }], |_| true).is_err());
 }

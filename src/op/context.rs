@@ -7,7 +7,7 @@ use crate::env::{Clock, Random};
 use crate::keys::Keys;
 use crate::op::client::remote::AppKeys;
 use crate::op::logout::delivery::Notifier;
-use crate::op::refresh_locks::RefreshLocks;
+use crate::op::refreshes::Refreshes;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::throttle::{Source, Throttle};
@@ -30,10 +30,10 @@ pub struct Services {
     pub app_keys: Arc<AppKeys>,
     /// Tells apps that a session ended.
     pub notifier: Arc<Notifier>,
-    /// One refresh at a time per upstream account.
-    pub refreshes: Arc<RefreshLocks>,
     /// How often strangers may do something.
     pub throttle: Arc<Throttle>,
+    /// Questions to providers about one person, by refresh token.
+    pub refreshes: Arc<Refreshes>,
     /// The policy of a canary configuration (`serve --shadow`).
     pub shadow: Option<Arc<Policy>>,
 }

@@ -59,13 +59,17 @@ pub struct PageError {
     pub client: Option<String>,
     /// Id of the provider that was used.
     pub provider: Option<String>,
+    /// The name of the person who is refused.
+    pub user: Option<String>,
+    /// Secret id of the interaction by which the person may use another account, for the form.
+    pub another_account: Option<String>,
 }
 
 impl PageError {
     /// An error page.
     pub fn new(status: u16, reason: &'static str, detail: impl Into<String>) -> Self {
         let detail = excerpt_owned(detail.into());
-        Self { status, reason, detail, back: None, client: None, provider: None }
+        Self { status, reason, detail, back: None, client: None, provider: None, user: None, another_account: None }
     }
 
     /// The page of a refused decision.

@@ -9,6 +9,7 @@ use crate::op::client::authentication::{Unauthenticated, authenticate};
 use crate::op::decide;
 use crate::op::decide::grant_request;
 use crate::op::dpop;
+use crate::op::entitlement;
 use crate::op::error::OAuthError;
 use crate::op::params::{Form as _, Params};
 use crate::op::presented_token::{TokenForm, active_access_token};
@@ -16,7 +17,7 @@ use crate::op::upstream_claims;
 use crate::op::upstream_claims::NotCurrent;
 use crate::op::validity;
 use crate::op::validity::ValidGrant;
-use crate::protocol::ErrorCode;
+use crate::protocol::{ErrorCode, PROTOCOL_CLAIMS};
 use crate::snapshot::client::Client;
 use crate::store::AccountQuery;
 use crate::store::model::{LinkKey, TokenHash};
@@ -52,30 +53,31 @@ pub async fn introspect(
 
 async fn access(context: &RequestContext<'_>, caller: &Client, token: &str) -> Result<Option<Value>, OAuthError> {
     let Some(active) = active_access_token(context, token).await? else { return Ok(None) };
-    let audience: Vec<&str> = match active.claims.get("aud") {
-        Some(Value::String(one)) => vec![one.as_str()],
-        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
+    let audience = &active.audience;
     let named = audience
         .iter()
         .filter_map(|uri| context.snapshot.resource(uri))
         .any(|resource| resource.introspect.contains(&caller.key));
-    let concerned = active.client.key == caller.key || audience.contains(&caller.client_id.as_str()) || named;
+    let concerned = active.client.key == caller.key || audience.contains(&caller.client_id) || named;
     if !concerned {
         return Ok(None);
     }
     let mut answer = active.claims.clone();
+    // What the token says of the person was so when it was issued; what is so now follows.
+    answer.retain(|name, _| PROTOCOL_CLAIMS.contains(&name.as_str()));
     answer.insert("active".to_owned(), true.into());
     answer.insert("token_type".to_owned(), dpop::token_type(&active.claims).into());
+    answer.insert("scope".to_owned(), active.scopes.join(" ").into());
+    answer.insert(
+        "aud".to_owned(),
+        match active.audience.as_slice() {
+            [one] => one.as_str().into(),
+            many => many.into(),
+        },
+    );
     if let Some((_, decision)) = active.user {
         answer.insert("username".to_owned(), decision.account.username.into());
-        // The policy of the moment, not that of the time of issue.
-        let release = decision.release.map(|release| release.access_token).unwrap_or_default();
-        for name in ["groups", "roles"] {
-            answer.remove(name);
-        }
-        answer.extend(release);
+        answer.extend(decision.release.map(|release| release.access_token).unwrap_or_default());
     }
     Ok(Some(Value::Object(answer)))
 }
@@ -94,6 +96,7 @@ async fn refresh(context: &RequestContext<'_>, caller: &Client, token: &str) -> 
     let Some((row, view)) = context.store().refresh_token(TokenHash::of(token)).await? else {
         return Ok(RefreshTokenState::Unknown);
     };
+    let view = entitlement::rebound(context, view).await?;
     let expired = row.used_at.is_some() || validity::refresh_token(context, &row).is_err();
     let valid = validity::grant(context, &view).ok().filter(|valid| !expired && valid.client.key == caller.key);
     let Some(ValidGrant { account: Some((user, link)), .. }) = valid else {
@@ -109,7 +112,7 @@ async fn refresh(context: &RequestContext<'_>, caller: &Client, token: &str) -> 
         "active": true,
         "iss": context.snapshot.issuer.text,
         "client_id": caller.client_id,
-        "scope": grant.scopes.join(" "),
+        "scope": entitlement::scopes(context, caller, &grant.scopes).join(" "),
         "exp": row.expires_at,
         "iat": row.created_at,
     });

@@ -3,7 +3,7 @@
 //! A folder or a file for each endpoint: [`authorize`] with pushed requests, [`callback`] for the way back from a provider,
 //! [`token`], [`userinfo`], [`introspect`], [`revoke`], [`logout`], [`discovery`]. They share [`client`] (authentication and
 //! keys of apps), [`decide`] (the decision pipeline put together with what is stored), [`validity`] (whether what is stored
-//! is still valid), [`session`] (a browser's session), [`interaction`] (what waits for a user), [`params`] (reading forms),
+//! is still valid), [`entitlement`] (what of a grant its client may still have), [`session`] (a browser's session), [`interaction`] (what waits for a user), [`params`] (reading forms),
 //! [`issue`] and [`dpop`] (tokens). Steps validate, decide and persist, and return data: an [`outcome`] for a browser, or an
 //! [`error`]. `web` makes HTTP of it.
 
@@ -14,6 +14,7 @@ mod context;
 pub mod decide;
 pub mod discovery;
 pub mod dpop;
+pub mod entitlement;
 pub mod error;
 pub mod hint;
 pub mod interaction;
@@ -23,7 +24,7 @@ pub mod logout;
 pub mod outcome;
 pub mod params;
 pub mod presented_token;
-mod refresh_locks;
+mod refreshes;
 pub mod revoke;
 pub mod session;
 pub mod token;

@@ -107,6 +107,8 @@ pub struct ConsentPage {
     pub user: String,
     /// Scopes: name and the file's description.
     pub scopes: Vec<(String, Option<String>)>,
+    /// Names of the claims that the app may get beyond the scopes.
+    pub claims: Vec<String>,
     /// `ui_locales` of the request.
     pub ui_locales: Option<String>,
     /// Secret id of the interaction, for the form.

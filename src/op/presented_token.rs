@@ -8,6 +8,7 @@ use crate::op::RequestContext;
 use crate::op::client::authentication::ClientForm;
 use crate::op::decide;
 use crate::op::decide::grant_request;
+use crate::op::entitlement;
 use crate::op::error::OAuthError;
 use crate::op::issue::ACCESS_TOKEN_TYPE;
 use crate::op::params::{Form, Params};
@@ -48,6 +49,10 @@ pub struct ActiveToken<'s> {
     pub claims: Map<String, Value>,
     /// The client that it was issued to.
     pub client: &'s Client,
+    /// Its scopes, less those that the client may not have any more.
+    pub scopes: Vec<String>,
+    /// Its audiences, less those that the client may not have tokens for any more.
+    pub audience: Vec<String>,
     /// The user whose claims it gives access to, with the decision of the moment; `None` for a client's own token.
     pub user: Option<(User, Decision)>,
 }
@@ -71,8 +76,20 @@ pub fn grant_of_access_token(context: &RequestContext<'_>, token: &str) -> Optio
     grant_id(&signed_claims(context, token)?)
 }
 
-/// Reads an access token: signature, type, issuer, time, its grant with all that this depends on, and the policy of the
-/// moment.
+/// The audiences of an access token that its client may still have tokens for: resources, or the client itself.
+fn audience(context: &RequestContext<'_>, client: &Client, claims: &Map<String, Value>) -> Vec<String> {
+    let own = claims.get("client_id").and_then(Value::as_str);
+    let named: Vec<&str> = match claims.get("aud") {
+        Some(Value::String(one)) => vec![one.as_str()],
+        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let allowed = |named: &&str| Some(*named) == own || entitlement::may_reach(context, client, named);
+    named.into_iter().filter(allowed).map(str::to_owned).collect()
+}
+
+/// Reads an access token: signature, type, issuer, time, its grant with all that this depends on, what its client may still
+/// have of it, and the policy of the moment.
 ///
 /// # Errors
 /// `Ok(None)` when it is not active; an error when the store can't be read.
@@ -84,14 +101,21 @@ pub async fn active_access_token<'s>(
     let in_time = claims.get("exp").and_then(Value::as_i64).is_some_and(|exp| context.now < exp);
     let Some(grant_id) = grant_id(&claims).filter(|_| in_time) else { return Ok(None) };
     let Some(view) = context.store().grant(&grant_id).await? else { return Ok(None) };
+    let view = entitlement::rebound(context, view).await?;
     let Ok(ValidGrant { client, account }) = validity::grant(context, &view) else { return Ok(None) };
-    let Some((user, link)) = account else { return Ok(Some(ActiveToken { claims, client, user: None })) };
     let scope = claims.get("scope").and_then(Value::as_str).unwrap_or_default();
-    let scopes: Vec<String> = scope.split(' ').map(str::to_owned).collect();
-    match decide::again(context, user, link, &grant_request(&view.grant, &scopes)) {
+    let asked: Vec<String> = scope.split_ascii_whitespace().map(str::to_owned).collect();
+    let (scopes, audience) = (entitlement::scopes(context, client, &asked), audience(context, client, &claims));
+    if audience.is_empty() {
+        return Ok(None);
+    }
+    let Some((user, link)) = account else {
+        return Ok(Some(ActiveToken { claims, client, scopes, audience, user: None }));
+    };
+    match decide::again(context, user, link, &grant_request(&view.grant, &asked)) {
         Ok(decision) => {
             let user = view.user.map(|user| (user, decision));
-            Ok(Some(ActiveToken { claims, client, user }))
+            Ok(Some(ActiveToken { claims, client, scopes, audience, user }))
         }
         Err(refusal) => {
             let reason = refusal.reason.code();

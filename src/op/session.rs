@@ -1,5 +1,7 @@
 //! The session of a browser: found by its cookie, while somebody is signed in by it. What makes a session valid is
-//! [`validity`]'s; what it is used for, the endpoint's.
+//! [`validity`]'s; what it is used for, the endpoint's. How a person is named on pages is here too.
+
+use serde_json::{Map, Value};
 
 use crate::op::RequestContext;
 use crate::op::outcome::Browser;
@@ -15,6 +17,12 @@ pub async fn live(context: &RequestContext<'_>, browser: &Browser) -> Result<Opt
     let Some(secret) = &browser.session else { return Ok(None) };
     let view = context.store().session(TokenHash::of(secret)).await?;
     Ok(view.filter(|view| validity::signed_in(context, view).is_ok()))
+}
+
+/// How a person is named on our pages: by `name`, or by the username.
+#[must_use]
+pub fn shown_name<'a>(profile: &'a Map<String, Value>, username: &'a str) -> &'a str {
+    profile.get("name").and_then(Value::as_str).unwrap_or(username)
 }
 
 /// The browser's session, until it expires, for a sign-out: it is found while its provider is disabled or removed, too, so that

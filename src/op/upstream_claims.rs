@@ -1,7 +1,9 @@
-//! The upstream claims that a refresh rests on: those that are stored, or newer ones from the provider, as `on_refresh` says.
+//! The upstream claims that a decision rests on: those that are stored, or newer ones from the provider, as `on_refresh` says.
 //!
-//! Owns how old stored claims may be, and asking the provider by its refresh token, one request an upstream account at a
-//! time. What the policy makes of the claims is decided afterwards.
+//! Owns how old stored claims may be, at a refresh and at a new authorization in a live session, and asking the provider by its
+//! refresh token, one request an upstream account at a time. What the policy makes of the claims is decided afterwards.
+
+use serde_json::{Map, Value};
 
 use crate::config::language::provider::{OnRefresh, RefreshClaims, RefreshUnavailable};
 use crate::config::language::scalar::SecretValue;
@@ -11,7 +13,8 @@ use crate::decision::trace::{Refusal, Stage, Trace};
 use crate::op::RequestContext;
 use crate::store::model::{Link, LinkKey};
 use crate::store::{AccountQuery, StoreError};
-use crate::upstream::RefreshError;
+use crate::upstream::refresh::FailedRefresh;
+use crate::upstream::{RefreshError, UpstreamIdentity};
 
 /// Why there are no claims that a refresh may rest on.
 #[derive(Debug)]
@@ -33,54 +36,143 @@ impl From<StoreError> for NotCurrent {
 /// # Errors
 /// When the configuration denies refreshes, the provider denies this one, or its last answer is too old.
 pub async fn current(context: &RequestContext<'_>, link: Link) -> Result<Link, NotCurrent> {
-    let provider = context.snapshot.provider(&link.key.provider);
-    let Some(on_refresh) = provider.map(|provider| &provider.on_refresh) else { return Ok(link) };
-    let recent = |link: &Link| context.now - link.claims_at < on_refresh.max_age.seconds();
+    let Some(on_refresh) = on_refresh(context, &link.key) else { return Ok(link) };
     match on_refresh.claims {
-        RefreshClaims::Cached => return Ok(link),
-        RefreshClaims::Deny => return Err(refused(context, &link.key, "on_refresh denies refreshes")),
-        RefreshClaims::Upstream if recent(&link) => return Ok(link),
-        RefreshClaims::Upstream => {}
+        RefreshClaims::Cached => Ok(link),
+        RefreshClaims::Deny => Err(refused(context, &link.key, "on_refresh denies refreshes")),
+        RefreshClaims::Upstream if recent(context, on_refresh, &link) => Ok(link),
+        RefreshClaims::Upstream => renewed(context, on_refresh, link).await,
     }
-    let lock = context.services.refreshes.of(&link.key);
-    let _one_at_a_time = lock.lock().await;
-    // Another refresh may have asked meanwhile.
-    let query = AccountQuery { key: Some(link.key.clone()), ..AccountQuery::default() };
-    let stored = context.store().accounts(query).await?.linked.map_or(link, |(_, link)| link);
-    if recent(&stored) { Ok(stored) } else { ask(context, on_refresh, stored).await }
 }
 
-/// Asks the provider for claims, by the refresh token that it gave.
-async fn ask(context: &RequestContext<'_>, on_refresh: &OnRefresh, link: Link) -> Result<Link, NotCurrent> {
-    let Some(token) = link.refresh_token.clone().map(SecretValue::new) else {
+/// The upstream account for a new authorization in a live session, with claims as old as a refresh may rest on. `None` where
+/// only the browser can bring newer ones: there is no refresh token, or the provider denies it, or can't be asked and its last
+/// answer is too old.
+///
+/// # Errors
+/// When the store can't be read or written.
+pub async fn for_authorization(context: &RequestContext<'_>, link: Link) -> Result<Option<Link>, StoreError> {
+    let asks = on_refresh(context, &link.key).filter(|on_refresh| on_refresh.claims == RefreshClaims::Upstream);
+    let Some(on_refresh) = asks.filter(|on_refresh| !recent(context, on_refresh, &link)) else { return Ok(Some(link)) };
+    if link.refresh_token.is_none() {
+        return Ok(None);
+    }
+    match renewed(context, on_refresh, link).await {
+        Ok(link) => Ok(Some(link)),
+        Err(NotCurrent::Refused(_)) => Ok(None),
+        Err(NotCurrent::Store(error)) => Err(error),
+    }
+}
+
+/// Keeps what a provider said of somebody at a sign-in that the policy refused: what was taken away there is gone here at the
+/// next decision, too.
+///
+/// # Errors
+/// When the store can't be written.
+pub async fn keep(context: &RequestContext<'_>, link: Link, identity: &UpstreamIdentity) -> Result<(), StoreError> {
+    let refresh_token = identity.refresh_token.as_ref().map(|token| token.expose().to_owned());
+    let verified_email = verified_email(context, &link.key, &identity.claims);
+    let refresh_token = refresh_token.or(link.refresh_token);
+    let claims = identity.claims.clone();
+    context.store().save_link(Link { claims, claims_at: context.now, verified_email, refresh_token, ..link }).await
+}
+
+fn on_refresh<'c>(context: &'c RequestContext<'_>, key: &LinkKey) -> Option<&'c OnRefresh> {
+    context.snapshot.provider(&key.provider).map(|provider| &provider.on_refresh)
+}
+
+fn recent(context: &RequestContext<'_>, on_refresh: &OnRefresh, link: &Link) -> bool {
+    context.now - link.claims_at < on_refresh.max_age.seconds()
+}
+
+/// Why the provider brought no claims.
+enum Unanswered {
+    /// There are none to be had, for good or until the person signs in again.
+    NotCurrent(NotCurrent),
+    /// It gave no usable answer. The claims of before may serve.
+    Failed(Box<Link>),
+}
+
+/// Asks the provider, once however many wait for the answer: a newer one, or the last where `on_refresh` lets it serve.
+async fn renewed(context: &RequestContext<'_>, on_refresh: &OnRefresh, link: Link) -> Result<Link, NotCurrent> {
+    const AWAY: &str = "the provider can't be asked, and its last answer is too old";
+    let clock = &context.services.clock;
+    let attempt = context.services.refreshes.of(&link.key, clock.now());
+    let mut attempt = attempt.lock().await;
+    // Another request may have asked meanwhile.
+    let query = AccountQuery { key: Some(link.key.clone()), ..AccountQuery::default() };
+    let stored = context.store().accounts(query).await?.linked.map_or(link, |(_, link)| link);
+    if recent(context, on_refresh, &stored) {
+        return Ok(stored);
+    }
+    let Some(token) = stored.refresh_token.clone().map(SecretValue::new) else {
         let text = "the provider gave no refresh token to ask with; add offline_access to its scopes";
-        return last_answer(context, on_refresh, link, text);
+        return last_answer(context, on_refresh, stored, text);
     };
+    if attempt.failed_just_now(clock.now()) {
+        return last_answer(context, on_refresh, stored, AWAY);
+    }
+    let answer = ask(context, &token, stored).await;
+    attempt.ended(matches!(answer, Err(Unanswered::Failed(_))), clock.now());
+    match answer {
+        Ok(link) => Ok(link),
+        Err(Unanswered::Failed(link)) => last_answer(context, on_refresh, *link, AWAY),
+        Err(Unanswered::NotCurrent(error)) => Err(error),
+    }
+}
+
+/// Asks the provider for claims, by the refresh token that it gave, and stores them.
+async fn ask(context: &RequestContext<'_>, token: &SecretValue, link: Link) -> Result<Link, Unanswered> {
+    let denied = |key: &LinkKey, text| Err(Unanswered::NotCurrent(refused(context, key, text)));
     let Some(settings) = context.snapshot.providers.get(&link.key.provider) else {
-        return Err(refused(context, &link.key, "the provider is not there any more"));
+        return denied(&link.key, "the provider is not there any more");
     };
-    match context.services.upstreams.refresh(settings, &token, &link.key.subject, context.now).await {
+    let answer = context.services.upstreams.refresh(settings, token, &link.key.subject, context.now).await;
+    let FailedRefresh { error, refresh_token } = match answer {
+        Err(failed) => failed,
         Ok(refreshed) => {
-            let evidence = Evidence {
-                provider: &link.key.provider,
-                issuer: Some(&link.key.issuer),
-                subject: &link.key.subject,
-                claims: &refreshed.claims,
-            };
-            let mapped = begin(&context.snapshot.policy, &evidence).ok();
-            let verified_email = mapped.and_then(|mapped| mapped.attributes().verified_email());
+            let verified_email = verified_email(context, &link.key, &refreshed.claims);
             let refresh_token = refreshed.refresh_token.map(|token| token.expose().to_owned()).or(link.refresh_token);
             let claims = refreshed.claims;
             let fresh = Link { claims, claims_at: context.now, verified_email, refresh_token, ..link };
-            context.store().save_link(fresh.clone()).await?;
-            Ok(fresh)
+            let saved = context.store().save_link(fresh.clone()).await;
+            return saved.map(|()| fresh).map_err(|error| Unanswered::NotCurrent(error.into()));
         }
-        Err(RefreshError::Denied(_)) => Err(refused(context, &link.key, "the provider denies the refresh")),
-        Err(error) => {
+    };
+    match error {
+        RefreshError::Denied(_) => denied(&link.key, "the provider denies the refresh"),
+        RefreshError::SomebodyElse(error) => {
+            tracing::warn!(event = "upstream_failure", reason = error.reason(), provider = %link.key.provider, trace_id = %context.trace_id, %error, "an upstream refresh was about somebody else");
+            denied(&link.key, "the provider answered the refresh about somebody else (OIDC Core 12.2)")
+        }
+        error => {
             tracing::warn!(provider = %link.key.provider, trace_id = %context.trace_id, %error, "upstream refresh failed");
-            last_answer(context, on_refresh, link, "the provider can't be asked, and its last answer is too old")
+            let kept = keep_token(context, link, refresh_token).await;
+            Err(kept
+                .map_or_else(|error| Unanswered::NotCurrent(error.into()), |link| Unanswered::Failed(Box::new(link))))
         }
     }
+}
+
+/// Keeps the refresh token that a provider gave before it failed: the one of before may be used up. What a sign-in stored
+/// meanwhile counts more.
+async fn keep_token(context: &RequestContext<'_>, link: Link, token: Option<SecretValue>) -> Result<Link, StoreError> {
+    let Some(token) = token else { return Ok(link) };
+    let query = AccountQuery { key: Some(link.key.clone()), ..AccountQuery::default() };
+    match context.store().accounts(query).await?.linked {
+        Some((_, stored)) if stored.refresh_token == link.refresh_token => {
+            let link = Link { refresh_token: Some(token.expose().to_owned()), ..stored };
+            context.store().save_link(link.clone()).await?;
+            Ok(link)
+        }
+        _ => Ok(link),
+    }
+}
+
+/// The address that these claims prove.
+fn verified_email(context: &RequestContext<'_>, key: &LinkKey, claims: &Map<String, Value>) -> Option<String> {
+    let evidence = Evidence { provider: &key.provider, issuer: Some(&key.issuer), subject: &key.subject, claims };
+    begin(&context.snapshot.policy, &evidence).ok()?.attributes().verified_email()
 }
 
 /// The claims that are stored, where `unavailable` and `max_stale` let them serve.

@@ -69,8 +69,7 @@ async fn presented<'s>(
 /// RFC 6750 §3.1: `invalid_token`, `insufficient_scope`; RFC 9449 §7.1: `invalid_dpop_proof`, `use_dpop_nonce`.
 pub async fn userinfo(context: &RequestContext<'_>, token: &str, scheme: Scheme<'_>) -> Result<Userinfo, OAuthError> {
     let active = presented(context, token, scheme).await?;
-    let scope = active.claims.get("scope").and_then(Value::as_str).unwrap_or_default();
-    let Some((user, decision)) = active.user.filter(|_| scope.split(' ').any(|scope| scope == "openid")) else {
+    let Some((user, decision)) = active.user.filter(|_| active.scopes.iter().any(|scope| scope == "openid")) else {
         return Err(OAuthError::new(ErrorCode::InsufficientScope, "the access token has no openid scope"));
     };
     let released = decision.release.map(|release| release.userinfo).unwrap_or_default();

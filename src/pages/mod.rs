@@ -10,7 +10,7 @@
 //! let pages = Pages::new("/sso")?;
 //! let lang = Lang::choose(&Languages::wanted(None, ["de-AT, en;q=0.8"]));
 //! let back_uri = WebUri::parse("https://grafana.example");
-//! let view = SignedOut { client_name: Some("Grafana".to_owned()), back_uri, frames: Vec::new() };
+//! let view = SignedOut { client_name: Some("Grafana".to_owned()), back_uri, frames: Vec::new(), ended: true };
 //! assert!(pages.render(lang, &view)?.contains("Sie sind abgemeldet"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -121,11 +121,13 @@ fn decisions(all: &mut Vec<Sample>, web: Option<&WebUri>) {
         client_logo: web.cloned(),
         user_name: text("Person"),
         scopes: vec![scope("openid", None), scope("tenant", Some(text("why"))), scope(&text("other"), None)],
+        claims: vec![text("claim")],
         policy_uri: web.cloned(),
         tos_uri: web.cloned(),
         form: form(),
     };
-    let bare = Consent { client_logo: None, scopes: Vec::new(), policy_uri: None, tos_uri: None, ..full.clone() };
+    let (scopes, claims) = (Vec::new(), Vec::new());
+    let bare = Consent { client_logo: None, scopes, claims, policy_uri: None, tos_uri: None, ..full.clone() };
     all.push(sample(&full, &[CSRF, DECISION]));
     all.push(sample(&bare, &[CSRF, DECISION]));
     let confirm = ConfirmSignOut { client_name: Some(text("App")), user_name: text("Person"), form: form() };
@@ -142,6 +144,8 @@ fn statements(all: &mut Vec<Sample>, web: Option<&WebUri>) {
         client_name: Some(text("App")),
         provider_name: Some(text("Provider")),
         back_uri: web.cloned(),
+        user_name: Some(text("Person")),
+        another_account: Some(form()),
     };
     let bare = ErrorPage {
         status: 404,
@@ -151,6 +155,8 @@ fn statements(all: &mut Vec<Sample>, web: Option<&WebUri>) {
         client_name: None,
         provider_name: None,
         back_uri: None,
+        user_name: None,
+        another_account: None,
     };
     all.push(sample(&full, &[]));
     all.push(sample(&bare, &[]));
@@ -158,10 +164,10 @@ fn statements(all: &mut Vec<Sample>, web: Option<&WebUri>) {
     let (user_name, sign_out_path) = (Some(text("Person")), Some("/oauth2/logout".to_owned()));
     all.push(sample(&Home { user_name, sign_out_path, ..home.clone() }, &[]));
     all.push(sample(&home, &[]));
-    let out = SignedOut { client_name: Some(text("App")), back_uri: web.cloned(), frames: frames() };
+    let out = SignedOut { client_name: Some(text("App")), back_uri: web.cloned(), frames: frames(), ended: true };
     all.push(sample(&out, &[FRAMES]));
     all.push(sample(&SignedOut { client_name: None, ..out }, &[FRAMES]));
-    all.push(sample(&SignedOut { client_name: None, back_uri: None, frames: Vec::new() }, &[]));
+    all.push(sample(&SignedOut { client_name: None, back_uri: None, frames: Vec::new(), ended: false }, &[]));
 }
 
 fn frames() -> Vec<WebUri> {

@@ -94,6 +94,8 @@ pub struct Consent {
     pub user_name: String,
     /// What it asks for.
     pub scopes: Vec<Scope>,
+    /// The names of single claims that it asks for beside the scopes.
+    pub claims: Vec<String>,
     /// The app's privacy policy.
     pub policy_uri: Option<WebUri>,
     /// The app's terms of service.
@@ -128,6 +130,10 @@ pub struct ErrorPage {
     pub provider_name: Option<String>,
     /// A proven address of the app to go back to.
     pub back_uri: Option<WebUri>,
+    /// Who is refused, where it is a person who signed in.
+    pub user_name: Option<String>,
+    /// Signs in with another account, where that may help.
+    pub another_account: Option<PostForm>,
 }
 
 /// Signed out.
@@ -139,6 +145,8 @@ pub struct SignedOut {
     pub back_uri: Option<WebUri>,
     /// Pages of apps that sign out there, loaded in invisible frames (OIDC Front-Channel Logout §2).
     pub frames: Vec<WebUri>,
+    /// Whether a session ended; otherwise nobody was signed in.
+    pub ended: bool,
 }
 
 /// The session here has ended: apps sign out in invisible frames, then the page redirects; frames that do not load in time

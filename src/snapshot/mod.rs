@@ -205,14 +205,9 @@ impl Snapshot {
         self.resolved.accepts(&client.key, provider)
     }
 
-    /// The providers that may vouch for the users of a client, hidden ones too, in order of their ids.
+    /// The providers that may vouch for the users of a client, in order of their ids.
     pub fn accepted<'s>(&'s self, client: &'s Client) -> impl Iterator<Item = &'s Provider> {
         self.resolved.accepted(client)
-    }
-
-    /// The providers that the sign-in page of a client offers, in order of their ids.
-    pub fn offers<'s>(&'s self, client: &'s Client) -> impl Iterator<Item = &'s Provider> {
-        self.resolved.offered(client)
     }
 
     /// Where a setting that decides at run time is written.

@@ -225,6 +225,9 @@ pub struct Consent {
     pub client: String,
     /// Scopes allowed.
     pub scopes: Vec<String>,
+    /// Single claims allowed beyond those of the scopes.
+    #[serde(default)]
+    pub claims: Vec<String>,
     /// When.
     pub granted_at: i64,
 }

@@ -98,7 +98,7 @@ pub trait Sessions: Send + Sync {
     /// The session of a cookie. Returned even when it is no longer live; the caller checks.
     async fn session(&self, secret: TokenHash) -> Result<Option<SessionView>>;
 
-    /// A session by its id.
+    /// A session by its id, or by the `sid` of a grant that moved over to it when its user signed in anew.
     async fn session_by_id(&self, id: &SessionId) -> Result<Option<SessionView>>;
 
     /// Sessions, newest first; of one user when named.

@@ -67,6 +67,9 @@ pub enum RefreshError {
     /// The provider refuses this person or token: `invalid_grant`, or a new sign-in is needed.
     #[error("the provider refused: {0}")]
     Denied(ProviderError),
+    /// What it answered is about another person, of another issuer or for another client (OIDC Core §12.2, §5.3.2).
+    #[error("the provider answered about somebody else: {0}")]
+    SomebodyElse(UpstreamError),
     /// The provider gave no usable answer. What was known before may be used as `on_refresh` says.
     #[error("{0}")]
     Unavailable(Unavailable),
@@ -82,7 +85,7 @@ impl RefreshError {
         match self {
             Self::Denied(_) => "provider_denied",
             Self::Unavailable(_) => "provider_unavailable",
-            Self::Invalid(error) => error.reason(),
+            Self::SomebodyElse(error) | Self::Invalid(error) => error.reason(),
         }
     }
 }
@@ -171,6 +174,9 @@ pub enum ResponseProblem {
     /// `iss` is missing although the provider advertises it (RFC 9207 §2.4).
     #[error("iss is missing although the provider advertises it")]
     IssuerMissing,
+    /// `iss` is missing at a callback that several providers share: nothing says whose answer it is (RFC 9700 §4.4).
+    #[error("iss is missing, and several providers share this callback")]
+    IssuerNeeded,
     /// `iss` is of another provider: a mix-up (RFC 9207 §2.4).
     #[error("iss is not this provider's issuer")]
     IssuerDiffers,

@@ -41,11 +41,13 @@ impl ProviderContext<'_> {
         let jws = Jws::parse(token.expose()).map_err(invalid)?;
         let configured = self.settings.id_token_alg.as_slice();
         let algorithms = if configured.is_empty() { self.metadata.id_token_algs.as_slice() } else { configured };
+        let claims = Claims(&jws.claims);
+        // First of all: a token that names another issuer is not looked up among the keys of this one.
+        claims.issuer(self.settings.issuer()).map_err(invalid)?;
         self.verify(document, &jws, algorithms, true).await?;
         if !jws.is_plain_jwt() {
             return Err(invalid(Check::Form("its typ is not that of an ID token")));
         }
-        let claims = Claims(&jws.claims);
         self.check_id_token(claims, nonce).map_err(invalid)?;
         if claims.text("at_hash").map_err(invalid)?.is_some() {
             claims.equals("at_hash", &half_hash(jws.algorithm, access_token.expose())).map_err(invalid)?;
@@ -54,7 +56,6 @@ impl ProviderContext<'_> {
     }
 
     fn check_id_token(&self, claims: Claims<'_>, nonce: Option<&str>) -> Result<(), Check> {
-        claims.issuer(self.settings.issuer())?;
         let audiences = claims.audience(&self.settings.client_id)?;
         claims.authorized_party(&self.settings.client_id, audiences)?;
         claims.not_expired(self.now)?;

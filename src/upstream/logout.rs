@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Jws, Problem, SKEW};
+use crate::protocol::Algorithm;
 use crate::upstream::RelyingParty;
 use crate::upstream::error::{Document, UpstreamError};
 use crate::upstream::gather::ProviderContext;
@@ -23,6 +24,8 @@ pub struct LogoutToken {
     pub subject: Option<String>,
     /// The provider's session that ends.
     pub sid: Option<String>,
+    /// What it is signed with: the algorithm of the ID tokens of the sessions that it ends (§2.6).
+    pub algorithm: Algorithm,
     /// Its id, to be seen once.
     pub jti: String,
     /// It can't be used after: its `exp`, and the skew that is tolerated.
@@ -100,5 +103,6 @@ fn check(jws: &Jws<'_>, settings: &ProviderSettings, now: i64) -> Result<LogoutT
     }
     let jti = claims.text("jti")?.ok_or(Check::Claim("jti", Problem::Missing))?.to_owned();
     let expires_at = claims.time("exp")?.ok_or(Check::Claim("exp", Problem::Missing))?;
-    Ok(LogoutToken { subject, sid, jti, expires_at: expires_at.saturating_add(SKEW) })
+    let expires_at = expires_at.saturating_add(SKEW);
+    Ok(LogoutToken { subject, sid, algorithm: jws.algorithm, jti, expires_at })
 }

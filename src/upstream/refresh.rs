@@ -35,13 +35,34 @@ impl fmt::Debug for Refreshed {
     }
 }
 
+/// A refresh that brought no claims.
+#[derive(Clone, PartialEq)]
+pub struct FailedRefresh {
+    /// Why.
+    pub error: RefreshError,
+    /// The refresh token to use from now on, where the provider changed it before the rest failed.
+    pub refresh_token: Option<SecretValue>,
+}
+
+impl fmt::Debug for FailedRefresh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailedRefresh").field("error", &self.error).finish_non_exhaustive()
+    }
+}
+
+impl From<UpstreamError> for FailedRefresh {
+    fn from(error: UpstreamError) -> Self {
+        Self { error: error.into(), refresh_token: None }
+    }
+}
+
 impl RelyingParty {
     /// Asks the provider for the claims of `subject` again. A new ID token must be of the same issuer, audience and
     /// subject (OIDC Core §12.2); without one, userinfo must be of that subject.
     ///
     /// # Errors
     /// [`RefreshError::Denied`] when the provider refuses the token or wants the user to sign in,
-    /// [`RefreshError::Unavailable`] when it gave no usable answer, [`RefreshError::Invalid`] when its answer fails a
+    /// [`RefreshError::SomebodyElse`] when its answer is about another person, [`RefreshError::Unavailable`] when it gave no usable answer, [`RefreshError::Invalid`] when its answer fails a
     /// check or it refuses the broker itself.
     pub async fn refresh(
         &self,
@@ -49,29 +70,35 @@ impl RelyingParty {
         refresh_token: &SecretValue,
         subject: &str,
         now: i64,
-    ) -> Result<Refreshed, RefreshError> {
+    ) -> Result<Refreshed, FailedRefresh> {
         let upstream = &self.upstream(settings);
-        let metadata = &*upstream.metadata(now).await.map_err(RefreshError::Unavailable)?;
+        let metadata = &*upstream.metadata(now).await.map_err(UpstreamError::from)?;
         let grant = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
         let tokens = token::redeem(upstream, settings, metadata, &grant, now).await?;
         let provider = ProviderContext { upstream, settings, metadata, now };
-        let claims = match &tokens.id_token {
-            Some(id_token) => {
-                let verified = provider.id_token(id_token, None, &tokens.access_token).await?;
-                Claims(&verified)
-                    .equals("sub", subject)
-                    .map_err(|check| UpstreamError::invalid(Document::IdToken, check))?;
-                provider.gather(&tokens, verified, subject).await?
-            }
-            None => without_id_token(&provider, &tokens, subject).await?,
-        };
-        Ok(Refreshed {
-            claims,
-            refresh_token: tokens.refresh_token,
-            id_token: tokens.id_token,
-            access_token_expires_at: tokens.expires_at,
-        })
+        match claims(&provider, &tokens, subject).await {
+            Ok(claims) => Ok(Refreshed {
+                claims,
+                refresh_token: tokens.refresh_token,
+                id_token: tokens.id_token,
+                access_token_expires_at: tokens.expires_at,
+            }),
+            Err(error) => Err(FailedRefresh { error: error.into(), refresh_token: tokens.refresh_token }),
+        }
     }
+}
+
+/// The claims that these tokens lead to.
+async fn claims(
+    provider: &ProviderContext<'_>,
+    tokens: &Tokens,
+    subject: &str,
+) -> Result<Map<String, Value>, UpstreamError> {
+    let Some(id_token) = &tokens.id_token else { return without_id_token(provider, tokens, subject).await };
+    let verified = provider.id_token(id_token, None, &tokens.access_token).await?;
+    let same = Claims(&verified).equals("sub", subject);
+    same.map_err(|check| UpstreamError::invalid(Document::IdToken, check))?;
+    provider.gather(tokens, verified, subject).await
 }
 
 async fn without_id_token(
@@ -90,6 +117,10 @@ impl From<UpstreamError> for RefreshError {
         match error {
             UpstreamError::Unavailable(unavailable) => Self::Unavailable(unavailable),
             UpstreamError::Provider(error) if denies(&error) => Self::Denied(error),
+            about_another @ UpstreamError::TokenInvalid {
+                document: Document::IdToken | Document::Userinfo,
+                check: Check::Claim("iss" | "sub" | "aud" | "azp", _),
+            } => Self::SomebodyElse(about_another),
             other => Self::Invalid(other),
         }
     }

@@ -35,6 +35,8 @@ pub struct BeginParams<'a> {
     pub redirect_uri: &'a str,
     /// The app's `prompt` values.
     pub prompt: &'a [String],
+    /// The person wants to use another account than the one that the provider knows this browser by.
+    pub another_account: bool,
     /// The app's `max_age`, seconds.
     pub max_age: Option<u64>,
     /// The app's `login_hint`.
@@ -236,9 +238,9 @@ fn authorization_url(settings: &ProviderSettings, metadata: &Metadata, params: &
     if let Some(resource) = &settings.resource {
         query.push(("resource", resource.clone()));
     }
-    let prompt = forwarded_prompt(settings, metadata, params.prompt);
+    let prompt = prompt(settings, metadata, params);
     if !prompt.is_empty() {
-        query.push(("prompt", prompt));
+        query.push(("prompt", prompt.join(" ")));
     }
     // max_age obliges the provider to say auth_time (OIDC Core §3.1.2.1), which `verify` rests on; prompt does not.
     let proof = (login && settings.reauth == Reauth::Verify).then_some(0);
@@ -256,22 +258,21 @@ fn authorization_url(settings: &ProviderSettings, metadata: &Metadata, params: &
     with_query(&metadata.authorization_endpoint, &query)
 }
 
-/// The `prompt` values to pass on: without those that the provider is known to fail on. `login` and `none` always pass,
-/// for leaving them out would change what is asked.
-fn forwarded_prompt(settings: &ProviderSettings, metadata: &Metadata, prompt: &[String]) -> String {
-    if !settings.forwards(Forward::Prompt) {
-        return String::new();
-    }
-    let unsupported = |value: &String| {
-        settings.quirks.unsupported_prompts.contains(&value.as_str())
-            || metadata.prompts.as_ref().is_some_and(|supported| !supported.contains(value))
+/// The `prompt` values to send (OIDC Core §3.1.2.1): the app's, as far as they are passed on, without those that the provider is
+/// known to fail on. `login` and `none` always pass, for leaving them out would change what is asked. For another account the
+/// provider shows its accounts, or its login page where it can't.
+fn prompt<'p>(settings: &ProviderSettings, metadata: &Metadata, params: &BeginParams<'p>) -> Vec<&'p str> {
+    let supported = |value: &str| {
+        !settings.quirks.unsupported_prompts.contains(&value)
+            && metadata.prompts.as_ref().is_none_or(|supported| supported.iter().any(|known| known == value))
     };
-    let passed: Vec<&str> = prompt
-        .iter()
-        .filter(|value| matches!(value.as_str(), "login" | "none") || !unsupported(value))
-        .map(String::as_str)
-        .collect();
-    passed.join(" ")
+    let passes = |value: &&str| matches!(*value, "login" | "none") || supported(value);
+    let forwarded = params.prompt.iter().map(String::as_str).filter(|_| settings.forwards(Forward::Prompt));
+    let mut prompt: Vec<&str> = forwarded.filter(passes).collect();
+    if params.another_account && !prompt.iter().any(|value| matches!(*value, "login" | "select_account")) {
+        prompt.push(if supported("select_account") { "select_account" } else { "login" });
+    }
+    prompt
 }
 
 /// The endpoint with these parameters. Its own query stays (RFC 6749 §3.1), unless it sets one of these.

@@ -35,6 +35,13 @@ impl Exchange<'_> {
         self.render(&content_security_policy(&form_action, pictures), status, ui_locales, view)
     }
 
+    /// The redirect URIs of a native app with a scheme of its own: a redirect that answers a form may lead there. Everything
+    /// else is reached by [`Self::leave`].
+    pub(crate) fn own_schemes(&self, client: &str) -> Vec<&str> {
+        let uris = self.context.snapshot.clients.get(client).map(|client| client.redirect_uris.as_slice());
+        uris.unwrap_or_default().iter().map(String::as_str).filter(|uri| WebUri::parse(uri).is_none()).collect()
+    }
+
     /// A page that loads these addresses in frames.
     pub(crate) fn page_with_frames<V: View>(&self, frames: &[Url], view: &V) -> Response {
         let policy = content_security_policy([], self.context.snapshot.pages.pictures(view));
@@ -59,7 +66,9 @@ impl Exchange<'_> {
             let (reason, detail) = (failure.reason, &failure.detail);
             tracing::info!(event = "error_page", reason, detail, trace_id = %self.context.trace_id, "showed an error");
         }
-        let mut response = self.page(status, &views::error(self, failure));
+        let form = failure.another_account.as_ref().and(failure.client.as_deref());
+        let leads_to = form.map(|client| self.own_schemes(client)).unwrap_or_default();
+        let mut response = self.page_with_form(status, None, &views::error(self, failure), &leads_to);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }

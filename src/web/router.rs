@@ -148,7 +148,7 @@ async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Respo
         Route::Endpoint(Endpoint::Jwks) if !posted => documents::jwks(exchange),
         Route::Discovery if !posted => documents::discovery(exchange),
         Route::LogoutCallback(provider) if !posted => logout::returned(exchange, provider).await,
-        Route::Page(Page::SignedOut) if !posted => logout::signed_out(exchange),
+        Route::Page(Page::SignedOut) if !posted => logout::signed_out(exchange).await,
         Route::Page(Page::Home) if !posted => start::home(exchange).await,
         Route::Static if !posted => start::static_file(exchange),
         Route::Endpoint(_)

@@ -46,17 +46,35 @@ pub(super) fn sign_in(exchange: &Exchange<'_>, page: &SignInPage) -> SignIn {
     }
 }
 
+/// The built-in scope whose text says what a single claim is. Other claims are named as they are.
+fn scope_about(claim: &str) -> Option<&'static str> {
+    match claim {
+        "email" | "email_verified" => Some("email"),
+        "phone_number" | "phone_number_verified" => Some("phone"),
+        "address" => Some("address"),
+        "groups" => Some("groups"),
+        "roles" => Some("roles"),
+        _ => None,
+    }
+}
+
 /// The consent page.
 pub(super) fn consent(exchange: &Exchange<'_>, page: &ConsentPage) -> Consent {
     let client = exchange.context.snapshot.clients.get(&page.client);
-    let scopes = page.scopes.iter();
-    let scopes =
-        scopes.map(|(name, description)| Scope { name: name.clone(), description: description.clone() }).collect();
+    let named =
+        |(name, description): &(String, Option<String>)| Scope { name: name.clone(), description: description.clone() };
+    let mut scopes: Vec<Scope> = page.scopes.iter().map(named).collect();
+    for name in page.claims.iter().filter_map(|claim| scope_about(claim)) {
+        if !scopes.iter().any(|scope| scope.name == name && scope.description.is_none()) {
+            scopes.push(Scope { name: name.to_owned(), description: None });
+        }
+    }
     Consent {
         client_name: client_name(exchange, &page.client, page.ui_locales.as_deref()),
         client_logo: address(client, |client| client.logo_uri.as_ref()),
         user_name: page.user.clone(),
         scopes,
+        claims: page.claims.iter().filter(|claim| scope_about(claim).is_none()).cloned().collect(),
         policy_uri: address(client, |client| client.policy_uri.as_ref()),
         tos_uri: address(client, |client| client.tos_uri.as_ref()),
         form: form(exchange, Page::Consent, &page.interaction),
@@ -79,16 +97,19 @@ pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError) -> ErrorPage {
         client_name: failure.client.as_deref().map(|key| client_name(exchange, key, None)),
         provider_name: failure.provider.as_deref().map(|id| snapshot.provider_name(id).to_owned()),
         back_uri: failure.back.as_deref().and_then(WebUri::parse),
+        user_name: failure.user.clone(),
+        another_account: failure.another_account.as_deref().map(|id| form(exchange, Page::SignIn, id)),
     }
 }
 
-/// The signed-out page. `client` is the key of the app that asked for it.
-pub(super) fn signed_out(exchange: &Exchange<'_>, client: Option<&str>, frames: Vec<WebUri>) -> SignedOut {
+/// The signed-out page. `client` is the key of the app that asked for it; `ended`, whether a session ended.
+pub(super) fn signed_out(exchange: &Exchange<'_>, client: Option<&str>, frames: Vec<WebUri>, ended: bool) -> SignedOut {
     let declared = client.and_then(|key| exchange.context.snapshot.clients.get(key));
     SignedOut {
         client_name: client.map(|key| client_name(exchange, key, None)),
         back_uri: address(declared, |client| client.client_uri.as_ref()),
         frames,
+        ended,
     }
 }
 

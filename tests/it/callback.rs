@@ -405,3 +405,24 @@ async fn providers_may_share_a_callback_when_they_name_themselves() {
     let reply = browser.open(&app, &callback.replace(&mixed, &other)).await;
     reply.assert_error_page(400, "response_invalid");
 }
+
+#[tokio::test]
+async fn d05_at_a_shared_callback_an_answer_without_iss_is_refused_before_any_call() {
+    let shared =
+        format!("providers.staff.redirect_path = \"/auth/oidc\"\n{WITH_PARTNER}redirect_path = \"/auth/oidc\"\n");
+    let app = TestApp::with(&shared).await;
+    // The provider that the person signs in at promises `iss` or does not; the other one would get the code.
+    for promises in [false, true] {
+        app.idp().script(|script| script.iss_in_response = promises);
+        app.wait(24 * 3600);
+        for person in ["code", "error"] {
+            let mut browser = Browser::new();
+            let request = Authorize::of("app").set("provider", "staff").set("prompt", "login");
+            let callback = app.at_provider(&mut browser, &request, &alice()).await;
+            let callback = callback.split("&iss=").next().unwrap().replace("code=", &format!("{person}="));
+            let asked = app.net.asked().len();
+            browser.open(&app, &callback).await.assert_error_page(400, "response_invalid");
+            assert_eq!(app.net.asked().len(), asked, "nobody is called");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Consent: asked, remembered, refused.
 
+use serde_json::{Value, json};
+
 use crate::harness::{Authorize, BASE, Browser, Form, TestApp, alice, with};
 
 const EXPLICIT: &str = "clients.app.consent = \"explicit\"\n[scopes.groups]\nclaims = [\"groups\"]\ndescription = \"The teams that you are in\"\n";
@@ -132,4 +134,86 @@ async fn policy_is_asked_again_when_consent_is_given() {
     app.reload(BASE, &[EXPLICIT, "clients.app.require = \"'admins' in groups\""]).await;
     let reply = browser.submit(&app, &page, &[("decision", "allow")]).await;
     reply.assert_error_page(403, "client_requirement_not_met");
+}
+
+/// A request for `openid` with single claims.
+fn asking_for(claims: &Value) -> Authorize {
+    Authorize::of("app").set("scope", "openid").set("claims", &claims.to_string())
+}
+
+#[tokio::test]
+async fn d46_a_consent_covers_what_its_page_named_and_no_more() {
+    let app = TestApp::with("clients.app.consent = \"explicit\"").await;
+    let mut browser = Browser::new();
+    let plain = Authorize::of("app").set("scope", "openid");
+    let page = app.through_provider(&mut browser, &plain, &alice()).await;
+    assert!(!page.text().contains("see your email address"), "{page}");
+    browser.submit(&app, &page, &[("decision", "allow")]).await;
+
+    for (claims, named) in [
+        (json!({ "userinfo": { "email": null } }), &["see your email address"][..]),
+        (json!({ "id_token": { "name": null } }), &["<bdi>name</bdi>"]),
+        (json!({ "id_token": { "groups": { "essential": true } } }), &["see the groups you belong to"]),
+        (
+            json!({ "id_token": { "birthdate": null }, "userinfo": { "email_verified": null, "locale": null } }),
+            &["<bdi>birthdate</bdi>", "<bdi>locale</bdi>", "see your email address"],
+        ),
+    ] {
+        let request = asking_for(&claims);
+        let silent = browser.open(&app, &request.clone().set("prompt", "none").url(&app)).await;
+        silent.assert_app_error("app", "consent_required");
+        let page = browser.open(&app, &request.url(&app)).await;
+        assert_eq!(page.status, 200, "{claims}: {page}");
+        for named in named {
+            assert!(page.text().contains(named), "{claims}: {named} is not on the page: {page}");
+        }
+        let refused = browser.submit(&app, &page, &[("decision", "deny")]).await;
+        refused.assert_app_error("app", "access_denied");
+    }
+
+    // Agreed to, it is remembered by name: what it named serves, and so does less.
+    let request = asking_for(&json!({ "userinfo": { "email": null, "name": null } }));
+    let page = browser.open(&app, &request.url(&app)).await;
+    let answer = browser.submit(&app, &page, &[("decision", "allow")]).await;
+    let tokens = app.tokens("app", &answer).await;
+    assert_eq!(app.userinfo(tokens.access()).await.json()["email"], "alice@corp.example");
+    for claims in
+        [json!({ "id_token": { "name": null } }), json!({ "userinfo": { "email": null, "name": null } }), json!({})]
+    {
+        let answer = browser.open(&app, &asking_for(&claims).url(&app)).await;
+        assert!(answer.location().contains("code="), "{claims}: {answer}");
+    }
+    let more = browser.open(&app, &asking_for(&json!({ "userinfo": { "groups": null } })).url(&app)).await;
+    assert_eq!(more.status, 200, "{more}");
+}
+
+#[tokio::test]
+async fn d46_a_scope_that_was_agreed_to_covers_its_claims() {
+    let app = TestApp::with("clients.app.consent = \"explicit\"").await;
+    let mut browser = Browser::new();
+    let request = Authorize::of("app").set("scope", "openid email");
+    let page = app.through_provider(&mut browser, &request, &alice()).await;
+    assert_eq!(page.text().matches("see your email address").count(), 1, "{page}");
+    browser.submit(&app, &page, &[("decision", "allow")]).await;
+    let answer = browser.open(&app, &asking_for(&json!({ "userinfo": { "email": null } })).url(&app)).await;
+    assert!(answer.location().contains("code="), "{answer}");
+}
+
+#[tokio::test]
+async fn d46_what_the_file_gives_an_app_beyond_scopes_is_named_too() {
+    let explicit = "clients.app.consent = \"explicit\"\n";
+    let own = format!(
+        "{explicit}clients.app.access_token_claims = [\"department\"]\n[clients.app.claims]\ntier = \"'gold'\"\n[providers.staff.claims]\ndepartment = \"claims.department\"\n"
+    );
+    let app = TestApp::with(explicit).await;
+    let mut browser = Browser::new();
+    let request = Authorize::of("app").set("scope", "openid");
+    let page = app.through_provider(&mut browser, &request, &alice()).await;
+    browser.submit(&app, &page, &[("decision", "allow")]).await;
+    app.reload(BASE, &[&own]).await;
+    let page = browser.open(&app, &request.url(&app)).await;
+    assert!(page.text().contains("<bdi>tier</bdi>") && page.text().contains("<bdi>department</bdi>"), "{page}");
+    let answer = browser.submit(&app, &page, &[("decision", "allow")]).await;
+    assert_eq!(app.tokens("app", &answer).await.claims()["tier"], "gold");
+    assert!(browser.open(&app, &request.url(&app)).await.location().contains("code="), "remembered");
 }

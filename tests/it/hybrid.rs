@@ -304,7 +304,7 @@ async fn refusals_lead_back_in_the_fragment() {
 
     let (mut browser, _) = app.sign_in("other", &alice()).await;
     let reply = browser.open(&app, &asking("app", "id_token token").set("prompt", "none").url(&app)).await;
-    assert_fragment_error(&reply, "app", "access_denied");
+    assert_fragment_error(&reply, "app", "login_required");
 }
 
 #[tokio::test]

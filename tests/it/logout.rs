@@ -150,6 +150,93 @@ async fn without_a_session_it_goes_straight_back() {
     assert!(Form::all(&page.text()).is_empty(), "nothing to confirm: {page}");
 }
 
+const ENDED: &str = "Your session here has ended";
+
+#[tokio::test]
+async fn an_apps_server_ends_the_session_that_its_id_token_names() {
+    let app = TestApp::base().await;
+    let (mut browser, tokens) = app.sign_in("app", &alice()).await;
+    let (mut second, others) = app.sign_in("app", &alice()).await;
+    let page = app.get(&logout(&[("id_token_hint", tokens.id())])).await;
+    assert_eq!((page.status.as_u16(), page.text().contains(ENDED)), (200, true), "{page}");
+    assert!(!signed_in(&app, &mut browser).await, "the browser is signed out");
+    app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+    assert!(signed_in(&app, &mut second).await, "and no other");
+    assert_eq!(app.refresh("app", others.refresh()).await.status, 200);
+    // Once more: there is nothing left that could end, and the page says so.
+    let page = app.get(&logout(&[("id_token_hint", tokens.id())])).await;
+    assert!(page.text().contains("You are not signed in here") && !page.text().contains(ENDED), "{page}");
+    // The provider's ID token is handed to nobody but the browser.
+    assert!(!page.text().contains("id_token_hint"), "{page}");
+}
+
+#[tokio::test]
+async fn a_cookie_of_another_session_contradicts_a_hint() {
+    let app = TestApp::base().await;
+    let (mut first, tokens) = app.sign_in("app", &alice()).await;
+    for person in [alice(), bob()] {
+        let (mut other, _) = app.sign_in("app", &person).await;
+        let page = other.open(&app, &logout(&[("id_token_hint", tokens.id())])).await;
+        assert!(page.text().contains("Do you want to sign out?"), "{page}");
+        assert!(signed_in(&app, &mut first).await && signed_in(&app, &mut other).await);
+    }
+}
+
+#[tokio::test]
+async fn the_id_token_of_a_session_that_was_renewed_is_a_hint_for_it() {
+    let app = TestApp::base().await;
+    let (mut browser, first) = app.sign_in("app", &alice()).await;
+    let request = Authorize::of("other").set("prompt", "login");
+    let second = app.sign_in_with(&mut browser, &request, &alice()).await;
+    assert_ne!(first.claims()["sid"], second.claims()["sid"]);
+    browser.open(&app, &logout(&[("id_token_hint", first.id())])).await;
+    assert!(!signed_in(&app, &mut browser).await);
+
+    // Without the browser too, and after several renewals.
+    let (mut browser, first) = app.sign_in("app", &alice()).await;
+    for _ in 0..2 {
+        app.sign_in_with(&mut browser, &request, &alice()).await;
+    }
+    let page = app.get(&logout(&[("id_token_hint", first.id())])).await;
+    assert!(page.text().contains(ENDED), "{page}");
+    assert!(!signed_in(&app, &mut browser).await);
+}
+
+#[tokio::test]
+async fn no_page_says_that_a_session_ended_unless_one_did() {
+    let app = TestApp::base().await;
+    let (mut browser, tokens) = app.sign_in("app", &alice()).await;
+    for path in ["/logout/done", "/logout/callback/staff", "/oauth2/logout", "/oauth2/logout?client_id=app"] {
+        let page = app.get(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.text().contains("You are not signed in here") && !page.text().contains(ENDED), "{path}: {page}");
+    }
+    for path in ["/logout/done", "/logout/callback/staff"] {
+        let page = browser.open(&app, path).await;
+        assert!(page.text().contains("Signed in as") && !page.text().contains(ENDED), "{path}: {page}");
+    }
+    let leaving = browser.open(&app, &logout(&[("id_token_hint", tokens.id())])).await;
+    let done = return_from_provider(&app, &mut browser, &leaving).await;
+    assert!(done.text().contains(ENDED), "{done}");
+}
+
+#[tokio::test]
+async fn id_tokens_of_a_session_are_good_hints_however_often_keys_rotate() {
+    let overlay = "session = { max_inactive = \"12h\", max_lifetime = \"12h\" }\nkeys.rotate_every = \"2h\"\n";
+    let app = TestApp::with(overlay).await;
+    let (mut browser, tokens) = app.sign_in("app", &alice()).await;
+    for _ in 0..11 * 6 {
+        app.wait(600);
+        app.broker.housekeeping().await;
+    }
+    let kid = crate::harness::jwt::header_of(tokens.id())["kid"].clone();
+    let published = app.get("/oauth2/jwks").await.json();
+    let published = published["keys"].as_array().unwrap();
+    assert!(published.iter().all(|key| key["kid"] != kid), "apps do not need the key any more: {published:?}");
+    browser.open(&app, &logout(&[("id_token_hint", tokens.id())])).await;
+    assert!(!signed_in(&app, &mut browser).await);
+}
+
 #[tokio::test]
 async fn a_provider_may_be_left_out_or_have_no_logout() {
     let app = TestApp::with("providers.staff.logout = false").await;

@@ -76,6 +76,19 @@ async fn a_sign_out_tells_every_app_of_the_session_and_no_other() {
 }
 
 #[tokio::test]
+async fn the_app_that_asked_is_told_last_once_the_browser_is_back() {
+    let receiver = Receiver::start().await;
+    let app = with_backchannel(&receiver, &["app", "other"], "").await;
+    let (mut browser, tokens) = app.sign_in("app", &alice()).await;
+    also(&app, &mut browser, "other").await;
+    assert_eq!(sign_out(&app, &mut browser, &tokens).await.location(), BYE);
+    receiver.first("other").await;
+    assert!(receiver.received("app").is_empty(), "the browser may still be on its way");
+    app.broker.apps_are_told().await;
+    told(&app, &receiver, "app").await;
+}
+
+#[tokio::test]
 async fn each_app_sees_its_own_subject_and_its_own_algorithm() {
     let receiver = Receiver::start().await;
     let more = "clients.other = { subject_type = \"pairwise\", id_token_signed_response_alg = \"ES256\" }\n";

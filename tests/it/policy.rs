@@ -54,10 +54,61 @@ async fn allow_and_require_admit_who_they_name() {
 
 #[tokio::test]
 async fn with_prompt_none_a_refusal_goes_to_the_app() {
-    let app = TestApp::with("clients.other.require = \"'admins' in groups\"").await;
+    let app = TestApp::base().await;
     let (mut browser, _) = app.sign_in("app", &alice()).await;
+    app.reload(crate::harness::BASE, &["users.alice.enabled = false"]).await;
     let reply = browser.open(&app, &Authorize::of("other").set("prompt", "none").url(&app)).await;
     reply.assert_app_error("other", "access_denied");
+}
+
+#[tokio::test]
+async fn a_refused_person_is_named_and_may_use_another_account() {
+    for (overlay, reason) in [
+        ("clients.app.require = \"'oncall' in groups\"", "client_requirement_not_met"),
+        ("providers.staff.allow = \"'oncall' in claims.groups\"", "not_allowed"),
+    ] {
+        let app = TestApp::with(overlay).await;
+        let mut browser = Browser::new();
+        let request = Authorize::of("app").set("login_hint", "bob@corp.example");
+        let refused = app.through_provider(&mut browser, &request, &bob()).await;
+        refused.assert_error_page(403, reason);
+        assert!(refused.text().contains("Signed in as <bdi>Bob</bdi>"), "{refused}");
+        assert!(refused.text().contains("Use another account"), "{refused}");
+        let leaving = browser.submit(&app, &refused, &[]).await.location();
+        let callback = app.idp().authorize(&leaving, &alice());
+        let sent = app.idp().last_request();
+        assert_eq!(sent["prompt"], "select_account");
+        assert!(!sent.contains_key("login_hint"), "the first account is not suggested again");
+        let answer = browser.open(&app, &callback).await;
+        assert_eq!(answer.param("state"), "state-of-the-app");
+        assert_eq!(app.tokens("app", &answer).await.claims()["preferred_username"], "alice");
+        // Somebody who is known here is named as here.
+        let mut again = Browser::new();
+        let leaving = again.open(&app, &Authorize::of("app").url(&app)).await.location();
+        let renamed = with(alice(), json!({ "name": "Somebody", "groups": [] }));
+        let refused = again.open(&app, &app.idp().authorize(&leaving, &renamed)).await;
+        assert!(refused.text().contains("Signed in as <bdi>Alice Example</bdi>"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn another_account_may_be_another_providers() {
+    let overlay = format!("{}[clients.app]\nrequire = \"'oncall' in groups\"\n", crate::harness::WITH_PARTNER);
+    let app = TestApp::with(&overlay).await;
+    app.idp().edit_discovery(|document| drop(document.insert("prompt_values_supported".to_owned(), json!(["login"]))));
+    let mut browser = Browser::new();
+    let request = Authorize::of("app").set("login_hint", "bob");
+    let page = browser.open(&app, &request.url(&app)).await;
+    let leaving = browser.submit(&app, &page, &[("provider", "staff")]).await.location();
+    let refused = browser.open(&app, &app.idp().authorize(&leaving, &bob())).await;
+    let page = browser.submit(&app, &refused, &[]).await;
+    assert!(page.text().contains("Partner accounts") && page.text().contains("Staff accounts"), "{page}");
+    let leaving = browser.submit(&app, &page, &[("provider", "staff")]).await.location();
+    app.idp().authorize(&leaving, &alice());
+    assert_eq!(app.idp().last_request()["prompt"], "login", "this provider has no page that shows accounts");
+    // The page is of this browser.
+    let form = crate::harness::Form::all(&refused.text()).remove(0);
+    Browser::new().submit_form(&app, &form, &[]).await.assert_error_page(403, "login_other_browser");
 }
 
 #[tokio::test]

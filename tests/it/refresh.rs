@@ -263,6 +263,42 @@ async fn parallel_refreshes_ask_the_provider_once() {
 }
 
 #[tokio::test]
+async fn refreshes_that_wait_share_the_failure_and_the_next_ones_come_at_once() {
+    let (app, tokens) = asking("unavailable = \"cached\", max_stale = \"1h\"").await;
+    let app = Arc::new(app);
+    app.wait(900);
+    app.idp().answer("token", Answer::Fails(OutboundError::Timeout));
+    let mut tasks = JoinSet::new();
+    for _ in 0..6 {
+        let (app, token) = (Arc::clone(&app), tokens.refresh().to_owned());
+        tasks.spawn(async move { app.refresh("app", &token).await });
+    }
+    let replies = tasks.join_all().await;
+    assert!(replies.iter().all(|reply| reply.status == 200));
+    assert_eq!(app.idp().count("token"), 2, "one attempt for all who waited");
+    app.wait(9);
+    let tokens = next(&app, Tokens::read(&replies[0]).refresh()).await;
+    assert_eq!(app.idp().count("token"), 2, "and none while it has just failed");
+    app.wait(1);
+    app.idp().behave();
+    app.idp().knows(&with(alice(), json!({ "groups": ["back"] })));
+    assert_eq!(groups(&next(&app, tokens.refresh()).await), json!(["back"]));
+}
+
+#[tokio::test]
+async fn a_provider_that_fails_half_way_is_asked_with_its_new_token() {
+    let (app, tokens) = asking("unavailable = \"cached\", max_stale = \"1h\"").await;
+    app.wait(900);
+    app.idp().answer("userinfo", Answer::Fails(OutboundError::Timeout));
+    let tokens = next(&app, tokens.refresh()).await;
+    assert_eq!(groups(&tokens), json!(["staff", "oncall"]));
+    app.wait(10);
+    app.idp().behave();
+    app.idp().knows(&with(alice(), json!({ "groups": ["new"] })));
+    assert_eq!(groups(&next(&app, tokens.refresh()).await), json!(["new"]), "the token of before was used up");
+}
+
+#[tokio::test]
 async fn a_provider_that_denies_ends_it() {
     let (app, tokens) = asking("").await;
     app.wait(900);
@@ -293,10 +329,20 @@ async fn a_provider_that_is_away_is_waited_for_as_long_as_the_file_says() {
 
 #[tokio::test]
 async fn d49_a_refreshed_id_token_about_somebody_else_is_not_taken() {
-    let (app, tokens) = asking("unavailable = \"deny\"").await;
-    app.wait(900);
-    app.idp().edit_id_token(|claims| drop(claims.insert("sub".to_owned(), "2".into())));
-    app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+    for settings in ["unavailable = \"deny\"", "unavailable = \"cached\", max_stale = \"1h\""] {
+        for (name, value) in [("sub", "2"), ("iss", "https://evil.example"), ("aud", "somebody-else")] {
+            let (app, tokens) = asking(settings).await;
+            app.wait(900);
+            app.idp().edit_id_token(move |claims| drop(claims.insert(name.to_owned(), value.into())));
+            let reply = app.refresh("app", tokens.refresh()).await;
+            reply.assert_json_error(400, "invalid_grant");
+            assert!(reply.text().contains("refresh_denied"), "{name}: {reply}");
+        }
+        let (app, tokens) = asking(settings).await;
+        app.wait(900);
+        app.idp().edit_userinfo(|claims| drop(claims.insert("sub".to_owned(), "2".into())));
+        app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+    }
 }
 
 #[tokio::test]

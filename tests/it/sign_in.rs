@@ -177,16 +177,20 @@ async fn one_provider_is_gone_to_at_once_and_none_is_said_clearly() {
 }
 
 #[tokio::test]
-async fn the_app_may_name_a_provider_and_hidden_ones_are_reached_only_so() {
-    let hidden = format!("{WITH_PARTNER}hidden = true\ndomains = [\"partner.example\"]\n");
+async fn the_app_may_name_a_provider_also_a_hidden_one_that_its_entry_names() {
+    let hidden = format!(
+        "{WITH_PARTNER}hidden = true\ndomains = [\"partner.example\"]\n[clients.app]\nproviders = [\"staff\", \"partner\"]\n"
+    );
     let app = TestApp::with(&hidden).await;
-    let leads_to = async |request: Authorize| Browser::new().open(&app, &request.url(&app)).await.location();
-    assert!(leads_to(Authorize::of("app")).await.starts_with(IDP));
+    let open = async |request: Authorize| Browser::new().open(&app, &request.url(&app)).await;
+    let leads_to = async |request: Authorize| open(request).await.location();
+    assert!(leads_to(Authorize::of("other")).await.starts_with(IDP), "the only one that it has");
     assert!(leads_to(Authorize::of("app").set("provider", "partner")).await.starts_with(PARTNER));
     assert!(leads_to(Authorize::of("app").set("kc_idp_hint", "partner")).await.starts_with(PARTNER));
     assert!(leads_to(Authorize::of("app").set("login_hint", "zoe@PARTNER.example")).await.starts_with(PARTNER));
-    assert!(leads_to(Authorize::of("app").set("login_hint", "zoe@elsewhere.example")).await.starts_with(IDP));
-    assert!(leads_to(Authorize::of("app").set("provider", "unheard-of")).await.starts_with(IDP));
+    for (name, value) in [("login_hint", "zoe@elsewhere.example"), ("provider", "unheard-of")] {
+        assert_eq!(open(Authorize::of("app").set(name, value)).await.status, 200, "{value}: the person chooses");
+    }
 }
 
 #[tokio::test]

@@ -142,6 +142,28 @@ async fn what_is_no_logout_token_ends_nothing() {
 }
 
 #[tokio::test]
+async fn a_logout_token_is_signed_as_the_id_token_of_its_session_was() {
+    let app = TestApp::base().await;
+    let (mut rsa, _) = app.sign_in("app", &alice()).await;
+    let by_ec = async |claims: &Map<String, Value>| {
+        let token = sign(Signing::Es256, &header(Signing::Es256), &Value::Object(claims.clone()));
+        let form = [("logout_token", token.as_str())];
+        Browser::new().send(&app, Method::POST, "/backchannel-logout/staff", Some(&form), &[]).await
+    };
+    let token = claims(&app, IDP, json!({ "sub": "1" }));
+    by_ec(&token).await.assert_json_error(400, "invalid_request");
+    assert!(signed_in(&app, &mut rsa).await);
+    // The provider changed its algorithm: sessions that it began since end by it.
+    app.idp().script(|script| script.signing = Signing::Es256);
+    let (mut ec, _) = app.sign_in("app", &alice()).await;
+    assert_eq!(by_ec(&token).await.status, 200, "what was refused was not used");
+    assert!(!signed_in(&app, &mut ec).await);
+    assert!(signed_in(&app, &mut rsa).await);
+    assert_eq!(post(&app, "staff", &claims(&app, IDP, json!({ "sub": "1", "jti": "rsa" }))).await.status, 200);
+    assert!(!signed_in(&app, &mut rsa).await);
+}
+
+#[tokio::test]
 async fn a_logout_token_is_used_once() {
     let app = TestApp::base().await;
     let token = claims(&app, IDP, json!({ "sub": "1" }));

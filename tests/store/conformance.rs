@@ -311,6 +311,9 @@ pub(crate) async fn grants_move_over_when_the_same_user_signs_in_again(store: Su
     assert_eq!((bound.grant.session_id, bound.grant.sid), (Some(session_id("new")), Some(session_id("old"))));
     assert_eq!((bound.grant.revoked_at, bound.session.map(|s| s.id)), (None, Some(session_id("new"))));
     assert_eq!(store.grant(&grant_id("offline")).await.unwrap().unwrap().grant.session_id, None);
+    let by_sid = async |sid: &str| store.session_by_id(&session_id(sid)).await.unwrap().map(|view| view.session.id);
+    assert_eq!(by_sid("old").await, Some(session_id("new")), "what their tokens name is this session now");
+    assert_eq!((by_sid("new").await, by_sid("other").await), (Some(session_id("new")), None));
 
     let mut apps = store.end_session(&session_id("new"), NOW).await.unwrap();
     apps.sort_by(|a, b| a.client.cmp(&b.client));
@@ -318,6 +321,7 @@ pub(crate) async fn grants_move_over_when_the_same_user_signs_in_again(store: Su
     assert_eq!(apps, [app("app"), app("offline-app")]);
     assert!(is_revoked(&store, "bound").await);
     assert!(!is_revoked(&store, "offline").await);
+    assert_eq!(store.session_by_id("old").await.unwrap().map(|view| view.session.id), None, "it has ended");
 }
 
 pub(crate) async fn ending_a_session_ends_what_is_bound_to_it(store: Subject) {
@@ -695,6 +699,7 @@ pub(crate) async fn consent_is_remembered_and_forgotten(store: Subject) {
     store.save_code(code("c", alice.grant("g", "s")), Some(alice.consent()), NOW).await.unwrap();
     let mut wider = alice.consent();
     wider.scopes.push("email".to_owned());
+    wider.claims.push("birthdate".to_owned());
     store.save_code(code("d", alice.grant("h", "s")), Some(wider.clone()), NOW).await.unwrap();
     assert_eq!(store.consent(&alice.user_id(), "app").await.unwrap(), Some(wider));
     assert_eq!(store.consent(&alice.user_id(), "other").await.unwrap(), None);

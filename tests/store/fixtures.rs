@@ -135,7 +135,7 @@ impl Person {
 
     pub(crate) fn consent(&self) -> Consent {
         let scopes = vec!["openid".to_owned()];
-        Consent { user_id: self.user_id(), client: "app".to_owned(), scopes, granted_at: NOW }
+        Consent { user_id: self.user_id(), client: "app".to_owned(), scopes, claims: Vec::new(), granted_at: NOW }
     }
 }
 

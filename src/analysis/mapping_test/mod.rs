@@ -15,7 +15,7 @@ pub use failure::{Difference, Failure};
 use crate::config::Config;
 use crate::config::language::mapping_test::MappingTest;
 use crate::config::language::provider::RefreshClaims;
-use crate::decision::app::AppRequest;
+use crate::decision::app::{AppRequest, authentication};
 use crate::decision::pipeline::{Decision, Evidence, begin};
 use crate::decision::policy::Policy;
 use crate::decision::reason::Reason;
@@ -86,7 +86,9 @@ fn decide_evidence(
     let client = test.client.as_deref().and_then(|key| policy.clients.get(key));
     let Some(client) = client else { return mapped.decide(facts, None) };
     let scopes = test.scopes.as_ref().unwrap_or(&client.scopes);
-    mapped.decide(facts, Some(&AppRequest { client: &client.key, scopes, ..AppRequest::default() }))
+    let (acr, amr) = authentication(evidence.claims);
+    let request = AppRequest { client: &client.key, scopes, acr: acr.as_deref(), amr: &amr, ..AppRequest::default() };
+    mapped.decide(facts, Some(&request))
 }
 
 fn denies_refresh(provider: &crate::config::language::provider::Provider) -> bool {

@@ -103,6 +103,30 @@ expect = { username = "dora", roles = ["admin", "red:admin"], claims = { grafana
 }
 
 #[test]
+fn how_somebody_signed_in_counts_as_at_a_sign_in() {
+    let file = |amr: &str, expect: &str| {
+        format!(
+            r#"
+[clients.strong]
+client_secret = "secret"
+redirect_uris = ["https://strong.example/cb"]
+require = "'mfa' in amr && acr == 'gold'"
+[[tests]]
+name = "strong"
+provider = "keycloak"
+claims = {{ sub = "7", preferred_username = "dora", acr = "gold", amr = {amr}, auth_time = 1700000000 }}
+client = "strong"
+expect = {expect}
+"#
+        )
+    };
+    for amr in [r#"["pwd", "mfa"]"#, r#""mfa""#, r#"[1, "mfa"]"#] {
+        holds(&file(amr, r#"{ username = "dora" }"#));
+    }
+    holds(&file(r#"["pwd"]"#, r#"{ refused = "client_requirement_not_met" }"#));
+}
+
+#[test]
 fn every_expectation_can_hold() {
     let keycloak = r#"name = "t"
 provider = "keycloak""#;

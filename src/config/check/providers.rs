@@ -10,6 +10,7 @@ use crate::config::check::urls;
 use crate::config::check::urls::Http;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
+use crate::config::language::client::Client;
 use crate::config::language::provider::{ClaimsSource, LinkBy, Preset, Provider, RefreshClaims, RefreshUnavailable};
 use crate::protocol::ClientAuthMethod;
 use crate::protocol::PROTOCOL_CLAIMS;
@@ -37,6 +38,7 @@ pub(crate) fn check(context: &mut Context<'_>) {
         preset_keys(context, &at, provider);
         admits_the_world(context, &at, provider);
         claims(context, &at, provider);
+        hidden(context, &at, id, provider);
     }
     together(context, &section);
     shared_callbacks(context, &section);
@@ -289,6 +291,16 @@ fn claims(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     }
 }
 
+/// A hidden provider is for clients that name it: without one, nobody can sign in through it.
+fn hidden(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provider) {
+    let names = |client: &Client| client.providers.iter().flatten().any(|named| named == id);
+    if provider.hidden && provider.enabled && !context.config.clients.values().any(names) {
+        let message = format!("`{at}` is hidden and no client names it: nobody can sign in through it");
+        let way_out = format!("add {} to the `providers` of the clients that it is for", quote(id));
+        context.warn(&at.key("hidden"), message, &way_out);
+    }
+}
+
 /// What providers must not have in common.
 fn together(context: &mut Context<'_>, section: &At<'_>) {
     let config = context.config;
@@ -337,9 +349,10 @@ fn shared_callbacks(context: &mut Context<'_>, section: &At<'_>) {
             let message = format!("`{key}` must not be shared with `{other}`: one of them never sends `iss`");
             context.error(&at.key(key), message, "give each its own");
         } else {
-            let message =
-                format!("`{key}` is shared with `{other}`: sign-ins fail unless both providers send `iss` (RFC 9207)");
-            let way_out = "give each its own where the provider's registration allows it";
+            let message = format!(
+                "`{key}` is shared with `{other}`: an answer there that does not name its issuer is refused (`iss`, RFC 9207)"
+            );
+            let way_out = "give each its own, unless both providers send `iss` with every answer";
             context.warn(&at.key(key), message, way_out);
         }
     }

@@ -144,7 +144,7 @@ pub struct Client {
     pub request_object_signing_alg: Option<String>,
     /// Seconds after which it wants the user to have signed in again.
     pub default_max_age: Option<Duration>,
-    /// Authentication context classes that it asks for by default.
+    /// Authentication context classes that it asks for by default. A session with none of them goes to the provider.
     pub default_acr_values: Vec<String>,
     /// Its ID tokens always carry `auth_time`.
     pub require_auth_time: bool,

@@ -225,7 +225,7 @@ pub struct Provider {
     pub token_endpoint_auth_method: Option<ClientAuthMethod>,
     /// Scopes to ask for. Default: openid profile email.
     pub scopes: Option<Vec<String>>,
-    /// Path of the callback. Default: `/callback/ID`.
+    /// Path of the callback. Default: `/callback/ID`. Where providers share it, answers without `iss` are refused.
     pub redirect_path: Option<String>,
     /// The callback's whole URL, where the registered one is elsewhere.
     pub redirect_uri: Option<String>,
@@ -260,7 +260,7 @@ pub struct Provider {
     /// Session bounds for sessions made by this provider.
     #[serde(default)]
     pub session: ProviderSession,
-    /// Where a refresh takes its claims from.
+    /// Where a refresh, and another app in a live session, takes its claims from.
     #[serde(default)]
     pub on_refresh: OnRefresh,
     /// What `prompt=login` and `max_age` may rest on.
@@ -274,7 +274,7 @@ pub struct Provider {
     /// Its bearer tokens may be introspected here.
     #[serde(default)]
     pub introspect: bool,
-    /// Not on the sign-in page: reached by hint, domain or client only.
+    /// Only for clients whose `providers` names it. Others reach it by no hint, no domain and no session.
     #[serde(default)]
     pub hidden: bool,
     /// Discovery and back-channel calls go here; `issuer` stays, and so do the browser's authorization and logout.

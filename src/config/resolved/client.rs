@@ -8,6 +8,7 @@ use crate::config::language::Config;
 use crate::config::language::address::same_but_for_loopback_port;
 use crate::config::language::client::{ApplicationType, Client as Declared, Consent, Pkce};
 use crate::config::language::lifetimes::Tokens;
+use crate::config::resolved::provider::Provider;
 use crate::protocol::{ClientAuthMethod, GrantType, ResponseType, SigningAlgorithm, SubjectType};
 
 /// Scopes that a client may ask for unless the file says otherwise.
@@ -42,7 +43,7 @@ pub struct Client {
     pub response_types: Vec<ResponseType>,
     /// Scopes that it may ask for.
     pub scopes: Vec<String>,
-    /// Providers that may vouch for its users, as the file lists them; `None` for all.
+    /// Providers that may vouch for its users, as the file lists them; `None` for all that are not hidden.
     pub providers: Option<Vec<String>>,
     /// Whether PKCE is required of it (RFC 7636).
     pub pkce_required: bool,
@@ -155,10 +156,14 @@ impl Client {
         self.response_types.contains(&response_type) && response_type.grant_types().iter().all(|grant| self.may(*grant))
     }
 
-    /// Whether it takes users that a provider vouches for, whether that is enabled or not.
+    /// Whether it takes users that a provider vouches for, whether that is enabled or not. A hidden provider vouches only for
+    /// users of clients that name it.
     #[must_use]
-    pub fn accepts(&self, provider: &str) -> bool {
-        self.providers.as_ref().is_none_or(|listed| listed.iter().any(|id| id == provider))
+    pub fn accepts(&self, provider: &Provider) -> bool {
+        match &self.providers {
+            Some(named) => named.contains(&provider.id),
+            None => !provider.hidden,
+        }
     }
 
     /// Whether a redirect URI is registered: the same string (RFC 6749 §3.1.2.3), except for the port of a public native

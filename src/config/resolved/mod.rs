@@ -56,7 +56,7 @@ impl Resolved {
     pub fn accepts(&self, client: &str, provider: &str) -> bool {
         let client = self.clients.get(client);
         let provider = self.providers.get(provider);
-        client.zip(provider).is_some_and(|(client, provider)| provider.enabled && client.accepts(&provider.id))
+        client.zip(provider).is_some_and(|(client, provider)| provider.enabled && client.accepts(provider))
     }
 
     /// The bounds of sessions that a provider makes; those of `[session]` where it is not there any more.
@@ -65,15 +65,10 @@ impl Resolved {
         self.providers.get(provider).map_or(self.session, |provider| provider.session)
     }
 
-    /// The providers that may vouch for the users of a client, hidden ones too, in order of their ids.
+    /// The providers that may vouch for the users of a client, in order of their ids: what its sign-in page offers, and what a
+    /// hint or an address may lead to.
     pub fn accepted<'r>(&'r self, client: &'r Client) -> impl Iterator<Item = &'r Provider> {
-        self.providers.values().filter(move |provider| provider.enabled && client.accepts(&provider.id))
-    }
-
-    /// The providers that the sign-in page of a client offers, in order of their ids. A hidden provider is offered only
-    /// where the client names its providers.
-    pub fn offered<'r>(&'r self, client: &'r Client) -> impl Iterator<Item = &'r Provider> {
-        self.accepted(client).filter(move |provider| client.providers.is_some() || !provider.hidden)
+        self.providers.values().filter(move |provider| provider.enabled && client.accepts(provider))
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Provider {
     pub name: String,
     /// Off: no sign-in through it, and its sessions yield nothing.
     pub enabled: bool,
-    /// Not on the sign-in page of clients that do not name it.
+    /// It vouches only for users of clients that name it.
     pub hidden: bool,
     /// Its issuer; absent where the preset has none.
     pub issuer: Option<String>,

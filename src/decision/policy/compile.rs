@@ -147,6 +147,7 @@ fn provider_policy(build: &mut Build<'_>, config: &Config, id: &str, provider: &
     ProviderPolicy {
         id: id.to_owned(),
         enabled: provider.enabled,
+        hidden: provider.hidden,
         issuer: provider.issuer.clone().unwrap_or_default(),
         reads: Reads::of(expressions(&claims)),
         claims,

@@ -49,6 +49,8 @@ pub struct ProviderPolicy {
     pub id: String,
     /// Whether it may be used.
     pub enabled: bool,
+    /// Whether it vouches only for users of clients that name it.
+    pub hidden: bool,
     /// Its issuer.
     pub issuer: String,
     /// Where it is declared.
@@ -125,7 +127,7 @@ pub struct ClientPolicy {
     pub key: String,
     /// Whether it may be used.
     pub enabled: bool,
-    /// Providers that may vouch; `None` for all.
+    /// Providers that may vouch; `None` for all that are not hidden.
     pub providers: Option<(Vec<String>, Source)>,
     /// Who may use it.
     pub require: Option<Condition>,
@@ -141,6 +143,17 @@ pub struct ClientPolicy {
     pub access_token_claims: Vec<String>,
     /// Where it is declared.
     pub source: Source,
+}
+
+impl ClientPolicy {
+    /// Whether this provider may vouch for its users. A hidden one only where the client names it.
+    #[must_use]
+    pub fn accepts(&self, provider: &ProviderPolicy) -> bool {
+        match &self.providers {
+            Some((named, _)) => named.contains(&provider.id),
+            None => !provider.hidden,
+        }
+    }
 }
 
 /// The whole policy of one generation.
@@ -179,6 +192,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether a client may have a scope: the scope exists, and the client's `scopes` list it.
+    #[must_use]
+    pub fn may_have(&self, client: &ClientPolicy, scope: &str) -> bool {
+        client.scopes.iter().any(|listed| listed == scope) && self.scopes.contains_key(scope)
+    }
+
     /// The declared user of a username.
     #[must_use]
     pub fn declared(&self, name: &str) -> Option<&DeclaredUser> {

@@ -198,6 +198,9 @@ fn oidc(idp: &Value, id: &str, issuer: &str, table: &mut Table) {
         table.set("create_users", false);
     }
     if on(idp, "hideOnLogin") || on(config, "hideOnLoginPage") {
+        let text =
+            "`hideOnLogin`: only clients that name it in their `providers` reach it; in Keycloak, any by kc_idp_hint.";
+        table.note(Mark::Changed, text);
         table.set("hidden", true);
     }
     if config.get("backchannelSupported").is_some() && text(config, "logoutUrl").is_none() {

@@ -5,19 +5,22 @@
 
 use crate::decision::app::Release;
 use crate::env::RandomUnavailable;
+use crate::op::authorize::consent;
 use crate::op::authorize::prepared::Prepared;
 use crate::op::authorize::request::checks;
 use crate::op::authorize::request::model::AuthorizeRequest;
 use crate::op::authorize::response;
 use crate::op::authorize::stage::{Admitted, Flow};
 use crate::op::decide;
+use crate::op::entitlement;
 use crate::op::error::OAuthError;
 use crate::op::issue;
 use crate::op::issue::{AccessTokenContents, IssuedWith};
 use crate::op::outcome::{Next, Outcome, Stop};
 use crate::protocol::ResponseType;
 use crate::store::ids::GrantId;
-use crate::store::model::{Code, Consent, Grant, TokenHash};
+
+use crate::store::model::{Code, Grant, TokenHash};
 
 /// Makes the code and the grant that the answer rests on.
 ///
@@ -65,7 +68,7 @@ fn code_grant(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Admitted) 
         session_id: (!offline).then(|| session.id.clone()),
         sid: Some(session.id.clone()),
         scopes,
-        resources: request.resources.clone(),
+        resources: entitlement::resources(context, client, &request.resources),
         nonce: request.nonce.clone(),
         claims_request: request.claims.clone(),
         auth_time: session.auth_time,
@@ -103,13 +106,8 @@ pub(super) async fn answer(
     admitted: &Admitted,
     mut prepared: Prepared,
 ) -> Result<Outcome, Stop> {
-    let Flow { context, client, .. } = *flow;
-    let consent = admitted.agreed.then(|| Consent {
-        user_id: admitted.user.id.clone(),
-        client: client.key.clone(),
-        scopes: admitted.decision.release.as_ref().map(|release| release.scopes.clone()).unwrap_or_default(),
-        granted_at: context.now,
-    });
+    let context = flow.context;
+    let consent = admitted.agreed.then(|| consent::asked(flow, request, admitted));
     prepared.save(context, consent).await?;
     let mut fields: Vec<(&str, String)> = Vec::new();
     if let Some(grant) = &prepared.grant {

@@ -50,6 +50,7 @@ pub(super) async fn begin(flow: &Flow<'_>, request: &AuthorizeRequest, provider:
         code_verifier: &code_verifier,
         redirect_uri: &settings.redirect_uri,
         prompt: &prompt,
+        another_account: request.prompt.another_account,
         max_age: request.max_age.and_then(|age| u64::try_from(age).ok()),
         login_hint: request.login_hint.as_deref(),
         ui_locales: request.ui_locales.as_deref(),

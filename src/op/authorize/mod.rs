@@ -3,7 +3,7 @@
 //!
 //! | step | from | to |
 //! | --- | --- | --- |
-//! | `session` | a request; a session | a session that serves it, or a sign-in; the policy's decision |
+//! | `session` | a request; a session | a session that serves it, a provider to ask again, or a sign-in; the policy's decision |
 //! | `provider` | a sign-in, an answer of the sign-in page | a provider, or the sign-in page |
 //! | `leave` | a provider | the redirect to it |
 //! | `consent` | an admitted user | the consent page, where it is due |
@@ -101,12 +101,12 @@ async fn dispatch(flow: &Flow<'_>, request: AuthorizeRequest, mut stage: Stage) 
             Stage::ProviderFailed { provider, error } => {
                 return Err(refusal::by_provider(flow.context, &request, &provider, &error));
             }
-            Stage::SignedIn(signed_in) => session::decide(flow, &request, *signed_in),
+            Stage::SignedIn(signed_in) => session::decide(flow, &request, *signed_in)?,
             Stage::Agreed { session } => session::agreed(flow, &session).await?,
             Stage::Declined => {
                 return Err(OAuthError::new(ErrorCode::AccessDenied, "the user did not consent").into());
             }
-            Stage::Refused(refused) => return Err(refusal::by_policy(flow.context, &request, *refused).await?),
+            Stage::Refused(refused) => return Err(refusal::by_policy(flow, request, *refused).await?),
             Stage::Admitted(admitted) => match prepare(flow, &request, &admitted).await? {
                 Some(prepared) => Stage::Answerable(admitted, Box::new(prepared)),
                 None => Stage::ConsentDue(admitted),

@@ -30,7 +30,7 @@ pub(super) fn choose(flow: &Flow<'_>, request: &AuthorizeRequest) -> Result<Stag
     if let Some(provider) = hinted.or_else(addressed) {
         return Ok(Stage::ProviderChosen(provider.id.clone()));
     }
-    match context.snapshot.offers(client).collect::<Vec<_>>().as_slice() {
+    match context.snapshot.accepted(client).collect::<Vec<_>>().as_slice() {
         [] => {
             let detail = format!("no provider is enabled for client {}", client.key);
             Err(PageError::new(503, "sign_in_unavailable", detail).into())
@@ -40,7 +40,8 @@ pub(super) fn choose(flow: &Flow<'_>, request: &AuthorizeRequest) -> Result<Stag
     }
 }
 
-/// Chooses the provider that the user picked on the sign-in page, or whose domain the address is in.
+/// Chooses the provider that the user picked on the sign-in page, or whose domain the address is in. A form with neither leads
+/// there.
 ///
 /// # Errors
 /// A page when the provider is not one of those that the client accepts.
@@ -51,6 +52,7 @@ pub(super) fn picked(flow: &Flow<'_>, provider: Option<String>, email: Option<St
     match named.or_else(addressed) {
         Some(known) => Ok(Stage::ProviderChosen(known.id.clone())),
         None if provider.is_none() && email.is_some() => Ok(Stage::ProviderDue { unknown_address: true }),
+        None if provider.is_none() => Ok(Stage::SignInDue),
         None => Err(PageError::new(403, "provider_removed", "the provider is not offered here").into()),
     }
 }
@@ -63,7 +65,7 @@ pub(super) async fn page(flow: &Flow<'_>, request: AuthorizeRequest, unknown_add
     let Flow { context, client, browser } = *flow;
     let mut choices: Vec<Choice> = context
         .snapshot
-        .offers(client)
+        .accepted(client)
         .map(|provider| Choice {
             id: provider.id.clone(),
             name: provider.name.clone(),

@@ -1,27 +1,27 @@
 //! Steps: what a refusal of the policy and a failure of the provider are answered with. Logs both, and stores the trace of
 //! the policy's decision.
 
+use crate::decision::reason::Reason;
 use crate::op::RequestContext;
-use crate::op::authorize::request::model::AuthorizeRequest;
+use crate::op::authorize::request::model::{AuthorizeRequest, Prompt};
 use crate::op::authorize::response;
-use crate::op::authorize::stage::Refused;
+use crate::op::authorize::stage::{Flow, Refused};
 use crate::op::decide;
 use crate::op::error::{OAuthError, PageError};
+use crate::op::interaction;
+use crate::op::interaction::Pending;
 use crate::op::outcome::Stop;
 use crate::protocol::ErrorCode;
-use crate::store::StoreError;
 use crate::upstream::UpstreamError;
 
-/// A refusal of the policy: a page with a way back to the app, or `access_denied` for the app where no page may be shown.
+/// A refusal of the policy: a page that says who is refused, with a way to use another account and a way back to the app; or
+/// `access_denied` for the app where no page may be shown.
 ///
 /// # Errors
-/// When the store can't be written.
-pub(super) async fn by_policy(
-    context: &RequestContext<'_>,
-    request: &AuthorizeRequest,
-    refused: Refused,
-) -> Result<Stop, StoreError> {
-    let Refused { refusal, provider, user_id } = refused;
+/// When the store can't be written; a page when the generator is not available.
+pub(super) async fn by_policy(flow: &Flow<'_>, request: AuthorizeRequest, refused: Refused) -> Result<Stop, Stop> {
+    let Refused { refusal, provider, user_id, name } = refused;
+    let context = flow.context;
     let (reason, client) = (refusal.reason, request.to.client.as_str());
     tracing::warn!(event = "refusal", reason = reason.code(), provider, client, trace_id = %context.trace_id, "sign-in refused");
     let trace = decide::stored_trace(context, user_id, Some(client), &provider, &refusal.trace);
@@ -31,7 +31,21 @@ pub(super) async fn by_policy(
         return Ok(error.into());
     }
     let back = response::error(context, &request.to, &error).url();
-    Ok(PageError::refused(reason, &provider, Some(back)).into())
+    let page = PageError::refused(reason, &provider, Some(back));
+    let another_account = if reason == Reason::ClientDisabled { None } else { another_account(flow, request).await? };
+    Ok(PageError { user: name, another_account, ..page }.into())
+}
+
+/// What waits for a person who wants to use another account: the same request, without what names the first one. `None` for a
+/// browser that nothing can be bound to.
+async fn another_account(flow: &Flow<'_>, request: AuthorizeRequest) -> Result<Option<String>, PageError> {
+    if flow.browser.binding.is_none() {
+        return Ok(None);
+    }
+    let prompt = Prompt { another_account: true, ..request.prompt };
+    let pending = Pending::SignIn(Box::new(AuthorizeRequest { prompt, login_hint: None, ..request }));
+    let (id, _) = interaction::keep(flow.context, &pending, flow.browser).await?;
+    Ok(Some(id))
 }
 
 /// A failure of the provider: its OAuth errors go to the app, everything else is a page with a way back to the app.

@@ -1,6 +1,9 @@
-//! Steps: whether the browser's session serves a request, and what the policy of the moment decides for its user.
+//! Steps: whether the browser's session serves a request, on facts that are recent enough, and what the policy of the moment
+//! decides for its user.
 //!
-//! What makes a session valid is [`validity`](crate::op::validity)'s.
+//! Owns when a person with a live session is sent to the provider all the same: for facts that are too old, for an `acr` that the
+//! session lacks, and once before the policy refuses by what was known earlier. What makes a session valid is
+//! [`validity`](crate::op::validity)'s, how old facts may be [`upstream_claims`]'.
 
 use crate::op::authorize::request::model::AuthorizeRequest;
 use crate::op::authorize::stage::{Admitted, Flow, Refused, SignedIn, Stage};
@@ -8,40 +11,53 @@ use crate::op::decide;
 use crate::op::error::{OAuthError, PageError};
 use crate::op::outcome::Stop;
 use crate::op::session;
+use crate::op::upstream_claims;
 use crate::protocol::ErrorCode;
 use crate::store::ids::SessionId;
 
 /// The browser's session where it serves the request, otherwise a sign-in.
 ///
 /// # Errors
-/// `login_required` where no page may be shown; when the store can't be read.
+/// `login_required` where no page may be shown; when the store can't be read or written.
 pub(super) async fn find(flow: &Flow<'_>, request: &AuthorizeRequest) -> Result<Stage, Stop> {
     let view = session::live(flow.context, flow.browser).await?;
     let signed_in = view.and_then(|view| SignedIn::new(view, false));
-    match signed_in.filter(|signed_in| serves(flow, request, signed_in)) {
-        Some(signed_in) => Ok(Stage::SignedIn(Box::new(signed_in))),
-        None if request.prompt.none => Err(OAuthError::new(ErrorCode::LoginRequired, "the user must sign in").into()),
-        None => Ok(Stage::SignInDue),
+    let Some(signed_in) = signed_in.filter(|signed_in| serves(flow, request, signed_in)) else {
+        return unless_silent(request, "the user must sign in", Stage::SignInDue);
+    };
+    let provider = signed_in.link.key.provider.clone();
+    let acr = signed_in.session.acr.as_deref();
+    if !request.has_asked_acr(acr) || !request.meets_acr(acr) {
+        // What comes back counts, unless it was essential (OIDC Core §5.5.1.1).
+        let text = "the session has none of the acr values that are asked for";
+        return unless_silent(request, text, Stage::ProviderChosen(provider));
+    }
+    let SignedIn { user, session, link, agreed } = signed_in;
+    match upstream_claims::for_authorization(flow.context, link).await? {
+        Some(link) => Ok(Stage::SignedIn(Box::new(SignedIn { user, session, link, agreed }))),
+        None => {
+            let text = "the provider must be asked again about the user, through the browser";
+            unless_silent(request, text, Stage::ProviderChosen(provider))
+        }
     }
 }
 
-/// Whether a valid session answers this request without a new sign-in (OIDC Core §3.1.2.1, §3.1.2.3).
+/// The stage, which shows the user something; `login_required` where nothing may be shown (OIDC Core §3.1.2.6).
+fn unless_silent(request: &AuthorizeRequest, text: &str, stage: Stage) -> Result<Stage, Stop> {
+    if request.prompt.none { Err(OAuthError::new(ErrorCode::LoginRequired, text).into()) } else { Ok(stage) }
+}
+
+/// Whether a valid session answers this request without a new sign-in (OIDC Core §3.1.2.1, §3.1.2.3), but for its `acr`.
 fn serves(flow: &Flow<'_>, request: &AuthorizeRequest, signed_in: &SignedIn) -> bool {
     let Flow { context, client, .. } = flow;
     let SignedIn { user, session, .. } = signed_in;
     let within = |age: i64| session.auth_time.is_some_and(|time| age > 0 && context.now - time <= age);
     let recent = request.max_age.is_none_or(within) && (!client.require_auth_time || session.auth_time.is_some());
     let same_user = request.hinted_sub.as_ref().is_none_or(|sub| *sub == decide::subject(client, user));
-    let accepted = context
-        .snapshot
-        .policy
-        .clients
-        .get(&client.key)
-        .and_then(|policy| policy.providers.as_ref())
-        .is_none_or(|(providers, _)| providers.contains(&session.link.provider));
+    let accepted = context.snapshot.accepts(client, &session.link.provider);
     let wanted = request.provider_hint.as_ref().is_none_or(|hint| *hint == session.link.provider);
     let again = request.prompt.login || request.prompt.select_account;
-    recent && same_user && accepted && wanted && request.meets_acr(session.acr.as_deref()) && !again
+    recent && same_user && accepted && wanted && !again
 }
 
 /// The session whose user agreed on the consent page, while it is still the browser's.
@@ -55,14 +71,33 @@ pub(super) async fn agreed(flow: &Flow<'_>, id: &SessionId) -> Result<Stage, Sto
     Ok(Stage::SignedIn(Box::new(signed_in)))
 }
 
-/// Decides again for a user who is signed in, with the stored claims.
-pub(super) fn decide(flow: &Flow<'_>, request: &AuthorizeRequest, signed_in: SignedIn) -> Stage {
+/// Decides for a user who is signed in. A refusal by what was known before this request sends the user to the provider first,
+/// once: what comes back from there is decided on for good.
+///
+/// # Errors
+/// `login_required` where the user may not be sent there.
+pub(super) fn decide(flow: &Flow<'_>, request: &AuthorizeRequest, signed_in: SignedIn) -> Result<Stage, Stop> {
     let SignedIn { user, session, link, agreed } = signed_in;
     let app = request.app_request(session.acr.as_deref(), &session.amr);
-    match decide::again(flow.context, &user, &link, &app) {
-        Ok(decision) => Stage::Admitted(Box::new(Admitted { user, session, decision, agreed })),
-        Err(refusal) => {
-            Stage::Refused(Box::new(Refused { refusal, provider: link.key.provider, user_id: Some(user.id) }))
-        }
+    let refusal = match decide::again(flow.context, &user, &link, &app) {
+        Ok(decision) => return Ok(Stage::Admitted(Box::new(Admitted { user, session, decision, agreed }))),
+        Err(refusal) => refusal,
+    };
+    let provider = link.key.provider;
+    // Who has just agreed was admitted a moment ago: it is the file that changed.
+    if refusal.reason.rests_on_claims() && !agreed {
+        let (reason, client, trace_id) = (refusal.reason.code(), request.to.client.as_str(), &flow.context.trace_id);
+        tracing::info!(
+            event = "sign_in_again",
+            reason,
+            provider,
+            client,
+            trace_id,
+            "asked at the provider before a refusal"
+        );
+        let text = "by what was known before, the user has no access; a sign-in may change that";
+        return unless_silent(request, text, Stage::ProviderChosen(provider));
     }
+    let name = Some(session::shown_name(&user.profile, &user.username).to_owned());
+    Ok(Stage::Refused(Box::new(Refused { refusal, provider, user_id: Some(user.id), name })))
 }

@@ -128,6 +128,8 @@ pub struct Refused {
     pub provider: String,
     /// Id of the user, where there is one.
     pub user_id: Option<UserId>,
+    /// The name that the person is known by.
+    pub name: Option<String>,
 }
 
 /// What a sign-in at a provider was begun with.

@@ -1,19 +1,28 @@
 //! Decides about whom a provider vouches for, with what is stored, and has the sign-in written; again when another sign-in
 //! changed what was decided on.
 
+use serde_json::{Map, Value};
+
 use crate::decision::pipeline::{Decision, Evidence, begin};
 use crate::excerpt::excerpt;
+use crate::decision::trace::Refusal;
 use crate::op::authorize::stage::{Flow, Refused};
 use crate::op::callback::shadow;
 use crate::op::callback::write::{Facts, Written, write};
 use crate::op::decide;
 use crate::op::error::PageError;
 use crate::op::outcome::Stop;
+use crate::op::session;
+use crate::op::upstream_claims;
 use crate::store::ids::UserId;
-use crate::store::{AccountView, StoreError};
+use crate::store::model::{Link, User};
+use crate::store::{AccountQuery, AccountView, StoreError};
 
 /// How often a sign-in is decided anew when others take its username in between.
 const ATTEMPTS: usize = 4;
+
+/// Characters of the name of somebody without an account that a page shows.
+const LONGEST_NAME: usize = 100;
 
 /// What became of a sign-in.
 pub(super) enum Admission {
@@ -44,7 +53,6 @@ pub(super) async fn admit(flow: &Flow<'_>, facts: &Facts<'_>) -> Result<Admissio
 /// The policy's decision, with the accounts that it was made on.
 async fn decide(flow: &Flow<'_>, facts: &Facts<'_>) -> Result<Result<(AccountView, Decision), Refused>, StoreError> {
     let (context, identity, key) = (flow.context, facts.identity, &facts.key);
-    let refused = |refusal, user_id: Option<UserId>| Refused { refusal, provider: key.provider.clone(), user_id };
     let evidence = Evidence {
         provider: &key.provider,
         issuer: Some(&key.issuer),
@@ -53,7 +61,11 @@ async fn decide(flow: &Flow<'_>, facts: &Facts<'_>) -> Result<Result<(AccountVie
     };
     let mapped = match begin(&context.snapshot.policy, &evidence) {
         Ok(mapped) => mapped,
-        Err(refusal) => return Ok(Err(refused(refusal, None))),
+        Err(refusal) => {
+            let query = AccountQuery { key: Some(key.clone()), ..AccountQuery::default() };
+            let linked = context.store().accounts(query).await?.linked;
+            return Ok(Err(refused(flow, facts, refusal, linked).await?));
+        }
     };
     let view = context.store().accounts(decide::query(key.clone(), mapped.question())).await?;
     let app = facts.request.app_request(identity.acr.as_deref(), &identity.amr);
@@ -67,6 +79,29 @@ async fn decide(flow: &Flow<'_>, facts: &Facts<'_>) -> Result<Result<(AccountVie
     }
     Ok(match decided {
         Ok(decision) => Ok((view, decision)),
-        Err(refusal) => Err(refused(refusal, view.linked.map(|(user, _)| user.id))),
+        Err(refusal) => Err(refused(flow, facts, refusal, view.linked).await?),
     })
+}
+
+/// A refusal. Of an account that is known here what the provider says now is kept: what was taken away there is gone from
+/// every app at its next decision.
+async fn refused(
+    flow: &Flow<'_>,
+    facts: &Facts<'_>,
+    refusal: Refusal,
+    linked: Option<(User, Link)>,
+) -> Result<Refused, StoreError> {
+    let provider = facts.key.provider.clone();
+    let Some((user, link)) = linked else {
+        return Ok(Refused { refusal, provider, user_id: None, name: name(&facts.identity.claims) });
+    };
+    upstream_claims::keep(flow.context, link, facts.identity).await?;
+    let name = Some(session::shown_name(&user.profile, &user.username).to_owned());
+    Ok(Refused { refusal, provider, user_id: Some(user.id), name })
+}
+
+/// The name by which the provider knows somebody who has no account here, shortened.
+fn name(claims: &Map<String, Value>) -> Option<String> {
+    let texts = ["name", "preferred_username", "email"].map(|name| claims.get(name).and_then(Value::as_str));
+    texts.into_iter().flatten().find(|text| !text.is_empty()).map(|text| text.chars().take(LONGEST_NAME).collect())
 }

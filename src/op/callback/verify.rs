@@ -5,6 +5,7 @@ use crate::op::authorize::leave::LoginData;
 use crate::op::authorize::stage::Flow;
 use crate::op::callback::form::CallbackForm;
 use crate::op::error::PageError;
+use crate::upstream::error::ResponseProblem;
 use crate::upstream::{Expected, UpstreamError, UpstreamIdentity};
 
 /// Why a callback admits nobody.
@@ -43,6 +44,10 @@ pub(super) async fn verify(
         PageError::new(403, "provider_removed", detail)
     })?;
     let response = form.response.map_err(PageError::from)?;
+    if providers.len() > 1 && response.iss.is_none() {
+        // Whatever the provider promises: the code may be that of another provider's answer (RFC 9700 §4.4).
+        return Err(Unverified::Provider(UpstreamError::Response(ResponseProblem::IssuerNeeded)));
+    }
     let code_verifier = SecretValue::new(login.code_verifier.clone());
     let expected = Expected {
         nonce: &login.nonce,

@@ -1,6 +1,8 @@
 //! Writes a finished sign-in in one transaction: account, link, roles, session, and the code for the app where no consent
 //! is due.
 
+use std::time::Duration;
+
 use crate::decision::pipeline::Decision;
 use crate::op::authorize;
 use crate::op::authorize::prepared::Prepared;
@@ -60,7 +62,9 @@ pub(super) async fn write(
     let sign_in = sign_in(flow, facts, view, &admitted, TokenHash::of(&secret), code);
     match (context.store().finish_sign_in(sign_in, context.now).await?, &facts.previous) {
         (SignInWritten::Conflict, _) => return Ok(None),
-        (SignInWritten::Replaced(apps), Some(previous)) => backchannel::session_ended(context, &previous.user, &apps),
+        (SignInWritten::Replaced(apps), Some(previous)) => {
+            backchannel::session_ended(context, &previous.user, &apps, Duration::ZERO);
+        }
         (SignInWritten::Done | SignInWritten::Replaced(_), _) => {}
     }
     let (provider, client) = (key.provider.as_str(), flow.client.key.as_str());

@@ -3,14 +3,33 @@
 //! Owns which apps are notified of what. Which sessions end is the caller's; the [`Notifier`](super::delivery::Notifier)
 //! delivers.
 
+use std::time::Duration;
+
 use crate::op::logout::logout_token::Notice;
 use crate::op::logout::participants::participants;
+use crate::op::logout::request::LogoutRequest;
 use crate::op::{RequestContext, decide};
 use crate::store::AppSession;
 use crate::store::model::User;
 
-/// Notifies the apps of an ended session of this user. Returns at once: the request that ended it does not wait.
-pub fn session_ended(context: &RequestContext<'_>, user: &User, apps: &[AppSession]) {
+/// How long the browser takes from our answer to the app that it returns to.
+const BACK: Duration = Duration::from_secs(2);
+
+/// The same, where the provider's logout comes in between.
+const BACK_BY_WAY_OF_PROVIDER: Duration = Duration::from_secs(10);
+
+/// When the app that asked for a sign-out is notified: once the browser is back there. An app that loses its own session before
+/// can't tell what the browser returns from, and shows an error (Keycloak as an app does).
+pub(super) const fn until_back(request: &LogoutRequest, by_way_of_provider: bool) -> Duration {
+    match (&request.back, by_way_of_provider) {
+        (None, _) => Duration::ZERO,
+        (Some(_), false) => BACK,
+        (Some(_), true) => BACK_BY_WAY_OF_PROVIDER,
+    }
+}
+
+/// Notifies the apps of an ended session of this user, after this time. Returns at once: the request that ended it does not wait.
+pub fn session_ended(context: &RequestContext<'_>, user: &User, apps: &[AppSession], after: Duration) {
     for (client, sid) in participants(context, apps) {
         let Some(url) = client.backchannel_logout_uri.clone() else { continue };
         context.services.notifier.send(Notice {
@@ -22,6 +41,7 @@ pub fn session_ended(context: &RequestContext<'_>, user: &User, apps: &[AppSessi
             sid: sid.clone(),
             algorithm: client.id_token_alg,
             trace_id: context.trace_id.clone(),
+            after,
         });
     }
 }

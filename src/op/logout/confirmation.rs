@@ -45,6 +45,6 @@ async fn answer(
     }
     match session::unexpired(context, browser).await? {
         Some(view) => sign_out(context, request, &view, browser).await,
-        None => Ok(after_sign_out(&request, Vec::new()).into()),
+        None => Ok(after_sign_out(&request, Vec::new(), false).into()),
     }
 }

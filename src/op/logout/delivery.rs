@@ -91,7 +91,7 @@ impl Notifier {
     }
 
     async fn deliver(&self, notice: &Notice) {
-        let pauses = [Duration::ZERO].into_iter().chain(self.pauses.iter().copied());
+        let pauses = [notice.after].into_iter().chain(self.pauses.iter().copied());
         let (mut attempts, mut last) = (0_u32, Attempt::Failed(String::new()));
         for pause in pauses {
             if !pause.is_zero() {
@@ -243,7 +243,8 @@ mod tests {
         async fn new() -> Self {
             let random = Arc::new(SystemRandomness::default());
             let store = SqliteStore::open(&Location::Memory, &[], Arc::clone(&random) as _).unwrap();
-            let policy = KeyPolicy { algorithms: vec![SigningAlgorithm::ES256], rotate_every: 86_400, keep: 3600 };
+            let policy =
+                KeyPolicy { algorithms: vec![SigningAlgorithm::ES256], rotate_every: 86_400, keep: 3600, remember: 0 };
             let keys = Arc::new(Keys::open(Arc::new(store), &policy, NOW).await.unwrap());
             let (apps, clock) = (Arc::new(Apps::default()), ManualClock::at(NOW));
             let notifier = Notifier::new(Arc::clone(&apps) as _, keys, Arc::clone(&clock) as _, random);
@@ -276,6 +277,7 @@ mod tests {
             sid: crate::store::ids::SessionId::new("sid"),
             algorithm: SigningAlgorithm::ES256,
             trace_id: "trace".to_owned(),
+            after: Duration::ZERO,
         }
     }
 
@@ -353,6 +355,18 @@ mod tests {
         world.notifier.waiting.subscribe().wait_for(only_those_left).await.unwrap();
         assert_eq!(world.tokens("app.example").len(), 1);
         assert_eq!(world.tokens("hangs.example").len(), CALLS_PER_APP);
+    }
+
+    #[tokio::test]
+    async fn a_notice_is_held_back_and_others_pass_it() {
+        let world = World::new().await;
+        world.answers("first.example", [Ok(200)]);
+        world.answers("last.example", [Ok(200)]);
+        world.notifier.send(Notice { after: Duration::from_secs(3600), ..notice("last.example") });
+        world.notifier.send(notice("first.example"));
+        let only_the_last_is_left = |waiting: &usize| *waiting == 1;
+        world.notifier.waiting.subscribe().wait_for(only_the_last_is_left).await.unwrap();
+        assert_eq!((world.tokens("first.example").len(), world.tokens("last.example").len()), (1, 0));
     }
 
     #[tokio::test]

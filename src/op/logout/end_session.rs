@@ -1,22 +1,24 @@
 //! The end session endpoint (OIDC RP-Initiated Logout 1.0 §2, §3): ordered checks of the form, the hint, the client and the
-//! redirect URI; then the session, which ends at once or after the user confirms.
+//! redirect URI; then the session, which ends at once or after the user confirms. Without the browser's cookie it is the one that
+//! the hint names.
 
 use serde_json::Value;
 
 use crate::op::RequestContext;
+use crate::op::decide;
 use crate::op::error::PageError;
 use crate::op::hint;
 use crate::op::interaction;
 use crate::op::interaction::Pending;
 use crate::op::logout::outcome::{Next, Outcome};
 use crate::op::logout::request::LogoutRequest;
-use crate::op::logout::sign_out::{after_sign_out, sign_out};
+use crate::op::logout::sign_out::{after_sign_out, sign_out, sign_out_elsewhere};
 use crate::op::outcome::{Browser, SetCookie};
 use crate::op::params::{Form, LONGEST_STATE, Params};
 use crate::op::session;
 use crate::snapshot::client::Client;
-use crate::store::SessionView;
 use crate::store::ids::SessionId;
+use crate::store::{SessionView, StoreError};
 
 /// The parameters of a logout request (§2).
 struct EndSessionForm<'p> {
@@ -62,15 +64,29 @@ async fn begin(context: &RequestContext<'_>, params: &Params, browser: &Browser)
         state: form.state.map(str::to_owned),
     };
     let Some(view) = session::unexpired(context, browser).await? else {
-        let outcome = Outcome::from(after_sign_out(&request, Vec::new()));
-        return Ok(Outcome { cookies: vec![SetCookie::EndSession], ..outcome });
+        let next = match named(context, hint.as_ref()).await? {
+            Some(view) => sign_out_elsewhere(context, &request, &view).await?,
+            None => after_sign_out(&request, Vec::new(), false),
+        };
+        return Ok(Outcome { next, cookies: vec![SetCookie::EndSession] });
     };
     // Without a hint for this very session somebody else may have sent the browser here: ask (§2, §6).
-    if hint.is_some_and(|hint| hint.is_for(context, &view)) {
+    let meant = match &hint {
+        Some(hint) => hint.is_for(context, &view).await?,
+        None => false,
+    };
+    if meant {
         sign_out(context, request, &view, browser).await
     } else {
         confirm(context, request, &view, browser).await
     }
+}
+
+/// The live session that an ID token names.
+async fn named(context: &RequestContext<'_>, hint: Option<&Hint>) -> Result<Option<SessionView>, StoreError> {
+    let Some(sid) = hint.and_then(|hint| hint.sid.as_deref()) else { return Ok(None) };
+    let found = context.store().session_by_id(sid).await?;
+    Ok(found.filter(|view| view.session.is_live(context.now)))
 }
 
 /// What an ID token says of the session that is to end.
@@ -90,14 +106,16 @@ impl Hint {
         Ok(Self { client_id, sub: text("sub"), sid: text("sid").map(SessionId::new) })
     }
 
-    /// Whether the ID token is of this session: by its `sid`, or without one by its user.
-    fn is_for(&self, context: &RequestContext<'_>, view: &SessionView) -> bool {
+    /// Whether the ID token is of this session: by its `sid`, or without one by its user. The session that it names may have
+    /// become this one, when the user signed in anew.
+    async fn is_for(&self, context: &RequestContext<'_>, view: &SessionView) -> Result<bool, StoreError> {
         if let Some(sid) = &self.sid {
-            return *sid == view.session.id;
+            let same = |named: SessionView| named.session.id == view.session.id;
+            return Ok(*sid == view.session.id || named(context, Some(self)).await?.is_some_and(same));
         }
         let client = self.client_id.as_deref().and_then(|id| context.snapshot.client_by_id(id));
-        let subject = client.map(|client| crate::op::decide::subject(client, &view.user));
-        self.sub.is_some() && self.sub == subject
+        let subject = client.map(|client| decide::subject(client, &view.user));
+        Ok(self.sub.is_some() && self.sub == subject)
     }
 }
 
@@ -139,6 +157,6 @@ async fn confirm(
 ) -> Result<Outcome, PageError> {
     let client = request.client.clone();
     let (interaction, cookies) = interaction::keep(context, &Pending::SignOut(request), browser).await?;
-    let name = view.user.profile.get("name").and_then(Value::as_str).unwrap_or(&view.user.username);
-    Ok(Outcome { next: Next::Confirm { client, user: name.to_owned(), interaction }, cookies })
+    let user = session::shown_name(&view.user.profile, &view.user.username).to_owned();
+    Ok(Outcome { next: Next::Confirm { client, user, interaction }, cookies })
 }

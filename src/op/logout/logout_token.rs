@@ -1,5 +1,7 @@
 //! Logout tokens (OIDC Back-Channel Logout 1.0 §2.4): what an app is notified of.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use url::Url;
 
@@ -34,6 +36,8 @@ pub struct Notice {
     pub algorithm: SigningAlgorithm,
     /// Id of the request that ended the session, for the log.
     pub trace_id: String,
+    /// How long it is held back.
+    pub after: Duration,
 }
 
 /// The claims of a logout token.

@@ -20,4 +20,4 @@ pub mod upstream;
 pub use confirmation::confirmed;
 pub use end_session::end_session;
 pub use outcome::{Next, Outcome};
-pub use provider_return::returned;
+pub use provider_return::{returned, signed_out};

@@ -29,12 +29,14 @@ pub enum Next {
     },
     /// The user stays signed in.
     Stay,
-    /// Show that the user is signed out.
+    /// Show that the user is signed out, or was not signed in.
     Done {
         /// Key of the client that asked, where one is known.
         client: Option<String>,
         /// Pages of apps that the browser loads in frames.
         frames: Vec<Url>,
+        /// Whether a session ended; otherwise nobody was signed in.
+        ended: bool,
     },
     /// Show an error.
     Error(PageError),

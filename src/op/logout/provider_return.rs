@@ -8,6 +8,7 @@ use crate::op::logout::request::LogoutRequest;
 use crate::op::logout::sign_out::after_sign_out;
 use crate::op::outcome::Browser;
 use crate::op::params::{Form, Params};
+use crate::op::session;
 
 /// The parameters that a provider returns (OIDC RP-Initiated Logout 1.0 §3).
 struct ReturnForm<'p> {
@@ -24,11 +25,20 @@ impl<'p> Form<'p> for ReturnForm<'p> {
 /// app.
 pub async fn returned(context: &RequestContext<'_>, provider: &str, params: &Params, browser: &Browser) -> Outcome {
     let state = ReturnForm::read(params).state.unwrap_or_default();
-    let next = match taken(context, provider, state, browser).await {
-        Some(request) => after_sign_out(&request, Vec::new()),
-        None => Next::Done { client: None, frames: Vec::new() },
-    };
-    next.into()
+    match taken(context, provider, state, browser).await {
+        Some(request) => after_sign_out(&request, Vec::new(), true).into(),
+        None => signed_out(context, browser).await,
+    }
+}
+
+/// Serves the signed-out page to a browser that comes from nowhere: it says that nobody is signed in. Somebody who is gets the
+/// start page, which says so.
+pub async fn signed_out(context: &RequestContext<'_>, browser: &Browser) -> Outcome {
+    match session::live(context, browser).await {
+        Ok(Some(_)) => Next::Stay.into(),
+        Ok(None) => Next::Done { client: None, frames: Vec::new(), ended: false }.into(),
+        Err(error) => Next::Error(error.into()).into(),
+    }
 }
 
 /// The logout request that waits for this provider's answer, taken so that it is answered once.

@@ -1,4 +1,7 @@
-//! Ending a session: here, in the apps that had a part in it, and at the provider; then back to the app.
+//! Ending a session: here, in the apps that had a part in it, and at the provider; then back to the app. The app that asked is
+//! notified last.
+
+use std::time::Duration;
 
 use url::Url;
 
@@ -14,7 +17,7 @@ use crate::op::logout::request::LogoutRequest;
 use crate::op::outcome::{Browser, SetCookie};
 use crate::op::validity;
 use crate::protocol::paths;
-use crate::store::SessionView;
+use crate::store::{AppSession, SessionView, StoreError};
 
 /// Ends the session and notifies its apps, then goes to the provider's logout where it has one.
 ///
@@ -26,20 +29,54 @@ pub(super) async fn sign_out(
     view: &SessionView,
     browser: &Browser,
 ) -> Result<Outcome, PageError> {
-    let apps = context.store().end_session(&view.session.id, context.now).await?;
-    backchannel::session_ended(context, &view.user, &apps);
+    let Ended { apps, asked } = end(context, &request, view).await?;
+    let provider = provider_logout(context, &request, view, browser).await;
+    let by_way_of_provider = matches!(provider, Ok(Some(_)));
+    backchannel::session_ended(context, &view.user, &asked, backchannel::until_back(&request, by_way_of_provider));
     let frames = frames(context, &apps);
-    let provider = &view.session.link.provider;
-    tracing::info!(event = "logout", provider = %provider, apps = apps.len(), trace_id = %context.trace_id, "signed out");
     let mut cookies = vec![SetCookie::EndSession];
-    let next = match provider_logout(context, &request, view, browser).await? {
+    let next = match provider? {
         Some((url, more)) => {
             cookies.extend(more);
             Next::Redirect { to: url.to_string(), frames }
         }
-        None => after_sign_out(&request, frames),
+        None => after_sign_out(&request, frames, true),
     };
     Ok(Outcome { next, cookies })
+}
+
+/// Ends the session that an ID token names, for a caller without the browser's cookies: an app's server, as a rule. The
+/// provider's logout is left out, for it takes the provider's ID token, which is nobody's but the browser's; so are frames.
+///
+/// # Errors
+/// A page, when the store is not available.
+pub(super) async fn sign_out_elsewhere(
+    context: &RequestContext<'_>,
+    request: &LogoutRequest,
+    view: &SessionView,
+) -> Result<Next, PageError> {
+    let Ended { asked, .. } = end(context, request, view).await?;
+    backchannel::session_ended(context, &view.user, &asked, backchannel::until_back(request, false));
+    Ok(after_sign_out(request, Vec::new(), true))
+}
+
+/// A session that ended, whose other apps have been notified.
+struct Ended {
+    /// All apps that had a part in it.
+    apps: Vec<AppSession>,
+    /// What of them is of the app that asked, which is not notified yet.
+    asked: Vec<AppSession>,
+}
+
+/// Ends the session and notifies its apps but the one that asked.
+async fn end(context: &RequestContext<'_>, request: &LogoutRequest, view: &SessionView) -> Result<Ended, StoreError> {
+    let apps = context.store().end_session(&view.session.id, context.now).await?;
+    let (asked, others): (Vec<_>, Vec<_>) =
+        apps.iter().cloned().partition(|app| request.client.as_ref() == Some(&app.client));
+    backchannel::session_ended(context, &view.user, &others, Duration::ZERO);
+    let provider = &view.session.link.provider;
+    tracing::info!(event = "logout", provider = %provider, apps = apps.len(), trace_id = %context.trace_id, "signed out");
+    Ok(Ended { apps, asked })
 }
 
 /// The address of the provider's own logout, with the cookies to set before the browser goes there. `None` when the provider
@@ -64,9 +101,9 @@ async fn provider_logout(
     Ok(url.map(|url| (url, cookies)))
 }
 
-/// Back to the app, with `state` (§3), or the signed-out page.
-pub(super) fn after_sign_out(request: &LogoutRequest, frames: Vec<Url>) -> Next {
-    let Some(back) = &request.back else { return Next::Done { client: request.client.clone(), frames } };
+/// Back to the app, with `state` (§3), or the signed-out page, which says whether a session ended.
+pub(super) fn after_sign_out(request: &LogoutRequest, frames: Vec<Url>, ended: bool) -> Next {
+    let Some(back) = &request.back else { return Next::Done { client: request.client.clone(), frames, ended } };
     let Some(state) = &request.state else { return Next::Redirect { to: back.clone(), frames } };
     let separator = if back.contains('?') { '&' } else { '?' };
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish();

@@ -1,13 +1,17 @@
 //! Sign-out at a provider (OIDC Back-Channel Logout 1.0 §2.5 to §2.8, where the broker is the relying party): the sessions
 //! that come from it end here, and their apps are notified.
 
+use std::time::Duration;
+
+use crate::jose::{Check, Jws};
 use crate::op::RequestContext;
 use crate::op::error::OAuthError;
 use crate::op::logout::backchannel;
 use crate::op::params::{Form, Params};
-use crate::protocol::ErrorCode;
-use crate::store::UpstreamSessions;
+use crate::protocol::{Algorithm, ErrorCode};
+use crate::store::{SessionView, UpstreamSessions};
 use crate::upstream::UpstreamError;
+use crate::upstream::error::Document;
 
 /// What a provider posts (§2.5).
 struct LogoutTokenForm<'p> {
@@ -37,17 +41,30 @@ pub async fn upstream_logout(context: &RequestContext<'_>, provider: &str, param
         subject: token.subject,
         sid: token.sid,
     };
-    let sessions = context.store().sessions_of_upstream(ended).await?;
+    let found = context.store().sessions_of_upstream(ended).await?;
+    let some = !found.is_empty();
+    let sessions: Vec<SessionView> = found.into_iter().filter(|view| signed_alike(view, token.algorithm)).collect();
+    if some && sessions.is_empty() {
+        let differs = UpstreamError::invalid(Document::LogoutToken, Check::Algorithm);
+        return Err(refused(context, provider, &differs));
+    }
     let ids = sessions.iter().map(|view| view.session.id.clone()).collect();
     let seen = format!("{} {}", settings.issuer(), token.jti);
     let apps = context.store().end_sessions_once(ids, "upstream_logout", &seen, token.expires_at, context.now).await?;
     let apps = apps.ok_or_else(|| invalid("the logout token was used before"))?;
     for (view, apps) in sessions.iter().zip(&apps) {
-        backchannel::session_ended(context, &view.user, apps);
+        backchannel::session_ended(context, &view.user, apps, Duration::ZERO);
     }
     let sessions = sessions.len();
     tracing::info!(event = "upstream_logout", provider, sessions, trace_id = %context.trace_id, "signed out at a provider");
     Ok(())
+}
+
+/// Whether a logout token of this algorithm may end the session: it is signed as the session's ID token is (§2.6). A provider
+/// that changed its algorithm ends the sessions that it began since.
+fn signed_alike(view: &SessionView, algorithm: Algorithm) -> bool {
+    let id_token = view.session.upstream_id_token.as_deref();
+    id_token.and_then(|token| Jws::parse(token).ok()).is_none_or(|jws| jws.algorithm == algorithm)
 }
 
 fn refused(context: &RequestContext<'_>, provider: &str, error: &UpstreamError) -> OAuthError {

@@ -5,6 +5,7 @@
 
 use crate::op::RequestContext;
 use crate::op::dpop;
+use crate::op::entitlement;
 use crate::op::error::OAuthError;
 use crate::op::issue;
 use crate::op::params::{Form, Params};
@@ -58,10 +59,15 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: CodeForm<'_>) -> Res
         Err(invalid) => return Err(policy::not_valid(context, &code.grant, invalid).await?),
     };
     let decision = policy::decide_again(context, &code.grant, &code.grant.scopes, (&user, &link)).await?;
-    let resources = narrowing::resources(&code.grant, form.resources)?;
+    let resources = narrowing::resources(request, &code.grant, form.resources)?;
     let access_token_ends = context.now + issue::access_token_lifetime(context, client, &resources);
     let expires_at = code.grant.expires_at.max(access_token_ends);
-    let grant = Grant { dpop_jkt: request.refresh_key(), expires_at, ..code.grant };
+    let session_id = match &code.grant.session_id {
+        None if !entitlement::keeps_offline_access(context, client, &code.grant.scopes) => code.grant.sid.clone(),
+        bound => bound.clone(),
+    };
+    let scopes = entitlement::scopes(context, client, &code.grant.scopes);
+    let grant = Grant { dpop_jkt: request.refresh_key(), expires_at, session_id, scopes, ..code.grant };
     let refresh_token =
         if client.may(GrantType::RefreshToken) { Some(first_refresh_token(context, client, &grant)?) } else { None };
     let (secret, row) = refresh_token.unzip();

@@ -2,6 +2,7 @@
 
 use crate::op::RequestContext;
 use crate::op::dpop;
+use crate::op::entitlement;
 use crate::op::error::OAuthError;
 use crate::op::issue;
 use crate::op::params::{Form, Params};
@@ -37,12 +38,10 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: CredentialsForm<'_>)
     if client.is_public() {
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, "a public client can't use client_credentials"));
     }
-    let allowed =
-        |uri: &String| context.snapshot.resource(uri).is_some_and(|known| known.clients.contains(&client.key));
-    if !form.resources.iter().all(allowed) {
+    if !form.resources.iter().all(|uri| entitlement::may_reach(context, client, uri)) {
         return Err(OAuthError::new(ErrorCode::InvalidTarget, "this client may not ask for that resource"));
     }
-    let grant = own_grant(context, client, granted_scopes(client, form.scope), form.resources)?;
+    let grant = own_grant(context, client, granted_scopes(context, client, form.scope), form.resources)?;
     dpop::use_once(context, proof).await?;
     context.store().save_grant(grant.clone(), None, context.now).await?;
     let (scopes, resources) = (grant.scopes.as_slice(), grant.resources.as_slice());
@@ -51,9 +50,9 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: CredentialsForm<'_>)
 
 /// Those of the scopes asked for that the client may have; the others are left out, and the response says so (RFC 6749
 /// §3.3).
-fn granted_scopes(client: &Client, asked: Option<&str>) -> Vec<String> {
-    let may_have = |scope: &&str| !OF_USERS.contains(scope) && client.scopes.iter().any(|allowed| allowed == scope);
-    asked.unwrap_or_default().split_ascii_whitespace().filter(may_have).map(str::to_owned).collect()
+fn granted_scopes(context: &RequestContext<'_>, client: &Client, asked: Option<&str>) -> Vec<String> {
+    let asked = asked.unwrap_or_default().split_ascii_whitespace().filter(|scope| !OF_USERS.contains(scope));
+    entitlement::scopes(context, client, &asked.map(str::to_owned).collect::<Vec<_>>())
 }
 
 /// A grant for no user, which is there as long as its only access token.

@@ -1,6 +1,8 @@
 //! What of a grant one token response is for: its scopes and resources, or fewer, never more.
 
+use crate::op::entitlement;
 use crate::op::error::OAuthError;
+use crate::op::token::request::TokenRequest;
 use crate::protocol::ErrorCode;
 use crate::store::model::Grant;
 
@@ -18,17 +20,23 @@ pub(super) fn scopes(grant: &Grant, asked: Option<&str>) -> Result<Vec<String>, 
     }
 }
 
-/// The resources asked for (RFC 8707 §2.2); all of the grant when none are.
+/// The resources asked for (RFC 8707 §2.2); where none are, those of the grant that the client may still have tokens for.
 ///
 /// # Errors
 /// `invalid_target`.
-pub(super) fn resources(grant: &Grant, asked: Vec<String>) -> Result<Vec<String>, OAuthError> {
-    if asked.is_empty() {
-        return Ok(grant.resources.clone());
+pub(super) fn resources(
+    request: &TokenRequest<'_>,
+    grant: &Grant,
+    asked: Vec<String>,
+) -> Result<Vec<String>, OAuthError> {
+    let invalid = |text: &str| Err(OAuthError::new(ErrorCode::InvalidTarget, text));
+    if !asked.iter().all(|uri| grant.resources.contains(uri)) {
+        return invalid("resource was not part of the authorization request");
     }
-    if asked.iter().all(|uri| grant.resources.contains(uri)) {
-        Ok(asked)
-    } else {
-        Err(OAuthError::new(ErrorCode::InvalidTarget, "resource was not part of the authorization request"))
+    let wanted = if asked.is_empty() { &grant.resources } else { &asked };
+    let allowed = entitlement::resources(request.context, request.client, wanted);
+    if allowed.len() < asked.len() {
+        return invalid("this client may not have tokens for that resource any more");
     }
+    Ok(allowed)
 }

@@ -2,6 +2,7 @@
 
 use crate::decision::pipeline::Decision;
 use crate::op::dpop;
+use crate::op::entitlement;
 use crate::op::error::OAuthError;
 use crate::op::issue;
 use crate::op::params::{Form, Params};
@@ -55,14 +56,15 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: RefreshForm<'_>) -> 
     let presented = required("refresh_token", form.refresh_token)?;
     let Valid { token, grant, user, link } = valid(request, presented).await?;
     request.check_key(grant.dpop_jkt.as_deref())?;
-    let scopes = narrowing::scopes(&grant, form.scope)?;
-    let resources = narrowing::resources(&grant, form.resources)?;
+    let asked = narrowing::scopes(&grant, form.scope)?;
+    let resources = narrowing::resources(request, &grant, form.resources)?;
     let link = match upstream_claims::current(context, link).await {
         Ok(link) => link,
         Err(NotCurrent::Refused(refusal)) => return Err(policy::refused(context, &grant, refusal).await?),
         Err(NotCurrent::Store(error)) => return Err(error.into()),
     };
-    let decision = policy::decide_again(context, &grant, &scopes, (&user, &link)).await?;
+    let decision = policy::decide_again(context, &grant, &asked, (&user, &link)).await?;
+    let scopes = entitlement::scopes(context, request.client, &asked);
     dpop::use_once(context, proof).await?;
     let secret = rotate(request, presented, rotation(request, &token, &grant, &resources, (&user, &decision))?).await?;
     // OIDC Core §12.2: an ID token from a refresh should carry no nonce.
@@ -81,6 +83,7 @@ async fn valid(request: &TokenRequest<'_>, presented: &str) -> Result<Valid, OAu
         return Err(invalid_grant("the refresh token was issued to another client"));
     }
     validity::refresh_token(context, &token).map_err(|_| unusable())?;
+    let view = entitlement::rebound(context, view).await?;
     if let Err(invalid) = validity::grant(context, &view) {
         return Err(policy::not_valid(context, &view.grant, invalid).await?);
     }

@@ -120,6 +120,8 @@ fn error(fill: Fill, code: &str) -> ErrorPage {
         client_name: Some(fill("Grafana")),
         provider_name: None,
         back_uri: web("https://grafana.example.com/"),
+        user_name: None,
+        another_account: None,
     }
 }
 
@@ -178,6 +180,7 @@ fn decision_samples(all: &mut Vec<Sample>, fill: Fill) {
             scope("orders:read", None),
             scope("offline_access", None),
         ],
+        claims: vec![fill("birthdate")],
         policy_uri: web("https://grafana.example.com/privacy"),
         tos_uri: web("https://grafana.example.com/terms"),
         form: form(fill),
@@ -188,14 +191,19 @@ fn decision_samples(all: &mut Vec<Sample>, fill: Fill) {
     add(all, "confirm-sign-out", &confirm);
     add(all, "confirm-sign-out-plain", &ConfirmSignOut { client_name: None, ..confirm });
     let back = web("https://grafana.example.com/");
-    add(all, "signed-out", &SignedOut { client_name: Some(fill("Grafana")), back_uri: back.clone(), frames: vec![] });
-    add(all, "signed-out-plain", &SignedOut { client_name: None, back_uri: None, frames: frames() });
-    add(all, "signed-out-back", &SignedOut { client_name: None, back_uri: back, frames: vec![] });
+    let out = SignedOut { client_name: None, back_uri: None, frames: vec![], ended: true };
+    let of_app = SignedOut { client_name: Some(fill("Grafana")), back_uri: back.clone(), ..out.clone() };
+    add(all, "signed-out", &of_app);
+    add(all, "signed-out-nobody", &SignedOut { ended: false, ..of_app });
+    add(all, "signed-out-plain", &SignedOut { frames: frames(), ..out.clone() });
+    add(all, "signed-out-back", &SignedOut { back_uri: back, ..out });
     let detail =
         Some(fill("redirect_uri \"https://grafana.example.com/callback\" is not among the client's redirect_uris"));
     add(all, "error", &ErrorPage { detail, back_uri: None, ..error(fill, "invalid_redirect_uri") });
     let provider_name = Some(fill("Corporate account"));
-    add(all, "error-back", &ErrorPage { provider_name, ..error(fill, "client_requirement_not_met") });
+    let (user_name, another_account) = (Some(fill("Alice Moreau")), Some(form(fill)));
+    let refused = error(fill, "client_requirement_not_met");
+    add(all, "error-back", &ErrorPage { provider_name, user_name, another_account, ..refused });
     let bare = ErrorPage { trace_id: None, client_name: None, back_uri: None, status: 404, ..error(fill, "not_found") };
     add(all, "error-not-found", &bare);
 }
@@ -369,11 +377,13 @@ fn consent_says_what_for_in_plain_words() {
         client_logo: None,
         user_name: "Alice".to_owned(),
         scopes: vec![Scope { name: "email".to_owned(), description: None }],
+        claims: vec!["birthdate".to_owned()],
         policy_uri: None,
         tos_uri: None,
         form: form(&plain),
     };
-    assert!(pages.render(Lang::De, &view).unwrap().contains("Ihre E-Mail-Adresse sehen"));
+    let german = pages.render(Lang::De, &view).unwrap();
+    assert!(german.contains("Ihre E-Mail-Adresse sehen") && german.contains("sehen: <bdi>birthdate</bdi>"), "{german}");
     view.scopes = vec![
         Scope { name: "tenant".to_owned(), description: Some("your organisation".to_owned()) },
         Scope { name: "x.y".to_owned(), description: None },
@@ -385,7 +395,7 @@ fn consent_says_what_for_in_plain_words() {
 #[test]
 fn static_files_stand_below_the_issuer_path() {
     for (path, start) in [("", "/static/"), ("/", "/static/"), ("/api/sso/", "/api/sso/static/")] {
-        let view = SignedOut { client_name: None, back_uri: None, frames: vec![] };
+        let view = SignedOut { client_name: None, back_uri: None, frames: vec![], ended: true };
         let html = Pages::new(path).unwrap().render(Lang::En, &view).unwrap();
         let link = format!("href=\"{start}style.css?v={}\"", assets::version("style.css").unwrap());
         assert!(html.replace("&#x2f;", "/").contains(&link), "{html}");

@@ -10,8 +10,8 @@ use crate::store::sqlite::sql;
 
 /// The consent that a grant rests on is remembered, and its session is active.
 pub(crate) fn remember(connection: &Connection, grant: &Grant, consent: Option<&Consent>, now: i64) -> Result<()> {
-    if let Some(Consent { user_id, client, scopes, granted_at }) = consent {
-        run(connection, sql::UPSERT_CONSENT, (user_id, client, json(scopes)?, granted_at))?;
+    if let Some(Consent { user_id, client, scopes, claims, granted_at }) = consent {
+        run(connection, sql::UPSERT_CONSENT, (user_id, client, json(scopes)?, json(claims)?, granted_at))?;
     }
     if let Some(session) = grant.session_id.as_ref().or(grant.sid.as_ref()) {
         run(connection, sql::TOUCH_SESSION, (session, now))?;
@@ -26,7 +26,8 @@ pub(crate) fn read(reader: &Reader<'_>, user_id: &UserId, client: &str) -> Resul
             user_id: user_id.clone(),
             client: client.to_owned(),
             scopes: parse("consents.scopes", row.get_ref(0)?.as_bytes()?)?,
-            granted_at: row.get(1)?,
+            claims: parse("consents.claims", row.get_ref(1)?.as_bytes()?)?,
+            granted_at: row.get(2)?,
         })
     })
 }

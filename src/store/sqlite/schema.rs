@@ -2,7 +2,7 @@
 //! released is never edited; a change is another one at the end.
 
 /// All migrations, in order.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, UPSTREAM_SIDS, SESSION_COLUMNS];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, UPSTREAM_SIDS, SESSION_COLUMNS, CONSENT_CLAIMS, MOVED_GRANTS];
 
 /// `application_id` of the database file, "Csgn": tells our files from other SQLite databases.
 pub(super) const APPLICATION_ID: i32 = 0x4373_676e;
@@ -166,4 +166,14 @@ ALTER TABLE codes ADD COLUMN sid TEXT;
 UPDATE codes SET sid = data ->> '$.grant.sid';
 DROP INDEX codes_session;
 CREATE INDEX codes_session ON codes (sid) WHERE used_at IS NULL;
+";
+
+// A consent covers the single claims that its page named, and a consent of before covers none.
+const CONSENT_CLAIMS: &str = "
+ALTER TABLE consents ADD COLUMN claims TEXT NOT NULL DEFAULT '[]';
+";
+
+// An ID token names the session that it was issued in, which may have become another since. Grants that never moved cost nothing.
+const MOVED_GRANTS: &str = "
+CREATE INDEX grants_moved ON grants (sid) WHERE sid <> sso_session;
 ";

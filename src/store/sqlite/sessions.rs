@@ -33,7 +33,13 @@ impl Sessions for SqliteStore {
     async fn session_by_id(&self, id: &SessionId) -> Result<Option<SessionView>> {
         let id = id.clone();
         self.read(move |reader| {
-            let session = reader.session(sql::SESSION, [id])?;
+            let session = match reader.session(sql::SESSION, [&id])? {
+                Some(session) => Some(session),
+                None => {
+                    let now: Option<String> = one(reader.connection, sql::MOVED_TO, [&id], |row| Ok(row.get(0)?))?;
+                    now.map(|id| reader.session(sql::SESSION, [id])).transpose()?.flatten()
+                }
+            };
             session.map_or(Ok(None), |session| reader.session_view(session))
         })
         .await

@@ -69,6 +69,7 @@ statements! {
         WHERE user_id = ?1 AND sso_session = ?2 AND session_id IS NOT NULL AND revoked_at IS NULL";
     MOVE_GRANTS = "UPDATE grants SET sso_session = ?3, session_id = iif(session_id IS NULL, NULL, ?3)
         WHERE user_id = ?1 AND sso_session = ?2";
+    MOVED_TO = "SELECT sso_session FROM grants WHERE sid = ?1 AND sid <> sso_session LIMIT 1";
     MOVE_CODES = "UPDATE codes SET sid = ?2, data = json_set(data, '$.grant.sid', ?2,
         '$.grant.session_id', iif(data ->> '$.grant.session_id' IS NULL, NULL, ?2))
         WHERE used_at IS NULL AND sid = ?1";
@@ -98,9 +99,10 @@ statements! {
     USE_REFRESH = "UPDATE refresh_tokens SET used_at = ?2, successor = ?3, successor_until = ?4 WHERE hash = ?1";
     KEEP_REFRESH = "UPDATE refresh_tokens SET expires_at = ?2 WHERE hash = ?1";
     FORGET_SUCCESSOR = "UPDATE refresh_tokens SET successor = NULL, successor_until = NULL WHERE hash = ?1";
-    CONSENT = "SELECT scopes, granted_at FROM consents WHERE user_id = ?1 AND client = ?2";
-    UPSERT_CONSENT = "INSERT INTO consents (user_id, client, scopes, granted_at) VALUES (?1, ?2, ?3, ?4)
-        ON CONFLICT (user_id, client) DO UPDATE SET scopes = excluded.scopes, granted_at = excluded.granted_at";
+    CONSENT = "SELECT scopes, claims, granted_at FROM consents WHERE user_id = ?1 AND client = ?2";
+    UPSERT_CONSENT = "INSERT INTO consents (user_id, client, scopes, claims, granted_at) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (user_id, client) DO UPDATE
+        SET scopes = excluded.scopes, claims = excluded.claims, granted_at = excluded.granted_at";
     DELETE_CONSENT = "DELETE FROM consents WHERE user_id = ?1 AND client = ?2";
 
     // What passes by.

@@ -147,6 +147,27 @@ async fn prompts_that_the_provider_fails_on_are_left_out() {
 }
 
 #[tokio::test]
+async fn for_another_account_the_provider_shows_accounts_or_its_login_page() {
+    for (extra, supported, asked, sent_prompt) in [
+        ("", Value::Null, &[][..], "select_account"),
+        ("", Value::Null, &["consent"], "consent select_account"),
+        ("", Value::Null, &["login"], "login"),
+        ("", json!(["login", "none"]), &[], "login"),
+        ("preset = \"keycloak\"", Value::Null, &["select_account"], "login"),
+        ("forward = []", Value::Null, &["login"], "select_account"),
+    ] {
+        let world = World::new(extra);
+        world.discovery(|document| set(document, "prompt_values_supported", supported));
+        let asked = strings(asked);
+        let verifier = SecretValue::new(VERIFIER.to_owned());
+        let params = params(&verifier, &world.settings.redirect_uri);
+        let params = BeginParams { prompt: &asked, another_account: true, ..params };
+        let sent = query(&world.rp.begin(&world.settings, &params, NOW).await.unwrap());
+        assert_eq!(sent.get("prompt").map(String::as_str), Some(sent_prompt), "{extra} {asked:?}");
+    }
+}
+
+#[tokio::test]
 async fn declared_parameters_are_sent() {
     let world =
         World::new("response_mode = \"form_post\"\nresource = \"urn:api\"\nscopes = [\"openid\", \"offline_access\"]");

@@ -148,6 +148,7 @@ fn unset(value: &mut Value, name: &str) {
 
 fn params<'a>(verifier: &'a SecretValue, redirect_uri: &'a str) -> BeginParams<'a> {
     BeginParams {
+        another_account: false,
         state: "state-1",
         nonce: NONCE,
         code_verifier: verifier,

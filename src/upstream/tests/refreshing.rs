@@ -2,11 +2,15 @@
 
 use crate::outbound::OutboundError;
 use crate::upstream::RefreshError;
-use crate::upstream::refresh::Refreshed;
+use crate::upstream::refresh::{FailedRefresh, Refreshed};
 use crate::upstream::tests::*;
 
 impl World {
     async fn refresh(&self) -> Result<Refreshed, RefreshError> {
+        self.attempt().await.map_err(|failed| failed.error)
+    }
+
+    async fn attempt(&self) -> Result<Refreshed, FailedRefresh> {
         let token = SecretValue::new("refresh-1".to_owned());
         self.rp.refresh(&self.settings, &token, "alice", NOW).await
     }
@@ -42,21 +46,34 @@ async fn a_refresh_brings_the_claims_of_now() {
 #[tokio::test]
 async fn d49_a_refreshed_id_token_must_be_of_the_same_issuer_client_and_subject() {
     let cases = [
-        ("sub", json!("bob")),
-        ("iss", json!("https://evil.example")),
-        ("aud", json!("other")),
-        ("azp", json!("other")),
-        ("exp", json!(NOW - 100)),
-        ("iat", Value::Null),
+        ("sub", json!("bob"), true),
+        ("sub", Value::Null, true),
+        ("iss", json!("https://evil.example"), true),
+        ("aud", json!("other"), true),
+        ("azp", json!("other"), true),
+        ("exp", json!(NOW - 100), false),
+        ("iat", Value::Null, false),
     ];
-    for (name, value) in cases {
+    for (name, value, about_another) in cases {
         let world = World::new("");
         world.refreshes(|claims| set(claims, name, value));
         let refusal = world.refresh().await.unwrap_err();
-        assert!(matches!(refusal, RefreshError::Invalid(_)), "{name}");
+        assert_eq!(matches!(refusal, RefreshError::SomebodyElse(_)), about_another, "{name}");
+        assert_eq!(matches!(refusal, RefreshError::Invalid(_)), !about_another, "{name}");
         assert_eq!(refusal.reason(), "token_invalid");
         assert_eq!(world.idp.count("/userinfo"), 0, "{name}");
     }
+}
+
+#[tokio::test]
+async fn d49_a_refreshed_id_token_that_another_issuer_signed_is_about_somebody_else() {
+    let world = World::new("");
+    let mut claims = claims();
+    unset(&mut claims, "nonce");
+    set(&mut claims, "iss", json!("https://evil.example"));
+    let key = TestKey::other_rsa("theirs");
+    world.idp.json("/token", token_response(&key.sign(&key.header(), &claims)));
+    assert!(matches!(world.refresh().await, Err(RefreshError::SomebodyElse(_))));
 }
 
 #[tokio::test]
@@ -70,7 +87,7 @@ async fn without_an_id_token_userinfo_vouches() {
     assert_eq!((refreshed.id_token, refreshed.refresh_token), (None, None));
     assert_eq!(refreshed.access_token_expires_at, Some(NOW + 300));
     world.idp.json("/userinfo", json!({ "sub": "bob" }));
-    assert_eq!(world.refresh().await.unwrap_err().reason(), "token_invalid");
+    assert!(matches!(world.refresh().await, Err(RefreshError::SomebodyElse(_))));
     // Neither the one nor the other: nothing vouches.
     let world = World::new("");
     world.discovery(|document| unset(document, "userinfo_endpoint"));
@@ -100,6 +117,19 @@ async fn refusals_are_told_from_troubles() {
         world.idp.answer(path, Answer::Fails(OutboundError::Timeout));
         assert!(matches!(world.refresh().await, Err(RefreshError::Unavailable(_))), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_changed_is_not_lost_when_the_rest_fails() {
+    let world = World::new("");
+    world.refreshes(|_| {});
+    world.idp.answer("/userinfo", Answer::Fails(OutboundError::Timeout));
+    let failed = world.attempt().await.unwrap_err();
+    assert!(matches!(failed.error, RefreshError::Unavailable(_)));
+    assert_eq!(failed.refresh_token, Some(SecretValue::new("refresh-2".to_owned())));
+    assert!(!format!("{failed:?}").contains("refresh-2"));
+    world.idp.answer("/token", Answer::Fails(OutboundError::Timeout));
+    assert_eq!(world.attempt().await.unwrap_err().refresh_token, None);
 }
 
 #[test]

@@ -42,11 +42,11 @@ pub(super) fn write(exchange: &Exchange<'_>, outcome: &Outcome) -> Response {
         Next::Error(failure) => exchange.error(failure),
         Next::SignIn(page) => {
             let view = views::sign_in(exchange, page);
-            exchange.page_with_form(ok, page.ui_locales.as_deref(), &view, &own_schemes(exchange, &page.client))
+            exchange.page_with_form(ok, page.ui_locales.as_deref(), &view, &exchange.own_schemes(&page.client))
         }
         Next::Consent(page) => {
             let view = views::consent(exchange, page);
-            exchange.page_with_form(ok, page.ui_locales.as_deref(), &view, &own_schemes(exchange, &page.client))
+            exchange.page_with_form(ok, page.ui_locales.as_deref(), &view, &exchange.own_schemes(&page.client))
         }
     };
     exchange.with_cookies(response, &outcome.cookies)
@@ -62,11 +62,4 @@ fn to_app(exchange: &Exchange<'_>, answer: &Answer) -> Response {
         }
         None => exchange.leave(&answer.url()),
     }
-}
-
-/// The redirect URIs of a native app with a scheme of its own: a redirect that answers a form may lead there. Everything else
-/// is reached by [`Exchange::leave`].
-fn own_schemes<'e>(exchange: &Exchange<'e>, client: &str) -> Vec<&'e str> {
-    let uris = exchange.context.snapshot.clients.get(client).map(|client| client.redirect_uris.as_slice());
-    uris.unwrap_or_default().iter().map(String::as_str).filter(|uri| WebUri::parse(uri).is_none()).collect()
 }

@@ -30,8 +30,8 @@ pub(crate) async fn returned(exchange: &Exchange<'_>, provider: &str) -> Respons
 }
 
 /// The signed-out page.
-pub(crate) fn signed_out(exchange: &Exchange<'_>) -> Response {
-    write(exchange, &logout::Next::Done { client: None, frames: Vec::new() }.into())
+pub(crate) async fn signed_out(exchange: &Exchange<'_>) -> Response {
+    write(exchange, &logout::signed_out(&exchange.context, &exchange.browser).await)
 }
 
 /// Where a provider sends its logout tokens (OIDC Back-Channel Logout §2.5).
@@ -52,8 +52,8 @@ fn write(exchange: &Exchange<'_>, outcome: &logout::Outcome) -> Response {
             None => respond::see_other(to),
         },
         logout::Next::Error(failure) => exchange.error(failure),
-        logout::Next::Done { client, .. } => {
-            exchange.page_with_frames(framed, &views::signed_out(exchange, client.as_deref(), frames))
+        logout::Next::Done { client, ended, .. } => {
+            exchange.page_with_frames(framed, &views::signed_out(exchange, client.as_deref(), frames, *ended))
         }
         logout::Next::Stay => respond::see_other(&exchange.context.snapshot.issuer.url_of("/")),
         logout::Next::Confirm { client, user, interaction } => {

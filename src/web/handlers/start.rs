@@ -16,10 +16,7 @@ const MAX_AGE: u32 = 300;
 /// The page at the issuer itself.
 pub(crate) async fn home(exchange: &Exchange<'_>) -> Response {
     let session = session::live(&exchange.context, &exchange.browser).await.ok().flatten();
-    let name = session.map(|session| {
-        let name = session.user.profile.get("name").and_then(|name| name.as_str());
-        name.unwrap_or(&session.user.username).to_owned()
-    });
+    let name = session.map(|view| session::shown_name(&view.user.profile, &view.user.username).to_owned());
     exchange.page(StatusCode::OK, &views::home(exchange, name))
 }
 

@@ -6,11 +6,11 @@ use crate::excerpt;
 use crate::op::RequestContext;
 use crate::op::authorize::request::form::AuthorizationForm;
 use crate::op::authorize::request::model::Prompt;
+use crate::op::entitlement;
 use crate::op::error::OAuthError;
 use crate::op::hint;
 use crate::op::params::LONGEST_STATE;
 use crate::protocol::{ErrorCode, ResponseType};
-use crate::snapshot::Snapshot;
 use crate::snapshot::client::Client;
 
 fn invalid(text: impl Into<String>) -> OAuthError {
@@ -212,25 +212,38 @@ pub(super) fn wanted_sub(claims: &Value) -> Option<String> {
 
 /// The values of an essential `acr` in the `claims` parameter (OIDC Core §5.5.1.1).
 pub(super) fn essential_acr(claims: &Value) -> Vec<String> {
+    let asked = claims.get("id_token").and_then(|member| member.get("acr"));
+    let essential = asked.and_then(|asked| asked.get("essential")).and_then(Value::as_bool) == Some(true);
+    if essential { claimed_acr(claims) } else { Vec::new() }
+}
+
+/// The values of `acr` in the `claims` parameter, essential or not.
+fn claimed_acr(claims: &Value) -> Vec<String> {
     let Some(asked) = claims.get("id_token").and_then(|member| member.get("acr")) else { return Vec::new() };
-    if asked.get("essential").and_then(Value::as_bool) != Some(true) {
-        return Vec::new();
-    }
     let many = asked.get("values").and_then(Value::as_array).into_iter().flatten();
     many.chain(asked.get("value")).filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// `acr_values`: the request's, those that are essential, or the client's default (OIDC Core §3.1.2.1, §5.5.1.1, OIDC
-/// Registration §2).
-pub(super) fn acr_values(client: &Client, form: &AuthorizationForm, essential: &[String]) -> Option<String> {
-    let joined = |values: &[String]| (!values.is_empty()).then(|| values.join(" "));
-    form.acr_values.clone().or_else(|| joined(essential)).or_else(|| joined(&client.default_acr_values))
+/// `acr_values`: those of the `claims` parameter and the request's, or the client's default (OIDC Core §3.1.2.1, §5.5.1.1,
+/// OIDC Registration §2).
+pub(super) fn acr_values(client: &Client, form: &AuthorizationForm, claims: Option<&Value>) -> Option<String> {
+    let mut values = claims.map(claimed_acr).unwrap_or_default();
+    for value in form.acr_values.as_deref().unwrap_or_default().split_ascii_whitespace() {
+        if !values.iter().any(|known| known == value) {
+            values.push(value.to_owned());
+        }
+    }
+    let values = if values.is_empty() { &client.default_acr_values } else { &values };
+    (!values.is_empty()).then(|| values.join(" "))
 }
 
 /// The resources that a token may be for (RFC 8707 §2).
-pub(super) fn resources(snapshot: &Snapshot, client: &Client, form: &AuthorizationForm) -> Result<(), OAuthError> {
-    let allowed = |uri: &String| snapshot.resource(uri).is_some_and(|resource| resource.clients.contains(&client.key));
-    if form.resources.iter().all(allowed) {
+pub(super) fn resources(
+    context: &RequestContext<'_>,
+    client: &Client,
+    form: &AuthorizationForm,
+) -> Result<(), OAuthError> {
+    if form.resources.iter().all(|uri| entitlement::may_reach(context, client, uri)) {
         return Ok(());
     }
     Err(OAuthError::new(ErrorCode::InvalidTarget, "this client may not ask for that resource"))

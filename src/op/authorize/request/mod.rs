@@ -42,8 +42,8 @@ pub fn validate(
     let hinted_sub = checks::hinted_sub(context, &form)?;
     let claims = checks::claims(&form)?;
     let essential_acr = claims.as_ref().map(checks::essential_acr).unwrap_or_default();
-    let acr_values = checks::acr_values(client, &form, &essential_acr);
-    checks::resources(context.snapshot, client, &form)?;
+    let acr_values = checks::acr_values(client, &form, claims.as_ref());
+    checks::resources(context, client, &form)?;
     Ok(AuthorizeRequest {
         to,
         response_type,

@@ -33,7 +33,7 @@ pub struct ReturnAddress {
     pub state: Option<String>,
 }
 
-/// What `prompt` asks for.
+/// What `prompt` asks for, and the user by a page of ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Prompt {
@@ -45,6 +45,8 @@ pub struct Prompt {
     pub consent: bool,
     /// The user must choose an account.
     pub select_account: bool,
+    /// The user chose on a page of ours to use another account.
+    pub another_account: bool,
 }
 
 impl Prompt {
@@ -89,7 +91,7 @@ pub struct AuthorizeRequest {
     /// `ui_locales`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ui_locales: Option<String>,
-    /// `acr_values`
+    /// `acr_values`: those of the request, of its `claims` parameter, or the client's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acr_values: Option<String>,
     /// The `acr` values of which one must be met (OIDC Core §5.5.1.1); empty when none is essential.
@@ -105,6 +107,12 @@ pub struct AuthorizeRequest {
 }
 
 impl AuthorizeRequest {
+    /// Whether this authentication context class is one of those that the app asks for, if it asks for any.
+    #[must_use]
+    pub fn has_asked_acr(&self, acr: Option<&str>) -> bool {
+        self.acr_values.as_ref().is_none_or(|asked| asked.split_ascii_whitespace().any(|asked| Some(asked) == acr))
+    }
+
     /// Whether this authentication context class is one that the app can't do without.
     #[must_use]
     pub fn meets_acr(&self, acr: Option<&str>) -> bool {
