@@ -61,7 +61,8 @@ struct Idp {
 impl Idp {
     async fn new(issuer: String) -> Result<Self, Failure> {
         let store = SqliteStore::open(&Location::Memory, &[], Arc::new(SystemRandomness::default()))?;
-        let policy = KeyPolicy { algorithms: vec![SigningAlgorithm::RS256], rotate_every: 86_400, keep: 3600, remember: 0 };
+        let policy =
+            KeyPolicy { algorithms: vec![SigningAlgorithm::RS256], rotate_every: 86_400, keep: 3600, remember: 0 };
         let keys = Keys::open(Arc::new(store), &policy, 0).await?;
         Ok(Self { issuer, keys, nonces: Mutex::default() })
     }

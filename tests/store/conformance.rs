@@ -321,7 +321,7 @@ pub(crate) async fn grants_move_over_when_the_same_user_signs_in_again(store: Su
     assert_eq!(apps, [app("app"), app("offline-app")]);
     assert!(is_revoked(&store, "bound").await);
     assert!(!is_revoked(&store, "offline").await);
-    assert_eq!(store.session_by_id("old").await.unwrap().map(|view| view.session.id), None, "it has ended");
+    assert_eq!(store.session_by_id(&session_id("old")).await.unwrap().map(|view| view.session.id), None, "it has ended");
 }
 
 pub(crate) async fn ending_a_session_ends_what_is_bound_to_it(store: Subject) {

@@ -4,8 +4,8 @@
 use serde_json::{Map, Value};
 
 use crate::decision::pipeline::{Decision, Evidence, begin};
-use crate::excerpt::excerpt;
 use crate::decision::trace::Refusal;
+use crate::excerpt::excerpt;
 use crate::op::authorize::stage::{Flow, Refused};
 use crate::op::callback::shadow;
 use crate::op::callback::write::{Facts, Written, write};
@@ -14,7 +14,6 @@ use crate::op::error::PageError;
 use crate::op::outcome::Stop;
 use crate::op::session;
 use crate::op::upstream_claims;
-use crate::store::ids::UserId;
 use crate::store::model::{Link, User};
 use crate::store::{AccountQuery, AccountView, StoreError};
 

@@ -84,7 +84,7 @@ async fn begin(context: &RequestContext<'_>, params: &Params, browser: &Browser)
 
 /// The live session that an ID token names.
 async fn named(context: &RequestContext<'_>, hint: Option<&Hint>) -> Result<Option<SessionView>, StoreError> {
-    let Some(sid) = hint.and_then(|hint| hint.sid.as_deref()) else { return Ok(None) };
+    let Some(sid) = hint.and_then(|hint| hint.sid.as_ref()) else { return Ok(None) };
     let found = context.store().session_by_id(sid).await?;
     Ok(found.filter(|view| view.session.is_live(context.now)))
 }
