@@ -16,9 +16,8 @@ pub struct Issuer {
     pub path: String,
     /// Whether browsers reach it by https, and so cookies are `Secure` and `__Host-`.
     pub secure: bool,
-    /// Whether browsers are told to reach its host by https only (RFC 6797). Not on this machine: the host is shared with
-    /// whatever else is developed there.
-    pub https_only: bool,
+    /// How long browsers are told to reach its host by https only, in seconds (RFC 6797 §6.1); `None` where it is not https.
+    pub https_only_for: Option<u32>,
     /// What its cookies are called.
     pub cookies: CookieNames,
 }
@@ -45,6 +44,11 @@ impl CookieNames {
     }
 }
 
+/// A year. On this machine five minutes: the host is shared with whatever else is developed there.
+fn https_only_for(issuer: &Url) -> u32 {
+    if issuer.host().is_some_and(|host| is_loopback(&host)) { 300 } else { 365 * 86_400 }
+}
+
 impl Issuer {
     /// Parses a checked issuer.
     ///
@@ -58,7 +62,7 @@ impl Issuer {
             origin: url.origin().ascii_serialization(),
             path: issuer_path(&url).to_owned(),
             secure,
-            https_only: secure && url.host().is_some_and(|host| !is_loopback(&host)),
+            https_only_for: secure.then(|| https_only_for(&url)),
             cookies: CookieNames::new(secure, text),
         })
     }

@@ -1,7 +1,7 @@
 //! A request, read once: method, path, parameters, headers. `Host` is never looked at; `X-Forwarded-For` counts only from
-//! trusted proxies, and only for logs.
+//! trusted proxies, and only for logs and limits.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, header};
@@ -28,7 +28,13 @@ pub struct Incoming {
     body: Bytes,
 }
 
-/// Where a request came from, for logs: the peer or, where that is a trusted proxy, the last address of `X-Forwarded-For` that
+/// An address of `X-Forwarded-For`: alone, or with a port as some proxies write it (`192.0.2.1:4711`, `[2001:db8::1]:4711`).
+fn forwarded_address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+/// Where a request came from, for logs and limits: the peer or, where that is a trusted proxy, the last address of `X-Forwarded-For` that
 /// is none, so that a forged beginning of the header changes nothing. `None` for the peer of a unix socket that is not trusted
 /// or sends no such header.
 #[must_use]
@@ -43,9 +49,9 @@ pub fn client_address(request: &Request<Body>, trusted: &TrustedProxies) -> Opti
         if !trusted.believes(address) {
             break;
         }
-        match forwarded.trim().parse::<IpAddr>() {
-            Ok(next) => address = Some(next.to_canonical()),
-            Err(_) => break,
+        match forwarded_address(forwarded.trim()) {
+            Some(next) => address = Some(next.to_canonical()),
+            None => break,
         }
     }
     address
@@ -162,6 +168,12 @@ mod tests {
             ("10.0.0.1:1", "1.2.3.4, 203.0.113.9", "203.0.113.9"),
             ("10.0.0.1:1", "203.0.113.9, 10.0.0.7", "203.0.113.9"),
             ("10.0.0.1:1", "nonsense", "10.0.0.1"),
+            ("10.0.0.1:1", "203.0.113.9:4711", "203.0.113.9"),
+            ("10.0.0.1:1", "203.0.113.9, 10.0.0.7:80", "203.0.113.9"),
+            ("10.0.0.1:1", "[2001:db8::9]:4711", "2001:db8::9"),
+            ("10.0.0.1:1", "[2001:db8::9]", "2001:db8::9"),
+            ("10.0.0.1:1", "2001:db8::9", "2001:db8::9"),
+            ("10.0.0.1:1", "203.0.113.9:port", "10.0.0.1"),
             ("[2001:db8::1]:1", "203.0.113.9", "203.0.113.9"),
         ] {
             let found = from(Peer::Address(peer.parse().unwrap()), Some(forwarded), &trusted);

@@ -22,9 +22,6 @@ use crate::web::handlers::{authorize, callback, documents, logout, start, token,
 use crate::web::request::{Incoming, Unreadable, client_address};
 use crate::web::{cookies, cors, respond};
 
-/// What browsers are told where the issuer is https: to use nothing else for a year (RFC 6797 §6.1).
-const HTTPS_ONLY: &str = "max-age=31536000";
-
 /// What the public listener's router works with.
 pub struct Edge {
     /// What the steps of `op` may use.
@@ -43,11 +40,11 @@ async fn handle(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Respon
     let Ok(trace_id) = edge.services.random.id() else { return respond::empty(StatusCode::INTERNAL_SERVER_ERROR) };
     let address = client_address(&request, &snapshot.trusted_proxies);
     let span = tracing::info_span!("request", address = address.map(tracing::field::display));
-    let https_only = snapshot.issuer.https_only;
+    let https_only_for = snapshot.issuer.https_only_for;
     let asker = Asker { source: Source::of(address), trace_id };
     let mut response = answer(edge, snapshot, request, asker).instrument(span).await;
-    if https_only {
-        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
+    if let Some(value) = https_only_for.and_then(|seconds| HeaderValue::try_from(format!("max-age={seconds}")).ok()) {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
     }
     response
 }
