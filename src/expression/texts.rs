@@ -54,10 +54,11 @@ pub(crate) fn after<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     part("after", args, |this, separator| this.split_once(separator).map_or("", |(_, after)| after))
 }
 
-/// Behind the only `@`, as it is written. Which of several counts is what attacks with such addresses rest on.
+/// Behind the only `@`, in lower case, as domains have none. Which of several counts is what attacks with such addresses
+/// rest on.
 pub(crate) fn domain<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     on_text("domain", args, |this| match this.split_once('@') {
-        Some((_, domain)) if !domain.contains('@') => Ok(domain.to_owned()),
+        Some((_, domain)) if !domain.contains('@') => Ok(domain.to_lowercase()),
         _ => Err(ExecutionError::function_error("domain", "an address has exactly one @")),
     })
 }
