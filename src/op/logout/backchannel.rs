@@ -19,7 +19,7 @@ pub fn session_ended(context: &RequestContext<'_>, user: &User, apps: &[AppSessi
             audience: client.client_id.clone(),
             issuer: context.snapshot.issuer.text.clone(),
             subject: decide::subject(client, user),
-            sid: sid.to_owned(),
+            sid: client.backchannel_logout_session.then(|| sid.to_owned()),
             algorithm: client.id_token_alg,
             trace_id: context.trace_id.clone(),
         });

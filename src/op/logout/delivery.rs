@@ -273,7 +273,7 @@ mod tests {
             audience: "client-id".to_owned(),
             issuer: "https://sso.example.com".to_owned(),
             subject: "sub".to_owned(),
-            sid: "sid".to_owned(),
+            sid: Some("sid".to_owned()),
             algorithm: SigningAlgorithm::ES256,
             trace_id: "trace".to_owned(),
         }

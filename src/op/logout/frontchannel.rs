@@ -8,12 +8,14 @@ use crate::snapshot::client::Client;
 use crate::store::AppSession;
 
 /// What the user's browser loads in frames: the `frontchannel_logout_uri` of each app of an ended session, with `iss` and
-/// `sid` added to its query (§3).
+/// `sid` added to its query (§3), unless the app is registered without them (§2).
 #[must_use]
 pub(super) fn frames(context: &RequestContext<'_>, apps: &[AppSession]) -> Vec<Url> {
     let frame = |(client, sid): (&Client, &str)| {
         let mut url = client.frontchannel_logout_uri.clone()?;
-        url.query_pairs_mut().append_pair("iss", &context.snapshot.issuer.text).append_pair("sid", sid);
+        if client.frontchannel_logout_session {
+            url.query_pairs_mut().append_pair("iss", &context.snapshot.issuer.text).append_pair("sid", sid);
+        }
         Some(url)
     };
     participants(context, apps).filter_map(frame).collect()
