@@ -19,7 +19,10 @@ pub(super) async fn find(flow: &Flow<'_>, request: &AuthorizeRequest) -> Result<
     let signed_in = view.and_then(|view| SignedIn::new(view, false));
     match signed_in.filter(|signed_in| serves(flow, request, signed_in)) {
         Some(signed_in) => Ok(Stage::SignedIn(Box::new(signed_in))),
-        None if request.prompt.none => Err(OAuthError::new(ErrorCode::LoginRequired, "the user must sign in").into()),
+        None if request.prompt.none => {
+            let text = "You need to sign in, and this request does not let us ask you to.";
+            Err(OAuthError::new(ErrorCode::LoginRequired, text).into())
+        }
         None => Ok(Stage::SignInDue),
     }
 }
