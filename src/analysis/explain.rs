@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::analysis::known::{Known, KnownLink};
+use crate::config::diagnostics::problem::printable;
 use crate::decision::app::{AppRequest, authentication};
 use crate::decision::pipeline::Decision;
 use crate::decision::policy::Policy;
@@ -91,7 +92,7 @@ impl Serialize for Explanation<'_> {
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let when = time(self.link.claims_at);
-        writeln!(f, "{} through {}, with the claims of {when}", self.username, self.link.provider)?;
+        writeln!(f, "{} through {}, with the claims of {when}", printable(self.username), self.link.provider)?;
         indented(self.trace(), f)?;
         let Ok(decision) = &self.outcome else { return Ok(()) };
         writeln!(f, "  groups:      {}", names(&decision.groups))?;
@@ -104,7 +105,7 @@ impl fmt::Display for Explanation<'_> {
             [("ID token", &release.id_token), ("userinfo", &release.userinfo), ("access token", &release.access_token)];
         for (part, claims) in parts {
             writeln!(f, "    {part}")?;
-            claims.iter().try_for_each(|(name, value)| writeln!(f, "      {name} = {value}"))?;
+            claims.iter().try_for_each(|(name, value)| writeln!(f, "      {} = {value}", printable(name)))?;
         }
         Ok(())
     }
@@ -151,7 +152,7 @@ impl Kept {
         let mut text = format!("{}, through {provider}, for {app}, configuration generation {generation}\n", time(at));
         let steps: Vec<Step> = self.steps.into_iter().map(Step::from).collect();
         steps.iter().for_each(|step| text.push_str(&format!("  {step}\n")));
-        text.extend(self.refused.map(|reason| format!("  refused  {reason}\n")));
+        text.extend(self.refused.map(|reason| format!("  refused  {}\n", printable(&reason))));
         text
     }
 }
@@ -165,5 +166,5 @@ fn time(at: i64) -> String {
 }
 
 fn names(list: &[String]) -> String {
-    if list.is_empty() { "none".to_owned() } else { list.join(", ") }
+    if list.is_empty() { "none".to_owned() } else { printable(&list.join(", ")) }
 }
