@@ -70,6 +70,8 @@ impl App {
             store,
             keys,
             notifier: Arc::new(notifier),
+            doubles: Arc::default(),
+            logout_doubles: Arc::default(),
             refreshes: Arc::default(),
             shadow,
         };

@@ -6,7 +6,10 @@ use crate::decision::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::Keys;
 use crate::op::client::remote::AppKeys;
+use crate::op::doubles::Doubles;
+use crate::op::logout;
 use crate::op::logout::delivery::Notifier;
+use crate::op::outcome::Outcome;
 use crate::op::refresh_locks::RefreshLocks;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -29,6 +32,10 @@ pub struct Services {
     pub app_keys: Arc<AppKeys>,
     /// Tells apps that a session ended.
     pub notifier: Arc<Notifier>,
+    /// Callbacks and forms of pages that come twice.
+    pub doubles: Arc<Doubles<Outcome>>,
+    /// The same of sign-outs.
+    pub logout_doubles: Arc<Doubles<logout::Outcome>>,
     /// One refresh at a time per upstream account.
     pub refreshes: Arc<RefreshLocks>,
     /// The policy of a canary configuration (`serve --shadow`).

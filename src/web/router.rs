@@ -39,14 +39,49 @@ async fn handle(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Respon
     let Ok(trace_id) = edge.services.random.id() else { return respond::empty(StatusCode::INTERNAL_SERVER_ERROR) };
     let address = client_address(&request, &snapshot.trusted_proxies).map(tracing::field::display);
     let span = tracing::info_span!("request", address);
-    answer(edge, snapshot, request, trace_id).instrument(span).await
+    let uses_up = snapshot.paths.route(request.uri().path()).is_some_and(uses_something_up);
+    let answering = answer(edge, snapshot, request, trace_id).instrument(span);
+    if !uses_up {
+        return answering.await;
+    }
+    // A browser that somebody clicks in twice breaks off the first request. What that has begun is finished all the same, so
+    // that the second one finds how it ended.
+    tokio::spawn(answering).await.unwrap_or_else(|_| respond::empty(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+/// Whether requests to a route take what can be taken once.
+const fn uses_something_up(route: &Route) -> bool {
+    matches!(route, Route::Callback(_) | Route::LogoutCallback(_) | Route::Page(Page::Consent | Page::ConfirmSignOut))
+}
+
+/// Whether a GET of a route begins or ends something, rather than only showing it.
+const fn acts_on_get(route: &Route) -> bool {
+    matches!(
+        route,
+        Route::Endpoint(Endpoint::Authorization | Endpoint::EndSession) | Route::Callback(_) | Route::LogoutCallback(_)
+    )
+}
+
+/// The answer to a request that must not act: to HEAD, which is safe (RFC 9110 §9.2.1), and to a browser that fetches a page
+/// before anybody asks for it. A browser drops a prefetched error, and asks again when the page is wanted.
+fn without_acting(exchange: &Exchange<'_>, route: &Route) -> Option<Response> {
+    if !acts_on_get(route) {
+        return None;
+    }
+    let headers = &exchange.incoming.headers;
+    let prefetching = ["sec-purpose", "purpose", "x-moz"].iter().any(|name| {
+        headers.get(*name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("prefetch"))
+    });
+    if prefetching {
+        return Some(respond::empty(StatusCode::SERVICE_UNAVAILABLE));
+    }
+    (exchange.incoming.method == Method::HEAD).then(|| respond::without_length(StatusCode::OK))
 }
 
 async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>, trace_id: String) -> Response {
     let now = edge.services.clock.now();
     let limit = usize::try_from(snapshot.config.limits.body.bytes()).unwrap_or(usize::MAX);
     let route = snapshot.paths.route(request.uri().path());
-    let head = request.method() == Method::HEAD;
     let incoming = match Incoming::read(request, limit).await {
         Ok(incoming) if incoming.is_oversized() => return respond::empty(StatusCode::URI_TOO_LONG),
         Ok(incoming) => incoming,
@@ -57,14 +92,11 @@ async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>
     let browser = cookies::read(&incoming.headers, &snapshot.issuer);
     let context = RequestContext { services: &edge.services, snapshot: &snapshot, now, trace_id };
     let exchange = Exchange { context, incoming: &incoming, browser };
-    let mut response = match route {
+    // The body of the answer to HEAD is left out by axum, which counts it first.
+    match route {
         Some(route) => serve_route(&exchange, route).await,
         None => exchange.error(&PageError::new(404, "not_found", "no such path")),
-    };
-    if head {
-        *response.body_mut() = Body::empty();
     }
-    response
 }
 
 async fn serve_route(exchange: &Exchange<'_>, route: &Route) -> Response {
@@ -81,7 +113,10 @@ async fn serve_route(exchange: &Exchange<'_>, route: &Route) -> Response {
         _ => None,
     };
     let mut response = match posted {
-        Some(posted) => dispatch(exchange, route, posted).await,
+        Some(posted) => match without_acting(exchange, route).filter(|_| !posted) {
+            Some(response) => response,
+            None => dispatch(exchange, route, posted).await,
+        },
         None => exchange.method_not_allowed(),
     };
     cors::decorate(response.headers_mut(), snapshot, route, origin);

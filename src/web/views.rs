@@ -68,9 +68,11 @@ pub(super) fn form_post(action: WebUri, fields: &[(String, String)]) -> FormPost
     FormPost { action, fields: fields.iter().map(|(name, value)| Field::new(name, value)).collect() }
 }
 
-/// The error page.
+/// The error page. Without a way back of its own it leads to the app that it is about.
 pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError) -> ErrorPage {
     let snapshot = exchange.context.snapshot;
+    let client = failure.client.as_ref().and_then(|key| snapshot.clients.get(key)).filter(|client| client.enabled);
+    let entry = || client.and_then(|client| client.entry(&snapshot.issuer.text));
     ErrorPage {
         status: failure.status,
         reason_code: failure.reason.to_owned(),
@@ -78,7 +80,7 @@ pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError) -> ErrorPage {
         detail: None,
         client_name: failure.client.as_deref().map(|key| client_name(exchange, key, None)),
         provider_name: failure.provider.as_deref().map(|id| snapshot.provider_name(id).to_owned()),
-        back_uri: failure.back.as_deref().and_then(WebUri::parse),
+        back_uri: failure.back.clone().or_else(entry).as_deref().and_then(WebUri::parse),
     }
 }
 

@@ -29,6 +29,8 @@ mod listener;
 mod logout;
 mod logout_channels;
 mod looks;
+mod odd_browsers;
+mod odd_providers;
 mod paths;
 mod policy;
 mod redirect_uri;

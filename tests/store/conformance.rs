@@ -105,6 +105,8 @@ pub(crate) async fn answers_when_it_can_be_used(store: Subject) {
 pub(crate) async fn d01_a_login_is_taken_once(store: Subject) {
     let kept = login("state");
     store.save_login(kept.clone()).await.unwrap();
+    assert_eq!(store.login(TokenHash::of("state"), NOW).await.unwrap(), Some(kept.clone()), "reading leaves it there");
+    assert_eq!(store.login(TokenHash::of("state"), kept.expires_at).await.unwrap(), None, "it has expired");
     let mut tasks = JoinSet::new();
     for _ in 0..20 {
         let store = Arc::clone(&store);

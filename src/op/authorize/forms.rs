@@ -3,13 +3,16 @@
 
 use crate::op::RequestContext;
 use crate::op::authorize;
+use crate::op::authorize::repeatable;
 use crate::op::authorize::request::model::AuthorizeRequest;
 use crate::op::authorize::stage::{Flow, Stage};
+use crate::op::doubles::Turn;
 use crate::op::error::PageError;
 use crate::op::interaction;
 use crate::op::interaction::Pending;
 use crate::op::outcome::{Browser, Next, Outcome};
 use crate::op::params::{Form, Params};
+use crate::store::model::TokenHash;
 
 /// The form of the sign-in page.
 struct SignInForm<'p> {
@@ -69,12 +72,26 @@ async fn pending_sign_in<'p>(
     }
 }
 
-/// Serves the consent page's form. An answer is given once.
+/// Serves the consent page's form. An answer is given once; where somebody clicked twice, the second click ends where the first
+/// one went.
 pub async fn consent(context: &RequestContext<'_>, params: &Params, browser: &Browser) -> Outcome {
-    match pending_consent(context, params, browser).await {
-        Ok((request, stage)) => resume(context, browser, request, stage).await,
-        Err(error) => Next::Error(error).into(),
+    let key = TokenHash::of(ConsentForm::read(params).csrf);
+    let serving = match context.services.doubles.turn(key, context.now).await {
+        Turn::First(serving) => Some(serving),
+        Turn::Later(first) if first.is_of(browser) && repeatable(context, &first.outcome).await => {
+            return first.outcome.clone();
+        }
+        Turn::Later(_) => None,
+    };
+    let (request, stage) = match pending_consent(context, params, browser).await {
+        Ok(pending) => pending,
+        Err(error) => return Next::Error(error).into(),
+    };
+    let outcome = resume(context, browser, request, stage).await;
+    if let Some(serving) = serving {
+        serving.ended(browser, outcome.clone());
     }
+    outcome
 }
 
 async fn pending_consent(

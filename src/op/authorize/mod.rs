@@ -30,9 +30,11 @@ pub mod stage;
 
 use crate::op::RequestContext;
 use crate::op::error::{OAuthError, PageError};
+use crate::op::error_text::about_person;
 use crate::op::outcome::{Browser, Next, Outcome, Stop};
 use crate::op::params::{Form as _, Params};
 use crate::protocol::ErrorCode;
+use crate::store::model::TokenHash;
 use prepared::Prepared;
 use request::address;
 use request::form::AuthorizationForm;
@@ -76,6 +78,14 @@ pub async fn resume(flow: &Flow<'_>, request: AuthorizeRequest, stage: Stage) ->
     }
 }
 
+/// Whether an outcome can be given out a second time: the code in it, where there is one, has not been used.
+pub async fn repeatable(context: &RequestContext<'_>, outcome: &Outcome) -> bool {
+    let Next::App(answer) = &outcome.next else { return true };
+    let Some((_, code)) = answer.fields.iter().find(|(name, _)| name == "code") else { return true };
+    let found = context.store().code(TokenHash::of(code)).await;
+    matches!(found, Ok(Some((code, _))) if code.used_at.is_none() && context.now < code.expires_at)
+}
+
 /// The outcome of a step that stopped: an error for the app travels to its proven address.
 #[must_use]
 pub fn stopped(context: &RequestContext<'_>, to: &ReturnAddress, stop: Stop) -> Outcome {
@@ -104,7 +114,7 @@ async fn dispatch(flow: &Flow<'_>, request: AuthorizeRequest, mut stage: Stage) 
             Stage::SignedIn(signed_in) => session::decide(flow, &request, *signed_in),
             Stage::Agreed { session } => session::agreed(flow, &session).await?,
             Stage::Declined => {
-                return Err(OAuthError::new(ErrorCode::AccessDenied, "the user did not consent").into());
+                return Err(about_person(flow.context, ErrorCode::AccessDenied, "access_denied").into());
             }
             Stage::Refused(refused) => return Err(refusal::by_policy(flow.context, &request, *refused).await?),
             Stage::Admitted(admitted) => match prepare(flow, &request, &admitted).await? {

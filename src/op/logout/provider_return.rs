@@ -1,13 +1,16 @@
 //! The way back from a provider's own logout.
 
 use crate::op::RequestContext;
+use crate::op::doubles::Turn;
 use crate::op::interaction;
 use crate::op::interaction::Pending;
 use crate::op::logout::outcome::{Next, Outcome};
 use crate::op::logout::request::LogoutRequest;
 use crate::op::logout::sign_out::after_sign_out;
+use crate::op::mark;
 use crate::op::outcome::Browser;
 use crate::op::params::{Form, Params};
+use crate::store::model::TokenHash;
 
 /// The parameters that a provider returns (OIDC RP-Initiated Logout 1.0 §3).
 struct ReturnForm<'p> {
@@ -20,15 +23,23 @@ impl<'p> Form<'p> for ReturnForm<'p> {
     }
 }
 
-/// Serves the return from a provider's logout. The session has ended before; a lost `state` only loses the way back to the
-/// app.
+/// Serves the return from a provider's logout, also when it comes twice. The session has ended before; a lost `state` only loses
+/// the way back to the app.
 pub async fn returned(context: &RequestContext<'_>, provider: &str, params: &Params, browser: &Browser) -> Outcome {
     let state = ReturnForm::read(params).state.unwrap_or_default();
-    let next = match taken(context, provider, state, browser).await {
-        Some(request) => after_sign_out(&request, Vec::new()),
-        None => Next::Done { client: None, frames: Vec::new() },
+    let serving = match context.services.logout_doubles.turn(TokenHash::of(state), context.now).await {
+        Turn::First(serving) => Some(serving),
+        Turn::Later(first) if first.is_of(browser) => return first.outcome.clone(),
+        Turn::Later(_) => None,
     };
-    next.into()
+    let Some(request) = taken(context, provider, state, browser).await else {
+        return Next::Done { client: mark::client_of(context, state), frames: Vec::new() }.into();
+    };
+    let outcome = Outcome::from(after_sign_out(&request, Vec::new()));
+    if let Some(serving) = serving {
+        serving.ended(browser, outcome.clone());
+    }
+    outcome
 }
 
 /// The logout request that waits for this provider's answer, taken so that it is answered once.
