@@ -168,3 +168,46 @@ fn time(at: i64) -> String {
 fn names(list: &[String]) -> String {
     if list.is_empty() { "none".to_owned() } else { printable(&list.join(", ")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::account::Account;
+    use crate::decision::testing::compiled;
+
+    const FILE: &str = "
+issuer = \"https://sso.example\"
+[providers.corp]
+issuer = \"https://idp.example\"
+client_id = \"c\"
+token_endpoint_auth_method = \"none\"
+create_roles = true
+[clients.app]
+client_secret_hashes = [\"sha256:5abb2af079f7982f95b776a5a94cddc53a025627d012274b5749a2f7e58102cc\"]
+redirect_uris = [\"https://app.example/cb\"]
+";
+
+    #[test]
+    fn what_a_provider_sent_stays_on_its_line_and_does_nothing_to_the_terminal() {
+        let (_, policy) = compiled(FILE);
+        let odd = "\u{1b}[2J\u{9b}31m\r\n  roles:       root\u{202e}";
+        let claims = json!({ "sub": "1", "username": "x", "groups": [odd], "roles": [odd], "name": odd, "email": odd });
+        let account = Account { username: odd.to_owned(), ..Account::default() };
+        let link = KnownLink {
+            provider: "corp".to_owned(),
+            issuer: "https://idp.example".to_owned(),
+            subject: "1".to_owned(),
+            claims: claims.as_object().cloned().unwrap_or_default(),
+            claims_at: 0,
+        };
+        let known = Known { account, links: vec![link.clone()] };
+        let asking = Asking { client: "app", scopes: &[], subject: "s" };
+        let printed = explain(&policy, &known, &link, Some(asking)).to_string();
+        assert!(printed.contains("groups: ") && printed.contains("ID token"), "{printed}");
+        let acts = |c: char| c != '\n' && !crate::config::diagnostics::problem::is_printable(c);
+        assert!(!printed.lines().any(|line| line.trim_start().starts_with("roles:       root")), "{printed}");
+        // Values of claims are JSON, whose strings hide all but a few of these; the commands' writer takes care of the rest.
+        let names = printed.lines().filter(|line| !line.contains(" = "));
+        assert!(!names.flat_map(str::chars).any(acts), "{printed}");
+    }
+}

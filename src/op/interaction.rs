@@ -125,8 +125,9 @@ pub async fn take(context: &RequestContext<'_>, id: &str) -> Result<(), PageErro
 
 /// The page for a form that came with the token of another page's form.
 #[must_use]
-pub fn other_form() -> PageError {
-    PageError::new(400, "invalid_request", "the form came with the token of another form")
+pub fn other_form(context: &RequestContext<'_>, id: &str) -> PageError {
+    let page = PageError::new(400, "invalid_request", "the form came with the token of another form");
+    PageError { client: mark::client_of(context, id), ..page }
 }
 
 /// The page for what is not there any more. It leads back to the app that the id was made for.

@@ -185,8 +185,8 @@ impl RelyingParty {
 
 const UNSUPPORTED: &str = "reauth = \"unsupported\": the provider can't be asked for a fresh authentication";
 
-/// The longest URL, in bytes, that a browser is sent to a provider with: what servers and proxies take by default in one line of
-/// a request. Their buffers are of 8 KiB.
+/// The longest URL, in bytes, that a browser is sent to where its parameters can be long: what servers and proxies take by
+/// default in one line of a request. Their buffers are of 8 KiB.
 pub(crate) const LONGEST_URL: usize = 8000;
 
 /// The longest value, in bytes, that is passed on from an app's request. The parameters are hints, and may be left out.

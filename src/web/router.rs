@@ -128,8 +128,10 @@ async fn serve_route(exchange: &Exchange<'_>, route: &Route) -> Response {
 async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Response {
     match route {
         // Other sites post these without our cookies, which are `SameSite=Lax`.
-        Route::Endpoint(Endpoint::Authorization | Endpoint::EndSession) | Route::Callback(_) if posted => {
-            exchange.repeat_as_get()
+        Route::Endpoint(Endpoint::Authorization | Endpoint::EndSession) | Route::Callback(_)
+            if posted && !exchange.is_repeated() =>
+        {
+            exchange.repeat()
         }
         Route::Endpoint(Endpoint::Authorization) => authorize::authorize(exchange).await,
         Route::Endpoint(Endpoint::EndSession) => logout::end_session(exchange).await,

@@ -2,9 +2,7 @@
 
 use crate::op::error::PageError;
 use crate::op::outcome::{ConsentPage, SignInPage};
-use crate::pages::{
-    ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, PostForm, Provider, Scope, SignIn, SignedOut, WebUri,
-};
+use crate::pages::{ConfirmSignOut, Consent, ErrorPage, Home, PostForm, Provider, Scope, SignIn, SignedOut, WebUri};
 use crate::protocol::paths::{Endpoint, Page};
 use crate::snapshot::client::Client;
 use crate::web::exchange::Exchange;
@@ -61,11 +59,6 @@ pub(super) fn consent(exchange: &Exchange<'_>, page: &ConsentPage) -> Consent {
         tos_uri: address(client, |client| client.tos_uri.as_ref()),
         form: form(exchange, Page::Consent, &page.interaction),
     }
-}
-
-/// The authorization response as a form.
-pub(super) fn form_post(action: WebUri, fields: &[(String, String)]) -> FormPost {
-    FormPost { action, fields: fields.iter().map(|(name, value)| Field::new(name, value)).collect() }
 }
 
 /// The error page. Without a way back of its own it leads to the app that it is about.

@@ -68,7 +68,7 @@ async fn pending_sign_in<'p>(
     let form = SignInForm::parse(params)?;
     match interaction::find(context, form.csrf, browser).await? {
         Pending::SignIn(request) => Ok((*request, form)),
-        _ => Err(interaction::other_form()),
+        _ => Err(interaction::other_form(context, form.csrf)),
     }
 }
 
@@ -101,7 +101,7 @@ async fn pending_consent(
 ) -> Result<(AuthorizeRequest, Stage), PageError> {
     let form = ConsentForm::parse(params)?;
     let Pending::Consent { request, session } = interaction::find(context, form.csrf, browser).await? else {
-        return Err(interaction::other_form());
+        return Err(interaction::other_form(context, form.csrf));
     };
     interaction::take(context, form.csrf).await?;
     let stage = if form.agreed { Stage::Agreed { session } } else { Stage::Declined };

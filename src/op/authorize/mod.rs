@@ -63,7 +63,9 @@ fn unresolved(context: &RequestContext<'_>, form: &AuthorizationForm, error: &OA
     match address::prove(context.snapshot, form) {
         Ok((_, to)) => Next::App(response::error(context, &to, error)).into(),
         Err(_) if form.redirect_uri.is_none() && form.once(&["redirect_uri"]).is_ok() => {
-            Next::Error(PageError::new(400, "invalid_request", error.to_string())).into()
+            let client = form.client_id.as_deref().and_then(|id| context.snapshot.client_by_id(id));
+            let client = client.map(|client| client.key.clone());
+            Next::Error(PageError { client, ..PageError::new(400, "invalid_request", error.to_string()) }).into()
         }
         Err(page) => Next::Error(page).into(),
     }

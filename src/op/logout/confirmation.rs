@@ -51,7 +51,7 @@ async fn answer(
 ) -> Result<Outcome, PageError> {
     let id = form.csrf.unwrap_or_default();
     let Pending::SignOut(request) = interaction::find(context, id, browser).await? else {
-        return Err(interaction::other_form());
+        return Err(interaction::other_form(context, id));
     };
     interaction::take(context, id).await?;
     if form.decision == Some("stay") {

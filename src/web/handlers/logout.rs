@@ -11,7 +11,7 @@ use crate::web::{error, respond, views};
 
 /// The end session endpoint (OIDC RP-Initiated Logout §2).
 pub(crate) async fn end_session(exchange: &Exchange<'_>) -> Response {
-    let outcome = logout::end_session(&exchange.context, &exchange.incoming.query, &exchange.browser).await;
+    let outcome = logout::end_session(&exchange.context, &exchange.params(), &exchange.browser).await;
     write(exchange, &outcome)
 }
 
