@@ -75,6 +75,8 @@ impl App {
             store,
             keys,
             notifier: Arc::new(notifier),
+            doubles: Arc::default(),
+            logout_doubles: Arc::default(),
             refreshes: Arc::default(),
             throttle,
             shadow,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::admin::Admin;
 use crate::decision::policy::ProviderPolicy;
@@ -35,12 +35,16 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
 
 fn provider(admin: &Admin, snapshot: &Snapshot, declared: &ProviderPolicy) -> Value {
     let health = snapshot.providers.get(&declared.id).map(|settings| admin.services.upstreams.health(settings));
+    let unusable = health.iter().flat_map(|health| &health.unusable_endpoints);
+    let unusable: Map<String, Value> =
+        unusable.map(|one| (one.endpoint.to_owned(), Value::from(one.problem.as_str()))).collect();
     json!({
         "id": declared.id,
         "name": snapshot.provider_name(&declared.id),
         "issuer": declared.issuer,
         "enabled": declared.enabled,
         "healthy": health.as_ref().and_then(Health::healthy),
+        "unusable_endpoints": unusable,
         "last_error": health.and_then(|health| health.last_error).map(|(_, error)| error.to_string()),
     })
 }

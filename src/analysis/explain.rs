@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::analysis::known::{Known, KnownLink};
+use crate::config::diagnostics::problem::printable;
 use crate::decision::app::{AppRequest, authentication};
 use crate::decision::pipeline::Decision;
 use crate::decision::policy::Policy;
@@ -91,7 +92,7 @@ impl Serialize for Explanation<'_> {
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let when = time(self.link.claims_at);
-        writeln!(f, "{} through {}, with the claims of {when}", self.username, self.link.provider)?;
+        writeln!(f, "{} through {}, with the claims of {when}", printable(self.username), self.link.provider)?;
         indented(self.trace(), f)?;
         let Ok(decision) = &self.outcome else { return Ok(()) };
         writeln!(f, "  groups:      {}", names(&decision.groups))?;
@@ -104,7 +105,7 @@ impl fmt::Display for Explanation<'_> {
             [("ID token", &release.id_token), ("userinfo", &release.userinfo), ("access token", &release.access_token)];
         for (part, claims) in parts {
             writeln!(f, "    {part}")?;
-            claims.iter().try_for_each(|(name, value)| writeln!(f, "      {name} = {value}"))?;
+            claims.iter().try_for_each(|(name, value)| writeln!(f, "      {} = {value}", printable(name)))?;
         }
         Ok(())
     }
@@ -151,7 +152,7 @@ impl Kept {
         let mut text = format!("{}, through {provider}, for {app}, configuration generation {generation}\n", time(at));
         let steps: Vec<Step> = self.steps.into_iter().map(Step::from).collect();
         steps.iter().for_each(|step| text.push_str(&format!("  {step}\n")));
-        text.extend(self.refused.map(|reason| format!("  refused  {reason}\n")));
+        text.extend(self.refused.map(|reason| format!("  refused  {}\n", printable(&reason))));
         text
     }
 }
@@ -165,5 +166,48 @@ fn time(at: i64) -> String {
 }
 
 fn names(list: &[String]) -> String {
-    if list.is_empty() { "none".to_owned() } else { list.join(", ") }
+    if list.is_empty() { "none".to_owned() } else { printable(&list.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::account::Account;
+    use crate::decision::testing::compiled;
+
+    const FILE: &str = "
+issuer = \"https://sso.example\"
+[providers.corp]
+issuer = \"https://idp.example\"
+client_id = \"c\"
+token_endpoint_auth_method = \"none\"
+create_roles = true
+[clients.app]
+client_secret_hashes = [\"sha256:5abb2af079f7982f95b776a5a94cddc53a025627d012274b5749a2f7e58102cc\"]
+redirect_uris = [\"https://app.example/cb\"]
+";
+
+    #[test]
+    fn what_a_provider_sent_stays_on_its_line_and_does_nothing_to_the_terminal() {
+        let (_, policy) = compiled(FILE);
+        let odd = "\u{1b}[2J\u{9b}31m\r\n  roles:       root\u{202e}";
+        let claims = json!({ "sub": "1", "username": "x", "groups": [odd], "roles": [odd], "name": odd, "email": odd });
+        let account = Account { username: odd.to_owned(), ..Account::default() };
+        let link = KnownLink {
+            provider: "corp".to_owned(),
+            issuer: "https://idp.example".to_owned(),
+            subject: "1".to_owned(),
+            claims: claims.as_object().cloned().unwrap_or_default(),
+            claims_at: 0,
+        };
+        let known = Known { account, links: vec![link.clone()] };
+        let asking = Asking { client: "app", scopes: &[], subject: "s" };
+        let printed = explain(&policy, &known, &link, Some(asking)).to_string();
+        assert!(printed.contains("groups: ") && printed.contains("ID token"), "{printed}");
+        let acts = |c: char| c != '\n' && !crate::config::diagnostics::problem::is_printable(c);
+        assert!(!printed.lines().any(|line| line.trim_start().starts_with("roles:       root")), "{printed}");
+        // Values of claims are JSON, whose strings hide all but a few of these; the commands' writer takes care of the rest.
+        let names = printed.lines().filter(|line| !line.contains(" = "));
+        assert!(!names.flat_map(str::chars).any(acts), "{printed}");
+    }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::Args;
 
 use crate::analysis::capture::{Wanted, capture, to_toml};
+use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit, broker};
 use crate::config::load::files::Files;
 
@@ -32,6 +33,7 @@ pub struct CaptureArgs {
 /// # Errors
 /// When the writer fails.
 pub fn run(args: &CaptureArgs, environment: &Environment, files: &dyn Files, out: &mut dyn Write) -> io::Result<Exit> {
+    let out = &mut Printable::new(out);
     let broker = match broker::load(&args.source, environment, files, false, out)? {
         Ok(broker) => broker,
         Err(exit) => return Ok(exit),

@@ -5,6 +5,7 @@ use std::io::Write;
 use aws_lc_rs::digest::{SHA256, digest};
 use clap::{Args, Subcommand};
 
+use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit};
 use crate::config::language::toml_text;
 use crate::config::load::files::Disk;
@@ -43,6 +44,7 @@ pub enum ClientCommand {
 /// # Errors
 /// When the writer fails.
 pub fn run(args: &ClientArgs, environment: &Environment, out: &mut dyn Write) -> std::io::Result<Exit> {
+    let out = &mut Printable::new(out);
     match &args.command {
         ClientCommand::Secret { id } => secret(id, out),
         ClientCommand::Link { id, config } => link(id, config, environment, out),
@@ -80,11 +82,8 @@ fn link(id: &str, config: &ConfigArgs, environment: &Environment, out: &mut dyn 
         )?;
         return Ok(Exit::Problem);
     };
-    if let Some(uri) = &client.initiate_login_uri {
-        let query =
-            url::form_urlencoded::Serializer::new(String::new()).append_pair("iss", &snapshot.issuer.text).finish();
-        let separator = if uri.contains('?') { '&' } else { '?' };
-        writeln!(out, "{uri}{separator}{query}")?;
+    if let Some(link) = client.initiate_link(&snapshot.issuer.text) {
+        writeln!(out, "{link}")?;
         return Ok(Exit::Fine);
     }
     let Some(redirect_uri) = client.redirect_uris.first() else {

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::analysis::explain::{Asking, Explanation, Kept, explain};
+use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit, broker};
 use crate::config::load::files::Files;
 use crate::env::{Clock as _, SystemClock};
@@ -40,6 +41,7 @@ pub struct ExplainArgs {
 /// # Errors
 /// When the writer fails.
 pub fn run(args: &ExplainArgs, environment: &Environment, files: &dyn Files, out: &mut dyn Write) -> io::Result<Exit> {
+    let out = &mut Printable::new(out);
     let broker = match broker::load(&args.source, environment, files, false, out)? {
         Ok(broker) => broker,
         Err(exit) => return Ok(exit),

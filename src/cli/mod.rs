@@ -12,6 +12,7 @@ pub mod explain;
 pub mod healthcheck;
 pub mod import;
 pub mod plan;
+mod printable;
 pub mod reach;
 pub mod schema;
 pub mod serve;

@@ -14,6 +14,7 @@ use crate::analysis::plan;
 use crate::analysis::plan::difference::Setting;
 use crate::analysis::plan::{Plan, Side, Subjects};
 use crate::cli::check::Format;
+use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit, broker};
 use crate::config::diagnostics::locate::Origin;
 use crate::config::load::files::Files;
@@ -49,6 +50,7 @@ pub struct PlanArgs {
 /// # Errors
 /// When the writer fails.
 pub fn run(args: &PlanArgs, environment: &Environment, files: &dyn Files, out: &mut dyn Write) -> io::Result<Exit> {
+    let out = &mut Printable::new(out);
     let old = args.against.as_ref().unwrap_or(&args.source.config);
     let prepare = |config: &PathBuf, out: &mut dyn Write| {
         let source = ConfigArgs { config: config.clone(), overlay: args.source.overlay.clone() };

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::Args;
 
 use crate::analysis::reach::reach;
+use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit, broker};
 use crate::config::load::files::Files;
 
@@ -26,6 +27,7 @@ pub struct ReachArgs {
 /// # Errors
 /// When the writer fails.
 pub fn run(args: &ReachArgs, environment: &Environment, files: &dyn Files, out: &mut dyn Write) -> io::Result<Exit> {
+    let out = &mut Printable::new(out);
     let broker = match broker::load(&args.source, environment, files, true, out)? {
         Ok(broker) => broker,
         Err(exit) => return Ok(exit),

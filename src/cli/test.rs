@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::analysis::mapping_test::{Failure, run as run_test};
+use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit, broker};
 use crate::config::diagnostics::locate::Origin;
 use crate::config::load::files::Files;
@@ -32,6 +33,7 @@ pub struct TestArgs {
 /// # Errors
 /// When the writer fails.
 pub fn run(args: &TestArgs, environment: &Environment, files: &dyn Files, out: &mut dyn Write) -> io::Result<Exit> {
+    let out = &mut Printable::new(out);
     let broker = match broker::load(&args.source, environment, files, true, out)? {
         Ok(broker) => broker,
         Err(exit) => return Ok(exit),

@@ -190,7 +190,8 @@ fn create(
         return Err(trace.refuse(stage, Some(source), Reason::UserNotDeclared, text));
     }
     let Some(raw) = &attributes.username else {
-        return Err(trace.refuse(stage, None, Reason::UsernameMissing, "a new account needs a username"));
+        let reason = if attributes.odd_username { Reason::ClaimMappingFailed } else { Reason::UsernameMissing };
+        return Err(trace.refuse(stage, None, reason, "a new account needs a username"));
     };
     let Some(wanted) = username::normalize(raw) else {
         return Err(trace.refuse(

@@ -10,7 +10,7 @@ use crate::decision::policy::{ClaimRule, ClientPolicy, Policy, ProviderPolicy};
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Stage, Trace};
 use crate::expression::{Bindings, Variable};
-use crate::protocol::PROTOCOL_CLAIMS;
+use crate::protocol::{PROTOCOL_CLAIMS, is_absent};
 
 /// Room for the claims that scopes release to an app.
 const USUAL_CLAIMS: usize = 12;
@@ -60,15 +60,16 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// A claim by the name that scopes use.
+    /// A claim by the name that scopes use. One without a value is left out (OIDC Core §5.3.2), whenever it was stored.
     fn claim(&self, name: &str) -> Option<Value> {
+        let stored = || self.profile.get(name).filter(|value| !is_absent(value)).cloned();
         match name {
             "groups" => Some(self.groups.to_vec().into()),
             "roles" => Some(self.roles.to_vec().into()),
             "permissions" => Some(self.permissions.to_vec().into()),
-            "preferred_username" => Some(self.profile.get(name).cloned().unwrap_or_else(|| self.username.into())),
+            "preferred_username" => Some(stored().unwrap_or_else(|| self.username.into())),
             "username" => Some(self.username.into()),
-            _ => self.profile.get(name).cloned(),
+            _ => stored(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Upstream claims → attributes.
 //!
-//! Nothing reaches an attribute that no rule maps there. An absent claim leaves the attribute out; a claim of the wrong
-//! type refuses the sign-in.
+//! Nothing reaches an attribute that no rule maps there. An absent claim leaves the attribute out. A claim of the wrong type
+//! refuses the sign-in where the file maps it, and leaves the attribute out where it is mapped by default.
 
 use std::collections::HashSet;
 
@@ -13,6 +13,7 @@ use crate::decision::policy::{ClaimRule, Policy, ProviderPolicy, string_list};
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Source, Stage, Trace};
 use crate::expression::{Bindings, ConditionError, Variable, first_present};
+use crate::protocol::is_absent;
 
 /// The attributes of one sign-in, as mapped.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +26,8 @@ pub struct Attributes {
     pub roles: Vec<String>,
     /// Every other attribute.
     pub values: Map<String, Value>,
+    /// There is no username because what the provider sent as one is not a text.
+    pub odd_username: bool,
 }
 
 impl Attributes {
@@ -81,8 +84,8 @@ fn fits(kind: Kind, value: &Value) -> bool {
 /// Maps upstream claims and evaluates `allow`.
 ///
 /// # Errors
-/// [`Reason::ClaimMappingFailed`] when a rule fails or a value has the wrong type, [`Reason::NotAllowed`] when `allow`
-/// is not true.
+/// [`Reason::ClaimMappingFailed`] when a rule of the file fails or its value has the wrong type, [`Reason::NotAllowed`]
+/// when `allow` is not true.
 pub fn map(
     policy: &Policy,
     provider: &ProviderPolicy,
@@ -95,20 +98,22 @@ pub fn map(
         if rule.name == "email_verified" && provider.email_verified != EmailVerified::Claim {
             continue;
         }
-        let value = match first_present(&rule.alternatives, &bindings) {
-            Ok(Some((value, _))) => value,
-            Ok(None) => {
-                if rule.source.line > 0 {
-                    trace.add(Stage::Claims, Some(&rule.source), format!("{} is absent", rule.name));
-                }
-                continue;
+        let (value, problems) = if rule.by_default { fitting(rule, &bindings) } else { written(rule, &bindings) };
+        match value {
+            Some(value) => place(policy, rule, value, &mut attributes, &mut trace),
+            None if !rule.by_default && problems.is_empty() => {
+                trace.add(Stage::Claims, Some(&rule.source), format!("{} is absent", rule.name));
             }
-            Err((_, error)) => {
-                let text = format!("{} can't be mapped: {error}", rule.name);
-                return Err(trace.refuse(Stage::Claims, Some(&rule.source), Reason::ClaimMappingFailed, text));
+            None => attributes.odd_username |= rule.name == "username" && !problems.is_empty(),
+        }
+        for problem in problems {
+            let source = Some(&rule.source);
+            if !rule.by_default {
+                let text = format!("{} can't be mapped: {problem}", rule.name);
+                return Err(trace.refuse(Stage::Claims, source, Reason::ClaimMappingFailed, text));
             }
-        };
-        trace = place(policy, rule, value, &mut attributes, trace)?;
+            trace.add(Stage::Claims, source, format!("{} is left out: {problem}", rule.name));
+        }
     }
     match provider.email_verified {
         EmailVerified::Claim => {}
@@ -120,40 +125,63 @@ pub fn map(
     admit(policy, provider, claims, &attributes, trace).map(|trace| (attributes, trace))
 }
 
+/// A value of the type that its attribute must have.
+enum Typed {
+    List(Vec<String>),
+    Other(Value),
+}
+
+/// The value of a rule, with the problems that were met on the way to it.
+type Found = (Option<Typed>, Vec<String>);
+
+/// The value of a rule that the file has: the first alternative that is present counts, and must fit.
+fn written(rule: &ClaimRule, bindings: &Bindings<'_>) -> Found {
+    let found = first_present(&rule.alternatives, bindings).map_err(|(_, error)| error.to_string());
+    match found.and_then(|found| found.map_or(Ok(None), |(value, _)| typed(&rule.name, value))) {
+        Ok(value) => (value, Vec::new()),
+        Err(problem) => (None, vec![problem]),
+    }
+}
+
+/// The value of a rule that nobody wrote: the first alternative that is present and fits. A claim of another shape is passed
+/// over, for what nobody asked for must not cost a sign-in.
+fn fitting(rule: &ClaimRule, bindings: &Bindings<'_>) -> Found {
+    let mut problems = Vec::new();
+    for alternative in &rule.alternatives {
+        let found = first_present(std::slice::from_ref(alternative), bindings).map_err(|(_, error)| error.to_string());
+        match found.and_then(|found| found.map_or(Ok(None), |(value, _)| typed(&rule.name, value))) {
+            Ok(Some(value)) => return (Some(value), problems),
+            Ok(None) => {}
+            Err(problem) => problems.push(problem),
+        }
+    }
+    (None, problems)
+}
+
+/// A value as its attribute has it; `None` when nothing is left of it.
+fn typed(attribute: &str, value: Value) -> Result<Option<Typed>, String> {
+    let kind = kind(attribute);
+    match value {
+        value if kind == Kind::List => match string_list(value) {
+            Ok(list) => Ok(Some(Typed::List(list))),
+            Err(found) => Err(format!("it must be a string or a list of strings, but it is {found}")),
+        },
+        value if !fits(kind, &value) => Err(format!("it has the wrong type: it is {}", described(&value))),
+        // A member of the address is a claim too: without a value it is left out (OIDC Core §5.1.1, §5.3.2).
+        Value::Object(mut members) if kind == Kind::Object => {
+            members.retain(|_, member| !is_absent(member));
+            Ok((!members.is_empty()).then_some(Typed::Other(Value::Object(members))))
+        }
+        value => Ok(Some(Typed::Other(value))),
+    }
+}
+
 /// Puts a mapped value where it belongs.
-fn place(
-    policy: &Policy,
-    rule: &ClaimRule,
-    value: Value,
-    attributes: &mut Attributes,
-    mut trace: Trace,
-) -> Result<Trace, Refusal> {
+fn place(policy: &Policy, rule: &ClaimRule, value: Typed, attributes: &mut Attributes, trace: &mut Trace) {
     let name = rule.name.as_str();
     let source = Some(&rule.source);
-    if name == "email_verified" && value.is_string() {
-        // Some providers send "true": only a boolean verifies an address, so this one stays unverified.
-        trace.add(Stage::Claims, source, "email_verified is a string, not a boolean: left out");
-        return Ok(trace);
-    }
-    if !fits(kind(name), &value) {
-        let text = format!("{name} has the wrong type: it is {}", described(&value));
-        return Err(trace.refuse(Stage::Claims, source, Reason::ClaimMappingFailed, text));
-    }
-    match name {
-        "username" => {
-            let text = value.as_str().unwrap_or_default();
-            let folded =
-                if policy.ignore_case.contains(&IgnoreCase::Username) { text.to_lowercase() } else { text.to_owned() };
-            attributes.username = Some(folded);
-        }
-        "groups" | "roles" => {
-            let mut list = match string_list(value) {
-                Ok(list) => list,
-                Err(found) => {
-                    let text = format!("{name} must be a string or a list of strings, but it is {found}");
-                    return Err(trace.refuse(Stage::Claims, source, Reason::ClaimMappingFailed, text));
-                }
-            };
+    match value {
+        Typed::List(mut list) => {
             let flag = if name == "groups" { IgnoreCase::Groups } else { IgnoreCase::Roles };
             if policy.ignore_case.contains(&flag) {
                 list.iter_mut().for_each(|item| *item = item.to_lowercase());
@@ -165,16 +193,21 @@ fn place(
             } else {
                 attributes.roles = list
             }
-            return Ok(trace);
+            return;
         }
-        _ => {
+        Typed::Other(value) if name == "username" => {
+            let text = value.as_str().unwrap_or_default();
+            let folded =
+                if policy.ignore_case.contains(&IgnoreCase::Username) { text.to_lowercase() } else { text.to_owned() };
+            attributes.username = Some(folded);
+        }
+        Typed::Other(value) => {
             attributes.values.insert(name.to_owned(), value);
         }
     }
-    if rule.source.line > 0 {
+    if !rule.by_default {
         trace.add(Stage::Claims, source, format!("{name} mapped"));
     }
-    Ok(trace)
 }
 
 /// Evaluates `allow`.

@@ -10,6 +10,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::config::diagnostics::locate::{Layers, Origin};
+use crate::config::diagnostics::problem::printable;
 use crate::decision::reason::Reason;
 
 /// A place in the configuration.
@@ -100,7 +101,8 @@ pub struct Step {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<8} {}", self.stage.name(), self.text)?;
+        // A step may name a role or a group as a provider sent it.
+        write!(f, "{:<8} {}", self.stage.name(), printable(&self.text))?;
         self.source.iter().try_for_each(|source| write!(f, "  [{source}]"))
     }
 }

@@ -129,7 +129,8 @@ impl Compiled {
     }
 }
 
-/// Evaluates alternatives: the first that is present counts. Returns it with its position.
+/// Evaluates alternatives: the first that is present counts. Returns it with its position. An empty string counts as absent
+/// (OIDC Core §5.3.2).
 ///
 /// # Errors
 /// The first alternative that fails otherwise than by absence, with its position.
@@ -139,6 +140,7 @@ pub fn first_present(
 ) -> Result<Option<(Value, usize)>, (usize, EvalError)> {
     for (position, alternative) in alternatives.iter().enumerate() {
         match alternative.eval(bindings) {
+            Ok(Outcome::Present(Value::String(text))) if text.is_empty() => {}
             Ok(Outcome::Present(value)) => return Ok(Some((value, position))),
             Ok(Outcome::Absent) => {}
             Err(error) => return Err((position, error)),

@@ -54,11 +54,11 @@ pub(crate) fn after<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     part("after", args, |this, separator| this.split_once(separator).map_or("", |(_, after)| after))
 }
 
-/// The part after the only `@`, as it is written. An address with several is an error, because programs differ in which
-/// `@` counts, and attacks rely on that.
+/// The part after the only `@`, in lower case, as domains are compared. An address with several is an error, because
+/// programs differ in which `@` counts, and attacks rely on that.
 pub(crate) fn domain<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     on_text("domain", args, |this| match this.split_once('@') {
-        Some((_, domain)) if !domain.contains('@') => Ok(domain.to_owned()),
+        Some((_, domain)) if !domain.contains('@') => Ok(domain.to_lowercase()),
         _ => Err(ExecutionError::function_error("domain", "an address has exactly one @")),
     })
 }

@@ -23,6 +23,11 @@ impl<'a> Claims<'a> {
         self.present(name).map(|value| value.as_str().ok_or(Check::Claim(name, Problem::Type))).transpose()
     }
 
+    /// A string that may be left out: an empty one counts as absent (OIDC Core §5.3.2).
+    pub(crate) fn filled(self, name: &'static str) -> Result<Option<&'a str>, Check> {
+        Ok(self.text(name)?.filter(|text| !text.is_empty()))
+    }
+
     /// A NumericDate (RFC 7519 §2): a JSON number, whose fraction is ignored.
     pub(crate) fn time(self, name: &'static str) -> Result<Option<i64>, Check> {
         self.present(name)
@@ -63,7 +68,7 @@ impl<'a> Claims<'a> {
 
     /// `azp`, if present, must be the client; with several audiences it must be present (OIDC Core §3.1.3.7).
     pub(crate) fn authorized_party(self, client_id: &str, audiences: usize) -> Result<(), Check> {
-        match self.text("azp")? {
+        match self.filled("azp")? {
             None if audiences > 1 => Err(Check::Claim("azp", Problem::Missing)),
             Some(azp) if azp != client_id => Err(Check::Claim("azp", Problem::Differs)),
             _ => Ok(()),

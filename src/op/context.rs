@@ -6,7 +6,10 @@ use crate::decision::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::Keys;
 use crate::op::client::remote::AppKeys;
+use crate::op::doubles::Doubles;
+use crate::op::logout;
 use crate::op::logout::delivery::Notifier;
+use crate::op::outcome::Outcome;
 use crate::op::refreshes::Refreshes;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -34,6 +37,10 @@ pub struct Services {
     pub throttle: Arc<Throttle>,
     /// Questions to providers about one person, by refresh token.
     pub refreshes: Arc<Refreshes>,
+    /// Callbacks and forms of pages that come twice.
+    pub doubles: Arc<Doubles<Outcome>>,
+    /// The same of sign-outs.
+    pub logout_doubles: Arc<Doubles<logout::Outcome>>,
     /// The policy of a canary configuration (`serve --shadow`).
     pub shadow: Option<Arc<Policy>>,
 }

@@ -14,14 +14,17 @@ use crate::store::StoreError;
 pub struct OAuthError {
     /// The code.
     pub code: ErrorCode,
-    /// What is wrong and the way out, for the app's developer. ASCII (RFC 6749 §5.2); never a secret or a claim value.
+    /// What is wrong and the way out, for the app's developer, or for the person who reads it in the app. ASCII (RFC 6749
+    /// §5.2); never a secret or a claim value.
     pub description: String,
+    /// The reason code, where it says more than the error's own.
+    pub reason: Option<&'static str>,
 }
 
 impl OAuthError {
     /// An error with its description.
     pub fn new(code: ErrorCode, description: impl Into<String>) -> Self {
-        Self { code, description: excerpt_owned(description.into()) }
+        Self { code, description: excerpt_owned(description.into()), reason: None }
     }
 }
 

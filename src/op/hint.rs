@@ -4,12 +4,12 @@
 use serde_json::{Map, Value};
 
 use crate::op::RequestContext;
-use crate::op::issue::ID_TOKEN_TYPE;
+use crate::op::issue::{ID_TOKEN_TYPE, is_access_token};
 
 /// The claims of an ID token of this issuer, whose signature one of the published keys made.
 #[must_use]
 pub fn verify(context: &RequestContext<'_>, token: &str) -> Option<Map<String, Value>> {
     let claims = context.services.keys.set().verify(token, ID_TOKEN_TYPE).ok()?;
     let ours = claims.get("iss").and_then(Value::as_str) == Some(context.snapshot.issuer.text.as_str());
-    ours.then_some(claims)
+    (ours && !is_access_token(&claims)).then_some(claims)
 }

@@ -10,6 +10,7 @@ use crate::op::authorize::request::form::AuthorizationForm;
 use crate::op::authorize::request::model::AuthorizeRequest;
 use crate::op::error::PageError;
 use crate::op::logout::request::LogoutRequest;
+use crate::op::mark;
 use crate::op::outcome::{Browser, SetCookie};
 use crate::store::ids::SessionId;
 use crate::store::model::{Interaction, TokenHash};
@@ -45,6 +46,15 @@ pub enum Pending {
 }
 
 impl Pending {
+    /// Key of the client that it is about, where one is known.
+    fn client(&self) -> Option<&str> {
+        match self {
+            Self::SignIn(request) | Self::Consent { request, .. } => Some(&request.to.client),
+            Self::SignOut(request) | Self::ProviderLogout { request, .. } => request.client.as_deref(),
+            Self::Pushed(_) => None,
+        }
+    }
+
     /// As a row of the store. `owner` is the hash of the secret that must be presented to resume it.
     #[must_use]
     pub fn row(&self, id: &str, owner: TokenHash, expires_at: i64) -> Interaction {
@@ -60,18 +70,17 @@ impl Pending {
     }
 }
 
-/// The browser's binding secret, made where it has none, with the cookie to set then.
+/// A binding secret of the browser, made where it has none, with the cookie to set: it is kept for as long as something is
+/// bound by it.
 ///
 /// # Errors
 /// When the generator is not available.
 pub fn binding(context: &RequestContext<'_>, browser: &Browser) -> Result<(String, Vec<SetCookie>), RandomUnavailable> {
-    match browser.binding.as_ref().filter(|secret| secret.len() == 43) {
-        Some(secret) => Ok((secret.clone(), Vec::new())),
-        None => {
-            let secret = context.random().secret()?;
-            Ok((secret.clone(), vec![SetCookie::Binding(secret)]))
-        }
-    }
+    let secret = match browser.bindings.first() {
+        Some(secret) => secret.clone(),
+        None => context.random().secret()?,
+    };
+    Ok((secret.clone(), vec![SetCookie::Binding(secret)]))
 }
 
 /// Stores what waits, bound to the browser. Returns the secret id, with the cookies to set.
@@ -83,7 +92,7 @@ pub async fn keep(
     pending: &Pending,
     browser: &Browser,
 ) -> Result<(String, Vec<SetCookie>), PageError> {
-    let id = context.random().secret()?;
+    let id = mark::with_client(context, context.random().secret()?, pending.client());
     let (binding, cookies) = binding(context, browser)?;
     let row = pending.row(&id, TokenHash::of(&binding), context.now + LIFETIME);
     context.store().save_interaction(row).await?;
@@ -95,9 +104,11 @@ pub async fn keep(
 /// # Errors
 /// A page: 400 when it is unknown, taken or expired, 403 when another browser began it.
 pub async fn find(context: &RequestContext<'_>, id: &str, browser: &Browser) -> Result<Pending, PageError> {
+    let expired = || expired(context, id);
     let found = context.store().interaction(TokenHash::of(id), context.now).await?.ok_or_else(expired)?;
     if !browser.is_bound_by(found.browser) {
-        return Err(PageError::new(403, "login_other_browser", "the interaction belongs to another browser"));
+        let page = PageError::new(403, "login_other_browser", "the interaction belongs to another browser");
+        return Err(PageError { client: mark::client_of(context, id), ..page });
     }
     Pending::read(&found).ok_or_else(expired)
 }
@@ -109,16 +120,19 @@ pub async fn find(context: &RequestContext<'_>, id: &str, browser: &Browser) -> 
 pub async fn take(context: &RequestContext<'_>, id: &str) -> Result<(), PageError> {
     match context.store().take_interaction(TokenHash::of(id), context.now).await? {
         Some(_) => Ok(()),
-        None => Err(expired()),
+        None => Err(expired(context, id)),
     }
 }
 
 /// The page for a form that came with the token of another page's form.
 #[must_use]
-pub fn other_form() -> PageError {
-    PageError::new(400, "invalid_request", "the form came with the token of another form")
+pub fn other_form(context: &RequestContext<'_>, id: &str) -> PageError {
+    let page = PageError::new(400, "invalid_request", "the form came with the token of another form");
+    PageError { client: mark::client_of(context, id), ..page }
 }
 
-fn expired() -> PageError {
-    PageError::new(400, "login_not_found", "the interaction is unknown or has expired")
+/// The page for what is not there any more. It leads back to the app that the id was made for.
+fn expired(context: &RequestContext<'_>, id: &str) -> PageError {
+    let page = PageError::new(400, "login_not_found", "the interaction is unknown or has expired");
+    PageError { client: mark::client_of(context, id), ..page }
 }

@@ -12,11 +12,15 @@ use crate::snapshot::client::Client;
 use crate::store::ids::SessionId;
 use crate::store::model::Grant;
 
-/// `typ` of access tokens (RFC 9068 §2.1).
-pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
-
 /// `typ` of ID tokens.
 pub const ID_TOKEN_TYPE: &str = "JWT";
+
+/// Whether these are the claims of an access token. A client's access tokens may have the `typ` of ID tokens, which never have
+/// these claims: an app's own claims can't be called so.
+#[must_use]
+pub fn is_access_token(claims: &Map<String, Value>) -> bool {
+    ["client_id", "jti", "scope"].iter().all(|name| claims.contains_key(*name))
+}
 
 /// What a token says: the claims for the app, then those of the protocol, which override them. Serialised in place, without
 /// an object in between.
@@ -76,7 +80,7 @@ pub struct AccessTokenContents<'a> {
     pub claims: &'a Map<String, Value>,
 }
 
-/// Signs an access token (RFC 9068 §2.2). Its `jti` begins with the grant's id, by which userinfo, introspection and
+/// Signs an access token (RFC 9068 §2.2), with the `typ` that its client is registered for. Its `jti` begins with the grant's id, by which userinfo, introspection and
 /// revocation find it.
 ///
 /// # Errors
@@ -105,7 +109,8 @@ pub fn access_token(
         ("scope", Claim::Text(&scope)),
     ];
     protocol.extend(authentication(grant));
-    let token = sign(context, SigningAlgorithm::RS256, ACCESS_TOKEN_TYPE, &TokenClaims { app: claims, protocol })?;
+    let typ = client.access_token_typ.name();
+    let token = sign(context, SigningAlgorithm::RS256, typ, &TokenClaims { app: claims, protocol })?;
     Ok(AccessToken { token, expires_in: lifetime })
 }
 

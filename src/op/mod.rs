@@ -3,7 +3,9 @@
 //! A folder or a file for each endpoint: [`authorize`] with pushed requests, [`callback`] for the way back from a provider,
 //! [`token`], [`userinfo`], [`introspect`], [`revoke`], [`logout`], [`discovery`]. They share [`client`] (authentication and
 //! keys of apps), [`decide`] (the decision pipeline put together with what is stored), [`validity`] (whether what is stored
-//! is still valid), [`entitlement`] (what of a grant its client may still have), [`session`] (a browser's session), [`interaction`] (what waits for a user), [`params`] (reading forms),
+//! is still valid), [`entitlement`] (what of a grant its client may still have), [`session`] (a browser's session),
+//! [`interaction`] (what waits for a user), [`mark`] (whose it is), [`doubles`] (requests that come twice), [`params`]
+//! (reading forms),
 //! [`issue`] and [`dpop`] (tokens). Steps validate, decide and persist, and return data: an [`outcome`] for a browser, or an
 //! [`error`]. `web` makes HTTP of it.
 
@@ -13,14 +15,17 @@ pub mod client;
 mod context;
 pub mod decide;
 pub mod discovery;
+pub mod doubles;
 pub mod dpop;
 pub mod entitlement;
 pub mod error;
+pub mod error_text;
 pub mod hint;
 pub mod interaction;
 pub mod introspect;
 pub mod issue;
 pub mod logout;
+pub mod mark;
 pub mod outcome;
 pub mod params;
 pub mod presented_token;

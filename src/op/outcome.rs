@@ -12,17 +12,17 @@ use crate::store::model::TokenHash;
 pub struct Browser {
     /// The session cookie's secret.
     pub session: Option<String>,
-    /// The secret that binds sign-ins under way to this browser.
-    pub binding: Option<String>,
+    /// The secrets that bind sign-ins under way to this browser: several where requests were answered at the same time.
+    pub bindings: Vec<String>,
     /// The provider that was last used here.
     pub last_provider: Option<String>,
 }
 
 impl Browser {
-    /// Whether its binding secret is the one with this hash: the browser began what is bound by it.
+    /// Whether it has the binding secret with this hash: the browser began what is bound by it.
     #[must_use]
     pub fn is_bound_by(&self, hash: TokenHash) -> bool {
-        self.binding.as_ref().is_some_and(|secret| TokenHash::of(secret) == hash)
+        self.bindings.iter().any(|secret| TokenHash::of(secret) == hash)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::config::language::client::AccessTokenTyp;
 use crate::decision::pipeline::Decision;
 use crate::op::RequestContext;
 use crate::op::client::authentication::ClientForm;
@@ -10,7 +11,7 @@ use crate::op::decide;
 use crate::op::decide::grant_request;
 use crate::op::entitlement;
 use crate::op::error::OAuthError;
-use crate::op::issue::ACCESS_TOKEN_TYPE;
+use crate::op::issue::is_access_token;
 use crate::op::params::{Form, Params};
 use crate::op::validity;
 use crate::op::validity::ValidGrant;
@@ -57,9 +58,12 @@ pub struct ActiveToken<'s> {
     pub user: Option<(User, Decision)>,
 }
 
-/// The claims of an access token that this issuer signed, expired or not.
+/// The claims of an access token that this issuer signed, expired or not. It may have either `typ`, whatever its client is
+/// registered for now.
 fn signed_claims(context: &RequestContext<'_>, token: &str) -> Option<Map<String, Value>> {
-    let claims = context.services.keys.set().verify(token, ACCESS_TOKEN_TYPE).ok()?;
+    let keys = context.services.keys.set();
+    let of_type = |typ: AccessTokenTyp| keys.verify(token, typ.name()).ok();
+    let claims = of_type(AccessTokenTyp::AtJwt).or_else(|| of_type(AccessTokenTyp::Jwt)).filter(is_access_token)?;
     let issuer = claims.get("iss").and_then(Value::as_str);
     (issuer == Some(context.snapshot.issuer.text.as_str())).then_some(claims)
 }

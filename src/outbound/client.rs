@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::io;
+use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use flate2::read::MultiGzDecoder;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Proxy, redirect};
 use rustls::crypto::aws_lc_rs;
@@ -59,7 +62,8 @@ impl Lookup for SystemLookup {
     }
 }
 
-/// The broker's [`HttpClient`]: HTTP/1.1, no redirects, no cookies, no compression, no proxy from the environment.
+/// The broker's [`HttpClient`]: HTTP/1.1, no redirects, no cookies, no proxy from the environment. It asks for answers that are
+/// not compressed, and reads those that come gzipped all the same.
 ///
 /// Each policy has its own pool of kept-alive connections, so that a connection that one policy permits is never used
 /// under another. Names are resolved by the policy's own resolver at the time of connecting, so that the checked address
@@ -166,7 +170,8 @@ impl HttpClient for GuardedClient {
         // The policy checks the URL as the client parses it: `http://2130706433/` has become 127.0.0.1.
         let url = Url::parse(&parts.uri.to_string()).map_err(|error| OutboundError::InvalidUrl(error.to_string()))?;
         policy.check(&url)?;
-        let call = self.pool(policy)?.request(parts.method, url.clone()).headers(parts.headers).body(body);
+        let call = self.pool(policy)?.request(parts.method, url.clone()).headers(parts.headers);
+        let call = call.header(ACCEPT_ENCODING, "identity").body(body);
         let response = call.send().await.map_err(|error| failure(&url, error))?;
         if response.status().is_redirection() {
             return Err(OutboundError::Redirect(response.status().as_u16()));
@@ -177,10 +182,7 @@ impl HttpClient for GuardedClient {
 
 impl GuardedClient {
     async fn read(&self, url: &Url, mut response: reqwest::Response) -> Result<http::Response<Vec<u8>>, OutboundError> {
-        let encoding = response.headers().get(http::header::CONTENT_ENCODING);
-        if encoding.is_some_and(|encoding| encoding != "identity") {
-            return Err(OutboundError::Compressed);
-        }
+        let gzipped = is_gzipped(response.headers())?;
         let mut answer = http::Response::new(Vec::new());
         *answer.status_mut() = response.status();
         *answer.headers_mut() = response.headers().clone();
@@ -191,8 +193,32 @@ impl GuardedClient {
             }
             answer.body_mut().extend_from_slice(&chunk);
         }
+        if gzipped {
+            *answer.body_mut() = unzipped(answer.body(), self.limits.body)?;
+            answer.headers_mut().remove(CONTENT_ENCODING);
+            answer.headers_mut().remove(CONTENT_LENGTH);
+        }
         Ok(answer)
     }
+}
+
+/// Whether the body is gzipped (RFC 9110 §8.4.1.3: `x-gzip` is the same), or not compressed.
+fn is_gzipped(headers: &http::HeaderMap) -> Result<bool, OutboundError> {
+    let Some(encoding) = headers.get(CONTENT_ENCODING) else { return Ok(false) };
+    match encoding.to_str().unwrap_or_default().to_ascii_lowercase().as_str() {
+        "identity" => Ok(false),
+        "gzip" | "x-gzip" => Ok(true),
+        _ => Err(OutboundError::Compressed),
+    }
+}
+
+/// The contents of a gzipped body: not more of them than a body may have.
+fn unzipped(body: &[u8], limit: usize) -> Result<Vec<u8>, OutboundError> {
+    let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let mut contents = Vec::new();
+    let read = MultiGzDecoder::new(body).take(bound).read_to_end(&mut contents);
+    read.map_err(|_| OutboundError::Compressed)?;
+    if contents.len() > limit { Err(OutboundError::TooLarge(limit)) } else { Ok(contents) }
 }
 
 struct GuardedResolver {

@@ -56,8 +56,8 @@ pub enum OutboundError {
     /// A redirect, which is never followed.
     #[error("the answer is a redirect (status {0}), which is not followed")]
     Redirect(u16),
-    /// A compressed body, which was not requested.
-    #[error("the answer is compressed, which was not asked for")]
+    /// A body that is compressed in another way than gzip, or broken. None was requested.
+    #[error("the answer is compressed, which was not asked for, and can't be read")]
     Compressed,
     /// No connection: name, route, port or TLS.
     #[error("no connection: {0}")]

@@ -132,7 +132,8 @@ enum Then {
 }
 
 impl Server {
-    async fn start(answer: &'static str, then: Then) -> Self {
+    async fn start<A: AsRef<[u8]> + ?Sized>(answer: &'static A, then: Then) -> Self {
+        let answer = answer.as_ref();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server =
             Self { address: listener.local_addr().unwrap(), connections: Arc::default(), requests: Arc::default() };
@@ -155,7 +156,7 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: &str, then: Then, requests: Arc<Mutex<Vec<String>>>) -> io::Result<()> {
+async fn serve(mut stream: TcpStream, answer: &[u8], then: Then, requests: Arc<Mutex<Vec<String>>>) -> io::Result<()> {
     loop {
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
@@ -166,7 +167,7 @@ async fn serve(mut stream: TcpStream, answer: &str, then: Then, requests: Arc<Mu
             request.extend_from_slice(&byte);
         }
         requests.lock().unwrap().push(String::from_utf8(request).unwrap());
-        stream.write_all(answer.as_bytes()).await?;
+        stream.write_all(answer).await?;
         match then {
             Then::Waits => {}
             Then::Closes => return Ok(()),
@@ -219,7 +220,8 @@ async fn an_answer_comes_back_whole_whatever_its_status() {
     let request = server.requests.lock().unwrap().concat().to_lowercase();
     assert!(request.starts_with("get /path?query=1 http/1.1\r\n"));
     assert!(request.contains("authorization: bearer t\r\n"));
-    assert!(!request.contains("accept-encoding") && !request.contains("cookie") && !request.contains("referer"));
+    assert!(request.contains("accept-encoding: identity\r\n"));
+    assert!(!request.contains("cookie") && !request.contains("referer"));
 }
 
 #[tokio::test]
@@ -262,7 +264,8 @@ async fn d24_answers_are_bounded() {
     let small =
         "HTTP/1.1 200 OK\r\ncontent-length: 64\r\n\r\n0123456789012345678901234567890123456789012345678901234567890123";
     let large = "HTTP/1.1 200 OK\r\ncontent-length: 65\r\n\r\n01234567890123456789012345678901234567890123456789012345678901234";
-    let gzip = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}";
+    let no_gzip = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}";
+    let brotli = "HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ncontent-length: 2\r\n\r\n{}";
     let endless = "HTTP/1.1 200 OK\r\n\r\n";
     let huge = "HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n";
     let cases = [
@@ -271,13 +274,46 @@ async fn d24_answers_are_bounded() {
         (endless, Then::Floods, Some(OutboundError::TooLarge(64))),
         (huge, Then::Floods, Some(OutboundError::TooLarge(64))),
         (redirect, Then::Waits, Some(OutboundError::Redirect(302))),
-        (gzip, Then::Waits, Some(OutboundError::Compressed)),
+        (no_gzip, Then::Waits, Some(OutboundError::Compressed)),
+        (brotli, Then::Waits, Some(OutboundError::Compressed)),
     ];
     for (answer, then, error) in cases {
         let server = Server::start(answer, then).await;
         let policy = OutboundPolicy::trusting([&server.url("127.0.0.1")]);
         assert_eq!(get(&client(&[]), &server.url("127.0.0.1"), &policy).await.err(), error, "{answer}");
         assert_eq!(server.requests.lock().unwrap().len(), 1, "{answer}");
+    }
+}
+
+/// A response with this gzipped body.
+fn gzipped(encoding: &str, contents: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(contents).unwrap();
+    let body = encoder.finish().unwrap();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: {encoding}\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head.into_bytes(), body].concat()
+}
+
+#[tokio::test]
+async fn a_gzipped_answer_is_read_within_the_bounds() {
+    for (encoding, contents, expected) in [
+        ("gzip", b"{\"a\":1}".to_vec(), Ok(b"{\"a\":1}".to_vec())),
+        ("x-gzip", b"{}".to_vec(), Ok(b"{}".to_vec())),
+        ("GZIP", b"{}".to_vec(), Ok(b"{}".to_vec())),
+        ("gzip", vec![b'x'; 64], Ok(vec![b'x'; 64])),
+        ("gzip", vec![b'x'; 65], Err(OutboundError::TooLarge(64))),
+        ("gzip", vec![b'x'; 5000], Err(OutboundError::TooLarge(64))),
+        ("gzip, gzip", b"{}".to_vec(), Err(OutboundError::Compressed)),
+    ] {
+        let server = Server::start(gzipped(encoding, &contents).leak(), Then::Waits).await;
+        let policy = OutboundPolicy::trusting([&server.url("127.0.0.1")]);
+        let outcome = get(&client(&[]), &server.url("127.0.0.1"), &policy).await;
+        let outcome = outcome.map(|response| {
+            assert!(!response.headers().contains_key("content-encoding"));
+            response.into_body()
+        });
+        assert_eq!(outcome, expected, "{encoding} {}", contents.len());
     }
 }
 

@@ -97,6 +97,8 @@ pub struct Pages {
     logo: Option<WebUri>,
     /// The stylesheet with an accent colour of its own, and its version.
     stylesheet: Option<(String, String)>,
+    /// The English texts, for what is told to apps.
+    english: Arc<Catalogue>,
 }
 
 /// What every environment has.
@@ -135,12 +137,16 @@ impl Pages {
         let mut problems = Vec::new();
         looks::check_names(ui, templates, &mut problems);
         let english = Catalogue::load(Lang::En)?;
+        let mut replaced_english = None;
         let (mut environments, mut fallback) = (Environments::new(), Environments::new());
         for &lang in Lang::ALL {
             let mut catalogue = Catalogue::load(lang)?;
             catalogue.same_shape_as(&english)?;
             looks::replace_texts(&mut catalogue, &english, lang, ui, &mut problems);
             let catalogue = Arc::new(catalogue);
+            if lang == Lang::En {
+                replaced_english = Some(Arc::clone(&catalogue));
+            }
             if templates.is_empty() {
                 environments.push((lang, environment(lang, &catalogue, &common)?));
                 continue;
@@ -160,7 +166,16 @@ impl Pages {
         if !problems.is_empty() {
             return Err(PagesError::Looks(Vec::from_iter(problems)));
         }
-        Ok(Self { environments, fallback, logo, stylesheet })
+        let english = replaced_english.unwrap_or_else(|| Arc::new(english));
+        Ok(Self { environments, fallback, logo, stylesheet, english })
+    }
+
+    /// What the error page says to a reason code, in English and as one text: its title, and what happened.
+    #[must_use]
+    pub fn english_reason(&self, code: &str) -> String {
+        let part = |part| self.english.plain(&format!("reason.{}.{part}", reasons::known(code)), &[]);
+        let [title, message] = ["title", "message"].map(|name| part(name).unwrap_or_default());
+        format!("{title}. {message}")
     }
 
     /// The HTML of `view` in `lang`: a whole document, to be sent as `text/html; charset=utf-8` with

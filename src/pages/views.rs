@@ -179,6 +179,14 @@ pub struct FormPost {
     pub fields: Vec<Field>,
 }
 
+impl FormPost {
+    /// A form of these names and values.
+    #[must_use]
+    pub fn new(action: WebUri, fields: &[(String, String)]) -> Self {
+        Self { action, fields: fields.iter().map(|(name, value)| Field::new(name, value)).collect() }
+    }
+}
+
 /// A redirect to another site as a page that refreshes: the answer to a form whose further redirects can't be named in
 /// `form-action`, since an IdP redirects wherever it likes.
 #[derive(Clone, Debug, Serialize)]

@@ -1,4 +1,12 @@
-//! Claim names.
+//! Claim names, and what counts as a claim's value.
+
+use serde_json::Value;
+
+/// Whether a claim with this value counts as absent (OIDC Core §5.3.2).
+#[must_use]
+pub fn is_absent(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(str::is_empty)
+}
 
 /// The claims of OIDC Core §5.1 and the broker's own. A key in a claims table that has the name of a setting is
 /// reported as misplaced, unless it is one of these.
@@ -27,6 +35,13 @@ pub const STANDARD_CLAIMS: &[&str] = &[
     "groups",
     "roles",
 ];
+
+/// Attributes that a provider has unless the file maps them otherwise: the claim of the same name. `sub` names the account,
+/// and the username is chosen from two claims.
+pub fn default_attributes() -> impl Iterator<Item = &'static str> {
+    let own = ["sub", "username", "preferred_username"];
+    STANDARD_CLAIMS.iter().copied().filter(move |name| !own.contains(name))
+}
 
 /// Claims that the protocol or the broker sets, and nothing else may.
 pub const PROTOCOL_CLAIMS: &[&str] = &[

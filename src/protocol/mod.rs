@@ -1,5 +1,5 @@
 //! The vocabulary of OAuth 2.0 and OpenID Connect, which the configuration, `op`, `upstream` and `web` share. It has no
-//! logic beyond names.
+//! logic beyond names, and what counts as the value of one.
 
 pub mod algorithm;
 pub mod claim;
@@ -12,7 +12,7 @@ pub mod scope;
 pub mod subject_type;
 
 pub use algorithm::{Algorithm, SigningAlgorithm};
-pub use claim::{PROTOCOL_CLAIMS, STANDARD_CLAIMS};
+pub use claim::{PROTOCOL_CLAIMS, STANDARD_CLAIMS, default_attributes, is_absent};
 pub use client_auth::ClientAuthMethod;
 pub use error_code::ErrorCode;
 pub use grant_type::GrantType;

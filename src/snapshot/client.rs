@@ -89,6 +89,26 @@ impl Client {
         self.secret_hashes.iter().fold(false, |found, known| verify_slices_are_equal(known, &hash).is_ok() | found)
     }
 
+    /// Where others start a sign-in (OIDC Core §4): its `initiate_login_uri`, with the issuer to sign in at.
+    #[must_use]
+    pub fn initiate_link(&self, issuer: &str) -> Option<String> {
+        let uri = self.initiate_login_uri.as_ref()?;
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("iss", issuer).finish();
+        let separator = if uri.contains('?') { '&' } else { '?' };
+        Some(format!("{uri}{separator}{query}"))
+    }
+
+    /// Where a person finds the app again when a sign-in can't go on: where it starts one, its home page, or the host of its
+    /// first redirect URI. All are addresses that the file registers.
+    #[must_use]
+    pub fn entry(&self, issuer: &str) -> Option<String> {
+        let home = || {
+            let origin = Url::parse(self.redirect_uris.first()?).ok()?.origin();
+            (!self.any_loopback_port && origin.is_tuple()).then(|| format!("{}/", origin.ascii_serialization()))
+        };
+        self.initiate_link(issuer).or_else(|| self.client_uri.clone()).or_else(home)
+    }
+
     /// Its name in the best of the languages wanted (`client_name#de`; Dynamic Client Registration §2.1).
     #[must_use]
     pub fn name_in(&self, languages: &Languages) -> &str {

@@ -28,7 +28,7 @@ pub struct Issuer {
 pub struct CookieNames {
     /// The session.
     pub session: String,
-    /// What binds a sign-in to the browser.
+    /// What binds a sign-in to the browser: the beginning of the name, which ends with a tag of the value.
     pub browser: String,
     /// The provider that was used last.
     pub provider: String,

@@ -13,6 +13,9 @@ pub trait PendingSignIns: Send + Sync {
     /// Keeps a sign-in that leaves for the provider.
     async fn save_login(&self, login: Login) -> Result<()>;
 
+    /// Reads a sign-in by its state, leaving it there.
+    async fn login(&self, state: TokenHash, now: i64) -> Result<Option<Login>>;
+
     /// Takes a sign-in by its state: at most one caller gets it. Expired ones are not returned.
     async fn take_login(&self, state: TokenHash, now: i64) -> Result<Option<Login>>;
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::config::language::provider::ClaimsSource;
 use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Jws, Problem, half_hash};
-use crate::protocol::Algorithm;
+use crate::protocol::{Algorithm, is_absent};
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::provider::{Signed, Upstream, request, unusable};
@@ -113,13 +113,14 @@ impl ProviderContext<'_> {
         Ok(gathered)
     }
 
-    /// The userinfo response (OIDC Core §5.3), plain or signed; `None` when the provider has none.
+    /// The userinfo response (OIDC Core §5.3), plain or signed; `None` when the provider has no such endpoint.
     pub(crate) async fn userinfo(
         &self,
         access_token: &SecretValue,
         subject: &str,
     ) -> Result<Option<Map<String, Value>>, UpstreamError> {
         let document = Document::Userinfo;
+        self.metadata.check_userinfo()?;
         let Some(endpoint) = &self.metadata.userinfo_endpoint else { return Ok(None) };
         let bearer = HeaderValue::from_str(&format!("Bearer {}", access_token.expose())).map_err(|_| {
             UpstreamError::invalid(Document::TokenResponse, Check::Claim("access_token", Problem::Type))
@@ -159,7 +160,7 @@ impl ProviderContext<'_> {
         }
         let claims = Claims(&jws.claims);
         if claims.text("iss").map_err(invalid)?.is_some() {
-            claims.issuer(self.settings.issuer()).map_err(invalid)?;
+            claims.issuer(&self.metadata.issuer).map_err(invalid)?;
         }
         if jws.claims.get("aud").is_some_and(|aud| !aud.is_null()) {
             claims.audience(&self.settings.client_id).map_err(invalid)?;
@@ -194,7 +195,7 @@ impl ProviderContext<'_> {
     }
 
     fn check_access_token(&self, claims: Claims<'_>, subject: &str) -> Result<(), Check> {
-        claims.issuer(self.settings.issuer())?;
+        claims.issuer(&self.metadata.issuer)?;
         claims.equals("sub", subject)?;
         claims.not_expired(self.now)?;
         claims.has_come("nbf", self.now)?;
@@ -234,11 +235,16 @@ const PROTOCOL: [&str; 17] = [
     "cnf",
 ];
 
-/// Adds what a document says beyond what is known. It overrides nothing, and adds no protocol claim.
+/// Adds what a document says beyond what is known. It overrides nothing but a claim without a value, and adds no protocol claim.
 fn add(known: &mut Map<String, Value>, more: impl Iterator<Item = (String, Value)>) {
     for (name, value) in more {
-        if !PROTOCOL.contains(&name.as_str()) {
-            known.entry(name).or_insert(value);
+        if PROTOCOL.contains(&name.as_str()) {
+            continue;
+        }
+        match known.get_mut(&name) {
+            Some(known) if is_absent(known) => *known = value,
+            Some(_) => {}
+            None => drop(known.insert(name, value)),
         }
     }
 }

@@ -25,7 +25,8 @@ impl RelyingParty {
         let metadata = &*upstream.metadata(now).await?;
         let Some(endpoint) = &metadata.introspection_endpoint else { return Ok(None) };
         let asked = [("token", bearer), ("token_type_hint", "access_token")];
-        let response = token::post(upstream, settings, metadata, endpoint, &asked, now).await?;
+        let call = token::Call { document: Document::Introspection, endpoint, form: &asked };
+        let response = token::post(upstream, settings, metadata, call, now).await?;
         if !response.status().is_success() {
             let problem = UnavailableProblem::Status(response.status().as_u16());
             return Err(Unavailable { document: Document::Introspection, problem }.into());
@@ -39,7 +40,7 @@ impl RelyingParty {
         }
         claims.subject().map_err(invalid)?;
         if answer.contains_key("iss") {
-            claims.issuer(settings.issuer()).map_err(invalid)?;
+            claims.issuer(&metadata.issuer).map_err(invalid)?;
         }
         if answer.contains_key("exp") && claims.not_expired(now).is_err() {
             return Ok(None);

@@ -13,7 +13,7 @@ use crate::upstream::RelyingParty;
 use crate::upstream::error::{Document, UpstreamError};
 use crate::upstream::gather::ProviderContext;
 use crate::upstream::settings::ProviderSettings;
-use crate::upstream::sign_in::with_query;
+use crate::upstream::sign_in::{LONGEST_URL, with_query};
 
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
@@ -34,7 +34,9 @@ pub struct LogoutToken {
 
 impl RelyingParty {
     /// The URL that signs the browser out at the provider and comes back; `None` when the provider has no such endpoint,
-    /// can't be reached, or `logout = false`. `redirect_uri` and `state` go together.
+    /// can't be reached, or `logout = false`. `redirect_uri` and `state` go together. A hint that would make the URL longer than
+    /// servers take, the ID token of somebody in many groups, is left out: it is not required, and `client_id` says whose
+    /// redirect URI it is (OIDC RP-Initiated Logout §2).
     pub async fn end_session_url(
         &self,
         settings: &ProviderSettings,
@@ -46,15 +48,21 @@ impl RelyingParty {
             return None;
         }
         let metadata = self.upstream(settings).metadata(now).await.ok()?;
+        let endpoint = metadata.end_session_endpoint.as_ref()?;
         let mut query = vec![("client_id", settings.client_id.clone())];
-        if let Some(id_token) = id_token_hint {
-            query.push(("id_token_hint", id_token.expose().to_owned()));
-        }
         if let Some((uri, state)) = redirect {
             query.push(("post_logout_redirect_uri", uri.to_owned()));
             query.push(("state", state.to_owned()));
         }
-        Some(with_query(metadata.end_session_endpoint.as_ref()?, &query))
+        let without_hint = with_query(endpoint, &query);
+        let Some(id_token) = id_token_hint else { return Some(without_hint) };
+        query.push(("id_token_hint", id_token.expose().to_owned()));
+        let whole = with_query(endpoint, &query);
+        if whole.as_str().len() <= LONGEST_URL {
+            return Some(whole);
+        }
+        tracing::info!(provider = %settings.id, "the ID token is too long for a hint: signing out by client_id");
+        Some(without_hint)
     }
 
     /// Verifies a logout token that the provider posted.
@@ -78,13 +86,13 @@ impl RelyingParty {
         let configured = settings.id_token_alg.as_slice();
         let algorithms = if configured.is_empty() { metadata.id_token_algs.as_slice() } else { configured };
         provider.verify(Document::LogoutToken, &jws, algorithms, true).await?;
-        check(&jws, settings, now).map_err(invalid)
+        check(&jws, settings, &metadata.issuer, now).map_err(invalid)
     }
 }
 
-fn check(jws: &Jws<'_>, settings: &ProviderSettings, now: i64) -> Result<LogoutToken, Check> {
+fn check(jws: &Jws<'_>, settings: &ProviderSettings, issuer: &str, now: i64) -> Result<LogoutToken, Check> {
     let claims = Claims(&jws.claims);
-    claims.issuer(settings.issuer())?;
+    claims.issuer(issuer)?;
     claims.audience(&settings.client_id)?;
     claims.not_expired(now)?;
     claims.has_come("iat", now)?.ok_or(Check::Claim("iat", Problem::Missing))?;

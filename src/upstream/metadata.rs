@@ -2,7 +2,7 @@
 //!
 //! Which URL is called for each endpoint is decided here; fetching the document is `provider`'s.
 //! The document is read member by member: a typed one, such as openidconnect's, is rejected as a whole for a member that
-//! no sign-in needs, such as an empty `op_policy_uri`.
+//! no sign-in needs, such as an empty `op_policy_uri`. So is an endpoint that a sign-in can do without: what needs it is off.
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -14,6 +14,8 @@ use crate::upstream::settings::Source;
 /// A provider's metadata (OIDC Discovery §3, RFC 8414 §2), with the URLs as the broker calls them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
+    /// The issuer as the provider names itself, and as its tokens and responses name it.
+    pub issuer: String,
     /// Where the browser goes to sign in.
     pub authorization_endpoint: Url,
     /// Called by the broker.
@@ -42,7 +44,22 @@ pub struct Metadata {
     pub auth_methods: Option<Vec<String>>,
     /// `token_endpoint_auth_signing_alg_values_supported`, where it says.
     pub auth_algs: Option<Vec<Algorithm>>,
+    /// Endpoints that a sign-in can do without, and that the document names in a way that can't be used. What needs them is
+    /// off.
+    pub unusable: Vec<UnusableEndpoint>,
 }
+
+/// An endpoint that is named and can't be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnusableEndpoint {
+    /// The metadata member.
+    pub endpoint: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// What is wrong with a member that says nothing. As good as one that is not there.
+const EMPTY: &str = "it is empty";
 
 impl Metadata {
     /// The metadata of a provider whose endpoints are all written; `None` when discovery is needed.
@@ -50,6 +67,7 @@ impl Metadata {
     pub fn manual(source: &Source) -> Option<Self> {
         let manual = &source.manual;
         Some(Self {
+            issuer: source.issuer.clone(),
             authorization_endpoint: manual.authorization.clone()?,
             token_endpoint: manual.token.clone()?,
             token_audience: manual.token.clone()?,
@@ -65,6 +83,7 @@ impl Metadata {
             prompts: None,
             auth_methods: None,
             auth_algs: None,
+            unusable: Vec::new(),
         })
     }
 
@@ -80,13 +99,14 @@ impl Metadata {
     /// Reads a discovery document.
     ///
     /// # Errors
-    /// When it is not one, is another issuer's, or an endpoint is missing or may not be called.
+    /// When it is not one, is another issuer's, or an endpoint that every sign-in needs is missing or may not be called.
     pub fn parse(source: &Source, document: &[u8]) -> Result<Self, Unavailable> {
         let malformed = |problem| Unavailable { document: Document::Discovery, problem };
         let document: Map<String, Value> = serde_json::from_slice(document)
             .map_err(|_| malformed(UnavailableProblem::Malformed("it is not a JSON object")))?;
         let found = document.get("issuer").and_then(Value::as_str).unwrap_or_default();
-        if found != source.issuer {
+        let with_slash = source.from_document && found.strip_suffix('/') == Some(&source.issuer);
+        if found != source.issuer && !with_slash {
             return Err(malformed(UnavailableProblem::Issuer {
                 expected: source.issuer.clone(),
                 found: found.chars().take(200).collect(),
@@ -96,16 +116,26 @@ impl Metadata {
         let manual = &source.manual;
         let id_token_algs = read.algorithms("id_token_signing_alg_values_supported").unwrap_or(vec![Algorithm::RS256]);
         let token_audience = read.required("token_endpoint", manual.token.as_ref())?;
+        let mut unusable = Vec::new();
+        let mut optional = |name, written| match read.endpoint(name, written) {
+            Ok(url) => url,
+            Err(problem) => {
+                unusable.push(UnusableEndpoint { endpoint: name, problem });
+                None
+            }
+        };
+        let userinfo_endpoint = optional("userinfo_endpoint", manual.userinfo.as_ref()).map(|url| read.called(url));
+        let introspection_endpoint = optional("introspection_endpoint", None).map(|url| read.called(url));
+        let end_session_endpoint = optional("end_session_endpoint", None);
         Ok(Self {
+            issuer: found.to_owned(),
             authorization_endpoint: read.required("authorization_endpoint", manual.authorization.as_ref())?,
             token_endpoint: read.called(token_audience.clone()),
             token_audience,
-            userinfo_endpoint: read
-                .endpoint("userinfo_endpoint", manual.userinfo.as_ref())?
-                .map(|url| read.called(url)),
+            userinfo_endpoint,
             jwks_uri: read.called(read.required("jwks_uri", manual.jwks.as_ref())?),
-            introspection_endpoint: read.endpoint("introspection_endpoint", None)?.map(|url| read.called(url)),
-            end_session_endpoint: read.endpoint("end_session_endpoint", None)?,
+            introspection_endpoint,
+            end_session_endpoint,
             userinfo_algs: read
                 .algorithms("userinfo_signing_alg_values_supported")
                 .unwrap_or_else(|| id_token_algs.clone()),
@@ -117,8 +147,26 @@ impl Metadata {
             prompts: read.texts("prompt_values_supported"),
             auth_methods: read.texts("token_endpoint_auth_methods_supported"),
             auth_algs: read.algorithms("token_endpoint_auth_signing_alg_values_supported"),
+            unusable,
         })
     }
+
+    /// Whether claims can be taken from userinfo, where the provider has it. A provider without userinfo gives what its ID
+    /// token has; one whose userinfo can't be called would give less than the policy was written for.
+    ///
+    /// # Errors
+    /// When the document names a userinfo endpoint that can't be used.
+    pub fn check_userinfo(&self) -> Result<(), Unavailable> {
+        let named = |one: &&UnusableEndpoint| one.endpoint == "userinfo_endpoint" && one.problem != EMPTY;
+        match self.unusable.iter().find(named) {
+            Some(UnusableEndpoint { endpoint, problem }) => Err(at_endpoint(endpoint, problem.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+fn at_endpoint(endpoint: &'static str, problem: String) -> Unavailable {
+    Unavailable { document: Document::Discovery, problem: UnavailableProblem::Endpoint { endpoint, problem } }
 }
 
 struct Reader<'a> {
@@ -128,25 +176,26 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn required(&self, name: &'static str, written: Option<&Url>) -> Result<Url, Unavailable> {
-        self.endpoint(name, written)?.ok_or_else(|| self.problem(name, "it is missing".to_owned()))
+        let found = self.endpoint(name, written).map_err(|problem| at_endpoint(name, problem))?;
+        found.ok_or_else(|| at_endpoint(name, "it is missing".to_owned()))
     }
 
-    fn endpoint(&self, name: &'static str, written: Option<&Url>) -> Result<Option<Url>, Unavailable> {
+    /// The endpoint as it is written or named; `None` when it is neither.
+    fn endpoint(&self, name: &str, written: Option<&Url>) -> Result<Option<Url>, String> {
         if let Some(url) = written {
             return Ok(Some(url.clone()));
         }
         let Some(text) = self.document.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
-        let text = text.as_str().ok_or_else(|| self.problem(name, "it is not a string".to_owned()))?;
-        let url = Url::parse(text).map_err(|error| self.problem(name, format!("it is not a URL: {error}")))?;
-        if url.fragment().is_some() {
-            return Err(self.problem(name, "it has a fragment".to_owned()));
+        let text = text.as_str().ok_or("it is not a string")?;
+        if text.is_empty() {
+            return Err(EMPTY.to_owned());
         }
-        self.source.policy.check(&url).map_err(|error| self.problem(name, error.to_string()))?;
+        let url = Url::parse(text).map_err(|error| format!("it is not a URL: {error}"))?;
+        if url.fragment().is_some() {
+            return Err("it has a fragment".to_owned());
+        }
+        self.source.policy.check(&url).map_err(|error| error.to_string())?;
         Ok(Some(url))
-    }
-
-    fn problem(&self, endpoint: &'static str, problem: String) -> Unavailable {
-        Unavailable { document: Document::Discovery, problem: UnavailableProblem::Endpoint { endpoint, problem } }
     }
 
     /// An endpoint as the broker calls it: below the back channel when it is below the issuer.

@@ -35,6 +35,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use error::{RefreshError, UpstreamError};
 pub use provider::Health;
 pub use settings::{ProviderSettings, ResolvedSecrets};
+pub(crate) use sign_in::LONGEST_URL;
 pub use sign_in::{BeginParams, CallbackParams, Expected, UpstreamIdentity};
 
 use crate::env::Random;

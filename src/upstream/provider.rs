@@ -14,7 +14,7 @@ use crate::outbound::HttpClient;
 use crate::outbound::cache::{Cached, Lifetimes};
 use crate::protocol::Algorithm;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
-use crate::upstream::metadata::Metadata;
+use crate::upstream::metadata::{Metadata, UnusableEndpoint};
 use crate::upstream::settings::{ProviderSettings, Source};
 
 /// What is known of a provider's reachability, for the status page and metrics.
@@ -28,6 +28,8 @@ pub struct Health {
     pub discovery_fetches: u64,
     /// Fetches of the key set.
     pub jwks_fetches: u64,
+    /// Endpoints that its discovery document names in a way that can't be used: what needs them is off.
+    pub unusable_endpoints: Vec<UnusableEndpoint>,
     healthy: Option<bool>,
 }
 
@@ -109,7 +111,13 @@ impl Upstream {
         self.lock().discovery_fetches += 1;
         let url = Metadata::discovery_url(&self.source);
         let read = self.document(Document::Discovery, &url, now).await;
-        self.note(now, read.and_then(|document| Metadata::parse(&self.source, &document)))
+        let metadata = self.note(now, read.and_then(|document| Metadata::parse(&self.source, &document)))?;
+        for UnusableEndpoint { endpoint, problem } in &metadata.unusable {
+            let provider = &self.source.id;
+            tracing::warn!(event = "endpoint_unusable", %provider, endpoint, problem, "what needs the endpoint is off");
+        }
+        self.lock().unusable_endpoints.clone_from(&metadata.unusable);
+        Ok(metadata)
     }
 
     async fn fetch_keys(self: Arc<Self>, url: Url, now: i64) -> Result<KeySet, Unavailable> {
@@ -139,8 +147,9 @@ impl Upstream {
         Ok(())
     }
 
-    /// Verifies a token's signature with the provider's keys, or with the client secret where HS256 is configured. A key
-    /// that is not in the kept set is looked for once in a new one, where `refetch` says so.
+    /// Verifies a token's signature with the provider's keys, or with the client secret where HS256 is configured. Where
+    /// `refetch` says so, a key that is not in the kept set is looked for once in a new one; and so is the key of a signature
+    /// that does not verify, for a provider may have made a new key under the id of the old one.
     pub(crate) async fn verify(
         self: &Arc<Self>,
         signed: &Signed<'_>,
@@ -157,7 +166,7 @@ impl Upstream {
         }
         let keys = self.keys(metadata, now).await?;
         let verdict = match signed.jws.verify(&keys) {
-            Err(check) if signed.refetch && (check == Check::Key || signed.jws.kid.is_none()) => {
+            Err(check @ (Check::Key | Check::Signature)) if signed.refetch => {
                 let fetch = || Arc::clone(self).fetch_keys(metadata.jwks_uri.clone(), now);
                 match self.keys.refetch(&keys, now, fetch, |newer| signed.jws.verify(newer).is_ok()).await {
                     Some(newer) => signed.jws.verify(&newer),

@@ -108,7 +108,7 @@ async fn without_id_token(
 ) -> Result<Map<String, Value>, UpstreamError> {
     let nothing = UpstreamError::invalid(Document::TokenResponse, Check::Claim("id_token", Problem::Missing));
     let mut claims = provider.userinfo(&tokens.access_token, subject).await?.ok_or(nothing)?;
-    claims.insert("iss".to_owned(), Value::String(provider.settings.issuer().to_owned()));
+    claims.insert("iss".to_owned(), Value::String(provider.metadata.issuer.clone()));
     Ok(claims)
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::config::language::issuer::ProviderIssuer;
 use crate::config::language::provider::{ClaimsSource, Forward, Provider, ProviderResponseMode, Reauth};
 use crate::config::language::scalar::SecretValue;
 use crate::config::resolved;
@@ -72,6 +73,8 @@ pub struct Source {
     pub id: String,
     /// The issuer, character for character.
     pub issuer: String,
+    /// The file gives the address of the discovery document: the issuer that the document names may end with a slash too.
+    pub from_document: bool,
     /// The issuer as a URL.
     pub issuer_url: Url,
     /// Where discovery and back-channel calls go instead.
@@ -161,7 +164,8 @@ impl ProviderSettings {
         })
     }
 
-    /// The issuer, character for character.
+    /// The issuer, character for character: by it the accounts of the provider are kept. What its tokens name is
+    /// [`Metadata::issuer`](crate::upstream::metadata::Metadata::issuer).
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.source.issuer
@@ -205,9 +209,11 @@ impl Reader<'_> {
 
     fn source(&self, ca: Option<Arc<[u8]>>) -> Result<Source, SettingsError> {
         let provider = self.provider;
-        let issuer = provider.issuer.clone().ok_or_else(|| self.error("issuer", "is missing"))?;
+        let declared = provider.issuer.as_ref().ok_or_else(|| self.error("issuer", "is missing"))?;
+        let (issuer, from_document) = (declared.to_string(), declared.is_from_document());
         let issuer_url = self.url("issuer", &issuer)?;
-        let backchannel = self.optional("backchannel_url", provider.backchannel_url.as_ref())?;
+        let backchannel = provider.backchannel_url.clone().map(ProviderIssuer::from);
+        let backchannel = backchannel.map(|url| self.url("backchannel_url", &url)).transpose()?;
         for (key, url) in [("issuer", Some(&issuer_url)), ("backchannel_url", backchannel.as_ref())] {
             if url.is_some_and(|url| url.query().is_some()) {
                 return Err(self.error(key, "must not have a query"));
@@ -240,7 +246,7 @@ impl Reader<'_> {
                 policy.check(url).map_err(|error| self.error(key, error.to_string()))?;
             }
         }
-        Ok(Source { id: self.id.to_owned(), issuer, issuer_url, backchannel, manual, policy })
+        Ok(Source { id: self.id.to_owned(), issuer, from_document, issuer_url, backchannel, manual, policy })
     }
 
     fn auth_method(&self, secrets: &[SecretValue]) -> Result<Option<ClientAuthMethod>, SettingsError> {

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::config::language::provider::{Forward, ProviderResponseMode, Reauth};
+use crate::config::language::provider::{ClaimsSource, Forward, ProviderResponseMode, Reauth};
 use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Problem, SKEW};
 use crate::upstream::RelyingParty;
@@ -130,6 +130,9 @@ impl RelyingParty {
             return Err(UpstreamError::Reauthentication(UNSUPPORTED));
         }
         let metadata = self.upstream(settings).metadata(now).await?;
+        if settings.claims_from.contains(&ClaimsSource::Userinfo) {
+            metadata.check_userinfo()?;
+        }
         Ok(authorization_url(settings, &metadata, params, login))
     }
 
@@ -148,7 +151,7 @@ impl RelyingParty {
     ) -> Result<UpstreamIdentity, UpstreamError> {
         let upstream = &self.upstream(settings);
         let metadata = &*upstream.metadata(now).await?;
-        let code = accept(settings, metadata, callback)?;
+        let code = accept(metadata, callback)?;
         let mut grant =
             vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", expected.redirect_uri)];
         if metadata.pkce {
@@ -164,7 +167,7 @@ impl RelyingParty {
         let subject = claims.subject().map_err(invalid)?.to_owned();
         let auth_time = claims.time("auth_time").map_err(invalid)?;
         reauthenticated(settings.reauth, expected.authenticated_after, auth_time)?;
-        let text = |name| claims.text(name).ok().flatten().map(str::to_owned);
+        let text = |name| claims.filled(name).ok().flatten().map(str::to_owned);
         let (acr, amr, sid) = (text("acr"), claims.methods(), text("sid"));
         Ok(UpstreamIdentity {
             provider: settings.id.clone(),
@@ -184,14 +187,17 @@ impl RelyingParty {
 
 const UNSUPPORTED: &str = "reauth = \"unsupported\": the provider can't be asked for a fresh authentication";
 
+/// The longest URL, in bytes, that a browser is sent to where its parameters can be long: what servers and proxies take by
+/// default in one line of a request. Their buffers are of 8 KiB.
+pub(crate) const LONGEST_URL: usize = 8000;
+
+/// The longest value, in bytes, that is passed on from an app's request. The parameters are hints, and may be left out.
+const LONGEST_FORWARDED: usize = 1024;
+
 /// The code, if the callback is an answer of this provider, and no error.
-fn accept<'a>(
-    settings: &ProviderSettings,
-    metadata: &Metadata,
-    callback: &CallbackParams<'a>,
-) -> Result<&'a str, UpstreamError> {
+fn accept<'a>(metadata: &Metadata, callback: &CallbackParams<'a>) -> Result<&'a str, UpstreamError> {
     match callback.iss {
-        Some(iss) if iss != settings.issuer() => return Err(UpstreamError::Response(ResponseProblem::IssuerDiffers)),
+        Some(iss) if iss != metadata.issuer => return Err(UpstreamError::Response(ResponseProblem::IssuerDiffers)),
         None if metadata.iss_in_response => return Err(UpstreamError::Response(ResponseProblem::IssuerMissing)),
         _ => {}
     }
@@ -251,8 +257,10 @@ fn authorization_url(settings: &ProviderSettings, metadata: &Metadata, params: &
         (Forward::AcrValues, "acr_values", params.acr_values.map(str::to_owned)),
     ];
     for (parameter, name, value) in forwarded {
-        if let Some(value) = value.filter(|_| settings.forwards(parameter)) {
-            query.push((name, value));
+        match value.filter(|_| settings.forwards(parameter)) {
+            Some(value) if value.len() <= LONGEST_FORWARDED => query.push((name, value)),
+            Some(_) => tracing::info!(provider = %settings.id, name, "a parameter is too long to be passed on"),
+            None => {}
         }
     }
     with_query(&metadata.authorization_endpoint, &query)

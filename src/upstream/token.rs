@@ -13,7 +13,7 @@ use url::form_urlencoded;
 
 use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Problem, sign_symmetric};
-use crate::protocol::{Algorithm, ClientAuthMethod};
+use crate::protocol::{Algorithm, ClientAuthMethod, is_absent};
 use crate::upstream::error::{Document, ProviderError, Stage, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::provider::{Upstream, request, unusable};
@@ -40,7 +40,8 @@ pub(crate) async fn redeem(
     grant: &[(&str, &str)],
     now: i64,
 ) -> Result<Tokens, UpstreamError> {
-    let response = post(upstream, settings, metadata, &metadata.token_endpoint, grant, now).await?;
+    let call = Call { document: Document::TokenResponse, endpoint: &metadata.token_endpoint, form: grant };
+    let response = post(upstream, settings, metadata, call, now).await?;
     let status = response.status();
     let answer: Option<Map<String, Value>> = serde_json::from_slice(response.body()).ok();
     let unavailable = UpstreamError::Unavailable(Unavailable {
@@ -64,34 +65,44 @@ pub(crate) async fn redeem(
     }
 }
 
+/// A form for an endpoint that the broker authenticates at.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    /// What it answers with, for errors.
+    pub(crate) document: Document,
+    /// Where it is.
+    pub(crate) endpoint: &'a url::Url,
+    /// The form.
+    pub(crate) form: &'a [(&'a str, &'a str)],
+}
+
 /// Posts a form to the token endpoint, or to another that wants the same authentication.
 pub(crate) async fn post(
     upstream: &Arc<Upstream>,
     settings: &ProviderSettings,
     metadata: &Metadata,
-    endpoint: &url::Url,
-    form: &[(&str, &str)],
+    call: Call<'_>,
     now: i64,
 ) -> Result<http::Response<Vec<u8>>, UpstreamError> {
+    let Call { document, endpoint, .. } = call;
     // What is for one endpoint must not serve at another, which a provider could name as it likes.
     let audience =
-        if *endpoint == metadata.token_endpoint { metadata.token_audience.as_str() } else { settings.issuer() };
+        if *endpoint == metadata.token_endpoint { metadata.token_audience.as_str() } else { metadata.issuer.as_str() };
     let assertion = assertion(upstream, settings, metadata, audience, now)?;
-    let call = call(settings, metadata, endpoint, form, assertion).map_err(|_| unusable(Document::TokenResponse))?;
-    Ok(upstream.send(Document::TokenResponse, call, now).await?)
+    let request = authenticated(settings, metadata, call, assertion).map_err(|_| unusable(document))?;
+    Ok(upstream.send(document, request, now).await?)
 }
 
 /// The form as a request, with the broker's authentication as a client.
-fn call(
+fn authenticated(
     settings: &ProviderSettings,
     metadata: &Metadata,
-    endpoint: &url::Url,
-    form: &[(&str, &str)],
+    call: Call<'_>,
     assertion: Option<String>,
 ) -> Result<http::Request<Vec<u8>>, http::Error> {
     let mut body = form_urlencoded::Serializer::new(String::new());
-    body.extend_pairs(form);
-    let mut call = request(http::Method::POST, endpoint)
+    body.extend_pairs(call.form);
+    let mut request = request(http::Method::POST, call.endpoint)
         .header(ACCEPT, "application/json")
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
     let secret = settings.client_secret.first();
@@ -99,7 +110,7 @@ fn call(
         body.append_pair("client_id", &settings.client_id)
             .append_pair("client_assertion_type", ASSERTION_TYPE)
             .append_pair("client_assertion", &assertion);
-        return call.body(body.finish().into_bytes());
+        return request.body(body.finish().into_bytes());
     }
     match (auth_method(settings, metadata), secret) {
         (ClientAuthMethod::ClientSecretPost, Some(secret)) => {
@@ -109,10 +120,10 @@ fn call(
             body.append_pair("client_id", &settings.client_id);
         }
         (_, Some(secret)) => {
-            call = call.header(AUTHORIZATION, basic(&settings.client_id, secret));
+            request = request.header(AUTHORIZATION, basic(&settings.client_id, secret));
         }
     }
-    call.body(body.finish().into_bytes())
+    request.body(body.finish().into_bytes())
 }
 
 /// The broker's own assertion, where it authenticates by one (RFC 7523 §2.2, OIDC Core §9): for this audience, for a
@@ -170,27 +181,35 @@ fn basic(client_id: &str, secret: &SecretValue) -> String {
     format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(client_id), encode(secret.expose()))))
 }
 
+/// What is used of a token response. A member without a value is as good as none (RFC 6749 §5.1 asks for no such members).
 fn read(answer: &Map<String, Value>, now: i64) -> Result<Tokens, UpstreamError> {
     let invalid = |name, problem| UpstreamError::invalid(Document::TokenResponse, Check::Claim(name, problem));
-    let secret = |name: &'static str| match answer.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() => Ok(Some(SecretValue::new(text.clone()))),
+    let present = |name: &str| answer.get(name).filter(|value| !is_absent(value));
+    let secret = |name: &'static str| match present(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(SecretValue::new(text.clone()))),
         Some(_) => Err(invalid(name, Problem::Type)),
     };
-    match answer.get("token_type") {
-        None | Some(Value::Null) => {}
-        Some(Value::String(kind)) if kind.eq_ignore_ascii_case("bearer") => {}
+    match present("token_type") {
+        None => {}
+        Some(Value::String(kind)) if kind.trim().eq_ignore_ascii_case("bearer") => {}
         Some(_) => return Err(invalid("token_type", Problem::Differs)),
     }
-    // A number; some providers write it as a string.
-    let expires_in = answer.get("expires_in").and_then(|value| match value {
-        Value::String(text) => text.parse().ok(),
-        other => other.as_i64(),
-    });
     Ok(Tokens {
         access_token: secret("access_token")?.ok_or_else(|| invalid("access_token", Problem::Missing))?,
         id_token: secret("id_token")?,
-        refresh_token: secret("refresh_token")?,
-        expires_at: expires_in.map(|seconds: i64| now.saturating_add(seconds)),
+        // Optional, so that one that is no text costs no sign-in: there is none then.
+        refresh_token: secret("refresh_token").unwrap_or_default(),
+        expires_at: present("expires_in").and_then(seconds).map(|seconds| now.saturating_add(seconds)),
     })
+}
+
+/// `expires_in`: a number of seconds, which some providers write as a text or with a fraction. Zero and less say nothing.
+fn seconds(expires_in: &Value) -> Option<i64> {
+    let seconds = match expires_in {
+        Value::String(text) => text.trim().parse::<f64>().ok()?,
+        other => other.as_f64()?,
+    };
+    // Beyond what an integer holds it stays the largest.
+    (seconds >= 1.0).then_some(seconds as i64)
 }

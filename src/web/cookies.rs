@@ -4,22 +4,56 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
 
+use crate::op::interaction::LIFETIME;
 use crate::op::outcome::{Browser, SetCookie};
 use crate::snapshot::issuer::Issuer;
+use crate::store::model::TokenHash;
 
 /// How long a browser remembers the provider that was used last.
 const REMEMBERED: Duration = Duration::days(180);
+
+/// How long a browser keeps what binds sign-ins to it, counted from the last one that began: longer than a sign-in may take.
+const BINDING_KEPT: Duration = Duration::seconds(2 * LIFETIME);
+
+/// Binding secrets that are looked at, of those that a browser brings.
+const MOST_BINDINGS: usize = 16;
 
 /// What the browser brought along.
 #[must_use]
 pub fn read(headers: &HeaderMap, issuer: &Issuer) -> Browser {
     let names = &issuer.cookies;
-    let [session, binding, last_provider] = values(headers, [&names.session, &names.browser, &names.provider]);
+    let [session, last_provider] = values(headers, [&names.session, &names.provider]);
     Browser {
         session: session.filter(|secret| is_secret(secret)),
-        binding: binding.filter(|secret| is_secret(secret)),
+        bindings: bindings(headers, &names.browser),
         last_provider: last_provider.filter(|id| id.len() <= 63),
     }
+}
+
+/// The binding secrets. Each has a cookie of its own name, so that answers to requests that were sent at the same time, before
+/// any cookie was there, don't overwrite each other's. A cookie whose name is not that of its value was planted.
+fn bindings(headers: &HeaderMap, name: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for cookie in pairs(headers).filter_map(parse).filter(|cookie| cookie.name().starts_with(name)) {
+        let secret = cookie.value();
+        let ours = is_secret(secret) && cookie.name() == binding_name(name, secret);
+        if ours && !found.iter().any(|known| known == secret) && found.len() < MOST_BINDINGS {
+            found.push(secret.to_owned());
+        }
+    }
+    found
+}
+
+/// The name of the cookie with this binding secret.
+fn binding_name(name: &str, secret: &str) -> String {
+    let TokenHash(hash) = TokenHash::of(secret);
+    let tag: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{name}-{tag}")
+}
+
+/// The cookies of the header, not parsed yet.
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
 }
 
 /// What our secrets look like: anything else is not worth a look-up.
@@ -32,8 +66,7 @@ fn is_secret(text: &str) -> bool {
 #[must_use]
 pub fn values<const N: usize>(headers: &HeaderMap, names: [&str; N]) -> [Option<String>; N] {
     let mut found: [Option<Option<String>>; N] = [const { None }; N];
-    for pair in headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';')) {
-        let Some(cookie) = parse(pair) else { continue };
+    for cookie in pairs(headers).filter_map(parse) {
         for (name, found) in names.iter().zip(&mut found) {
             if cookie.name() != *name {
                 continue;
@@ -63,17 +96,13 @@ fn parse(pair: &[u8]) -> Option<Cookie<'_>> {
 pub fn write(cookie: &SetCookie, issuer: &Issuer) -> Option<HeaderValue> {
     let names = &issuer.cookies;
     let (name, value, max_age) = match cookie {
-        SetCookie::Session(secret) => (&names.session, secret.as_str(), None),
-        SetCookie::EndSession => (&names.session, "", Some(Duration::ZERO)),
-        SetCookie::Binding(secret) => (&names.browser, secret.as_str(), None),
-        SetCookie::LastProvider(id) => (&names.provider, id.as_str(), Some(REMEMBERED)),
+        SetCookie::Session(secret) => (names.session.clone(), secret.as_str(), None),
+        SetCookie::EndSession => (names.session.clone(), "", Some(Duration::ZERO)),
+        SetCookie::Binding(secret) => (binding_name(&names.browser, secret), secret.as_str(), Some(BINDING_KEPT)),
+        SetCookie::LastProvider(id) => (names.provider.clone(), id.as_str(), Some(REMEMBERED)),
     };
-    let mut cookie = Cookie::build((name.as_str(), value))
-        .path("/")
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .secure(issuer.secure)
-        .build();
+    let mut cookie =
+        Cookie::build((name, value)).path("/").http_only(true).same_site(SameSite::Lax).secure(issuer.secure).build();
     cookie.set_max_age(max_age);
     HeaderValue::try_from(cookie.to_string()).ok()
 }

@@ -7,11 +7,17 @@ use serde::Serialize;
 use crate::op::RequestContext;
 use crate::op::client::authentication::Unauthenticated;
 use crate::op::error::PageError;
+use crate::op::mark;
 use crate::op::outcome::{Browser, SetCookie};
 use crate::op::params::Params;
+use crate::pages::{CSRF_FIELD, FormPost, WebUri};
 use crate::throttle::Wait;
+use crate::upstream::LONGEST_URL;
 use crate::web::request::Incoming;
 use crate::web::{cookies, error, respond};
+
+/// The field by which a form says that it is the one of [`Exchange::repeat`].
+const REPEATED: &str = "countersign_repeated";
 
 /// A request with what answering it needs.
 pub(crate) struct Exchange<'a> {
@@ -39,25 +45,44 @@ impl Exchange<'_> {
         let origin = self.incoming.header(header::ORIGIN);
         let foreign = site.is_some_and(|site| site == "cross-site" || site == "same-site")
             || origin.is_some_and(|origin| origin != "null" && origin != self.context.snapshot.issuer.origin);
+        let form = self.incoming.form();
         if foreign {
-            return Err(PageError::new(403, "csrf_failed", "the form was posted by another site"));
+            let page = PageError::new(403, "csrf_failed", "the form was posted by another site");
+            let client = form.text(CSRF_FIELD).and_then(|id| mark::client_of(&self.context, id));
+            return Err(PageError { client, ..page });
         }
-        Ok(self.incoming.form())
+        Ok(form)
     }
 
-    /// The posted request once more, by GET: the browser sends our cookies along, since this redirect is our own. 413 where it
-    /// would be a longer query than `limits.query`.
-    pub(crate) fn repeat_as_get(&self) -> Response {
+    /// The parameters of a request that browsers bring by GET, or by POST after [`Self::repeat`].
+    pub(crate) fn params(&self) -> Params {
         let form = self.incoming.form();
-        let mut query = self.incoming.query.encode();
-        if !query.is_empty() && !form.pairs().is_empty() {
-            query.push('&');
+        let pairs = self.incoming.query.pairs().iter().chain(form.pairs()).cloned();
+        Params::from_pairs(pairs.filter(|(name, _)| name != REPEATED).collect())
+    }
+
+    /// Whether a page of ours posted what another site had posted.
+    pub(crate) fn is_repeated(&self) -> bool {
+        self.incoming.form().text(REPEATED).is_some()
+    }
+
+    /// The posted request once more, with our cookies: a browser does not send them along with what another site posts. By a
+    /// redirect to the same URL, or by a form of our own where that URL would be longer than servers and proxies take: the ID
+    /// token of somebody in many groups is a long hint.
+    pub(crate) fn repeat(&self) -> Response {
+        let params = self.params();
+        let address = format!("{}{}", self.context.snapshot.issuer.origin, self.incoming.path);
+        let query = params.encode();
+        let url = format!("{address}?{query}");
+        let too_long = url.len() > LONGEST_URL || query.len() > self.context.snapshot.resolved.limits.query;
+        match WebUri::parse(&address).filter(|_| too_long) {
+            None => respond::see_other(&url),
+            Some(action) => {
+                let marker = (REPEATED.to_owned(), "1".to_owned());
+                let fields: Vec<(String, String)> = params.pairs().iter().cloned().chain([marker]).collect();
+                self.page_with_form(StatusCode::OK, None, &FormPost::new(action, &fields), &[])
+            }
         }
-        query.push_str(&form.encode());
-        if query.len() > self.context.snapshot.resolved.limits.query {
-            return respond::empty(StatusCode::PAYLOAD_TOO_LARGE);
-        }
-        respond::see_other(&format!("{}{}?{query}", self.context.snapshot.issuer.origin, self.incoming.path))
     }
 
     /// The answer of an endpoint whose clients authenticate.

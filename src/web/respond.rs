@@ -19,6 +19,14 @@ pub fn empty(status: StatusCode) -> Response {
     response
 }
 
+/// A response whose body is left out without a word about its length: to HEAD, where finding it out would be to act.
+#[must_use]
+pub fn without_length(status: StatusCode) -> Response {
+    let mut response = empty(status);
+    *response.body_mut() = Body::from_stream(Body::empty().into_data_stream());
+    response
+}
+
 fn with_body(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
     let mut response = empty(status);
     *response.body_mut() = body.into();

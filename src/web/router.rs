@@ -42,11 +42,48 @@ async fn handle(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Respon
     let span = tracing::info_span!("request", address = address.map(tracing::field::display));
     let https_only_for = snapshot.issuer.https_only_for;
     let asker = Asker { source: Source::of(address), trace_id };
-    let mut response = answer(edge, snapshot, request, asker).instrument(span).await;
+    let uses_up = snapshot.paths.route(request.uri().path()).is_some_and(uses_something_up);
+    let answering = answer(edge, snapshot, request, asker).instrument(span);
+    // A browser that somebody clicks in twice breaks off the first request. What that has begun is finished all the same, so
+    // that the second one finds how it ended.
+    let mut response = if uses_up {
+        tokio::spawn(answering).await.unwrap_or_else(|_| respond::empty(StatusCode::INTERNAL_SERVER_ERROR))
+    } else {
+        answering.await
+    };
     if let Some(value) = https_only_for.and_then(|seconds| HeaderValue::try_from(format!("max-age={seconds}")).ok()) {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
     }
     response
+}
+
+/// Whether requests to a route take what can be taken once.
+const fn uses_something_up(route: &Route) -> bool {
+    matches!(route, Route::Callback(_) | Route::LogoutCallback(_) | Route::Page(Page::Consent | Page::ConfirmSignOut))
+}
+
+/// Whether a GET of a route begins or ends something, rather than only showing it.
+const fn acts_on_get(route: &Route) -> bool {
+    matches!(
+        route,
+        Route::Endpoint(Endpoint::Authorization | Endpoint::EndSession) | Route::Callback(_) | Route::LogoutCallback(_)
+    )
+}
+
+/// The answer to a request that must not act: to HEAD, which is safe (RFC 9110 §9.2.1), and to a browser that fetches a page
+/// before anybody asks for it. A browser drops a prefetched error, and asks again when the page is wanted.
+fn without_acting(exchange: &Exchange<'_>, route: &Route) -> Option<Response> {
+    if !acts_on_get(route) {
+        return None;
+    }
+    let headers = &exchange.incoming.headers;
+    let prefetching = ["sec-purpose", "purpose", "x-moz"].iter().any(|name| {
+        headers.get(*name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("prefetch"))
+    });
+    if prefetching {
+        return Some(respond::empty(StatusCode::SERVICE_UNAVAILABLE));
+    }
+    (exchange.incoming.method == Method::HEAD).then(|| respond::without_length(StatusCode::OK))
 }
 
 /// Whom a request comes from, and its id.
@@ -62,7 +99,6 @@ async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>
         return respond::empty(StatusCode::URI_TOO_LONG);
     }
     let route = snapshot.paths.route(request.uri().path());
-    let head = request.method() == Method::HEAD;
     let incoming = match Incoming::read(request, limits.body).await {
         Ok(incoming) if incoming.is_oversized() => return respond::empty(StatusCode::URI_TOO_LONG),
         Ok(incoming) => incoming,
@@ -74,14 +110,11 @@ async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>
     let Asker { source, trace_id } = asker;
     let context = RequestContext { services: &edge.services, snapshot: &snapshot, now, trace_id, source };
     let exchange = Exchange { context, incoming: &incoming, browser };
-    let mut response = match route {
+    // The body of the answer to HEAD is left out by axum, which counts it first.
+    match route {
         Some(route) => serve_route(&exchange, route).await,
         None => exchange.error(&PageError::new(404, "not_found", "no such path")),
-    };
-    if head {
-        *response.body_mut() = Body::empty();
     }
-    response
 }
 
 async fn serve_route(exchange: &Exchange<'_>, route: &Route) -> Response {
@@ -98,7 +131,10 @@ async fn serve_route(exchange: &Exchange<'_>, route: &Route) -> Response {
         _ => None,
     };
     let mut response = match posted {
-        Some(posted) => dispatch(exchange, route, posted).await,
+        Some(posted) => match without_acting(exchange, route).filter(|_| !posted) {
+            Some(response) => response,
+            None => dispatch(exchange, route, posted).await,
+        },
         None => exchange.method_not_allowed(),
     };
     cors::decorate(response.headers_mut(), snapshot, route, origin);
@@ -106,11 +142,11 @@ async fn serve_route(exchange: &Exchange<'_>, route: &Route) -> Response {
     response
 }
 
-/// Whether a route writes before anyone has signed in, so that `limits.per_address` counts its requests. A posted
-/// authorization or logout request is counted where it comes back by GET.
-const fn writes_for_strangers(route: &Route, posted: bool) -> bool {
+/// Whether a request writes before anyone has signed in, so that `limits.per_address` counts it. A posted authorization or
+/// logout request that is to be repeated is counted when it comes back.
+fn writes_for_strangers(exchange: &Exchange<'_>, route: &Route, posted: bool) -> bool {
     match route {
-        Route::Endpoint(Endpoint::Authorization | Endpoint::EndSession) => !posted,
+        Route::Endpoint(Endpoint::Authorization | Endpoint::EndSession) => !posted || exchange.is_repeated(),
         Route::Endpoint(Endpoint::PushedAuthorizationRequest)
         | Route::Page(Page::SignIn | Page::Consent | Page::ConfirmSignOut) => posted,
         _ => false,
@@ -119,7 +155,7 @@ const fn writes_for_strangers(route: &Route, posted: bool) -> bool {
 
 /// Calls the handler of a route. `posted` tells POST from GET and HEAD.
 async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Response {
-    if writes_for_strangers(route, posted)
+    if writes_for_strangers(exchange, route, posted)
         && let Err(wait) = exchange.context.services.throttle.request(exchange.context.source)
     {
         let for_app = matches!(route, Route::Endpoint(Endpoint::PushedAuthorizationRequest));
@@ -127,8 +163,10 @@ async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Respo
     }
     match route {
         // Other sites post these without our cookies, which are `SameSite=Lax`.
-        Route::Endpoint(Endpoint::Authorization | Endpoint::EndSession) | Route::Callback(_) if posted => {
-            exchange.repeat_as_get()
+        Route::Endpoint(Endpoint::Authorization | Endpoint::EndSession) | Route::Callback(_)
+            if posted && !exchange.is_repeated() =>
+        {
+            exchange.repeat()
         }
         Route::Endpoint(Endpoint::Authorization) => authorize::authorize(exchange).await,
         Route::Endpoint(Endpoint::EndSession) => logout::end_session(exchange).await,

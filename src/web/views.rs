@@ -2,9 +2,7 @@
 
 use crate::op::error::PageError;
 use crate::op::outcome::{ConsentPage, SignInPage};
-use crate::pages::{
-    ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, PostForm, Provider, Scope, SignIn, SignedOut, WebUri,
-};
+use crate::pages::{ConfirmSignOut, Consent, ErrorPage, Home, PostForm, Provider, Scope, SignIn, SignedOut, WebUri};
 use crate::protocol::paths::{Endpoint, Page};
 use crate::snapshot::client::Client;
 use crate::web::exchange::Exchange;
@@ -81,14 +79,11 @@ pub(super) fn consent(exchange: &Exchange<'_>, page: &ConsentPage) -> Consent {
     }
 }
 
-/// The authorization response as a form.
-pub(super) fn form_post(action: WebUri, fields: &[(String, String)]) -> FormPost {
-    FormPost { action, fields: fields.iter().map(|(name, value)| Field::new(name, value)).collect() }
-}
-
-/// The error page.
+/// The error page. Without a way back of its own it leads to the app that it is about.
 pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError) -> ErrorPage {
     let snapshot = exchange.context.snapshot;
+    let client = failure.client.as_ref().and_then(|key| snapshot.clients.get(key)).filter(|client| client.enabled);
+    let entry = || client.and_then(|client| client.entry(&snapshot.issuer.text));
     ErrorPage {
         status: failure.status,
         reason_code: failure.reason.to_owned(),
@@ -96,7 +91,7 @@ pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError) -> ErrorPage {
         detail: None,
         client_name: failure.client.as_deref().map(|key| client_name(exchange, key, None)),
         provider_name: failure.provider.as_deref().map(|id| snapshot.provider_name(id).to_owned()),
-        back_uri: failure.back.as_deref().and_then(WebUri::parse),
+        back_uri: failure.back.clone().or_else(entry).as_deref().and_then(WebUri::parse),
         user_name: failure.user.clone(),
         another_account: failure.another_account.as_deref().map(|id| form(exchange, Page::SignIn, id)),
     }

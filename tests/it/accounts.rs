@@ -86,8 +86,10 @@ async fn a_reserved_username_is_out_of_reach() {
 async fn a_username_may_not_be_missing_or_unfit() {
     let app = TestApp::base().await;
     let person = |name: Value| with(alice(), json!({ "preferred_username": name }));
-    attempt(&app, "staff", &person(Value::Null)).await.assert_error_page(403, "username_missing");
-    for unfit in ["", "   ", "a\u{0}b", "a\nb", &"x".repeat(256)] {
+    for missing in [Value::Null, "".into()] {
+        attempt(&app, "staff", &person(missing)).await.assert_error_page(403, "username_missing");
+    }
+    for unfit in ["   ", "a\u{0}b", "a\nb", &"x".repeat(256)] {
         let reply = attempt(&app, "staff", &person(unfit.into())).await;
         reply.assert_error_page(403, "username_invalid");
     }
@@ -100,7 +102,9 @@ async fn a_username_may_not_be_missing_or_unfit() {
 
 #[tokio::test]
 async fn wrong_types_refuse_with_a_reason_never_with_a_server_error() {
-    let app = TestApp::base().await;
+    let mapped = "[providers.staff.claims]\nname = \"claims.name\"\nemail = \"claims.email\"\ngroups = \"claims.groups\"\n\
+                  roles = \"claims.roles\"\npicture = \"claims.picture\"\nlocale = \"claims.locale\"\n";
+    let app = TestApp::with(mapped).await;
     for change in [
         json!({ "preferred_username": 7 }),
         json!({ "preferred_username": ["alice"] }),
@@ -152,13 +156,11 @@ async fn joined(linking: &str, claims_of_the_other: &Value) -> (Reply, String, T
 
 #[tokio::test]
 async fn d03_an_address_links_nobody_unless_declared() {
-    for verified in [json!(true), json!(false), json!("true"), json!("false"), Value::Null] {
+    for verified in [json!(true), json!(false), json!("true"), json!("false"), json!(1), Value::Null] {
         let claims = json!({ "email": "victim@corp.example", "email_verified": verified });
         let (reply, victim, app) = joined("", &claims).await;
         assert_ne!(app.tokens("app", &reply).await.sub(), victim, "{claims}");
     }
-    let (reply, ..) = joined("", &json!({ "email": "victim@corp.example", "email_verified": 1 })).await;
-    reply.assert_error_page(403, "claim_mapping_failed");
 }
 
 const LINKED: &str = "link_by = \"verified_email\"\nlink_with = [\"staff\"]\n";

@@ -308,3 +308,26 @@ async fn a_sign_out_while_the_provider_is_disabled_is_for_good() {
         app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
     }
 }
+
+#[tokio::test]
+async fn a_posted_sign_out_with_a_long_hint_needs_no_long_url() {
+    for (groups, by_form) in [(2, false), (400, true)] {
+        let app = TestApp::with("providers.staff.logout = false").await;
+        let names: Vec<String> = (0..groups).map(|n| format!("cn=group-{n:04},ou=groups,dc=corp,dc=example")).collect();
+        let person = crate::harness::with(alice(), json!({ "groups": names }));
+        let (mut browser, tokens) = app.sign_in("app", &person).await;
+        let form = [("id_token_hint", tokens.id()), ("post_logout_redirect_uri", BYE), ("state", "s<&\"")];
+        let headers = [("origin", "https://app.example"), ("sec-fetch-site", "cross-site")];
+        // As from another site: without cookies.
+        let reply = Browser::new().send(&app, http::Method::POST, "/oauth2/logout", Some(&form), &headers).await;
+        let left = if by_form {
+            assert_eq!((reply.status.as_u16(), reply.header("location")), (200, ""), "{reply}");
+            assert!(reply.header("content-security-policy").contains("form-action 'self'"), "{reply}");
+            browser.submit(&app, &reply, &[]).await
+        } else {
+            browser.open(&app, &reply.location()).await
+        };
+        assert_eq!(left.location(), format!("{BYE}?state=s%3C%26%22"));
+        assert!(browser.session().is_none() && !signed_in(&app, &mut browser).await);
+    }
+}

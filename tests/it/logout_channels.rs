@@ -372,3 +372,29 @@ async fn discovery_says_which_channels_are_used() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_app_gets_the_session_in_each_channel_unless_it_is_registered_without() {
+    for (required, sent) in [(None, true), (Some(true), true), (Some(false), false)] {
+        let receiver = Receiver::start().await;
+        let required = |channel: &str| match required {
+            Some(required) => format!("clients.app.{channel}_logout_session_required = {required}\n"),
+            None => String::new(),
+        };
+        let more = format!(
+            "clients.app.frontchannel_logout_uri = \"https://app.example/out?x=1\"\n{}{}",
+            required("frontchannel"),
+            required("backchannel")
+        );
+        let app = with_backchannel(&receiver, &["app"], &more).await;
+        let (mut browser, tokens) = app.sign_in("app", &alice()).await;
+        let page = unescape(&sign_out(&app, &mut browser, &tokens).await.text());
+        let iss: String = url::form_urlencoded::byte_serialize(ISSUER.as_bytes()).collect();
+        let sid = tokens.claims()["sid"].as_str().unwrap().to_owned();
+        let session = if sent { format!("&iss={iss}&sid={sid}") } else { String::new() };
+        assert!(page.contains(&format!("src=\"https://app.example/out?x=1{session}\"")), "{page}");
+        app.broker.apps_are_told().await;
+        let claims = told(&app, &receiver, "app").await;
+        assert_eq!((claims.contains_key("sid"), claims["sub"].as_str()), (sent, Some(tokens.sub().as_str())));
+    }
+}

@@ -34,6 +34,8 @@ mod listener_floods;
 mod logout;
 mod logout_channels;
 mod looks;
+mod odd_browsers;
+mod odd_providers;
 mod paths;
 mod policy;
 mod redirect_uri;

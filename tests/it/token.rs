@@ -305,3 +305,31 @@ async fn public_clients_authenticate_by_name_and_prove_by_pkce() {
     let cb = ("redirect_uri", "https://spa.example/cb");
     redeem(&app, &with_secret, &code, &[cb, PROOF]).await.assert_json_error(401, "invalid_client");
 }
+
+#[tokio::test]
+async fn access_tokens_have_the_typ_that_their_client_is_registered_for() {
+    let typ = "clients.app.access_token_typ = \"JWT\"";
+    let app = TestApp::with(typ).await;
+    let (mut browser, tokens) = app.sign_in("app", &alice()).await;
+    assert_eq!(crate::harness::jwt::header_of(tokens.access())["typ"], "JWT");
+    assert_eq!(app.userinfo(tokens.access()).await.status, 200);
+    assert_eq!(app.introspect("app", tokens.access()).await.json()["active"], true);
+    // What is one, is not the other.
+    app.userinfo(tokens.id()).await.assert_json_error(401, "invalid_token");
+    assert_eq!(app.introspect("app", tokens.id()).await.json()["active"], false);
+    let url = |hint: &str| format!("https://sso.example.com/oauth2/logout?id_token_hint={hint}");
+    browser.open(&app, &url(tokens.access())).await.assert_error_page(400, "invalid_request");
+    let hinted = Authorize::of("app").set("prompt", "none").set("id_token_hint", tokens.access());
+    assert!(!browser.open(&app, &hinted.url(&app)).await.location().contains("code="));
+
+    // A change is for new tokens; those that are out stay good.
+    app.reload(crate::harness::BASE, &["clients.app.access_token_typ = \"at+jwt\""]).await;
+    assert_eq!(app.userinfo(tokens.access()).await.status, 200);
+    let refreshed = app.refresh("app", tokens.refresh()).await.json();
+    let access = refreshed["access_token"].as_str().unwrap();
+    assert_eq!(crate::harness::jwt::header_of(access)["typ"], "at+jwt");
+    app.reload(crate::harness::BASE, &[typ]).await;
+    assert_eq!(app.userinfo(access).await.status, 200);
+    app.revoke("app", tokens.access()).await;
+    app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
+}

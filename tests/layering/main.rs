@@ -38,6 +38,7 @@ const LAYERS: &[&[&str]] = &[
 /// Crates that only some places may use: the crate, the places, and the reason.
 const CONFINED: &[(&str, &[&str], &str)] = &[
     ("axum", &["web/", "admin/", "app.rs", "cli/", "dev/"], "HTTP is the web edge's"),
+    ("flate2", &["outbound/"], "answers are unzipped where their size is bounded"),
     ("governor", &["throttle/"], "what is counted is counted in one place"),
     ("hyper", &["web/listener/"], "connections are the listeners'"),
     ("jsonwebtoken", &["jose/"], "JWS are made and read in one place"),

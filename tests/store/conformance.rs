@@ -108,6 +108,8 @@ pub(crate) async fn answers_when_it_can_be_used(store: Subject) {
 pub(crate) async fn d01_a_login_is_taken_once(store: Subject) {
     let kept = login("state");
     store.save_login(kept.clone()).await.unwrap();
+    assert_eq!(store.login(TokenHash::of("state"), NOW).await.unwrap(), Some(kept.clone()), "reading leaves it there");
+    assert_eq!(store.login(TokenHash::of("state"), kept.expires_at).await.unwrap(), None, "it has expired");
     let mut tasks = JoinSet::new();
     for _ in 0..20 {
         let store = Arc::clone(&store);
@@ -321,7 +323,11 @@ pub(crate) async fn grants_move_over_when_the_same_user_signs_in_again(store: Su
     assert_eq!(apps, [app("app"), app("offline-app")]);
     assert!(is_revoked(&store, "bound").await);
     assert!(!is_revoked(&store, "offline").await);
-    assert_eq!(store.session_by_id(&session_id("old")).await.unwrap().map(|view| view.session.id), None, "it has ended");
+    assert_eq!(
+        store.session_by_id(&session_id("old")).await.unwrap().map(|view| view.session.id),
+        None,
+        "it has ended"
+    );
 }
 
 pub(crate) async fn ending_a_session_ends_what_is_bound_to_it(store: Subject) {

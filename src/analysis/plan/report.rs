@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::analysis::plan::difference::{Change, Kind};
 use crate::analysis::plan::impact::{Affected, People, Why};
 use crate::analysis::plan::side::{Notice, Weight};
+use crate::config::diagnostics::problem::printable;
 
 /// How many names are shown for one effect.
 const NAMES: usize = 10;
@@ -102,8 +103,8 @@ impl fmt::Display for People {
         writeln!(f, "People: {} known, {} affected", self.known, names.len())?;
         for (what, whom) in self.grouped() {
             let more = if whom.len() > NAMES { format!(", and {} more", whom.len() - NAMES) } else { String::new() };
-            let some: Vec<&str> = whom.iter().take(NAMES).copied().collect();
-            writeln!(f, "  {what}: {} ({}{more})", whom.len(), some.join(", "))?;
+            let some: Vec<String> = whom.iter().take(NAMES).map(|name| printable(name)).collect();
+            writeln!(f, "  {}: {} ({}{more})", printable(&what), whom.len(), some.join(", "))?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::protocol::PROTOCOL_CLAIMS;
 use crate::protocol::SubjectType;
 
 /// Claims that the broker issues in addition to the attributes.
-const OWN_CLAIMS: &[&str] = &["preferred_username", "permissions", "phone_number", "phone_number_verified", "address"];
+const OWN_CLAIMS: &[&str] = &["preferred_username", "permissions"];
 
 pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
@@ -31,6 +31,7 @@ pub(crate) fn check(context: &mut Context<'_>) {
         grants(context, &at, client, resolved);
         addresses(context, &at, client);
         frontchannel_logout(context, &at, client);
+        logout_sessions(context, &at, client);
         references(context, &at, client);
         claims(context, &at, client, &attributes);
         tokens(context, &at, resolved);
@@ -228,6 +229,32 @@ fn frontchannel_logout(context: &mut Context<'_>, at: &At<'_>, client: &Client) 
     if !shared && !context.broken.within(&at.key("redirect_uris")) {
         let expected = "a URL with the scheme, host and port of one of the client's `redirect_uris`";
         context.must(&at.key("frontchannel_logout_uri"), expected, quote(uri));
+    }
+}
+
+/// What is sent to a logout URI matters only where there is one.
+fn logout_sessions(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
+    for (key, set, uri, there) in [
+        (
+            "frontchannel_logout_session_required",
+            client.frontchannel_logout_session_required,
+            "frontchannel_logout_uri",
+            client.frontchannel_logout_uri.is_some(),
+        ),
+        (
+            "backchannel_logout_session_required",
+            client.backchannel_logout_session_required,
+            "backchannel_logout_uri",
+            client.backchannel_logout_uri.is_some(),
+        ),
+    ] {
+        if set.is_some() && !there && !context.broken.within(&at.key(uri)) {
+            context.error(
+                &at.key(key),
+                format!("`{key}` has no effect without `{uri}`"),
+                &format!("add {uri}, or remove it"),
+            );
+        }
     }
 }
 

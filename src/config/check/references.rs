@@ -6,24 +6,10 @@ use crate::config::Config;
 use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};
-use crate::protocol::BUILT_IN_SCOPES;
+use crate::protocol::{BUILT_IN_SCOPES, default_attributes};
 
 /// Provider ids that stand for the broker's own ways in.
 const OWN_WAYS_IN: &[&str] = &["certificate", "break_glass"];
-
-/// Attributes that every provider has by default.
-const DEFAULT_ATTRIBUTES: &[&str] = &[
-    "username",
-    "name",
-    "given_name",
-    "family_name",
-    "email",
-    "email_verified",
-    "picture",
-    "locale",
-    "groups",
-    "roles",
-];
 
 impl Context<'_> {
     /// The name must be declared in a keyed section.
@@ -105,5 +91,9 @@ impl Context<'_> {
 /// Every attribute that a sign-in may bring: the default ones and those that a provider maps.
 pub(crate) fn attributes(config: &Config) -> BTreeSet<&str> {
     let mapped = config.providers.values().flat_map(|provider| provider.claims.keys()).map(String::as_str);
-    DEFAULT_ATTRIBUTES.iter().copied().chain(mapped).collect()
+    let mut all: BTreeSet<&str> = mapped.chain(["username"]).collect();
+    for name in default_attributes() {
+        all.insert(name);
+    }
+    all
 }

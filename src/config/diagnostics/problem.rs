@@ -166,9 +166,15 @@ impl<'p> IntoIterator for &'p Problems {
     }
 }
 
-/// A text whose control characters can't reach the terminal.
+/// A text that does nothing to the terminal which it is printed on: without control characters, which begin the sequences
+/// that move the cursor and more, and without those that reorder the text around them.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_printable(c) { c } else { '\u{fffd}' }).collect()
+}
+
+/// Whether a character only stands for itself.
+pub(crate) fn is_printable(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A value in double quotes, shortened where it is long, without the passwords of URLs in it.

@@ -34,6 +34,29 @@ pub enum IdTokenClaims {
     Minimal,
 }
 
+/// The `typ` in the header of access tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+pub enum AccessTokenTyp {
+    /// As RFC 9068 §2.1 has it.
+    #[default]
+    #[serde(rename = "at+jwt")]
+    AtJwt,
+    /// For resource servers that refuse the other.
+    #[serde(rename = "JWT")]
+    Jwt,
+}
+
+impl AccessTokenTyp {
+    /// The text in the header.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AtJwt => "at+jwt",
+            Self::Jwt => "JWT",
+        }
+    }
+}
+
 /// Whether the user is asked before an app gets claims.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -101,6 +124,8 @@ pub struct Client {
     pub id_token_claims: IdTokenClaims,
     /// Claims that its access tokens carry beyond those of RFC 9068.
     pub access_token_claims: Vec<String>,
+    /// The `typ` of its access tokens: `JWT` for resource servers that refuse `at+jwt` (RFC 9068), as Spring's default decoder does.
+    pub access_token_typ: AccessTokenTyp,
     /// Providers that may vouch for its users. Default: all that are not hidden.
     pub providers: Option<Vec<String>>,
     /// Who may use it: a condition over `user`, `groups`, `roles` and more; holds on every grant. Default: anyone.
@@ -150,8 +175,12 @@ pub struct Client {
     pub require_auth_time: bool,
     /// Front-channel logout (OIDC Front-Channel Logout §2).
     pub frontchannel_logout_uri: Option<String>,
+    /// Whether its front-channel logout URI gets `iss` and `sid`. Default: true.
+    pub frontchannel_logout_session_required: Option<bool>,
     /// Back-channel logout (OIDC Back-Channel Logout §2.2).
     pub backchannel_logout_uri: Option<String>,
+    /// Whether its logout tokens have `sid`; without, they are about all sessions of the user. Default: true.
+    pub backchannel_logout_session_required: Option<bool>,
     /// Subject of its certificate (RFC 8705 §2.1.2).
     pub tls_client_auth_subject_dn: Option<String>,
     /// Its tokens are bound to a key by DPoP (RFC 9449).

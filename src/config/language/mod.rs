@@ -6,6 +6,7 @@
 pub mod address;
 pub mod client;
 pub mod connection_url;
+pub mod issuer;
 pub mod later;
 pub mod lifetimes;
 pub mod limits;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::language::connection_url::ConnectionUrl;
+use crate::config::language::issuer::ProviderIssuer;
 use crate::config::language::scalar::{Duration, Expression, OneOrMany, Secret};
 use crate::protocol::ClientAuthMethod;
 
@@ -210,8 +211,9 @@ pub struct Provider {
     /// Off: no sign-in through it, and its sessions yield nothing.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// The issuer, character for character as the provider states it. Its discovery document is found from it.
-    pub issuer: Option<String>,
+    /// The issuer, character for character as the provider states it, or the address of its discovery document.
+    #[schemars(with = "Option<String>")]
+    pub issuer: Option<ProviderIssuer>,
     /// Tenants that may sign in (entra; needed with `organizations` and `common`).
     #[serde(default)]
     pub tenants: Vec<String>,
@@ -282,7 +284,8 @@ pub struct Provider {
     /// Plain http is accepted off loopback.
     #[serde(default)]
     pub allow_http: bool,
-    /// Attribute → expression over `claims`.
+    /// Attribute → expression over `claims`. Default: `username` from the claims `username` and `preferred_username`, every other
+    /// standard claim of OIDC Core §5.1, `groups` and `roles` from the claim of that name where it has the usual form.
     #[serde(default)]
     #[schemars(extend("x-claims" = true))]
     pub claims: ClaimTable,

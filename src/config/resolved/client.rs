@@ -6,7 +6,7 @@ use url::{Origin, Url};
 
 use crate::config::language::Config;
 use crate::config::language::address::same_but_for_loopback_port;
-use crate::config::language::client::{ApplicationType, Client as Declared, Consent, Pkce};
+use crate::config::language::client::{AccessTokenTyp, ApplicationType, Client as Declared, Consent, Pkce};
 use crate::config::language::lifetimes::Tokens;
 use crate::config::resolved::provider::Provider;
 use crate::protocol::{ClientAuthMethod, GrantType, ResponseType, SigningAlgorithm, SubjectType};
@@ -47,6 +47,8 @@ pub struct Client {
     pub providers: Option<Vec<String>>,
     /// Whether PKCE is required of it (RFC 7636).
     pub pkce_required: bool,
+    /// `typ` of its access tokens.
+    pub access_token_typ: AccessTokenTyp,
     /// Whether its access tokens must be bound to a key (RFC 9449 §5.2).
     pub dpop_bound: bool,
     /// Whether its users are asked.
@@ -87,8 +89,12 @@ pub struct Client {
     pub initiate_login_uri: Option<String>,
     /// Its page that a browser loads in a frame at sign-out (OIDC Front-Channel Logout §2).
     pub frontchannel_logout_uri: Option<Url>,
+    /// Whether that page gets `iss` and `sid`.
+    pub frontchannel_logout_session: bool,
     /// Where its logout tokens are posted (OIDC Back-Channel Logout §2.2).
     pub backchannel_logout_uri: Option<Url>,
+    /// Whether they have `sid`.
+    pub backchannel_logout_session: bool,
 }
 
 impl Client {
@@ -114,6 +120,7 @@ impl Client {
             scopes: declared.scopes.clone().unwrap_or_else(|| DEFAULT_SCOPES.map(str::to_owned).to_vec()),
             providers: declared.providers.clone(),
             pkce_required: public || declared.pkce == Pkce::Required,
+            access_token_typ: declared.access_token_typ,
             dpop_bound: declared.dpop_bound_access_tokens,
             consent: declared.consent,
             tokens: config.tokens.for_client(&declared.tokens),
@@ -134,7 +141,9 @@ impl Client {
             tos_uri: declared.tos_uri.clone(),
             initiate_login_uri: declared.initiate_login_uri.clone(),
             frontchannel_logout_uri: url(declared.frontchannel_logout_uri.as_deref()),
+            frontchannel_logout_session: declared.frontchannel_logout_session_required.unwrap_or(true),
             backchannel_logout_uri: url(declared.backchannel_logout_uri.as_deref()),
+            backchannel_logout_session: declared.backchannel_logout_session_required.unwrap_or(true),
         }
     }
 

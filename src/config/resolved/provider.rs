@@ -1,6 +1,6 @@
 //! `[providers.X]`, resolved.
 
-use url::Url;
+use url::{Host, Url};
 
 use crate::config::language::Config;
 use crate::config::language::provider::{OnRefresh, Provider as Declared, Reauth};
@@ -24,7 +24,7 @@ pub struct Provider {
     pub redirect_uri: String,
     /// The path of the callback on the broker's host, the issuer's path included. Several providers may share it.
     pub callback_path: String,
-    /// Address domains that lead to this provider.
+    /// Address domains that lead to this provider, in lower case; those in other scripts than ASCII in their encoded form.
     pub domains: Vec<String>,
     /// Its bearer tokens may be introspected here.
     pub introspect: bool,
@@ -76,10 +76,10 @@ impl Provider {
             name: declared.name.clone().unwrap_or_else(|| id.to_owned()),
             enabled: declared.enabled,
             hidden: declared.hidden,
-            issuer: declared.issuer.clone(),
+            issuer: declared.issuer.as_deref().map(str::to_owned),
             redirect_uri: callback.uri,
             callback_path: callback.path,
-            domains: declared.domains.clone(),
+            domains: declared.domains.iter().map(|domain| comparable(domain)).collect(),
             introspect: declared.introspect,
             reauth: declared.reauth,
             on_refresh: declared.on_refresh.clone(),
@@ -87,10 +87,19 @@ impl Provider {
         }
     }
 
-    /// Whether it vouches for addresses of this domain. Domains are compared without regard to case.
+    /// Whether it vouches for addresses of this domain. Domains are compared without regard to case, and to whether they are
+    /// written in their own script or encoded.
     #[must_use]
     pub fn has_domain(&self, domain: &str) -> bool {
-        self.domains.iter().any(|known| known.eq_ignore_ascii_case(domain))
+        self.domains.contains(&comparable(domain))
+    }
+}
+
+/// A domain in the one form that is compared.
+fn comparable(domain: &str) -> String {
+    match Host::parse(domain) {
+        Ok(Host::Domain(domain)) => domain,
+        _ => domain.to_lowercase(),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::decision::policy::pattern::Pattern;
 use crate::decision::trace::Source;
 use crate::decision::username;
 use crate::expression::{Compiled, Compiler, Place, Reads};
+use crate::protocol::default_attributes;
 
 /// Finds the place of a dotted path.
 pub type Locate<'a> = &'a dyn Fn(&str) -> Option<Source>;
@@ -57,7 +58,7 @@ impl Build<'_> {
                     self.compile(place, &path, expression)
                 });
                 let alternatives = compiled.collect();
-                ClaimRule { name: name.clone(), alternatives, source: self.source(&path) }
+                ClaimRule { name: name.clone(), alternatives, source: self.source(&path), by_default: false }
             })
             .collect()
     }
@@ -68,10 +69,6 @@ impl Build<'_> {
 pub fn key_segment(key: &str) -> String {
     crate::config::language::toml_text::key(key)
 }
-
-/// Attributes that are mapped unless the file says otherwise: the claim of that name.
-const DEFAULT_ATTRIBUTES: &[&str] =
-    &["name", "given_name", "family_name", "email", "email_verified", "picture", "locale", "groups", "roles"];
 
 impl Policy {
     /// Compiles a checked configuration. The compiler knows the lookup tables, and the expressions that `check` compiled.
@@ -132,15 +129,16 @@ impl Policy {
 fn provider_policy(build: &mut Build<'_>, config: &Config, id: &str, provider: &Provider) -> ProviderPolicy {
     let path = format!("providers.{}", key_segment(id));
     let mut table = provider.claims.clone();
-    for (name, expression) in default_attributes(provider.preset) {
+    for (name, expression) in default_rules(provider.preset) {
         table.entry(name).or_insert(expression);
     }
     let mut claims = build.rules(Place::Claims, &format!("{path}.claims"), &table);
     claims.sort_by_key(|rule| rule.name != "username");
+    claims.iter_mut().for_each(|rule| rule.by_default = !provider.claims.contains_key(&rule.name));
     let link_with = (provider.link_by == LinkBy::VerifiedEmail).then(|| {
         let others = provider.link_with.iter().filter_map(|other| {
-            let issuer = config.providers.get(other)?.issuer.clone()?;
-            Some((other.clone(), issuer))
+            let issuer = config.providers.get(other)?.issuer.as_ref()?;
+            Some((other.clone(), issuer.to_string()))
         });
         (others.collect(), build.source(&format!("{path}.link_by")))
     });
@@ -148,7 +146,7 @@ fn provider_policy(build: &mut Build<'_>, config: &Config, id: &str, provider: &
         id: id.to_owned(),
         enabled: provider.enabled,
         hidden: provider.hidden,
-        issuer: provider.issuer.clone().unwrap_or_default(),
+        issuer: provider.issuer.as_deref().unwrap_or_default().to_owned(),
         reads: Reads::of(expressions(&claims)),
         claims,
         allow: build.condition(Place::Allow, &format!("{path}.allow"), provider.allow.as_ref()),
@@ -166,12 +164,11 @@ fn provider_policy(build: &mut Build<'_>, config: &Config, id: &str, provider: &
 }
 
 /// What a preset maps where the file is silent.
-fn default_attributes(preset: Preset) -> Vec<(String, crate::config::language::scalar::OneOrMany<Expression>)> {
+fn default_rules(preset: Preset) -> Vec<(String, crate::config::language::scalar::OneOrMany<Expression>)> {
     use crate::config::language::scalar::OneOrMany;
     let expression = |text: &str| Expression(text.to_owned());
-    let mut defaults: Vec<(String, OneOrMany<Expression>)> = DEFAULT_ATTRIBUTES
-        .iter()
-        .map(|name| ((*name).to_owned(), OneOrMany::One(expression(&format!("claims.{name}")))))
+    let mut defaults: Vec<(String, OneOrMany<Expression>)> = default_attributes()
+        .map(|name| (name.to_owned(), OneOrMany::One(expression(&format!("claims.{name}")))))
         .collect();
     let username = OneOrMany::Many(vec![expression("claims.username"), expression("claims.preferred_username")]);
     defaults.push(("username".to_owned(), username));

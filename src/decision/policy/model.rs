@@ -31,6 +31,8 @@ pub struct ClaimRule {
     pub alternatives: Vec<Compiled>,
     /// Where it is written.
     pub source: Source,
+    /// The file does not have it: it maps a standard claim because nothing else is said.
+    pub by_default: bool,
 }
 
 /// A condition with its place.

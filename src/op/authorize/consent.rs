@@ -51,7 +51,11 @@ pub(super) async fn is_due(flow: &Flow<'_>, request: &AuthorizeRequest, admitted
         !remembered.is_some_and(|remembered| covers(flow, &remembered, &asked(flow, request, admitted)))
     };
     if due && request.prompt.none {
-        return Err(OAuthError::new(ErrorCode::ConsentRequired, "the user must consent").into());
+        return Err(OAuthError::new(
+            ErrorCode::ConsentRequired,
+            "Your consent is needed, and this request does not let us ask for it.",
+        )
+        .into());
     }
     Ok(due)
 }

@@ -4,13 +4,16 @@
 use crate::excerpt;
 use crate::op::RequestContext;
 use crate::op::authorize;
+use crate::op::authorize::repeatable;
 use crate::op::authorize::request::model::AuthorizeRequest;
 use crate::op::authorize::stage::{Flow, Stage};
+use crate::op::doubles::Turn;
 use crate::op::error::PageError;
 use crate::op::interaction;
 use crate::op::interaction::Pending;
 use crate::op::outcome::{Browser, Next, Outcome};
 use crate::op::params::{Form, Params};
+use crate::store::model::TokenHash;
 
 /// The form of the sign-in page.
 struct SignInForm<'p> {
@@ -69,16 +72,30 @@ async fn pending_sign_in<'p>(
     }
     match interaction::find(context, form.csrf, browser).await? {
         Pending::SignIn(request) => Ok((*request, form)),
-        _ => Err(interaction::other_form()),
+        _ => Err(interaction::other_form(context, form.csrf)),
     }
 }
 
-/// Serves the consent page's form. An answer is given once.
+/// Serves the consent page's form. An answer is given once; where somebody clicked twice, the second click ends where the first
+/// one went.
 pub async fn consent(context: &RequestContext<'_>, params: &Params, browser: &Browser) -> Outcome {
-    match pending_consent(context, params, browser).await {
-        Ok((request, stage)) => resume(context, browser, request, stage).await,
-        Err(error) => Next::Error(error).into(),
+    let key = TokenHash::of(ConsentForm::read(params).csrf);
+    let serving = match context.services.doubles.turn(key, context.now).await {
+        Turn::First(serving) => Some(serving),
+        Turn::Later(first) if first.is_of(browser) && repeatable(context, &first.outcome).await => {
+            return first.outcome.clone();
+        }
+        Turn::Later(_) => None,
+    };
+    let (request, stage) = match pending_consent(context, params, browser).await {
+        Ok(pending) => pending,
+        Err(error) => return Next::Error(error).into(),
+    };
+    let outcome = resume(context, browser, request, stage).await;
+    if let Some(serving) = serving {
+        serving.ended(browser, outcome.clone());
     }
+    outcome
 }
 
 async fn pending_consent(
@@ -88,7 +105,7 @@ async fn pending_consent(
 ) -> Result<(AuthorizeRequest, Stage), PageError> {
     let form = ConsentForm::parse(params)?;
     let Pending::Consent { request, session } = interaction::find(context, form.csrf, browser).await? else {
-        return Err(interaction::other_form());
+        return Err(interaction::other_form(context, form.csrf));
     };
     interaction::take(context, form.csrf).await?;
     let stage = if form.agreed { Stage::Agreed { session } } else { Stage::Declined };

@@ -10,6 +10,7 @@ use crate::op::authorize::request::model::AuthorizeRequest;
 use crate::op::authorize::stage::{Departure, Flow, Stage};
 use crate::op::error::PageError;
 use crate::op::interaction;
+use crate::op::mark;
 use crate::op::outcome::{Next, Outcome, Stop};
 use crate::store::model::{Login, TokenHash};
 use crate::upstream::BeginParams;
@@ -42,6 +43,7 @@ pub(super) async fn begin(flow: &Flow<'_>, request: &AuthorizeRequest, provider:
     let removed = || PageError::new(403, "provider_removed", format!("provider {provider} is not there"));
     let settings = context.snapshot.providers.get(&provider).ok_or_else(removed)?;
     let [state, nonce, code_verifier] = context.random().secrets()?;
+    let state = mark::with_client(context, state, Some(&flow.client.key));
     let code_verifier = SecretValue::new(code_verifier);
     let prompt = request.prompt.values();
     let begin = BeginParams {

@@ -30,9 +30,11 @@ pub mod stage;
 
 use crate::op::RequestContext;
 use crate::op::error::{OAuthError, PageError};
+use crate::op::error_text::about_person;
 use crate::op::outcome::{Browser, Next, Outcome, Stop};
 use crate::op::params::{Form as _, Params};
 use crate::protocol::ErrorCode;
+use crate::store::model::TokenHash;
 use prepared::Prepared;
 use request::address;
 use request::form::AuthorizationForm;
@@ -61,7 +63,9 @@ fn unresolved(context: &RequestContext<'_>, form: &AuthorizationForm, error: &OA
     match address::prove(context.snapshot, form) {
         Ok((_, to)) => Next::App(response::error(context, &to, error)).into(),
         Err(_) if form.redirect_uri.is_none() && form.once(&["redirect_uri"]).is_ok() => {
-            Next::Error(PageError::new(400, "invalid_request", error.to_string())).into()
+            let client = form.client_id.as_deref().and_then(|id| context.snapshot.client_by_id(id));
+            let client = client.map(|client| client.key.clone());
+            Next::Error(PageError { client, ..PageError::new(400, "invalid_request", error.to_string()) }).into()
         }
         Err(page) => Next::Error(page).into(),
     }
@@ -74,6 +78,14 @@ pub async fn resume(flow: &Flow<'_>, request: AuthorizeRequest, stage: Stage) ->
         Ok(outcome) => outcome,
         Err(stop) => stopped(flow.context, &to, stop),
     }
+}
+
+/// Whether an outcome can be given out a second time: the code in it, where there is one, has not been used.
+pub async fn repeatable(context: &RequestContext<'_>, outcome: &Outcome) -> bool {
+    let Next::App(answer) = &outcome.next else { return true };
+    let Some((_, code)) = answer.fields.iter().find(|(name, _)| name == "code") else { return true };
+    let found = context.store().code(TokenHash::of(code)).await;
+    matches!(found, Ok(Some((code, _))) if code.used_at.is_none() && context.now < code.expires_at)
 }
 
 /// The outcome of a step that stopped: an error for the app travels to its proven address.
@@ -104,7 +116,7 @@ async fn dispatch(flow: &Flow<'_>, request: AuthorizeRequest, mut stage: Stage) 
             Stage::SignedIn(signed_in) => session::decide(flow, &request, *signed_in)?,
             Stage::Agreed { session } => session::agreed(flow, &session).await?,
             Stage::Declined => {
-                return Err(OAuthError::new(ErrorCode::AccessDenied, "the user did not consent").into());
+                return Err(about_person(flow.context, ErrorCode::AccessDenied, "access_denied").into());
             }
             Stage::Refused(refused) => return Err(refusal::by_policy(flow, request, *refused).await?),
             Stage::Admitted(admitted) => match prepare(flow, &request, &admitted).await? {

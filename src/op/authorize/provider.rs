@@ -13,7 +13,7 @@ use crate::snapshot::client::Client;
 
 /// The provider whose `domains` an address belongs to.
 fn by_address<'p>(context: &'p RequestContext<'_>, client: &'p Client, address: &str) -> Option<&'p Provider> {
-    let (_, domain) = address.rsplit_once('@')?;
+    let (_, domain) = address.trim().rsplit_once('@')?;
     context.snapshot.accepted(client).find(|provider| provider.has_domain(domain))
 }
 

@@ -8,6 +8,7 @@ use crate::op::authorize::response;
 use crate::op::authorize::stage::{Flow, Refused};
 use crate::op::decide;
 use crate::op::error::{OAuthError, PageError};
+use crate::op::error_text::about_person;
 use crate::op::interaction;
 use crate::op::interaction::Pending;
 use crate::op::outcome::Stop;
@@ -26,7 +27,7 @@ pub(super) async fn by_policy(flow: &Flow<'_>, request: AuthorizeRequest, refuse
     tracing::warn!(event = "refusal", reason = reason.code(), provider, client, trace_id = %context.trace_id, "sign-in refused");
     let trace = decide::stored_trace(context, user_id, Some(client), &provider, &refusal.trace);
     context.store().save_trace(trace).await?;
-    let error = OAuthError::new(ErrorCode::AccessDenied, format!("{} (trace {})", reason.code(), context.trace_id));
+    let error = about_person(context, ErrorCode::AccessDenied, reason.code());
     if request.prompt.none {
         return Ok(error.into());
     }
@@ -39,7 +40,7 @@ pub(super) async fn by_policy(flow: &Flow<'_>, request: AuthorizeRequest, refuse
 /// What waits for a person who wants to use another account: the same request, without what names the first one. `None` for a
 /// browser that nothing can be bound to.
 async fn another_account(flow: &Flow<'_>, request: AuthorizeRequest) -> Result<Option<String>, PageError> {
-    if flow.browser.binding.is_none() {
+    if flow.browser.bindings.is_empty() {
         return Ok(None);
     }
     let prompt = Prompt { another_account: true, ..request.prompt };
@@ -56,8 +57,7 @@ pub(super) fn by_provider(
     error: &UpstreamError,
 ) -> Stop {
     tracing::warn!(event = "upstream_failure", reason = error.reason(), provider, trace_id = %context.trace_id, %error, "sign-in failed upstream");
-    let code = ErrorCode::from_upstream(error.oauth_error());
-    let for_app = OAuthError::new(code, format!("{} (trace {})", error.reason(), context.trace_id));
+    let for_app = for_app(context, error);
     match error {
         UpstreamError::Provider(_) | UpstreamError::Reauthentication(_) => Stop::App(for_app),
         _ => {
@@ -68,4 +68,11 @@ pub(super) fn by_provider(
             Stop::Page(page)
         }
     }
+}
+
+/// The error for the app. A refusal that the person gave at the provider is told as such.
+fn for_app(context: &RequestContext<'_>, error: &UpstreamError) -> OAuthError {
+    let code = ErrorCode::from_upstream(error.oauth_error());
+    let about = if code == ErrorCode::AccessDenied { code.name() } else { error.reason() };
+    OAuthError { reason: Some(error.reason()), ..about_person(context, code, about) }
 }

@@ -4,6 +4,7 @@
 use crate::op::RequestContext;
 use crate::op::authorize::request::model::ReturnAddress;
 use crate::op::error::OAuthError;
+use crate::op::error_text::quotable;
 use crate::op::outcome::Answer;
 
 /// The response with these parameters, and with what every response carries: `state`, and `iss` (RFC 9207 §2).
@@ -17,9 +18,10 @@ pub(super) fn success(context: &RequestContext<'_>, to: &ReturnAddress, mut fiel
     Answer { to: to.clone(), fields }
 }
 
-/// The response with an error (RFC 6749 §4.1.2.1, OIDC Core §3.2.2.6).
+/// The response with an error (RFC 6749 §4.1.2.1, OIDC Core §3.2.2.6). Its description ends with the reason code and the trace
+/// id.
 #[must_use]
 pub(super) fn error(context: &RequestContext<'_>, to: &ReturnAddress, error: &OAuthError) -> Answer {
-    let fields = vec![("error", error.code.name().to_owned()), ("error_description", error.description.clone())];
+    let fields = vec![("error", error.code.name().to_owned()), ("error_description", quotable(context, error))];
     success(context, to, fields)
 }

@@ -23,20 +23,24 @@ pub(super) async fn find(flow: &Flow<'_>, request: &AuthorizeRequest) -> Result<
     let view = session::live(flow.context, flow.browser).await?;
     let signed_in = view.and_then(|view| SignedIn::new(view, false));
     let Some(signed_in) = signed_in.filter(|signed_in| serves(flow, request, signed_in)) else {
-        return unless_silent(request, "the user must sign in", Stage::SignInDue);
+        return unless_silent(
+            request,
+            "You need to sign in, and this request does not let us ask you to.",
+            Stage::SignInDue,
+        );
     };
     let provider = signed_in.link.key.provider.clone();
     let acr = signed_in.session.acr.as_deref();
     if !request.has_asked_acr(acr) || !request.meets_acr(acr) {
         // What comes back counts, unless it was essential (OIDC Core §5.5.1.1).
-        let text = "the session has none of the acr values that are asked for";
+        let text = "The app asks for a stronger sign-in, and this request does not let us ask you for it.";
         return unless_silent(request, text, Stage::ProviderChosen(provider));
     }
     let SignedIn { user, session, link, agreed } = signed_in;
     match upstream_claims::for_authorization(flow.context, link).await? {
         Some(link) => Ok(Stage::SignedIn(Box::new(SignedIn { user, session, link, agreed }))),
         None => {
-            let text = "the provider must be asked again about the user, through the browser";
+            let text = "Your account must be looked up again at your sign-in provider, and this request does not let us send you there.";
             unless_silent(request, text, Stage::ProviderChosen(provider))
         }
     }

@@ -15,18 +15,21 @@ mod write;
 use crate::op::RequestContext;
 use crate::op::authorize;
 use crate::op::authorize::leave::LoginData;
+use crate::op::authorize::repeatable;
 use crate::op::authorize::stage::{Flow, Stage};
+use crate::op::doubles::{First, Turn};
 use crate::op::outcome::{Browser, Next, Outcome, SetCookie, Stop};
 use crate::op::params::{Form as _, Params};
 use crate::op::session;
-use crate::store::model::LinkKey;
+use crate::store::model::{LinkKey, TokenHash};
 use crate::upstream::UpstreamIdentity;
 use admit::{Admission, admit};
 use form::CallbackForm;
 use verify::{Unverified, verify};
 use write::Facts;
 
-/// Serves a provider's callback. `providers` are the ids of those whose callback this path is.
+/// Serves a provider's callback. `providers` are the ids of those whose callback this path is. A second one for the same
+/// sign-in, from a browser that has not had the answer to the first, gets that answer: somebody clicked twice.
 pub async fn callback(
     context: &RequestContext<'_>,
     providers: &[String],
@@ -34,17 +37,45 @@ pub async fn callback(
     browser: &Browser,
 ) -> Outcome {
     let form = CallbackForm::read(params);
+    let key = TokenHash::of(form.state.unwrap_or_default());
+    let serving = match context.services.doubles.turn(key, context.now).await {
+        Turn::First(serving) => Some(serving),
+        Turn::Later(first) if repeats(context, &first, browser).await => return first.outcome.clone(),
+        Turn::Later(_) => None,
+    };
     let login = match take::take(context, form.state, browser).await {
         Ok(login) => login,
         Err(error) => return Next::Error(error).into(),
     };
+    let outcome = serve(context, providers, &login, form, browser).await;
+    if let Some(serving) = serving {
+        serving.ended(browser, outcome.clone());
+    }
+    outcome
+}
+
+/// Whether the answer to the first callback can be given to this one. Not to a browser that has had it (D01).
+async fn repeats(context: &RequestContext<'_>, first: &First<Outcome>, browser: &Browser) -> bool {
+    let had =
+        |cookie: &SetCookie| matches!(cookie, SetCookie::Session(secret) if browser.session.as_ref() == Some(secret));
+    first.is_of(browser) && !first.outcome.cookies.iter().any(had) && repeatable(context, &first.outcome).await
+}
+
+/// Serves the callback of a sign-in that was taken.
+async fn serve(
+    context: &RequestContext<'_>,
+    providers: &[String],
+    login: &LoginData,
+    form: CallbackForm<'_>,
+    browser: &Browser,
+) -> Outcome {
     let flow = match Flow::resumed(context, browser, &login.request.to) {
         Ok(flow) => flow,
         Err(error) => return authorize::stopped(context, &login.request.to, error.into()),
     };
-    match returned(&flow, providers, &login, form).await {
+    match returned(&flow, providers, login, form).await {
         Ok((stage, cookies)) => {
-            let mut outcome = authorize::resume(&flow, login.request, stage).await;
+            let mut outcome = authorize::resume(&flow, login.request.clone(), stage).await;
             outcome.cookies.extend(cookies);
             outcome
         }

@@ -78,10 +78,10 @@ pub(super) async fn write(
 fn as_asked(flow: &Flow<'_>, facts: &Facts<'_>, user: &User) -> Result<(), OAuthError> {
     let login_required = |text: &str| Err(OAuthError::new(ErrorCode::LoginRequired, text));
     if facts.request.hinted_sub.as_ref().is_some_and(|sub| *sub != decide::subject(flow.client, user)) {
-        return login_required("another user signed in than id_token_hint names");
+        return login_required("You signed in with another account than the one that the app asked for.");
     }
     if !facts.request.meets_acr(facts.identity.acr.as_deref()) {
-        return login_required("the provider did not vouch for an acr that is essential");
+        return login_required("The identity provider did not confirm the kind of sign-in that the app asks for.");
     }
     Ok(())
 }

@@ -81,7 +81,7 @@ impl AppKeys {
     }
 
     /// Verifies a signature with the key set at `url`. A key that is not in the kept set is looked for once in a newly
-    /// fetched one.
+    /// fetched one, and so is the key of a signature that does not verify: it may be a new one under the id of the old.
     ///
     /// # Errors
     /// When the key set is not available, or the signature is not one of its keys'.
@@ -93,7 +93,7 @@ impl AppKeys {
         let fetch = || fetch_keys(Arc::clone(&self.http), url.clone());
         let keys = cached.get(now, fetch).await.map_err(Unverified::Unavailable)?;
         let verdict = match jws.verify(&keys) {
-            Err(check) if check == Check::Key || jws.kid.is_none() => {
+            Err(check @ (Check::Key | Check::Signature)) => {
                 match cached.refetch(&keys, now, fetch, |newer| jws.verify(newer).is_ok()).await {
                     Some(newer) => jws.verify(&newer),
                     None => Err(check),

@@ -38,7 +38,7 @@ pub fn session_ended(context: &RequestContext<'_>, user: &User, apps: &[AppSessi
             audience: client.client_id.clone(),
             issuer: context.snapshot.issuer.text.clone(),
             subject: decide::subject(client, user),
-            sid: sid.clone(),
+            sid: client.backchannel_logout_session.then(|| sid.clone()),
             algorithm: client.id_token_alg,
             trace_id: context.trace_id.clone(),
             after,

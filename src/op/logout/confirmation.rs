@@ -1,6 +1,7 @@
 //! The form of the page that asks before a sign-out.
 
 use crate::op::RequestContext;
+use crate::op::doubles::Turn;
 use crate::op::error::PageError;
 use crate::op::interaction;
 use crate::op::interaction::Pending;
@@ -9,6 +10,7 @@ use crate::op::logout::sign_out::{after_sign_out, sign_out};
 use crate::op::outcome::Browser;
 use crate::op::params::{Form, Params};
 use crate::op::session;
+use crate::store::model::TokenHash;
 
 /// The fields of the form.
 struct ConfirmationForm<'p> {
@@ -22,10 +24,22 @@ impl<'p> Form<'p> for ConfirmationForm<'p> {
     }
 }
 
-/// Serves the form that confirms a sign-out.
+/// Serves the form that confirms a sign-out. A second click ends where the first one went.
 pub async fn confirmed(context: &RequestContext<'_>, params: &Params, browser: &Browser) -> Outcome {
-    match answer(context, &ConfirmationForm::read(params), browser).await {
-        Ok(outcome) => outcome,
+    let form = ConfirmationForm::read(params);
+    let key = TokenHash::of(form.csrf.unwrap_or_default());
+    let serving = match context.services.logout_doubles.turn(key, context.now).await {
+        Turn::First(serving) => Some(serving),
+        Turn::Later(first) if first.is_of(browser) => return first.outcome.clone(),
+        Turn::Later(_) => None,
+    };
+    match answer(context, &form, browser).await {
+        Ok(outcome) => {
+            if let Some(serving) = serving {
+                serving.ended(browser, outcome.clone());
+            }
+            outcome
+        }
         Err(error) => Next::Error(error).into(),
     }
 }
@@ -37,7 +51,7 @@ async fn answer(
 ) -> Result<Outcome, PageError> {
     let id = form.csrf.unwrap_or_default();
     let Pending::SignOut(request) = interaction::find(context, id, browser).await? else {
-        return Err(interaction::other_form());
+        return Err(interaction::other_form(context, id));
     };
     interaction::take(context, id).await?;
     if form.decision == Some("stay") {

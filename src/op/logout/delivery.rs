@@ -274,7 +274,7 @@ mod tests {
             audience: "client-id".to_owned(),
             issuer: "https://sso.example.com".to_owned(),
             subject: "sub".to_owned(),
-            sid: crate::store::ids::SessionId::new("sid"),
+            sid: Some(crate::store::ids::SessionId::new("sid")),
             algorithm: SigningAlgorithm::ES256,
             trace_id: "trace".to_owned(),
             after: Duration::ZERO,

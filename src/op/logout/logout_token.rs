@@ -30,8 +30,8 @@ pub struct Notice {
     pub issuer: String,
     /// `sub`, as this client sees it.
     pub subject: String,
-    /// `sid` of its tokens.
-    pub sid: SessionId,
+    /// `sid` of its tokens; `None` for a client that is registered without: then all sessions of the user are meant (§2.4).
+    pub sid: Option<SessionId>,
     /// The algorithm of its ID tokens, which is that of its logout tokens too (§2.4).
     pub algorithm: SigningAlgorithm,
     /// Id of the request that ended the session, for the log.
@@ -43,7 +43,7 @@ pub struct Notice {
 /// The claims of a logout token.
 #[must_use]
 pub fn claims(notice: &Notice, jti: &str, now: i64) -> Value {
-    json!({
+    let mut claims = json!({
         "iss": notice.issuer,
         "sub": notice.subject,
         "aud": notice.audience,
@@ -51,6 +51,9 @@ pub fn claims(notice: &Notice, jti: &str, now: i64) -> Value {
         "exp": now + LIFETIME,
         "jti": jti,
         "events": { LOGOUT_EVENT: {} },
-        "sid": notice.sid,
-    })
+    });
+    if let (Some(object), Some(sid)) = (claims.as_object_mut(), &notice.sid) {
+        object.insert("sid".to_owned(), sid.as_str().into());
+    }
+    claims
 }

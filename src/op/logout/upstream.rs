@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::jose::{Check, Jws};
 use crate::op::RequestContext;
 use crate::op::error::OAuthError;
+use crate::op::error_text::quotable;
 use crate::op::logout::backchannel;
 use crate::op::params::{Form, Params};
 use crate::protocol::{Algorithm, ErrorCode};
@@ -77,5 +78,6 @@ fn refused(context: &RequestContext<'_>, provider: &str, error: &UpstreamError) 
     } else {
         ErrorCode::InvalidRequest
     };
-    OAuthError::new(code, format!("{reason} (trace {})", context.trace_id))
+    let error = OAuthError { reason: Some(reason), ..OAuthError::new(code, "the logout token was not accepted") };
+    OAuthError { description: quotable(context, &error), ..error }
 }

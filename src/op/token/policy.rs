@@ -8,8 +8,10 @@ use crate::op::RequestContext;
 use crate::op::decide;
 use crate::op::decide::grant_request;
 use crate::op::error::OAuthError;
+use crate::op::error_text::{about_person, quotable};
 use crate::op::token::request::invalid_grant;
 use crate::op::validity::Invalid;
+use crate::protocol::ErrorCode;
 use crate::store::StoreError;
 use crate::store::model::{Grant, Link, User};
 
@@ -43,7 +45,8 @@ pub(super) async fn refused(
     tracing::warn!(event = "refusal", reason, provider, client = %grant.client, trace_id = %context.trace_id, "token refused by policy");
     let trace = decide::stored_trace(context, grant.user_id.clone(), Some(&grant.client), provider, &refusal.trace);
     context.store().save_trace(trace).await?;
-    Ok(invalid_grant(&format!("{reason} (trace {})", context.trace_id)))
+    let error = about_person(context, ErrorCode::InvalidGrant, reason);
+    Ok(OAuthError { description: quotable(context, &error), ..error })
 }
 
 /// The error for a grant that is not valid any more. That a provider was removed is a decision of the configuration: its

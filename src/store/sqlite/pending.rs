@@ -31,6 +31,11 @@ impl SqliteStore {
         Ok(Some((TokenHash(browser), data, expires_at)))
     }
 
+    fn open_login(&self, state: TokenHash, row: Option<Waiting>, now: i64) -> Result<Option<Login>> {
+        let opened = self.open_waiting(columns::LOGIN, state, row, now)?;
+        Ok(opened.map(|(browser, data, expires_at)| Login { state, browser, data, expires_at }))
+    }
+
     fn open_interaction(&self, id: TokenHash, row: Option<Waiting>, now: i64) -> Result<Option<Interaction>> {
         let opened = self.open_waiting(columns::INTERACTION, id, row, now)?;
         Ok(opened.map(|(browser, data, expires_at)| Interaction { id, browser, data, expires_at }))
@@ -45,10 +50,14 @@ impl PendingSignIns for SqliteStore {
         self.write_passing(move |connection| run(connection, sql::INSERT_LOGIN, row).map(drop)).await
     }
 
+    async fn login(&self, state: TokenHash, now: i64) -> Result<Option<Login>> {
+        let row = self.read(move |reader| waiting(reader.connection, sql::LOGIN, state)).await?;
+        self.open_login(state, row, now)
+    }
+
     async fn take_login(&self, state: TokenHash, now: i64) -> Result<Option<Login>> {
         let row = self.write_passing(move |connection| waiting(connection, sql::TAKE_LOGIN, state)).await?;
-        let opened = self.open_waiting(columns::LOGIN, state, row, now)?;
-        Ok(opened.map(|(browser, data, expires_at)| Login { state, browser, data, expires_at }))
+        self.open_login(state, row, now)
     }
 
     async fn save_interaction(&self, interaction: Interaction) -> Result<()> {

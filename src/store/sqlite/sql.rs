@@ -107,6 +107,7 @@ statements! {
 
     // What passes by.
     INSERT_LOGIN = "INSERT INTO logins (state, browser, data, expires_at) VALUES (?1, ?2, ?3, ?4)";
+    LOGIN = "SELECT browser, data, expires_at FROM logins WHERE state = ?1";
     TAKE_LOGIN = "DELETE FROM logins WHERE state = ?1 RETURNING browser, data, expires_at";
     INSERT_INTERACTION = "INSERT INTO interactions (id, browser, data, expires_at) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (id) DO UPDATE SET browser = excluded.browser, data = excluded.data, expires_at = excluded.expires_at";

@@ -7,13 +7,13 @@ use crate::op::authorize;
 use crate::op::authorize::forms;
 use crate::op::authorize::request::model::ResponseMode;
 use crate::op::outcome::{Answer, Next, Outcome};
-use crate::pages::WebUri;
+use crate::pages::{FormPost, WebUri};
 use crate::web::exchange::Exchange;
 use crate::web::views;
 
 /// The authorization endpoint (RFC 6749 §3.1).
 pub(crate) async fn authorize(exchange: &Exchange<'_>) -> Response {
-    let outcome = authorize::authorize(&exchange.context, &exchange.incoming.query, &exchange.browser).await;
+    let outcome = authorize::authorize(&exchange.context, &exchange.params(), &exchange.browser).await;
     write(exchange, &outcome)
 }
 
@@ -57,9 +57,7 @@ fn to_app(exchange: &Exchange<'_>, answer: &Answer) -> Response {
     let uri = &answer.to.redirect_uri;
     let posted = answer.to.mode == ResponseMode::FormPost;
     match posted.then(|| WebUri::parse(uri)).flatten() {
-        Some(action) => {
-            exchange.page_with_form(StatusCode::OK, None, &views::form_post(action, &answer.fields), &[uri])
-        }
+        Some(action) => exchange.page_with_form(StatusCode::OK, None, &FormPost::new(action, &answer.fields), &[uri]),
         None => exchange.leave(&answer.url()),
     }
 }

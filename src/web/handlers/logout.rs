@@ -11,7 +11,7 @@ use crate::web::{error, respond, views};
 
 /// The end session endpoint (OIDC RP-Initiated Logout §2).
 pub(crate) async fn end_session(exchange: &Exchange<'_>) -> Response {
-    let outcome = logout::end_session(&exchange.context, &exchange.incoming.query, &exchange.browser).await;
+    let outcome = logout::end_session(&exchange.context, &exchange.params(), &exchange.browser).await;
     write(exchange, &outcome)
 }
 
@@ -31,7 +31,7 @@ pub(crate) async fn returned(exchange: &Exchange<'_>, provider: &str) -> Respons
 
 /// The signed-out page.
 pub(crate) async fn signed_out(exchange: &Exchange<'_>) -> Response {
-    write(exchange, &logout::signed_out(&exchange.context, &exchange.browser).await)
+    write(exchange, &logout::signed_out(&exchange.context, &exchange.browser, None).await)
 }
 
 /// Where a provider sends its logout tokens (OIDC Back-Channel Logout §2.5).

@@ -24,16 +24,20 @@ pub fn prove<'s>(snapshot: &'s Snapshot, form: &AuthorizationForm) -> Result<(&'
         return Err(PageError::new(403, "client_disabled", format!("client {} is disabled", client.key)));
     }
     form.once(&["redirect_uri"])?;
+    let refused = |detail: String| PageError {
+        client: Some(client.key.clone()),
+        ..PageError::new(400, "invalid_redirect_uri", detail)
+    };
     let redirect_uri = match form.redirect_uri.as_deref() {
         Some(uri) if client.has_redirect_uri(uri) => uri.to_owned(),
         Some(uri) => {
-            let detail = format!("client {} has not registered the redirect URI {:?}", client.key, excerpt(uri));
-            return Err(PageError::new(400, "invalid_redirect_uri", detail));
+            return Err(refused(format!(
+                "client {} has not registered the redirect URI {:?}",
+                client.key,
+                excerpt(uri)
+            )));
         }
-        None => {
-            let detail = format!("client {} sent no redirect_uri", client.key);
-            return Err(PageError::new(400, "invalid_redirect_uri", detail));
-        }
+        None => return Err(refused(format!("client {} sent no redirect_uri", client.key))),
     };
     let (mode, state) = (mode(form, &redirect_uri), form.state.clone());
     Ok((client, ReturnAddress { client: client.key.clone(), redirect_uri, mode, state }))
