@@ -43,7 +43,7 @@ impl ProviderContext<'_> {
         let algorithms = if configured.is_empty() { self.metadata.id_token_algs.as_slice() } else { configured };
         let claims = Claims(&jws.claims);
         // First of all: a token that names another issuer is not looked up among the keys of this one.
-        claims.issuer(self.settings.issuer()).map_err(invalid)?;
+        claims.issuer(&self.metadata.issuer).map_err(invalid)?;
         self.verify(document, &jws, algorithms, true).await?;
         if !jws.is_plain_jwt() {
             return Err(invalid(Check::Form("its typ is not that of an ID token")));

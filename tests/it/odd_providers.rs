@@ -454,8 +454,8 @@ async fn an_error_in_an_app_is_a_sentence_with_what_to_quote_at_its_end() {
     assert_description(&back["error_description"], lacks, "client_requirement_not_met");
     app.sign_in_with(&mut browser, &Authorize::of("app"), &alice()).await;
     let silent = browser.open(&app, &Authorize::of("other").set("prompt", "none").url(&app)).await;
-    silent.assert_app_error("other", "access_denied");
-    assert_description(&silent.param("error_description"), lacks, "client_requirement_not_met");
+    silent.assert_app_error("other", "login_required");
+    assert_description(&silent.param("error_description"), "You have no access to this app", "login_required");
 
     // Errors of the provider.
     for (error, expected, sentence) in [

@@ -99,7 +99,7 @@ pub(super) fn decide(flow: &Flow<'_>, request: &AuthorizeRequest, signed_in: Sig
             trace_id,
             "asked at the provider before a refusal"
         );
-        let text = "by what was known before, the user has no access; a sign-in may change that";
+        let text = "You have no access to this app as far as we know, and this request does not let us ask your sign-in provider again.";
         return unless_silent(request, text, Stage::ProviderChosen(provider));
     }
     let name = Some(session::shown_name(&user.profile, &user.username).to_owned());
