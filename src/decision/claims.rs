@@ -99,20 +99,19 @@ pub fn map(
             continue;
         }
         let (value, problems) = if rule.by_default { fitting(rule, &bindings) } else { written(rule, &bindings) };
-        match value {
-            Some(value) => place(policy, rule, value, &mut attributes, &mut trace),
-            None if !rule.by_default && problems.is_empty() => {
-                trace.add(Stage::Claims, Some(&rule.source), format!("{} is absent", rule.name));
-            }
-            None => attributes.odd_username |= rule.name == "username" && !problems.is_empty(),
-        }
-        for problem in problems {
-            let source = Some(&rule.source);
+        let (name, source) = (rule.name.as_str(), Some(&rule.source));
+        for problem in &problems {
             if !rule.by_default {
-                let text = format!("{} can't be mapped: {problem}", rule.name);
+                let text = format!("{name} can't be mapped: {problem}");
                 return Err(trace.refuse(Stage::Claims, source, Reason::ClaimMappingFailed, text));
             }
-            trace.add(Stage::Claims, source, format!("{} is left out: {problem}", rule.name));
+            let what = if value.is_some() { "a claim is passed over" } else { "left out" };
+            trace.add(Stage::Claims, source, format!("{name}: {what}: {problem}"));
+        }
+        match value {
+            Some(value) => place(policy, rule, value, &mut attributes, &mut trace),
+            None if !rule.by_default => trace.add(Stage::Claims, source, format!("{name} is absent")),
+            None => attributes.odd_username |= name == "username" && !problems.is_empty(),
         }
     }
     match provider.email_verified {

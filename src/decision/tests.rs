@@ -261,3 +261,29 @@ fn users_declared_by_name_may_enter_where_no_others_are_made() {
     assert_eq!(alice.granted.roles, ["viewer"]);
     assert_eq!(decide(&policy, "closed", &claims("bob"), &facts).unwrap_err().reason.code(), "user_not_declared");
 }
+
+#[test]
+fn a_claim_that_nobody_mapped_is_left_out_with_a_step_that_says_so() {
+    let file = "issuer = \"https://sso.example.com\"\n[providers.kc]\npreset = \"keycloak\"\nissuer = \"https://kc.example\"\nclient_id = \"c\"\n[clients.app]\n";
+    let (_, policy) = compiled(file);
+    let claims = object(json!({
+        "sub": "1", "username": 7, "preferred_username": "mara", "locale": { "secret": "x" }, "address": { "region": "" },
+        "roles": [{ "name": "secret" }], "realm_access": { "roles": ["viewer"] }, "groups": 7, "nickname": "",
+    }));
+    let decision = decide(&policy, "kc", &claims, &AccountFacts::default()).unwrap_or_else(|r| panic!("{}", r.trace));
+    let trace = decision.trace.to_string();
+    assert_eq!((decision.account.username.as_str(), decision.groups), ("mara", Vec::new()));
+    assert_eq!(Value::Object(decision.profile), json!({}));
+    let (over, out, list) =
+        ("a claim is passed over", "left out", "it must be a string or a list of strings, but it is a");
+    for (name, step) in [
+        ("username", format!("{over}: it has the wrong type: it is a number")),
+        ("locale", format!("{out}: it has the wrong type: it is an object")),
+        ("groups", format!("{out}: {list} number")),
+        ("roles", format!("{over}: {list} list with something other than strings")),
+    ] {
+        let line = format!("{name}: {step}  [providers.kc.claims.{name} (default)]\n");
+        assert!(trace.contains(&line), "{line} not in {trace}");
+    }
+    assert!(trace.contains("roles: 1 mapped") && !trace.contains("secret") && !trace.contains("nickname"), "{trace}");
+}

@@ -395,3 +395,28 @@ fn tls_that_no_listener_would_speak_is_refused() {
     std::fs::write(&main, listening("[\"unix:/run/a.sock\", \"0.0.0.0:443\"]")).unwrap();
     assert_eq!(problems(&main, true, START), [""; 0]);
 }
+
+#[tokio::test]
+async fn head_is_answered_without_a_body_and_with_the_length_of_get_or_none() {
+    let running = Running::start(BASE, None, &["127.0.0.1:0"], Timeouts::default()).await;
+    for (path, known) in
+        [(DISCOVERY, true), ("/oauth2/jwks", true), ("/callback/staff?state=x", false), ("/oauth2/logout", false)]
+    {
+        let mut lengths = Vec::new();
+        for method in ["GET", "HEAD"] {
+            let mut stream = running.plain().await;
+            let request = format!("{method} {path} HTTP/1.1\r\nhost: sso.example.com\r\nconnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(!head.contains("transfer-encoding"), "{method} {path}: {head}");
+            assert_eq!(body.is_empty(), method == "HEAD", "{path}");
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            lengths.push(length.map(str::to_owned));
+        }
+        assert!(lengths[0].is_some(), "{path}");
+        assert_eq!(lengths[1], lengths[0].clone().filter(|_| known), "{path}");
+    }
+    running.stop().await;
+}

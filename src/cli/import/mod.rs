@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use crate::cli::Exit;
+use crate::cli::printable::Printable;
 use crate::config::check::urls::{Http, issuer as issuer_problem};
 use crate::config::diagnostics::problem::Severity;
 use crate::config::load::Inputs;
@@ -52,6 +53,7 @@ type Importer = fn(&str, Option<&str>) -> Result<Document, String>;
 /// # Errors
 /// When a writer fails.
 pub fn run(args: &ImportArgs, out: &mut dyn Write, messages: &mut dyn Write) -> io::Result<Exit> {
+    let (out, messages) = (&mut Printable::new(out), &mut Printable::new(messages));
     let (file, import): (_, Importer) = match &args.source {
         ImportSource::Dex(file) => (file, dex::import),
         ImportSource::Keycloak(file) => (file, keycloak::import),
