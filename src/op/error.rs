@@ -55,15 +55,22 @@ pub struct PageError {
     /// Reason code; the page's texts follow from it.
     pub reason: &'static str,
     /// What is wrong, for the log; cut where it is long, because strangers' values are in it.
-    pub detail: String,
+    pub detail: Box<str>,
     /// Where the person may go back to: a proven redirect URI with the error for the app.
     pub back: Option<String>,
     /// Key of the client whose request this is, once it is proven.
     pub client: Option<String>,
     /// Id of the provider that was used.
     pub provider: Option<String>,
-    /// The name of the person who is refused.
-    pub user: Option<String>,
+    /// Who is refused, if it is known.
+    pub refused: Option<Box<RefusedPerson>>,
+}
+
+/// A person who is refused, as the page names them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RefusedPerson {
+    /// The name that the person is known by.
+    pub name: Option<String>,
     /// Secret id of the interaction by which the person may use another account, for the form.
     pub another_account: Option<String>,
 }
@@ -71,8 +78,8 @@ pub struct PageError {
 impl PageError {
     /// An error page.
     pub fn new(status: u16, reason: &'static str, detail: impl Into<String>) -> Self {
-        let detail = excerpt_owned(detail.into());
-        Self { status, reason, detail, back: None, client: None, provider: None, user: None, another_account: None }
+        let detail = excerpt_owned(detail.into()).into_boxed_str();
+        Self { status, reason, detail, back: None, client: None, provider: None, refused: None }
     }
 
     /// The page of a refused decision.

@@ -84,6 +84,8 @@ pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError) -> ErrorPage {
     let snapshot = exchange.context.snapshot;
     let client = failure.client.as_ref().and_then(|key| snapshot.clients.get(key)).filter(|client| client.enabled);
     let entry = || client.and_then(|client| client.entry(&snapshot.issuer.text));
+    let refused = failure.refused.as_deref();
+    let another_account = refused.and_then(|person| person.another_account.as_deref());
     ErrorPage {
         status: failure.status,
         reason_code: failure.reason.to_owned(),
@@ -92,8 +94,8 @@ pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError) -> ErrorPage {
         client_name: failure.client.as_deref().map(|key| client_name(exchange, key, None)),
         provider_name: failure.provider.as_deref().map(|id| snapshot.provider_name(id).to_owned()),
         back_uri: failure.back.clone().or_else(entry).as_deref().and_then(WebUri::parse),
-        user_name: failure.user.clone(),
-        another_account: failure.another_account.as_deref().map(|id| form(exchange, Page::SignIn, id)),
+        user_name: refused.and_then(|person| person.name.clone()),
+        another_account: another_account.map(|id| form(exchange, Page::SignIn, id)),
     }
 }
 

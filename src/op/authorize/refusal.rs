@@ -7,7 +7,7 @@ use crate::op::authorize::request::model::{AuthorizeRequest, Prompt};
 use crate::op::authorize::response;
 use crate::op::authorize::stage::{Flow, Refused};
 use crate::op::decide;
-use crate::op::error::{OAuthError, PageError};
+use crate::op::error::{OAuthError, PageError, RefusedPerson};
 use crate::op::error_text::about_person;
 use crate::op::interaction;
 use crate::op::interaction::Pending;
@@ -34,7 +34,7 @@ pub(super) async fn by_policy(flow: &Flow<'_>, request: AuthorizeRequest, refuse
     let back = response::error(context, &request.to, &error).url();
     let page = PageError::refused(reason, &provider, Some(back));
     let another_account = if reason == Reason::ClientDisabled { None } else { another_account(flow, request).await? };
-    Ok(PageError { user: name, another_account, ..page }.into())
+    Ok(PageError { refused: Some(Box::new(RefusedPerson { name, another_account })), ..page }.into())
 }
 
 /// What waits for a person who wants to use another account: the same request, without what names the first one. `None` for a
