@@ -261,3 +261,25 @@ fn users_declared_by_name_may_enter_where_no_others_are_made() {
     assert_eq!(alice.granted.roles, ["viewer"]);
     assert_eq!(decide(&policy, "closed", &claims("bob"), &facts).unwrap_err().reason.code(), "user_not_declared");
 }
+
+#[test]
+fn a_long_trace_is_abridged_and_keeps_how_it_ended() {
+    use crate::decision::trace::{Stage, Trace};
+    let mut trace = Trace::default();
+    for n in 0..10_000 {
+        trace.add(Stage::Roles, None, format!("role number-{n}: asserted by the provider"));
+    }
+    let trace = trace.refuse(Stage::Client, None, super::reason::Reason::NotAllowed, "require does not hold").trace;
+    for bytes in [0, 100, 1000, 32_768] {
+        let steps = trace.abridged(bytes);
+        let json = serde_json::to_string(&steps).unwrap();
+        assert!(json.len() < bytes + 300, "{bytes}: {}", json.len());
+        let gap = steps.iter().find(|step| step.text.contains("left out")).unwrap();
+        let said: usize = gap.text.split(' ').next().unwrap().parse().unwrap();
+        assert_eq!(said + steps.len() - 1, trace.steps.len(), "{bytes}: {}", gap.text);
+        if bytes >= 1000 {
+            assert_eq!((steps.first(), steps.last()), (trace.steps.first(), trace.steps.last()), "{bytes}");
+        }
+    }
+    assert_eq!(trace.abridged(10_000_000).as_ref(), trace.steps, "a trace that fits is kept whole");
+}

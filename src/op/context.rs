@@ -9,7 +9,7 @@ use crate::op::client::remote::AppKeys;
 use crate::op::logout::delivery::Notifier;
 use crate::op::refresh_locks::RefreshLocks;
 use crate::snapshot::Snapshot;
-use crate::store::Store;
+use crate::store::{PendingBound, Store};
 use crate::upstream::RelyingParty;
 
 /// What every step may use, handed in by the composition root.
@@ -52,6 +52,12 @@ impl RequestContext<'_> {
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         self.services.store.as_ref()
+    }
+
+    /// How many sign-ins, pages and pushed requests may wait at once.
+    #[must_use]
+    pub fn pending_bound(&self) -> PendingBound {
+        PendingBound::default()
     }
 
     /// Randomness.
