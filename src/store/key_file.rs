@@ -79,26 +79,30 @@ pub fn read_or_make(
     may_make: impl FnOnce() -> bool,
     random: &dyn Random,
 ) -> Result<StoreKey, KeyFileError> {
-    let path = key_file(store);
-    // Another process may give the draft its own name between two looks.
-    for (file, draft) in [(&path, false), (&draft_file(store), true), (&path, false)] {
-        if let Some(secret) = read(file)? {
-            return Ok(StoreKey { secret, draft });
-        }
+    if let Some(key) = find(store)? {
+        return Ok(key);
     }
+    let path = key_file(store);
     if !may_make() {
-        return Err(KeyFileError::Missing { path });
+        // Unless another process has got so far meanwhile.
+        return find(store)?.ok_or(KeyFileError::Missing { path });
     }
     make(store, random)?;
-    // A first start of another process was faster: its key is the one.
-    if let Some(secret) = read(&path)? {
-        remove(&draft_file(store))?;
-        return Ok(StoreKey { secret, draft: false });
-    }
-    match read(&draft_file(store))? {
-        Some(secret) => Ok(StoreKey { secret, draft: true }),
-        None => read(&path)?.map(|secret| StoreKey { secret, draft: false }).ok_or(KeyFileError::Missing { path }),
-    }
+    find(store)?.ok_or(KeyFileError::Missing { path })
+}
+
+/// The key that is there. A draft beside a key with its own name is what a slower process made of the same first start.
+fn find(store: &Path) -> Result<Option<StoreKey>, KeyFileError> {
+    let (path, draft) = (key_file(store), draft_file(store));
+    let drafted = match read(&path)? {
+        Some(secret) => return Ok(Some(StoreKey { secret, draft: false })),
+        None => read(&draft)?,
+    };
+    // Its name may have been given between the two looks.
+    Ok(match read(&path)? {
+        Some(secret) => Some(StoreKey { secret, draft: false }),
+        None => drafted.map(|secret| StoreKey { secret, draft: true }),
+    })
 }
 
 /// Gives a draft its own name: the store that it seals is there.
@@ -106,13 +110,15 @@ pub fn read_or_make(
 /// # Errors
 /// When the file system refuses.
 pub fn complete(store: &Path) -> Result<(), KeyFileError> {
-    let path = key_file(store);
-    let renamed = std::fs::rename(draft_file(store), &path).and_then(|()| sync_folder(&path));
-    match renamed {
-        Err(source) if source.kind() != ErrorKind::NotFound => Err(KeyFileError::Io { path, source }),
+    let (path, draft) = (key_file(store), draft_file(store));
+    match std::fs::hard_link(&draft, &path) {
+        Ok(()) => {}
         // Another process of this first start has done it.
-        _ => Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
+        Err(source) => return Err(KeyFileError::Io { path, source }),
     }
+    sync_folder(&path).map_err(|source| KeyFileError::Io { path, source })?;
+    remove(&draft)
 }
 
 fn make(store: &Path, random: &dyn Random) -> Result<(), KeyFileError> {
@@ -130,7 +136,12 @@ fn make(store: &Path, random: &dyn Random) -> Result<(), KeyFileError> {
 }
 
 fn remove(path: &Path) -> Result<(), KeyFileError> {
-    std::fs::remove_file(path).map_err(|source| KeyFileError::Io { path: path.to_path_buf(), source })
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            Err(KeyFileError::Io { path: path.to_path_buf(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, KeyFileError> {
