@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -66,7 +67,7 @@ impl Disk {
     /// Notes what an error says of the disk.
     pub(crate) fn note(&self, error: &StoreError) {
         match error {
-            StoreError::Full(_) if self.is_secure() => self.full.store(true, Ordering::Relaxed),
+            StoreError::Full(_) => self.full.store(true, Ordering::Relaxed),
             StoreError::ReadOnly(_) => self.read_only.store(true, Ordering::Relaxed),
             _ => {}
         }
@@ -86,18 +87,23 @@ impl Disk {
         self.read_only.store(false, Ordering::Relaxed);
     }
 
-    /// Gives the reserve up where a write found the disk full. What is in the log moves into the database, which grows no
-    /// further.
+    /// Where a write found the disk full: gives the reserve up, so that what is in the log moves into the database, which grows
+    /// no further, and the log starts over.
     pub(crate) fn relieve(&self, connection: &Connection) {
         if !self.full.swap(false, Ordering::Relaxed) {
             return;
         }
-        self.tight.store(true, Ordering::Relaxed);
-        let removed = self.remove();
-        let moved = connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0));
-        let stopped = stop_growing(connection);
-        let store = self.database.display();
-        tracing::error!(event = "store_full", %store, ?removed, ?moved, ?stopped, "the disk is full: the store grows no further, and recovers as rows expire or room is made");
+        let first = !self.tight.swap(true, Ordering::Relaxed);
+        let removed = first.then(|| self.remove());
+        // Without waiting: where a reader holds the log up, the next write that finds no room tries again.
+        let moved = connection
+            .busy_timeout(Duration::ZERO)
+            .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0)));
+        if first {
+            let stopped = stop_growing(connection);
+            let store = self.database.display();
+            tracing::error!(event = "store_full", %store, ?removed, ?moved, ?stopped, "the disk is full: the store grows no further, and recovers as rows expire or room is made");
+        }
     }
 
     /// Makes the reserve where it is missing, and lets the database grow again. `false` while the disk has no room for it.
