@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use countersign::env::SystemRandomness;
 use countersign::store::model::TokenHash;
 use countersign::store::sqlite::{Location, SqliteStore};
-use countersign::store::{Grants as _, PendingSignIns as _, Redeemed, Rotated, Sessions as _, SignInWritten};
+use countersign::store::{
+    Grants as _, PendingBound, PendingSignIns as _, Redeemed, Rotated, Sessions as _, SignInWritten,
+};
 use divan::Bencher;
 use fixtures::{NOW, code, grant_id, login, person, refresh, rotation, session_id};
 use tokio::runtime::Runtime;
@@ -48,7 +50,7 @@ async fn sign_in(store: &SqliteStore) {
     let n = next();
     let someone = person(n.to_string());
     let (state, session, grant) = (format!("state-{n}"), format!("session-{n}"), format!("grant-{n}"));
-    store.save_login(login(&state)).await.unwrap();
+    store.save_login(login(&state), PendingBound::default()).await.unwrap();
     store.take_login(TokenHash::of(&state), NOW).await.unwrap().unwrap();
     let mut written = someone.sign_in(&session);
     written.code = Some(code(&grant, someone.grant(&grant, &session)));

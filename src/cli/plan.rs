@@ -229,6 +229,7 @@ level = "'admin' in roles ? 'A' : 'V'"
         };
         SignIn {
             account: AccountWrite::Create(user),
+            only_here: false,
             link,
             system_roles: Vec::new(),
             session,

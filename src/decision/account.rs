@@ -45,6 +45,8 @@ pub struct AccountFacts {
     pub declared_is_linked: bool,
     /// Accounts with that verified address.
     pub by_email: Vec<Account>,
+    /// Whether the only one of them has an upstream account at this provider (same id and issuer) already.
+    pub email_is_linked: bool,
     /// Keys of usernames in use that equal the wanted one or extend it.
     pub taken: Vec<String>,
 }
@@ -86,6 +88,9 @@ pub struct AccountDecision {
     pub imported_sub: Option<String>,
     /// How it was found.
     pub linked_by: LinkedBy,
+    /// Whether an address found it. Such an account must have no other upstream account at this provider when the sign-in is
+    /// written: a provider may give the address of one person to another.
+    pub by_address: bool,
 }
 
 /// What to ask the store for these attributes.
@@ -142,18 +147,21 @@ pub fn decide(
         let how = if by_sub { "sub" } else { "verified address" };
         trace.add(Stage::Account, Some(&user.source), format!("declared link by {how}"));
         match facts.declared {
-            Some(account) => found(account, LinkedBy::Declared),
+            Some(account) => AccountDecision { by_address: !by_sub, ..found(account, LinkedBy::Declared) },
             None => AccountDecision {
                 existing: None,
                 username: user.username.clone(),
                 imported_sub: user.sub.clone(),
                 linked_by: LinkedBy::Declared,
+                by_address: !by_sub,
             },
         }
-    } else if let [account] = facts.by_email.as_slice() {
+    } else if let [account] = facts.by_email.as_slice()
+        && !facts.email_is_linked
+    {
         let source = provider.link_with.as_ref().map(|(_, source)| source);
         trace.add(Stage::Account, source, "joined by verified address");
-        found(account.clone(), LinkedBy::VerifiedEmail)
+        AccountDecision { by_address: true, ..found(account.clone(), LinkedBy::VerifiedEmail) }
     } else if facts.by_email.len() > 1 {
         let source = provider.link_with.as_ref().map(|(_, source)| source);
         return Err(trace.refuse(
@@ -163,6 +171,11 @@ pub fn decide(
             "several accounts have this verified address",
         ));
     } else {
+        if facts.email_is_linked {
+            let source = provider.link_with.as_ref().map(|(_, source)| source);
+            let text = "the account with this verified address has another upstream account here: not joined";
+            trace.add(Stage::Account, source, text);
+        }
         let (decision, traced) = create(policy, provider, attributes, &facts.taken, trace)?;
         trace = traced;
         decision
@@ -171,7 +184,13 @@ pub fn decide(
 }
 
 fn found(account: Account, linked_by: LinkedBy) -> AccountDecision {
-    AccountDecision { username: account.username.clone(), existing: Some(account), imported_sub: None, linked_by }
+    AccountDecision {
+        username: account.username.clone(),
+        existing: Some(account),
+        imported_sub: None,
+        linked_by,
+        by_address: false,
+    }
 }
 
 fn create(
@@ -215,7 +234,8 @@ fn create(
     let suffixed = username != wanted;
     trace.add(stage, Some(source), if suffixed { "created, with a suffix: the name was taken" } else { "created" });
     let imported_sub = policy.declared(&username).and_then(|user| user.sub.clone());
-    Ok((AccountDecision { existing: None, username, imported_sub, linked_by: LinkedBy::Created }, trace))
+    let linked_by = LinkedBy::Created;
+    Ok((AccountDecision { existing: None, username, imported_sub, linked_by, by_address: false }, trace))
 }
 
 /// The wanted name, or with `on_username_conflict = "suffix"` the first numbered one that is free.

@@ -287,3 +287,25 @@ fn a_claim_that_nobody_mapped_is_left_out_with_a_step_that_says_so() {
     }
     assert!(trace.contains("roles: 1 mapped") && !trace.contains("secret") && !trace.contains("nickname"), "{trace}");
 }
+
+#[test]
+fn a_long_trace_is_abridged_and_keeps_how_it_ended() {
+    use crate::decision::trace::{Stage, Trace};
+    let mut trace = Trace::default();
+    for n in 0..10_000 {
+        trace.add(Stage::Roles, None, format!("role number-{n}: asserted by the provider"));
+    }
+    let trace = trace.refuse(Stage::Client, None, super::reason::Reason::NotAllowed, "require does not hold").trace;
+    for bytes in [0, 100, 1000, 32_768] {
+        let steps = trace.abridged(bytes);
+        let json = serde_json::to_string(&steps).unwrap();
+        assert!(json.len() < bytes + 300, "{bytes}: {}", json.len());
+        let gap = steps.iter().find(|step| step.text.contains("left out")).unwrap();
+        let said: usize = gap.text.split(' ').next().unwrap().parse().unwrap();
+        assert_eq!(said + steps.len() - 1, trace.steps.len(), "{bytes}: {}", gap.text);
+        if bytes >= 1000 {
+            assert_eq!((steps.first(), steps.last()), (trace.steps.first(), trace.steps.last()), "{bytes}");
+        }
+    }
+    assert_eq!(trace.abridged(10_000_000).as_ref(), trace.steps, "a trace that fits is kept whole");
+}

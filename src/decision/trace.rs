@@ -99,6 +99,15 @@ pub struct Step {
     pub source: Option<Source>,
 }
 
+impl Step {
+    /// About as many bytes as it has in JSON.
+    fn size(&self) -> usize {
+        const NAMES: usize = r#"{"stage":"account","text":"","path":"","file":"","line":100000},"#.len();
+        let source = self.source.as_ref().map_or(0, |source| source.path.len() + source.file.len());
+        NAMES + self.text.len() + source
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A step may name a role or a group as a provider sent it.
@@ -142,6 +151,31 @@ impl Trace {
     /// Records a step.
     pub fn add(&mut self, stage: Stage, source: Option<&Source>, text: impl Into<Cow<'static, str>>) {
         self.steps.push(Step { stage, text: text.into(), source: source.cloned() });
+    }
+
+    /// The steps in about so many bytes of JSON: all of them, or the first and the last with a step between that says how
+    /// many are left out. Whom a provider sends with thousands of roles has as many steps.
+    #[must_use]
+    pub fn abridged(&self, bytes: usize) -> Cow<'_, [Step]> {
+        if self.steps.iter().map(Step::size).sum::<usize>() <= bytes {
+            return Cow::Borrowed(&self.steps);
+        }
+        let fitting = |steps: &mut dyn Iterator<Item = &Step>, bytes: usize| {
+            let sizes = steps.scan(0, |sum, step| {
+                *sum += step.size();
+                Some(*sum)
+            });
+            sizes.take_while(|sum| *sum <= bytes).count()
+        };
+        // Most of them at the front; how the decision ended is at the back.
+        let first = fitting(&mut self.steps.iter(), bytes / 4 * 3);
+        let (head, rest) = self.steps.split_at_checked(first).unwrap_or((&self.steps, &[]));
+        let last = fitting(&mut rest.iter().rev(), bytes / 4);
+        let (left_out, tail) = rest.split_at_checked(rest.len() - last).unwrap_or((rest, &[]));
+        let Some(stage) = left_out.first().map(|step| step.stage) else { return Cow::Borrowed(&self.steps) };
+        let text = format!("{} steps are left out here: a decision is kept with at most {bytes} bytes", left_out.len());
+        let gap = Step { stage, text: text.into(), source: None };
+        Cow::Owned(head.iter().chain([&gap]).chain(tail).cloned().collect())
     }
 
     /// Ends the decision with a refusal.

@@ -12,7 +12,7 @@ use crate::op::logout::delivery::Notifier;
 use crate::op::outcome::Outcome;
 use crate::op::refreshes::Refreshes;
 use crate::snapshot::Snapshot;
-use crate::store::Store;
+use crate::store::{PendingBound, Store};
 use crate::throttle::{Source, Throttle};
 use crate::upstream::RelyingParty;
 
@@ -70,6 +70,12 @@ impl RequestContext<'_> {
     #[must_use]
     pub fn may_log(&self) -> bool {
         self.services.throttle.may_log(self.source)
+    }
+
+    /// How many sign-ins, pages and pushed requests may wait at once.
+    #[must_use]
+    pub fn pending_bound(&self) -> PendingBound {
+        PendingBound::of(self.snapshot.resolved.limits.pending_sign_ins)
     }
 
     /// Randomness.

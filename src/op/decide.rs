@@ -18,6 +18,8 @@ use crate::store::{AccountQuery, AccountView};
 
 /// How long a decision can be explained by its trace id.
 const TRACE_LIFETIME: i64 = 7 * 86_400;
+/// About the most bytes of a decision that is kept.
+const TRACE_BYTES: usize = 32 * 1024;
 
 /// An account as the pipeline reads it.
 #[must_use]
@@ -49,6 +51,7 @@ pub fn facts(view: &AccountView) -> AccountFacts {
         declared: view.declared.as_ref().map(account),
         declared_is_linked: view.declared_is_linked,
         by_email: view.by_email.iter().map(account).collect(),
+        email_is_linked: view.email_is_linked,
         taken: view.taken.iter().map(|(key, _)| key.clone()).collect(),
     }
 }
@@ -105,7 +108,7 @@ pub fn stored_trace(
     trace: &Trace,
 ) -> StoredTrace {
     let decided = Decided {
-        steps: &trace.steps,
+        steps: &trace.abridged(TRACE_BYTES),
         refused: trace.refused.map(Reason::code),
         provider,
         generation: context.snapshot.generation,

@@ -92,7 +92,8 @@ impl PageError {
 
 impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
-        Self::new(503, "store_unavailable", error.to_string())
+        let (status, reason) = if error.passes() { (503, "store_unavailable") } else { (500, "internal_error") };
+        Self::new(status, reason, error.to_string())
     }
 }
 
@@ -103,8 +104,12 @@ impl From<RandomUnavailable> for PageError {
 }
 
 impl From<StoreError> for OAuthError {
-    fn from(_: StoreError) -> Self {
-        Self::new(ErrorCode::TemporarilyUnavailable, "the store is busy; try again")
+    fn from(error: StoreError) -> Self {
+        if error.passes() {
+            return Self::new(ErrorCode::TemporarilyUnavailable, "the store is busy; try again");
+        }
+        tracing::error!(%error, "the store failed");
+        Self::new(ErrorCode::ServerError, "the broker's store is damaged; its operator has to restore it")
     }
 }
 

@@ -95,7 +95,7 @@ pub async fn keep(
     let id = mark::with_client(context, context.random().secret()?, pending.client());
     let (binding, cookies) = binding(context, browser)?;
     let row = pending.row(&id, TokenHash::of(&binding), context.now + LIFETIME);
-    context.store().save_interaction(row).await?;
+    context.store().save_interaction(row, context.pending_bound()).await?;
     Ok((id, cookies))
 }
 

@@ -7,7 +7,7 @@ use crate::decision::app::Release;
 use crate::jose::half_hash;
 use crate::op::RequestContext;
 use crate::op::error::OAuthError;
-use crate::protocol::{ErrorCode, SigningAlgorithm};
+use crate::protocol::{ErrorCode, GrantType, SigningAlgorithm};
 use crate::snapshot::client::Client;
 use crate::store::ids::SessionId;
 use crate::store::model::Grant;
@@ -61,6 +61,16 @@ pub struct AccessToken {
 pub fn access_token_lifetime(context: &RequestContext<'_>, client: &Client, resources: &[String]) -> i64 {
     let shortest = resources.iter().filter_map(|uri| context.snapshot.resource(uri)?.access_token);
     shortest.min().unwrap_or(client.tokens.access_token).seconds()
+}
+
+/// When a grant ends: when the last token has expired that it can lead to, and not before the session that it was made in,
+/// because its apps are notified when that ends. A client without refresh tokens leaves nothing for longer.
+#[must_use]
+pub fn grant_end(context: &RequestContext<'_>, client: &Client, resources: &[String], session_end: i64) -> i64 {
+    let tokens = access_token_lifetime(context, client, resources).max(client.tokens.id_token.seconds());
+    let family = client.tokens.refresh_token.max_lifetime.seconds();
+    let lifetime = if client.may(GrantType::RefreshToken) { tokens.max(family) } else { tokens };
+    session_end.max(context.now + lifetime)
 }
 
 /// What an access token is made from.

@@ -30,6 +30,8 @@ pub struct AccountView {
     pub declared_is_linked: bool,
     /// Accounts whose link carries the verified address.
     pub by_email: Vec<User>,
+    /// Whether the only one of them has a link at the provider and issuer of the query's `key`.
+    pub email_is_linked: bool,
     /// `username_key`s that equal the wanted one or extend it, with the account's id.
     pub taken: Vec<(String, UserId)>,
 }

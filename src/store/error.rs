@@ -3,12 +3,41 @@
 /// Why an operation did not happen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Locked, full or read-only: 503, try again. Nothing was written.
+    /// Locked, or failing for a moment: 503, try again. Nothing was written.
     #[error("the store is busy or can't be written: {0}")]
     Unavailable(String),
+    /// The disk is full, or the store may not grow: 503, until rows expire or room is made. Nothing was written.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// The file system lets nobody write: 503, until it does. Nothing was written.
+    #[error("the store can only be read: {0}")]
+    ReadOnly(String),
     /// A row can't be opened with any of the keys, or does not read as what it should be.
     #[error("the store holds something that can't be read: {0}")]
     Corrupt(String),
+    /// The file itself is damaged, and no longer a sound database.
+    #[error("the store's file is damaged: {0}; stop the broker and restore a backup")]
+    Damaged(String),
+}
+
+impl StoreError {
+    /// The same error with another text.
+    #[must_use]
+    pub fn map(self, text: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Unavailable(reason) => Self::Unavailable(text(reason)),
+            Self::Full(reason) => Self::Full(text(reason)),
+            Self::ReadOnly(reason) => Self::ReadOnly(text(reason)),
+            Self::Corrupt(reason) => Self::Corrupt(text(reason)),
+            Self::Damaged(reason) => Self::Damaged(text(reason)),
+        }
+    }
+
+    /// Whether it passes: it is worth trying again.
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Full(_) | Self::ReadOnly(_))
+    }
 }
 
 /// Shorthand for the outcome of an operation.

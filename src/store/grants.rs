@@ -71,7 +71,8 @@ pub struct Rotation {
 /// Each operation is one transaction. `now` is in seconds since the Unix epoch.
 #[async_trait]
 pub trait Grants: Send + Sync {
-    /// Keeps a code, with the consent that it rests on, and marks its session as active.
+    /// Keeps a code, with the consent that it rests on, and marks its session as active. It goes when it expires unused; a
+    /// session has a bounded number of unused ones, of which the oldest go first.
     async fn save_code(&self, code: Code, consent: Option<Consent>, now: i64) -> Result<()>;
 
     /// Reads a code, used or not, with the session that it was issued in, while that is there.
@@ -79,7 +80,8 @@ pub trait Grants: Send + Sync {
 
     /// Redeems a code: its grant and the first refresh token of the family are stored, or, when it was used before or
     /// has expired, what its first use issued is revoked. Refused as well when the session that the grant dies with has
-    /// ended or the user was disabled in between. A used code is remembered until its grant's `expires_at`.
+    /// ended or the user was disabled in between. A used code is remembered as long as its grant. An app has a bounded number
+    /// of grants in a session, of which the oldest go first, with all that was issued by them.
     async fn redeem_code(
         &self,
         hash: TokenHash,
@@ -95,7 +97,7 @@ pub trait Grants: Send + Sync {
     /// Reads a grant, revoked or not.
     async fn grant(&self, id: &GrantId) -> Result<Option<GrantView>>;
 
-    /// Revokes a grant and its refresh family.
+    /// Revokes a grant and its refresh family. It goes with the session that it was made in, at its own end at the latest.
     async fn revoke_grant(&self, id: &GrantId, now: i64) -> Result<()>;
 
     /// A refresh token with its grant.

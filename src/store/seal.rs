@@ -1,6 +1,6 @@
 //! Sealing: what must be read again (claims, upstream tokens, private keys) is encrypted before a backend writes it.
 //!
-//! Owns the key derivation, the format of a sealed value and the key file beside an embedded store. Does not own which
+//! Owns the key derivation and the format of a sealed value. Does not own which
 //! columns are sealed: the backends decide that, by the fields that [`crate::store::model`] marks.
 //!
 //! The cipher is XAES-256-GCM (C2SP), which is AES-256-GCM under a key derived for each message (NIST SP 800-108r1): its
@@ -9,16 +9,10 @@
 //! `format (1 byte) ‖ key id (8 bytes) ‖ nonce (24 bytes) ‖ ciphertext ‖ tag (16 bytes)`; the associated data is the
 //! column's name and the row's id, so that a value moved to another row or column does not open.
 
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{cmac, digest, hkdf};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::env::Random;
 use crate::store::{Result, StoreError};
@@ -59,36 +53,6 @@ pub enum SealerError {
     /// The library refused.
     #[error("the cryptographic library refused key {0} of store.encryption_keys")]
     Refused(usize),
-}
-
-/// Why the key file beside the store can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyFileError {
-    /// Can't be read or written.
-    #[error("{path}: {source}")]
-    Io {
-        /// The key file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The store is there, its key is not.
-    #[error(
-        "{path} is missing, but the store beside it was sealed with it: put the file back from a backup, or name the \
-         key in store.encryption_keys"
-    )]
-    Missing {
-        /// The key file.
-        path: PathBuf,
-    },
-    /// No randomness for a new key.
-    #[error("{path}: no key can be made: {source}")]
-    Random {
-        /// The key file.
-        path: PathBuf,
-        /// What the generator said.
-        source: crate::env::RandomUnavailable,
-    },
 }
 
 impl std::fmt::Display for KeyId {
@@ -230,73 +194,9 @@ fn refused() -> StoreError {
     StoreError::Unavailable("the cryptographic library refused to seal or open".to_owned())
 }
 
-/// The key file of an embedded store: `broker.db` has `broker.db.key`.
-#[must_use]
-pub fn key_file(store: &Path) -> PathBuf {
-    let mut name = store.as_os_str().to_owned();
-    name.push(".key");
-    PathBuf::from(name)
-}
-
-/// Reads the key file beside `store`, or makes it (mode 0600) when `may_make`, that is, while there is no store yet.
-/// It appears whole or not at all, also when several processes start at once.
-///
-/// # Errors
-/// When it can't be read or made, or is missing beside a store.
-pub fn read_or_make_key_file(
-    store: &Path,
-    may_make: bool,
-    random: &dyn Random,
-) -> std::result::Result<Vec<u8>, KeyFileError> {
-    let path = key_file(store);
-    match read_key_file(&path) {
-        Err(KeyFileError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
-        read => return read,
-    }
-    if !may_make {
-        return Err(KeyFileError::Missing { path });
-    }
-    let failed = |source| KeyFileError::Random { path: path.clone(), source };
-    let secret = random.secret().map_err(failed)?;
-    let draft = path.with_extension(format!("key.{}", random.id().map_err(failed)?));
-    let made = publish(&draft, &path, secret.as_bytes());
-    let removed = std::fs::remove_file(&draft);
-    match made {
-        Ok(()) => {}
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-        Err(source) => return Err(KeyFileError::Io { path, source }),
-    }
-    removed.map_err(|source| KeyFileError::Io { path: draft, source })?;
-    read_key_file(&path)
-}
-
-fn read_key_file(path: &Path) -> std::result::Result<Vec<u8>, KeyFileError> {
-    let text = std::fs::read_to_string(path).map_err(|source| KeyFileError::Io { path: path.to_path_buf(), source })?;
-    let text = text.trim();
-    Ok(URL_SAFE_NO_PAD.decode(text).unwrap_or_else(|_| text.as_bytes().to_vec()))
-}
-
-/// Writes and syncs a draft under a name of its own, then links it to its place, which fails when something is there.
-fn publish(draft: &Path, path: &Path, secret: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
-    file.write_all(secret)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    std::fs::hard_link(draft, path)?;
-    sync_folder(path)
-}
-
-/// Makes the names in a file's folder durable.
-pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
     use crate::env::SystemRandomness;
@@ -359,23 +259,5 @@ mod tests {
         assert!(matches!(Sealer::new(&[], random.clone()), Err(SealerError::NoKey)));
         let secrets = [A.to_vec(), b"short".to_vec()];
         assert!(matches!(Sealer::new(&secrets, random), Err(SealerError::TooShort(2))));
-    }
-
-    #[test]
-    fn the_key_file_is_made_once_and_kept_private() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = folder.path().join("broker.db");
-        let random = SystemRandomness::default();
-        assert!(matches!(read_or_make_key_file(&store, false, &random), Err(KeyFileError::Missing { .. })));
-        let keys: Vec<_> = std::thread::scope(|scope| {
-            let starts: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| read_or_make_key_file(&store, true, &random).unwrap())).collect();
-            starts.into_iter().map(|start| start.join().unwrap()).collect()
-        });
-        assert_eq!(keys.first().unwrap().len(), 32);
-        assert!(keys.windows(2).all(|pair| pair.first() == pair.last()));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        let mode = std::fs::metadata(key_file(&store)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
     }
 }

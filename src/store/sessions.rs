@@ -37,6 +37,9 @@ pub enum AccountWrite {
 pub struct SignIn {
     /// The account.
     pub account: AccountWrite,
+    /// Whether the account may have no other upstream account at the link's provider and issuer: an address found it, and
+    /// counts at the first sign-in only.
+    pub only_here: bool,
     /// Its link, made or refreshed.
     pub link: Link,
     /// Names that become System roles.
@@ -82,8 +85,8 @@ pub enum SignInWritten {
     Done,
     /// It was, and another user's session ended with it, in which these apps had a part.
     Replaced(Vec<AppSession>),
-    /// Another sign-in took the username, the link or the subject in between, or the account was disabled: nothing was
-    /// written, decide again.
+    /// Another sign-in took the username, the link or the subject in between, or linked the account at the same provider
+    /// where it may have one upstream account only, or the account was disabled: nothing was written, decide again.
     Conflict,
 }
 

@@ -305,3 +305,73 @@ async fn a_declared_address_links_a_verified_boolean_at_its_provider_only() {
     let moved = with(alice(), json!({ "email": "new@corp.example" }));
     assert_eq!(claims(&app, "staff", &moved).await["sub"], "legacy-1");
 }
+
+/// As [`LINKED`], at the other provider too: both verify addresses, and either may join the other's accounts.
+const LINKED_BOTH: &str = "[providers.staff]\nlink_by = \"verified_email\"\nlink_with = [\"partner\"]\n";
+
+fn holder(sub: &str, name: &str) -> Value {
+    json!({ "sub": sub, "preferred_username": name, "email": "desk@corp.example", "email_verified": true })
+}
+
+#[tokio::test]
+async fn d47_an_address_that_a_provider_gave_to_another_subject_joins_nobody() {
+    let app = TestApp::with(&format!("{WITH_PARTNER}{LINKED}")).await;
+    let first = claims(&app, "staff", &holder("s1", "anna")).await["sub"].clone();
+    assert_eq!(claims(&app, "partner", &holder("p1", "anna")).await["sub"], first, "the first is joined");
+    // The partner gives Anna's address to a second person, and to a third.
+    for (sub, name) in [("p2", "ben"), ("p3", "cleo")] {
+        let other = claims(&app, "partner", &holder(sub, name)).await;
+        assert_ne!(other["sub"], first, "{name}");
+        assert_eq!(other["preferred_username"], name);
+    }
+    assert_eq!(claims(&app, "partner", &holder("p1", "anna")).await["sub"], first, "who was joined stays so");
+}
+
+#[tokio::test]
+async fn d47_an_address_joins_one_subject_of_a_provider_in_either_direction() {
+    let app = TestApp::with(&format!("{WITH_PARTNER}{LINKED}{LINKED_BOTH}")).await;
+    let first = claims(&app, "partner", &holder("p1", "anna")).await["sub"].clone();
+    assert_eq!(claims(&app, "staff", &holder("s1", "anna")).await["sub"], first);
+    assert_ne!(claims(&app, "staff", &holder("s2", "ben")).await["sub"], first);
+    // Two accounts have the address by now.
+    attempt(&app, "partner", &holder("p2", "cleo")).await.assert_error_page(403, "email_ambiguous");
+}
+
+/// Many subjects of one provider with one address at once: the subjects that they end as, or `None` where refused.
+async fn at_once(app: TestApp, provider: &'static str) -> Vec<Option<String>> {
+    let app = std::sync::Arc::new(app);
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..12 {
+        let app = std::sync::Arc::clone(&app);
+        tasks.spawn(async move {
+            let reply = attempt(&app, provider, &holder(&format!("p{n}"), &format!("person-{n}"))).await;
+            if reply.status == 403 {
+                return None;
+            }
+            Some(app.tokens("app", &reply).await.sub())
+        });
+    }
+    tasks.join_all().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d47_of_subjects_that_race_for_an_address_one_joins() {
+    let app = TestApp::with(&format!("{WITH_PARTNER}{LINKED}")).await;
+    let first = claims(&app, "staff", &holder("s1", "anna")).await["sub"].clone();
+    let subs = at_once(app, "partner").await;
+    let joined = subs.iter().filter(|sub| sub.as_deref() == first.as_str()).count();
+    assert_eq!(joined, 1, "{subs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d47_of_subjects_that_race_for_a_declared_address_one_is_let_in() {
+    let declared = "[users.anna]\nlinks = [{ provider = \"partner\", email = \"desk@corp.example\" }, { provider = \"staff\", sub = \"s1\" }]\n";
+    for there_before in [false, true] {
+        let app = TestApp::with(&format!("{WITH_PARTNER}{declared}")).await;
+        if there_before {
+            claims(&app, "staff", &holder("s1", "anna")).await;
+        }
+        let subs = at_once(app, "partner").await;
+        assert_eq!(subs.iter().flatten().count(), 1, "{there_before}: {subs:?}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Pages that wait for a user: the forms of the sign-in, consent and sign-out pages, each submitted with another's token.
 
+use countersign::store::PendingBound;
 use countersign::store::model::{Interaction, Login, TokenHash};
 
 use crate::harness::{Authorize, Browser, Form, ISSUER, Reply, TestApp, WITH_PARTNER, alice};
@@ -58,8 +59,9 @@ async fn what_another_version_stored_counts_as_expired() {
         let id = format!("old-{i}");
         let (hash, data) = (TokenHash::of(&id), data.to_owned());
         let row = Interaction { id: hash, browser: owner, data: data.clone(), expires_at };
-        app.broker.store.save_interaction(row).await.unwrap();
-        app.broker.store.save_login(Login { state: hash, browser: owner, data, expires_at }).await.unwrap();
+        app.broker.store.save_interaction(row, PendingBound::default()).await.unwrap();
+        let login = Login { state: hash, browser: owner, data, expires_at };
+        app.broker.store.save_login(login, PendingBound::default()).await.unwrap();
         for form in &forms {
             browser.submit_form(&app, form, &[("csrf", &id)]).await.assert_error_page(400, "login_not_found");
         }

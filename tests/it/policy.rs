@@ -312,3 +312,25 @@ groups = "claims.groups.lookup('entra')"
     let (_, tokens) = app.sign_in("app", &with(alice(), json!({ "groups": ["1b2c", "unknown", "9f3c"] }))).await;
     assert_eq!(tokens.claims()["groups"], json!(["sre", "dev"]));
 }
+
+#[tokio::test]
+async fn d44_a_decision_about_thousands_of_roles_is_kept_short() {
+    let overlay = "providers.staff.create_roles = true\nclients.app.require = \"'admins' in groups\"";
+    let app = TestApp::with(overlay).await;
+    let roles: Vec<String> = (0..10_000).map(|n| format!("department-of-number-{n}")).collect();
+    let refused = attempt(&app, &with(alice(), json!({ "roles": roles }))).await;
+    refused.assert_error_page(403, "client_requirement_not_met");
+    let page = refused.text();
+    let mut kept = None;
+    for word in page.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_') {
+        kept = kept.or(app.broker.store.trace(word, app.now()).await.unwrap());
+    }
+    let kept = kept.expect("the page names its trace");
+    assert!(kept.data.len() < 40_000, "{}", kept.data.len());
+    let decision: Value = serde_json::from_str(&kept.data).unwrap();
+    assert_eq!(decision["refused"], "client_requirement_not_met");
+    let texts: Vec<&str> =
+        decision["steps"].as_array().unwrap().iter().map(|step| step["text"].as_str().unwrap()).collect();
+    assert!(texts.iter().any(|text| text.contains("steps are left out here")), "what is missing is said");
+    assert!(texts.last().unwrap().contains("require"), "how it ended is there: {:?}", texts.last());
+}

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use countersign::store::ids::UserId;
-use countersign::store::model::{Grant, KeyState, Link, TokenHash};
+use countersign::store::model::{Grant, KeyState, Link, Login, StoredTrace, TokenHash};
 use countersign::store::{
-    AccountQuery, AccountWrite, AppSession, Redeemed, Rotated, Rotation, SignIn, SignInWritten, Store, UpstreamSessions,
+    AccountQuery, AccountWrite, AppSession, PendingBound, Redeemed, Rotated, Rotation, SignIn, SignInWritten, Store,
+    UpstreamSessions,
 };
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -76,6 +77,12 @@ cases! {
     a_one_time_identifier_is_used_once,
     sessions_end_together_with_the_use_of_an_identifier,
     d44_sweeping_takes_what_has_ended_and_nothing_else,
+    d44_rows_from_the_future_hold_no_sweep_up,
+    d44_an_unused_code_goes_when_it_expires,
+    d42_what_waits_is_bounded_and_the_oldest_goes_first,
+    d42_what_waits_is_bounded_in_bytes,
+    d42_finished_sign_ins_leave_room,
+    d47_an_account_found_by_an_address_has_one_link_at_a_provider,
     system_roles_are_a_set,
 }
 
@@ -107,7 +114,7 @@ pub(crate) async fn answers_when_it_can_be_used(store: Subject) {
 
 pub(crate) async fn d01_a_login_is_taken_once(store: Subject) {
     let kept = login("state");
-    store.save_login(kept.clone()).await.unwrap();
+    store.save_login(kept.clone(), PendingBound::default()).await.unwrap();
     assert_eq!(store.login(TokenHash::of("state"), NOW).await.unwrap(), Some(kept.clone()), "reading leaves it there");
     assert_eq!(store.login(TokenHash::of("state"), kept.expires_at).await.unwrap(), None, "it has expired");
     let mut tasks = JoinSet::new();
@@ -121,8 +128,8 @@ pub(crate) async fn d01_a_login_is_taken_once(store: Subject) {
 }
 
 pub(crate) async fn a_login_ends(store: Subject) {
-    store.save_login(login("a")).await.unwrap();
-    store.save_login(login("b")).await.unwrap();
+    store.save_login(login("a"), PendingBound::default()).await.unwrap();
+    store.save_login(login("b"), PendingBound::default()).await.unwrap();
     assert!(store.take_login(TokenHash::of("a"), NOW + 599).await.unwrap().is_some());
     assert_eq!(store.take_login(TokenHash::of("b"), NOW + 600).await.unwrap(), None);
     assert_eq!(store.take_login(TokenHash::of("b"), NOW).await.unwrap(), None);
@@ -131,7 +138,7 @@ pub(crate) async fn a_login_ends(store: Subject) {
 pub(crate) async fn an_interaction_is_read_often_and_taken_once(store: Subject) {
     let kept = interaction("i");
     let id = TokenHash::of("i");
-    store.save_interaction(kept.clone()).await.unwrap();
+    store.save_interaction(kept.clone(), PendingBound::default()).await.unwrap();
     assert_eq!(store.interaction(id, NOW).await.unwrap(), Some(kept.clone()));
     assert_eq!(store.interaction(id, NOW + 600).await.unwrap(), None);
     assert_eq!(store.take_interaction(id, NOW).await.unwrap(), Some(kept));
@@ -662,7 +669,8 @@ pub(crate) async fn a_refresh_writes_what_came_with_it(store: Subject) {
     // What is refused writes nothing.
     let refused = Rotation { grant_expires_at: NOW + 300_000, ..turn };
     assert_eq!(store.rotate_refresh(refused, NOW + 60).await.unwrap(), Rotated::Reused);
-    assert_eq!(store.grant(&grant_id("g")).await.unwrap().unwrap().grant.expires_at, NOW + 200_000);
+    let grant = store.grant(&grant_id("g")).await.unwrap().unwrap().grant;
+    assert!(grant.revoked_at.is_some() && grant.expires_at <= NOW + 200_000, "{grant:?}");
 }
 
 pub(crate) async fn a_token_that_is_not_rotated_moves_its_end(store: Subject) {
@@ -809,8 +817,8 @@ pub(crate) async fn d44_sweeping_takes_what_has_ended_and_nothing_else(store: Su
     granted(&store, "d", alice.offline_grant("h", "s")).await;
     assert_eq!(rotate(&store, "d-0", "d-1", "h", NOW).await, Rotated::New);
     for n in 0..25 {
-        store.save_login(login(&format!("l{n}"))).await.unwrap();
-        store.save_interaction(interaction(&format!("i{n}"))).await.unwrap();
+        store.save_login(login(&format!("l{n}")), PendingBound::default()).await.unwrap();
+        store.save_interaction(interaction(&format!("i{n}")), PendingBound::default()).await.unwrap();
         store.use_once("jti", &n.to_string(), NOW + 600, NOW).await.unwrap();
     }
     assert!(!store.sweep(NOW, 10).await.unwrap());
@@ -842,4 +850,106 @@ pub(crate) async fn system_roles_are_a_set(store: Subject) {
         store.finish_sign_in(sign_in, NOW).await.unwrap();
     }
     assert_eq!(store.system_roles().await.unwrap(), ["x", "y", "z"]);
+}
+
+pub(crate) async fn d44_rows_from_the_future_hold_no_sweep_up(store: Subject) {
+    let ahead = 400 * 86_400;
+    for n in 0..30 {
+        let (login, trace) = (login(&format!("future-{n}")), trace(&format!("future-{n}")));
+        let later = Login { expires_at: login.expires_at + ahead, ..login };
+        store.save_login(later, PendingBound::default()).await.unwrap();
+        store.save_trace(StoredTrace { expires_at: trace.expires_at + ahead, ..trace }).await.unwrap();
+    }
+    store.save_login(login("now"), PendingBound::default()).await.unwrap();
+    store.save_trace(trace("now")).await.unwrap();
+    while store.sweep(NOW + 86_400, 10).await.unwrap() {}
+    assert_eq!(store.take_login(TokenHash::of("now"), NOW).await.unwrap(), None);
+    assert_eq!(store.trace("now", NOW).await.unwrap(), None);
+    assert!(store.trace("future-0", NOW).await.unwrap().is_some());
+    while store.sweep(NOW + 2 * ahead, 10).await.unwrap() {}
+    assert_eq!(store.trace("future-0", NOW).await.unwrap(), None);
+}
+
+pub(crate) async fn d44_an_unused_code_goes_when_it_expires(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    store.save_code(code("c", alice.offline_grant("g", "s")), None, NOW).await.unwrap();
+    while store.sweep(NOW + 59, 10).await.unwrap() {}
+    assert!(store.code(TokenHash::of("c")).await.unwrap().is_some());
+    while store.sweep(NOW + 60, 10).await.unwrap() {}
+    assert!(store.code(TokenHash::of("c")).await.unwrap().is_none());
+}
+
+pub(crate) async fn d42_what_waits_is_bounded_and_the_oldest_goes_first(store: Subject) {
+    let bound = PendingBound::of(5);
+    for n in 0..4 {
+        store.save_login(login(&format!("l{n}")), bound).await.unwrap();
+        store.save_interaction(interaction(&format!("i{n}")), bound).await.unwrap();
+    }
+    let login_left = async |n: usize| store.take_login(TokenHash::of(&format!("l{n}")), NOW).await.unwrap().is_some();
+    let page_left = async |n: usize| store.interaction(TokenHash::of(&format!("i{n}")), NOW).await.unwrap().is_some();
+    let mut left = Vec::new();
+    for n in 0..4 {
+        left.push((page_left(n).await, login_left(n).await));
+    }
+    // l0 i0 l1 i1 l2 i2 l3 i3: the last five.
+    assert_eq!(left, [(false, false), (true, false), (true, true), (true, true)]);
+}
+
+pub(crate) async fn d42_what_waits_is_bounded_in_bytes(store: Subject) {
+    let bound = PendingBound { rows: 1000, bytes: 100_000 };
+    let large = |state: &str| Login { data: "x".repeat(30_000), ..login(state) };
+    for n in 0..10 {
+        store.save_login(large(&format!("l{n}")), bound).await.unwrap();
+    }
+    let mut left = 0;
+    for n in 0..10 {
+        left += usize::from(store.take_login(TokenHash::of(&format!("l{n}")), NOW).await.unwrap().is_some());
+    }
+    assert_eq!(left, 3);
+}
+
+pub(crate) async fn d42_finished_sign_ins_leave_room(store: Subject) {
+    let bound = PendingBound::of(3);
+    store.save_login(login("waits"), bound).await.unwrap();
+    for n in 0..50 {
+        store.save_login(login(&format!("l{n}")), bound).await.unwrap();
+        store.save_interaction(interaction(&format!("i{n}")), bound).await.unwrap();
+        assert!(store.take_login(TokenHash::of(&format!("l{n}")), NOW).await.unwrap().is_some());
+        assert!(store.take_interaction(TokenHash::of(&format!("i{n}")), NOW).await.unwrap().is_some());
+    }
+    // Swept ones leave room as well.
+    for n in 0..2 {
+        store.save_login(Login { expires_at: NOW + 1, ..login(&format!("short-{n}")) }, bound).await.unwrap();
+    }
+    while store.sweep(NOW + 1, 10).await.unwrap() {}
+    for n in 0..2 {
+        store.save_login(login(&format!("m{n}")), bound).await.unwrap();
+    }
+    assert!(store.take_login(TokenHash::of("waits"), NOW).await.unwrap().is_some(), "nothing waits beside it");
+}
+
+pub(crate) async fn d47_an_account_found_by_an_address_has_one_link_at_a_provider(store: Subject) {
+    let alice = person("alice");
+    let at = |provider: &str, subject: &str, session: &str| {
+        let mut sign_in = alice.sign_in_again(session);
+        sign_in.only_here = true;
+        sign_in.link.key.provider = provider.to_owned();
+        sign_in.link.key.subject = subject.to_owned();
+        sign_in.session.link = sign_in.link.key.clone();
+        sign_in
+    };
+    signed_in(&store, "alice", "s").await;
+    let mut tasks = JoinSet::new();
+    for n in 0..20 {
+        let (store, sign_in) = (Arc::clone(&store), at("partner", &format!("p{n}"), &format!("s{n}")));
+        tasks.spawn(async move { store.finish_sign_in(sign_in, NOW).await.unwrap() });
+    }
+    let done = tasks.join_all().await.into_iter().filter(|written| *written == SignInWritten::Done).count();
+    assert_eq!(done, 1);
+    assert_eq!(store.user("key-alice").await.unwrap().unwrap().links.len(), 2);
+    // Where a `sub` is declared, an account may have several.
+    let mut declared = at("partner", "declared", "d");
+    declared.only_here = false;
+    assert_eq!(store.finish_sign_in(declared, NOW).await.unwrap(), SignInWritten::Done);
 }

@@ -117,6 +117,7 @@ impl Person {
     pub(crate) fn sign_in(&self, session: &str) -> SignIn {
         SignIn {
             account: AccountWrite::Create(self.user()),
+            only_here: false,
             link: self.link(),
             system_roles: vec!["staff".to_owned()],
             session: self.session(session),

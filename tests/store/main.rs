@@ -5,4 +5,5 @@
 mod conformance;
 mod crash;
 mod fixtures;
+mod full_disk;
 mod sqlite;

@@ -9,8 +9,8 @@ use countersign::store::ids::UserId;
 use countersign::store::model::{KeyState, TokenHash};
 use countersign::store::sqlite::{Location, OpenError, SqliteStore};
 use countersign::store::{
-    Accounts as _, Grants as _, Maintenance as _, OneTimeIds as _, PendingSignIns as _, Rotated, Sessions as _,
-    SignInWritten, SigningKeys as _, Store, StoreError,
+    Accounts as _, Grants as _, Maintenance as _, OneTimeIds as _, PendingBound, PendingSignIns as _, Rotated,
+    Sessions as _, SignInWritten, SigningKeys as _, Store, StoreError, Traces as _,
 };
 use tempfile::TempDir;
 
@@ -63,8 +63,8 @@ fn place() -> (TempDir, Location, PathBuf) {
 async fn fill(store: &SqliteStore) {
     let alice = person("alice");
     assert_eq!(store.finish_sign_in(alice.sign_in("s"), NOW).await.unwrap(), SignInWritten::Done);
-    store.save_login(login("state")).await.unwrap();
-    store.save_interaction(interaction("interaction")).await.unwrap();
+    store.save_login(login("state"), PendingBound::default()).await.unwrap();
+    store.save_interaction(interaction("interaction"), PendingBound::default()).await.unwrap();
     let grant = alice.grant("g", "s");
     store.save_code(code("CANARY-code", grant.clone()), Some(alice.consent()), NOW).await.unwrap();
     let first = refresh("CANARY-refresh-0", "g");
@@ -99,7 +99,7 @@ async fn files_are_for_their_owner_alone() {
         names.push(entry.file_name().into_string().unwrap());
     }
     names.sort();
-    assert_eq!(names, ["broker.db", "broker.db-shm", "broker.db-wal", "broker.db.key"]);
+    assert_eq!(names, ["broker.db", "broker.db-shm", "broker.db-wal", "broker.db.key", "broker.db.reserve"]);
 
     // A file that was restored with a wider mode is narrowed again.
     drop(store);
@@ -247,4 +247,99 @@ async fn a_second_process_reads_and_takes_access_away() {
     command.set_user_disabled(&UserId::new("user-alice"), true, NOW).await.unwrap();
     assert!(server.session(secret("s")).await.unwrap().is_none());
     assert!(server.grant(&grant_id("g")).await.unwrap().unwrap().grant.revoked_at.is_some());
+}
+
+#[tokio::test]
+async fn d31_a_lost_database_is_said_and_no_new_store_begun() {
+    let (_folder, location, path) = place();
+    for keys in [&[][..], &[KEY_A]] {
+        drop(open(&location, &[]).unwrap());
+        fill(&open(&location, &[]).unwrap()).await;
+        let kept = std::fs::read(&path).unwrap();
+        for emptied in [false, true] {
+            std::fs::remove_file(&path).unwrap();
+            if emptied {
+                std::fs::write(&path, b"").unwrap();
+            }
+            let Err(OpenError::Lost { sign, .. }) = open(&location, keys) else { panic!("began a new store") };
+            assert_eq!(sign, path.with_extension("db.key"));
+            assert_eq!(path.exists(), emptied, "nothing is made");
+            std::fs::write(&path, &kept).unwrap();
+        }
+        // A database without a table is no store either.
+        std::fs::remove_file(&path).unwrap();
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA user_version = 0; VACUUM;").unwrap();
+        drop(connection);
+        assert!(matches!(open(&location, keys), Err(OpenError::Lost { .. })));
+        // The way out that the error names.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::remove_file(path.with_extension("db.key")).unwrap();
+        open(&location, keys).unwrap();
+        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn d31_a_first_start_that_was_interrupted_is_gone_on_with() {
+    let (_folder, location, path) = place();
+    let beside = |ending: &str| path.with_extension(format!("db{ending}"));
+    for (database, log) in [(None, None), (Some(&b""[..]), None), (Some(&b""[..]), Some(&b""[..]))] {
+        drop(open(&location, &[]).unwrap());
+        // The key was made, and then the process ended.
+        std::fs::rename(beside(".key"), beside(".key.new")).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        database.into_iter().for_each(|bytes| std::fs::write(&path, bytes).unwrap());
+        log.into_iter().for_each(|bytes| std::fs::write(beside("-wal"), bytes).unwrap());
+        fill(&open(&location, &[]).unwrap()).await;
+        assert!(beside(".key").exists() && !beside(".key.new").exists());
+        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    }
+    // The store was made, and the process ended before the key got its name.
+    fill(&open(&location, &[]).unwrap()).await;
+    std::fs::rename(beside(".key"), beside(".key.new")).unwrap();
+    let store = open(&location, &[]).unwrap();
+    assert!(store.session(secret("s")).await.unwrap().is_some());
+    assert!(beside(".key").exists());
+}
+
+#[tokio::test]
+async fn d31_a_damaged_database_is_said_to_be_damaged_and_not_ready() {
+    let (_folder, location, path) = place();
+    fill(&open(&location, &[]).unwrap()).await;
+    let sound = std::fs::read(&path).unwrap();
+    let pages = sound.len() / 4096;
+    for page in 1..pages {
+        let mut broken = sound.clone();
+        broken.get_mut(page * 4096..(page + 1) * 4096).unwrap().fill(0x5a);
+        std::fs::write(&path, broken).unwrap();
+        let Ok(store) = open(&location, &[]) else { continue };
+        let ready = store.ping().await;
+        assert!(matches!(ready, Err(StoreError::Damaged(_))), "page {page}: {ready:?}");
+        assert!(ready.unwrap_err().to_string().contains("restore a backup"));
+    }
+    std::fs::write(&path, sound).unwrap();
+    open(&location, &[]).unwrap().ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn d31_damage_that_an_operation_meets_is_remembered() {
+    let (_folder, location, path) = place();
+    let store = open(&location, &[]).unwrap();
+    fill(&store).await;
+    // Moves the log into the database, and then the table of traces is overwritten under the running store.
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let root: u64 = connection
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_traces_1'", [], |row| row.get(0))
+        .map(|page: i64| page.unsigned_abs())
+        .unwrap();
+    store.ping().await.unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0x5a; 4096], (root - 1) * 4096).unwrap();
+    let met = store.trace("trace-s", NOW).await;
+    assert!(matches!(met, Err(StoreError::Damaged(_))), "{met:?}");
+    assert!(matches!(store.ping().await, Err(StoreError::Damaged(_))));
+    std::mem::forget(file);
+    drop(connection);
 }

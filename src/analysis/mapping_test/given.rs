@@ -27,13 +27,18 @@ pub(crate) fn facts(policy: &Policy, test: &MappingTest, evidence: &Evidence<'_>
         named.clone().find(here).or_else(|| named.clone().next())
     });
     let by_email = question.email.as_ref().map(|(email, others)| joinable(policy, test, email, others));
+    let by_email = by_email.unwrap_or_default();
+    let is = |given: &GivenAccount, account: &Account| account.username == self::account(given).username;
+    let email_is_linked =
+        matches!(by_email.as_slice(), [one] if test.given.iter().filter(here).any(|given| is(given, one)));
     let wanted = question.username_key.unwrap_or_default();
     let keys = test.given.iter().map(|given| username::key(&given.username));
     AccountFacts {
         linked,
         declared_is_linked: declared.is_some_and(|given| here(&given)),
         declared: declared.map(account),
-        by_email: by_email.unwrap_or_default(),
+        by_email,
+        email_is_linked,
         taken: keys.filter(|key| key.starts_with(&wanted)).collect(),
     }
 }

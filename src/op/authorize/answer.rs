@@ -58,8 +58,6 @@ fn code_grant(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Admitted) 
     let Admitted { session, decision, .. } = admitted;
     let scopes = decision.release.as_ref().map(|release| release.scopes.clone()).unwrap_or_default();
     let offline = scopes.iter().any(|scope| scope == "offline_access");
-    let refresh = &client.tokens.refresh_token;
-    let lifetime = refresh.max_lifetime.seconds().max(client.tokens.access_token.seconds());
     Ok(Grant {
         id: GrantId::random(context.random())?,
         client: client.key.clone(),
@@ -77,7 +75,7 @@ fn code_grant(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Admitted) 
         dpop_jkt: None,
         created_at: context.now,
         revoked_at: None,
-        expires_at: session.expires_at.max(context.now + lifetime),
+        expires_at: issue::grant_end(context, client, &request.resources, session.expires_at),
     })
 }
 

@@ -85,6 +85,6 @@ pub(super) async fn store(flow: &Flow<'_>, request: AuthorizeRequest, departure:
         data: serde_json::to_string(&data).unwrap_or_default(),
         expires_at: context.now + interaction::LIFETIME,
     };
-    context.store().save_login(login).await?;
+    context.store().save_login(login, context.pending_bound()).await?;
     Ok(Outcome { next: Next::Provider(url), cookies })
 }

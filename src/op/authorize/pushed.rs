@@ -99,7 +99,7 @@ async fn checked(
         .map_err(|page| OAuthError::new(ErrorCode::InvalidRequest, printable_text(&page.detail)))?;
     request::validate(context, client, to, form)?;
     dpop::use_once(context, proof.as_ref()).await?;
-    context.store().save_interaction(row).await?;
+    context.store().save_interaction(row, context.pending_bound()).await?;
     tracing::info!(event = "request_pushed", client = %client.key, trace_id = %context.trace_id, "authorization request pushed");
     Ok(json!({ "request_uri": format!("{PUSHED}{secret}"), "expires_in": LIFETIME }))
 }

@@ -106,6 +106,7 @@ fn sign_in(
     };
     SignIn {
         account,
+        only_here: decision.account.by_address,
         link: link(flow, facts, view, admitted),
         system_roles: decision.granted.system.clone(),
         session: session.clone(),

@@ -54,14 +54,14 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: CodeForm<'_>) -> Res
         return Err(unusable());
     }
     request.check_key(code.dpop_jkt.as_deref())?;
+    let session_end = session.as_ref().map_or(context.now, |view| view.session.expires_at);
     let (user, link) = match validity::account_of(context, session) {
         Ok(account) => account,
         Err(invalid) => return Err(policy::not_valid(context, &code.grant, invalid).await?),
     };
     let decision = policy::decide_again(context, &code.grant, &code.grant.scopes, (&user, &link)).await?;
     let resources = narrowing::resources(request, &code.grant, form.resources)?;
-    let access_token_ends = context.now + issue::access_token_lifetime(context, client, &resources);
-    let expires_at = code.grant.expires_at.max(access_token_ends);
+    let expires_at = issue::grant_end(context, client, &resources, session_end);
     let session_id = match &code.grant.session_id {
         None if !entitlement::keeps_offline_access(context, client, &code.grant.scopes) => code.grant.sid.clone(),
         bound => bound.clone(),

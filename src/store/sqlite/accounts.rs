@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use serde_json::{Map, Value};
 
 use crate::store::ids::UserId;
-use crate::store::model::{Link, User};
+use crate::store::model::{Link, LinkKey, User};
 use crate::store::seal::Sealer;
 use crate::store::sqlite::rows::{LinkRow, Reader, columns, many, one, run, seal_json};
 use crate::store::sqlite::{SqliteStore, sql};
@@ -65,13 +65,14 @@ fn find(reader: &Reader<'_>, query: &AccountQuery) -> Result<AccountView> {
     if let Some(username) = &query.declared {
         view.declared = reader.user(sql::USER_BY_KEY, [username])?;
         if let (Some(user), Some(key)) = (&view.declared, &query.key) {
-            let params = (&user.id, &key.provider, &key.issuer);
-            let found: Option<i64> = one(reader.connection, sql::IS_LINKED, params, |row| Ok(row.get(0)?))?;
-            view.declared_is_linked = found.is_some();
+            view.declared_is_linked = is_linked(reader.connection, &user.id, key)?;
         }
     }
     if let Some((email, providers)) = &query.email {
         view.by_email = by_email(reader, email, providers)?;
+        if let ([user], Some(key)) = (view.by_email.as_slice(), &query.key) {
+            view.email_is_linked = is_linked(reader.connection, &user.id, key)?;
+        }
     }
     if let Some(key) = &query.username_key {
         let params = (key, char::MAX.to_string());
@@ -91,6 +92,11 @@ fn by_email(reader: &Reader<'_>, email: &str, providers: &[(String, String)]) ->
         }
     }
     ids.iter().filter_map(|id| reader.user(sql::USER, [id]).transpose()).collect()
+}
+
+/// Whether an account has an upstream account at the provider and issuer of `key`.
+pub(crate) fn is_linked(connection: &Connection, user_id: &UserId, key: &LinkKey) -> Result<bool> {
+    Ok(one(connection, sql::IS_LINKED, (user_id, &key.provider, &key.issuer), |_| Ok(()))?.is_some())
 }
 
 /// Whether a user is there and has access.

@@ -1,14 +1,20 @@
 //! Moving the write-ahead log into the database, on a thread and a connection of its own.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
+use crate::store::sqlite::disk::Disk;
+use crate::store::sqlite::{Location, open};
+use crate::store::{Result, StoreError};
+
 /// Operations between two checkpoints.
 const CHECKPOINT_EVERY: usize = 256;
+/// Operations after which it is looked at how much the database has grown.
+const LOOK_EVERY: usize = 16;
 /// Pages in the write-ahead log (4 KiB each) from which on the writer itself completes a checkpoint, so that the log
 /// starts over instead of growing under constant load.
 const LOG_PAGES: i64 = 4096;
@@ -20,30 +26,52 @@ pub(crate) struct Checkpoints {
     since: AtomicUsize,
     /// Whether the log has grown so long that it is to be completed while nobody writes.
     large: Arc<AtomicBool>,
+    /// The connection; none until it is opened anew.
+    connection: Arc<Mutex<Option<Connection>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Checkpoints {
-    pub(crate) fn start(connection: Connection) -> std::io::Result<Self> {
+    pub(crate) fn start(location: Location, disk: Arc<Disk>) -> std::io::Result<Self> {
         let (nudge, nudges) = sync_channel::<()>(1);
         let large = Arc::new(AtomicBool::new(false));
-        let grown = Arc::clone(&large);
+        let connection = Arc::new(Mutex::new(None));
+        let (grown, held) = (Arc::clone(&large), Arc::clone(&connection));
         let thread = std::thread::Builder::new().name("store-checkpoint".to_owned()).spawn(move || {
             while nudges.recv().is_ok() {
-                if checkpoint(&connection) >= LOG_PAGES {
+                let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+                if held.is_none() {
+                    *held = said(open::connect(&location, true), &disk);
+                }
+                let pages = held.as_ref().and_then(|connection| said(checkpoint(connection), &disk));
+                if pages.is_some_and(|pages| pages >= LOG_PAGES) {
                     grown.store(true, Ordering::Relaxed);
                 }
             }
         })?;
-        Ok(Self { nudge: Some(nudge), since: AtomicUsize::new(0), large, thread: Some(thread) })
+        Ok(Self { nudge: Some(nudge), since: AtomicUsize::new(0), large, connection, thread: Some(thread) })
     }
 
-    /// Counts operations, and asks for a checkpoint when it is time.
-    pub(crate) fn after(&self, operations: usize) {
-        let since = self.since.fetch_add(operations, Ordering::Relaxed) + operations;
-        if since >= CHECKPOINT_EVERY && self.nudge.as_ref().is_some_and(|nudge| nudge.try_send(()).is_ok()) {
+    /// Counts operations, and asks for a checkpoint when it is time. `true` when it is time to look at the size.
+    pub(crate) fn after(&self, operations: usize) -> bool {
+        let before = self.since.fetch_add(operations, Ordering::Relaxed);
+        let since = before + operations;
+        if since >= CHECKPOINT_EVERY {
+            self.nudge();
+        }
+        before / LOOK_EVERY != since / LOOK_EVERY
+    }
+
+    /// Asks for a checkpoint.
+    pub(crate) fn nudge(&self) {
+        if self.nudge.as_ref().is_some_and(|nudge| nudge.try_send(()).is_ok()) {
             self.since.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// Asks for a checkpoint before anything else is written.
+    pub(crate) fn insist(&self) {
+        self.large.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn is_large(&self) -> bool {
@@ -52,6 +80,11 @@ impl Checkpoints {
 
     pub(crate) fn take_large(&self) -> bool {
         self.large.swap(false, Ordering::Relaxed)
+    }
+
+    /// Closes the connection; the next checkpoint opens another.
+    pub(crate) fn let_go(&self) {
+        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -66,14 +99,18 @@ impl Drop for Checkpoints {
     }
 }
 
-/// Moves what it can without waiting for anyone. Returns the pages in the log. A failure is no one's loss: the log stays
-/// and is the database.
-pub(crate) fn checkpoint(connection: &Connection) -> i64 {
-    match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1)) {
-        Ok(pages) => pages,
-        Err(error) => {
-            tracing::warn!(%error, "the store's write-ahead log could not be moved into the database; it goes on growing");
-            0
-        }
-    }
+/// Moves what it can without waiting for anyone. Returns the pages in the log.
+///
+/// # Errors
+/// When the database can't take them. That is no one's loss: the log stays and is the database.
+pub(crate) fn checkpoint(connection: &Connection) -> Result<i64> {
+    Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1))?)
+}
+
+/// The value; a failure is noted and said.
+pub(crate) fn said<T>(result: Result<T>, disk: &Disk) -> Option<T> {
+    result.inspect_err(|error: &StoreError| {
+        disk.note(error);
+        tracing::warn!(%error, "the store's write-ahead log could not be moved into the database; it goes on growing");
+    }).ok()
 }

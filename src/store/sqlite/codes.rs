@@ -11,6 +11,9 @@ use crate::store::sqlite::sql;
 use crate::store::sqlite::validity::may_continue;
 use crate::store::{Redeemed, Result};
 
+/// The most unused codes of one session; the oldest go first.
+const UNUSED_CODES: u32 = 64;
+
 /// A code as it is written.
 pub(crate) struct CodeRow {
     code: Code,
@@ -24,8 +27,8 @@ impl CodeRow {
 
     pub(crate) fn insert(&self, connection: &Connection) -> Result<()> {
         let Code { hash, grant, expires_at, .. } = &self.code;
-        let row = (hash.0, &grant.id, &grant.sid, &self.data, expires_at, grant.expires_at);
-        run(connection, sql::INSERT_CODE, row).map(drop)
+        run(connection, sql::INSERT_CODE, (hash.0, &grant.id, &grant.sid, &self.data, expires_at))?;
+        run(connection, sql::TRIM_CODES, (&grant.sid, UNUSED_CODES)).map(drop)
     }
 
     /// Stores it with the consent that it rests on, and marks its session as active.
@@ -64,7 +67,7 @@ pub(crate) fn redeem(
     if !may_continue(connection, grant.user_id.as_ref(), grant.session_id.as_ref(), now)? {
         return Ok(Redeemed::Refused);
     }
-    row.insert(connection)?;
+    row.insert(connection, Some(hash))?;
     if let Some(token) = refresh {
         insert_refresh(connection, token, None)?;
     }

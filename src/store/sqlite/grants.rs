@@ -43,7 +43,7 @@ impl Grants for SqliteStore {
     async fn save_grant(&self, grant: Grant, consent: Option<Consent>, now: i64) -> Result<()> {
         let row = GrantRow::new(grant)?;
         self.write(move |connection| {
-            row.insert(connection)?;
+            row.insert(connection, None)?;
             remember(connection, &row.grant, consent.as_ref(), now)
         })
         .await

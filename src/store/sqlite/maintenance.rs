@@ -1,25 +1,75 @@
 //! Whether the store can be used, and deleting what has expired.
 
-use async_trait::async_trait;
+use std::sync::Arc;
 
-use crate::store::sqlite::rows::{one, run};
-use crate::store::sqlite::{SqliteStore, sql};
-use crate::store::{Maintenance, Result};
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+use crate::store::sqlite::rows::{forget, many, one, run};
+use crate::store::sqlite::tally::Tally;
+use crate::store::sqlite::{SqliteStore, pending, sql};
+use crate::store::{Maintenance, Result, StoreError};
+
+/// Deletes up to so many rows of one kind that have ended, and returns how many there were.
+type Sweep = fn(&Connection, &Tally, i64, u32) -> Result<usize>;
+
+/// One for each kind of row that ends.
+const SWEEPS: &[Sweep] = &[
+    |connection, tally, now, limit| pending::sweep(connection, tally, sql::SWEEP_LOGINS, now, limit),
+    |connection, tally, now, limit| pending::sweep(connection, tally, sql::SWEEP_INTERACTIONS, now, limit),
+    |connection, _, now, limit| run(connection, sql::SWEEP_SESSIONS, (now, limit)),
+    grants,
+    |connection, _, now, limit| run(connection, sql::SWEEP_CODES, (now, limit)),
+    |connection, _, now, limit| run(connection, sql::SWEEP_REFRESH_TOKENS, (now, limit)),
+    |connection, _, now, limit| run(connection, sql::SWEEP_SUCCESSORS, (now, limit)),
+    |connection, _, now, limit| run(connection, sql::SWEEP_TRACES, (now, limit)),
+    |connection, _, now, limit| run(connection, sql::SWEEP_USED_ONCE, (now, limit)),
+];
+
+/// Grants, with their codes and refresh tokens.
+fn grants(connection: &Connection, _: &Tally, now: i64, limit: u32) -> Result<usize> {
+    let gone = many(connection, sql::SWEEP_GRANTS, (now, limit), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    forget(connection, &gone)?;
+    Ok(gone.len())
+}
+
+impl SqliteStore {
+    /// Deletes what has expired of one kind, off the threads that serve requests; `true` when there may be more. On a full
+    /// disk a transaction that changes few pages may succeed where one that changes many does not.
+    async fn sweep_kind(&self, sweep: Sweep, now: i64, limit: u32) -> Result<bool> {
+        let mut batch = limit;
+        loop {
+            let tally = Arc::clone(self.writer.tally());
+            let delete = move |connection: &Connection| sweep(connection, &tally, now, batch);
+            match self.write_aside(delete).await {
+                Ok(swept) => return Ok(u32::try_from(swept).is_ok_and(|swept| swept >= batch) && batch > 0),
+                Err(StoreError::Full(_)) if batch > 1 => batch = (batch / 8).max(1),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
 
 #[async_trait]
 impl Maintenance for SqliteStore {
     async fn ping(&self) -> Result<()> {
+        if let Some(damage) = self.damage.get() {
+            return Err(StoreError::Damaged(damage.clone()));
+        }
         self.write(|connection| run(connection, sql::PING, []).map(drop)).await?;
         self.read(|reader| one(reader.connection, sql::SEAL_CHECKS, [], |_| Ok(()))).await.map(drop)
     }
 
     async fn sweep(&self, now: i64, limit: u32) -> Result<bool> {
-        let mut more = false;
-        for sql in sql::SWEEPS {
-            // One transaction for each kind, so that sign-ins are served in between.
-            let swept = self.sweep_kind(sql, now, limit).await?;
-            more |= u32::try_from(swept).is_ok_and(|swept| swept >= limit) && limit > 0;
+        let (mut more, mut failed) = (false, None);
+        for sweep in SWEEPS {
+            // One transaction for each kind, so that sign-ins are served in between; what one kind meets keeps no other.
+            match self.sweep_kind(*sweep, now, limit).await {
+                Ok(again) => more |= again,
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(more)
+        self.make_room().await?;
+        failed.map_or(Ok(more), Err)
     }
 }

@@ -16,38 +16,45 @@ mod accounts;
 mod checkpoints;
 mod codes;
 mod consents;
+mod disk;
 mod grants;
 mod ids;
+mod log;
 mod maintenance;
 mod one_time_ids;
 mod open;
 mod pending;
+mod readers;
 mod refresh;
 mod rows;
 mod schema;
 mod sessions;
+mod shared;
 mod signing_keys;
 mod sql;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod traces;
 mod validity;
 mod writer;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use rusqlite::Connection;
 
 use crate::env::Random;
-use crate::store::seal::{Sealer, read_or_make_key_file};
-use crate::store::{Result, StoreError};
+use crate::store::seal::Sealer;
+use crate::store::{Result, StoreError, key_file};
+use checkpoints::Checkpoints;
+use disk::Disk;
 pub use open::{Location, OpenError};
-use rows::{Reader, run};
-use writer::{Outcome, Survives, Writer};
-
-/// Idle connections kept for reading.
-const IDLE_READERS: usize = 8;
+use readers::Readers;
+use rows::Reader;
+use shared::{OnDisk, Outcome, Shared};
+use writer::{Survives, Writer};
 
 /// A store in one SQLite file, or in memory.
 pub struct SqliteStore {
@@ -55,11 +62,8 @@ pub struct SqliteStore {
     sealer: Arc<Sealer>,
     writer: Writer,
     readers: Arc<Readers>,
-}
-
-struct Readers {
-    location: Location,
-    idle: Mutex<Vec<Connection>>,
+    /// What showed that the file is damaged: it does not heal.
+    damage: OnceLock<String>,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -92,46 +96,100 @@ impl SqliteStore {
         wait: Duration,
     ) -> std::result::Result<Self, OpenError> {
         open::check_version()?;
-        let sealer = Arc::new(Self::sealer(location, secrets, random)?);
+        let (sealer, draft) = Self::sealer(location, secrets, random)?;
+        let sealer = Arc::new(sealer);
         let name = location.to_string();
         let failed = |reason: StoreError| OpenError::Sqlite { store: name.clone(), reason };
-        if let Location::File(path) = location {
-            open::prepare_file(path)?;
-        }
-        let connection = open::connect(location, true).map_err(failed)?;
-        open::migrate(&connection, &name)?;
-        open::check_keys(&connection, &sealer, &name)?;
-        let file = match location {
-            Location::File(path) => Some((path.as_path(), open::connect(location, true).map_err(failed)?)),
-            Location::Memory => None,
+        let readers = Arc::new(Readers::of(location.clone()));
+        let (damage, tally) = (OnceLock::new(), Arc::default());
+        let (connection, file) = match location {
+            Location::Memory => (Self::migrated(location, &sealer, None)?, None),
+            Location::File(path) => {
+                let disk = Arc::new(Disk::of(path));
+                let (connection, found) = Self::on_disk(location, path, &sealer, (draft, &disk))?;
+                if let Some(found) = found {
+                    tracing::error!(event = "store_damaged", store = %name, found, "the store is damaged, and the broker is not ready");
+                    drop(damage.set(format!("{name}: {found}")));
+                }
+                let checkpoints =
+                    Checkpoints::start(location.clone(), Arc::clone(&disk)).map_err(no_thread).map_err(failed)?;
+                let readers = Arc::clone(&readers);
+                (connection, Some(OnDisk { location: location.clone(), checkpoints, disk, readers }))
+            }
         };
-        let writer = Writer::start(connection, wait, file)
-            .map_err(|e| failed(StoreError::Unavailable(format!("no thread can be started: {e}"))))?;
-        let readers = Arc::new(Readers { location: location.clone(), idle: Mutex::default() });
-        Ok(Self { location: location.clone(), sealer, writer, readers })
+        let shared = Shared { connection: Mutex::new(connection), wait, file, tally };
+        let writer = Writer::start(shared).map_err(no_thread).map_err(failed)?;
+        Ok(Self { location: location.clone(), sealer, writer, readers, damage })
     }
 
+    /// Opens a database in a file: with the room of the reserve where the disk has none. Returns what is wrong with it, too.
+    fn on_disk(
+        location: &Location,
+        path: &Path,
+        sealer: &Sealer,
+        (draft, disk): (bool, &Disk),
+    ) -> std::result::Result<(Connection, Option<String>), OpenError> {
+        let failed = |reason: StoreError| OpenError::Sqlite { store: location.to_string(), reason };
+        open::check_presence(path)?;
+        let sign = Some(key_file::key_file(path)).filter(|key| !draft && key.exists());
+        open::prepare_file(path)?;
+        let connection = match Self::migrated(location, sealer, sign.clone()) {
+            Err(OpenError::Sqlite { reason, .. }) if reason.passes() && disk.release() => {
+                Self::migrated(location, sealer, sign)?
+            }
+            opened => opened?,
+        };
+        if draft {
+            open::settle(&connection).map_err(failed)?;
+            key_file::complete(path)?;
+        }
+        // A disk that is full, or only to be read, is no reason not to start.
+        if let Err(error) = disk.secure(&connection) {
+            disk.note(&error);
+        }
+        let found = match open::damage(&connection, path) {
+            Err(StoreError::Damaged(reason)) => Some(reason),
+            other => other.map_err(failed)?,
+        };
+        Ok((connection, found))
+    }
+
+    /// A connection that writes, to a database with the schema of today that these keys open.
+    fn migrated(
+        location: &Location,
+        sealer: &Sealer,
+        sign: Option<PathBuf>,
+    ) -> std::result::Result<Connection, OpenError> {
+        let name = location.to_string();
+        let connection = open::connect(location, true);
+        let connection = connection.map_err(|reason| OpenError::Sqlite { store: name.clone(), reason })?;
+        open::migrate(&connection, &name, sign)?;
+        open::check_keys(&connection, sealer, &name)?;
+        Ok(connection)
+    }
+
+    /// What seals, and whether its key is a draft, whose store may not be there yet.
     fn sealer(
         location: &Location,
         secrets: &[Vec<u8>],
         random: Arc<dyn Random>,
-    ) -> std::result::Result<Sealer, OpenError> {
-        let key = match location {
+    ) -> std::result::Result<(Sealer, bool), OpenError> {
+        if let Location::File(path) = location {
+            open::prepare_folder(path)?;
+        }
+        let (key, draft) = match location {
+            _ if !secrets.is_empty() => return Ok((Sealer::new(secrets, random)?, false)),
             Location::File(path) => {
-                let new = open::prepare_folder(path)?;
-                if !secrets.is_empty() {
-                    return Ok(Sealer::new(secrets, random)?);
-                }
-                read_or_make_key_file(path, new, &*random)?
+                let key = key_file::read_or_make(path, || open::is_empty(path), &*random)?;
+                (key.secret, key.draft)
             }
-            Location::Memory if secrets.is_empty() => {
+            Location::Memory => {
                 let secret = random.secret().map_err(|e| StoreError::Unavailable(e.to_string()));
                 let failed = |reason| OpenError::Sqlite { store: location.to_string(), reason };
-                secret.map_err(failed)?.into_bytes()
+                (secret.map_err(failed)?.into_bytes(), false)
             }
-            Location::Memory => return Ok(Sealer::new(secrets, random)?),
         };
-        Ok(Sealer::new(&[key], random)?)
+        Ok((Sealer::new(&[key], random)?, draft))
     }
 
     /// Runs an operation in a transaction and returns when it is on disk.
@@ -162,18 +220,34 @@ impl SqliteStore {
         self.writer.run(survives, operation).await.map_err(|error| self.at_place(error))
     }
 
-    /// Deletes what has expired, off the threads that serve requests. Returns the number of rows.
-    async fn sweep_kind(&self, sql: &'static str, now: i64, limit: u32) -> Result<usize> {
-        let sweep = move |connection: &Connection| run(connection, sql, (now, limit)).map(Outcome::Keep);
-        self.writer.queue(Survives::Restart, sweep).await.map_err(|error| self.at_place(error))
+    /// As [`Self::write_passing`], off the threads that serve requests: for what may take a while.
+    async fn write_aside<T, F>(&self, operation: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        let operation = move |connection: &Connection| operation(connection).map(Outcome::Keep);
+        self.writer.queue(Survives::Restart, operation).await.map_err(|error| self.at_place(error))
+    }
+
+    /// Makes the reserve again that a full disk has taken, where there is room.
+    async fn make_room(&self) -> Result<()> {
+        let Some(disk) = self.writer.file().map(|file| Arc::clone(&file.disk)) else { return Ok(()) };
+        if disk.is_secure() {
+            return Ok(());
+        }
+        self.write_aside(move |connection| disk.secure(connection).map(drop)).await
     }
 
     /// Says in an error which store it is about.
     fn at_place(&self, error: StoreError) -> StoreError {
-        match error {
-            StoreError::Unavailable(reason) => StoreError::Unavailable(format!("{}: {reason}", self.location)),
-            StoreError::Corrupt(reason) => StoreError::Corrupt(format!("{}: {reason}", self.location)),
+        let named = error.map(|reason| format!("{}: {reason}", self.location));
+        if let StoreError::Damaged(reason) = &named
+            && self.damage.set(reason.clone()).is_ok()
+        {
+            tracing::error!(event = "store_damaged", error = %named, "the store is damaged, and the broker is not ready any more");
         }
+        named
     }
 
     /// Runs a short read, on this thread; in memory there is one connection, the writer's.
@@ -229,22 +303,6 @@ impl SqliteStore {
     }
 }
 
-impl Readers {
-    /// Reads in one snapshot.
-    fn read<T>(&self, sealer: &Sealer, read: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => open::connect(&self.location, false)?,
-        };
-        run(&connection, "BEGIN", [])?;
-        let value = read(&Reader { connection: &connection, sealer });
-        if run(&connection, "COMMIT", []).is_ok() {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            if idle.len() < IDLE_READERS {
-                idle.push(connection);
-            }
-        }
-        value
-    }
+fn no_thread(error: std::io::Error) -> StoreError {
+    StoreError::Unavailable(format!("no thread can be started: {error}"))
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::store::StoreError;
-use crate::store::seal::{KeyFileError, Sealer, SealerError, sync_folder};
+use crate::store::key_file::{KeyFileError, beside, key_file, sync_folder};
+use crate::store::seal::{Sealer, SealerError};
 use crate::store::sqlite::rows::{many, run};
 use crate::store::sqlite::{schema, sql};
 
@@ -20,6 +21,8 @@ pub(crate) const WRITE_WAIT: Duration = Duration::from_secs(2);
 /// How long a read waits; readers are held up by next to nothing in WAL mode.
 const READ_WAIT: Duration = Duration::from_millis(250);
 const STATEMENTS: usize = 128;
+/// Bytes up to which a database is read whole at start, to see whether it is sound: a moment's work.
+const CHECKED_WHOLE: u64 = 32 * 1024 * 1024;
 const SEAL_CHECK: &[u8] = b"countersign";
 
 /// Where an embedded store is.
@@ -89,6 +92,17 @@ pub enum OpenError {
         /// The store.
         store: String,
     },
+    /// The database of a store that was there is missing or empty.
+    #[error(
+        "{store} is missing or empty, but a store was there: {sign} is beside it. Put the database back from a backup. If a new \
+         store is meant, in which every user gets another sub, remove {sign}"
+    )]
+    Lost {
+        /// The store.
+        store: String,
+        /// The file that shows it.
+        sign: PathBuf,
+    },
     /// A newer binary has migrated it.
     #[error(
         "{store} was written by a newer version (schema {found}, this one knows {known}): run that version, or restore \
@@ -125,16 +139,37 @@ pub(crate) fn check_version() -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Makes the folder (mode 0700) where it is missing; returns whether there is no store in it yet.
-pub(crate) fn prepare_folder(path: &Path) -> Result<bool, OpenError> {
+/// Makes the folder (mode 0700) where it is missing.
+pub(crate) fn prepare_folder(path: &Path) -> Result<(), OpenError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(|source| OpenError::Io { path: folder.to_path_buf(), source })?;
     }
+    Ok(())
+}
+
+/// Whether there is no database yet, or nothing in it.
+pub(crate) fn is_empty(path: &Path) -> bool {
     match std::fs::metadata(path) {
-        Ok(file) => Ok(file.len() == 0),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
-        Err(source) => Err(OpenError::Io { path: path.to_path_buf(), source }),
+        Ok(file) => file.len() == 0,
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
+}
+
+/// What shows that a store was here before: its key file, under the name that it gets when the store is there, or what a
+/// process that was killed has left in the log.
+pub(crate) fn sign_of_life(path: &Path) -> Option<PathBuf> {
+    let log = beside(path, "-wal");
+    let written = std::fs::metadata(&log).is_ok_and(|log| log.len() > 0);
+    Some(key_file(path)).filter(|key| key.exists()).or_else(|| Some(log).filter(|_| written))
+}
+
+/// Fails when the database of a store that was here is missing or empty: a new one would give every user another `sub`.
+pub(crate) fn check_presence(path: &Path) -> Result<(), OpenError> {
+    // The sign first: who gives it has made the database before.
+    match sign_of_life(path) {
+        Some(sign) if is_empty(path) => Err(OpenError::Lost { store: path.display().to_string(), sign }),
+        _ => Ok(()),
     }
 }
 
@@ -183,27 +218,31 @@ pub(crate) fn connect(location: &Location, writes: bool) -> Result<Connection, S
     Ok(connection)
 }
 
-/// Brings the schema up to date, in one transaction that locks out other processes.
-pub(crate) fn migrate(connection: &Connection, store: &str) -> Result<(), OpenError> {
+/// Brings the schema up to date, in one transaction that locks out other processes. `sign` is what shows that a store was
+/// here before: one without a table is not a new one then.
+pub(crate) fn migrate(connection: &Connection, store: &str, sign: Option<PathBuf>) -> Result<(), OpenError> {
     let failed = |reason: StoreError| OpenError::Sqlite { store: store.to_owned(), reason };
     let known = schema::MIGRATIONS.len();
     if version(connection).map_err(failed)? == known && is_ours(connection).map_err(failed)? {
         return Ok(());
     }
     run(connection, "BEGIN IMMEDIATE", []).map_err(failed)?;
-    let migrated = migrate_locked(connection, store);
+    let migrated = migrate_locked(connection, store, sign);
     let end = if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = run(connection, end, []).map_err(failed);
     migrated.and(ended.map(drop))
 }
 
-fn migrate_locked(connection: &Connection, store: &str) -> Result<(), OpenError> {
+fn migrate_locked(connection: &Connection, store: &str, sign: Option<PathBuf>) -> Result<(), OpenError> {
     let failed = |reason: StoreError| OpenError::Sqlite { store: store.to_owned(), reason };
     let known = schema::MIGRATIONS.len();
     let found = version(connection).map_err(failed)?;
     let empty = many(connection, "SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(())).map_err(failed)?.is_empty();
     if !empty && !is_ours(connection).map_err(failed)? {
         return Err(OpenError::Foreign { store: store.to_owned() });
+    }
+    if let Some(sign) = sign.filter(|_| empty) {
+        return Err(OpenError::Lost { store: store.to_owned(), sign });
     }
     if found > known {
         return Err(OpenError::Newer { store: store.to_owned(), found, known });
@@ -224,6 +263,20 @@ fn version(connection: &Connection) -> Result<usize, StoreError> {
 fn is_ours(connection: &Connection) -> Result<bool, StoreError> {
     let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     Ok(id == schema::APPLICATION_ID)
+}
+
+/// What `PRAGMA quick_check` finds wrong with a database that is small enough to be read whole at start.
+pub(crate) fn damage(connection: &Connection, path: &Path) -> Result<Option<String>, StoreError> {
+    if std::fs::metadata(path).is_ok_and(|file| file.len() > CHECKED_WHOLE) {
+        return Ok(None);
+    }
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((found != "ok").then_some(found))
+}
+
+/// Makes what was written so far durable.
+pub(crate) fn settle(connection: &Connection) -> Result<(), StoreError> {
+    Ok(connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))?)
 }
 
 /// Makes sure that one of the keys is one that sealed this store, and notes the key that seals from now on. Each key that

@@ -1,18 +1,84 @@
-//! What waits for a browser to return.
+//! What waits for a browser to return. Both kinds share one sequence of row numbers, so that the oldest of all is known.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
 
 use crate::store::model::{Interaction, Login, TokenHash};
-use crate::store::sqlite::rows::{columns, one, open_text, run};
+use crate::store::sqlite::rows::{columns, many, one, open_text, run};
+use crate::store::sqlite::tally::{Amount, Tally};
 use crate::store::sqlite::{SqliteStore, sql};
-use crate::store::{PendingSignIns, Result};
+use crate::store::{PendingBound, PendingSignIns, Result};
 
 /// A row that waits for a browser: browser hash, sealed data, end.
 type Waiting = ([u8; 32], Vec<u8>, i64);
 
-fn waiting(connection: &Connection, sql: &str, id: TokenHash) -> Result<Option<Waiting>> {
+/// Takes a row that waits.
+fn take(connection: &Connection, tally: &Tally, sql: &str, id: TokenHash) -> Result<Option<Waiting>> {
+    let row = read(connection, sql, id)?;
+    if let Some((_, data, _)) = &row {
+        tally.change(Amount::default().minus(Amount::row(data.len())));
+    }
+    Ok(row)
+}
+
+fn read(connection: &Connection, sql: &str, id: TokenHash) -> Result<Option<Waiting>> {
     one(connection, sql, [id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+}
+
+/// Stores a row, in place of the oldest ones where as much waits already as may.
+fn insert(
+    connection: &Connection,
+    tally: &Tally,
+    (sql, id): (&str, TokenHash),
+    (browser, data, expires_at): &Waiting,
+    bound: PendingBound,
+) -> Result<()> {
+    let added = Amount::row(data.len());
+    let removed = make_room(connection, tally, added, bound)?;
+    run(connection, sql, (id.0, browser, data, expires_at))?;
+    tally.change(added.minus(removed));
+    Ok(())
+}
+
+/// Removes the oldest rows, whatever their kind, until there is room for another.
+fn make_room(connection: &Connection, tally: &Tally, added: Amount, bound: PendingBound) -> Result<Amount> {
+    let most = |bound: u64| i64::try_from(bound).unwrap_or(i64::MAX);
+    let (rows, bytes) = (most(bound.rows), most(bound.bytes));
+    let waiting = tally.now(connection)?.plus(added);
+    let mut removed = Amount::default();
+    loop {
+        let left = waiting.minus(removed);
+        if left.rows <= rows && left.bytes <= bytes {
+            return Ok(removed);
+        }
+        let Some(oldest) = remove_oldest(connection)? else {
+            // Nothing is there: another process has removed rows that were counted here.
+            tally.forget();
+            return Ok(Amount::default());
+        };
+        removed = removed.plus(oldest);
+    }
+}
+
+fn remove_oldest(connection: &Connection) -> Result<Option<Amount>> {
+    let first = |sql: &str| one(connection, sql, [], |row| Ok(row.get::<_, i64>(0)?));
+    let remove = match (first(sql::OLDEST_LOGIN)?, first(sql::OLDEST_INTERACTION)?) {
+        (Some(login), Some(interaction)) if login > interaction => Some((sql::DELETE_INTERACTION, interaction)),
+        (Some(login), _) => Some((sql::DELETE_LOGIN, login)),
+        (None, interaction) => interaction.map(|row| (sql::DELETE_INTERACTION, row)),
+    };
+    let Some((sql, row)) = remove else { return Ok(None) };
+    one(connection, sql, [row], |row| Ok(Amount { rows: 1, bytes: row.get(0)? }))
+}
+
+/// Deletes those that have expired, at most `limit` of one kind.
+pub(super) fn sweep(connection: &Connection, tally: &Tally, sql: &str, now: i64, limit: u32) -> Result<usize> {
+    let swept: Vec<i64> = many(connection, sql, (now, limit), |row| Ok(row.get(0)?))?;
+    let gone = swept.iter().fold(Amount::default(), |sum, bytes| sum.plus(Amount { rows: 1, bytes: *bytes }));
+    tally.change(Amount::default().minus(gone));
+    Ok(swept.len())
 }
 
 impl SqliteStore {
@@ -40,39 +106,49 @@ impl SqliteStore {
         let opened = self.open_waiting(columns::INTERACTION, id, row, now)?;
         Ok(opened.map(|(browser, data, expires_at)| Interaction { id, browser, data, expires_at }))
     }
+
+    async fn save_waiting(&self, what: (&'static str, TokenHash), row: Waiting, bound: PendingBound) -> Result<()> {
+        let tally = Arc::clone(self.writer.tally());
+        self.write_passing(move |connection| insert(connection, &tally, what, &row, bound)).await
+    }
+
+    async fn take_waiting(&self, sql: &'static str, id: TokenHash) -> Result<Option<Waiting>> {
+        let tally = Arc::clone(self.writer.tally());
+        self.write_passing(move |connection| take(connection, &tally, sql, id)).await
+    }
 }
 
 #[async_trait]
 impl PendingSignIns for SqliteStore {
-    async fn save_login(&self, login: Login) -> Result<()> {
+    async fn save_login(&self, login: Login, bound: PendingBound) -> Result<()> {
         let data = self.sealer.seal(columns::LOGIN, &login.state.0, login.data.as_bytes())?;
-        let row = (login.state.0, login.browser.0, data, login.expires_at);
-        self.write_passing(move |connection| run(connection, sql::INSERT_LOGIN, row).map(drop)).await
+        let row = (login.browser.0, data, login.expires_at);
+        self.save_waiting((sql::INSERT_LOGIN, login.state), row, bound).await
     }
 
     async fn login(&self, state: TokenHash, now: i64) -> Result<Option<Login>> {
-        let row = self.read(move |reader| waiting(reader.connection, sql::LOGIN, state)).await?;
+        let row = self.read(move |reader| read(reader.connection, sql::LOGIN, state)).await?;
         self.open_login(state, row, now)
     }
 
     async fn take_login(&self, state: TokenHash, now: i64) -> Result<Option<Login>> {
-        let row = self.write_passing(move |connection| waiting(connection, sql::TAKE_LOGIN, state)).await?;
+        let row = self.take_waiting(sql::TAKE_LOGIN, state).await?;
         self.open_login(state, row, now)
     }
 
-    async fn save_interaction(&self, interaction: Interaction) -> Result<()> {
+    async fn save_interaction(&self, interaction: Interaction, bound: PendingBound) -> Result<()> {
         let data = self.sealer.seal(columns::INTERACTION, &interaction.id.0, interaction.data.as_bytes())?;
-        let row = (interaction.id.0, interaction.browser.0, data, interaction.expires_at);
-        self.write_passing(move |connection| run(connection, sql::INSERT_INTERACTION, row).map(drop)).await
+        let row = (interaction.browser.0, data, interaction.expires_at);
+        self.save_waiting((sql::INSERT_INTERACTION, interaction.id), row, bound).await
     }
 
     async fn interaction(&self, id: TokenHash, now: i64) -> Result<Option<Interaction>> {
-        let row = self.read(move |reader| waiting(reader.connection, sql::INTERACTION, id)).await?;
+        let row = self.read(move |reader| read(reader.connection, sql::INTERACTION, id)).await?;
         self.open_interaction(id, row, now)
     }
 
     async fn take_interaction(&self, id: TokenHash, now: i64) -> Result<Option<Interaction>> {
-        let row = self.write_passing(move |connection| waiting(connection, sql::TAKE_INTERACTION, id)).await?;
+        let row = self.take_waiting(sql::TAKE_INTERACTION, id).await?;
         self.open_interaction(id, row, now)
     }
 }

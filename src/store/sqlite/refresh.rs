@@ -7,9 +7,9 @@ use crate::store::model::{RefreshToken, TokenHash};
 use crate::store::seal::Sealer;
 use crate::store::sqlite::accounts::seal_profile;
 use crate::store::sqlite::rows::{LinkRow, Reader, columns, one, run};
+use crate::store::sqlite::shared::Outcome;
 use crate::store::sqlite::sql;
 use crate::store::sqlite::validity::may_continue;
-use crate::store::sqlite::writer::Outcome;
 use crate::store::{Result, Rotation};
 
 pub(crate) fn insert_refresh(connection: &Connection, token: &RefreshToken, parent: Option<TokenHash>) -> Result<()> {
@@ -114,7 +114,10 @@ impl RotationRows {
         if let Some(jkt) = &self.rotation.dpop_jkt {
             run(connection, sql::BIND_GRANT, (&token.grant_id, jkt))?;
         }
-        run(connection, sql::EXTEND_GRANT, (&token.grant_id, self.rotation.grant_expires_at))?;
+        let extended = (&token.grant_id, self.rotation.grant_expires_at);
+        if run(connection, sql::EXTEND_GRANT, extended)? == 1 {
+            run(connection, sql::KEEP_CODE_OF, extended)?;
+        }
         Ok(Outcome::Keep(RotatedRow::New))
     }
 

@@ -111,6 +111,10 @@ impl LinkRow {
         })
     }
 
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
+    }
+
     /// Makes or refreshes it; `false` when the upstream account belongs to another user.
     pub(crate) fn upsert(&self, connection: &Connection) -> Result<bool> {
         let Link { key, user_id, claims_at, verified_email, created_at, .. } = &self.link;
@@ -164,6 +168,10 @@ impl SessionRow {
         &self.session.user_id
     }
 
+    pub(crate) fn expires_at(&self) -> i64 {
+        self.session.expires_at
+    }
+
     /// `false` when its id or its secret is taken.
     pub(crate) fn insert(&self, connection: &Connection) -> Result<bool> {
         let Session { id, user_id, upstream_sid, last_active, max_inactive, expires_at, .. } = &self.session;
@@ -171,6 +179,20 @@ impl SessionRow {
         let row = (id, self.secret.0, user_id, data, upstream_sid, token, last_active, max_inactive, expires_at);
         Ok(run(connection, sql::INSERT_SESSION, row)? == 1)
     }
+}
+
+/// The most grants of one app in one session; the oldest go first.
+const GRANTS_OF_APP: u32 = 64;
+
+/// Forgets what belonged to grants that are gone: the code of each, and its refresh tokens.
+pub(crate) fn forget(connection: &Connection, grants: &[(GrantId, Option<[u8; 32]>)]) -> Result<()> {
+    for (id, code) in grants {
+        run(connection, sql::DELETE_REFRESH_OF, [id])?;
+        if let Some(hash) = code {
+            run(connection, sql::DELETE_CODE, [hash])?;
+        }
+    }
+    Ok(())
 }
 
 /// A grant as it is written.
@@ -185,11 +207,18 @@ impl GrantRow {
         Ok(Self { data: json(&grant)?, grant })
     }
 
-    pub(crate) fn insert(&self, connection: &Connection) -> Result<()> {
+    /// Stores it; `code` is what it was redeemed from.
+    pub(crate) fn insert(&self, connection: &Connection, code: Option<TokenHash>) -> Result<()> {
         let Grant { id, client, user_id, session_id, sid, revoked_at, expires_at, .. } = &self.grant;
         let made_in = session_id.as_ref().or(sid.as_ref());
-        let row = (id, client, user_id, session_id, made_in, sid, &self.data, revoked_at, expires_at);
-        run(connection, sql::INSERT_GRANT, row).map(drop)
+        let code = code.map(|hash| hash.0);
+        let row = (id, client, user_id, session_id, made_in, sid, &self.data, revoked_at, expires_at, code);
+        run(connection, sql::INSERT_GRANT, row)?;
+        if let (Some(user), Some(session)) = (user_id, made_in) {
+            let trim = (user, session, client, GRANTS_OF_APP);
+            forget(connection, &many(connection, sql::TRIM_GRANTS, trim, |row| Ok((row.get(0)?, row.get(1)?)))?)?;
+        }
+        Ok(())
     }
 }
 
@@ -336,23 +365,24 @@ fn key_state(name: &str) -> Result<KeyState> {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as Code;
-        let passes = matches!(
-            error.sqlite_error_code(),
+        let kind = match error.sqlite_error_code() {
+            Some(Code::DiskFull) => Self::Full,
+            Some(Code::ReadOnly) => Self::ReadOnly,
+            Some(Code::DatabaseCorrupt | Code::NotADatabase) => Self::Damaged,
             Some(
                 Code::DatabaseBusy
-                    | Code::DatabaseLocked
-                    | Code::DiskFull
-                    | Code::ReadOnly
-                    | Code::SystemIoFailure
-                    | Code::CannotOpen
-                    | Code::OutOfMemory
-                    | Code::PermissionDenied
-                    | Code::FileLockingProtocolFailed
-                    | Code::OperationAborted
-                    | Code::OperationInterrupted
-            )
-        );
-        if passes { Self::Unavailable(error.to_string()) } else { Self::Corrupt(error.to_string()) }
+                | Code::DatabaseLocked
+                | Code::SystemIoFailure
+                | Code::CannotOpen
+                | Code::OutOfMemory
+                | Code::PermissionDenied
+                | Code::FileLockingProtocolFailed
+                | Code::OperationAborted
+                | Code::OperationInterrupted,
+            ) => Self::Unavailable,
+            _ => Self::Corrupt,
+        };
+        kind(error.to_string())
     }
 }
 

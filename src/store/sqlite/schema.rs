@@ -2,15 +2,15 @@
 //! released is never edited; a change is another one at the end.
 
 /// All migrations, in order.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, UPSTREAM_SIDS, SESSION_COLUMNS, CONSENT_CLAIMS, MOVED_GRANTS];
+pub(super) const MIGRATIONS: &[&str] =
+    &[FIRST, UPSTREAM_SIDS, SESSION_COLUMNS, CONSENT_CLAIMS, MOVED_GRANTS, ROW_LIFETIMES];
 
 /// `application_id` of the database file, "Csgn": tells our files from other SQLite databases.
 pub(super) const APPLICATION_ID: i32 = 0x4373_676e;
 
 // Small rows that are found by their hash stand in the index itself (WITHOUT ROWID); larger ones beside it. `data` is the
 // record as JSON; what changes after the insert, or is looked up, has a column of its own, which is the one that counts.
-// Columns named in `columns` of `rows.rs` are sealed. Sign-ins under way and traces all live equally long, so that they end
-// in the order of their rows, and need no index to be swept by.
+// Columns named in `columns` of `rows.rs` are sealed.
 const FIRST: &str = "
 CREATE TABLE meta (
     key TEXT NOT NULL PRIMARY KEY,
@@ -176,4 +176,16 @@ ALTER TABLE consents ADD COLUMN claims TEXT NOT NULL DEFAULT '[]';
 // An ID token names the session that it was issued in, which may have become another since. Grants that never moved cost nothing.
 const MOVED_GRANTS: &str = "
 CREATE INDEX grants_moved ON grants (sid) WHERE sid <> sso_session;
+";
+
+// A row is there as long as something can be done with it. An unused code ends by itself; a used one is remembered for the
+// grant that it led to (`grants.code`), which takes its code and its refresh tokens along when it goes. Ends are found by an
+// index everywhere: after a clock has jumped, rows do not end in the order in which they were made.
+const ROW_LIFETIMES: &str = "
+CREATE INDEX logins_expires ON logins (expires_at);
+CREATE INDEX traces_expires ON traces (expires_at);
+CREATE INDEX refresh_tokens_grant ON refresh_tokens (grant_id);
+ALTER TABLE grants ADD COLUMN code BLOB;
+UPDATE grants SET code = codes.hash FROM codes WHERE codes.grant_id = grants.id AND codes.used_at IS NOT NULL;
+UPDATE codes SET keep_until = expires_at WHERE used_at IS NULL;
 ";

@@ -6,12 +6,13 @@ use rusqlite::Connection;
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{LinkKey, Session, TokenHash, User};
 use crate::store::seal::Sealer;
-use crate::store::sqlite::accounts::{has_access, seal_profile};
+use crate::store::sqlite::accounts::{has_access, is_linked, seal_profile};
 use crate::store::sqlite::codes::CodeRow;
 use crate::store::sqlite::one_time_ids::once_key;
 use crate::store::sqlite::rows::{LinkRow, Reader, SessionRow, many, one, run};
+use crate::store::sqlite::shared::Outcome;
 use crate::store::sqlite::traces::TraceRow;
-use crate::store::sqlite::writer::{Outcome, Survives};
+use crate::store::sqlite::writer::Survives;
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{AccountWrite, AppSession, Result, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions};
 
@@ -93,6 +94,7 @@ impl Sessions for SqliteStore {
 /// A finished sign-in with all that is sealed or encoded in it, so that the writer only writes.
 struct SignInRows {
     account: AccountRow,
+    only_here: bool,
     link: LinkRow,
     system_roles: Vec<String>,
     session: SessionRow,
@@ -120,6 +122,7 @@ impl SignInRows {
         };
         Ok(Self {
             account,
+            only_here: sign_in.only_here,
             link: LinkRow::new(sealer, sign_in.link)?,
             system_roles: sign_in.system_roles,
             session: SessionRow::new(sealer, sign_in.session, sign_in.session_secret)?,
@@ -130,7 +133,9 @@ impl SignInRows {
     }
 
     fn write(&self, connection: &Connection, now: i64) -> Result<Outcome<SignInWritten>> {
-        let written = self.account.write(connection)? && self.link.upsert(connection)?;
+        let link = self.link.link();
+        let taken = self.only_here && is_linked(connection, &link.user_id, &link.key)?;
+        let written = !taken && self.account.write(connection)? && self.link.upsert(connection)?;
         if !written {
             return Ok(Outcome::Undo(SignInWritten::Conflict));
         }
@@ -155,6 +160,10 @@ impl SignInRows {
     fn replace(&self, connection: &Connection, old: &SessionId, now: i64) -> Result<Vec<AppSession>> {
         let user = user_of_session(connection, old)?;
         if user.as_ref() == Some(self.session.user_id()) {
+            // An app that was told of the old session is notified when the new one ends, however much later that is.
+            let session_ends = self.session.expires_at();
+            run(connection, sql::KEEP_MOVED_CODES, (&user, old, session_ends))?;
+            run(connection, sql::EXTEND_MOVED, (&user, old, session_ends))?;
             run(connection, sql::MOVE_GRANTS, (user, old, self.session.id()))?;
             // Two tabs that sign in at the same time: the code of the first is not redeemed yet.
             run(connection, sql::MOVE_CODES, (old, self.session.id()))?;

@@ -36,6 +36,7 @@ statements! {
     LINKS_OF_USER = "SELECT provider, issuer, subject, user_id, claims, claims_at, verified_email, refresh_token, created_at
         FROM links WHERE user_id = ?1 ORDER BY rowid";
     LINKS_BY_EMAIL = "SELECT provider, issuer, user_id FROM links WHERE verified_email = ?1 ORDER BY rowid";
+    IS_LINKED = "SELECT 1 FROM links WHERE user_id = ?1 AND provider = ?2 AND issuer = ?3 LIMIT 1";
     INSERT_LINK = "INSERT INTO links
         (provider, issuer, subject, user_id, claims, claims_at, verified_email, refresh_token, created_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
@@ -65,11 +66,15 @@ statements! {
     DELETE_SESSIONS_OF_USER = "DELETE FROM sessions WHERE user_id = ?1";
     APPS_OF_SESSION = "SELECT DISTINCT client, coalesce(sid, sso_session) FROM grants
         WHERE user_id = ?1 AND sso_session = ?2";
-    REVOKE_SESSION = "UPDATE grants SET revoked_at = ?3
-        WHERE user_id = ?1 AND sso_session = ?2 AND session_id IS NOT NULL AND revoked_at IS NULL";
+    REVOKE_SESSION = "UPDATE grants SET revoked_at = coalesce(revoked_at, ?3), expires_at = min(expires_at, ?3)
+        WHERE user_id = ?1 AND sso_session = ?2 AND (session_id IS NOT NULL OR revoked_at IS NOT NULL)";
     MOVE_GRANTS = "UPDATE grants SET sso_session = ?3, session_id = iif(session_id IS NULL, NULL, ?3)
         WHERE user_id = ?1 AND sso_session = ?2";
     MOVED_TO = "SELECT sso_session FROM grants WHERE sid = ?1 AND sid <> sso_session LIMIT 1";
+    EXTEND_MOVED = "UPDATE grants SET expires_at = ?3
+        WHERE user_id = ?1 AND sso_session = ?2 AND expires_at < ?3 AND revoked_at IS NULL";
+    KEEP_MOVED_CODES = "UPDATE codes SET keep_until = ?3 WHERE keep_until < ?3 AND hash IN
+        (SELECT code FROM grants WHERE user_id = ?1 AND sso_session = ?2 AND revoked_at IS NULL)";
     MOVE_CODES = "UPDATE codes SET sid = ?2, data = json_set(data, '$.grant.sid', ?2,
         '$.grant.session_id', iif(data ->> '$.grant.session_id' IS NULL, NULL, ?2))
         WHERE used_at IS NULL AND sid = ?1";
@@ -77,20 +82,34 @@ statements! {
     // Codes, grants, refresh tokens, consents.
     CODE = "SELECT data, used_at FROM codes WHERE hash = ?1";
     INSERT_CODE = "INSERT INTO codes (hash, grant_id, sid, data, expires_at, keep_until)
-        VALUES (?1, ?2, ?3, ?4, ?5, max(?5, ?6))";
+        VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+    TRIM_CODES = "DELETE FROM codes WHERE rowid IN
+        (SELECT rowid FROM codes WHERE sid = ?1 AND used_at IS NULL ORDER BY rowid DESC LIMIT -1 OFFSET ?2)";
     USE_CODE = "UPDATE codes SET used_at = ?2, grant_id = ?3 WHERE hash = ?1 AND used_at IS NULL AND expires_at > ?2";
     KEEP_CODE = "UPDATE codes SET keep_until = ?2 WHERE hash = ?1 AND keep_until < ?2";
+    KEEP_CODE_OF = "UPDATE codes SET keep_until = ?2
+        WHERE hash = (SELECT code FROM grants WHERE id = ?1) AND keep_until < ?2";
+    DELETE_CODE = "DELETE FROM codes WHERE hash = ?1";
     GRANT_OF_USED_CODE = "SELECT grant_id FROM codes WHERE hash = ?1 AND used_at IS NOT NULL";
     GRANT = "SELECT data, session_id, revoked_at, expires_at FROM grants WHERE id = ?1";
     GRANT_STANDING = "SELECT user_id, session_id, expires_at FROM grants WHERE id = ?1 AND revoked_at IS NULL";
-    INSERT_GRANT = "INSERT INTO grants (id, client, user_id, session_id, sso_session, sid, data, revoked_at, expires_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    INSERT_GRANT = "INSERT INTO grants
+        (id, client, user_id, session_id, sso_session, sid, data, revoked_at, expires_at, code)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    TRIM_GRANTS = "DELETE FROM grants WHERE rowid IN (SELECT rowid FROM grants
+        WHERE user_id = ?1 AND sso_session = ?2 AND client = ?3 ORDER BY rowid DESC LIMIT -1 OFFSET ?4)
+        RETURNING id, code";
     EXTEND_GRANT = "UPDATE grants SET expires_at = ?2 WHERE id = ?1 AND expires_at < ?2";
     BIND_GRANT = "UPDATE grants SET data = json_set(data, '$.dpop_jkt', ?2)
         WHERE id = ?1 AND data ->> '$.dpop_jkt' IS NULL";
-    REVOKE_GRANT = "UPDATE grants SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL";
-    REVOKE_GRANTS_OF_USER = "UPDATE grants SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL";
-    REVOKE_GRANTS_OF_CLIENT = "UPDATE grants SET revoked_at = ?3 WHERE user_id = ?1 AND client = ?2 AND revoked_at IS NULL";
+    REVOKE_GRANT = "UPDATE grants SET revoked_at = ?2, expires_at = min(expires_at, max(?2,
+        coalesce((SELECT expires_at FROM sessions WHERE sessions.id = grants.sso_session), ?2)))
+        WHERE id = ?1 AND revoked_at IS NULL";
+    REVOKE_GRANTS_OF_USER = "UPDATE grants SET revoked_at = coalesce(revoked_at, ?2), expires_at = min(expires_at, ?2)
+        WHERE user_id = ?1";
+    REVOKE_GRANTS_OF_CLIENT = "UPDATE grants SET revoked_at = ?3, expires_at = min(expires_at, max(?3,
+        coalesce((SELECT expires_at FROM sessions WHERE sessions.id = grants.sso_session), ?3)))
+        WHERE user_id = ?1 AND client = ?2 AND revoked_at IS NULL";
     REFRESH_TOKEN = "SELECT grant_id, created_at, used_at, expires_at, family_expires_at FROM refresh_tokens WHERE hash = ?1";
     REFRESH_USE = "SELECT grant_id, parent, used_at, expires_at, family_expires_at, successor, successor_until
         FROM refresh_tokens WHERE hash = ?1";
@@ -99,6 +118,7 @@ statements! {
     USE_REFRESH = "UPDATE refresh_tokens SET used_at = ?2, successor = ?3, successor_until = ?4 WHERE hash = ?1";
     KEEP_REFRESH = "UPDATE refresh_tokens SET expires_at = ?2 WHERE hash = ?1";
     FORGET_SUCCESSOR = "UPDATE refresh_tokens SET successor = NULL, successor_until = NULL WHERE hash = ?1";
+    DELETE_REFRESH_OF = "DELETE FROM refresh_tokens WHERE grant_id = ?1";
     CONSENT = "SELECT scopes, claims, granted_at FROM consents WHERE user_id = ?1 AND client = ?2";
     UPSERT_CONSENT = "INSERT INTO consents (user_id, client, scopes, claims, granted_at) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (user_id, client) DO UPDATE
@@ -106,13 +126,20 @@ statements! {
     DELETE_CONSENT = "DELETE FROM consents WHERE user_id = ?1 AND client = ?2";
 
     // What passes by.
-    INSERT_LOGIN = "INSERT INTO logins (state, browser, data, expires_at) VALUES (?1, ?2, ?3, ?4)";
+    INSERT_LOGIN = "INSERT INTO logins (rowid, state, browser, data, expires_at) VALUES (1 + max(
+        coalesce((SELECT max(rowid) FROM logins), 0), coalesce((SELECT max(rowid) FROM interactions), 0)), ?1, ?2, ?3, ?4)";
     LOGIN = "SELECT browser, data, expires_at FROM logins WHERE state = ?1";
     TAKE_LOGIN = "DELETE FROM logins WHERE state = ?1 RETURNING browser, data, expires_at";
-    INSERT_INTERACTION = "INSERT INTO interactions (id, browser, data, expires_at) VALUES (?1, ?2, ?3, ?4)
-        ON CONFLICT (id) DO UPDATE SET browser = excluded.browser, data = excluded.data, expires_at = excluded.expires_at";
+    INSERT_INTERACTION = "INSERT INTO interactions (rowid, id, browser, data, expires_at) VALUES (1 + max(
+        coalesce((SELECT max(rowid) FROM logins), 0), coalesce((SELECT max(rowid) FROM interactions), 0)), ?1, ?2, ?3, ?4)";
     INTERACTION = "SELECT browser, data, expires_at FROM interactions WHERE id = ?1";
     TAKE_INTERACTION = "DELETE FROM interactions WHERE id = ?1 RETURNING browser, data, expires_at";
+    COUNT_PENDING = "SELECT (SELECT count(*) FROM logins) + (SELECT count(*) FROM interactions),
+        coalesce((SELECT sum(length(data)) FROM logins), 0) + coalesce((SELECT sum(length(data)) FROM interactions), 0)";
+    OLDEST_LOGIN = "SELECT rowid FROM logins ORDER BY rowid LIMIT 1";
+    OLDEST_INTERACTION = "SELECT rowid FROM interactions ORDER BY rowid LIMIT 1";
+    DELETE_LOGIN = "DELETE FROM logins WHERE rowid = ?1 RETURNING length(data)";
+    DELETE_INTERACTION = "DELETE FROM interactions WHERE rowid = ?1 RETURNING length(data)";
     INSERT_TRACE = "INSERT INTO traces (id, user_id, client, data, at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     TRACE = "SELECT id, user_id, client, data, at, expires_at FROM traces WHERE id = ?1 AND expires_at > ?2";
     USE_ONCE = "INSERT INTO used_once (id, expires_at) VALUES (?1, ?2)
@@ -126,39 +153,23 @@ statements! {
     INSERT_SIGNING_KEY = "INSERT INTO signing_keys (kid, algorithm, private, state, created_at, activated_at, retired_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-    // Sweeping: ?1 is now, ?2 the most rows. What lives equally long is looked at from its oldest row on.
-    SWEEP_LOGINS = "DELETE FROM logins WHERE rowid IN (SELECT rowid FROM
-        (SELECT rowid, expires_at FROM logins ORDER BY rowid LIMIT ?2) WHERE expires_at <= ?1)";
+    // Sweeping: ?1 is now, ?2 the most rows. All by an index on the end: a clock that jumped leaves rows in any order.
+    SWEEP_LOGINS = "DELETE FROM logins WHERE rowid IN
+        (SELECT rowid FROM logins WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING length(data)";
     SWEEP_INTERACTIONS = "DELETE FROM interactions WHERE rowid IN
-        (SELECT rowid FROM interactions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+        (SELECT rowid FROM interactions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING length(data)";
     SWEEP_SESSIONS = "DELETE FROM sessions WHERE rowid IN
         (SELECT rowid FROM sessions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
     SWEEP_CODES = "DELETE FROM codes WHERE rowid IN
         (SELECT rowid FROM codes WHERE keep_until <= ?1 ORDER BY keep_until LIMIT ?2)";
     SWEEP_GRANTS = "DELETE FROM grants WHERE rowid IN
-        (SELECT rowid FROM grants WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+        (SELECT rowid FROM grants WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING id, code";
     SWEEP_REFRESH_TOKENS = "DELETE FROM refresh_tokens WHERE hash IN
         (SELECT hash FROM refresh_tokens WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
     SWEEP_SUCCESSORS = "UPDATE refresh_tokens SET successor = NULL, successor_until = NULL WHERE hash IN
         (SELECT hash FROM refresh_tokens WHERE successor_until <= ?1 ORDER BY successor_until LIMIT ?2)";
-    SWEEP_TRACES = "DELETE FROM traces WHERE rowid IN (SELECT rowid FROM
-        (SELECT rowid, expires_at FROM traces ORDER BY rowid LIMIT ?2) WHERE expires_at <= ?1)";
+    SWEEP_TRACES = "DELETE FROM traces WHERE rowid IN
+        (SELECT rowid FROM traces WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
     SWEEP_USED_ONCE = "DELETE FROM used_once WHERE id IN
         (SELECT id FROM used_once WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
 }
-
-/// One statement for each kind of row that expires.
-pub(super) const SWEEPS: &[&str] = &[
-    SWEEP_LOGINS,
-    SWEEP_INTERACTIONS,
-    SWEEP_SESSIONS,
-    SWEEP_CODES,
-    SWEEP_GRANTS,
-    SWEEP_REFRESH_TOKENS,
-    SWEEP_SUCCESSORS,
-    SWEEP_TRACES,
-    SWEEP_USED_ONCE,
-];
-
-/// Whether a user has an account at a provider.
-pub(super) const IS_LINKED: &str = "SELECT 1 FROM links WHERE user_id = ?1 AND provider = ?2 AND issuer = ?3 LIMIT 1";

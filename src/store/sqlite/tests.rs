@@ -3,10 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use crate::store::model::{Login, TokenHash};
-use crate::store::{Accounts as _, Grants as _, PendingSignIns as _, StoreError};
+use crate::store::{Accounts as _, Grants as _, Maintenance as _, PendingBound, PendingSignIns as _, StoreError};
 use std::time::Duration;
 
 use crate::env::SystemRandomness;
+use crate::store::sqlite::rows::run;
 use crate::store::sqlite::*;
 
 fn open(folder: &tempfile::TempDir) -> SqliteStore {
@@ -25,14 +26,15 @@ const WHOLE: &[&str] = &[
     "SIGNING_KIDS",
     "DELETE_SIGNING_KEYS",
     "SESSIONS",
-    "SWEEP_LOGINS",
-    "SWEEP_TRACES",
+    "COUNT_PENDING",
+    "OLDEST_LOGIN",
+    "OLDEST_INTERACTION",
 ];
 
 #[test]
 fn no_statement_scans_a_table_or_sorts() {
     let connection = open::connect(&Location::Memory, true).unwrap();
-    open::migrate(&connection, "memory").unwrap();
+    open::migrate(&connection, "memory", None).unwrap();
     for (name, sql) in sql::ALL {
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let nulls = vec![rusqlite::types::Null; statement.parameter_count()];
@@ -65,7 +67,7 @@ fn a_store_of_the_first_schema_keeps_what_it_has() {
             schema::APPLICATION_ID
         ))
         .unwrap();
-    open::migrate(&connection, "memory").unwrap();
+    open::migrate(&connection, "memory", None).unwrap();
     let found: Vec<String> =
         rows::many(&connection, sql::SESSIONS_BY_UPSTREAM_SID, ["up"], |row| Ok(row.get(0)?)).unwrap();
     assert_eq!(found, ["s"]);
@@ -86,20 +88,171 @@ async fn d32_a_full_disk_refuses_writes_and_recovers_by_itself() {
             .unwrap();
     };
     limit("1").await;
-    let refused = store.save_login(login("big", 100_000)).await.unwrap_err();
-    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+    let refused = store.save_login(login("big", 100_000), PendingBound::default()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Full(_)), "{refused:?}");
     assert!(store.take_login(TokenHash::of("big"), 0).await.unwrap().is_none());
     limit("4294967294").await;
-    store.save_login(login("big", 100_000)).await.unwrap();
+    store.save_login(login("big", 100_000), PendingBound::default()).await.unwrap();
     assert!(store.take_login(TokenHash::of("big"), 0).await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn d32_a_read_only_store_is_unavailable_not_corrupt() {
+async fn d32_a_store_that_filled_up_recovers_by_sweeping() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let limit = "PRAGMA max_page_count = 600";
+    store.write(move |connection| Ok(connection.query_row(limit, [], |_| Ok(()))?)).await.unwrap();
+    let mut n = 0;
+    let full = loop {
+        if let Err(error) = store.save_login(login(&format!("l{n}"), 3_000), PendingBound::default()).await {
+            break error;
+        }
+        n += 1;
+    };
+    assert!(matches!(full, StoreError::Full(_)), "{full:?}");
+    assert!(n > 100, "{n}");
+    // What was kept is still there, and can be taken; nothing new can be begun.
+    assert!(store.take_login(TokenHash::of("l0"), 0).await.unwrap().is_some());
+    while store.sweep(100, 50).await.unwrap() {}
+    for again in 0..n {
+        store.save_login(login(&format!("again-{again}"), 3_000), PendingBound::default()).await.unwrap();
+    }
+    store.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn d32_the_reserve_is_given_up_on_a_full_disk_and_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let reserve = folder.path().join("state/broker.db.reserve");
+    assert!(reserve.metadata().unwrap().len() > 1_000_000);
+    let file = store.writer.file().unwrap();
+    file.disk.note(&StoreError::Full("no room".to_owned()));
+    store.save_login(login("a", 1), PendingBound::default()).await.unwrap();
+    assert!(!reserve.exists() && !file.disk.is_secure());
+    // The database does not grow meanwhile.
+    let pages = async || {
+        store.read(|reader| Ok(reader.connection.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0))?)).await
+    };
+    let before = pages().await.unwrap();
+    let refused = store.save_login(login("b", 100_000), PendingBound::default()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Full(_)), "{refused:?}");
+    assert_eq!(pages().await.unwrap(), before);
+    store.sweep(0, 10).await.unwrap();
+    assert!(reserve.exists() && file.disk.is_secure());
+    store.save_login(login("b", 100_000), PendingBound::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn d32_a_read_only_store_is_said_to_be_so() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
     let refused = store.read(|reader| run(reader.connection, sql::PING, [])).await.unwrap_err();
-    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+    assert!(matches!(refused, StoreError::ReadOnly(_)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn d32_a_store_that_was_opened_read_only_recovers_when_it_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    store.save_login(login("before", 1), PendingBound::default()).await.unwrap();
+    let path = folder.path().join("state/broker.db");
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    // As after a start on a read-only file system: SQLite opens for reading what it can't open for writing.
+    *store.writer.connection() = Connection::open_with_flags(path, flags).unwrap();
+    let refused = store.save_login(login("a", 1), PendingBound::default()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::ReadOnly(_)), "{refused:?}");
+    store.save_login(login("a", 1), PendingBound::default()).await.unwrap();
+    assert!(store.take_login(TokenHash::of("a"), 0).await.unwrap().is_some());
+    assert!(store.take_login(TokenHash::of("before"), 0).await.unwrap().is_some());
+    store.ping().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn d47_sign_ins_that_waited_for_a_locked_store_do_not_join_one_account_by_an_address() {
+    use crate::store::Sessions as _;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(&folder));
+    let first = sign_in("staff", "s1", None);
+    assert_eq!(store.finish_sign_in(first, 1).await.unwrap(), crate::store::SignInWritten::Done);
+    let other = open::connect(&store.location, true).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..4 {
+        let store = Arc::clone(&store);
+        let late = sign_in("partner", &format!("p{n}"), Some(n));
+        tasks.spawn(async move { store.finish_sign_in(late, 1).await.unwrap() });
+    }
+    while store.writer.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
+    other.execute_batch("COMMIT").unwrap();
+    let written = tasks.join_all().await;
+    let done = written.iter().filter(|written| **written == crate::store::SignInWritten::Done).count();
+    assert_eq!(done, 1, "{written:?}");
+}
+
+/// A sign-in of one account: its first, or a further one that an address has led to it.
+fn sign_in(provider: &str, subject: &str, again: Option<usize>) -> crate::store::SignIn {
+    use crate::store::AccountWrite;
+    use crate::store::ids::{SessionId, UserId};
+    use crate::store::model::{Link, LinkKey, Session, StoredTrace, User};
+    let key = LinkKey { provider: provider.to_owned(), issuer: "i".to_owned(), subject: subject.to_owned() };
+    let id = UserId::new("anna");
+    let user = User {
+        id: id.clone(),
+        username: "anna".to_owned(),
+        username_key: "anna".to_owned(),
+        sub: "sub".to_owned(),
+        profile: serde_json::Map::new(),
+        disabled: false,
+        created_at: 1,
+    };
+    let account = match again {
+        None => AccountWrite::Create(user),
+        Some(_) => AccountWrite::Update { user_id: id.clone(), profile: None },
+    };
+    let session = Session {
+        id: SessionId::new(format!("session-{subject}")),
+        user_id: id.clone(),
+        link: key.clone(),
+        auth_time: None,
+        acr: None,
+        amr: Vec::new(),
+        upstream_id_token: None,
+        upstream_sid: None,
+        created_at: 1,
+        last_active: 1,
+        max_inactive: 60,
+        expires_at: 100,
+    };
+    let link = Link {
+        key,
+        user_id: id,
+        claims: serde_json::Map::new(),
+        claims_at: 1,
+        verified_email: None,
+        refresh_token: None,
+        created_at: 1,
+    };
+    crate::store::SignIn {
+        account,
+        only_here: again.is_some(),
+        link,
+        system_roles: Vec::new(),
+        session,
+        session_secret: TokenHash::of(subject),
+        replaces: None,
+        code: None,
+        trace: StoredTrace {
+            id: format!("trace-{subject}"),
+            user_id: None,
+            client: None,
+            data: String::new(),
+            at: 1,
+            expires_at: 100,
+        },
+    }
 }
 
 #[tokio::test]
@@ -110,10 +263,10 @@ async fn d33_a_locked_store_is_refused_in_bounded_time_and_recovers() {
     let store = SqliteStore::open_with_wait(&location, &[], random, Duration::from_millis(20)).unwrap();
     let other = open::connect(&store.location, true).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    assert!(matches!(store.save_login(login("a", 1)).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.save_login(login("a", 1), PendingBound::default()).await, Err(StoreError::Unavailable(_))));
     assert!(store.system_roles().await.unwrap().is_empty());
     other.execute_batch("COMMIT").unwrap();
-    store.save_login(login("a", 1)).await.unwrap();
+    store.save_login(login("a", 1), PendingBound::default()).await.unwrap();
 }
 
 #[tokio::test]
@@ -171,7 +324,7 @@ async fn the_log_starts_over_instead_of_growing() {
         let store = Arc::clone(&store);
         tasks.spawn(async move {
             for n in 0..64 {
-                store.save_login(login(&format!("{worker}-{n}"), 4_000)).await.unwrap();
+                store.save_login(login(&format!("{worker}-{n}"), 4_000), PendingBound::default()).await.unwrap();
             }
         });
     }

@@ -1,0 +1,205 @@
+//! The key file beside an embedded store: made at the first start, read at every later one.
+//!
+//! Its name says how far the first start came. The key is made under the name of a draft, `broker.db.key.new`, and gets its own,
+//! `broker.db.key`, when the store is there that it seals. So a key file under its own name beside a store that is missing or
+//! empty means that the store was lost, and a draft means that a first start was interrupted, which the next one goes on with.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::env::Random;
+
+/// Why the key file beside the store can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// Can't be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The key file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The store is there, its key is not.
+    #[error(
+        "{path} is missing, but the store beside it was sealed with it: put the file back from a backup, or name the \
+         key in store.encryption_keys"
+    )]
+    Missing {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// No randomness for a new key.
+    #[error("{path}: no key can be made: {source}")]
+    Random {
+        /// The key file.
+        path: PathBuf,
+        /// What the generator said.
+        source: crate::env::RandomUnavailable,
+    },
+}
+
+/// The key of a store.
+pub struct StoreKey {
+    /// The secret.
+    pub secret: Vec<u8>,
+    /// Whether it is a draft: its store may not be there yet.
+    pub draft: bool,
+}
+
+/// The key file of an embedded store: `broker.db` has `broker.db.key`.
+#[must_use]
+pub fn key_file(store: &Path) -> PathBuf {
+    beside(store, ".key")
+}
+
+fn draft_file(store: &Path) -> PathBuf {
+    beside(store, ".key.new")
+}
+
+/// The file of this ending beside a store.
+pub(crate) fn beside(store: &Path, ending: &str) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Reads the key of `store`, or makes a draft of one (mode 0600) when `may_make` says so, that is, while there is no store
+/// yet. It appears whole or not at all, also when several processes start at once.
+///
+/// # Errors
+/// When it can't be read or made, or is missing beside a store.
+pub fn read_or_make(
+    store: &Path,
+    may_make: impl FnOnce() -> bool,
+    random: &dyn Random,
+) -> Result<StoreKey, KeyFileError> {
+    if let Some(key) = find(store)? {
+        return Ok(key);
+    }
+    let path = key_file(store);
+    if !may_make() {
+        // Unless another process has got so far meanwhile.
+        return find(store)?.ok_or(KeyFileError::Missing { path });
+    }
+    make(store, random)?;
+    find(store)?.ok_or(KeyFileError::Missing { path })
+}
+
+/// The key that is there. A draft beside a key with its own name is what a slower process made of the same first start.
+fn find(store: &Path) -> Result<Option<StoreKey>, KeyFileError> {
+    let (path, draft) = (key_file(store), draft_file(store));
+    let drafted = match read(&path)? {
+        Some(secret) => return Ok(Some(StoreKey { secret, draft: false })),
+        None => read(&draft)?,
+    };
+    // Its name may have been given between the two looks.
+    Ok(match read(&path)? {
+        Some(secret) => Some(StoreKey { secret, draft: false }),
+        None => drafted.map(|secret| StoreKey { secret, draft: true }),
+    })
+}
+
+/// Gives a draft its own name: the store that it seals is there.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn complete(store: &Path) -> Result<(), KeyFileError> {
+    let (path, draft) = (key_file(store), draft_file(store));
+    match std::fs::hard_link(&draft, &path) {
+        Ok(()) => {}
+        // Another process of this first start has done it.
+        Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
+        Err(source) => return Err(KeyFileError::Io { path, source }),
+    }
+    sync_folder(&path).map_err(|source| KeyFileError::Io { path, source })?;
+    remove(&draft)
+}
+
+fn make(store: &Path, random: &dyn Random) -> Result<(), KeyFileError> {
+    let path = draft_file(store);
+    let failed = |source| KeyFileError::Random { path: path.clone(), source };
+    let secret = random.secret().map_err(failed)?;
+    let own = beside(store, &format!(".key.{}", random.id().map_err(failed)?));
+    let made = publish(&own, &path, secret.as_bytes());
+    let removed = remove(&own);
+    match made {
+        Ok(()) => removed,
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => removed,
+        Err(source) => Err(KeyFileError::Io { path, source }),
+    }
+}
+
+fn remove(path: &Path) -> Result<(), KeyFileError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            Err(KeyFileError::Io { path: path.to_path_buf(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, KeyFileError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            let text = text.trim();
+            Ok(Some(URL_SAFE_NO_PAD.decode(text).unwrap_or_else(|_| text.as_bytes().to_vec())))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(KeyFileError::Io { path: path.to_path_buf(), source }),
+    }
+}
+
+/// Writes and syncs a file under a name of its own, then links it to its place, which fails when something is there.
+fn publish(own: &Path, path: &Path, secret: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(own)?;
+    file.write_all(secret)?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    std::fs::hard_link(own, path)?;
+    sync_folder(path)
+}
+
+/// Makes the names in a file's folder durable.
+pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::env::SystemRandomness;
+
+    #[test]
+    fn the_key_file_is_made_once_and_kept_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("broker.db");
+        let random = SystemRandomness::default();
+        assert!(matches!(read_or_make(&store, || false, &random), Err(KeyFileError::Missing { .. })));
+        let keys: Vec<_> = std::thread::scope(|scope| {
+            let start = || {
+                let key = read_or_make(&store, || true, &random).unwrap();
+                complete(&store).unwrap();
+                key.secret
+            };
+            let starts: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        assert_eq!(keys.first().unwrap().len(), 32);
+        assert!(keys.windows(2).all(|pair| pair.first() == pair.last()));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let mode = std::fs::metadata(key_file(&store)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(!read_or_make(&store, || true, &random).unwrap().draft);
+    }
+}

@@ -1,0 +1,82 @@
+//! How many rows wait, and how many bytes they hold, kept beside the database: counting them at every insert would read
+//! them all.
+
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+use crate::store::Result;
+use crate::store::sqlite::rows::one;
+use crate::store::sqlite::sql;
+
+/// A number of rows with their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Amount {
+    pub(crate) rows: i64,
+    pub(crate) bytes: i64,
+}
+
+impl Amount {
+    /// One row.
+    pub(crate) fn row(bytes: usize) -> Self {
+        Self { rows: 1, bytes: i64::try_from(bytes).unwrap_or(i64::MAX) }
+    }
+
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self { rows: self.rows.saturating_add(other.rows), bytes: self.bytes.saturating_add(other.bytes) }
+    }
+
+    pub(crate) fn minus(self, other: Self) -> Self {
+        Self { rows: self.rows.saturating_sub(other.rows), bytes: self.bytes.saturating_sub(other.bytes) }
+    }
+}
+
+/// What waits. All of it is used with the writing connection in hand, and so by one at a time.
+#[derive(Default)]
+pub(crate) struct Tally(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// What is committed; `None` before it was counted.
+    committed: Option<Amount>,
+    /// What the transaction under way changes.
+    open: Amount,
+}
+
+impl Tally {
+    /// What waits, with what the transaction under way has changed. The first call counts the rows.
+    pub(crate) fn now(&self, connection: &Connection) -> Result<Amount> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let committed = match state.committed {
+            Some(committed) => committed,
+            None => count(connection)?.minus(state.open),
+        };
+        state.committed = Some(committed);
+        Ok(committed.plus(state.open))
+    }
+
+    /// The transaction under way has changed it so.
+    pub(crate) fn change(&self, by: Amount) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.open = state.open.plus(by);
+    }
+
+    /// The transaction is over, and what it wrote stays or does not.
+    pub(crate) fn settle(&self, committed: bool) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = std::mem::take(&mut state.open);
+        if committed {
+            state.committed = state.committed.map(|amount| amount.plus(open));
+        }
+    }
+
+    /// Count anew: what was counted is not what is there.
+    pub(crate) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::default();
+    }
+}
+
+fn count(connection: &Connection) -> Result<Amount> {
+    let amount = one(connection, sql::COUNT_PENDING, [], |row| Ok(Amount { rows: row.get(0)?, bytes: row.get(1)? }))?;
+    Ok(amount.unwrap_or_default())
+}

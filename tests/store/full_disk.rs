@@ -1,0 +1,161 @@
+//! A disk of 40 MiB that the store fills, and a file system that is read-only for a while. Both need a mount of their own, in
+//! a namespace that the kernel may refuse to make; where it does, only the tests beside the code show the recovery.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use countersign::env::SystemRandomness;
+use countersign::store::model::{Login, TokenHash};
+use countersign::store::sqlite::{Location, SqliteStore};
+use countersign::store::{
+    Maintenance as _, PendingBound, PendingSignIns as _, Sessions as _, SignInWritten, StoreError,
+};
+
+use crate::fixtures::{NOW, login, person, secret};
+
+const FOLDER: &str = "COUNTERSIGN_TEST_SMALL_DISK";
+const NO_BOUND: PendingBound = PendingBound { rows: u64::MAX, bytes: u64::MAX };
+
+/// Runs a test of this binary where `FOLDER` is a disk of 40 MiB.
+fn on_a_small_disk(test: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = |then: &str| {
+        let script = format!("mount -t tmpfs -o size=40m none \"${FOLDER}\" && {then}");
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]).env(FOLDER, folder.path());
+        command
+    };
+    if !disk("true").output().is_ok_and(|output| output.status.success()) {
+        return;
+    }
+    let run = format!("exec \"$0\" --exact full_disk::{test} --ignored --nocapture");
+    let output = disk(&run).arg(std::env::current_exe().unwrap()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+fn open(path: &Path) -> SqliteStore {
+    SqliteStore::open(&Location::File(path.to_path_buf()), &[], Arc::new(SystemRandomness::default())).unwrap()
+}
+
+fn large(state: &str) -> Login {
+    Login { data: "x".repeat(16_000), ..login(state) }
+}
+
+/// Begins sign-ins until the disk is full; how many were kept.
+async fn fill(store: &SqliteStore, name: &str) -> usize {
+    for n in 0.. {
+        match store.save_login(large(&format!("{name}-{n}")), NO_BOUND).await {
+            Ok(()) => {}
+            Err(StoreError::Full(_)) => return n,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    0
+}
+
+#[test]
+fn d32_a_disk_that_the_store_filled_is_recovered_from() {
+    on_a_small_disk("filled_and_swept");
+}
+
+#[test]
+fn d32_a_store_starts_on_a_full_disk_and_recovers() {
+    on_a_small_disk("filled_and_started_again");
+}
+
+#[test]
+fn d32_a_store_that_started_read_only_is_written_again() {
+    on_a_small_disk("read_only_for_a_while");
+}
+
+fn folder() -> Option<PathBuf> {
+    std::env::var_os(FOLDER).map(PathBuf::from)
+}
+
+#[tokio::test]
+#[ignore = "started by d32_a_disk_that_the_store_filled_is_recovered_from"]
+async fn filled_and_swept() {
+    let Some(folder) = folder() else { return };
+    let store = open(&folder.join("broker.db"));
+    assert_eq!(store.finish_sign_in(person("alice").sign_in("s"), NOW).await.unwrap(), SignInWritten::Done);
+    let kept = fill(&store, "first").await;
+    assert!(kept > 500, "{kept}");
+    // It stays full, and goes on answering, as long as nothing expires; what was kept is there.
+    for _ in 0..50 {
+        fill(&store, "more").await;
+    }
+    assert!(store.session(secret("s")).await.unwrap().is_some());
+    assert!(store.take_login(TokenHash::of("first-0"), NOW).await.unwrap().is_some());
+    for round in 0..3 {
+        while store.sweep(NOW + 600, 500).await.unwrap() {}
+        store.ping().await.unwrap();
+        let again = fill(&store, &format!("round-{round}")).await;
+        assert!(again > kept / 2, "{again} of {kept}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "started by d32_a_store_starts_on_a_full_disk_and_recovers"]
+async fn filled_and_started_again() {
+    let Some(folder) = folder() else { return };
+    let path = folder.join("broker.db");
+    let store = open(&path);
+    fill(&store, "first").await;
+    for _ in 0..10 {
+        fill(&store, "more").await;
+    }
+    drop(store);
+    // Others may take what is left.
+    let rest = folder.join("rest");
+    drop(std::fs::write(&rest, vec![1; 40 * 1024 * 1024]));
+    let store = SqliteStore::open(&Location::File(path.clone()), &[], Arc::new(SystemRandomness::default()));
+    let store = match store {
+        Ok(store) => store,
+        Err(error) => {
+            // Not one byte is left: it starts as soon as there is some room.
+            assert!(error.to_string().contains("full") || error.to_string().contains("disk I/O"), "{error}");
+            std::fs::OpenOptions::new().write(true).open(&rest).unwrap().set_len(0).unwrap();
+            open(&path)
+        }
+    };
+    assert!(store.take_login(TokenHash::of("first-1"), NOW).await.unwrap().is_some());
+    while store.sweep(NOW + 600, 500).await.unwrap() {}
+    store.save_login(large("after"), NO_BOUND).await.unwrap();
+    store.ping().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "started by d32_a_store_that_started_read_only_is_written_again"]
+async fn read_only_for_a_while() {
+    let Some(folder) = folder() else { return };
+    let path = folder.join("broker.db");
+    let mount = |how: &str| {
+        let status = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&folder).status().unwrap();
+        assert!(status.success());
+    };
+    // A process that was killed: its log and its shared memory are still there.
+    let copies = folder.join("copies");
+    std::fs::create_dir(&copies).unwrap();
+    let store = open(&path);
+    assert_eq!(store.finish_sign_in(person("alice").sign_in("s"), NOW).await.unwrap(), SignInWritten::Done);
+    let endings = ["", "-wal", "-shm", ".key", ".reserve"];
+    let name = |folder: &Path, ending: &str| folder.join(format!("broker.db{ending}"));
+    for ending in endings {
+        std::fs::copy(name(&folder, ending), name(&copies, ending)).unwrap();
+    }
+    drop(store);
+    mount("ro");
+    let store = open(&name(&copies, ""));
+    assert!(store.session(secret("s")).await.unwrap().is_some(), "it reads");
+    for _ in 0..3 {
+        assert!(matches!(store.ping().await, Err(StoreError::ReadOnly(_))), "{:?}", store.ping().await);
+        assert!(matches!(store.save_login(login("a"), NO_BOUND).await, Err(StoreError::ReadOnly(_))));
+    }
+    mount("rw");
+    store.ping().await.unwrap();
+    store.save_login(login("a"), NO_BOUND).await.unwrap();
+    assert!(store.take_login(TokenHash::of("a"), NOW).await.unwrap().is_some());
+    assert!(store.session(secret("s")).await.unwrap().is_some());
+}
