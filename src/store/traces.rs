@@ -10,7 +10,8 @@ use crate::store::model::StoredTrace;
 /// Each operation is one transaction. `now` is in seconds since the Unix epoch.
 #[async_trait]
 pub trait Traces: Send + Sync {
-    /// Keeps a decision.
+    /// Keeps a decision that comes without a sign-in: a refusal. Those of one account, and of all who have none, are bounded in
+    /// number; the oldest go first.
     async fn save_trace(&self, trace: StoredTrace) -> Result<()>;
 
     /// A decision by its id.

@@ -62,7 +62,7 @@ async fn d44_housekeeping_sweeps_what_expired_and_nothing_else() {
 
 #[tokio::test]
 async fn d44_sweeping_goes_on_after_a_clock_that_jumped_ahead_and_back() {
-    let app = TestApp::base().await;
+    let app = TestApp::with("limits.per_address = { rate = \"1000/s\", burst = 10000 }").await;
     let url = Authorize::of("app").url(&app);
     // More than one sweep looks at, all from a year ahead.
     app.wait(365 * 86_400);
@@ -115,7 +115,7 @@ async fn d44_a_code_that_nobody_redeems_is_gone_when_it_expires() {
 
 #[tokio::test]
 async fn d44_one_person_who_asks_for_codes_in_a_loop_is_bounded() {
-    let app = TestApp::base().await;
+    let app = TestApp::with("limits.per_address = { rate = \"1000/s\", burst = 10000 }").await;
     let (mut browser, _) = app.sign_in("spa", &alice()).await;
     let url = Authorize::of("spa").url(&app);
     let mut codes = Vec::new();

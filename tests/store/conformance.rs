@@ -79,6 +79,7 @@ cases! {
     d44_sweeping_takes_what_has_ended_and_nothing_else,
     d44_rows_from_the_future_hold_no_sweep_up,
     d44_an_unused_code_goes_when_it_expires,
+    d42_refusals_of_one_account_are_bounded,
     d42_what_waits_is_bounded_and_the_oldest_goes_first,
     d42_what_waits_is_bounded_in_bytes,
     d42_finished_sign_ins_leave_room,
@@ -952,4 +953,25 @@ pub(crate) async fn d47_an_account_found_by_an_address_has_one_link_at_a_provide
     let mut declared = at("partner", "declared", "d");
     declared.only_here = false;
     assert_eq!(store.finish_sign_in(declared, NOW).await.unwrap(), SignInWritten::Done);
+}
+
+pub(crate) async fn d42_refusals_of_one_account_are_bounded(store: Subject) {
+    signed_in(&store, "alice", "s").await;
+    store.save_trace(StoredTrace { user_id: None, ..trace("stranger") }).await.unwrap();
+    let of_bob = StoredTrace { user_id: Some(UserId::new("bob")), ..trace("bob") };
+    store.save_trace(of_bob).await.unwrap();
+    let mut tasks = JoinSet::new();
+    for n in 0..1_200 {
+        let (store, refused) = (Arc::clone(&store), StoredTrace { id: format!("t{n}"), ..trace("t") });
+        tasks.spawn(async move { store.save_trace(refused).await.unwrap() });
+    }
+    tasks.join_all().await;
+    let mut kept = 0;
+    for n in 0..1_200 {
+        kept += usize::from(store.trace(&format!("t{n}"), NOW).await.unwrap().is_some());
+    }
+    assert_eq!(kept, 1_000);
+    for other in ["stranger", "bob", "trace-s"] {
+        assert!(store.trace(other, NOW).await.unwrap().is_some(), "{other}");
+    }
 }

@@ -132,8 +132,11 @@ impl Disk {
         self.remove().is_ok()
     }
 
-    /// How far the file is behind the database with what is in the log.
+    /// How far the file is behind the database with what is in the log. On a full disk any length of the log is too much.
     pub(crate) fn behind(&self, connection: &Connection) -> Behind {
+        if !self.is_secure() {
+            return Behind::Now;
+        }
         let pages = connection
             .prepare_cached("PRAGMA page_count")
             .and_then(|mut pages| pages.query_row([], |row| row.get::<_, u32>(0)));

@@ -180,7 +180,8 @@ CREATE INDEX grants_moved ON grants (sid) WHERE sid <> sso_session;
 
 // A row is there as long as something can be done with it. An unused code ends by itself; a used one is remembered for the
 // grant that it led to (`grants.code`), which takes its code and its refresh tokens along when it goes. Ends are found by an
-// index everywhere: after a clock has jumped, rows do not end in the order in which they were made.
+// index everywhere: after a clock has jumped, rows do not end in the order in which they were made. A decision that is kept alone
+// (`traces.alone`) is a refusal, which costs nobody a sign-in: those of one account are bounded.
 const ROW_LIFETIMES: &str = "
 CREATE INDEX logins_expires ON logins (expires_at);
 CREATE INDEX traces_expires ON traces (expires_at);
@@ -188,4 +189,6 @@ CREATE INDEX refresh_tokens_grant ON refresh_tokens (grant_id);
 ALTER TABLE grants ADD COLUMN code BLOB;
 UPDATE grants SET code = codes.hash FROM codes WHERE codes.grant_id = grants.id AND codes.used_at IS NOT NULL;
 UPDATE codes SET keep_until = expires_at WHERE used_at IS NULL;
+ALTER TABLE traces ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX traces_alone ON traces (user_id) WHERE alone = 1;
 ";

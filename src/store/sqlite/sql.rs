@@ -140,7 +140,9 @@ statements! {
     OLDEST_INTERACTION = "SELECT rowid FROM interactions ORDER BY rowid LIMIT 1";
     DELETE_LOGIN = "DELETE FROM logins WHERE rowid = ?1 RETURNING length(data)";
     DELETE_INTERACTION = "DELETE FROM interactions WHERE rowid = ?1 RETURNING length(data)";
-    INSERT_TRACE = "INSERT INTO traces (id, user_id, client, data, at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    INSERT_TRACE = "INSERT INTO traces (id, user_id, client, data, at, expires_at, alone) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    TRIM_TRACES = "DELETE FROM traces WHERE rowid IN (SELECT rowid FROM traces
+        WHERE alone = 1 AND user_id IS ?1 ORDER BY rowid DESC LIMIT -1 OFFSET ?2)";
     TRACE = "SELECT id, user_id, client, data, at, expires_at FROM traces WHERE id = ?1 AND expires_at > ?2";
     USE_ONCE = "INSERT INTO used_once (id, expires_at) VALUES (?1, ?2)
         ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE used_once.expires_at <= ?3";

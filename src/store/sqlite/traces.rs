@@ -13,7 +13,7 @@ use crate::store::{Result, Traces};
 impl Traces for SqliteStore {
     async fn save_trace(&self, trace: StoredTrace) -> Result<()> {
         let row = TraceRow::new(&self.sealer, trace)?;
-        self.write(move |connection| row.insert(connection)).await
+        self.write(move |connection| row.insert_alone(connection)).await
     }
 
     async fn trace(&self, id: &str, now: i64) -> Result<Option<StoredTrace>> {
@@ -21,6 +21,11 @@ impl Traces for SqliteStore {
         self.read(move |reader| one(reader.connection, sql::TRACE, (id, now), |row| reader.trace_from(row))).await
     }
 }
+
+/// The most decisions that are kept of one account without a sign-in.
+const REFUSALS_OF_USER: u32 = 1_000;
+/// The most that are kept of all who have no account.
+const REFUSALS_OF_STRANGERS: u32 = 10_000;
 
 /// A decision as it is written.
 pub(crate) struct TraceRow {
@@ -34,7 +39,18 @@ impl TraceRow {
     }
 
     pub(crate) fn insert(&self, connection: &Connection) -> Result<()> {
+        self.insert_as(connection, false)
+    }
+
+    /// As [`Self::insert`], for a decision that comes without a sign-in; the oldest of the same account go where there are many.
+    fn insert_alone(&self, connection: &Connection) -> Result<()> {
+        self.insert_as(connection, true)?;
+        let most = if self.trace.user_id.is_some() { REFUSALS_OF_USER } else { REFUSALS_OF_STRANGERS };
+        run(connection, sql::TRIM_TRACES, (&self.trace.user_id, most)).map(drop)
+    }
+
+    fn insert_as(&self, connection: &Connection, alone: bool) -> Result<()> {
         let StoredTrace { id, user_id, client, at, expires_at, .. } = &self.trace;
-        run(connection, sql::INSERT_TRACE, (id, user_id, client, &self.data, at, expires_at)).map(drop)
+        run(connection, sql::INSERT_TRACE, (id, user_id, client, &self.data, at, expires_at, alone)).map(drop)
     }
 }
