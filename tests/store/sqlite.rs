@@ -355,6 +355,8 @@ fn d31_a_lost_database_is_noticed_where_the_file_names_the_keys_too() {
     std::fs::write(&path, b"").unwrap();
     let Err(OpenError::Lost { signs, .. }) = open(&location, &[KEY_A]) else { panic!("began a new store") };
     assert_eq!(signs.0, [path.with_extension("db.reserve")]);
+    assert!(open(&location, &[]).is_err());
+    assert!(!path.with_extension("db.key.new").exists(), "no key is made for it");
     // An empty file alone is a place that somebody prepared.
     std::fs::remove_file(path.with_extension("db.reserve")).unwrap();
     open(&location, &[KEY_A]).unwrap();

@@ -130,7 +130,6 @@ impl SqliteStore {
         (draft, disk): (bool, &Disk),
     ) -> std::result::Result<(Connection, Option<String>), OpenError> {
         let failed = |reason: StoreError| OpenError::Sqlite { store: location.to_string(), reason };
-        open::check_presence(path)?;
         let key = Some(key_file::key_file(path)).filter(|key| !draft && key.exists());
         open::prepare_file(path)?;
         let connection = match Self::migrated(location, sealer, key.clone()) {
@@ -176,6 +175,7 @@ impl SqliteStore {
     ) -> std::result::Result<(Sealer, bool), OpenError> {
         if let Location::File(path) = location {
             open::prepare_folder(path)?;
+            open::check_presence(path)?;
         }
         let (key, draft) = match location {
             _ if !secrets.is_empty() => return Ok((Sealer::new(secrets, random)?, false)),
