@@ -109,7 +109,10 @@ impl From<StoreError> for OAuthError {
             return Self::new(ErrorCode::TemporarilyUnavailable, "the store is busy; try again");
         }
         tracing::error!(%error, "the store failed");
-        Self::new(ErrorCode::ServerError, "the broker's store is damaged; its operator has to restore it")
+        Self::new(
+            ErrorCode::ServerError,
+            "the broker's store holds something that can't be read; its operator finds the reason in the log",
+        )
     }
 }
 

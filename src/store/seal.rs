@@ -1,7 +1,7 @@
 //! Sealing: what must be read again (claims, upstream tokens, private keys) is encrypted before a backend writes it.
 //!
-//! Owns the key derivation and the format of a sealed value. Does not own which
-//! columns are sealed: the backends decide that, by the fields that [`crate::store::model`] marks.
+//! Owns the key derivation and the format of a sealed value. Does not own which columns are sealed: the backends decide that,
+//! by the fields that [`crate::store::model`] marks; nor where keys are kept, which is [`crate::store::key_file`]'s.
 //!
 //! The cipher is XAES-256-GCM (C2SP), which is AES-256-GCM under a key derived for each message (NIST SP 800-108r1): its
 //! 192-bit random nonces have no practical limit on the number of messages, where plain AES-256-GCM would reach its

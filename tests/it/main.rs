@@ -45,6 +45,7 @@ mod request_objects;
 mod rust_client;
 mod secrets;
 mod sign_in;
+mod store_faults;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "the unit tests use the rest")]
 mod support;

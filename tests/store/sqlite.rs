@@ -253,7 +253,6 @@ async fn a_second_process_reads_and_takes_access_away() {
 async fn d31_a_lost_database_is_said_and_no_new_store_begun() {
     let (_folder, location, path) = place();
     for keys in [&[][..], &[KEY_A]] {
-        drop(open(&location, &[]).unwrap());
         fill(&open(&location, &[]).unwrap()).await;
         let kept = std::fs::read(&path).unwrap();
         for emptied in [false, true] {
@@ -261,8 +260,10 @@ async fn d31_a_lost_database_is_said_and_no_new_store_begun() {
             if emptied {
                 std::fs::write(&path, b"").unwrap();
             }
-            let Err(OpenError::Lost { sign, .. }) = open(&location, keys) else { panic!("began a new store") };
-            assert_eq!(sign, path.with_extension("db.key"));
+            let Err(lost) = open(&location, keys) else { panic!("began a new store") };
+            let OpenError::Lost { signs, .. } = &lost else { panic!("{lost}") };
+            assert_eq!(signs.0, [path.with_extension("db.key"), path.with_extension("db.reserve")]);
+            assert!(lost.to_string().contains("every user gets another sub"), "{lost}");
             assert_eq!(path.exists(), emptied, "nothing is made");
             std::fs::write(&path, &kept).unwrap();
         }
@@ -275,6 +276,7 @@ async fn d31_a_lost_database_is_said_and_no_new_store_begun() {
         // The way out that the error names.
         std::fs::remove_file(&path).unwrap();
         std::fs::remove_file(path.with_extension("db.key")).unwrap();
+        std::fs::remove_file(path.with_extension("db.reserve")).unwrap();
         open(&location, keys).unwrap();
         std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
     }
@@ -289,6 +291,7 @@ async fn d31_a_first_start_that_was_interrupted_is_gone_on_with() {
         // The key was made, and then the process ended.
         std::fs::rename(beside(".key"), beside(".key.new")).unwrap();
         std::fs::remove_file(&path).unwrap();
+        std::fs::remove_file(beside(".reserve")).unwrap();
         database.into_iter().for_each(|bytes| std::fs::write(&path, bytes).unwrap());
         log.into_iter().for_each(|bytes| std::fs::write(beside("-wal"), bytes).unwrap());
         fill(&open(&location, &[]).unwrap()).await;
@@ -342,4 +345,19 @@ async fn d31_damage_that_an_operation_meets_is_remembered() {
     assert!(matches!(store.ping().await, Err(StoreError::Damaged(_))));
     std::mem::forget(file);
     drop(connection);
+}
+
+#[test]
+fn d31_a_lost_database_is_noticed_where_the_file_names_the_keys_too() {
+    let (_folder, location, path) = place();
+    drop(open(&location, &[KEY_A]).unwrap());
+    assert!(!path.with_extension("db.key").exists());
+    std::fs::write(&path, b"").unwrap();
+    let Err(OpenError::Lost { signs, .. }) = open(&location, &[KEY_A]) else { panic!("began a new store") };
+    assert_eq!(signs.0, [path.with_extension("db.reserve")]);
+    assert!(open(&location, &[]).is_err());
+    assert!(!path.with_extension("db.key.new").exists(), "no key is made for it");
+    // An empty file alone is a place that somebody prepared.
+    std::fs::remove_file(path.with_extension("db.reserve")).unwrap();
+    open(&location, &[KEY_A]).unwrap();
 }

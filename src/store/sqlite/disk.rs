@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::store::key_file::beside;
+use crate::store::sqlite::open;
 use crate::store::{Result, StoreError};
 
 /// Bytes of the reserve.
@@ -49,11 +51,9 @@ pub(crate) enum Behind {
 
 impl Disk {
     pub(crate) fn of(database: &Path) -> Self {
-        let mut reserve = database.as_os_str().to_owned();
-        reserve.push(".reserve");
         Self {
             database: database.to_path_buf(),
-            reserve: reserve.into(),
+            reserve: beside(database, open::RESERVE),
             tight: AtomicBool::new(true),
             full: AtomicBool::new(false),
             read_only: AtomicBool::new(false),

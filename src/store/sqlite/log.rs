@@ -22,6 +22,11 @@ impl Log {
         Self { path: path.into(), file: None, torn: false }
     }
 
+    /// The database was opened anew, and may have another log file.
+    pub(crate) fn reopen(&mut self) {
+        self.file = None;
+    }
+
     /// Returns when all that was committed before is on the disk. After a failure everything is first moved into the
     /// database, which syncs that, before anything counts as durable again.
     pub(crate) fn sync(&mut self, connection: &Shared) -> Result<()> {

@@ -50,7 +50,7 @@ use crate::store::seal::Sealer;
 use crate::store::{Result, StoreError, key_file};
 use checkpoints::Checkpoints;
 use disk::Disk;
-pub use open::{Location, OpenError};
+pub use open::{Location, OpenError, Signs};
 use readers::Readers;
 use rows::Reader;
 use shared::{OnDisk, Outcome, Shared};
@@ -130,12 +130,11 @@ impl SqliteStore {
         (draft, disk): (bool, &Disk),
     ) -> std::result::Result<(Connection, Option<String>), OpenError> {
         let failed = |reason: StoreError| OpenError::Sqlite { store: location.to_string(), reason };
-        open::check_presence(path)?;
-        let sign = Some(key_file::key_file(path)).filter(|key| !draft && key.exists());
+        let key = Some(key_file::key_file(path)).filter(|key| !draft && key.exists());
         open::prepare_file(path)?;
-        let connection = match Self::migrated(location, sealer, sign.clone()) {
+        let connection = match Self::migrated(location, sealer, key.clone()) {
             Err(OpenError::Sqlite { reason, .. }) if reason.passes() && disk.release() => {
-                Self::migrated(location, sealer, sign)?
+                Self::migrated(location, sealer, key)?
             }
             opened => opened?,
         };
@@ -158,12 +157,12 @@ impl SqliteStore {
     fn migrated(
         location: &Location,
         sealer: &Sealer,
-        sign: Option<PathBuf>,
+        key: Option<PathBuf>,
     ) -> std::result::Result<Connection, OpenError> {
         let name = location.to_string();
         let connection = open::connect(location, true);
         let connection = connection.map_err(|reason| OpenError::Sqlite { store: name.clone(), reason })?;
-        open::migrate(&connection, &name, sign)?;
+        open::migrate(&connection, &name, key)?;
         open::check_keys(&connection, sealer, &name)?;
         Ok(connection)
     }
@@ -176,6 +175,7 @@ impl SqliteStore {
     ) -> std::result::Result<(Sealer, bool), OpenError> {
         if let Location::File(path) = location {
             open::prepare_folder(path)?;
+            open::check_presence(path)?;
         }
         let (key, draft) = match location {
             _ if !secrets.is_empty() => return Ok((Sealer::new(secrets, random)?, false)),

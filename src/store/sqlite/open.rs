@@ -16,6 +16,8 @@ use crate::store::sqlite::{schema, sql};
 
 /// The oldest SQLite that is free of the write-ahead log reset bug (3.51.3).
 const OLDEST_SQLITE: i32 = 3_051_003;
+/// What the name of the reserve ends in.
+pub(crate) const RESERVE: &str = ".reserve";
 /// How long a write waits for another process; after that the caller gets 503.
 pub(crate) const WRITE_WAIT: Duration = Duration::from_secs(2);
 /// How long a read waits; readers are held up by next to nothing in WAL mode.
@@ -94,14 +96,14 @@ pub enum OpenError {
     },
     /// The database of a store that was there is missing or empty.
     #[error(
-        "{store} is missing or empty, but a store was there: {sign} is beside it. Put the database back from a backup. If a new \
-         store is meant, in which every user gets another sub, remove {sign}"
+        "{store} is missing or empty, but a store was there, whose {signs} are left. Put the database back from a backup. If a \
+         new store is meant, in which every user gets another sub, remove {signs}"
     )]
     Lost {
         /// The store.
         store: String,
-        /// The file that shows it.
-        sign: PathBuf,
+        /// The files that show it.
+        signs: Signs,
     },
     /// A newer binary has migrated it.
     #[error(
@@ -156,21 +158,32 @@ pub(crate) fn is_empty(path: &Path) -> bool {
     }
 }
 
-/// What shows that a store was here before: its key file, under the name that it gets when the store is there, or what a
-/// process that was killed has left in the log.
-pub(crate) fn sign_of_life(path: &Path) -> Option<PathBuf> {
-    let log = beside(path, "-wal");
-    let written = std::fs::metadata(&log).is_ok_and(|log| log.len() > 0);
-    Some(key_file(path)).filter(|key| key.exists()).or_else(|| Some(log).filter(|_| written))
+/// Files beside a database that show that a store was here before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Signs(pub Vec<PathBuf>);
+
+impl std::fmt::Display for Signs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<String> = self.0.iter().map(|path| path.display().to_string()).collect();
+        f.write_str(&names.join(" and "))
+    }
+}
+
+/// What shows that a store was here before: its key file, under the name that it gets when the store is there; the reserve,
+/// which is made then too; what a process that was killed has left in the log.
+fn signs_of_life(path: &Path) -> Signs {
+    let there = |file: &PathBuf| std::fs::metadata(file).is_ok_and(|file| file.len() > 0);
+    Signs([key_file(path), beside(path, RESERVE), beside(path, "-wal")].into_iter().filter(there).collect())
 }
 
 /// Fails when the database of a store that was here is missing or empty: a new one would give every user another `sub`.
 pub(crate) fn check_presence(path: &Path) -> Result<(), OpenError> {
-    // The sign first: who gives it has made the database before.
-    match sign_of_life(path) {
-        Some(sign) if is_empty(path) => Err(OpenError::Lost { store: path.display().to_string(), sign }),
-        _ => Ok(()),
+    // The signs first: who gives one has made the database before.
+    let signs = signs_of_life(path);
+    if signs.0.is_empty() || !is_empty(path) {
+        return Ok(());
     }
+    Err(OpenError::Lost { store: path.display().to_string(), signs })
 }
 
 /// Makes the file, and takes what others may do with it away. SQLite gives the files beside it the same mode.
@@ -218,22 +231,22 @@ pub(crate) fn connect(location: &Location, writes: bool) -> Result<Connection, S
     Ok(connection)
 }
 
-/// Brings the schema up to date, in one transaction that locks out other processes. `sign` is what shows that a store was
-/// here before: one without a table is not a new one then.
-pub(crate) fn migrate(connection: &Connection, store: &str, sign: Option<PathBuf>) -> Result<(), OpenError> {
+/// Brings the schema up to date, in one transaction that locks out other processes. `key` is the key file of
+/// a store that was here before: one without a table is not a new one then.
+pub(crate) fn migrate(connection: &Connection, store: &str, key: Option<PathBuf>) -> Result<(), OpenError> {
     let failed = |reason: StoreError| OpenError::Sqlite { store: store.to_owned(), reason };
     let known = schema::MIGRATIONS.len();
     if version(connection).map_err(failed)? == known && is_ours(connection).map_err(failed)? {
         return Ok(());
     }
     run(connection, "BEGIN IMMEDIATE", []).map_err(failed)?;
-    let migrated = migrate_locked(connection, store, sign);
+    let migrated = migrate_locked(connection, store, key);
     let end = if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = run(connection, end, []).map_err(failed);
     migrated.and(ended.map(drop))
 }
 
-fn migrate_locked(connection: &Connection, store: &str, sign: Option<PathBuf>) -> Result<(), OpenError> {
+fn migrate_locked(connection: &Connection, store: &str, key: Option<PathBuf>) -> Result<(), OpenError> {
     let failed = |reason: StoreError| OpenError::Sqlite { store: store.to_owned(), reason };
     let known = schema::MIGRATIONS.len();
     let found = version(connection).map_err(failed)?;
@@ -241,8 +254,8 @@ fn migrate_locked(connection: &Connection, store: &str, sign: Option<PathBuf>) -
     if !empty && !is_ours(connection).map_err(failed)? {
         return Err(OpenError::Foreign { store: store.to_owned() });
     }
-    if let Some(sign) = sign.filter(|_| empty) {
-        return Err(OpenError::Lost { store: store.to_owned(), sign });
+    if let Some(key) = key.filter(|_| empty) {
+        return Err(OpenError::Lost { store: store.to_owned(), signs: Signs(vec![key]) });
     }
     if found > known {
         return Err(OpenError::Newer { store: store.to_owned(), found, known });

@@ -108,13 +108,15 @@ impl Shared {
         }
     }
 
-    /// Repairs what the disk refused before, as far as it lets itself be repaired now.
+    /// Repairs what the disk refused before, as far as it lets itself be repaired now; `true` when the database was opened
+    /// anew.
     ///
     /// # Errors
     /// [`StoreError::ReadOnly`] while the file system lets nobody write.
-    pub(crate) fn repair(&self, connection: &mut Connection) -> Result<()> {
-        let Some(OnDisk { location, checkpoints, disk, readers }) = &self.file else { return Ok(()) };
-        if disk.is_read_only() {
+    pub(crate) fn repair(&self, connection: &mut Connection) -> Result<bool> {
+        let Some(OnDisk { location, checkpoints, disk, readers }) = &self.file else { return Ok(false) };
+        let anew = disk.is_read_only();
+        if anew {
             // As long as one connection knows the file as read-only, every other one of this process takes that over.
             checkpoints.let_go();
             readers.let_go();
@@ -129,7 +131,7 @@ impl Shared {
             tracing::info!(event = "store_writable", store = %location, "the store was opened anew for writing");
         }
         disk.relieve(connection);
-        Ok(())
+        Ok(anew)
     }
 }
 

@@ -182,9 +182,12 @@ fn serve(shared: &Shared, mut jobs: mpsc::Receiver<Box<dyn Job>>, mut log: Optio
     let mut batch = Vec::new();
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
         let mut connection = shared.lock();
-        let committed = shared
-            .repair(&mut connection)
-            .and_then(|()| begin(&connection, shared.wait))
+        let repaired = shared.repair(&mut connection);
+        if let (Ok(true), Some(log)) = (&repaired, log.as_mut()) {
+            log.reopen();
+        }
+        let committed = repaired
+            .and_then(|_| begin(&connection, shared.wait))
             .and_then(|()| transact(&connection, shared, &mut batch));
         roll_back(&connection);
         shared.tally.settle(committed.is_ok());

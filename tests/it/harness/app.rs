@@ -50,7 +50,16 @@ impl TestApp {
         Self { broker, clock, net, origin }
     }
 
-    /// Another process on the same store, with this file, as after a restart.
+    /// The broker of [`BASE`] with its store in this file.
+    pub(crate) async fn stored_in(store: &std::path::Path) -> Self {
+        let clock = ManualClock::at(START);
+        let net = Net::of(&[IDP, PARTNER], &clock);
+        let broker = Broker::start_in(store, BASE, &clock, &net).await;
+        let origin = broker.origin();
+        Self { broker, clock, net, origin }
+    }
+
+    /// Another process on the same store, with this file: what a restart is.
     pub(crate) async fn restarted(&self, toml: &str, overlays: &[&str]) -> Self {
         let broker = self.broker.again(toml, overlays, &self.clock, &self.net).await;
         Self { broker, clock: Arc::clone(&self.clock), net: Arc::clone(&self.net), origin: self.origin.clone() }

@@ -35,7 +35,23 @@ pub(crate) struct Broker {
 impl Broker {
     /// A broker with an empty store.
     pub(crate) async fn start(toml: &str, overlays: &[&str], clock: &Arc<ManualClock>, net: &Arc<Net>) -> Self {
-        let store = new_store();
+        Self::start_on(new_store(), toml, overlays, clock, net).await
+    }
+
+    /// A broker with an empty store in a file.
+    pub(crate) async fn start_in(store: &Path, toml: &str, clock: &Arc<ManualClock>, net: &Arc<Net>) -> Self {
+        let location = Location::File(store.to_path_buf());
+        let store = SqliteStore::open(&location, &[], Arc::new(SystemRandomness::default())).unwrap();
+        Self::start_on(Arc::new(store), toml, &[], clock, net).await
+    }
+
+    async fn start_on(
+        store: Arc<dyn Store>,
+        toml: &str,
+        overlays: &[&str],
+        clock: &Arc<ManualClock>,
+        net: &Arc<Net>,
+    ) -> Self {
         let snapshot = snapshot(toml, overlays, 1);
         let keys = shared_keys(&snapshot, clock).await;
         assert!(store.replace_signing_keys(Vec::new(), keys).await.unwrap());
@@ -85,7 +101,16 @@ impl Broker {
         self.app.reload_status().failed()
     }
 
-    /// The `/status` of the admin listener.
+    /// Whether the admin listener says that the broker is ready, and why it is not.
+    pub(crate) async fn ready(&self) -> (u16, String) {
+        let request = Request::get("/readyz").body(Body::empty()).unwrap();
+        let response = self.app.admin_router(Vec::new()).oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// What the admin listener says of the broker.
     pub(crate) async fn status(&self) -> String {
         let request = Request::get("/status").body(Body::empty()).unwrap();
         let response = self.app.admin_router(Vec::new()).oneshot(request).await.unwrap();
