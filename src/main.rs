@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use countersign::cli::{
-    Cli, Command, Environment, Exit, capture, check, client, dev, explain, healthcheck, plan, reach, schema, serve,
-    test,
+    Cli, Command, Environment, Exit, capture, check, client, dev, explain, healthcheck, plan, reach, revocations,
+    schema, serve, sessions, test, users,
 };
 use countersign::config::load::files::Disk;
 use countersign::env::{Clock as _, SystemClock};
@@ -28,6 +28,10 @@ fn main() -> ExitCode {
         Command::Capture(args) => capture::run(&args, &environment, &Disk, &mut out),
         Command::Schema => schema::run(&mut out),
         Command::Client(args) => client::run(&args, &environment, &mut out),
+        Command::Users(args) => users::run(&args, &environment, &Disk, &mut out, &mut io::stderr()),
+        Command::Sessions(args) => sessions::run(&args, &environment, &Disk, &mut out, &mut io::stderr()),
+        Command::Clients(args) => revocations::clients(&args, &environment, &Disk, &mut out, &mut io::stderr()),
+        Command::Consents(args) => revocations::consents(&args, &environment, &Disk, &mut out, &mut io::stderr()),
         Command::Import(args) => countersign::cli::import::run(&args, &mut out, &mut io::stderr()),
         Command::Healthcheck(args) => healthcheck::run(&args, &environment, &mut out),
     };

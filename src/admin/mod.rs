@@ -1,5 +1,6 @@
 //! The admin listener: health, status and metrics. They are never served on the public listener.
 
+mod api;
 mod authorization;
 mod health;
 mod metrics;
@@ -18,6 +19,7 @@ pub fn router(admin: Arc<Admin>) -> axum::Router {
     let guarded = axum::Router::new()
         .route("/status", get(status::status))
         .route("/metrics", get(metrics::metrics))
+        .nest("/api", api::routes())
         .layer(middleware::from_fn_with_state(Arc::clone(&admin), authorization::authorize));
     axum::Router::new()
         .route("/healthz", get(health::alive))

@@ -14,10 +14,10 @@ pub type Environment = BTreeMap<String, String>;
 #[derive(Clone, Debug, Args)]
 pub struct ConfigArgs {
     /// The configuration file.
-    #[arg(long, value_name = "FILE", default_value = "broker.toml", env = "COUNTERSIGN_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", default_value = "broker.toml", env = "COUNTERSIGN_CONFIG")]
     pub config: PathBuf,
     /// A file whose keys replace those of the configuration; can be given several times.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub overlay: Vec<PathBuf>,
 }
 

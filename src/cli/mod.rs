@@ -1,6 +1,7 @@
 //! The command line. Each command has its own file: a function that takes the arguments and a writer and returns the exit
 //! code.
 
+mod admin;
 mod args;
 mod broker;
 pub mod capture;
@@ -14,9 +15,13 @@ pub mod import;
 pub mod plan;
 mod printable;
 pub mod reach;
+pub mod revocations;
 pub mod schema;
 pub mod serve;
+pub mod sessions;
+mod table;
 pub mod test;
+pub mod users;
 
 use clap::{Parser, Subcommand};
 
@@ -60,6 +65,14 @@ pub enum Command {
     Schema,
     /// Make a client secret, or print the link that starts a sign-in.
     Client(client::ClientArgs),
+    /// List, show, disable, enable or rename the users of a running broker.
+    Users(users::UsersArgs),
+    /// List or end the sessions of a running broker.
+    Sessions(sessions::SessionsArgs),
+    /// Revoke all grants of a client of a running broker.
+    Clients(revocations::ClientsArgs),
+    /// Revoke the consents of users of a running broker.
+    Consents(revocations::ConsentsArgs),
     /// Write a broker.toml from the configuration of Dex or the export of a Keycloak realm.
     Import(import::ImportArgs),
     /// Ask a running broker whether it is ready, as a container's health check.

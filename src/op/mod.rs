@@ -5,10 +5,11 @@
 //! keys of apps), [`decide`] (the decision pipeline put together with what is stored), [`validity`] (whether what is stored
 //! is still valid), [`entitlement`] (what of a grant its client may still have), [`session`] (a browser's session),
 //! [`interaction`] (what waits for a user), [`mark`] (whose it is), [`doubles`] (requests that come twice), [`params`]
-//! (reading forms),
-//! [`issue`] and [`dpop`] (tokens). Steps validate, decide and persist, and return data: an [`outcome`] for a browser, or an
+//! (reading forms), [`issue`] and [`dpop`] (tokens). [`administration`] is what an administrator looks up and takes away.
+//! Steps validate, decide and persist, and return data: an [`outcome`] for a browser, or an
 //! [`error`]. `web` makes HTTP of it.
 
+pub mod administration;
 pub mod authorize;
 pub mod callback;
 pub mod client;

@@ -1,4 +1,4 @@
-//! Accounts and their links: what a decision needs to know of them, and what an administrator does to them.
+//! Accounts and their links: what a decision needs to know of them, and how they are read.
 
 use async_trait::async_trait;
 
@@ -45,7 +45,7 @@ pub struct Person {
     pub links: Vec<Link>,
 }
 
-/// Accounts and their links: what a decision needs to know of them, and what an administrator does to them.
+/// Accounts and their links: what a decision needs to know of them, and how they are read.
 ///
 /// Each operation is one transaction. `now` is in seconds since the Unix epoch.
 #[async_trait]
@@ -61,12 +61,6 @@ pub trait Accounts: Send + Sync {
 
     /// Users after `after` (a user id), in order of id.
     async fn people(&self, after: Option<&UserId>, limit: u32) -> Result<Vec<Person>>;
-
-    /// Takes a user's access away, or gives it back; ends sessions and grants when taken away.
-    async fn set_user_disabled(&self, user_id: &UserId, disabled: bool, now: i64) -> Result<()>;
-
-    /// Gives a user another name; `false` when it is taken, or when there is no such user.
-    async fn rename_user(&self, user_id: &UserId, username: &str, username_key: &str) -> Result<bool>;
 
     /// Names that became System roles.
     async fn system_roles(&self) -> Result<Vec<String>>;

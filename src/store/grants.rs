@@ -108,7 +108,4 @@ pub trait Grants: Send + Sync {
 
     /// A user's remembered consent for a client.
     async fn consent(&self, user_id: &UserId, client: &str) -> Result<Option<Consent>>;
-
-    /// Forgets it and revokes the grants that rest on it.
-    async fn revoke_consent(&self, user_id: &UserId, client: &str, now: i64) -> Result<()>;
 }

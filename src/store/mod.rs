@@ -5,6 +5,7 @@
 //! decide. A new backend is a folder beside `sqlite` that implements these traits and passes `tests/store`.
 
 pub mod accounts;
+pub mod administration;
 pub mod error;
 pub mod grants;
 pub mod ids;
@@ -20,6 +21,7 @@ pub mod sqlite;
 pub mod traces;
 
 pub use accounts::{AccountQuery, AccountView, Accounts, Person};
+pub use administration::{Administration, Ended};
 pub use error::{Result, StoreError};
 pub use grants::{GrantView, Grants, Redeemed, Rotated, Rotation};
 pub use maintenance::Maintenance;
@@ -34,11 +36,11 @@ pub use traces::Traces;
 /// that was written after them is left either. A sign-in leaves nothing with an app before its code is redeemed, or a grant
 /// saved, which waits for the disk, and with it all that it rests on.
 pub trait Store:
-    Accounts + Grants + Maintenance + OneTimeIds + PendingSignIns + Sessions + SigningKeys + Traces
+    Accounts + Administration + Grants + Maintenance + OneTimeIds + PendingSignIns + Sessions + SigningKeys + Traces
 {
 }
 
 impl<T> Store for T where
-    T: Accounts + Grants + Maintenance + OneTimeIds + PendingSignIns + Sessions + SigningKeys + Traces
+    T: Accounts + Administration + Grants + Maintenance + OneTimeIds + PendingSignIns + Sessions + SigningKeys + Traces
 {
 }

@@ -12,6 +12,7 @@
 )]
 
 mod accounts;
+mod administration;
 mod assertions;
 mod authorize;
 mod callback;

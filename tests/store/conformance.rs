@@ -46,6 +46,8 @@ cases! {
     two_users_never_share_a_name_subject_or_link,
     parallel_first_sign_ins_make_one_account,
     a_disabled_account_is_not_signed_in,
+    a_clients_grants_are_revoked_however_many_there_are,
+    an_administrator_finds_users_by_name_sub_and_address,
     accounts_are_found_by_what_was_asked,
     d21_a_sign_in_replaces_the_session_before,
     grants_move_over_when_the_same_user_signs_in_again,
@@ -249,6 +251,46 @@ pub(crate) async fn parallel_first_sign_ins_make_one_account(store: Subject) {
     }
     let done = tasks.join_all().await.into_iter().filter(|done| *done).count();
     assert_eq!((done, store.sessions(None, 100).await.unwrap().len()), (1, 1));
+}
+
+pub(crate) async fn a_clients_grants_are_revoked_however_many_there_are(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    for n in 0..20 {
+        let grant = Grant { client: format!("app-{}", n % 2), ..alice.offline_grant(&format!("g{n}"), "s") };
+        store.save_grant(grant, None, NOW).await.unwrap();
+    }
+    store
+        .save_code(code("c", Grant { client: "app-0".to_owned(), ..alice.grant("late", "s") }), None, NOW)
+        .await
+        .unwrap();
+    let ended = store.revoke_client("app-0", NOW).await.unwrap();
+    assert_eq!((ended.grants, ended.sessions), (10, 0));
+    assert!(is_revoked(&store, "g0").await && !is_revoked(&store, "g1").await);
+    assert!(store.code(TokenHash::of("c")).await.unwrap().is_none(), "an unused code of the client is gone");
+    assert_eq!(store.revoke_client("app-0", NOW).await.unwrap().grants, 0, "once");
+    assert_eq!(store.revoke_client("unknown", NOW).await.unwrap().grants, 0);
+
+    let ended = store.set_user_disabled(&alice.user_id(), true, NOW).await.unwrap();
+    assert_eq!((ended.sessions, ended.grants), (1, 10), "only what was not revoked before is counted");
+}
+
+pub(crate) async fn an_administrator_finds_users_by_name_sub_and_address(store: Subject) {
+    for name in ["cleo", "alma", "ben"] {
+        signed_in(&store, name, name).await;
+    }
+    let names = async |after: &str, limit| -> Vec<String> {
+        let people = store.users_by_name(after, limit).await.unwrap();
+        people.into_iter().map(|person| person.user.username_key).collect()
+    };
+    assert_eq!(names("", 2).await, ["key-alma", "key-ben"]);
+    assert_eq!(names("key-ben", 2).await, ["key-cleo"]);
+    let alma = person("alma").user();
+    assert_eq!(store.user_by_sub(&alma.sub).await.unwrap().unwrap().user, alma);
+    assert!(store.user_by_sub("nobody").await.unwrap().is_none());
+    let address = person("ben").link().verified_email.unwrap();
+    let found = store.users_by_address(&address, 10).await.unwrap();
+    assert_eq!(found.iter().map(|person| person.user.username_key.as_str()).collect::<Vec<_>>(), ["key-ben"]);
 }
 
 pub(crate) async fn a_disabled_account_is_not_signed_in(store: Subject) {

@@ -9,8 +9,8 @@ use countersign::store::ids::UserId;
 use countersign::store::model::{KeyState, TokenHash};
 use countersign::store::sqlite::{Location, OpenError, SqliteStore};
 use countersign::store::{
-    Accounts as _, Grants as _, Maintenance as _, OneTimeIds as _, PendingBound, PendingSignIns as _, Rotated,
-    Sessions as _, SignInWritten, SigningKeys as _, Store, StoreError, Traces as _,
+    Accounts as _, Administration as _, Grants as _, Maintenance as _, OneTimeIds as _, PendingBound,
+    PendingSignIns as _, Rotated, Sessions as _, SignInWritten, SigningKeys as _, Store, StoreError, Traces as _,
 };
 use tempfile::TempDir;
 

@@ -3,6 +3,7 @@
 //! Owns which apps are notified of what. Which sessions end is the caller's; the [`Notifier`](super::delivery::Notifier)
 //! delivers.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::op::logout::logout_token::Notice;
@@ -28,10 +29,18 @@ pub(super) const fn until_back(request: &LogoutRequest, by_way_of_provider: bool
     }
 }
 
-/// Notifies the apps of an ended session of this user, after this time. Returns at once: the request that ended it does not wait.
-pub fn session_ended(context: &RequestContext<'_>, user: &User, apps: &[AppSession], after: Duration) {
+/// Notifies the apps of an ended session of this user, after this time, and returns their keys. It returns at once: the request
+/// that ended the session does not wait.
+pub fn session_ended(
+    context: &RequestContext<'_>,
+    user: &User,
+    apps: &[AppSession],
+    after: Duration,
+) -> BTreeSet<String> {
+    let mut notified = BTreeSet::new();
     for (client, sid) in participants(context, apps) {
         let Some(url) = client.backchannel_logout_uri.clone() else { continue };
+        notified.insert(client.key.clone());
         context.services.notifier.send(Notice {
             client: client.key.clone(),
             url,
@@ -44,4 +53,5 @@ pub fn session_ended(context: &RequestContext<'_>, user: &User, apps: &[AppSessi
             after,
         });
     }
+    notified
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::store::ids::UserId;
 use crate::store::model::{Link, LinkKey, User};
 use crate::store::seal::Sealer;
-use crate::store::sqlite::rows::{LinkRow, Reader, columns, many, one, run, seal_json};
+use crate::store::sqlite::rows::{LinkRow, Reader, columns, many, one, seal_json};
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{AccountQuery, AccountView, Accounts, Person, Result};
 
@@ -39,16 +39,6 @@ impl Accounts for SqliteStore {
             users.into_iter().map(|user| reader.person(user)).collect()
         })
         .await
-    }
-
-    async fn set_user_disabled(&self, user_id: &UserId, disabled: bool, now: i64) -> Result<()> {
-        let id = user_id.clone();
-        self.write(move |connection| set_disabled(connection, &id, disabled, now)).await
-    }
-
-    async fn rename_user(&self, user_id: &UserId, username: &str, username_key: &str) -> Result<bool> {
-        let row = (user_id.clone(), username.to_owned(), username_key.to_owned());
-        self.write(move |connection| Ok(run(connection, sql::RENAME_USER, row)? == 1)).await
     }
 
     async fn system_roles(&self) -> Result<Vec<String>> {
@@ -108,14 +98,4 @@ pub(crate) fn has_access(connection: &Connection, user_id: &UserId) -> Result<bo
 /// A user's attributes, sealed.
 pub(crate) fn seal_profile(sealer: &Sealer, user_id: &UserId, profile: &Map<String, Value>) -> Result<Vec<u8>> {
     seal_json(sealer, columns::PROFILE, user_id.as_str().as_bytes(), profile)
-}
-
-/// Takes a user's access away, or gives it back.
-fn set_disabled(connection: &Connection, user_id: &UserId, disabled: bool, now: i64) -> Result<()> {
-    run(connection, sql::SET_DISABLED, (user_id, disabled))?;
-    if disabled {
-        run(connection, sql::DELETE_SESSIONS_OF_USER, [user_id])?;
-        run(connection, sql::REVOKE_GRANTS_OF_USER, (user_id, now))?;
-    }
-    Ok(())
 }

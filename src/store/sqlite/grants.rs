@@ -85,13 +85,4 @@ impl Grants for SqliteStore {
         let (user_id, client) = (user_id.clone(), client.to_owned());
         self.read(move |reader| consents::read(reader, &user_id, &client)).await
     }
-
-    async fn revoke_consent(&self, user_id: &UserId, client: &str, now: i64) -> Result<()> {
-        let (user_id, client) = (user_id.clone(), client.to_owned());
-        self.write(move |connection| {
-            run(connection, sql::DELETE_CONSENT, (&user_id, &client))?;
-            run(connection, sql::REVOKE_GRANTS_OF_CLIENT, (&user_id, &client, now)).map(drop)
-        })
-        .await
-    }
 }

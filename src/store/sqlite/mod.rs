@@ -13,6 +13,7 @@
 //! commands that read or take access away.
 
 mod accounts;
+mod administration;
 mod checkpoints;
 mod codes;
 mod consents;

@@ -23,6 +23,10 @@ statements! {
     USER_BY_KEY = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users WHERE username_key = ?1";
     USERS_AFTER = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users
         WHERE id > ?1 ORDER BY id LIMIT ?2";
+    USERS_BY_NAME = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users
+        WHERE username_key > ?1 ORDER BY username_key LIMIT ?2";
+    USER_BY_SUB = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users WHERE sub = ?1";
+    USERS_BY_ADDRESS = "SELECT DISTINCT user_id FROM links WHERE verified_email = ?1 LIMIT ?2";
     USERNAMES_TAKEN = "SELECT username_key, id FROM users
         WHERE username_key >= ?1 AND username_key < ?1 || ?2 ORDER BY username_key LIMIT 1000";
     USER_DISABLED = "SELECT disabled FROM users WHERE id = ?1";
@@ -64,6 +68,8 @@ statements! {
         WHERE id = ?1 AND last_active < ?2 AND expires_at > ?2 AND last_active + max_inactive > ?2";
     DELETE_SESSION = "DELETE FROM sessions WHERE id = ?1";
     DELETE_SESSIONS_OF_USER = "DELETE FROM sessions WHERE user_id = ?1";
+    APPS_OF_USER = "SELECT DISTINCT client, coalesce(sid, sso_session) FROM grants
+        WHERE user_id = ?1 AND sso_session IN (SELECT id FROM sessions WHERE user_id = ?1)";
     APPS_OF_SESSION = "SELECT DISTINCT client, coalesce(sid, sso_session) FROM grants
         WHERE user_id = ?1 AND sso_session = ?2";
     REVOKE_SESSION = "UPDATE grants SET revoked_at = coalesce(revoked_at, ?3), expires_at = min(expires_at, ?3)
@@ -110,6 +116,16 @@ statements! {
     REVOKE_GRANTS_OF_CLIENT = "UPDATE grants SET revoked_at = ?3, expires_at = min(expires_at, max(?3,
         coalesce((SELECT expires_at FROM sessions WHERE sessions.id = grants.sso_session), ?3)))
         WHERE user_id = ?1 AND client = ?2 AND revoked_at IS NULL";
+    LIVE_GRANTS_OF_USER = "SELECT count(*) FROM grants WHERE user_id = ?1 AND revoked_at IS NULL AND expires_at > ?2";
+    LAST_GRANT = "SELECT max(rowid) FROM grants";
+    REVOKE_GRANTS_BETWEEN = "UPDATE grants SET revoked_at = ?4, expires_at = min(expires_at, max(?4,
+        coalesce((SELECT expires_at FROM sessions WHERE sessions.id = grants.sso_session), ?4)))
+        WHERE rowid > ?1 AND rowid <= ?2 AND client = ?3 AND revoked_at IS NULL";
+    LAST_CODE = "SELECT max(rowid) FROM codes";
+    DELETE_CODES_BETWEEN = "DELETE FROM codes
+        WHERE rowid > ?1 AND rowid <= ?2 AND used_at IS NULL AND data ->> '$.grant.client' = ?3";
+    DELETE_CODES_OF_CONSENT = "DELETE FROM codes WHERE used_at IS NULL AND data ->> '$.grant.client' = ?2
+        AND sid IN (SELECT id FROM sessions WHERE user_id = ?1)";
     REFRESH_TOKEN = "SELECT grant_id, created_at, used_at, expires_at, family_expires_at FROM refresh_tokens WHERE hash = ?1";
     REFRESH_USE = "SELECT grant_id, parent, used_at, expires_at, family_expires_at, successor, successor_until
         FROM refresh_tokens WHERE hash = ?1";
@@ -123,6 +139,7 @@ statements! {
     UPSERT_CONSENT = "INSERT INTO consents (user_id, client, scopes, claims, granted_at) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (user_id, client) DO UPDATE
         SET scopes = excluded.scopes, claims = excluded.claims, granted_at = excluded.granted_at";
+    CONSENTS_OF_USER = "SELECT client, scopes, claims, granted_at FROM consents WHERE user_id = ?1 ORDER BY client";
     DELETE_CONSENT = "DELETE FROM consents WHERE user_id = ?1 AND client = ?2";
 
     // What passes by.

@@ -110,7 +110,12 @@ impl Broker {
         (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
-    /// What the admin listener says of the broker.
+    /// The admin listener's router, which requires these tokens.
+    pub(crate) fn admin_router(&self, tokens: &[&str]) -> axum::Router {
+        self.app.admin_router(tokens.iter().map(|token| SecretValue::new((*token).to_owned())).collect())
+    }
+
+    /// The `/status` of the admin listener.
     pub(crate) async fn status(&self) -> String {
         let request = Request::get("/status").body(Body::empty()).unwrap();
         let response = self.app.admin_router(Vec::new()).oneshot(request).await.unwrap();
@@ -141,11 +146,6 @@ impl Broker {
     /// The limits that hold.
     pub(crate) fn limits(&self) -> Limits {
         self.app.snapshot().load().resolved.limits
-    }
-
-    /// The admin listener's router.
-    pub(crate) fn admin_router(&self) -> axum::Router {
-        self.app.admin_router(Vec::new())
     }
 
     /// The public listener's router.

@@ -1,0 +1,101 @@
+//! Lists and descriptions.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::json;
+
+use crate::admin::Admin;
+use crate::admin::api::{answer, context, error};
+use crate::op::administration::people;
+
+/// How many entries a list has unless the request says otherwise, and at most.
+const LIMIT: u32 = 100;
+const MOST: u32 = 1_000;
+
+/// The parameters of a list.
+#[derive(Debug, Default)]
+struct Query {
+    user: Option<String>,
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+impl Query {
+    /// # Errors
+    /// A response that names the parameter that is unknown or has no meaning.
+    fn read(query: Option<&str>, known: &[&str]) -> Result<Self, Response> {
+        let mut read = Self::default();
+        for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            let bad =
+                || error(StatusCode::BAD_REQUEST, "invalid_request", &format!("`{name}` is not a parameter here"));
+            match name.as_ref() {
+                _ if !known.contains(&name.as_ref()) => return Err(bad()),
+                "user" => read.user = Some(value.into_owned()),
+                "after" => read.after = Some(value.into_owned()),
+                _ => {
+                    let limit = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+                    let text = format!("`limit` must be a number from 1 to {MOST}");
+                    read.limit = Some(limit.ok_or_else(|| error(StatusCode::BAD_REQUEST, "invalid_request", &text))?);
+                }
+            }
+        }
+        Ok(read)
+    }
+
+    fn limit(&self) -> u32 {
+        self.limit.unwrap_or(LIMIT)
+    }
+}
+
+/// `GET /api/users?after=NAME&limit=N`: users in order of their names, and the name to go on after.
+pub(super) async fn users(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    let query = match Query::read(query.as_deref(), &["after", "limit"]) {
+        Ok(query) => query,
+        Err(response) => return response,
+    };
+    let snapshot = admin.snapshot.load_full();
+    let context = match context(&admin, &snapshot) {
+        Ok(context) => context,
+        Err(response) => return response,
+    };
+    let after = query.after.as_deref().unwrap_or_default();
+    answer(people::list(&context, after, query.limit()).await.map(|users| {
+        let full = users.len() >= query.limit() as usize;
+        let next = users.last().filter(|_| full).map(|last| last.username.clone());
+        json!({ "users": users, "next": next })
+    }))
+}
+
+/// `GET /api/user?user=NAME`: one user with links, sessions and consents.
+pub(super) async fn user(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    let query = match Query::read(query.as_deref(), &["user"]) {
+        Ok(query) => query,
+        Err(response) => return response,
+    };
+    let Some(name) = query.user else {
+        return error(StatusCode::BAD_REQUEST, "invalid_request", "`user` is missing");
+    };
+    let snapshot = admin.snapshot.load_full();
+    match context(&admin, &snapshot) {
+        Ok(context) => answer(people::describe(&context, &name).await),
+        Err(response) => response,
+    }
+}
+
+/// `GET /api/sessions?user=NAME&limit=N`: sessions, newest first.
+pub(super) async fn sessions(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    let query = match Query::read(query.as_deref(), &["user", "limit"]) {
+        Ok(query) => query,
+        Err(response) => return response,
+    };
+    let snapshot = admin.snapshot.load_full();
+    let context = match context(&admin, &snapshot) {
+        Ok(context) => context,
+        Err(response) => return response,
+    };
+    let sessions = people::sessions(&context, query.user.as_deref(), query.limit()).await;
+    answer(sessions.map(|sessions| json!({ "sessions": sessions })))
+}

@@ -1,0 +1,148 @@
+//! Calls to the admin listener of a running broker, for the commands that list and take away.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use reqwest::{Client, Method};
+use serde_json::Value;
+
+use crate::cli::{ConfigArgs, Environment, Exit};
+use crate::config::language::address::Listen;
+use crate::config::load::files::Files;
+use crate::config::load::load;
+use crate::config::load::secrets::read_secrets;
+
+/// How long to wait for an answer: taking a client's grants away looks at every grant.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The admin listener of a running broker.
+pub(crate) struct AdminListener {
+    /// As the file has it, for messages.
+    name: String,
+    base: String,
+    client: Client,
+    token: Option<String>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl AdminListener {
+    /// The listener that a configuration names, with its token. Writes to `err` why there is none.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub(crate) fn of(
+        args: &ConfigArgs,
+        environment: &Environment,
+        files: &dyn Files,
+        err: &mut dyn Write,
+    ) -> io::Result<Result<Self, Exit>> {
+        let found = match load(&args.inputs(environment), files) {
+            Ok(loaded) => match &loaded.config {
+                Some(config) => {
+                    let (secrets, problems) = read_secrets(&loaded, environment, files);
+                    let token = secrets.get("admin.token").first().map(|token| token.expose().to_owned());
+                    if config.admin.token.is_some() && token.is_none() {
+                        let own = problems.iter().find(|problem| problem.path == "admin.token");
+                        Err(own.map_or_else(|| "admin.token can't be read".to_owned(), |own| own.message.clone()))
+                    } else {
+                        Self::at(&config.admin.listen, token)
+                    }
+                }
+                None => Err("the configuration can't be read; `countersign check` shows why".to_owned()),
+            },
+            Err(error) => Err(error.to_string()),
+        };
+        match found {
+            Ok(listener) => Ok(Ok(listener)),
+            Err(why) => {
+                writeln!(err, "error: {why}")?;
+                Ok(Err(Exit::CouldNotRun))
+            }
+        }
+    }
+
+    fn at(listen: &str, token: Option<String>) -> Result<Self, String> {
+        let mut builder = Client::builder().timeout(PATIENCE).no_proxy().redirect(reqwest::redirect::Policy::none());
+        let base = match Listen::parse(listen) {
+            Ok(Listen::Unix(path)) => {
+                builder = builder.unix_socket(path);
+                "http://admin".to_owned()
+            }
+            _ => format!("http://{listen}"),
+        };
+        let client = builder.build().map_err(|error| error.to_string())?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
+        Ok(Self { name: listen.to_owned(), base, client, token, runtime })
+    }
+
+    /// Reads a list. `path` is below `/api`.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub(crate) fn read(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+        err: &mut dyn Write,
+    ) -> io::Result<Result<Value, Exit>> {
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        self.call(Method::GET, &format!("{path}?{query}"), None, err)
+    }
+
+    /// Asks for an action. `path` is below `/api`.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub(crate) fn act(&self, path: &str, body: &Value, err: &mut dyn Write) -> io::Result<Result<Value, Exit>> {
+        self.call(Method::POST, path, Some(body), err)
+    }
+
+    fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        err: &mut dyn Write,
+    ) -> io::Result<Result<Value, Exit>> {
+        let mut request = self.client.request(method, format!("{}/api{path}", self.base));
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let answer = self.runtime.block_on(async {
+            let response = request.send().await?;
+            Ok::<_, reqwest::Error>((response.status(), response.bytes().await?))
+        });
+        let (status, bytes) = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let why = if error.is_connect() { "no broker answers there".to_owned() } else { error.to_string() };
+                writeln!(
+                    err,
+                    "error: admin.listen {}: {why}; start the broker, or name its file by --config",
+                    self.name
+                )?;
+                return Ok(Err(Exit::CouldNotRun));
+            }
+        };
+        let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        if status.is_success() {
+            return Ok(Ok(document));
+        }
+        let described = document.get("error_description").and_then(Value::as_str);
+        match (status.as_u16(), described) {
+            (401, _) => writeln!(err, "error: the broker does not accept admin.token: it runs with another one")?,
+            (_, Some(text)) => writeln!(err, "error: {text}")?,
+            (status, None) => {
+                writeln!(err, "error: admin.listen {} answered with status {status}: is it this broker?", self.name)?;
+            }
+        }
+        Ok(Err(match status.as_u16() {
+            404 | 409 if described.is_some() => Exit::Problem,
+            _ => Exit::CouldNotRun,
+        }))
+    }
+}

@@ -1,0 +1,72 @@
+//! Ending sessions, and revoking the grants of a client or a consent.
+
+use crate::op::RequestContext;
+use crate::op::administration::people::find;
+use crate::op::administration::{Failure, Report, report};
+use crate::store::ids::SessionId;
+use crate::store::{Ended, SessionView};
+
+/// The most sessions of one user that one call ends.
+const SESSIONS: u32 = 10_000;
+
+/// Ends a session, by its id.
+///
+/// # Errors
+/// When there is no such session, or the store is not available.
+pub async fn session(context: &RequestContext<'_>, id: &str) -> Result<Report, Failure> {
+    let view = context.store().session_by_id(&SessionId::new(id)).await?;
+    let view = view.ok_or_else(|| Failure::NotFound(format!("there is no session {id}")))?;
+    end(context, &[view]).await
+}
+
+/// Ends all sessions of a user. Grants with `offline_access` outlive them (OIDC Core §11).
+///
+/// # Errors
+/// When there is no such user, or the store is not available.
+pub async fn sessions_of(context: &RequestContext<'_>, user: &str) -> Result<Report, Failure> {
+    let user = find(context, user).await?.user;
+    let sessions = context.store().sessions(Some(&user.id), SESSIONS).await?;
+    end(context, &sessions).await
+}
+
+/// Ends sessions of one user.
+async fn end(context: &RequestContext<'_>, sessions: &[SessionView]) -> Result<Report, Failure> {
+    let mut ended = Ended::default();
+    for view in sessions {
+        let apps = context.store().end_session(&view.session.id, context.now).await?;
+        let (user, sub) = (&view.user.username, &view.user.sub);
+        tracing::warn!(event = "session_revoked", %user, %sub, provider = %view.session.link.provider, sid = %view.session.id, trace_id = %context.trace_id, "a session was ended");
+        ended.sessions += 1;
+        ended.apps.extend(apps);
+    }
+    Ok(report(context, sessions.first().map(|view| &view.user), &ended, None))
+}
+
+/// Revokes all grants of a client, for example because its tokens were stolen. Sessions live on, and users get new grants
+/// at their next sign-in.
+///
+/// # Errors
+/// When the file has no such client, or the store is not available.
+pub async fn client(context: &RequestContext<'_>, key: &str) -> Result<Report, Failure> {
+    let known = context.snapshot.clients.get(key);
+    let ended = context.store().revoke_client(key, context.now).await?;
+    if known.is_none() && ended.grants == 0 {
+        return Err(Failure::NotFound(format!("there is no client {key}, and no grant of one")));
+    }
+    tracing::warn!(event = "client_revoked", client = key, grants = ended.grants, trace_id = %context.trace_id, "all grants of a client were revoked");
+    Ok(report(context, None, &ended, known))
+}
+
+/// Forgets a user's consent for a client and revokes what rests on it.
+///
+/// # Errors
+/// When there is no such user, or neither a consent nor a grant; when the store is not available.
+pub async fn consent(context: &RequestContext<'_>, user: &str, client: &str) -> Result<Report, Failure> {
+    let user = find(context, user).await?.user;
+    let revoked = context.store().revoke_consent(&user.id, client, context.now).await?;
+    let ended =
+        revoked.ok_or_else(|| Failure::NotFound(format!("{} has given client {client} no consent", user.username)))?;
+    tracing::warn!(event = "consent_revoked", user = %user.username, sub = %user.sub, client, grants = ended.grants, trace_id = %context.trace_id, "a consent was revoked");
+    let known = context.snapshot.clients.get(client);
+    Ok(report(context, None, &ended, known))
+}

@@ -1,0 +1,60 @@
+//! Disabling, enabling and renaming users.
+
+use crate::decision::username;
+use crate::op::RequestContext;
+use crate::op::administration::people::{Access, access, find};
+use crate::op::administration::{Failure, Report, report};
+
+/// Disables a user: all sessions end, all grants are revoked, and every sign-in is refused until the user is enabled.
+///
+/// # Errors
+/// When there is no such user, or the store is not available.
+pub async fn disable(context: &RequestContext<'_>, name: &str) -> Result<Report, Failure> {
+    let user = find(context, name).await?.user;
+    let ended = context.store().set_user_disabled(&user.id, true, context.now).await?;
+    let report = report(context, Some(&user), &ended, None);
+    tracing::warn!(event = "user_disabled", user = %user.username, sub = %user.sub, sessions = ended.sessions, grants = ended.grants, trace_id = %context.trace_id, "a user was disabled");
+    Ok(report)
+}
+
+/// Enables a user who was disabled at run time. What ended does not come back.
+///
+/// # Errors
+/// When there is no such user, the file disables the user, or the store is not available.
+pub async fn enable(context: &RequestContext<'_>, name: &str) -> Result<(), Failure> {
+    let user = find(context, name).await?.user;
+    if access(context, &user) == Access::DisabledInFile {
+        let text = format!("{} is disabled in the file: remove `enabled = false` there", user.username);
+        return Err(Failure::Refused(text));
+    }
+    context.store().set_user_disabled(&user.id, false, context.now).await?;
+    tracing::warn!(event = "user_enabled", user = %user.username, sub = %user.sub, trace_id = %context.trace_id, "a user was enabled");
+    Ok(())
+}
+
+/// Gives a user another name, which apps see at the next token. The `sub`, sessions and grants stay.
+///
+/// # Errors
+/// When there is no such user; when the name is none, reserved, taken, or one that the file declares; when the store is not
+/// available.
+pub async fn rename(context: &RequestContext<'_>, name: &str, wanted: &str) -> Result<String, Failure> {
+    let user = find(context, name).await?.user;
+    let Some(new) = username::normalize(wanted) else {
+        let text = "a username has 1 to 255 characters, none of them a control or an invisible character";
+        return Err(Failure::Refused(text.to_owned()));
+    };
+    let policy = &context.snapshot.policy;
+    if let Some((reserved, _)) = policy.reserved.iter().find(|(reserved, _)| username::resembles(&new, reserved)) {
+        return Err(Failure::Refused(format!("{new} is, or could be mistaken for, the reserved username {reserved}")));
+    }
+    let key = username::key(&new);
+    if key != user.username_key && policy.users.contains_key(&key) {
+        let text = format!("the file declares a user {new}: the renamed user would get the rights of that entry");
+        return Err(Failure::Refused(text));
+    }
+    if !context.store().rename_user(&user.id, &new, &key).await? {
+        return Err(Failure::Refused(format!("the username {new} belongs to another user")));
+    }
+    tracing::warn!(event = "user_renamed", user = %user.username, new = %new, sub = %user.sub, trace_id = %context.trace_id, "a user was renamed");
+    Ok(new)
+}

@@ -1,0 +1,145 @@
+//! What an administrator looks up and takes away.
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+use crate::store::ids::UserId;
+use crate::store::model::Consent;
+use crate::store::sqlite::rows::{Reader, many, one, parse, run};
+use crate::store::sqlite::{SqliteStore, sql};
+use crate::store::{Administration, AppSession, Ended, Person, Result};
+
+/// How many rows of a table one transaction looks at while the grants of a client are revoked.
+const WINDOW: i64 = 5_000;
+
+#[async_trait]
+impl Administration for SqliteStore {
+    async fn users_by_name(&self, after: &str, limit: u32) -> Result<Vec<Person>> {
+        let after = after.to_owned();
+        self.read_long(move |reader| {
+            let users = many(reader.connection, sql::USERS_BY_NAME, (after, limit), |row| reader.user_from(row))?;
+            users.into_iter().map(|user| reader.person(user)).collect()
+        })
+        .await
+    }
+
+    async fn user_by_sub(&self, sub: &str) -> Result<Option<Person>> {
+        let sub = sub.to_owned();
+        self.read(move |reader| {
+            let user = reader.user(sql::USER_BY_SUB, [sub])?;
+            user.map(|user| reader.person(user)).transpose()
+        })
+        .await
+    }
+
+    async fn users_by_address(&self, address: &str, limit: u32) -> Result<Vec<Person>> {
+        let address = address.to_owned();
+        self.read(move |reader| {
+            let ids =
+                many(reader.connection, sql::USERS_BY_ADDRESS, (address, limit), |row| Ok(row.get::<_, UserId>(0)?))?;
+            let users = ids.iter().filter_map(|id| reader.user(sql::USER, [id]).transpose());
+            users.map(|user| reader.person(user?)).collect()
+        })
+        .await
+    }
+
+    async fn consents(&self, user_id: &UserId) -> Result<Vec<Consent>> {
+        let user_id = user_id.clone();
+        self.read(move |reader| consents(reader, &user_id)).await
+    }
+
+    async fn set_user_disabled(&self, user_id: &UserId, disabled: bool, now: i64) -> Result<Ended> {
+        let id = user_id.clone();
+        self.write(move |connection| set_disabled(connection, &id, disabled, now)).await
+    }
+
+    async fn rename_user(&self, user_id: &UserId, username: &str, username_key: &str) -> Result<bool> {
+        let row = (user_id.clone(), username.to_owned(), username_key.to_owned());
+        self.write(move |connection| Ok(run(connection, sql::RENAME_USER, row)? == 1)).await
+    }
+
+    async fn revoke_client(&self, client: &str, now: i64) -> Result<Ended> {
+        let last = self.last(sql::LAST_CODE).await?;
+        self.each_window(last, |from, to| {
+            let client = client.to_owned();
+            move |connection| run(connection, sql::DELETE_CODES_BETWEEN, (from, to, client))
+        })
+        .await?;
+        // The codes are gone, so that none of them becomes a grant behind the last one that is looked at.
+        let last = self.last(sql::LAST_GRANT).await?;
+        let grants = self.each_window(last, |from, to| {
+            let client = client.to_owned();
+            move |connection| run(connection, sql::REVOKE_GRANTS_BETWEEN, (from, to, client, now))
+        });
+        Ok(Ended { grants: grants.await?, ..Ended::default() })
+    }
+
+    async fn revoke_consent(&self, user_id: &UserId, client: &str, now: i64) -> Result<Option<Ended>> {
+        let (user_id, client) = (user_id.clone(), client.to_owned());
+        self.write(move |connection| {
+            let forgotten = run(connection, sql::DELETE_CONSENT, (&user_id, &client))?;
+            let codes = run(connection, sql::DELETE_CODES_OF_CONSENT, (&user_id, &client))?;
+            let grants = run(connection, sql::REVOKE_GRANTS_OF_CLIENT, (&user_id, &client, now))?;
+            let found = forgotten + codes + grants > 0;
+            Ok(found.then(|| Ended { grants: count(grants), ..Ended::default() }))
+        })
+        .await
+    }
+}
+
+impl SqliteStore {
+    /// The highest row number of a table; 0 when it is empty.
+    async fn last(&self, statement: &'static str) -> Result<i64> {
+        let last =
+            self.read(move |reader| one(reader.connection, statement, [], |row| Ok(row.get::<_, Option<i64>>(0)?)));
+        Ok(last.await?.flatten().unwrap_or_default())
+    }
+
+    /// Runs an operation on one window of row numbers after the other, up to `last`. Returns how many rows it changed.
+    async fn each_window<F>(&self, last: i64, mut operation: impl FnMut(i64, i64) -> F + Send) -> Result<u64>
+    where
+        F: FnOnce(&Connection) -> Result<usize> + Send + 'static,
+    {
+        let (mut from, mut changed) = (0, 0);
+        while from < last {
+            let to = from.saturating_add(WINDOW);
+            changed += count(self.write(operation(from, to)).await?);
+            from = to;
+        }
+        Ok(changed)
+    }
+}
+
+fn count(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
+}
+
+fn consents(reader: &Reader<'_>, user_id: &UserId) -> Result<Vec<Consent>> {
+    many(reader.connection, sql::CONSENTS_OF_USER, [user_id], |row| {
+        Ok(Consent {
+            user_id: user_id.clone(),
+            client: row.get(0)?,
+            scopes: parse("consents.scopes", row.get_ref(1)?.as_bytes()?)?,
+            claims: parse("consents.claims", row.get_ref(2)?.as_bytes()?)?,
+            granted_at: row.get(3)?,
+        })
+    })
+}
+
+/// Takes a user's access away, or gives it back.
+fn set_disabled(connection: &Connection, user_id: &UserId, disabled: bool, now: i64) -> Result<Ended> {
+    run(connection, sql::SET_DISABLED, (user_id, disabled))?;
+    if !disabled {
+        return Ok(Ended::default());
+    }
+    let apps =
+        many(connection, sql::APPS_OF_USER, [user_id], |row| Ok(AppSession { client: row.get(0)?, sid: row.get(1)? }))?;
+    let sessions = run(connection, sql::DELETE_SESSIONS_OF_USER, [user_id])?;
+    let live: Option<i64> = one(connection, sql::LIVE_GRANTS_OF_USER, (user_id, now), |row| Ok(row.get(0)?))?;
+    run(connection, sql::REVOKE_GRANTS_OF_USER, (user_id, now))?;
+    Ok(Ended {
+        sessions: count(sessions),
+        grants: live.and_then(|live| u64::try_from(live).ok()).unwrap_or_default(),
+        apps,
+    })
+}
