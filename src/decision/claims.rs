@@ -13,6 +13,7 @@ use crate::decision::policy::{ClaimRule, Policy, ProviderPolicy, string_list};
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Source, Stage, Trace};
 use crate::expression::{Bindings, ConditionError, Variable, first_present};
+use crate::protocol::{ClaimType, claim_type};
 
 /// The attributes of one sign-in, as mapped.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,37 +45,13 @@ fn is_address(text: &str) -> bool {
     !local.is_empty() && !domain.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
-/// The type that a standard claim must have (OIDC Core §5.1).
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Text,
-    Boolean,
-    Number,
-    Object,
-    List,
-    Any,
-}
-
-fn kind(attribute: &str) -> Kind {
-    match attribute {
-        "username" | "name" | "given_name" | "family_name" | "middle_name" | "nickname" | "preferred_username"
-        | "profile" | "picture" | "website" | "email" | "gender" | "birthdate" | "zoneinfo" | "locale"
-        | "phone_number" => Kind::Text,
-        "email_verified" | "phone_number_verified" => Kind::Boolean,
-        "updated_at" => Kind::Number,
-        "address" => Kind::Object,
-        "groups" | "roles" => Kind::List,
-        _ => Kind::Any,
-    }
-}
-
-fn fits(kind: Kind, value: &Value) -> bool {
+fn fits(kind: ClaimType, value: &Value) -> bool {
     match kind {
-        Kind::Text => value.is_string(),
-        Kind::Boolean => value.is_boolean(),
-        Kind::Number => value.is_number(),
-        Kind::Object => value.is_object(),
-        Kind::List | Kind::Any => true,
+        ClaimType::Text => value.is_string(),
+        ClaimType::Boolean => value.is_boolean(),
+        ClaimType::Number => value.is_number(),
+        ClaimType::Object => value.is_object(),
+        ClaimType::List | ClaimType::Any => true,
     }
 }
 
@@ -135,7 +112,7 @@ fn place(
         trace.add(Stage::Claims, source, "email_verified is a string, not a boolean: left out");
         return Ok(trace);
     }
-    if !fits(kind(name), &value) {
+    if !fits(claim_type(name), &value) {
         let text = format!("{name} has the wrong type: it is {}", described(&value));
         return Err(trace.refuse(Stage::Claims, source, Reason::ClaimMappingFailed, text));
     }
