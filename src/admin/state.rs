@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::config::language::scalar::SecretValue;
 use crate::op::Services;
 use crate::snapshot::Snapshot;
 use crate::snapshot::reload::ReloadStatus;
@@ -13,10 +12,8 @@ use crate::snapshot::reload::ReloadStatus;
 pub struct Admin {
     /// The store, the keys, the upstream providers.
     pub services: Services,
-    /// The configuration generation that serves.
+    /// The configuration generation that serves. Its tokens open everything but health.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// The outcome of the last reload.
     pub reload_status: Arc<ReloadStatus>,
-    /// Tokens that open everything but health. Without any, which `check` accepts on loopback only, it is open.
-    pub tokens: Vec<SecretValue>,
 }

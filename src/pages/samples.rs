@@ -141,6 +141,7 @@ fn statements(all: &mut Vec<Sample>, web: Option<&WebUri>) {
         detail: Some(text("detail")),
         client_name: Some(text("App")),
         provider_name: Some(text("Provider")),
+        contacts: vec![text("helpdesk@app.example"), "+1 555 0100".to_owned()],
         back_uri: web.cloned(),
     };
     let bare = ErrorPage {
@@ -150,6 +151,7 @@ fn statements(all: &mut Vec<Sample>, web: Option<&WebUri>) {
         detail: None,
         client_name: None,
         provider_name: None,
+        contacts: Vec::new(),
         back_uri: None,
     };
     all.push(sample(&full, &[]));

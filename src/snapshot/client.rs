@@ -9,6 +9,7 @@ use url::Url;
 use crate::config::language::client::Client as Declared;
 use crate::config::language::scalar::SecretValue;
 use crate::config::resolved;
+use crate::config::resolved::Localized;
 use crate::jose::KeySet;
 use crate::pages::Languages;
 
@@ -92,7 +93,14 @@ impl Client {
     /// Its name in the best of the languages wanted (`client_name#de`; Dynamic Client Registration §2.1).
     #[must_use]
     pub fn name_in(&self, languages: &Languages) -> &str {
-        languages.choose(|tag| self.names.get(tag)).unwrap_or(&self.name)
+        self.text_in(languages, |client| &client.names).unwrap_or(&self.name)
+    }
+
+    /// One of its texts or addresses in the best of the languages wanted, as `policy_uri#de`; otherwise the one without a
+    /// language tag.
+    pub fn text_in(&self, languages: &Languages, of: impl FnOnce(&resolved::Client) -> &Localized) -> Option<&str> {
+        let text = of(&self.resolved);
+        languages.choose(|tag| text.in_language(tag)).or_else(|| text.default())
     }
 }
 

@@ -5,12 +5,14 @@
 //! not pass `check` it yields something, which nobody gets to see.
 
 pub mod client;
+mod localized;
 pub mod provider;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use client::Client;
+pub use localized::Localized;
 pub use provider::{Provider, SessionBounds};
 
 use crate::config::language::Config;

@@ -86,7 +86,7 @@ impl Broker {
     /// What the admin listener says of the broker.
     pub(crate) async fn status(&self) -> String {
         let request = Request::get("/status").body(Body::empty()).unwrap();
-        let response = self.app.admin_router(Vec::new()).oneshot(request).await.unwrap();
+        let response = self.app.admin_router().oneshot(request).await.unwrap();
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         String::from_utf8(body.to_vec()).unwrap()
     }
