@@ -6,7 +6,6 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
 use crate::admin::{self, Admin};
-use crate::config::language::scalar::SecretValue;
 use crate::decision::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::{KeyPolicy, Keys, KeysError};
@@ -91,14 +90,13 @@ impl App {
         serve(Arc::clone(&self.edge))
     }
 
-    /// The admin listener's router; `tokens` give access to everything but health.
-    pub fn admin_router(&self, tokens: Vec<SecretValue>) -> axum::Router {
+    /// The admin listener's router.
+    pub fn admin_router(&self) -> axum::Router {
         admin::router(Arc::new(Admin {
             services: self.edge.services.clone(),
             snapshot: Arc::clone(&self.snapshot),
             reload_status: Arc::clone(&self.reload_status),
             connections: Arc::clone(&self.connections),
-            tokens,
         }))
     }
 

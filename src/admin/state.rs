@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::config::language::scalar::SecretValue;
 use crate::op::Services;
 use crate::snapshot::Snapshot;
 use crate::snapshot::reload::ReloadStatus;
@@ -14,12 +13,10 @@ use crate::web::listener::Connections;
 pub struct Admin {
     /// The store, the keys, the upstream providers.
     pub services: Services,
-    /// The configuration generation in force.
+    /// The configuration generation in force. Its tokens open everything but health.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// The outcome of the last reload.
     pub reload_status: Arc<ReloadStatus>,
     /// The connections of the public listeners.
     pub connections: Arc<Connections>,
-    /// Tokens that open everything but health. Without any, which `check` accepts on loopback only, it is open.
-    pub tokens: Vec<SecretValue>,
 }

@@ -32,7 +32,7 @@ pub fn run(args: &ReachArgs, environment: &Environment, files: &dyn Files, out: 
         Ok(broker) => broker,
         Err(exit) => return Ok(exit),
     };
-    let reach = reach(&broker.snapshot.policy, &args.role);
+    let reach = reach(&broker.snapshot.config, &broker.snapshot.policy, &args.role);
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&reach)?)?;
     } else {

@@ -69,7 +69,7 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
             return Exit::CouldNotRun;
         }
     };
-    let Prepared { problems, layers, involved, fingerprint, snapshot, encryption_keys, admin_tokens, .. } = prepared;
+    let Prepared { problems, layers, involved, fingerprint, snapshot, encryption_keys, .. } = prepared;
     let Some(snapshot) = snapshot else {
         let problems = problems.render(&layers, false);
         tracing::error!(problems, "the configuration has problems; `countersign check` shows them");
@@ -89,7 +89,7 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
         Ok((app, listeners)) => {
             let app = Arc::new(app);
             tokio::spawn(app.reloader(Watched { inputs, fingerprint, involved }).run());
-            listen(app, listeners, admin_tokens).await
+            listen(app, listeners).await
         }
         Err(error) => {
             tracing::error!(error, "the broker can't start");
@@ -146,16 +146,12 @@ async fn open(key: &str, address: &str) -> Result<Listener, String> {
     Listener::open(address).await.map_err(|error| format!("{key}: {error}"))
 }
 
-async fn listen(
-    app: Arc<App>,
-    listeners: Listeners,
-    admin_tokens: Vec<crate::config::language::scalar::SecretValue>,
-) -> Exit {
+async fn listen(app: Arc<App>, listeners: Listeners) -> Exit {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut servers = tokio::task::JoinSet::new();
     announce(&app, &listeners);
     let routers = listeners.public.into_iter().map(|listener| (listener, app.router()));
-    for (listener, router) in routers.chain([(listeners.admin, app.admin_router(admin_tokens))]) {
+    for (listener, router) in routers.chain([(listeners.admin, app.admin_router())]) {
         servers.spawn(listener.serve(router, stopped.clone()));
     }
     let housekeeping = tokio::spawn({

@@ -13,7 +13,7 @@ use crate::decision::policy::{ClaimRule, Policy, ProviderPolicy, string_list};
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Source, Stage, Trace};
 use crate::expression::{Bindings, ConditionError, Variable, first_present};
-use crate::protocol::is_absent;
+use crate::protocol::{ClaimType, claim_type, is_absent};
 
 /// The attributes of one sign-in, as mapped.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,37 +47,13 @@ fn is_address(text: &str) -> bool {
     !local.is_empty() && !domain.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
-/// The type that a standard claim must have (OIDC Core §5.1).
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Text,
-    Boolean,
-    Number,
-    Object,
-    List,
-    Any,
-}
-
-fn kind(attribute: &str) -> Kind {
-    match attribute {
-        "username" | "name" | "given_name" | "family_name" | "middle_name" | "nickname" | "preferred_username"
-        | "profile" | "picture" | "website" | "email" | "gender" | "birthdate" | "zoneinfo" | "locale"
-        | "phone_number" => Kind::Text,
-        "email_verified" | "phone_number_verified" => Kind::Boolean,
-        "updated_at" => Kind::Number,
-        "address" => Kind::Object,
-        "groups" | "roles" => Kind::List,
-        _ => Kind::Any,
-    }
-}
-
-fn fits(kind: Kind, value: &Value) -> bool {
+fn fits(kind: ClaimType, value: &Value) -> bool {
     match kind {
-        Kind::Text => value.is_string(),
-        Kind::Boolean => value.is_boolean(),
-        Kind::Number => value.is_number(),
-        Kind::Object => value.is_object(),
-        Kind::List | Kind::Any => true,
+        ClaimType::Text => value.is_string(),
+        ClaimType::Boolean => value.is_boolean(),
+        ClaimType::Number => value.is_number(),
+        ClaimType::Object => value.is_object(),
+        ClaimType::List | ClaimType::Any => true,
     }
 }
 
@@ -159,15 +135,15 @@ fn fitting(rule: &ClaimRule, bindings: &Bindings<'_>) -> Found {
 
 /// A value as its attribute has it; `None` when nothing is left of it.
 fn typed(attribute: &str, value: Value) -> Result<Option<Typed>, String> {
-    let kind = kind(attribute);
+    let kind = claim_type(attribute);
     match value {
-        value if kind == Kind::List => match string_list(value) {
+        value if kind == ClaimType::List => match string_list(value) {
             Ok(list) => Ok(Some(Typed::List(list))),
             Err(found) => Err(format!("it must be a string or a list of strings, but it is {found}")),
         },
         value if !fits(kind, &value) => Err(format!("it has the wrong type: it is {}", described(&value))),
         // A member of the address is a claim too: without a value it is left out (OIDC Core §5.1.1, §5.3.2).
-        Value::Object(mut members) if kind == Kind::Object => {
+        Value::Object(mut members) if kind == ClaimType::Object => {
             members.retain(|_, member| !is_absent(member));
             Ok((!members.is_empty()).then_some(Typed::Other(Value::Object(members))))
         }

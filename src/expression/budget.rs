@@ -17,6 +17,9 @@ use crate::expression::value::Outcome;
 
 thread_local! {
     static SPENT: Cell<u64> = const { Cell::new(0) };
+    /// How often something was paid for in the current evaluation.
+    #[cfg(test)]
+    static PAYMENTS: Cell<u64> = const { Cell::new(0) };
     static OUTCOME: Cell<Option<Result<Outcome, EvalError>>> = const { Cell::new(None) };
 }
 
@@ -31,6 +34,8 @@ pub(crate) fn run(
         return Err(error::too_costly());
     }
     SPENT.set(spent);
+    #[cfg(test)]
+    PAYMENTS.set(0);
     OUTCOME.set(None);
     let result = catch_unwind(AssertUnwindSafe(evaluate));
     let outcome = OUTCOME.take();
@@ -58,7 +63,16 @@ pub(crate) fn finish(outcome: Result<Outcome, EvalError>) {
 pub(crate) fn charge(units: u64) -> Result<(), ExecutionError> {
     let total = SPENT.get().saturating_add(units);
     SPENT.set(total);
+    #[cfg(test)]
+    PAYMENTS.set(PAYMENTS.get() + 1);
     if total > Limit::BUDGET { Err(error::limit(error::TOO_COSTLY)) } else { Ok(()) }
+}
+
+/// How often something was paid for in the last evaluation of this thread: every visit of a loop, and everything that was
+/// built, whether it could still be paid or not.
+#[cfg(test)]
+pub(crate) fn payments() -> u64 {
+    PAYMENTS.get()
 }
 
 /// The units of a value with everything in it; counting stops beyond the budget.

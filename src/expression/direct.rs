@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::expression::bindings::{Bindings, Shape, Strings};
 use crate::expression::limits::Limit;
 use crate::expression::place::Place;
+use crate::expression::tree::text;
 use crate::expression::value::Outcome;
 
 /// An expression of one of these forms.
@@ -236,12 +237,5 @@ impl Found<'_, '_> {
             }
             Self::Json(Value::Object(_) | Value::Null) => None,
         }
-    }
-}
-
-fn text(node: &IdedExpr) -> Option<&str> {
-    match &node.expr {
-        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
-        _ => None,
     }
 }

@@ -1,9 +1,9 @@
 //! What is known about an expression without evaluating it: which names it tests for, and which tables it looks up.
 
 use cel::IdedExpr;
-use cel::common::ast::{Expr, LiteralValue};
+use cel::common::ast::Expr;
 
-use crate::expression::tree::children;
+use crate::expression::tree::{children, path, text};
 
 /// What an expression tests for, as far as its text shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,21 +62,5 @@ fn call_facts(function: &str, args: &[IdedExpr], loops: &[(&str, String)], facts
         }
         ("lookup", [table]) => facts.tables.extend(text(table).map(str::to_owned)),
         _ => {}
-    }
-}
-
-/// `groups`, `user.groups`: a variable with the members selected from it.
-fn path(node: &IdedExpr) -> Option<String> {
-    match &node.expr {
-        Expr::Ident(name) => Some(name.clone()),
-        Expr::Select(select) if !select.test => Some(format!("{}.{}", path(&select.operand)?, select.field)),
-        _ => None,
-    }
-}
-
-fn text(node: &IdedExpr) -> Option<&str> {
-    match &node.expr {
-        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
-        _ => None,
     }
 }

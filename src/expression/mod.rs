@@ -11,10 +11,10 @@
 //!
 //! | files | what they own |
 //! | --- | --- |
-//! | `limits`, `catalogue`, `place`, `problem`, `tree` | constants, names, types without behaviour |
+//! | `limits`, `catalogue`, `place`, `problem`, `tree`, `vocabulary` | constants, names, types without behaviour |
 //! | `error`, `value`, `budget` | the wording of errors, values to and from JSON, the accounting |
 //! | `engine`, `args`, `texts`, `lists`, `metered`, `patterns`, `functions` | what functions do, and their registration |
-//! | `syntax`, `names`, `facts`, `reads`, `meter` | parsing, the load-time check, what is known without evaluation, the rewriting |
+//! | `syntax`, `names`, `types`, `variables`, `constant`, `findings`, `typing`, `facts`, `reads`, `meter` | parsing, the load-time checks, what can be read off an expression, the rewriting |
 //! | `bindings`, `direct`, `compiled`, `compiler` | evaluation and compilation |
 
 mod args;
@@ -23,10 +23,12 @@ mod budget;
 mod catalogue;
 mod compiled;
 mod compiler;
+mod constant;
 mod direct;
 mod engine;
 mod error;
 mod facts;
+mod findings;
 mod functions;
 mod limits;
 mod lists;
@@ -42,7 +44,11 @@ mod syntax;
 mod tests;
 mod texts;
 mod tree;
+mod types;
+mod typing;
 mod value;
+mod variables;
+mod vocabulary;
 
 pub use bindings::{Bindings, Variable};
 pub use compiled::{Compiled, ConditionError, first_present};
@@ -55,3 +61,4 @@ pub use place::Place;
 pub use problem::Problem;
 pub use reads::Reads;
 pub use value::Outcome;
+pub use vocabulary::Vocabulary;

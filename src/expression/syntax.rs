@@ -179,6 +179,13 @@ impl Positions {
         range.map_or((0, 1), |(start, stop)| (start as usize, (stop.saturating_sub(start) as usize).max(1)))
     }
 
+    /// Offset and length of the name of a selected member: the first one behind the dot, which is the node's place.
+    pub(crate) fn member(&self, id: u64) -> (usize, usize) {
+        let (dot, len) = self.node(id);
+        let name = self.tokens.iter().find(|token| token.kind == TokenKind::TokIdent && token.start >= dot);
+        name.map_or((dot, len), |token| (token.start, token.end - token.start))
+    }
+
     /// Offset and length of the name of a called function: the last name before the bracket at which the node is.
     pub(crate) fn callee(&self, id: u64) -> (usize, usize) {
         let (bracket, len) = self.node(id);

@@ -1,7 +1,7 @@
 //! The nodes of a parsed expression.
 
 use cel::IdedExpr;
-use cel::common::ast::{EntryExpr, Expr};
+use cel::common::ast::{EntryExpr, Expr, LiteralValue};
 
 /// The direct sub-expressions.
 pub(crate) fn children(expr: &Expr) -> Vec<&IdedExpr> {
@@ -23,4 +23,21 @@ fn entries<'a>(entries: impl Iterator<Item = &'a EntryExpr>) -> Vec<&'a IdedExpr
             EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
         })
         .collect()
+}
+
+/// `groups`, `user.groups`: a variable with the members selected from it.
+pub(crate) fn path(node: &IdedExpr) -> Option<String> {
+    match &node.expr {
+        Expr::Ident(name) => Some(name.clone()),
+        Expr::Select(select) if !select.test => Some(format!("{}.{}", path(&select.operand)?, select.field)),
+        _ => None,
+    }
+}
+
+/// The text of a string that is written in the expression.
+pub(crate) fn text(node: &IdedExpr) -> Option<&str> {
+    match &node.expr {
+        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
+        _ => None,
+    }
 }

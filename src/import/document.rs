@@ -252,6 +252,11 @@ impl Document {
         self.tables.push(table);
     }
 
+    /// The table with this path, where it is active.
+    pub(crate) fn table(&mut self, path: &[&str]) -> Option<&mut Table> {
+        self.tables.iter_mut().find(|table| !table.off && table.path == path)
+    }
+
     /// How many comments of each kind there are.
     pub(crate) fn counts(&self) -> Counts {
         let mut counts = Counts::default();

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::config::check::open_providers::open_service;
 use crate::config::check::urls::{Http, issuer, redirect_uri, web_url};
+use crate::config::diagnostics::problem::did_you_mean;
 use crate::config::language::scalar::Duration;
 use crate::config::schema::json_schema;
 use crate::import::document::{Mark, Table, Toml, inline};
@@ -13,11 +15,6 @@ use crate::protocol::STANDARD_CLAIMS;
 
 /// Provider ids that are reserved for the broker's own sign-in methods.
 const RESERVED_PROVIDERS: &[&str] = &["certificate", "break_glass"];
-
-/// Hosts where anyone can have an account.
-const OPEN_TO_ALL: &[&str] = &["accounts.google.com", "gitlab.com", "appleid.apple.com", "www.linkedin.com"];
-/// The tenant of personal Microsoft accounts.
-const PERSONAL_ACCOUNTS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 /// The placeholder for an issuer that is not known.
 pub(crate) const EXAMPLE_ISSUER: &str = "https://sso.example.com";
@@ -219,18 +216,12 @@ pub(crate) fn set_issuer(head: &mut Table, given: Option<&str>, found: Option<&s
     chosen
 }
 
-/// Whether anyone can have an account at an issuer.
-pub(crate) fn open_to_all(issuer: &str) -> bool {
-    let host = url::Url::parse(issuer).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
-    OPEN_TO_ALL.contains(&host.as_str()) || issuer.contains(PERSONAL_ACCOUNTS)
-}
-
 /// The `allow` line: the conditions together. A provider where anyone can have an account refuses everybody
 /// until the file says who may sign in.
 pub(crate) fn set_allow(table: &mut Table, issuer: &str, conditions: &[String]) {
     if !conditions.is_empty() {
         table.set("allow", conditions.join(" && "));
-    } else if open_to_all(issuer) {
+    } else if open_service(issuer).is_some() {
         let example = "\"claims.email.domain() == 'corp.example' && claims.email_verified\"";
         table.note(
             Mark::ToDo,
@@ -239,6 +230,31 @@ pub(crate) fn set_allow(table: &mut Table, issuer: &str, conditions: &[String]) 
             ),
         );
         table.set("allow", "false");
+    }
+}
+
+/// What to say of the keys that are none of `known`. What stands below them is not shown: it may be secret.
+pub(crate) fn unknown_keys(value: &Value, known: &[&str]) -> Vec<String> {
+    let unknown = value
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, value)| !known.contains(&key.as_str()) && !is_nothing(value));
+    unknown
+        .map(|(key, _)| {
+            let near = did_you_mean(key, known.iter().copied()).map(|near| format!("; {near}")).unwrap_or_default();
+            format!("the key {key} is not known, and nothing of it was imported{near}")
+        })
+        .collect()
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(entries) => entries.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -128,6 +128,8 @@ pub struct ErrorPage {
     pub client_name: Option<String>,
     /// The provider that it is about, where known.
     pub provider_name: Option<String>,
+    /// Whom people may ask about the app, as its file says.
+    pub contacts: Vec<String>,
     /// A proven address of the app to go back to.
     pub back_uri: Option<WebUri>,
     /// Who is refused, where it is a person who signed in.

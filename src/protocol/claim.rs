@@ -75,3 +75,35 @@ pub const PROTOCOL_CLAIMS: &[&str] = &[
     "token_type",
     "authorization_details",
 ];
+
+/// The JSON type of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimType {
+    /// A string.
+    Text,
+    /// A boolean.
+    Boolean,
+    /// A number.
+    Number,
+    /// An object.
+    Object,
+    /// A list of strings; a single string stands for a list of one.
+    List,
+    /// Any of them: no standard says which.
+    Any,
+}
+
+/// The type of a claim: of the standard ones that of OIDC Core §5.1.
+#[must_use]
+pub fn claim_type(name: &str) -> ClaimType {
+    match name {
+        "username" | "name" | "given_name" | "family_name" | "middle_name" | "nickname" | "preferred_username"
+        | "profile" | "picture" | "website" | "email" | "gender" | "birthdate" | "zoneinfo" | "locale"
+        | "phone_number" => ClaimType::Text,
+        "email_verified" | "phone_number_verified" => ClaimType::Boolean,
+        "updated_at" => ClaimType::Number,
+        "address" => ClaimType::Object,
+        "groups" | "roles" => ClaimType::List,
+        _ => ClaimType::Any,
+    }
+}

@@ -12,10 +12,10 @@ pub mod scope;
 pub mod subject_type;
 
 pub use algorithm::{Algorithm, SigningAlgorithm};
-pub use claim::{PROTOCOL_CLAIMS, STANDARD_CLAIMS, default_attributes, is_absent};
+pub use claim::{ClaimType, PROTOCOL_CLAIMS, STANDARD_CLAIMS, claim_type, default_attributes, is_absent};
 pub use client_auth::ClientAuthMethod;
 pub use error_code::ErrorCode;
 pub use grant_type::GrantType;
 pub use response_type::ResponseType;
-pub use scope::BUILT_IN_SCOPES;
+pub use scope::{BUILT_IN_SCOPES, SCOPE_CLAIMS};
 pub use subject_type::SubjectType;

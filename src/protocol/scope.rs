@@ -1,5 +1,45 @@
 //! Scopes.
 
-/// Scopes that exist without a declaration.
+/// Scopes that exist without a declaration, with the claims that each releases (OIDC Core §5.4).
+pub const SCOPE_CLAIMS: &[(&str, &[&str])] = &[
+    ("openid", &[]),
+    (
+        "profile",
+        &[
+            "name",
+            "family_name",
+            "given_name",
+            "middle_name",
+            "nickname",
+            "preferred_username",
+            "profile",
+            "picture",
+            "website",
+            "gender",
+            "birthdate",
+            "zoneinfo",
+            "locale",
+            "updated_at",
+        ],
+    ),
+    ("email", &["email", "email_verified"]),
+    ("address", &["address"]),
+    ("phone", &["phone_number", "phone_number_verified"]),
+    ("groups", &["groups"]),
+    ("roles", &["roles"]),
+    ("offline_access", &[]),
+];
+
+/// The names of the scopes that exist without a declaration.
 pub const BUILT_IN_SCOPES: &[&str] =
     &["openid", "profile", "email", "address", "phone", "groups", "roles", "offline_access"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_tables_have_the_same_scopes() {
+        assert!(SCOPE_CLAIMS.iter().map(|(name, _)| name).eq(BUILT_IN_SCOPES));
+    }
+}

@@ -9,6 +9,7 @@ use url::Url;
 use crate::config::language::client::Client as Declared;
 use crate::config::language::scalar::SecretValue;
 use crate::config::resolved;
+use crate::config::resolved::Localized;
 use crate::jose::KeySet;
 use crate::pages::Languages;
 
@@ -106,13 +107,20 @@ impl Client {
             let origin = Url::parse(self.redirect_uris.first()?).ok()?.origin();
             (!self.any_loopback_port && origin.is_tuple()).then(|| format!("{}/", origin.ascii_serialization()))
         };
-        self.initiate_link(issuer).or_else(|| self.client_uri.clone()).or_else(home)
+        self.initiate_link(issuer).or_else(|| self.client_uri.default().map(str::to_owned)).or_else(home)
     }
 
     /// Its name in the best of the languages wanted (`client_name#de`; Dynamic Client Registration §2.1).
     #[must_use]
     pub fn name_in(&self, languages: &Languages) -> &str {
-        languages.choose(|tag| self.names.get(tag)).unwrap_or(&self.name)
+        self.text_in(languages, |client| &client.names).unwrap_or(&self.name)
+    }
+
+    /// One of its texts or addresses in the best of the languages wanted, as `policy_uri#de`; otherwise the one without a
+    /// language tag.
+    pub fn text_in(&self, languages: &Languages, of: impl FnOnce(&resolved::Client) -> &Localized) -> Option<&str> {
+        let text = of(&self.resolved);
+        languages.choose(|tag| text.in_language(tag)).or_else(|| text.default())
     }
 }
 

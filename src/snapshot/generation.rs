@@ -18,7 +18,7 @@ use crate::config::load::secrets::{Secrets, read_authorities, read_secrets, read
 use crate::config::load::templates::{TemplateFile, read_templates};
 use crate::config::load::{Inputs, Involved, Loaded, Unreadable, load};
 use crate::decision::trace::Source;
-use crate::expression::{Compiler, Place};
+use crate::expression::{Compiler, Place, Vocabulary};
 use crate::pages::{LookPlace, LookProblem, Pages, PagesError};
 use crate::snapshot::certificate::Certificate;
 use crate::snapshot::issuer::Issuer;
@@ -54,8 +54,6 @@ pub struct Prepared {
     pub snapshot: Option<Snapshot>,
     /// The keys that seal the store, first to seal.
     pub encryption_keys: Vec<Vec<u8>>,
-    /// The admin listener's tokens.
-    pub admin_tokens: Vec<crate::config::language::scalar::SecretValue>,
 }
 
 /// Reads files and remembers what they held.
@@ -118,7 +116,8 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
     };
     let certificate =
         if options.without_secrets { None } else { certificate(&loaded, &recorder, options.now, &mut problems) };
-    let mut compiler = Compiler::new(tables);
+    let vocabulary = loaded.config.as_ref().map(Vocabulary::of).unwrap_or_default();
+    let mut compiler = Compiler::with_vocabulary(tables, vocabulary);
     let compile = &mut |place: ExpressionPlace, _: &str, text: &str| compile(&mut compiler, place, text);
     let checked = check(&loaded, compile);
     problems.append(checked.problems);
@@ -128,7 +127,6 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
     let (mut layers, config) = (loaded.layers, loaded.config);
     let pages = config.as_ref().and_then(|config| pages(config, &templates, &mut layers, &mut problems));
     let encryption_keys = config.as_ref().map(|config| encryption_keys(config, &secrets)).unwrap_or_default();
-    let admin_tokens = secrets.get("admin.token").to_vec();
     let snapshot = match config.zip(checked.resolved).zip(pages) {
         Some(((config, resolved), pages)) if !problems.has_errors() => {
             let locate = |path: &str| Source::of(&layers, path);
@@ -156,7 +154,7 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
     };
     problems.sort();
     let involved = loaded.involved;
-    Ok(Prepared { problems, layers, origins, involved, fingerprint, snapshot, encryption_keys, admin_tokens })
+    Ok(Prepared { problems, layers, origins, involved, fingerprint, snapshot, encryption_keys })
 }
 
 /// The keys that seal the store, first to seal.
@@ -194,14 +192,16 @@ fn certificate(loaded: &Loaded, files: &dyn Files, now: i64, problems: &mut Prob
 }
 
 fn compile(compiler: &mut Compiler, place: ExpressionPlace, text: &str) -> Vec<ExpressionProblem> {
+    let condition = place.is_condition();
     let place = match place {
         ExpressionPlace::Claims | ExpressionPlace::Subject => Place::Claims,
         ExpressionPlace::Allow => Place::Allow,
         ExpressionPlace::When => Place::When,
         ExpressionPlace::Certificate => Place::Certificate,
-        ExpressionPlace::App => Place::App,
+        ExpressionPlace::App | ExpressionPlace::Require => Place::App,
     };
-    let problems = compiler.compile(place, text).err().unwrap_or_default();
+    let compiled = if condition { compiler.compile_condition(place, text) } else { compiler.compile(place, text) };
+    let problems = compiled.err().unwrap_or_default();
     problems
         .into_iter()
         .map(|problem| ExpressionProblem {

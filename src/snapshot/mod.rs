@@ -21,6 +21,7 @@ use proxies::TrustedProxies;
 use crate::config::Config;
 use crate::config::check::paths::Paths;
 use crate::config::language::client::Resource;
+use crate::config::language::scalar::SecretValue;
 use crate::config::load::secrets::Secrets;
 use crate::config::resolved::{Provider, Resolved};
 use crate::decision::policy::{ExpressionProblem, Policy, key_segment};
@@ -50,6 +51,8 @@ pub struct Snapshot {
     pub clients: BTreeMap<String, Client>,
     /// Whose `X-Forwarded-*` are believed.
     pub trusted_proxies: TrustedProxies,
+    /// The admin listener's tokens.
+    pub admin_tokens: Vec<SecretValue>,
     /// The certificate of TCP listeners, where they speak TLS.
     pub certificate: Option<Certificate>,
     /// The paths that it serves.
@@ -153,6 +156,7 @@ impl Snapshot {
             discovery: OnceLock::new(),
             sources: provider_sources(&config, locate),
             trusted_proxies: TrustedProxies::of(&config.server),
+            admin_tokens: secrets.get("admin.token").to_vec(),
             certificate,
             pages,
             config,

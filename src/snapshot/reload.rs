@@ -21,8 +21,12 @@ use crate::env::Clock;
 use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Fingerprint, Options, Prepared, prepare};
 
-/// How long to wait after an event before files are read: a save is often several writes.
-const QUIET: Duration = Duration::from_millis(150);
+/// How often to look, after a change, whether more has changed: a save is often several writes.
+const SLICE: Duration = Duration::from_millis(50);
+/// So many slices without a change end a burst of them.
+const QUIET: u32 = 3;
+/// So many slices are waited for at most: files that never rest are read too, within two seconds of the first change.
+const LONGEST: u32 = 26;
 /// How often metadata is compared where no event came.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -180,20 +184,52 @@ impl Reloader {
             }
         });
         let mut watch = Watch::new(events);
-        watch.follow(&self.involved);
-        let mut stamps = stamps_off_thread(&self.involved).await;
+        // What was saved since the files were read, before anything watched them, is applied now.
+        let mut stamps = self.catch_up(&mut watch).await;
         loop {
             let event = tokio::time::timeout(POLL, changed.recv()).await.is_ok();
-            let seen = stamps_off_thread(&self.involved).await;
-            if !event && seen == stamps {
+            if !event && stamps_off_thread(&self.involved).await == stamps {
                 continue;
             }
-            tokio::time::sleep(QUIET).await;
-            while changed.try_recv().is_ok() {}
-            self.reload().await;
-            stamps = stamps_off_thread(&self.involved).await;
-            watch.follow(&self.involved);
+            let mut burst = Burst::default();
+            loop {
+                tokio::time::sleep(SLICE).await;
+                let more = std::iter::from_fn(|| changed.try_recv().ok()).count() > 0;
+                if burst.is_over(more) {
+                    break;
+                }
+            }
+            stamps = self.catch_up(&mut watch).await;
         }
+    }
+
+    /// Reloads, with nothing that changes meanwhile lost: folders are watched and stamps taken before the files are read, and
+    /// all is done again while a reload brings further folders.
+    async fn catch_up(&mut self, watch: &mut Watch) -> Stamps {
+        loop {
+            watch.follow(&self.involved);
+            let stamps = stamps_off_thread(&self.involved).await;
+            self.reload().await;
+            if watch.follows(&self.involved) {
+                return stamps;
+            }
+        }
+    }
+}
+
+/// A burst of changes, slice by slice, so that it is one reload.
+#[derive(Debug, Default)]
+struct Burst {
+    slices: u32,
+    quiet: u32,
+}
+
+impl Burst {
+    /// Whether it is over after one more slice, in which something changed or not.
+    fn is_over(&mut self, changed: bool) -> bool {
+        self.slices += 1;
+        self.quiet = if changed { 0 } else { self.quiet + 1 };
+        self.quiet == QUIET || self.slices == LONGEST
     }
 }
 
@@ -235,13 +271,21 @@ impl Watch {
         Self { watcher: watcher.ok(), folders: BTreeSet::new() }
     }
 
+    /// The folders of all files involved, and those that may get further ones.
+    fn folders(involved: &Involved) -> BTreeSet<PathBuf> {
+        let parents = involved.files.iter().filter_map(|file| file.parent().map(PathBuf::from));
+        let folders = parents.chain(involved.folders.iter().cloned());
+        folders.map(|folder| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder }).collect()
+    }
+
+    /// Whether no folder is missing.
+    fn follows(&self, involved: &Involved) -> bool {
+        self.watcher.is_none() || Self::folders(involved).is_subset(&self.folders)
+    }
+
     fn follow(&mut self, involved: &Involved) {
         let Some(watcher) = &mut self.watcher else { return };
-        let parents = involved.files.iter().filter_map(|file| file.parent().map(PathBuf::from));
-        let wanted: BTreeSet<PathBuf> = parents
-            .chain(involved.folders.iter().cloned())
-            .map(|folder| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder })
-            .collect();
+        let wanted = Self::folders(involved);
         for gone in self.folders.difference(&wanted) {
             let _ = watcher.unwatch(gone);
         }
@@ -251,5 +295,78 @@ impl Watch {
             }
         }
         self.folders = wanted;
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// How many slices are waited for when something changes in these.
+    fn waited(changes: impl Fn(u32) -> bool) -> u32 {
+        let mut burst = Burst::default();
+        (1..).find(|slice| burst.is_over(changes(*slice))).unwrap()
+    }
+
+    #[test]
+    fn d36_a_burst_of_writes_is_waited_for_and_an_endless_one_is_not() {
+        assert_eq!(waited(|_| false), QUIET, "a single save");
+        assert_eq!(waited(|slice| slice <= 20), 20 + QUIET, "a hundred writes in a second");
+        assert_eq!(waited(|slice| slice % 3 != 0), LONGEST, "writes with short pauses that never end");
+        assert!(SLICE * LONGEST < Duration::from_millis(1500), "which leaves time to load within two seconds");
+    }
+
+    /// What the running broker is asked for by a reload.
+    struct Recorded {
+        serving: Mutex<Arc<Snapshot>>,
+        applied: mpsc::UnboundedSender<u64>,
+    }
+
+    #[async_trait]
+    impl Generations for Recorded {
+        fn serving(&self) -> Arc<Snapshot> {
+            Arc::clone(&self.serving.lock().unwrap())
+        }
+
+        async fn apply(&self, snapshot: Snapshot) -> Result<(), String> {
+            let generation = snapshot.generation;
+            *self.serving.lock().unwrap() = Arc::new(snapshot);
+            self.applied.send(generation).unwrap();
+            Ok(())
+        }
+    }
+
+    fn prepared(file: &std::path::Path) -> (Inputs, Prepared) {
+        let inputs = Inputs { main: file.to_owned(), ..Inputs::default() };
+        let options = Options { number: 1, without_secrets: false, now: 0 };
+        let prepared = prepare(&inputs, &Disk, options).unwrap();
+        (inputs, prepared)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn d36_what_is_saved_while_the_broker_starts_is_applied() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("broker.toml");
+        let text = |name: &str| {
+            format!(
+                "issuer = \"https://sso.example.com\"\n[clients.app]\nclient_name = \"{name}\"\ngrant_types = []\nclient_secret = \"s\"\n"
+            )
+        };
+        std::fs::write(&file, text("Before")).unwrap();
+        let (inputs, Prepared { fingerprint, involved, snapshot, .. }) = prepared(&file);
+        // Saved after the files were read and before anything watches them.
+        std::fs::write(&file, text("After")).unwrap();
+        let (applied, mut generations) = mpsc::unbounded_channel();
+        let broker = Arc::new(Recorded { serving: Mutex::new(Arc::new(snapshot.unwrap())), applied });
+        let watched = Watched { inputs, fingerprint, involved };
+        let clock = crate::env::ManualClock::at(0);
+        let reloader = Reloader::new(Arc::clone(&broker) as _, clock, Arc::default(), watched);
+        let running = tokio::spawn(reloader.run());
+        let generation = tokio::time::timeout(Duration::from_secs(60), generations.recv()).await;
+        assert_eq!(generation.unwrap(), Some(2));
+        let name = broker.serving().config.clients.get("app").unwrap().client_name.clone();
+        assert_eq!(name.as_deref(), Some("After"));
+        running.abort();
     }
 }

@@ -1,10 +1,10 @@
 //! What `op` found, as the data of a page: names in the person's language, addresses that are safe to show, our own forms.
 
+use crate::config::resolved::{Client, Localized};
 use crate::op::error::PageError;
 use crate::op::outcome::{ConsentPage, SignInPage};
 use crate::pages::{ConfirmSignOut, Consent, ErrorPage, Home, PostForm, Provider, Scope, SignIn, SignedOut, WebUri};
 use crate::protocol::paths::{Endpoint, Page};
-use crate::snapshot::client::Client;
 use crate::web::exchange::Exchange;
 
 /// The name of a client, by its key.
@@ -13,9 +13,15 @@ fn client_name(exchange: &Exchange<'_>, key: &str, ui_locales: Option<&str>) -> 
     client.map_or(key, |client| client.name_in(&exchange.languages(ui_locales))).to_owned()
 }
 
-/// An address of a client that is safe to show.
-fn address(client: Option<&Client>, of: impl Fn(&Client) -> Option<&String>) -> Option<WebUri> {
-    client.and_then(of).and_then(|uri| WebUri::parse(uri))
+/// An address of a client that is safe to show, in the person's language.
+fn address(
+    exchange: &Exchange<'_>,
+    key: &str,
+    ui_locales: Option<&str>,
+    of: impl FnOnce(&Client) -> &Localized,
+) -> Option<WebUri> {
+    let client = exchange.context.snapshot.clients.get(key)?;
+    client.text_in(&exchange.languages(ui_locales), of).and_then(WebUri::parse)
 }
 
 /// A form of ours: the interaction's secret id, bound to the browser's cookie, is its CSRF token.
@@ -26,16 +32,16 @@ fn form(exchange: &Exchange<'_>, page: Page, interaction: &str) -> PostForm {
 
 /// The sign-in page.
 pub(super) fn sign_in(exchange: &Exchange<'_>, page: &SignInPage) -> SignIn {
-    let client = exchange.context.snapshot.clients.get(&page.client);
+    let languages = page.ui_locales.as_deref();
     let providers = page.choices.iter().map(|choice| Provider {
         name: choice.name.clone(),
         action_value: choice.id.clone(),
         last_used: choice.last_used,
     });
     SignIn {
-        client_name: client_name(exchange, &page.client, page.ui_locales.as_deref()),
-        client_logo: address(client, |client| client.logo_uri.as_ref()),
-        client_uri: address(client, |client| client.client_uri.as_ref()),
+        client_name: client_name(exchange, &page.client, languages),
+        client_logo: address(exchange, &page.client, languages, |client| &client.logo_uri),
+        client_uri: address(exchange, &page.client, languages, |client| &client.client_uri),
         providers: providers.collect(),
         show_email_field: page.by_address,
         login_hint: page.login_hint.clone(),
@@ -58,7 +64,7 @@ fn scope_about(claim: &str) -> Option<&'static str> {
 
 /// The consent page.
 pub(super) fn consent(exchange: &Exchange<'_>, page: &ConsentPage) -> Consent {
-    let client = exchange.context.snapshot.clients.get(&page.client);
+    let languages = page.ui_locales.as_deref();
     let named =
         |(name, description): &(String, Option<String>)| Scope { name: name.clone(), description: description.clone() };
     let mut scopes: Vec<Scope> = page.scopes.iter().map(named).collect();
@@ -68,13 +74,13 @@ pub(super) fn consent(exchange: &Exchange<'_>, page: &ConsentPage) -> Consent {
         }
     }
     Consent {
-        client_name: client_name(exchange, &page.client, page.ui_locales.as_deref()),
-        client_logo: address(client, |client| client.logo_uri.as_ref()),
+        client_name: client_name(exchange, &page.client, languages),
+        client_logo: address(exchange, &page.client, languages, |client| &client.logo_uri),
         user_name: page.user.clone(),
         scopes,
         claims: page.claims.iter().filter(|claim| scope_about(claim).is_none()).cloned().collect(),
-        policy_uri: address(client, |client| client.policy_uri.as_ref()),
-        tos_uri: address(client, |client| client.tos_uri.as_ref()),
+        policy_uri: address(exchange, &page.client, languages, |client| &client.policy_uri),
+        tos_uri: address(exchange, &page.client, languages, |client| &client.tos_uri),
         form: form(exchange, Page::Consent, &page.interaction),
     }
 }
@@ -82,8 +88,8 @@ pub(super) fn consent(exchange: &Exchange<'_>, page: &ConsentPage) -> Consent {
 /// The error page. Without a way back of its own it leads to the app that it is about.
 pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError) -> ErrorPage {
     let snapshot = exchange.context.snapshot;
-    let client = failure.client.as_ref().and_then(|key| snapshot.clients.get(key)).filter(|client| client.enabled);
-    let entry = || client.and_then(|client| client.entry(&snapshot.issuer.text));
+    let client = failure.client.as_deref().and_then(|key| snapshot.clients.get(key));
+    let entry = || client.filter(|client| client.enabled)?.entry(&snapshot.issuer.text);
     let refused = failure.refused.as_deref();
     let another_account = refused.and_then(|person| person.another_account.as_deref());
     ErrorPage {
@@ -93,6 +99,7 @@ pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError) -> ErrorPage {
         detail: None,
         client_name: failure.client.as_deref().map(|key| client_name(exchange, key, None)),
         provider_name: failure.provider.as_deref().map(|id| snapshot.provider_name(id).to_owned()),
+        contacts: client.map(|client| client.contacts.clone()).unwrap_or_default(),
         back_uri: failure.back.clone().or_else(entry).as_deref().and_then(WebUri::parse),
         user_name: refused.and_then(|person| person.name.clone()),
         another_account: another_account.map(|id| form(exchange, Page::SignIn, id)),
@@ -101,10 +108,9 @@ pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError) -> ErrorPage {
 
 /// The signed-out page. `client` is the key of the app that asked for it; `ended`, whether a session ended.
 pub(super) fn signed_out(exchange: &Exchange<'_>, client: Option<&str>, frames: Vec<WebUri>, ended: bool) -> SignedOut {
-    let declared = client.and_then(|key| exchange.context.snapshot.clients.get(key));
     SignedOut {
         client_name: client.map(|key| client_name(exchange, key, None)),
-        back_uri: address(declared, |client| client.client_uri.as_ref()),
+        back_uri: client.and_then(|key| address(exchange, key, None, |client| &client.client_uri)),
         frames,
         ended,
     }

@@ -217,3 +217,32 @@ async fn d46_what_the_file_gives_an_app_beyond_scopes_is_named_too() {
     assert_eq!(app.tokens("app", &answer).await.claims()["tier"], "gold");
     assert!(browser.open(&app, &request.url(&app)).await.location().contains("code="), "remembered");
 }
+
+#[tokio::test]
+async fn the_addresses_of_an_app_are_those_of_the_person_s_language() {
+    let overlay = format!(
+        r#"clients.app.logo_uri = "https://app.example/logo.png"
+clients.app."logo_uri#de" = "https://de.app.example/logo.png"
+clients.app.policy_uri = "https://app.example/privacy"
+clients.app."policy_uri#de" = "https://app.example/datenschutz"
+clients.app."tos_uri#DE" = "https://app.example/agb"
+clients.app.client_uri = "https://app.example/home"
+clients.app."client_uri#de" = "https://app.example/start"
+{EXPLICIT}"#
+    );
+    let app = TestApp::with(&overlay).await;
+    let texts = |page: &crate::harness::Reply| page.text().replace("&#x2f;", "/");
+    let german = Authorize::of("app").set("ui_locales", "de-AT");
+    let page = texts(&app.through_provider(&mut Browser::new(), &german, &alice()).await);
+    for part in ["https://de.app.example/logo.png", "https://app.example/datenschutz", "https://app.example/agb"] {
+        assert!(page.contains(part), "{part} is not on\n{page}");
+    }
+    assert!(!page.contains("https://app.example/privacy"), "{page}");
+    let french = Authorize::of("app").set("ui_locales", "fr");
+    let answer = app.through_provider(&mut Browser::new(), &french, &alice()).await;
+    let policy = answer.header("content-security-policy").to_owned();
+    let page = texts(&answer);
+    assert!(page.contains("https://app.example/logo.png") && page.contains("https://app.example/privacy"), "{page}");
+    assert!(!page.contains("agb") && !page.contains("datenschutz"), "{page}");
+    assert!(policy.contains("https://app.example") && !policy.contains("https://de.app.example"), "{policy}");
+}

@@ -207,8 +207,8 @@ async fn d43_clients_that_are_none_share_one_allowance() {
 
 #[tokio::test]
 async fn d43_the_admin_token_is_no_better_to_guess() {
-    let app = TestApp::base().await;
-    let asked = async |token: &str| app.broker.ask_admin("/status", "the-admin-token", token).await;
+    let app = TestApp::with("admin.token = \"the-admin-token\"").await;
+    let asked = async |token: &str| app.broker.ask_admin("/status", token).await;
     let mut refused = 0;
     for _ in 0..50 {
         refused += usize::from(asked("guessed").await == 429);

@@ -35,7 +35,7 @@ impl Running {
         let mut ports = Vec::new();
         let resolved = broker.limits();
         for (router, connections) in
-            [(broker.router(), broker.connections().clone()), (broker.admin_router(&[]), Connections::admin(&resolved))]
+            [(broker.router(), broker.connections().clone()), (broker.admin_router(), Connections::admin(&resolved))]
         {
             let listener = Listener::open("127.0.0.1:0").await.unwrap();
             let listener = listener.with_timeouts(timeouts).with_connections(&connections);

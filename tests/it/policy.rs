@@ -27,10 +27,16 @@ async fn d00_conditions_that_can_not_be_decided_refuse() {
         let app = TestApp::with(&format!("providers.staff.allow = \"{allow}\"")).await;
         attempt(&app, &alice()).await.assert_error_page(403, "not_allowed");
     }
-    for require in
-        ["'a' in user.no_such_attribute", "!('x' in user.no_such)", "user.name", "groups[9] == 'x'", "amr == 'mfa'"]
-    {
-        let app = TestApp::with(&format!("clients.app.require = \"{require}\"")).await;
+    for require in [
+        "'a' in user.teams",
+        "!('x' in user.teams)",
+        "user.teams",
+        "user.level",
+        "groups[9] == 'x'",
+        "user.level == 'x' || 'a' in user.level",
+    ] {
+        let mapped = "providers.staff.claims = { teams = \"claims.no_such_claim\", level = \"7\" }";
+        let app = TestApp::with(&format!("{mapped}\nclients.app.require = \"{require}\"")).await;
         attempt(&app, &alice()).await.assert_error_page(403, "client_requirement_not_met");
     }
 }
@@ -148,7 +154,7 @@ matches = '^app-(?<app>[a-z]+)-(?<level>admin|viewer)$'
 roles = ["{app}:{level}"]
 [clients.app.claims]
 grafana_role = "'admin' in roles ? 'Admin' : 'Viewer'"
-email = "user.no_such_attribute"
+email = "null"
 "https://acme.example/tier" = "'gold'"
 may = "permissions"
 "#;
@@ -230,7 +236,7 @@ async fn protocol_claims_can_not_be_set_from_upstream_or_by_attributes() {
 
 #[tokio::test]
 async fn a_failing_app_claim_refuses_with_its_reason() {
-    let app = TestApp::with("[clients.app.claims]\nbroken = \"user.name + 1\"").await;
+    let app = TestApp::with("[clients.app.claims]\nbroken = \"int(user.name)\"").await;
     attempt(&app, &alice()).await.assert_error_page(403, "app_claim_failed");
 }
 
@@ -333,4 +339,18 @@ async fn d44_a_decision_about_thousands_of_roles_is_kept_short() {
         decision["steps"].as_array().unwrap().iter().map(|step| step["text"].as_str().unwrap()).collect();
     assert!(texts.iter().any(|text| text.contains("steps are left out here")), "what is missing is said");
     assert!(texts.last().unwrap().contains("require"), "how it ended is there: {:?}", texts.last());
+}
+
+#[tokio::test]
+async fn who_is_refused_sees_whom_to_ask_about_the_app() {
+    let app = TestApp::with(
+        "clients.app.require = \"'admins' in groups\"\nclients.app.contacts = [\"helpdesk@app.example\", \"+1 555 <0100>\"]",
+    )
+    .await;
+    let refused = attempt(&app, &alice()).await;
+    refused.assert_error_page(403, "client_requirement_not_met");
+    let text = refused.text();
+    assert!(text.contains("helpdesk@app.example") && text.contains("+1 555 &lt;0100&gt;"), "{text}");
+    let page = app.get("/no/such/page").await.text();
+    assert!(!page.contains("helpdesk"), "{page}");
 }

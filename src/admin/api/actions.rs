@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::admin::Admin;
-use crate::admin::api::{answer, context, error};
+use crate::admin::api::{ApiError, answer, context};
 use crate::op::administration::{revocations, users};
 
 #[derive(Deserialize)]
@@ -49,15 +49,14 @@ enum Sessions {
 }
 
 /// # Errors
-/// A response that says what the body must be.
-fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Response> {
+/// What the body must be.
+fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, ApiError> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         let text = "an action needs Content-Type: application/json";
-        return Err(error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request", text));
+        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request", text));
     }
-    serde_json::from_slice(body)
-        .map_err(|problem| error(StatusCode::BAD_REQUEST, "invalid_request", &problem.to_string()))
+    serde_json::from_slice(body).map_err(|problem| ApiError::invalid(problem.to_string()))
 }
 
 /// Reads the body, makes the context and runs the operation.
@@ -67,12 +66,12 @@ macro_rules! action {
         pub(super) async fn $name(State(admin): State<Arc<Admin>>, headers: HeaderMap, body: Bytes) -> Response {
             let $input: $type = match read(&headers, &body) {
                 Ok(input) => input,
-                Err(response) => return response,
+                Err(error) => return error.response(),
             };
             let snapshot = admin.snapshot.load_full();
             match context(&admin, &snapshot) {
                 Ok($context) => answer($operation),
-                Err(response) => response,
+                Err(error) => error.response(),
             }
         }
     };

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
 use crate::admin::Admin;
-use crate::admin::api::{answer, context, error};
+use crate::admin::api::{ApiError, answer, context};
 use crate::op::administration::people;
 
 /// How many entries a list has unless the request says otherwise, and at most.
@@ -25,20 +24,19 @@ struct Query {
 
 impl Query {
     /// # Errors
-    /// A response that names the parameter that is unknown or has no meaning.
-    fn read(query: Option<&str>, known: &[&str]) -> Result<Self, Response> {
+    /// Names the parameter that is unknown or has no meaning.
+    fn read(query: Option<&str>, known: &[&str]) -> Result<Self, ApiError> {
         let mut read = Self::default();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            let bad =
-                || error(StatusCode::BAD_REQUEST, "invalid_request", &format!("`{name}` is not a parameter here"));
+            let unknown = || ApiError::invalid(format!("`{name}` is not a parameter here"));
             match name.as_ref() {
-                _ if !known.contains(&name.as_ref()) => return Err(bad()),
+                _ if !known.contains(&name.as_ref()) => return Err(unknown()),
                 "user" => read.user = Some(value.into_owned()),
                 "after" => read.after = Some(value.into_owned()),
                 _ => {
                     let limit = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
                     let text = format!("`limit` must be a number from 1 to {MOST}");
-                    read.limit = Some(limit.ok_or_else(|| error(StatusCode::BAD_REQUEST, "invalid_request", &text))?);
+                    read.limit = Some(limit.ok_or_else(|| ApiError::invalid(text))?);
                 }
             }
         }
@@ -54,12 +52,12 @@ impl Query {
 pub(super) async fn users(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
     let query = match Query::read(query.as_deref(), &["after", "limit"]) {
         Ok(query) => query,
-        Err(response) => return response,
+        Err(error) => return error.response(),
     };
     let snapshot = admin.snapshot.load_full();
     let context = match context(&admin, &snapshot) {
         Ok(context) => context,
-        Err(response) => return response,
+        Err(error) => return error.response(),
     };
     let after = query.after.as_deref().unwrap_or_default();
     answer(people::list(&context, after, query.limit()).await.map(|users| {
@@ -73,15 +71,15 @@ pub(super) async fn users(State(admin): State<Arc<Admin>>, RawQuery(query): RawQ
 pub(super) async fn user(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
     let query = match Query::read(query.as_deref(), &["user"]) {
         Ok(query) => query,
-        Err(response) => return response,
+        Err(error) => return error.response(),
     };
     let Some(name) = query.user else {
-        return error(StatusCode::BAD_REQUEST, "invalid_request", "`user` is missing");
+        return ApiError::invalid("`user` is missing").response();
     };
     let snapshot = admin.snapshot.load_full();
     match context(&admin, &snapshot) {
         Ok(context) => answer(people::describe(&context, &name).await),
-        Err(response) => response,
+        Err(error) => error.response(),
     }
 }
 
@@ -89,12 +87,12 @@ pub(super) async fn user(State(admin): State<Arc<Admin>>, RawQuery(query): RawQu
 pub(super) async fn sessions(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
     let query = match Query::read(query.as_deref(), &["user", "limit"]) {
         Ok(query) => query,
-        Err(response) => return response,
+        Err(error) => return error.response(),
     };
     let snapshot = admin.snapshot.load_full();
     let context = match context(&admin, &snapshot) {
         Ok(context) => context,
-        Err(response) => return response,
+        Err(error) => return error.response(),
     };
     let sessions = people::sessions(&context, query.user.as_deref(), query.limit()).await;
     answer(sessions.map(|sessions| json!({ "sessions": sessions })))

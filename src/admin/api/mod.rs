@@ -42,7 +42,7 @@ pub(super) fn routes() -> axum::Router<Arc<Admin>> {
 async fn no_browsers(request: Request, next: Next) -> Response {
     let headers: &HeaderMap = request.headers();
     if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
-        return error(StatusCode::FORBIDDEN, "from_a_browser", "this interface is not for browsers");
+        return ApiError::new(StatusCode::FORBIDDEN, "from_a_browser", "this interface is not for browsers").response();
     }
     next.run(request).await
 }
@@ -50,11 +50,12 @@ async fn no_browsers(request: Request, next: Next) -> Response {
 /// The context of a request: one generation, one reading of the clock.
 ///
 /// # Errors
-/// A response, when there is no randomness for a trace id.
-fn context<'a>(admin: &'a Admin, snapshot: &'a Snapshot) -> Result<RequestContext<'a>, Response> {
+/// When there is no randomness for a trace id.
+fn context<'a>(admin: &'a Admin, snapshot: &'a Snapshot) -> Result<RequestContext<'a>, ApiError> {
     let services = &admin.services;
     let Ok(trace_id) = services.random.id() else {
-        return Err(error(StatusCode::INTERNAL_SERVER_ERROR, "no_randomness", "the random generator is not available"));
+        let text = "the random generator is not available";
+        return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "no_randomness", text));
     };
     let (now, source) = (services.clock.now(), Source::of(None));
     Ok(RequestContext { services, snapshot, now, trace_id, source })
@@ -72,9 +73,27 @@ fn answer(outcome: Result<impl Serialize, Failure>) -> Response {
         Failure::Refused(_) => (StatusCode::CONFLICT, "refused"),
         Failure::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
     };
-    error(status, code, &failure.to_string())
+    ApiError::new(status, code, failure.to_string()).response()
 }
 
-fn error(status: StatusCode, code: &str, description: &str) -> Response {
-    respond::json(status, &json!({ "error": code, "error_description": description }))
+/// Why a request is not carried out.
+struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    description: String,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, description: impl Into<String>) -> Self {
+        Self { status, code, description: description.into() }
+    }
+
+    /// The request is not one of this interface.
+    fn invalid(description: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", description)
+    }
+
+    fn response(&self) -> Response {
+        respond::json(self.status, &json!({ "error": self.code, "error_description": self.description }))
+    }
 }

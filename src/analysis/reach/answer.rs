@@ -11,6 +11,8 @@ pub struct Reach {
     pub role: String,
     /// The line on which it is declared.
     pub declared: Option<String>,
+    /// What it is for, as the file says.
+    pub description: Option<String>,
     /// Its permissions.
     pub permissions: Vec<String>,
     /// What leads to it, in the order of the decision.
@@ -50,6 +52,9 @@ impl fmt::Display for Reach {
         match self.permissions.as_slice() {
             [] => writeln!(f, ", without permissions")?,
             permissions => writeln!(f, ", permissions {}", permissions.join(", "))?,
+        }
+        if let Some(description) = &self.description {
+            writeln!(f, "  {description}")?;
         }
         if self.ways.is_empty() {
             writeln!(f, "  nothing leads to it")?;

@@ -13,12 +13,13 @@ mod ways;
 
 pub use answer::{Name, Reach, Way};
 
+use crate::config::Config;
 use crate::config::language::policy::DefaultRolesWhen;
 use crate::decision::policy::Policy;
 
 /// What can lead to `role`.
 #[must_use]
-pub fn reach(policy: &Policy, role: &str) -> Reach {
+pub fn reach(config: &Config, policy: &Policy, role: &str) -> Reach {
     let declared = policy.roles.get(role);
     let mut ways = Vec::new();
     ways.extend(policy.providers.values().filter_map(|provider| ways::asserted(policy, provider, role)));
@@ -43,6 +44,7 @@ pub fn reach(policy: &Policy, role: &str) -> Reach {
     Reach {
         role: role.to_owned(),
         declared: declared.map(|(_, source)| source.to_string()),
+        description: config.roles.get(role).and_then(|role| role.description.clone()),
         permissions: declared.map(|(permissions, _)| permissions.clone()).unwrap_or_default(),
         ways,
     }

@@ -23,6 +23,7 @@ create_roles = true
 roles = "claims.realm_access.roles"
 [roles.admin]
 permissions = ["users:write"]
+description = "May change anything"
 [roles.viewer]
 [[role_rules]]
 when = "'sre' in groups && provider == 'corp'"
@@ -46,8 +47,8 @@ roles = ["admin"]
 "#;
 
 fn reached(role: &str) -> String {
-    let (_, policy) = compiled(FILE);
-    reach(&policy, role).to_string()
+    let (config, policy) = compiled(FILE);
+    reach(&config, &policy, role).to_string()
 }
 
 #[test]
@@ -55,14 +56,15 @@ fn every_way_to_a_role_has_its_line_and_what_is_behind_it() {
     assert_eq!(
         reached("admin"),
         "Role admin  [broker.toml:19], permissions users:write
+  May change anything
   provider keycloak may assert it  [broker.toml:13]
       role admin
           keycloak: claims.realm_access.roles  [broker.toml:18]
-  rule for users of any provider, when 'sre' in groups && provider == 'corp'  [broker.toml:22]
+  rule for users of any provider, when 'sre' in groups && provider == 'corp'  [broker.toml:23]
       group sre
           corp: 1b2c in claims.groups.lookup('ids')  [broker.toml:12]
-          user alice has it  [broker.toml:38]
-  user alice has it  [broker.toml:38]
+          user alice has it  [broker.toml:39]
+  user alice has it  [broker.toml:39]
 "
     );
     let viewer = reached("viewer");
@@ -93,8 +95,8 @@ fn names(matches: &str, template: &str, role: &str) -> Vec<String> {
         "issuer = \"https://sso.example.com\"\n[providers.corp]\nissuer = \"https://login.example\"\nclient_id = \"c\"\n\
          [[role_rules]]\neach = \"groups\"\nmatches = '''{matches}'''\nroles = [\"{template}\"]"
     );
-    let (_, policy) = compiled(&file);
-    let rule = reach(&policy, role).ways.into_iter().find(|way| way.kind == "rule");
+    let (config, policy) = compiled(&file);
+    let rule = reach(&config, &policy, role).ways.into_iter().find(|way| way.kind == "rule");
     rule.into_iter().flat_map(|rule| rule.names).map(|name| name.name).collect()
 }
 

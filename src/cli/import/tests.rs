@@ -352,6 +352,158 @@ fn what_is_neither_is_refused_with_the_reason_and_without_the_content() {
     }
 }
 
+/// Dex's configuration as charts and ConfigMaps hold it.
+#[test]
+fn dex_is_found_inside_what_deploys_it() {
+    let dex = "issuer: https://dex.corp.example\nconnectors:\n- type: oidc\n  id: okta\n  config: { issuer: https://corp.okta.example, clientID: c, clientSecret: $OKTA }\nstaticClients:\n- { id: grafana, secret: s, redirectURIs: [https://grafana.corp.example/cb] }\n";
+    let indented = |spaces: usize| {
+        let space = " ".repeat(spaces);
+        dex.lines().map(|line| format!("{space}{line}\n")).collect::<String>()
+    };
+    for text in [
+        format!("replicaCount: 2\nconfig: |\n{}", indented(2)),
+        format!("config:\n{}ingress: {{ enabled: true }}\n", indented(2)),
+        format!("dex:\n  image: x\n  config: |\n{}", indented(4)),
+        format!("dex:\n  config:\n{}", indented(4)),
+        format!("data:\n  url: https://argocd.corp.example\n  dex.config: |\n{}", indented(4)),
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: dex }}\ndata:\n  config.yaml: |\n{}", indented(4)),
+        format!("configs:\n  cm:\n    dex.config: |\n{}", indented(6)),
+        format!("server:\n  config:\n    dex.config: |\n{}", indented(6)),
+    ] {
+        let (toml, snapshot) = imported(dex::import, &text);
+        assert_eq!(keys(&snapshot.config.providers), ["okta"], "{text}");
+        assert_eq!(keys(&snapshot.config.clients), ["grafana"], "{text}");
+        assert!(toml.contains("# It was below `"), "{toml}");
+    }
+    let (toml, _) = imported(dex::import, &format!("replicaCount: 2\nconfig: |\n{}ingress: {{}}\n", indented(2)));
+    assert_told(&toml, &[("Not supported", "beside it in the file: `replicaCount`, `ingress`")]);
+    let broken = dex::import("config: |\n  issuer: [hunter2\n", None).unwrap_err();
+    assert!(broken.contains("has a `config` that is not YAML") && !broken.contains("hunter2"), "{broken}");
+}
+
+#[test]
+fn a_key_that_nobody_knows_is_told_of() {
+    let dex = r#"
+issuer: https://dex.corp.example
+conectors: [{ type: oidc }]
+web: { http: 127.0.0.1:5556, alowedOrigins: ["https://a.example"] }
+oauth2: { skipAprovalScreen: true }
+expiry: { refreshTokens: { absoluteLifetme: 24h } }
+storage: { typ: sqlite3 }
+staticClients: [{ id: app, secret: hunter2, redirectURI: ["https://a.example"], redirectURIs: ["https://a.example/cb"] }]
+staticPasswords: [{ email: a@corp.example, hsh: hunter2 }]
+connectors:
+- { type: oidc, id: okta, nam: Okta, config: { issuer: https://corp.okta.example, clientID: c, allowedGroup: [staff] } }
+- { type: ldap, id: ldap, config: { host: ldap.corp.example, bindPW: hunter2 } }
+"#;
+    let (toml, _) = imported(dex::import, dex);
+    assert_absent(&toml, &["hunter2"]);
+    assert_told(
+        &toml,
+        &[
+            ("To do", "the key conectors is not known, and nothing of it was imported; did you mean `connectors`?"),
+            ("To do", "in `web`: the key alowedOrigins is not known"),
+            ("To do", "in `oauth2`: the key skipAprovalScreen is not known"),
+            ("To do", "in `expiry.refreshTokens`: the key absoluteLifetme is not known"),
+            ("To do", "in `storage`: the key typ is not known"),
+            ("To do", "in `staticClients` app: the key redirectURI is not known"),
+            ("To do", "in `staticPasswords` a@corp.example: the key hsh is not known"),
+            ("To do", "in `connectors` okta: the key nam is not known"),
+            (
+                "To do",
+                "the key allowedGroup is not known, and nothing of it was imported; did you mean `allowedGroups`?",
+            ),
+            ("Not supported", "`host`, `bindPW` of its `config`: not imported"),
+        ],
+    );
+}
+
+/// The export of a realm with one identity provider.
+fn realm_with(config: &str) -> String {
+    format!(
+        r#"{{ "realm": "corp", "enabled": true, "attributes": {{ "frontendUrl": "https://sso.corp.example" }}, "clients": [], "identityProviders": [
+        {{ "alias": "up", "displayName": "Upstream", "providerId": "oidc", "config": {{ "issuer": "https://up.example", "clientId": "c", {config} }} }} ] }}"#
+    )
+}
+
+#[test]
+fn the_essential_claim_of_a_provider_stays_a_condition() {
+    let tests = |claims: &str, expect: &str| {
+        format!("[[tests]]\nname = {claims:?}\nprovider = \"up\"\nclaims = {claims}\nexpect = {expect}\n")
+    };
+    let (admitted, refused) = ("{ username = \"u\" }", "{ refused = \"not_allowed\" }");
+    for (filter, yes, no) in [
+        (
+            r#""filteredByClaim": "true", "claimFilterName": "department", "claimFilterValue": "staff""#,
+            &["department = \"staff\"", "department = [\"x\", \"staff\"]"][..],
+            &["department = \"staffing\"", "other = 1", "department = []", "department = \"Staff\""][..],
+        ),
+        (
+            r#""filteredByClaim": "true", "claimFilterName": "mail", "claimFilterValue": ".*@corp\\.example|ceo""#,
+            &["mail = \"a@corp.example\"", "mail = \"ceo\""],
+            &["mail = \"a@corp.example.evil\"", "mail = \"a@corpxexample\"", "mail = \"not-ceo\""],
+        ),
+        (
+            r#""filteredByClaim": "true", "claimFilterName": "https://ns.example/tier", "claimFilterValue": "gold""#,
+            &["\"https://ns.example/tier\" = \"gold\""],
+            &["tier = \"gold\""],
+        ),
+    ] {
+        let (toml, _) = imported(keycloak::import, &realm_with(filter));
+        let claims = |claim: &str| format!("{{ sub = \"1\", preferred_username = \"u\", {claim} }}");
+        let yes = yes.iter().map(|claim| tests(&claims(claim), admitted));
+        let no = no.iter().map(|claim| tests(&claims(claim), refused));
+        let all: String = yes.chain(no).collect();
+        assert_eq!(problems(&format!("{toml}\n{all}")), [""; 0], "{toml}");
+    }
+    for filter in [
+        r#""filteredByClaim": "true""#,
+        r#""filteredByClaim": "true", "claimFilterName": "x", "claimFilterValue": "(?i)staff""#,
+        r#""filteredByClaim": "true", "claimFilterName": "x", "claimFilterValue": "\\w+""#,
+        r#""filteredByClaim": "true", "claimFilterName": "x", "claimFilterValue": "[""#,
+    ] {
+        let (toml, _) = imported(keycloak::import, &realm_with(filter));
+        assert_values(&toml, &[(&["providers", "up", "allow"], "\"false\"")]);
+        assert_told(&toml, &[("To do", "nobody is let in until")]);
+    }
+    let (toml, _) = imported(keycloak::import, &realm_with(r#""filteredByClaim": "false", "claimFilterName": "x""#));
+    assert!(!toml.contains("allow ="), "{toml}");
+}
+
+#[test]
+fn endpoints_elsewhere_are_written_or_told_of() {
+    let all = r#""authorizationUrl": "https://login.up.example/a", "tokenUrl": "https://api.up.example/t", "jwksUrl": "https://up.example/keys", "userInfoUrl": "https://api.up.example/me", "logoutUrl": "https://login.up.example/out""#;
+    let (toml, _) = imported(keycloak::import, &realm_with(all));
+    assert_values(
+        &toml,
+        &[
+            (&["providers", "up", "authorization_endpoint"], "\"https://login.up.example/a\""),
+            (&["providers", "up", "token_endpoint"], "\"https://api.up.example/t\""),
+            (&["providers", "up", "jwks_uri"], "\"https://up.example/keys\""),
+            (&["providers", "up", "userinfo_endpoint"], "\"https://api.up.example/me\""),
+        ],
+    );
+    assert_told(&toml, &[("Not supported", "`logoutUrl` https://login.up.example/out")]);
+    let (toml, _) = imported(keycloak::import, &realm_with(r#""tokenUrl": "https://api.up.example/t""#));
+    assert_told(&toml, &[("To do", "`tokenUrl` https://api.up.example/t: not below the issuer")]);
+    let below = r#""authorizationUrl": "https://up.example/a", "tokenUrl": "https://up.example/t""#;
+    let (toml, _) = imported(keycloak::import, &realm_with(below));
+    assert!(!toml.contains("_endpoint"), "{toml}");
+    let unknown = r#""claimFilterNam": "x", "validateSignature": "false", "syncMode": "IMPORT""#;
+    let (toml, _) = imported(keycloak::import, &realm_with(unknown));
+    assert_told(
+        &toml,
+        &[
+            (
+                "To do",
+                "the key claimFilterNam is not known, and nothing of it was imported; did you mean `claimFilterName`?",
+            ),
+            ("Changed", "`validateSignature` was off"),
+        ],
+    );
+    assert_values(&toml, &[(&["providers", "up", "sync"], "[]")]);
+}
+
 /// Names that try to break out of their place, and values of the wrong type, end in a file that passes.
 #[test]
 fn odd_values_stay_where_they_are() {

@@ -42,6 +42,8 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("audit", Set),
     ("telemetry", Set),
     ("config", Set),
+    ("endpoints.device_authorization", Set),
+    ("endpoints.registration", Set),
     ("store.url", Begins(&["postgres:", "postgresql:"])),
     ("providers.*.preset", Not(&["generic", "keycloak"])),
     ("providers.*.token_endpoint_auth_method", Is(CERTIFICATE_METHODS)),
@@ -60,6 +62,15 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("users.*.certificates", Set),
     ("tests.*.certificate", Set),
 ];
+
+/// Whether a key is refused whatever its value, by itself or with the section that it is in.
+#[cfg(test)]
+pub(super) fn is_refused(path: &str) -> bool {
+    let whole = |when: &When| matches!(when, Set | On);
+    let around =
+        |refused: &str| path.strip_prefix(refused).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    NOT_BUILT.iter().any(|(refused, when)| whole(when) && around(refused))
+}
 
 /// The list as a tree, so that a file is walked once.
 #[derive(Debug, Default)]
@@ -93,8 +104,32 @@ pub(crate) fn check(values: &Dict, layers: &Layers, problems: &mut Problems) {
         let span = key_span.unwrap_or_else(|| layers.nearest_span(at));
         let what = text.map(|text| format!("{} = {}", at.name(), quote(text))).unwrap_or_else(|| at.name());
         let problem = layers.problem_at(Severity::Error, span, at.to_string(), format!("`{what}` is not built yet"));
-        problems.push(problem.suggest("leave it out; this version of Countersign does not have it"));
+        problems.push(problem.suggest(way_out(at, text)));
     });
+}
+
+/// What to write instead. A preset that is an OpenID provider works without its preset, where the entry says who may enter.
+fn way_out(at: &At<'_>, text: Option<&str>) -> &'static str {
+    match text.filter(|_| at.name() == "preset") {
+        Some("google") => {
+            "leave it out, write issuer = \"https://accounts.google.com\", and say who may enter: allow = \"claims.hd == \
+             'corp.example'\""
+        }
+        Some("entra") => {
+            "leave it out, and name one tenant: issuer = \"https://login.microsoftonline.com/TENANT-ID/v2.0\""
+        }
+        Some("gitlab") => {
+            "leave it out, and write the issuer; for https://gitlab.com say who may enter: allow = \"'GROUP' in \
+             claims.groups\""
+        }
+        Some("okta" | "authentik" | "auth0" | "adfs" | "pingfederate") => {
+            "leave it out: such a provider is reached by its `issuer` alone"
+        }
+        Some("github" | "linkedin" | "apple" | "oauth2") => {
+            "leave the provider out; this version of Countersign does not have it"
+        }
+        _ => "leave it out; this version of Countersign does not have it",
+    }
 }
 
 type Report<'r> = dyn FnMut(&At<'_>, Option<&str>) + 'r;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::config::check::client_metadata;
 use crate::config::check::context::Context;
 use crate::config::check::references::attributes;
 use crate::config::check::response_types;
 use crate::config::check::urls;
-use crate::config::check::urls::Http;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};
 use crate::config::language::client::Client;
@@ -29,9 +29,7 @@ pub(crate) fn check(context: &mut Context<'_>) {
         authentication(context, &at, client);
         redirects(context, &at, client, resolved);
         grants(context, &at, client, resolved);
-        addresses(context, &at, client);
-        frontchannel_logout(context, &at, client);
-        logout_sessions(context, &at, client);
+        client_metadata::check(context, &at, client);
         references(context, &at, client);
         claims(context, &at, client, &attributes);
         tokens(context, &at, resolved);
@@ -131,10 +129,6 @@ fn authentication(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
         }
         _ => {}
     }
-    if client.request_object_signing_alg.as_deref().is_some_and(|alg| alg.starts_with("HS")) && hashes && !secret {
-        let message = "a symmetric `request_object_signing_alg` needs the secret itself, not a hash of it";
-        context.error(&at.key("request_object_signing_alg"), message, "use client_secret = { file = \"...\" }");
-    }
 }
 
 fn redirects(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: &resolved::Client) {
@@ -175,89 +169,6 @@ fn sector(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: &re
     }
 }
 
-fn addresses(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
-    for (key, url) in [
-        ("jwks_uri", &client.jwks_uri),
-        ("logo_uri", &client.logo_uri),
-        ("client_uri", &client.client_uri),
-        ("policy_uri", &client.policy_uri),
-        ("tos_uri", &client.tos_uri),
-        ("initiate_login_uri", &client.initiate_login_uri),
-        ("sector_identifier_uri", &client.sector_identifier_uri),
-        ("frontchannel_logout_uri", &client.frontchannel_logout_uri),
-        ("backchannel_logout_uri", &client.backchannel_logout_uri),
-    ] {
-        if let Some(Err(expected)) = url.as_ref().map(|url| urls::web_url(url, Http::Loopback)) {
-            context.must(&at.key(key), expected, quote(url.as_deref().unwrap_or_default()));
-        }
-    }
-    for (key, text) in &client.localized {
-        if !key.starts_with("client_name#")
-            && let Err(expected) = urls::web_url(text, Http::Loopback)
-        {
-            context.must(&at.key(key), expected, quote(text));
-        }
-    }
-    let requests = at.key("request_uris");
-    for (index, uri) in client.request_uris.iter().enumerate() {
-        // RFC 9101 §5.2: a fragment may carry the hash of the request object.
-        if let Err(expected) = urls::web_url(uri.split('#').next().unwrap_or(""), Http::Loopback) {
-            context.must(&requests.index(index), expected, quote(uri));
-        }
-    }
-    let origins = at.key("allowed_origins");
-    for (index, origin) in client.allowed_origins.iter().enumerate() {
-        let plain =
-            urls::web_url(origin, Http::Loopback).is_ok_and(|url| url.origin().ascii_serialization() == *origin);
-        if !plain {
-            let expected = "an origin such as \"https://app.example.com\", without path and default port";
-            context.must(&origins.index(index), expected, quote(origin));
-        }
-    }
-    let name = client.client_name.as_deref().unwrap_or("-");
-    if name.trim().is_empty() || name.chars().any(char::is_control) {
-        context.must(&at.key("client_name"), "a name without control characters", quote(name));
-    }
-}
-
-/// OIDC Front-Channel Logout §2: scheme, host and port are those of a redirect URI.
-fn frontchannel_logout(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
-    let origin = |uri: &str| Some(url::Url::parse(uri).ok()?.origin()).filter(url::Origin::is_tuple);
-    let Some(uri) = &client.frontchannel_logout_uri else { return };
-    let Some(own) = urls::web_url(uri, Http::Loopback).ok().map(|url| url.origin()) else { return };
-    let shared = client.redirect_uris.iter().filter_map(|uri| origin(uri)).any(|known| known == own);
-    if !shared && !context.broken.within(&at.key("redirect_uris")) {
-        let expected = "a URL with the scheme, host and port of one of the client's `redirect_uris`";
-        context.must(&at.key("frontchannel_logout_uri"), expected, quote(uri));
-    }
-}
-
-/// What is sent to a logout URI matters only where there is one.
-fn logout_sessions(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
-    for (key, set, uri, there) in [
-        (
-            "frontchannel_logout_session_required",
-            client.frontchannel_logout_session_required,
-            "frontchannel_logout_uri",
-            client.frontchannel_logout_uri.is_some(),
-        ),
-        (
-            "backchannel_logout_session_required",
-            client.backchannel_logout_session_required,
-            "backchannel_logout_uri",
-            client.backchannel_logout_uri.is_some(),
-        ),
-    ] {
-        if set.is_some() && !there && !context.broken.within(&at.key(uri)) {
-            context.error(
-                &at.key(key),
-                format!("`{key}` has no effect without `{uri}`"),
-                &format!("add {uri}, or remove it"),
-            );
-        }
-    }
-}
-
 fn references(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     if let Some(scopes) = &client.scopes {
         let list = at.key("scopes");
@@ -275,13 +186,6 @@ fn references(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
             context.provider_declared(&list.index(index), provider, true);
         }
         context.no_duplicates(&list, providers, Clone::clone);
-    }
-    if let Some(algorithm) = client.id_token_signed_response_alg
-        && !context.config.keys.algorithms.contains(&algorithm)
-    {
-        let names: Vec<&str> = context.config.keys.algorithms.iter().map(|algorithm| algorithm.name()).collect();
-        let expected = format!("one of the algorithms in [keys], {names:?}");
-        context.must(&at.key("id_token_signed_response_alg"), expected, quote(algorithm.name()));
     }
 }
 

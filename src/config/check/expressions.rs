@@ -19,8 +19,18 @@ pub enum ExpressionPlace {
     When,
     /// `certificates.username`
     Certificate,
-    /// `clients.Y.claims`; `clients.Y.require` and `console.require`, conditions.
+    /// `clients.Y.claims`
     App,
+    /// `clients.Y.require` and `console.require`, conditions.
+    Require,
+}
+
+impl ExpressionPlace {
+    /// Whether what is written there must be true or false.
+    #[must_use]
+    pub const fn is_condition(self) -> bool {
+        matches!(self, Self::Allow | Self::When | Self::Require)
+    }
 }
 
 /// What is wrong with an expression, in bytes of its text.
@@ -60,13 +70,13 @@ pub(crate) fn check(context: &mut Context<'_>, compile: &mut ExpressionCheck<'_>
     let clients = At::Root.key("clients");
     for (id, client) in &config.clients {
         let at = clients.key(id);
-        one(context, ExpressionPlace::App, &at.key("require"), client.require.as_ref());
+        one(context, ExpressionPlace::Require, &at.key("require"), client.require.as_ref());
         claims(&client.claims, &at.key("claims"), &mut |at, it| one(context, ExpressionPlace::App, at, Some(it)));
     }
     let username = config.certificates.as_ref().and_then(|section| section.username.as_ref());
     one(context, ExpressionPlace::Certificate, &At::Root.key("certificates").key("username"), username);
     let require = config.console.as_ref().and_then(|section| section.require.as_ref());
-    one(context, ExpressionPlace::App, &At::Root.key("console").key("require"), require);
+    one(context, ExpressionPlace::Require, &At::Root.key("console").key("require"), require);
 }
 
 fn claims(table: &ClaimTable, at: &At<'_>, visit: &mut dyn FnMut(&At<'_>, &Expression)) {

@@ -5,14 +5,17 @@
 //! secret and no network. Expressions are compiled by the caller ([`ExpressionCheck`]).
 
 mod built;
+mod client_metadata;
 mod clients;
 mod context;
 mod expressions;
 mod limits;
 mod mapping_tests;
+pub(crate) mod open_providers;
 pub mod paths;
 mod policy;
 mod provider_addresses;
+mod provider_policy;
 mod providers;
 mod references;
 mod response_types;

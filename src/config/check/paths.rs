@@ -202,7 +202,7 @@ fn reserved(base: &str, path: &str) -> Option<Reserved> {
 }
 
 /// A path with the unreserved characters of RFC 3986 §2.3 written as they are, not percent-encoded.
-fn comparable(path: &str) -> String {
+pub(super) fn comparable(path: &str) -> String {
     let decoded = |hex: &str| {
         let byte = u8::from_str_radix(hex, 16).ok()?;
         (byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)).then_some(char::from(byte))

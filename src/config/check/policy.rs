@@ -8,7 +8,7 @@ use crate::config::check::tokens::session_bounds;
 use crate::config::check::urls;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};
-use crate::config::language::policy::RoleRule;
+use crate::config::language::policy::{Each, IgnoreCase, RoleRule};
 use crate::config::language::role_pattern::RolePattern;
 use crate::protocol::PROTOCOL_CLAIMS;
 
@@ -73,6 +73,7 @@ fn role_rule(context: &mut Context<'_>, at: &At<'_>, rule: &RoleRule) {
         context.needs(at, &["each"], format!("`each` must be set in `{at}` beside `matches`"), "add each = \"groups\"");
     }
     let captures = rule.matches.as_ref().map(|pattern| captures(context, &at.key("matches"), pattern));
+    capitals(context, &at.key("matches"), rule);
     // Of a pattern that does not compile, no capture is known.
     let Some(captures) = captures.unwrap_or_else(|| Some(BTreeSet::new())) else { return };
     let roles = at.key("roles");
@@ -113,6 +114,22 @@ fn captures(context: &mut Context<'_>, at: &At<'_>, pattern: &str) -> Option<BTr
             context.must(at, "a regular expression", format!("none: {reason}"));
             None
         }
+    }
+}
+
+/// A pattern with capital letters never matches what `ignore_case` folds. Local groups are not folded.
+fn capitals(context: &mut Context<'_>, at: &At<'_>, rule: &RoleRule) {
+    let config = context.config;
+    let folded = |what| config.policy.ignore_case.contains(&what);
+    let lower = match rule.each {
+        Some(Each::Groups) => folded(IgnoreCase::Groups) && config.users.values().all(|user| user.groups.is_empty()),
+        Some(Each::Roles) => folded(IgnoreCase::Roles),
+        None => false,
+    };
+    let pattern = rule.matches.as_deref().and_then(|pattern| RolePattern::read(pattern).ok());
+    if lower && pattern.is_some_and(|pattern| pattern.needs_capital()) {
+        let message = "`matches` has capital letters, and `ignore_case` puts what it is matched with in lower case";
+        context.error(at, message, "write it in lower case");
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::config::check::context::Context;
+use crate::config::check::open_providers;
 use crate::config::check::paths;
 use crate::config::check::provider_addresses;
+use crate::config::check::provider_policy;
 use crate::config::check::tokens::session_bounds;
-use crate::config::check::urls;
 use crate::config::check::urls::Http;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
@@ -32,11 +33,11 @@ pub(crate) fn check(context: &mut Context<'_>) {
         let http = if provider.allow_http { Http::Anywhere } else { Http::Loopback };
         provider_addresses::check(context, &at, provider, http);
         authentication(context, &at, provider);
-        policy(context, &at, provider);
+        provider_policy::check(context, &at, provider);
         linking(context, &at, id, provider);
         lifetimes(context, &at, provider);
         preset_keys(context, &at, provider);
-        admits_the_world(context, &at, provider);
+        open_providers::check(context, &at, provider);
         claims(context, &at, provider);
         hidden(context, &at, id, provider);
     }
@@ -109,42 +110,6 @@ fn authentication(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
             context.needs(at, &["client_secret"], message, "add client_secret = { file = \"...\" }");
         }
         _ => {}
-    }
-}
-
-fn policy(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
-    let domains = at.key("domains");
-    for (index, domain) in provider.domains.iter().enumerate() {
-        if let Err(expected) = urls::domain(domain) {
-            context.must(&domains.index(index), expected, quote(domain));
-        }
-    }
-    let manual = [&provider.authorization_endpoint, &provider.token_endpoint, &provider.jwks_uri];
-    if provider.introspect && manual.into_iter().all(Option::is_some) {
-        let message = "`introspect` needs discovery, which the written endpoints replace";
-        context.error(
-            &at.key("introspect"),
-            message,
-            "leave out one of authorization_endpoint, token_endpoint, jwks_uri",
-        );
-    }
-    let others = context.config.providers.values().filter(|other| other.introspect && other.enabled).count();
-    if provider.introspect && others > 1 {
-        let message = "several providers have `introspect`: of their tokens only JWTs can be told apart";
-        context.warn(
-            &at.key("introspect"),
-            message,
-            "opaque tokens are inactive here unless one provider alone has it",
-        );
-    }
-    if let Some(roles) = &provider.asserted_roles {
-        context.roles_declared(&at.key("asserted_roles"), roles);
-    } else if context.config.providers.len() > 1 {
-        context.warn(
-            at,
-            format!("`{at}` may assert any role, as one of several providers"),
-            "add asserted_roles = [...] with the roles that its `roles` claim may give, or []",
-        );
     }
 }
 
@@ -229,39 +194,14 @@ fn preset_keys(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
         if context.is_set(&here) && !presets.contains(&provider.preset) && !context.broken.within(&at.key("preset")) {
             let names: Vec<String> =
                 presets.iter().map(|preset| format!("preset = {}", quote(&preset_name(*preset)))).collect();
-            context.error(&here, format!("`{key}` has no effect without {}", names.join(" or ")), "remove it");
+            let way_out = open_providers::replacement(key, provider).unwrap_or_else(|| "remove it".to_owned());
+            context.error(&here, format!("`{key}` has no effect without {}", names.join(" or ")), &way_out);
         }
     }
 }
 
 fn preset_name(preset: Preset) -> String {
     serde_json::to_value(preset).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-/// A service that anyone in the world can have an account of must say who may enter.
-fn admits_the_world(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
-    let issuer = provider.issuer.as_deref().unwrap_or_default();
-    let many_tenants =
-        ["organizations", "common", "consumers"].iter().any(|tenant| issuer.contains(&format!("/{tenant}")));
-    let entra_many = provider.preset == Preset::Entra && many_tenants;
-    let public = [Preset::Google, Preset::Github, Preset::Linkedin, Preset::Apple].contains(&provider.preset);
-    if entra_many && provider.tenants.is_empty() {
-        let message = format!("`tenants` must be set in `{at}`: its issuer speaks for every tenant");
-        context.needs(at, &["tenants"], message, "add tenants = [\"...\"] with the tenant ids that may sign in");
-    }
-    let narrowed = provider.allow.is_some()
-        || !provider.organizations.is_empty()
-        || !provider.hosted_domains.is_empty()
-        || !provider.tenants.is_empty()
-        || !provider.create_users;
-    if (public || entra_many) && !narrowed {
-        context.needs(
-            at,
-            &["allow", "organizations", "hosted_domains", "tenants", "create_users"],
-            format!("`{at}` would admit everyone in the world who has an account there"),
-            "add allow = \"...\", organizations, hosted_domains, tenants, or create_users = false",
-        );
-    }
 }
 
 fn claims(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {

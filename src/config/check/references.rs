@@ -8,7 +8,7 @@ use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};
 use crate::protocol::{BUILT_IN_SCOPES, default_attributes};
 
-/// Provider ids that stand for the broker's own ways in.
+/// Ids of the broker's own sign-in methods.
 const OWN_WAYS_IN: &[&str] = &["certificate", "break_glass"];
 
 impl Context<'_> {

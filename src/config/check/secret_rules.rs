@@ -3,7 +3,7 @@
 use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;
 use crate::config::language::scalar::{Secret, SecretSource};
-use crate::config::load::secrets::each_secret;
+use crate::config::load::secret_places::each_secret;
 
 pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;

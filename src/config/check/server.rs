@@ -1,5 +1,7 @@
 //! `issuer`, `[server]`, `[admin]`, `[store]`, and the listeners of later sections.
 
+use url::Url;
+
 use crate::config::check::context::Context;
 use crate::config::check::urls;
 use crate::config::diagnostics::path::At;
@@ -8,11 +10,32 @@ use crate::config::language::address::Listen;
 
 pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
-    if let Err(expected) = urls::own_issuer(&config.issuer) {
-        context.must(&At::Root.key("issuer"), expected, quote(&config.issuer));
+    match urls::own_issuer(&config.issuer) {
+        Err(expected) => context.must(&At::Root.key("issuer"), expected, quote(&config.issuer)),
+        Ok(url) => usual_form(context, &url),
     }
     listeners(context);
     store(context);
+}
+
+/// Apps compare the issuer character for character (OIDC Core §3.1.3.7), and the libraries of some write a URL in its usual
+/// form first: scheme and host in lower case, without the default port.
+fn usual_form(context: &mut Context<'_>, url: &Url) {
+    let written = &context.config.issuer;
+    let origin = url.origin().ascii_serialization();
+    let authority = written.split_once("://").map_or(0, |(scheme, _)| scheme.len() + "://".len());
+    let path_at = written.get(authority..).and_then(|rest| rest.find('/')).map_or(written.len(), |at| authority + at);
+    let (own, path) = written.split_at_checked(path_at).unwrap_or((written, ""));
+    if own == origin {
+        return;
+    }
+    let message = format!(
+        "`issuer` is {}, which many apps write as {}: they would not accept each other's form",
+        quote(written),
+        quote(&format!("{origin}{path}"))
+    );
+    let way_out = format!("write issuer = {}", quote(&format!("{origin}{path}")));
+    context.warn(&At::Root.key("issuer"), message, &way_out);
 }
 
 fn listeners(context: &mut Context<'_>) {

@@ -58,12 +58,12 @@ pub(crate) fn issuer(text: &str, http: Http) -> Result<Url, Expected> {
 
 /// The broker's own issuer: its path begins the path of every endpoint, so it has no empty segments. It may be
 /// percent-encoded, as that of a Keycloak realm with a space in its name is.
-pub(crate) fn own_issuer(text: &str) -> Result<(), Expected> {
+pub(crate) fn own_issuer(text: &str) -> Result<Url, Expected> {
     let url = issuer(text, Http::Loopback)?;
     if url.path().contains("//") {
         return Err("a URL without empty segments in its path");
     }
-    Ok(())
+    Ok(url)
 }
 
 /// A redirect URI that is compared character for character (RFC 6749 §3.1.2, RFC 8252 §7). With `private_use`, a

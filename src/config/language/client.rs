@@ -99,7 +99,7 @@ pub struct Client {
     pub client_id: Option<String>,
     /// Name on the pages, in any script. Default: the key.
     pub client_name: Option<String>,
-    /// Off: out at once for sign-in, refresh, userinfo and introspection.
+    /// When false, sign-in, refresh, userinfo and introspection are refused at once.
     pub enabled: Option<bool>,
     /// The client secret.
     pub client_secret: Option<Secret>,
@@ -130,7 +130,7 @@ pub struct Client {
     pub providers: Option<Vec<String>>,
     /// Who may use it: a condition over `user`, `groups`, `roles` and more; holds on every grant. Default: anyone.
     pub require: Option<Expression>,
-    /// Whether the user is asked.
+    /// Whether the user is asked before the app receives claims.
     pub consent: Consent,
     /// Its own lifetimes.
     pub tokens: ClientTokens,
@@ -153,7 +153,7 @@ pub struct Client {
     pub policy_uri: Option<String>,
     /// Its terms of service.
     pub tos_uri: Option<String>,
-    /// Whom to ask about it.
+    /// Whom people may ask about it: addresses or telephone numbers, shown on its error pages.
     pub contacts: Vec<String>,
     /// Where a sign-in can be started by others (OIDC Core §4).
     pub initiate_login_uri: Option<String>,
@@ -161,11 +161,11 @@ pub struct Client {
     pub subject_type: Option<SubjectType>,
     /// The sector for pairwise subjects (OIDC Core §8.1).
     pub sector_identifier_uri: Option<String>,
-    /// The algorithm of its ID tokens. Default: RS256.
+    /// The algorithm of its ID tokens, one of those in `[keys]`. Default: RS256.
     pub id_token_signed_response_alg: Option<SigningAlgorithm>,
-    /// The algorithm of its userinfo responses. Default: plain JSON.
+    /// The algorithm of its userinfo responses, one of those in `[keys]`. Default: plain JSON.
     pub userinfo_signed_response_alg: Option<SigningAlgorithm>,
-    /// The algorithm that its request objects must be signed with.
+    /// The algorithm that its request objects must be signed with, or "none". Default: any.
     pub request_object_signing_alg: Option<String>,
     /// Seconds after which it wants the user to have signed in again.
     pub default_max_age: Option<Duration>,

@@ -69,7 +69,7 @@ pub struct Config {
     /// The single sign-on session.
     #[serde(default)]
     pub session: lifetimes::Session,
-    /// Rules for everyone.
+    /// Rules for the users of all providers.
     #[serde(default)]
     pub policy: Policy,
     /// Lookup tables.
@@ -103,7 +103,7 @@ pub struct Config {
     #[serde(default)]
     #[schemars(extend("propertyNames" = crate::config::language::names::printable()))]
     pub users: BTreeMap<String, User>,
-    /// What the file promises of itself.
+    /// Mapping tests, which `check` runs, and every start and reload.
     #[serde(default)]
     pub tests: Vec<MappingTest>,
     /// Sign-in by client certificate.
@@ -120,7 +120,7 @@ pub struct Config {
     pub console: Option<later::Console>,
     /// The users' own page.
     pub account: Option<later::Account>,
-    /// Looks.
+    /// How the pages look.
     #[serde(default)]
     pub ui: ui::Ui,
     /// The audit trail.
@@ -143,6 +143,7 @@ impl Config {
             ("admin.listen", self.admin.listen != new.admin.listen),
             ("certificates.listen", listen(self) != listen(new)),
             ("store.url", self.store.url != new.store.url),
+            ("store.encryption_keys", self.store.encryption_keys != new.store.encryption_keys),
         ]
         .into_iter()
         .filter_map(|(key, changed)| changed.then_some(key))

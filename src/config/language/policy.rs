@@ -101,7 +101,7 @@ pub struct RoleRule {
     pub each: Option<Each>,
     /// A regular expression with named captures, against the whole item.
     pub matches: Option<String>,
-    /// Roles to add; `{name}` stands for a capture.
+    /// Roles to add; `{name}` is replaced by the capture of that name.
     pub roles: Vec<String>,
 }
 
@@ -145,7 +145,7 @@ pub struct User {
     /// Fingerprints of client certificates, `sha256:HEX`.
     #[serde(default)]
     pub certificates: Vec<String>,
-    /// Off: out at once.
+    /// When false, the user can no longer sign in, and no token of the user is accepted.
     #[serde(default = "yes")]
     pub enabled: bool,
 }

@@ -208,7 +208,7 @@ pub struct Provider {
     pub preset: Preset,
     /// Name on the sign-in page; 3 to 127 characters, unique, any script. Default: the id.
     pub name: Option<String>,
-    /// Off: no sign-in through it, and its sessions yield nothing.
+    /// When false, nobody can sign in through it, and its sessions yield no code and no refresh.
     #[serde(default = "yes")]
     pub enabled: bool,
     /// The issuer, character for character as the provider states it, or the address of its discovery document.
@@ -240,10 +240,10 @@ pub struct Provider {
     pub allow: Option<Expression>,
     /// Roles that its `roles` claim may give. Default: all.
     pub asserted_roles: Option<Vec<String>>,
-    /// Off: only users declared in the file.
+    /// When false, only users declared in the file may sign in.
     #[serde(default = "yes")]
     pub create_users: bool,
-    /// On: unknown role names become System roles without permissions.
+    /// When true, unknown role names become System roles without permissions. Has no effect with `asserted_roles`.
     #[serde(default)]
     pub create_roles: bool,
     /// What `email_verified` is taken from.
@@ -257,7 +257,7 @@ pub struct Provider {
     /// The providers whose accounts `link_by` may join.
     #[serde(default)]
     pub link_with: Vec<String>,
-    /// Attributes of the stored profile that a sign-in refreshes. Default: all.
+    /// Attributes of the stored profile that a sign-in refreshes, of those that this provider maps. Default: all.
     pub sync: Option<Vec<String>>,
     /// Session bounds for sessions made by this provider.
     #[serde(default)]

@@ -4,7 +4,7 @@
 //! text that every match begins with) is read off the parsed form, never off its text.
 
 use regex::Regex;
-use regex_syntax::hir::{Hir, Look};
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 /// A pattern that matches an item from its first to its last character.
 #[derive(Clone, Debug)]
@@ -29,9 +29,31 @@ impl RolePattern {
         Ok(Self { syntax, regex })
     }
 
+    /// Whether every item that matches has a capital letter, so that none in lower case does.
+    #[must_use]
+    pub fn needs_capital(&self) -> bool {
+        needs_capital(&self.syntax)
+    }
+
     /// The names of its captures.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.regex.capture_names().flatten()
+    }
+}
+
+/// Whether every text that matches has a capital letter.
+fn needs_capital(syntax: &Hir) -> bool {
+    match syntax.kind() {
+        HirKind::Literal(literal) => std::str::from_utf8(&literal.0).is_ok_and(|text| text.to_lowercase() != text),
+        HirKind::Class(Class::Unicode(class)) => {
+            let ranges = class.ranges();
+            !ranges.is_empty() && ranges.iter().all(|range| range.start() >= 'A' && range.end() <= 'Z')
+        }
+        HirKind::Capture(capture) => needs_capital(&capture.sub),
+        HirKind::Repetition(repetition) => repetition.min > 0 && needs_capital(&repetition.sub),
+        HirKind::Concat(parts) => parts.iter().any(needs_capital),
+        HirKind::Alternation(branches) => branches.iter().all(needs_capital),
+        HirKind::Empty | HirKind::Look(_) | HirKind::Class(Class::Bytes(_)) => false,
     }
 }
 

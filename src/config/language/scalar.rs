@@ -278,7 +278,7 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
 pub enum SecretSource {
     /// The value itself, in the file. Accepted with a warning.
     Literal(#[schemars(with = "String")] SecretValue),
-    /// A file that holds the value; one trailing newline is not part of it. Re-read when it changes.
+    /// A file that holds the value; line ends after it are not part of it. Re-read when it changes.
     #[serde(rename = "file")]
     File(SecretFile),
     /// An environment variable that holds the value.

@@ -4,14 +4,17 @@
 //! `COUNTERSIGN__CLIENTS__ORDERS_API__ENABLED` reaches `clients.orders-api`. A value is TOML; a text that is none and does
 //! not begin like a TOML string, array or table is taken literally, so that a URL needs no quotes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::diagnostics::locate::{Layers, SourceKind};
 use crate::config::diagnostics::problem::{Problems, Severity};
 use crate::config::diagnostics::tree::{Data, Entry, Node, Span, Table, parse_value};
 use crate::config::load::masks;
+use crate::config::load::shape::{Additional, Shape};
 
 const PREFIX: &str = "COUNTERSIGN__";
+/// The variable that names the file; the command line reads it.
+const FILE: &str = "COUNTERSIGN_CONFIG";
 
 /// The layer that the environment makes.
 pub(crate) fn layer(environment: &BTreeMap<String, String>, layers: &mut Layers, problems: &mut Problems) -> Table {
@@ -39,6 +42,59 @@ pub(crate) fn layer(environment: &BTreeMap<String, String>, layers: &mut Layers,
         }
     }
     tree
+}
+
+/// Warns of variables that look as if they were to set something and are not read: a single underscore, another case. Those in
+/// `asked`, which secrets name, are read.
+pub(crate) fn unread(
+    environment: &BTreeMap<String, String>,
+    asked: &BTreeSet<String>,
+    layers: &mut Layers,
+    problems: &mut Problems,
+) {
+    for (name, text) in environment {
+        let upper = name.to_uppercase();
+        let Some(rest) = upper.strip_prefix("COUNTERSIGN_").filter(|_| !name.starts_with(PREFIX)) else { continue };
+        if upper == FILE && name != FILE {
+            report_unread(name, text, FILE, layers, problems);
+        }
+        if upper == FILE || asked.contains(name) {
+            continue;
+        }
+        let lower = rest.to_lowercase();
+        let words: Vec<&str> = lower.split('_').filter(|word| !word.is_empty()).collect();
+        if let Some(keys) = setting(Shape::root(), &words) {
+            let meant = format!("{PREFIX}{}", keys.join("__").to_uppercase());
+            report_unread(name, text, &meant, layers, problems);
+        }
+    }
+}
+
+fn report_unread(name: &str, text: &str, meant: &str, layers: &mut Layers, problems: &mut Problems) {
+    let source = layers.add_source(SourceKind::Environment(name.to_owned()), text.to_owned());
+    let whole = Span::new(source, 0..text.len());
+    // Nothing says whether the value is a secret.
+    layers.mask(vec![whole]);
+    let message = format!("the environment variable {name} is not read");
+    let problem = layers.problem_at(Severity::Warning, whole, String::new(), message);
+    problems.push(problem.suggest(format!("did you mean {meant}?")));
+}
+
+/// The keys of the setting that the words name, whatever their underscores. Other variables that begin like ours are not
+/// meant: Kubernetes sets `COUNTERSIGN_SERVICE_HOST` beside a service of that name.
+fn setting(shape: &Shape, words: &[&str]) -> Option<Vec<String>> {
+    (1..=words.len()).rev().find_map(|count| {
+        let (first, rest) = words.split_at_checked(count)?;
+        let key = first.join("_");
+        let below = match (shape.properties.get(&key), &shape.additional) {
+            (Some(known), _) => known,
+            // The key of an entry is free, and something of the entry follows it.
+            (None, Additional::Shaped(entry)) if !rest.is_empty() && !entry.properties.is_empty() => entry,
+            _ => return None,
+        };
+        let below = if rest.is_empty() { Vec::new() } else { setting(below, rest)? };
+        Some(std::iter::once(key).chain(below).collect())
+    })
 }
 
 fn value(text: &str, whole: Span) -> Result<Node, (Span, String)> {

@@ -62,7 +62,7 @@ impl<'f> Reader<'f> {
     pub(crate) fn overlay(&mut self, path: &Path) -> Result<Table, Unreadable> {
         let mut table = self.read(path).map_err(|reason| Unreadable { path: path.to_path_buf(), reason })?;
         if let Some(include) = table.remove("include") {
-            let message = "`include` must stand in the main file or a file it includes, not in an overlay".to_owned();
+            let message = "`include` must be in the main file or a file that it includes, not in an overlay".to_owned();
             self.error(include.key, "include".to_owned(), message, None);
         }
         Ok(table)

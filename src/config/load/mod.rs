@@ -12,6 +12,8 @@ mod include;
 mod inputs;
 mod masks;
 pub mod origins;
+pub(crate) mod secret_places;
+mod secret_text;
 pub mod secrets;
 pub(crate) mod shape;
 pub(crate) mod structure;
@@ -91,6 +93,8 @@ pub fn load(inputs: &Inputs, files: &dyn Files) -> Result<Loaded, Unreadable> {
     if !partial && outcome.usable {
         loaded.config = typed(&mut loaded, &inputs.main);
     }
+    let asked = loaded.config.as_ref().map(secret_places::variables).unwrap_or_default();
+    environment::unread(&inputs.environment, &asked, &mut loaded.layers, &mut loaded.problems);
     loaded.problems.sort();
     Ok(loaded)
 }

@@ -14,6 +14,8 @@ use crate::config::diagnostics::problem::{Problems, Severity};
 use crate::config::language::scalar::{Secret, SecretSource, SecretValue};
 use crate::config::load::Loaded;
 use crate::config::load::files::Files;
+use crate::config::load::secret_places::each_secret;
+use crate::config::load::secret_text::{SecretKind, decode, meant};
 
 /// Lookup tables by id, those written in the configuration and those in files.
 pub type Tables = BTreeMap<String, BTreeMap<String, String>>;
@@ -60,34 +62,6 @@ pub fn read_tables(loaded: &Loaded, files: &dyn Files) -> (Tables, Problems) {
 pub fn read_authorities(config: &Config, files: &dyn Files) -> BTreeMap<String, Vec<u8>> {
     let named = config.providers.iter().filter_map(|(id, provider)| Some((id, provider.ca.as_ref()?)));
     named.filter_map(|(id, path)| Some((id.clone(), files.read(path).ok()?))).collect()
-}
-
-/// Calls `visit` with every secret of a configuration and its path.
-pub(crate) fn each_secret(config: &Config, visit: &mut dyn FnMut(&At<'_>, &Secret)) {
-    let mut one = |at: &At<'_>, secret: Option<&Secret>| {
-        if let Some(secret) = secret {
-            visit(at, secret);
-        }
-    };
-    one(&At::Root.key("admin").key("token"), config.admin.token.as_ref());
-    let keys = At::Root.key("store");
-    let keys = keys.key("encryption_keys");
-    for (index, key) in config.store.encryption_keys.iter().enumerate() {
-        one(&keys.index(index), Some(key));
-    }
-    let providers = At::Root.key("providers");
-    for (id, provider) in &config.providers {
-        one(&providers.key(id).key("client_secret"), provider.client_secret.as_ref());
-        one(&providers.key(id).key("client_key"), provider.client_key.as_ref());
-    }
-    let clients = At::Root.key("clients");
-    for (id, client) in &config.clients {
-        one(&clients.key(id).key("client_secret"), client.client_secret.as_ref());
-    }
-    let break_glass = config.break_glass.as_ref().and_then(|section| section.password_hash.as_ref());
-    one(&At::Root.key("break_glass").key("password_hash"), break_glass);
-    let registration = config.registration.as_ref().and_then(|section| section.initial_access_token.as_ref());
-    one(&At::Root.key("registration").key("initial_access_token"), registration);
 }
 
 /// The files of `[server] tls`, as read.
@@ -141,13 +115,23 @@ impl Reader<'_> {
         self.problems.push(self.layers.problem_at(Severity::Error, span, at.to_string(), message));
     }
 
+    fn warn(&mut self, at: &At<'_>, message: String) {
+        let span = self.layers.nearest_span(at);
+        self.problems.push(self.layers.problem_at(Severity::Warning, span, at.to_string(), message));
+    }
+
     fn secret(&mut self, at: &At<'_>, secret: &Secret) -> Vec<SecretValue> {
         let sources = secret.sources();
         let mut values = Vec::new();
         for (index, source) in sources.iter().enumerate() {
             let here = if sources.len() > 1 { at.index(index) } else { *at };
-            match self.value(source) {
-                Ok(value) => values.push(value),
+            match self.value(SecretKind::of(&at.to_string()), source) {
+                Ok((value, warning)) => {
+                    values.push(value);
+                    if let Some(warning) = warning {
+                        self.warn(&here, format!("`{}`: {warning}", at.name()));
+                    }
+                }
                 Err(message) => {
                     self.problem(&here, format!("`{}`: {message}", at.name()));
                 }
@@ -156,7 +140,7 @@ impl Reader<'_> {
         values
     }
 
-    fn value(&self, source: &SecretSource) -> Result<SecretValue, String> {
+    fn value(&self, kind: SecretKind, source: &SecretSource) -> Result<(SecretValue, Option<String>), String> {
         let (text, place) = match source {
             SecretSource::Literal(text) => (text.expose().to_owned(), "the secret".to_owned()),
             SecretSource::File(file) => (self.read(&file.file)?, format!("the secret file {}", file.file.display())),
@@ -167,17 +151,15 @@ impl Reader<'_> {
                 (value.clone(), format!("the environment variable {}", env.env))
             }
         };
-        let text = text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text)).unwrap_or(&text);
-        if text.is_empty() {
-            return Err(format!("{place} must not be empty"));
-        }
-        Ok(SecretValue::new(text.to_owned()))
+        let meant = meant(kind, &text).map_err(|fault| format!("{place} {fault}"))?;
+        let warning = meant.warning.map(|warning| format!("{place} {warning}"));
+        Ok((SecretValue::new(meant.secret.to_owned()), warning))
     }
 
     fn read(&self, path: &Path) -> Result<String, String> {
         let unreadable = |reason: String| format!("the file {} can't be read: {reason}", path.display());
         let bytes = self.files.read(path).map_err(|error| unreadable(error.to_string()))?;
-        String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8".to_owned()))
+        decode(bytes).map_err(|reason| unreadable(reason.to_owned()))
     }
 
     fn tables(&mut self, config: &Config) -> Tables {

@@ -252,7 +252,7 @@ impl Walk<'_> {
         } else if shape.localized.is_some() && key.contains('#') {
             Some(format!("only {} can carry a language tag", list(LOCALIZED.iter().copied())))
         } else if near.is_none() && is_top_level(key) {
-            Some(format!("`{key}` is a top-level key: it stands before the first `[table]`"))
+            Some(format!("`{key}` is a top-level key: write it before the first `[table]`"))
         } else {
             near.as_ref().map(|near| format!("did you mean `{near}`?"))
         };

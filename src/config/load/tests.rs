@@ -183,7 +183,7 @@ fn overlays_replace_keys_and_whole_arrays() {
         assert_eq!(loaded.layers.origin(path).to_string(), origin, "{path}");
     }
     let with_include = read(&[("b.toml", MAIN), ("o.toml", "include = [\"x.toml\"]")], &["o.toml"], &[]);
-    assert_shown(&with_include, &["o.toml:1:1: error: `include` must stand in the main file"]);
+    assert_shown(&with_include, &["o.toml:1:1: error: `include` must be in the main file"]);
 }
 
 #[test]
@@ -277,7 +277,7 @@ file = "bad.json"
     let environment = BTreeMap::from([("TOKEN".to_owned(), "t".to_owned())]);
     let (secrets, problems) = read_secrets(&loaded, &environment, &Memory::of(files));
     let values = |path: &str| secrets.get(path).iter().map(|value| value.expose().to_owned()).collect::<Vec<_>>();
-    assert_eq!(values("providers.idp.client_secret"), ["n\n", "o"]);
+    assert_eq!(values("providers.idp.client_secret"), ["n", "o"]);
     assert_eq!(values("admin.token"), ["t"]);
     assert!(format!("{secrets:?}").contains("[***, ***]"), "{secrets:?}");
     let lines: Vec<_> = problems.iter().map(|p| (p.line, p.column, p.message.as_str())).collect();
@@ -321,4 +321,47 @@ proptest! {
             prop_assert!(loaded.problems.has_errors() || problems.has_errors(), "no issuer, and yet no error: {}", text);
         }
     }
+}
+
+#[test]
+fn a_variable_that_looks_like_a_setting_and_is_not_read_warns() {
+    let warned = |name: &str, text: &str| {
+        let loaded = read(&[("broker.toml", text)], &[], &[(name, "canary")]);
+        let shown = loaded.problems.render(&loaded.layers, false);
+        assert!(!shown.contains("canary"), "{shown}");
+        loaded
+            .problems
+            .iter()
+            .map(|p| format!("{}: {}", p.message, p.suggestion.clone().unwrap_or_default()))
+            .collect::<Vec<_>>()
+    };
+    for (name, meant) in [
+        ("COUNTERSIGN_ISSUER", "COUNTERSIGN__ISSUER"),
+        ("countersign__issuer", "COUNTERSIGN__ISSUER"),
+        ("Countersign_Issuer", "COUNTERSIGN__ISSUER"),
+        ("COUNTERSIGN_SERVER_LISTEN", "COUNTERSIGN__SERVER__LISTEN"),
+        ("COUNTERSIGN_SERVER__LISTEN", "COUNTERSIGN__SERVER__LISTEN"),
+        ("COUNTERSIGN_STORE_ENCRYPTION_KEYS", "COUNTERSIGN__STORE__ENCRYPTION_KEYS"),
+        ("COUNTERSIGN_PROVIDERS_CORP_CLIENT_SECRET", "COUNTERSIGN__PROVIDERS__CORP__CLIENT_SECRET"),
+        ("COUNTERSIGN_ADMIN_TOKEN", "COUNTERSIGN__ADMIN__TOKEN"),
+        ("countersign_config", "COUNTERSIGN_CONFIG"),
+    ] {
+        let expected = format!("the environment variable {name} is not read: did you mean {meant}?");
+        assert_eq!(warned(name, MAIN), [expected]);
+    }
+    for name in [
+        "COUNTERSIGN_CONFIG",
+        "COUNTERSIGN_SERVICE_HOST",
+        "COUNTERSIGN_PORT_8080_TCP_ADDR",
+        "COUNTERSIGN_ADMIN_SERVICE_PORT",
+        "COUNTERSIGN_PORT",
+        "COUNTERSIGN_VERSION",
+        "COUNTERSIGN_",
+        "COUNTERSIGNISSUER",
+        "ISSUER",
+    ] {
+        assert_eq!(warned(name, MAIN), [""; 0], "{name}");
+    }
+    let asked = format!("{MAIN}[admin]\ntoken = {{ env = \"COUNTERSIGN_ADMIN_TOKEN\" }}\n");
+    assert_eq!(warned("COUNTERSIGN_ADMIN_TOKEN", &asked), [""; 0], "a secret names it");
 }

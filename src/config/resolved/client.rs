@@ -1,13 +1,12 @@
 //! `[clients.X]`, resolved.
 
-use std::collections::BTreeMap;
-
 use url::{Origin, Url};
 
 use crate::config::language::Config;
 use crate::config::language::address::same_but_for_loopback_port;
 use crate::config::language::client::{AccessTokenTyp, ApplicationType, Client as Declared, Consent, Pkce};
 use crate::config::language::lifetimes::Tokens;
+use crate::config::resolved::localized::Localized;
 use crate::config::resolved::provider::Provider;
 use crate::protocol::{ClientAuthMethod, GrantType, ResponseType, SigningAlgorithm, SubjectType};
 
@@ -23,8 +22,8 @@ pub struct Client {
     pub client_id: String,
     /// Its name on the pages.
     pub name: String,
-    /// `client_name#xx` by language tag, in lower case.
-    pub names: BTreeMap<String, String>,
+    /// The same with its translations, `client_name#xx`.
+    pub names: Localized,
     /// Off: refused for sign-in, refresh, userinfo and introspection.
     pub enabled: bool,
     /// Methods that it may authenticate with.
@@ -78,13 +77,15 @@ pub struct Client {
     /// Authentication context classes that it asks for by default.
     pub default_acr_values: Vec<String>,
     /// Its logo.
-    pub logo_uri: Option<String>,
+    pub logo_uri: Localized,
     /// Its home page.
-    pub client_uri: Option<String>,
+    pub client_uri: Localized,
     /// Its privacy policy.
-    pub policy_uri: Option<String>,
+    pub policy_uri: Localized,
     /// Its terms.
-    pub tos_uri: Option<String>,
+    pub tos_uri: Localized,
+    /// Whom people may ask about it.
+    pub contacts: Vec<String>,
     /// Where others may start a sign-in (OIDC Core §4).
     pub initiate_login_uri: Option<String>,
     /// Its page that a browser loads in a frame at sign-out (OIDC Front-Channel Logout §2).
@@ -108,7 +109,7 @@ impl Client {
             key: key.to_owned(),
             client_id: declared.client_id.clone().unwrap_or_else(|| key.to_owned()),
             name: declared.client_name.clone().unwrap_or_else(|| key.to_owned()),
-            names: names(declared),
+            names: Localized::of(declared, "client_name", declared.client_name.as_ref()),
             enabled: declared.enabled.unwrap_or(true),
             auth_methods: auth_methods(declared),
             redirect_uris: declared.redirect_uris.clone(),
@@ -135,10 +136,11 @@ impl Client {
             default_max_age: declared.default_max_age.map(|age| age.seconds()),
             require_auth_time: declared.require_auth_time,
             default_acr_values: declared.default_acr_values.clone(),
-            logo_uri: declared.logo_uri.clone(),
-            client_uri: declared.client_uri.clone(),
-            policy_uri: declared.policy_uri.clone(),
-            tos_uri: declared.tos_uri.clone(),
+            logo_uri: Localized::of(declared, "logo_uri", declared.logo_uri.as_ref()),
+            client_uri: Localized::of(declared, "client_uri", declared.client_uri.as_ref()),
+            policy_uri: Localized::of(declared, "policy_uri", declared.policy_uri.as_ref()),
+            tos_uri: Localized::of(declared, "tos_uri", declared.tos_uri.as_ref()),
+            contacts: declared.contacts.clone(),
             initiate_login_uri: declared.initiate_login_uri.clone(),
             frontchannel_logout_uri: url(declared.frontchannel_logout_uri.as_deref()),
             frontchannel_logout_session: declared.frontchannel_logout_session_required.unwrap_or(true),
@@ -206,11 +208,6 @@ fn auth_methods(declared: &Declared) -> Vec<ClientAuthMethod> {
         None if declared.only_implicit() && !secret => vec![ClientAuthMethod::None],
         None => vec![ClientAuthMethod::ClientSecretBasic, ClientAuthMethod::ClientSecretPost],
     }
-}
-
-fn names(declared: &Declared) -> BTreeMap<String, String> {
-    let localized = declared.localized.iter();
-    localized.filter_map(|(key, text)| Some((key.strip_prefix("client_name#")?.to_lowercase(), text.clone()))).collect()
 }
 
 /// A URL that `check` accepts.

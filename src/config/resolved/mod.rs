@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod limits;
+mod localized;
 pub mod provider;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 pub use client::Client;
 pub use limits::Limits;
+pub use localized::Localized;
 pub use provider::{Provider, SessionBounds};
 
 use crate::config::language::Config;

@@ -14,7 +14,7 @@ use crate::decision::policy::pattern::Pattern;
 use crate::decision::trace::Source;
 use crate::decision::username;
 use crate::expression::{Compiled, Compiler, Place, Reads};
-use crate::protocol::default_attributes;
+use crate::protocol::{SCOPE_CLAIMS, default_attributes};
 
 /// Finds the place of a dotted path.
 pub type Locate<'a> = &'a dyn Fn(&str) -> Option<Source>;
@@ -254,35 +254,7 @@ fn users(build: &Build<'_>, config: &Config) -> Users {
 
 /// The built-in scopes (OIDC Core §5.4) and those of the file, which may replace them.
 fn scopes(build: &Build<'_>, config: &Config) -> BTreeMap<String, ScopePolicy> {
-    const BUILT_IN: &[(&str, &[&str])] = &[
-        ("openid", &[]),
-        (
-            "profile",
-            &[
-                "name",
-                "family_name",
-                "given_name",
-                "middle_name",
-                "nickname",
-                "preferred_username",
-                "profile",
-                "picture",
-                "website",
-                "gender",
-                "birthdate",
-                "zoneinfo",
-                "locale",
-                "updated_at",
-            ],
-        ),
-        ("email", &["email", "email_verified"]),
-        ("address", &["address"]),
-        ("phone", &["phone_number", "phone_number_verified"]),
-        ("groups", &["groups"]),
-        ("roles", &["roles"]),
-        ("offline_access", &[]),
-    ];
-    let mut scopes: BTreeMap<String, ScopePolicy> = BUILT_IN
+    let mut scopes: BTreeMap<String, ScopePolicy> = SCOPE_CLAIMS
         .iter()
         .map(|(name, claims)| {
             let claims = claims.iter().map(|claim| (*claim).to_owned()).collect();

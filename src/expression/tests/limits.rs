@@ -1,7 +1,4 @@
 //! What an evaluation may cost, whatever the expression and the claims.
-#![expect(clippy::disallowed_methods, reason = "the tests measure how long an evaluation takes")]
-
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -17,12 +14,11 @@ fn many() -> Value {
 fn limited(source: &str, claims: &Value) {
     let (compiled, engine) = compile(Place::Claims, source);
     let bindings = Bindings::new(&engine).with("claims", Variable::json(claims));
-    let started = Instant::now();
     let result = compiled.eval(&bindings);
-    let took = started.elapsed();
     assert_eq!(result.as_ref().map_err(|error| error.kind), Err(ErrorKind::Limit), "{source}");
-    // Tens of milliseconds in a release build; the bound leaves room for this one, on a machine that is shared.
-    assert!(took < Duration::from_secs(10), "{source} took {took:?}");
+    // Each payment is a bounded amount of work, those that fail too; loops that absorb errors go on for a while.
+    let steps = crate::expression::budget::payments();
+    assert!(steps <= 2 * Limit::BUDGET, "{source} took {steps} steps");
 }
 
 #[test]
@@ -223,17 +219,6 @@ fn an_evaluation_leaves_nothing_for_the_next() {
     limited("claims.groups.map(a, claims.groups)", &claims);
     assert_eq!(eval("claims.one", &claims), Ok(Outcome::Present(json!("group-1"))));
     assert_eq!(eval("claims.gone", &claims), Ok(Outcome::Absent));
-}
-
-#[test]
-fn a_thousand_expressions_compile_in_no_time() {
-    let mut compiler = Compiler::new(tables());
-    let started = Instant::now();
-    for n in 0..1_000 {
-        compiler.compile(Place::Claims, &format!("claims.groups.map(g, 'corp{n}:' + g)")).unwrap();
-    }
-    // 10 ms in a release build.
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 fn json_value() -> impl Strategy<Value = Value> {

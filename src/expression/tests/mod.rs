@@ -5,6 +5,7 @@ mod direct;
 mod language;
 mod limits;
 mod page;
+mod types;
 
 use std::sync::Arc;
 

@@ -101,6 +101,7 @@ fn one(dex: &Value, client: &Value, key: &str, place: &str, connectors: &Connect
         table.set("client_secret", words::secret_file("client", key));
     }
     redirects(client, public, &mut table);
+    Uris::sort(texts(client, "postLogoutRedirectURIs"), public).write(&mut table, "post_logout_redirect_uris");
     table.set("scopes", SCOPES.to_vec());
     if on(below(below(dex, "oauth2"), "pkce"), "enforce") {
         table.set("pkce", "required");

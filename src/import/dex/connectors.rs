@@ -7,10 +7,11 @@ use serde_json::Value;
 use crate::config::check::urls::{Http, issuer as issuer_problem, path as path_problem, web_url};
 use crate::config::language::toml_text;
 use crate::import::dex::common::plain_http_off_loopback;
+use crate::import::dex::known;
 use crate::import::document::{Document, Mark, Table};
 use crate::import::read::{below, flag, is_set, items, on, text, texts};
 use crate::import::words;
-use crate::import::words::{Ids, Names, cel_list, cel_path, cel_text, secret_env, secret_file, variable};
+use crate::import::words::{Ids, Names, cel_list, cel_path, cel_text, secret_env, secret_file, unknown_keys, variable};
 
 /// The connectors of a configuration, by what became of them.
 #[derive(Debug, Default)]
@@ -100,6 +101,12 @@ pub(crate) fn convert(dex: &Value, issuer: &str, ids: &mut Ids, document: &mut D
         if let Some(name) = names.take(text(connector, "name").as_deref(), &key) {
             table.set("name", name);
         }
+        if is_set(connector, "grantTypes") {
+            table.note(
+                Mark::NotSupported,
+                "`grantTypes` of a connector: `grant_types` of each client says how it may be used.",
+            );
+        }
         let mut claims = Table::new(&["providers", &key, "claims"]);
         match kind(&type_name, config) {
             Kind::Oidc(upstream) if usable(&upstream) => {
@@ -163,6 +170,12 @@ fn inactive(config: &Value, key: &str, preset: Option<&'static str>, table: &mut
     }
     if let Some(host) = text(config, "hostName").filter(|_| preset == Some("github")) {
         table.set("base_url", format!("https://{host}"));
+    }
+    let taken = ["clientID", "clientSecret", "redirectURI", "orgs", "org", "tenant", "hostName"];
+    let left: Vec<&str> = config.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+    let left: Vec<&str> = left.into_iter().filter(|key| !taken.contains(key) && is_set(config, key)).collect();
+    if !left.is_empty() {
+        table.note(Mark::NotSupported, format!("`{}` of its `config`: not imported.", left.join("`, `")));
     }
     if is_set(config, "orgs") || is_set(config, "groups") || is_set(config, "teams") {
         table.note(Mark::ToDo, "Dex lets only some groups or teams in: say so in `allow` before this becomes active.");
@@ -277,11 +290,25 @@ fn left_out(config: &Value, type_name: &str, table: &mut Table) {
         ("domainToAdminEmail", Mark::NotSupported, "groups from Google's directory are not looked up."),
         ("onlySecurityGroups", Mark::NotSupported, "choose the groups in the provider's own token configuration."),
         ("groupNameFormat", Mark::NotSupported, "groups are those of the token. A [tables.X] turns ids into names."),
+        (
+            "useLoginAsID",
+            Mark::NotSupported,
+            "an account is known by the provider's `iss` and `sub`, which never change.",
+        ),
+        ("getGroupsPermission", Mark::NotSupported, "groups are those of the token."),
+        ("fetchTransitiveGroupMembership", Mark::NotSupported, "groups are those of the token."),
+        ("emailToLowercase", Mark::ToDo, "write email = \"claims.email.lower()\" into its claims."),
+        ("preferredUsernameField", Mark::ToDo, "choose the claim with `username` in its claims."),
+        ("domainHint", Mark::NotSupported, "no domain is sent to the provider."),
+        ("graphURL", Mark::NotSupported, "Graph is not called: groups are those of the token."),
         ("userIDKey", Mark::NotSupported, "an account is known by the provider's `iss` and `sub`, which never change."),
     ] {
         if is_set(config, key) && text(config, key).as_deref() != Some("sub") {
             table.note(mark, format!("`{key}`: {why}"));
         }
+    }
+    for note in unknown_keys(config, known::CONNECTOR_CONFIG) {
+        table.note(Mark::ToDo, note);
     }
     if let Some(ca) = texts(config, "rootCAs").into_iter().next() {
         table.note(Mark::ToDo, "`rootCAs`: put the certificates into one PEM file, name it here and remove the `#`.");
@@ -345,7 +372,8 @@ fn groups(config: &Value, type_name: &str, own: Option<String>, claims: &mut Tab
         return claims.set("groups", "[]");
     }
     let source = cel_path("claims", &[own.unwrap_or_else(|| "groups".to_owned())]);
-    if !allowed.is_empty() && type_name == "oidc" {
+    let passed_on = type_name == "microsoft" && !on(config, "useGroupsAsWhitelist");
+    if !allowed.is_empty() && !passed_on {
         let among: Vec<String> = allowed.iter().map(|group| cel_text(group)).collect();
         claims.set("groups", format!("{source}.asList().filter(g, g in [{}])", among.join(", ")));
     } else if source != "claims.groups" {

@@ -3,6 +3,8 @@
 mod clients;
 mod common;
 mod connectors;
+mod known;
+mod wrapped;
 
 use serde_json::Value;
 
@@ -26,6 +28,7 @@ pub(crate) fn import(text: &str, issuer: Option<&str>) -> Result<Document, Strin
     if dex.is_null() {
         return Err("is empty: a configuration of Dex is expected".to_owned());
     }
+    let wrapped::Found { config: dex, path, beside } = wrapped::find(&dex)?;
     if dex.get("kind").is_some() && dex.get("apiVersion").is_some() {
         return Err("is a Kubernetes object: import the `config.yaml` inside it".to_owned());
     }
@@ -45,8 +48,20 @@ pub(crate) fn import(text: &str, issuer: Option<&str>) -> Result<Document, Strin
         "every person gets a new `sub`: Dex made it of the connector and the upstream id. For people whom an app knows by \
          it, declare [users.NAME] with `links` and the old value as `sub`.",
     );
+    if !path.is_empty() {
+        let path = path.join("`, `");
+        head.above(Mark::Plain, format!("It was below `{path}` of the file."));
+    }
+    if !beside.is_empty() {
+        let beside = beside.join("`, `");
+        head.above(
+            Mark::NotSupported,
+            format!("beside it in the file: `{beside}`. They are about how Dex is deployed."),
+        );
+    }
     let issuer = words::set_issuer(&mut head, issuer, self::text(&dex, "issuer").as_deref(), words::EXAMPLE_ISSUER);
     document.push(head);
+    document.push(known::note_unknown(&dex));
     servers(&dex, &mut document);
     document.push(endpoints());
     lifetimes(&dex, &mut document);
@@ -107,14 +122,30 @@ fn servers(dex: &Value, document: &mut Document) {
         server.set("trusted_proxies", proxies);
     }
     odd.iter().for_each(|proxy| server.note(Mark::ToDo, format!("trusted proxy {proxy} is no network or address.")));
-    if is_set(web, "headers") {
+    for (key, why) in [
+        ("headers", "the security headers of the pages are fixed. A proxy can add more."),
+        ("allowedHeaders", "the headers that other origins may send are fixed."),
+        ("tlsMinVersion", "TLS 1.2 and 1.3 are spoken."),
+        ("tlsMaxVersion", "TLS 1.2 and 1.3 are spoken."),
+    ] {
+        if is_set(web, key) {
+            server.note(Mark::NotSupported, format!("`web.{key}`: {why}"));
+        }
+    }
+    if let Some(header) = text(client_ip, "header").filter(|name| !name.eq_ignore_ascii_case("X-Forwarded-For")) {
         server.note(
-            Mark::NotSupported,
-            "`web.headers`: the security headers of the pages are fixed. A proxy can add more.",
+            Mark::ToDo,
+            format!("`web.clientRemoteIP.header` {header}: addresses are read from X-Forwarded-For."),
         );
     }
     document.push(server);
+    document.push(admin(dex, web));
+    document.push(store(below(dex, "storage")));
+    document.push(rest(dex));
+}
 
+/// `telemetry`
+fn admin(dex: &Value, web: &Value) -> Table {
     let mut admin = Table::new(&["admin"]);
     if let Some(address) = text(below(dex, "telemetry"), "http") {
         match Listen::parse(&address) {
@@ -130,9 +161,7 @@ fn servers(dex: &Value, document: &mut Document) {
             }
         }
     }
-    document.push(admin);
-    document.push(store(below(dex, "storage")));
-    document.push(rest(dex));
+    admin
 }
 
 fn store(storage: &Value) -> Table {
@@ -176,6 +205,7 @@ fn rest(dex: &Value) -> Table {
             "`mfa`: further factors are asked for by the provider; apps can require `acr` values.",
         ),
         ("additionalFeatures", Mark::NotSupported, "`additionalFeatures`."),
+        ("logger", Mark::NotSupported, "`logger`: logs are JSON or text; the variable RUST_LOG sets the level."),
     ] {
         if is_set(dex, key) {
             table.above(mark, why);

@@ -39,7 +39,7 @@ pub(crate) fn convert(realm: &Realm<'_>, providers: &Providers, document: &mut D
         .collect();
     scopes(realm, &clients, document);
     let mut ids = Ids::keeping(clients.iter().filter_map(|client| text(client, "clientId")));
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut unfilled) = (BTreeSet::new(), BTreeSet::new());
     for client in clients {
         let client_id = text(client, "clientId").unwrap_or_default();
         let key = ids.take(&client_id, "app");
@@ -49,7 +49,7 @@ pub(crate) fn convert(realm: &Realm<'_>, providers: &Providers, document: &mut D
         }
         let mut table = Table::new(&["clients", &key]);
         let mut claims = Table::new(&["clients", &key, "claims"]);
-        one(realm, providers, client, &key, &mut table, &mut claims);
+        unfilled.extend(one(realm, providers, client, &key, &mut table, &mut claims));
         if !seen.insert(client_id.clone()) {
             table.above(Mark::ToDo, format!("the id {client_id} is there twice; only the first can be active."));
             table.turn_off();
@@ -57,6 +57,17 @@ pub(crate) fn convert(realm: &Realm<'_>, providers: &Providers, document: &mut D
         }
         document.push(table);
         document.push(claims);
+    }
+    absent_attributes(providers, unfilled, document);
+}
+
+/// Declares the attributes that no mapper fills, as absent, so that the expressions that read them are accepted.
+fn absent_attributes(providers: &Providers, unfilled: BTreeSet<String>, document: &mut Document) {
+    let Some(first) = providers.keys().into_iter().next() else { return };
+    let Some(claims) = document.table(&["providers", &first, "claims"]) else { return };
+    for name in unfilled {
+        claims.note(Mark::ToDo, format!("nothing filled the attribute {name}: null leaves it absent."));
+        claims.set(&name, "null");
     }
 }
 
@@ -117,7 +128,15 @@ fn scopes(realm: &Realm<'_>, clients: &[&Value], document: &mut Document) {
     }
 }
 
-fn one(realm: &Realm<'_>, providers: &Providers, client: &Value, key: &str, table: &mut Table, claims: &mut Table) {
+/// Converts a client; returns the attributes that its claims read and no provider fills.
+fn one(
+    realm: &Realm<'_>,
+    providers: &Providers,
+    client: &Value,
+    key: &str,
+    table: &mut Table,
+    claims: &mut Table,
+) -> BTreeSet<String> {
     let client_id = text(client, "clientId").unwrap_or_default();
     identity(client, key, &client_id, table);
     let public = on(client, "publicClient") && !on(client, "bearerOnly");
@@ -146,11 +165,26 @@ fn one(realm: &Realm<'_>, providers: &Providers, client: &Value, key: &str, tabl
     }
     settings(client, table);
     if !code {
-        return;
+        return BTreeSet::new();
     }
     let mut made = Claims::new(realm, providers, &client_id);
     made.add(client, None);
-    for (scopes, conditional) in [(&default, false), (&optional, true)] {
+    add_scopes(&mut made, realm, &default, &optional);
+    if made.pairwise {
+        table.note(Mark::Changed, "the values of pairwise subjects are new ones.");
+        table.set("subject_type", "pairwise");
+    }
+    let unfilled = std::mem::take(&mut made.unfilled);
+    made.write(table, claims);
+    if table.is_off() {
+        claims.turn_off();
+    }
+    unfilled
+}
+
+/// Adds the claims of a client's scopes.
+fn add_scopes(made: &mut Claims<'_, '_>, realm: &Realm<'_>, default: &[String], optional: &[String]) {
+    for (scopes, conditional) in [(default, false), (optional, true)] {
         for name in scopes {
             let only = conditional.then_some(name.as_str());
             match (name.as_str(), realm.scope(name)) {
@@ -161,14 +195,6 @@ fn one(realm: &Realm<'_>, providers: &Providers, client: &Value, key: &str, tabl
                 _ => {}
             }
         }
-    }
-    if made.pairwise {
-        table.note(Mark::Changed, "the values of pairwise subjects are new ones.");
-        table.set("subject_type", "pairwise");
-    }
-    made.write(table, claims);
-    if table.is_off() {
-        claims.turn_off();
     }
 }
 

@@ -75,15 +75,17 @@ pub(crate) struct Claims<'r, 'v> {
     notes: Vec<(Mark, String)>,
     /// Pairwise subjects were asked for.
     pub(crate) pairwise: bool,
+    /// Attributes that it reads and no provider fills.
+    pub(crate) unfilled: BTreeSet<String>,
 }
 
 impl<'r, 'v> Claims<'r, 'v> {
     /// No claims yet.
     pub(crate) fn new(realm: &'r Realm<'v>, providers: &'r Providers, client_id: &str) -> Self {
-        let (access, only_access) = Default::default();
+        let (access, only_access, unfilled) = Default::default();
         let root = Node::Object(BTreeMap::new());
         let client_id = client_id.to_owned();
-        Self { realm, providers, client_id, root, access, only_access, notes: Vec::new(), pairwise: false }
+        Self { realm, providers, client_id, root, access, only_access, notes: Vec::new(), pairwise: false, unfilled }
     }
 
     /// Adds the mappers of a client, or of a scope. `scope`: only where this scope was granted.
@@ -205,6 +207,7 @@ impl<'r, 'v> Claims<'r, 'v> {
         if !DEFAULT_ATTRIBUTES.contains(&name.as_str()) && !self.providers.attributes.contains(&name) {
             let way = "Map it in the claims of a provider; until then the claim is absent";
             self.notes.push((Mark::ToDo, format!("no provider fills the attribute {name}. {way}.")));
+            self.unfilled.insert(name.clone());
         }
         Some(cel_path("user", &[name]))
     }

@@ -4,6 +4,7 @@
 mod clients;
 mod mappers;
 mod provider_mappers;
+mod provider_settings;
 mod providers;
 mod realm;
 mod users;

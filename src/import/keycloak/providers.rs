@@ -7,11 +7,12 @@ use serde_json::Value;
 use crate::config::check::urls::{Http, issuer as issuer_problem, path as path_problem};
 use crate::import::document::{Document, Mark, Table};
 use crate::import::keycloak::provider_mappers::Mapped;
+use crate::import::keycloak::provider_settings;
 use crate::import::keycloak::realm::Realm;
 use crate::import::keycloak::values::plain_http;
 use crate::import::read::{below, is_set, items, on, text};
 use crate::import::words;
-use crate::import::words::{Ids, Names, cel_list, secret_env, secret_file, variable};
+use crate::import::words::{Ids, Names, secret_env, secret_file, variable};
 
 /// The identity providers of a realm that were imported.
 #[derive(Debug, Default)]
@@ -206,39 +207,13 @@ fn oidc(idp: &Value, id: &str, issuer: &str, table: &mut Table) {
     if config.get("backchannelSupported").is_some() && text(config, "logoutUrl").is_none() {
         table.set("logout", false);
     }
-    let hosted: Vec<String> = text(config, "hostedDomain")
-        .into_iter()
-        .flat_map(|it| it.split(',').map(|it| it.trim().to_owned()).collect::<Vec<_>>())
-        .collect();
-    let conditions = match hosted.as_slice() {
-        [] => vec![],
-        [any] if any == "*" => vec!["has(claims.hd)".to_owned()],
-        domains => vec![format!("claims.hd in {}", cel_list(domains))],
-    };
+    if on(config, "disableUserInfo") {
+        table.set("claims_from", vec!["id_token"]);
+    }
+    let conditions = provider_settings::conditions(config, table);
     words::set_allow(table, issuer, &conditions);
-    for (key, why) in [
-        ("prompt", "`prompt` comes from the app's request and is passed on."),
-        ("forwardParameters", "see `forward`."),
-        ("allowedClockSkew", "the allowed clock skew is fixed."),
-        ("filteredByClaim", "write it as `allow`."),
-        ("claimFilterName", "write it as `allow`."),
-    ] {
-        if is_set(config, key) && text(config, key).as_deref() != Some("false") {
-            table.note(Mark::NotSupported, format!("`{key}`: {why}"));
-        }
-    }
-    for key in ["storeToken", "addReadTokenRoleOnCreate", "authenticateByDefault"] {
-        if on(idp, key) {
-            table.note(
-                Mark::NotSupported,
-                format!("`{key}`: an app never receives the provider's tokens; `providers` of a client selects its providers."),
-            );
-        }
-    }
-    let flow = text(idp, "firstBrokerLoginFlowAlias").filter(|flow| flow != "first broker login");
-    for flow in flow.into_iter().chain(text(idp, "postBrokerLoginFlowAlias")) {
-        table.note(Mark::NotSupported, format!("the flow {flow}: see `link_by`, `create_users` and `allow`."));
-    }
+    provider_settings::endpoints(config, issuer, table);
+    provider_settings::left_out(idp, config, table);
 }
 
 /// The redirect URI that is registered at the provider stays, where the path allows it.

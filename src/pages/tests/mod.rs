@@ -119,6 +119,7 @@ fn error(fill: Fill, code: &str) -> ErrorPage {
         detail: None,
         client_name: Some(fill("Grafana")),
         provider_name: None,
+        contacts: vec![fill("helpdesk@corp.example")],
         back_uri: web("https://grafana.example.com/"),
         user_name: None,
         another_account: None,

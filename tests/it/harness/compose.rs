@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use countersign::app::{App, Parts, key_policy};
-use countersign::config::language::scalar::SecretValue;
 use countersign::config::load::Inputs;
 use countersign::config::load::files::{Disk, Memory};
 use countersign::config::resolved::Limits;
@@ -104,21 +103,21 @@ impl Broker {
     /// Whether the admin listener says that the broker is ready, and why it is not.
     pub(crate) async fn ready(&self) -> (u16, String) {
         let request = Request::get("/readyz").body(Body::empty()).unwrap();
-        let response = self.app.admin_router(Vec::new()).oneshot(request).await.unwrap();
+        let response = self.app.admin_router().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
-    /// The admin listener's router, which requires these tokens.
-    pub(crate) fn admin_router(&self, tokens: &[&str]) -> axum::Router {
-        self.app.admin_router(tokens.iter().map(|token| SecretValue::new((*token).to_owned())).collect())
+    /// The admin listener's router.
+    pub(crate) fn admin_router(&self) -> axum::Router {
+        self.app.admin_router()
     }
 
     /// The `/status` of the admin listener.
     pub(crate) async fn status(&self) -> String {
         let request = Request::get("/status").body(Body::empty()).unwrap();
-        let response = self.app.admin_router(Vec::new()).oneshot(request).await.unwrap();
+        let response = self.app.admin_router().oneshot(request).await.unwrap();
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         String::from_utf8(body.to_vec()).unwrap()
     }
@@ -126,16 +125,16 @@ impl Broker {
     /// What the admin listener says in `/metrics`.
     pub(crate) async fn metrics(&self) -> String {
         let request = Request::get("/metrics").body(Body::empty()).unwrap();
-        let response = self.app.admin_router(Vec::new()).oneshot(request).await.unwrap();
+        let response = self.app.admin_router().oneshot(request).await.unwrap();
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
         String::from_utf8(body.to_vec()).unwrap()
     }
 
-    /// The status of a path of the admin listener, which has this token, for a request with that one.
-    pub(crate) async fn ask_admin(&self, path: &str, token: &str, presented: &str) -> u16 {
-        let request = Request::get(path).header("authorization", format!("Bearer {presented}"));
-        let router = self.app.admin_router(vec![SecretValue::new(token.to_owned())]);
-        router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status().as_u16()
+    /// The status of a path of the admin listener, for a request with this token.
+    pub(crate) async fn ask_admin(&self, path: &str, token: &str) -> u16 {
+        let request = Request::get(path).header("authorization", format!("Bearer {token}"));
+        let response = self.app.admin_router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        response.status().as_u16()
     }
 
     /// The connections of the public listeners.

@@ -1,0 +1,167 @@
+//! `[providers.X]`.
+
+use crate::config::check::tests::*;
+
+/// A second provider, with what a case adds to it.
+fn provider(lines: &str, expected: &[&str]) -> Option<String> {
+    let text = format!(
+        "{}[providers.second]\nissuer = \"https://second.example\"\nclient_id = \"x\"\nasserted_roles = []\n{lines}",
+        BASE.replace("client_id = \"countersign\"", "client_id = \"countersign\"\nasserted_roles = []")
+    );
+    mismatch(&text, expected)
+}
+
+#[test]
+fn providers() {
+    // The header stands in line 11, the case's own lines begin in line 15.
+    let secret = "client_secret = { file = \"s\" }\n";
+    assert_all([provider(secret, &[])]);
+    let cases = [
+        ("", &["11:1 error `client_secret` must be set in `providers.second` ~ token_endpoint_auth_method"][..]),
+        ("token_endpoint_auth_method = \"none\"", &[]),
+        (
+            "client_secret = { env = \"S\" }\ntoken_endpoint_auth_method = \"none\"",
+            &["16:30 error ~ a method that uses the secret"],
+        ),
+        ("client_id = \"y\"", &["11:1 error `client_secret`", "15:1 error duplicate key `client_id`"]),
+        (
+            "clent_secret = { env = \"S\" }",
+            &["15:1 error unknown key `clent_secret` ~ [did you mean `client_secret`?]"],
+        ),
+    ];
+    assert_all(cases.iter().map(|(lines, expected)| provider(lines, expected)));
+    let cases = [
+        ("name = \"ab\"", &["16:8 error `name` must be 3 to 127 characters long but is 2 long"][..]),
+        ("name = \"STAFF\"", &["16:8 error the name \"STAFF\" must be unique"]),
+        ("scopes = [\"profile\"]", &["16:10 error `scopes` must be a list with \"openid\""]),
+        ("redirect_path = \"/callback/staff\"", &["16:17 warning `redirect_path` is shared with `staff`"]),
+        ("redirect_path = \"/oauth2/token\"", &["16:17 error ~ a path that is no endpoint"]),
+        ("redirect_path = \"/auth/oidc\"", &[]),
+        ("backchannel_url = \"ftp://x\"", &["16:19 error `backchannel_url` must be"]),
+        ("backchannel_url = \"http://10.1.2.3:8080/realms/main\"", &[]),
+        ("domains = [\"corp.example\", \"@corp\"]", &["16:28 error `domains[1]` must be a domain"]),
+        ("link_by = \"verified_email\"", &["11:1 error `link_with` must be set"]),
+        ("link_with = [\"staff\"]", &["16:13 error `link_with` has no effect"]),
+        (
+            "link_by = \"verified_email\"\nlink_with = [\"second\", \"staf\"]",
+            &[
+                "17:14 error ~ another provider",
+                "17:24 error ~ a declared provider but is \"staf\" ~ [did you mean `staff`?]",
+            ],
+        ),
+        (
+            "on_refresh = { claims = \"upstream\", max_age = \"2h\", max_stale = \"1h\" }",
+            &["16:65 error `max_stale` (\"1h\") must be at least `max_age`"],
+        ),
+        ("on_refresh = { max_age = \"2h\" }", &["16:26 warning `max_age` has no effect unless claims"]),
+        ("session = { max_lifetime = \"24h\" }", &["16:28 warning `max_lifetime` is \"1d\", but [session]"]),
+        ("tenants = [\"x\"]", &["16:11 error `tenants` has no effect without preset = \"entra\""]),
+        (
+            "authorization_endpoint = \"https://second.example/a\"",
+            &["11:1 error `jwks_uri` must be set ~ not half", "11:1 error `token_endpoint` must be set"],
+        ),
+        (
+            "preset = \"google\"",
+            &[
+                "11:1 error `providers.second` would admit everyone in the world",
+                "16:10 error `preset = \"google\"` is not built yet",
+            ],
+        ),
+        (
+            "preset = \"google\"\nhosted_domains = [\"corp.example\"]",
+            &["16:10 error `preset = \"google\"` is not built yet"],
+        ),
+        (
+            "introspect = true\nauthorization_endpoint = \"https://i.example/a\"\ntoken_endpoint = \"https://i.example/t\"\njwks_uri = \"https://i.example/k\"",
+            &["16:14 error `introspect` needs discovery"],
+        ),
+        ("introspect = true", &[]),
+        ("preset = \"entra\"\nallow = \"true\"", &["16:10 error ~ not built yet"]),
+        ("preset = \"keycloack\"", &["16:10 error ~ [did you mean `keycloak`?]"]),
+        ("[providers.second.claims]\nsub = \"claims.oid\"", &["17:1 error `sub` can't be mapped"]),
+    ];
+    assert_all(cases.iter().map(|(lines, expected)| provider(&format!("{secret}{lines}"), expected)));
+    assert_problems(
+        "issuer = \"https://x.example\"\n[providers.idp]\nissuer = \"http://idp.internal\"\nclient_id = \"c\"\nclient_secret = { file = \"s\" }",
+        &["3:10 error `issuer` must be an https URL ~ allow_http = true"],
+    );
+    let entra = BASE
+        .replace("https://id.example/realms/staff", "https://login.microsoftonline.com/common/v2.0")
+        .replace("[providers.staff]", "[providers.staff]\npreset = \"entra\"");
+    assert_problems(
+        &entra,
+        &["2:1 error `providers.staff` would admit", "2:1 error `tenants` must be set", "3:10 error ~ not built"],
+    );
+}
+
+#[test]
+fn a_provider_of_the_whole_world_must_say_who_may_enter() {
+    let at = |issuer: &str, lines: &str| {
+        BASE.replace("https://id.example/realms/staff", issuer)
+            .replace("[clients.app]", &format!("{lines}\n[clients.app]"))
+    };
+    for (issuer, line) in [
+        ("https://accounts.google.com", "allow = \"claims.hd == 'corp.example'\""),
+        ("https://accounts.google.com/", "allow = \"claims.hd == 'corp.example'\""),
+        ("https://Accounts.Google.com./", "allow = \"claims.hd == 'corp.example'\""),
+        ("https://login.microsoftonline.com/common/v2.0", "allow = \"claims.tid == 'TENANT-ID'\""),
+        ("https://login.microsoftonline.com/Organizations/v2.0", "allow = \"claims.tid == 'TENANT-ID'\""),
+        ("https://gitlab.com", "allow = \"'GROUP' in claims.groups\""),
+        ("https://www.linkedin.com/oauth", "claims.email.domain() == 'corp.example'\""),
+        ("https://github.com/login/oauth", "claims.email.domain() == 'corp.example'\""),
+    ] {
+        let expected =
+            format!("2:1 error `providers.staff` would admit everyone in the world ~ {line} ~ create_users = false");
+        assert_problems(&at(issuer, ""), &[&expected]);
+        assert_problems(&at(issuer, "allow = \"claims.hd == 'corp.example'\""), &[]);
+        assert_problems(&at(issuer, "create_users = false"), &[]);
+    }
+    let document = "https://accounts.google.com/.well-known/openid-configuration";
+    assert_problems(&at(document, ""), &["2:1 error `providers.staff` would admit everyone"]);
+    assert_problems(
+        &at("https://user@accounts.google.com", ""),
+        &["2:1 error ~ would admit everyone", "3:10 error ~ user information"],
+    );
+    let by_endpoint = "authorization_endpoint = \"https://accounts.google.com/o/oauth2/v2/auth\"\ntoken_endpoint = \"https://oauth2.googleapis.com/token\"\njwks_uri = \"https://www.googleapis.com/oauth2/v3/certs\"";
+    assert_problems(&at("https://id.example", by_endpoint), &["2:1 error ~ would admit everyone"]);
+    // The way that the help shows is a way in for those who are meant, not for the world.
+    assert_problems(
+        &at("https://accounts.google.com", "hosted_domains = [\"corp.example\"]"),
+        &["6:18 error ~ [write allow = \"claims.hd in ['corp.example']\" instead]"],
+    );
+    assert_problems(
+        &at("https://accounts.google.com", "preset = \"google\"\nallow = \"claims.hd == 'x'\""),
+        &["6:10 error `preset = \"google\"` is not built yet ~ allow = \"claims.hd == 'corp.example'\""],
+    );
+    assert_problems(
+        &at("https://accounts.google.com", "hosted_domains = []"),
+        &["2:1 error ~ would admit", "6:18 error"],
+    );
+}
+
+#[test]
+fn roles_and_the_profile_that_a_provider_brings() {
+    let cases = [
+        (
+            "asserted_roles = [\"admin\"]\ncreate_roles = true",
+            &["7:16 error `create_roles` has no effect beside `asserted_roles` ~ [remove one of them]"][..],
+        ),
+        ("create_roles = true", &[]),
+        ("asserted_roles = [\"admin\"]\ncreate_roles = false", &[]),
+        ("sync = [\"given_name\", \"email\", \"phone_number\"]", &[]),
+        (
+            "sync = [\"givenname\", \"department\", \"groups\", \"username\"]",
+            &[
+                "6:9 error `sync[0]` must be an attribute that this provider maps but is \"givenname\" ~ `given_name`",
+                "6:22 error `sync[1]` must be an attribute ~ [map it in the provider's claims]",
+                "6:36 error \"groups\" is no part of the stored profile",
+                "6:46 error \"username\" never changes",
+            ],
+        ),
+        ("sync = [\"department\"]\n[providers.staff.claims]\ndepartment = \"claims.dept\"", &[]),
+        ("sync = [\"email\", \"email\"]", &["6:18 error ~ lists \"email\" twice"]),
+    ];
+    assert_all(cases.iter().map(|(lines, expected)| {
+        mismatch(&BASE.replace("[clients.app]", &format!("{lines}\n[clients.app]")), expected)
+    }));
+}

@@ -1,0 +1,155 @@
+//! The keys of a Dex configuration, level by level, so that one that is not known is told of.
+
+use serde_json::Value;
+
+use crate::import::document::{Mark, Table};
+use crate::import::read::{below, items, text};
+use crate::import::words::unknown_keys;
+
+const SECTIONS: &[&str] = &[
+    "issuer",
+    "storage",
+    "web",
+    "telemetry",
+    "oauth2",
+    "grpc",
+    "expiry",
+    "logger",
+    "frontend",
+    "enablePasswordDB",
+    "staticClients",
+    "connectors",
+    "staticPasswords",
+    "signer",
+    "sessions",
+    "mfa",
+    "additionalFeatures",
+];
+
+/// Tables below a section, by their path, with their keys.
+const TABLES: &[(&[&str], &[&str])] = &[
+    (&["storage"], &["type", "config", "retryAttempts", "retryDelay"]),
+    (
+        &["web"],
+        &[
+            "http",
+            "https",
+            "tlsCert",
+            "tlsKey",
+            "tlsMinVersion",
+            "tlsMaxVersion",
+            "allowedOrigins",
+            "allowedHeaders",
+            "clientRemoteIP",
+            "headers",
+        ],
+    ),
+    (&["web", "clientRemoteIP"], &["header", "trustedProxies"]),
+    (&["telemetry"], &["http", "enableProfiling"]),
+    (
+        &["oauth2"],
+        &[
+            "grantTypes",
+            "responseTypes",
+            "skipApprovalScreen",
+            "alwaysShowLoginScreen",
+            "passwordConnector",
+            "pkce",
+            "tokenExchange",
+        ],
+    ),
+    (&["oauth2", "pkce"], &["enforce", "codeChallengeMethodsSupported"]),
+    (&["expiry"], &["signingKeys", "idTokens", "authRequests", "deviceRequests", "refreshTokens"]),
+    (&["expiry", "refreshTokens"], &["disableRotation", "reuseInterval", "absoluteLifetime", "validIfNotUsedFor"]),
+    (&["logger"], &["level", "format", "excludeFields"]),
+    (&["signer"], &["type", "config"]),
+];
+
+const CLIENT: &[&str] = &[
+    "id",
+    "idEnv",
+    "secret",
+    "secretEnv",
+    "redirectURIs",
+    "postLogoutRedirectURIs",
+    "trustedPeers",
+    "public",
+    "name",
+    "logoURL",
+    "allowedConnectors",
+    "ssoSharedWith",
+    "mfaChain",
+    "allowedScopes",
+    "allowedGrantTypes",
+];
+const PERSON: &[&str] =
+    &["email", "hash", "hashFromEnv", "username", "userID", "name", "preferredUsername", "emailVerified", "groups"];
+const CONNECTOR: &[&str] = &["type", "id", "name", "config", "grantTypes"];
+
+/// Keys of the `config` of connectors that become a provider.
+pub(crate) const CONNECTOR_CONFIG: &[&str] = &[
+    "issuer",
+    "issuerAlias",
+    "clientID",
+    "clientSecret",
+    "redirectURI",
+    "providerDiscoveryOverrides",
+    "basicAuthUnsupported",
+    "scopes",
+    "hostedDomains",
+    "rootCAs",
+    "insecureSkipEmailVerified",
+    "insecureEnableGroups",
+    "allowedGroups",
+    "acrValues",
+    "insecureSkipVerify",
+    "getUserInfo",
+    "userIDKey",
+    "userNameKey",
+    "promptType",
+    "pkceChallenge",
+    "overrideClaimMapping",
+    "claimMapping",
+    "claimModifications",
+    "groups",
+    "serviceAccountFilePath",
+    "adminEmail",
+    "domainToAdminEmail",
+    "fetchTransitiveGroupMembership",
+    "baseURL",
+    "useLoginAsID",
+    "getGroupsPermission",
+    "tenant",
+    "onlySecurityGroups",
+    "groupNameFormat",
+    "useGroupsAsWhitelist",
+    "emailToLowercase",
+    "apiURL",
+    "graphURL",
+    "domainHint",
+    "preferredUsernameField",
+];
+
+/// A comment for each key that is not known, but for those of connectors' `config`.
+pub(crate) fn note_unknown(dex: &Value) -> Table {
+    let mut table = Table::new(&[]);
+    let mut tell = |place: &str, value: &Value, known: &[&str]| {
+        for note in unknown_keys(value, known) {
+            table.above(Mark::ToDo, if place.is_empty() { note } else { format!("in {place}: {note}") });
+        }
+    };
+    tell("", dex, SECTIONS);
+    for (path, known) in TABLES {
+        let value = path.iter().fold(dex, |value, key| below(value, key));
+        tell(&format!("`{}`", path.join(".")), value, known);
+    }
+    for (section, id, known) in
+        [("staticClients", "id", CLIENT), ("connectors", "id", CONNECTOR), ("staticPasswords", "email", PERSON)]
+    {
+        for (index, entry) in items(dex, section).iter().enumerate() {
+            let name = text(entry, id).unwrap_or_else(|| format!("number {}", index + 1));
+            tell(&format!("`{section}` {name}"), entry, known);
+        }
+    }
+    table
+}
