@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::admin::Admin;
-use crate::admin::api::{ApiError, answer, context};
+use crate::admin::api::answer::{ApiError, answer, context};
 use crate::op::administration::{revocations, users};
 
 #[derive(Deserialize)]

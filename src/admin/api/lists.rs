@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde_json::json;
 
 use crate::admin::Admin;
-use crate::admin::api::{ApiError, answer, context};
+use crate::admin::api::answer::{ApiError, answer, context};
 use crate::op::administration::people;
 
 /// How many entries a list has unless the request says otherwise, and at most.

@@ -35,8 +35,15 @@ impl Administration for SqliteStore {
     async fn users_by_address(&self, address: &str, limit: u32) -> Result<Vec<Person>> {
         let address = address.to_owned();
         self.read(move |reader| {
-            let ids =
-                many(reader.connection, sql::USERS_BY_ADDRESS, (address, limit), |row| Ok(row.get::<_, UserId>(0)?))?;
+            let found: Vec<UserId> =
+                many(reader.connection, sql::USERS_BY_ADDRESS, (address, limit), |row| Ok(row.get(0)?))?;
+            // One user may have the address at several providers.
+            let mut ids: Vec<UserId> = Vec::new();
+            for id in found {
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+            }
             let users = ids.iter().filter_map(|id| reader.user(sql::USER, [id]).transpose());
             users.map(|user| reader.person(user?)).collect()
         })

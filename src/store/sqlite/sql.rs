@@ -26,7 +26,7 @@ statements! {
     USERS_BY_NAME = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users
         WHERE username_key > ?1 ORDER BY username_key LIMIT ?2";
     USER_BY_SUB = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users WHERE sub = ?1";
-    USERS_BY_ADDRESS = "SELECT DISTINCT user_id FROM links WHERE verified_email = ?1 LIMIT ?2";
+    USERS_BY_ADDRESS = "SELECT user_id FROM links WHERE verified_email = ?1 ORDER BY rowid LIMIT ?2";
     USERNAMES_TAKEN = "SELECT username_key, id FROM users
         WHERE username_key >= ?1 AND username_key < ?1 || ?2 ORDER BY username_key LIMIT 1000";
     USER_DISABLED = "SELECT disabled FROM users WHERE id = ?1";

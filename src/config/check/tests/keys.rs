@@ -34,7 +34,7 @@ const KEYS: &[(&str, Fate, &str)] = &[
     (
         "clients.*",
         In("config/resolved/client.rs"),
-        "allowed_origins application_type backchannel_logout_uri client_id client_name client_secret client_secret_hashes client_uri consent contacts default_acr_values default_max_age dpop_bound_access_tokens frontchannel_logout_uri grant_types id_token_signed_response_alg initiate_login_uri jwks jwks_uri logo_uri pkce policy_uri post_logout_redirect_uris redirect_uris request_object_signing_alg request_uris require_auth_time require_pushed_authorization_requests response_types sector_identifier_uri subject_type token_endpoint_auth_method tokens tos_uri userinfo_signed_response_alg",
+        "access_token_typ allowed_origins application_type backchannel_logout_session_required backchannel_logout_uri client_id client_name client_secret client_secret_hashes client_uri consent contacts default_acr_values default_max_age dpop_bound_access_tokens frontchannel_logout_session_required frontchannel_logout_uri grant_types id_token_signed_response_alg initiate_login_uri jwks jwks_uri logo_uri pkce policy_uri post_logout_redirect_uris redirect_uris request_object_signing_alg request_uris require_auth_time require_pushed_authorization_requests response_types sector_identifier_uri subject_type token_endpoint_auth_method tokens tos_uri userinfo_signed_response_alg",
     ),
     (
         "clients.*",
@@ -59,7 +59,13 @@ const KEYS: &[(&str, Fate, &str)] = &[
     ("include.*", In("config/load/include.rs"), "only path"),
     ("keys", In("app.rs"), "rotate_every"),
     ("keys", In("op/discovery.rs"), "algorithms"),
-    ("limits", In("web/router.rs"), "body"),
+    (
+        "limits",
+        In("config/resolved/limits.rs"),
+        "body connections failed_authentication headers pending_sign_ins per_address query",
+    ),
+    ("limits.failed_authentication", In("config/resolved/limits.rs"), "burst rate"),
+    ("limits.per_address", In("config/resolved/limits.rs"), "burst rate"),
     (
         "policy",
         In("decision/policy/compile.rs"),
