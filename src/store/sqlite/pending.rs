@@ -127,7 +127,7 @@ impl PendingSignIns for SqliteStore {
     }
 
     async fn login(&self, state: TokenHash, now: i64) -> Result<Option<Login>> {
-        let row = self.read(move |reader| read(reader.connection, sql::LOGIN, state)).await?;
+        let row = self.read_recent(move |reader| read(reader.connection, sql::LOGIN, state)).await?;
         self.open_login(state, row, now)
     }
 
