@@ -21,6 +21,7 @@ pub mod cookies;
 mod cors;
 pub mod error;
 mod exchange;
+mod finish;
 mod handlers;
 pub mod listener;
 mod page;

@@ -18,6 +18,7 @@ use crate::protocol::paths::{Endpoint, Page};
 use crate::snapshot::Snapshot;
 use crate::throttle::Source;
 use crate::web::exchange::Exchange;
+use crate::web::finish::Finished;
 use crate::web::handlers::{authorize, callback, documents, logout, start, token, userinfo};
 use crate::web::request::{Incoming, Unreadable, client_address};
 use crate::web::{cookies, cors, respond};
@@ -46,11 +47,7 @@ async fn handle(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Respon
     let answering = answer(edge, snapshot, request, asker).instrument(span);
     // A browser that somebody clicks in twice breaks off the first request. What that has begun is finished all the same, so
     // that the second one finds how it ended.
-    let mut response = if uses_up {
-        tokio::spawn(answering).await.unwrap_or_else(|_| respond::empty(StatusCode::INTERNAL_SERVER_ERROR))
-    } else {
-        answering.await
-    };
+    let mut response = if uses_up { Finished::new(answering).await } else { answering.await };
     if let Some(value) = https_only_for.and_then(|seconds| HeaderValue::try_from(format!("max-age={seconds}")).ok()) {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
     }

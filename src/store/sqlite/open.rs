@@ -288,6 +288,8 @@ pub(crate) fn damage(connection: &Connection, path: &Path) -> Result<Option<Stri
         return Ok(None);
     }
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    // The pages that were read are not the ones that will be needed.
+    connection.release_memory()?;
     Ok((found != "ok").then_some(found))
 }
 
