@@ -3,7 +3,7 @@
 //! upstream claims → attributes → `allow` → account → roles → client → scopes → app claims.
 //!
 //! Two steps, because the account stage must know what is stored: [`begin`] maps and says what to ask the store, and
-//! [`Mapped::decide`] goes on with the answer. Pure: the same facts give the same decision.
+//! [`Mapped::decide`] continues with the answer. Pure: the same facts give the same decision.
 
 use serde_json::{Map, Value};
 

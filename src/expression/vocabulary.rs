@@ -53,7 +53,7 @@ pub struct Vocabulary {
     pub(crate) asserted: Names,
     /// Roles that somebody can have in the end.
     pub(crate) roles: Names,
-    /// Roles that the file declares, whoever has them.
+    /// Roles that the file declares, whether or not anybody has them.
     pub(crate) declared_roles: Names,
     pub(crate) permissions: Names,
     pub(crate) scopes: Names,

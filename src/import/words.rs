@@ -233,7 +233,7 @@ pub(crate) fn set_allow(table: &mut Table, issuer: &str, conditions: &[String]) 
     }
 }
 
-/// What to say of the keys that are none of `known`. What stands below them is not shown: it may be secret.
+/// What to say of the keys that are none of `known`. Their values are not shown, because they may be secret.
 pub(crate) fn unknown_keys(value: &Value, known: &[&str]) -> Vec<String> {
     let unknown = value
         .as_object()

@@ -87,7 +87,7 @@ fn recent(context: &RequestContext<'_>, on_refresh: &OnRefresh, link: &Link) -> 
 
 /// Why the provider brought no claims.
 enum Unanswered {
-    /// There are none to be had, for good or until the person signs in again.
+    /// There are none, for good or until the person signs in again.
     NotCurrent(NotCurrent),
     /// It gave no usable answer. The claims of before may serve.
     Failed(Box<Link>),

@@ -97,7 +97,7 @@ pub struct Pages {
     logo: Option<WebUri>,
     /// The stylesheet with an accent colour of its own, and its version.
     stylesheet: Option<(String, String)>,
-    /// The English texts, for what is told to apps.
+    /// The English texts, for error descriptions.
     english: Arc<Catalogue>,
 }
 

@@ -87,7 +87,7 @@ pub enum ClaimType {
     Number,
     /// An object.
     Object,
-    /// A list of strings; a single string stands for a list of one.
+    /// A list of strings; a single string counts as a list of one.
     List,
     /// Any of them: no standard says which.
     Any,

@@ -16,7 +16,7 @@ pub struct Issuer {
     pub path: String,
     /// Whether browsers reach it by https, and so cookies are `Secure` and `__Host-`.
     pub secure: bool,
-    /// How long browsers are told to reach its host by https only, in seconds (RFC 6797 §6.1); `None` where it is not https.
+    /// How long browsers are asked to use only https for its host, in seconds (RFC 6797 §6.1); `None` where it is not https.
     pub https_only_for: Option<u32>,
     /// What its cookies are called.
     pub cookies: CookieNames,

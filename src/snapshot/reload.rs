@@ -1,5 +1,5 @@
 //! Hot reload: watch the files, prepare a generation when they change, put it to work. While they have problems, the old
-//! generation goes on serving.
+//! generation stays in force.
 //!
 //! What putting a generation to work means is handed in ([`Generations`]). Folders are watched, not files: editors and ConfigMaps replace files by renaming. File metadata is polled as well, for
 //! file systems that send no events.
@@ -39,7 +39,7 @@ pub trait Generations: Send + Sync {
     /// Puts another generation to work; every request from then on sees it.
     ///
     /// # Errors
-    /// When that can't be: the text says why, and the old generation goes on serving.
+    /// When that can't be: the text says why, and the old generation stays in force.
     async fn apply(&self, snapshot: Snapshot) -> Result<(), String>;
 }
 
@@ -99,7 +99,7 @@ pub enum Reloaded {
     Unchanged,
     /// This generation serves now.
     Applied(u64),
-    /// The old generation goes on serving; the text has all problems.
+    /// The old generation stays in force; the text has all problems.
     Refused(String),
 }
 

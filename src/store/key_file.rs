@@ -2,7 +2,7 @@
 //!
 //! Its name says how far the first start came. The key is made under the name of a draft, `broker.db.key.new`, and gets its own,
 //! `broker.db.key`, when the store is there that it seals. So a key file under its own name beside a store that is missing or
-//! empty means that the store was lost, and a draft means that a first start was interrupted, which the next one goes on with.
+//! empty means that the store was lost, and a draft means that a first start was interrupted, which the next one continues.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};

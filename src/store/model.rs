@@ -232,7 +232,7 @@ pub struct Consent {
     pub granted_at: i64,
 }
 
-/// Where a signing key stands in its life.
+/// The state of a signing key in its life cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
@@ -253,7 +253,7 @@ pub struct SigningKey {
     pub algorithm: String,
     /// PKCS#8 document. Sealed.
     pub private: Vec<u8>,
-    /// Where it stands.
+    /// Its state.
     pub state: KeyState,
     /// When it was made.
     pub created_at: i64,

@@ -9,7 +9,7 @@ use governor::nanos::Nanos;
 /// The most that one step counts: enough for every limit to recover.
 const LONGEST_STEP: u64 = 10 * 365 * 86_400;
 
-/// Time that only goes forward. Where the machine's clock is set back it stands still for that reading, and a step
+/// Time that only goes forward. Where the machine's clock is set back it does not move for that reading, and a step
 /// ahead counts as time that has passed: in neither direction is anybody locked out.
 #[derive(Clone)]
 pub(super) struct SteadyClock {

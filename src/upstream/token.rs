@@ -181,7 +181,7 @@ fn basic(client_id: &str, secret: &SecretValue) -> String {
     format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(client_id), encode(secret.expose()))))
 }
 
-/// What is used of a token response. A member without a value is as good as none (RFC 6749 §5.1 asks for no such members).
+/// What is used of a token response. A member without a value counts as absent (RFC 6749 §5.1 has no such members).
 fn read(answer: &Map<String, Value>, now: i64) -> Result<Tokens, UpstreamError> {
     let invalid = |name, problem| UpstreamError::invalid(Document::TokenResponse, Check::Claim(name, problem));
     let present = |name: &str| answer.get(name).filter(|value| !is_absent(value));

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// A future that goes on by itself when it is dropped before it is ready, in a task of its own. Until then it runs where it is
+/// A future that continues in a task of its own when it is dropped before it is ready. Until then it runs where it is
 /// awaited, which costs no switch to another thread.
 pub(super) struct Finished<F: Future + Send + 'static>(Option<Pin<Box<F>>>);
 

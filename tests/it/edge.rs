@@ -86,7 +86,7 @@ async fn d20_a_form_of_ours_posted_from_elsewhere_is_refused() {
         let reply = browser.send(&app, Method::POST, &url, Some(&fields), headers).await;
         reply.assert_error_page(403, "csrf_failed");
     }
-    // Without its token the form is refused, whoever posts it.
+    // Without its token the form is refused, no matter who posts it.
     let reply = browser.send(&app, Method::POST, &url, Some(&[("decision", "allow")]), &[("origin", ISSUER)]).await;
     reply.assert_error_page(400, "login_not_found");
     let answer = browser.submit_form(&app, &form, &[("decision", "allow")]).await;

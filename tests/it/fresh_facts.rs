@@ -37,7 +37,7 @@ async fn who_was_granted_access_enters_without_signing_out() {
         let app = TestApp::with(overlay).await;
         let (mut browser, first) = app.sign_in("app", &in_groups(left)).await;
         app.wait(60);
-        // Still without access: the provider is asked, once, and has the word.
+        // Still without access: the provider is asked once, and its answer decides.
         let leaving = leaves(&open(&app, &mut browser, "other").await);
         let callback = app.idp().authorize(&leaving, &in_groups(json!([])));
         let refused = browser.open(&app, &callback).await;
@@ -160,7 +160,7 @@ async fn old_facts_without_a_refresh_token_are_asked_for_through_the_browser() {
     let tokens = app.tokens("other", &answer).await;
     assert_eq!((tokens.sub(), &tokens.claims()["groups"]), (first.sub(), &json!(["staff", "new"])));
     assert!(open(&app, &mut browser, "app").await.location().contains("code="), "young again");
-    // What the app had goes on.
+    // The app's earlier tokens stay valid.
     assert_eq!(app.refresh("app", first.refresh()).await.status, 200);
 }
 

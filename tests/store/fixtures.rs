@@ -1,4 +1,4 @@
-//! Records to store: small, valid, and told apart by a number or a name.
+//! Records to store: small, valid, and distinguished by a number or a name.
 
 use countersign::store::ids::{GrantId, SessionId, UserId};
 use countersign::store::model::{

@@ -85,7 +85,7 @@ async fn filled_and_swept() {
     assert_eq!(store.finish_sign_in(person("alice").sign_in("s"), NOW).await.unwrap(), SignInWritten::Done);
     let kept = fill(&store, "first").await;
     assert!(kept > 500, "{kept}");
-    // It stays full, and goes on answering, as long as nothing expires; what was kept is there.
+    // It stays full, and still answers, as long as nothing expires; what was stored is there.
     for _ in 0..50 {
         fill(&store, "more").await;
     }

@@ -73,7 +73,7 @@ const MICROSOFT: &[&str] = &[
     "sts.windows.net",
 ];
 
-/// Tenants that stand for many: every organisation, every account, private accounts (the last by its id).
+/// Tenant names that mean many tenants: every organisation, every account, private accounts (the last by its id).
 const MANY_TENANTS: &[&str] = &["common", "organizations", "consumers", "9188040d-6c67-4c5b-b112-36a304b66dad"];
 
 /// The service that an address belongs to, where anyone can have an account there. However it is written: the host's case,

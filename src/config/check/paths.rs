@@ -357,7 +357,7 @@ name = "Staff"
                 "redirect_uri = \"https://sso.example.com/oauth2/token?x=1\"",
                 &["11:16 error", "`endpoints.token`"],
             ),
-            // Whatever the host: requests are told apart by their path alone.
+            // Whatever the host is: requests are distinguished only by their path.
             (ISSUER, "redirect_uri = \"https://old.example.com/oauth2/token\"", &["11:16 error", "`endpoints.token`"]),
             ("https://h.example/a", "redirect_uri = \"https://h.example/a\"", &["11:16 error", "the start page"]),
             (

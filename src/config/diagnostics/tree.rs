@@ -132,7 +132,7 @@ pub(crate) fn parse_value(text: &str, source: u32) -> Option<(Node, Vec<SyntaxEr
     Some((node, errors))
 }
 
-/// The parser goes on after an error, so one slip brings others: keeps the first of each line.
+/// The parser continues after an error, so that one mistake causes others: keeps the first of each line.
 fn tidy(text: &str, source: u32, errors: &[toml::de::Error]) -> Vec<SyntaxError> {
     let mut sorted: Vec<(Range<usize>, &str)> =
         errors.iter().map(|e| (e.span().unwrap_or(0..0), e.message())).collect();

@@ -1,4 +1,4 @@
-//! The keys of a Dex configuration, level by level, so that one that is not known is told of.
+//! The keys of a Dex configuration, level by level, so that unknown keys are reported.
 
 use serde_json::Value;
 

@@ -107,7 +107,7 @@ fn is_token(scope: &str) -> bool {
     !scope.is_empty() && scope.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\')
 }
 
-/// `[scopes.X]` for the realm's own scopes. Their claims stand with the clients, as expressions.
+/// `[scopes.X]` for the realm's own scopes. Their claims are written at the clients, as expressions.
 fn scopes(realm: &Realm<'_>, clients: &[&Value], document: &mut Document) {
     let mut seen = BTreeSet::new();
     for client in clients {

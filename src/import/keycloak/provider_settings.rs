@@ -153,7 +153,7 @@ pub(crate) fn left_out(idp: &Value, config: &Value, table: &mut Table) {
     }
 }
 
-/// Keys of an identity provider that are imported, told of, or without meaning here.
+/// Keys of an identity provider that are imported, mentioned in a comment, or without meaning here.
 const KNOWN: &[&str] = &[
     "alias",
     "displayName",

@@ -70,7 +70,7 @@ pub(super) fn by_provider(
     }
 }
 
-/// The error for the app. A refusal that the person gave at the provider is told as such.
+/// The error for the app. If the person refused at the provider, the error says so.
 fn for_app(context: &RequestContext<'_>, error: &UpstreamError) -> OAuthError {
     let code = ErrorCode::from_upstream(error.oauth_error());
     let about = if code == ErrorCode::AccessDenied { code.name() } else { error.reason() };

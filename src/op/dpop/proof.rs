@@ -111,7 +111,7 @@ fn normal(text: &str) -> Option<String> {
     Some(normal)
 }
 
-/// The byte that two hexadecimal digits after a `%` stand for, and what follows them.
+/// The byte that two hexadecimal digits after a `%` encode, and what follows them.
 fn escaped(text: &str) -> Option<(u8, &str)> {
     let (digits, rest) = text.split_at_checked(2)?;
     let hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -24,7 +24,7 @@ pub enum Next {
     Redirect {
         /// Where.
         to: String,
-        /// Pages of apps that the browser loads in frames before it goes on (OIDC Front-Channel Logout 1.0).
+        /// Pages of apps that the browser loads in frames before it redirects (OIDC Front-Channel Logout 1.0).
         frames: Vec<Url>,
     },
     /// The user stays signed in.

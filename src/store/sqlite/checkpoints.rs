@@ -19,7 +19,7 @@ const LOOK_EVERY: usize = 16;
 /// starts over instead of growing under constant load.
 const LOG_PAGES: i64 = 4096;
 
-/// Moves the write-ahead log into the database while the writer goes on: no sign-in waits for it.
+/// Moves the write-ahead log into the database while the writer continues: no sign-in waits for it.
 pub(crate) struct Checkpoints {
     nudge: Option<SyncSender<()>>,
     /// Operations since the last one.

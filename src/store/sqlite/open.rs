@@ -187,7 +187,7 @@ pub(crate) fn check_presence(path: &Path) -> Result<(), OpenError> {
     Err(OpenError::Lost { store: path.display().to_string(), signs })
 }
 
-/// Makes the file, and takes what others may do with it away. SQLite gives the files beside it the same mode.
+/// Makes the file, and removes other users' access to it. SQLite gives the files beside it the same mode.
 pub(crate) fn prepare_file(path: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::Io { path: path.to_path_buf(), source };
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);

@@ -8,7 +8,7 @@ pub(super) const MIGRATIONS: &[&str] =
 /// `application_id` of the database file, "Csgn": tells our files from other SQLite databases.
 pub(super) const APPLICATION_ID: i32 = 0x4373_676e;
 
-// Small rows that are found by their hash stand in the index itself (WITHOUT ROWID); larger ones beside it. `data` is the
+// Small rows that are found by their hash are in the index itself (WITHOUT ROWID); larger ones are outside it. `data` is the
 // record as JSON; what changes after the insert, or is looked up, has a column of its own, which is the one that counts.
 // Columns named in `columns` of `rows.rs` are sealed.
 const FIRST: &str = "

@@ -160,7 +160,7 @@ impl SignInRows {
     fn replace(&self, connection: &Connection, old: &SessionId, now: i64) -> Result<Vec<AppSession>> {
         let user = user_of_session(connection, old)?;
         if user.as_ref() == Some(self.session.user_id()) {
-            // An app that was told of the old session is notified when the new one ends, however much later that is.
+            // An app that knows the old session is notified when the new one ends, however much later that is.
             let session_ends = self.session.expires_at();
             run(connection, sql::KEEP_MOVED_CODES, (&user, old, session_ends))?;
             run(connection, sql::EXTEND_MOVED, (&user, old, session_ends))?;

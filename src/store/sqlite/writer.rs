@@ -74,7 +74,7 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<Outcome<T>> + Send> Job for Task<
             Some(Err(error)) => Err(error),
             None => Err(stopped()),
         });
-        // Whoever asked may have hung up; the write stands all the same.
+        // The caller may have gone; the write stays.
         drop(reply.send(answer));
     }
 }
@@ -211,7 +211,7 @@ fn serve(shared: &Shared, mut jobs: mpsc::Receiver<Box<dyn Job>>, mut log: Optio
 
 /// Runs the operations of a transaction that has begun, and commits it.
 fn transact(connection: &Connection, shared: &Shared, batch: &mut [Box<dyn Job>]) -> Result<()> {
-    // A full disk or a failed read makes SQLite give up the whole transaction; otherwise a failure is one operation's.
+    // A full disk or a failed read makes SQLite roll back the whole transaction; otherwise a failure is one operation's.
     let keeps = |job: &mut Box<dyn Job>| match job.run(connection) {
         Ok(_) if connection.is_autocommit() => Err(given_up()),
         Ok(keep) => Ok(keep),

@@ -109,7 +109,7 @@ async fn d34_a_provider_that_was_down_works_within_a_minute_of_recovering() {
     world.id_token(&TestKey::rsa(), |_, _| {});
     world.idp.answer(DISCOVERY, Answer::Fails(OutboundError::Connect("refused".to_owned())));
     assert!(world.begin(NOW).await.is_err());
-    // Remembered, so that users are told at once and a provider in trouble is not hammered.
+    // Remembered, so that users see the error at once and a failing provider is not called at every request.
     for second in 0..15 {
         assert!(world.begin(NOW + second).await.is_err());
     }

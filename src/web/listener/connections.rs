@@ -1,4 +1,4 @@
-//! The connections of several listeners together: how many there may be, and which one makes room for another.
+//! The connections of several listeners together: their limit, and which one is closed for another.
 //!
 //! Where all are taken, the one that has waited longest for its client is closed: first among those that never sent a whole
 //! head, then among those whose body does not come, then among idle ones. So a flood of silent connections closes silent
@@ -51,7 +51,7 @@ pub struct Connections {
 struct State {
     most: usize,
     open: usize,
-    /// Those of them that were told to close.
+    /// Those of them that were asked to close.
     closing: usize,
     closed_for_room: u64,
     next: u64,
@@ -252,7 +252,7 @@ impl Place {
         if let Some(before) = now.waiting.take() {
             state.waiting.remove(&before);
         }
-        // Its request came while it was being closed: it is answered first, and another one makes room.
+        // Its request came while it was being closed: it is answered first, and another one is closed instead.
         if std::mem::take(&mut now.leaves) {
             state.closing = state.closing.saturating_sub(1);
             drop((state, now));

@@ -46,7 +46,7 @@ pub use tls::acceptor;
 
 /// How long to wait where the system can't give another connection (too many open files).
 const EXHAUSTED: Duration = Duration::from_secs(1);
-/// How long an idle connection that makes room may take to be closed in order.
+/// How long an idle connection that is closed for another one may take to close.
 const LEAVING: Duration = Duration::from_secs(1);
 
 /// Who is at the other end of a connection. An extension of every request.
@@ -190,7 +190,7 @@ impl Listener {
     pub async fn serve(self, router: axum::Router, mut stop: watch::Receiver<bool>) {
         let Self { socket, tls, timeouts, connections } = self;
         let mut running = JoinSet::new();
-        // Accepted first: who makes room is decided only when somebody is there.
+        // Accepted first: which connection is closed for it is decided only once it exists.
         let next = async || {
             let (stream, peer) = socket.accept().await;
             (stream, peer, connections.place().await)

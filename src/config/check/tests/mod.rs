@@ -45,7 +45,7 @@ fn problems(text: &str) -> Vec<String> {
     problems.iter().map(line).collect()
 }
 
-/// Each expectation is a beginning (the place) and parts that must stand in the line, separated by ` ~ `.
+/// Each expectation is a beginning (the place) and parts that the line must contain, separated by ` ~ `.
 fn mismatch(text: &str, expected: &[&str]) -> Option<String> {
     let found = problems(text);
     let fits = |line: &str, expected: &str| {

@@ -13,7 +13,7 @@ fn provider(lines: &str, expected: &[&str]) -> Option<String> {
 
 #[test]
 fn providers() {
-    // The header stands in line 11, the case's own lines begin in line 15.
+    // The header is in line 11; the case's own lines begin in line 15.
     let secret = "client_secret = { file = \"s\" }\n";
     assert_all([provider(secret, &[])]);
     let cases = [
@@ -124,7 +124,7 @@ fn a_provider_of_the_whole_world_must_say_who_may_enter() {
     );
     let by_endpoint = "authorization_endpoint = \"https://accounts.google.com/o/oauth2/v2/auth\"\ntoken_endpoint = \"https://oauth2.googleapis.com/token\"\njwks_uri = \"https://www.googleapis.com/oauth2/v3/certs\"";
     assert_problems(&at("https://id.example", by_endpoint), &["2:1 error ~ would admit everyone"]);
-    // The way that the help shows is a way in for those who are meant, not for the world.
+    // What the help proposes admits those who are meant, and not everybody.
     assert_problems(
         &at("https://accounts.google.com", "hosted_domains = [\"corp.example\"]"),
         &["6:18 error ~ [write allow = \"claims.hd in ['corp.example']\" instead]"],

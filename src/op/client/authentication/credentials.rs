@@ -78,7 +78,7 @@ impl<'p> Credentials<'p> {
     /// Reads the credentials of a request.
     ///
     /// # Errors
-    /// `invalid_request` when there are several (RFC 6749 §2.3), `invalid_client` when there are none, or they can't be read.
+    /// `invalid_request` when there are several (RFC 6749 §2.3), `invalid_client` when there is none, or it can't be read.
     pub(super) fn read(authorization: Option<&str>, form: &ClientForm<'p>) -> Result<Self, Unauthenticated> {
         let basic = authorization.and_then(|header| strip_scheme(header, "basic"));
         let methods = [basic.is_some(), form.client_secret.is_some(), form.client_assertion.is_some()];
