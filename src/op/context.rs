@@ -31,15 +31,15 @@ pub struct Services {
     pub upstreams: Arc<RelyingParty>,
     /// What apps keep at URLs of their own: key sets and request objects.
     pub app_keys: Arc<AppKeys>,
-    /// Tells apps that a session ended.
+    /// Notifies apps that a session ended.
     pub notifier: Arc<Notifier>,
-    /// How often strangers may do something.
+    /// Limits on unauthenticated requests.
     pub throttle: Arc<Throttle>,
-    /// Questions to providers about one person, by refresh token.
+    /// Requests to providers about one person, by refresh token.
     pub refreshes: Arc<Refreshes>,
-    /// Callbacks and forms of pages that come twice.
+    /// Duplicate callbacks and forms of pages.
     pub doubles: Arc<Doubles<Outcome>>,
-    /// The same of sign-outs.
+    /// Duplicate sign-out requests.
     pub logout_doubles: Arc<Doubles<logout::Outcome>>,
     /// The policy of a canary configuration (`serve --shadow`).
     pub shadow: Option<Arc<Policy>>,

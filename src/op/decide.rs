@@ -1,7 +1,7 @@
 //! The decision pipeline put together with what is stored: rows become its facts, and its decision becomes a trace.
 //!
-//! It owns the translation in both directions, and the subject that a client sees. Which decision is due when is the
-//! endpoints'.
+//! It owns the translation in both directions, and the subject that a client sees. The endpoints determine when a decision is
+//! made.
 
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ use crate::store::{AccountQuery, AccountView};
 
 /// How long a decision can be explained by its trace id.
 const TRACE_LIFETIME: i64 = 7 * 86_400;
-/// About the most bytes of a decision that is kept.
+/// The approximate size limit of a stored decision, in bytes.
 const TRACE_BYTES: usize = 32 * 1024;
 
 /// An account as the pipeline reads it.
@@ -69,7 +69,7 @@ pub fn grant_request<'a>(grant: &'a Grant, scopes: &'a [String]) -> AppRequest<'
     }
 }
 
-/// Decides again for an identity that is stored: with its last upstream claims, under the policy of the moment.
+/// Decides again for an identity that is stored: with its last upstream claims, under the current policy.
 ///
 /// # Errors
 /// The refusal, with its trace.
@@ -117,7 +117,7 @@ pub fn stored_trace(
         id: context.trace_id.clone(),
         user_id,
         client: client.map(str::to_owned),
-        // Texts and numbers alone: there is nothing in it that can't be written.
+        // It contains only text and numbers, so that serialising it can't fail.
         data: serde_json::to_string(&decided).unwrap_or_default(),
         at: context.now,
         expires_at: context.now + TRACE_LIFETIME,

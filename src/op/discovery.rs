@@ -1,4 +1,4 @@
-//! Discovery (OIDC Discovery §3, RFC 8414 §2): what works with this configuration, and nothing else. Rendered once a
+//! Discovery (OIDC Discovery §3, RFC 8414 §2): what works with this configuration, and nothing else. Rendered once per
 //! generation.
 
 use std::collections::BTreeSet;

@@ -1,8 +1,8 @@
-//! Requests that come twice, because somebody clicks twice: the second ends where the first one went.
+//! Duplicate requests, such as those of a double click: the second gets the outcome of the first.
 //!
-//! What a request takes from the store (a sign-in by its `state`, a page's form by its token) is taken once. A request for the
-//! same, while the first is served or shortly after, gets the outcome of the first. Outcomes are kept in memory, for seconds;
-//! whether one may be given out again is its owner's to decide.
+//! What a request takes from the store (a sign-in by its `state`, a page's form by its token) can be taken only once. A request
+//! for the same thing that arrives while the first is being served, or shortly after, gets the outcome of the first. Outcomes
+//! are kept in memory for a few seconds; the owner of an outcome decides whether it may be given out again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +34,7 @@ impl<T> First<T> {
     }
 }
 
-/// What is known of a first request: nothing while it is served.
+/// What is known of a first request: nothing while it is being served.
 type Waiting<T> = watch::Receiver<Option<Arc<First<T>>>>;
 
 /// First requests by what they take.
@@ -51,9 +51,9 @@ impl<T> Default for Doubles<T> {
 
 /// Which request it is.
 pub enum Turn<'d, T> {
-    /// The first: to be served.
+    /// The first request, which is to be served.
     First(Serving<'d, T>),
-    /// A later one, after the first has ended so.
+    /// A later request, with the outcome of the first.
     Later(Arc<First<T>>),
 }
 
@@ -69,7 +69,7 @@ impl<T> Doubles<T> {
         self.firsts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The turn of a request that takes what `key` names. A later one waits for the first.
+    /// Whether a request that takes what `key` names is the first. A later one waits for the first to end.
     pub async fn turn(&self, key: TokenHash, now: i64) -> Turn<'_, T> {
         loop {
             let mut waiting = {

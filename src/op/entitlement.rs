@@ -1,6 +1,6 @@
-//! What of a grant its client may still have, by the file of the moment: the scopes and resources that were granted, less those
-//! that the file took away since. Every endpoint at which a grant is used asks here: redemption, refresh, userinfo,
-//! introspection. What is stored stays as it was granted, so that what the file gives back works again.
+//! The part of a grant that its client may still have under the current file: the scopes and resources that were granted, less
+//! those that the file has taken away since. Every endpoint at which a grant is used calls this module: redemption, refresh,
+//! userinfo, introspection. The stored grant is not changed, so that whatever the file permits again works again.
 
 use crate::op::RequestContext;
 use crate::snapshot::client::Client;

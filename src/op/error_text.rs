@@ -1,4 +1,4 @@
-//! What errors say where people read them: in apps, which show `error_description` as it is.
+//! The texts of errors that people read in apps, which show `error_description` as it is.
 
 use crate::op::RequestContext;
 use crate::op::error::{OAuthError, printable_text};

@@ -1,5 +1,5 @@
-//! `id_token_hint`, as the authorization and the end session endpoint take it: an ID token that this broker issued, expired
-//! or not (OIDC Core §3.1.2.1, OIDC RP-Initiated Logout §2). What the hint is used for is the endpoint's.
+//! `id_token_hint`, as the authorization and the end session endpoint take it: an ID token that this broker issued, expired or
+//! not (OIDC Core §3.1.2.1, OIDC RP-Initiated Logout §2). Each endpoint decides what the hint is used for.
 
 use serde_json::{Map, Value};
 

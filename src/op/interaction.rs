@@ -1,6 +1,6 @@
-//! What waits for a user: stored, bound to the browser that began it, resumed by that browser alone.
+//! Interactions that wait for a user: stored, bound to the browser that began them, and resumed by that browser only.
 //!
-//! It owns the kinds of what waits and their stored form. What is done with one when the user answers is the endpoint's.
+//! It owns the kinds of interactions and their stored form. The endpoints decide what happens when the user answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ use crate::store::model::{Interaction, TokenHash};
 /// How long a sign-in or a page may take, in seconds.
 pub const LIFETIME: i64 = 600;
 
-/// What waits. It is stored under a secret id, which is the form's CSRF token, or the `state` or `request_uri` that comes
+/// An interaction. It is stored under a secret id, which is the form's CSRF token, or the `state` or `request_uri` that comes
 /// back.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -58,7 +58,7 @@ impl Pending {
     /// As a row of the store. `owner` is the hash of the secret that must be presented to resume it.
     #[must_use]
     pub fn row(&self, id: &str, owner: TokenHash, expires_at: i64) -> Interaction {
-        // Texts and numbers alone: there is nothing in it that can't be written.
+        // It contains only text and numbers, so that serialising it can't fail.
         let data = serde_json::to_string(self).unwrap_or_default();
         Interaction { id: TokenHash::of(id), browser: owner, data, expires_at }
     }
@@ -83,7 +83,7 @@ pub fn binding(context: &RequestContext<'_>, browser: &Browser) -> Result<(Strin
     Ok((secret.clone(), vec![SetCookie::Binding(secret)]))
 }
 
-/// Stores what waits, bound to the browser. Returns the secret id, with the cookies to set.
+/// Stores an interaction, bound to the browser. Returns the secret id, with the cookies to set.
 ///
 /// # Errors
 /// When the store or the generator is not available.
@@ -99,7 +99,7 @@ pub async fn keep(
     Ok((id, cookies))
 }
 
-/// What waits under this id, left where it is. Only the browser that began it may see it.
+/// The interaction with this id, which stays stored. Only the browser that began it may see it.
 ///
 /// # Errors
 /// A page: 400 when it is unknown, taken or expired, 403 when another browser began it.
@@ -113,7 +113,7 @@ pub async fn find(context: &RequestContext<'_>, id: &str, browser: &Browser) -> 
     Pending::read(&found).ok_or_else(expired)
 }
 
-/// Takes what waits under this id: nobody can resume it again.
+/// Takes the interaction with this id: nobody can resume it again.
 ///
 /// # Errors
 /// A page: 400 when it was taken or has expired meanwhile.
@@ -131,7 +131,7 @@ pub fn other_form(context: &RequestContext<'_>, id: &str) -> PageError {
     PageError { client: mark::client_of(context, id), ..page }
 }
 
-/// The page for what is not there any more. It leads back to the app that the id was made for.
+/// The page for an interaction that no longer exists. It leads back to the app that the id was made for.
 fn expired(context: &RequestContext<'_>, id: &str) -> PageError {
     let page = PageError::new(400, "login_not_found", "the interaction is unknown or has expired");
     PageError { client: mark::client_of(context, id), ..page }

@@ -63,7 +63,7 @@ async fn access(context: &RequestContext<'_>, caller: &Client, token: &str) -> R
         return Ok(None);
     }
     let mut answer = active.claims.clone();
-    // What the token says of the person was so when it was issued; what is so now follows.
+    // The token's claims about the person date from when it was issued; the current ones follow.
     answer.retain(|name, _| PROTOCOL_CLAIMS.contains(&name.as_str()));
     answer.insert("active".to_owned(), true.into());
     answer.insert("token_type".to_owned(), dpop::token_type(&active.claims).into());
@@ -122,15 +122,15 @@ async fn refresh(context: &RequestContext<'_>, caller: &Client, token: &str) -> 
     Ok(RefreshTokenState::Active(answer))
 }
 
-/// A provider's own token, where the configuration lets its tokens be introspected here: whose it is, under the policy of the
-/// moment and with the claims that the caller would get of this user. Only for people who have signed in here before:
-/// introspection makes no accounts.
+/// A provider's own token, where the configuration lets its tokens be introspected here: whose it is, under the current policy
+/// and with the claims that the caller would get of this user. Only for people who have signed in here before: introspection
+/// makes no accounts.
 async fn upstream(context: &RequestContext<'_>, caller: &Client, token: &str) -> Result<Option<Value>, OAuthError> {
     let open =
         context.snapshot.resolved.providers.iter().filter(|(_, provider)| provider.introspect && provider.enabled);
     let open: Vec<_> = open.collect();
-    // A JWT names its issuer. A token that does not is sent only where a single provider can have issued it: who receives a
-    // token can use it.
+    // A JWT names its issuer. A token that does not is sent only where a single provider can have issued it, because whoever
+    // receives a token can use it.
     let issuer = crate::jose::unverified_issuer(token);
     let asked = match (&issuer, open.as_slice()) {
         (Some(_), open) => open.iter().find(|(_, provider)| provider.issuer == issuer),

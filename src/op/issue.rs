@@ -1,4 +1,4 @@
-//! What access tokens and ID tokens say. Signing is the task of `keys`; which tokens are issued is the endpoints'.
+//! The contents of access tokens and ID tokens. `keys` signs them; the endpoints decide which are issued.
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -16,14 +16,14 @@ use crate::store::model::Grant;
 pub const ID_TOKEN_TYPE: &str = "JWT";
 
 /// Whether these are the claims of an access token. A client's access tokens may have the `typ` of ID tokens, which never have
-/// these claims: an app's own claims can't be called so.
+/// these claims: an app's own claims can't have these names.
 #[must_use]
 pub fn is_access_token(claims: &Map<String, Value>) -> bool {
     ["client_id", "jti", "scope"].iter().all(|name| claims.contains_key(*name))
 }
 
-/// What a token says: the claims for the app, then those of the protocol, which override them. Serialised in place, without
-/// an object in between.
+/// The contents of a token: the claims for the app, then those of the protocol, which override them. Serialised in place,
+/// without an object in between.
 struct TokenClaims<'a> {
     app: &'a Map<String, Value>,
     protocol: Vec<(&'static str, Claim<'a>)>,
@@ -63,8 +63,8 @@ pub fn access_token_lifetime(context: &RequestContext<'_>, client: &Client, reso
     shortest.min().unwrap_or(client.tokens.access_token).seconds()
 }
 
-/// When a grant ends: when the last token has expired that it can lead to, and not before the session that it was made in,
-/// because its apps are notified when that ends. A client without refresh tokens leaves nothing for longer.
+/// When a grant ends: when the last token that can be issued from it has expired, and not before the session that it was made
+/// in, because the apps of a session are notified when it ends. Without refresh tokens, a grant is not kept any longer.
 #[must_use]
 pub fn grant_end(context: &RequestContext<'_>, client: &Client, resources: &[String], session_end: i64) -> i64 {
     let tokens = access_token_lifetime(context, client, resources).max(client.tokens.id_token.seconds());
@@ -90,8 +90,8 @@ pub struct AccessTokenContents<'a> {
     pub claims: &'a Map<String, Value>,
 }
 
-/// Signs an access token (RFC 9068 §2.2), with the `typ` that its client is registered for. Its `jti` begins with the grant's id, by which userinfo, introspection and
-/// revocation find it.
+/// Signs an access token (RFC 9068 §2.2), with the `typ` for which its client is registered. Its `jti` begins with the grant's
+/// id, by which userinfo, introspection and revocation find it.
 ///
 /// # Errors
 /// `server_error` when it can't be signed.

@@ -12,7 +12,7 @@ use crate::op::RequestContext;
 const TAG: usize = 16;
 /// What a mark adds to an id, in characters: two tags in base64url.
 const LENGTH: usize = 43;
-/// What the tags are for. The second covers the first, so that only ids that were made here cost a look at the clients.
+/// What the tags are for. The second covers the first, so that clients are looked up only for ids that were made here.
 const PURPOSES: [&str; 2] = ["client of an id", "marked id"];
 
 /// The id with the mark of a client, by its key.

@@ -2,12 +2,11 @@
 //!
 //! A folder or a file for each endpoint: [`authorize`] with pushed requests, [`callback`] for the way back from a provider,
 //! [`token`], [`userinfo`], [`introspect`], [`revoke`], [`logout`], [`discovery`]. They share [`client`] (authentication and
-//! keys of apps), [`decide`] (the decision pipeline put together with what is stored), [`validity`] (whether what is stored
-//! is still valid), [`entitlement`] (what of a grant its client may still have), [`session`] (a browser's session),
-//! [`interaction`] (what waits for a user), [`mark`] (whose it is), [`doubles`] (requests that come twice), [`params`]
-//! (reading forms), [`issue`] and [`dpop`] (tokens). [`administration`] is what an administrator looks up and takes away.
-//! Steps validate, decide and persist, and return data: an [`outcome`] for a browser, or an
-//! [`error`]. `web` makes HTTP of it.
+//! keys of apps), [`decide`] (the decision pipeline put together with what is stored), [`validity`] (whether what is stored is
+//! still valid), [`entitlement`] (the part of a grant that its client may still have), [`session`] (a browser's session),
+//! [`interaction`] (what waits for a user), [`mark`] (which app it is for), [`doubles`] (duplicate requests), [`params`]
+//! (reading forms), [`issue`] and [`dpop`] (tokens). [`administration`] is what an administrator can look up and revoke. Steps
+//! validate, decide and persist, and return data: an [`outcome`] for a browser, or an [`error`]. `web` turns it into HTTP.
 
 pub mod administration;
 pub mod authorize;

@@ -1,5 +1,5 @@
-//! The outcome of a request that a browser makes, as data: what comes next, and the cookies to set. It owns these types
-//! alone: the endpoints decide which outcome it is, and `web` makes HTTP of it.
+//! The outcome of a request that a browser makes, as data: what comes next, and the cookies to set. It owns only these types:
+//! the endpoints decide which outcome it is, and `web` turns it into HTTP.
 
 use crate::env::RandomUnavailable;
 use crate::op::authorize::request::model::{ResponseMode, ReturnAddress};

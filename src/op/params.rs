@@ -1,7 +1,7 @@
 //! Parameters of a request as sent, and how an endpoint's form is read from them (RFC 6749 §3.1, §3.2): an empty parameter
 //! counts as absent, and one that came more than once is refused unless it may repeat.
 //!
-//! It owns decoding and reading by name. Which parameters an endpoint takes is the [`Form`] of that endpoint.
+//! It owns decoding and reading by name. The [`Form`] of an endpoint says which parameters it takes.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,8 +12,8 @@ use crate::protocol::ErrorCode;
 /// The longest `state` of a request that is stored, in bytes: it must be returned as it was sent, so it can't be cut.
 pub const LONGEST_STATE: usize = 4 * 1024;
 
-/// What an endpoint takes, in a type. It is parsed once, where the request comes in; nothing behind that asks for a
-/// parameter by its name.
+/// What an endpoint takes, in a type. It is parsed once, where the request comes in; nothing after that reads a parameter by
+/// its name.
 pub trait Form<'p>: Sized {
     /// Names of the parameters that may come more than once.
     const MAY_REPEAT: &'static [&'static str] = &[];

@@ -20,7 +20,7 @@ use crate::snapshot::client::Client;
 use crate::store::ids::GrantId;
 use crate::store::model::User;
 
-/// The parameters of introspection and revocation. `token_type_hint` is not needed: what a token is, the token says.
+/// The parameters of introspection and revocation. `token_type_hint` is not needed: the token itself shows its type.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenForm<'p> {
     /// The client's credentials.
@@ -50,11 +50,11 @@ pub struct ActiveToken<'s> {
     pub claims: Map<String, Value>,
     /// The client that it was issued to.
     pub client: &'s Client,
-    /// Its scopes, less those that the client may not have any more.
+    /// Its scopes, less those that the client may no longer have.
     pub scopes: Vec<String>,
-    /// Its audiences, less those that the client may not have tokens for any more.
+    /// Its audiences, less those that the client may no longer have tokens for.
     pub audience: Vec<String>,
-    /// The user whose claims it gives access to, with the decision of the moment; `None` for a client's own token.
+    /// The user whose claims it gives access to, with the current decision; `None` for a client's own token.
     pub user: Option<(User, Decision)>,
 }
 
@@ -92,8 +92,8 @@ fn audience(context: &RequestContext<'_>, client: &Client, claims: &Map<String, 
     named.into_iter().filter(allowed).map(str::to_owned).collect()
 }
 
-/// Reads an access token: signature, type, issuer, time, its grant with all that this depends on, what its client may still
-/// have of it, and the policy of the moment.
+/// Reads an access token: signature, type, issuer, time, its grant and everything that it depends on, the part of it that its
+/// client may still have, and the current policy.
 ///
 /// # Errors
 /// `Ok(None)` when it is not active; an error when the store can't be read.

@@ -1,4 +1,4 @@
-//! One question to a provider at a time for each upstream account, and none for a moment after one that failed.
+//! Limits requests to providers: one at a time for each upstream account, and none for a few seconds after a failure.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use crate::store::model::LinkKey;
 /// later requests get its outcome at once: a provider that hangs costs one person one time-out, not one for each app.
 const COOLDOWN: i64 = 10;
 
-/// What is known of the last question about one upstream account.
+/// What is known of the last request about one upstream account.
 #[derive(Debug, Default)]
 pub(crate) struct Attempt {
     failed_at: Option<i64>,

@@ -1,5 +1,5 @@
-//! The session of a browser: found by its cookie, while somebody is signed in by it. What makes a session valid is
-//! [`validity`]'s; what it is used for, the endpoint's. How a person is named on pages is here too.
+//! The session of a browser: found by its cookie, while somebody is signed in by it. [`validity`] defines what makes a session
+//! valid; the endpoints decide what it is used for. This module also decides how a person is named on pages.
 
 use serde_json::{Map, Value};
 

@@ -1,7 +1,7 @@
 //! The upstream claims that a decision rests on: those that are stored, or newer ones from the provider, as `on_refresh` says.
 //!
 //! Owns how old stored claims may be, at a refresh and at a new authorization in a live session, and asking the provider by its
-//! refresh token, one request an upstream account at a time. What the policy makes of the claims is decided afterwards.
+//! refresh token, one request at a time for each upstream account. What the policy makes of the claims is decided afterwards.
 
 use serde_json::{Map, Value};
 
@@ -85,7 +85,7 @@ fn recent(context: &RequestContext<'_>, on_refresh: &OnRefresh, link: &Link) -> 
     context.now - link.claims_at < on_refresh.max_age.seconds()
 }
 
-/// Why the provider brought no claims.
+/// Why there are no claims from the provider.
 enum Unanswered {
     /// There are none, for good or until the person signs in again.
     NotCurrent(NotCurrent),
@@ -93,7 +93,8 @@ enum Unanswered {
     Failed(Box<Link>),
 }
 
-/// Asks the provider, once however many wait for the answer: a newer one, or the last where `on_refresh` lets it serve.
+/// Asks the provider once, however many requests wait for the answer. Returns newer claims, or the last ones where `on_refresh`
+/// permits them.
 async fn renewed(context: &RequestContext<'_>, on_refresh: &OnRefresh, link: Link) -> Result<Link, NotCurrent> {
     const AWAY: &str = "the provider can't be asked, and its last answer is too old";
     let clock = &context.services.clock;

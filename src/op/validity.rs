@@ -2,28 +2,28 @@
 //! client. Every endpoint asks here, so that the token endpoint, userinfo, introspection and the authorization endpoint
 //! give the same answer.
 //!
-//! Owns the definitions, and reads nothing: callers bring the rows. What the policy says of a valid sign-in (`allow`,
-//! `require`, users that the file disables) is decided afterwards, by [`decide`](crate::op::decide).
+//! Owns the definitions, and reads nothing: callers pass the rows. What the policy says of a valid sign-in (`allow`, `require`,
+//! users that the file disables) is decided afterwards, by [`decide`](crate::op::decide).
 
 use crate::op::RequestContext;
 use crate::snapshot::client::Client;
 use crate::store::model::{Link, LinkKey, RefreshToken, Session, User};
 use crate::store::{GrantView, SessionView};
 
-/// Why something that was stored is not valid any more.
+/// Why something that was stored is no longer valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
     /// It was revoked.
     Revoked,
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// The client that it was issued to is not in the configuration any more, or disabled.
+    /// The client that it was issued to is no longer in the configuration, or disabled.
     ClientDisabled,
     /// The provider that vouched was removed or disabled, or its id is another issuer's now.
     ProviderRemoved,
     /// The session that it depends on has ended, was inactive for too long, or has expired.
     SessionEnded,
-    /// The user or the upstream account is not there any more, or the user was disabled at run time.
+    /// The user or the upstream account no longer exists, or the user was disabled at run time.
     UserDisabled,
 }
 
@@ -36,7 +36,7 @@ pub struct ValidGrant<'s, 'v> {
     pub account: Option<(&'v User, &'v Link)>,
 }
 
-/// Whether the provider of an upstream account is there, enabled, and has the same issuer: a provider id that was pointed at
+/// Whether the provider of an upstream account exists, is enabled, and has the same issuer: a provider id that was pointed at
 /// another issuer is another provider.
 ///
 /// # Errors
@@ -77,7 +77,7 @@ pub fn signed_in(context: &RequestContext<'_>, view: &SessionView) -> Result<(),
 /// The user and the upstream account of a session, while somebody is signed in by it.
 ///
 /// # Errors
-/// Why nobody is; a session that is not in the store any more has ended.
+/// Why nobody is; a session that is no longer in the store has ended.
 pub fn account_of(context: &RequestContext<'_>, view: Option<SessionView>) -> Result<(User, Link), Invalid> {
     let view = view.ok_or(Invalid::SessionEnded)?;
     signed_in(context, &view)?;
@@ -121,7 +121,7 @@ pub fn grant<'s, 'v>(context: &'s RequestContext<'_>, view: &'v GrantView) -> Re
     Ok(ValidGrant { client, account: Some((owner, link)) })
 }
 
-/// Whether a refresh token's time is over. One that was used has only its family's end left: what a second use means is
+/// Whether a refresh token has expired. For one that was used, only the end of its family counts: what a second use means is
 /// decided where tokens are rotated.
 ///
 /// # Errors

@@ -50,7 +50,7 @@ impl Lang {
         }
     }
 
-    /// The language of a page for a person; English where none of the languages wanted is there.
+    /// The language of a page for a person; English where none of the wanted languages is available.
     #[must_use]
     pub fn choose(languages: &Languages) -> Self {
         let of_tag = |tag: &str| Self::ALL.iter().copied().find(|lang| lang.tag().eq_ignore_ascii_case(tag));

@@ -1,9 +1,9 @@
-//! What `[ui]` makes of the pages: texts and templates that replace the built-in ones, proven when they are loaded.
+//! The changes that `[ui]` makes to the pages: texts and templates that replace the built-in ones, proven when they are loaded.
 //!
 //! Owns every problem that they can have ([`LookProblem`]). A replaced template is compiled, then rendered with each
 //! [sample](crate::pages::samples) in every language. A template that can't be rendered, shows a value as markup, lacks what
-//! its page is for, or needs what the Content-Security-Policy forbids is refused when the file is loaded. One that fails with
-//! other values only gives way to the built-in page.
+//! its page is for, or needs what the Content-Security-Policy forbids is refused when the file is loaded. If one fails only
+//! with other values, the built-in page is shown instead.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -170,7 +170,7 @@ fn undeclared(env: &Environment<'static>, file: &TemplateFile, sample: &Sample, 
     }
 }
 
-/// A template failed: its own line, or that of the built-in template that could not do with it.
+/// A template failed: its own line, or that of the built-in template that failed because of it.
 fn failed(error: &minijinja::Error, files: &[TemplateFile], page: &str) -> LookProblem {
     let mut cause = error;
     // The innermost: the mistake is in an include or a macro.

@@ -1,7 +1,7 @@
 //! The pages that people see: typed views in, HTML out.
 //!
 //! Owns the templates, the stylesheet and script, the texts in every language, the choice of language, the
-//! Content-Security-Policy, and what `[ui]` makes of them all. Knows nothing of HTTP requests, sessions or the store: a
+//! Content-Security-Policy, and the changes that `[ui]` makes to them. Knows nothing of HTTP requests, sessions or the store: a
 //! handler fills a view, asks for its HTML, and sends it with the headers of [`csp`].
 //!
 //! ```
@@ -170,7 +170,7 @@ impl Pages {
         Ok(Self { environments, fallback, logo, stylesheet, english })
     }
 
-    /// What the error page says to a reason code, in English and as one text: its title, and what happened.
+    /// What the error page says for a reason code, in English and as one text: its title, and what happened.
     #[must_use]
     pub fn english_reason(&self, code: &str) -> String {
         let part = |part| self.english.plain(&format!("reason.{}.{part}", reasons::known(code)), &[]);

@@ -1,5 +1,5 @@
-//! What a page says to each reason code. The texts are in the catalogues (`reason.CODE.title`, `reason.CODE.message`); here
-//! is which codes have one, and which advice goes with each.
+//! What a page says for each reason code. The texts are in the catalogues (`reason.CODE.title`, `reason.CODE.message`); this
+//! module lists the codes that have one, and the advice for each.
 
 /// What a person can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub(crate) enum Advice {
     TryAgain,
     /// Ask an administrator.
     Administrator,
-    /// Tell those who run the app: only they can mend it.
+    /// Tell those who run the app: only they can fix it.
     AppOperator,
     /// Use another account, or ask for access.
     AnotherAccount,

@@ -72,12 +72,12 @@ impl<K: Clone + Eq + Hash> Keyed<K> {
         Self { clock, serving, refused: AtomicU64::new(0), bursts: AtomicU64::new(0) }
     }
 
-    /// The limit that holds.
+    /// The limit in force.
     pub(super) fn limit(&self) -> RateLimit {
         self.serving.load().limit
     }
 
-    /// Goes on with this limit; counting begins anew where it is another one.
+    /// Applies this limit; if it differs from the one before, counting starts again.
     pub(super) fn apply(&self, limit: RateLimit) {
         if self.limit() != limit {
             self.serving.store(Arc::new(Counter::new(self.clock.clone(), limit)));

@@ -1,8 +1,8 @@
-//! How often strangers may do something: `limits.per_address` and `limits.failed_authentication`, and how many lines of the
-//! log one address may cause.
+//! Limits on unauthenticated requests: `limits.per_address` and `limits.failed_authentication`, and how many lines of the log
+//! one address may cause.
 //!
 //! Owns the counting (the generic cell rate algorithm, by `governor`), the log line at the beginning of each burst, and the
-//! figures. What is counted, and what a refusal looks like, belongs to those who ask. The tables are bounded: [`table`].
+//! figures. The callers decide what is counted, and what a refusal looks like. The tables are bounded: [`table`].
 
 mod clock;
 mod keyed;
@@ -29,7 +29,7 @@ pub enum Claimant {
     Client(String),
     /// Some client that the file does not have: all of them are counted together.
     NoClient,
-    /// Whoever uses the admin listener.
+    /// A user of the admin listener.
     Administrator,
 }
 
@@ -69,7 +69,7 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Nobody has done anything yet.
+    /// With nothing counted yet.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, limits: &Limits) -> Self {
         let clock = SteadyClock::new(clock);
@@ -81,7 +81,7 @@ impl Throttle {
         }
     }
 
-    /// Goes on with these limits. Those that did not change go on counting.
+    /// Applies these limits. Those that did not change keep their counts.
     pub fn apply(&self, limits: &Limits) {
         self.requests.apply(limits.per_address);
         self.failures.apply(limits.failed_authentication);

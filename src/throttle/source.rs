@@ -11,7 +11,7 @@ pub enum Source {
     V4(Ipv4Addr),
     /// A network, by its first address.
     V6(Ipv6Addr),
-    /// Whoever has no address: the peers of a unix socket whose header is not believed.
+    /// Peers without an address: those of a unix socket whose header is not trusted.
     Nameless,
 }
 

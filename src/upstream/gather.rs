@@ -1,8 +1,8 @@
 //! From tokens to claims: the ID token's checks, and what userinfo and the access token add.
 //!
-//! Which document may state which claim is decided here; what the claims mean to the broker is `decision`'s.
-//! The order matters: nothing is asked of the provider before the ID token is verified, and nothing of a later document is
-//! kept unless its subject is the ID token's.
+//! Which document may state which claim is decided here; `decision` decides what the claims mean to the broker. The order
+//! matters: nothing is asked of the provider before the ID token is verified, and nothing of a later document is kept unless
+//! its subject is the ID token's.
 
 use std::sync::Arc;
 

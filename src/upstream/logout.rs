@@ -1,7 +1,7 @@
 //! Signing out at a provider, and the logout tokens by which it reports that a user signed out there.
 //!
-//! The URL (OIDC RP-Initiated Logout 1.0) and the checks on a logout token (OIDC Back-Channel Logout 1.0 §2.6) are here.
-//! Which sessions end is the caller's, and so is refusing a `jti` that was seen.
+//! The URL (OIDC RP-Initiated Logout 1.0) and the checks on a logout token (OIDC Back-Channel Logout 1.0 §2.6) are here. The
+//! caller decides which sessions end, and refuses a `jti` that was seen before.
 
 use serde_json::Value;
 use url::Url;
@@ -28,7 +28,7 @@ pub struct LogoutToken {
     pub algorithm: Algorithm,
     /// Its id, to be seen once.
     pub jti: String,
-    /// It can't be used after: its `exp`, and the skew that is tolerated.
+    /// When it can no longer be used: its `exp` plus the tolerated clock skew.
     pub expires_at: i64,
 }
 
@@ -68,7 +68,7 @@ impl RelyingParty {
     /// Verifies a logout token that the provider posted.
     ///
     /// # Errors
-    /// When it fails a check, or the provider's keys can't be had.
+    /// When it fails a check, or the provider's keys are not available.
     pub async fn logout_token(
         &self,
         settings: &ProviderSettings,

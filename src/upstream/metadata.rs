@@ -1,8 +1,8 @@
 //! A provider's metadata: its discovery document, read and checked, or the endpoints that the operator wrote.
 //!
-//! Which URL is called for each endpoint is decided here; fetching the document is `provider`'s.
-//! The document is read member by member: a typed one, such as openidconnect's, is rejected as a whole for a member that
-//! no sign-in needs, such as an empty `op_policy_uri`. So is an endpoint that a sign-in can do without: what needs it is off.
+//! Which URL is called for each endpoint is decided here; `provider` fetches the document. The document is read member by
+//! member: a typed one, such as openidconnect's, is rejected as a whole for a member that no sign-in needs, such as an empty
+//! `op_policy_uri`. So is an endpoint that a sign-in can do without: what needs it is off.
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -58,7 +58,7 @@ pub struct UnusableEndpoint {
     pub problem: String,
 }
 
-/// What is wrong with a member that says nothing. As good as one that is not there.
+/// What is wrong with a member without a value. It is treated as absent.
 const EMPTY: &str = "it is empty";
 
 impl Metadata {

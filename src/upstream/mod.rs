@@ -2,8 +2,9 @@
 //!
 //! Discovery and key sets with their caches, the authorization request ([`RelyingParty::begin`]), the callback up to verified
 //! claims ([`RelyingParty::finish`]), refreshing them ([`RelyingParty::refresh`]), and signing out at the provider. Claims are
-//! returned as they came: mapping and policy are [`decision`](crate::decision)'s, what is stored between request and callback
-//! is the caller's, pages and cookies are the web edge's. The time is a parameter; calls go through [`crate::outbound`].
+//! returned as they came: [`decision`](crate::decision) maps them and applies the policy, the caller stores what is needed
+//! between request and callback, and `web` owns pages and cookies. The time is a parameter; calls go through
+//! [`crate::outbound`].
 //!
 //! | module | what it knows |
 //! | --- | --- |
@@ -43,7 +44,7 @@ use crate::outbound::HttpClient;
 use provider::Upstream;
 use settings::Source;
 
-/// Looked up several times a sign-in, by keys that the file gives.
+/// Looked up several times in each sign-in, by keys from the file.
 type Upstreams = HashMap<Arc<Source>, Arc<Upstream>, foldhash::fast::RandomState>;
 
 /// All providers' caches over one HTTP client. There is one for the life of the process; settings come with each call, so that
@@ -68,7 +69,7 @@ impl RelyingParty {
         self.lock().retain(|source, _| kept.contains(source));
     }
 
-    /// How the provider is doing, as its last calls went.
+    /// The provider's health, according to its last calls.
     #[must_use]
     pub fn health(&self, settings: &ProviderSettings) -> Health {
         self.upstream(settings).health()

@@ -1,7 +1,7 @@
 //! One provider as it is reached: its cached documents, its health, and the calls to it.
 //!
-//! Fetching is here, and what is kept across sign-ins; what a document means is `metadata`'s and `gather`'s. Providers share
-//! nothing here: one that is slow or down delays no other.
+//! Fetching is here, and what is kept across sign-ins; `metadata` and `gather` interpret the documents. Providers share nothing
+//! here: one that is slow or down delays no other.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

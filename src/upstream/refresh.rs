@@ -1,6 +1,6 @@
 //! Asking the provider again with a refresh token (RFC 6749 §6, OIDC Core §12).
 //!
-//! The checks on the answer are here. When to ask, and what to do while the provider can't be reached, is the caller's.
+//! The checks on the answer are here. The caller decides when to ask, and what to do while the provider can't be reached.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::upstream::settings::ProviderSettings;
 use crate::upstream::token;
 use crate::upstream::token::Tokens;
 
-/// What a refresh brought.
+/// The result of a refresh.
 #[derive(Clone, PartialEq)]
 pub struct Refreshed {
     /// All claims as the provider states them now: as [`crate::upstream::UpstreamIdentity::claims`].

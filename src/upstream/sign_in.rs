@@ -1,7 +1,7 @@
 //! A sign-in at a provider: the authorization request, and the verified identity that the callback leads to.
 //!
-//! The order of the checks on the answer is here. `state`, its binding to the browser and what is stored in between are the
-//! caller's, which has found the sign-in by its `state` before it calls [`RelyingParty::finish`].
+//! The order of the checks on the answer is here. The caller owns `state`, its binding to the browser and what is stored in
+//! between, and finds the sign-in by its `state` before it calls [`RelyingParty::finish`].
 
 use std::fmt;
 
@@ -117,8 +117,8 @@ impl RelyingParty {
     /// say.
     ///
     /// # Errors
-    /// [`UpstreamError::Unavailable`] when the provider's metadata can't be had; [`UpstreamError::Reauthentication`] when a fresh
-    /// authentication is asked for and the provider is declared unable.
+    /// [`UpstreamError::Unavailable`] when the provider's metadata is not available; [`UpstreamError::Reauthentication`] when a
+    /// fresh authentication is asked for and the provider is declared unable.
     pub async fn begin(
         &self,
         settings: &ProviderSettings,
@@ -266,9 +266,9 @@ fn authorization_url(settings: &ProviderSettings, metadata: &Metadata, params: &
     with_query(&metadata.authorization_endpoint, &query)
 }
 
-/// The `prompt` values to send (OIDC Core §3.1.2.1): the app's, as far as they are passed on, without those that the provider is
-/// known to fail on. `login` and `none` always pass, for leaving them out would change what is asked. For another account the
-/// provider shows its accounts, or its login page where it can't.
+/// The `prompt` values to send (OIDC Core §3.1.2.1): the app's, as far as they are passed on, without those that the provider
+/// is known to fail on. `login` and `none` are always passed on, because leaving them out would change what is asked. For
+/// another account the provider shows its accounts, or its login page where it can't.
 fn prompt<'p>(settings: &ProviderSettings, metadata: &Metadata, params: &BeginParams<'p>) -> Vec<&'p str> {
     let supported = |value: &str| {
         !settings.quirks.unsupported_prompts.contains(&value)

@@ -1,7 +1,7 @@
-//! The token endpoint: the requests to it, and what is used of the answer.
+//! The token endpoint: the requests to it, and the parts of the answer that are used.
 //!
-//! Client authentication (RFC 6749 §2.3) and the two grants that the broker uses are here; the contents of the tokens are
-//! `gather`'s. Errors hold nothing of the answer but the code and the text of an OAuth error.
+//! Client authentication (RFC 6749 §2.3) and the two grants that the broker uses are here; `gather` handles the contents of the
+//! tokens. Errors hold nothing of the answer but the code and the text of an OAuth error.
 
 use std::sync::Arc;
 
@@ -85,7 +85,7 @@ pub(crate) async fn post(
     now: i64,
 ) -> Result<http::Response<Vec<u8>>, UpstreamError> {
     let Call { document, endpoint, .. } = call;
-    // What is for one endpoint must not serve at another, which a provider could name as it likes.
+    // An assertion for one endpoint must not be usable at another, because a provider could name any endpoint.
     let audience =
         if *endpoint == metadata.token_endpoint { metadata.token_audience.as_str() } else { metadata.issuer.as_str() };
     let assertion = assertion(upstream, settings, metadata, audience, now)?;
@@ -181,7 +181,7 @@ fn basic(client_id: &str, secret: &SecretValue) -> String {
     format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(client_id), encode(secret.expose()))))
 }
 
-/// What is used of a token response. A member without a value counts as absent (RFC 6749 §5.1 has no such members).
+/// The parts of a token response that are used. A member without a value counts as absent (RFC 6749 §5.1 has no such members).
 fn read(answer: &Map<String, Value>, now: i64) -> Result<Tokens, UpstreamError> {
     let invalid = |name, problem| UpstreamError::invalid(Document::TokenResponse, Check::Claim(name, problem));
     let present = |name: &str| answer.get(name).filter(|value| !is_absent(value));
@@ -198,7 +198,7 @@ fn read(answer: &Map<String, Value>, now: i64) -> Result<Tokens, UpstreamError> 
     Ok(Tokens {
         access_token: secret("access_token")?.ok_or_else(|| invalid("access_token", Problem::Missing))?,
         id_token: secret("id_token")?,
-        // Optional, so that one that is no text costs no sign-in: there is none then.
+        // Optional, so that a value that is not a string does not fail the sign-in: it is treated as absent.
         refresh_token: secret("refresh_token").unwrap_or_default(),
         expires_at: present("expires_in").and_then(seconds).map(|seconds| now.saturating_add(seconds)),
     })

@@ -31,7 +31,7 @@ pub fn read(headers: &HeaderMap, issuer: &Issuer) -> Browser {
 }
 
 /// The binding secrets. Each has a cookie of its own name, so that answers to requests that were sent at the same time, before
-/// any cookie was there, don't overwrite each other's. A cookie whose name is not that of its value was planted.
+/// any cookie was there, don't overwrite each other's. A cookie whose name does not match its value was planted.
 fn bindings(headers: &HeaderMap, name: &str) -> Vec<String> {
     let mut found = Vec::new();
     for cookie in pairs(headers).filter_map(parse).filter(|cookie| cookie.name().starts_with(name)) {

@@ -103,7 +103,7 @@ impl Exchange<'_> {
         respond::with_retry_after(self.error(&page), wait.0)
     }
 
-    /// The path is there, the method is not.
+    /// The path exists, but does not have this method.
     pub(crate) fn method_not_allowed(&self) -> Response {
         self.error(&PageError::new(405, "method_not_allowed", "not served by this method"))
     }

@@ -12,10 +12,10 @@
 //!
 //! `tower-http` (0.7) was read for body limits, body deadlines, response headers, CORS and CSRF. Its layers get their values
 //! when the router is made. Here they belong to the generation (`limits.body`, the origins of clients), to the listener (its
-//! time-outs) or to the route (who may read an answer, which forms only our own pages post), and the generation must be the
-//! one that the rest of the request sees. So a body is read in one place, with the limit of `http-body-util` and the time-out
-//! of `tokio` ([`request`]); the headers that a response must have are set where each kind is made ([`respond`]); [`cors`]
-//! says why it is ours.
+//! time-outs) or to the route (who may read an answer, which forms only our own pages post), and the generation must be the one
+//! that the rest of the request sees. So a body is read in one place, with the limit of `http-body-util` and the time-out of
+//! `tokio` ([`request`]); the headers that a response must have are set where each kind is made ([`respond`]); [`cors`] says
+//! why it does not use the library's.
 
 pub mod cookies;
 mod cors;

@@ -34,9 +34,9 @@ fn forwarded_address(text: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
-/// Where a request came from, for logs and limits: the peer or, where that is a trusted proxy, the last address of `X-Forwarded-For` that
-/// is none, so that a forged beginning of the header changes nothing. `None` for the peer of a unix socket that is not trusted
-/// or sends no such header.
+/// Where a request came from, for logs and limits: the peer or, where that is a trusted proxy, the last address of
+/// `X-Forwarded-For` that is not a trusted proxy, so that a forged beginning of the header changes nothing. `None` for the peer
+/// of a unix socket that is not trusted or sends no such header.
 #[must_use]
 pub fn client_address(request: &Request<Body>, trusted: &TrustedProxies) -> Option<IpAddr> {
     let mut address = match request.extensions().get::<Peer>()? {
@@ -195,7 +195,7 @@ mod tests {
             let found = from(Peer::Unix, forwarded, &trusting(proxies));
             assert_eq!(found.as_deref(), expected, "{proxies:?} {forwarded:?}");
         }
-        // And its being believed is nothing to those who come by TCP.
+        // That its header is trusted does not affect peers that connect by TCP.
         let found = from(Peer::Address("192.0.2.1:1".parse().unwrap()), Some("203.0.113.9"), &trusting(&["unix:"]));
         assert_eq!(found.as_deref(), Some("192.0.2.1"));
     }

@@ -19,7 +19,7 @@ pub fn empty(status: StatusCode) -> Response {
     response
 }
 
-/// A response whose body is left out without a word about its length: to HEAD, where finding it out would be to act.
+/// A response without a body or its length: to HEAD, where finding out the length would have side effects.
 #[must_use]
 pub fn without_length(status: StatusCode) -> Response {
     let mut response = empty(status);

@@ -45,8 +45,8 @@ async fn handle(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Respon
     let asker = Asker { source: Source::of(address), trace_id };
     let uses_up = snapshot.paths.route(request.uri().path()).is_some_and(uses_something_up);
     let answering = answer(edge, snapshot, request, asker).instrument(span);
-    // A browser that somebody clicks in twice breaks off the first request. What that has begun is finished all the same, so
-    // that the second one finds how it ended.
+    // On a double click, the browser aborts the first request. The work of that request is completed all the same, so that the
+    // second request gets its outcome.
     let mut response = if uses_up { Finished::new(answering).await } else { answering.await };
     if let Some(value) = https_only_for.and_then(|seconds| HeaderValue::try_from(format!("max-age={seconds}")).ok()) {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
@@ -54,7 +54,7 @@ async fn handle(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Respon
     response
 }
 
-/// Whether requests to a route take what can be taken once.
+/// Whether requests to a route take something that can be taken only once.
 const fn uses_something_up(route: &Route) -> bool {
     matches!(route, Route::Callback(_) | Route::LogoutCallback(_) | Route::Page(Page::Consent | Page::ConfirmSignOut))
 }
@@ -150,7 +150,7 @@ fn writes_for_strangers(exchange: &Exchange<'_>, route: &Route, posted: bool) ->
     }
 }
 
-/// Calls the handler of a route. `posted` tells POST from GET and HEAD.
+/// Calls the handler of a route. `posted` is true for POST, false for GET and HEAD.
 async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Response {
     if writes_for_strangers(exchange, route, posted)
         && let Err(wait) = exchange.context.services.throttle.request(exchange.context.source)

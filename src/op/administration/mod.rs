@@ -1,9 +1,9 @@
-//! What an administrator looks up and takes away at run time: users, sessions, the grants of a client, consents.
+//! What an administrator can look up and revoke at run time: users, sessions, the grants of a client, consents.
 //!
-//! The configuration grants, and what happens here only takes away from it: a disabled user can be enabled again, and a
-//! user can get another name, which never is one that the configuration gives rights to. [`people`] finds and describes
-//! users, [`users`] changes them, [`revocations`] ends sessions and grants. Each operation says what it ended, notifies the
-//! apps of the sessions (OIDC Back-Channel Logout 1.0), and leaves one line in the log.
+//! Only the configuration grants access; the operations here take it away. A disabled user can be enabled again, and a user can
+//! be renamed, but never to a name that the configuration gives rights to. [`people`] finds and describes users, [`users`]
+//! changes them, [`revocations`] ends sessions and grants. Each operation reports what it ended, notifies the apps of the
+//! sessions (OIDC Back-Channel Logout 1.0), and leaves one line in the log.
 
 pub mod people;
 pub mod revocations;

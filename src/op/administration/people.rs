@@ -40,7 +40,7 @@ pub enum Access {
     DisabledInFile,
 }
 
-/// A user, with all that is stored.
+/// A user, with everything that is stored about them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Description {
     /// The user.

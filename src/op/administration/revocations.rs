@@ -42,8 +42,8 @@ async fn end(context: &RequestContext<'_>, sessions: &[SessionView]) -> Result<R
     Ok(report(context, sessions.first().map(|view| &view.user), &ended, None))
 }
 
-/// Revokes all grants of a client, for example because its tokens were stolen. Sessions live on, and users get new grants
-/// at their next sign-in.
+/// Revokes all grants of a client, for example because its tokens were stolen. Sessions continue, and users get new grants at
+/// their next sign-in.
 ///
 /// # Errors
 /// When the file has no such client, or the store is not available.
@@ -57,7 +57,7 @@ pub async fn client(context: &RequestContext<'_>, key: &str) -> Result<Report, F
     Ok(report(context, None, &ended, known))
 }
 
-/// Forgets a user's consent for a client and revokes what rests on it.
+/// Deletes a user's consent for a client and revokes the grants that depend on it.
 ///
 /// # Errors
 /// When there is no such user, or neither a consent nor a grant; when the store is not available.

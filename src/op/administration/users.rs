@@ -17,7 +17,7 @@ pub async fn disable(context: &RequestContext<'_>, name: &str) -> Result<Report,
     Ok(report)
 }
 
-/// Enables a user who was disabled at run time. What ended does not come back.
+/// Enables a user who was disabled at run time. Sessions and grants that ended are not restored.
 ///
 /// # Errors
 /// When there is no such user, the file disables the user, or the store is not available.
@@ -35,7 +35,7 @@ pub async fn enable(context: &RequestContext<'_>, name: &str) -> Result<(), Fail
 /// Gives a user another name, which apps see at the next token. The `sub`, sessions and grants stay.
 ///
 /// # Errors
-/// When there is no such user; when the name is none, reserved, taken, or one that the file declares; when the store is not
+/// When there is no such user; when the name is not valid, reserved, taken, or declared in the file; when the store is not
 /// available.
 pub async fn rename(context: &RequestContext<'_>, name: &str, wanted: &str) -> Result<String, Failure> {
     let user = find(context, name).await?.user;

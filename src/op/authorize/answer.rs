@@ -1,7 +1,7 @@
 //! Steps: the answer for an admitted user: a code, an access token, an ID token, as the response type says (OIDC Core
 //! §3.1.2.5, §3.2.2.5, §3.3.2.5).
 //!
-//! Owns making it, and the order in which it is stored and signed. Whether there may be an answer is decided before.
+//! Owns making it, and the order in which it is stored and signed. Whether there may be an answer has been decided before.
 
 use crate::decision::app::Release;
 use crate::env::RandomUnavailable;
@@ -51,8 +51,8 @@ pub(super) fn prepare(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Ad
     Ok(Prepared { secret: Some(secret), code: Some(code), grant })
 }
 
-/// The grant that a code's redemption will store. It is there as long as its tokens, and the session: by its grant an app
-/// is known to have a part in a session, when that ends.
+/// The grant that a code's redemption will store. It is kept as long as its tokens and the session: when a session ends, its
+/// grants show which apps were used in it.
 fn code_grant(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Admitted) -> Result<Grant, RandomUnavailable> {
     let Flow { context, client, .. } = *flow;
     let Admitted { session, decision, .. } = admitted;
@@ -79,8 +79,8 @@ fn code_grant(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Admitted) 
     })
 }
 
-/// The grant behind tokens of the authorization endpoint. It ends with the session, whatever the scopes, and is there as
-/// long as that: by its grant an app is known to have a part in a session, when that ends.
+/// The grant behind tokens of the authorization endpoint. It ends with the session, whatever the scopes, and is kept until
+/// then: when a session ends, its grants show which apps were used in it.
 fn front_grant(flow: &Flow<'_>, granted: &Grant, admitted: &Admitted) -> Result<Grant, RandomUnavailable> {
     let Flow { context, client, .. } = *flow;
     let session = &admitted.session;

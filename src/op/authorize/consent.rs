@@ -34,8 +34,8 @@ fn covers(flow: &Flow<'_>, remembered: &Consent, asked: &Consent) -> bool {
         && asked.claims.iter().all(|claim| remembered.claims.contains(claim) || by_scope(claim))
 }
 
-/// Whether the user must be asked: the request has `prompt=consent`, or the client's `consent` is `explicit` and what the
-/// user agreed to before does not cover what the app would get. Not where the user has just agreed.
+/// Whether the user must be asked: the request has `prompt=consent`, or the client's `consent` is `explicit` and what the user
+/// agreed to before does not cover what the app would get. A user who has just agreed is not asked.
 ///
 /// # Errors
 /// `consent_required` where no page may be shown; when the store can't be read.

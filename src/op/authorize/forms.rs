@@ -39,7 +39,7 @@ impl<'p> Form<'p> for SignInForm<'p> {
 struct ConsentForm<'p> {
     /// Id of what waits.
     csrf: &'p str,
-    /// Whether the user agrees. No answer is a refusal.
+    /// Whether the user agrees. A missing answer counts as a refusal.
     agreed: bool,
 }
 
@@ -49,7 +49,7 @@ impl<'p> Form<'p> for ConsentForm<'p> {
     }
 }
 
-/// Serves the sign-in page's form. What waits is left where it is, so that the user may come back and choose again.
+/// Serves the sign-in page's form. The interaction stays stored, so that the user may come back and choose again.
 pub async fn sign_in(context: &RequestContext<'_>, params: &Params, browser: &Browser) -> Outcome {
     let (request, form) = match pending_sign_in(context, params, browser).await {
         Ok(found) => found,
@@ -76,8 +76,7 @@ async fn pending_sign_in<'p>(
     }
 }
 
-/// Serves the consent page's form. An answer is given once; where somebody clicked twice, the second click ends where the first
-/// one went.
+/// Serves the consent page's form. An answer is accepted once; a duplicate request gets the outcome of the first.
 pub async fn consent(context: &RequestContext<'_>, params: &Params, browser: &Browser) -> Outcome {
     let key = TokenHash::of(ConsentForm::read(params).csrf);
     let serving = match context.services.doubles.turn(key, context.now).await {

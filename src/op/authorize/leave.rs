@@ -1,7 +1,8 @@
-//! Steps: leaving for a provider. The sign-in is begun there, then stored; the browser holds only its binding secret.
+//! Steps: sending the browser to a provider. The sign-in is begun there, then stored; the browser holds only its binding
+//! secret.
 //!
-//! Owns what is stored of a sign-in at a provider, which the callback reads. The request to the provider is
-//! [`upstream`](crate::upstream)'s.
+//! Owns what is stored of a sign-in at a provider, which the callback reads. [`upstream`](crate::upstream) makes the request to
+//! the provider.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +38,7 @@ pub struct LoginData {
 /// Begins a sign-in at the provider, whose metadata are fetched where they are not known.
 ///
 /// # Errors
-/// A page when the provider is not there any more, or the generator is not available.
+/// A page when the provider no longer exists, or the generator is not available.
 pub(super) async fn begin(flow: &Flow<'_>, request: &AuthorizeRequest, provider: String) -> Result<Stage, Stop> {
     let context = flow.context;
     let removed = || PageError::new(403, "provider_removed", format!("provider {provider} is not there"));
@@ -81,7 +82,7 @@ pub(super) async fn store(flow: &Flow<'_>, request: AuthorizeRequest, departure:
     let login = Login {
         state: TokenHash::of(&state),
         browser: TokenHash::of(&binding),
-        // Texts and numbers alone: there is nothing in it that can't be written.
+        // It contains only text and numbers, so that serialising it can't fail.
         data: serde_json::to_string(&data).unwrap_or_default(),
         expires_at: context.now + interaction::LIFETIME,
     };

@@ -37,8 +37,8 @@ pub(super) async fn by_policy(flow: &Flow<'_>, request: AuthorizeRequest, refuse
     Ok(PageError { refused: Some(Box::new(RefusedPerson { name, another_account })), ..page }.into())
 }
 
-/// What waits for a person who wants to use another account: the same request, without what names the first one. `None` for a
-/// browser that nothing can be bound to.
+/// The interaction stored for a person who wants to use another account: the same request, without what identifies the first
+/// one. `None` for a browser that nothing can be bound to.
 async fn another_account(flow: &Flow<'_>, request: AuthorizeRequest) -> Result<Option<String>, PageError> {
     if flow.browser.bindings.is_empty() {
         return Ok(None);

@@ -67,7 +67,8 @@ pub(super) async fn merged(
             return Err(invalid_object(format!("it must not hold {name}")));
         }
     }
-    // The request is the client's for which the object was verified, whatever the object says in whatever type.
+    // The request belongs to the client for which the object was verified, whatever `client_id` the object contains, of
+    // whatever type.
     let of_client = Some(client.client_id.as_str());
     for (name, outside) in [("client_id", of_client), ("response_type", params.text("response_type"))] {
         let Some(inside) = claims.get(name) else { continue };
@@ -85,7 +86,7 @@ pub(super) async fn merged(
         match value {
             Value::Null => {}
             Value::String(text) => pairs.push((name, text)),
-            // What may repeat is a list here (RFC 8707 §2.1); `claims` is an object, `max_age` a number.
+            // A parameter that may repeat is a list here (RFC 8707 §2.1); `claims` is an object, `max_age` a number.
             Value::Array(items) if name == "resource" && items.iter().all(Value::is_string) => {
                 let texts = items.iter().filter_map(Value::as_str);
                 pairs.extend(texts.map(|text| (name.clone(), text.to_owned())));

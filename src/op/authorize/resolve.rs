@@ -1,5 +1,5 @@
-//! Where an authorization request comes from: its own parameters, a request object, or a pushed request. What a valid
-//! request is, [`request`](crate::op::authorize::request) says, for all of them alike.
+//! Where an authorization request comes from: its own parameters, a request object, or a pushed request.
+//! [`request`](crate::op::authorize::request) defines what a valid request is, in the same way for all three.
 
 use crate::op::RequestContext;
 use crate::op::authorize::request::form::AuthorizationForm;
@@ -8,7 +8,7 @@ use crate::op::error::OAuthError;
 use crate::op::params::{Form as _, Params};
 use crate::protocol::ErrorCode;
 
-/// The form that a request means; `None` where it is the one that came.
+/// The form that a request refers to; `None` where it is the request's own.
 ///
 /// # Errors
 /// For the app: a request object that does not verify, a reference that leads nowhere, a request that had to be pushed.

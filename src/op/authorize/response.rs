@@ -1,5 +1,4 @@
-//! The authorization response: the parameters that an app gets at its redirect URI (RFC 6749 §4.1.2). How they travel is
-//! the web edge's.
+//! The authorization response: the parameters that an app gets at its redirect URI (RFC 6749 §4.1.2). `web` delivers them.
 
 use crate::op::RequestContext;
 use crate::op::authorize::request::model::ReturnAddress;

@@ -1,9 +1,9 @@
-//! Steps: whether the browser's session serves a request, on facts that are recent enough, and what the policy of the moment
-//! decides for its user.
+//! Steps: whether the browser's session serves a request, on facts that are recent enough, and what the current policy decides
+//! for its user.
 //!
-//! Owns when a person with a live session is sent to the provider all the same: for facts that are too old, for an `acr` that the
-//! session lacks, and once before the policy refuses by what was known earlier. What makes a session valid is
-//! [`validity`](crate::op::validity)'s, how old facts may be [`upstream_claims`]'.
+//! Owns when a person with a live session is sent to the provider all the same: for facts that are too old, for an `acr` that
+//! the session lacks, and once before the policy refuses by what was known earlier. [`validity`](crate::op::validity) defines
+//! what makes a session valid, [`upstream_claims`] how old facts may be.
 
 use crate::op::authorize::request::model::AuthorizeRequest;
 use crate::op::authorize::stage::{Admitted, Flow, Refused, SignedIn, Stage};
@@ -76,7 +76,7 @@ pub(super) async fn agreed(flow: &Flow<'_>, id: &SessionId) -> Result<Stage, Sto
 }
 
 /// Decides for a user who is signed in. A refusal by what was known before this request sends the user to the provider first,
-/// once: what comes back from there is decided on for good.
+/// once: the decision on what the provider then says is final.
 ///
 /// # Errors
 /// `login_required` where the user may not be sent there.
@@ -88,7 +88,7 @@ pub(super) fn decide(flow: &Flow<'_>, request: &AuthorizeRequest, signed_in: Sig
         Err(refusal) => refusal,
     };
     let provider = link.key.provider;
-    // Who has just agreed was admitted a moment ago: it is the file that changed.
+    // A user who has just agreed was admitted a moment ago, so that the file must have changed.
     if refusal.reason.rests_on_claims() && !agreed {
         let (reason, client, trace_id) = (refusal.reason.code(), request.to.client.as_str(), &flow.context.trace_id);
         tracing::info!(

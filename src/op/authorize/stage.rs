@@ -1,4 +1,4 @@
-//! How far an authorization has come: what the steps take and return, and the dispatcher looks at. Data alone.
+//! How far an authorization has progressed: what the steps take and return, and what the dispatcher looks at. Data only.
 
 use crate::decision::pipeline::Decision;
 use crate::decision::trace::Refusal;
@@ -39,7 +39,7 @@ impl<'a> Flow<'a> {
     }
 }
 
-/// How far a valid request has come.
+/// How far a valid request has progressed.
 pub enum Stage {
     /// Nothing is known of the user.
     Requested,
@@ -83,7 +83,7 @@ pub enum Stage {
     Admitted(Box<Admitted>),
     /// The user must be asked for consent.
     ConsentDue(Box<Admitted>),
-    /// All is decided, and the answer is prepared.
+    /// Everything is decided, and the answer is prepared.
     Answerable(Box<Admitted>, Box<Prepared>),
 }
 
@@ -100,7 +100,7 @@ pub struct SignedIn {
 }
 
 impl SignedIn {
-    /// From a session of the store; `None` when its upstream account is not linked any more.
+    /// From a session of the store; `None` when its upstream account is no longer linked.
     #[must_use]
     pub fn new(view: SessionView, agreed: bool) -> Option<Self> {
         let SessionView { session, user, link } = view;

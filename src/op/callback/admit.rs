@@ -1,5 +1,5 @@
-//! Decides about whom a provider vouches for, with what is stored, and has the sign-in written; again when another sign-in
-//! changed what was decided on.
+//! Decides on the person whom a provider vouches for, with what is stored, and has the sign-in written. Both are repeated if
+//! another sign-in has changed what the decision was based on.
 
 use serde_json::{Map, Value};
 
@@ -23,7 +23,7 @@ const ATTEMPTS: usize = 4;
 /// Characters of the name of somebody without an account that a page shows.
 const LONGEST_NAME: usize = 100;
 
-/// What became of a sign-in.
+/// The outcome of a sign-in.
 pub(super) enum Admission {
     /// The policy admits the user, and the sign-in is written.
     Written(Box<Written>),
@@ -82,8 +82,8 @@ async fn decide(flow: &Flow<'_>, facts: &Facts<'_>) -> Result<Result<(AccountVie
     })
 }
 
-/// A refusal. Of an account that is known here what the provider says now is kept: what was taken away there is gone from
-/// every app at its next decision.
+/// A refusal. For a known account, what the provider says now is stored: what was taken away there is gone from every app at
+/// its next decision.
 async fn refused(
     flow: &Flow<'_>,
     facts: &Facts<'_>,

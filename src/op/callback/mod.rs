@@ -1,8 +1,8 @@
 //! A provider's callback (OIDC Core §3.1.2.5): take the sign-in by its state, verify the provider's answer, decide and
 //! write everything in one transaction, then let [`authorize`](crate::op::authorize)'s dispatcher answer the app.
 //!
-//! Owns the way from the callback to a written sign-in. How the app is answered, and the checks of the provider's
-//! documents, are not its own.
+//! Owns the way from the callback to a written sign-in. It owns neither how the app is answered nor the checks of the
+//! provider's documents.
 
 mod admit;
 mod form;
@@ -29,7 +29,7 @@ use verify::{Unverified, verify};
 use write::Facts;
 
 /// Serves a provider's callback. `providers` are the ids of those whose callback this path is. A second one for the same
-/// sign-in, from a browser that has not had the answer to the first, gets that answer: somebody clicked twice.
+/// sign-in, from a browser that has not had the answer to the first, gets that answer: it is a double click.
 pub async fn callback(
     context: &RequestContext<'_>,
     providers: &[String],

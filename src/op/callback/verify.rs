@@ -10,7 +10,7 @@ use crate::upstream::{Expected, UpstreamError, UpstreamIdentity};
 
 /// Why a callback admits nobody.
 pub(super) enum Unverified {
-    /// It does not belong to the sign-in, or the provider is not the same any more.
+    /// It does not belong to the sign-in, or the provider is no longer the same.
     Callback(PageError),
     /// The provider refused or failed, or its answer failed a check.
     Provider(UpstreamError),

@@ -1,7 +1,7 @@
 //! DPoP (RFC 9449): proofs that a caller holds a private key, and tokens bound to that key.
 //!
-//! It owns what makes a proof valid (§4.3), its single use, the nonces that are handed out for it (§8, §9), and how a
-//! token says that it is bound (§6.1). Which requests need a proof, and by which key, is the endpoints'.
+//! It owns what makes a proof valid (§4.3), its single use, the nonces that are handed out for it (§8, §9), and how a token
+//! says that it is bound (§6.1). The endpoints decide which requests need a proof, and by which key.
 
 mod binding;
 mod nonce;

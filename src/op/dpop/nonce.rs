@@ -1,8 +1,8 @@
 //! The nonces that are handed out for proofs (RFC 9449 §8, §9).
 //!
-//! A proof need not have one, but one that it has must be from this broker and fresh. They are stateless: the time of their
-//! making under a tag whose key follows from the signing keys, which every process on the store has and which survive
-//! restarts. So a nonce from one replica is accepted by the next, and nothing is stored for a stranger who asks for one.
+//! A proof need not have one, but one that it has must be from this broker and fresh. They are stateless: the time of issue,
+//! with a tag whose key is derived from the signing keys, which every process on the store has and which survive restarts. So a
+//! nonce from one replica is accepted by the others, and nothing is stored for a stranger who asks for one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

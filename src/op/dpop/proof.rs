@@ -1,4 +1,4 @@
-//! A DPoP proof: all that can be checked of it alone (RFC 9449 §4.2, §4.3).
+//! A DPoP proof: everything that can be checked from the proof alone (RFC 9449 §4.2, §4.3).
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -41,7 +41,7 @@ pub struct Proof {
     pub(super) jti: String,
     /// The nonce in it.
     pub(super) nonce: Option<String>,
-    /// When it is valid no more, in seconds since the Unix epoch.
+    /// When it expires, in seconds since the Unix epoch.
     pub(super) ends_at: i64,
 }
 

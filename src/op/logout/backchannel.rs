@@ -1,7 +1,7 @@
 //! Notifying apps over the back channel that a session ended (OIDC Back-Channel Logout 1.0).
 //!
-//! Owns which apps are notified of what. Which sessions end is the caller's; the [`Notifier`](super::delivery::Notifier)
-//! delivers.
+//! Owns which apps are notified of what. The caller decides which sessions end; the [`Notifier`](super::delivery::Notifier)
+//! delivers the notices.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const BACK: Duration = Duration::from_secs(2);
 const BACK_BY_WAY_OF_PROVIDER: Duration = Duration::from_secs(10);
 
 /// When the app that asked for a sign-out is notified: once the browser is back there. An app that loses its own session before
-/// can't tell what the browser returns from, and shows an error (Keycloak as an app does).
+/// does not know what the browser returns from, and shows an error (Keycloak as an app does).
 pub(super) const fn until_back(request: &LogoutRequest, by_way_of_provider: bool) -> Duration {
     match (&request.back, by_way_of_provider) {
         (None, _) => Duration::ZERO,

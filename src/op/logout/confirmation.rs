@@ -24,7 +24,7 @@ impl<'p> Form<'p> for ConfirmationForm<'p> {
     }
 }
 
-/// Serves the form that confirms a sign-out. A second click ends where the first one went.
+/// Serves the form that confirms a sign-out. A duplicate request gets the outcome of the first.
 pub async fn confirmed(context: &RequestContext<'_>, params: &Params, browser: &Browser) -> Outcome {
     let form = ConfirmationForm::read(params);
     let key = TokenHash::of(form.csrf.unwrap_or_default());

@@ -15,19 +15,20 @@ use crate::op::logout::logout_token;
 use crate::op::logout::logout_token::{LOGOUT_TOKEN_TYPE, Notice};
 use crate::outbound::{HttpClient, OutboundError, OutboundPolicy};
 
-/// Pauses before each further attempt. An app that restarts is back by then; one that is gone is given up.
+/// Pauses before each further attempt. An app that restarts is available again before the last attempt; after that there are no
+/// more.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(25)];
 
-/// Calls to one app at a time: one that hangs holds up no other, and gets no more than this.
+/// The most concurrent calls to one app, so that an app that hangs does not delay the others.
 const CALLS_PER_APP: usize = 16;
 
 /// Notices that wait at most, over all apps.
 const WAITING: usize = 10_000;
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Attempt {
-    /// 200, or 204 as some frameworks make of it (§2.8).
+    /// 200, or 204, which some frameworks send instead (§2.8).
     Delivered,
     /// The app, or the policy for outbound calls, refuses it: another attempt would not help.
     Refused(String),
@@ -84,7 +85,7 @@ impl Notifier {
         });
     }
 
-    /// Returns when nothing is under way any more: every notice is delivered, or given up.
+    /// Returns when no notice is under way any more: each was delivered, or failed for good.
     pub async fn idle(&self) {
         // The sender is `self`, so that the channel can't be closed.
         let _ = self.waiting.subscribe().wait_for(|waiting| *waiting == 0).await;
@@ -179,7 +180,7 @@ impl Notifier {
     }
 }
 
-/// Counts a notice out when its task ends, however it ends.
+/// Removes a notice from the count when its task ends, however it ends.
 struct UnderWay(Arc<Notifier>);
 
 impl Drop for UnderWay {

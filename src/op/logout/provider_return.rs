@@ -24,8 +24,8 @@ impl<'p> Form<'p> for ReturnForm<'p> {
     }
 }
 
-/// Serves the return from a provider's logout, also when it comes twice. The session has ended before; a lost `state` only loses
-/// the way back to the app.
+/// Serves the return from a provider's logout, including a duplicate request. The session has already ended: without a known
+/// `state`, only the way back to the app is lost.
 pub async fn returned(context: &RequestContext<'_>, provider: &str, params: &Params, browser: &Browser) -> Outcome {
     let state = ReturnForm::read(params).state.unwrap_or_default();
     let serving = match context.services.logout_doubles.turn(TokenHash::of(state), context.now).await {
@@ -43,8 +43,8 @@ pub async fn returned(context: &RequestContext<'_>, provider: &str, params: &Par
     outcome
 }
 
-/// Serves the signed-out page to a browser that no sign-out brought here: it says that nobody is signed in. Somebody who is
-/// gets the start page, which says so. `client` is the key of the app that leads back, if it is known.
+/// Serves the signed-out page to a browser that does not come from a sign-out: it says that nobody is signed in. A user who is
+/// signed in gets the start page instead, which says so. `client` is the key of the app that leads back, if it is known.
 pub async fn signed_out(context: &RequestContext<'_>, browser: &Browser, client: Option<String>) -> Outcome {
     match session::live(context, browser).await {
         Ok(Some(_)) => Next::Stay.into(),

@@ -46,7 +46,8 @@ pub(super) async fn sign_out(
 }
 
 /// Ends the session that an ID token names, for a caller without the browser's cookies: an app's server, as a rule. The
-/// provider's logout is left out, for it takes the provider's ID token, which is nobody's but the browser's; so are frames.
+/// provider's logout is left out, because it needs the provider's ID token, which only the user's own browser may receive;
+/// frames are left out too.
 ///
 /// # Errors
 /// A page, when the store is not available.
@@ -80,7 +81,7 @@ async fn end(context: &RequestContext<'_>, request: &LogoutRequest, view: &Sessi
 }
 
 /// The address of the provider's own logout, with the cookies to set before the browser goes there. `None` when the provider
-/// has none, or is not the one any more that the user signed in at.
+/// has none, or is no longer the one that the user signed in at.
 async fn provider_logout(
     context: &RequestContext<'_>,
     request: &LogoutRequest,

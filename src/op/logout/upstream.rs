@@ -25,7 +25,7 @@ impl<'p> Form<'p> for LogoutTokenForm<'p> {
     }
 }
 
-/// Serves a logout token that a provider posted. Sessions that are not there any more have ended already: that is no error.
+/// Serves a logout token that a provider posted. A session that no longer exists has already ended, which is not an error.
 ///
 /// # Errors
 /// `invalid_request` when the token fails a check or was used before (§2.6, §2.8); `temporarily_unavailable` when the

@@ -55,7 +55,7 @@ fn granted_scopes(context: &RequestContext<'_>, client: &Client, asked: Option<&
     entitlement::scopes(context, client, &asked.map(str::to_owned).collect::<Vec<_>>())
 }
 
-/// A grant for no user, which is there as long as its only access token.
+/// A grant for no user, which is kept as long as its only access token.
 fn own_grant(
     context: &RequestContext<'_>,
     client: &Client,

@@ -2,7 +2,7 @@
 //!
 //! Owns the order of a token request: read the form, authenticate the client, read its DPoP proof, then the grant. Each grant
 //! type has a file with its form and its checks; what they share is in [`request`], [`narrowing`] and [`policy`], and
-//! [`response`] makes the answer. Another grant type is a file, a line in [`by_grant_type`], and a variant of [`GrantType`].
+//! [`response`] makes the answer. To add a grant type, add a file, a line in [`by_grant_type`], and a variant of [`GrantType`].
 
 mod authorization_code;
 mod client_credentials;

@@ -1,4 +1,4 @@
-//! What of a grant one token response is for: its scopes and resources, or fewer, never more.
+//! The part of a grant that one token response covers: its scopes and resources, or fewer, never more.
 
 use crate::op::entitlement;
 use crate::op::error::OAuthError;

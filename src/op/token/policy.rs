@@ -15,7 +15,7 @@ use crate::protocol::ErrorCode;
 use crate::store::StoreError;
 use crate::store::model::{Grant, Link, User};
 
-/// The decision of the moment for a grant and the scopes asked for.
+/// The current decision for a grant and the scopes asked for.
 ///
 /// # Errors
 /// `invalid_grant` when the policy refuses; when the store can't be written.
@@ -49,7 +49,7 @@ pub(super) async fn refused(
     Ok(OAuthError { description: quotable(context, &error), ..error })
 }
 
-/// The error for a grant that is not valid any more. That a provider was removed is a decision of the configuration: its
+/// The error for a grant that is no longer valid. The removal of a provider is a decision of the configuration, so that its
 /// trace is kept.
 ///
 /// # Errors

@@ -33,7 +33,7 @@ impl<'p> Form<'p> for RefreshForm<'p> {
     }
 }
 
-/// A refresh token that may be used, with its grant and whose it is.
+/// A refresh token that may be used, with its grant and its user.
 struct Valid {
     token: RefreshToken,
     grant: Grant,
@@ -92,7 +92,7 @@ async fn valid(request: &TokenRequest<'_>, presented: &str) -> Result<Valid, OAu
     Ok(Valid { token, grant, user, link })
 }
 
-/// One use of the token: with a successor where this client's tokens rotate, and what of the account changed with it.
+/// One use of the token: with a successor where this client's tokens rotate, and the changes to the account that come with it.
 fn rotation(
     request: &TokenRequest<'_>,
     token: &RefreshToken,

@@ -25,7 +25,7 @@ pub struct TokenResponse {
     refresh_token: Option<String>,
 }
 
-/// What of a grant one token response carries.
+/// The part of a grant that one token response covers.
 pub(super) struct Issue<'a> {
     /// The grant.
     pub grant: &'a Grant,
@@ -33,13 +33,13 @@ pub(super) struct Issue<'a> {
     pub scopes: &'a [String],
     /// Its resources, or fewer.
     pub resources: &'a [String],
-    /// The user, with the decision of the moment; `None` for a client's own grant, which has no ID token.
+    /// The user, with the current decision; `None` for a client's own grant, which has no ID token.
     pub user: Option<(&'a User, &'a Decision)>,
     /// The refresh token.
     pub refresh_token: Option<String>,
 }
 
-/// Signs the tokens and makes the response. To be called once all that they rest on is stored.
+/// Signs the tokens and makes the response. Call it only once everything that they depend on is stored.
 ///
 /// # Errors
 /// `server_error` when a token can't be signed.

@@ -1,4 +1,4 @@
-//! The leg against a scripted provider: everything that a healthy one never does.
+//! This module against a scripted provider, which does everything that a healthy one never does.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -46,7 +46,7 @@ fn randomness() -> Arc<dyn crate::env::Random> {
     Arc::new(crate::env::SystemRandomness::default())
 }
 
-/// The leg, with one provider behind it.
+/// The module under test, with one provider.
 struct World {
     idp: Arc<Idp>,
     rp: RelyingParty,

@@ -88,7 +88,7 @@ async fn without_an_id_token_userinfo_vouches() {
     assert_eq!(refreshed.access_token_expires_at, Some(NOW + 300));
     world.idp.json("/userinfo", json!({ "sub": "bob" }));
     assert!(matches!(world.refresh().await, Err(RefreshError::SomebodyElse(_))));
-    // Neither the one nor the other: nothing vouches.
+    // With neither of them, there is no proof of the subject.
     let world = World::new("");
     world.discovery(|document| unset(document, "userinfo_endpoint"));
     world.idp.json("/token", answer);

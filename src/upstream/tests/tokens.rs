@@ -119,7 +119,7 @@ async fn errors_of_the_token_endpoint_stay_with_the_broker() {
     let cases = [
         (400, json!({ "error": "invalid_grant", "error_description": "used" }), "provider_error", "server_error"),
         (401, json!({ "error": "invalid_client" }), "provider_error", "server_error"),
-        // Meant for the authorization endpoint; the token endpoint's word is no refusal of the user.
+        // Meant for the authorization endpoint; from the token endpoint it does not mean that the user refused.
         (400, json!({ "error": "access_denied" }), "provider_error", "server_error"),
         (200, json!({ "error": "bad_verification_code" }), "provider_error", "server_error"),
         (400, json!({ "error": "temporarily_unavailable" }), "provider_unavailable", "temporarily_unavailable"),

@@ -1,4 +1,4 @@
-//! What each route does, a file a group of endpoints: `op` is called with plain data, and its outcome is written.
+//! What each route does, with one file for each group of endpoints: it calls `op` with plain data and writes the outcome.
 
 pub(super) mod authorize;
 pub(super) mod callback;

@@ -1,4 +1,4 @@
-//! What no flow leads to: the start page and static files.
+//! What belongs to no flow: the start page and static files.
 
 use axum::http::StatusCode;
 use axum::response::Response;

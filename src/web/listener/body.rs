@@ -1,4 +1,4 @@
-//! A request's body, which its connection waits for while it does not come.
+//! A request's body. Its connection counts as waiting until the body arrives.
 
 use std::pin::Pin;
 use std::sync::Arc;

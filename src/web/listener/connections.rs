@@ -2,8 +2,8 @@
 //!
 //! Where all are taken, the one that has waited longest for its client is closed: first among those that never sent a whole
 //! head, then among those whose body does not come, then among idle ones. So a flood of silent connections closes silent
-//! connections, while a client that sends its request at once is served. Waiting instead would let the flood decide how long
-//! everybody else waits. What is being answered is never closed.
+//! connections, while a client that sends its request at once is served. If new connections had to wait instead, the flood
+//! would decide for how long. What is being answered is never closed.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -61,9 +61,9 @@ struct State {
 /// Numbers for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionFigures {
-    /// The most that there may be.
+    /// The limit on them.
     pub most: usize,
-    /// Those that are open.
+    /// Open ones.
     pub open: usize,
     /// Those that were closed to make room, since the start.
     pub closed_for_room: u64,
@@ -100,7 +100,7 @@ impl Connections {
         Arc::new(Self { state, changed: Notify::new(), buffer, headers, request_line })
     }
 
-    /// Goes on with these limits. Open connections stay, also where there are more than may be from now on.
+    /// Applies new limits. Open connections are kept, even if there are more of them than the new limits permit.
     pub fn apply(&self, limits: &Limits) {
         let most = descriptors::connections(limits.connections, descriptors::limit());
         let before = std::mem::replace(&mut self.state().most, most);

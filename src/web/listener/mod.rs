@@ -111,7 +111,7 @@ impl Socket {
             };
             match accepted {
                 Ok(accepted) => return accepted,
-                // A client that left before its turn.
+                // The client closed the connection before it was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     tracing::error!(%error, "no connection can be accepted; tried again in a second");

@@ -1,6 +1,6 @@
-//! A connection's bytes, with the time that its client may take for them: for a head once it has begun, and for taking an
-//! answer. And with the length that the first line of a head may have: `hyper` counts it together with the header section,
-//! and would call it one that is too large.
+//! The bytes of a connection, with time limits for its client: for sending a head once it has begun, and for taking an answer.
+//! The length of a head's first line is limited here too, because `hyper` counts it together with the header section and would
+//! report the header section as too large.
 
 use std::io;
 use std::pin::Pin;
@@ -31,7 +31,7 @@ impl Limit {
         self.running = None;
     }
 
-    /// Waits on; fails when the time is over.
+    /// Continues to wait; fails when the time is over.
     fn poll<T>(&mut self, context: &mut Context<'_>, what: &'static str) -> Poll<io::Result<T>> {
         let running = self.running.get_or_insert_with(|| Box::pin(sleep(self.time)));
         ready!(running.as_mut().poll(context));
@@ -39,7 +39,7 @@ impl Limit {
     }
 }
 
-/// A stream whose client may not take its time.
+/// A stream with time limits for its client.
 pub(super) struct Patience<S> {
     stream: S,
     place: Arc<Place>,
@@ -65,7 +65,7 @@ impl<S> Patience<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Patience<S> {
-    /// Counts what came of a head's first line.
+    /// Counts the bytes of a head's first line that have arrived.
     fn measure(&mut self, bytes: &[u8]) {
         let Some(before) = self.line else { return };
         if bytes.contains(&b'\n') {
@@ -139,7 +139,7 @@ impl<S: AsyncWrite + Unpin> Patience<S> {
     fn poll_flushed(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(context);
         if matches!(polled, Poll::Ready(Ok(()))) {
-            // All of it is with the system: the answer counts as taken.
+            // The operating system has all of it: the answer counts as taken.
             self.write.stop();
         }
         self.waited(context, polled)

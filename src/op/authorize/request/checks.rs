@@ -1,4 +1,4 @@
-//! The checks of an authorization request, one function each. Their order is [`super`]'s.
+//! The checks of an authorization request, one function each. [`super`] sets their order.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! A valid authorization request, as data. How it is checked is [`super`]'s; what is made of it, the steps'.
+//! A valid authorization request, as data. [`super`] checks it, and the steps act on it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,7 +33,7 @@ pub struct ReturnAddress {
     pub state: Option<String>,
 }
 
-/// What `prompt` asks for, and the user by a page of ours.
+/// What `prompt` asks for, and what the user asks for on one of the broker's pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Prompt {
@@ -45,7 +45,7 @@ pub struct Prompt {
     pub consent: bool,
     /// The user must choose an account.
     pub select_account: bool,
-    /// The user chose on a page of ours to use another account.
+    /// The user chose on one of the broker's pages to use another account.
     pub another_account: bool,
 }
 

@@ -61,7 +61,7 @@ pub(super) struct Assertion<'p> {
 }
 
 impl<'p> Credentials<'p> {
-    /// The client that these say they are of: nothing is proven.
+    /// The client to which these claim to belong: nothing is proven.
     pub(super) fn claimed(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Secret(secret) => Some(Cow::Borrowed(&*secret.client_id)),

@@ -2,7 +2,7 @@
 //!
 //! Owns which client a request is from. What the request presents is read once into [`Credentials`]; then each kind of method
 //! has a file: secrets (`client_secret_basic`, `client_secret_post`, and `none`), and signed assertions (`client_secret_jwt`,
-//! `private_key_jwt`). A method more is a variant of the credentials and a file.
+//! `private_key_jwt`). A new method needs a variant of the credentials and a file.
 
 mod assertion;
 mod credentials;
