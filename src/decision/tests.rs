@@ -246,7 +246,7 @@ fn what_says_an_address_is_verified_goes_where_the_address_goes() {
     let decision = decide(&policy, "corp", &claims, &facts).unwrap_or_else(|r| panic!("{}", r.trace));
     let expected = json!({ "email": "new@x.example", "email_verified": false, "name": "Old", "department": "A" });
     assert_eq!(Value::Object(decision.profile), expected);
-    // Gone upstream, gone here.
+    // A claim that the provider no longer sends is removed here too.
     let claims = object(json!({ "sub": "1", "name": "New" }));
     let decision = decide(&policy, "corp", &claims, &facts).unwrap_or_else(|r| panic!("{}", r.trace));
     assert_eq!(Value::Object(decision.profile), json!({ "name": "Old", "department": "A" }));

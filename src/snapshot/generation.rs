@@ -215,7 +215,7 @@ fn compile(compiler: &mut Compiler, place: ExpressionPlace, text: &str) -> Vec<E
 
 /// Compiles the pages with the looks of the file. `None` when that has problems.
 fn pages(config: &Config, templates: &[TemplateFile], layers: &mut Layers, problems: &mut Problems) -> Option<Pages> {
-    // An issuer that is none has been reported.
+    // An invalid issuer has been reported.
     let path = Issuer::parse(&config.issuer).map(|issuer| issuer.path).unwrap_or_default();
     match Pages::with_looks(&path, &config.ui, templates) {
         Ok(pages) => return Some(pages),

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::config::language::address::network;
 use crate::config::language::server::{Server, UNIX_PEERS};
 
-/// The proxies whose word about their own peers counts.
+/// The proxies that are trusted to name their own peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,

@@ -9,7 +9,7 @@ pub enum StoreError {
     /// The disk is full, or the store may not grow: 503, until rows expire or room is made. Nothing was written.
     #[error("the store is full: {0}")]
     Full(String),
-    /// The file system lets nobody write: 503, until it does. Nothing was written.
+    /// The file system is read-only: 503 until it can be written. Nothing was written.
     #[error("the store can only be read: {0}")]
     ReadOnly(String),
     /// A row can't be opened with any of the keys, or does not read as what it should be.

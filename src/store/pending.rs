@@ -37,7 +37,7 @@ impl Default for PendingBound {
 /// of what has waited longest, of either kind.
 #[async_trait]
 pub trait PendingSignIns: Send + Sync {
-    /// Keeps a sign-in that leaves for the provider.
+    /// Keeps a sign-in whose browser is sent to the provider.
     async fn save_login(&self, login: Login, bound: PendingBound) -> Result<()>;
 
     /// Reads a sign-in by its state, leaving it there.

@@ -210,7 +210,7 @@ fn role_rules(build: &mut Build<'_>, config: &Config) -> Vec<RoleRule> {
     let rules = config.role_rules.iter().enumerate().map(|(n, rule)| {
         let path = format!("role_rules[{n}]");
         let each = rule.each.zip(rule.matches.as_deref()).and_then(|(each, pattern)| {
-            // `check` reports a pattern that is none; such a rule must not match everything.
+            // `check` reports an invalid pattern; such a rule must not match everything.
             Some((each, Pattern::new(pattern).ok()?))
         });
         RoleRule {

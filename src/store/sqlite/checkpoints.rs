@@ -102,7 +102,7 @@ impl Drop for Checkpoints {
 /// Moves what it can without waiting for anyone. Returns the pages in the log.
 ///
 /// # Errors
-/// When the database can't take them. That is no one's loss: the log stays and is the database.
+/// When the database can't take them. Nothing is lost: the log keeps what it has.
 pub(crate) fn checkpoint(connection: &Connection) -> Result<i64> {
     Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1))?)
 }

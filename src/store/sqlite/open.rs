@@ -179,7 +179,7 @@ fn signs_of_life(path: &Path) -> Signs {
 
 /// Fails when the database of a store that was here is missing or empty: a new one would give every user another `sub`.
 pub(crate) fn check_presence(path: &Path) -> Result<(), OpenError> {
-    // The signs first: who gives one has made the database before.
+    // The signs are read first: a process that leaves one has created the database before.
     let signs = signs_of_life(path);
     if signs.0.is_empty() || !is_empty(path) {
         return Ok(());

@@ -108,11 +108,10 @@ impl Shared {
         }
     }
 
-    /// Repairs what the disk refused before, as far as it lets itself be repaired now; `true` when the database was opened
-    /// anew.
+    /// Repairs what the disk refused before, as far as that is possible now; `true` when the database was reopened.
     ///
     /// # Errors
-    /// [`StoreError::ReadOnly`] while the file system lets nobody write.
+    /// [`StoreError::ReadOnly`] while the file system is read-only.
     pub(crate) fn repair(&self, connection: &mut Connection) -> Result<bool> {
         let Some(OnDisk { location, checkpoints, disk, readers }) = &self.file else { return Ok(false) };
         let anew = disk.is_read_only();

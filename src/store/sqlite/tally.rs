@@ -61,7 +61,7 @@ impl Tally {
         state.open = state.open.plus(by);
     }
 
-    /// The transaction is over, and what it wrote stays or does not.
+    /// The transaction has ended: its changes are kept if it was committed, and dropped otherwise.
     pub(crate) fn settle(&self, committed: bool) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let open = std::mem::take(&mut state.open);
@@ -70,7 +70,7 @@ impl Tally {
         }
     }
 
-    /// Count anew: what was counted is not what is there.
+    /// Counts again at the next use, because the count no longer matches the rows.
     pub(crate) fn forget(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::default();
     }
