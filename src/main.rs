@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use countersign::cli::revocations::Revocation;
 use countersign::cli::{
     Cli, Command, Environment, Exit, capture, check, client, dev, explain, healthcheck, plan, reach, revocations,
     schema, serve, sessions, test, users,
@@ -30,8 +31,12 @@ fn main() -> ExitCode {
         Command::Client(args) => client::run(&args, &environment, &mut out),
         Command::Users(args) => users::run(&args, &environment, &Disk, &mut out, &mut io::stderr()),
         Command::Sessions(args) => sessions::run(&args, &environment, &Disk, &mut out, &mut io::stderr()),
-        Command::Clients(args) => revocations::clients(&args, &environment, &Disk, &mut out, &mut io::stderr()),
-        Command::Consents(args) => revocations::consents(&args, &environment, &Disk, &mut out, &mut io::stderr()),
+        Command::Clients(args) => {
+            revocations::run(Revocation::Clients(&args), &environment, &Disk, &mut out, &mut io::stderr())
+        }
+        Command::Consents(args) => {
+            revocations::run(Revocation::Consents(&args), &environment, &Disk, &mut out, &mut io::stderr())
+        }
         Command::Import(args) => countersign::cli::import::run(&args, &mut out, &mut io::stderr()),
         Command::Healthcheck(args) => healthcheck::run(&args, &environment, &mut out),
     };

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use clap::Args;
 use reqwest::{Client, Method};
 use serde_json::Value;
 
@@ -14,6 +15,17 @@ use crate::config::load::secrets::read_secrets;
 
 /// How long to wait for an answer: taking a client's grants away looks at every grant.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What every command that calls a running broker takes.
+#[derive(Debug, Args)]
+pub struct BrokerArgs {
+    /// The configuration of the running broker.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
 
 /// The admin listener of a running broker.
 pub(crate) struct AdminListener {

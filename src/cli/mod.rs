@@ -1,7 +1,7 @@
 //! The command line. Each command has its own file: a function that takes the arguments and a writer and returns the exit
 //! code.
 
-mod admin;
+pub mod admin;
 mod args;
 mod broker;
 pub mod capture;

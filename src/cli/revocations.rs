@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::cli::admin::AdminListener;
+use crate::cli::admin::{AdminListener, BrokerArgs};
 use crate::cli::printable::Printable;
-use crate::cli::{ConfigArgs, Environment, Exit, sessions};
+use crate::cli::{Environment, Exit, sessions};
 use crate::config::load::files::Files;
 
 /// Arguments of `clients`.
@@ -16,12 +16,9 @@ pub struct ClientsArgs {
     /// What to do.
     #[command(subcommand)]
     pub command: ClientsCommand,
-    /// The configuration of the running broker.
+    /// Which broker, and how to print.
     #[command(flatten)]
-    pub config: ConfigArgs,
-    /// Print JSON.
-    #[arg(long, global = true)]
-    pub json: bool,
+    pub broker: BrokerArgs,
 }
 
 /// What `clients` can do.
@@ -40,12 +37,9 @@ pub struct ConsentsArgs {
     /// What to do.
     #[command(subcommand)]
     pub command: ConsentsCommand,
-    /// The configuration of the running broker.
+    /// Which broker, and how to print.
     #[command(flatten)]
-    pub config: ConfigArgs,
-    /// Print JSON.
-    #[arg(long, global = true)]
-    pub json: bool,
+    pub broker: BrokerArgs,
 }
 
 /// What `consents` can do. `users show` lists a user's consents.
@@ -60,52 +54,52 @@ pub enum ConsentsCommand {
     },
 }
 
-/// Runs `clients`. Data goes to `out`, errors to `err`.
+impl ClientsArgs {
+    fn request(&self) -> (&'static str, Value) {
+        let ClientsCommand::Revoke { id } = &self.command;
+        ("/clients/revoke", json!({ "client": id }))
+    }
+}
+
+impl ConsentsArgs {
+    fn request(&self) -> (&'static str, Value) {
+        let ConsentsCommand::Revoke { user, client } = &self.command;
+        ("/consents/revoke", json!({ "user": user, "client": client }))
+    }
+}
+
+/// A command that revokes something.
+#[derive(Clone, Copy, Debug)]
+pub enum Revocation<'a> {
+    /// `clients revoke`
+    Clients(&'a ClientsArgs),
+    /// `consents revoke`
+    Consents(&'a ConsentsArgs),
+}
+
+/// Runs the command. Data goes to `out`, errors to `err`.
 ///
 /// # Errors
 /// When a writer fails.
-pub fn clients(
-    args: &ClientsArgs,
+pub fn run(
+    revocation: Revocation<'_>,
     environment: &Environment,
     files: &dyn Files,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<Exit> {
+    let (args, (path, body)) = match revocation {
+        Revocation::Clients(args) => (&args.broker, args.request()),
+        Revocation::Consents(args) => (&args.broker, args.request()),
+    };
     let (out, err) = (&mut Printable::new(out), &mut Printable::new(err));
     let broker = match AdminListener::of(&args.config, environment, files, err)? {
         Ok(broker) => broker,
         Err(exit) => return Ok(exit),
     };
-    let ClientsCommand::Revoke { id } = &args.command;
-    let answer = broker.act("/clients/revoke", &json!({ "client": id }), err)?;
-    finish(answer, args.json, out)
-}
-
-/// Runs `consents`. Data goes to `out`, errors to `err`.
-///
-/// # Errors
-/// When a writer fails.
-pub fn consents(
-    args: &ConsentsArgs,
-    environment: &Environment,
-    files: &dyn Files,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<Exit> {
-    let (out, err) = (&mut Printable::new(out), &mut Printable::new(err));
-    let broker = match AdminListener::of(&args.config, environment, files, err)? {
-        Ok(broker) => broker,
+    match broker.act(path, &body, err)? {
         Err(exit) => return Ok(exit),
-    };
-    let ConsentsCommand::Revoke { user, client } = &args.command;
-    let answer = broker.act("/consents/revoke", &json!({ "user": user, "client": client }), err)?;
-    finish(answer, args.json, out)
-}
-
-fn finish(answer: Result<Value, Exit>, as_json: bool, out: &mut dyn Write) -> io::Result<Exit> {
-    match answer {
-        Err(exit) => return Ok(exit),
-        Ok(answer) if as_json => writeln!(out, "{answer:#}")?,
+        Ok(answer) if args.json => writeln!(out, "{answer:#}")?,
         Ok(answer) => sessions::report("Done.", &answer, out)?,
     }
     Ok(Exit::Fine)

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::cli::admin::AdminListener;
+use crate::cli::admin::{AdminListener, BrokerArgs};
 use crate::cli::printable::Printable;
 use crate::cli::table::{self, list, text, time};
-use crate::cli::{ConfigArgs, Environment, Exit};
+use crate::cli::{Environment, Exit};
 use crate::config::load::files::Files;
 
 /// Arguments of `sessions`.
@@ -17,12 +17,9 @@ pub struct SessionsArgs {
     /// What to do.
     #[command(subcommand)]
     pub command: SessionsCommand,
-    /// The configuration of the running broker.
+    /// Which broker, and how to print.
     #[command(flatten)]
-    pub config: ConfigArgs,
-    /// Print JSON.
-    #[arg(long, global = true)]
-    pub json: bool,
+    pub broker: BrokerArgs,
 }
 
 /// What `sessions` can do.
@@ -60,7 +57,7 @@ pub fn run(
     err: &mut dyn Write,
 ) -> io::Result<Exit> {
     let (out, err) = (&mut Printable::new(out), &mut Printable::new(err));
-    let broker = match AdminListener::of(&args.config, environment, files, err)? {
+    let broker = match AdminListener::of(&args.broker.config, environment, files, err)? {
         Ok(broker) => broker,
         Err(exit) => return Ok(exit),
     };
@@ -78,7 +75,7 @@ pub fn run(
     };
     match (answer, &args.command) {
         (Err(exit), _) => return Ok(exit),
-        (Ok(answer), _) if args.json => writeln!(out, "{answer:#}")?,
+        (Ok(answer), _) if args.broker.json => writeln!(out, "{answer:#}")?,
         (Ok(answer), SessionsCommand::List { .. }) => {
             write(out, answer.get("sessions").and_then(Value::as_array).map_or(&[], Vec::as_slice))?;
         }

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::cli::admin::AdminListener;
+use crate::cli::admin::{AdminListener, BrokerArgs};
 use crate::cli::printable::Printable;
 use crate::cli::table::{self, list, text, time};
-use crate::cli::{ConfigArgs, Environment, Exit, sessions};
+use crate::cli::{Environment, Exit, sessions};
 use crate::config::load::files::Files;
 
 /// How many users are asked for at a time.
@@ -20,12 +20,9 @@ pub struct UsersArgs {
     /// What to do.
     #[command(subcommand)]
     pub command: UsersCommand,
-    /// The configuration of the running broker.
+    /// Which broker, and how to print.
     #[command(flatten)]
-    pub config: ConfigArgs,
-    /// Print JSON.
-    #[arg(long, global = true)]
-    pub json: bool,
+    pub broker: BrokerArgs,
 }
 
 /// What `users` can do. USER is a username, a `sub`, or an address that a provider verified.
@@ -69,13 +66,13 @@ pub fn run(
     err: &mut dyn Write,
 ) -> io::Result<Exit> {
     let (out, err) = (&mut Printable::new(out), &mut Printable::new(err));
-    let broker = match AdminListener::of(&args.config, environment, files, err)? {
+    let broker = match AdminListener::of(&args.broker.config, environment, files, err)? {
         Ok(broker) => broker,
         Err(exit) => return Ok(exit),
     };
     let (path, body) = match &args.command {
-        UsersCommand::List => return all(&broker, args.json, out, err),
-        UsersCommand::Show { user } => return show(&broker, user, args.json, out, err),
+        UsersCommand::List => return all(&broker, args.broker.json, out, err),
+        UsersCommand::Show { user } => return show(&broker, user, args.broker.json, out, err),
         UsersCommand::Disable { user } => ("/users/disable", json!({ "user": user })),
         UsersCommand::Enable { user } => ("/users/enable", json!({ "user": user })),
         UsersCommand::Rename { user, username } => ("/users/rename", json!({ "user": user, "username": username })),
@@ -84,7 +81,7 @@ pub fn run(
         Ok(answer) => answer,
         Err(exit) => return Ok(exit),
     };
-    if args.json {
+    if args.broker.json {
         writeln!(out, "{answer:#}")?;
         return Ok(Exit::Fine);
     }

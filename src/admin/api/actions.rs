@@ -5,13 +5,12 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::Response;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::admin::Admin;
-use crate::admin::api::answer::{ApiError, answer, context};
+use crate::admin::api::answer::{Answer, ApiError, context, json_answer};
 use crate::op::administration::{revocations, users};
 
 #[derive(Deserialize)]
@@ -48,8 +47,10 @@ enum Sessions {
     User(String),
 }
 
+/// Reads the body of an action.
+///
 /// # Errors
-/// What the body must be.
+/// When it is not JSON, or not the object that the action takes.
 fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, ApiError> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
@@ -59,55 +60,55 @@ fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, ApiE
     serde_json::from_slice(body).map_err(|problem| ApiError::invalid(problem.to_string()))
 }
 
-/// Reads the body, makes the context and runs the operation.
-macro_rules! action {
-    ($(#[$doc:meta])* $name:ident($input:ident: $type:ty) |$context:ident| $operation:expr) => {
-        $(#[$doc])*
-        pub(super) async fn $name(State(admin): State<Arc<Admin>>, headers: HeaderMap, body: Bytes) -> Response {
-            let $input: $type = match read(&headers, &body) {
-                Ok(input) => input,
-                Err(error) => return error.response(),
-            };
-            let snapshot = admin.snapshot.load_full();
-            match context(&admin, &snapshot) {
-                Ok($context) => answer($operation),
-                Err(error) => error.response(),
-            }
-        }
-    };
+/// `POST /api/users/disable {"user": NAME}`
+pub(super) async fn disable_user(State(admin): State<Arc<Admin>>, headers: HeaderMap, body: Bytes) -> Answer {
+    let input: User = read(&headers, &body)?;
+    let snapshot = admin.snapshot.load_full();
+    let context = context(&admin, &snapshot)?;
+    json_answer(&users::disable(&context, &input.user).await?)
 }
 
-action! {
-    /// `POST /api/users/disable {"user": NAME}`
-    disable_user(input: User) |context| users::disable(&context, &input.user).await
+/// `POST /api/users/enable {"user": NAME}`
+pub(super) async fn enable_user(State(admin): State<Arc<Admin>>, headers: HeaderMap, body: Bytes) -> Answer {
+    let input: User = read(&headers, &body)?;
+    let snapshot = admin.snapshot.load_full();
+    let context = context(&admin, &snapshot)?;
+    users::enable(&context, &input.user).await?;
+    json_answer(&json!({}))
 }
 
-action! {
-    /// `POST /api/users/enable {"user": NAME}`
-    enable_user(input: User) |context| users::enable(&context, &input.user).await.map(|()| json!({}))
+/// `POST /api/users/rename {"user": NAME, "username": NEW}`
+pub(super) async fn rename_user(State(admin): State<Arc<Admin>>, headers: HeaderMap, body: Bytes) -> Answer {
+    let input: Renaming = read(&headers, &body)?;
+    let snapshot = admin.snapshot.load_full();
+    let context = context(&admin, &snapshot)?;
+    let username = users::rename(&context, &input.user, &input.username).await?;
+    json_answer(&json!({ "username": username }))
 }
 
-action! {
-    /// `POST /api/users/rename {"user": NAME, "username": NEW}`
-    rename_user(input: Renaming) |context| {
-        users::rename(&context, &input.user, &input.username).await.map(|username| json!({ "username": username }))
-    }
+/// `POST /api/sessions/revoke {"session": ID}` or `{"user": NAME}`
+pub(super) async fn revoke_sessions(State(admin): State<Arc<Admin>>, headers: HeaderMap, body: Bytes) -> Answer {
+    let input: Sessions = read(&headers, &body)?;
+    let snapshot = admin.snapshot.load_full();
+    let context = context(&admin, &snapshot)?;
+    json_answer(&match &input {
+        Sessions::Session(id) => revocations::session(&context, id).await?,
+        Sessions::User(name) => revocations::sessions_of(&context, name).await?,
+    })
 }
 
-action! {
-    /// `POST /api/sessions/revoke {"session": ID}` or `{"user": NAME}`
-    revoke_sessions(input: Sessions) |context| match &input {
-        Sessions::Session(id) => revocations::session(&context, id).await,
-        Sessions::User(name) => revocations::sessions_of(&context, name).await,
-    }
+/// `POST /api/clients/revoke {"client": KEY}`
+pub(super) async fn revoke_client(State(admin): State<Arc<Admin>>, headers: HeaderMap, body: Bytes) -> Answer {
+    let input: Client = read(&headers, &body)?;
+    let snapshot = admin.snapshot.load_full();
+    let context = context(&admin, &snapshot)?;
+    json_answer(&revocations::client(&context, &input.client).await?)
 }
 
-action! {
-    /// `POST /api/clients/revoke {"client": KEY}`
-    revoke_client(input: Client) |context| revocations::client(&context, &input.client).await
-}
-
-action! {
-    /// `POST /api/consents/revoke {"user": NAME, "client": KEY}`
-    revoke_consent(input: Consent) |context| revocations::consent(&context, &input.user, &input.client).await
+/// `POST /api/consents/revoke {"user": NAME, "client": KEY}`
+pub(super) async fn revoke_consent(State(admin): State<Arc<Admin>>, headers: HeaderMap, body: Bytes) -> Answer {
+    let input: Consent = read(&headers, &body)?;
+    let snapshot = admin.snapshot.load_full();
+    let context = context(&admin, &snapshot)?;
+    json_answer(&revocations::consent(&context, &input.user, &input.client).await?)
 }

@@ -1,7 +1,7 @@
 //! What every request of the interface has and gets: a context, and an answer in JSON.
 
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
@@ -11,6 +11,9 @@ use crate::op::administration::Failure;
 use crate::snapshot::Snapshot;
 use crate::throttle::Source;
 use crate::web::respond;
+
+/// The outcome of a request.
+pub(super) type Answer = Result<Response, ApiError>;
 
 /// The context of a request: one generation, one reading of the clock.
 ///
@@ -26,19 +29,10 @@ pub(super) fn context<'a>(admin: &'a Admin, snapshot: &'a Snapshot) -> Result<Re
     Ok(RequestContext { services, snapshot, now, trace_id, source })
 }
 
-/// What an operation answered, or why it was not carried out.
-pub(super) fn answer(outcome: Result<impl Serialize, Failure>) -> Response {
-    let failure = match outcome {
-        Ok(body) => return respond::json(StatusCode::OK, &body),
-        Err(failure) => failure,
-    };
-    let (status, code) = match &failure {
-        Failure::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
-        Failure::Ambiguous(_) => (StatusCode::CONFLICT, "ambiguous"),
-        Failure::Refused(_) => (StatusCode::CONFLICT, "refused"),
-        Failure::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
-    };
-    ApiError::new(status, code, failure.to_string()).response()
+/// A successful answer.
+#[expect(clippy::unnecessary_wraps, reason = "it ends the handlers, all of which can fail")]
+pub(super) fn json_answer(body: &impl Serialize) -> Answer {
+    Ok(respond::json(StatusCode::OK, body))
 }
 
 /// Why a request is not carried out.
@@ -57,8 +51,22 @@ impl ApiError {
     pub(super) fn invalid(description: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", description)
     }
+}
 
-    pub(super) fn response(&self) -> Response {
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        let (status, code) = match &failure {
+            Failure::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Failure::Ambiguous(_) => (StatusCode::CONFLICT, "ambiguous"),
+            Failure::Refused(_) => (StatusCode::CONFLICT, "refused"),
+            Failure::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
+        };
+        Self::new(status, code, failure.to_string())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
         respond::json(self.status, &json!({ "error": self.code, "error_description": self.description }))
     }
 }

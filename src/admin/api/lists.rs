@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::response::Response;
 use serde_json::json;
 
 use crate::admin::Admin;
-use crate::admin::api::answer::{ApiError, answer, context};
+use crate::admin::api::answer::{Answer, ApiError, context, json_answer};
 use crate::op::administration::people;
 
-/// How many entries a list has unless the request says otherwise, and at most.
+/// How many entries a list has unless the request says otherwise.
 const LIMIT: u32 = 100;
+/// How many entries a list has at most.
 const MOST: u32 = 1_000;
 
 /// The parameters of a list.
@@ -23,14 +23,17 @@ struct Query {
 }
 
 impl Query {
+    /// Reads a query that may have these parameters.
+    ///
     /// # Errors
-    /// Names the parameter that is unknown or has no meaning.
+    /// When a parameter is unknown, or `limit` is out of its range.
     fn read(query: Option<&str>, known: &[&str]) -> Result<Self, ApiError> {
         let mut read = Self::default();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            let unknown = || ApiError::invalid(format!("`{name}` is not a parameter here"));
             match name.as_ref() {
-                _ if !known.contains(&name.as_ref()) => return Err(unknown()),
+                _ if !known.contains(&name.as_ref()) => {
+                    return Err(ApiError::invalid(format!("`{name}` is not a parameter here")));
+                }
                 "user" => read.user = Some(value.into_owned()),
                 "after" => read.after = Some(value.into_owned()),
                 _ => {
@@ -48,52 +51,30 @@ impl Query {
     }
 }
 
-/// `GET /api/users?after=NAME&limit=N`: users in order of their names, and the name to go on after.
-pub(super) async fn users(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
-    let query = match Query::read(query.as_deref(), &["after", "limit"]) {
-        Ok(query) => query,
-        Err(error) => return error.response(),
-    };
+/// `GET /api/users?after=NAME&limit=N`: users in order of their names. `next` is the name to continue after, if there are more.
+pub(super) async fn users(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Answer {
+    let query = Query::read(query.as_deref(), &["after", "limit"])?;
     let snapshot = admin.snapshot.load_full();
-    let context = match context(&admin, &snapshot) {
-        Ok(context) => context,
-        Err(error) => return error.response(),
-    };
-    let after = query.after.as_deref().unwrap_or_default();
-    answer(people::list(&context, after, query.limit()).await.map(|users| {
-        let full = users.len() >= query.limit() as usize;
-        let next = users.last().filter(|_| full).map(|last| last.username.clone());
-        json!({ "users": users, "next": next })
-    }))
+    let context = context(&admin, &snapshot)?;
+    let users = people::list(&context, query.after.as_deref().unwrap_or_default(), query.limit()).await?;
+    let full = users.len() >= query.limit() as usize;
+    let next = users.last().filter(|_| full).map(|last| &last.username);
+    json_answer(&json!({ "users": users, "next": next }))
 }
 
 /// `GET /api/user?user=NAME`: one user with links, sessions and consents.
-pub(super) async fn user(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
-    let query = match Query::read(query.as_deref(), &["user"]) {
-        Ok(query) => query,
-        Err(error) => return error.response(),
-    };
-    let Some(name) = query.user else {
-        return ApiError::invalid("`user` is missing").response();
-    };
+pub(super) async fn user(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Answer {
+    let query = Query::read(query.as_deref(), &["user"])?;
+    let name = query.user.ok_or_else(|| ApiError::invalid("`user` is missing"))?;
     let snapshot = admin.snapshot.load_full();
-    match context(&admin, &snapshot) {
-        Ok(context) => answer(people::describe(&context, &name).await),
-        Err(error) => error.response(),
-    }
+    json_answer(&people::describe(&context(&admin, &snapshot)?, &name).await?)
 }
 
 /// `GET /api/sessions?user=NAME&limit=N`: sessions, newest first.
-pub(super) async fn sessions(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
-    let query = match Query::read(query.as_deref(), &["user", "limit"]) {
-        Ok(query) => query,
-        Err(error) => return error.response(),
-    };
+pub(super) async fn sessions(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Answer {
+    let query = Query::read(query.as_deref(), &["user", "limit"])?;
     let snapshot = admin.snapshot.load_full();
-    let context = match context(&admin, &snapshot) {
-        Ok(context) => context,
-        Err(error) => return error.response(),
-    };
-    let sessions = people::sessions(&context, query.user.as_deref(), query.limit()).await;
-    answer(sessions.map(|sessions| json!({ "sessions": sessions })))
+    let context = context(&admin, &snapshot)?;
+    let sessions = people::sessions(&context, query.user.as_deref(), query.limit()).await?;
+    json_answer(&json!({ "sessions": sessions }))
 }

@@ -1,8 +1,9 @@
 //! `/api`: what the commands `users`, `sessions`, `clients` and `consents` ask of a running broker. Lists by GET, actions by
 //! POST with a JSON object; every answer is JSON, an error too.
 //!
-//! A browser must not be led here by another site, since on loopback no token is needed: requests that a browser marks with
-//! `Origin` or `Sec-Fetch-Site` are refused, and an action needs `Content-Type: application/json`, which no form sends.
+//! On loopback no token is needed, so a website must not be able to call this interface through an administrator's browser.
+//! Requests with the headers that browsers add, `Origin` and `Sec-Fetch-Site`, are refused, and an action needs
+//! `Content-Type: application/json`, which forms can't send.
 
 mod actions;
 mod answer;
@@ -13,11 +14,10 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::admin::Admin;
-use crate::admin::api::answer::ApiError;
+use crate::admin::api::answer::{Answer, ApiError};
 
 /// The routes below `/api`.
 pub(super) fn routes() -> axum::Router<Arc<Admin>> {
@@ -34,10 +34,10 @@ pub(super) fn routes() -> axum::Router<Arc<Admin>> {
         .layer(middleware::from_fn(no_browsers))
 }
 
-async fn no_browsers(request: Request, next: Next) -> Response {
+async fn no_browsers(request: Request, next: Next) -> Answer {
     let headers: &HeaderMap = request.headers();
     if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
-        return ApiError::new(StatusCode::FORBIDDEN, "from_a_browser", "this interface is not for browsers").response();
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "from_a_browser", "this interface is not for browsers"));
     }
-    next.run(request).await
+    Ok(next.run(request).await)
 }
