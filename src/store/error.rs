@@ -1,21 +1,21 @@
-//! Why an operation of the store did not happen.
+//! Why an operation of the store failed.
 
-/// Why an operation did not happen.
+/// Why an operation failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Locked, or failing for a moment: 503, try again. Nothing was written.
+    /// The store is locked or failing temporarily: 503, the caller may try again. Nothing was written.
     #[error("the store is busy or can't be written: {0}")]
     Unavailable(String),
-    /// The disk is full, or the store may not grow: 503, until rows expire or room is made. Nothing was written.
+    /// The disk is full, or the store may not grow: 503 until rows expire or space is freed. Nothing was written.
     #[error("the store is full: {0}")]
     Full(String),
-    /// The file system is read-only: 503 until it can be written. Nothing was written.
+    /// The file system is read-only: 503 until it is writable again. Nothing was written.
     #[error("the store can only be read: {0}")]
     ReadOnly(String),
-    /// A row can't be opened with any of the keys, or does not read as what it should be.
+    /// A row can't be decrypted with any of the keys, or has an unexpected form.
     #[error("the store holds something that can't be read: {0}")]
     Corrupt(String),
-    /// The file itself is damaged, and no longer a sound database.
+    /// The file itself is damaged and no longer a valid database.
     #[error("the store's file is damaged: {0}; stop the broker and restore a backup")]
     Damaged(String),
 }
@@ -33,7 +33,7 @@ impl StoreError {
         }
     }
 
-    /// Whether it passes: it is worth trying again.
+    /// Whether the error is temporary, which makes it worth trying again.
     #[must_use]
     pub const fn passes(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Full(_) | Self::ReadOnly(_))

@@ -8,16 +8,16 @@ use crate::store::ids::{GrantId, SessionId, UserId};
 use crate::store::model::{Code, Consent, Grant, Link, RefreshToken, Session, TokenHash, User};
 use crate::store::sessions::SessionView;
 
-/// A grant with whom it is for.
+/// A grant with the user, link and session that it belongs to.
 #[derive(Clone, Debug)]
 pub struct GrantView {
     /// The grant.
     pub grant: Grant,
-    /// Its user; `None` for `client_credentials`, or when the account is gone.
+    /// Its user; `None` for `client_credentials`, or if the account no longer exists.
     pub user: Option<User>,
-    /// The upstream account that vouched.
+    /// The upstream account that the user signed in with.
     pub link: Option<Link>,
-    /// The session it is bound to, while that is there.
+    /// The session that it is bound to, while that exists.
     pub session: Option<Session>,
 }
 
@@ -26,20 +26,20 @@ pub struct GrantView {
 pub enum Redeemed {
     /// This was the first use.
     First,
-    /// It was used, expired or unknown; what its first use issued is revoked now.
+    /// It was used before, has expired or is unknown; what its first use issued is now revoked.
     Refused,
 }
 
 /// The outcome of a refresh token's use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rotated {
-    /// The successor that was offered is stored.
+    /// The offered successor is stored.
     New,
-    /// Within the grace: the successor that the first use stored, as it was handed out.
+    /// Used again within the grace period: the successor that the first use stored, as it was handed out.
     Replayed(String),
-    /// Used before, outside the grace or after its successor was used: the family is revoked now.
+    /// Used before, and either the grace period is over or its successor was used: the family is now revoked.
     Reused,
-    /// Unknown or expired, or its grant, session or user has gone or lost access meanwhile: nothing was written.
+    /// Unknown or expired, or its grant, session or user no longer exists or has lost access: nothing was written.
     Refused,
 }
 
@@ -48,21 +48,21 @@ pub enum Rotated {
 pub struct Rotation {
     /// The token that was presented.
     pub parent: TokenHash,
-    /// Its successor; `None` keeps the presented token (no rotation) and only moves its `expires_at`.
+    /// Its successor; `None` keeps the presented token (no rotation) and only extends its `expires_at`.
     pub successor: Option<(RefreshToken, String)>,
-    /// Its `expires_at` when it is kept.
+    /// The new `expires_at` if the presented token is kept.
     pub keep_until: i64,
     /// Seconds in which the parent may be presented again.
     pub grace: i64,
-    /// The link with fresh upstream claims, where they were asked for.
+    /// The link with fresh upstream claims, if they were fetched.
     pub link: Option<Link>,
     /// The session to mark as active.
     pub touch_session: Option<SessionId>,
-    /// The account's stored attributes from now on, where they changed.
+    /// The account's new stored attributes, if they changed.
     pub profile: Option<(UserId, Map<String, Value>)>,
-    /// Thumbprint of the key that the grant is bound to from now on, unless it is bound already.
+    /// Thumbprint of the key to which the grant is bound from now on, unless it is already bound.
     pub dpop_jkt: Option<String>,
-    /// The grant's new end, never earlier than before.
+    /// The grant's new expiry, never earlier than before.
     pub grant_expires_at: i64,
 }
 
@@ -71,17 +71,17 @@ pub struct Rotation {
 /// Each operation is one transaction. `now` is in seconds since the Unix epoch.
 #[async_trait]
 pub trait Grants: Send + Sync {
-    /// Keeps a code, with the consent that it rests on, and marks its session as active. It goes when it expires unused; a
-    /// session has a bounded number of unused ones, of which the oldest go first.
+    /// Stores a code with the consent that it is based on, and marks its session as active. An unused code is deleted when it
+    /// expires. The number of unused codes in a session is bounded; the oldest are deleted first.
     async fn save_code(&self, code: Code, consent: Option<Consent>, now: i64) -> Result<()>;
 
-    /// Reads a code, used or not, with the session that it was issued in, while that is there.
+    /// Reads a code, used or not, with the session that it was issued in, while that exists.
     async fn code(&self, hash: TokenHash) -> Result<Option<(Code, Option<SessionView>)>>;
 
-    /// Redeems a code: its grant and the first refresh token of the family are stored, or, when it was used before or
-    /// has expired, what its first use issued is revoked. Refused as well when the session that the grant dies with has
-    /// ended or the user was disabled in between. A used code is remembered as long as its grant. An app has a bounded number
-    /// of grants in a session, of which the oldest go first, with all that was issued by them.
+    /// Redeems a code: its grant and the first refresh token of the family are stored, or, if it was used before or has
+    /// expired, what its first use issued is revoked. It is also refused if the session that the grant ends with has ended, or
+    /// the user was disabled in the meantime. A used code is remembered as long as its grant. The number of grants of an app in
+    /// a session is bounded; the oldest are deleted first, with everything that they issued.
     async fn redeem_code(
         &self,
         hash: TokenHash,
@@ -90,22 +90,22 @@ pub trait Grants: Send + Sync {
         now: i64,
     ) -> Result<Redeemed>;
 
-    /// Keeps a grant that comes from no code (`client_credentials`, tokens of the authorization endpoint), with the consent
-    /// that it rests on, and marks its session as active.
+    /// Stores a grant that comes from no code (`client_credentials`, tokens of the authorization endpoint), with the consent
+    /// that it is based on, and marks its session as active.
     async fn save_grant(&self, grant: Grant, consent: Option<Consent>, now: i64) -> Result<()>;
 
     /// Reads a grant, revoked or not.
     async fn grant(&self, id: &GrantId) -> Result<Option<GrantView>>;
 
-    /// Revokes a grant and its refresh family. It goes with the session that it was made in, at its own end at the latest.
+    /// Revokes a grant and its refresh token family. It is deleted with the session that it was made in, or when it expires.
     async fn revoke_grant(&self, id: &GrantId, now: i64) -> Result<()>;
 
-    /// A refresh token with its grant.
+    /// Reads a refresh token with its grant.
     async fn refresh_token(&self, hash: TokenHash) -> Result<Option<(RefreshToken, GrantView)>>;
 
     /// Uses a refresh token.
     async fn rotate_refresh(&self, rotation: Rotation, now: i64) -> Result<Rotated>;
 
-    /// A user's remembered consent for a client.
+    /// Reads a user's remembered consent for a client.
     async fn consent(&self, user_id: &UserId, client: &str) -> Result<Option<Consent>>;
 }

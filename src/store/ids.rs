@@ -1,4 +1,4 @@
-//! Ids of stored records, a type for each kind, so that none is taken for another or for a text from outside.
+//! Ids of stored records. Each kind has its own type, so that one can't be mistaken for another or for text from outside.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,18 +15,18 @@ macro_rules! ids {
             /// The id of a new record: 128 random bits.
             ///
             /// # Errors
-            /// When the generator is not available.
+            /// If the generator is not available.
             pub fn random(random: &dyn Random) -> Result<Self, RandomUnavailable> {
                 random.id().map(Self)
             }
 
-            /// The id that is written so, in the store or in a token.
+            /// The id with this text form, as it is in the store or in a token.
             #[must_use]
             pub fn new(text: impl Into<String>) -> Self {
                 Self(text.into())
             }
 
-            /// As it is written.
+            /// Its text form.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0

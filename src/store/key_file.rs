@@ -1,8 +1,8 @@
-//! The key file beside an embedded store: made at the first start, read at every later one.
+//! The key file beside an embedded store: created at the first start, read at every later one.
 //!
-//! Its name says how far the first start came. The key is made under the name of a draft, `broker.db.key.new`, and gets its own,
-//! `broker.db.key`, when the store is there that it seals. So a key file under its own name beside a store that is missing or
-//! empty means that the store was lost, and a draft means that a first start was interrupted, which the next one continues.
+//! Its name says how far the first start got. The key is created as a draft, `broker.db.key.new`, and renamed to
+//! `broker.db.key` once the store that it seals exists. So a key file with the final name beside a missing or empty store means
+//! that the store was lost, and a draft means that a first start was interrupted, which the next start continues.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -22,10 +22,10 @@ pub enum KeyFileError {
     Io {
         /// The key file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// The store is there, its key is not.
+    /// The store exists, but its key does not.
     #[error(
         "{path} is missing, but the store beside it was sealed with it: put the file back from a backup, or name the \
          key in store.encryption_keys"
@@ -39,7 +39,7 @@ pub enum KeyFileError {
     Random {
         /// The key file.
         path: PathBuf,
-        /// What the generator said.
+        /// The generator's error.
         source: crate::env::RandomUnavailable,
     },
 }
@@ -48,7 +48,7 @@ pub enum KeyFileError {
 pub struct StoreKey {
     /// The secret.
     pub secret: Vec<u8>,
-    /// Whether it is a draft: its store may not be there yet.
+    /// Whether it is a draft: its store may not exist yet.
     pub draft: bool,
 }
 
@@ -62,18 +62,18 @@ fn draft_file(store: &Path) -> PathBuf {
     beside(store, ".key.new")
 }
 
-/// The file of this ending beside a store.
+/// The file with this ending beside a store.
 pub(crate) fn beside(store: &Path, ending: &str) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
 }
 
-/// Reads the key of `store`, or makes a draft of one (mode 0600) when `may_make` says so, that is, while there is no store
-/// yet. It appears whole or not at all, also when several processes start at once.
+/// Reads the key of `store`. If there is none and `may_make` is true, that is, while there is no store yet, creates a draft
+/// (mode 0600). The file appears complete or not at all, even if several processes start at once.
 ///
 /// # Errors
-/// When it can't be read or made, or is missing beside a store.
+/// If it can't be read or created, or is missing beside a store.
 pub fn read_or_make(
     store: &Path,
     may_make: impl FnOnce() -> bool,
@@ -84,36 +84,36 @@ pub fn read_or_make(
     }
     let path = key_file(store);
     if !may_make() {
-        // Unless another process has got so far meanwhile.
+        // Another process may have created it in the meantime.
         return find(store)?.ok_or(KeyFileError::Missing { path });
     }
     make(store, random)?;
     find(store)?.ok_or(KeyFileError::Missing { path })
 }
 
-/// The key that is there. A draft beside a key with its own name is what a slower process made of the same first start.
+/// The existing key. A draft beside a key with its final name was left by a slower process of the same first start.
 fn find(store: &Path) -> Result<Option<StoreKey>, KeyFileError> {
     let (path, draft) = (key_file(store), draft_file(store));
     let drafted = match read(&path)? {
         Some(secret) => return Ok(Some(StoreKey { secret, draft: false })),
         None => read(&draft)?,
     };
-    // Its name may have been given between the two looks.
+    // It may have been renamed between the two reads.
     Ok(match read(&path)? {
         Some(secret) => Some(StoreKey { secret, draft: false }),
         None => drafted.map(|secret| StoreKey { secret, draft: true }),
     })
 }
 
-/// Gives a draft its own name: the store that it seals is there.
+/// Gives a draft its final name, because the store that it seals exists now.
 ///
 /// # Errors
-/// When the file system refuses.
+/// If the file system refuses.
 pub fn complete(store: &Path) -> Result<(), KeyFileError> {
     let (path, draft) = (key_file(store), draft_file(store));
     match std::fs::hard_link(&draft, &path) {
         Ok(()) => {}
-        // Another process of this first start has done it.
+        // Another process of the same first start has done it.
         Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => {}
         Err(source) => return Err(KeyFileError::Io { path, source }),
     }
@@ -155,7 +155,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, KeyFileError> {
     }
 }
 
-/// Writes and syncs a file under a name of its own, then links it to its place, which fails when something is there.
+/// Writes and syncs a file under a temporary name, then links it to its final name, which fails if that exists.
 fn publish(own: &Path, path: &Path, secret: &[u8]) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(own)?;
     file.write_all(secret)?;
@@ -165,7 +165,7 @@ fn publish(own: &Path, path: &Path, secret: &[u8]) -> std::io::Result<()> {
     sync_folder(path)
 }
 
-/// Makes the names in a file's folder durable.
+/// Makes the directory entries of a file's folder durable.
 pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()

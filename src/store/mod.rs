@@ -1,8 +1,8 @@
 //! What is persisted, and the operations on it.
 //!
-//! [`Store`] is every operation, in a trait for each concern; each operation is one transaction. A backend owns how rows
-//! look, how they are sealed and how they are swept. Policy, protocol and the clock stay outside: callers pass `now` and
-//! decide. A new backend is a folder beside `sqlite` that implements these traits and passes `tests/store`.
+//! [`Store`] combines all operations, in one trait for each concern; each operation is one transaction. A backend owns how rows
+//! are laid out, encrypted and swept. Policy, protocol and the clock stay outside: callers pass `now` and make the decisions. A
+//! new backend is a folder beside `sqlite` that implements these traits and passes `tests/store`.
 
 pub mod accounts;
 pub mod administration;
@@ -31,10 +31,10 @@ pub use sessions::{AccountWrite, AppSession, SessionView, Sessions, SignIn, Sign
 pub use signing_keys::SigningKeys;
 pub use traces::Traces;
 
-/// Every operation. A write that was answered survives the end of the process, and a power cut too, but for logins,
-/// interactions, finished sign-ins, codes, activity and sweeping: of those a power cut may take the last, and then nothing
-/// that was written after them is left either. A sign-in leaves nothing with an app before its code is redeemed, or a grant
-/// saved, which waits for the disk, and with it all that it rests on.
+/// All operations. A write that has returned survives the end of the process. It also survives a power cut, with the exception
+/// of logins, interactions, finished sign-ins, codes, activity and sweeping: a power cut may lose the last of those, and then
+/// everything written after them is lost as well. A sign-in has no effect at an app before its code is redeemed or a grant is
+/// saved, and that write waits until it and everything that it is based on is on disk.
 pub trait Store:
     Accounts + Administration + Grants + Maintenance + OneTimeIds + PendingSignIns + Sessions + SigningKeys + Traces
 {

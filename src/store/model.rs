@@ -1,7 +1,7 @@
 //! What is persisted: plain records, the same for every backend.
 //!
-//! Times are seconds since the Unix epoch. Secrets that come back (state, codes, refresh tokens, cookies) appear only as
-//! [`TokenHash`]. Fields marked *sealed* are encrypted by the backend before they are written.
+//! Times are seconds since the Unix epoch. Secrets that are presented later (state, codes, refresh tokens, cookies) are stored
+//! only as a [`TokenHash`]. Fields marked *sealed* are encrypted by the backend before they are written.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -36,45 +36,46 @@ pub struct User {
     pub id: UserId,
     /// Unique by [`User::username_key`].
     pub username: String,
-    /// What two names share when a person could mistake one for the other; unique.
+    /// The form that is equal for names a person could confuse with each other; unique.
     pub username_key: String,
     /// The public subject (OIDC Core §8); never changes.
     pub sub: String,
     /// Stored attributes, as last synchronised. Sealed.
     pub profile: Map<String, Value>,
-    /// Taken away at run time (`users disable`).
+    /// Disabled at run time (`users disable`).
     pub disabled: bool,
-    /// When the account was made.
+    /// When the account was created.
     pub created_at: i64,
 }
 
-/// The key of a [`Link`]: an upstream account. The issuer is part of it, so that a re-pointed provider is another one.
+/// The key of a [`Link`]: an upstream account. The issuer is part of it, so an account at a provider whose issuer changes is a
+/// different one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LinkKey {
     /// Provider id.
     pub provider: String,
-    /// The provider's issuer at the time.
+    /// The provider's issuer at the time of the sign-in.
     pub issuer: String,
     /// The upstream `sub`.
     pub subject: String,
 }
 
-/// An upstream account that is a [`User`].
+/// The link between an upstream account and a [`User`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Link {
     /// The upstream account.
     pub key: LinkKey,
-    /// The account here.
+    /// The local account.
     pub user_id: UserId,
     /// The upstream claims of the last sign-in or refresh. Sealed.
     pub claims: Map<String, Value>,
     /// When those claims were obtained.
     pub claims_at: i64,
-    /// The address that `link_by = "verified_email"` compares: lower case, only when the provider verified it.
+    /// The address that `link_by = "verified_email"` compares: in lower case, and only if the provider verified it.
     pub verified_email: Option<String>,
     /// The upstream refresh token. Sealed.
     pub refresh_token: Option<String>,
-    /// When the link was made.
+    /// When the link was created.
     pub created_at: i64,
 }
 
@@ -83,27 +84,27 @@ pub struct Link {
 pub struct Session {
     /// Internal id; also the `sid` that apps see (OIDC Back-Channel Logout §2.1).
     pub id: SessionId,
-    /// Whose it is.
+    /// The user.
     pub user_id: UserId,
-    /// The upstream account that vouched.
+    /// The upstream account that the user signed in with.
     pub link: LinkKey,
-    /// When the user last proved who they are, as far as the provider proves it.
+    /// When the user last authenticated, as far as the provider attests it.
     pub auth_time: Option<i64>,
-    /// Authentication context class, as the provider said.
+    /// Authentication context class, as reported by the provider.
     pub acr: Option<String>,
-    /// Authentication methods, as the provider said.
+    /// Authentication methods, as reported by the provider.
     pub amr: Vec<String>,
     /// The upstream ID token, for `id_token_hint` at the provider's logout. Sealed.
     pub upstream_id_token: Option<String>,
     /// The upstream session id, for the provider's back-channel logout.
     pub upstream_sid: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: i64,
     /// When it was last used.
     pub last_active: i64,
-    /// Ends when unused for this many seconds.
+    /// The session ends after this many seconds of inactivity.
     pub max_inactive: i64,
-    /// Ends then at the latest.
+    /// When the session ends at the latest.
     pub expires_at: i64,
 }
 
@@ -115,87 +116,87 @@ impl Session {
     }
 }
 
-/// A sign-in that left for the provider (10 minutes).
+/// A sign-in whose browser was sent to the provider (10 minutes).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Login {
     /// Hash of the `state` sent to the provider.
     pub state: TokenHash,
     /// Hash of the cookie's browser secret.
     pub browser: TokenHash,
-    /// Everything else, JSON as the flow wrote it. Sealed.
+    /// Everything else, as JSON written by the flow. Sealed.
     pub data: String,
-    /// Gone then.
+    /// When it expires.
     pub expires_at: i64,
 }
 
-/// A request that waits for a person: at the sign-in page, or at the consent page (10 minutes).
+/// A request that waits for a user's answer on the sign-in page or the consent page (10 minutes).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interaction {
     /// Hash of the id in the page's form.
     pub id: TokenHash,
     /// Hash of the cookie's browser secret.
     pub browser: TokenHash,
-    /// Everything else, JSON as the flow wrote it. Sealed.
+    /// Everything else, as JSON written by the flow. Sealed.
     pub data: String,
-    /// Gone then.
+    /// When it expires.
     pub expires_at: i64,
 }
 
-/// What an app was granted: the root of a refresh family and of its access tokens.
+/// What an app was granted: the root of a refresh token family and of its access tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Grant {
     /// Id; the part of an access token's `jti` before the dot.
     pub id: GrantId,
-    /// Key of the client in the file.
+    /// Key of the client in the configuration file.
     pub client: String,
-    /// Whose claims; `None` for `client_credentials`.
+    /// The user whose claims it gives access to; `None` for `client_credentials`.
     pub user_id: Option<UserId>,
-    /// The upstream account that vouched.
+    /// The upstream account that the user signed in with.
     pub link: Option<LinkKey>,
-    /// The session that it dies with; `None` with `offline_access`.
+    /// The session that it ends with; `None` with `offline_access`.
     pub session_id: Option<SessionId>,
-    /// The `sid` its tokens carry, whether or not it dies with the session.
+    /// The `sid` in its tokens, whether or not it ends with the session.
     pub sid: Option<SessionId>,
-    /// Granted scopes, in the order asked for.
+    /// Granted scopes, in the order in which they were requested.
     pub scopes: Vec<String>,
-    /// Resources that tokens may be for (RFC 8707).
+    /// Resources that its tokens may be for (RFC 8707).
     pub resources: Vec<String>,
     /// `nonce` of the authorization request.
     pub nonce: Option<String>,
     /// The `claims` parameter (OIDC Core §5.5).
     pub claims_request: Option<Value>,
-    /// When the user last proved who they are, as far as the provider proves it.
+    /// When the user last authenticated, as far as the provider attests it.
     pub auth_time: Option<i64>,
     /// Authentication context class.
     pub acr: Option<String>,
     /// Authentication methods.
     pub amr: Vec<String>,
-    /// Thumbprint (RFC 7638) of the key that its refresh tokens are bound to (RFC 9449 §5); `None` when to none.
+    /// Thumbprint (RFC 7638) of the key that its refresh tokens are bound to (RFC 9449 §5); `None` if they are not bound.
     pub dpop_jkt: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: i64,
-    /// When it was taken away.
+    /// When it was revoked.
     pub revoked_at: Option<i64>,
-    /// Gone then: no token of it can be valid any more.
+    /// When it expires: none of its tokens can be valid after that.
     pub expires_at: i64,
 }
 
-/// An authorization code, with all that its redemption needs.
+/// An authorization code, with everything that its redemption needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Code {
     /// Hash of the code.
     pub hash: TokenHash,
-    /// The grant that its redemption makes.
+    /// The grant that its redemption stores.
     pub grant: Grant,
     /// The redirect URI of the authorization request, and whether it was sent there.
     pub redirect_uri: String,
     /// PKCE challenge (S256).
     pub code_challenge: Option<String>,
-    /// Thumbprint of the key that its redemption must prove (RFC 9449 §10); `None` when any will do.
+    /// Thumbprint of the key whose possession its redemption must prove (RFC 9449 §10); `None` if any key is accepted.
     pub dpop_jkt: Option<String>,
     /// When it was redeemed.
     pub used_at: Option<i64>,
-    /// Not redeemable from then on.
+    /// When it expires.
     pub expires_at: i64,
 }
 
@@ -206,13 +207,13 @@ pub struct RefreshToken {
     pub hash: TokenHash,
     /// Its family.
     pub grant_id: GrantId,
-    /// When it was made.
+    /// When it was created.
     pub created_at: i64,
     /// When it was exchanged for its successor.
     pub used_at: Option<i64>,
-    /// Dies then when unused.
+    /// When it expires if it is not used.
     pub expires_at: i64,
-    /// When its family dies, however much it is used.
+    /// When its family expires, even if it is used.
     pub family_expires_at: i64,
 }
 
@@ -223,12 +224,12 @@ pub struct Consent {
     pub user_id: UserId,
     /// Key of the client.
     pub client: String,
-    /// Scopes allowed.
+    /// Scopes that the user allowed.
     pub scopes: Vec<String>,
-    /// Single claims allowed beyond those of the scopes.
+    /// Single claims that the user allowed beyond those of the scopes.
     #[serde(default)]
     pub claims: Vec<String>,
-    /// When.
+    /// When the user answered.
     pub granted_at: i64,
 }
 
@@ -236,7 +237,7 @@ pub struct Consent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
-    /// Published, not signing yet.
+    /// Published, but does not sign yet.
     Next,
     /// Signs.
     Current,
@@ -255,7 +256,7 @@ pub struct SigningKey {
     pub private: Vec<u8>,
     /// Its state.
     pub state: KeyState,
-    /// When it was made.
+    /// When it was created.
     pub created_at: i64,
     /// When it began to sign.
     pub activated_at: Option<i64>,
@@ -272,11 +273,11 @@ pub struct StoredTrace {
     pub user_id: Option<UserId>,
     /// Key of the client.
     pub client: Option<String>,
-    /// The decision, step by step: JSON. Sealed.
+    /// The decision, step by step, as JSON. Sealed.
     pub data: String,
-    /// When.
+    /// When the decision was made.
     pub at: i64,
-    /// Gone then.
+    /// When it expires.
     pub expires_at: i64,
 }
 

@@ -1,24 +1,25 @@
-//! What waits: sign-ins that left for a provider, and requests that wait for a person. Rows of ten minutes, bound to a browser.
+//! Pending sign-ins and requests: sign-ins that were sent to a provider, and requests that wait for a user. Each row lasts ten
+//! minutes and is bound to a browser.
 
 use async_trait::async_trait;
 
 use crate::store::Result;
 use crate::store::model::{Interaction, Login, TokenHash};
 
-/// Bytes that a row may have on average. One is about a kilobyte; what a stranger can put into a request is more.
+/// Average number of bytes allowed for a row. One has about a kilobyte; what a stranger can put into a request is larger.
 const BYTES_A_ROW: u64 = 4096;
 
-/// How much may wait at once: anybody can begin a sign-in.
+/// How much may be pending at once, because anybody can begin a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PendingBound {
-    /// The most rows of all kinds together.
+    /// The maximum number of rows, of all kinds together.
     pub rows: u64,
-    /// The most bytes that they hold.
+    /// The maximum number of bytes that they hold.
     pub bytes: u64,
 }
 
 impl PendingBound {
-    /// So many rows, with the bytes that go with them.
+    /// A bound of this many rows, with the bytes allowed for them.
     #[must_use]
     pub const fn of(rows: u64) -> Self {
         Self { rows, bytes: rows.saturating_mul(BYTES_A_ROW) }
@@ -31,27 +32,28 @@ impl Default for PendingBound {
     }
 }
 
-/// What waits: sign-ins that left for a provider, and requests that wait for a person. Rows of ten minutes, bound to a browser.
+/// Pending sign-ins and requests: sign-ins that were sent to a provider, and requests that wait for a user. Each row lasts ten
+/// minutes and is bound to a browser.
 ///
-/// Each operation is one transaction. `now` is in seconds since the Unix epoch. What is kept beyond a bound takes the place
-/// of what has waited longest, of either kind.
+/// Each operation is one transaction. `now` is in seconds since the Unix epoch. A row stored beyond a bound replaces the oldest
+/// rows, of either kind.
 #[async_trait]
 pub trait PendingSignIns: Send + Sync {
-    /// Keeps a sign-in whose browser is sent to the provider.
+    /// Stores a sign-in whose browser is sent to the provider.
     async fn save_login(&self, login: Login, bound: PendingBound) -> Result<()>;
 
-    /// Reads a sign-in by its state, leaving it there.
+    /// Reads a sign-in by its state without removing it.
     async fn login(&self, state: TokenHash, now: i64) -> Result<Option<Login>>;
 
-    /// Takes a sign-in by its state: at most one caller gets it. Expired ones are not returned.
+    /// Reads and removes a sign-in by its state: at most one caller gets it. Expired ones are not returned.
     async fn take_login(&self, state: TokenHash, now: i64) -> Result<Option<Login>>;
 
-    /// Keeps a request that waits for a person.
+    /// Stores a request that waits for a user.
     async fn save_interaction(&self, interaction: Interaction, bound: PendingBound) -> Result<()>;
 
-    /// Reads it, leaving it there.
+    /// Reads a request without removing it.
     async fn interaction(&self, id: TokenHash, now: i64) -> Result<Option<Interaction>>;
 
-    /// Takes it: at most one caller gets it.
+    /// Reads and removes a request: at most one caller gets it.
     async fn take_interaction(&self, id: TokenHash, now: i64) -> Result<Option<Interaction>>;
 }

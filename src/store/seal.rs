@@ -1,13 +1,13 @@
-//! Sealing: what must be read again (claims, upstream tokens, private keys) is encrypted before a backend writes it.
+//! Sealing: data that has to be read again (claims, upstream tokens, private keys) is encrypted before a backend writes it.
 //!
-//! Owns the key derivation and the format of a sealed value. Does not own which columns are sealed: the backends decide that,
-//! by the fields that [`crate::store::model`] marks; nor where keys are kept, which is [`crate::store::key_file`]'s.
+//! This module owns the key derivation and the format of a sealed value. The backends decide which columns are sealed, by the
+//! fields that [`crate::store::model`] marks; [`crate::store::key_file`] decides where keys are kept.
 //!
 //! The cipher is XAES-256-GCM (C2SP), which is AES-256-GCM under a key derived for each message (NIST SP 800-108r1): its
-//! 192-bit random nonces have no practical limit on the number of messages, where plain AES-256-GCM would reach its
-//! 2³² within months on a large broker. A sealed value is
-//! `format (1 byte) ‖ key id (8 bytes) ‖ nonce (24 bytes) ‖ ciphertext ‖ tag (16 bytes)`; the associated data is the
-//! column's name and the row's id, so that a value moved to another row or column does not open.
+//! 192-bit random nonces have no practical limit on the number of messages, whereas plain AES-256-GCM would reach its limit of
+//! 2³² within months on a large broker. A sealed value is `format (1 byte) ‖ key id (8 bytes) ‖ nonce (24 bytes) ‖ ciphertext ‖
+//! tag (16 bytes)`; the associated data is the column's name and the row's id, so a value that was moved to another row or
+//! column can't be opened.
 
 use std::sync::Arc;
 
@@ -23,13 +23,13 @@ const NONCE: usize = 24;
 const HEAD: usize = 1 + KEY_ID + NONCE;
 const SHORTEST_SECRET: usize = 16;
 
-/// The keys that seal and open columns. The first seals, all open.
+/// The keys that seal and open columns. The first one seals, all of them open.
 pub struct Sealer {
     keys: Vec<Key>,
     random: Arc<dyn Random>,
 }
 
-/// Which key sealed a value: the first bytes of the SHA-256 of the derived key, in hexadecimal when shown.
+/// Identifies the key that sealed a value: the first bytes of the SHA-256 of the derived key, shown in hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyId([u8; KEY_ID]);
 
@@ -38,19 +38,19 @@ struct Key {
     derive: cmac::Key,
 }
 
-/// Why no [`Sealer`] could be made.
+/// Why no [`Sealer`] could be created.
 #[derive(Debug, thiserror::Error)]
 pub enum SealerError {
     /// The list is empty.
     #[error("store.encryption_keys names no key: give one, or leave it out to use a key file beside the store")]
     NoKey,
-    /// Too little to resist guessing.
+    /// A key is too short to resist guessing.
     #[error(
         "key {0} of store.encryption_keys has fewer than {SHORTEST_SECRET} bytes: use a random one, for example from \
          `openssl rand -base64 32`"
     )]
     TooShort(usize),
-    /// The library refused.
+    /// The cryptographic library refused a key.
     #[error("the cryptographic library refused key {0} of store.encryption_keys")]
     Refused(usize),
 }
@@ -74,10 +74,10 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    /// Derives a 256-bit key from each secret (HKDF-SHA256, RFC 5869). The first seals, all open.
+    /// Derives a 256-bit key from each secret (HKDF-SHA256, RFC 5869). The first one seals, all of them open.
     ///
     /// # Errors
-    /// When there is no secret, or one is shorter than 16 bytes.
+    /// If there is no secret, or one is shorter than 16 bytes.
     pub fn new(secrets: &[Vec<u8>], random: Arc<dyn Random>) -> std::result::Result<Self, SealerError> {
         if secrets.is_empty() {
             return Err(SealerError::NoKey);
@@ -98,7 +98,7 @@ impl Sealer {
     /// Seals `plain` for one column (`table.column`) of one row.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when there is no randomness.
+    /// [`StoreError::Unavailable`] if no randomness is available.
     pub fn seal(&self, column: &str, row: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
         let mut nonce = [0_u8; NONCE];
         self.random.fill(&mut nonce).map_err(|e| StoreError::Unavailable(e.to_string()))?;
@@ -117,10 +117,10 @@ impl Sealer {
         Ok(sealed)
     }
 
-    /// Opens what [`Self::seal`] made for the same column and row.
+    /// Opens a value that [`Self::seal`] returned for the same column and row.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when none of the keys sealed it, or when it was altered or belongs elsewhere.
+    /// [`StoreError::Corrupt`] if none of the keys sealed it, or if it was altered or belongs to another column or row.
     pub fn open(&self, column: &str, row: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
         let broken = || StoreError::Corrupt(format!("{column} was altered, or belongs to another row"));
         let (head, body) = sealed.split_at_checked(HEAD).ok_or_else(broken)?;
@@ -146,13 +146,13 @@ impl Sealer {
         Ok(body)
     }
 
-    /// The key that seals.
+    /// The id of the key that seals.
     #[must_use]
     pub fn current(&self) -> Option<KeyId> {
         self.ids().next()
     }
 
-    /// All keys, the one that seals first.
+    /// The ids of all keys, starting with the one that seals.
     pub fn ids(&self) -> impl Iterator<Item = KeyId> + '_ {
         self.keys.iter().map(|key| key.id)
     }

@@ -1,4 +1,4 @@
-//! Single sign-on sessions: made by a finished sign-in, ended by signing out here or at the provider.
+//! Single sign-on sessions: created by a finished sign-in, ended by signing out here or at the provider.
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -7,14 +7,14 @@ use crate::store::Result;
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{Code, Link, Session, StoredTrace, TokenHash, User};
 
-/// A session with whom it is for.
+/// A session with its user and link.
 #[derive(Clone, Debug)]
 pub struct SessionView {
     /// The session.
     pub session: Session,
     /// Its user.
     pub user: User,
-    /// The upstream account that vouched; `None` when the link is gone.
+    /// The upstream account that the user signed in with; `None` if the link no longer exists.
     pub link: Option<Link>,
 }
 
@@ -23,11 +23,11 @@ pub struct SessionView {
 pub enum AccountWrite {
     /// A new account.
     Create(User),
-    /// An account that exists signs in.
+    /// An existing account signs in.
     Update {
         /// The account.
         user_id: UserId,
-        /// Its stored attributes from now on, where they changed.
+        /// Its new stored attributes, if they changed.
         profile: Option<Map<String, Value>>,
     },
 }
@@ -37,10 +37,10 @@ pub enum AccountWrite {
 pub struct SignIn {
     /// The account.
     pub account: AccountWrite,
-    /// Whether the account may have no other upstream account at the link's provider and issuer: an address found it, and
-    /// counts at the first sign-in only.
+    /// Whether the account must have no other upstream account at the link's provider and issuer. This holds if the account was
+    /// found by an address, which counts at the first sign-in only.
     pub only_here: bool,
-    /// Its link, made or refreshed.
+    /// Its link, created or refreshed.
     pub link: Link,
     /// Names that become System roles.
     pub system_roles: Vec<String>,
@@ -48,49 +48,51 @@ pub struct SignIn {
     pub session: Session,
     /// Hash of the session cookie's secret.
     pub session_secret: TokenHash,
-    /// The session that the browser had before; ended (D21), unless it is of the same user, when its grants move over.
+    /// The session that the browser had before. It is ended (D21), unless it belongs to the same user; then its grants move to
+    /// the new session.
     pub replaces: Option<SessionId>,
-    /// The code for the app, unless consent comes first.
+    /// The code for the app, unless the user must consent first.
     pub code: Option<Code>,
     /// The decision.
     pub trace: StoredTrace,
 }
 
-/// An app that had a part in a session that ended: whom to notify (OIDC Back-Channel Logout §2.4).
+/// An app that took part in an ended session and has to be notified (OIDC Back-Channel Logout §2.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppSession {
     /// Key of the client.
     pub client: String,
-    /// The `sid` in the tokens that it got; another than the session's own when the grant moved over from an older one.
+    /// The `sid` in the tokens that it got; it differs from the session's own if the grant was moved from an older session.
     pub sid: SessionId,
 }
 
-/// What a provider says has ended (OIDC Back-Channel Logout §2.4): at least one of `subject` and `sid` is there.
+/// What has ended according to a provider (OIDC Back-Channel Logout §2.4): `subject`, `sid` or both are present.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamSessions {
     /// Provider id.
     pub provider: String,
     /// The provider's issuer.
     pub issuer: String,
-    /// The upstream `sub`: all sessions that this account vouched for.
+    /// The upstream `sub`: all sessions of this upstream account.
     pub subject: Option<String>,
-    /// The upstream `sid`: only those of this session there, or, with a subject, of a session without a known `sid`.
+    /// The upstream `sid`: only the sessions with this `sid`, or, together with a subject, also those without a known `sid`.
     pub sid: Option<String>,
 }
 
 /// Whether a [`SignIn`] was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignInWritten {
-    /// It was.
+    /// It was written.
     Done,
-    /// It was, and another user's session ended with it, in which these apps had a part.
+    /// It was written, and another user's session, in which these apps took part, was ended.
     Replaced(Vec<AppSession>),
-    /// Another sign-in took the username, the link or the subject in between, or linked the account at the same provider
-    /// where it may have one upstream account only, or the account was disabled: nothing was written, decide again.
+    /// In the meantime another sign-in took the username, the link or the subject, or linked the account at a provider where it
+    /// may have only one upstream account, or the account was disabled: nothing was written, and the caller has to decide
+    /// again.
     Conflict,
 }
 
-/// Single sign-on sessions: made by a finished sign-in, ended by signing out here or at the provider.
+/// Single sign-on sessions: created by a finished sign-in, ended by signing out here or at the provider.
 ///
 /// Each operation is one transaction. `now` is in seconds since the Unix epoch.
 #[async_trait]
@@ -98,28 +100,28 @@ pub trait Sessions: Send + Sync {
     /// Writes a finished sign-in.
     async fn finish_sign_in(&self, sign_in: SignIn, now: i64) -> Result<SignInWritten>;
 
-    /// The session of a cookie. Returned even when it is no longer live; the caller checks.
+    /// Reads the session of a cookie. It is returned even if it is no longer live; the caller checks.
     async fn session(&self, secret: TokenHash) -> Result<Option<SessionView>>;
 
-    /// A session by its id, or by the `sid` of a grant that moved over to it when its user signed in anew.
+    /// Reads a session by its id, or by the `sid` of a grant that was moved to it when its user signed in again.
     async fn session_by_id(&self, id: &SessionId) -> Result<Option<SessionView>>;
 
-    /// Sessions, newest first; of one user when named.
+    /// Lists sessions, newest first, optionally of one user.
     async fn sessions(&self, user_id: Option<&UserId>, limit: u32) -> Result<Vec<SessionView>>;
 
-    /// The sessions that a provider's sign-out ends, live or not.
+    /// Lists the sessions that a provider's sign-out ends, live or not.
     async fn sessions_of_upstream(&self, upstream: UpstreamSessions) -> Result<Vec<SessionView>>;
 
     /// Marks a session as active.
     async fn touch_session(&self, id: &SessionId, now: i64) -> Result<()>;
 
-    /// Ends a session and revokes the grants bound to it. Returns the apps that had a grant in it: those with
-    /// `offline_access` too, whose grants live on, and those whose grant was revoked, who may still hold a session of their
-    /// own.
+    /// Ends a session and revokes the grants bound to it. Returns all apps that had a grant in it: those with `offline_access`,
+    /// whose grants remain valid, and those whose grants were revoked, which may still hold a session of their own.
     async fn end_session(&self, id: &SessionId, now: i64) -> Result<Vec<AppSession>>;
 
     /// Ends these sessions as [`Self::end_session`] does, all or none, and remembers a one-time identifier as
-    /// [`Self::use_once`] does: `None`, and nothing has ended, when it was there already. Returns the apps of each.
+    /// [`Self::use_once`] does. Returns the apps of each session; `None` if the identifier was already remembered, in which
+    /// case no session is ended.
     async fn end_sessions_once(
         &self,
         ids: Vec<SessionId>,

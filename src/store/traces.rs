@@ -10,10 +10,10 @@ use crate::store::model::StoredTrace;
 /// Each operation is one transaction. `now` is in seconds since the Unix epoch.
 #[async_trait]
 pub trait Traces: Send + Sync {
-    /// Keeps a decision that comes without a sign-in: a refusal. Those of one account, and of all who have none, are bounded in
-    /// number; the oldest go first.
+    /// Stores a decision without a sign-in: a refusal. The number kept for each account, and for all decisions without one, is
+    /// bounded; the oldest are deleted first.
     async fn save_trace(&self, trace: StoredTrace) -> Result<()>;
 
-    /// A decision by its id.
+    /// Reads a decision by its id.
     async fn trace(&self, id: &str, now: i64) -> Result<Option<StoredTrace>>;
 }

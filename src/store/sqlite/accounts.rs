@@ -46,7 +46,7 @@ impl Accounts for SqliteStore {
     }
 }
 
-/// What the account decision needs to know.
+/// Reads what the account decision needs to know.
 fn find(reader: &Reader<'_>, query: &AccountQuery) -> Result<AccountView> {
     let mut view = AccountView::default();
     if let Some(link) = query.key.as_ref().map(|key| reader.link(key)).transpose()?.flatten() {
@@ -89,7 +89,7 @@ pub(crate) fn is_linked(connection: &Connection, user_id: &UserId, key: &LinkKey
     Ok(one(connection, sql::IS_LINKED, (user_id, &key.provider, &key.issuer), |_| Ok(()))?.is_some())
 }
 
-/// Whether a user is there and has access.
+/// Whether a user exists and is not disabled.
 pub(crate) fn has_access(connection: &Connection, user_id: &UserId) -> Result<bool> {
     let disabled: Option<bool> = one(connection, sql::USER_DISABLED, [user_id], |row| Ok(row.get(0)?))?;
     Ok(disabled == Some(false))

@@ -1,4 +1,4 @@
-//! What an administrator looks up and takes away.
+//! What an administrator can look up and revoke.
 
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -9,7 +9,7 @@ use crate::store::sqlite::rows::{Reader, many, one, parse, run};
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{Administration, AppSession, Ended, Person, Result};
 
-/// How many rows of a table one transaction looks at while the grants of a client are revoked.
+/// How many rows of a table one transaction examines while the grants of a client are revoked.
 const WINDOW: i64 = 5_000;
 
 #[async_trait]
@@ -37,7 +37,7 @@ impl Administration for SqliteStore {
         self.read(move |reader| {
             let found: Vec<UserId> =
                 many(reader.connection, sql::USERS_BY_ADDRESS, (address, limit), |row| Ok(row.get(0)?))?;
-            // One user may have the address at several providers.
+            // One user may have the same address at several providers.
             let mut ids: Vec<UserId> = Vec::new();
             for id in found {
                 if !ids.contains(&id) {
@@ -72,7 +72,7 @@ impl Administration for SqliteStore {
             move |connection| run(connection, sql::DELETE_CODES_BETWEEN, (from, to, client))
         })
         .await?;
-        // The codes are gone, so that none of them becomes a grant behind the last one that is looked at.
+        // The codes are deleted first, so none of them can become a grant after the last one that is examined.
         let last = self.last(sql::LAST_GRANT).await?;
         let grants = self.each_window(last, |from, to| {
             let client = client.to_owned();
@@ -102,7 +102,7 @@ impl SqliteStore {
         Ok(last.await?.flatten().unwrap_or_default())
     }
 
-    /// Runs an operation on one window of row numbers after the other, up to `last`. Returns how many rows it changed.
+    /// Runs an operation on successive windows of row numbers, up to `last`. Returns how many rows it changed.
     async fn each_window<F>(&self, last: i64, mut operation: impl FnMut(i64, i64) -> F + Send) -> Result<u64>
     where
         F: FnOnce(&Connection) -> Result<usize> + Send + 'static,
@@ -133,7 +133,7 @@ fn consents(reader: &Reader<'_>, user_id: &UserId) -> Result<Vec<Consent>> {
     })
 }
 
-/// Takes a user's access away, or gives it back.
+/// Disables or enables a user.
 fn set_disabled(connection: &Connection, user_id: &UserId, disabled: bool, now: i64) -> Result<Ended> {
     run(connection, sql::SET_DISABLED, (user_id, disabled))?;
     if !disabled {

@@ -1,4 +1,4 @@
-//! Moving the write-ahead log into the database, on a thread and a connection of its own.
+//! Moves the write-ahead log into the database, on its own thread and connection.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -13,20 +13,20 @@ use crate::store::{Result, StoreError};
 
 /// Operations between two checkpoints.
 const CHECKPOINT_EVERY: usize = 256;
-/// Operations after which it is looked at how much the database has grown.
+/// Number of operations after which the growth of the database is checked.
 const LOOK_EVERY: usize = 16;
-/// Pages in the write-ahead log (4 KiB each) from which on the writer itself completes a checkpoint, so that the log
+/// Number of pages in the write-ahead log (4 KiB each) from which the writer itself completes a checkpoint, so that the log
 /// starts over instead of growing under constant load.
 const LOG_PAGES: i64 = 4096;
 
-/// Moves the write-ahead log into the database while the writer continues: no sign-in waits for it.
+/// Moves the write-ahead log into the database while the writer continues, so no sign-in waits for it.
 pub(crate) struct Checkpoints {
     nudge: Option<SyncSender<()>>,
     /// Operations since the last one.
     since: AtomicUsize,
-    /// Whether the log has grown so long that it is to be completed while nobody writes.
+    /// Whether the log is so long that the checkpoint has to be completed while nobody writes.
     large: Arc<AtomicBool>,
-    /// The connection; none until it is opened anew.
+    /// The connection; `None` until it is reopened.
     connection: Arc<Mutex<Option<Connection>>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -52,7 +52,7 @@ impl Checkpoints {
         Ok(Self { nudge: Some(nudge), since: AtomicUsize::new(0), large, connection, thread: Some(thread) })
     }
 
-    /// Counts operations, and asks for a checkpoint when it is time. `true` when it is time to look at the size.
+    /// Counts operations, and requests a checkpoint when one is due. `true` when the size should be checked.
     pub(crate) fn after(&self, operations: usize) -> bool {
         let before = self.since.fetch_add(operations, Ordering::Relaxed);
         let since = before + operations;
@@ -62,14 +62,14 @@ impl Checkpoints {
         before / LOOK_EVERY != since / LOOK_EVERY
     }
 
-    /// Asks for a checkpoint.
+    /// Requests a checkpoint.
     pub(crate) fn nudge(&self) {
         if self.nudge.as_ref().is_some_and(|nudge| nudge.try_send(()).is_ok()) {
             self.since.store(0, Ordering::Relaxed);
         }
     }
 
-    /// Asks for a checkpoint before anything else is written.
+    /// Requests a checkpoint before anything else is written.
     pub(crate) fn insist(&self) {
         self.large.store(true, Ordering::Relaxed);
     }
@@ -82,7 +82,7 @@ impl Checkpoints {
         self.large.swap(false, Ordering::Relaxed)
     }
 
-    /// Closes the connection; the next checkpoint opens another.
+    /// Closes the connection; the next checkpoint opens a new one.
     pub(crate) fn let_go(&self) {
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -99,15 +99,15 @@ impl Drop for Checkpoints {
     }
 }
 
-/// Moves what it can without waiting for anyone. Returns the pages in the log.
+/// Moves as much as is possible without waiting. Returns the number of pages in the log.
 ///
 /// # Errors
-/// When the database can't take them. Nothing is lost: the log keeps what it has.
+/// If the database can't be written. Nothing is lost, because the log keeps its content.
 pub(crate) fn checkpoint(connection: &Connection) -> Result<i64> {
     Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1))?)
 }
 
-/// The value; a failure is noted and said.
+/// The value; a failure is recorded and logged.
 pub(crate) fn said<T>(result: Result<T>, disk: &Disk) -> Option<T> {
     result.inspect_err(|error: &StoreError| {
         disk.note(error);

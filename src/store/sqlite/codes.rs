@@ -1,4 +1,4 @@
-//! Codes: used once, also when fifty ask at the same time.
+//! Codes, which are redeemed once, even if fifty requests arrive at the same time.
 
 use rusqlite::Connection;
 
@@ -11,10 +11,10 @@ use crate::store::sqlite::sql;
 use crate::store::sqlite::validity::may_continue;
 use crate::store::{Redeemed, Result};
 
-/// The most unused codes of one session; the oldest go first.
+/// The maximum number of unused codes in one session; the oldest are deleted first.
 const UNUSED_CODES: u32 = 64;
 
-/// A code as it is written.
+/// A code in the form in which it is written.
 pub(crate) struct CodeRow {
     code: Code,
     data: String,
@@ -31,7 +31,7 @@ impl CodeRow {
         run(connection, sql::TRIM_CODES, (&grant.sid, UNUSED_CODES)).map(drop)
     }
 
-    /// Stores it with the consent that it rests on, and marks its session as active.
+    /// Stores it with the consent that it is based on, and marks its session as active.
     pub(crate) fn save(&self, connection: &Connection, consent: Option<&Consent>, now: i64) -> Result<()> {
         self.insert(connection)?;
         remember(connection, &self.code.grant, consent, now)
@@ -47,7 +47,7 @@ pub(crate) fn read(reader: &Reader<'_>, hash: TokenHash) -> Result<Option<Code>>
     })
 }
 
-/// The first use of a code makes its grant; any other revokes that.
+/// The first use of a code stores its grant; any further use revokes that grant.
 pub(crate) fn redeem(
     connection: &Connection,
     hash: TokenHash,

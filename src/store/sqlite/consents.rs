@@ -8,7 +8,7 @@ use crate::store::model::{Consent, Grant};
 use crate::store::sqlite::rows::{Reader, json, one, parse, run};
 use crate::store::sqlite::sql;
 
-/// The consent that a grant rests on is remembered, and its session is active.
+/// Remembers the consent that a grant is based on, and marks its session as active.
 pub(crate) fn remember(connection: &Connection, grant: &Grant, consent: Option<&Consent>, now: i64) -> Result<()> {
     if let Some(Consent { user_id, client, scopes, claims, granted_at }) = consent {
         run(connection, sql::UPSERT_CONSENT, (user_id, client, json(scopes)?, json(claims)?, granted_at))?;

@@ -1,9 +1,9 @@
-//! What a disk may refuse: room, and writing at all. The store recovers from both without an operator.
+//! Full and read-only disks. The store recovers from both without an operator.
 //!
-//! A write-ahead log can be started over only when all of it is in the database, and pages that are new need room there. A
-//! disk that the log has filled would therefore stay full for good. So a reserve lies beside the store, a file that is
-//! removed when the disk is full: what the log holds is then moved into the database, and the database stops growing. Rows
-//! that are swept give pages back, which new rows use. When there is room again, the reserve is made again.
+//! A write-ahead log can start over only after all of it has been moved into the database, which needs disk space for new
+//! pages. A disk filled by the log would therefore stay full forever. For this reason a reserve, a file that is removed when
+//! the disk is full, lies beside the store: its space lets the content of the log move into the database, and the database then
+//! stops growing. Swept rows free pages, which new rows use. Once the disk has space again, the reserve is created again.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -18,13 +18,13 @@ use crate::store::key_file::beside;
 use crate::store::sqlite::open;
 use crate::store::{Result, StoreError};
 
-/// Bytes of the reserve.
+/// Size of the reserve in bytes.
 const RESERVE: u64 = 8 * 1024 * 1024;
-/// Bytes of new pages in the log from which on it is to be moved into the database soon, and before anything else: the
-/// reserve has to hold them.
+/// Bytes of new pages in the log from which it should be moved into the database soon, or before anything else, because the
+/// reserve has to have room for them.
 const GROWTH_SOON: u64 = RESERVE / 4;
 const GROWTH_NOW: u64 = RESERVE / 2;
-/// What SQLite allows at most.
+/// The highest page count that SQLite allows.
 const UNLIMITED: u32 = 4_294_967_294;
 
 /// The disk of a store in a file.
@@ -35,17 +35,17 @@ pub(crate) struct Disk {
     tight: AtomicBool,
     /// A write found the disk full, and nothing has been done about it yet.
     full: AtomicBool,
-    /// A write found the database opened for reading only: it must be opened anew before another write is tried.
+    /// A write found that the database is open only for reading: it must be reopened before another write is tried.
     read_only: AtomicBool,
 }
 
-/// How far the database file is behind what the log holds.
+/// How much of the log's content the database file does not contain yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Behind {
     Little,
-    /// The log is to be moved into the database soon.
+    /// The log should be moved into the database soon.
     Soon,
-    /// Before anything else is written.
+    /// The log must be moved before anything else is written.
     Now,
 }
 
@@ -64,7 +64,7 @@ impl Disk {
         &self.database
     }
 
-    /// Notes what an error says of the disk.
+    /// Records what an error reveals about the disk.
     pub(crate) fn note(&self, error: &StoreError) {
         match error {
             StoreError::Full(_) => self.full.store(true, Ordering::Relaxed),
@@ -82,20 +82,20 @@ impl Disk {
         self.read_only.load(Ordering::Relaxed)
     }
 
-    /// The database was opened anew.
+    /// Records that the database was reopened.
     pub(crate) fn opened(&self) {
         self.read_only.store(false, Ordering::Relaxed);
     }
 
-    /// Where a write found the disk full: gives the reserve up, so that what is in the log moves into the database, which grows
-    /// no further, and the log starts over.
+    /// If a write found the disk full, gives up the reserve: the content of the log moves into the database, which then stops
+    /// growing, and the log starts over.
     pub(crate) fn relieve(&self, connection: &Connection) {
         if !self.full.swap(false, Ordering::Relaxed) {
             return;
         }
         let first = !self.tight.swap(true, Ordering::Relaxed);
         let removed = first.then(|| self.remove());
-        // Without waiting: where a reader holds the log up, the next write that finds no room tries again.
+        // This does not wait: if a reader blocks it, the next write that finds no space tries again.
         let moved = connection
             .busy_timeout(Duration::ZERO)
             .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0)));
@@ -106,13 +106,13 @@ impl Disk {
         }
     }
 
-    /// Makes the reserve where it is missing, and lets the database grow again. `false` while the disk has no room for it.
+    /// Creates the reserve if it is missing, and lets the database grow again. `false` while the disk has no space for it.
     pub(crate) fn secure(&self, connection: &Connection) -> Result<bool> {
         if self.is_secure() {
             return Ok(true);
         }
         if !self.is_made() && self.make().is_err() {
-            // What was written of it is of no use.
+            // A partly written reserve is useless.
             drop(self.remove());
             stop_growing(connection)?;
             return Ok(false);
@@ -122,17 +122,17 @@ impl Disk {
         Ok(true)
     }
 
-    /// Whether the reserve is there.
+    /// Whether the reserve exists.
     pub(crate) fn is_secure(&self) -> bool {
         !self.tight.load(Ordering::Relaxed)
     }
 
-    /// Removes the reserve, so that a store on a full disk can be opened. `true` when there was one.
+    /// Removes the reserve, so that a store on a full disk can be opened. `true` if there was one.
     pub(crate) fn release(&self) -> bool {
         self.remove().is_ok()
     }
 
-    /// How far the file is behind the database with what is in the log. On a full disk any length of the log is too much.
+    /// How far the file is behind the log. On a full disk any length of the log is too much.
     pub(crate) fn behind(&self, connection: &Connection) -> Behind {
         if !self.is_secure() {
             return Behind::Now;
@@ -153,7 +153,7 @@ impl Disk {
         std::fs::metadata(&self.reserve).is_ok_and(|file| file.blocks() * 512 >= RESERVE)
     }
 
-    /// Twice as much is written and half of it given back: a reserve that takes the last room would be needed at once.
+    /// Writes twice the size and frees half of it: a reserve that used up the last free space would be needed at once.
     fn make(&self) -> std::io::Result<()> {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&self.reserve)?;
         let block = vec![0_u8; 64 * 1024];
@@ -168,7 +168,7 @@ impl Disk {
     }
 }
 
-/// New rows take the place of deleted ones from now on.
+/// From now on new rows use only the space of deleted ones.
 fn stop_growing(connection: &Connection) -> Result<()> {
     let pages = connection.query_row("PRAGMA page_count", [], |row| row.get::<_, u32>(0))?;
     limit_pages(connection, pages)

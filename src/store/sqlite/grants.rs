@@ -1,4 +1,4 @@
-//! Codes, grants, refresh tokens and consents as operations: sealing and JSON on the caller's thread, then one transaction.
+//! Operations on codes, grants, refresh tokens and consents: sealing and JSON on the caller's thread, then one transaction.
 
 use async_trait::async_trait;
 

@@ -1,4 +1,4 @@
-//! Ids as values of a column: their text.
+//! Ids as column values: their text form.
 
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::store::sqlite::shared::Shared;
 use crate::store::{Result, StoreError};
 
-/// The write-ahead log, to be synced after a commit. SQLite itself syncs it before a checkpoint and where it starts over.
+/// The write-ahead log, which has to be synced after a commit. SQLite itself syncs it before a checkpoint and when it starts
+/// over.
 pub(crate) struct Log {
     path: PathBuf,
     file: Option<File>,
-    /// A sync has failed: the system may have forgotten what was to be written, so that later syncs prove nothing.
+    /// A sync has failed. The operating system may have discarded the data, so later syncs prove nothing.
     torn: bool,
 }
 
@@ -22,13 +23,13 @@ impl Log {
         Self { path: path.into(), file: None, torn: false }
     }
 
-    /// The database was opened anew, and may have another log file.
+    /// Records that the database was reopened and may have another log file.
     pub(crate) fn reopen(&mut self) {
         self.file = None;
     }
 
-    /// Returns when all that was committed before is on the disk. After a failure everything is first moved into the
-    /// database, which syncs that, before anything counts as durable again.
+    /// Returns once everything committed before is on disk. After a failed sync, everything is first moved into the database,
+    /// which is then synced, before anything counts as durable again.
     pub(crate) fn sync(&mut self, connection: &Shared) -> Result<()> {
         if self.torn {
             let busy = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -81,7 +82,7 @@ mod tests {
         let real = std::mem::replace(&mut log.path, folder.path().join("elsewhere"));
         assert!(log.sync(&shared).is_err());
         log.path = real;
-        // A reader that still needs the log holds the recovery up, and with it every durable answer.
+        // A reader that still needs the log blocks the recovery, and with it every durable write.
         let reader = Connection::open(&path).unwrap();
         reader.execute_batch("BEGIN; SELECT * FROM t;").unwrap();
         shared.lock().execute_batch("INSERT INTO t VALUES (2);").unwrap();

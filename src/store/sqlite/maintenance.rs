@@ -1,4 +1,4 @@
-//! Whether the store can be used, and deleting what has expired.
+//! Checks whether the store is usable, and deletes expired rows.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::store::sqlite::tally::Tally;
 use crate::store::sqlite::{SqliteStore, pending, sql};
 use crate::store::{Maintenance, Result, StoreError};
 
-/// Deletes up to so many rows of one kind that have ended, and returns how many there were.
+/// Deletes up to the given number of expired rows of one kind, and returns how many it deleted.
 type Sweep = fn(&Connection, &Tally, i64, u32) -> Result<usize>;
 
-/// One for each kind of row that ends.
+/// One function for each kind of row that expires.
 const SWEEPS: &[Sweep] = &[
     |connection, tally, now, limit| pending::sweep(connection, tally, sql::SWEEP_LOGINS, now, limit),
     |connection, tally, now, limit| pending::sweep(connection, tally, sql::SWEEP_INTERACTIONS, now, limit),
@@ -34,8 +34,8 @@ fn grants(connection: &Connection, _: &Tally, now: i64, limit: u32) -> Result<us
 }
 
 impl SqliteStore {
-    /// Deletes what has expired of one kind, off the threads that serve requests; `true` when there may be more. On a full
-    /// disk a transaction that changes few pages may succeed where one that changes many does not.
+    /// Deletes expired rows of one kind, off the threads that serve requests; `true` if there may be more. On a full disk, a
+    /// transaction that changes few pages may succeed where one that changes many does not.
     async fn sweep_kind(&self, sweep: Sweep, now: i64, limit: u32) -> Result<bool> {
         let mut batch = limit;
         loop {
@@ -63,7 +63,8 @@ impl Maintenance for SqliteStore {
     async fn sweep(&self, now: i64, limit: u32) -> Result<bool> {
         let (mut more, mut failed) = (false, None);
         for sweep in SWEEPS {
-            // One transaction for each kind, so that sign-ins are served in between; what one kind meets keeps no other.
+            // Each kind has its own transaction, so that sign-ins are served in between and a failure in one kind does not
+            // affect the others.
             match self.sweep_kind(*sweep, now, limit).await {
                 Ok(again) => more |= again,
                 Err(error) => failed = failed.or(Some(error)),

@@ -1,16 +1,16 @@
 //! The embedded store: one SQLite file in WAL mode, or memory.
 //!
-//! Owns the schema, the statements, group commit and how rows are sealed. What each operation promises is said at
-//! [`Store`](crate::store::Store); that they hold is shown by the conformance suite, `tests/store`.
+//! Owns the schema, the statements, group commit and how rows are sealed. [`Store`](crate::store::Store) documents the
+//! guarantees of each operation; the conformance suite, `tests/store`, tests them.
 //!
-//! All writes go through one connection (`writer.rs`). What was answered to an app or an administrator survives a power
-//! cut. Sign-ins, sessions and codes before they are redeemed, the time of last activity, and sweeping survive the process,
-//! and a power cut may take the last of them.
+//! All writes go through one connection (`writer.rs`). What was returned to an app or an administrator survives a power cut.
+//! Sign-ins, sessions and codes before they are redeemed, the time of last activity, and sweeping survive the end of the
+//! process, but a power cut may lose the last of them.
 //!
-//! Reads run on the caller's thread: a point read takes less time than handing it to another thread would. They have the
-//! connections of a small pool, each of which fetches its pages anew after every commit; what a sign-in wrote a moment ago
-//! is therefore read on the writing connection, when nobody is writing. Reads that may be long move to the blocking pool. A second process may open the same file, for
-//! commands that read or take access away.
+//! Reads run on the caller's thread: a point read takes less time than handing it to another thread would. They use a small
+//! pool of connections, each of which fetches its pages again after every commit. What a sign-in wrote a moment ago is
+//! therefore read on the writing connection when nobody is writing. Reads that may be long run on the blocking pool. A second
+//! process may open the same file, for commands that read or revoke access.
 
 mod accounts;
 mod administration;
@@ -63,7 +63,7 @@ pub struct SqliteStore {
     sealer: Arc<Sealer>,
     writer: Writer,
     readers: Arc<Readers>,
-    /// What showed that the file is damaged: it does not heal.
+    /// What showed that the file is damaged; damage is permanent.
     damage: OnceLock<String>,
 }
 
@@ -74,13 +74,13 @@ impl std::fmt::Debug for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store, making folder and file (mode 0600) where they are missing, and brings its schema up to date.
+    /// Opens the store, creating the folder and the file (mode 0600) if they are missing, and brings its schema up to date.
     ///
-    /// `secrets` are `store.encryption_keys`: the first seals, all open. Without any, a key file beside the store is made
-    /// at the first start and read afterwards; a store in memory then has a key of its own that is never written.
+    /// `secrets` are `store.encryption_keys`: the first one seals, all of them open. Without any, a key file beside the store
+    /// is created at the first start and read afterwards; a store in memory then has a key that is never written.
     ///
     /// # Errors
-    /// When the file or its key can't be used; the text names the place and the way out.
+    /// If the file or its key can't be used; the message names the file and how to proceed.
     pub fn open(
         location: &Location,
         secrets: &[Vec<u8>],
@@ -89,7 +89,7 @@ impl SqliteStore {
         Self::open_with_wait(location, secrets, random, open::WRITE_WAIT)
     }
 
-    /// As [`Self::open`], with how long a write waits for another process.
+    /// As [`Self::open`], with the time that a write waits for another process.
     fn open_with_wait(
         location: &Location,
         secrets: &[Vec<u8>],
@@ -123,7 +123,7 @@ impl SqliteStore {
         Ok(Self { location: location.clone(), sealer, writer, readers, damage })
     }
 
-    /// Opens a database in a file: with the room of the reserve where the disk has none. Returns what is wrong with it, too.
+    /// Opens a database in a file, using the space of the reserve if the disk is full. Also returns any damage that was found.
     fn on_disk(
         location: &Location,
         path: &Path,
@@ -143,7 +143,7 @@ impl SqliteStore {
             open::settle(&connection).map_err(failed)?;
             key_file::complete(path)?;
         }
-        // A disk that is full, or only to be read, is no reason not to start.
+        // A full or read-only disk is no reason not to start.
         if let Err(error) = disk.secure(&connection) {
             disk.note(&error);
         }
@@ -154,7 +154,7 @@ impl SqliteStore {
         Ok((connection, found))
     }
 
-    /// A connection that writes, to a database with the schema of today that these keys open.
+    /// A writing connection to a database that has the current schema and that these keys open.
     fn migrated(
         location: &Location,
         sealer: &Sealer,
@@ -168,7 +168,7 @@ impl SqliteStore {
         Ok(connection)
     }
 
-    /// What seals, and whether its key is a draft, whose store may not be there yet.
+    /// Creates the sealer, and returns whether its key is a draft, whose store may not exist yet.
     fn sealer(
         location: &Location,
         secrets: &[Vec<u8>],
@@ -202,8 +202,9 @@ impl SqliteStore {
         self.decide(Survives::PowerCut, move |connection| operation(connection).map(Outcome::Keep)).await
     }
 
-    /// As [`Self::write`], for what leads to nothing outside before a later write that waits for the disk: it survives the
-    /// process, and a power cut may take it together with all that came after, so that nothing ever comes back half.
+    /// As [`Self::write`], for writes that have no effect outside before a later write that waits for the disk. They survive
+    /// the end of the process. A power cut may lose them, together with everything that was written after them, so the store is
+    /// consistent when it comes back.
     async fn write_passing<T, F>(&self, operation: F) -> Result<T>
     where
         T: Send + 'static,
@@ -221,7 +222,7 @@ impl SqliteStore {
         self.writer.run(survives, operation).await.map_err(|error| self.at_place(error))
     }
 
-    /// As [`Self::write_passing`], off the threads that serve requests: for what may take a while.
+    /// As [`Self::write_passing`], off the threads that serve requests, for operations that may take a while.
     async fn write_aside<T, F>(&self, operation: F) -> Result<T>
     where
         T: Send + 'static,
@@ -231,7 +232,7 @@ impl SqliteStore {
         self.writer.queue(Survives::Restart, operation).await.map_err(|error| self.at_place(error))
     }
 
-    /// Makes the reserve again that a full disk has taken, where there is room.
+    /// Creates the reserve again after a full disk has used it, if there is space.
     async fn make_room(&self) -> Result<()> {
         let Some(disk) = self.writer.file().map(|file| Arc::clone(&file.disk)) else { return Ok(()) };
         if disk.is_secure() {
@@ -240,7 +241,7 @@ impl SqliteStore {
         self.write_aside(move |connection| disk.secure(connection).map(drop)).await
     }
 
-    /// Says in an error which store it is about.
+    /// Adds to an error which store it concerns.
     fn at_place(&self, error: StoreError) -> StoreError {
         let named = error.map(|reason| format!("{}: {reason}", self.location));
         if let StoreError::Damaged(reason) = &named
@@ -251,7 +252,7 @@ impl SqliteStore {
         named
     }
 
-    /// Runs a short read, on this thread; in memory there is one connection, the writer's.
+    /// Runs a short read on this thread; a store in memory has one connection, the writer's.
     async fn read<T, F>(&self, read: F) -> Result<T>
     where
         T: Send + 'static,
@@ -263,8 +264,8 @@ impl SqliteStore {
         }
     }
 
-    /// As [`Self::read`], for what was most likely written a moment ago: the connection that writes still has it in memory,
-    /// where every other one would fetch it again.
+    /// As [`Self::read`], for rows that were most likely written a moment ago: the writing connection still has them in memory,
+    /// whereas any other would have to fetch them again.
     async fn read_recent<T, F>(&self, read: F) -> Result<T>
     where
         T: Send + 'static,

@@ -7,7 +7,7 @@ use crate::store::sqlite::rows::run;
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{OneTimeIds, Result};
 
-/// A one-time identifier as it is stored: hashed, since it comes from outside and may have any length.
+/// The stored form of a one-time identifier: hashed, because it comes from outside and may have any length.
 pub(crate) fn once_key(kind: &str, id: &str) -> [u8; 32] {
     TokenHash::of(&format!("{}:{kind}{id}", kind.len())).0
 }

@@ -1,4 +1,4 @@
-//! Opening a database: files and their modes, connection settings, migrations, and whether the keys fit.
+//! Opening a database: files and their modes, connection settings, migrations, and whether the keys match.
 
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io::ErrorKind;
@@ -17,14 +17,14 @@ use crate::store::sqlite::{schema, sql};
 
 /// The oldest SQLite that is free of the write-ahead log reset bug (3.51.3).
 const OLDEST_SQLITE: i32 = 3_051_003;
-/// What the name of the reserve ends in.
+/// The ending of the reserve's file name.
 pub(crate) const RESERVE: &str = ".reserve";
 /// How long a write waits for another process; after that the caller gets 503.
 pub(crate) const WRITE_WAIT: Duration = Duration::from_secs(2);
-/// How long a read waits; readers are held up by next to nothing in WAL mode.
+/// How long a read waits; in WAL mode almost nothing blocks readers.
 const READ_WAIT: Duration = Duration::from_millis(250);
 const STATEMENTS: usize = 128;
-/// Bytes up to which a database is read whole at start, to see whether it is sound: a moment's work.
+/// Size up to which a database is read completely at start, to check that it is undamaged; this takes only a moment.
 const CHECKED_WHOLE: u64 = 32 * 1024 * 1024;
 const SEAL_CHECK: &[u8] = b"countersign";
 
@@ -33,7 +33,7 @@ const SEAL_CHECK: &[u8] = b"countersign";
 pub enum Location {
     /// A file, with `-wal`, `-shm` and, without configured keys, `.key` beside it.
     File(PathBuf),
-    /// Memory: gone with the process.
+    /// In memory; it ends with the process.
     Memory,
 }
 
@@ -61,12 +61,12 @@ impl std::fmt::Display for Location {
 /// Why a store can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// A file or folder can't be made or read.
+    /// A file or folder can't be created or read.
     #[error("{path}: {source}; store.url names it")]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The key file beside the store.
@@ -75,27 +75,27 @@ pub enum OpenError {
     /// `store.encryption_keys`.
     #[error(transparent)]
     Sealer(#[from] SealerError),
-    /// SQLite refused.
+    /// SQLite reported an error.
     #[error("{store}: {reason}")]
     Sqlite {
         /// The store.
         store: String,
-        /// What SQLite said.
+        /// SQLite's error.
         reason: StoreError,
     },
-    /// Built against a SQLite that can lose data.
+    /// The broker was built with a version of SQLite that can lose data.
     #[error("SQLite {found} is too old: 3.51.3 or newer is needed; build with the bundled one")]
     OldSqlite {
         /// Its version.
         found: &'static str,
     },
-    /// Another program's database.
+    /// The file is another program's database.
     #[error("{store} is not a Countersign store: store.url names another program's database")]
     Foreign {
         /// The store.
         store: String,
     },
-    /// The database of a store that was there is missing or empty.
+    /// The database of an existing store is missing or empty.
     #[error(
         "{store} is missing or empty, but a store was there, whose {signs} are left. Put the database back from a backup. If a \
          new store is meant, in which every user gets another sub, remove {signs}"
@@ -103,10 +103,10 @@ pub enum OpenError {
     Lost {
         /// The store.
         store: String,
-        /// The files that show it.
+        /// The files that show that there was a store.
         signs: Signs,
     },
-    /// A newer binary has migrated it.
+    /// A newer version has migrated the store.
     #[error(
         "{store} was written by a newer version (schema {found}, this one knows {known}): run that version, or restore \
          a backup from before the upgrade"
@@ -119,7 +119,7 @@ pub enum OpenError {
         /// The newest schema known here.
         known: usize,
     },
-    /// None of the keys is one of those that sealed it.
+    /// None of the keys is one of those that sealed the store.
     #[error(
         "{store} is sealed with other keys ({needed}) than those given ({given}): name the old key last in \
          store.encryption_keys, or put its key file back"
@@ -129,7 +129,7 @@ pub enum OpenError {
         store: String,
         /// Ids of the keys that sealed it.
         needed: String,
-        /// Ids of the keys at hand.
+        /// Ids of the given keys.
         given: String,
     },
 }
@@ -142,7 +142,7 @@ pub(crate) fn check_version() -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Makes the folder (mode 0700) where it is missing.
+/// Creates the folder (mode 0700) if it is missing.
 pub(crate) fn prepare_folder(path: &Path) -> Result<(), OpenError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
@@ -151,7 +151,7 @@ pub(crate) fn prepare_folder(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Whether there is no database yet, or nothing in it.
+/// Whether the database does not exist yet, or is empty.
 pub(crate) fn is_empty(path: &Path) -> bool {
     match std::fs::metadata(path) {
         Ok(file) => file.len() == 0,
@@ -159,7 +159,7 @@ pub(crate) fn is_empty(path: &Path) -> bool {
     }
 }
 
-/// Files beside a database that show that a store was here before.
+/// Files beside a database that show that there was a store before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Signs(pub Vec<PathBuf>);
 
@@ -170,16 +170,16 @@ impl std::fmt::Display for Signs {
     }
 }
 
-/// What shows that a store was here before: its key file, under the name that it gets when the store is there; the reserve,
-/// which is made then too; what a process that was killed has left in the log.
+/// Looks for files that show that there was a store before: its key file, under the name that it gets once the store exists;
+/// the reserve, which is created at the same time; the log that a killed process has left behind.
 fn signs_of_life(path: &Path) -> Signs {
     let there = |file: &PathBuf| std::fs::metadata(file).is_ok_and(|file| file.len() > 0);
     Signs([key_file(path), beside(path, RESERVE), beside(path, "-wal")].into_iter().filter(there).collect())
 }
 
-/// Fails when the database of a store that was here is missing or empty: a new one would give every user another `sub`.
+/// Fails if the database of an existing store is missing or empty: a new one would give every user another `sub`.
 pub(crate) fn check_presence(path: &Path) -> Result<(), OpenError> {
-    // The signs are read first: a process that leaves one has created the database before.
+    // The signs are read first: a process that leaves one behind has created the database before.
     let signs = signs_of_life(path);
     if signs.0.is_empty() || !is_empty(path) {
         return Ok(());
@@ -187,7 +187,7 @@ pub(crate) fn check_presence(path: &Path) -> Result<(), OpenError> {
     Err(OpenError::Lost { store: path.display().to_string(), signs })
 }
 
-/// Makes the file, and removes other users' access to it. SQLite gives the files beside it the same mode.
+/// Creates the file, and removes other users' access to it. SQLite gives the files beside it the same mode.
 pub(crate) fn prepare_file(path: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::Io { path: path.to_path_buf(), source };
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
@@ -217,12 +217,13 @@ pub(crate) fn connect(location: &Location, writes: bool) -> Result<Connection, S
         Location::Memory => Connection::open_in_memory_with_flags(flags | OpenFlags::SQLITE_OPEN_CREATE)?,
     };
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // A plan never depends on bound values. Otherwise SQLite parses some statements anew each time that they are bound, to see
-    // whether a partial index fits: a tenth of what a sign-in costs in the store.
+    // Query plans never depend on bound values. Otherwise SQLite would parse some statements again whenever they are bound, to
+    // see whether a partial index fits, which is a tenth of the store's cost of a sign-in.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.busy_timeout(if writes { WRITE_WAIT } else { READ_WAIT })?;
     if writes {
-        // NORMAL: a commit does not wait for the disk; `writer.rs` syncs the log for what must, and makes the checkpoints.
+        // NORMAL: a commit does not wait for the disk; `writer.rs` syncs the log where that is necessary, and makes the
+        // checkpoints.
         connection.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA fullfsync = ON;
              PRAGMA checkpoint_fullfsync = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
@@ -235,8 +236,8 @@ pub(crate) fn connect(location: &Location, writes: bool) -> Result<Connection, S
     Ok(connection)
 }
 
-/// Brings the schema up to date, in one transaction that locks out other processes. `key` is the key file of
-/// a store that was here before: one without a table is not a new one then.
+/// Brings the schema up to date, in one transaction that locks out other processes. `key` is the key file of an existing store:
+/// a database without a table is then not a new one.
 pub(crate) fn migrate(connection: &Connection, store: &str, key: Option<PathBuf>) -> Result<(), OpenError> {
     let failed = |reason: StoreError| OpenError::Sqlite { store: store.to_owned(), reason };
     let known = schema::MIGRATIONS.len();
@@ -282,23 +283,23 @@ fn is_ours(connection: &Connection) -> Result<bool, StoreError> {
     Ok(id == schema::APPLICATION_ID)
 }
 
-/// What `PRAGMA quick_check` finds wrong with a database that is small enough to be read whole at start.
+/// What `PRAGMA quick_check` finds wrong with a database that is small enough to be read completely at start.
 pub(crate) fn damage(connection: &Connection, path: &Path) -> Result<Option<String>, StoreError> {
     if std::fs::metadata(path).is_ok_and(|file| file.len() > CHECKED_WHOLE) {
         return Ok(None);
     }
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    // The pages that were read are not the ones that will be needed.
+    // The pages that were read are not those that will be needed.
     connection.release_memory()?;
     Ok((found != "ok").then_some(found))
 }
 
-/// Makes what was written so far durable.
+/// Makes everything written so far durable.
 pub(crate) fn settle(connection: &Connection) -> Result<(), StoreError> {
     Ok(connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))?)
 }
 
-/// Makes sure that one of the keys is one that sealed this store, and notes the key that seals from now on. Each key that
+/// Makes sure that one of the keys is one that sealed this store, and records the key that seals from now on. Each key that has
 /// ever sealed has a row with a known text.
 pub(crate) fn check_keys(connection: &Connection, sealer: &Sealer, store: &str) -> Result<(), OpenError> {
     let failed = |reason: StoreError| OpenError::Sqlite { store: store.to_owned(), reason };

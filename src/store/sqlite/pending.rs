@@ -1,4 +1,4 @@
-//! What waits for a browser to return. Both kinds share one sequence of row numbers, so that the oldest of all is known.
+//! Pending sign-ins and requests. Both kinds share one sequence of row numbers, which shows the oldest of all.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::store::sqlite::tally::{Amount, Tally};
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{PendingBound, PendingSignIns, Result};
 
-/// A row that waits for a browser: browser hash, sealed data, end.
+/// A pending row: browser hash, sealed data, expiry.
 type Waiting = ([u8; 32], Vec<u8>, i64);
 
-/// Takes a row that waits.
+/// Reads and removes a pending row.
 fn take(connection: &Connection, tally: &Tally, sql: &str, id: TokenHash) -> Result<Option<Waiting>> {
     let row = read(connection, sql, id)?;
     if let Some((_, data, _)) = &row {
@@ -27,7 +27,7 @@ fn read(connection: &Connection, sql: &str, id: TokenHash) -> Result<Option<Wait
     one(connection, sql, [id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
 }
 
-/// Stores a row, in place of the oldest ones where as much waits already as may.
+/// Stores a row, replacing the oldest ones if the bound is reached.
 fn insert(
     connection: &Connection,
     tally: &Tally,
@@ -54,7 +54,7 @@ fn make_room(connection: &Connection, tally: &Tally, added: Amount, bound: Pendi
             return Ok(removed);
         }
         let Some(oldest) = remove_oldest(connection)? else {
-            // Nothing is there: another process has removed rows that were counted here.
+            // No row was found: another process has removed rows that were counted here.
             tally.forget();
             return Ok(Amount::default());
         };
@@ -73,7 +73,7 @@ fn remove_oldest(connection: &Connection) -> Result<Option<Amount>> {
     one(connection, sql, [row], |row| Ok(Amount { rows: 1, bytes: row.get(0)? }))
 }
 
-/// Deletes those that have expired, at most `limit` of one kind.
+/// Deletes expired rows, at most `limit` of one kind.
 pub(super) fn sweep(connection: &Connection, tally: &Tally, sql: &str, now: i64, limit: u32) -> Result<usize> {
     let swept: Vec<i64> = many(connection, sql, (now, limit), |row| Ok(row.get(0)?))?;
     let gone = swept.iter().fold(Amount::default(), |sum, bytes| sum.plus(Amount { rows: 1, bytes: *bytes }));
@@ -82,7 +82,7 @@ pub(super) fn sweep(connection: &Connection, tally: &Tally, sql: &str, now: i64,
 }
 
 impl SqliteStore {
-    /// Opens a row that waits, unless its time has passed.
+    /// Opens a pending row, unless it has expired.
     fn open_waiting(
         &self,
         column: &str,

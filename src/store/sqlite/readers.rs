@@ -1,4 +1,4 @@
-//! Connections that read, a few of which are kept.
+//! Connections for reading, some of which are kept open.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,10 +9,10 @@ use crate::store::seal::Sealer;
 use crate::store::sqlite::rows::{Reader, run};
 use crate::store::sqlite::{Location, open};
 
-/// Idle connections kept for reading.
+/// The maximum number of idle connections kept for reading.
 const IDLE_READERS: usize = 8;
 
-/// Connections that read.
+/// Connections for reading.
 pub(crate) struct Readers {
     location: Location,
     idle: Mutex<Vec<Connection>>,
@@ -41,7 +41,7 @@ impl Readers {
         value
     }
 
-    /// Closes those that are kept.
+    /// Closes the idle connections.
     pub(crate) fn let_go(&self) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

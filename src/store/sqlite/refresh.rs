@@ -1,4 +1,4 @@
-//! Refresh token families: a token is used once, and answers again only within the grace.
+//! Refresh token families: a token is used once, and is accepted again only within the grace period.
 
 use rusqlite::Connection;
 
@@ -32,7 +32,7 @@ pub(crate) fn read(reader: &Reader<'_>, hash: TokenHash) -> Result<Option<Refres
     })
 }
 
-/// A [`Rotation`] with all that is sealed in it.
+/// A [`Rotation`] with its sealed values.
 pub(crate) struct RotationRows {
     rotation: Rotation,
     successor: Option<Vec<u8>>,
@@ -40,7 +40,7 @@ pub(crate) struct RotationRows {
     profile: Option<(UserId, Vec<u8>)>,
 }
 
-/// [`crate::store::Rotated`], its replay still sealed.
+/// [`crate::store::Rotated`], with its replayed token still sealed.
 pub(crate) enum RotatedRow {
     New,
     Replayed(Vec<u8>),
@@ -48,7 +48,7 @@ pub(crate) enum RotatedRow {
     Refused,
 }
 
-/// A refresh token's row, as far as its use depends on it.
+/// The parts of a refresh token's row that its use depends on.
 struct Presented {
     grant_id: GrantId,
     parent: Option<[u8; 32]>,
@@ -59,7 +59,7 @@ struct Presented {
 }
 
 impl Presented {
-    /// The successor while it may be handed out again. A clock that was set back does not bring it back.
+    /// The successor while it may be handed out again. A clock that was set back does not make it available again.
     fn replay(self, now: i64, grace: i64) -> Option<Vec<u8>> {
         let recent = self.used_at.is_some_and(|used| now >= used.saturating_sub(grace));
         let open = self.successor_until.is_some_and(|until| now < until);
@@ -134,7 +134,7 @@ impl RotationRows {
         })
     }
 
-    /// `false` when the link is gone, or the account disabled.
+    /// `false` if the link no longer exists or the account is disabled.
     fn update_account(&self, connection: &Connection, user_id: Option<&UserId>) -> Result<bool> {
         if let (Some(link), Some(user_id)) = (&self.link, user_id)
             && !link.update(connection, user_id)?

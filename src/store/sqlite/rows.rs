@@ -1,4 +1,4 @@
-//! Rows to records and back: running statements, sealing columns, JSON.
+//! Conversion between rows and records: running statements, sealing columns, JSON.
 
 use rusqlite::{Connection, Params, Row};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use crate::store::seal::Sealer;
 use crate::store::sqlite::sql;
 use crate::store::{GrantView, Person, Result, SessionView, StoreError};
 
-/// Names of the sealed columns; part of what a sealed value is bound to.
+/// Names of the sealed columns. They are part of the associated data of a sealed value.
 pub(crate) mod columns {
     pub(in crate::store) const PROFILE: &str = "users.profile";
     pub(in crate::store) const CLAIMS: &str = "links.claims";
@@ -24,12 +24,12 @@ pub(crate) mod columns {
     pub(in crate::store) const TRACE: &str = "traces.data";
 }
 
-/// Runs a statement that returns nothing; gives the number of rows that it changed.
+/// Runs a statement that returns no rows; returns the number of rows that it changed.
 pub(crate) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize> {
     Ok(connection.prepare_cached(sql)?.execute(params)?)
 }
 
-/// The first row of a statement's answer.
+/// The first row of a statement's result.
 pub(crate) fn one<T>(
     connection: &Connection,
     sql: &str,
@@ -41,7 +41,7 @@ pub(crate) fn one<T>(
     rows.next()?.map(read).transpose()
 }
 
-/// All rows of a statement's answer.
+/// All rows of a statement's result.
 pub(crate) fn many<T>(
     connection: &Connection,
     sql: &str,
@@ -73,7 +73,7 @@ pub(crate) fn seal_json(sealer: &Sealer, column: &str, row: &[u8], value: &impl 
     sealer.seal(column, row, json(value)?.as_bytes())
 }
 
-/// A JSON value out of a sealed column.
+/// A JSON value from a sealed column.
 pub(crate) fn open_json<T: DeserializeOwned>(sealer: &Sealer, column: &str, row: &[u8], sealed: &[u8]) -> Result<T> {
     parse(column, &sealer.open(column, row, sealed)?)
 }
@@ -83,18 +83,18 @@ pub(crate) fn seal_text(sealer: &Sealer, column: &str, row: &[u8], text: Option<
     text.map(|text| sealer.seal(column, row, text.as_bytes())).transpose()
 }
 
-/// A text out of a sealed column.
+/// A text from a sealed column.
 pub(crate) fn open_text(sealer: &Sealer, column: &str, row: &[u8], sealed: &[u8]) -> Result<String> {
     String::from_utf8(sealer.open(column, row, sealed)?)
         .map_err(|_| StoreError::Corrupt(format!("{column} is not UTF-8")))
 }
 
-/// What the sealed columns of a link are bound to: its key, with lengths, so that no two keys give the same bytes.
+/// The associated data of a link's sealed columns: its key, with lengths, so that no two keys give the same bytes.
 pub(crate) fn link_row(key: &LinkKey) -> Vec<u8> {
     format!("{}:{}{}:{}{}", key.provider.len(), key.provider, key.issuer.len(), key.issuer, key.subject).into_bytes()
 }
 
-/// A link as it is written.
+/// A link in the form in which it is written.
 pub(crate) struct LinkRow {
     link: Link,
     claims: Vec<u8>,
@@ -115,7 +115,7 @@ impl LinkRow {
         &self.link
     }
 
-    /// Makes or refreshes it; `false` when the upstream account belongs to another user.
+    /// Inserts or refreshes it; `false` if the upstream account belongs to another user.
     pub(crate) fn upsert(&self, connection: &Connection) -> Result<bool> {
         let Link { key, user_id, claims_at, verified_email, created_at, .. } = &self.link;
         if self.update(connection, user_id)? {
@@ -127,7 +127,7 @@ impl LinkRow {
         Ok(run(connection, sql::INSERT_LINK, row)? == 1)
     }
 
-    /// Refreshes it; `false` when it is not there, or not `user_id`'s.
+    /// Refreshes it; `false` if it does not exist or belongs to another user.
     pub(crate) fn update(&self, connection: &Connection, user_id: &UserId) -> Result<bool> {
         let Link { key, claims_at, verified_email, .. } = &self.link;
         let LinkKey { provider, issuer, subject } = key;
@@ -140,7 +140,7 @@ impl LinkRow {
     }
 }
 
-/// A session as it is written.
+/// A session in the form in which it is written.
 pub(crate) struct SessionRow {
     session: Session,
     secret: TokenHash,
@@ -172,7 +172,7 @@ impl SessionRow {
         self.session.expires_at
     }
 
-    /// `false` when its id or its secret is taken.
+    /// `false` if its id or its secret is already in use.
     pub(crate) fn insert(&self, connection: &Connection) -> Result<bool> {
         let Session { id, user_id, upstream_sid, last_active, max_inactive, expires_at, .. } = &self.session;
         let (data, token) = (&self.data, &self.upstream_id_token);
@@ -181,10 +181,10 @@ impl SessionRow {
     }
 }
 
-/// The most grants of one app in one session; the oldest go first.
+/// The maximum number of grants of one app in one session; the oldest are deleted first.
 const GRANTS_OF_APP: u32 = 64;
 
-/// Forgets what belonged to grants that are gone: the code of each, and its refresh tokens.
+/// Deletes what belonged to deleted grants: the code of each, and its refresh tokens.
 pub(crate) fn forget(connection: &Connection, grants: &[(GrantId, Option<[u8; 32]>)]) -> Result<()> {
     for (id, code) in grants {
         run(connection, sql::DELETE_REFRESH_OF, [id])?;
@@ -195,7 +195,7 @@ pub(crate) fn forget(connection: &Connection, grants: &[(GrantId, Option<[u8; 32
     Ok(())
 }
 
-/// A grant as it is written.
+/// A grant in the form in which it is written.
 pub(crate) struct GrantRow {
     /// The grant.
     pub(crate) grant: Grant,
@@ -207,7 +207,7 @@ impl GrantRow {
         Ok(Self { data: json(&grant)?, grant })
     }
 
-    /// Stores it; `code` is what it was redeemed from.
+    /// Stores it; `code` is the code that was redeemed for it.
     pub(crate) fn insert(&self, connection: &Connection, code: Option<TokenHash>) -> Result<()> {
         let Grant { id, client, user_id, session_id, sid, revoked_at, expires_at, .. } = &self.grant;
         let made_in = session_id.as_ref().or(sid.as_ref());
@@ -222,7 +222,7 @@ impl GrantRow {
     }
 }
 
-/// A connection with what it takes to read records.
+/// A connection with what is needed to read records.
 pub(crate) struct Reader<'a> {
     /// The connection.
     pub(crate) connection: &'a Connection,
@@ -274,7 +274,7 @@ impl Reader<'_> {
         })
     }
 
-    /// A user with all links.
+    /// A user with all of their links.
     pub(crate) fn person(&self, user: User) -> Result<Person> {
         let links = many(self.connection, sql::LINKS_OF_USER, [&user.id], |row| self.link_from(row))?;
         Ok(Person { user, links })
@@ -296,14 +296,14 @@ impl Reader<'_> {
         Ok(session)
     }
 
-    /// A session with whom it is for.
+    /// A session with its user and link.
     pub(crate) fn session_view(&self, session: Session) -> Result<Option<SessionView>> {
         let Some(user) = self.user(sql::USER, [&session.user_id])? else { return Ok(None) };
         let link = self.link(&session.link)?;
         Ok(Some(SessionView { session, user, link }))
     }
 
-    /// A grant with whom it is for.
+    /// A grant with its user, link and session.
     pub(crate) fn grant_view(&self, id: &GrantId) -> Result<Option<GrantView>> {
         let grant = one(self.connection, sql::GRANT, [id], |row| {
             let mut grant: Grant = parse("grants.data", row.get_ref(0)?.as_bytes()?)?;
@@ -346,7 +346,7 @@ impl Reader<'_> {
     }
 }
 
-/// How a key's state is written.
+/// The stored name of a key's state.
 pub(crate) const fn key_state_name(state: KeyState) -> &'static str {
     match state {
         KeyState::Next => "next",

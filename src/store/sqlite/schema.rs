@@ -1,5 +1,5 @@
-//! The tables, as a list of forward-only migrations: `user_version` counts those that ran. A migration that has been
-//! released is never edited; a change is another one at the end.
+//! The tables, as a list of forward-only migrations; `user_version` counts those that have run. A released migration is never
+//! edited; a change is a new one at the end.
 
 /// All migrations, in order.
 pub(super) const MIGRATIONS: &[&str] =
@@ -8,9 +8,9 @@ pub(super) const MIGRATIONS: &[&str] =
 /// `application_id` of the database file, "Csgn": tells our files from other SQLite databases.
 pub(super) const APPLICATION_ID: i32 = 0x4373_676e;
 
-// Small rows that are found by their hash are in the index itself (WITHOUT ROWID); larger ones are outside it. `data` is the
-// record as JSON; what changes after the insert, or is looked up, has a column of its own, which is the one that counts.
-// Columns named in `columns` of `rows.rs` are sealed.
+// Small rows that are found by their hash are stored in the index itself (WITHOUT ROWID); larger ones are stored outside it.
+// `data` is the record as JSON; what changes after the insert, or is searched for, has its own column, whose value takes
+// precedence. Columns named in `columns` of `rows.rs` are sealed.
 const FIRST: &str = "
 CREATE TABLE meta (
     key TEXT NOT NULL PRIMARY KEY,
@@ -150,12 +150,12 @@ CREATE TABLE used_once (
 CREATE INDEX used_once_expires ON used_once (expires_at);
 ";
 
-// A provider's sign-out may name its session only (OIDC Back-Channel Logout §2.4). Providers without such ids cost nothing.
+// A provider's sign-out may name only its session (OIDC Back-Channel Logout §2.4). Providers without such ids cost nothing.
 const UPSTREAM_SIDS: &str = "
 CREATE INDEX sessions_upstream_sid ON sessions (data ->> '$.upstream_sid') WHERE data ->> '$.upstream_sid' IS NOT NULL;
 ";
 
-// What is looked up has a column of its own: an index on a part of `data` would parse it at every write.
+// Values that are searched for have their own columns: an index on a part of `data` would parse it at every write.
 const SESSION_COLUMNS: &str = "
 ALTER TABLE sessions ADD COLUMN upstream_sid TEXT;
 UPDATE sessions SET upstream_sid = data ->> '$.upstream_sid';
@@ -168,20 +168,21 @@ DROP INDEX codes_session;
 CREATE INDEX codes_session ON codes (sid) WHERE used_at IS NULL;
 ";
 
-// A consent covers the single claims that its page named, and a consent of before covers none.
+// A consent covers the single claims that its page named; a consent from before this migration covers none.
 const CONSENT_CLAIMS: &str = "
 ALTER TABLE consents ADD COLUMN claims TEXT NOT NULL DEFAULT '[]';
 ";
 
-// An ID token names the session that it was issued in, which may have become another since. Grants that never moved cost nothing.
+// An ID token names the session that it was issued in, whose grants may have moved to another. Grants that never moved cost
+// nothing.
 const MOVED_GRANTS: &str = "
 CREATE INDEX grants_moved ON grants (sid) WHERE sid <> sso_session;
 ";
 
-// A row is there as long as something can be done with it. An unused code ends by itself; a used one is remembered for the
-// grant that it led to (`grants.code`), which takes its code and its refresh tokens along when it goes. Ends are found by an
-// index everywhere: after a clock has jumped, rows do not end in the order in which they were made. A decision that is kept alone
-// (`traces.alone`) is a refusal, which costs nobody a sign-in: those of one account are bounded.
+// A row exists as long as it can still be used. An unused code expires by itself; a used one is kept as long as the grant that
+// it led to (`grants.code`), and deleting the grant deletes its code and its refresh tokens. Expired rows are always found by
+// an index, because after a jump of the clock rows do not expire in the order in which they were inserted. A decision without a
+// sign-in (`traces.alone`) is a refusal, which anyone can cause, so their number is bounded for each account.
 const ROW_LIFETIMES: &str = "
 CREATE INDEX logins_expires ON logins (expires_at);
 CREATE INDEX traces_expires ON traces (expires_at);

@@ -91,7 +91,7 @@ impl Sessions for SqliteStore {
     }
 }
 
-/// A finished sign-in with all that is sealed or encoded in it, so that the writer only writes.
+/// A finished sign-in, already sealed and encoded, so that the writer only has to write it.
 struct SignInRows {
     account: AccountRow,
     only_here: bool,
@@ -156,16 +156,16 @@ impl SignInRows {
         Ok(Outcome::Keep(if ended.is_empty() { SignInWritten::Done } else { SignInWritten::Replaced(ended) }))
     }
 
-    /// Ends the session of before; the apps that had a part in it and not in the new one.
+    /// Ends the previous session. Returns the apps that took part in it but not in the new one.
     fn replace(&self, connection: &Connection, old: &SessionId, now: i64) -> Result<Vec<AppSession>> {
         let user = user_of_session(connection, old)?;
         if user.as_ref() == Some(self.session.user_id()) {
-            // An app that knows the old session is notified when the new one ends, however much later that is.
+            // An app that knows the old session is notified when the new one ends, no matter how much later.
             let session_ends = self.session.expires_at();
             run(connection, sql::KEEP_MOVED_CODES, (&user, old, session_ends))?;
             run(connection, sql::EXTEND_MOVED, (&user, old, session_ends))?;
             run(connection, sql::MOVE_GRANTS, (user, old, self.session.id()))?;
-            // Two tabs that sign in at the same time: the code of the first is not redeemed yet.
+            // Two tabs may sign in at the same time, and the code of the first may not be redeemed yet.
             run(connection, sql::MOVE_CODES, (old, self.session.id()))?;
         }
         end(connection, old, now)
@@ -173,7 +173,7 @@ impl SignInRows {
 }
 
 impl AccountRow {
-    /// `false` when the name or the subject is taken, or the account is gone or disabled.
+    /// `false` if the name or the subject is taken, or the account no longer exists or is disabled.
     fn write(&self, connection: &Connection) -> Result<bool> {
         match self {
             Self::Create(user, profile) => {
@@ -202,7 +202,7 @@ fn end(connection: &Connection, id: &SessionId, now: i64) -> Result<Vec<AppSessi
     Ok(apps)
 }
 
-/// The sessions that a provider's sign-out ends.
+/// Finds the sessions that a provider's sign-out ends.
 fn ended_upstream(reader: &Reader<'_>, upstream: &UpstreamSessions) -> Result<Vec<SessionView>> {
     let UpstreamSessions { provider, issuer, subject, sid } = upstream;
     let sessions = match (subject, sid) {

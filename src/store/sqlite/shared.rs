@@ -1,5 +1,5 @@
-//! The connection that writes, for one at a time, with what belongs to it: what waits is counted, the log is moved into the
-//! database, and what a disk refused is repaired.
+//! The connection that writes, which one caller uses at a time, with what belongs to it: pending rows are counted, the log is
+//! moved into the database, and failures of the disk are repaired.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,20 +14,20 @@ use crate::store::sqlite::tally::Tally;
 use crate::store::sqlite::{Location, open};
 use crate::store::{Result, StoreError};
 
-/// What an operation leaves behind.
+/// The result of an operation.
 pub(crate) enum Outcome<T> {
-    /// Its writes stay.
+    /// Its writes are kept.
     Keep(T),
-    /// Its writes are undone; the answer counts nevertheless.
+    /// Its writes are undone; the result is returned nevertheless.
     Undo(T),
 }
 
-/// The connection, for one at a time.
+/// The connection, which one caller uses at a time.
 pub(crate) struct Shared {
     pub(crate) connection: Mutex<Connection>,
     /// How long the writing thread waits for another process.
     pub(crate) wait: Duration,
-    /// What belongs to a database in a file; none for one in memory.
+    /// What belongs to a database in a file; `None` for one in memory.
     pub(crate) file: Option<OnDisk>,
     pub(crate) tally: Arc<Tally>,
 }
@@ -45,7 +45,7 @@ impl Shared {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs an operation at once, if nobody is writing and nothing is to be done before; gives it back otherwise.
+    /// Runs an operation at once if nobody is writing and nothing has to be done first; returns it otherwise.
     pub(crate) fn try_at_once<T, F>(&self, operation: F) -> std::result::Result<Result<T>, F>
     where
         F: FnOnce(&Connection) -> Result<Outcome<T>>,
@@ -71,7 +71,7 @@ impl Shared {
         Ok(answer)
     }
 
-    /// Reads in one snapshot, if nobody is writing; gives the read back otherwise.
+    /// Reads in one snapshot if nobody is writing; returns the read otherwise.
     pub(crate) fn try_read<T, F>(&self, read: F) -> std::result::Result<Result<T>, F>
     where
         F: FnOnce(&Connection) -> Result<T>,
@@ -89,7 +89,7 @@ impl Shared {
         self.file.as_ref().is_some_and(|file| file.disk.is_read_only())
     }
 
-    /// Counts operations towards the next checkpoint, and asks for one where new pages would outgrow the reserve.
+    /// Counts operations towards the next checkpoint, and requests one if new pages would outgrow the reserve.
     pub(crate) fn written(&self, connection: &Connection, operations: usize) {
         let Some(OnDisk { checkpoints, disk, .. }) = &self.file else { return };
         if checkpoints.after(operations) {
@@ -101,14 +101,14 @@ impl Shared {
         }
     }
 
-    /// Notes what an error says of the disk.
+    /// Records what an error reveals about the disk.
     pub(crate) fn note(&self, error: &StoreError) {
         if let Some(file) = &self.file {
             file.disk.note(error);
         }
     }
 
-    /// Repairs what the disk refused before, as far as that is possible now; `true` when the database was reopened.
+    /// Repairs earlier failures of the disk, as far as that is possible now; `true` if the database was reopened.
     ///
     /// # Errors
     /// [`StoreError::ReadOnly`] while the file system is read-only.
@@ -116,7 +116,7 @@ impl Shared {
         let Some(OnDisk { location, checkpoints, disk, readers }) = &self.file else { return Ok(false) };
         let anew = disk.is_read_only();
         if anew {
-            // As long as one connection knows the file as read-only, every other one of this process takes that over.
+            // While one connection knows the file as read-only, every new connection of this process adopts that.
             checkpoints.let_go();
             readers.let_go();
             *connection = Connection::open_in_memory()?;
@@ -134,21 +134,21 @@ impl Shared {
     }
 }
 
-/// Begins a transaction that writes, waiting so long for another process.
+/// Begins a write transaction, waiting this long for another process.
 pub(crate) fn begin(connection: &Connection, wait: Duration) -> Result<()> {
     connection.busy_timeout(wait)?;
     run(connection, "BEGIN IMMEDIATE", []).map(drop)
 }
 
-/// Ends a transaction that is still open without keeping its writes.
+/// Ends an open transaction without keeping its writes.
 pub(crate) fn roll_back(connection: &Connection) {
     if !connection.is_autocommit() {
-        // Fails only where SQLite has rolled back by itself, which is just as well.
+        // This fails only if SQLite has already rolled back by itself, which has the same effect.
         drop(run(connection, "ROLLBACK", []));
     }
 }
 
-/// SQLite has ended the transaction by itself.
+/// The error for a transaction that SQLite has ended by itself.
 pub(crate) fn given_up() -> StoreError {
     StoreError::Unavailable("the transaction was given up: the disk is failing".to_owned())
 }

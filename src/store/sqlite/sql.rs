@@ -1,7 +1,7 @@
-//! Every statement, in one place: a test asks SQLite for the plan of each and fails on one that would scan a table.
+//! All statements, in one place: a test asks SQLite for the query plan of each, and fails if one would scan a table.
 //!
-//! What a write costs is the pages that it touches, one for each index: so no statement sets an indexed column that most
-//! often stays as it is.
+//! The cost of a write is the pages that it touches, one for each index. So no statement sets an indexed column whose value
+//! usually stays the same.
 
 macro_rules! statements {
     ($($name:ident = $sql:expr;)*) => {
@@ -142,7 +142,7 @@ statements! {
     CONSENTS_OF_USER = "SELECT client, scopes, claims, granted_at FROM consents WHERE user_id = ?1 ORDER BY client";
     DELETE_CONSENT = "DELETE FROM consents WHERE user_id = ?1 AND client = ?2";
 
-    // What passes by.
+    // Pending sign-ins and requests, traces, one-time identifiers.
     INSERT_LOGIN = "INSERT INTO logins (rowid, state, browser, data, expires_at) VALUES (1 + max(
         coalesce((SELECT max(rowid) FROM logins), 0), coalesce((SELECT max(rowid) FROM interactions), 0)), ?1, ?2, ?3, ?4)";
     LOGIN = "SELECT browser, data, expires_at FROM logins WHERE state = ?1";
@@ -172,7 +172,8 @@ statements! {
     INSERT_SIGNING_KEY = "INSERT INTO signing_keys (kid, algorithm, private, state, created_at, activated_at, retired_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-    // Sweeping: ?1 is now, ?2 the most rows. All by an index on the end: a clock that jumped leaves rows in any order.
+    // Sweeping: ?1 is now, ?2 the maximum number of rows. All use an index on the expiry, because a clock that jumped leaves
+    // rows in any order.
     SWEEP_LOGINS = "DELETE FROM logins WHERE rowid IN
         (SELECT rowid FROM logins WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING length(data)";
     SWEEP_INTERACTIONS = "DELETE FROM interactions WHERE rowid IN

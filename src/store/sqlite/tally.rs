@@ -1,5 +1,4 @@
-//! How many rows wait, and how many bytes they hold, kept beside the database: counting them at every insert would read
-//! them all.
+//! The number of pending rows and the bytes that they hold, kept in memory: counting them at every insert would read them all.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,7 +8,7 @@ use crate::store::Result;
 use crate::store::sqlite::rows::one;
 use crate::store::sqlite::sql;
 
-/// A number of rows with their bytes.
+/// A number of rows and the bytes that they hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Amount {
     pub(crate) rows: i64,
@@ -31,20 +30,20 @@ impl Amount {
     }
 }
 
-/// What waits. All of it is used with the writing connection in hand, and so by one at a time.
+/// The number of pending rows. It is used only by the holder of the writing connection, and so by one caller at a time.
 #[derive(Default)]
 pub(crate) struct Tally(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// What is committed; `None` before it was counted.
+    /// The committed amount; `None` before it was counted.
     committed: Option<Amount>,
-    /// What the transaction under way changes.
+    /// What the current transaction changes.
     open: Amount,
 }
 
 impl Tally {
-    /// What waits, with what the transaction under way has changed. The first call counts the rows.
+    /// The pending amount, including the changes of the current transaction. The first call counts the rows.
     pub(crate) fn now(&self, connection: &Connection) -> Result<Amount> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let committed = match state.committed {
@@ -55,7 +54,7 @@ impl Tally {
         Ok(committed.plus(state.open))
     }
 
-    /// The transaction under way has changed it so.
+    /// Records a change made by the current transaction.
     pub(crate) fn change(&self, by: Amount) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.open = state.open.plus(by);

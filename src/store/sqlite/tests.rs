@@ -1,4 +1,4 @@
-//! What can only be seen from inside: query plans, and a disk that is full, read-only or locked.
+//! What can only be tested from inside: query plans, and a disk that is full, read-only or locked.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -19,7 +19,7 @@ fn login(state: &str, size: usize) -> Login {
     Login { state: TokenHash::of(state), browser: TokenHash::of("b"), data: "x".repeat(size), expires_at: 100 }
 }
 
-/// Statements that read a whole table because the table is small, or in the order in which they hand it out.
+/// Statements that read a whole table because the table is small, or in the order in which they return it.
 const WHOLE: &[&str] = &[
     "SYSTEM_ROLES",
     "SIGNING_KEYS",
@@ -45,7 +45,7 @@ fn no_statement_scans_a_table_or_sorts() {
             .unwrap();
         let plan = steps.join("; ");
         let scans = steps.iter().any(|step| step.starts_with("SCAN")) && !WHOLE.contains(name);
-        // A sign-out's few apps, and the keys of this issuer: sorted, but few.
+        // The few apps of a sign-out and the keys of this issuer are sorted, but they are few.
         let sorts = plan.contains("TEMP B-TREE") && !["APPS_OF_SESSION", "APPS_OF_USER", "SIGNING_KEYS"].contains(name);
         assert!(!scans && !sorts, "{name}: {plan}");
     }
@@ -111,7 +111,7 @@ async fn d32_a_store_that_filled_up_recovers_by_sweeping() {
     };
     assert!(matches!(full, StoreError::Full(_)), "{full:?}");
     assert!(n > 100, "{n}");
-    // What was kept is still there, and can be taken; nothing new can be begun.
+    // Existing sign-ins are kept and can be taken; new ones can't begin.
     assert!(store.take_login(TokenHash::of("l0"), 0).await.unwrap().is_some());
     while store.sweep(100, 50).await.unwrap() {}
     for again in 0..n {
@@ -130,7 +130,7 @@ async fn d32_the_reserve_is_given_up_on_a_full_disk_and_made_again() {
     file.disk.note(&StoreError::Full("no room".to_owned()));
     store.save_login(login("a", 1), PendingBound::default()).await.unwrap();
     assert!(!reserve.exists() && !file.disk.is_secure());
-    // The database does not grow meanwhile.
+    // The database does not grow in the meantime.
     let pages = async || {
         store.read(|reader| Ok(reader.connection.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0))?)).await
     };
@@ -158,7 +158,7 @@ async fn d32_a_store_that_was_opened_read_only_recovers_when_it_can_be_written()
     store.save_login(login("before", 1), PendingBound::default()).await.unwrap();
     let path = folder.path().join("state/broker.db");
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-    // As after a start on a read-only file system: SQLite opens for reading what it can't open for writing.
+    // As after a start on a read-only file system: SQLite opens a file that it can't write for reading.
     *store.writer.connection() = Connection::open_with_flags(path, flags).unwrap();
     let refused = store.save_login(login("a", 1), PendingBound::default()).await.unwrap_err();
     assert!(matches!(refused, StoreError::ReadOnly(_)), "{refused:?}");
@@ -192,7 +192,7 @@ async fn d47_sign_ins_that_waited_for_a_locked_store_do_not_join_one_account_by_
     assert_eq!(done, 1, "{written:?}");
 }
 
-/// A sign-in of one account: its first, or a further one that an address has led to it.
+/// A sign-in of one account: its first, or a further one that was linked by an address.
 fn sign_in(provider: &str, subject: &str, again: Option<usize>) -> crate::store::SignIn {
     use crate::store::AccountWrite;
     use crate::store::ids::{SessionId, UserId};
@@ -329,7 +329,7 @@ async fn the_log_starts_over_instead_of_growing() {
         });
     }
     tasks.join_all().await;
-    // 4,096 logins of two pages each, and the pages of their indexes: 80 MB and more, were they all in it.
+    // 4,096 logins of two pages each, and the pages of their indexes, would take more than 80 MB if the log held all of them.
     let log = std::fs::metadata(folder.path().join("state/broker.db-wal")).unwrap().len();
     assert!(log < 40_000_000, "{log}");
 }

@@ -1,4 +1,4 @@
-//! Decisions, as they are written.
+//! Decisions, in the form in which they are written.
 
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -22,12 +22,12 @@ impl Traces for SqliteStore {
     }
 }
 
-/// The most decisions that are kept of one account without a sign-in.
+/// The maximum number of decisions without a sign-in that are kept for one account.
 const REFUSALS_OF_USER: u32 = 1_000;
-/// The most that are kept of all who have no account.
+/// The maximum number kept for all decisions without an account.
 const REFUSALS_OF_STRANGERS: u32 = 10_000;
 
-/// A decision as it is written.
+/// A decision in the form in which it is written.
 pub(crate) struct TraceRow {
     trace: StoredTrace,
     data: Vec<u8>,
@@ -42,7 +42,7 @@ impl TraceRow {
         self.insert_as(connection, false)
     }
 
-    /// As [`Self::insert`], for a decision that comes without a sign-in; the oldest of the same account go where there are many.
+    /// As [`Self::insert`], for a decision without a sign-in; the oldest ones of the same account are deleted beyond a bound.
     fn insert_alone(&self, connection: &Connection) -> Result<()> {
         self.insert_as(connection, true)?;
         let most = if self.trace.user_id.is_some() { REFUSALS_OF_USER } else { REFUSALS_OF_STRANGERS };

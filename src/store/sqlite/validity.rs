@@ -1,4 +1,4 @@
-//! Whether what a grant rests on still holds, checked in the transaction that uses it.
+//! Whether what a grant is based on is still valid, checked in the transaction that uses it.
 
 use rusqlite::Connection;
 
@@ -8,7 +8,7 @@ use crate::store::sqlite::accounts::has_access;
 use crate::store::sqlite::rows::one;
 use crate::store::sqlite::sql;
 
-/// Whether the user still has access, and the session that a grant dies with is still live.
+/// Whether the user still has access, and the session that a grant ends with is still live.
 pub(crate) fn may_continue(
     connection: &Connection,
     user_id: Option<&UserId>,

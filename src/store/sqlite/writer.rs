@@ -1,9 +1,9 @@
-//! The one connection that writes, and who waits for what.
+//! The one connection that writes, and which writes wait for what.
 //!
-//! A write that need not wait for the disk is done on the caller's thread when nobody else writes: it takes less time than
-//! handing it to another one would. All others queue up for a thread; each of its transactions takes all that wait, several
-//! each in a savepoint, syncs the log once where one of them must survive a power cut, and answers. So an answered write is as
-//! durable as it says, the cost of a sync is shared, and nobody waits for a sync that is not theirs.
+//! A write that need not wait for the disk runs on the caller's thread if nobody else is writing: that takes less time than
+//! handing it to another thread. All others queue for a thread. Each transaction of that thread takes all queued operations,
+//! several each in a savepoint, syncs the log once if one of them must survive a power cut, and replies. So a write is as
+//! durable as it claims when it returns, the cost of a sync is shared, and no caller waits for a sync that it does not need.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -18,31 +18,31 @@ use crate::store::sqlite::shared::{OnDisk, Outcome, Shared, begin, given_up, rol
 use crate::store::sqlite::tally::Tally;
 use crate::store::{Result, StoreError};
 
-/// The most operations in one transaction.
+/// The maximum number of operations in one transaction.
 const BATCH: usize = 256;
-/// The most operations that wait; further ones are refused at once rather than served too late.
+/// The maximum number of queued operations; further ones are refused at once rather than served too late.
 const QUEUE: usize = 4096;
 
-/// What an answered write outlives. The log keeps the order: whatever is on the disk, all that was written before it is
-/// too. So what only survives a restart becomes as durable as the rest with the next write that waits for the disk.
+/// What a write survives once it has returned. The log keeps the order: if a write is on disk, so is everything written before
+/// it. So a write that only survives a restart becomes as durable as the rest with the next write that waits for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Survives {
-    /// The end of the process, however it ends; a power cut may take it, with nothing later left behind.
+    /// The end of the process, for whatever reason; a power cut may lose it, together with everything written later.
     Restart,
-    /// A power cut too: the answer waits for the disk.
+    /// A power cut as well: the reply waits for the disk.
     PowerCut,
 }
 
-/// An operation in the queue, whose answer waits for the commit.
+/// A queued operation, whose reply waits for the commit.
 trait Job: Send {
-    /// What its writes are to outlive.
+    /// What its writes must survive.
     fn survives(&self) -> Survives;
-    /// Runs it; `true` when its writes are to stay.
+    /// Runs it; `true` if its writes should be kept.
     ///
     /// # Errors
-    /// Why it failed; its writes are undone, and the answer says so.
+    /// Why it failed; its writes are undone, and the error is the reply.
     fn run(&mut self, connection: &Connection) -> Result<bool>;
-    /// Hands the answer over, once the fate of the transaction is known.
+    /// Sends the reply, once it is known whether the transaction was committed.
     fn answer(self: Box<Self>, committed: Result<()>);
 }
 
@@ -66,15 +66,14 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<Outcome<T>> + Send> Job for Task<
     }
 
     fn answer(self: Box<Self>, committed: Result<()>) {
-        // What an operation saw may have been written by another one of the same transaction: when that is gone, so is
-        // every answer.
+        // An operation may have seen what another one of the same transaction wrote: if that is lost, every reply is invalid.
         let Self { outcome, reply, .. } = *self;
         let answer = committed.and_then(|()| match outcome {
             Some(Ok(Outcome::Keep(value) | Outcome::Undo(value))) => Ok(value),
             Some(Err(error)) => Err(error),
             None => Err(stopped()),
         });
-        // The caller may have gone; the write stays.
+        // The caller may no longer be waiting; the write is kept.
         drop(reply.send(answer));
     }
 }
@@ -83,7 +82,7 @@ fn stopped() -> StoreError {
     StoreError::Unavailable("the store is shutting down".to_owned())
 }
 
-/// The handle to the writing thread; dropping it finishes what waits, then closes the connection.
+/// The handle to the writing thread; dropping it finishes the queued operations, then closes the connection.
 pub(crate) struct Writer {
     shared: Arc<Shared>,
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
@@ -91,7 +90,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread that writes by this connection.
+    /// Starts the thread that writes on this connection.
     pub(crate) fn start(shared: Shared) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let mut log = shared.file.as_ref().map(|file| Log::of(file.disk.database()));
@@ -103,7 +102,7 @@ impl Writer {
         Ok(Self { shared, queue: Some(queue), thread: Some(thread) })
     }
 
-    /// What waits for browsers, counted.
+    /// The number of pending rows.
     pub(crate) fn tally(&self) -> &Arc<Tally> {
         &self.shared.tally
     }
@@ -126,7 +125,7 @@ impl Writer {
         self.shared.file.as_ref()
     }
 
-    /// Runs one operation in a transaction and returns when it is committed and survives what it is to survive.
+    /// Runs one operation in a transaction and returns once it is committed and as durable as `survives` demands.
     pub(crate) async fn run<T, F>(&self, survives: Survives, operation: F) -> Result<T>
     where
         T: Send + 'static,
@@ -141,8 +140,7 @@ impl Writer {
         }
     }
 
-    /// Runs a short read on the connection that writes, whose pages are in memory, if nobody is writing; gives it back
-    /// otherwise.
+    /// Runs a short read on the writing connection, whose pages are in memory, if nobody is writing; returns it otherwise.
     pub(crate) fn try_read<T, F>(&self, read: F) -> std::result::Result<Result<T>, F>
     where
         F: FnOnce(&Connection) -> Result<T>,
@@ -150,7 +148,7 @@ impl Writer {
         self.shared.try_read(read)
     }
 
-    /// As [`Self::run`], always on the writing thread: for what may take a while.
+    /// As [`Self::run`], always on the writing thread, for operations that may take a while.
     pub(crate) async fn queue<T, F>(&self, survives: Survives, operation: F) -> Result<T>
     where
         T: Send + 'static,
@@ -211,7 +209,7 @@ fn serve(shared: &Shared, mut jobs: mpsc::Receiver<Box<dyn Job>>, mut log: Optio
 
 /// Runs the operations of a transaction that has begun, and commits it.
 fn transact(connection: &Connection, shared: &Shared, batch: &mut [Box<dyn Job>]) -> Result<()> {
-    // A full disk or a failed read makes SQLite roll back the whole transaction; otherwise a failure is one operation's.
+    // A full disk or a failed read makes SQLite roll back the whole transaction; any other failure affects only one operation.
     let keeps = |job: &mut Box<dyn Job>| match job.run(connection) {
         Ok(_) if connection.is_autocommit() => Err(given_up()),
         Ok(keep) => Ok(keep),
