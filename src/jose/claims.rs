@@ -23,7 +23,7 @@ impl<'a> Claims<'a> {
         self.present(name).map(|value| value.as_str().ok_or(Check::Claim(name, Problem::Type))).transpose()
     }
 
-    /// A string that may be left out: an empty one counts as absent (OIDC Core §5.3.2).
+    /// A string that may be omitted: an empty one counts as absent (OIDC Core §5.3.2).
     pub(crate) fn filled(self, name: &'static str) -> Result<Option<&'a str>, Check> {
         Ok(self.text(name)?.filter(|text| !text.is_empty()))
     }

@@ -22,9 +22,10 @@ use serde_json::Value;
 use crate::protocol::Algorithm;
 use crate::protocol::algorithm::KeyType;
 
-/// Most keys that are used of one set. A set may be 1 MiB, and a token without `kid` is verified with every key.
+/// The maximum number of keys that are used from one set. A set may be 1 MiB, and a token without `kid` is verified with every
+/// key.
 const MAX_KEYS: usize = 100;
-/// Smallest RSA modulus, in bytes: RSA keys have 2048 bits or more (RFC 7518 §3.3).
+/// The smallest RSA modulus in bytes: RSA keys must have at least 2048 bits (RFC 7518 §3.3).
 pub(super) const MIN_RSA_BYTES: usize = 256;
 
 /// The usable keys of a key set.
@@ -35,7 +36,7 @@ impl KeySet {
     /// Reads a key set. A key of an unknown type, curve or use, a symmetric key and a weak key are skipped.
     ///
     /// # Errors
-    /// When the document is not a key set, or has no usable key. A caller that has an older set then keeps it.
+    /// If the document is not a key set, or has no usable key. A caller that has an older set then keeps it.
     pub fn parse(document: &[u8]) -> Result<Self, &'static str> {
         let document: Value = serde_json::from_slice(document).map_err(|_| "it is not JSON")?;
         let keys = document.get("keys").and_then(Value::as_array).ok_or("it has no list of keys")?;
@@ -43,15 +44,13 @@ impl KeySet {
         if usable.is_empty() { Err("it has no supported key") } else { Ok(Self(usable)) }
     }
 
-    /// The keys that a token with this `kid` and `alg` may have been signed with; without a `kid`, all that fit the
-    /// `alg`.
+    /// The keys with which a token with this `kid` and `alg` may have been signed; without a `kid`, all that fit the `alg`.
     pub(crate) fn fitting(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &PublicKey> {
         self.0.iter().filter(move |key| (kid.is_none() || kid == key.kid.as_deref()) && key.fits(algorithm))
     }
 }
 
-/// The document of a key set (RFC 7517 §5): each key with its `kid` and its `alg`. `None` when one of them can't be
-/// written.
+/// The document of a key set (RFC 7517 §5): each key with its `kid` and its `alg`. `None` if one of them can't be written.
 pub(crate) fn key_set_document<'k>(keys: impl Iterator<Item = (&'k PublicKey, &'k str, Algorithm)>) -> Option<Vec<u8>> {
     let keys = keys.map(|(key, kid, algorithm)| key.jwk(kid, algorithm)).collect::<Option<_>>()?;
     serde_json::to_vec(&JwkSet { keys }).ok()
@@ -65,8 +64,8 @@ pub(crate) struct PublicKey {
     alg: Option<String>,
     key_type: KeyType,
     material: Material,
-    /// The key, parsed for the first algorithm that it verified. This saves the computations on an RSA modulus or a
-    /// point, a tenth of the work. `None` when aws-lc-rs rejects the key, for example a point that is not on its curve.
+    /// The key, parsed for the first algorithm that it verified. Keeping it saves the computations on an RSA modulus or a
+    /// point, a tenth of the work. `None` if aws-lc-rs rejects the key, for example a point that is not on its curve.
     parsed: OnceLock<(Algorithm, Option<ParsedPublicKey>)>,
 }
 
@@ -83,7 +82,8 @@ impl PublicKey {
         Self { kid: None, alg: None, key_type, material, parsed: OnceLock::new() }
     }
 
-    /// Reads a JWK; `None` when it is of an unknown type, curve or use, symmetric or weak. Private members are ignored.
+    /// Reads a JWK; `None` if it is of an unknown type, curve or use, or if it is symmetric or weak. Private members are
+    /// ignored.
     pub(crate) fn parse(key: &Value) -> Option<Self> {
         let text = |name: &str| match key.get(name) {
             None | Some(Value::Null) => Some(None),
@@ -143,7 +143,7 @@ impl PublicKey {
         }
     }
 
-    /// Its thumbprint (RFC 7638 §3), with SHA-256, base64url. `None` when the library refuses to hash.
+    /// Its thumbprint (RFC 7638 §3), with SHA-256, base64url. `None` if the library refuses to hash.
     pub(crate) fn thumbprint(&self) -> Option<String> {
         let jwk = Jwk { common: CommonParameters::default(), algorithm: self.parameters() };
         jwk.thumbprint(ThumbprintHash::SHA256).ok()
@@ -212,7 +212,7 @@ fn member(key: &Value, name: &str) -> Option<Vec<u8>> {
 }
 
 fn rsa(key: &Value) -> Option<RsaPublicKeyComponents<Vec<u8>>> {
-    // Some providers pad the modulus with a zero, against RFC 7518 §6.3.1.1.
+    // Some providers pad the modulus with a zero, contrary to RFC 7518 §6.3.1.1.
     let number = |name| Some(member(key, name)?.into_iter().skip_while(|byte| *byte == 0).collect::<Vec<u8>>());
     let (n, e) = (number("n")?, number("e")?);
     (n.len() >= MIN_RSA_BYTES && !e.is_empty()).then_some(RsaPublicKeyComponents { n, e })

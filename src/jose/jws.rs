@@ -67,7 +67,7 @@ impl<'a> Jws<'a> {
     /// Parses a JWT.
     ///
     /// # Errors
-    /// When it is encrypted, unsigned, not a JWT, or requires something unsupported (`crit`, `cty`).
+    /// If it is encrypted, unsigned, not a JWT, or requires something unsupported (`crit`, `cty`).
     pub(crate) fn parse(token: &'a str) -> Result<Self, Check> {
         const NOT_A_JWT: Check = Check::Form("it is not a signed JWT");
         let mut parts = token.splitn(6, '.');
@@ -102,7 +102,7 @@ impl<'a> Jws<'a> {
     /// Verifies the signature with the keys that fit its `kid` and `alg`; without a `kid`, with all that fit.
     ///
     /// # Errors
-    /// [`Check::Key`] when no key fits, [`Check::Signature`] when no fitting key verifies it.
+    /// [`Check::Key`] if no key fits, [`Check::Signature`] if no fitting key verifies it.
     pub(crate) fn verify(&self, keys: &KeySet) -> Result<(), Check> {
         let mut verdict = Check::Key;
         for key in keys.fitting(self.kid.as_deref(), self.algorithm) {
@@ -114,10 +114,10 @@ impl<'a> Jws<'a> {
         Err(verdict)
     }
 
-    /// Verifies the signature with this one key.
+    /// Verifies the signature with this key only.
     ///
     /// # Errors
-    /// [`Check::Key`] when it does not fit the `alg`, [`Check::Signature`] when it does not verify.
+    /// [`Check::Key`] if it does not fit the `alg`, [`Check::Signature`] if it does not verify the signature.
     pub(crate) fn verify_by(&self, key: &PublicKey) -> Result<(), Check> {
         if !key.fits(self.algorithm) {
             return Err(Check::Key);
@@ -129,7 +129,7 @@ impl<'a> Jws<'a> {
     /// Verifies an HS256 signature with the client secrets (OIDC Core §10.1).
     ///
     /// # Errors
-    /// [`Check::Signature`] when none of them made it.
+    /// [`Check::Signature`] if it was made with none of them.
     pub(crate) fn verify_symmetric(&self, secrets: &[SecretValue]) -> Result<(), Check> {
         let made = |secret: &SecretValue| {
             let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
@@ -143,7 +143,7 @@ fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
-/// The claims of an unsecured JWT (RFC 7519 §6): `None` when it is signed, or not a JWT. They are not authenticated.
+/// The claims of an unsecured JWT (RFC 7519 §6); `None` if it is signed, or not a JWT. They are not authenticated.
 pub(crate) fn unsigned(token: &str) -> Option<Map<String, Value>> {
     let (header, rest) = token.split_once('.')?;
     let payload = rest.strip_suffix('.').filter(|payload| !payload.contains('.'))?;
@@ -152,7 +152,7 @@ pub(crate) fn unsigned(token: &str) -> Option<Map<String, Value>> {
     if plain { object(payload) } else { None }
 }
 
-/// The `iss` of a JWT whose signature is not verified. It may be used only to choose whom to ask about the token.
+/// The `iss` of a JWT whose signature is not verified. It may be used only to choose which issuer to ask about the token.
 pub(crate) fn unverified_issuer(token: &str) -> Option<String> {
     let claims = object(token.split('.').nth(1)?)?;
     claims.get("iss").and_then(Value::as_str).map(str::to_owned)

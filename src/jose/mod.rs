@@ -13,12 +13,12 @@
 //! | `signing` | private keys, and signing with them |
 //! | `half_hash` | `at_hash` and `c_hash` |
 //!
-//! `jsonwebtoken` makes the JWK documents that are published, and their thumbprints. Four things are done here instead:
+//! `jsonwebtoken` produces the published JWK documents and their thumbprints. Four things are implemented here instead:
 //!
 //! * Signing and verifying, with aws-lc-rs, which `jsonwebtoken` calls too: its signers and verifiers hold bytes and
 //!   parse the key at every call, which for an RSA key costs more than the signature.
 //! * The algorithm ES512, and `alg` in others' key sets: `jsonwebtoken` has no ES512.
-//! * The header: `jsonwebtoken` requires all members to have the right types, so that it refuses a token for an unused
+//! * The header: `jsonwebtoken` requires all members to have the right types, so it refuses a token because of an unused
 //!   one, and it does not refuse `crit`.
 //! * The claims: `jsonwebtoken` compares times with the system clock. Here the caller passes `now`.
 
@@ -67,7 +67,7 @@ pub enum Problem {
     Type,
     /// It does not have the expected value.
     Differs,
-    /// The time that it names has passed, or is in the future.
+    /// The time that it states has passed, or is in the future.
     Time,
     /// It must not be present.
     Present,

@@ -36,7 +36,7 @@ pub enum SignError {
     Refused,
 }
 
-/// A private key: RSA of 2048 bits or more, P-256, P-384 or Ed25519. It stays parsed: parsing an RSA key costs more
+/// A private key: RSA with at least 2048 bits, P-256, P-384 or Ed25519. It stays parsed, because parsing an RSA key costs more
 /// than signing with it.
 pub struct PrivateKey(Pair);
 
@@ -57,11 +57,11 @@ const P256: &EcdsaSigningAlgorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
 const P384: &EcdsaSigningAlgorithm = &ECDSA_P384_SHA384_FIXED_SIGNING;
 
 impl PrivateKey {
-    /// Makes a key for an algorithm and returns its PKCS #8 document. RSA keys have 2048 bits, and take tens of
+    /// Generates a key for an algorithm and returns its PKCS #8 document. RSA keys have 2048 bits, and take tens of
     /// milliseconds.
     ///
     /// # Errors
-    /// When the cryptographic library fails.
+    /// If the cryptographic library fails.
     pub(crate) fn generate(algorithm: SigningAlgorithm) -> Result<Vec<u8>, &'static str> {
         let ecdsa = |curve| EcdsaKeyPair::generate(curve).and_then(|key| Ok(key.to_pkcs8v1()?.as_ref().to_vec()));
         let document = match algorithm {
@@ -83,7 +83,7 @@ impl PrivateKey {
     /// Reads a PEM file with one private key: `PRIVATE KEY` (PKCS #8), `RSA PRIVATE KEY` or `EC PRIVATE KEY`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A description of what is wrong with it.
     pub fn from_pem(pem: &str) -> Result<Self, &'static str> {
         let key = PrivateKeyDer::from_pem_slice(pem.as_bytes())
             .map_err(|_| "it is not a PEM file with an unencrypted private key")?;
@@ -99,7 +99,7 @@ impl PrivateKey {
         key.ok_or("it is neither an RSA key of 2048 bits or more nor a P-256, P-384 or Ed25519 key")
     }
 
-    /// Reads a PKCS #8 document; `None` when it has no key of a supported kind.
+    /// Reads a PKCS #8 document; `None` if it has no key of a supported kind.
     pub(crate) fn from_pkcs8(der: &[u8]) -> Option<Self> {
         let ecdsa = |curve| EcdsaKeyPair::from_pkcs8(curve, der).ok();
         if let Ok(rsa) = RsaKeyPair::from_pkcs8(der) {
@@ -113,7 +113,7 @@ impl PrivateKey {
         (pair.public_modulus_len() >= MIN_RSA_BYTES).then(|| Self(Pair::Rsa(Box::new(pair))))
     }
 
-    /// What it can sign with, the most widely understood first.
+    /// The algorithms that it can sign with, the most widely supported first.
     #[must_use]
     pub const fn algorithms(&self) -> &'static [Algorithm] {
         match self.0 {
@@ -140,7 +140,7 @@ impl PrivateKey {
     /// Signs claims as a compact JWS (RFC 7515 §7.1). `typ` and `kid` go into its header. RSA takes 0.3 to 1 ms of CPU.
     ///
     /// # Errors
-    /// When the algorithm is not one of [`Self::algorithms`], or the claims can't be written as JSON.
+    /// If the algorithm is not one of [`Self::algorithms`], or the claims can't be written as JSON.
     pub(crate) fn sign(
         &self,
         algorithm: Algorithm,
@@ -175,7 +175,7 @@ impl PrivateKey {
 /// A JWT signed with a shared secret, HS256.
 ///
 /// # Errors
-/// When the claims can't be written as JSON.
+/// If the claims can't be written as JSON.
 pub(crate) fn sign_symmetric(secret: &SecretValue, claims: &impl Serialize) -> Result<String, SignError> {
     let input = signing_input(Algorithm::HS256, "JWT", None, claims)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
@@ -192,7 +192,7 @@ struct Header<'a> {
     kid: Option<&'a str>,
 }
 
-/// Header and payload (RFC 7515 §5.1, steps 1 to 4), with room for a signature.
+/// Header and payload (RFC 7515 §5.1, steps 1 to 4), with spare capacity for a signature.
 fn signing_input(
     algorithm: Algorithm,
     typ: &str,

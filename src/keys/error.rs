@@ -1,4 +1,4 @@
-//! What can go wrong with the signing keys.
+//! Errors of the signing keys.
 
 use crate::protocol::SigningAlgorithm;
 use crate::store::StoreError;
@@ -9,15 +9,15 @@ pub(crate) const ATTEMPTS: u32 = 5;
 /// Why there are no keys, or no new ones.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// No key could be made.
+    /// No key could be generated.
     #[error("no {} key could be made: {reason}", .algorithm.name())]
     NotMade {
-        /// For which algorithm.
+        /// The algorithm of the key.
         algorithm: SigningAlgorithm,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A stored key can't be used.
@@ -25,7 +25,7 @@ pub enum KeysError {
     Unusable {
         /// Its id.
         kid: String,
-        /// Why.
+        /// The reason.
         reason: &'static str,
     },
     /// Other processes changed the keys at every attempt.

@@ -1,14 +1,14 @@
 //! The life cycle of a signing key, as a pure plan: next (published) → current (signs) → retired (verifies) → removed.
 //!
-//! A next key is published from the moment its predecessor begins to sign, so that every app has it in its cache long before
-//! it signs. A retired key stays published until the last token that it signed has expired, and verifies hints here until the
-//! last session has ended in which it signed one.
+//! A next key is published from the moment its predecessor begins to sign, so that every app has cached it long before it
+//! signs. A retired key stays published until the last token that it signed has expired, and verifies hints here until the last
+//! session in which it signed one has ended.
 
 use crate::protocol::SigningAlgorithm;
 use crate::store::model::{KeyState, SigningKey};
 
-/// Seconds that a retired key is kept longer: another process may sign with it until it notices the rotation, which
-/// takes less than a minute; the rest allows for different clocks.
+/// Additional seconds for which a retired key is kept: another process may sign with it until it notices the rotation, which
+/// takes less than a minute; the rest allows for clock differences.
 const MARGIN: i64 = 600;
 
 /// The settings for signing keys. Times are in seconds.
@@ -20,33 +20,33 @@ pub struct KeyPolicy {
     pub rotate_every: i64,
     /// The longest lifetime of any token: a key is published for that long before and after it signs.
     pub keep: i64,
-    /// The longest lifetime of any session: a key that signs no more verifies here for that long, so that the ID tokens of a
-    /// session are good hints as long as it lives.
+    /// The longest lifetime of any session: a key that no longer signs still verifies here for that long, so that the ID tokens
+    /// of a session are valid hints as long as it lives.
     pub remember: i64,
 }
 
-/// Whether a key belongs into the published key set: an app may meet a token that it signed, or will. One that is kept for
-/// hints alone does not.
+/// Whether a key belongs in the published key set, because an app may receive a token that it signed or will sign. A key that
+/// is kept only for hints does not.
 pub(crate) fn is_published(key: &SigningKey, policy: &KeyPolicy, now: i64) -> bool {
     key.retired_at.is_none_or(|retired_at| now < retired_at.saturating_add(policy.keep).saturating_add(MARGIN))
 }
 
-/// Why a plan is made.
+/// The occasion of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Occasion {
-    /// The process starts: make only the keys without which nothing can be signed.
+    /// The process starts: generate only the keys without which nothing can be signed.
     Start,
     /// Do everything that is due.
     Upkeep,
-    /// Rotate the keys, due or not.
+    /// Rotate the keys, whether due or not.
     Rotate,
 }
 
-/// The changes to make.
+/// The planned changes.
 pub(crate) struct Plan {
-    /// The existing keys with their new states, without those to remove.
+    /// The existing keys with their new states, without those to be removed.
     pub(crate) keys: Vec<SigningKey>,
-    /// Keys to make.
+    /// Keys to generate.
     pub(crate) make: Vec<(SigningAlgorithm, KeyState)>,
     /// Whether `keys` differs from the existing keys.
     pub(crate) changed: bool,
@@ -110,7 +110,7 @@ impl Plan {
         }
     }
 
-    /// Makes the next key current; `false` when there is none.
+    /// Makes the next key current; `false` if there is none.
     fn promote(&mut self, algorithm: SigningAlgorithm, now: i64) -> bool {
         let Some(key) = self.find(algorithm, KeyState::Next) else { return false };
         key.state = KeyState::Current;

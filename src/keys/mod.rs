@@ -1,8 +1,8 @@
-//! The life cycle of the broker's signing keys: they are made, published, used, rotated and removed.
+//! The life cycle of the broker's signing keys: they are generated, published, used, rotated and removed.
 //!
-//! `life` plans which keys should exist, `set` is an immutable set of keys that signs and verifies, and [`Keys`] keeps
-//! the current set in step with the store, which several processes may share. [`jose`](crate::jose) implements signing
-//! and verifying; the caller owns the claims of a token and checks its times.
+//! `life` plans which keys should exist, `set` is an immutable set of keys that signs and verifies, and [`Keys`] keeps the
+//! current set in step with the store, which several processes may share. [`jose`](crate::jose) implements signing and
+//! verifying; the caller owns the claims of a token and checks its times.
 
 mod error;
 mod life;
@@ -35,12 +35,12 @@ impl std::fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// Reads the keys, and makes those without which nothing can be signed: one for each algorithm of the policy that
-    /// has none, as at the first start. Everything else is left to [`Self::ensure`], which must be called soon
-    /// afterwards and then at least every minute.
+    /// Reads the keys, and generates those without which nothing can be signed: one for each algorithm of the policy that has
+    /// none, as at the first start. Everything else is left to [`Self::ensure`], which must be called soon afterwards and then
+    /// at least every minute.
     ///
     /// # Errors
-    /// When the store fails, holds a key that can't be used, or no key can be made.
+    /// If the store fails or holds an unusable key, or no key can be generated.
     pub async fn open(store: Arc<dyn Store>, policy: &KeyPolicy, now: i64) -> Result<Self, KeysError> {
         let keys = bring_about(&*store, policy, now, Occasion::Start).await?;
         let set = SigningKeys::new(&keys, |key| life::is_published(key, policy, now))?;
@@ -53,8 +53,8 @@ impl Keys {
         self.set.load_full()
     }
 
-    /// Does what is due (publishing a next key, rotating, removing) and adopts the changes of other processes. `true`
-    /// when the set changed.
+    /// Performs what is due (publishing a next key, rotating, removing) and adopts the changes of other processes. `true` if
+    /// the set changed.
     ///
     /// # Errors
     /// As [`Self::open`]; the previous keys stay in use.
@@ -62,7 +62,7 @@ impl Keys {
         self.follow(policy, now, Occasion::Upkeep).await
     }
 
-    /// Rotates every key at once, whatever its age. Tokens that were signed before can still be verified.
+    /// Rotates every key at once, regardless of its age. Tokens that were signed before can still be verified.
     ///
     /// # Errors
     /// As [`Self::open`]; the previous keys stay in use.
@@ -81,8 +81,7 @@ impl Keys {
     }
 }
 
-/// Plans from the stored keys, makes the missing ones and stores the result; starts again if another process was
-/// faster.
+/// Plans from the stored keys, generates the missing ones and stores the result; starts again if another process was faster.
 async fn bring_about(
     store: &dyn Store,
     policy: &KeyPolicy,
@@ -106,7 +105,7 @@ async fn bring_about(
     Err(KeysError::Contended)
 }
 
-/// Makes a key on a blocking thread, because an RSA key takes tens of milliseconds.
+/// Generates a key on a blocking thread, because an RSA key takes tens of milliseconds.
 async fn make_key(algorithm: SigningAlgorithm, state: KeyState, now: i64) -> Result<SigningKey, KeysError> {
     let not_made = |reason: String| KeysError::NotMade { algorithm, reason };
     let made = tokio::task::spawn_blocking(move || set::generate(algorithm)).await;

@@ -46,10 +46,10 @@ impl std::fmt::Debug for SigningKeys {
 }
 
 impl SigningKeys {
-    /// Parses the keys and renders their JWKS document, with those that are to be `published`.
+    /// Parses the keys and renders the JWKS document of those for which `published` is true.
     ///
     /// # Errors
-    /// When one of them can't be parsed, is for an unknown algorithm, or does not have its own thumbprint as its id.
+    /// If one of them can't be parsed, is for an unknown algorithm, or does not have its own thumbprint as its id.
     pub fn new(keys: &[SigningKey], published: impl Fn(&SigningKey) -> bool) -> Result<Self, KeysError> {
         let unusable = |kid: &str, reason| KeysError::Unusable { kid: kid.to_owned(), reason };
         let mut held = keys
@@ -83,7 +83,7 @@ impl SigningKeys {
         self.keys.iter().map(|key| (key.kid.as_str(), key.algorithm, key.state))
     }
 
-    /// Whether it is made of these very keys, and publishes these of them.
+    /// Whether it consists of exactly these keys, and publishes the same ones of them.
     pub(crate) fn holds(&self, keys: &[SigningKey], published: impl Fn(&SigningKey) -> bool) -> bool {
         let same = |held: &HeldKey, key: &SigningKey| {
             held.kid == key.kid && held.state == key.state && held.published == published(key)
@@ -100,14 +100,14 @@ impl SigningKeys {
     /// (`JWT`, `at+jwt`, `logout+jwt`). RSA takes 0.3 to 1 ms of CPU.
     ///
     /// # Errors
-    /// When there is no such key, or the claims can't be written as JSON.
+    /// If there is no such key, or the claims can't be written as JSON.
     pub fn sign(&self, algorithm: SigningAlgorithm, typ: &str, claims: &impl Serialize) -> Result<String, SignError> {
         let key = self.current().find(|key| key.algorithm == algorithm).ok_or(SignError::NoKey(algorithm))?;
         Ok(key.private.sign(algorithm.algorithm(), typ, Some(&key.kid), claims)?)
     }
 
-    /// The claims of a token that one of these keys signed, with `typ` in its header (compared without case, RFC 8725
-    /// §3.11). Times are not checked: the caller checks `exp` and the like.
+    /// The claims of a token that one of these keys signed, with `typ` in its header (compared without case, RFC 8725 §3.11).
+    /// Times are not checked: the caller checks `exp` and similar claims.
     ///
     /// # Errors
     /// The check that failed, for logs: callers respond in the same way to all of them.
@@ -125,15 +125,15 @@ impl SigningKeys {
         Ok(jws.claims)
     }
 
-    /// A tag that authenticates a short message, for values that the broker issues and later accepts without storing
-    /// them. Every process on the same store accepts the tag, also after a restart, until the key that is current now
-    /// is removed. `purpose` separates messages of different kinds. `None` when there is no current key.
+    /// A tag that authenticates a short message, for values that the broker issues and later accepts without storing them.
+    /// Every process on the same store accepts the tag, also after a restart, until the key that is current now is removed.
+    /// `purpose` separates messages of different kinds. `None` if there is no current key.
     #[must_use]
     pub fn tag(&self, purpose: &str, message: &[u8]) -> Option<[u8; 16]> {
         self.current().next().and_then(|key| key.tags.tag(purpose, message))
     }
 
-    /// Whether [`Self::tag`] made this tag, in this or another process.
+    /// Whether this is a tag that [`Self::tag`] computed for the message, in this or another process.
     #[must_use]
     pub fn tagged(&self, purpose: &str, message: &[u8], tag: &[u8]) -> bool {
         self.keys.iter().any(|key| key.tags.made(purpose, message, tag))
@@ -156,7 +156,7 @@ impl HeldKey {
     }
 }
 
-/// Makes a key; returns its id, which is its thumbprint (RFC 7638), and its PKCS #8 document.
+/// Generates a key; returns its id, which is its thumbprint (RFC 7638), and its PKCS #8 document.
 pub(crate) fn generate(algorithm: SigningAlgorithm) -> Result<(String, Vec<u8>), &'static str> {
     let document = PrivateKey::generate(algorithm)?;
     let kid = PrivateKey::from_pkcs8(&document).and_then(|key| key.public().thumbprint());

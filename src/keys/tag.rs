@@ -1,4 +1,4 @@
-//! Tags: short proofs that this broker made a message, with keys that are derived from its signing keys.
+//! Tags: short proofs that this broker issued a message, with keys that are derived from its signing keys.
 
 use aws_lc_rs::{constant_time, hkdf, hmac};
 
@@ -20,7 +20,7 @@ impl TagKey {
         whole.as_ref().first_chunk().copied()
     }
 
-    /// Whether [`Self::tag`] made this tag.
+    /// Whether this is the tag that [`Self::tag`] computes.
     pub(crate) fn made(&self, purpose: &str, message: &[u8], tag: &[u8]) -> bool {
         self.tag(purpose, message).is_some_and(|own| constant_time::verify_slices_are_equal(&own, tag).is_ok())
     }

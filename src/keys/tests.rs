@@ -1,5 +1,4 @@
-//! The life cycle of keys as apps see it: what is published, what verifies, and for how long, with a store and a moving
-//! clock.
+//! The life cycle of keys as seen by apps: what is published, what verifies, and for how long, with a store and a moving clock.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
@@ -16,7 +15,7 @@ const NOW: i64 = 1_800_000_000;
 const DAY: i64 = 86_400;
 /// The longest lifetime of a token.
 const KEEP: i64 = 3600;
-/// How long a process may take to notice a rotation, and clocks may differ: `life.rs` adds it to [`KEEP`].
+/// How long a process may take to notice a rotation, plus clock differences: `life.rs` adds it to [`KEEP`].
 const MARGIN: i64 = 600;
 
 use KeyState::{Current, Next, Retired};
@@ -70,7 +69,7 @@ async fn every_algorithm_verifies_here_and_by_its_published_key() {
     let all = SigningAlgorithm::ALL;
     let keys = keys(&all).await;
     let set = keys.set();
-    // An independent library takes the place of the apps'.
+    // An independent library stands for those of the apps.
     let published: jsonwebtoken::jwk::JwkSet = serde_json::from_slice(&set.jwks()).unwrap();
     for algorithm in all {
         let claims = claims(json!({ "sub": "someone", "exp": 1 }));
@@ -115,7 +114,7 @@ async fn a_key_id_is_the_thumbprint_of_the_published_key() {
 
 #[tokio::test]
 async fn a_key_is_published_for_the_longest_lifetime_of_a_token_before_it_signs() {
-    // With a period shorter than a token's lifetime, a key that no app has seen would sign if only the age counted.
+    // With a period shorter than a token's lifetime, a key that no app has fetched would sign if only its age counted.
     let policy = KeyPolicy { rotate_every: KEEP / 2, ..policy(&[ES256]) };
     let keys = Keys::open(store(), &policy, NOW).await.unwrap();
     keys.ensure(&policy, NOW).await.unwrap();

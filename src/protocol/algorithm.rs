@@ -37,7 +37,7 @@ pub enum KeyType {
     Ed25519,
 }
 
-/// The hash function that an algorithm is built on.
+/// The hash function that an algorithm uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Hash {
@@ -86,8 +86,8 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
-    /// The algorithm with that registered name, if it verifies with a public key; metadata may select only such ones.
-    /// HS256 must be configured, because everyone who has the client secret can sign with it.
+    /// The algorithm with that registered name, if it verifies with a public key; metadata may select only these. HS256 must be
+    /// configured, because everyone who has the client secret can sign with it.
     #[must_use]
     pub fn asymmetric(name: &str) -> Option<Self> {
         Self::from_name(name).filter(|algorithm| !algorithm.is_symmetric())
@@ -111,7 +111,7 @@ impl Algorithm {
         }
     }
 
-    /// The hash function that it is built on. Ed25519 uses SHA-512 (RFC 8032 §5.1).
+    /// The hash function that it uses. Ed25519 uses SHA-512 (RFC 8032 §5.1).
     #[must_use]
     pub const fn hash(self) -> Hash {
         match self {

@@ -8,8 +8,8 @@ pub fn is_absent(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(str::is_empty)
 }
 
-/// The claims of OIDC Core §5.1 and the broker's own. A key in a claims table that has the name of a setting is
-/// reported as misplaced, unless it is one of these.
+/// The claims of OIDC Core §5.1 and the broker's own. A key in a claims table that has the name of a setting is reported as
+/// misplaced, unless it is one of these.
 pub const STANDARD_CLAIMS: &[&str] = &[
     "sub",
     "name",
@@ -36,14 +36,14 @@ pub const STANDARD_CLAIMS: &[&str] = &[
     "roles",
 ];
 
-/// Attributes that a provider has unless the file maps them otherwise: the claim of the same name. `sub` names the account,
-/// and the username is chosen from two claims.
+/// Attributes that a provider has unless the file maps them otherwise: each is the claim of the same name. `sub` identifies the
+/// account, and the username is chosen from two claims.
 pub fn default_attributes() -> impl Iterator<Item = &'static str> {
     let own = ["sub", "username", "preferred_username"];
     STANDARD_CLAIMS.iter().copied().filter(move |name| !own.contains(name))
 }
 
-/// Claims that the protocol or the broker sets, and nothing else may.
+/// Claims that only the protocol or the broker may set.
 pub const PROTOCOL_CLAIMS: &[&str] = &[
     "iss",
     "sub",
@@ -89,11 +89,11 @@ pub enum ClaimType {
     Object,
     /// A list of strings; a single string counts as a list of one.
     List,
-    /// Any of them: no standard says which.
+    /// Any of these types: no standard defines it.
     Any,
 }
 
-/// The type of a claim: of the standard ones that of OIDC Core §5.1.
+/// The type of a claim; for standard claims, that of OIDC Core §5.1.
 #[must_use]
 pub fn claim_type(name: &str) -> ClaimType {
     match name {

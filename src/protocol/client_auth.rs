@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How an endpoint's caller proves who it is (OIDC Core §9, RFC 8705 §2).
+/// How the caller of an endpoint authenticates (OIDC Core §9, RFC 8705 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuthMethod {
@@ -19,7 +19,7 @@ pub enum ClientAuthMethod {
     TlsClientAuth,
     /// A self-signed client certificate.
     SelfSignedTlsClientAuth,
-    /// A public client: proves nothing, and so must use PKCE.
+    /// A public client: it does not authenticate, and so must use PKCE.
     None,
 }
 

@@ -1,5 +1,5 @@
-//! The vocabulary of OAuth 2.0 and OpenID Connect, which the configuration, `op`, `upstream` and `web` share. It has no
-//! logic beyond names, and what counts as the value of one.
+//! The vocabulary of OAuth 2.0 and OpenID Connect that the configuration, `op`, `upstream` and `web` share. It has no logic
+//! beyond names and what counts as a value.
 
 pub mod algorithm;
 pub mod claim;

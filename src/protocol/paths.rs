@@ -93,7 +93,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether this version serves it. The paths of the others are reserved.
+    /// Whether this version serves it. The paths of endpoints that are not served are reserved.
     #[must_use]
     pub const fn is_served(self) -> bool {
         !matches!(self, Self::DeviceAuthorization | Self::Registration)

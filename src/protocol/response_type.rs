@@ -24,7 +24,7 @@ pub enum ResponseType {
     /// Hybrid: a code and an access token.
     #[serde(rename = "code token")]
     CodeToken,
-    /// Hybrid: all three.
+    /// Hybrid: a code, an ID token and an access token.
     #[serde(rename = "code id_token token")]
     CodeIdTokenToken,
 }

@@ -3,14 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How `sub` is made (OIDC Core §8).
+/// How `sub` is derived (OIDC Core §8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SubjectType {
     /// The same `sub` for every client.
     #[default]
     Public,
-    /// Another `sub` for every sector.
+    /// A different `sub` for each sector.
     Pairwise,
 }
 

@@ -1,7 +1,7 @@
-//! The listener's certificate (`[server] tls`): made from its PEM files, checked against its key, ready for handshakes.
+//! The listener's certificate (`[server] tls`): read from its PEM files, checked against its key, ready for handshakes.
 //!
-//! Owns what may be wrong with the pair, in words with the way out. It reads no files and knows no sockets; what a
-//! handshake asks for is [`Certificate::key`].
+//! Owns what may be wrong with the pair, with the error messages and their remedies. It reads no files and knows no sockets; a
+//! handshake uses [`Certificate::key`].
 
 use std::fmt;
 use std::path::Path;
@@ -47,7 +47,7 @@ pub struct Fault {
     pub file: PairFile,
     /// What is wrong, as a whole sentence.
     pub message: String,
-    /// The way out.
+    /// How to correct it.
     pub way_out: String,
 }
 
@@ -62,11 +62,10 @@ impl fmt::Debug for Certificate {
 }
 
 impl Certificate {
-    /// Makes it from the content of the files that `names` names; the chain's first certificate is the server's own.
+    /// Reads it from the content of the files that `names` names; the first certificate of the chain is the server's own.
     ///
     /// # Errors
-    /// Everything that is wrong with them: no PEM, no certificate, no key, one that can't be used, two that do not belong
-    /// together.
+    /// Everything that is wrong with them: no PEM, no certificate, no key, an unusable one, or two that do not belong together.
     pub fn read(names: &Tls, files: &TlsFiles) -> Result<Self, Vec<Fault>> {
         let (chain, key) = (chain(&names.cert, &files.cert), key(&names.key, &files.key));
         let (chain, key) = match (chain, key) {
@@ -91,14 +90,13 @@ impl Certificate {
         )
     }
 
-    /// What a handshake serves.
+    /// What a handshake uses.
     #[must_use]
     pub fn key(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.0)
     }
 
-    /// Why clients will not believe it at the time `now`: a certificate of the chain has run out, or is not valid yet
-    /// (RFC 5280 §4.1.2.5).
+    /// Why clients reject it at the time `now`: a certificate of the chain has expired or is not valid yet (RFC 5280 §4.1.2.5).
     #[must_use]
     pub fn untimely(&self, now: i64) -> Option<String> {
         self.0.cert.iter().enumerate().find_map(|(index, certificate)| {
@@ -111,7 +109,7 @@ impl Certificate {
 fn untimely(certificate: &CertificateDer<'_>, now: i64) -> Option<String> {
     let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).unwrap_or(0)));
     let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms.all;
-    // Without a single authority this always fails, and of its reasons the time is the first that is looked at.
+    // Without a single authority this always fails, and the time is the first of the possible reasons that is checked.
     let verified =
         verify(&ParsedCertificate::try_from(certificate).ok()?, &RootCertStore::empty(), &[], now, algorithms);
     match verified {
@@ -134,7 +132,7 @@ fn fault(file: PairFile, what: &str, way_out: &str) -> Fault {
     Fault { file, message: format!("`{}` {what}", file.name()), way_out: way_out.to_owned() }
 }
 
-/// What the PEM sections of a file are, as they call themselves; a problem when there are none.
+/// The kinds of the PEM sections of a file, by their labels; a problem if there are none.
 fn sections(file: PairFile, name: &Path, pem: &[u8]) -> Result<String, Fault> {
     let text = String::from_utf8_lossy(pem);
     let labels = text.lines().filter_map(|line| line.trim().strip_prefix("-----BEGIN ")?.strip_suffix("-----"));
@@ -180,7 +178,7 @@ fn key(name: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, Fault> {
         return Ok(key);
     }
     let damaged = <(SectionKind, Vec<u8>)>::pem_slice_iter(pem).any(|section| section.is_err());
-    // In the label of PKCS #8, in a header line of the older form.
+    // The word is in the label of PKCS #8, or in a header line of the older form.
     let (what, way_out) = if String::from_utf8_lossy(pem).contains("ENCRYPTED") {
         let way_out = format!("write it without one: openssl pkey -in {name} -out NEW, readable by the broker only");
         (format!("must hold a private key without a passphrase but that in {name} has one"), way_out)
@@ -201,7 +199,7 @@ mod tests {
     /// 2026-11-01T00:00:00Z.
     const MADE: i64 = 1_793_491_200;
 
-    /// A certificate that signs itself, valid for two days from [`MADE`], and its key.
+    /// A self-signed certificate, valid for two days from [`MADE`], and its key.
     fn pair() -> TlsFiles {
         let key = rcgen::KeyPair::generate().unwrap();
         let mut params = rcgen::CertificateParams::new(["test".to_owned()]).unwrap();
@@ -277,7 +275,7 @@ mod tests {
         assert!(expired.starts_with("the certificate expired on 2026-11-03"), "{expired}");
         let early = certificate.untimely(MADE - DAY).unwrap();
         assert!(early.starts_with("the certificate is not valid before 2026-11-01"), "{early}");
-        // Of a chain every certificate counts.
+        // Every certificate of a chain is checked.
         files.cert = [files.cert.as_slice(), &pair().cert].concat();
         assert!(Certificate::read(&names(), &files).unwrap().untimely(MADE + 3 * DAY).is_some());
     }

@@ -1,4 +1,4 @@
-//! A client as the running broker sees it: its resolved entry, with its secrets and its keys.
+//! A client as seen by the running broker: its resolved entry, with its secrets and its keys.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::config::resolved::Localized;
 use crate::jose::KeySet;
 use crate::pages::Languages;
 
-/// A client. It can be read like its resolved entry.
+/// A client. It dereferences to its resolved entry.
 #[derive(Clone, Debug)]
 pub struct Client {
     resolved: Arc<resolved::Client>,
@@ -36,7 +36,7 @@ impl Deref for Client {
 /// Where a client's public keys are.
 #[derive(Clone, Debug)]
 pub enum ClientKeys {
-    /// It has none.
+    /// It has no public keys.
     None,
     /// In the file: `jwks`.
     Inline(Arc<KeySet>),
@@ -45,7 +45,7 @@ pub enum ClientKeys {
 }
 
 impl ClientKeys {
-    /// Of a checked client: a `jwks` without a usable key is a problem of the generation's, see [`ClientKeys::problem`].
+    /// The keys of a checked client. A `jwks` without a usable key is a problem of the generation, see [`ClientKeys::problem`].
     fn of(declared: &Declared) -> Self {
         let inline = declared.jwks.as_ref().and_then(|jwks| KeySet::parse(jwks.to_string().as_bytes()).ok());
         let remote = declared.jwks_uri.as_ref().and_then(|uri| Url::parse(uri).ok());
@@ -56,7 +56,7 @@ impl ClientKeys {
         }
     }
 
-    /// Where they are fetched from.
+    /// Where they are fetched from, if they are.
     #[must_use]
     pub fn url(&self) -> Option<&Url> {
         match self {
@@ -73,7 +73,7 @@ impl ClientKeys {
 }
 
 impl Client {
-    /// Adds secrets and keys to a resolved client. `secrets` are its `client_secret` values, as read; hashes of secrets and
+    /// Adds secrets and keys to a resolved client. `secrets` are its `client_secret` values as read; hashes of secrets and
     /// public keys are in the file.
     #[must_use]
     pub fn new(resolved: Arc<resolved::Client>, declared: &Declared, secrets: &[SecretValue]) -> Self {
@@ -90,7 +90,7 @@ impl Client {
         self.secret_hashes.iter().fold(false, |found, known| verify_slices_are_equal(known, &hash).is_ok() | found)
     }
 
-    /// Where others start a sign-in (OIDC Core §4): its `initiate_login_uri`, with the issuer to sign in at.
+    /// Where others can start a sign-in (OIDC Core §4): its `initiate_login_uri`, with the issuer to sign in at.
     #[must_use]
     pub fn initiate_link(&self, issuer: &str) -> Option<String> {
         let uri = self.initiate_login_uri.as_ref()?;
@@ -99,8 +99,8 @@ impl Client {
         Some(format!("{uri}{separator}{query}"))
     }
 
-    /// Where a person finds the app again when a sign-in can't go on: where it starts one, its home page, or the host of its
-    /// first redirect URI. All are addresses that the file registers.
+    /// Where a user finds the app again if a sign-in can't continue: where the app starts one, its home page, or the host of
+    /// its first redirect URI. All of these addresses are registered in the file.
     #[must_use]
     pub fn entry(&self, issuer: &str) -> Option<String> {
         let home = || {
@@ -110,14 +110,14 @@ impl Client {
         self.initiate_link(issuer).or_else(|| self.client_uri.default().map(str::to_owned)).or_else(home)
     }
 
-    /// Its name in the best of the languages wanted (`client_name#de`; Dynamic Client Registration §2.1).
+    /// Its name in the best match for the requested languages (`client_name#de`; Dynamic Client Registration §2.1).
     #[must_use]
     pub fn name_in(&self, languages: &Languages) -> &str {
         self.text_in(languages, |client| &client.names).unwrap_or(&self.name)
     }
 
-    /// One of its texts or addresses in the best of the languages wanted, as `policy_uri#de`; otherwise the one without a
-    /// language tag.
+    /// One of its texts or addresses in the best match for the requested languages, such as `policy_uri#de`; otherwise the one
+    /// without a language tag.
     pub fn text_in(&self, languages: &Languages, of: impl FnOnce(&resolved::Client) -> &Localized) -> Option<&str> {
         let text = of(&self.resolved);
         languages.choose(|tag| text.in_language(tag)).or_else(|| text.default())

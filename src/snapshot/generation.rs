@@ -1,6 +1,6 @@
 //! From files to a configuration generation: load, check, read secrets and tables, run the file's own tests, compile.
 //!
-//! One way for `check`, `serve` and every reload, so that what `check` accepts is what runs.
+//! `check`, `serve` and every reload use the same code, so what `check` accepts is what runs.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -29,16 +29,16 @@ use crate::snapshot::{BuildProblem, Parts, Snapshot};
 pub struct Options {
     /// Number of the generation.
     pub number: u64,
-    /// Leave secrets unread: in a pull request their files are not there.
+    /// Leave secrets unread, because their files do not exist where a pull request is checked.
     pub without_secrets: bool,
-    /// The time, for warnings of certificates that have run out; these are read with the secrets.
+    /// The time, for warnings about expired certificates; these are read with the secrets.
     pub now: i64,
 }
 
 /// Contents of the files that a generation was made from, as hashes; `None` for those that could not be read.
 pub type Fingerprint = BTreeMap<PathBuf, Option<[u8; 32]>>;
 
-/// What came out.
+/// The outcome.
 pub struct Prepared {
     /// Everything that is wrong, and warnings.
     pub problems: Problems,
@@ -50,13 +50,13 @@ pub struct Prepared {
     pub involved: Involved,
     /// The files as they were read.
     pub fingerprint: Fingerprint,
-    /// The generation, when nothing is wrong.
+    /// The generation, if there are no errors.
     pub snapshot: Option<Snapshot>,
-    /// The keys that seal the store, first to seal.
+    /// The keys that seal the store; the first one seals.
     pub encryption_keys: Vec<Vec<u8>>,
 }
 
-/// Reads files and remembers what they held.
+/// Reads files and remembers the hashes of their contents.
 struct Recorder<'f> {
     files: &'f dyn Files,
     read: RefCell<Fingerprint>,
@@ -84,7 +84,7 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// Prepares a generation. Problems are in the result; nothing is changed.
 ///
 /// # Errors
-/// When the main file or an overlay can't be read at all.
+/// If the main file or an overlay can't be read at all.
 pub fn prepare(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<Prepared, Unreadable> {
     let mut prepared = prepare_untested(inputs, files, options)?;
     if let Some(snapshot) = &prepared.snapshot {
@@ -98,7 +98,7 @@ pub fn prepare(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<P
 /// Prepares a generation without running the file's own tests, for the commands that run them themselves.
 ///
 /// # Errors
-/// When the main file or an overlay can't be read at all.
+/// If the main file or an overlay can't be read at all.
 pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<Prepared, Unreadable> {
     let recorder = Recorder { files, read: RefCell::default() };
     let mut loaded = load(inputs, &recorder)?;
@@ -157,7 +157,7 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
     Ok(Prepared { problems, layers, origins, involved, fingerprint, snapshot, encryption_keys })
 }
 
-/// The keys that seal the store, first to seal.
+/// The keys that seal the store; the first one seals.
 fn encryption_keys(config: &Config, secrets: &Secrets) -> Vec<Vec<u8>> {
     let paths = (0..config.store.encryption_keys.len()).map(|n| format!("store.encryption_keys[{n}]"));
     paths
@@ -167,7 +167,7 @@ fn encryption_keys(config: &Config, secrets: &Secrets) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The listener's certificate; what is wrong with it goes to the problems.
+/// The listener's certificate; problems with it are reported.
 fn certificate(loaded: &Loaded, files: &dyn Files, now: i64, problems: &mut Problems) -> Option<Certificate> {
     let (read, missing) = read_tls(loaded, files);
     problems.append(missing);
@@ -213,7 +213,7 @@ fn compile(compiler: &mut Compiler, place: ExpressionPlace, text: &str) -> Vec<E
         .collect()
 }
 
-/// Compiles the pages with the looks of the file. `None` when that has problems.
+/// Compiles the pages with the settings of `[ui]`. `None` if those have problems.
 fn pages(config: &Config, templates: &[TemplateFile], layers: &mut Layers, problems: &mut Problems) -> Option<Pages> {
     // An invalid issuer has been reported.
     let path = Issuer::parse(&config.issuer).map(|issuer| issuer.path).unwrap_or_default();
@@ -255,7 +255,7 @@ fn build_problem(layers: &Layers, problem: BuildProblem) -> Problem {
     }
 }
 
-/// The file's own tests: each that fails is a problem at its place.
+/// Runs the file's own tests; each failure is a problem at the place of the test.
 fn run_tests(snapshot: &Snapshot, layers: &Layers, problems: &mut Problems) {
     for failure in mapping_test::run_all(&snapshot.policy, &snapshot.config) {
         for difference in &failure.differences {

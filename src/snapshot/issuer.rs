@@ -1,4 +1,4 @@
-//! The issuer identifier and the URLs that follow from it. Never derived from a request.
+//! The issuer identifier and the URLs derived from it. They are never derived from a request.
 
 use url::Url;
 
@@ -14,16 +14,16 @@ pub struct Issuer {
     pub origin: String,
     /// Its path without a trailing slash; empty for the root.
     pub path: String,
-    /// Whether browsers reach it by https, and so cookies are `Secure` and `__Host-`.
+    /// Whether browsers reach it by https, and its cookies are therefore `Secure` and `__Host-`.
     pub secure: bool,
-    /// How long browsers are asked to use only https for its host, in seconds (RFC 6797 §6.1); `None` where it is not https.
+    /// How long browsers are asked to use only https for its host, in seconds (RFC 6797 §6.1); `None` if it is not https.
     pub https_only_for: Option<u32>,
-    /// What its cookies are called.
+    /// The names of its cookies.
     pub cookies: CookieNames,
 }
 
-/// Names of cookies: `__Host-` prefixed where the browser takes that (RFC 6265bis §4.1.3.2), and with a short name of the
-/// issuer, so that brokers on one host stay apart.
+/// Names of cookies: with the prefix `__Host-` if the browser accepts that (RFC 6265bis §4.1.3.2), and with a short name of the
+/// issuer, so that brokers on the same host do not share cookies.
 #[derive(Clone, Debug)]
 pub struct CookieNames {
     /// The session.
@@ -44,7 +44,7 @@ impl CookieNames {
     }
 }
 
-/// A year. On this machine five minutes: the host is shared with whatever else is developed there.
+/// One year; five minutes on loopback, because other things are developed on the same host.
 fn https_only_for(issuer: &Url) -> u32 {
     if issuer.host().is_some_and(|host| is_loopback(&host)) { 300 } else { 365 * 86_400 }
 }
@@ -53,7 +53,7 @@ impl Issuer {
     /// Parses a checked issuer.
     ///
     /// # Errors
-    /// When it is no absolute URL.
+    /// If it is not an absolute URL.
     pub fn parse(text: &str) -> Result<Self, url::ParseError> {
         let url = Url::parse(text)?;
         let secure = url.scheme() == "https";
@@ -67,13 +67,13 @@ impl Issuer {
         })
     }
 
-    /// A path of [`protocol::paths`](crate::protocol::paths) with the issuer's before it.
+    /// A path of [`protocol::paths`](crate::protocol::paths), with the issuer's path before it.
     #[must_use]
     pub fn path_of(&self, path: &str) -> String {
         format!("{}{path}", self.path)
     }
 
-    /// The URL of such a path.
+    /// The URL of a path of [`protocol::paths`](crate::protocol::paths).
     #[must_use]
     pub fn url_of(&self, path: &str) -> String {
         format!("{}{}{path}", self.origin, self.path)

@@ -1,7 +1,7 @@
-//! A checked, compiled configuration: what the running broker reads. One `Arc<Snapshot>` per request, so that a request
-//! sees one generation.
+//! A checked, compiled configuration, which the running broker reads. Each request holds one `Arc<Snapshot>`, and so sees a
+//! single generation.
 //!
-//! [`Snapshot::build`] is the only constructor; everything in it follows from the file, its secrets and its tables.
+//! [`Snapshot::build`] is the only constructor; everything in a snapshot is derived from the file, its secrets and its tables.
 
 pub mod certificate;
 pub mod client;
@@ -45,19 +45,19 @@ pub struct Snapshot {
     pub issuer: Issuer,
     /// The compiled policy.
     pub policy: Policy,
-    /// Providers by id, as the relying-party leg reads them.
+    /// Providers by id, with their settings for `upstream`.
     pub providers: BTreeMap<String, ProviderSettings>,
     /// Clients by key.
     pub clients: BTreeMap<String, Client>,
-    /// Whose `X-Forwarded-*` are believed.
+    /// The proxies whose `X-Forwarded-*` headers are trusted.
     pub trusted_proxies: TrustedProxies,
     /// The admin listener's tokens.
     pub admin_tokens: Vec<SecretValue>,
-    /// The certificate of TCP listeners, where they speak TLS.
+    /// The certificate of TCP listeners that serve TLS.
     pub certificate: Option<Certificate>,
     /// The paths that it serves.
     pub paths: Paths,
-    /// The pages, with this generation's looks.
+    /// The pages, with the settings of this generation.
     pub pages: Pages,
     by_client_id: HashMap<String, String>,
     resources: HashMap<String, Resource>,
@@ -68,13 +68,13 @@ pub struct Snapshot {
 /// Why a configuration can't be built.
 #[derive(Clone, Debug)]
 pub enum BuildProblem {
-    /// An expression does not compile.
+    /// An expression that does not compile.
     Expression(ExpressionProblem),
-    /// Something else, with the dotted path of its place.
+    /// Any other problem, with the dotted path of its place.
     Other {
         /// Dotted path.
         path: String,
-        /// What is wrong and the way out.
+        /// What is wrong and how to correct it.
         message: String,
     },
 }
@@ -87,19 +87,19 @@ pub struct Parts<'a> {
     pub hash: String,
     /// The typed file.
     pub config: Config,
-    /// What `check` resolved of it.
+    /// The entries that `check` resolved.
     pub resolved: Resolved,
     /// Secrets as read.
     pub secrets: &'a Secrets,
     /// Certificate authorities of providers, PEM, by provider id.
     pub authorities: BTreeMap<String, Vec<u8>>,
-    /// The certificate of TCP listeners; none where it is not declared, or secrets were left unread.
+    /// The certificate of TCP listeners; `None` if it is not declared, or secrets were left unread.
     pub certificate: Option<Certificate>,
-    /// Compiles expressions; knows the lookup tables.
+    /// Compiles expressions; it knows the lookup tables.
     pub compiler: &'a mut Compiler,
     /// The pages, compiled.
     pub pages: Pages,
-    /// Finds the place of a dotted path.
+    /// Finds the source location of a dotted path.
     pub locate: &'a dyn Fn(&str) -> Option<Source>,
 }
 
@@ -107,7 +107,7 @@ impl Snapshot {
     /// Builds a generation from a configuration that passed `check`.
     ///
     /// # Errors
-    /// Every problem that only shows here.
+    /// All problems that become visible only here.
     pub fn build(parts: Parts<'_>) -> Result<Self, Vec<BuildProblem>> {
         let Parts { generation, hash, config, resolved, secrets, authorities, certificate, compiler, pages, locate } =
             parts;
@@ -168,7 +168,7 @@ impl Snapshot {
         })
     }
 
-    /// A client by its client id, disabled ones too.
+    /// A client by its client id, including disabled ones.
     #[must_use]
     pub fn client_by_id(&self, client_id: &str) -> Option<&Client> {
         self.clients.get(self.by_client_id.get(client_id)?)
@@ -180,7 +180,7 @@ impl Snapshot {
         self.resources.get(uri)
     }
 
-    /// The discovery document. `render` makes it when it is asked for the first time, so once a generation.
+    /// The discovery document. `render` produces it at the first request for it, so once for each generation.
     pub fn discovery(&self, render: impl FnOnce(&Self) -> Vec<u8>) -> &[u8] {
         self.discovery.get_or_init(|| render(self))
     }
@@ -197,24 +197,24 @@ impl Snapshot {
         self.provider(id).map_or(id, |provider| &provider.name)
     }
 
-    /// A provider's resolved entry, disabled ones too.
+    /// A provider's resolved entry, including disabled ones.
     #[must_use]
     pub fn provider(&self, id: &str) -> Option<&Provider> {
         self.resolved.providers.get(id)
     }
 
-    /// Whether a provider may vouch for the users of a client: it is enabled, and the client accepts it.
+    /// Whether a provider may authenticate the users of a client: it is enabled, and the client accepts it.
     #[must_use]
     pub fn accepts(&self, client: &Client, provider: &str) -> bool {
         self.resolved.accepts(&client.key, provider)
     }
 
-    /// The providers that may vouch for the users of a client, in order of their ids.
+    /// The providers that may authenticate the users of a client, in order of their ids.
     pub fn accepted<'s>(&'s self, client: &'s Client) -> impl Iterator<Item = &'s Provider> {
         self.resolved.accepted(client)
     }
 
-    /// Where a setting that decides at run time is written.
+    /// The source location of a setting that decides at run time.
     #[must_use]
     pub fn source(&self, path: &str) -> Option<Source> {
         self.sources.get(path).cloned()

@@ -1,4 +1,4 @@
-//! `server.trusted_proxies`: whose `X-Forwarded-*` headers are believed.
+//! `server.trusted_proxies`: the proxies whose `X-Forwarded-*` headers are trusted.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::config::language::address::network;
 use crate::config::language::server::{Server, UNIX_PEERS};
 
-/// The proxies that are trusted to name their own peers.
+/// The proxies that are trusted to report the addresses of their peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
@@ -15,7 +15,7 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Those that a configuration names.
+    /// The proxies that a configuration names.
     #[must_use]
     pub fn of(server: &Server) -> Self {
         let named = server.trusted_proxies.iter();
@@ -25,7 +25,7 @@ impl TrustedProxies {
         }
     }
 
-    /// Whether a proxy is believed: by its address, or, where it has none, as the peer of a unix socket.
+    /// Whether a proxy is trusted, by its address or, if it has none, as the peer of a unix socket.
     #[must_use]
     pub fn believes(&self, address: Option<IpAddr>) -> bool {
         match address {

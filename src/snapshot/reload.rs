@@ -1,8 +1,8 @@
-//! Hot reload: watch the files, prepare a generation when they change, put it to work. While they have problems, the old
+//! Hot reload: watches the files, prepares a generation when they change, and applies it. While they have problems, the old
 //! generation stays in force.
 //!
-//! What putting a generation to work means is handed in ([`Generations`]). Folders are watched, not files: editors and ConfigMaps replace files by renaming. File metadata is polled as well, for
-//! file systems that send no events.
+//! How a generation is applied is passed in ([`Generations`]). Folders are watched rather than files, because editors and
+//! ConfigMaps replace files by renaming. File metadata is polled as well, for file systems that send no events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -21,25 +21,25 @@ use crate::env::Clock;
 use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Fingerprint, Options, Prepared, prepare};
 
-/// How often to look, after a change, whether more has changed: a save is often several writes.
+/// How often to check, after a change, whether more has changed: saving often takes several writes.
 const SLICE: Duration = Duration::from_millis(50);
-/// So many slices without a change end a burst of them.
+/// The number of slices without a change that end a burst of changes.
 const QUIET: u32 = 3;
-/// So many slices are waited for at most: files that never rest are read too, within two seconds of the first change.
+/// The maximum number of slices to wait for: files that keep changing are read too, within two seconds of the first change.
 const LONGEST: u32 = 26;
-/// How often metadata is compared where no event came.
+/// How often metadata is compared if no event arrives.
 const POLL: Duration = Duration::from_secs(1);
 
-/// The running broker, as a reload sees it.
+/// The running broker, as seen by a reload.
 #[async_trait]
 pub trait Generations: Send + Sync {
-    /// The generation that serves.
+    /// The generation in service.
     fn serving(&self) -> Arc<Snapshot>;
 
-    /// Puts another generation to work; every request from then on sees it.
+    /// Applies another generation; every request from then on sees it.
     ///
     /// # Errors
-    /// When that can't be: the text says why, and the old generation stays in force.
+    /// If that is not possible: the text says why, and the old generation stays in force.
     async fn apply(&self, snapshot: Snapshot) -> Result<(), String>;
 }
 
@@ -51,7 +51,7 @@ pub struct ReloadStatus {
 }
 
 impl ReloadStatus {
-    /// Whether the files differ from what is served, because they have problems.
+    /// Whether the files differ from the generation in service, because they have problems.
     #[must_use]
     pub fn failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
@@ -69,13 +69,13 @@ impl ReloadStatus {
     }
 }
 
-/// The files of a configuration: which, and what they held when they were read.
+/// The files of a configuration, and their contents when they were read.
 pub struct Watched {
     /// The main file, the overlays, the environment.
     pub inputs: Inputs,
-    /// The files of the generation that serves.
+    /// The files of the generation in service.
     pub fingerprint: Fingerprint,
-    /// Every file and folder that a change of matters.
+    /// Every file and folder whose changes matter.
     pub involved: Involved,
 }
 
@@ -85,7 +85,7 @@ pub struct Reloader {
     clock: Arc<dyn Clock>,
     status: Arc<ReloadStatus>,
     inputs: Inputs,
-    /// The files of the generation that serves.
+    /// The files of the generation in service.
     serving: Fingerprint,
     /// The files of the last attempt, so that its problems are reported once.
     refused: Option<Fingerprint>,
@@ -95,16 +95,16 @@ pub struct Reloader {
 /// The outcome of a reload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reloaded {
-    /// Nothing that matters changed.
+    /// Nothing relevant changed.
     Unchanged,
-    /// This generation serves now.
+    /// This generation is now in service.
     Applied(u64),
-    /// The old generation stays in force; the text has all problems.
+    /// The old generation stays in force; the text lists all problems.
     Refused(String),
 }
 
 impl Reloader {
-    /// A reloader of the configuration that serves.
+    /// A reloader for the configuration in service.
     #[must_use]
     pub fn new(
         generations: Arc<dyn Generations>,
@@ -116,7 +116,7 @@ impl Reloader {
         Self { generations, clock, status, inputs, serving: fingerprint, refused: None, involved }
     }
 
-    /// Loads, checks and puts to work, all or nothing.
+    /// Loads, checks and applies the configuration, all or nothing.
     pub async fn reload(&mut self) -> Reloaded {
         let old = self.generations.serving();
         let options = Options { number: old.generation + 1, without_secrets: false, now: self.clock.now() };
@@ -184,7 +184,7 @@ impl Reloader {
             }
         });
         let mut watch = Watch::new(events);
-        // What was saved since the files were read, before anything watched them, is applied now.
+        // Changes that were saved after the files were read and before they were watched are applied now.
         let mut stamps = self.catch_up(&mut watch).await;
         loop {
             let event = tokio::time::timeout(POLL, changed.recv()).await.is_ok();
@@ -203,8 +203,8 @@ impl Reloader {
         }
     }
 
-    /// Reloads, with nothing that changes meanwhile lost: folders are watched and stamps taken before the files are read, and
-    /// all is done again while a reload brings further folders.
+    /// Reloads without missing changes that happen in the meantime: folders are watched and stamps taken before the files are
+    /// read, and everything is repeated while a reload adds further folders.
     async fn catch_up(&mut self, watch: &mut Watch) -> Stamps {
         loop {
             watch.follow(&self.involved);
@@ -217,7 +217,7 @@ impl Reloader {
     }
 }
 
-/// A burst of changes, slice by slice, so that it is one reload.
+/// A burst of changes, counted in slices, which causes a single reload.
 #[derive(Debug, Default)]
 struct Burst {
     slices: u32,
@@ -225,7 +225,7 @@ struct Burst {
 }
 
 impl Burst {
-    /// Whether it is over after one more slice, in which something changed or not.
+    /// Whether the burst is over after one more slice, in which something changed or not.
     fn is_over(&mut self, changed: bool) -> bool {
         self.slices += 1;
         self.quiet = if changed { 0 } else { self.quiet + 1 };
@@ -235,7 +235,7 @@ impl Burst {
 
 type Stamps = BTreeMap<PathBuf, Option<(std::time::SystemTime, u64)>>;
 
-/// When each file was written and how long it is; folders count by their own time.
+/// When each file was last modified, and its length; folders by their own modification time.
 fn stamps(involved: &Involved) -> Stamps {
     let paths = involved.files.iter().chain(&involved.folders);
     paths
@@ -260,7 +260,7 @@ struct Watch {
 impl Watch {
     fn new(events: mpsc::Sender<()>) -> Self {
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Reading a file is an event too; only changes count, or a reload would call the next one.
+            // Reading a file is an event too; only changes count, or else a reload would cause the next one.
             if event.is_ok_and(|event| !event.kind.is_access()) {
                 let _ = events.try_send(());
             }
@@ -271,14 +271,14 @@ impl Watch {
         Self { watcher: watcher.ok(), folders: BTreeSet::new() }
     }
 
-    /// The folders of all files involved, and those that may get further ones.
+    /// The folders of all files involved, and those in which further files may appear.
     fn folders(involved: &Involved) -> BTreeSet<PathBuf> {
         let parents = involved.files.iter().filter_map(|file| file.parent().map(PathBuf::from));
         let folders = parents.chain(involved.folders.iter().cloned());
         folders.map(|folder| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder }).collect()
     }
 
-    /// Whether no folder is missing.
+    /// Whether all folders are watched.
     fn follows(&self, involved: &Involved) -> bool {
         self.watcher.is_none() || Self::folders(involved).is_subset(&self.folders)
     }
@@ -303,7 +303,7 @@ impl Watch {
 mod tests {
     use super::*;
 
-    /// How many slices are waited for when something changes in these.
+    /// The number of slices waited for if something changes in these.
     fn waited(changes: impl Fn(u32) -> bool) -> u32 {
         let mut burst = Burst::default();
         (1..).find(|slice| burst.is_over(changes(*slice))).unwrap()
@@ -317,7 +317,7 @@ mod tests {
         assert!(SLICE * LONGEST < Duration::from_millis(1500), "which leaves time to load within two seconds");
     }
 
-    /// What the running broker is asked for by a reload.
+    /// A running broker that records the generations that a reload applies to it.
     struct Recorded {
         serving: Mutex<Arc<Snapshot>>,
         applied: mpsc::UnboundedSender<u64>,
@@ -355,7 +355,7 @@ mod tests {
         };
         std::fs::write(&file, text("Before")).unwrap();
         let (inputs, Prepared { fingerprint, involved, snapshot, .. }) = prepared(&file);
-        // Saved after the files were read and before anything watches them.
+        // Saved after the files were read and before anything watched them.
         std::fs::write(&file, text("After")).unwrap();
         let (applied, mut generations) = mpsc::unbounded_channel();
         let broker = Arc::new(Recorded { serving: Mutex::new(Arc::new(snapshot.unwrap())), applied });

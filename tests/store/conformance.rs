@@ -1,5 +1,5 @@
-//! What every operation of `Store` promises, whatever the backend. Each case takes a store that is empty;
-//! `for_each_backend!` runs all of them on each.
+//! The guarantees of every operation of `Store`, for any backend. Each case takes an empty store; `for_each_backend!` runs all
+//! of them on each.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::fixtures::{
     NOW, code, grant_id, interaction, login, object, person, refresh, rotation, secret, session_id, signing_key, trace,
 };
 
-/// A store to test, as a trait object, so that no case can reach behind the trait.
+/// A store to test, as a trait object, so that no case can bypass the trait.
 type Subject = Arc<dyn Store>;
 
 /// The cases, by name, for one backend: `make` opens an empty store and keeps what it needs alive.
@@ -94,7 +94,7 @@ async fn signed_in(store: &Subject, name: &str, session: &str) {
     assert_eq!(written, SignInWritten::Done);
 }
 
-/// A grant of "alice" in session "s", redeemed from code `name`, with refresh token `{name}-0` when it has one.
+/// A grant of "alice" in session "s", redeemed from code `name`, with refresh token `{name}-0` if it has one.
 async fn granted(store: &Subject, name: &str, grant: Grant) {
     store.save_code(code(name, grant.clone()), None, NOW).await.unwrap();
     let first = refresh(&format!("{name}-0"), grant.id.as_str());
@@ -468,7 +468,7 @@ pub(crate) async fn activity_only_moves_forward(store: Subject) {
     assert_eq!(active().await, NOW + 100);
     store.touch_session(&session_id("s"), NOW + 50).await.unwrap();
     assert_eq!(active().await, NOW + 100);
-    // Unused for too long: it does not come back.
+    // The session was unused for too long and does not become live again.
     store.touch_session(&session_id("s"), NOW + 100 + 1800).await.unwrap();
     assert_eq!(active().await, NOW + 100);
     store.save_code(code("c", person("alice").grant("g", "s")), None, NOW + 200).await.unwrap();
@@ -512,7 +512,7 @@ pub(crate) async fn d44_a_used_code_is_remembered_while_its_grant_lasts(store: S
     let alice = person("alice");
     signed_in(&store, "alice", "s").await;
     granted(&store, "c", alice.offline_grant("g", "s")).await;
-    // A redemption may fix the end of its grant later than the code foresaw.
+    // A redemption may set a later expiry for its grant than the code stated.
     store.save_code(code("d", Grant { expires_at: NOW, ..alice.offline_grant("h", "s") }), None, NOW).await.unwrap();
     let grant = alice.offline_grant("h", "s");
     assert_eq!(store.redeem_code(TokenHash::of("d"), grant, None, NOW).await.unwrap(), Redeemed::First);
@@ -701,7 +701,7 @@ pub(crate) async fn a_refresh_writes_what_came_with_it(store: Subject) {
     assert_eq!(view.session.unwrap().last_active, NOW + 7);
     assert_eq!(view.grant.expires_at, NOW + 200_000);
 
-    // An earlier end is not taken over; another user's link is not touched.
+    // An earlier expiry is not adopted; another user's link is not changed.
     signed_in(&store, "bob", "b").await;
     let foreign = Rotation { link: Some(person("bob").link()), ..rotation("r1", "r2", "g") };
     assert_eq!(store.rotate_refresh(foreign, NOW + 8).await.unwrap(), Rotated::Refused);
@@ -709,7 +709,7 @@ pub(crate) async fn a_refresh_writes_what_came_with_it(store: Subject) {
     assert_eq!(store.rotate_refresh(shorter, NOW + 8).await.unwrap(), Rotated::New);
     assert_eq!(store.grant(&grant_id("g")).await.unwrap().unwrap().grant.expires_at, NOW + 200_000);
 
-    // What is refused writes nothing.
+    // A refused rotation writes nothing.
     let refused = Rotation { grant_expires_at: NOW + 300_000, ..turn };
     assert_eq!(store.rotate_refresh(refused, NOW + 60).await.unwrap(), Rotated::Reused);
     let grant = store.grant(&grant_id("g")).await.unwrap().unwrap().grant;
@@ -875,7 +875,7 @@ pub(crate) async fn d44_sweeping_takes_what_has_ended_and_nothing_else(store: Su
     assert!(store.use_once("jti", "0", NOW + 600, NOW).await.unwrap());
     assert!(store.session(secret("s")).await.unwrap().is_some());
     assert!(store.grant(&grant_id("g")).await.unwrap().is_some());
-    // The grace is over, and the sealed successor is gone; that the token was used is still known.
+    // The grace period is over, and the sealed successor has been deleted; that the token was used is still known.
     assert_eq!(rotate(&store, "d-0", "x", "h", NOW + 5).await, Rotated::Reused);
 
     while store.sweep(NOW + 100_000, 10).await.unwrap() {}
@@ -935,7 +935,7 @@ pub(crate) async fn d42_what_waits_is_bounded_and_the_oldest_goes_first(store: S
     for n in 0..4 {
         left.push((page_left(n).await, login_left(n).await));
     }
-    // l0 i0 l1 i1 l2 i2 l3 i3: the last five.
+    // In the order l0 i0 l1 i1 l2 i2 l3 i3, the last five are kept.
     assert_eq!(left, [(false, false), (true, false), (true, true), (true, true)]);
 }
 
@@ -961,7 +961,7 @@ pub(crate) async fn d42_finished_sign_ins_leave_room(store: Subject) {
         assert!(store.take_login(TokenHash::of(&format!("l{n}")), NOW).await.unwrap().is_some());
         assert!(store.take_interaction(TokenHash::of(&format!("i{n}")), NOW).await.unwrap().is_some());
     }
-    // Swept ones leave room as well.
+    // Swept rows free space as well.
     for n in 0..2 {
         store.save_login(Login { expires_at: NOW + 1, ..login(&format!("short-{n}")) }, bound).await.unwrap();
     }

@@ -1,5 +1,5 @@
-//! kill -9 while writing: every write that was answered is there, and the invariants hold. The writing process is this
-//! test binary itself, started again with `WRITES_TO` set.
+//! kill -9 while writing: every acknowledged write is stored, and the invariants hold. The writing process is this test binary
+//! itself, started again with `WRITES_TO` set.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -24,14 +24,14 @@ fn open(path: &Path) -> Arc<SqliteStore> {
     Arc::new(SqliteStore::open(&location, &[], Arc::new(SystemRandomness::default())).unwrap())
 }
 
-/// Says on standard output what was answered, as one line that appears whole.
+/// Prints what was acknowledged, as one line that appears complete or not at all.
 fn acknowledge(what: &str, name: &str) {
     let mut out = std::io::stdout().lock();
     out.write_all(format!("@{what} {name}\n").as_bytes()).unwrap();
     out.flush().unwrap();
 }
 
-/// Signs in, redeems, refreshes and revokes, saying each time what was answered, until it is killed.
+/// Signs in, redeems, refreshes and revokes, printing each acknowledged write, until it is killed.
 async fn write_forever(store: Arc<SqliteStore>, writer: String) {
     for n in 0_u64.. {
         let name = format!("{writer}-{n}");
@@ -67,7 +67,7 @@ async fn writing_process() {
     writers.join_all().await;
 }
 
-/// Starts the writing process, kills it after `lines` answers, and returns the last answer about each name.
+/// Starts the writing process, kills it after `lines` acknowledgements, and returns the last one for each name.
 fn write_until_killed(path: &Path, lines: usize) -> HashMap<String, String> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::writing_process", "--ignored", "--nocapture"])
@@ -78,7 +78,7 @@ fn write_until_killed(path: &Path, lines: usize) -> HashMap<String, String> {
     let mut answers = HashMap::new();
     let mut seen = 0;
     for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
-        // The harness may have begun the line.
+        // The test harness may have printed the beginning of the line.
         let Some((what, name)) = line.split_once('@').and_then(|(_, answer)| answer.split_once(' ')) else { continue };
         answers.insert(name.to_owned(), what.to_owned());
         seen += 1;
@@ -92,7 +92,7 @@ fn write_until_killed(path: &Path, lines: usize) -> HashMap<String, String> {
     answers
 }
 
-/// What must be there after the last answer about `name`; what comes next may be there too.
+/// What must be stored after the last acknowledgement for `name`; the next write may be stored too.
 async fn check(store: &SqliteStore, name: &str, answer: &str) {
     let view = store.session(secret(name)).await.unwrap().unwrap();
     assert_eq!(view.user, person(name).user());

@@ -8,7 +8,7 @@ use countersign::store::model::{
 use countersign::store::{AccountWrite, Rotation, SignIn};
 use serde_json::{Map, Value, json};
 
-/// When the tests begin.
+/// The time at which the tests begin.
 pub(crate) const NOW: i64 = 1_800_000_000;
 
 pub(crate) fn grant_id(id: &str) -> GrantId {
@@ -86,7 +86,7 @@ impl Person {
         }
     }
 
-    /// A grant that dies with `session`.
+    /// A grant that ends with `session`.
     pub(crate) fn grant(&self, id: &str, session: &str) -> Grant {
         Grant {
             id: grant_id(id),
@@ -109,7 +109,7 @@ impl Person {
         }
     }
 
-    /// A grant with `offline_access`, made in `session`.
+    /// A grant with `offline_access`, issued in `session`.
     pub(crate) fn offline_grant(&self, id: &str, session: &str) -> Grant {
         Grant { session_id: None, client: "offline-app".to_owned(), ..self.grant(id, session) }
     }
@@ -128,7 +128,7 @@ impl Person {
         }
     }
 
-    /// A further sign-in of an account that is there.
+    /// A further sign-in of an existing account.
     pub(crate) fn sign_in_again(&self, session: &str) -> SignIn {
         let account = AccountWrite::Update { user_id: self.user_id(), profile: Some(self.user().profile) };
         SignIn { account, ..self.sign_in(session) }
@@ -186,7 +186,7 @@ pub(crate) fn refresh(token: &str, grant: &str) -> RefreshToken {
     }
 }
 
-/// `parent` exchanged for `successor`, with a grace of 10 seconds.
+/// `parent` exchanged for `successor`, with a grace period of 10 seconds.
 pub(crate) fn rotation(parent: &str, successor: &str, grant: &str) -> Rotation {
     Rotation {
         parent: TokenHash::of(parent),

@@ -1,5 +1,5 @@
-//! A disk of 40 MiB that the store fills, and a file system that is read-only for a while. Both need a mount of their own, in
-//! a namespace that the kernel may refuse to make; where it does, only the tests beside the code show the recovery.
+//! A disk of 40 MiB that the store fills, and a file system that is read-only for a while. Both need a mount of their own in a
+//! namespace that the kernel may refuse to create; without it, only the unit tests of the store cover the recovery.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,8 +43,8 @@ fn large(state: &str) -> Login {
     Login { data: "x".repeat(16_000), ..login(state) }
 }
 
-/// Begins sign-ins until there is no room any more; how many were kept. One that is refused while the log is moved does not
-/// count: the next one finds room.
+/// Begins sign-ins until no space is left; returns how many were stored. One that is refused while the log is moved does not
+/// count, because the next one finds space.
 async fn fill(store: &SqliteStore, name: &str) -> usize {
     let (mut kept, mut refused) = (0, 0);
     for n in 0.. {
@@ -85,7 +85,7 @@ async fn filled_and_swept() {
     assert_eq!(store.finish_sign_in(person("alice").sign_in("s"), NOW).await.unwrap(), SignInWritten::Done);
     let kept = fill(&store, "first").await;
     assert!(kept > 500, "{kept}");
-    // It stays full, and still answers, as long as nothing expires; what was stored is there.
+    // The disk stays full, and the store still responds as long as nothing expires; what was stored is readable.
     for _ in 0..50 {
         fill(&store, "more").await;
     }
@@ -110,14 +110,14 @@ async fn filled_and_started_again() {
         fill(&store, "more").await;
     }
     drop(store);
-    // Others may take what is left.
+    // Other programs may use the remaining space.
     let rest = folder.join("rest");
     drop(std::fs::write(&rest, vec![1; 40 * 1024 * 1024]));
     let store = SqliteStore::open(&Location::File(path.clone()), &[], Arc::new(SystemRandomness::default()));
     let store = match store {
         Ok(store) => store,
         Err(error) => {
-            // Not one byte is left: it starts as soon as there is some room.
+            // Not one byte is free: the store starts as soon as there is some space.
             assert!(error.to_string().contains("full") || error.to_string().contains("disk I/O"), "{error}");
             std::fs::OpenOptions::new().write(true).open(&rest).unwrap().set_len(0).unwrap();
             open(&path)
@@ -138,7 +138,7 @@ async fn read_only_for_a_while() {
         let status = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&folder).status().unwrap();
         assert!(status.success());
     };
-    // A process that was killed: its log and its shared memory are still there.
+    // A process was killed: its log and its shared memory still exist.
     let copies = folder.join("copies");
     std::fs::create_dir(&copies).unwrap();
     let store = open(&path);

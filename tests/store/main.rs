@@ -1,4 +1,4 @@
-//! The store: one conformance suite for every backend, and what only an SQLite file can show.
+//! The store: one conformance suite for every backend, and tests that only an SQLite file allows.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

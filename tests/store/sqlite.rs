@@ -1,4 +1,4 @@
-//! The SQLite backend: the conformance suite on a file and in memory, and what a file shows besides.
+//! The SQLite backend: the conformance suite on a file and in memory, and additional tests on a file.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -121,7 +121,7 @@ async fn d40_secrets_are_in_no_byte_of_the_files() {
         assert!(bytes.windows(5).any(|window| window == b"alice"), "merged: {merged}");
         assert!(!bytes.windows(6).any(|window| window == b"CANARY"), "merged: {merged}");
         if !merged {
-            // Moves the log into the database, where the rows are looked for next.
+            // Moves the log into the database, where the rows are searched for next.
             store.ping().await.unwrap();
             rusqlite::Connection::open(&path)
                 .unwrap()
@@ -267,13 +267,13 @@ async fn d31_a_lost_database_is_said_and_no_new_store_begun() {
             assert_eq!(path.exists(), emptied, "nothing is made");
             std::fs::write(&path, &kept).unwrap();
         }
-        // A database without a table is no store either.
+        // A database without a table is not a store either.
         std::fs::remove_file(&path).unwrap();
         let connection = rusqlite::Connection::open(&path).unwrap();
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA user_version = 0; VACUUM;").unwrap();
         drop(connection);
         assert!(matches!(open(&location, keys), Err(OpenError::Lost { .. })));
-        // The way out that the error names.
+        // The remedy that the error names.
         std::fs::remove_file(&path).unwrap();
         std::fs::remove_file(path.with_extension("db.key")).unwrap();
         std::fs::remove_file(path.with_extension("db.reserve")).unwrap();
@@ -288,7 +288,7 @@ async fn d31_a_first_start_that_was_interrupted_is_gone_on_with() {
     let beside = |ending: &str| path.with_extension(format!("db{ending}"));
     for (database, log) in [(None, None), (Some(&b""[..]), None), (Some(&b""[..]), Some(&b""[..]))] {
         drop(open(&location, &[]).unwrap());
-        // The key was made, and then the process ended.
+        // The key was created, and then the process ended.
         std::fs::rename(beside(".key"), beside(".key.new")).unwrap();
         std::fs::remove_file(&path).unwrap();
         std::fs::remove_file(beside(".reserve")).unwrap();
@@ -298,7 +298,7 @@ async fn d31_a_first_start_that_was_interrupted_is_gone_on_with() {
         assert!(beside(".key").exists() && !beside(".key.new").exists());
         std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
     }
-    // The store was made, and the process ended before the key got its name.
+    // The store was created, and the process ended before the key got its final name.
     fill(&open(&location, &[]).unwrap()).await;
     std::fs::rename(beside(".key"), beside(".key.new")).unwrap();
     let store = open(&location, &[]).unwrap();
@@ -357,7 +357,7 @@ fn d31_a_lost_database_is_noticed_where_the_file_names_the_keys_too() {
     assert_eq!(signs.0, [path.with_extension("db.reserve")]);
     assert!(open(&location, &[]).is_err());
     assert!(!path.with_extension("db.key.new").exists(), "no key is made for it");
-    // An empty file alone is a place that somebody prepared.
+    // An empty file alone is a location that somebody prepared.
     std::fs::remove_file(path.with_extension("db.reserve")).unwrap();
     open(&location, &[KEY_A]).unwrap();
 }

@@ -116,7 +116,7 @@ impl Shared {
         let Some(OnDisk { location, checkpoints, disk, readers }) = &self.file else { return Ok(false) };
         let anew = disk.is_read_only();
         if anew {
-            // While one connection knows the file as read-only, every new connection of this process adopts that.
+            // While one connection knows the file as read-only, every other connection of this process adopts that.
             checkpoints.let_go();
             readers.let_go();
             *connection = Connection::open_in_memory()?;
