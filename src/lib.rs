@@ -7,7 +7,7 @@
 //!
 //! | module | owns | a change that begins here |
 //! | --- | --- | --- |
-//! | [`protocol`] | the vocabulary of OAuth 2.0 and OpenID Connect, and the table of all paths | a new grant type, claim or path |
+//! | [`protocol`] | the vocabulary of OAuth 2.0 and OpenID Connect, all paths | a new grant type, claim or path |
 //! | [`config`] | the language of `broker.toml`: types, layers, positions, every problem at once | a new key |
 //! | [`expression`] | CEL: our functions, load-time checks, bounded evaluation | a new function |
 //! | [`decision`] | the pipeline: claims, account, roles, what an app gets, and the trace of why | a new rule or reason |

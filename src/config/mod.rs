@@ -1,9 +1,9 @@
-//! The configuration language of `broker.toml`, from files to the resolved configuration or every problem at once.
+//! The configuration language of `broker.toml`, from files to the resolved configuration or all problems at once.
 //!
-//! From the bottom up: [`language`] has the types, [`schema`] describes them to editors, [`diagnostics`] says where a value
-//! came from and what is wrong with it, [`load`] reads and merges the layers, [`resolved`] fills in defaults and derived
-//! values, and [`check`] finds every problem that can be seen without secrets, network or store. Secrets, keys and compiled
-//! expressions are added by `snapshot`.
+//! From the bottom up: [`language`] has the types, [`schema`] describes them to editors, [`diagnostics`] locates values and
+//! reports problems with them, [`load`] reads and merges the layers, [`resolved`] fills in defaults and derived values, and
+//! [`check`] finds all problems that can be found without secrets, network or store. `snapshot` adds secrets, keys and compiled
+//! expressions.
 
 pub mod check;
 pub mod diagnostics;

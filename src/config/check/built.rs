@@ -1,5 +1,5 @@
-//! Keys of the language that are not built yet. Each is refused at its place, so that no key is ever accepted and
-//! ignored. When something is built, its line leaves [`NOT_BUILT`].
+//! Keys of the language that are not built yet. Each is refused at its place, so that no key is ever accepted and ignored. When
+//! something is built, its line is removed from [`NOT_BUILT`].
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -10,18 +10,18 @@ use crate::config::diagnostics::locate::Layers;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{Problems, Severity, quote};
 
-/// What about a setting is not built.
+/// Which values of a setting are not built.
 #[derive(Clone, Copy, Debug)]
 enum When {
-    /// The setting itself.
+    /// Any value of the setting.
     Set,
-    /// The setting turned on.
+    /// The value `true`.
     On,
-    /// These values.
+    /// Only these values.
     Is(&'static [&'static str]),
-    /// All values but these.
+    /// All values except these.
     Not(&'static [&'static str]),
-    /// Values that begin so.
+    /// Values that begin with one of these.
     Begins(&'static [&'static str]),
 }
 
@@ -30,7 +30,7 @@ use When::{Begins, Is, Not, On, Set};
 /// Methods that need a certificate.
 const CERTIFICATE_METHODS: &[&str] = &["tls_client_auth", "self_signed_tls_client_auth"];
 
-/// Path (`*`: any key or item), and what about it is not built.
+/// Path (`*`: any key or item), and which values are not built.
 const NOT_BUILT: &[(&str, When)] = &[
     ("registration", Set),
     ("token_exchange", Set),
@@ -63,7 +63,7 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("tests.*.certificate", Set),
 ];
 
-/// Whether a key is refused whatever its value, by itself or with the section that it is in.
+/// Whether a key is refused regardless of its value, by itself or with its section.
 #[cfg(test)]
 pub(super) fn is_refused(path: &str) -> bool {
     let whole = |when: &When| matches!(when, Set | On);
@@ -72,7 +72,7 @@ pub(super) fn is_refused(path: &str) -> bool {
     NOT_BUILT.iter().any(|(refused, when)| whole(when) && around(refused))
 }
 
-/// The list as a tree, so that a file is walked once.
+/// The list as a tree, so that a file is walked only once.
 #[derive(Debug, Default)]
 struct Branch {
     when: Option<When>,
@@ -108,7 +108,8 @@ pub(crate) fn check(values: &Dict, layers: &Layers, problems: &mut Problems) {
     });
 }
 
-/// What to write instead. A preset that is an OpenID provider works without its preset, where the entry says who may enter.
+/// How to correct the problem. A preset for an OpenID provider can be replaced by the provider's issuer, together with a line
+/// that says who may enter.
 fn way_out(at: &At<'_>, text: Option<&str>) -> &'static str {
     match text.filter(|_| at.name() == "preset") {
         Some("google") => {
@@ -153,7 +154,7 @@ fn visit(branch: &Branch, value: &Value, at: &At<'_>, report: &mut Report<'_>) {
         Some(Begins(starts)) => text.is_some_and(|text| starts.iter().any(|start| text.starts_with(start))),
     };
     if refused {
-        // Of a connection string, which could hold a password, only the beginning is shown.
+        // Only the beginning of a connection string is shown, because it could contain a password.
         let shown = match branch.when {
             Some(Is(_) | Not(_)) => text,
             Some(Begins(starts)) => {

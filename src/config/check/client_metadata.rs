@@ -1,4 +1,4 @@
-//! `[clients.X]`: what an app says of itself: addresses, names in several languages, contacts, algorithms.
+//! `[clients.X]`: metadata of an app: addresses, names in several languages, contacts, algorithms.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ fn addresses(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     }
     let requests = at.key("request_uris");
     for (index, uri) in client.request_uris.iter().enumerate() {
-        // RFC 9101 §5.2: a fragment may carry the hash of the request object.
+        // RFC 9101 §5.2: the fragment may contain the hash of the request object.
         if let Err(expected) = urls::web_url(uri.split('#').next().unwrap_or(""), Http::Loopback) {
             context.must(&requests.index(index), expected, quote(uri));
         }
@@ -61,7 +61,7 @@ fn addresses(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     context.no_duplicates(&contacts, &client.contacts, Clone::clone);
 }
 
-/// OIDC Front-Channel Logout §2: scheme, host and port are those of a redirect URI.
+/// OIDC Front-Channel Logout §2: scheme, host and port must be those of a redirect URI.
 fn frontchannel_logout(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     let origin = |uri: &str| Some(url::Url::parse(uri).ok()?.origin()).filter(url::Origin::is_tuple);
     let Some(uri) = &client.frontchannel_logout_uri else { return };
@@ -73,14 +73,14 @@ fn frontchannel_logout(context: &mut Context<'_>, at: &At<'_>, client: &Client) 
     }
 }
 
-/// A text that pages show.
+/// A text that is shown on pages.
 fn readable(context: &mut Context<'_>, at: &At<'_>, expected: &str, text: &str) {
     if text.trim().is_empty() || text.chars().any(char::is_control) {
         context.must(at, expected, quote(text));
     }
 }
 
-/// `client_name#ja` and its like. Language tags are compared without regard to case (RFC 5646 §2.1.1).
+/// `client_name#ja` and similar keys. Language tags are compared without regard to case (RFC 5646 §2.1.1).
 fn localized(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     for (key, text) in &client.localized {
@@ -97,7 +97,7 @@ fn localized(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     }
 }
 
-/// The algorithms that the broker signs with for this client: there must be a key for each.
+/// The algorithms with which the broker signs for this client: each needs a key.
 fn own_algorithms(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     let config = context.config;
     let known = &config.keys.algorithms;
@@ -112,7 +112,8 @@ fn own_algorithms(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     one("userinfo_signed_response_alg", client.userinfo_signed_response_alg);
 }
 
-/// The algorithm of its request objects: one that the broker knows, with what verifies it (OIDC Registration §2).
+/// The algorithm of its request objects must be one that the broker knows and has keys or secrets to verify with (OIDC
+/// Registration §2).
 fn request_object_algorithm(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     let Some(name) = client.request_object_signing_alg.as_deref().filter(|name| *name != "none") else { return };
     let Some(algorithm) = Algorithm::from_name(name) else {
@@ -134,7 +135,7 @@ fn request_object_algorithm(context: &mut Context<'_>, at: &At<'_>, client: &Cli
     }
 }
 
-/// What is sent to a logout URI matters only where there is one.
+/// Settings for a logout URI have an effect only if there is one.
 fn logout_sessions(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     for (key, set, uri, there) in [
         (

@@ -1,4 +1,4 @@
-//! `[clients.X]` and `[resources.X]`: each by itself, then all together.
+//! `[clients.X]` and `[resources.X]`: first each by itself, then all together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ pub(crate) fn check(context: &mut Context<'_>) {
             context.must(&at.key("client_id"), "1 to 255 printable ASCII characters", quote(own));
         }
         if let Some(other) = ids.insert(own, id) {
-            // The key itself can't be wrong: the `client_id` that took it is.
+            // The key itself can't be wrong; the `client_id` that equals it is.
             let (owner, other) =
                 if client.client_id.is_some() { (at, other) } else { (section.key(other), id.as_str()) };
             context.error(
@@ -155,7 +155,8 @@ fn redirects(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: 
     }
 }
 
-/// OIDC Core §8.1: with redirect URIs on several hosts the sector must be said, or the order of a list decides who is who.
+/// OIDC Core §8.1: with redirect URIs on several hosts the sector must be set, or else the order of a list decides the pairwise
+/// subjects.
 fn sector(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: &resolved::Client) {
     if resolved.subject_type != SubjectType::Pairwise || client.sector_identifier_uri.is_some() {
         return;

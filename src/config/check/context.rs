@@ -1,4 +1,4 @@
-//! What every check sees, and how it reports.
+//! What every check has access to, and how it reports problems.
 
 use std::fmt::Display;
 
@@ -9,7 +9,7 @@ use crate::config::diagnostics::problem::{Problem, Problems, Severity, quote};
 use crate::config::load::structure::Broken;
 use crate::config::resolved::Resolved;
 
-/// What every check sees, and how it reports.
+/// What every check has access to, and how it reports problems.
 pub(crate) struct Context<'c> {
     pub(crate) config: &'c Config,
     pub(crate) resolved: &'c Resolved,
@@ -23,7 +23,7 @@ impl<'c> Context<'c> {
         self.layers.problem_at(severity, self.layers.nearest_span(at), at.to_string(), message)
     }
 
-    /// Adds a problem of the value at a path, unless the value was reported already.
+    /// Adds a problem with the value at a path, unless the value has already been reported.
     fn push(&mut self, at: &At<'_>, problem: Problem) {
         if !self.broken.covers(at) {
             self.problems.push(problem);
@@ -35,7 +35,7 @@ impl<'c> Context<'c> {
         self.must_or(at, expected, found, None);
     }
 
-    /// The same with a way out.
+    /// As [`Self::must`], with a way to correct it.
     pub(crate) fn must_or(
         &mut self,
         at: &At<'_>,
@@ -55,7 +55,7 @@ impl<'c> Context<'c> {
         self.push(at, problem.suggest_maybe(Some(way_out.to_owned()).filter(|text| !text.is_empty())));
     }
 
-    /// An error of the key itself, not of its value.
+    /// An error in the key itself, not in its value.
     pub(crate) fn key_error(&mut self, at: &At<'_>, message: impl Into<String>, way_out: &str) {
         let span = self.layers.key_span(at).unwrap_or_else(|| self.layers.nearest_span(at));
         let problem = self.layers.problem_at(Severity::Error, span, at.to_string(), message.into());
@@ -68,19 +68,19 @@ impl<'c> Context<'c> {
         self.push(at, problem.suggest_maybe(Some(way_out.to_owned()).filter(|text| !text.is_empty())));
     }
 
-    /// One of `keys` is needed in the table at `at`; not reported when one of them was there and did not fit.
+    /// One of `keys` is required in the table at `at`; not reported if one of them was set to an invalid value.
     pub(crate) fn needs(&mut self, at: &At<'_>, keys: &[&str], message: impl Into<String>, way_out: &str) {
         if !keys.iter().any(|key| self.broken.within(&at.key(key))) {
             self.error(at, message, way_out);
         }
     }
 
-    /// Whether a key was written, whatever its value.
+    /// Whether a key is set, whatever its value.
     pub(crate) fn is_set(&self, at: &At<'_>) -> bool {
         self.layers.is_set(at)
     }
 
-    /// Reports values that a list has twice.
+    /// Reports values that occur twice in a list.
     pub(crate) fn no_duplicates<T: PartialEq>(&mut self, at: &At<'_>, values: &[T], show: impl Fn(&T) -> String) {
         for (index, value) in values.iter().enumerate() {
             if values.iter().take(index).any(|earlier| earlier == value) {

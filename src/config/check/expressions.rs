@@ -1,4 +1,4 @@
-//! Every expression of the file, handed to the caller to compile; what is wrong is placed inside the TOML string.
+//! Every expression of the file, passed to the caller to compile; errors are located inside the TOML string.
 
 use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;
@@ -6,7 +6,7 @@ use crate::config::diagnostics::problem::Severity;
 use crate::config::language::provider::ClaimTable;
 use crate::config::language::scalar::{Expression, OneOrMany};
 
-/// Where an expression is written, which decides the variables that it may name.
+/// Where an expression is written, which determines the variables that it may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ExpressionPlace {
     /// `providers.X.claims`
@@ -26,27 +26,27 @@ pub enum ExpressionPlace {
 }
 
 impl ExpressionPlace {
-    /// Whether what is written there must be true or false.
+    /// Whether an expression there must be true or false.
     #[must_use]
     pub const fn is_condition(self) -> bool {
         matches!(self, Self::Allow | Self::When | Self::Require)
     }
 }
 
-/// What is wrong with an expression, in bytes of its text.
+/// An error in an expression, located in bytes of its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpressionProblem {
-    /// Offset of what is wrong.
+    /// Offset of the error.
     pub offset: usize,
     /// Its length; at least 1.
     pub len: usize,
     /// What is wrong.
     pub message: String,
-    /// The way out, as a whole text such as ``did you mean `lower`?``.
+    /// How to correct it, as a whole text such as ``did you mean `lower`?``.
     pub suggestion: Option<String>,
 }
 
-/// Compiles an expression: its place, its path, its text. Returns what is wrong with it.
+/// Compiles an expression, given its kind of place, its path and its text. Returns the errors in it.
 pub type ExpressionCheck<'e> = dyn FnMut(ExpressionPlace, &str, &str) -> Vec<ExpressionProblem> + 'e;
 
 pub(crate) fn check(context: &mut Context<'_>, compile: &mut ExpressionCheck<'_>) {

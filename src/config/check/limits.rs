@@ -1,4 +1,4 @@
-//! `[limits]`, and `server.trusted_proxies`, which says whose address a limit counts.
+//! `[limits]`, and `server.trusted_proxies`, which determines the address that a limit counts.
 
 use ipnet::IpNet;
 
@@ -9,9 +9,9 @@ use crate::config::language::address::network;
 use crate::config::language::scalar::Size;
 use crate::config::language::server::UNIX_PEERS;
 
-/// The longest query that the HTTP library takes, beside the longest path: a request target has at most 65534 bytes.
+/// The longest query that the HTTP library accepts besides the longest path: a request target has at most 65534 bytes.
 const LONGEST_QUERY: Size = Size::kib(60);
-/// Networks with a shorter prefix hold a large part of the Internet, with its strangers. 10.0.0.0/8 and fc00::/7 are the
+/// Networks with a shorter prefix contain a large part of the Internet, and so strangers. 10.0.0.0/8 and fc00::/7 are the
 /// largest private ones.
 const SHORTEST_V4: u8 = 8;
 const SHORTEST_V6: u8 = 7;
@@ -45,7 +45,7 @@ fn trusted_proxies(context: &mut Context<'_>) {
             }
         }
     }
-    // Together: two halves are the whole.
+    // They are checked together, because two halves make up the whole.
     if let Some(vast) = IpNet::aggregate(&networks).into_iter().find(is_vast) {
         let message = format!(
             "`trusted_proxies` covers {vast}, a large part of the Internet: anybody there could choose the address that \

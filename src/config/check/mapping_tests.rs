@@ -1,4 +1,4 @@
-//! `[[tests]]`: whether each can be run, and whom it names. Running them is up to `analysis`.
+//! `[[tests]]`: whether each can be run, and whether the names in it are declared. `analysis` runs them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};
 use crate::config::language::mapping_test::{Expectation, MappingTest};
 
-/// Keys of `expect` that are no attributes.
+/// Keys of `expect` that are not attributes.
 const EXPECTATIONS: &[&str] = &[
     "roles",
     "groups",

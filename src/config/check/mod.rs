@@ -1,8 +1,8 @@
-//! From the typed file to the resolved configuration, or to every problem of its values at once, in one wording:
-//! "`x` must be ... but is ...".
+//! Turns the typed file into the resolved configuration, or into all problems with its values at once, in one wording: "`x`
+//! must be ... but is ...".
 //!
-//! Owns the rules that the structure can't express, and their order; [`context`] is how they report. It reads no file, no
-//! secret and no network. Expressions are compiled by the caller ([`ExpressionCheck`]).
+//! Owns the rules that the structure can't express, and their order; they report through [`context`]. It reads no files and no
+//! secrets, and does not use the network. Expressions are compiled by the caller ([`ExpressionCheck`]).
 
 mod built;
 mod client_metadata;
@@ -34,16 +34,16 @@ use crate::config::resolved::Resolved;
 use context::Context;
 pub use expressions::{ExpressionCheck, ExpressionPlace, ExpressionProblem};
 
-/// What came out of a check.
+/// The outcome of a check.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// Every problem of the values, and warnings, in the order of the file.
+    /// All problems with the values, and warnings, in the order of the file.
     pub problems: Problems,
-    /// The resolved configuration; none where a problem is an error.
+    /// The resolved configuration; `None` if a problem is an error.
     pub resolved: Option<Resolved>,
 }
 
-/// Resolves the typed file and finds every problem of its values. What [`Loaded::problems`] has already is not repeated.
+/// Resolves the typed file and finds all problems with its values. Those in [`Loaded::problems`] are not repeated.
 pub fn check(loaded: &Loaded, expressions: &mut ExpressionCheck<'_>) -> Checked {
     let Some(config) = &loaded.config else {
         let mut problems = Problems::default();

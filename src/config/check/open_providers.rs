@@ -1,6 +1,6 @@
-//! Providers where anyone in the world can have an account: such an entry must say who may enter.
+//! Providers where anyone in the world can have an account: the entry of such a provider must say who may enter.
 //!
-//! They are known by their preset, or by the host of their issuer or of one of their endpoints, whatever the preset.
+//! They are recognised by their preset, or by the host of their issuer or of one of their endpoints, whatever the preset.
 
 use url::Url;
 
@@ -9,20 +9,20 @@ use crate::config::check::paths::comparable;
 use crate::config::diagnostics::path::At;
 use crate::config::language::provider::{Preset, Provider};
 
-/// A service that anyone in the world can have an account of.
+/// A service where anyone in the world can have an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OpenService {
-    /// Google accounts, private ones too.
+    /// Google accounts, including private ones.
     Google,
-    /// Microsoft accounts of every tenant, or private ones.
+    /// Microsoft accounts of all tenants, or private ones.
     Microsoft,
     /// GitLab.com and other public GitLab hosts.
     GitLab,
-    /// Any other.
+    /// Any other service.
     Other,
 }
 
-/// Hosts whose every account can come in. Microsoft's are open only for some tenants, see [`MICROSOFT`].
+/// Hosts all of whose accounts can sign in. Those of Microsoft are open only for some tenants, see [`MICROSOFT`].
 const HOSTS: &[(&str, OpenService)] = &[
     ("accounts.google.com", OpenService::Google),
     ("gitlab.com", OpenService::GitLab),
@@ -73,11 +73,11 @@ const MICROSOFT: &[&str] = &[
     "sts.windows.net",
 ];
 
-/// Tenant names that mean many tenants: every organisation, every account, private accounts (the last by its id).
+/// Tenant names that stand for many tenants: all organisations, all accounts, private accounts (the last one also by its id).
 const MANY_TENANTS: &[&str] = &["common", "organizations", "consumers", "9188040d-6c67-4c5b-b112-36a304b66dad"];
 
-/// The service that an address belongs to, where anyone can have an account there. However it is written: the host's case,
-/// a dot at its end, user information, a discovery document's path.
+/// The service that an address belongs to, if anyone can have an account there. All spellings are recognised: the case of the
+/// host, a dot at its end, user information, the path of a discovery document.
 pub(crate) fn open_service(address: &str) -> Option<OpenService> {
     let address = address.trim();
     let url = Url::parse(address).or_else(|_| Url::parse(&format!("https://{address}"))).ok()?;
@@ -111,7 +111,7 @@ fn service(provider: &Provider) -> Option<OpenService> {
     by_host.or_else(by_preset)
 }
 
-/// The line of the file that says who may enter, as an example.
+/// An example of the line that says who may enter.
 const fn example(service: OpenService) -> &'static str {
     match service {
         OpenService::Google => "allow = \"claims.hd == 'corp.example'\"",
@@ -147,7 +147,7 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
     );
 }
 
-/// What takes the place of a setting that only works with a preset that is not built.
+/// What replaces a setting that only works with a preset that is not built.
 pub(crate) fn replacement(key: &str, provider: &Provider) -> Option<String> {
     let list = |values: &[String]| {
         let quoted: Vec<String> =

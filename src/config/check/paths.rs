@@ -1,8 +1,8 @@
-//! The paths of one configuration: what each leads to, and which are claimed twice. `check` reports the claims; the router
-//! looks paths up in the table made of the same ones, so that what `check` accepts is what is served.
+//! The paths of one configuration: what each leads to, and which are claimed twice. `check` reports conflicts; the router looks
+//! up paths in the table built from the same claims, so what `check` accepts is what is served.
 //!
-//! Paths are compared as they are, octet for octet: no dot segments, no case folding, no doubled slashes. Only a claim is
-//! compared in the form that RFC 3986 §6.2.2 calls equivalent, since a proxy may rewrite `%74oken` to `token`.
+//! Requested paths are compared octet for octet, without handling of dot segments, case or doubled slashes. Only claims are
+//! compared in the normalised form of RFC 3986 §6.2.2, because a proxy may rewrite `%74oken` to `token`.
 
 use std::collections::HashMap;
 
@@ -39,11 +39,11 @@ pub enum Route {
     Static,
 }
 
-/// Every path that is served, whole, with the issuer's path before it.
+/// All served paths, in full, including the issuer's path.
 #[derive(Clone, Debug)]
 pub struct Paths {
     routes: HashMap<String, Route>,
-    /// Before the name of a static file.
+    /// The prefix of the paths of static files.
     files: String,
 }
 
@@ -56,7 +56,7 @@ impl Paths {
         let mut routes = HashMap::from([
             (below(OPENID_CONFIGURATION), Route::Discovery),
             (format!("{OAUTH_METADATA}{base}"), Route::Discovery),
-            // The issuer's own path, with and without a slash at its end.
+            // The issuer's own path, with and without a trailing slash.
             (base.clone(), Route::Page(Page::Home)),
         ]);
         routes.extend(Page::ALL.map(|page| (below(page.path()), Route::Page(page))));
@@ -87,18 +87,18 @@ impl Paths {
     }
 }
 
-/// The path of an issuer, without a slash at its end.
+/// The path of an issuer, without a trailing slash.
 #[must_use]
 pub fn issuer_path(issuer: &Url) -> &str {
     issuer.path().trim_end_matches('/')
 }
 
-/// The path of this issuer; that of a host alone where it is no URL, which is reported elsewhere.
+/// The path of this issuer; an empty one if the issuer is not a URL, which is reported elsewhere.
 fn base(config: &Config) -> String {
     Url::parse(&config.issuer).map(|issuer| issuer_path(&issuer).to_owned()).unwrap_or_default()
 }
 
-/// The key that says where a provider's callback is; none for the default.
+/// The key that sets a provider's callback; `None` for the default.
 pub(super) const fn callback_key(provider: &Provider) -> Option<&'static str> {
     match (&provider.redirect_uri, &provider.redirect_path) {
         (Some(_), _) => Some("redirect_uri"),
@@ -107,8 +107,8 @@ pub(super) const fn callback_key(provider: &Provider) -> Option<&'static str> {
     }
 }
 
-/// The callback of each provider, in a form that equal ones have in common. Of a `redirect_uri` only the path counts: when it
-/// is registered for another host, a proxy leads from there to here.
+/// The callback of each provider, in the form in which paths are compared. Only the path of a `redirect_uri` counts: if it is
+/// registered for another host, a proxy leads from there to here.
 pub(super) fn callbacks<'c>(
     config: &'c Config,
     resolved: &'c Resolved,
@@ -120,7 +120,7 @@ pub(super) fn callbacks<'c>(
     })
 }
 
-/// Reports every path that is claimed twice, and those of `[endpoints]` that are none.
+/// Reports every path that is claimed twice, and invalid paths in `[endpoints]`.
 pub(super) fn check(context: &mut Context<'_>) {
     let base = base(context.config);
     let endpoints = endpoints(context, &base);
@@ -152,7 +152,7 @@ pub(super) fn check(context: &mut Context<'_>) {
     }
 }
 
-/// Checks `[endpoints]` and returns those that are all right.
+/// Checks `[endpoints]` and returns the valid ones.
 fn endpoints(context: &mut Context<'_>, base: &str) -> Vec<(String, Endpoint)> {
     let section = At::Root.key("endpoints");
     let mut taken: Vec<(String, Endpoint)> = Vec::new();
@@ -167,7 +167,7 @@ fn endpoints(context: &mut Context<'_>, base: &str) -> Vec<(String, Endpoint)> {
             let way_out = format!("leave it out for its default, {}", quote(endpoint.default_path()));
             context.must_or(&at, expected, quote(path), Some(way_out));
         } else if let Some((_, other)) = taken.iter().find(|(earlier, _)| *earlier == whole) {
-            // The place of a default is the section: the one that was written is at fault.
+            // A default has only the place of its section, so the problem is reported at the path that is set.
             let written = if context.is_set(&at) { endpoint } else { *other };
             let (key, other) = (endpoint.key(), other.key());
             let message = format!(
@@ -184,7 +184,7 @@ fn endpoints(context: &mut Context<'_>, base: &str) -> Vec<(String, Endpoint)> {
     taken
 }
 
-/// What the broker itself keeps a path for.
+/// The purpose for which the broker itself reserves a path.
 fn reserved(base: &str, path: &str) -> Option<Reserved> {
     let own = |path: &'static str, purpose: &'static str| Reserved { path, below: false, purpose };
     if path.strip_prefix(OAUTH_METADATA).is_some_and(|rest| rest == base) {
@@ -201,7 +201,7 @@ fn reserved(base: &str, path: &str) -> Option<Reserved> {
     })
 }
 
-/// A path with the unreserved characters of RFC 3986 §2.3 written as they are, not percent-encoded.
+/// A path whose unreserved characters (RFC 3986 §2.3) are not percent-encoded.
 pub(super) fn comparable(path: &str) -> String {
     let decoded = |hex: &str| {
         let byte = u8::from_str_radix(hex, 16).ok()?;

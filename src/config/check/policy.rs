@@ -1,4 +1,4 @@
-//! `[policy]`, `[tables.X]`, `[roles.X]`, `[[role_rules]]`, `[scopes.X]`, and who may what in later sections.
+//! `[policy]`, `[tables.X]`, `[roles.X]`, `[[role_rules]]`, `[scopes.X]`, and the names in later sections.
 
 use std::collections::BTreeSet;
 
@@ -74,7 +74,7 @@ fn role_rule(context: &mut Context<'_>, at: &At<'_>, rule: &RoleRule) {
     }
     let captures = rule.matches.as_ref().map(|pattern| captures(context, &at.key("matches"), pattern));
     capitals(context, &at.key("matches"), rule);
-    // Of a pattern that does not compile, no capture is known.
+    // The captures of a pattern that does not compile are not known.
     let Some(captures) = captures.unwrap_or_else(|| Some(BTreeSet::new())) else { return };
     let roles = at.key("roles");
     for (index, role) in rule.roles.iter().enumerate() {
@@ -106,7 +106,7 @@ fn any_provider(context: &mut Context<'_>, at: &At<'_>, rule: &RoleRule) {
     }
 }
 
-/// The named captures of a pattern; `None` when it does not compile.
+/// The named captures of a pattern; `None` if it does not compile.
 fn captures(context: &mut Context<'_>, at: &At<'_>, pattern: &str) -> Option<BTreeSet<String>> {
     match RolePattern::read(pattern) {
         Ok(pattern) => Some(pattern.names().map(str::to_owned).collect()),
@@ -117,7 +117,7 @@ fn captures(context: &mut Context<'_>, at: &At<'_>, pattern: &str) -> Option<BTr
     }
 }
 
-/// A pattern with capital letters never matches what `ignore_case` folds. Local groups are not folded.
+/// A pattern with capital letters never matches what `ignore_case` converts to lower case. Local groups are not converted.
 fn capitals(context: &mut Context<'_>, at: &At<'_>, rule: &RoleRule) {
     let config = context.config;
     let folded = |what| config.policy.ignore_case.contains(&what);
@@ -171,7 +171,7 @@ fn scopes(context: &mut Context<'_>) {
     }
 }
 
-/// Certificates, break-glass, token exchange: whom they name.
+/// Certificates, break-glass, token exchange: the names in them.
 fn ways_in(context: &mut Context<'_>) {
     let config = context.config;
     if let Some(section) = &config.certificates {

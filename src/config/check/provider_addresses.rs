@@ -30,7 +30,7 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider,
         ("base_url", &provider.base_url),
     ] {
         let Some(url) = url else { continue };
-        // The back channel is the operator's own network: plain http there is what the operator wrote.
+        // The back channel is in the operator's own network, so plain http is accepted if the operator sets it.
         let http = if key == "backchannel_url" { Http::Anywhere } else { http };
         if let Err(expected) = urls::web_url(url, http) {
             context.must(&at.key(key), expected, quote(url));
@@ -56,7 +56,7 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider,
     manual_endpoints(context, at, provider);
 }
 
-/// Endpoints written by hand are all there: discovery is not asked for the rest.
+/// Endpoints set in the file must be complete: discovery is not used for the rest.
 fn manual_endpoints(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     let written = [
         ("authorization_endpoint", provider.authorization_endpoint.is_some()),

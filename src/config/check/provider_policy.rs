@@ -1,4 +1,4 @@
-//! `[providers.X]`: who may come from it, and with what: domains, roles, the stored profile.
+//! `[providers.X]`: who may sign in through it, and what it may provide: domains, roles, the stored profile.
 
 use crate::config::check::context::Context;
 use crate::config::check::urls;
@@ -52,7 +52,7 @@ fn roles(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     }
 }
 
-/// What a sign-in may refresh of the stored profile: attributes that this provider maps.
+/// The attributes of the stored profile that a sign-in refreshes: only those that this provider maps.
 fn sync(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     let Some(names) = &provider.sync else { return };
     for (index, name) in names.iter().enumerate() {

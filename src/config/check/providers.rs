@@ -1,4 +1,4 @@
-//! `[providers.X]`: each by itself, then all together.
+//! `[providers.X]`: first each by itself, then all together.
 
 use std::collections::BTreeMap;
 
@@ -113,7 +113,7 @@ fn authentication(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     }
 }
 
-/// Whose accounts may be joined with those of this provider.
+/// The providers whose accounts may be linked with those of this provider.
 fn linking(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provider) {
     let link_with = at.key("link_with");
     for (index, other) in provider.link_with.iter().enumerate() {
@@ -180,7 +180,7 @@ fn lifetimes(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     }
 }
 
-/// Keys that mean something with some presets only.
+/// Keys that have an effect only with some presets.
 fn preset_keys(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     for (key, presets) in [
         ("tenants", &[Preset::Entra][..]),
@@ -231,7 +231,7 @@ fn claims(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     }
 }
 
-/// A hidden provider is for clients that name it: without one, nobody can sign in through it.
+/// A hidden provider is only for clients that name it: without one, nobody can sign in through it.
 fn hidden(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provider) {
     let names = |client: &Client| client.providers.iter().flatten().any(|named| named == id);
     if provider.hidden && provider.enabled && !context.config.clients.values().any(names) {
@@ -241,7 +241,7 @@ fn hidden(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provider)
     }
 }
 
-/// What providers must not have in common.
+/// Values that must differ between providers.
 fn together(context: &mut Context<'_>, section: &At<'_>) {
     let config = context.config;
     let mut names: BTreeMap<String, &str> = BTreeMap::new();
@@ -250,7 +250,7 @@ fn together(context: &mut Context<'_>, section: &At<'_>) {
         let at = section.key(id);
         let Some(resolved) = context.resolved.providers.get(id) else { continue };
         if let Some(other) = names.insert(resolved.name.to_lowercase(), id) {
-            // An id can't be wrong: the `name` that took it is.
+            // An id can't be wrong; the `name` that equals it is.
             let (owner, other) = if provider.name.is_some() { (id.as_str(), other) } else { (other, id.as_str()) };
             let name = context.resolved.providers.get(owner).map_or(owner, |provider| &provider.name);
             let owner = section.key(owner);
@@ -272,13 +272,13 @@ fn together(context: &mut Context<'_>, section: &At<'_>) {
     }
 }
 
-/// Callbacks that several providers have in common.
+/// Callbacks that several providers share.
 fn shared_callbacks(context: &mut Context<'_>, section: &At<'_>) {
     let (config, resolved) = (context.config, context.resolved);
     let mut callbacks: BTreeMap<String, (&str, &Provider)> = BTreeMap::new();
     for (id, provider, path) in paths::callbacks(config, resolved) {
         let Some((other, earlier)) = callbacks.insert(path, (id, provider)) else { continue };
-        // A default can't be wrong: the key that leads to the same path is.
+        // A default can't be wrong; the key that leads to the same path is.
         let (owner, key, other) = match (paths::callback_key(provider), paths::callback_key(earlier)) {
             (Some(key), _) => (id, key, other),
             (None, Some(key)) => (other, key, id),

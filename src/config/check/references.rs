@@ -12,7 +12,7 @@ use crate::protocol::{BUILT_IN_SCOPES, default_attributes};
 const OWN_WAYS_IN: &[&str] = &["certificate", "break_glass"];
 
 impl Context<'_> {
-    /// The name must be declared in a keyed section.
+    /// Checks that the name is declared in a keyed section.
     fn declared<'n>(
         &mut self,
         at: &At<'_>,
@@ -34,7 +34,7 @@ impl Context<'_> {
         false
     }
 
-    /// A provider; with `own`, also one of the broker's own ways in.
+    /// A provider; with `own`, also one of the broker's own sign-in methods.
     pub(crate) fn provider_declared(&mut self, at: &At<'_>, name: &str, own: bool) -> bool {
         let config = self.config;
         if config.providers.contains_key(name) || (own && OWN_WAYS_IN.contains(&name)) {
@@ -59,7 +59,7 @@ impl Context<'_> {
         self.declared(at, "roles", "role", name, config.roles.keys().map(String::as_str))
     }
 
-    /// A scope: built in, declared, or a resource's.
+    /// A scope: a built-in one, a declared one, or one of a resource.
     pub(crate) fn scope_declared(&mut self, at: &At<'_>, name: &str) -> bool {
         if BUILT_IN_SCOPES.contains(&name) || self.config.scopes.contains_key(name) {
             return true;
@@ -88,7 +88,7 @@ impl Context<'_> {
     }
 }
 
-/// Every attribute that a sign-in may bring: the default ones and those that a provider maps.
+/// All attributes that a sign-in may provide: the default ones and those that a provider maps.
 pub(crate) fn attributes(config: &Config) -> BTreeSet<&str> {
     let mapped = config.providers.values().flat_map(|provider| provider.claims.keys()).map(String::as_str);
     let mut all: BTreeSet<&str> = mapped.chain(["username"]).collect();

@@ -22,7 +22,7 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, client: &Client, res
     }
 }
 
-/// Each response type has its grant types, and each of those a response type.
+/// Each response type needs its grant types, and each of those needs a response type.
 fn pairs(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: &resolved::Client) {
     let responses = &resolved.response_types;
     let (grants_at, responses_at) = (at.key("grant_types"), at.key("response_types"));

@@ -1,4 +1,4 @@
-//! Secrets as they are written: literal ones warn, empty ones are an error.
+//! Secrets as written in the file: literal ones cause a warning, empty ones are an error.
 
 use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;

@@ -18,8 +18,8 @@ pub(crate) fn check(context: &mut Context<'_>) {
     store(context);
 }
 
-/// Apps compare the issuer character for character (OIDC Core §3.1.3.7), and the libraries of some write a URL in its usual
-/// form first: scheme and host in lower case, without the default port.
+/// Apps compare the issuer character for character (OIDC Core §3.1.3.7), and some libraries first normalise a URL: scheme and
+/// host in lower case, without the default port.
 fn usual_form(context: &mut Context<'_>, url: &Url) {
     let written = &context.config.issuer;
     let origin = url.origin().ascii_serialization();

@@ -8,7 +8,7 @@ use crate::protocol::SigningAlgorithm;
 
 /// RFC 6749 §4.1.2 recommends at most ten minutes; this broker allows half of that.
 const LONGEST_CODE: Duration = Duration::minutes(5);
-/// A refresh token's parent answers for retries, not for use.
+/// The grace period of a refresh token's parent allows for retries, not for regular use.
 const LONGEST_GRACE: Duration = Duration::minutes(5);
 
 pub(crate) fn check(context: &mut Context<'_>) {
@@ -37,7 +37,7 @@ pub(crate) fn check(context: &mut Context<'_>) {
     }
 }
 
-/// Lifetimes in one `tokens` table. What is not written there was checked where it is.
+/// Lifetimes in one `tokens` table. Inherited values are checked where they are set.
 fn lifetimes(context: &mut Context<'_>, at: &At<'_>, tokens: &Tokens) {
     if !context.is_set(at) {
         return;
@@ -84,7 +84,7 @@ pub(crate) fn session_bounds(
     }
 }
 
-/// A lifetime that was written must not be zero.
+/// A lifetime that is set must not be zero.
 pub(crate) fn not_zero(context: &mut Context<'_>, at: &At<'_>, duration: Option<Duration>) {
     if duration.is_some_and(|duration| duration.as_secs() == 0) && context.is_set(at) {
         context.must(at, "longer than nothing", "\"0s\"");

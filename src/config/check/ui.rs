@@ -1,4 +1,4 @@
-//! `[ui]`: what can be said of it without the pages. Texts and templates are checked where they are compiled.
+//! `[ui]`: what can be checked without the pages. Texts and templates are checked where they are compiled.
 
 use crate::config::check::context::Context;
 use crate::config::check::urls::{Http, web_url};

@@ -1,11 +1,11 @@
-//! Rules for the text of URLs, redirect URIs, paths, domains and networks. They know no place in the file; their callers
-//! report.
+//! Rules for the text of URLs, redirect URIs, paths, domains and networks. They do not know the place in the file; their
+//! callers report.
 
 use url::{Host, Url};
 
 use crate::config::language::address::{self, is_loopback};
 
-/// What a URL must be, where it is not.
+/// What the text must be, as an error says it.
 pub(crate) type Expected = &'static str;
 
 /// Where plain http is accepted.
@@ -13,18 +13,18 @@ pub(crate) type Expected = &'static str;
 pub(crate) enum Http {
     /// On loopback only.
     Loopback,
-    /// Anywhere: the operator said so.
+    /// Anywhere, because the operator allowed it.
     Anywhere,
 }
 
-/// An absolute https URL (http on loopback or where it is allowed), without user info and fragment.
+/// An absolute https URL (http on loopback or where it is allowed), without user information and fragment.
 pub(crate) fn web_url(text: &str, http: Http) -> Result<Url, Expected> {
     if !text.is_ascii() || text.contains(|c: char| c.is_ascii_control() || " \\<>\"{}|^`".contains(c)) {
         return Err("a URL of plain ASCII without spaces (international names in punycode)");
     }
     let url = Url::parse(text).map_err(|_| "an absolute URL such as \"https://host/path\"")?;
     let host = url.host().ok_or("an absolute URL such as \"https://host/path\"")?;
-    // Browsers add missing slashes and drop surplus ones: such a text names another place than it seems to.
+    // Browsers add missing slashes and drop surplus ones, so this text names another place than it seems to.
     if text.split_once("://").is_none_or(|(_, rest)| rest.starts_with('/')) {
         return Err("an absolute URL such as \"https://host/path\"");
     }
@@ -56,8 +56,8 @@ pub(crate) fn issuer(text: &str, http: Http) -> Result<Url, Expected> {
     Ok(url)
 }
 
-/// The broker's own issuer: its path begins the path of every endpoint, so it has no empty segments. It may be
-/// percent-encoded, as that of a Keycloak realm with a space in its name is.
+/// The broker's own issuer: every endpoint's path begins with its path, so it has no empty segments. It may be percent-encoded,
+/// such as that of a Keycloak realm with a space in its name.
 pub(crate) fn own_issuer(text: &str) -> Result<Url, Expected> {
     let url = issuer(text, Http::Loopback)?;
     if url.path().contains("//") {
@@ -66,8 +66,8 @@ pub(crate) fn own_issuer(text: &str) -> Result<Url, Expected> {
     Ok(url)
 }
 
-/// A redirect URI that is compared character for character (RFC 6749 §3.1.2, RFC 8252 §7). With `private_use`, a
-/// reverse-domain scheme of a native app is one too.
+/// A redirect URI that is compared character for character (RFC 6749 §3.1.2, RFC 8252 §7). With `private_use`, the
+/// reverse-domain scheme of a native app is accepted too.
 pub(crate) fn redirect_uri(text: &str, private_use: bool) -> Result<(), Expected> {
     if text.contains('*') {
         return Err("one whole URI: wildcards are not supported, each URI is listed");
@@ -97,7 +97,7 @@ pub(crate) fn redirect_uri(text: &str, private_use: bool) -> Result<(), Expected
     }
 }
 
-/// `.` or `..` as a segment of the path, encoded ones too.
+/// `.` or `..` as a segment of the path, encoded ones included.
 fn has_dot_segments(text: &str) -> bool {
     let path = text.split(['?', '#']).next().unwrap_or("");
     let path = path.split_once("://").map_or(path, |(_, rest)| rest);
@@ -107,7 +107,7 @@ fn has_dot_segments(text: &str) -> bool {
     })
 }
 
-/// The path of an endpoint or callback: begins with `/`, plain, nothing that a proxy or browser would rewrite.
+/// The path of an endpoint or callback: it begins with `/` and contains nothing that a proxy or browser would rewrite.
 pub(crate) fn path(text: &str) -> Result<(), Expected> {
     if !text.starts_with('/') || text.len() < 2 {
         return Err("a path that begins with `/`");
@@ -139,7 +139,7 @@ pub(crate) fn network(text: &str) -> Result<(), Expected> {
     address::network(text).map(drop).ok_or("a network such as \"10.0.0.0/8\" or an address")
 }
 
-/// `sha256:` and the hash: 64 hexadecimal digits, or with `base64url` 43 characters of that.
+/// `sha256:` and the hash: 64 hexadecimal digits or, with `base64url`, 43 characters of base64url.
 pub(crate) fn sha256_text(text: &str, base64url: bool) -> bool {
     let Some(hash) = text.strip_prefix("sha256:") else { return false };
     let hex = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());

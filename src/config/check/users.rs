@@ -32,7 +32,7 @@ pub(crate) fn check(context: &mut Context<'_>) {
     }
 }
 
-/// What only one user can have, by whom.
+/// Values that only one user can have, with the user who has them.
 #[derive(Default)]
 struct Claimed<'c> {
     links: BTreeMap<(&'c str, &'c str, bool), &'c str>,

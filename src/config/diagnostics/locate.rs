@@ -1,7 +1,7 @@
 //! Where every value came from: a dotted path to file, line and column, an environment variable, or the default.
 //!
-//! Owns the texts that were read, and the layers as they lie over each other ([`Layers`]). It does not own merging the
-//! values: figment does that, by the same rule (the later layer's key counts, arrays as a whole).
+//! Owns the texts that were read, and the layers in their order ([`Layers`]). It does not own merging the values: figment does
+//! that, by the same rule (the key of the later layer counts, arrays as a whole).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::config::language::redact::{self, MASK, sounds_secret};
 pub enum Origin {
     /// A file.
     File {
-        /// The file, as it was named.
+        /// The file, as it was named on the command line or by `include`.
         file: String,
         /// Line, from 1.
         line: usize,
@@ -26,7 +26,7 @@ pub enum Origin {
     },
     /// An environment variable, by its name.
     Environment(String),
-    /// Nothing sets it.
+    /// It is not set.
     Default,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What a source is.
+/// The kind of a source.
 #[derive(Clone, Debug)]
 pub(crate) enum SourceKind {
     File(PathBuf),
@@ -53,7 +53,7 @@ pub(crate) struct Source {
     kind: SourceKind,
     text: String,
     lines: OnceLock<Vec<usize>>,
-    /// The text is not TOML, so that what is secret in it can only be guessed.
+    /// The text is not TOML, so that its secrets can only be guessed.
     broken: bool,
 }
 
@@ -76,7 +76,7 @@ impl Source {
         (line, column + 1)
     }
 
-    /// The bytes of the line that holds a byte, without its end.
+    /// The bytes of the line that contains a byte, without its line end.
     fn line_range(&self, offset: usize) -> std::ops::Range<usize> {
         let offset = offset.min(self.text.len());
         let start = self.text.get(..offset).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
@@ -95,20 +95,20 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Takes a text in and returns its number.
+    /// Adds a text and returns its number.
     pub(crate) fn add_source(&mut self, kind: SourceKind, text: String) -> u32 {
         self.sources.push(Source { kind, text, lines: OnceLock::new(), broken: false });
         u32::try_from(self.sources.len() - 1).unwrap_or(u32::MAX)
     }
 
-    /// Notes that a text is not TOML.
+    /// Records that a text is not TOML.
     pub(crate) fn mark_broken(&mut self, source: u32) {
         if let Some(source) = self.sources.get_mut(source as usize) {
             source.broken = true;
         }
     }
 
-    /// Lays a tree over those before it.
+    /// Adds a layer above the existing ones.
     pub(crate) fn add_tree(&mut self, tree: Table) {
         self.trees.push(tree);
     }
@@ -118,7 +118,7 @@ impl Layers {
         &self.trees
     }
 
-    /// Never shows the text at these places.
+    /// Masks the text at these places.
     pub(crate) fn mask(&mut self, spans: Vec<Span>) {
         self.masks.extend(spans);
     }
@@ -128,7 +128,8 @@ impl Layers {
         self.sources.get(source as usize).map_or("", |source| source.text.as_str())
     }
 
-    /// The folder that relative paths of a place are relative to. Empty for an environment variable: the working folder.
+    /// The folder to which relative paths at a place are relative. Empty, that is, the working folder, for an environment
+    /// variable.
     pub(crate) fn folder(&self, span: Span) -> &Path {
         match self.sources.get(span.source as usize).map(|source| &source.kind) {
             Some(SourceKind::File(path)) => path.parent().unwrap_or(Path::new("")),
@@ -142,7 +143,7 @@ impl Layers {
             match descend(tree, steps) {
                 Descent::Found(key, node) if matches!(node.data, Data::Table(_)) => found = Some((key, node)),
                 Descent::Found(key, node) => return found.or(Some((key, node))),
-                // What is replaced as a whole hides all below.
+                // A value that is replaced as a whole hides everything below it.
                 Descent::Blocked => return found,
                 Descent::Absent => {}
             }
@@ -150,7 +151,7 @@ impl Layers {
         found
     }
 
-    /// The place of a value: the later layer's; of a table its header in the earliest.
+    /// The place of a value in the latest layer that sets it; for a table, its header in the earliest.
     pub(crate) fn value_span(&self, at: &At<'_>) -> Option<Span> {
         self.lookup(&at.steps()).map(|(_, node)| node.span)
     }
@@ -190,7 +191,7 @@ impl Layers {
         self.origin_of(self.value_span(at))
     }
 
-    /// The place that figment names by keys and positions, and its path.
+    /// The place, and the path, that figment identifies by keys and positions.
     pub(crate) fn place_of_steps(&self, names: &[&str]) -> (Span, String) {
         let mut steps: Vec<Step<'_>> = Vec::new();
         let mut span = Span { source: 0, start: 0, end: 0 };
@@ -241,7 +242,7 @@ impl Layers {
         Span::new(string.source, base + start..base + end.min(token.len()).max(start))
     }
 
-    /// An error in a file that the configuration points at, such as a page template: its line, from 1.
+    /// An error in a file that the configuration names, such as a page template, at a line counted from 1.
     #[must_use]
     pub fn error_in_file(&mut self, file: &Path, text: &str, line: usize, message: String) -> Problem {
         let known = self.sources.iter().position(|known| matches!(&known.kind, SourceKind::File(path) if path == file));
@@ -256,13 +257,13 @@ impl Layers {
         self.problem_at(Severity::Error, span, String::new(), message)
     }
 
-    /// An error at a path that was checked before, found when it is put to use.
+    /// An error at a path that passed the check, found when the value is used.
     #[must_use]
     pub fn error_at_path(&self, path: &str, message: String) -> Problem {
         self.problem_at_path(Severity::Error, path, message)
     }
 
-    /// A problem at a path that was checked before.
+    /// A problem at a path that passed the check.
     #[must_use]
     pub fn problem_at_path(&self, severity: Severity, path: &str, message: String) -> Problem {
         let span = self.lookup(&parse_path(path).unwrap_or_default()).map(|(_, node)| node.span);
@@ -280,7 +281,7 @@ impl Layers {
         Problem { severity, file, line, column, path, message, found, expected, suggestion, span: Some(span) }
     }
 
-    /// The line of a place, in three parts: before it, itself, after it. Secrets are masked, long lines cut.
+    /// The line of a place, in three parts: before it, the place itself, after it. Secrets are masked, long lines are cut.
     pub(crate) fn snippet(&self, span: Span) -> Option<(String, String, String)> {
         const BEFORE: usize = 90;
         const AFTER: usize = 60;
@@ -310,7 +311,7 @@ impl Layers {
 /// What a path leads to in one layer.
 enum Descent<'t> {
     Found(Option<Span>, &'t Node),
-    /// A value on the path is no table, or the path leads past the end of an array.
+    /// A value on the path is not a table, or the path leads past the end of an array.
     Blocked,
     Absent,
 }
@@ -335,8 +336,9 @@ fn descend<'t>(tree: &'t Table, steps: &[Step<'_>]) -> Descent<'t> {
     Descent::Found(key, node)
 }
 
-/// What a line may say of secrets outside of the values that were read, such as in a comment: passwords in URLs. Of a text
-/// that is not TOML, nothing is known: all after the `=` of a key that sounds like a secret, and URLs to the line's end.
+/// Secrets in a line outside of the values that were read, such as in a comment: passwords in URLs. In a text that is not TOML
+/// the values are not known, so everything after the `=` of a key that is named like a secret is included, and URLs to the end
+/// of the line.
 fn guessed(line: &str, broken: bool) -> impl Iterator<Item = std::ops::Range<usize>> {
     let key = line.split_once('=').map(|(key, _)| key).filter(|key| broken && sounds_secret(key));
     let urls = if broken { redact::in_value(line) } else { redact::in_text(line) };

@@ -1,4 +1,5 @@
-//! Paths into the configuration, such as `clients.grafana.redirect_uris[0]`: built while it is walked, printed, read back.
+//! Paths into the configuration, such as `clients.grafana.redirect_uris[0]`: built while it is walked, printed, and parsed
+//! again.
 
 use std::fmt;
 
@@ -6,8 +7,8 @@ use toml::de::DeValue;
 
 use crate::config::language::toml_text;
 
-/// A path into the configuration, built on the stack while it is walked: `At::Root.key("clients").key("grafana")`.
-/// Prints as `clients.grafana.redirect_uris[0]`, with quotes around a key that TOML would want quoted.
+/// A path into the configuration, built on the stack while it is walked: `At::Root.key("clients").key("grafana")`. Prints as
+/// `clients.grafana.redirect_uris[0]`, with quotes around a key that needs them in TOML.
 #[derive(Clone, Copy, Debug)]
 pub enum At<'a> {
     /// The whole file.
@@ -31,7 +32,7 @@ impl At<'_> {
         At::Index(self, index)
     }
 
-    /// The last key with what follows it: `redirect_uris[0]`.
+    /// The last key with the indexes that follow it: `redirect_uris[0]`.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -84,7 +85,7 @@ pub(crate) enum Step<'a> {
     Index(usize),
 }
 
-/// The steps of a path that [`At`] printed. What is no path leads nowhere.
+/// The steps of a path that [`At`] printed; `None` if the text is not a path.
 pub(crate) fn parse_path(text: &str) -> Option<Vec<Step<'_>>> {
     let mut steps = Vec::new();
     let mut rest = text;

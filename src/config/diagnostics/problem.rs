@@ -1,6 +1,6 @@
-//! Problems of a configuration: what is wrong, where, what was found, what is expected, what to do.
+//! Problems of a configuration: what is wrong, where, what was found, what is expected, how to correct it.
 //!
-//! Owns their collection, their order and their form as JSON; `render` prints them for people. It does not own finding them.
+//! Owns their collection, their order and their JSON form; `render` prints them for people. It does not own finding them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,13 +10,13 @@ use serde::Serialize;
 use crate::config::diagnostics::tree::Span;
 use crate::config::language::redact;
 
-/// How bad it is.
+/// The severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The configuration is refused.
     Error,
-    /// It is accepted; `--strict` refuses it.
+    /// The configuration is accepted; `--strict` refuses it.
     Warning,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for Severity {
 /// One problem. Serializes as `check --format json` prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// The file, as it was named; an environment variable as `$NAME`.
     pub file: String,
@@ -48,7 +48,7 @@ pub struct Problem {
     pub found: Option<String>,
     /// What is expected instead.
     pub expected: Option<String>,
-    /// What to do.
+    /// How to correct it.
     pub suggestion: Option<String>,
     /// What the carets underline.
     #[serde(skip)]
@@ -70,14 +70,14 @@ impl Problem {
         self
     }
 
-    /// The same problem with what to do.
+    /// The same problem with how to correct it.
     #[must_use]
     pub fn suggest(mut self, suggestion: impl Into<String>) -> Self {
         self.suggestion = Some(redacted(suggestion.into()));
         self
     }
 
-    /// The same problem with what to do, where that is known.
+    /// The same problem with how to correct it, if that is known.
     #[must_use]
     pub fn suggest_maybe(mut self, suggestion: Option<String>) -> Self {
         self.suggestion = suggestion.map(redacted).or(self.suggestion);
@@ -85,7 +85,7 @@ impl Problem {
     }
 }
 
-/// What a problem says, without the passwords of URLs that it names.
+/// The text of a problem, with passwords in URLs masked.
 pub(crate) fn redacted(text: String) -> String {
     match redact::text(&text) {
         Cow::Borrowed(_) => text,
@@ -99,19 +99,19 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All problems of a configuration, in the order of its text once [`Problems::sort`] ran.
+/// All problems of a configuration; [`Problems::sort`] puts them in the order of its text.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Problems {
     pub(crate) problems: Vec<Problem>,
 }
 
 impl Problems {
-    /// Adds one.
+    /// Adds a problem.
     pub fn push(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
 
-    /// Adds those of another list.
+    /// Adds the problems of another list.
     pub fn append(&mut self, mut other: Self) {
         self.problems.append(&mut other.problems);
     }
@@ -122,7 +122,7 @@ impl Problems {
         self.count(Severity::Error) > 0
     }
 
-    /// How many there are of a severity.
+    /// The number of problems of a severity.
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
         self.problems.iter().filter(|p| p.severity == severity).count()
@@ -133,7 +133,7 @@ impl Problems {
         self.problems.iter()
     }
 
-    /// Puts them in the order of the text and drops repetitions.
+    /// Puts them in the order of the text and removes duplicates.
     pub fn sort(&mut self) {
         self.problems.sort_by(|a, b| {
             let key = |p: &Problem| p.span.map_or((u32::MAX, 0), |span| (span.source, span.start));
@@ -142,7 +142,7 @@ impl Problems {
         self.problems.dedup();
     }
 
-    /// `{"problems": [...]}`, pretty.
+    /// `{"problems": [...]}`, pretty-printed.
     #[must_use]
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
@@ -166,18 +166,18 @@ impl<'p> IntoIterator for &'p Problems {
     }
 }
 
-/// A text that does nothing to the terminal which it is printed on: without control characters, which begin the sequences
-/// that move the cursor and more, and without those that reorder the text around them.
+/// A text that is safe to print on a terminal: without control characters, which begin the sequences that move the cursor and
+/// more, and without the characters that reorder the text around them.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if is_printable(c) { c } else { '\u{fffd}' }).collect()
 }
 
-/// Whether a character is printed as it is.
+/// Whether a character is printed unchanged.
 pub(crate) fn is_printable(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A value in double quotes, shortened where it is long, without the passwords of URLs in it.
+/// A value in double quotes, shortened if it is long, with passwords in URLs masked.
 pub(crate) fn quote(text: &str) -> String {
     const LONGEST: usize = 80;
     let text = &*redact::value(text);
@@ -188,12 +188,12 @@ pub(crate) fn quote(text: &str) -> String {
     format!("{short:?}...")
 }
 
-/// `` `a`, `b` `` and so on, for messages that list names.
+/// Names in the form `` `a`, `b` ``, for messages that list them.
 pub(crate) fn list<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     names.into_iter().map(quote).collect::<Vec<_>>().join(", ")
 }
 
-/// The candidate nearest to a misspelt word, where one is near enough to be meant.
+/// The candidate nearest to a misspelt word, if one is near enough.
 pub(crate) fn nearest<'n>(word: &str, candidates: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let fold = |text: &str| text.to_ascii_lowercase().replace('-', "_");
     let word = fold(word);

@@ -1,10 +1,10 @@
-//! Problems as people read them.
+//! Problems in the form that people read.
 //!
-//! The layout is that of the Rust compiler, written here rather than by annotate-snippets, miette or ariadne. Those print
-//! a text that they are given whole, and take line and column from it. Here the place and the text differ on purpose: a
-//! masked secret is shorter than what it hides, so a renderer that sees the masked line prints a wrong column, and one
-//! that sees the real line prints the secret. They also cut a long line to the width of the terminal, which a log and the
-//! status of a refused reload do not have, and have no labelled notes (`setting`, `found`, `expected`) of one's own.
+//! The layout is that of the Rust compiler, implemented here rather than by annotate-snippets, miette or ariadne. Those print
+//! the complete text that they are given, and take line and column from it. Here the place and the text differ on purpose: a
+//! masked secret is shorter than what it hides, so a renderer that sees the masked line prints a wrong column, and one that
+//! sees the real line prints the secret. They also cut a long line to the width of the terminal, which a log and the status of
+//! a refused reload do not have, and they do not support custom labelled notes (`setting`, `found`, `expected`).
 
 use std::fmt::Write as _;
 

@@ -1,7 +1,7 @@
-//! TOML text with the place of every key and value: the one parser of the language.
+//! TOML text with the place of every key and value: the only parser of the language.
 //!
-//! Owns turning text into a [`Table`] whose nodes know their [`Span`], and saying what is wrong with the text as TOML. It
-//! does not own what the values mean.
+//! Owns turning text into a [`Table`] whose nodes know their [`Span`], and reporting syntax errors. It does not own the meaning
+//! of the values.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,10 +9,10 @@ use std::ops::Range;
 use figment::value::{Dict, Tag, Value};
 use toml::de::{DeArray, DeTable, DeValue};
 
-/// A stretch of a source's text, in bytes.
+/// A range of a source's text, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Span {
-    /// Which source, by its number in [`crate::config::diagnostics::locate::Layers`].
+    /// The number of the source in [`crate::config::diagnostics::locate::Layers`].
     pub(crate) source: u32,
     /// First byte.
     pub(crate) start: u32,
@@ -33,14 +33,14 @@ impl Span {
     }
 }
 
-/// A value and its place. The place of a table is its header, or its key where the table is only implied.
+/// A value and its place. The place of a table is its header, or its key if the table is only implied.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) span: Span,
     pub(crate) data: Data,
 }
 
-/// What a TOML value is. Dates have no use in the language and are refused when read.
+/// The kinds of TOML values. The language has no use for dates, which are refused when read.
 #[derive(Clone, Debug)]
 pub(crate) enum Data {
     String(String),
@@ -64,15 +64,15 @@ pub(crate) type Table = BTreeMap<String, Entry>;
 /// How much of a text an error makes unreadable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Damage {
-    /// Nothing: all else was understood.
+    /// Nothing: everything else was understood.
     Nothing,
     /// Its line.
     Line,
-    /// All that follows.
+    /// Everything after it.
     Rest,
 }
 
-/// Something wrong with the text as TOML.
+/// A syntax error in a TOML text.
 #[derive(Clone, Debug)]
 pub(crate) struct SyntaxError {
     pub(crate) span: Span,
@@ -96,7 +96,7 @@ pub(crate) fn parse(text: &str, source: u32) -> (Table, Vec<SyntaxError>) {
     (table, errors)
 }
 
-/// The bracket that a value begins with, and what it opens.
+/// The opening bracket of a value, and what it opens.
 fn bracket(text: &str, span: Span) -> (Option<char>, &'static str) {
     match text.get(span.range()).and_then(|token| token.chars().next()) {
         Some('[') => (Some(']'), "array"),
@@ -105,7 +105,7 @@ fn bracket(text: &str, span: Span) -> (Option<char>, &'static str) {
     }
 }
 
-/// The first array or inline table that ends with the text instead of its bracket.
+/// The first array or inline table that is ended by the end of the text instead of its bracket.
 fn never_closed(table: &Table, text: &str) -> Option<Span> {
     let mut nodes: Vec<&Node> = table.values().map(|entry| &entry.value).collect();
     let mut found: Option<Span> = None;
@@ -124,7 +124,7 @@ fn never_closed(table: &Table, text: &str) -> Option<Span> {
     found
 }
 
-/// Reads one value, such as the text of an environment variable. `None` when the text is no TOML value.
+/// Reads one value, such as the text of an environment variable. `None` if the text is not a TOML value.
 pub(crate) fn parse_value(text: &str, source: u32) -> Option<(Node, Vec<SyntaxError>)> {
     let value = DeValue::parse(text).ok()?;
     let mut errors = Vec::new();
@@ -132,7 +132,7 @@ pub(crate) fn parse_value(text: &str, source: u32) -> Option<(Node, Vec<SyntaxEr
     Some((node, errors))
 }
 
-/// The parser continues after an error, so that one mistake causes others: keeps the first of each line.
+/// The parser continues after an error, so one mistake causes others: keeps the first of each line.
 fn tidy(text: &str, source: u32, errors: &[toml::de::Error]) -> Vec<SyntaxError> {
     let mut sorted: Vec<(Range<usize>, &str)> =
         errors.iter().map(|e| (e.span().unwrap_or(0..0), e.message())).collect();
@@ -210,7 +210,7 @@ fn convert_table(table: &DeTable<'_>, source: u32, errors: &mut Vec<SyntaxError>
         .collect()
 }
 
-/// The table as figment's values, which know no place.
+/// The table as figment's values, which have no places.
 pub(crate) fn to_dict(table: &Table) -> Dict {
     table.iter().map(|(key, entry)| (key.clone(), to_value(&entry.value))).collect()
 }
@@ -226,8 +226,8 @@ fn to_value(node: &Node) -> Value {
     }
 }
 
-/// Where byte `offset` of a decoded TOML string stands in the string's token, quotes included. A token without quotes
-/// (an environment variable) stands for itself.
+/// The position of byte `offset` of a decoded TOML string in the string's token, quotes included. A token without quotes (an
+/// environment variable) is already decoded.
 pub(crate) fn token_offset(token: &str, offset: usize) -> usize {
     let (open, basic) = opening(token);
     let mut raw = open;
@@ -243,14 +243,14 @@ pub(crate) fn token_offset(token: &str, offset: usize) -> usize {
         decoded += decoded_len;
         raw += raw_len;
     }
-    // A line continuation adds no text: what follows it is the place that is meant.
+    // A line continuation adds no text: the intended place is after it.
     while basic && token.get(raw..).is_some_and(|rest| rest.starts_with('\\') && escape(rest).1 == 0) {
         raw += token.get(raw..).map_or(1, |rest| escape(rest).0);
     }
     raw.min(token.len())
 }
 
-/// The length of the opening quotes (with the newline that multi-line strings drop), and whether escapes count.
+/// The length of the opening quotes (with the newline that multi-line strings drop), and whether escapes are recognised.
 fn opening(token: &str) -> (usize, bool) {
     for (quotes, basic) in [("\"\"\"", true), ("'''", false)] {
         if let Some(rest) = token.strip_prefix(quotes) {

@@ -1,4 +1,5 @@
-//! Addresses on this machine: what loopback is, which redirect URIs on it are the same, and where the broker listens.
+//! Addresses on this machine: which hosts are loopback, which loopback redirect URIs are the same, and where the broker
+//! listens.
 
 use std::net::IpAddr;
 
@@ -15,8 +16,8 @@ pub fn is_loopback(host: &Host<&str>) -> bool {
     }
 }
 
-/// Whether two redirect URIs are on loopback and the same, character for character, except for the port (RFC 8252 §7.3).
-/// The text around the port is compared, so that no two spellings are taken for one.
+/// Whether two redirect URIs are on loopback and the same, character for character, except for the port (RFC 8252 §7.3). The
+/// text around the port is compared, so that different spellings do not count as the same.
 #[must_use]
 pub fn same_but_for_loopback_port(known: &str, uri: &str) -> bool {
     match (split_port(known), split_port(uri)) {
@@ -43,8 +44,8 @@ fn split_port(uri: &str) -> Option<(&str, &str)> {
     (valid_port && valid_path).then_some((host, path))
 }
 
-/// A network (`10.0.0.0/8`), or a single address as the network of one. An IPv4 network in its IPv6 form
-/// (`::ffff:10.0.0.0/104`, RFC 4291 §2.5.5.2) is the IPv4 network: that is how its addresses are compared.
+/// A network (`10.0.0.0/8`), or a single address as a network. An IPv4 network in its IPv6 form (`::ffff:10.0.0.0/104`, RFC
+/// 4291 §2.5.5.2) becomes the IPv4 network, because that is how its addresses are compared.
 #[must_use]
 pub fn network(text: &str) -> Option<IpNet> {
     let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
@@ -62,7 +63,7 @@ pub enum Listen {
     Tcp {
         /// Host name or address, without brackets.
         host: String,
-        /// Port; 0 lets the system choose.
+        /// Port; with 0 the operating system chooses one.
         port: u16,
     },
     /// `unix:/path`
@@ -73,12 +74,12 @@ impl Listen {
     /// Parses a listen address; the error says what is expected.
     ///
     /// # Errors
-    /// When it is neither `host:port` nor `unix:/path`.
+    /// If it is neither `host:port` nor `unix:/path`.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str = "an address such as \"127.0.0.1:8080\", \"[::1]:8080\" or \"unix:/run/broker.sock\"";
         if let Some(path) = text.strip_prefix("unix:") {
             return match path {
-                // What fits into `sun_path` (unix(7)) with its end.
+                // What fits into `sun_path` (unix(7)) with its terminating zero.
                 _ if path.len() > 107 => Err("`unix:` and a path of at most 107 bytes"),
                 _ if path.starts_with('/') && !path.ends_with('/') && !path.contains('\0') => {
                     Ok(Self::Unix(path.to_owned()))
@@ -100,7 +101,7 @@ impl Listen {
         Ok(Self::Tcp { host: host.to_owned(), port })
     }
 
-    /// Whether only this machine reaches it.
+    /// Whether only this machine can reach it.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! `[clients.X]` and `[resources.X]`: a downstream app, and an API that tokens are for.
+//! `[clients.X]` and `[resources.X]`: a downstream app, and an API that accepts tokens.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::protocol::{SigningAlgorithm, SubjectType};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Pkce {
-    /// Required of public clients; enforced when sent.
+    /// Required for public clients; for others, enforced if the client sends a challenge.
     #[default]
     Auto,
     /// Required.
@@ -27,21 +27,21 @@ pub enum Pkce {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IdTokenClaims {
-    /// Those of the granted scopes too.
+    /// The claims of the granted scopes too.
     #[default]
     All,
-    /// Those by userinfo alone where an access token is issued (OIDC Core §5.4).
+    /// The claims of the scopes only in userinfo if an access token is issued (OIDC Core §5.4).
     Minimal,
 }
 
 /// The `typ` in the header of access tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 pub enum AccessTokenTyp {
-    /// As RFC 9068 §2.1 has it.
+    /// As RFC 9068 §2.1 requires.
     #[default]
     #[serde(rename = "at+jwt")]
     AtJwt,
-    /// For resource servers that refuse the other.
+    /// For resource servers that refuse `at+jwt`.
     #[serde(rename = "JWT")]
     Jwt,
 }
@@ -61,14 +61,14 @@ impl AccessTokenTyp {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Consent {
-    /// The operator consented for everyone.
+    /// The user is not asked: the operator has consented for all users.
     #[default]
     Implicit,
     /// The user is asked once, and the answer is remembered.
     Explicit,
 }
 
-/// The rules a client is held to.
+/// The security profile that a client must follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SecurityProfile {
@@ -79,7 +79,7 @@ pub enum SecurityProfile {
     Fapi2,
 }
 
-/// Web app or native app (OIDC Registration §2).
+/// The kind of app (OIDC Registration §2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApplicationType {
@@ -95,7 +95,7 @@ pub enum ApplicationType {
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("patternProperties" = crate::config::language::names::localized()))]
 pub struct Client {
-    /// The client id, where it must differ from the key.
+    /// The client id, if it differs from the key.
     pub client_id: Option<String>,
     /// Name on the pages, in any script. Default: the key.
     pub client_name: Option<String>,
@@ -110,40 +110,42 @@ pub struct Client {
     pub redirect_uris: Vec<String>,
     /// Where the browser may be sent after sign-out; compared character for character.
     pub post_logout_redirect_uris: Vec<String>,
-    /// Grants it may use. Default: authorization_code refresh_token.
+    /// Grant types that it may use. Default: authorization_code refresh_token.
     pub grant_types: Option<Vec<GrantType>>,
-    /// Response types it may ask for. Default: code.
+    /// Response types that it may request. Default: code.
     pub response_types: Option<Vec<ResponseType>>,
-    /// Scopes it may ask for. Default: openid profile email groups.
+    /// Scopes that it may request. Default: openid profile email groups.
     pub scopes: Option<Vec<String>>,
-    /// How it authenticates. Default: `client_secret_basic` or `client_secret_post` with a secret; `none` must be said.
+    /// How it authenticates. Default: `client_secret_basic` or `client_secret_post` if it has a secret; `none` must be set.
     pub token_endpoint_auth_method: Option<ClientAuthMethod>,
     /// Whether it must use PKCE.
     pub pkce: Pkce,
     /// Which claims its ID tokens carry.
     pub id_token_claims: IdTokenClaims,
-    /// Claims that its access tokens carry beyond those of RFC 9068.
+    /// Claims that its access tokens carry in addition to those of RFC 9068.
     pub access_token_claims: Vec<String>,
-    /// The `typ` of its access tokens: `JWT` for resource servers that refuse `at+jwt` (RFC 9068), as Spring's default decoder does.
+    /// The `typ` of its access tokens: `JWT` for resource servers that refuse `at+jwt` (RFC 9068), as Spring's default decoder
+    /// does.
     pub access_token_typ: AccessTokenTyp,
-    /// Providers that may vouch for its users. Default: all that are not hidden.
+    /// Providers whose users may sign in to it. Default: all that are not hidden.
     pub providers: Option<Vec<String>>,
-    /// Who may use it: a condition over `user`, `groups`, `roles` and more; holds on every grant. Default: anyone.
+    /// Who may use it: a condition over `user`, `groups`, `roles` and more, which is checked whenever tokens are issued.
+    /// Default: anyone.
     pub require: Option<Expression>,
     /// Whether the user is asked before the app receives claims.
     pub consent: Consent,
-    /// Its own lifetimes.
+    /// Its own token lifetimes.
     pub tokens: ClientTokens,
-    /// The rules it is held to.
+    /// The security profile that it must follow.
     pub security_profile: SecurityProfile,
-    /// Claim → expression; into ID token and userinfo whatever the scopes.
+    /// Claim → expression; included in the ID token and userinfo regardless of the scopes.
     #[schemars(extend("x-claims" = true))]
     pub claims: ClaimTable,
     /// Its public keys, a JWK Set (RFC 7517 §5).
     pub jwks: Option<serde_json::Value>,
-    /// Where its public keys are.
+    /// URL of its public keys.
     pub jwks_uri: Option<String>,
-    /// Web or native.
+    /// Whether it is a web app or a native app.
     pub application_type: ApplicationType,
     /// Its logo, for the pages.
     pub logo_uri: Option<String>,
@@ -153,9 +155,9 @@ pub struct Client {
     pub policy_uri: Option<String>,
     /// Its terms of service.
     pub tos_uri: Option<String>,
-    /// Whom people may ask about it: addresses or telephone numbers, shown on its error pages.
+    /// Addresses or telephone numbers for questions about it, shown on its error pages.
     pub contacts: Vec<String>,
-    /// Where a sign-in can be started by others (OIDC Core §4).
+    /// URL at which others can start a sign-in (OIDC Core §4).
     pub initiate_login_uri: Option<String>,
     /// Its own subject type.
     pub subject_type: Option<SubjectType>,
@@ -165,42 +167,43 @@ pub struct Client {
     pub id_token_signed_response_alg: Option<SigningAlgorithm>,
     /// The algorithm of its userinfo responses, one of those in `[keys]`. Default: plain JSON.
     pub userinfo_signed_response_alg: Option<SigningAlgorithm>,
-    /// The algorithm that its request objects must be signed with, or "none". Default: any.
+    /// The algorithm with which its request objects must be signed, or "none". Default: any.
     pub request_object_signing_alg: Option<String>,
-    /// Seconds after which it wants the user to have signed in again.
+    /// Age of the sign-in after which the user must sign in again.
     pub default_max_age: Option<Duration>,
-    /// Authentication context classes that it asks for by default. A session with none of them goes to the provider.
+    /// Authentication context classes that it requests by default. A user whose session has none of them is sent to the
+    /// provider.
     pub default_acr_values: Vec<String>,
-    /// Its ID tokens always carry `auth_time`.
+    /// Whether its ID tokens always carry `auth_time`.
     pub require_auth_time: bool,
     /// Front-channel logout (OIDC Front-Channel Logout §2).
     pub frontchannel_logout_uri: Option<String>,
-    /// Whether its front-channel logout URI gets `iss` and `sid`. Default: true.
+    /// Whether its front-channel logout URI receives `iss` and `sid`. Default: true.
     pub frontchannel_logout_session_required: Option<bool>,
     /// Back-channel logout (OIDC Back-Channel Logout §2.2).
     pub backchannel_logout_uri: Option<String>,
-    /// Whether its logout tokens have `sid`; without, they are about all sessions of the user. Default: true.
+    /// Whether its logout tokens have `sid`; without it, they concern all sessions of the user. Default: true.
     pub backchannel_logout_session_required: Option<bool>,
     /// Subject of its certificate (RFC 8705 §2.1.2).
     pub tls_client_auth_subject_dn: Option<String>,
-    /// Its tokens are bound to a key by DPoP (RFC 9449).
+    /// Whether its tokens are bound to a key by DPoP (RFC 9449).
     pub dpop_bound_access_tokens: bool,
-    /// Its tokens are bound to its certificate (RFC 8705 §3).
+    /// Whether its tokens are bound to its certificate (RFC 8705 §3).
     pub tls_client_certificate_bound_access_tokens: bool,
-    /// It must push its authorization requests (RFC 9126 §5).
+    /// Whether it must push its authorization requests (RFC 9126 §5).
     pub require_pushed_authorization_requests: bool,
-    /// Where its request objects may be fetched from.
+    /// URLs from which its request objects may be fetched.
     pub request_uris: Vec<String>,
-    /// Browser origins that may call the token and userinfo endpoints, beside those of its redirect URIs.
+    /// Browser origins that may call the token and userinfo endpoints, in addition to those of its redirect URIs.
     pub allowed_origins: Vec<String>,
-    /// `client_name#ja` and its like, moved here by the loader: key with its language tag → text.
+    /// `client_name#ja` and similar keys, moved here by the loader: key with its language tag → text.
     #[serde(rename = "#localized")]
     #[schemars(skip)]
     pub localized: BTreeMap<String, String>,
 }
 
 impl Client {
-    /// Whether all that it gets comes from the authorization endpoint: it never has to authenticate then.
+    /// Whether it receives everything from the authorization endpoint, and so never has to authenticate.
     #[must_use]
     pub fn only_implicit(&self) -> bool {
         self.grant_types.as_deref() == Some(&[GrantType::Implicit])
@@ -211,12 +214,12 @@ impl Client {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resource {
-    /// What `resource` names, and `aud` is.
+    /// The value of `resource` in requests, and of `aud` in tokens.
     pub uri: String,
     /// Scopes that belong to it.
     #[serde(default)]
     pub scopes: Vec<String>,
-    /// Clients that may ask for tokens for it.
+    /// Clients that may request tokens for it.
     #[serde(default)]
     pub clients: Vec<String>,
     /// Clients that may introspect tokens for it.

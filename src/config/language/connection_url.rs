@@ -1,4 +1,4 @@
-//! A URL of another service, which may hold a password: a database's, a proxy's.
+//! A URL of another service, such as a database or a proxy, which may contain a password.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::config::language::redact;
 
-/// A URL that may hold a password. Prints with the password as `***`; [`ConnectionUrl::expose`] is the only way to it.
+/// A URL that may contain a password, which is printed as `***`; only [`ConnectionUrl::expose`] gives access to it.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct ConnectionUrl(String);

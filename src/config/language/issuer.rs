@@ -1,4 +1,4 @@
-//! The issuer of a provider: its identifier, or the address of its discovery document, which people copy instead.
+//! The issuer of a provider: its identifier, or the address of its discovery document, which people often copy instead.
 
 use std::fmt;
 use std::ops::Deref;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// Where discovery documents are (OIDC Discovery §4, RFC 8414 §3).
 const DOCUMENTS: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
 
-/// The issuer of a provider. It can be read as its identifier.
+/// The issuer of a provider. It dereferences to its identifier.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub struct ProviderIssuer {
@@ -17,8 +17,8 @@ pub struct ProviderIssuer {
 }
 
 impl ProviderIssuer {
-    /// Whether the file has the address of the discovery document. It is the same whether the identifier ends with a slash or
-    /// not, so which of them it is, the document says.
+    /// Whether the file has the address of the discovery document. The address is the same whether or not the identifier ends
+    /// with a slash, so the document decides which of them is right.
     #[must_use]
     pub const fn is_from_document(&self) -> bool {
         self.from_document
@@ -48,8 +48,8 @@ impl fmt::Display for ProviderIssuer {
     }
 }
 
-/// What the address of a discovery document is made from. OIDC Discovery §4.1 puts the well-known part behind the path of the
-/// issuer, RFC 8414 §3.1 between its host and its path.
+/// The issuer that the address of a discovery document is derived from. OIDC Discovery §4.1 puts the well-known part after the
+/// path of the issuer, RFC 8414 §3.1 between its host and its path.
 fn of_document(address: &str) -> Option<String> {
     DOCUMENTS.iter().find_map(|document| {
         let (before, after) = address.split_once(document)?;
@@ -76,7 +76,7 @@ mod tests {
             ("https://idp.example/a/.well-known/oauth-authorization-server", "https://idp.example/a", true),
             ("https://idp.example/.well-known/oauth-authorization-server/a/b", "https://idp.example/a/b", true),
             ("https://idp.example/.well-known/openid-configuration/a", "https://idp.example/a", true),
-            // These name no document of an issuer, and are left as they are for `check` to judge.
+            // These are not addresses of an issuer's discovery document, and are left unchanged for `check` to judge.
             (
                 "https://idp.example/a/.well-known/openid-configuration/b",
                 "https://idp.example/a/.well-known/openid-configuration/b",

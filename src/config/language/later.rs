@@ -1,5 +1,5 @@
-//! Sections whose capability is declared in the language and not built yet: typed, so that every key is known and
-//! `check` can refuse it by name. A section leaves this file when it is built.
+//! Sections that the language declares and that are not built yet. They are typed, so that every key is known and `check` can
+//! refuse it by name. When a section is built, it is moved out of this file.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

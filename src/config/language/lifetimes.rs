@@ -1,4 +1,4 @@
-//! `[keys]`, `[tokens]`, `[subject]`, `[session]`: what is issued, and how long it lives.
+//! `[keys]`, `[tokens]`, `[subject]`, `[session]`: what is issued, and for how long it is valid.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -10,9 +10,9 @@ use crate::protocol::{SigningAlgorithm, SubjectType};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Keys {
-    /// Algorithms to hold a key for. RS256 must be among them (OIDC Core §15.1).
+    /// Algorithms for which the broker has a key. RS256 must be among them (OIDC Core §15.1).
     pub algorithms: Vec<SigningAlgorithm>,
-    /// Age at which a key is replaced: published before use, kept after by the longest token lifetime.
+    /// Age at which a key is replaced: it is published before use, and kept afterwards for the longest token lifetime.
     pub rotate_every: Duration,
 }
 
@@ -51,13 +51,13 @@ impl Default for Tokens {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RefreshToken {
-    /// A family dies when it was not used for this long.
+    /// A refresh token family ends after this time without use.
     pub max_inactive: Duration,
-    /// A family dies at this age.
+    /// A refresh token family ends at this age.
     pub max_lifetime: Duration,
-    /// How long the immediate parent still answers, until its successor is used.
+    /// How long the immediate parent is still accepted, until its successor is used.
     pub reuse_grace: Duration,
-    /// A new token at each use. May be off for confidential clients.
+    /// Issue a new refresh token at each use. May be turned off for confidential clients.
     pub rotate: bool,
 }
 
@@ -72,7 +72,7 @@ impl Default for RefreshToken {
     }
 }
 
-/// A client's own `tokens`: what is absent follows `[tokens]`.
+/// A client's own `tokens`: absent keys are inherited from `[tokens]`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientTokens {
@@ -86,22 +86,22 @@ pub struct ClientTokens {
     pub refresh_token: Option<ClientRefreshToken>,
 }
 
-/// A client's own `tokens.refresh_token`: what is absent follows `[tokens]`.
+/// A client's own `tokens.refresh_token`: absent keys are inherited from `[tokens]`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientRefreshToken {
-    /// A family dies when it was not used for this long.
+    /// A refresh token family ends after this time without use.
     pub max_inactive: Option<Duration>,
-    /// A family dies at this age.
+    /// A refresh token family ends at this age.
     pub max_lifetime: Option<Duration>,
-    /// How long the immediate parent still answers, until its successor is used.
+    /// How long the immediate parent is still accepted, until its successor is used.
     pub reuse_grace: Option<Duration>,
-    /// A new token at each use. May be off for confidential clients.
+    /// Issue a new refresh token at each use. May be turned off for confidential clients.
     pub rotate: Option<bool>,
 }
 
 impl Tokens {
-    /// These lifetimes with a client's own laid over them.
+    /// These lifetimes, overridden by a client's own.
     #[must_use]
     pub fn for_client(&self, own: &ClientTokens) -> Self {
         let refresh = own.refresh_token.clone().unwrap_or_default();
@@ -132,9 +132,9 @@ pub struct Subject {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Session {
-    /// Ends when nothing happened for this long.
+    /// A session ends after this time of inactivity.
     pub max_inactive: Duration,
-    /// Ends at this age.
+    /// A session ends at this age.
     pub max_lifetime: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! `[limits]`: what strangers can make the broker do.
+//! `[limits]`: limits on what strangers can make the broker do.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,27 +8,28 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::config::language::scalar::Size;
 
-/// `[limits]`: what strangers can make the broker do.
+/// `[limits]`: limits on what strangers can make the broker do.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Largest request body: 413 beyond.
+    /// Maximum size of a request body; larger ones get 413.
     pub body: Size,
-    /// Longest query: 414 beyond. The longest request that the authorization endpoint takes.
+    /// Maximum length of a query, and so of a request to the authorization endpoint; longer ones get 414.
     pub query: Size,
-    /// Largest header section: 431 beyond. Connections that are open when it changes keep the size that they began with.
+    /// Maximum size of the header section; larger ones get 431. A change does not affect connections that are already open.
     pub headers: Size,
-    /// Most connections of all public listeners together. Where the process may open too few files for that, it is fewer,
-    /// and the log says so at start. When all are taken, those that wait for a request make room, the oldest first.
+    /// Maximum number of connections to all public listeners together. If the process may open too few files for that, the
+    /// number is smaller, which is logged at start. When all are in use, connections that wait for a request are closed, the
+    /// oldest first.
     #[schemars(range(min = 1))]
     pub connections: u64,
-    /// Most sign-ins, open pages and pushed requests that nobody has finished; beyond, the oldest go first.
+    /// Maximum number of unfinished sign-ins, open pages and pushed requests; beyond it, the oldest are removed first.
     #[schemars(range(min = 1))]
     pub pending_sign_ins: u64,
-    /// Requests of one address that write before anyone has signed in: 429 with `Retry-After` beyond.
+    /// Requests from one address that write before anyone has signed in; further ones get 429 with `Retry-After`.
     pub per_address: PerAddress,
-    /// Failed authentications of one client from one address: 429 with `Retry-After` beyond. Right credentials are never
-    /// delayed.
+    /// Failed authentications of one client from one address; further ones get 429 with `Retry-After`. Correct credentials are
+    /// never delayed.
     pub failed_authentication: FailedAuthentication,
 }
 
@@ -46,14 +47,14 @@ impl Default for Limits {
     }
 }
 
-/// `limits.per_address`: `{ rate = "50/s", burst = 200 }`. Addresses are those of `server.trusted_proxies`' headers, IPv6 by
-/// /64.
+/// `limits.per_address`: `{ rate = "50/s", burst = 200 }`. Addresses are determined with `server.trusted_proxies`, IPv6
+/// addresses by their /64.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PerAddress {
-    /// How many in a span of time, on average.
+    /// Average number in a period.
     pub rate: Rate,
-    /// How many at once, after a rest.
+    /// Number allowed at once after a pause.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub burst: u64,
 }
@@ -68,9 +69,9 @@ impl Default for PerAddress {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FailedAuthentication {
-    /// How many in a span of time, on average.
+    /// Average number in a period.
     pub rate: Rate,
-    /// How many at once, after a rest.
+    /// Number allowed at once after a pause.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub burst: u64,
 }
@@ -81,14 +82,14 @@ impl Default for FailedAuthentication {
     }
 }
 
-/// A number in a span of time, written as `"50/s"`, `"10/m"` or `"100/h"`.
+/// A number in a period, written as `"50/s"`, `"10/m"` or `"100/h"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     count: u32,
     unit: Unit,
 }
 
-/// The span of time of a [`Rate`].
+/// The period of a [`Rate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     Second,
@@ -99,13 +100,13 @@ enum Unit {
 impl Rate {
     const EXPECTED: &str = "a rate such as \"50/s\", \"10/m\" or \"100/h\", at least 1";
 
-    /// How many in [`Self::period`]; at least 1.
+    /// The number allowed in [`Self::period`]; at least 1.
     #[must_use]
     pub const fn count(self) -> u32 {
         self.count
     }
 
-    /// The span of time.
+    /// The period.
     #[must_use]
     pub const fn period(self) -> std::time::Duration {
         std::time::Duration::from_secs(match self.unit {
@@ -118,7 +119,7 @@ impl Rate {
     /// Parses `"50/s"`; the error says what is expected.
     ///
     /// # Errors
-    /// When it is not a whole number from 1 to 999999999 and `/s`, `/m` or `/h`.
+    /// If it is not a whole number from 1 to 999999999 followed by `/s`, `/m` or `/h`.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (count, unit) = text.split_once('/').ok_or(Self::EXPECTED)?;
         let unit = match unit {

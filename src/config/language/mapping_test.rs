@@ -1,4 +1,4 @@
-//! `[[tests]]`: what the file promises of itself; run by `check`, `test` and before every reload.
+//! `[[tests]]`: tests of the file itself, run by `check`, by `test`, at every start and before every reload.
 
 use std::collections::BTreeMap;
 
@@ -10,25 +10,25 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MappingTest {
-    /// What the test shows; names it in reports.
+    /// What the test shows; reports identify it by this name.
     pub name: String,
-    /// The provider that vouches.
+    /// The provider through which the user signs in.
     pub provider: Option<String>,
     /// The upstream claims.
     pub claims: Option<Map<String, Value>>,
-    /// A client certificate, in place of `claims`.
+    /// A client certificate, instead of `claims`.
     pub certificate: Option<Map<String, Value>>,
-    /// Accounts that exist beforehand.
+    /// Accounts that exist before the sign-in.
     #[serde(default)]
     pub given: Vec<GivenAccount>,
-    /// The app that asks. Default: none; the decision ends with the roles.
+    /// The app that the user signs in to. Default: none; the decision ends with the roles.
     pub client: Option<String>,
-    /// The scopes it asks for. Default: all that it may.
+    /// The scopes that the app requests. Default: all that it may request.
     pub scopes: Option<Vec<String>>,
     /// Decide as at a refresh: the account and its link exist already.
     #[serde(default)]
     pub refresh: bool,
-    /// What must come out.
+    /// The expected outcome.
     pub expect: Expectation,
 }
 
@@ -38,9 +38,9 @@ pub struct MappingTest {
 pub struct GivenAccount {
     /// Its username.
     pub username: String,
-    /// The provider that it is linked to.
+    /// The provider to which it is linked.
     pub provider: Option<String>,
-    /// Its `sub` there.
+    /// Its `sub` at that provider.
     pub sub: Option<String>,
     /// Its stored address.
     pub email: Option<String>,
@@ -53,31 +53,31 @@ pub struct GivenAccount {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Expectation {
-    /// The whole set of roles.
+    /// All roles of the user.
     pub roles: Option<Vec<String>>,
-    /// The whole set of groups.
+    /// All groups of the user.
     pub groups: Option<Vec<String>>,
-    /// Roles that must be among them.
+    /// Roles that the user must have.
     pub has_roles: Vec<String>,
-    /// Roles that must not.
+    /// Roles that the user must not have.
     pub lacks_roles: Vec<String>,
     /// The account's username.
     pub username: Option<String>,
     /// The account's subject.
     pub sub: Option<String>,
-    /// How the account was found: `sub`, `declared`, `email`, or the username that was joined.
+    /// How the account was found: `sub`, `declared`, `email`, or the username of the account that was linked.
     pub link: Option<String>,
     /// Whether the account was created.
     pub created: Option<bool>,
-    /// What the app gets, in the ID token or by userinfo.
+    /// Claims that the app receives, in the ID token or from userinfo.
     pub claims: Option<Map<String, Value>>,
-    /// What the ID token carries.
+    /// Claims that the ID token carries.
     pub id_token: Option<Map<String, Value>>,
-    /// What userinfo returns.
+    /// Claims that userinfo returns.
     pub userinfo: Option<Map<String, Value>>,
-    /// What the access token carries.
+    /// Claims that the access token carries.
     pub access_token: Option<Map<String, Value>>,
-    /// Claims that the app must not get.
+    /// Claims that the app must not receive.
     pub absent: Vec<String>,
     /// The reason code of the refusal.
     pub refused: Option<String>,

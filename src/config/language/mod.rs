@@ -1,7 +1,7 @@
-//! The typed file: what `broker.toml` says after its layers are merged, one file a section.
+//! The typed file: the content of `broker.toml` after its layers are merged, one file for each section.
 //!
-//! Every key is documented where it is typed; the JSON Schema is generated from these types. What the values must be,
-//! each and together, is decided by [`check`](super::check).
+//! Every key is documented at its type; the JSON Schema is generated from these types. [`check`](super::check) decides which
+//! values are valid, each by itself and together.
 
 pub mod address;
 pub mod client;
@@ -32,14 +32,14 @@ use mapping_test::MappingTest;
 use policy::{Policy, Role, RoleRule, Scope, Table, User};
 use provider::Provider;
 
-/// One `broker.toml`: one issuer with one store.
+/// One `broker.toml`, which configures one issuer with one store.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Countersign configuration")]
 pub struct Config {
     /// The issuer identifier: an https URL (http on loopback), which may have a path. Changing it needs a restart.
     pub issuer: String,
-    /// Further files, or globs of them.
+    /// Additional files, or glob patterns of them.
     #[serde(default)]
     pub include: Vec<Include>,
     /// The public listener.
@@ -54,7 +54,7 @@ pub struct Config {
     /// Paths of the endpoints.
     #[serde(default)]
     pub endpoints: server::Endpoints,
-    /// What strangers can make the broker do.
+    /// Limits on what strangers can make the broker do.
     #[serde(default)]
     pub limits: limits::Limits,
     /// Signing keys.
@@ -63,7 +63,7 @@ pub struct Config {
     /// Token lifetimes.
     #[serde(default)]
     pub tokens: lifetimes::Tokens,
-    /// How `sub` is made.
+    /// How `sub` is derived.
     #[serde(default)]
     pub subject: lifetimes::Subject,
     /// The single sign-on session.
@@ -84,14 +84,14 @@ pub struct Config {
     #[serde(default)]
     #[schemars(extend("propertyNames" = crate::config::language::names::printable()))]
     pub roles: BTreeMap<String, Role>,
-    /// Rules that give roles, in order.
+    /// Rules that assign roles, in order.
     #[serde(default)]
     pub role_rules: Vec<RoleRule>,
-    /// Scopes, beside and instead of the built-in ones.
+    /// Scopes, in addition to the built-in ones or replacing them.
     #[serde(default)]
     #[schemars(extend("propertyNames" = crate::config::language::names::scope_token()))]
     pub scopes: BTreeMap<String, Scope>,
-    /// APIs that tokens may be for.
+    /// APIs that accept tokens.
     #[serde(default)]
     #[schemars(extend("propertyNames" = crate::config::language::names::id()))]
     pub resources: BTreeMap<String, Resource>,
@@ -99,11 +99,11 @@ pub struct Config {
     #[serde(default)]
     #[schemars(extend("propertyNames" = crate::config::language::names::id()))]
     pub clients: BTreeMap<String, Client>,
-    /// Users known beforehand.
+    /// Users declared beforehand.
     #[serde(default)]
     #[schemars(extend("propertyNames" = crate::config::language::names::printable()))]
     pub users: BTreeMap<String, User>,
-    /// Mapping tests, which `check` runs, and every start and reload.
+    /// Mapping tests, run by `check`, at every start and before every reload.
     #[serde(default)]
     pub tests: Vec<MappingTest>,
     /// Sign-in by client certificate.
@@ -120,7 +120,7 @@ pub struct Config {
     pub console: Option<later::Console>,
     /// The users' own page.
     pub account: Option<later::Account>,
-    /// How the pages look.
+    /// The appearance of the pages.
     #[serde(default)]
     pub ui: ui::Ui,
     /// The audit trail.
@@ -132,7 +132,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Settings that differ in `new` and that a reload can't change, by their paths.
+    /// The paths of settings that differ in `new` and that a reload can't change.
     #[must_use]
     pub fn restart_needed(&self, new: &Self) -> Vec<&'static str> {
         let listen = |config: &Self| config.certificates.as_ref().map(|certificates| certificates.listen.clone());

@@ -1,4 +1,4 @@
-//! What keys may be called: ids, names and scopes, as JSON Schema describes them.
+//! The allowed names of keys: ids, names and scopes, as JSON Schema describes them.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ pub(crate) fn id() -> Value {
     })
 }
 
-/// Ids of providers: two are taken.
+/// Ids of providers; two are reserved.
 pub(crate) fn provider_id() -> Value {
     let mut id = id();
     if let Some(id) = id.as_object_mut() {

@@ -1,4 +1,4 @@
-//! `[policy]`, `[tables.X]`, `[roles.X]`, `[[role_rules]]`, `[scopes.X]`, `[users.X]`: who is who, and may what.
+//! `[policy]`, `[tables.X]`, `[roles.X]`, `[[role_rules]]`, `[scopes.X]`, `[users.X]`: users, and what they may do.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,18 +8,18 @@ use serde::Deserialize;
 
 use crate::config::language::scalar::Expression;
 
-/// When `default_roles` are given.
+/// When `default_roles` are assigned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DefaultRolesWhen {
-    /// To users that got no role.
+    /// To users without any other role.
     #[default]
     NoRoles,
     /// To users without any group.
     NoGroups,
 }
 
-/// Values that are folded to lower case when they are mapped.
+/// Values that are converted to lower case when they are mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IgnoreCase {
@@ -31,7 +31,7 @@ pub enum IgnoreCase {
     Username,
 }
 
-/// What happens when a new user's name is taken.
+/// What happens if a new user's name is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UsernameConflict {
@@ -46,19 +46,19 @@ pub enum UsernameConflict {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// Roles of users that got none otherwise.
+    /// Roles of users that have no others.
     pub default_roles: Vec<String>,
-    /// When they are given.
+    /// When they are assigned.
     pub default_roles_when: DefaultRolesWhen,
-    /// Values that are folded to lower case when they are mapped.
+    /// Values that are converted to lower case when they are mapped.
     pub ignore_case: Vec<IgnoreCase>,
-    /// What happens when a new user's name is taken. Never merges two people.
+    /// What happens if a new user's name is taken. Two people are never merged.
     pub on_username_conflict: UsernameConflict,
-    /// Names that no provider's user may have. Default: the break-glass username.
+    /// Names that no user of a provider may have. Default: the break-glass username.
     pub reserved_usernames: Option<Vec<String>>,
 }
 
-/// `[tables.X]`: what `lookup('X')` reads.
+/// `[tables.X]`: the table that `lookup('X')` reads.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Table {
@@ -73,13 +73,13 @@ pub struct Table {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Role {
-    /// What it is for.
+    /// The purpose of the role.
     pub description: Option<String>,
-    /// Permissions that it carries.
+    /// Permissions that the role includes.
     pub permissions: Vec<String>,
 }
 
-/// The list that a role rule goes through with `each`.
+/// The list whose items a role rule examines with `each`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Each {
@@ -97,9 +97,9 @@ pub struct RoleRule {
     pub when: Option<Expression>,
     /// Only for users of this provider. Default: any.
     pub provider: Option<String>,
-    /// Goes through this list, item by item.
+    /// Applies the rule to each item of this list.
     pub each: Option<Each>,
-    /// A regular expression with named captures, against the whole item.
+    /// A regular expression with named captures, which must match the whole item.
     pub matches: Option<String>,
     /// Roles to add; `{name}` is replaced by the capture of that name.
     pub roles: Vec<String>,
@@ -109,9 +109,9 @@ pub struct RoleRule {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scope {
-    /// What the user reads on the consent page.
+    /// The text that the user sees on the consent page.
     pub description: Option<String>,
-    /// Attributes that it releases.
+    /// Attributes that the scope releases.
     pub claims: Vec<String>,
 }
 
@@ -121,22 +121,23 @@ pub struct Scope {
 pub struct UserLink {
     /// The provider.
     pub provider: String,
-    /// The user's `sub` there.
+    /// The user's `sub` at the provider.
     pub sub: Option<String>,
-    /// The user's address there; needs a boolean true `email_verified`, first sign-in only.
+    /// The user's address at the provider; requires that `email_verified` is the boolean true, and counts at the first sign-in
+    /// only.
     pub email: Option<String>,
 }
 
-/// `[users.X]`: a user known beforehand.
+/// `[users.X]`: a user declared beforehand.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct User {
-    /// Upstream accounts that are this user.
+    /// Upstream accounts of this user.
     #[serde(default)]
     pub links: Vec<UserLink>,
     /// An imported `sub`.
     pub sub: Option<String>,
-    /// Local groups, beside the upstream ones.
+    /// Local groups, in addition to the upstream ones.
     #[serde(default)]
     pub groups: Vec<String>,
     /// Local roles.

@@ -11,14 +11,14 @@ use crate::config::language::issuer::ProviderIssuer;
 use crate::config::language::scalar::{Duration, Expression, OneOrMany, Secret};
 use crate::protocol::ClientAuthMethod;
 
-/// Attribute or claim name → expression, or a list of which the first that is present counts.
+/// Attribute or claim name → expression, or a list of which the first that yields a value counts.
 pub type ClaimTable = BTreeMap<String, OneOrMany<Expression>>;
 
-/// Defaults and quirks of a kind of provider. A preset is data, not a code path of its own.
+/// Defaults and special cases of a kind of provider. A preset is data and has no code path of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
-    /// Any OpenID provider with discovery, or with its endpoints written here.
+    /// Any OpenID provider, with discovery or with its endpoints set in the file.
     #[default]
     Generic,
     /// Microsoft Entra ID.
@@ -27,7 +27,7 @@ pub enum Preset {
     Google,
     /// Okta.
     Okta,
-    /// Keycloak: roles may be only in its access token, which is verified as its JWT then.
+    /// Keycloak: roles may be only in its access token, which is then verified as a JWT.
     Keycloak,
     /// authentik.
     Authentik,
@@ -50,33 +50,33 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// Whether it speaks OpenID Connect. The others speak OAuth 2.0 only: no issuer, no ID token, no `iss` in responses.
+    /// Whether it supports OpenID Connect. The others support OAuth 2.0 only: no issuer, no ID token, no `iss` in responses.
     #[must_use]
     pub const fn is_openid(self) -> bool {
         !matches!(self, Self::Github | Self::Oauth2)
     }
 
-    /// Whether its issuer is the same everywhere unless the file says otherwise.
+    /// Whether its issuer is the same for everyone unless the file sets another.
     #[must_use]
     pub const fn has_fixed_issuer(self) -> bool {
         matches!(self, Self::Google | Self::Apple | Self::Linkedin | Self::Gitlab)
     }
 }
 
-/// What `email_verified` is taken from.
+/// The source of `email_verified`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EmailVerified {
-    /// The claim of that name, when it is a boolean.
+    /// The claim of that name, if it is a boolean.
     #[default]
     Claim,
-    /// Every address of this provider is verified.
+    /// Every address of this provider counts as verified.
     Always,
-    /// No address of this provider is.
+    /// No address of this provider counts as verified.
     Never,
 }
 
-/// A document that upstream claims are taken from.
+/// A document from which upstream claims are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClaimsSource {
@@ -84,31 +84,31 @@ pub enum ClaimsSource {
     IdToken,
     /// The userinfo response.
     Userinfo,
-    /// The access token, when it verifies as the issuer's JWT.
+    /// The access token, if it can be verified as a JWT of the issuer.
     AccessToken,
 }
 
-/// How an account of another provider may be joined.
+/// How an account may be linked with one of another provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkBy {
     /// Never.
     #[default]
     None,
-    /// By an email address that both providers verified.
+    /// By an email address that both providers have verified.
     VerifiedEmail,
 }
 
-/// What `prompt=login` and `max_age` may rest on.
+/// How `prompt=login` and `max_age` are fulfilled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reauth {
     /// The provider's `auth_time` must prove it.
     #[default]
     Verify,
-    /// The provider is trusted to have done what it was asked.
+    /// The provider is trusted to have done what was requested.
     Trust,
-    /// The provider can't: such requests end in `login_required`.
+    /// The provider does not support it: such requests end in `login_required`.
     Unsupported,
 }
 
@@ -118,21 +118,21 @@ pub enum Reauth {
 pub enum RefreshClaims {
     /// The provider is asked again.
     Upstream,
-    /// Those of the last sign-in.
+    /// The claims of the last sign-in are used.
     #[default]
     Cached,
-    /// A refresh is refused.
+    /// The refresh is refused.
     Deny,
 }
 
-/// What a refresh does while the provider can't be asked.
+/// What a refresh does while the provider is unavailable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefreshUnavailable {
-    /// Takes the claims of the last answer, while they are not older than `max_stale`.
+    /// It uses the claims of the last answer, as long as they are not older than `max_stale`.
     #[default]
     Cached,
-    /// Is refused.
+    /// It is refused.
     Deny,
 }
 
@@ -142,9 +142,9 @@ pub enum RefreshUnavailable {
 pub struct OnRefresh {
     /// `upstream`, `cached` or `deny`.
     pub claims: RefreshClaims,
-    /// Claims younger than this are not asked for again.
+    /// Claims younger than this are not requested again.
     pub max_age: Duration,
-    /// What happens while the provider can't be asked.
+    /// What happens while the provider is unavailable.
     pub unavailable: RefreshUnavailable,
     /// The oldest claims that `unavailable = "cached"` may use.
     pub max_stale: Duration,
@@ -161,15 +161,15 @@ impl Default for OnRefresh {
     }
 }
 
-/// A provider's own session bounds: narrow `[session]`, never widen it.
+/// A provider's own session limits, which can only shorten those of `[session]`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProviderSession {
-    /// Ends when nothing happened for this long.
+    /// A session ends after this time of inactivity.
     pub max_inactive: Option<Duration>,
-    /// Ends at this age.
+    /// A session ends at this age.
     pub max_lifetime: Option<Duration>,
-    /// Ends when the upstream access token expires, where the provider says when.
+    /// A session ends when the upstream access token expires, if the provider states when that is.
     pub follow_upstream_expiry: bool,
 }
 
@@ -189,13 +189,13 @@ pub enum Forward {
     Prompt,
 }
 
-/// How the provider answers the authorization request.
+/// How the provider returns the authorization response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProviderResponseMode {
     /// In the query.
     Query,
-    /// By a form that the browser posts.
+    /// In a form that the browser posts.
     FormPost,
 }
 
@@ -203,12 +203,12 @@ pub enum ProviderResponseMode {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Provider {
-    /// Defaults and quirks to start from.
+    /// Defaults and special cases to start from.
     #[serde(default)]
     pub preset: Preset,
     /// Name on the sign-in page; 3 to 127 characters, unique, any script. Default: the id.
     pub name: Option<String>,
-    /// When false, nobody can sign in through it, and its sessions yield no code and no refresh.
+    /// When false, nobody can sign in through it, and its sessions yield no codes and no refreshed tokens.
     #[serde(default = "yes")]
     pub enabled: bool,
     /// The issuer, character for character as the provider states it, or the address of its discovery document.
@@ -217,28 +217,28 @@ pub struct Provider {
     /// Tenants that may sign in (entra; needed with `organizations` and `common`).
     #[serde(default)]
     pub tenants: Vec<String>,
-    /// The client id that the provider gave the broker.
+    /// The client id that the provider assigned to the broker.
     pub client_id: String,
-    /// The client secret that the provider gave the broker.
+    /// The client secret that the provider issued to the broker.
     pub client_secret: Option<Secret>,
     /// A private key, PEM, for `private_key_jwt`.
     pub client_key: Option<Secret>,
     /// How the broker authenticates at the provider's token endpoint. Default: what the provider's metadata prefers.
     pub token_endpoint_auth_method: Option<ClientAuthMethod>,
-    /// Scopes to ask for. Default: openid profile email.
+    /// Scopes to request. Default: openid profile email.
     pub scopes: Option<Vec<String>>,
-    /// Path of the callback. Default: `/callback/ID`. Where providers share it, answers without `iss` are refused.
+    /// Path of the callback. Default: `/callback/ID`. If providers share it, responses without `iss` are refused.
     pub redirect_path: Option<String>,
-    /// The callback's whole URL, where the registered one is elsewhere.
+    /// Full URL of the callback, if another one than the default is registered with the provider.
     pub redirect_uri: Option<String>,
     /// Where the provider sends the browser after a sign-out that names no app. Default: the signed-out page.
     pub post_logout_redirect_uri: Option<String>,
-    /// Address domains that lead to this provider. Never restricts who may enter.
+    /// Address domains that lead to this provider. They never restrict who may enter.
     #[serde(default)]
     pub domains: Vec<String>,
-    /// Who may enter: a condition over `claims`, `user`, `provider`. Default: everyone whom the provider vouches for.
+    /// Who may enter: a condition over `claims`, `user`, `provider`. Default: everyone who can sign in at the provider.
     pub allow: Option<Expression>,
-    /// Roles that its `roles` claim may give. Default: all.
+    /// Roles that its `roles` claim may assign. Default: all.
     pub asserted_roles: Option<Vec<String>>,
     /// When false, only users declared in the file may sign in.
     #[serde(default = "yes")]
@@ -246,46 +246,47 @@ pub struct Provider {
     /// When true, unknown role names become System roles without permissions. Has no effect with `asserted_roles`.
     #[serde(default)]
     pub create_roles: bool,
-    /// What `email_verified` is taken from.
+    /// The source of `email_verified`.
     #[serde(default)]
     pub email_verified: EmailVerified,
-    /// Documents that claims are taken from, later ones adding to earlier ones. Default: ID token and userinfo.
+    /// Documents from which claims are taken; later ones add to earlier ones. Default: ID token and userinfo.
     pub claims_from: Option<Vec<ClaimsSource>>,
-    /// How an account of another provider may be joined.
+    /// How an account may be linked with one of another provider.
     #[serde(default)]
     pub link_by: LinkBy,
-    /// The providers whose accounts `link_by` may join.
+    /// The providers with whose accounts `link_by` may link.
     #[serde(default)]
     pub link_with: Vec<String>,
-    /// Attributes of the stored profile that a sign-in refreshes, of those that this provider maps. Default: all.
+    /// Attributes of the stored profile that a sign-in refreshes, among those that this provider maps. Default: all.
     pub sync: Option<Vec<String>>,
-    /// Session bounds for sessions made by this provider.
+    /// Limits for sessions of users who sign in through this provider.
     #[serde(default)]
     pub session: ProviderSession,
-    /// Where a refresh, and another app in a live session, takes its claims from.
+    /// Where a refresh, or a sign-in to another app with an existing session, takes its claims from.
     #[serde(default)]
     pub on_refresh: OnRefresh,
-    /// What `prompt=login` and `max_age` may rest on.
+    /// How `prompt=login` and `max_age` are fulfilled.
     #[serde(default)]
     pub reauth: Reauth,
-    /// Parameters passed on to the provider. Default: login_hint ui_locales acr_values max_age prompt.
+    /// Parameters forwarded to the provider. Default: login_hint ui_locales acr_values max_age prompt.
     pub forward: Option<Vec<Forward>>,
-    /// Sign out at the provider too.
+    /// Whether a sign-out also signs out at the provider.
     #[serde(default = "yes")]
     pub logout: bool,
-    /// Its bearer tokens may be introspected here.
+    /// Whether its bearer tokens can be introspected here.
     #[serde(default)]
     pub introspect: bool,
-    /// Only for clients whose `providers` names it. Others reach it by no hint, no domain and no session.
+    /// Offered only to clients whose `providers` names it. Others can't reach it by a hint, a domain or a session.
     #[serde(default)]
     pub hidden: bool,
-    /// Discovery and back-channel calls go here; `issuer` stays, and so do the browser's authorization and logout.
+    /// Address to which discovery and back-channel calls are sent instead; `issuer` and the browser's authorization and logout
+    /// requests are not affected.
     pub backchannel_url: Option<String>,
-    /// Plain http is accepted off loopback.
+    /// Whether plain http is accepted beyond loopback.
     #[serde(default)]
     pub allow_http: bool,
-    /// Attribute → expression over `claims`. Default: `username` from the claims `username` and `preferred_username`, every other
-    /// standard claim of OIDC Core §5.1, `groups` and `roles` from the claim of that name where it has the usual form.
+    /// Attribute → expression over `claims`. Default: `username` from the claims `username` and `preferred_username`, every
+    /// other standard claim of OIDC Core §5.1, `groups` and `roles` from the claim of the same name if it has the usual form.
     #[serde(default)]
     #[schemars(extend("x-claims" = true))]
     pub claims: ClaimTable,
@@ -297,29 +298,29 @@ pub struct Provider {
     pub userinfo_endpoint: Option<String>,
     /// Key set, for a provider without discovery.
     pub jwks_uri: Option<String>,
-    /// Expression over `claims` that gives the account's subject (oauth2).
+    /// Expression over `claims` that yields the account's subject (oauth2).
     pub subject: Option<Expression>,
     /// Certificate authorities, PEM, for calls to this provider.
     #[schemars(extend("x-path" = true))]
     pub ca: Option<PathBuf>,
     /// HTTP proxy for calls to this provider.
     pub proxy: Option<ConnectionUrl>,
-    /// Addresses that come from discovery may be private.
+    /// Whether addresses that come from discovery may be private.
     #[serde(default)]
     pub allow_private_network: bool,
     /// Organisations whose members may enter (github).
     #[serde(default)]
     pub organizations: Vec<String>,
-    /// The service's own address (github, gitlab on a host of one's own).
+    /// The address of the service (github, gitlab if self-hosted).
     pub base_url: Option<String>,
-    /// Domains verified in `hd` (google).
+    /// Accepted values of `hd` (google).
     #[serde(default)]
     pub hosted_domains: Vec<String>,
     /// The `resource` parameter (adfs).
     pub resource: Option<String>,
-    /// The algorithm that its ID tokens must be signed with. Default: what its metadata lists.
+    /// The algorithm with which its ID tokens must be signed. Default: any that its metadata lists.
     pub id_token_signed_response_alg: Option<String>,
-    /// How it answers. Default: in the query.
+    /// How it returns the authorization response. Default: in the query.
     pub response_mode: Option<ProviderResponseMode>,
 }
 

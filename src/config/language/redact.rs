@@ -1,18 +1,18 @@
-//! Passwords inside URLs: finding them in a text, so that no problem, origin or log shows them.
+//! Passwords in URLs: finding them in a text, so that no problem, origin or log shows them.
 //!
-//! A URL carries a password in its user information (`scheme://user:PASSWORD@host`, RFC 3986 §3.2.1) or in a query
-//! parameter such as `password`. The URLs of interest are often malformed, so a parser is of no use here: the rules work
-//! on text, and where a text can be read in two ways they hide the longer part.
+//! A URL contains a password in its user information (`scheme://user:PASSWORD@host`, RFC 3986 §3.2.1) or in a query parameter
+//! such as `password`. The URLs of interest are often malformed, so a parser is no help: the rules work on text, and if a text
+//! can be read in two ways, they hide the longer part.
 //!
 //! Owns where passwords are within a text. Which texts are shown is decided elsewhere.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What is shown in place of a secret.
+/// What is shown instead of a secret.
 pub(crate) const MASK: &str = "***";
 
-/// Whether a key or a query parameter is named like one that holds a secret.
+/// Whether the name of a key or query parameter indicates a secret.
 pub(crate) fn sounds_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     ["secret", "password", "passwd", "pwd", "passphrase", "token", "private", "client_key"]
@@ -38,7 +38,7 @@ pub(crate) fn in_connection_url(value: &str) -> Vec<Range<usize>> {
     }
     let start = value.find("://").map_or(0, |scheme| scheme + 3);
     let rest = value.get(start..).unwrap_or("");
-    // An IPv6 address in brackets has colons of its own.
+    // An IPv6 address in brackets contains colons.
     let skipped = if rest.starts_with('[') { rest.find(']').unwrap_or(0) } else { 0 };
     let mut found = parameters(value, 0, value.len(), true);
     let colon = rest.get(skipped..).and_then(|rest| rest.find(':')).map(|colon| start + skipped + colon + 1);
@@ -87,7 +87,7 @@ fn replaced(text: &str, mut ranges: Vec<Range<usize>>) -> Cow<'_, str> {
     out.into()
 }
 
-/// `end_of` gives the byte at which a URL ends whose authority begins at a byte.
+/// `end_of` returns the byte at which a URL ends whose authority begins at a given byte.
 fn in_urls(text: &str, end_of: impl Fn(usize) -> usize) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (scheme, separator) in text.match_indices("://") {
@@ -107,7 +107,7 @@ fn user_information(text: &str, start: usize, end: usize) -> Option<Range<usize>
     let from = start + user + 1;
     let authority = after.find(['/', '?', '#']).unwrap_or(after.len());
     let at = after.get(..authority)?.rfind('@');
-    // An unencoded `/`, `?` or `#` in a password ends the authority early; an `@` further on says so.
+    // An unencoded `/`, `?` or `#` in a password ends the authority early; an `@` further on shows that.
     let at = at.or_else(|| if begins_with_port(after) { None } else { after.rfind('@') })?;
     Some(from..from + at)
 }
@@ -119,8 +119,8 @@ fn begins_with_port(after: &str) -> bool {
     digits <= 5 && !rest.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '@' | ':' | '%' | '-' | '_' | '.'))
 }
 
-/// The values of query parameters whose names say that they are secret. With `anywhere`, those of a list of `key=value`
-/// that no `?` begins, too.
+/// The values of query parameters whose names indicate secrets. With `anywhere`, also those of a list of `key=value` without a
+/// leading `?`.
 fn parameters(text: &str, start: usize, end: usize, anywhere: bool) -> Vec<Range<usize>> {
     let url = text.get(start..end).unwrap_or("");
     let mut found = Vec::new();

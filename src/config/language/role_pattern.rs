@@ -1,7 +1,7 @@
-//! The language of `matches` in `[[role_rules]]`: regular expressions as crate `regex` reads them, against a whole item.
+//! The language of `matches` in `[[role_rules]]`: regular expressions of the crate `regex` that match a whole item.
 //!
-//! A pattern is parsed once, by `regex-syntax`. What is wanted of it (that it matches a whole item, its named captures, the
-//! text that every match begins with) is read off the parsed form, never off its text.
+//! A pattern is parsed once, by `regex-syntax`. Everything else (that it matches a whole item, its named captures, the text
+//! that every match begins with) is derived from the parsed form, never from its text.
 
 use regex::Regex;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
@@ -9,7 +9,7 @@ use regex_syntax::hir::{Class, Hir, HirKind, Look};
 /// A pattern that matches an item from its first to its last character.
 #[derive(Clone, Debug)]
 pub struct RolePattern {
-    /// The pattern as parsed, without what makes it match whole items.
+    /// The parsed pattern, without the part that makes it match whole items.
     pub syntax: Hir,
     /// The compiled pattern.
     pub regex: Regex,
@@ -19,17 +19,17 @@ impl RolePattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// Why the text is not a regular expression, or that its compiled form would be too large.
+    /// If the text is not a regular expression, or its compiled form would be too large; the text says why.
     pub fn read(text: &str) -> Result<Self, String> {
         let syntax = regex_syntax::parse(text).map_err(|error| reason(&error.to_string()))?;
         let whole = Hir::concat(vec![Hir::look(Look::Start), syntax.clone(), Hir::look(Look::End)]);
-        // The parsed form is printed and parsed again: brackets put around the text itself would be part of a comment
-        // where `(?x)` is on.
+        // The parsed form is printed and parsed again: brackets put around the text itself would be part of a comment if `(?x)`
+        // is on.
         let regex = Regex::new(&whole.to_string()).map_err(|error| reason(&error.to_string()))?;
         Ok(Self { syntax, regex })
     }
 
-    /// Whether every item that matches has a capital letter, so that none in lower case does.
+    /// Whether every item that matches has a capital letter, so that an item in lower case never does.
     #[must_use]
     pub fn needs_capital(&self) -> bool {
         needs_capital(&self.syntax)

@@ -1,7 +1,7 @@
 //! The scalar types of the language: durations, sizes, secrets, expressions.
 //!
-//! Each parses from one TOML value and describes itself to the JSON Schema, so that an editor, `check` and the broker
-//! agree on what is valid. None of them does I/O: a [`Secret`] only says where its value is to be found.
+//! Each parses from one TOML value and describes itself to the JSON Schema, so that an editor, `check` and the broker agree on
+//! what is valid. None of them does I/O: a [`Secret`] only says where its value is.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -56,7 +56,7 @@ impl Duration {
     /// Parses `"1h30m"`; the error says what is expected.
     ///
     /// # Errors
-    /// When the text is not a sequence of whole numbers each followed by `s`, `m`, `h` or `d`, or exceeds 100 years.
+    /// If the text is not a sequence of whole numbers each followed by `s`, `m`, `h` or `d`, or exceeds 100 years.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str = "a duration such as \"30s\", \"10m\", \"12h\" or \"90d\"";
         let mut total: u64 = 0;
@@ -150,7 +150,7 @@ impl Size {
     /// Parses `"64KiB"`; the error says what is expected.
     ///
     /// # Errors
-    /// When the text is not a whole number followed by `B`, `KiB`, `MiB` or `GiB`.
+    /// If the text is not a whole number followed by `B`, `KiB`, `MiB` or `GiB`.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str = "a size such as \"64KiB\" or \"1MiB\"";
         let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or(EXPECTED)?;
@@ -205,7 +205,7 @@ impl JsonSchema for Size {
     }
 }
 
-/// One CEL expression, as written. Compiled, with the variables of its place, by the `expression` module.
+/// One CEL expression, as written. It is compiled, with the variables of its place, by the `expression` module.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(transparent)]
 pub struct Expression(pub String);
@@ -272,16 +272,16 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
     }
 }
 
-/// Where a secret's value is to be found.
+/// Where a secret's value is.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum SecretSource {
     /// The value itself, in the file. Accepted with a warning.
     Literal(#[schemars(with = "String")] SecretValue),
-    /// A file that holds the value; line ends after it are not part of it. Re-read when it changes.
+    /// A file that contains the value; trailing line ends are not part of it. Re-read when it changes.
     #[serde(rename = "file")]
     File(SecretFile),
-    /// An environment variable that holds the value.
+    /// An environment variable that contains the value.
     #[serde(rename = "env")]
     Env(SecretEnv),
 }
@@ -303,13 +303,13 @@ pub struct SecretEnv {
     pub env: String,
 }
 
-/// A secret: one source, or two while it is rotated (both are accepted, the first is used to send).
+/// A secret: one source, or two while it is rotated (both are accepted, the first one is sent).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(pub OneOrMany<SecretSource>);
 
 impl Secret {
-    /// The sources, first to send.
+    /// The sources; the first one is sent.
     #[must_use]
     pub fn sources(&self) -> &[SecretSource] {
         self.0.as_slice()
@@ -332,10 +332,10 @@ impl JsonSchema for Secret {
     }
 }
 
-/// A secret's value. Prints as `***` everywhere; [`SecretValue::expose`] is the only way to it.
+/// A secret's value, printed as `***` everywhere; only [`SecretValue::expose`] gives access to it.
 ///
-/// The memory is overwritten when the value is dropped. The texts that a configuration was read from are kept for snippets
-/// and are not: a secret that is written into the file itself stays in memory there.
+/// The memory is overwritten when the value is dropped. That is not so for the texts that a configuration was read from, which
+/// are kept for snippets: a secret that is written in the file itself stays in memory there.
 #[derive(Clone)]
 pub struct SecretValue(SecretString);
 
@@ -353,7 +353,7 @@ impl SecretValue {
     }
 }
 
-/// In constant time for values of one length.
+/// Constant-time for values of equal length.
 impl PartialEq for SecretValue {
     fn eq(&self, other: &Self) -> bool {
         verify_slices_are_equal(self.expose().as_bytes(), other.expose().as_bytes()).is_ok()

@@ -1,4 +1,4 @@
-//! `[server]`, `[admin]`, `[store]`, `[endpoints]`: where the broker listens, what it keeps, what it serves.
+//! `[server]`, `[admin]`, `[store]`, `[endpoints]`: where the broker listens, what it stores, what it serves.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::config::language::connection_url::ConnectionUrl;
 use crate::config::language::scalar::{Duration, Secret};
 use crate::protocol::paths::Endpoint;
 
-/// What `trusted_proxies` calls the peers of unix sockets.
+/// The name of the peers of unix sockets in `trusted_proxies`.
 pub const UNIX_PEERS: &str = "unix:";
 
 /// `[server]`: the public listener.
@@ -19,14 +19,14 @@ pub struct Server {
     /// Addresses to listen on: `host:port`, `[::1]:port` or `unix:/path` (a socket of mode 0660). Changing it needs a
     /// restart.
     pub listen: Vec<String>,
-    /// Networks of the proxies whose `X-Forwarded-*` headers are believed; `unix:` for whoever connects through a unix
-    /// socket, who has no address and is believed only where this says so. Networks that hold a large part of the Internet
-    /// are refused: whoever is believed chooses the address that limits and logs know. Default: none.
+    /// Networks of the proxies whose `X-Forwarded-*` headers are trusted; `unix:` for peers that connect through a unix socket,
+    /// which have no address and are trusted only if this is set. Networks that contain a large part of the Internet are
+    /// refused, because a trusted proxy determines the address that limits and logs use. Default: none.
     pub trusted_proxies: Vec<String>,
-    /// Serve TLS (1.2, 1.3) with this certificate and key on every TCP address of `listen`; unix sockets stay plain. Re-read
-    /// when the files change; turning it on or off needs a restart. Default: plain HTTP.
+    /// Serve TLS (1.2, 1.3) with this certificate and key on every TCP address of `listen`; unix sockets stay plain. The files
+    /// are re-read when they change; turning TLS on or off needs a restart. Default: plain HTTP.
     pub tls: Option<Tls>,
-    /// How long requests under way may take after a stop was asked for.
+    /// How long requests in progress may take after the broker was asked to stop.
     pub shutdown_grace: Duration,
 }
 
@@ -53,13 +53,13 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
-/// `[admin]`: health, metrics, status and actions, on a listener of their own.
+/// `[admin]`: health, metrics, status and actions, on a separate listener.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
     /// Address of the admin listener, as in `server.listen`; always plain HTTP. Changing it needs a restart.
     pub listen: String,
-    /// Bearer token for everything but `/healthz` and `/readyz`; needed when the listener is not on loopback.
+    /// Bearer token for everything but `/healthz` and `/readyz`; required if the listener is not on loopback.
     pub token: Option<Secret>,
 }
 
@@ -69,14 +69,15 @@ impl Default for Admin {
     }
 }
 
-/// `[store]`: where state is kept.
+/// `[store]`: where state is stored.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Store {
     /// `sqlite:PATH`, `sqlite::memory:` or `postgres://...`. Changing it needs a restart.
     #[schemars(extend("x-path" = "sqlite"))]
     pub url: ConnectionUrl,
-    /// Keys that seal what must be read again. The first seals, all open. Default: a key file beside the store.
+    /// Keys that encrypt stored data that must be readable again. The first one encrypts, all of them decrypt. Default: a key
+    /// file beside the store.
     pub encryption_keys: Vec<Secret>,
 }
 

@@ -1,12 +1,12 @@
 //! Keys and values written as TOML on one line, for messages, paths and imported files.
 //!
-//! Escaping is the `toml_writer` crate's, which is also what `toml_edit` writes with. `toml_edit` itself does not serve
-//! here: it writes a string that has a line break over several lines, and it cannot comment a table out. What is written
-//! here never has a line break, so it can go behind a `#` or into a message as it is.
+//! Escaping is done by the crate `toml_writer`, which `toml_edit` uses too. `toml_edit` itself is not suitable here: it writes
+//! a string with a line break over several lines, and it cannot comment a table out. What is written here never contains a line
+//! break, so it can follow a `#` or be part of a message.
 
 use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBuilder};
 
-/// A key, in quotes where TOML needs them.
+/// A key, in quotes if TOML needs them.
 #[must_use]
 pub fn key(key: &str) -> String {
     let builder = TomlKeyBuilder::new(key);
@@ -19,7 +19,7 @@ pub fn string(text: &str) -> String {
     escape_rest(TomlStringBuilder::new(text).as_basic().to_toml_value())
 }
 
-/// TOML allows control characters beyond ASCII and Unicode's line separators in strings; terminals and editors act on them.
+/// TOML allows control characters beyond ASCII and Unicode's line separators in strings; terminals and editors interpret them.
 fn escape_rest(written: String) -> String {
     let acts = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     if !written.contains(acts) {
@@ -29,13 +29,13 @@ fn escape_rest(written: String) -> String {
     written.chars().map(escaped).collect()
 }
 
-/// An array of written values.
+/// An array of already written values.
 #[must_use]
 pub fn array(items: impl IntoIterator<Item = String>) -> String {
     format!("[{}]", items.into_iter().collect::<Vec<_>>().join(", "))
 }
 
-/// An inline table of keys and written values.
+/// An inline table of keys and already written values.
 #[must_use]
 pub fn inline_table<K: AsRef<str>>(entries: impl IntoIterator<Item = (K, String)>) -> String {
     let entries: Vec<String> =

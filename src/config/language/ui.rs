@@ -1,4 +1,4 @@
-//! `[ui]`: how the pages look.
+//! `[ui]`: the appearance of the pages.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,15 +7,15 @@ use std::path::PathBuf;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
-/// `[ui]`: looks.
+/// `[ui]`: the appearance of the pages.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ui {
-    /// Logo on every page: an https URL (http on loopback) that browsers load it from. Its alternative text is the text
+    /// Logo on every page: an https URL (http on loopback) from which browsers load it. Its alternative text is the text
     /// `brand.name`.
     pub logo_uri: Option<String>,
-    /// Accent colour, `#rrggbb`, of buttons, links and marks. Where its contrast with the page would be too low, light or
-    /// dark, it is shown darker or lighter.
+    /// Accent colour, `#rrggbb`, of buttons, links and marks. If its contrast with the light or dark page would be too low, it
+    /// is made darker or lighter there.
     pub color: Option<Color>,
     /// Texts that replace the built-in ones, by language (`"*"`: all) and key, such as `"brand.name"`.
     #[serde(default)]
@@ -33,7 +33,7 @@ impl Color {
     /// Parses `#rrggbb`.
     ///
     /// # Errors
-    /// When the text is anything else; the error says what is expected.
+    /// If the text is anything else; the error says what is expected.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str = "a colour such as \"#0c5f50\"";
         let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6).ok_or(EXPECTED)?;

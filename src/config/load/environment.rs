@@ -1,8 +1,8 @@
 //! The environment layer: `COUNTERSIGN__SECTION__KEY` sets `section.key`.
 //!
-//! Names are matched to the keys that the layers below have, without regard to case and with `_` for `-`, so that
-//! `COUNTERSIGN__CLIENTS__ORDERS_API__ENABLED` reaches `clients.orders-api`. A value is TOML; a text that is none and does
-//! not begin like a TOML string, array or table is taken literally, so that a URL needs no quotes.
+//! Names are matched to the keys of the layers below, without regard to case and with `_` for `-`, so
+//! `COUNTERSIGN__CLIENTS__ORDERS_API__ENABLED` reaches `clients.orders-api`. A value is TOML; a text that is not TOML and does
+//! not begin like a TOML string, array or table is taken literally, so a URL needs no quotes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ const PREFIX: &str = "COUNTERSIGN__";
 /// The variable that names the file; the command line reads it.
 const FILE: &str = "COUNTERSIGN_CONFIG";
 
-/// The layer that the environment makes.
+/// The layer of the environment.
 pub(crate) fn layer(environment: &BTreeMap<String, String>, layers: &mut Layers, problems: &mut Problems) -> Table {
     let mut tree = Table::new();
     for (name, text) in environment.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
@@ -36,7 +36,7 @@ pub(crate) fn layer(environment: &BTreeMap<String, String>, layers: &mut Layers,
             })
         };
         if let Err((span, message)) = set {
-            // Nothing says whether a refused value is a secret.
+            // A refused value may be a secret.
             layers.mask(vec![whole]);
             problems.push(layers.problem_at(Severity::Error, span, String::new(), message));
         }
@@ -44,7 +44,7 @@ pub(crate) fn layer(environment: &BTreeMap<String, String>, layers: &mut Layers,
     tree
 }
 
-/// Warns of variables that look as if they were to set something and are not read: a single underscore, another case. Those in
+/// Warns about variables that look like settings but are not read, because of a single underscore or another case. Those in
 /// `asked`, which secrets name, are read.
 pub(crate) fn unread(
     environment: &BTreeMap<String, String>,
@@ -73,22 +73,22 @@ pub(crate) fn unread(
 fn report_unread(name: &str, text: &str, meant: &str, layers: &mut Layers, problems: &mut Problems) {
     let source = layers.add_source(SourceKind::Environment(name.to_owned()), text.to_owned());
     let whole = Span::new(source, 0..text.len());
-    // Nothing says whether the value is a secret.
+    // The value may be a secret.
     layers.mask(vec![whole]);
     let message = format!("the environment variable {name} is not read");
     let problem = layers.problem_at(Severity::Warning, whole, String::new(), message);
     problems.push(problem.suggest(format!("did you mean {meant}?")));
 }
 
-/// The keys of the setting that the words name, whatever their underscores. Other variables that begin like ours are not
-/// meant: Kubernetes sets `COUNTERSIGN_SERVICE_HOST` beside a service of that name.
+/// The keys of the setting that the words name, regardless of underscores. Other variables with the same prefix are not meant:
+/// Kubernetes sets `COUNTERSIGN_SERVICE_HOST` for a service of that name.
 fn setting(shape: &Shape, words: &[&str]) -> Option<Vec<String>> {
     (1..=words.len()).rev().find_map(|count| {
         let (first, rest) = words.split_at_checked(count)?;
         let key = first.join("_");
         let below = match (shape.properties.get(&key), &shape.additional) {
             (Some(known), _) => known,
-            // The key of an entry is free, and something of the entry follows it.
+            // The key of an entry is free, and a setting of the entry must follow it.
             (None, Additional::Shaped(entry)) if !rest.is_empty() && !entry.properties.is_empty() => entry,
             _ => return None,
         };
@@ -110,7 +110,7 @@ fn value(text: &str, whole: Span) -> Result<Node, (Span, String)> {
     }
 }
 
-/// The keys that the steps stand for: those of the layers below where they have one, in lower case otherwise.
+/// The keys that the steps stand for: the existing ones of the layers below, otherwise in lower case.
 fn resolve(steps: &[&str], trees: &[Table]) -> Vec<String> {
     let fold = |name: &str| name.to_lowercase().replace('-', "_");
     let mut tables: Vec<&Table> = trees.iter().collect();

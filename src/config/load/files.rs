@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// What the loader needs of a file system.
+/// The file system operations that the loader needs.
 pub trait Files {
     /// The content of a file.
     ///
     /// # Errors
-    /// When it is not there or can't be read.
+    /// If it does not exist or can't be read.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
     /// The files below `folder` that match a glob, sorted.
     ///
     /// # Errors
-    /// When the pattern is malformed; the text says how.
+    /// If the pattern is malformed; the text says how.
     fn glob(&self, folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String>;
 }
 
@@ -24,7 +24,7 @@ pub trait Files {
 const OPTIONS: glob::MatchOptions =
     glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
-/// The pattern with its folder before it; the folder's own name is never a pattern.
+/// The pattern, preceded by its folder; the folder's own name is never treated as a pattern.
 fn whole(folder: &Path, pattern: &str) -> Result<String, String> {
     glob::Pattern::new(pattern).map_err(|error| error.msg.to_owned())?;
     if Path::new(pattern).is_absolute() || folder.as_os_str().is_empty() {
@@ -74,7 +74,7 @@ impl Files for Memory {
     }
 }
 
-/// A path without `.` and, where the text alone can tell, without `..`: what the same file is recognised by.
+/// A path without `.` and, as far as the text alone allows, without `..`, by which the same file is recognised.
 pub(crate) fn tidy(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {

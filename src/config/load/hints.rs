@@ -1,4 +1,4 @@
-//! What the structure check needs to know of single values: their type, the alternative that is meant, a suggestion, a
+//! What the structure check needs to know about single values: their type, the intended alternative, a suggestion, a
 //! placeholder.
 
 use figment::value::{Dict, Tag, Value};
@@ -18,7 +18,8 @@ pub(crate) fn types_of(value: &Value) -> Types {
     }
 }
 
-/// The alternative that a value is meant as: of its type, and of several tables the one whose keys it has. `None`: none.
+/// The alternative that a value is meant to be: one of its type, and among several tables the one whose keys it has. `None`:
+/// none.
 pub(crate) fn choose<'s>(alternatives: &'s [Shape], types: Types, value: &Value) -> Option<&'s Shape> {
     let fitting: Vec<&Shape> = alternatives.iter().filter(|alternative| alternative.accepts(types)).collect();
     let Value::Dict(_, dict) = value else { return fitting.first().copied() };
@@ -28,7 +29,7 @@ pub(crate) fn choose<'s>(alternatives: &'s [Shape], types: Types, value: &Value)
         let near = dict.keys().filter(|key| nearest(key, known()).is_some()).count();
         2 * exact + near
     };
-    // The first of equals: `max_by_key` would take the last.
+    // The first of equally good ones: `max_by_key` would return the last.
     let best = fitting.iter().rev().max_by_key(|shape| score(shape)).copied();
     best.filter(|shape| fitting.len() == 1 || score(shape) > 0)
 }
@@ -36,7 +37,7 @@ pub(crate) fn choose<'s>(alternatives: &'s [Shape], types: Types, value: &Value)
 pub(crate) fn type_hint(shape: &Shape, value: &Value, at: &At<'_>) -> Option<String> {
     let text_expected = shape.accepts(Types::STRING);
     match value {
-        // Texts of pages have dots in their names, as claims have.
+        // Keys of page texts contain dots, and so do names of claims.
         Value::Dict(_, dict)
             if text_expected && (expects_expression(shape) || at.to_string().starts_with("ui.texts.")) =>
         {
@@ -62,12 +63,12 @@ pub(crate) fn expects_expression(shape: &Shape) -> bool {
     shape.expression || shape.alternatives.iter().any(expects_expression)
 }
 
-/// A top-level key that is no table, and so can slip into the table above it.
+/// A top-level key that is not a table, and so can end up in the table above it by mistake.
 pub(crate) fn is_top_level(key: &str) -> bool {
     Shape::root().properties.get(key).is_some_and(|shape| !shape.accepts(Types::TABLE))
 }
 
-/// A value that fits and means nothing.
+/// A value that is valid and has no effect.
 pub(crate) fn stand_in(shape: &Shape) -> Option<Value> {
     if !shape.alternatives.is_empty() {
         return shape.alternatives.iter().find_map(stand_in);

@@ -1,5 +1,5 @@
-//! Reading files with their includes, and putting them together: each keyed entry lives in one file, arrays of tables
-//! append, the including file first, then by path.
+//! Reads files with their includes and combines them: each keyed entry is in one file, and arrays of tables are appended, those
+//! of the including file first, then by path.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use crate::config::load::inputs::{Involved, Unreadable};
 use crate::config::load::masks;
 use crate::config::load::shape::{Shape, Types};
 
-/// Reads files; collects texts, problems and what is involved.
+/// Reads files; collects texts, problems and the files involved.
 pub(crate) struct Reader<'f> {
     files: &'f dyn Files,
     pub(crate) layers: Layers,
     pub(crate) problems: Problems,
     pub(crate) involved: Involved,
-    /// Places that are not TOML, and how much each makes unreadable.
+    /// Places that are not TOML, and how much each of them makes unreadable.
     pub(crate) syntax: Vec<(Span, Damage)>,
     /// Files that were read, with the place that includes them.
     seen: BTreeMap<PathBuf, Option<Span>>,
@@ -33,7 +33,7 @@ struct Wanted {
     only: Option<Vec<String>>,
 }
 
-/// The sections that a file may set, as each include above it says.
+/// The sections that a file may set, according to each include above it.
 type Limits<'l> = Vec<(&'l [String], Span)>;
 
 impl<'f> Reader<'f> {
@@ -58,7 +58,7 @@ impl<'f> Reader<'f> {
         Ok(std::mem::take(&mut self.base))
     }
 
-    /// An overlay: it includes nothing.
+    /// An overlay, which includes nothing.
     pub(crate) fn overlay(&mut self, path: &Path) -> Result<Table, Unreadable> {
         let mut table = self.read(path).map_err(|reason| Unreadable { path: path.to_path_buf(), reason })?;
         if let Some(include) = table.remove("include") {
@@ -163,7 +163,7 @@ impl<'f> Reader<'f> {
         }
     }
 
-    /// Takes out of a file what the includes above it do not allow.
+    /// Removes from a file what the includes above it do not allow.
     fn enforce(&mut self, table: &mut Table, limits: &Limits<'_>) {
         for (only, place) in limits {
             let (allowed, refused) = std::mem::take(table).into_iter().partition(|(key, _)| only.contains(key));
@@ -188,7 +188,7 @@ impl<'f> Reader<'f> {
         self.base = base;
     }
 
-    /// Adds an entry to a table; `shape` is what the language says of it, where it may be met in several files.
+    /// Adds an entry to a table; `shape` is its schema, if the language allows it in several files.
     fn add(&mut self, base: &mut Table, at: &At<'_>, entry: Entry, shape: Option<&Shape>) {
         let At::Key(_, key) = at else { return };
         let Some(existing) = base.get_mut(*key) else {
@@ -202,7 +202,7 @@ impl<'f> Reader<'f> {
             }
             (Node { data: Data::Table(below), .. }, Node { data: Data::Table(more), .. }) if shape.is_some() => {
                 for (child, entry) in more {
-                    // An entry of a keyed section lives in one file; a setting of a plain section may join others.
+                    // An entry of a keyed section must be in one file; the settings of a plain section may be in several.
                     let child_shape =
                         shape.filter(|shape| !shape.is_keyed()).and_then(|shape| shape.properties.get(&child));
                     self.add(below, &at.key(&child), entry, child_shape);
@@ -218,7 +218,7 @@ impl<'f> Reader<'f> {
     }
 }
 
-/// The entries of an `include` value. What is malformed is left to the structure check.
+/// The entries of an `include` value. Malformed ones are left to the structure check.
 fn wanted(include: &Node) -> Vec<Wanted> {
     let Data::Array(items) = &include.data else { return Vec::new() };
     items.iter().filter_map(wanted_one).collect()

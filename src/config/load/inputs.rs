@@ -1,4 +1,4 @@
-//! What a configuration is read from, and which files that involves.
+//! What a configuration is read from, and the files that this involves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -8,9 +8,9 @@ use std::path::PathBuf;
 pub struct Inputs {
     /// The main file.
     pub main: PathBuf,
-    /// Files whose keys replace those below, in order.
+    /// Files whose keys override those of the files before, in order.
     pub overlays: Vec<PathBuf>,
-    /// The process's environment: `COUNTERSIGN__SECTION__KEY` set values, any name may be asked for by a secret.
+    /// The process's environment: `COUNTERSIGN__SECTION__KEY` sets values, and a secret may name any variable.
     pub environment: BTreeMap<String, String>,
 }
 
@@ -20,15 +20,15 @@ pub struct Inputs {
 pub struct Unreadable {
     /// The file.
     pub path: PathBuf,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// What a reload must watch. Compare contents, and watch the files' folders: files are replaced by renaming.
+/// What a reload must watch: the contents of the files, and their folders, because files are replaced by renaming.
 #[derive(Clone, Debug, Default)]
 pub struct Involved {
     /// Configuration files, table files, secret files, certificates.
     pub files: BTreeSet<PathBuf>,
-    /// Folders in which an include may find further files. Below them too when the pattern says `**`.
+    /// Folders in which an include may find further files; including their subfolders if the pattern contains `**`.
     pub folders: BTreeSet<PathBuf>,
 }

@@ -1,8 +1,8 @@
 //! The places of secrets in one file or variable, as it was read.
 //!
-//! They are looked for before the layers are merged, so that a value that another layer replaces, or that is refused, is
-//! masked too. Secret are the values of secret settings, of unknown keys that sound like one or are near to one, and
-//! passwords inside URLs, wherever a URL is written.
+//! They are found before the layers are merged, so that a value that another layer replaces, or that is refused, is masked too.
+//! The values of secret settings, of unknown keys that are named like a secret or similar to one, and passwords in URLs,
+//! wherever a URL is written, are secret.
 
 use crate::config::diagnostics::locate::Layers;
 use crate::config::diagnostics::problem::nearest;
@@ -23,7 +23,7 @@ struct Walk<'w> {
 }
 
 impl Walk<'_> {
-    /// `shape` is what the language says of the table; `None` where it knows nothing of it.
+    /// `shape` is the schema of the table; `None` if the language does not know it.
     fn table(&mut self, shape: Option<&Shape>, table: &Table) {
         for (key, entry) in table {
             let Some(shape) = shape else {
@@ -72,7 +72,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Hides a secret's value; where it is to be found (`file`, `env`) may be shown.
+    /// Hides the value of a secret; its source (`file`, `env`) may be shown.
     fn hide(&mut self, shape: Option<&Shape>, node: &Node) {
         match &node.data {
             Data::Array(items) => items.iter().for_each(|item| self.hide(shape, item)),

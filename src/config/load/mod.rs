@@ -1,9 +1,8 @@
-//! Reads a configuration: the file, its includes, overlays and environment variables, laid over each other by figment
-//! and made into a typed [`Config`].
+//! Reads a configuration: the file, its includes, overlays and environment variables, merged by figment and turned into a typed
+//! [`Config`].
 //!
-//! Owns the order of the layers and the list of files that are involved. It does no I/O of its own: files come through
-//! [`Files`], the environment as a map. Whether the values make sense is decided by
-//! [`crate::config::check`].
+//! Owns the order of the layers and the list of files that are involved. It does no I/O of its own: files are read through
+//! [`Files`], and the environment is a map. [`crate::config::check`] decides whether the values are valid.
 
 mod environment;
 pub mod files;
@@ -37,18 +36,18 @@ use crate::config::load::files::Files;
 use crate::config::load::include::Reader;
 use crate::config::load::structure::{Broken, sqlite_below};
 
-/// What was read, with everything that is wrong in its structure.
+/// What was read, with all structural problems.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The typed configuration, as far as it could be made out. It is fit to run only when nothing reports an error.
+    /// The typed configuration, if it could be constructed. It may be used only if no problem is an error.
     pub config: Option<Config>,
     /// Where every value came from.
     pub layers: Layers,
-    /// What is wrong: with the text, the layers, the structure.
+    /// Problems with the text, the layers and the structure.
     pub problems: Problems,
     /// What a reload must watch.
     pub involved: Involved,
-    /// What was reported already.
+    /// The paths that have already been reported.
     pub(crate) broken: Broken,
     /// The merged values.
     pub(crate) values: Dict,
@@ -70,7 +69,7 @@ impl Provider for Layer<'_> {
 /// Reads and merges all layers and checks their structure.
 ///
 /// # Errors
-/// When the main file or an overlay can't be read. Everything else that is wrong is in [`Loaded::problems`].
+/// If the main file or an overlay can't be read. All other problems are in [`Loaded::problems`].
 pub fn load(inputs: &Inputs, files: &dyn Files) -> Result<Loaded, Unreadable> {
     let mut reader = Reader::new(files);
     let main = reader.main(&inputs.main)?;
@@ -104,7 +103,7 @@ fn merge(layers: &Layers) -> Dict {
     figment.data().ok().and_then(|mut profiles| profiles.remove(&Profile::Default)).unwrap_or_default()
 }
 
-/// What is not TOML was reported; what was made of it is not reported again.
+/// Removes problems with values from a text that is not TOML, which has already been reported.
 fn readable(found: Problems, layers: &Layers, syntax: &[(Span, Damage)]) -> Problems {
     if syntax.is_empty() {
         return found;
@@ -138,7 +137,7 @@ fn typed(loaded: &mut Loaded, main: &Path) -> Option<Config> {
             }
             Some(config)
         }
-        // What no schema can say, such as a duration of a thousand years.
+        // Errors that no schema can express, such as a duration of a thousand years.
         Err(errors) => {
             for error in errors {
                 let path = error.path.iter().map(String::as_str).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! `check --origins`: every value with the place it came from.
+//! `check --origins`: every value with the place that it came from.
 
 use figment::value::{Dict, Value};
 use serde_json::Value as Json;
@@ -10,19 +10,19 @@ use crate::config::language::redact;
 use crate::config::load::Loaded;
 use crate::config::load::shape::{Additional, Shape};
 
-/// One value and where it came from.
+/// One value and its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginRow {
     /// The setting, such as `clients.grafana.client_name`.
     pub path: String,
-    /// Its value in TOML syntax; a secret that the file holds, or the password of a URL, as `***`.
+    /// Its value in TOML syntax; a secret in the file, or the password in a URL, is shown as `***`.
     pub value: String,
     /// Where it came from.
     pub origin: Origin,
 }
 
 impl Loaded {
-    /// All values that are set, and the defaults of what is not, in the order of the sections' names.
+    /// All values that are set, and the defaults of all others, in the order of the sections' names.
     #[must_use]
     pub fn origins(&self) -> Vec<OriginRow> {
         let mut rows = Vec::new();
@@ -82,7 +82,7 @@ impl Loaded {
     }
 }
 
-/// A value in TOML syntax on one line. With `hide`, all that is no table is masked; passwords in URLs always are.
+/// A value in TOML syntax on one line. With `hide`, everything that is not a table is masked; passwords in URLs always are.
 fn value_text(value: &Value, hide: bool) -> String {
     match value {
         Value::Dict(_, dict) => {

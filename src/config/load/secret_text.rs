@@ -1,19 +1,19 @@
-//! From what a secret file or variable holds to the secret that is meant.
+//! Turns the content of a secret file or variable into the intended secret.
 //!
-//! Editors and shells leave line ends and byte order marks that nobody means: they are not part of a secret. What can't be
-//! meant, or can't be sent, is refused here with its reason, because the other side would only say "wrong secret".
+//! Editors and shells leave line ends and byte order marks that are not intended, and they are not part of a secret. What can't
+//! be intended, or can't be sent, is refused here with the reason, because the other side would only report a wrong secret.
 
-/// What a secret's text must look like.
+/// The form that a secret's text must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SecretKind {
-    /// A client secret: one line of printable ASCII (RFC 6749 §A.2). Other letters cause a warning: they
-    /// arrive only where both sides form-encode them (RFC 6749 §2.3.1).
+    /// A client secret: one line of printable ASCII (RFC 6749 §A.2). Other letters cause a warning, because they arrive only if
+    /// both sides form-encode them (RFC 6749 §2.3.1).
     Client,
     /// One line of printable ASCII: a bearer token (RFC 6750 §2.1), a password hash.
     Line,
     /// Several lines: a private key, PEM.
     Pem,
-    /// Any text: a key is derived from it, and it is sent nowhere.
+    /// Any text: a key is derived from it, and it is never sent.
     Seed,
 }
 
@@ -37,14 +37,14 @@ impl SecretKind {
 pub(crate) struct Meant<'t> {
     /// The secret.
     pub(crate) secret: &'t str,
-    /// What should be known of it, to follow the name of its place.
+    /// A warning about it, to follow the name of its place.
     pub(crate) warning: Option<String>,
 }
 
 /// The text of a file.
 ///
 /// # Errors
-/// When it is not UTF-8; the reason names UTF-16 where it is that.
+/// If it is not UTF-8; the reason mentions UTF-16 if it is that.
 pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, &'static str> {
     const UTF_16: &str = "it is UTF-16: save it as UTF-8";
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
@@ -57,7 +57,7 @@ pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, &'static str> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-/// The secret that a text means.
+/// The secret that a text is intended to be.
 ///
 /// # Errors
 /// What is wrong with it, to follow the name of its place. The text itself is never repeated.
@@ -78,7 +78,7 @@ pub(crate) fn meant(kind: SecretKind, text: &str) -> Result<Meant<'_>, String> {
     Ok(Meant { secret, warning })
 }
 
-/// Refuses what can't be one line of printable ASCII; says what should be known of other letters.
+/// Refuses text that can't be one line of printable ASCII; returns a warning about other letters.
 fn one_line(kind: SecretKind, secret: &str) -> Result<Option<String>, String> {
     if secret.contains(['\n', '\r']) {
         return Err("must be one line but has a line end inside: remove it".to_owned());
@@ -94,7 +94,7 @@ fn one_line(kind: SecretKind, secret: &str) -> Result<Option<String>, String> {
     Err(message)
 }
 
-/// Whether people can see that a character is there.
+/// Whether a character is visible.
 fn is_visible(c: char) -> bool {
     let format = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     !c.is_control() && !c.is_whitespace() && !format

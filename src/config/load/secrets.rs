@@ -1,7 +1,7 @@
-//! Secrets, certificates and lookup tables: reading what the configuration only points at.
+//! Secrets, certificates and lookup tables: reading what the configuration only refers to.
 //!
-//! Owns reading secret files, certificate files, environment variables and table files, and the problems of those that are not there. The
-//! values live in memory only, in [`SecretValue`]s that never print.
+//! Owns reading secret files, certificate files, environment variables and table files, and reporting those that are missing.
+//! The values are kept only in memory, in [`SecretValue`]s that are never printed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,16 +25,16 @@ pub type Tables = BTreeMap<String, BTreeMap<String, String>>;
 pub struct Secrets(BTreeMap<String, Vec<SecretValue>>);
 
 impl Secrets {
-    /// The values of the secret at a path such as `providers.corp.client_secret`: the first to send, all to accept. Empty
-    /// when there is none.
+    /// The values of the secret at a path such as `providers.corp.client_secret`: the first one is sent, all are accepted.
+    /// Empty if there is no secret.
     #[must_use]
     pub fn get(&self, path: &str) -> &[SecretValue] {
         self.0.get(path).map_or(&[], Vec::as_slice)
     }
 }
 
-/// Reads all secrets, and sees that certificate authorities are there. A file or variable that is missing, unreadable or empty is a
-/// problem at the place that names it.
+/// Reads all secrets, and checks that certificate authorities exist. A file or variable that is missing, unreadable or empty is
+/// a problem at the place that names it.
 pub fn read_secrets(loaded: &Loaded, environment: &BTreeMap<String, String>, files: &dyn Files) -> (Secrets, Problems) {
     let mut reader = Reader { layers: &loaded.layers, environment, files, problems: Problems::default() };
     let mut secrets = Secrets::default();
@@ -48,7 +48,7 @@ pub fn read_secrets(loaded: &Loaded, environment: &BTreeMap<String, String>, fil
     (secrets, reader.problems)
 }
 
-/// Reads all lookup tables. A file that is missing or no JSON object of strings is a problem at the place that names it.
+/// Reads all lookup tables. A file that is missing or not a JSON object of strings is a problem at the place that names it.
 pub fn read_tables(loaded: &Loaded, files: &dyn Files) -> (Tables, Problems) {
     let environment = BTreeMap::new();
     let mut reader = Reader { layers: &loaded.layers, environment: &environment, files, problems: Problems::default() };
@@ -78,8 +78,8 @@ impl fmt::Debug for TlsFiles {
     }
 }
 
-/// Reads the listener's certificate and key, where they are declared. A file that can't be read is a problem at the place
-/// that names it; their content is not examined.
+/// Reads the listener's certificate and key, if they are declared. A file that can't be read is a problem at the place that
+/// names it; the contents are not examined.
 pub fn read_tls(loaded: &Loaded, files: &dyn Files) -> (Option<TlsFiles>, Problems) {
     let mut problems = Problems::default();
     let Some(names) = loaded.config.as_ref().and_then(|config| config.server.tls.as_ref()) else {
@@ -184,7 +184,7 @@ impl Reader<'_> {
         out
     }
 
-    /// Certificate authorities: that they are there.
+    /// Checks that the certificate authorities exist.
     fn certificates(&mut self, config: &Config) {
         let providers = At::Root.key("providers");
         for (id, provider) in &config.providers {

@@ -1,4 +1,4 @@
-//! The JSON Schema made quick to walk: references resolved, patterns compiled, once for the process.
+//! The JSON Schema in a form that is quick to walk: references are resolved and patterns compiled once for the process.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -46,7 +46,7 @@ impl Types {
     }
 }
 
-/// What a path setting's relative value is resolved to.
+/// How the relative value of a path setting is resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PathKind {
     /// The value is the path of a file.
@@ -63,7 +63,7 @@ pub(crate) enum Additional {
     Shaped(Box<Shape>),
 }
 
-/// What the keys of a table must look like.
+/// The form that the keys of a table must have.
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     pub(crate) pattern: Regex,
@@ -74,7 +74,7 @@ pub(crate) struct Names {
 /// One schema, ready to be walked.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
-    /// Accepted types; none given: any.
+    /// Accepted types; if none are given, any type.
     pub(crate) types: Types,
     pub(crate) alternatives: Vec<Shape>,
     pub(crate) values: Vec<String>,
@@ -94,7 +94,7 @@ pub(crate) struct Shape {
     pub(crate) expected: Option<String>,
     pub(crate) path: Option<PathKind>,
     pub(crate) secret: bool,
-    /// A URL that may hold a password.
+    /// A URL that may contain a password.
     pub(crate) connection: bool,
     pub(crate) expression: bool,
     pub(crate) claims: bool,
@@ -150,7 +150,7 @@ impl Shape {
         self.properties.contains_key(key) || self.alternatives.iter().any(|alternative| alternative.has_property(key))
     }
 
-    /// A keyed section, such as `[clients.X]`: its keys are ids.
+    /// Whether it is a keyed section, such as `[clients.X]`, whose keys are ids.
     pub(crate) fn is_keyed(&self) -> bool {
         matches!(self.additional, Additional::Shaped(_))
     }

@@ -1,9 +1,9 @@
-//! The structure check: walks the merged values against the language's JSON Schema and reports every key, type and value
-//! that does not fit, all at once.
+//! The structure check: walks the merged values, compares them with the JSON Schema of the language, and reports all keys,
+//! types and values that do not fit, at once.
 //!
-//! What does not fit is taken out of the values, so that the rest becomes typed and can be checked further; its path is
-//! remembered as broken, so that nothing is reported twice. On the way, relative paths are resolved against the file
-//! that holds them and `"client_name#ja"` is moved to where the types expect it.
+//! What does not fit is removed from the values, so that the rest can be typed and checked further; its path is remembered as
+//! broken, so that nothing is reported twice. In the same walk, relative paths are resolved against the file that contains
+//! them, and `"client_name#ja"` is moved to where the types expect it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,17 +19,17 @@ use crate::config::load::hints::{choose, is_top_level, stand_in, type_hint, type
 use crate::config::load::shape::{Additional, PathKind, Shape};
 use crate::protocol::STANDARD_CLAIMS;
 
-/// What the walk leaves behind.
+/// The results of the walk.
 pub(crate) struct Structure {
     /// Paths whose value did not fit, or is missing.
     pub(crate) broken: Broken,
     /// Files that settings name.
     pub(crate) files: BTreeSet<PathBuf>,
-    /// The values can be made into a [`crate::config::Config`].
+    /// Whether the values can be turned into a [`crate::config::Config`].
     pub(crate) usable: bool,
 }
 
-/// Paths that were reported already, so that what follows from them is not.
+/// Paths that have already been reported, so that consequences of the same mistake are not.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Broken(BTreeSet<String>);
 
@@ -38,7 +38,7 @@ impl Broken {
         self.0.insert(at.to_string());
     }
 
-    /// Whether the path itself, or something around it, was reported.
+    /// Whether the path itself, or something that contains it, was reported.
     pub(crate) fn covers(&self, at: &At<'_>) -> bool {
         if self.0.is_empty() {
             return false;
@@ -64,7 +64,7 @@ impl Broken {
     }
 }
 
-/// Walks `values`. With `partial`, what is missing is not reported: the file could not be read whole.
+/// Walks `values`. With `partial`, missing keys are not reported, because the file could not be read completely.
 pub(crate) fn check(values: &mut Dict, layers: &Layers, problems: &mut Problems, partial: bool) -> Structure {
     let structure = Structure { broken: Broken::default(), files: BTreeSet::new(), usable: true };
     let mut walk = Walk { layers, problems, partial, hide: false, out: structure };
@@ -96,7 +96,7 @@ impl Walk<'_> {
         false
     }
 
-    /// Whether the value fits; it may be changed in places.
+    /// Whether the value fits; parts of it may be changed.
     fn value(&mut self, shape: &Shape, value: &mut Value, at: &At<'_>) -> bool {
         let outer = self.hide;
         self.hide |= shape.secret;
@@ -165,7 +165,7 @@ impl Walk<'_> {
         let mut usable = true;
         for (index, item) in items.iter_mut().enumerate() {
             if !self.value(item_shape, item, &at.index(index)) {
-                // Taking the item out would move those after it: something harmless stands in.
+                // Removing the item would shift those after it, so a harmless value takes its place.
                 match stand_in(item_shape) {
                     Some(value) => *item = value,
                     None => usable = false,
@@ -211,7 +211,7 @@ impl Walk<'_> {
         usable
     }
 
-    /// Whether the setting stays.
+    /// Whether the setting is kept.
     fn property(&mut self, parent: &Shape, shape: &Shape, value: &mut Value, at: &At<'_>, usable: &mut bool) -> bool {
         if let (true, Value::Dict(_, claims)) = (shape.claims, &*value) {
             self.claim_slips(parent, claims, at);
@@ -242,7 +242,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Reports an unknown key and returns the key that was probably meant.
+    /// Reports an unknown key and returns the key that was probably intended.
     fn unknown(&mut self, shape: &Shape, key: &str, at: &At<'_>) -> Option<String> {
         let span = self.layers.key_span(at).unwrap_or_else(|| self.layers.nearest_span(at));
         let known = shape.properties.keys().map(String::as_str);
@@ -270,7 +270,7 @@ impl Walk<'_> {
         near
     }
 
-    /// Reports a missing key; whether something harmless could stand in for it.
+    /// Reports a missing key; returns whether a harmless value could take its place.
     fn missing(&mut self, shape: &Shape, key: &str, dict: &mut Dict, at: &At<'_>, meant: &BTreeSet<String>) -> bool {
         let here = at.key(key);
         let reported = meant.contains(key) || self.out.broken.covers(&here);
@@ -286,7 +286,7 @@ impl Walk<'_> {
         stand_in.map(|value| dict.insert(key.to_owned(), value)).is_some()
     }
 
-    /// A key of a claims table that is named like a setting beside the table.
+    /// A key of a claims table that has the name of a setting beside the table.
     fn claim_slips(&mut self, parent: &Shape, claims: &Dict, at: &At<'_>) {
         for key in claims.keys() {
             if parent.properties.contains_key(key) && !STANDARD_CLAIMS.contains(&key.as_str()) {
@@ -317,7 +317,7 @@ impl Walk<'_> {
     }
 }
 
-/// A problem that may still be completed; it is kept when this goes.
+/// A reported problem that can still be completed.
 struct ProblemSlot<'p> {
     problems: &'p mut Problems,
     problem: Option<Problem>,
@@ -331,7 +331,7 @@ impl ProblemSlot<'_> {
     }
 }
 
-/// `sqlite:PATH` with the path below a folder. In memory stays in memory.
+/// `sqlite:PATH` with the path resolved against a folder. A store in memory is not changed.
 pub(crate) fn sqlite_below(url: &str, folder: &Path) -> String {
     match url.strip_prefix("sqlite:") {
         Some(path) if !path.is_empty() && path != ":memory:" => format!("sqlite:{}", folder.join(path).display()),

@@ -1,4 +1,4 @@
-//! Reads the templates of the folder that `ui.templates` names. Compiling them is up to `pages`.
+//! Reads the templates of the folder that `ui.templates` names. `pages` compiles them.
 
 use std::path::PathBuf;
 
@@ -12,14 +12,14 @@ use crate::config::load::files::Files;
 pub struct TemplateFile {
     /// Its name without the folder, such as `sign_in.html`.
     pub name: String,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// What it holds.
+    /// Its content.
     pub text: String,
 }
 
-/// Reads the templates, sorted by name, and has the folder and its files watched. A folder without any, and a file that
-/// can't be read, are problems at the place that names the folder.
+/// Reads the templates, sorted by name, and adds the folder and its files to those that a reload watches. A folder without
+/// templates, and a file that can't be read, are problems at the place that names the folder.
 pub fn read_templates(loaded: &mut Loaded, files: &dyn Files) -> (Vec<TemplateFile>, Problems) {
     let (mut found, mut problems) = (Vec::new(), Problems::default());
     let Some(folder) = loaded.config.as_ref().and_then(|config| config.ui.templates.clone()) else {

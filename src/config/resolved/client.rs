@@ -10,7 +10,7 @@ use crate::config::resolved::localized::Localized;
 use crate::config::resolved::provider::Provider;
 use crate::protocol::{ClientAuthMethod, GrantType, ResponseType, SigningAlgorithm, SubjectType};
 
-/// Scopes that a client may ask for unless the file says otherwise.
+/// Scopes that a client may request unless the file sets others.
 const DEFAULT_SCOPES: [&str; 4] = ["openid", "profile", "email", "groups"];
 
 /// A client.
@@ -22,11 +22,11 @@ pub struct Client {
     pub client_id: String,
     /// Its name on the pages.
     pub name: String,
-    /// The same with its translations, `client_name#xx`.
+    /// Its name with its translations, `client_name#xx`.
     pub names: Localized,
-    /// Off: refused for sign-in, refresh, userinfo and introspection.
+    /// When false, sign-in, refresh, userinfo and introspection are refused.
     pub enabled: bool,
-    /// Methods that it may authenticate with.
+    /// Methods with which it may authenticate.
     pub auth_methods: Vec<ClientAuthMethod>,
     /// Where codes may be sent.
     pub redirect_uris: Vec<String>,
@@ -36,13 +36,13 @@ pub struct Client {
     pub private_use_schemes: bool,
     /// Where the browser may be sent after sign-out.
     pub post_logout_redirect_uris: Vec<String>,
-    /// Grants that it may use.
+    /// Grant types that it may use.
     pub grant_types: Vec<GrantType>,
-    /// Response types that it may ask for.
+    /// Response types that it may request.
     pub response_types: Vec<ResponseType>,
-    /// Scopes that it may ask for.
+    /// Scopes that it may request.
     pub scopes: Vec<String>,
-    /// Providers that may vouch for its users, as the file lists them; `None` for all that are not hidden.
+    /// Providers whose users may sign in to it, as listed in the file; `None` for all that are not hidden.
     pub providers: Option<Vec<String>>,
     /// Whether PKCE is required of it (RFC 7636).
     pub pkce_required: bool,
@@ -50,7 +50,7 @@ pub struct Client {
     pub access_token_typ: AccessTokenTyp,
     /// Whether its access tokens must be bound to a key (RFC 9449 §5.2).
     pub dpop_bound: bool,
-    /// Whether its users are asked.
+    /// Whether its users are asked for consent.
     pub consent: Consent,
     /// Its lifetimes.
     pub tokens: Tokens,
@@ -60,21 +60,21 @@ pub struct Client {
     pub userinfo_alg: Option<SigningAlgorithm>,
     /// The only algorithm that its request objects may have (OIDC Registration §2).
     pub request_object_alg: Option<String>,
-    /// Where its request objects may be fetched from.
+    /// URLs from which its request objects may be fetched.
     pub request_uris: Vec<String>,
-    /// It must push its authorization requests (RFC 9126 §5).
+    /// Whether it must push its authorization requests (RFC 9126 §5).
     pub pushes_requests: bool,
-    /// How its subjects are made.
+    /// How its subjects are derived.
     pub subject_type: SubjectType,
     /// The sector of its pairwise subjects (OIDC Core §8.1).
     pub sector: String,
     /// Origins that may call the token and userinfo endpoints, sorted.
     pub origins: Vec<String>,
-    /// Seconds after which it wants a fresh sign-in.
+    /// Seconds after which it requires a new sign-in.
     pub default_max_age: Option<i64>,
-    /// Its ID tokens always carry `auth_time`.
+    /// Whether its ID tokens always carry `auth_time`.
     pub require_auth_time: bool,
-    /// Authentication context classes that it asks for by default.
+    /// Authentication context classes that it requests by default.
     pub default_acr_values: Vec<String>,
     /// Its logo.
     pub logo_uri: Localized,
@@ -82,15 +82,15 @@ pub struct Client {
     pub client_uri: Localized,
     /// Its privacy policy.
     pub policy_uri: Localized,
-    /// Its terms.
+    /// Its terms of service.
     pub tos_uri: Localized,
-    /// Whom people may ask about it.
+    /// Addresses or telephone numbers for questions about it.
     pub contacts: Vec<String>,
-    /// Where others may start a sign-in (OIDC Core §4).
+    /// URL at which others can start a sign-in (OIDC Core §4).
     pub initiate_login_uri: Option<String>,
     /// Its page that a browser loads in a frame at sign-out (OIDC Front-Channel Logout §2).
     pub frontchannel_logout_uri: Option<Url>,
-    /// Whether that page gets `iss` and `sid`.
+    /// Whether that page receives `iss` and `sid`.
     pub frontchannel_logout_session: bool,
     /// Where its logout tokens are posted (OIDC Back-Channel Logout §2.2).
     pub backchannel_logout_uri: Option<Url>,
@@ -155,20 +155,20 @@ impl Client {
         self.auth_methods == [ClientAuthMethod::None]
     }
 
-    /// Whether it may use a grant.
+    /// Whether it may use a grant type.
     #[must_use]
     pub fn may(&self, grant: GrantType) -> bool {
         self.grant_types.contains(&grant)
     }
 
-    /// Whether it may ask the authorization endpoint for this (OIDC Registration §2).
+    /// Whether it may request this response type (OIDC Registration §2).
     #[must_use]
     pub fn may_ask_for(&self, response_type: ResponseType) -> bool {
         self.response_types.contains(&response_type) && response_type.grant_types().iter().all(|grant| self.may(*grant))
     }
 
-    /// Whether it takes users that a provider vouches for, whether that is enabled or not. A hidden provider vouches only for
-    /// users of clients that name it.
+    /// Whether it accepts users of a provider, whether that provider is enabled or not. A hidden provider is accepted only by
+    /// clients that name it.
     #[must_use]
     pub fn accepts(&self, provider: &Provider) -> bool {
         match &self.providers {
@@ -204,20 +204,20 @@ fn auth_methods(declared: &Declared) -> Vec<ClientAuthMethod> {
     match declared.token_endpoint_auth_method {
         Some(method) => vec![method],
         None if keys && !secret => vec![ClientAuthMethod::PrivateKeyJwt],
-        // It gets nothing from the token endpoint, and may revoke its tokens as public clients do.
+        // It receives nothing from the token endpoint, and may revoke its tokens as public clients do.
         None if declared.only_implicit() && !secret => vec![ClientAuthMethod::None],
         None => vec![ClientAuthMethod::ClientSecretBasic, ClientAuthMethod::ClientSecretPost],
     }
 }
 
-/// A URL that `check` accepts.
+/// A URL that has passed `check`.
 fn url(text: Option<&str>) -> Option<Url> {
     text.and_then(|text| Url::parse(text).ok())
 }
 
-/// The host of its `sector_identifier_uri`, else of its first redirect URI (OIDC Core §8.1); its key where it has neither.
-/// The document at `sector_identifier_uri` (OIDC Registration §5) is not fetched: it guards registration by strangers, and
-/// only the operator writes this file.
+/// The host of its `sector_identifier_uri`, otherwise of its first redirect URI (OIDC Core §8.1), or its key if it has neither.
+/// The document at `sector_identifier_uri` (OIDC Registration §5) is not fetched: it protects against registration by
+/// strangers, and only the operator writes this file.
 fn sector(declared: &Declared, key: &str) -> String {
     let host = |uri: &String| Url::parse(uri).ok()?.host_str().map(str::to_owned);
     declared

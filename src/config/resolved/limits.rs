@@ -1,22 +1,22 @@
-//! `[limits]`, resolved: plain numbers.
+//! `[limits]`, resolved to plain numbers.
 
 use crate::config::language::limits::{Limits as Declared, Rate};
 use crate::config::language::scalar::Size;
 
-/// What strangers can make the broker do.
+/// Limits on what strangers can make the broker do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest request body, in bytes.
+    /// Maximum size of a request body, in bytes.
     pub body: usize,
-    /// Longest query, in bytes.
+    /// Maximum length of a query, in bytes.
     pub query: usize,
-    /// Largest header section, in bytes.
+    /// Maximum size of the header section, in bytes.
     pub headers: usize,
-    /// Most connections of all public listeners together.
+    /// Maximum number of connections to all public listeners together.
     pub connections: usize,
-    /// Most sign-ins, open pages and pushed requests under way.
+    /// Maximum number of unfinished sign-ins, open pages and pushed requests.
     pub pending_sign_ins: u64,
-    /// Requests of one address that write before anyone has signed in.
+    /// Requests from one address that write before anyone has signed in.
     pub per_address: RateLimit,
     /// Failed authentications of one client from one address.
     pub failed_authentication: RateLimit,
@@ -25,9 +25,9 @@ pub struct Limits {
 /// How often something may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// On average.
+    /// Average rate.
     pub rate: Rate,
-    /// At once, after a rest.
+    /// Number allowed at once after a pause.
     pub burst: u32,
 }
 

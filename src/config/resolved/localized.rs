@@ -1,4 +1,4 @@
-//! Texts and addresses of a client that it has in several languages (OIDC Registration §2.1).
+//! Texts and addresses that a client has in several languages (OIDC Registration §2.1).
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! The resolved configuration: what the typed file means once defaults, inherited settings and derived values are filled in.
+//! The resolved configuration: the typed file with defaults, inherited settings and derived values filled in.
 //!
-//! [`check`](super::check) makes it, once, and judges it; `snapshot` adds what needs secrets, keys and compiled
-//! expressions. A default or a derived value is written here and nowhere else. Resolving never fails: of a file that does
-//! not pass `check` it yields something, which nobody gets to see.
+//! [`check`](super::check) builds it once and validates it; `snapshot` adds what needs secrets, keys and compiled expressions.
+//! Every default and derived value is defined here and nowhere else. Resolving never fails: for a file that does not pass
+//! `check` it returns a result that nobody uses.
 
 pub mod client;
 pub mod limits;
@@ -31,7 +31,7 @@ pub struct Resolved {
     pub resources: BTreeMap<String, Resource>,
     /// `[session]`: the bounds of every session.
     pub session: SessionBounds,
-    /// `[limits]`: what strangers can make the broker do.
+    /// `[limits]`: limits on what strangers can make the broker do.
     pub limits: Limits,
 }
 
@@ -52,8 +52,8 @@ impl Resolved {
         }
     }
 
-    /// Whether a provider may vouch for the users of a client: it is enabled, and the client accepts it. Both by their keys
-    /// in the file.
+    /// Whether a provider may authenticate the users of a client: it is enabled, and the client accepts it. Both are given by
+    /// their keys in the file.
     #[must_use]
     pub fn accepts(&self, client: &str, provider: &str) -> bool {
         let client = self.clients.get(client);
@@ -61,14 +61,14 @@ impl Resolved {
         client.zip(provider).is_some_and(|(client, provider)| provider.enabled && client.accepts(provider))
     }
 
-    /// The bounds of sessions that a provider makes; those of `[session]` where it is not there any more.
+    /// The limits of sessions of a provider; those of `[session]` if the provider no longer exists.
     #[must_use]
     pub fn session_of(&self, provider: &str) -> SessionBounds {
         self.providers.get(provider).map_or(self.session, |provider| provider.session)
     }
 
-    /// The providers that may vouch for the users of a client, in order of their ids: what its sign-in page offers, and what a
-    /// hint or an address may lead to.
+    /// The providers that may authenticate the users of a client, in order of their ids: those that its sign-in page offers,
+    /// and to which a hint or an address may lead.
     pub fn accepted<'r>(&'r self, client: &'r Client) -> impl Iterator<Item = &'r Provider> {
         self.providers.values().filter(move |provider| provider.enabled && client.accepts(provider))
     }

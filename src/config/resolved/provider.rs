@@ -14,41 +14,41 @@ pub struct Provider {
     pub id: String,
     /// Its name on the pages.
     pub name: String,
-    /// Off: no sign-in through it, and its sessions yield nothing.
+    /// When false, nobody can sign in through it, and its sessions yield nothing.
     pub enabled: bool,
-    /// It vouches only for users of clients that name it.
+    /// Whether it is only for clients that name it.
     pub hidden: bool,
-    /// Its issuer; absent where the preset has none.
+    /// Its issuer; `None` if the preset has none.
     pub issuer: Option<String>,
-    /// The whole URL of the callback, as the provider knows it.
+    /// The full URL of the callback, as registered with the provider.
     pub redirect_uri: String,
-    /// The path of the callback on the broker's host, the issuer's path included. Several providers may share it.
+    /// The path of the callback on the broker's host, including the issuer's path. Several providers may share it.
     pub callback_path: String,
-    /// Address domains that lead to this provider, in lower case; those in other scripts than ASCII in their encoded form.
+    /// Address domains that lead to this provider, in lower case; internationalised ones in their encoded form.
     pub domains: Vec<String>,
-    /// Its bearer tokens may be introspected here.
+    /// Whether its bearer tokens can be introspected here.
     pub introspect: bool,
-    /// What `prompt=login` and `max_age` may rest on.
+    /// How `prompt=login` and `max_age` are fulfilled.
     pub reauth: Reauth,
     /// Where a refresh takes its claims from.
     pub on_refresh: OnRefresh,
-    /// Bounds of the sessions that it makes.
+    /// Limits of its sessions.
     pub session: SessionBounds,
 }
 
-/// How long the sessions of a provider live: `[session]`, narrowed by the provider's own bounds.
+/// How long the sessions of a provider last: `[session]`, shortened by the provider's own limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionBounds {
-    /// A session ends when nothing happened for this long.
+    /// A session ends after this time of inactivity.
     pub max_inactive: Duration,
     /// A session ends at this age.
     pub max_lifetime: Duration,
-    /// A session ends when the upstream access token expires, where the provider says when.
+    /// A session ends when the upstream access token expires, if the provider states when that is.
     pub follow_upstream_expiry: bool,
 }
 
 impl SessionBounds {
-    /// Those of `[session]`.
+    /// The limits of `[session]`.
     #[must_use]
     pub fn everyone(config: &Config) -> Self {
         let (max_inactive, max_lifetime) = (config.session.max_inactive, config.session.max_lifetime);
@@ -87,7 +87,7 @@ impl Provider {
         }
     }
 
-    /// Whether it vouches for addresses of this domain. Domains are compared without regard to case, and to whether they are
+    /// Whether addresses of this domain lead to it. Domains are compared without regard to case, and to whether they are
     /// written in their own script or encoded.
     #[must_use]
     pub fn has_domain(&self, domain: &str) -> bool {
@@ -95,7 +95,7 @@ impl Provider {
     }
 }
 
-/// A domain in the one form that is compared.
+/// A domain in the form that is compared.
 fn comparable(domain: &str) -> String {
     match Host::parse(domain) {
         Ok(Host::Domain(domain)) => domain,
@@ -105,13 +105,13 @@ fn comparable(domain: &str) -> String {
 
 /// Where a provider sends the browser back to.
 pub struct Callback {
-    /// The whole URL, as the provider knows it.
+    /// The full URL, as registered with the provider.
     pub uri: String,
-    /// The path on the broker's host, the issuer's path included.
+    /// The path on the broker's host, including the issuer's path.
     pub path: String,
 }
 
-/// The callback of a provider: as `redirect_uri` has it, else below the issuer, by default at `/callback/ID`.
+/// The callback of a provider: `redirect_uri` if it is set, otherwise below the issuer, by default at `/callback/ID`.
 #[must_use]
 pub fn callback(issuer: &str, id: &str, declared: &Declared) -> Callback {
     let below = declared.redirect_path.clone().unwrap_or_else(|| format!("{CALLBACK}{id}"));

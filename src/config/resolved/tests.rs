@@ -1,4 +1,4 @@
-//! What is absent in the file, and what follows from it.
+//! Defaults and derived values.
 
 use crate::config::language::Config;
 use crate::config::language::scalar::Duration;

@@ -1,22 +1,22 @@
-//! The JSON Schema of the language, generated from the types: what editors read, what `countersign schema` prints, and
-//! what the structure check walks.
+//! The JSON Schema of the language, generated from the types. Editors read it, `countersign schema` prints it, and the
+//! structure check walks it.
 //!
-//! Extensions, all beginning with `x-`: `x-expected` (how a value is described to people), `x-path` (a relative path is
-//! resolved against the file that holds it; `"sqlite"`: behind `sqlite:`), `x-secret`, `x-connection-url` (a URL that may hold a
-//! password), `x-expression`, `x-claims` (a
-//! table of claims, where a key named like a setting beside the table is a slip).
+//! Extensions, all of which begin with `x-`: `x-expected` (how a value is described to people), `x-path` (a relative path is
+//! resolved against the file that contains it; `"sqlite"`: after `sqlite:`), `x-secret`, `x-connection-url` (a URL that may
+//! contain a password), `x-expression`, `x-claims` (a table of claims, where a key with the name of a setting beside the table
+//! is a mistake).
 
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::config::Config;
 
-/// The schema as the types give it: an optional value may also be null.
+/// The schema as generated from the types: an optional value may also be null.
 pub(crate) fn with_nulls() -> Value {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Config>().to_value()
 }
 
-/// The JSON Schema (draft 2020-12). TOML has no null, and so has it.
+/// The JSON Schema (draft 2020-12), without null, which TOML does not have.
 #[must_use]
 pub fn json_schema() -> Value {
     let mut schema = with_nulls();
@@ -24,7 +24,7 @@ pub fn json_schema() -> Value {
     schema
 }
 
-/// The JSON Schema as it is committed: pretty, with a newline at the end.
+/// The committed form of the JSON Schema: pretty-printed, with a newline at the end.
 #[must_use]
 pub fn text() -> String {
     let mut text = serde_json::to_string_pretty(&json_schema()).unwrap_or_default();

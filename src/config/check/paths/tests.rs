@@ -1,4 +1,4 @@
-//! Which paths a configuration has, and what two claim.
+//! The paths of a configuration, and conflicts between them.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::config::load::files::Memory;
 use crate::config::load::{Inputs, load};
 
-/// A file below an issuer, whose last table is a provider; what is added begins in line 11.
+/// A file with an issuer, whose last table is a provider; added lines begin at line 11.
 fn file(issuer: &str, lines: &str) -> String {
     format!(
         r#"issuer = "{issuer}"
@@ -37,7 +37,7 @@ fn found(text: &str) -> (Vec<String>, Option<Config>) {
 
 const ISSUER: &str = "https://sso.example.com";
 
-/// Each case: an issuer, lines, and the beginning and parts of the only problem there may be.
+/// Each case: an issuer, lines, and the beginning and parts of the only expected problem.
 #[track_caller]
 fn assert_refused(cases: &[(&str, &str, &[&str])]) {
     for (issuer, lines, parts) in cases {
@@ -88,7 +88,7 @@ fn two_endpoints_may_not_have_one_path() {
             "[endpoints]\njwks = \"/oauth2/token\"",
             &["12:8 error `endpoints.token` and `endpoints.jwks` must be different", "its default is \"/oauth2/jwks\""],
         ),
-        // The one that was written is at fault, also when the other comes later.
+        // The path that is set is at fault, even if the other one comes later.
         (ISSUER, "[endpoints]\ntoken = \"/oauth2/jwks\"", &["12:9 error", "give `token` another path"]),
         (ISSUER, "[endpoints]\njwks = \"/oauth2/device\"", &["12:8 error", "endpoints.device_authorization"]),
         (ISSUER, "[endpoints]\njwks = \"/oauth2/register\"", &["12:8 error", "endpoints.registration"]),
@@ -119,7 +119,7 @@ fn a_callback_may_not_have_a_path_of_anything_else() {
         (ISSUER, "redirect_uri = \"https://sso.example.com/static/x\"", &["11:16 error", "static files"]),
         (ISSUER, "redirect_uri = \"https://sso.example.com/oauth2/tok%65n\"", &["11:16 error", "`endpoints.token`"]),
         (ISSUER, "redirect_uri = \"https://sso.example.com/oauth2/token?x=1\"", &["11:16 error", "`endpoints.token`"]),
-        // Whatever the host is: requests are distinguished only by their path.
+        // Regardless of the host: requests are distinguished only by their path.
         (ISSUER, "redirect_uri = \"https://old.example.com/oauth2/token\"", &["11:16 error", "`endpoints.token`"]),
         ("https://h.example/a", "redirect_uri = \"https://h.example/a\"", &["11:16 error", "the start page"]),
         ("https://h.example/a", "redirect_uri = \"https://h.example/a/oauth2/token\"", &["11:16 error", "endpoint"]),

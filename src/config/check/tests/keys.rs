@@ -7,20 +7,20 @@ use serde_json::Value;
 use crate::config::check::built::is_refused;
 use crate::config::schema::json_schema;
 
-/// What becomes of a key.
+/// How a key is handled.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     /// This file reads it.
     In(&'static str),
-    /// It is refused as not built.
+    /// It is refused because it is not built.
     NotBuilt,
-    /// It is refused unless a preset is chosen that is not built.
+    /// It is refused unless the chosen preset is one that is not built.
     WithPreset,
 }
 
 use Fate::{In, NotBuilt, WithPreset};
 
-/// Table (`*`: any key or item), what becomes of its keys, the keys. A new key is added beside those that its file reads.
+/// Table (`*`: any key or item), how its keys are handled, the keys. A new key is added to those that its file reads.
 const KEYS: &[(&str, Fate, &str)] = &[
     ("account", NotBuilt, "self_service_certificates"),
     ("admin", In("cli/serve.rs"), "listen"),
@@ -130,7 +130,7 @@ const KEYS: &[(&str, Fate, &str)] = &[
     ("users.*.links.*", In("decision/policy/compile.rs"), "email provider sub"),
 ];
 
-/// The words by which code names a key.
+/// The text with which code refers to a key.
 fn field(key: &str) -> &str {
     if key == "type" { "kind" } else { key }
 }
@@ -138,7 +138,7 @@ fn field(key: &str) -> &str {
 fn walk(path: &str, schema: &Value, root: &Value, found: &mut BTreeSet<String>) {
     if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
         let definition = root.pointer(name.trim_start_matches('#')).unwrap();
-        // A secret's own keys say where it is.
+        // A secret's own keys say where its value is.
         if definition.get("x-secret").is_none() {
             walk(path, definition, root, found);
         }

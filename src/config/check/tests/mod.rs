@@ -1,4 +1,4 @@
-//! TOML in, problems out: line, column, severity and words.
+//! TOML in, problems out: line, column, severity and text.
 
 mod clients;
 mod keys;
@@ -15,7 +15,7 @@ use crate::config::diagnostics::problem::Problem;
 use crate::config::load::files::Memory;
 use crate::config::load::{Inputs, load};
 
-/// A file that nothing is wrong with, to which the cases add.
+/// A file without any problems, to which the cases add lines.
 const BASE: &str = r#"issuer = "https://sso.example.com"
 [providers.staff]
 issuer = "https://id.example/realms/staff"
@@ -60,13 +60,13 @@ fn assert_problems(text: &str, expected: &[&str]) {
     assert_all([mismatch(text, expected)]);
 }
 
-/// Every case that went wrong, at once.
+/// Reports every failed case at once.
 fn assert_all(mismatches: impl IntoIterator<Item = Option<String>>) {
     let wrong: Vec<String> = mismatches.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The base with lines after it; places are counted from the first of these.
+/// The base file with additional lines; line numbers count from the first of these.
 fn added(lines: &str, expected: &[&str]) -> Option<String> {
     let text = format!("{BASE}{lines}");
     let first = BASE.lines().count().cast_signed();

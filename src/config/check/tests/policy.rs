@@ -1,4 +1,4 @@
-//! Roles, tables, users, scopes, resources, tests, looks.
+//! Roles, tables, users, scopes, resources, tests, `[ui]`.
 
 use crate::config::check::tests::*;
 

@@ -2,7 +2,7 @@
 
 use crate::config::check::tests::*;
 
-/// A second provider, with what a case adds to it.
+/// A second provider, with the lines of a case added to it.
 fn provider(lines: &str, expected: &[&str]) -> Option<String> {
     let text = format!(
         "{}[providers.second]\nissuer = \"https://second.example\"\nclient_id = \"x\"\nasserted_roles = []\n{lines}",
@@ -124,7 +124,7 @@ fn a_provider_of_the_whole_world_must_say_who_may_enter() {
     );
     let by_endpoint = "authorization_endpoint = \"https://accounts.google.com/o/oauth2/v2/auth\"\ntoken_endpoint = \"https://oauth2.googleapis.com/token\"\njwks_uri = \"https://www.googleapis.com/oauth2/v3/certs\"";
     assert_problems(&at("https://id.example", by_endpoint), &["2:1 error ~ would admit everyone"]);
-    // What the help proposes admits those who are meant, and not everybody.
+    // The condition that the help proposes admits only the intended users.
     assert_problems(
         &at("https://accounts.google.com", "hosted_domains = [\"corp.example\"]"),
         &["6:18 error ~ [write allow = \"claims.hd in ['corp.example']\" instead]"],

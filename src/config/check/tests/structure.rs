@@ -1,4 +1,4 @@
-//! Keys, types and values that do not fit, and texts that are no TOML.
+//! Keys, types and values that do not fit, and texts that are not TOML.
 
 use crate::config::check::tests::*;
 

@@ -4,12 +4,12 @@ use crate::config::check::tests::*;
 
 #[test]
 fn what_was_reported_is_not_reported_again() {
-    // The provider is there, though it is no table: what names it is not at fault.
+    // The provider is declared, though not as a table: references to it are not at fault.
     assert_problems(
         "issuer = \"https://x.example\"\nproviders.staff = 5\n[clients.app]\nclient_secret = { file = \"a\" }\nredirect_uris = [\"https://a.example\"]\nproviders = [\"staff\"]\n[users.bob]\nlinks = [{ provider = \"staff\", sub = \"1\" }]",
         &["2:19 error `staff` must be a table but is the integer 5"],
     );
-    // A grant that is misspelt says nothing of the response types.
+    // A misspelt grant type says nothing about the response types.
     assert_all([added(
         "[clients.b]\nclient_secret = { file = \"b\" }\ngrant_types = [\"authorisation_code\"]\nresponse_types = [\"code\"]",
         &["3:16 error ~ [did you mean `authorization_code`?]"],
