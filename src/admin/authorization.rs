@@ -15,8 +15,8 @@ use crate::throttle::{Claimant, Source, Wait};
 use crate::web::listener::Peer;
 use crate::web::respond;
 
-/// Lets a request pass that has one of the tokens. Where none is declared, which `check` accepts on loopback only, everything is
-/// open.
+/// Accepts a request that has one of the tokens. If none is declared, which `check` permits on loopback only, every request
+/// is accepted.
 pub(super) async fn authorize(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     let presented = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let presented = presented.and_then(|value| strip_scheme(value, "bearer")).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Explains a decision, rule by rule: either that on a known person, made again under the current policy, or one that was
-//! stored when it was made.
+//! Explains a decision, rule by rule: either a decision about a known person, made again under the current policy, or a stored
+//! one.
 //!
 //! An explanation contains claim values, because operators read it from their own store.
 
@@ -28,7 +28,7 @@ pub struct Asking<'a> {
     pub subject: &'a str,
 }
 
-/// The decision on one person through one of their upstream accounts.
+/// The decision about one person through one of their upstream accounts.
 #[derive(Debug)]
 pub struct Explanation<'a> {
     username: &'a str,
@@ -122,7 +122,7 @@ pub struct Kept {
     generation: u64,
 }
 
-/// A step as [`Step`] serializes.
+/// A step, in the form in which [`Step`] is serialized.
 #[derive(Debug, Deserialize)]
 struct KeptStep {
     stage: Stage,
@@ -206,7 +206,7 @@ redirect_uris = [\"https://app.example/cb\"]
         assert!(printed.contains("groups: ") && printed.contains("ID token"), "{printed}");
         let acts = |c: char| c != '\n' && !crate::config::diagnostics::problem::is_printable(c);
         assert!(!printed.lines().any(|line| line.trim_start().starts_with("roles:       root")), "{printed}");
-        // Values of claims are JSON, whose strings hide all but a few of these; the commands' writer takes care of the rest.
+        // Strings in JSON escape nearly all control characters; the commands' writer replaces the others.
         let names = printed.lines().filter(|line| !line.contains(" = "));
         assert!(!names.flat_map(str::chars).any(acts), "{printed}");
     }

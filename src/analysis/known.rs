@@ -1,4 +1,4 @@
-//! People that the broker knows, with the claims of their last sign-ins.
+//! People known to the broker, with the claims of their last sign-ins.
 
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ use crate::decision::pipeline::{Decision, Evidence, begin};
 use crate::decision::policy::Policy;
 use crate::decision::trace::Refusal;
 
-/// A person that the broker knows.
+/// A person known to the broker.
 #[derive(Clone, Debug)]
 pub struct Known {
     /// The account.
@@ -33,7 +33,7 @@ pub struct KnownLink {
 }
 
 impl Known {
-    /// The decision on this person with the claims of one of their upstream accounts, as at a refresh.
+    /// The decision about this person with the claims of one of their upstream accounts, as at a refresh.
     ///
     /// # Errors
     /// A refusal.

@@ -1,4 +1,4 @@
-//! Calls to the admin listener of a running broker, for the commands that list and take away.
+//! Calls to the admin listener of a running broker, for the commands that list people and sessions and revoke access.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::config::load::files::Files;
 use crate::config::load::load;
 use crate::config::load::secrets::read_secrets;
 
-/// How long to wait for an answer: taking a client's grants away looks at every grant.
+/// How long to wait for a response. Revoking a client's grants examines every grant.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What every command that calls a running broker takes.
+/// Arguments of every command that calls a running broker.
 #[derive(Debug, Args)]
 pub struct BrokerArgs {
     /// The configuration of the running broker.
@@ -29,7 +29,7 @@ pub struct BrokerArgs {
 
 /// The admin listener of a running broker.
 pub(crate) struct AdminListener {
-    /// As the file has it, for messages.
+    /// Its address in the file, for messages.
     name: String,
     base: String,
     client: Client,
@@ -38,7 +38,7 @@ pub(crate) struct AdminListener {
 }
 
 impl AdminListener {
-    /// The listener that a configuration names, with its token. Writes to `err` why there is none.
+    /// The listener that a configuration declares, with its token. If there is none, writes the reason to `err`.
     ///
     /// # Errors
     /// When the writer fails.
@@ -88,7 +88,7 @@ impl AdminListener {
         Ok(Self { name: listen.to_owned(), base, client, token, runtime })
     }
 
-    /// Reads a list. `path` is below `/api`.
+    /// Fetches a list. `path` is below `/api`.
     ///
     /// # Errors
     /// When the writer fails.
@@ -102,7 +102,7 @@ impl AdminListener {
         self.call(Method::GET, &format!("{path}?{query}"), None, err)
     }
 
-    /// Asks for an action. `path` is below `/api`.
+    /// Requests an action. `path` is below `/api`.
     ///
     /// # Errors
     /// When the writer fails.

@@ -22,7 +22,7 @@ pub struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    /// What the loader reads.
+    /// The input of the loader.
     #[must_use]
     pub fn inputs(&self, environment: &Environment) -> Inputs {
         Inputs { main: self.config.clone(), overlays: self.overlay.clone(), environment: environment.clone() }

@@ -1,4 +1,4 @@
-//! What commands that inspect a broker share: its prepared configuration, and the people in its local store.
+//! Shared by the commands that inspect a broker: its prepared configuration, and the people in its local store.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -23,13 +23,13 @@ use crate::store::{Person, Store, StoreError};
 /// How many users are read at a time.
 const PAGE: u32 = 500;
 
-/// A valid configuration, with what is needed to open its store.
+/// A valid configuration, and what is needed to open its store.
 pub(crate) struct Broker {
     pub(crate) snapshot: Snapshot,
     pub(crate) prepared: Prepared,
 }
 
-/// Prepares a configuration; writes to `out` what is wrong with an invalid one.
+/// Prepares a configuration. If it is invalid, writes its problems to `out`.
 ///
 /// # Errors
 /// When the writer fails.
@@ -65,10 +65,10 @@ pub(crate) struct LocalStore {
 }
 
 impl Broker {
-    /// Opens the broker's store, if it is a file on this machine. `Ok(Err)` says why there is no store to open.
+    /// Opens the broker's store if it is a file on this machine. `Ok(Err)` contains the reason why there is no store to open.
     ///
     /// # Errors
-    /// When it exists and can't be opened.
+    /// The store exists and can't be opened.
     pub(crate) fn store(&self) -> Result<Result<LocalStore, String>, String> {
         let url = &self.snapshot.config.store.url;
         let location = match Location::from_url(url.expose()) {

@@ -41,7 +41,7 @@ pub struct CheckArgs {
     pub format: Format,
 }
 
-/// Runs the command. Certificates are checked at the time `now`; `colour` says that the writer is a terminal.
+/// Runs the command. The validity of certificates is checked at `now`; `colour` is set if the writer is a terminal.
 ///
 /// # Errors
 /// When the writer fails.
@@ -218,7 +218,7 @@ mod tests {
         assert!(!out.contains("canary"), "{out}");
     }
 
-    /// What all output formats together show of a configuration.
+    /// The parts of the result that all output formats show.
     fn shown(files: &Memory, environment: &Environment) -> String {
         let mut shown = String::new();
         for (format, origins) in [(Format::Human, false), (Format::Human, true), (Format::Json, true)] {

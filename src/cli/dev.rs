@@ -1,5 +1,5 @@
-//! `countersign dev`: a broker to try out. `dev --once PERSON` does one sign-in without a browser and prints the claims of
-//! its tokens.
+//! `countersign dev`: a broker to try out. `dev --once PERSON` signs a person in without a browser and prints the claims of
+//! the tokens.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -49,7 +49,7 @@ async fn serve(out: &mut dyn Write) -> Result<Exit, String> {
     Ok(Exit::Fine)
 }
 
-/// Does what a browser would do in one sign-in.
+/// Performs the steps of a browser in one sign-in.
 async fn once(person: &str, out: &mut dyn Write) -> Result<Exit, String> {
     let world = start(false).await?;
     let (query, page) = walk(&world, person).await?;
@@ -77,8 +77,8 @@ async fn once(person: &str, out: &mut dyn Write) -> Result<Exit, String> {
     Ok(Exit::Fine)
 }
 
-/// Follows the redirects from the app to the broker, to the provider, where `person` is picked, and back. Returns the
-/// parameters of the authorization response, or the text of the page that it ended on.
+/// Follows the redirects from the app to the broker, to the provider, where `person` is chosen, and back. Returns the
+/// parameters of the authorization response, or the text of the page on which it ended.
 async fn walk(world: &World, person: &str) -> Result<(Option<HashMap<String, String>>, String), String> {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
     let client = client.map_err(|error| error.to_string())?;
@@ -113,7 +113,7 @@ async fn walk(world: &World, person: &str) -> Result<(Option<HashMap<String, Str
     Err("too many redirects".to_owned())
 }
 
-/// The text of a page, without its markup.
+/// The text of a page, without markup.
 fn text_of(page: &str) -> String {
     let body = page.split_once("<main").map_or(page, |(_, body)| body);
     let mut text = String::new();

@@ -1,6 +1,6 @@
-//! How a command ended.
+//! The exit codes of commands.
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -8,7 +8,7 @@ pub enum Exit {
     Fine = 0,
     /// A problem was found.
     Problem = 1,
-    /// The command was used wrongly.
+    /// The arguments are wrong.
     Usage = 2,
     /// It could not run.
     CouldNotRun = 3,

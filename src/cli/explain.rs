@@ -1,5 +1,5 @@
-//! `countersign explain`: what a user may do and why, rule by rule, and what an app would get; or a stored decision.
-//! [`analysis::explain`](crate::analysis::explain) makes the explanation; this file reads the arguments and the store.
+//! `countersign explain`: what a user may do and why, rule by rule, and what an app would receive; or a stored decision.
+//! [`analysis::explain`](crate::analysis::explain) creates the explanation; this file reads the arguments and the store.
 
 use std::io::{self, Write};
 

@@ -12,7 +12,7 @@ use crate::config::language::address::Listen;
 use crate::config::load::files::Disk;
 use crate::config::load::load;
 
-/// How long to wait for an answer.
+/// How long to wait for a response.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Arguments of `healthcheck`.
@@ -75,12 +75,12 @@ mod tests {
 
     use super::*;
 
-    /// Answers one request.
+    /// A server that answers one request.
     fn answer(mut stream: impl std::io::Read + Write, status: &str) {
         let mut asked = [0; 512];
         let read = stream.read(&mut asked).unwrap();
         assert!(asked.get(..read).unwrap().starts_with(b"GET /readyz HTTP/1.1\r\n"));
-        // In one write: the client closes the connection once it has the status.
+        // In a single write, because the client closes the connection once it has the status.
         stream.write_all(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes()).unwrap();
     }
 

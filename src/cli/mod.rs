@@ -1,5 +1,5 @@
-//! The command line. Each command has its own file: a function that takes the arguments and a writer and returns the exit
-//! code.
+//! The command line. Each command has a file of its own, with a function that takes the arguments and a writer and returns the
+//! exit code.
 
 pub mod admin;
 mod args;

@@ -1,7 +1,7 @@
 //! `countersign plan`: the effects of a changed configuration, and whom it affects.
 //!
 //! Exit code 0: the change may be made. 1: it is refused (a `sub` would change), the new configuration has problems or
-//! failing tests, or `--fail-on-impact` is given and somebody is affected.
+//! failing tests, or `--fail-on-impact` is set and somebody is affected.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -254,7 +254,7 @@ level = "'admin' in roles ? 'A' : 'V'"
     }
 
     fn source(folder: &Path) -> ConfigArgs {
-        // A relative store path starts at the configuration file's folder.
+        // A relative store path is relative to the folder of the configuration file.
         ConfigArgs { config: folder.join("broker.toml"), overlay: Vec::new() }
     }
 

@@ -1,11 +1,10 @@
-//! Output that does nothing to the terminal which it is printed on, whatever people and providers put into names and claims.
+//! Output that can't control the terminal that it is printed on, whatever people and providers put into names and claims.
 
 use std::io::{self, Write};
 
 use crate::config::diagnostics::problem::is_printable;
 
-/// A writer of lines. What is no plain character of a line is replaced by what it would be in JSON, so that JSON stays what it
-/// is.
+/// A writer that replaces control characters other than line ends by their JSON escapes, so that JSON keeps its meaning.
 pub(super) struct Printable<'w>(&'w mut dyn Write);
 
 impl<'w> Printable<'w> {
@@ -17,7 +16,7 @@ impl<'w> Printable<'w> {
 
 impl Write for Printable<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // What is written is text, and comes by whole strings.
+        // Output is always written as text, in whole strings.
         let text = String::from_utf8_lossy(bytes);
         let mut safe = String::with_capacity(text.len());
         for c in text.chars() {

@@ -19,7 +19,7 @@ use crate::store::Store;
 use crate::store::sqlite::{Location, SqliteStore};
 use crate::web::listener::{Connections, Listener, acceptor, raise_limit};
 
-/// How often keys that are due are rotated and expired rows are removed.
+/// How often due keys are rotated and expired rows are removed.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
 
 /// Arguments of `serve`.
@@ -38,7 +38,7 @@ pub fn log(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    // It fails if the process already has a logger, as in tests, which does no harm.
+    // This fails if the process already has a logger, as in tests, which is harmless.
     let _ = if std::io::stderr().is_terminal() { logs.try_init() } else { logs.json().flatten_event(true).try_init() };
 }
 
@@ -98,7 +98,7 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
     }
 }
 
-/// The policy of the shadow configuration; its secrets are not needed.
+/// The policy of the shadow configuration, whose secrets are not needed.
 fn shadow(file: &std::path::Path, environment: &Environment) -> Result<Arc<Policy>, String> {
     let config = ConfigArgs { config: file.to_owned(), overlay: Vec::new() };
     let options = Options { number: 0, without_secrets: true, now: SystemClock.now() };

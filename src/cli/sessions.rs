@@ -100,7 +100,7 @@ pub(crate) fn write(out: &mut dyn Write, sessions: &[Value]) -> io::Result<()> {
     table::write(out, &["SESSION", "USER", "PROVIDER", "STARTED", "LAST ACTIVE", "ENDS"], &rows)
 }
 
-/// Writes what an action ended, and until when tokens that are verified offline are accepted.
+/// Writes what an action ended, and until when tokens that are verified offline remain valid.
 ///
 /// # Errors
 /// When the writer fails.

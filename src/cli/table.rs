@@ -1,4 +1,4 @@
-//! Tables for people: columns as wide as their widest cell.
+//! Tables for people, whose columns are as wide as their widest cell.
 
 use std::io::{self, Write};
 
@@ -29,18 +29,18 @@ pub(crate) fn write(out: &mut dyn Write, headings: &[&str], rows: &[Vec<String>]
     Ok(())
 }
 
-/// A text of a JSON object.
+/// A string member of a JSON object.
 pub(crate) fn text(object: &Value, key: &str) -> String {
     object.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// A list of texts of a JSON object, separated by commas.
+/// A list of strings in a JSON object, separated by commas.
 pub(crate) fn list(object: &Value, key: &str) -> String {
     let items = object.get(key).and_then(Value::as_array).into_iter().flatten();
     items.filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// A time of a JSON object, which has it in seconds since the Unix epoch.
+/// A time in a JSON object, which is in seconds since the Unix epoch.
 pub(crate) fn time(object: &Value, key: &str) -> String {
     let at = object.get(key).and_then(Value::as_i64).and_then(|at| DateTime::from_timestamp(at, 0));
     at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).unwrap_or_default()

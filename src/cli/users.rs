@@ -11,7 +11,7 @@ use crate::cli::table::{self, list, text, time};
 use crate::cli::{Environment, Exit, sessions};
 use crate::config::load::files::Files;
 
-/// How many users are asked for at a time.
+/// How many users are requested at a time.
 const PAGE: &str = "500";
 
 /// Arguments of `users`.

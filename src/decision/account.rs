@@ -1,5 +1,5 @@
-//! The account of a sign-in: matched by issuer and `sub`, by a declared link, by a verified address, created, or refused,
-//! in that order.
+//! Finds the account of a sign-in. The account is matched by issuer and `sub`, by a declared link or by a verified address, in
+//! that order; otherwise it is created, or the sign-in is refused.
 
 use serde_json::{Map, Value};
 
@@ -19,53 +19,53 @@ pub struct Account {
     pub sub: String,
     /// Its stored attributes.
     pub profile: Map<String, Value>,
-    /// Disabled at run time.
+    /// Whether it was disabled at run time.
     pub disabled: bool,
 }
 
-/// What the decision wants to know of the store.
+/// What the decision has to ask the store.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AccountQuestion {
     /// Username key of the `[users]` entry that declares this upstream account.
     pub declared: Option<String>,
     /// A verified address and the providers (id, issuer) whose accounts it may join.
     pub email: Option<(String, Vec<(String, String)>)>,
-    /// Key of the wanted username.
+    /// Key of the username that a new account would get.
     pub username_key: Option<String>,
 }
 
-/// What the store knows.
+/// The store's answers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AccountFacts {
     /// The account that the upstream account is linked to.
     pub linked: Option<Account>,
     /// The account of the declared username.
     pub declared: Option<Account>,
-    /// Whether that account has an upstream account at this provider (same id and issuer) already.
+    /// Whether that account already has an upstream account at this provider (same id and issuer).
     pub declared_is_linked: bool,
     /// Accounts with that verified address.
     pub by_email: Vec<Account>,
-    /// Whether the only one of them has an upstream account at this provider (same id and issuer) already.
+    /// Whether the only one of them already has an upstream account at this provider (same id and issuer).
     pub email_is_linked: bool,
-    /// Keys of usernames in use that equal the wanted one or extend it.
+    /// Keys of existing usernames that equal the requested one or begin with it.
     pub taken: Vec<String>,
 }
 
 /// How the account was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkedBy {
-    /// By provider, issuer and `sub`.
+    /// By issuer and `sub`, at this provider.
     Subject,
-    /// By a link that the file declares.
+    /// By a link that is declared in the file.
     Declared,
     /// By an address that both providers verified.
     VerifiedEmail,
-    /// It was created.
+    /// It did not exist before.
     Created,
 }
 
 impl LinkedBy {
-    /// The word for it in traces and tests.
+    /// Its name in traces and tests.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -82,18 +82,18 @@ impl LinkedBy {
 pub struct AccountDecision {
     /// The account; `None` when it is to be created.
     pub existing: Option<Account>,
-    /// Its username, now or once created.
+    /// Its username, or the username that it will be created with.
     pub username: String,
-    /// A subject that the file imports, for an account to be created.
+    /// A subject imported by the file, for an account that is to be created.
     pub imported_sub: Option<String>,
     /// How it was found.
     pub linked_by: LinkedBy,
-    /// Whether an address found it. Such an account must have no other upstream account at this provider when the sign-in is
-    /// written: a provider may give the address of one person to another.
+    /// Whether it was found by an address. Such an account must not have another upstream account at this provider when the
+    /// sign-in is written, because a provider may reassign the address of one person to another.
     pub by_address: bool,
 }
 
-/// What to ask the store for these attributes.
+/// The questions to the store that follow from these attributes.
 #[must_use]
 pub fn question(policy: &Policy, provider: &ProviderPolicy, subject: &str, attributes: &Attributes) -> AccountQuestion {
     let declared = declared_key(policy, provider, subject, attributes).map(|(key, _)| key.to_owned());
@@ -106,7 +106,7 @@ pub fn question(policy: &Policy, provider: &ProviderPolicy, subject: &str, attri
     AccountQuestion { declared, email, username_key }
 }
 
-/// The declared user that this upstream account is, and whether by `sub`.
+/// The declared user that this upstream account belongs to, and whether it was found by `sub`.
 fn declared_key<'p>(
     policy: &'p Policy,
     provider: &ProviderPolicy,
@@ -121,7 +121,7 @@ fn declared_key<'p>(
     by_sub.map(|key| (key.as_str(), true)).or_else(|| by_email().map(|key| (key.as_str(), false)))
 }
 
-/// Decides.
+/// Chooses or creates the account.
 ///
 /// # Errors
 /// A refusal: the account is disabled, unknown and not to be created, or its username is not available.
@@ -140,7 +140,7 @@ pub fn decide(
         && let Some(user) = policy.users.get(key)
     {
         if !by_sub && facts.declared_is_linked {
-            // An address counts at the first sign-in only: a former user's address may belong to somebody else by now.
+            // An address is only used at the first sign-in: by now a former user's address may belong to somebody else.
             let text = "the declared address belongs to an account that is linked to this provider already";
             return Err(trace.refuse(Stage::Account, Some(&user.source), Reason::UsernameTaken, text));
         }
@@ -202,7 +202,7 @@ fn create(
 ) -> Result<(AccountDecision, Trace), Refusal> {
     let (create_users, source) = &provider.create_users;
     let stage = Stage::Account;
-    // A user whose entry says of no upstream account that it is theirs is declared by name.
+    // A user whose entry links no upstream account is identified by username.
     let by_name = attributes.username.as_deref().and_then(|name| policy.declared(name)).filter(|user| !user.linked);
     if !create_users && by_name.is_none() {
         let text = "the user is not declared, and this provider creates no users";
@@ -238,11 +238,11 @@ fn create(
     Ok((AccountDecision { existing: None, username, imported_sub, linked_by, by_address: false }, trace))
 }
 
-/// The wanted name, or with `on_username_conflict = "suffix"` the first numbered one that is free.
+/// The requested username or, with `on_username_conflict = "suffix"`, the first numbered variant that is free.
 fn free_name(policy: &Policy, wanted: &str, taken: &[String]) -> Option<String> {
     let free = |name: &str| {
         let key = username::key(name);
-        // A name whose owner the file links elsewhere is theirs, signed in yet or not.
+        // A username that the file links to another upstream account is taken, even before its owner has signed in.
         let owned = policy.users.get(&key).is_some_and(|user| user.linked);
         !owned && !taken.contains(&key)
     };
@@ -267,7 +267,7 @@ fn enabled(policy: &Policy, decision: &AccountDecision, trace: Trace) -> Result<
     }
 }
 
-/// The stored profile after this sign-in: what `sync` names follows the provider, the rest keeps its first value.
+/// The stored profile after this sign-in: attributes listed in `sync` follow the provider, others keep their first value.
 #[must_use]
 pub fn synchronised(
     provider: &ProviderPolicy,
@@ -275,7 +275,7 @@ pub fn synchronised(
     fresh: Map<String, Value>,
 ) -> Map<String, Value> {
     let (Some(stored), Some(sync)) = (stored, &provider.sync) else { return fresh };
-    // Whether an address or a number is verified is known of that address or number alone: both are kept or replaced together.
+    // A verified flag belongs to one particular address or number, so both are kept or replaced together.
     let goes_with = |name: &str| match name {
         "email_verified" => "email",
         "phone_number_verified" => "phone_number",

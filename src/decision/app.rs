@@ -12,15 +12,15 @@ use crate::decision::trace::{Refusal, Stage, Trace};
 use crate::expression::{Bindings, Variable};
 use crate::protocol::{PROTOCOL_CLAIMS, is_absent};
 
-/// Room for the claims that scopes release to an app.
+/// Initial capacity for the claims that scopes release to an app.
 const USUAL_CLAIMS: usize = 12;
 
-/// Who asks for what.
+/// The request of an app.
 #[derive(Clone, Debug, Default)]
 pub struct AppRequest<'a> {
     /// Key of the client.
     pub client: &'a str,
-    /// Scopes asked for.
+    /// Requested scopes.
     pub scopes: &'a [String],
     /// The `claims` parameter (OIDC Core §5.5).
     pub claims_request: Option<&'a Value>,
@@ -35,7 +35,7 @@ pub struct AppRequest<'a> {
 /// What an app gets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Release {
-    /// Scopes granted, in the order asked for.
+    /// Granted scopes, in the order of the request.
     pub scopes: Vec<String>,
     /// Claims of the ID token, without those of the protocol.
     pub id_token: Map<String, Value>,
@@ -45,22 +45,22 @@ pub struct Release {
     pub access_token: Map<String, Value>,
 }
 
-/// What apps may learn of the user.
+/// The facts about the user that may be released to apps.
 pub struct Subject<'a> {
-    /// Stored attributes after synchronisation.
+    /// Stored attributes, after synchronisation.
     pub profile: &'a Map<String, Value>,
     /// The account's username.
     pub username: &'a str,
     /// Upstream and local groups.
     pub groups: &'a [String],
-    /// Roles granted.
+    /// Granted roles.
     pub roles: &'a [String],
     /// Permissions of those roles.
     pub permissions: &'a [String],
 }
 
 impl Subject<'_> {
-    /// A claim by the name that scopes use. One without a value is left out (OIDC Core §5.3.2), whenever it was stored.
+    /// A claim, by the name that scopes use. A claim without a value is omitted (OIDC Core §5.3.2), even if it was stored.
     fn claim(&self, name: &str) -> Option<Value> {
         let stored = || self.profile.get(name).filter(|value| !is_absent(value)).cloned();
         match name {
@@ -89,7 +89,7 @@ pub fn authentication(claims: &Map<String, Value>) -> (Option<String>, Vec<Strin
 /// Decides whether the app may be used and what it gets.
 ///
 /// # Errors
-/// The client is disabled, does not accept this provider, its `require` does not hold, or a claim of it fails.
+/// The client is disabled or does not accept this provider, its `require` does not hold, or one of its claims fails.
 pub fn release(
     policy: &Policy,
     provider: &ProviderPolicy,
@@ -130,7 +130,7 @@ pub fn release(
     Ok((release, trace))
 }
 
-/// The scopes that exist and that the client may ask for.
+/// The requested scopes that exist and that the client may request.
 fn granted_scopes(policy: &Policy, client: &ClientPolicy, asked: &[String], trace: &mut Trace) -> Vec<String> {
     let mut granted: Vec<String> = Vec::new();
     for scope in asked {
@@ -185,7 +185,7 @@ fn assemble(
     let mut by_scope = Map::with_capacity(USUAL_CLAIMS);
     for scope in &scopes {
         for name in policy.scopes.get(scope).map(|scope| scope.claims.as_slice()).unwrap_or_default() {
-            // What the person has comes first: most have few of the claims that a scope could release.
+            // Iterating over the user's claims is faster: most users have few of the claims that a scope could release.
             if let Some(value) = subject.claim(name)
                 && !is_protocol(name)
                 && !own.iter().any(|(own, ..)| own == name)
@@ -231,7 +231,7 @@ fn is_protocol(name: &str) -> bool {
     PROTOCOL_CLAIMS.contains(&name)
 }
 
-/// The claims that the `claims` parameter asks for, among those that the client's scopes could release.
+/// The claims that the `claims` parameter requests, restricted to those that the client's scopes could release.
 fn requested_claims(policy: &Policy, client: &ClientPolicy, request: Option<&Value>, member: &str) -> Vec<String> {
     let Some(asked) = request.and_then(|request| request.get(member)).and_then(Value::as_object) else {
         return Vec::new();
@@ -245,8 +245,8 @@ fn requested_claims(policy: &Policy, client: &ClientPolicy, request: Option<&Val
     asked.keys().filter(|name| releasable.contains(name.as_str()) && !is_protocol(name)).cloned().collect()
 }
 
-/// The names of what an app may get of a person beyond the claims of these scopes: what the `claims` parameter asks for, the
-/// claims that the file gives the client, and those of its access tokens. Sorted, whether the person has them or not.
+/// The names of what an app may receive about a user beyond the claims of these scopes: what the `claims` parameter requests,
+/// the client's own claims in the file, and those of its access tokens. Sorted; it does not matter whether the user has them.
 #[must_use]
 pub fn beyond_scopes(policy: &Policy, client: &str, scopes: &[String], request: Option<&Value>) -> Vec<String> {
     let Some(client) = policy.clients.get(client) else { return Vec::new() };
@@ -260,7 +260,7 @@ pub fn beyond_scopes(policy: &Policy, client: &str, scopes: &[String], request: 
     names.into_iter().collect()
 }
 
-/// `groups` and `roles` of the granted scopes (RFC 9068 §2.2.3.1) and what `access_token_claims` names.
+/// `groups` and `roles` of the granted scopes (RFC 9068 §2.2.3.1), and the claims listed in `access_token_claims`.
 fn access_token_claims(
     client: &ClientPolicy,
     subject: &Subject<'_>,

@@ -1,7 +1,7 @@
-//! Upstream claims → attributes.
+//! Maps upstream claims to attributes.
 //!
-//! Nothing reaches an attribute that no rule maps there. An absent claim leaves the attribute out. A claim of the wrong type
-//! refuses the sign-in where the file maps it, and leaves the attribute out where it is mapped by default.
+//! An attribute only has a value that a rule maps to it. If the claim is absent, so is the attribute. A claim of the wrong type
+//! refuses the sign-in if the file maps it; if it is mapped by default, the attribute is left out.
 
 use std::collections::HashSet;
 
@@ -26,12 +26,12 @@ pub struct Attributes {
     pub roles: Vec<String>,
     /// Every other attribute.
     pub values: Map<String, Value>,
-    /// There is no username because what the provider sent as one is not a text.
+    /// There is no username because the provider sent a value that is not a string.
     pub odd_username: bool,
 }
 
 impl Attributes {
-    /// The address, lower case (ASCII), when it is one and was verified.
+    /// The address in lower case (ASCII), if it is valid and was verified.
     #[must_use]
     pub fn verified_email(&self) -> Option<String> {
         let email = self.values.get("email")?.as_str()?;
@@ -40,7 +40,7 @@ impl Attributes {
     }
 }
 
-/// One `@`, something on both sides, no invisible character.
+/// Whether a text is an address: one `@`, something on both sides, no invisible characters.
 fn is_address(text: &str) -> bool {
     let mut parts = text.split('@');
     let (Some(local), Some(domain), None) = (parts.next(), parts.next(), parts.next()) else { return false };
@@ -106,10 +106,10 @@ enum Typed {
     Other(Value),
 }
 
-/// The value of a rule, with the problems that were met on the way to it.
+/// The value of a rule, and the problems that were found while evaluating it.
 type Found = (Option<Typed>, Vec<String>);
 
-/// The value of a rule that the file has: the first alternative that is present counts, and must fit.
+/// The value of a rule written in the file: the first alternative that is present is used, and its type must fit.
 fn written(rule: &ClaimRule, bindings: &Bindings<'_>) -> Found {
     let found = first_present(&rule.alternatives, bindings).map_err(|(_, error)| error.to_string());
     match found.and_then(|found| found.map_or(Ok(None), |(value, _)| typed(&rule.name, value))) {
@@ -118,8 +118,8 @@ fn written(rule: &ClaimRule, bindings: &Bindings<'_>) -> Found {
     }
 }
 
-/// The value of a rule that nobody wrote: the first alternative that is present and fits. A claim of another shape is passed
-/// over, for what nobody asked for must not cost a sign-in.
+/// The value of a default rule: the first alternative that is present and whose type fits. A claim of another type is skipped,
+/// because a claim that nobody asked for must not prevent a sign-in.
 fn fitting(rule: &ClaimRule, bindings: &Bindings<'_>) -> Found {
     let mut problems = Vec::new();
     for alternative in &rule.alternatives {
@@ -133,7 +133,7 @@ fn fitting(rule: &ClaimRule, bindings: &Bindings<'_>) -> Found {
     (None, problems)
 }
 
-/// A value as its attribute has it; `None` when nothing is left of it.
+/// A value converted to the type of its attribute; `None` if nothing remains of it.
 fn typed(attribute: &str, value: Value) -> Result<Option<Typed>, String> {
     let kind = claim_type(attribute);
     match value {
@@ -142,7 +142,7 @@ fn typed(attribute: &str, value: Value) -> Result<Option<Typed>, String> {
             Err(found) => Err(format!("it must be a string or a list of strings, but it is {found}")),
         },
         value if !fits(kind, &value) => Err(format!("it has the wrong type: it is {}", described(&value))),
-        // A member of the address is a claim too: without a value it is left out (OIDC Core §5.1.1, §5.3.2).
+        // A member of the address is also a claim: without a value it is omitted (OIDC Core §5.1.1, §5.3.2).
         Value::Object(mut members) if kind == ClaimType::Object => {
             members.retain(|_, member| !is_absent(member));
             Ok((!members.is_empty()).then_some(Typed::Other(Value::Object(members))))
@@ -151,7 +151,7 @@ fn typed(attribute: &str, value: Value) -> Result<Option<Typed>, String> {
     }
 }
 
-/// Puts a mapped value where it belongs.
+/// Assigns a mapped value to its field.
 fn place(policy: &Policy, rule: &ClaimRule, value: Typed, attributes: &mut Attributes, trace: &mut Trace) {
     let name = rule.name.as_str();
     let source = Some(&rule.source);
@@ -207,7 +207,7 @@ fn admit(
     }
 }
 
-/// Why a condition refuses, in words.
+/// Describes why a condition refuses.
 pub(crate) fn unmet(name: &str, outcome: Result<bool, ConditionError>) -> String {
     match outcome {
         Ok(_) => format!("{name} does not hold"),
@@ -226,10 +226,10 @@ fn user_variable(attributes: &Attributes) -> Variable<'_> {
     }
 }
 
-/// One of an app's own claims: name, value (`None` where it is to be removed), and where it is written.
+/// One of an app's own claims: its name, its value (`None` if it is to be removed), and where it is declared.
 pub(crate) type OwnClaim = (String, Option<Value>, Source);
 
-/// Evaluates an app's own claims: name → value, `None` where the claim is to be removed.
+/// Evaluates an app's own claims.
 ///
 /// # Errors
 /// [`Reason::AppClaimFailed`] with the place of the rule that failed.
@@ -253,7 +253,7 @@ pub(crate) fn app_claims(rules: &[ClaimRule], bindings: &Bindings<'_>) -> Result
         .collect()
 }
 
-/// The items in order, each once; empty ones left out.
+/// The items in order, without duplicates and empty strings.
 pub(crate) fn distinct(list: Vec<String>) -> Vec<String> {
     let mut seen = HashSet::with_capacity_and_hasher(list.len(), foldhash::quality::RandomState::default());
     let keep: Vec<bool> = list.iter().map(|item| !item.is_empty() && seen.insert(item.as_str())).collect();

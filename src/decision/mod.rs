@@ -1,11 +1,12 @@
-//! What decides at run time: who may sign in, as whom, with which roles, and which claims an app gets.
+//! Decides at run time who may sign in, as whom, with which roles, and which claims an app receives.
 //!
 //! No async, no I/O, no clock, no HTTP types. The decision runs in the order that the configuration language gives, each
-//! stage in a module of its own: [`claims`] (upstream claims → attributes, and an app's own claims), [`account`] (match,
-//! link, create or refuse), [`roles`], [`app`] (may this app be used, and which claims it gets). [`pipeline`] is their
-//! order; [`trace`] records which line of which file made each step; [`policy`] is the compiled file that they all read.
+//! stage in a module of its own: [`claims`] (upstream claims to attributes, and an app's own claims), [`account`] (match,
+//! link, create or refuse), [`roles`], [`app`] (whether this app may be used, and which claims it receives). [`pipeline`] calls
+//! them in order; [`trace`] records which line of which file caused each step; [`policy`] is the compiled file that all of them
+//! read.
 //!
-//! What studies a configuration without deciding by it (tests, plans, explanations) is [`analysis`](crate::analysis)'s.
+//! What studies a configuration without deciding (tests, plans, explanations) is in [`analysis`](crate::analysis).
 
 pub mod account;
 pub mod app;

@@ -2,8 +2,8 @@
 //!
 //! upstream claims → attributes → `allow` → account → roles → client → scopes → app claims.
 //!
-//! Two steps, because the account stage must know what is stored: [`begin`] maps and says what to ask the store, and
-//! [`Mapped::decide`] continues with the answer. Pure: the same facts give the same decision.
+//! It runs in two steps, because the account stage depends on the store: [`begin`] maps the claims and returns what to ask the
+//! store, and [`Mapped::decide`] continues with the answers. Both are pure: the same facts give the same decision.
 
 use serde_json::{Map, Value};
 
@@ -17,12 +17,12 @@ use crate::decision::reason::Reason;
 use crate::decision::roles::{Granted, RoleFacts, grant};
 use crate::decision::trace::{Refusal, Stage, Trace};
 
-/// What a provider vouched for.
+/// What a provider asserted about a user.
 #[derive(Clone, Debug)]
 pub struct Evidence<'a> {
     /// Provider id.
     pub provider: &'a str,
-    /// Its issuer, where the evidence comes from storage: another issuer is another provider.
+    /// Its issuer, if the evidence comes from storage: a provider with another issuer is another provider.
     pub issuer: Option<&'a str>,
     /// The upstream `sub`.
     pub subject: &'a str,
@@ -30,7 +30,7 @@ pub struct Evidence<'a> {
     pub claims: &'a Map<String, Value>,
 }
 
-/// A sign-in whose claims are mapped and allowed.
+/// A sign-in whose claims are mapped and accepted by `allow`.
 #[derive(Debug)]
 pub struct Mapped<'p> {
     policy: &'p Policy,
@@ -40,31 +40,31 @@ pub struct Mapped<'p> {
     trace: Trace,
 }
 
-/// A sign-in that was let in.
+/// A sign-in that was accepted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
-    /// The provider that vouched.
+    /// The provider that authenticated the user.
     pub provider: String,
-    /// Whose account it is.
+    /// The user's account.
     pub account: AccountDecision,
-    /// The address that this evidence proves, lower case.
+    /// The verified address in this evidence, in lower case.
     pub verified_email: Option<String>,
-    /// The account's stored attributes from now on.
+    /// The account's stored attributes after this sign-in.
     pub profile: Map<String, Value>,
     /// Upstream and local groups.
     pub groups: Vec<String>,
     /// Roles and permissions.
     pub granted: Granted,
-    /// What the app gets, where one asked.
+    /// What the app receives, if the sign-in was requested by one.
     pub release: Option<Release>,
-    /// Every step that led to it.
+    /// The steps of the decision.
     pub trace: Trace,
 }
 
 /// Maps upstream claims to attributes and evaluates `allow`.
 ///
 /// # Errors
-/// The provider is gone, a claim can't be mapped, or `allow` does not hold.
+/// The provider does not exist any more, a claim can't be mapped, or `allow` does not hold.
 pub fn begin<'p>(policy: &'p Policy, evidence: &Evidence<'_>) -> Result<Mapped<'p>, Refusal> {
     let trace = Trace::default();
     let same =
@@ -78,7 +78,7 @@ pub fn begin<'p>(policy: &'p Policy, evidence: &Evidence<'_>) -> Result<Mapped<'
 }
 
 impl Mapped<'_> {
-    /// What to ask the store.
+    /// The questions to the store.
     #[must_use]
     pub fn question(&self) -> AccountQuestion {
         account::question(self.policy, self.provider, &self.subject, &self.attributes)
@@ -90,10 +90,10 @@ impl Mapped<'_> {
         &self.attributes
     }
 
-    /// Decides with what the store knows.
+    /// Completes the decision with the store's answers.
     ///
     /// # Errors
-    /// A refusal by the account, or by the app that asks.
+    /// A refusal by the account stage, or by the app that requested the sign-in.
     pub fn decide(self, facts: AccountFacts, request: Option<&AppRequest<'_>>) -> Result<Decision, Refusal> {
         let Self { policy, provider, subject, attributes, trace } = self;
         let (account, mut trace) = account::decide(policy, provider, &subject, &attributes, facts, trace)?;
@@ -118,7 +118,7 @@ impl Mapped<'_> {
 }
 
 impl Decision {
-    /// What apps may learn of the user.
+    /// The facts about the user that may be released to apps.
     #[must_use]
     pub fn subject(&self) -> Subject<'_> {
         Subject {

@@ -1,23 +1,23 @@
-//! Reason codes: why a sign-in or a request was refused. Stable: pages, logs, tests and scripts quote them.
+//! Reason codes: why a sign-in or a request was refused. They are stable, because pages, logs, tests and scripts contain them.
 
 use std::fmt;
 
-/// Why a decision ended in a refusal.
+/// Why a decision refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
-    /// An expression of `providers.X.claims` failed, or gave a value of the wrong type.
+    /// An expression of `providers.X.claims` failed, or its value has the wrong type.
     ClaimMappingFailed,
     /// `providers.X.allow` did not hold.
     NotAllowed,
     /// The provider is not declared, or is disabled.
     ProviderRemoved,
-    /// The provider creates no users and this one is not declared.
+    /// The provider creates no users, and this user is not declared.
     UserNotDeclared,
     /// The user is disabled, in the file or at run time.
     UserDisabled,
-    /// A new account needs a username and the provider gave none.
+    /// A new account needs a username, and the provider sent none.
     UsernameMissing,
-    /// The username is empty, too long or has hidden characters.
+    /// The username is empty, too long or contains hidden characters.
     UsernameInvalid,
     /// The username belongs to someone else.
     UsernameTaken,
@@ -57,7 +57,7 @@ impl Reason {
         Self::RefreshDenied,
     ];
 
-    /// Whether other claims of the same person may change it: those that the provider states now.
+    /// Whether the decision could be different with the claims that the provider states now.
     #[must_use]
     pub const fn rests_on_claims(self) -> bool {
         matches!(

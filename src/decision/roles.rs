@@ -1,6 +1,6 @@
-//! Roles and permissions: what the provider asserts, what the rules add, what the file gives, and the default.
+//! Roles and permissions: asserted by the provider, added by rules, declared in the file, or given by default.
 //!
-//! No role appears without a line of the file that made it.
+//! Every role can be traced to a line of the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,30 +11,30 @@ use crate::decision::policy::{Pattern, Policy, ProviderPolicy, RoleRule};
 use crate::decision::trace::{Source, Stage, Trace};
 use crate::expression::{Bindings, Variable};
 
-/// The roles of a user, and what they permit.
+/// The roles of a user, and their permissions.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Granted {
     /// Roles, sorted.
     pub roles: Vec<String>,
-    /// Permissions of the declared ones, sorted.
+    /// Permissions of the declared roles, sorted.
     pub permissions: Vec<String>,
-    /// Roles among them that no line declares: `create_roles` made them.
+    /// Those of the roles that no line declares, because `create_roles` created them.
     pub system: Vec<String>,
 }
 
-/// What the rules read.
+/// The facts that the rules read.
 pub struct RoleFacts<'a> {
-    /// The stored attributes, of which the `user` variable is made.
+    /// The stored attributes, which become the `user` variable.
     pub user: &'a Map<String, Value>,
     /// Upstream and local groups.
     pub groups: &'a [String],
-    /// Roles as the provider sent them.
+    /// Roles as asserted by the provider.
     pub asserted: &'a [String],
-    /// The username, for `[users]`.
+    /// The username, for looking up `[users]`.
     pub username: &'a str,
 }
 
-/// Gives roles, in the order of the language: asserted, rules, `[users]`, default.
+/// Determines the roles, in the order of the language: asserted, rules, `[users]`, default.
 pub fn grant(policy: &Policy, provider: &ProviderPolicy, facts: &RoleFacts<'_>, trace: &mut Trace) -> Granted {
     let mut roles = BTreeSet::new();
     let mut system = Vec::new();
@@ -63,7 +63,7 @@ pub fn grant(policy: &Policy, provider: &ProviderPolicy, facts: &RoleFacts<'_>, 
     Granted { roles: roles.into_iter().collect(), permissions: permissions.into_iter().collect(), system }
 }
 
-/// The asserted roles that `asserted_roles` lets through.
+/// The asserted roles that `asserted_roles` permits.
 fn permitted(policy: &Policy, provider: &ProviderPolicy, asserted: &[String], trace: &mut Trace) -> Vec<String> {
     let Some((permitted, source)) = &provider.asserted_roles else { return asserted.to_vec() };
     let folds = policy.ignore_case.contains(&IgnoreCase::Roles);
@@ -111,7 +111,7 @@ fn assert_roles(
     }
 }
 
-/// The declared role that an asserted name means. With `ignore_case = ["roles"]` the asserted name is in lower case.
+/// The declared role with an asserted name. With `ignore_case = ["roles"]`, the asserted name is in lower case.
 fn declared_role<'p>(policy: &'p Policy, name: &str) -> Option<(&'p String, &'p (Vec<String>, Source))> {
     policy.roles.get_key_value(name).or_else(|| {
         let folds = policy.ignore_case.contains(&IgnoreCase::Roles);
@@ -170,7 +170,7 @@ fn apply_rules(
     }
 }
 
-/// The roles that a rule with `each` makes of one item.
+/// The roles that a rule with `each` derives from one item.
 #[must_use]
 pub fn made(rule: &RoleRule, item: &str) -> Vec<String> {
     let mut made = Vec::new();
@@ -186,7 +186,7 @@ fn from_item(rule: &RoleRule, pattern: &Pattern, item: &str, give: &mut dyn FnMu
     }
 }
 
-/// Fills `{name}` placeholders; `None` when one of them captured nothing, or would leave the role empty.
+/// Replaces `{name}` placeholders; `None` if one of the captures is empty or the role would be.
 pub(crate) fn fill(template: &str, named: &BTreeMap<&str, &str>) -> Option<String> {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;

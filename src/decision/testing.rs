@@ -1,4 +1,4 @@
-//! For tests of the decision and of what studies it: a compiled policy from a text, whose places are the text's lines.
+//! Test support for the decision and its analysis: a policy compiled from a text, whose places are the lines of that text.
 #![expect(clippy::panic, reason = "tests")]
 
 use crate::config::Config;

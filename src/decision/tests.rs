@@ -1,4 +1,4 @@
-//! The decision as a whole: what must hold for any document, and what a trace reads like.
+//! The decision as a whole: properties that hold for any document, and the text of a trace.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use proptest::prelude::*;
@@ -72,7 +72,7 @@ fn object(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
-/// JSON of any shape, with names that the policy reads and names that it does not.
+/// JSON of any shape, with names that the policy reads and others.
 fn document() -> impl Strategy<Value = Map<String, Value>> {
     let text = prop_oneof![
         "[a-z]{0,6}",
@@ -137,7 +137,7 @@ proptest! {
     #[test]
     fn no_document_panics_leaks_or_gives_a_role_of_its_own(mut claims in document(), canary in "[0-9]{12}") {
         let policy = policy();
-        // Names that nothing maps, at the top and below.
+        // Names that nothing maps, at the top level and below.
         claims.insert("x_canary".to_owned(), canary.as_str().into());
         claims.insert("x_object".to_owned(), json!({ "roles": [canary.as_str()], "groups": [canary.as_str()] }));
         for provider in ["corp", "closed"] {
@@ -246,7 +246,7 @@ fn what_says_an_address_is_verified_goes_where_the_address_goes() {
     let decision = decide(&policy, "corp", &claims, &facts).unwrap_or_else(|r| panic!("{}", r.trace));
     let expected = json!({ "email": "new@x.example", "email_verified": false, "name": "Old", "department": "A" });
     assert_eq!(Value::Object(decision.profile), expected);
-    // A claim that the provider no longer sends is removed here too.
+    // A claim that the provider no longer sends is also removed from the profile.
     let claims = object(json!({ "sub": "1", "name": "New" }));
     let decision = decide(&policy, "corp", &claims, &facts).unwrap_or_else(|r| panic!("{}", r.trace));
     assert_eq!(Value::Object(decision.profile), json!({ "name": "Old", "department": "A" }));

@@ -1,4 +1,4 @@
-//! The trace: every step of a decision, with the line of the file that made it.
+//! The trace: every step of a decision, with the line of the file that caused it.
 //!
 //! A trace names rules, roles, attributes and reasons, never claim values.
 
@@ -25,7 +25,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// The place of a dotted path; `None` where no file sets it.
+    /// The place of a dotted path; `None` if no file sets it.
     #[must_use]
     pub fn of(layers: &Layers, path: &str) -> Option<Self> {
         match layers.origin(path) {
@@ -67,7 +67,7 @@ pub enum Stage {
     Account,
     /// Roles and permissions.
     Roles,
-    /// May the app be used.
+    /// Whether the app may be used.
     Client,
     /// Scopes and app claims.
     Release,
@@ -91,16 +91,16 @@ impl Stage {
 /// One step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// Where in the pipeline.
+    /// The stage of the pipeline.
     pub stage: Stage,
     /// What happened.
     pub text: Cow<'static, str>,
-    /// The line that made it.
+    /// The line that caused it.
     pub source: Option<Source>,
 }
 
 impl Step {
-    /// About as many bytes as it has in JSON.
+    /// The approximate size of the step in JSON, in bytes.
     fn size(&self) -> usize {
         const NAMES: usize = r#"{"stage":"account","text":"","path":"","file":"","line":100000},"#.len();
         let source = self.source.as_ref().map_or(0, |source| source.path.len() + source.file.len());
@@ -110,13 +110,13 @@ impl Step {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A step may name a role or a group as a provider sent it.
+        // A step may contain the name of a role or a group as the provider sent it.
         write!(f, "{:<8} {}", self.stage.name(), printable(&self.text))?;
         self.source.iter().try_for_each(|source| write!(f, "  [{source}]"))
     }
 }
 
-/// `stage`, `text` and, where a line made the step, `path`, `file` and `line`.
+/// `stage` and `text`; also `path`, `file` and `line` if a line of the file caused the step.
 impl Serialize for Step {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut json = serializer.serialize_map(None)?;
@@ -133,7 +133,7 @@ impl Serialize for Step {
     }
 }
 
-/// The steps of one decision, in order. As JSON: `steps`, and `refused` with the reason's code or null.
+/// The steps of one decision, in order. In JSON it has `steps`, and `refused`, which is the reason code or null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Trace {
     /// The steps.
@@ -153,8 +153,8 @@ impl Trace {
         self.steps.push(Step { stage, text: text.into(), source: source.cloned() });
     }
 
-    /// The steps in about so many bytes of JSON: all of them, or the first and the last with a step between that says how
-    /// many are left out. Whom a provider sends with thousands of roles has as many steps.
+    /// The steps, limited to about this many bytes of JSON. If they do not fit, a step in the middle states how many are left
+    /// out. A decision about a user with thousands of roles has that many steps.
     #[must_use]
     pub fn abridged(&self, bytes: usize) -> Cow<'_, [Step]> {
         if self.steps.iter().map(Step::size).sum::<usize>() <= bytes {
@@ -167,7 +167,7 @@ impl Trace {
             });
             sizes.take_while(|sum| *sum <= bytes).count()
         };
-        // Most of them at the front; how the decision ended is at the back.
+        // Most of the limit is used for the first steps; the last ones show how the decision ended.
         let first = fitting(&mut self.steps.iter(), bytes / 4 * 3);
         let (head, rest) = self.steps.split_at_checked(first).unwrap_or((&self.steps, &[]));
         let last = fitting(&mut rest.iter().rev(), bytes / 4);
@@ -203,11 +203,11 @@ impl fmt::Display for Trace {
     }
 }
 
-/// A decision that ended in a refusal.
+/// A decision that refused the sign-in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// Every step that led to it.
+    /// The steps of the decision.
     pub trace: Trace,
 }

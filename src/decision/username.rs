@@ -1,4 +1,4 @@
-//! Usernames: what is one, when two are the same, and when one could be taken for a reserved one.
+//! Usernames: which are valid, which are equal, and which could be mistaken for a reserved one.
 
 use std::borrow::Cow;
 
@@ -7,18 +7,18 @@ use unicode_normalization::UnicodeNormalization as _;
 /// Longest username, in characters.
 const LONGEST: usize = 255;
 
-/// A username as it will be stored: composed (NFC), without surrounding white space. `None` when nothing is left, it is
-/// too long, or it has control or invisible formatting characters.
+/// A username in its stored form: composed (NFC), without surrounding white space. `None` if nothing remains, if it is too
+/// long, or if it contains control characters or invisible formatting characters.
 #[must_use]
 pub fn normalize(raw: &str) -> Option<String> {
-    // ASCII is composed already.
+    // ASCII is always composed.
     let name: Cow<'_, str> = if raw.is_ascii() { raw.into() } else { raw.nfc().collect() };
     let name = name.trim();
     let acceptable = !name.is_empty() && name.chars().count() <= LONGEST && !name.chars().any(is_hidden);
     acceptable.then(|| name.to_owned())
 }
 
-/// Control characters, and format characters that nobody sees: they make two names look alike.
+/// Whether a name contains control characters or invisible format characters, with which two names can look alike.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -26,10 +26,10 @@ fn is_hidden(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// What two usernames share when they differ only in case, width or composition; unique among accounts.
+/// The key that two usernames share if they differ only in case, width or composition; unique among accounts.
 #[must_use]
 pub fn key(name: &str) -> String {
-    // Of ASCII, only the case is folded.
+    // In ASCII, only the case has to be folded.
     if name.is_ascii() {
         return name.trim().to_ascii_lowercase();
     }
@@ -37,16 +37,16 @@ pub fn key(name: &str) -> String {
     folded.nfkc().collect()
 }
 
-/// What two names share when a person could mistake one for the other (UTS #39 §4), whatever their case.
+/// The skeleton that two names share if they can be mistaken for each other (UTS #39 §4), whatever their case.
 #[must_use]
 pub fn skeleton(name: &str) -> String {
     let visible: String = name.nfkc().filter(|c| !is_hidden(*c) && !c.is_whitespace()).collect();
     let skeleton: String = unicode_security::skeleton(&visible.to_lowercase()).collect();
-    // Lower-casing before hides capitals that look like other letters (a capital I like an l); take both readings.
+    // Lower-casing first hides capitals that look like other letters (a capital I like an l); apply both.
     unicode_security::skeleton(&skeleton.to_lowercase()).collect()
 }
 
-/// Whether `name` is, or could be taken for, `reserved`.
+/// Whether `name` is `reserved` or could be mistaken for it.
 #[must_use]
 pub fn resembles(name: &str, reserved: &str) -> bool {
     if key(name) == key(reserved) {
@@ -91,7 +91,7 @@ mod tests {
         assert_ne!(key("modem"), key("modern"));
     }
 
-    /// ASCII has a shorter way of its own in `key` and `normalize`; the values are those of the Unicode definitions.
+    /// `key` and `normalize` have a faster path for ASCII, which must return the same values as the Unicode definitions.
     #[test]
     fn ascii_is_folded_and_composed_as_unicode_says() {
         for (name, folded) in [
@@ -99,7 +99,7 @@ mod tests {
             (" ROOT\t", "root"),
             ("A-Z_0.9~", "a-z_0.9~"),
             ("@[`{", "@[`{"),
-            // Vertical tab and form feed are white space, the information separators are not.
+            // Vertical tab and form feed are white space; the information separators are not.
             ("\u{b}x\u{c}", "x"),
             ("\u{1c}A\u{1f}", "\u{1c}a\u{1f}"),
             ("", ""),
@@ -107,7 +107,7 @@ mod tests {
             assert_eq!(key(name), folded, "{name:?}");
         }
         assert_eq!(normalize("\tA-Z_0.9~ "), Some("A-Z_0.9~".to_owned()));
-        // With a letter beyond ASCII, the other way gives the same.
+        // With a letter beyond ASCII appended, the general implementation gives the same result.
         assert_eq!((key("ÄB"), key("A\u{308}B")), ("äb".to_owned(), "äb".to_owned()));
         assert_eq!(normalize("A\u{308}b"), Some("Äb".to_owned()));
     }

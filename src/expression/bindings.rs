@@ -12,7 +12,7 @@ use crate::expression::engine::Engine;
 use crate::expression::reads::{Part, Reads};
 use crate::expression::value::Reader;
 
-/// A list of strings, with a set that is built after a few membership tests.
+/// A list of strings, with a set that is built once it has been searched a few times.
 #[derive(Clone, Debug)]
 pub(crate) struct Strings<'v> {
     pub(crate) items: &'v [String],
@@ -21,7 +21,7 @@ pub(crate) struct Strings<'v> {
 }
 
 impl Strings<'_> {
-    /// How many membership tests search the list; for more, a set costs less.
+    /// How many membership tests search the list. Beyond that, building a set costs less.
     const FEW: usize = 4;
 
     pub(crate) fn contains(&self, text: &str) -> bool {
@@ -71,7 +71,7 @@ impl<'v> Variable<'v> {
         Self(Shape::Json(value))
     }
 
-    /// The object with a member set, which replaces an existing one of that name.
+    /// The object with a member added or replaced.
     #[must_use]
     pub fn with(mut self, name: &'static str, member: Self) -> Self {
         if let Shape::Object(_, also) = &mut self.0 {
@@ -103,7 +103,7 @@ impl<'v> Bindings<'v> {
         Self { engine, variables: Vec::new(), reads: None, converted: OnceCell::new() }
     }
 
-    /// No variables yet, for expressions that read nothing but `reads`.
+    /// No variables yet. Only the parts in `reads` will be converted.
     #[must_use]
     pub fn read_by(engine: &'v Engine, reads: &'v Reads) -> Self {
         Self { reads: Some(reads), ..Self::new(engine) }

@@ -1,4 +1,4 @@
-//! The budget of one evaluation, and the place where its result is stored.
+//! The budget of one evaluation, and the storage of its result.
 //!
 //! Owns the accounting. It does not own what is charged: [`meter`](crate::expression::meter) rewrites expressions so that
 //! loops and copies are charged, and our functions charge for what they build before they build it.
@@ -17,7 +17,7 @@ use crate::expression::value::Outcome;
 
 thread_local! {
     static SPENT: Cell<u64> = const { Cell::new(0) };
-    /// How often something was paid for in the current evaluation.
+    /// How many payments were made in the current evaluation.
     #[cfg(test)]
     static PAYMENTS: Cell<u64> = const { Cell::new(0) };
     static OUTCOME: Cell<Option<Result<Outcome, EvalError>>> = const { Cell::new(None) };
@@ -39,7 +39,7 @@ pub(crate) fn run(
     OUTCOME.set(None);
     let result = catch_unwind(AssertUnwindSafe(evaluate));
     let outcome = OUTCOME.take();
-    // Also where `||` or `exists` absorbed the error: an evaluation that was cut short has no valid result.
+    // This also covers errors that `||` or `exists` absorbed: an evaluation that was cut short has no valid result.
     if SPENT.get() > Limit::BUDGET {
         return Err(error::too_costly());
     }
@@ -68,17 +68,17 @@ pub(crate) fn charge(units: u64) -> Result<(), ExecutionError> {
     if total > Limit::BUDGET { Err(error::limit(error::TOO_COSTLY)) } else { Ok(()) }
 }
 
-/// How often something was paid for in the last evaluation of this thread: every visit of a loop, and everything that was
-/// built, whether it could still be paid or not.
+/// How many payments were made in the last evaluation on this thread: every iteration of a loop and every value that was built,
+/// including those that exceeded the budget.
 #[cfg(test)]
 pub(crate) fn payments() -> u64 {
     PAYMENTS.get()
 }
 
-/// The units of a value with everything in it; counting stops beyond the budget.
+/// The units of a value including everything in it; counting stops when the budget is exceeded.
 ///
 /// # Errors
-/// When the budget is already spent: `exists` and `all` continue after an error, and nothing may take long from then on.
+/// If the budget is already spent: `exists` and `all` continue after an error, and must not take long from then on.
 pub(crate) fn size(value: &dyn Val) -> Result<u64, ExecutionError> {
     charge(0)?;
     let mut left = Limit::BUDGET + 1;

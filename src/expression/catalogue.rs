@@ -1,7 +1,7 @@
 //! The names that expressions know: functions, macros and types, and the internal functions that the rewriting of
 //! [`meter`](crate::expression::meter) puts in.
 
-// Internal functions. An `@` can't be written in an expression.
+// Internal functions. Expressions can't contain these names, because of the `@`.
 pub(crate) const FINISH: &str = "@finish";
 pub(crate) const RANGE: &str = "@range";
 pub(crate) const COPY: &str = "@copy";
@@ -24,7 +24,7 @@ pub(crate) struct Function {
     pub(crate) global: bool,
     /// Its minimum and maximum number of arguments.
     pub(crate) args: (usize, usize),
-    /// Whether it is ours, not part of the language or of its extensions.
+    /// Whether it is one of ours, rather than part of the language or of its extensions.
     pub(crate) ours: bool,
 }
 
@@ -106,11 +106,11 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     ours("upper", 0),
 ];
 
-/// Functions with a namespace, and the number of their arguments.
+/// Functions with a namespace, and their number of arguments.
 pub(crate) const QUALIFIED: &[(&str, &str, usize)] =
     &[("optional", "none", 0), ("optional", "of", 1), ("optional", "ofNonZeroValue", 1), ("strings", "quote", 1)];
 
-/// Macros and how they are written. The parser has already expanded the well-formed ones.
+/// Macros, and their syntax. The parser has already expanded the well-formed ones.
 pub(crate) const MACROS: &[(&str, &str)] = &[
     ("has", "has(claims.name)"),
     ("all", "list.all(x, condition)"),
@@ -120,13 +120,13 @@ pub(crate) const MACROS: &[(&str, &str)] = &[
     ("map", "list.map(x, value)"),
 ];
 
-/// Names of types, to be compared with `type(x)`.
+/// Names of types, which can be compared with `type(x)`.
 pub(crate) const TYPES: &[&str] =
     &["bool", "bytes", "double", "int", "list", "map", "null_type", "optional_type", "string", "type", "uint"];
 pub(crate) const QUALIFIED_TYPES: &[[&str; 3]] =
     &[["google", "protobuf", "Timestamp"], ["google", "protobuf", "Duration"]];
 
-/// Whether a function's error texts are ours, and so carry no values.
+/// Whether a function's error messages are ours, which contain no values.
 pub(crate) fn is_ours(function: &str) -> bool {
     function.starts_with('@') || FUNCTIONS.iter().any(|known| known.ours && known.name == function)
 }

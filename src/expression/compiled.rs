@@ -25,18 +25,18 @@ pub(crate) struct Inner {
     pub(crate) source: String,
     /// The metered expression.
     pub(crate) expr: IdedExpr,
-    /// How it is answered without `cel`, if it has a simple form.
+    /// The form in which it is answered without `cel`, if it is simple enough.
     pub(crate) direct: Option<Direct>,
-    /// What it reads of its variables.
+    /// The variables that it reads.
     pub(crate) reads: Reads,
-    /// How often it reads a whole value, outside of loops.
+    /// How often it reads a whole value outside of loops.
     pub(crate) scans: u64,
     /// What is known about it without evaluating it.
     pub(crate) facts: Facts,
 }
 
 impl Inner {
-    /// Evaluates it in full.
+    /// Evaluates it with `cel`.
     pub(crate) fn run(&self, scope: &Scope<'_>) -> Result<Outcome, EvalError> {
         let looks = self.scans.saturating_mul(scope.units) / SCANNED_PER_UNIT;
         budget::run(looks, || cel::Value::resolve(&self.expr, &scope.context))
@@ -50,7 +50,7 @@ impl fmt::Debug for Compiled {
 }
 
 impl Reads {
-    /// What has to be converted for these expressions: nothing for those that are answered without `cel`.
+    /// What has to be converted for these expressions; nothing for those that are answered without `cel`.
     #[must_use]
     pub fn of<'c>(expressions: impl IntoIterator<Item = &'c Compiled>) -> Self {
         let mut all = Self::default();
@@ -61,7 +61,7 @@ impl Reads {
     }
 }
 
-/// Why a condition did not hold, where it was neither true nor false.
+/// Why a condition is neither true nor false.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConditionError {
     /// A key that it reads is absent.
@@ -86,13 +86,13 @@ impl Compiled {
         &self.0.source
     }
 
-    /// What it reads of its variables.
+    /// The variables that it reads.
     #[must_use]
     pub fn reads(&self) -> &Reads {
         &self.0.reads
     }
 
-    /// The names that it tests for, without those in a negated test, and the tables that it looks up.
+    /// The names that it tests for, except those in a negated test, and the tables that it uses.
     #[must_use]
     pub fn facts(&self) -> &Facts {
         &self.0.facts
@@ -129,11 +129,11 @@ impl Compiled {
     }
 }
 
-/// Evaluates alternatives: the first that is present counts. Returns it with its position. An empty string counts as absent
+/// Evaluates alternatives, and returns the first one that is present with its position. An empty string counts as absent
 /// (OIDC Core §5.3.2).
 ///
 /// # Errors
-/// The first alternative that fails otherwise than by absence, with its position.
+/// The first alternative that fails for another reason than an absent key, with its position.
 pub fn first_present(
     alternatives: &[Compiled],
     bindings: &Bindings<'_>,

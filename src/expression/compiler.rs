@@ -1,4 +1,4 @@
-//! From the text of an expression to a [`Compiled`] one, for one configuration generation.
+//! Compiles the text of an expression for one configuration generation.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// A compiler whose expressions look up `tables`.
+    /// A compiler whose expressions can look up `tables`.
     #[must_use]
     pub fn new(tables: Tables) -> Self {
         Self::with_vocabulary(tables, Vocabulary::default())
     }
 
-    /// The same, which also knows what a file says of the names that its expressions compare with.
+    /// A compiler that also knows which names a file declares, so that expressions can be checked against them.
     #[must_use]
     pub fn with_vocabulary(tables: Tables, vocabulary: Vocabulary) -> Self {
         let (tables, patterns) = (Arc::new(tables), Arc::new(Patterns::default()));
@@ -37,18 +37,18 @@ impl Compiler {
         Self { engine, tables, patterns, vocabulary, seen: HashMap::new() }
     }
 
-    /// The shared part, needed to make [`Bindings`](crate::expression::Bindings).
+    /// The shared state, needed to create [`Bindings`](crate::expression::Bindings).
     #[must_use]
     pub fn engine(&self) -> Arc<Engine> {
         Arc::clone(&self.engine)
     }
 
-    /// Compiles an expression for a place, or returns the one compiled before.
+    /// Compiles an expression for a place, or returns the result of an earlier call.
     ///
     /// # Errors
-    /// The first syntax error; or every unknown function, unknown variable, wrong number of arguments, unknown table and
-    /// invalid regular expression, every type that can only fail and every name that nothing has, including those in branches
-    /// that are never taken.
+    /// The first syntax error. Otherwise all unknown functions, unknown variables, wrong numbers of arguments, unknown tables
+    /// and invalid regular expressions, all operations on types that can only fail, and all names that do not exist,
+    /// including those in branches that are never taken.
     pub fn compile(&mut self, place: Place, source: &str) -> Result<Compiled, Vec<Problem>> {
         let key = (place, source.to_owned());
         if let Some(known) = self.seen.get(&key) {
@@ -59,10 +59,10 @@ impl Compiler {
         compiled
     }
 
-    /// Compiles a condition, which must be true or false, and not the same for everybody.
+    /// Compiles a condition, which must be a boolean and must not be the same for everybody.
     ///
     /// # Errors
-    /// As [`Compiler::compile`] has them, or what is wrong with it as a condition.
+    /// The problems that [`Compiler::compile`] reports, or those of the condition.
     pub fn compile_condition(&mut self, place: Place, source: &str) -> Result<Compiled, Vec<Problem>> {
         let compiled = self.compile(place, source)?;
         let problems = typing::check_condition(place, &syntax::parse(source)?, source, &self.vocabulary);
@@ -71,7 +71,7 @@ impl Compiler {
 
     fn compile_new(&self, place: Place, source: &str) -> Result<Compiled, Vec<Problem>> {
         let mut expr = syntax::parse(source)?;
-        // This comes before anything that recurses over the expression.
+        // This must come before anything that recurses over the expression.
         syntax::check_depth(&expr, source)?;
         let problems = names::check(place, &expr, source, &self.tables, &self.patterns);
         if !problems.is_empty() {

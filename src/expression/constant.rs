@@ -1,4 +1,4 @@
-//! Conditions whose answer does not depend on who signs in.
+//! Detects conditions whose result does not depend on who signs in.
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
@@ -6,12 +6,12 @@ use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 use crate::expression::catalogue::TYPES;
 use crate::expression::tree::children;
 
-/// Whether the answer is the same for everybody.
+/// Whether the result is the same for everybody.
 pub(crate) fn is_constant(node: &IdedExpr) -> bool {
     truth(node).is_some() || !reads_something(node)
 }
 
-/// Whether an expression names a variable that is not its own.
+/// Whether an expression refers to a variable other than its own loop variables.
 fn reads_something(node: &IdedExpr) -> bool {
     fn walk<'e>(node: &'e IdedExpr, own: &mut Vec<&'e str>) -> bool {
         match &node.expr {
@@ -32,7 +32,7 @@ fn reads_something(node: &IdedExpr) -> bool {
     walk(node, &mut Vec::new())
 }
 
-/// What a condition always is, as far as it shows.
+/// The constant value of a condition, if it is apparent.
 fn truth(node: &IdedExpr) -> Option<bool> {
     let Expr::Call(CallExpr { func_name, target: None, args }) = &node.expr else {
         return match &node.expr {

@@ -108,7 +108,7 @@ impl Direct {
         }
     }
 
-    /// Whether it is true, if that can be answered directly.
+    /// Whether it is true, if that can be determined directly.
     pub(crate) fn holds(&self, bindings: &Bindings<'_>) -> Option<bool> {
         match self {
             Self::Bool(value) => Some(*value),
@@ -154,7 +154,7 @@ impl Direct {
 }
 
 impl Path {
-    /// The longest path that is answered directly; a value may be nested deeper, which is left to the full evaluation.
+    /// The longest path that is answered directly. Longer ones may exceed the permitted nesting and are evaluated in full.
     const LONGEST: usize = Limit::VALUE_DEPTH / 2;
 
     fn of(place: Place, node: &IdedExpr) -> Option<Self> {

@@ -1,4 +1,4 @@
-//! What every evaluation of a configuration generation shares.
+//! State that all evaluations of a configuration generation share.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use cel::Context;
 
-/// Lookup tables by id: what `lookup('id')` reads.
+/// Lookup tables by id, as `lookup('id')` reads them.
 pub type Tables = BTreeMap<String, BTreeMap<String, String>>;
 
-/// What every evaluation of a generation shares: functions, tables, regular expressions.
+/// State that all evaluations of a generation share: functions, tables, regular expressions.
 pub struct Engine {
     pub(crate) context: Context<'static, 'static>,
     pub(crate) tables: Arc<Tables>,

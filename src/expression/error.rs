@@ -1,7 +1,7 @@
-//! Why an expression has no result, in messages without values, because values are personal data.
+//! Why an expression has no result. The messages contain no values, because values are personal data.
 //!
-//! Owns the wording of evaluation errors. The messages of `cel` are never passed on, as some quote values; only the names
-//! of types, operators and functions are.
+//! Owns the wording of evaluation errors. The messages of `cel` are never passed on, because some quote values; only the names
+//! of types, operators and functions are used.
 
 use cel::{ExecutionError, OverloadError};
 
@@ -43,7 +43,7 @@ pub(crate) const LONG_PATTERN: &str = "the regular expression is too long or too
 pub(crate) const LONG_MATCH: &str = "the text is too long for matches()";
 const LIMITS: &[&str] = &[TOO_COSTLY, LONG_PATTERN, LONG_MATCH];
 
-/// The error of a limit, as our functions raise it inside `cel`.
+/// The error of exceeding a limit, as our functions raise it inside `cel`.
 pub(crate) fn limit(message: &'static str) -> ExecutionError {
     ExecutionError::InternalError(message.to_owned())
 }
@@ -52,7 +52,7 @@ pub(crate) fn too_costly() -> EvalError {
     EvalError::new(ErrorKind::Limit, TOO_COSTLY)
 }
 
-/// The error in our wording.
+/// Converts an error of `cel` to our wording.
 pub(crate) fn describe(error: &ExecutionError) -> EvalError {
     use ErrorKind::{Failed, Limit, NoOverload, WrongType};
     use ExecutionError as E;
@@ -130,7 +130,7 @@ fn a_value(value: &cel::Value) -> &'static str {
     a(&value.type_of().to_string())
 }
 
-/// The name of a type with its article. Names that are not known, which may be values, are not repeated.
+/// The name of a type with its article. Unknown names are not repeated, because they may be values.
 pub(crate) fn a(name: &str) -> &'static str {
     match name {
         "bool" => "a bool",

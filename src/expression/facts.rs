@@ -1,14 +1,14 @@
-//! What is known about an expression without evaluating it: which names it tests for, and which tables it looks up.
+//! Facts that are known about an expression without evaluating it: the names that it tests for, and the tables that it uses.
 
 use cel::IdedExpr;
 use cel::common::ast::Expr;
 
 use crate::expression::tree::{children, path, text};
 
-/// What an expression tests for, as far as its text shows.
+/// What an expression tests for, as far as its syntax shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// `'x' in groups`, `groups.exists(g, g == 'x')` and the like: the variable and the string.
+    /// `'x' in groups`, `groups.exists(g, g == 'x')` and similar tests: the variable and the string.
     pub members: Vec<(String, String)>,
     /// `provider == 'x'` and `provider in ['x']`: the variable and the string.
     pub equals: Vec<(String, String)>,

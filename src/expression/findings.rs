@@ -1,4 +1,4 @@
-//! What is wrong with the types and names of an expression, and where in its text.
+//! Problems with the types and names in an expression, and their positions in its text.
 
 use cel::IdedExpr;
 use cel::common::ast::Expr;
@@ -6,7 +6,7 @@ use cel::common::ast::Expr;
 use crate::expression::problem::Problem;
 use crate::expression::syntax::Positions;
 
-/// Where in the text something is.
+/// A position in the text.
 #[derive(Clone, Copy)]
 pub(crate) enum At {
     Whole,
@@ -16,7 +16,7 @@ pub(crate) enum At {
 }
 
 impl At {
-    /// The place of a node.
+    /// The position of a node.
     pub(crate) fn of(node: &IdedExpr) -> Self {
         match &node.expr {
             Expr::Select(select) if !select.test => Self::Member(node.id),
@@ -25,14 +25,14 @@ impl At {
     }
 }
 
-/// Something that is wrong.
+/// A problem.
 pub(crate) struct Finding {
     pub(crate) at: At,
     pub(crate) message: String,
     pub(crate) suggestion: Option<String>,
 }
 
-/// Findings at their places in the text, in its order, each once.
+/// The findings with their positions, in the order of the text, without duplicates.
 pub(crate) fn placed(findings: Vec<Finding>, source: &str) -> Vec<Problem> {
     if findings.is_empty() {
         return Vec::new();

@@ -15,7 +15,7 @@ use crate::expression::engine::{Engine, Tables};
 use crate::expression::patterns::Patterns;
 use crate::expression::{lists, metered, texts};
 
-/// A function with state of its own, such as the tables.
+/// A function with its own state, such as the tables.
 type Holding = Box<dyn for<'c, 'v> Fn(&mut FunctionContext<'c, 'v>) -> Evaluated<'c, 'v> + Send + Sync>;
 
 /// Functions called on a value: name, function, arguments without the value.
@@ -34,7 +34,7 @@ const METHODS: &[(&str, Function, usize)] = &[
     ("intersects", lists::intersects, 1),
 ];
 
-/// Internal functions that the rewriting inserts, with the number of their arguments.
+/// Internal functions that the rewriting inserts, with their number of arguments.
 const INTERNAL: &[(&str, Function, usize)] = &[
     (FINISH, metered::finish, 1),
     (RANGE, metered::range, 2),
@@ -53,7 +53,7 @@ const INTERNAL: &[(&str, Function, usize)] = &[
 /// Builds the shared context.
 pub(crate) fn engine(tables: Arc<Tables>, patterns: Arc<Patterns>) -> Engine {
     let mut env = Env::stdlib().with_optional_support(true);
-    // Declaring fails only for a name that is already declared, which every test of this module would show.
+    // Declaring fails only for a name that is already declared, which every test of this module would reveal.
     let mut declared = env.add_extension(cel::extensions::strings);
     for (name, function, args) in METHODS {
         declared = declared.and_then(|()| env.add_member_overload(name, name, DYN_TYPE, any(*args), *function));
@@ -69,7 +69,7 @@ pub(crate) fn engine(tables: Arc<Tables>, patterns: Arc<Patterns>) -> Engine {
     Engine { context, tables: known }
 }
 
-/// That many parameters of any type: the functions check the types themselves, and their errors name the types.
+/// This many parameters of any type: the functions check the types themselves, and name them in their errors.
 fn any(parameters: usize) -> Vec<Type> {
     (0..parameters).map(|_| DYN_TYPE).collect()
 }

@@ -27,7 +27,7 @@ impl Limit {
 
 /// Bytes of text that cost one unit.
 pub(crate) const UNIT_BYTES: usize = 16;
-/// How many values can be read, without being copied, for one unit.
+/// How many values can be read for one unit, if they are not copied.
 pub(crate) const SCANNED_PER_UNIT: u64 = 16;
 
 /// The units of a text of `bytes`.

@@ -80,7 +80,7 @@ pub(crate) fn intersects<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     charge(size(this.as_ref())?.saturating_add(size(other.as_ref())?))?;
     let (fewer, more) = if left.len() < right.len() { (left, right) } else { (right, left) };
     let known = fewer.iter().map(|item| Key::of("intersects", item.as_ref())).collect::<Result<HashSet<_>, _>>()?;
-    // Every item is checked, so that one of a wrong type is an error at any position.
+    // All items are checked, so that an item of a wrong type is an error at any position.
     let mut found = false;
     for item in more {
         found |= known.contains(&Key::of("intersects", item.as_ref())?);
@@ -96,7 +96,7 @@ fn new_list<'b, 'v>(items: Vec<Box<dyn Val + 'v>>) -> CowVal<'b, 'v> {
     CowVal::owned(CelList::from(items))
 }
 
-/// An item as it is compared: `1`, `1u` and `1.0` are one number, as in CEL.
+/// The key by which an item is compared: `1`, `1u` and `1.0` are the same number, as in CEL.
 #[derive(PartialEq, Eq, Hash)]
 enum Key<'a> {
     Text(&'a str),

@@ -59,7 +59,7 @@ impl Meter {
         }
     }
 
-    /// An element of a list or an object is copied into it, unless it is built in place.
+    /// An element of a list or an object is copied into it, unless it is created in place.
     fn element(&mut self, element: &mut IdedExpr, var: Loop<'_>) {
         self.walk(element, var);
         copy(element, var);
@@ -113,7 +113,7 @@ impl Meter {
         }
     }
 
-    /// `a + b + c` in one step: without intermediate texts, and charged before the result is built.
+    /// `a + b + c` in one step: this avoids intermediate texts, and is charged before the result is built.
     fn sum(&mut self, call: &mut CallExpr, var: Loop<'_>) {
         if accumulates(call) {
             call.args.iter_mut().skip(1).for_each(|appended| self.walk(appended, var));
@@ -129,7 +129,7 @@ impl Meter {
         *call = CallExpr { func_name: CONCAT.to_owned(), target: None, args: operands };
     }
 
-    /// If the types differ, the error copies both operands.
+    /// If the types differ, the error message of `cel` copies both operands.
     fn arithmetic(&mut self, call: &mut CallExpr, var: Loop<'_>) {
         if var.is_some() {
             call.args.iter_mut().for_each(|side| copy(side, var));
@@ -148,7 +148,7 @@ impl Meter {
         }
     }
 
-    /// A value from which a function makes another one: it is read in full, and usually copied.
+    /// A value from which a function creates another one: it is read in full, and usually copied.
     fn transform(&mut self, node: &mut IdedExpr, var: Loop<'_>) {
         if var.is_some() {
             copy(node, var);
@@ -169,7 +169,7 @@ impl Meter {
     }
 }
 
-/// With a number on the left, `cel` copies the right side, unless that is a number too.
+/// If the left side is a number, `cel` copies the right side, unless that is a number too.
 fn equality(call: &mut CallExpr, var: Loop<'_>) {
     let [left, right] = call.args.as_mut_slice() else { return };
     if is_literal(right) || (is_literal(left) && !is_number(left)) {
@@ -202,7 +202,7 @@ fn flatten(args: Vec<IdedExpr>, operands: &mut Vec<IdedExpr>) {
     operands.extend(args);
 }
 
-/// `@result + ...`: the step of a loop, which `cel` runs in place as long as it keeps its shape.
+/// `@result + ...`: the step of a loop, which `cel` executes in place as long as its shape is preserved.
 fn accumulates(call: &CallExpr) -> bool {
     matches!(call.args.first().map(|first| &first.expr), Some(Expr::Ident(name)) if name.starts_with('@'))
 }

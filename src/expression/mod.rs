@@ -14,7 +14,8 @@
 //! | `limits`, `catalogue`, `place`, `problem`, `tree`, `vocabulary` | constants, names, types without behaviour |
 //! | `error`, `value`, `budget` | the wording of errors, values to and from JSON, the accounting |
 //! | `engine`, `args`, `texts`, `lists`, `metered`, `patterns`, `functions` | what functions do, and their registration |
-//! | `syntax`, `names`, `types`, `variables`, `constant`, `findings`, `typing`, `facts`, `reads`, `meter` | parsing, the load-time checks, what can be read off an expression, the rewriting |
+//! | `syntax`, `names`, `types`, `variables`, `constant`, `findings`, `typing` | parsing, and the checks at load time |
+//! | `facts`, `reads`, `meter` | what can be derived from an expression's syntax, and the rewriting |
 //! | `bindings`, `direct`, `compiled`, `compiler` | evaluation and compilation |
 
 mod args;

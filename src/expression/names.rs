@@ -19,11 +19,11 @@ use crate::expression::tree::children;
 /// Where in the text a problem is.
 #[derive(Clone, Copy)]
 enum At {
-    /// At the node with this id.
+    /// The node with this id.
     Node(u64),
-    /// At the name of the function that the node with this id calls.
+    /// The name of the function that the node with this id calls.
     Callee(u64),
-    /// Within the quotes of the string literal that is the node with this id.
+    /// A range within the quotes of the string literal that is the node with this id.
     Text(u64),
 }
 
@@ -135,7 +135,7 @@ impl<'a> Checker<'a> {
         self.report(At::Node(id), message, suggestion);
     }
 
-    /// `google.protobuf.Timestamp` and the like.
+    /// A qualified name, such as `google.protobuf.Timestamp`.
     fn qualified_type(&self, node: &IdedExpr) -> bool {
         let Expr::Select(last) = &node.expr else { return false };
         let Expr::Select(middle) = &last.operand.expr else { return false };
@@ -229,7 +229,7 @@ fn arguments(least: usize, most: usize) -> String {
     }
 }
 
-/// The nearest of `known`, if one is near enough to be what was meant.
+/// The most similar name in `known`, if it is similar enough to be what was meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let name = name.to_lowercase();
     known

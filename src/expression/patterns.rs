@@ -13,12 +13,12 @@ use crate::expression::catalogue::MATCHES;
 use crate::expression::error;
 use crate::expression::limits::{Limit, text_units};
 
-/// Compiled regular expressions. Those that are written literally are compiled when the file is loaded.
+/// Compiled regular expressions. Literal patterns are compiled when the file is loaded.
 #[derive(Default)]
 pub(crate) struct Patterns(RwLock<HashMap<String, Regex>>);
 
 impl Patterns {
-    /// Largest compiled size, in bytes, of a pattern that is written literally, and of any other.
+    /// The largest compiled size, in bytes, of a literal pattern, and of any other.
     const COMPILED_BYTES: (usize, usize) = (4 << 20, 256 << 10);
 
     /// Compiles a literal pattern.

@@ -1,15 +1,15 @@
-//! What is wrong with an expression, found when the file is loaded.
+//! A problem in an expression, found when the file is loaded.
 
-/// What is wrong with an expression, and where in its text.
+/// A problem in an expression, and its position in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Offset in bytes from the start of the expression, at a character's start.
+    /// Offset in bytes from the start of the expression, on a character boundary.
     pub offset: usize,
-    /// Length in bytes of what is wrong; at least 1, also at the end of the text.
+    /// Length in bytes of the part that is wrong; at least 1, even at the end of the text.
     pub len: usize,
     /// What is wrong.
     pub message: String,
-    /// The nearest name that exists, or what should be written there.
+    /// The most similar name that exists, or the text to write instead.
     pub suggestion: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What expressions read of their variables, so that no more than that is converted.
+//! Which parts of their variables expressions read, so that only these are converted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 use crate::expression::place::Place;
 use crate::expression::tree::children;
 
-/// What is read of one variable.
+/// The parts that are read of one variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Whole,
@@ -25,7 +25,7 @@ impl Part {
     }
 }
 
-/// What expressions read of their variables; a loop variable of the same name counts too.
+/// The parts of their variables that expressions read. A loop variable of the same name is included too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reads(pub(crate) BTreeMap<&'static str, Part>);
 
@@ -50,7 +50,7 @@ impl Reads {
         reads
     }
 
-    /// Adds what other expressions read.
+    /// Adds the reads of other expressions.
     pub(crate) fn join(&mut self, other: &Self) {
         for (variable, part) in &other.0 {
             self.add(variable, part);

@@ -1,7 +1,7 @@
-//! From text to a parsed expression, and from its nodes back to positions in the text.
+//! Parses the text of an expression, and maps its nodes back to positions in the text.
 //!
-//! Owns the parser's bounds and the wording of syntax errors. `cel` has two parsers of one grammar: this one is the
-//! recursive-descent one, twenty times as fast as the ANTLR one (3 µs per expression), with readable errors.
+//! Owns the parser's limits and the wording of syntax errors. `cel` has two parsers for the same grammar. This is the
+//! recursive-descent one, which is twenty times as fast as the ANTLR one (3 µs per expression) and has readable errors.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::expression::tree::children;
 /// Parses an expression.
 ///
 /// # Errors
-/// A text that is too long or nested too deeply, and the first syntax error; later ones mostly follow from it.
+/// The text is too long or nested too deeply; otherwise the first syntax error, because later ones mostly follow from it.
 pub(crate) fn parse(source: &str) -> Result<IdedExpr, Vec<Problem>> {
     if source.len() > Limit::SOURCE_BYTES {
         let message =
@@ -34,22 +34,22 @@ fn parser() -> PrattParser {
 
 fn tokens(source: &str) -> impl Iterator<Item = Token> + '_ {
     let mut lexer = Lexer::new(source);
-    // Every token, also an error, has at least one byte; the bound holds even if the lexer makes no progress.
+    // Every token, including an error, has at least one byte, so that the bound holds even if the lexer makes no progress.
     std::iter::from_fn(move || Some(lexer.lex()).filter(|token| token.kind != TokenKind::TokEnd)).take(source.len() + 1)
 }
 
-/// An upper bound of how deep the parsed expression becomes between two brackets.
+/// An upper bound for the depth of the parsed expression between two brackets.
 #[derive(Default)]
 struct Level {
     /// Conditions `? :`, each inside the one before.
     conditions: usize,
-    /// The deepest of the operands of `&&`, `||` and `? :`, and of the items of a list, so far.
+    /// The deepest operand of `&&`, `||` and `? :` and the deepest item of a list so far.
     deepest: usize,
-    /// Operators in a row, each around the one before.
+    /// Operators in a row, each of which encloses the previous one.
     operators: usize,
     /// The deepest operand in that row.
     deepest_operand: usize,
-    /// Selections, calls and brackets of the current operand, each around the one before.
+    /// Selections, calls and brackets of the current operand, each of which encloses the previous one.
     operand: usize,
 }
 
@@ -70,7 +70,7 @@ impl Level {
     }
 }
 
-/// Refuses an expression that would be nested too deeply, before anything recurses over it.
+/// Refuses an expression that would be nested too deeply, before any code recurses over it.
 fn check_nesting(source: &str) -> Result<(), Vec<Problem>> {
     use TokenKind as T;
     let mut open = vec![Level::default()];
@@ -87,7 +87,7 @@ fn check_nesting(source: &str) -> Result<(), Vec<Problem>> {
                     level.operand = level.operand.max(inner) + 1;
                 }
             }
-            // The parser balances chains of && and ||.
+            // The parser balances chains of `&&` and `||`.
             T::TokComma | T::TokColon | T::TokLogicalAnd | T::TokLogicalOr => level.next(),
             T::TokQuestion => {
                 level.next();
@@ -135,7 +135,7 @@ fn message(message: &str) -> String {
     }
 }
 
-/// Byte offset of a line and a column, both from 1; the parser counts columns in bytes, also within a character.
+/// The byte offset of a line and a column, both counted from 1. The parser counts columns in bytes, even within a character.
 fn offset_of(source: &str, (line, column): (isize, isize)) -> usize {
     let number = |value: isize| usize::try_from(value - 1).unwrap_or(0);
     let start: usize = source.split_inclusive('\n').take(number(line)).map(str::len).sum();
@@ -146,7 +146,7 @@ fn offset_of(source: &str, (line, column): (isize, isize)) -> usize {
     offset
 }
 
-/// Refuses an expression that is too deep to be evaluated on a worker thread's stack.
+/// Refuses an expression that is too deep to be evaluated on the stack of a worker thread.
 pub(crate) fn check_depth(expr: &IdedExpr, source: &str) -> Result<(), Vec<Problem>> {
     let mut pending = vec![(expr, 1_usize)];
     while let Some((node, depth)) = pending.pop() {
@@ -179,14 +179,14 @@ impl Positions {
         range.map_or((0, 1), |(start, stop)| (start as usize, (stop.saturating_sub(start) as usize).max(1)))
     }
 
-    /// Offset and length of the name of a selected member: the first one behind the dot, which is the node's place.
+    /// Offset and length of the name of a selected member: the first name after the dot, which is the node's position.
     pub(crate) fn member(&self, id: u64) -> (usize, usize) {
         let (dot, len) = self.node(id);
         let name = self.tokens.iter().find(|token| token.kind == TokenKind::TokIdent && token.start >= dot);
         name.map_or((dot, len), |token| (token.start, token.end - token.start))
     }
 
-    /// Offset and length of the name of a called function: the last name before the bracket at which the node is.
+    /// Offset and length of the name of a called function: the last name before the bracket, which is the node's position.
     pub(crate) fn callee(&self, id: u64) -> (usize, usize) {
         let (bracket, len) = self.node(id);
         let name = self.tokens.iter().rev().find(|token| token.kind == TokenKind::TokIdent && token.start <= bracket);

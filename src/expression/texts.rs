@@ -22,7 +22,7 @@ fn on_text<'b, 'v>(
     apply(this).map(new_text)
 }
 
-/// A part of a string, found by a separator.
+/// A part of a string, determined by a separator.
 fn part<'b, 'v>(
     function: &str,
     args: Args<'b, 'v>,
@@ -44,18 +44,18 @@ pub(crate) fn upper<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     on_text("upper", args, |this| Ok(this.to_uppercase()))
 }
 
-/// The part before the first separator, or the whole string if there is none.
+/// The part before the first separator, or the whole string if it does not occur.
 pub(crate) fn before<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     part("before", args, |this, separator| this.split_once(separator).map_or(this, |(before, _)| before))
 }
 
-/// The part after the first separator, or nothing if there is none.
+/// The part after the first separator, or the empty string if it does not occur.
 pub(crate) fn after<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     part("after", args, |this, separator| this.split_once(separator).map_or("", |(_, after)| after))
 }
 
-/// The part after the only `@`, in lower case, as domains are compared. An address with several is an error, because
-/// programs differ in which `@` counts, and attacks rely on that.
+/// The part after the only `@`, in lower case, because domains are compared that way. An address with several is an error:
+/// programs differ in which `@` they use, and attacks rely on that.
 pub(crate) fn domain<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     on_text("domain", args, |this| match this.split_once('@') {
         Some((_, domain)) if !domain.contains('@') => Ok(domain.to_lowercase()),
@@ -121,7 +121,7 @@ pub(crate) fn replace<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     replaced(&this, &from, &to, usize::MAX)
 }
 
-/// Replaces at most that many occurrences; all of them if the number is negative.
+/// Replaces at most this many occurrences; all of them if the number is negative.
 pub(crate) fn replace_some<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     let [this, from, to, most] = take(args)?;
     let Some(most) = number(&most) else { return Err(no_overload(REPLACE, &[&this, &from, &to, &most])) };
@@ -177,7 +177,7 @@ pub(crate) fn split<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     parts(&this, &separator, usize::MAX)
 }
 
-/// Splits into at most that many parts, of which the last one has the rest: none for 0, all if the number is negative.
+/// Splits into at most this many parts, the last of which is the rest: none for 0, all if the number is negative.
 pub(crate) fn split_some<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
     let [this, separator, most] = take(args)?;
     let Some(most) = number(&most) else { return Err(no_overload(SPLIT, &[&this, &separator, &most])) };

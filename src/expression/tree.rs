@@ -34,7 +34,7 @@ pub(crate) fn path(node: &IdedExpr) -> Option<String> {
     }
 }
 
-/// The text of a string that is written in the expression.
+/// The value of a string literal.
 pub(crate) fn text(node: &IdedExpr) -> Option<&str> {
     match &node.expr {
         Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),

@@ -1,24 +1,24 @@
-//! Types of values, as far as they can be known before an expression is evaluated, and what functions and operators take.
+//! Types of values, as far as they are known before an expression is evaluated, and the signatures of functions and operators.
 
 use std::fmt;
 
-/// What is known of a string's letters.
+/// What is known about the case of a string's letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
-    /// Nothing.
+    /// Nothing is known.
     Any,
-    /// It is in lower case.
+    /// All letters are in lower case.
     Lower,
-    /// Its ASCII letters are in lower case.
+    /// All ASCII letters are in lower case.
     LowerAscii,
-    /// It is in upper case.
+    /// All letters are in upper case.
     Upper,
-    /// Its ASCII letters are in upper case.
+    /// All ASCII letters are in upper case.
     UpperAscii,
 }
 
 impl Case {
-    /// How a text would be written to occur in such a string, where it is written differently.
+    /// A text in the case of such a string, if that differs from how the text is written.
     pub(crate) fn corrected(self, text: &str) -> Option<String> {
         let folded = match self {
             Self::Any => return None,
@@ -38,10 +38,10 @@ impl Case {
     }
 }
 
-/// Where a string comes from, whose possible values the file names.
+/// The origin of a string whose possible values the file determines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// Nothing that the file names.
+    /// No particular origin.
     Elsewhere,
     AssertedRole,
     Role,
@@ -54,7 +54,7 @@ pub(crate) enum Origin {
 /// A type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Type {
-    /// Not known.
+    /// An unknown type.
     Any,
     Bool,
     Int,
@@ -87,18 +87,18 @@ impl Type {
         matches!(self, Self::Int | Self::Uint | Self::Double)
     }
 
-    /// Whether a value of this type can be one of the other.
+    /// Whether a value of this type can also be a value of the other.
     pub(crate) fn may_be(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Any, _) | (_, Self::Any) | (Self::Text(..), Self::Text(..)) => true,
             (Self::List(a), Self::List(b)) => a.may_be(b),
-            // A type is known of what is there; an optional may hold anything.
+            // What an optional contains is not tracked, so that it is compatible with every type.
             (Self::Optional, _) | (_, Self::Optional) => true,
             (a, b) => a == b || (a.is_number() && b.is_number()),
         }
     }
 
-    /// The type of what is one or the other.
+    /// The type of a value that has one type or the other.
     pub(crate) fn or(self, other: Self) -> Self {
         match (self, other) {
             (a, b) if a == b => a,
@@ -131,18 +131,18 @@ impl fmt::Display for Type {
     }
 }
 
-/// What a function is called on or given.
+/// The values that a function accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Takes {
     Anything,
     Text,
     Lists,
     TextOrList,
-    /// What has a size.
+    /// A value that has a size.
     Sized,
     Optional,
     Time,
-    /// What is neither a list nor an object.
+    /// A value that is neither a list nor an object.
     Scalar,
 }
 
@@ -175,7 +175,7 @@ impl Takes {
     }
 }
 
-/// What a function is called on, the type of its arguments, and what it gives for that.
+/// The signature of a function: the type that it is called on, the type of its arguments, and the type of its result.
 pub(crate) fn signature(function: &str, on: &Type) -> Option<(Takes, Takes, Type)> {
     let text = |case| Type::Text(case, Origin::Elsewhere);
     let found = match function {
@@ -230,7 +230,7 @@ pub(crate) fn signature(function: &str, on: &Type) -> Option<(Takes, Takes, Type
     Some(found)
 }
 
-/// What an operator of two values gives; `None` where it can't be applied to them.
+/// The type of the result of a binary operator; `None` if it can't be applied to these types.
 pub(crate) fn arithmetic(operator: &str, left: &Type, right: &Type) -> Option<Type> {
     use Type::{Any, Bytes, Duration, List, Optional, Timestamp};
     let given = match (left, right) {
@@ -248,7 +248,7 @@ pub(crate) fn arithmetic(operator: &str, left: &Type, right: &Type) -> Option<Ty
     Some(given)
 }
 
-/// Whether two values have an order.
+/// Whether two types can be ordered.
 pub(crate) fn ordered(left: &Type, right: &Type) -> bool {
     let has_order = |one: &Type| !matches!(one, Type::List(_) | Type::Map | Type::Null | Type::Meta);
     has_order(left) && has_order(right) && left.may_be(right)

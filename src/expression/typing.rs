@@ -1,8 +1,8 @@
-//! What is known of an expression's types when the file is loaded: what can only fail, what can only be one answer, and names
-//! that nothing has.
+//! Checks the types in an expression when the file is loaded: operations that can only fail, conditions that are constant, and
+//! names that do not exist.
 //!
-//! Owns the walk; [`types`](crate::expression::types) has what functions and operators take, [`Vocabulary`] what the file
-//! says of names. A type that is not known fits everywhere, so nothing is refused that could be evaluated.
+//! Owns the traversal. [`types`](crate::expression::types) has the signatures of functions and operators, [`Vocabulary`] has
+//! the names that the file declares. An unknown type is accepted everywhere, so that no valid expression is refused.
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, SelectExpr, operators};
@@ -17,14 +17,14 @@ use crate::expression::types::{Origin, TEXT, Type, arithmetic, ordered, signatur
 use crate::expression::variables::{attribute_type, variable_type};
 use crate::expression::vocabulary::Vocabulary;
 
-/// Everything that is wrong with the types and names of an expression.
+/// All problems with the types and names in an expression.
 pub(crate) fn check(place: Place, expr: &IdedExpr, source: &str, vocabulary: &Vocabulary) -> Vec<Problem> {
     let mut judge = Judge { place, vocabulary, scope: Vec::new(), negated: false, findings: Vec::new() };
     judge.judge(expr);
     placed(judge.findings, source)
 }
 
-/// The same of a condition: what it gives must be a bool, and not always the same.
+/// All problems of a condition: its result must be a boolean, and must not be constant.
 pub(crate) fn check_condition(place: Place, expr: &IdedExpr, source: &str, vocabulary: &Vocabulary) -> Vec<Problem> {
     let mut judge = Judge { place, vocabulary, scope: Vec::new(), negated: false, findings: Vec::new() };
     let given = judge.judge(expr);
@@ -32,7 +32,8 @@ pub(crate) fn check_condition(place: Place, expr: &IdedExpr, source: &str, vocab
     if !Type::Bool.may_be(&given) {
         judge.report(At::Whole, format!("a condition is true or false, and this is {given}"), None);
     } else if !(closed && place != Place::When) && is_constant(expr) {
-        let way_out = if closed { "remove the rule" } else { "leave it out, or test something" };
+        let way_out =
+            if closed { "remove the rule" } else { "leave it out, or test something that depends on the user" };
         judge.report(At::Whole, format!("this condition does not depend on who signs in; {way_out}"), None);
     }
     placed(judge.findings, source)
@@ -43,7 +44,7 @@ struct Judge<'a> {
     vocabulary: &'a Vocabulary,
     /// Loop variables in scope with their types, innermost last.
     scope: Vec<(&'a str, Type)>,
-    /// Inside a negation, where a name that nobody has excludes nobody.
+    /// Whether the traversal is inside a negation, where testing for a role that nobody has excludes nobody.
     negated: bool,
     findings: Vec<Finding>,
 }
@@ -163,7 +164,7 @@ impl<'a> Judge<'a> {
             (operators::LESS | operators::LESS_EQUALS | operators::GREATER | operators::GREATER_EQUALS, [a, b]) => {
                 let (left, right) = (self.judge(a), self.judge(b));
                 if !ordered(&left, &right) {
-                    self.report(At::Node(id), format!("{left} and {right} have no order: this can only fail"), None);
+                    self.report(At::Node(id), format!("{left} and {right} can't be ordered: this can only fail"), None);
                 }
                 Type::Bool
             }
@@ -215,7 +216,7 @@ impl<'a> Judge<'a> {
             Type::List(item) if Type::Int.may_be(&by) => (**item).clone(),
             Type::Any | Type::Map | Type::Optional => Type::Any,
             _ => {
-                self.report(At::Node(id), format!("{given} has no item that is found by {by}"), None);
+                self.report(At::Node(id), format!("{given} can't be indexed with {by}"), None);
                 Type::Any
             }
         };
@@ -228,7 +229,7 @@ impl<'a> Judge<'a> {
             (None, [first, rest @ ..]) => (Some(first), rest),
             (None, []) => (None, args),
         };
-        // A namespace, as in `optional.of(x)`, is no value.
+        // A namespace, as in `optional.of(x)`, is not a value.
         let namespace = matches!(on.map(|on| &on.expr), Some(Expr::Ident(name)) if self.place.variable(name).is_none()
             && matches!(name.as_str(), "optional" | "strings"));
         let given = on.filter(|_| !namespace).map_or(Type::Any, |on| self.judge(on));
@@ -257,7 +258,7 @@ impl<'a> Judge<'a> {
         result
     }
 
-    /// How a function for strings is written for a list of them.
+    /// Suggests how to apply a function for strings to a list of them.
     fn instead(&self, name: &str, on: &IdedExpr, given: &Type, args: &[IdedExpr]) -> Option<String> {
         let list = path(on)?;
         let quoted = |node| text(node).map(|text| format!("'{text}'"));
@@ -274,7 +275,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// A node as a message names it.
+    /// A node, as named in a message.
     fn named(&self, node: &IdedExpr) -> String {
         path(node).map_or_else(|| "this".to_owned(), |path| format!("`{path}`"))
     }
@@ -311,16 +312,16 @@ impl<'a> Judge<'a> {
                 let suggestion = path(list).zip(text(item)).map(|(path, text)| format!("{path} == '{text}'"));
                 self.report(
                     At::Node(id),
-                    "`in` asks a list, and this is a string: this can only fail".to_owned(),
+                    "`in` needs a list, and this is a string: this can only fail".to_owned(),
                     suggestion,
                 );
             }
-            other => self.report(At::Node(id), format!("`in` asks a list, and this is {other}"), None),
+            other => self.report(At::Node(id), format!("`in` needs a list, and this is {other}"), None),
         }
         Type::Bool
     }
 
-    /// A literal, or a list of them, that is compared with a value of this type, or with the items of such a list.
+    /// Checks a literal, or a list of them, that is compared with a value of this type or with the items of such a list.
     fn compare(&mut self, with: &Type, node: &'a IdedExpr) {
         if let Expr::List(list) = &node.expr {
             let with = if let Type::List(item) = with { item } else { with };
@@ -350,17 +351,18 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// A literal in letters that the value never has.
+    /// Reports a literal whose case the value never has.
     fn cased(&mut self, with: &Type, node: &IdedExpr) {
         let (Type::Text(case, _), Some(text)) = (with, text(node)) else { return };
         if let Some(corrected) = case.corrected(text) {
-            let message = format!("{text:?} is compared with what is always in {}: it never fits", case.name());
+            let message =
+                format!("{text:?} is compared with a value that is always in {}: they are never equal", case.name());
             self.report(At::of(node), message, Some(format!("'{corrected}'")));
         }
     }
 }
 
-/// What a step of `map` or `filter` adds to the list.
+/// The type of the item that a step of `map` or `filter` appends to the list.
 fn added<'e>(step: &'e IdedExpr, accumulator: &str) -> Option<&'e IdedExpr> {
     let Expr::Call(call) = &step.expr else { return None };
     match (call.func_name.as_str(), call.args.as_slice()) {

@@ -1,4 +1,4 @@
-//! The result of an expression, and the conversion between JSON and CEL values, both ways, within bounds.
+//! The result of an expression, and the conversion between JSON and CEL values in both directions, within limits.
 
 use std::collections::HashMap;
 
@@ -24,8 +24,8 @@ pub enum Outcome {
 
 type Boxed<'v> = Box<dyn Val + 'v>;
 
-/// Reads JSON as CEL sees it, and adds up its units: integers are `int` (`uint` beyond its range), other numbers `double`;
-/// null members of objects, and what lies deeper than [`Limit::VALUE_DEPTH`], are left out.
+/// Converts JSON to CEL values and adds up their units. Integers become `int` (`uint` beyond its range), other numbers
+/// `double`. Members that are null, and values nested deeper than [`Limit::VALUE_DEPTH`], are left out.
 #[derive(Default)]
 pub(crate) struct Reader {
     /// Units of everything read so far.
@@ -109,7 +109,7 @@ pub(crate) fn to_outcome(value: &dyn Val) -> Result<Outcome, EvalError> {
     })
 }
 
-/// What remains of the limits of a result.
+/// The remaining limits of a result.
 struct Writer {
     values: usize,
     bytes: usize,
@@ -169,7 +169,7 @@ impl Writer {
         self.nested(|writer| items.iter().map(|item| writer.value(item.as_ref())).collect()).map(Value::Array)
     }
 
-    /// Members are sorted by name, because CEL's objects have no order.
+    /// Members are sorted by name, because CEL's objects are unordered.
     fn object(&mut self, value: &dyn Val) -> Result<Value, EvalError> {
         let Some(map) = value.downcast_ref::<CelMap>() else { return Ok(Value::Object(Object::new())) };
         let mut members: Vec<(String, Value)> = self.nested(|writer| {
@@ -191,7 +191,7 @@ fn finite(value: &dyn Val) -> Result<Value, EvalError> {
         .ok_or_else(|| EvalError::new(ErrorKind::Failed, "the result is not a finite number"))
 }
 
-/// A duration as CEL's `string()` and protobuf's JSON write it: `1.5s`.
+/// A duration in the format of CEL's `string()` and of protobuf's JSON: `1.5s`.
 fn seconds(duration: &chrono::Duration) -> String {
     let nanos = i128::from(duration.num_seconds()) * 1_000_000_000 + i128::from(duration.subsec_nanos());
     let sign = if nanos < 0 { "-" } else { "" };
@@ -209,7 +209,7 @@ pub(crate) fn key_text(key: &CelMapKey<'_>) -> String {
     }
 }
 
-/// The type of a JSON value with its article, in the words of CEL.
+/// The type of a JSON value with its article, in CEL's terms.
 pub(crate) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

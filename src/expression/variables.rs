@@ -14,7 +14,7 @@ fn texts(case: Case, origin: Origin) -> Type {
     Type::list(Type::Text(case, origin))
 }
 
-/// The type of a variable of a place, or of the name of a type.
+/// The type of a variable at a place, or of the name of a type.
 pub(crate) fn variable_type(place: Place, vocabulary: &Vocabulary, name: &str) -> Type {
     match place.variable(name) {
         Some("groups") => texts(lower(vocabulary.lower_local_groups), Origin::Elsewhere),
@@ -32,7 +32,7 @@ pub(crate) fn variable_type(place: Place, vocabulary: &Vocabulary, name: &str) -
     }
 }
 
-/// The type of `user.X`. Local groups join those of the provider after `allow` was asked.
+/// The type of `user.X`. `allow` is evaluated before local groups are added to those of the provider.
 pub(crate) fn attribute_type(place: Place, vocabulary: &Vocabulary, name: &str) -> Type {
     match (name, claim_type(name)) {
         ("groups", _) if place == Place::Allow => texts(lower(vocabulary.lower_groups), Origin::Elsewhere),

@@ -1,4 +1,5 @@
-//! What a file says of the names that its expressions compare with: attributes, roles, scopes, ids; and which values it folds.
+//! The names that a file declares and expressions compare with (attributes, roles, scopes, ids), and which values it converts
+//! to lower case.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +10,13 @@ use crate::protocol::{BUILT_IN_SCOPES, STANDARD_CLAIMS};
 /// Ids of the broker's own sign-in methods.
 const OWN_WAYS_IN: &[&str] = &["certificate", "break_glass"];
 
-/// The names that a variable can have, or that can be in it.
+/// The names that a variable, or the items of a list, can have.
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     /// Any name is possible.
     any: bool,
     known: BTreeSet<String>,
-    /// Names that begin and end like these, made of a pattern's captures.
+    /// Names with this prefix and suffix, made from the captures of a pattern.
     families: Vec<(String, String)>,
 }
 
@@ -38,39 +39,39 @@ impl Names {
         self.any || self.known.contains(name) || self.families.iter().any(made)
     }
 
-    /// The names that are written somewhere.
+    /// The names that are listed individually.
     pub(crate) fn known(&self) -> impl Iterator<Item = &str> {
         self.known.iter().map(String::as_str)
     }
 }
 
-/// What a file says of names. The default knows nothing, and so lets every name pass.
+/// The names that a file declares. The default has no information, so that every name is accepted.
 #[derive(Clone, Debug, Default)]
 pub struct Vocabulary {
     /// Attributes of `user`.
     pub(crate) attributes: Names,
-    /// Roles as providers assert them.
+    /// Roles that providers can assert.
     pub(crate) asserted: Names,
-    /// Roles that somebody can have in the end.
+    /// Roles that somebody can have after all rules.
     pub(crate) roles: Names,
-    /// Roles that the file declares, whether or not anybody has them.
+    /// Roles that the file declares, even if nobody has them.
     pub(crate) declared_roles: Names,
     pub(crate) permissions: Names,
     pub(crate) scopes: Names,
     pub(crate) providers: Names,
     pub(crate) clients: Names,
-    /// Group names from providers are in lower case.
+    /// Whether group names from providers are in lower case.
     pub(crate) lower_groups: bool,
-    /// Local groups too.
+    /// Whether local groups are in lower case too.
     pub(crate) lower_local_groups: bool,
-    /// Asserted role names are in lower case.
+    /// Whether asserted role names are in lower case.
     pub(crate) lower_roles: bool,
-    /// Usernames are in lower case.
+    /// Whether usernames are in lower case.
     pub(crate) lower_username: bool,
 }
 
 impl Vocabulary {
-    /// That of a configuration.
+    /// The vocabulary of a configuration.
     #[must_use]
     pub fn of(config: &Config) -> Self {
         let folds = |what| config.policy.ignore_case.contains(&what);
@@ -94,7 +95,7 @@ impl Vocabulary {
     }
 }
 
-/// The standard ones, which every provider maps by default, and those that a provider maps.
+/// The attributes of the standard claims, which every provider maps by default, and those that a provider maps.
 fn attributes(config: &Config) -> Names {
     if config.providers.is_empty() {
         return Names::default();
@@ -104,7 +105,7 @@ fn attributes(config: &Config) -> Names {
     Names::of(standard.chain(mapped))
 }
 
-/// Roles as rules see them: what `asserted_roles` lets through.
+/// Asserted roles as rules see them: those that `asserted_roles` permits.
 fn asserted(config: &Config) -> Names {
     let folds = config.policy.ignore_case.contains(&IgnoreCase::Roles);
     let lists: Option<Vec<&Vec<String>>> =

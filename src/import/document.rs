@@ -1,14 +1,14 @@
-//! Writing a `broker.toml` for people: tables, comments at their places, parts that are commented out.
+//! Writes a `broker.toml` for people to read: tables, comments in their places, and parts that are commented out.
 //!
-//! Nothing of an imported file can become a line of its own here: control characters are escaped in strings and keys
-//! ([`toml_text`]), and become spaces in comments. Does not know what the keys mean. `toml_edit`'s documents are not used:
-//! they have no place for a setting or a table that is commented out, and no comment that wraps.
+//! No text from an imported file can start a line of its own here: control characters are escaped in strings and keys
+//! ([`toml_text`]), and become spaces in comments. This file does not know what the keys mean. It does not use `toml_edit`'s
+//! documents, because they can't comment out a setting or a table, or wrap a comment.
 
 use std::fmt::Write as _;
 
 use crate::config::language::toml_text;
 
-/// Columns of a comment line.
+/// The maximum width of a comment line.
 const WIDTH: usize = 116;
 
 /// A value.
@@ -63,7 +63,7 @@ impl Toml {
         }
     }
 
-    /// The lines of `key = value`: a long list has one line an item.
+    /// The lines of `key = value`; a long list has one item per line.
     fn lines(&self, key: &str) -> Vec<String> {
         let whole = format!("{} = {}", toml_text::key(key), self.text());
         match self {
@@ -78,18 +78,18 @@ impl Toml {
     }
 }
 
-/// What a comment is about.
+/// The purpose of a comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// Countersign does not support it, on purpose.
     NotSupported,
     /// The configuration language has it; this version does not implement it.
     NotBuilt,
-    /// It was imported and behaves differently.
+    /// It was imported, but behaves differently.
     Changed,
-    /// Something has to be done before it works.
+    /// The operator has to do something before it works.
     ToDo,
-    /// Where something comes from.
+    /// It states the origin of something.
     Plain,
 }
 
@@ -123,7 +123,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// `[a.b]`; an empty path is the head of the file.
+    /// `[a.b]`; an empty path stands for the top level of the file.
     pub(crate) fn new(path: &[&str]) -> Self {
         let path = path.iter().map(|step| (*step).to_owned()).collect();
         Self { path, many: false, off: false, before: Vec::new(), rows: Vec::new() }
@@ -154,7 +154,7 @@ impl Table {
         self.rows.push(Row::Off(key.to_owned(), value.into()));
     }
 
-    /// Comments the whole table out.
+    /// Comments out the whole table.
     pub(crate) fn turn_off(&mut self) {
         self.off = true;
     }
@@ -164,7 +164,7 @@ impl Table {
         self.off
     }
 
-    /// Whether there is anything to write but the header.
+    /// Whether it contains anything besides its header.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.before.is_empty()
     }
@@ -200,7 +200,7 @@ fn rows(out: &mut String, hidden: &str, lines: &[String]) {
     }
 }
 
-/// A comment, wrapped; control characters of the text become spaces.
+/// A comment, wrapped; control characters in the text become spaces.
 fn comment(out: &mut String, text: &str) {
     let plain: String =
         text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect();
@@ -220,7 +220,7 @@ fn comment(out: &mut String, text: &str) {
     let _ = writeln!(out, "{line}");
 }
 
-/// How often each kind of comment is in a document.
+/// How many comments of each kind a document has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// [`Mark::NotSupported`]
@@ -233,26 +233,26 @@ pub(crate) struct Counts {
     pub(crate) to_do: usize,
 }
 
-/// The file.
+/// The document.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Document {
     tables: Vec<Table>,
 }
 
 impl Document {
-    /// Adds a table; one without rows and comments is left out.
+    /// Adds a table. One without rows and comments is left out.
     pub(crate) fn push(&mut self, table: Table) {
         if !table.is_empty() {
             self.tables.push(table);
         }
     }
 
-    /// Adds a table that may be empty, as `[roles.viewer]` is.
+    /// Adds a table that may be empty, such as `[roles.viewer]`.
     pub(crate) fn push_even_empty(&mut self, table: Table) {
         self.tables.push(table);
     }
 
-    /// The table with this path, where it is active.
+    /// The table with this path, if it is not commented out.
     pub(crate) fn table(&mut self, path: &[&str]) -> Option<&mut Table> {
         self.tables.iter_mut().find(|table| !table.off && table.path == path)
     }
@@ -272,14 +272,14 @@ impl Document {
         counts
     }
 
-    /// How many tables directly below a section are written: all, and those commented out.
+    /// How many tables directly below a section exist: in total, and commented out.
     pub(crate) fn entries(&self, section: &str) -> (usize, usize) {
         let of = |table: &&Table| table.path.len() == 2 && table.path.first().is_some_and(|first| first == section);
         let all = self.tables.iter().filter(of);
         (all.clone().count(), all.filter(|table| table.is_off()).count())
     }
 
-    /// The text of the file.
+    /// The text of the document.
     pub(crate) fn render(&self) -> String {
         let mut out = String::new();
         for (index, table) in self.tables.iter().enumerate() {

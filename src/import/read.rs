@@ -1,15 +1,15 @@
-//! Reading what is imported: YAML and JSON to one kind of value, and values out of it as leniently as their owners do.
+//! Reads imported files: YAML and JSON as one type of value, and values from it as leniently as the products do.
 
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value};
 
-/// How deep a YAML document may be nested.
+/// The maximum nesting of a YAML document.
 const DEEPEST: usize = 64;
 
 /// Parses one YAML document.
 ///
 /// # Errors
-/// When it is none, or there is no document; the text never shows the file's content.
+/// The text is not valid YAML, or contains no document. The message never contains the file's content.
 pub(crate) fn yaml(text: &str) -> Result<Value, String> {
     let documents = Yaml::load_from_str(text)
         .map_err(|error| format!("is not YAML: line {}, column {}", error.marker().line(), error.marker().col() + 1))?;
@@ -43,7 +43,7 @@ fn node(yaml: &Yaml<'_>, depth: usize) -> Result<Value, String> {
     })
 }
 
-/// A string, number or boolean as text.
+/// A string, number or boolean as a string.
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.trim().to_owned()),
@@ -53,12 +53,12 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// A text below a key; an empty one counts as absent.
+/// The string at a key; an empty one counts as absent.
 pub(crate) fn text(value: &Value, key: &str) -> Option<String> {
     scalar(value.get(key)?).filter(|text| !text.is_empty())
 }
 
-/// A boolean below a key, or one written as text.
+/// The boolean at a key, which may be written as a string.
 pub(crate) fn flag(value: &Value, key: &str) -> Option<bool> {
     match value.get(key)? {
         Value::Bool(flag) => Some(*flag),
@@ -67,12 +67,12 @@ pub(crate) fn flag(value: &Value, key: &str) -> Option<bool> {
     }
 }
 
-/// Whether a boolean below a key is there and true.
+/// Whether the boolean at a key exists and is true.
 pub(crate) fn on(value: &Value, key: &str) -> bool {
     flag(value, key) == Some(true)
 }
 
-/// A whole number below a key, or one written as text, when it is above zero.
+/// The positive integer at a key, which may be written as a string.
 pub(crate) fn positive(value: &Value, key: &str) -> Option<u64> {
     let number = match value.get(key)? {
         Value::Number(number) => number.as_u64(),
@@ -82,30 +82,30 @@ pub(crate) fn positive(value: &Value, key: &str) -> Option<u64> {
     number.filter(|number| *number > 0)
 }
 
-/// The items of a list below a key.
+/// The items of the list at a key.
 pub(crate) fn items<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// The texts of a list below a key, each once; a single text counts as a list of one.
+/// The strings of the list at a key, without duplicates; a single string counts as a list of one.
 pub(crate) fn texts(value: &Value, key: &str) -> Vec<String> {
     let single = value.get(key).filter(|value| value.is_string()).and_then(scalar);
     let all = items(value, key).iter().filter_map(scalar).chain(single).filter(|text| !text.is_empty());
     distinct(all)
 }
 
-/// In order, each once.
+/// The strings in their order, without duplicates.
 pub(crate) fn distinct(all: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     all.into_iter().filter(|item| seen.insert(item.clone())).collect()
 }
 
-/// What is below a key, or null.
+/// The value at a key, or null.
 pub(crate) fn below<'v>(value: &'v Value, key: &str) -> &'v Value {
     value.get(key).unwrap_or(&Value::Null)
 }
 
-/// Whether anything is set below a key: not null, false, empty or zero.
+/// Whether the value at a key is set: not null, false, empty or zero.
 pub(crate) fn is_set(value: &Value, key: &str) -> bool {
     match below(value, key) {
         Value::Null => false,

@@ -1,4 +1,4 @@
-//! What both importers write in the language of `broker.toml`: ids, names, expressions, secrets, URIs, lifetimes.
+//! The parts of `broker.toml` that both importers write: ids, names, expressions, secrets, URIs, lifetimes.
 
 use std::collections::BTreeSet;
 
@@ -16,24 +16,24 @@ use crate::protocol::STANDARD_CLAIMS;
 /// Provider ids that are reserved for the broker's own sign-in methods.
 const RESERVED_PROVIDERS: &[&str] = &["certificate", "break_glass"];
 
-/// The placeholder for an issuer that is not known.
+/// The placeholder for an unknown issuer.
 pub(crate) const EXAMPLE_ISSUER: &str = "https://sso.example.com";
 
-/// Ids of one section, made valid and unique.
+/// The ids of one section, made valid and unique.
 #[derive(Debug, Default)]
 pub(crate) struct Ids {
     taken: BTreeSet<String>,
-    /// Valid as they are, and kept for their owners.
+    /// Ids that are already valid, which are reserved for their owners.
     kept: BTreeSet<String>,
 }
 
 impl Ids {
-    /// Ids of providers: the reserved ones are taken.
+    /// Ids of providers; the reserved ones are taken.
     pub(crate) fn of_providers() -> Self {
         Self { taken: RESERVED_PROVIDERS.iter().map(|id| (*id).to_owned()).collect(), kept: BTreeSet::new() }
     }
 
-    /// Ids of a section whose entries are known elsewhere by these: what is valid as it is goes to its owner.
+    /// Ids of a section whose entries have ids in the imported file; those that are already valid are kept.
     pub(crate) fn keeping(wanted: impl IntoIterator<Item = String>) -> Self {
         let valid = |id: &String| {
             id.len() <= 63
@@ -43,7 +43,7 @@ impl Ids {
         Self { taken: BTreeSet::new(), kept: wanted.into_iter().filter(valid).collect() }
     }
 
-    /// The nearest free id: 1 to 63 of `a-z 0-9 _ -`, from a letter or digit.
+    /// The closest free id: 1 to 63 of `a-z 0-9 _ -`, starting with a letter or digit.
     pub(crate) fn take(&mut self, wanted: &str, otherwise: &str) -> String {
         if self.kept.remove(wanted) {
             self.taken.insert(wanted.to_owned());
@@ -70,12 +70,12 @@ impl Ids {
     }
 }
 
-/// Names on the sign-in page: 3 to 127 characters, unique whatever their case.
+/// Names on the sign-in page: 3 to 127 characters, unique regardless of case.
 #[derive(Debug, Default)]
 pub(crate) struct Names(BTreeSet<String>);
 
 impl Names {
-    /// The name to write, unless the id alone is right.
+    /// The name to write; `None` if the id serves as the name.
     pub(crate) fn take(&mut self, wanted: Option<&str>, id: &str) -> Option<String> {
         let clean: String = wanted.unwrap_or(id).chars().filter(|c| !c.is_control()).take(100).collect();
         let clean = clean.trim();
@@ -84,7 +84,7 @@ impl Names {
             name = format!("{name} sign-in");
         }
         if self.0.contains(&name.to_lowercase()) {
-            // The id is unique, and so is this; it is at most 56 characters long.
+            // This is unique because the id is, which has at most 56 characters.
             name = format!("{} ({id})", name.chars().take(64).collect::<String>());
         }
         self.0.insert(name.to_lowercase());
@@ -141,14 +141,14 @@ fn is_identifier(name: &str) -> bool {
     starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !RESERVED.contains(&name)
 }
 
-/// `claims.a.b` for a path of names; `'odd name'` as an index.
+/// `claims.a.b` for a path of names; names that are not identifiers become `['odd name']`.
 pub(crate) fn cel_path(root: &str, path: &[String]) -> String {
     path.iter().fold(root.to_owned(), |out, step| {
         if is_identifier(step) { format!("{out}.{step}") } else { format!("{out}[{}]", cel_text(step)) }
     })
 }
 
-/// The same for what may be absent: `claims.?a.?b.orValue([])`.
+/// The same for a value that may be absent: `claims.?a.?b.orValue([])`.
 pub(crate) fn cel_maybe(root: &str, path: &[String]) -> String {
     let chain = path.iter().fold(root.to_owned(), |out, step| {
         if is_identifier(step) { format!("{out}.?{step}") } else { format!("{out}[?{}]", cel_text(step)) }
@@ -156,7 +156,7 @@ pub(crate) fn cel_maybe(root: &str, path: &[String]) -> String {
     format!("{chain}.orValue([])")
 }
 
-/// Whether a claims table of `[clients.X]` or `[providers.X]` may have the key, and why not.
+/// Whether a claims table of `[clients.X]` or `[providers.X]` can have the key, and if not, why.
 pub(crate) fn claim_refused(name: &str, section: &str) -> Option<&'static str> {
     let protocol = if section == "Provider" { PROTOCOL_CLAIMS.get(..2).unwrap_or_default() } else { PROTOCOL_CLAIMS };
     if name.is_empty() || protocol.contains(&name) {
@@ -168,7 +168,7 @@ pub(crate) fn claim_refused(name: &str, section: &str) -> Option<&'static str> {
     (is_setting && !STANDARD_CLAIMS.contains(&name)).then_some("a setting of the section has that name")
 }
 
-/// The name of the variable that a text consists of: `$NAME`, `${NAME}`, `${env.NAME}`, `$(env:NAME)`.
+/// The name of the variable if a text is nothing else: `$NAME`, `${NAME}`, `${env.NAME}`, `$(env:NAME)`.
 pub(crate) fn variable(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('$')?;
     let inner = inner.strip_prefix('{').and_then(|it| it.strip_suffix('}')).unwrap_or(inner);
@@ -179,12 +179,12 @@ pub(crate) fn variable(text: &str) -> Option<&str> {
     name.then_some(inner)
 }
 
-/// Where a secret is to be put.
+/// The place where a secret has to be put.
 pub(crate) fn secret_file(kind: &str, id: &str) -> Toml {
     inline([("file", format!("secrets/{kind}-{id}"))])
 }
 
-/// A secret that an environment variable holds.
+/// A secret in an environment variable.
 pub(crate) fn secret_env(name: &str) -> Toml {
     inline([("env", name)])
 }
@@ -216,8 +216,8 @@ pub(crate) fn set_issuer(head: &mut Table, given: Option<&str>, found: Option<&s
     chosen
 }
 
-/// The `allow` line: the conditions together. A provider where anyone can have an account refuses everybody
-/// until the file says who may sign in.
+/// The `allow` line, which combines the conditions. A provider where anyone can have an account refuses everybody until the
+/// file states who may sign in.
 pub(crate) fn set_allow(table: &mut Table, issuer: &str, conditions: &[String]) {
     if !conditions.is_empty() {
         table.set("allow", conditions.join(" && "));
@@ -233,7 +233,7 @@ pub(crate) fn set_allow(table: &mut Table, issuer: &str, conditions: &[String]) 
     }
 }
 
-/// What to say of the keys that are none of `known`. Their values are not shown, because they may be secret.
+/// The comment about unknown keys. Their values are not shown, because they may be secret.
 pub(crate) fn unknown_keys(value: &Value, known: &[&str]) -> Vec<String> {
     let unknown = value
         .as_object()
@@ -258,17 +258,17 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// Redirect URIs, sorted into those that can stay and those that can't, with the reason.
+/// Redirect URIs, divided into those that are kept and those that are not, with the reason.
 #[derive(Debug, Default)]
 pub(crate) struct Uris {
-    /// Accepted as they are.
+    /// URIs that are kept.
     pub(crate) kept: Vec<String>,
-    /// Refused, and why.
+    /// URIs that are not kept, with the reason.
     pub(crate) refused: Vec<(String, &'static str)>,
 }
 
 impl Uris {
-    /// Sorts. `native`: a reverse-domain scheme is accepted.
+    /// Divides the URIs. `native`: reverse-domain schemes are accepted.
     pub(crate) fn sort(uris: impl IntoIterator<Item = String>, native: bool) -> Self {
         let mut out = Self::default();
         for uri in crate::import::read::distinct(uris) {
@@ -280,7 +280,7 @@ impl Uris {
         out
     }
 
-    /// Writes the list; what can't stay becomes comments.
+    /// Writes the list; URIs that are not kept become comments.
     pub(crate) fn write(self, table: &mut Table, key: &str) {
         for (uri, expected) in &self.refused {
             let what = if uri.contains('*') {
@@ -296,7 +296,7 @@ impl Uris {
     }
 }
 
-/// Writes a web address when it is one, otherwise a comment.
+/// Writes a web address if it is valid, otherwise a comment.
 pub(crate) fn set_web_url(table: &mut Table, key: &str, url: Option<String>) {
     let Some(url) = url else { return };
     match web_url(&url, Http::Loopback) {
@@ -305,7 +305,7 @@ pub(crate) fn set_web_url(table: &mut Table, key: &str, url: Option<String>) {
     }
 }
 
-/// The origins among texts that `allowed_origins` accepts, and the others.
+/// The origins that `allowed_origins` accepts, and the other texts.
 pub(crate) fn origins(texts: &[String]) -> (Vec<String>, Vec<String>) {
     let plain = |text: &String| {
         web_url(text, Http::Loopback).is_ok_and(|url| url.origin().ascii_serialization() == text.trim_end_matches('/'))
@@ -315,10 +315,10 @@ pub(crate) fn origins(texts: &[String]) -> (Vec<String>, Vec<String>) {
     (crate::import::read::distinct(good), bad)
 }
 
-/// Seconds as a duration of the language.
+/// Seconds as a duration of the configuration language.
 pub(crate) fn duration(seconds: u64) -> String {
     Duration::from_secs(seconds).to_string()
 }
 
-/// The longest duration of the language: 100 years.
+/// The longest duration of the configuration language: 100 years.
 pub(crate) const LONGEST: u64 = 100 * 365 * 86_400;

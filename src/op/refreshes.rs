@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::store::model::LinkKey;
 
-/// Seconds after a failure in which the provider is not asked about this account again. Requests that waited for the attempt and
-/// later requests get its outcome at once: a provider that hangs costs one person one time-out, not one for each app.
+/// Seconds after a failure during which the provider is not asked about this account again. Requests that waited for the
+/// attempt, and later ones, get its result at once: a provider that hangs causes one time-out per person, not one per app.
 const COOLDOWN: i64 = 10;
 
 /// What is known of the last request about one upstream account.

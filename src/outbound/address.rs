@@ -29,16 +29,16 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, c, d, e, f, g, h] = address.segments();
     match (a, b) {
-        // IPv4-mapped and IPv4-compatible; `::` and `::1` are among the latter, as IPv4 addresses that are not public.
+        // IPv4-mapped and IPv4-compatible. `::` and `::1` are among the latter, and are not public as IPv4 addresses.
         (0, 0) if c == 0 && d == 0 && e == 0 && (f == 0 || f == 0xffff) => is_public_v4(embedded(g, h)),
-        // NAT64 (RFC 6052); its local-use prefix 64:ff9b:1::/48 falls through.
+        // NAT64 (RFC 6052). Its local-use prefix 64:ff9b:1::/48 is not matched here.
         (0x64, 0xff9b) if c == 0 && d == 0 && e == 0 && f == 0 => is_public_v4(embedded(g, h)),
         // 6to4 (RFC 3056).
         (0x2002, _) => is_public_v4(embedded(b, c)),
         // Teredo, benchmarking, ORCHID and the rest of 2001::/23; documentation.
         (0x2001, 0..=0x01ff | 0x0db8) => false,
         (0x3fff, 0..=0x0fff) => false,
-        // Global unicast is 2000::/3; unique local, link-local and multicast lie outside.
+        // Global unicast is 2000::/3; unique local, link-local and multicast addresses are outside of it.
         _ => (0x2000..=0x3fff).contains(&a),
     }
 }

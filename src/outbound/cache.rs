@@ -1,8 +1,8 @@
 //! A cached document that is fetched when it is needed and refreshed in the background, by one fetch at a time.
 //!
-//! It owns when to fetch and what to serve meanwhile, for one document at one URL: a provider's metadata, the key set of a
-//! provider or of an app, an app's request object. It does not own how to fetch or what the document is. `now` comes from the caller; an age that is negative, because the clock was set back, counts as
-//! due, never as fresh.
+//! Owns when to fetch and what to serve in the meantime, for one document at one URL: a provider's metadata, the key set of a
+//! provider or of an app, an app's request object. It does not own how to fetch or what the document is. `now` comes from the
+//! caller. An age that is negative, because the clock was set back, counts as expired.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,13 +14,13 @@ use tokio::sync::Semaphore;
 pub(crate) struct Lifetimes {
     /// Served without any fetch.
     pub(crate) fresh: i64,
-    /// Served while it is refreshed in the background; when it is older, the caller waits for the fetch.
+    /// Served while it is refreshed in the background. For an older document, the caller waits for the fetch.
     pub(crate) stale: i64,
     /// Still served if the fetch fails.
     pub(crate) keep: i64,
-    /// A failure is remembered for this long: no fetch until then.
+    /// How long a failure is remembered, during which no fetch is made.
     pub(crate) failure: i64,
-    /// How long no other refetch is made after one that did not help.
+    /// How long no refetch is made after one that did not help.
     pub(crate) cooldown: i64,
 }
 
@@ -36,11 +36,11 @@ impl Lifetimes {
     /// fetched.
     pub(crate) const KEY_SET: Self = Self { fresh: 300, stale: 600, keep: 24 * 3600, failure: FAILURE, cooldown: 10 };
 
-    /// Request objects at a URL of an app, which may change with each request: kept just so long that a crowd causes one
-    /// fetch.
+    /// Request objects at a URL of an app, which may change with each request: kept only long enough for simultaneous requests
+    /// to share one fetch.
     pub(crate) const REQUEST_OBJECT: Self = Self { fresh: 5, stale: 0, keep: 0, failure: FAILURE, cooldown: 10 };
 
-    /// Request objects whose URL has their hash (RFC 9101 §5.2): they can't change under it.
+    /// Request objects whose URL contains their hash (RFC 9101 §5.2), so that they can't change.
     pub(crate) const HASHED_OBJECT: Self =
         Self { fresh: 3600, stale: 24 * 3600, keep: 24 * 3600, failure: FAILURE, cooldown: 10 };
 }
@@ -49,7 +49,7 @@ impl Lifetimes {
 pub(crate) struct Cached<T, E> {
     lifetimes: Lifetimes,
     state: Mutex<State<T, E>>,
-    /// The permit to fetch. It guards no data: the state is read and written without waiting for it.
+    /// The permit to fetch. It guards no data: the state is accessed without waiting for it.
     permit: Arc<Semaphore>,
 }
 
@@ -97,7 +97,7 @@ impl<T: Send + Sync + 'static, E: Clone + Send + 'static> Cached<T, E> {
         }
     }
 
-    /// The document: the cached one, or one that this caller fetches, or one that another caller is fetching.
+    /// The document: from the cache, or fetched by this caller, or fetched by another caller.
     pub(crate) async fn get<F, Fut>(self: &Arc<Self>, now: i64, fetch: F) -> Result<Arc<T>, E>
     where
         F: FnOnce() -> Fut,
@@ -119,7 +119,7 @@ impl<T: Send + Sync + 'static, E: Clone + Send + 'static> Cached<T, E> {
             }
             Look::Fetch => {
                 let _permit = self.permit.acquire().await;
-                // Another caller may have fetched, or failed to, while this one waited.
+                // While this one waited, another caller may have fetched the document, or failed to.
                 match self.look(now) {
                     Look::Serve(value) | Look::ServeAndRefresh(value) => Ok(value),
                     Look::Failed(error) => Err(error),
@@ -132,7 +132,7 @@ impl<T: Send + Sync + 'static, E: Clone + Send + 'static> Cached<T, E> {
         }
     }
 
-    /// Fetches even if a document is cached, for a probe.
+    /// Fetches the document even if it is cached, for a probe.
     pub(crate) async fn fetch_now<Fut>(&self, now: i64, fetch: Fut) -> Result<Arc<T>, E>
     where
         Fut: Future<Output = Result<T, E>>,
@@ -142,10 +142,9 @@ impl<T: Send + Sync + 'static, E: Clone + Send + 'static> Cached<T, E> {
         self.keep(now, outcome)
     }
 
-    /// A newer document than `seen`, which lacked something: the one that another caller has fetched meanwhile, or one
-    /// fetched now. A refetch that does not help starts the cooldown; one that helps does not. The owner may therefore
-    /// change the document as often as it likes, while a flood of requests for something missing costs one fetch per
-    /// cooldown.
+    /// A newer document than `seen`, which lacked something: one that another caller has fetched in the meantime, or one that
+    /// is fetched now. A refetch that does not help starts the cooldown; one that helps does not. The owner may therefore
+    /// change the document at any time, while a flood of requests for something missing causes one fetch per cooldown.
     pub(crate) async fn refetch<F, Fut>(
         &self,
         seen: &Arc<T>,
@@ -166,7 +165,7 @@ impl<T: Send + Sync + 'static, E: Clone + Send + 'static> Cached<T, E> {
             if state.fruitless_at.is_some_and(|at| within(now, at, self.lifetimes.cooldown)) {
                 return None;
             }
-            // Set before the fetch, so that a caller that is cancelled during it counts too.
+            // Set before the fetch, so that a caller that is cancelled during it is counted too.
             state.fruitless_at = Some(now);
         }
         let value = Arc::new(fetch().await.ok()?);

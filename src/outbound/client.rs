@@ -1,4 +1,4 @@
-//! The real client, built on reqwest. It owns connections, name resolution under the policy, and the limits of a response.
+//! The real client, built on reqwest. It owns connections, name resolution under the policy, and the limits on a response.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -22,13 +22,13 @@ use url::Url;
 
 use crate::outbound::{HttpClient, OutboundError, OutboundPolicy};
 
-/// Most pools that are kept, one for each policy. There are fewer providers; only many reloads reach the limit.
+/// The maximum number of pools, one for each policy. There are fewer providers; only many reloads reach the limit.
 const MAX_POOLS: usize = 1024;
 
-/// Bounds on a call.
+/// The limits of a call.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// From the first byte out to the last byte in.
+    /// The duration from the first byte sent to the last byte received.
     pub total: Duration,
     /// The largest body that is accepted, in bytes.
     pub body: usize,
@@ -41,13 +41,13 @@ impl Default for Limits {
     }
 }
 
-/// Resolves names. It is a parameter so that tests can change a name's address between check and use.
+/// Resolves names. It is a parameter so that tests can change a name's address between the check and the connection.
 #[async_trait]
 pub trait Lookup: Send + Sync {
     /// All addresses of a name.
     ///
     /// # Errors
-    /// When there are none.
+    /// The name has no address.
     async fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
@@ -62,8 +62,8 @@ impl Lookup for SystemLookup {
     }
 }
 
-/// The broker's [`HttpClient`]: HTTP/1.1, no redirects, no cookies, no proxy from the environment. It asks for answers that are
-/// not compressed, and reads those that come gzipped all the same.
+/// The broker's [`HttpClient`]: HTTP/1.1, no redirects, no cookies, no proxy from the environment. It requests uncompressed
+/// responses, but also reads gzipped ones.
 ///
 /// Each policy has its own pool of kept-alive connections, so that a connection that one policy permits is never used
 /// under another. Names are resolved by the policy's own resolver at the time of connecting, so that the checked address
@@ -83,7 +83,7 @@ struct Pools {
 }
 
 impl GuardedClient {
-    /// A client with these bounds and this resolver.
+    /// A client with these limits and this resolver.
     #[must_use]
     pub fn new(limits: Limits, lookup: Arc<dyn Lookup>) -> Self {
         Self { limits, lookup, pools: Mutex::default() }
@@ -129,7 +129,7 @@ impl GuardedClient {
     }
 }
 
-/// TLS 1.2 or 1.3 that trusts the system's certificate authorities and those of `ca`.
+/// TLS 1.2 or 1.3 that trusts the system's certificate authorities and those in `ca`.
 fn tls(ca: Option<&[u8]>) -> Result<ClientConfig, OutboundError> {
     let unusable = || OutboundError::Connect("ca holds no certificate in PEM form".to_owned());
     let authorities: Vec<CertificateDer<'static>> = match ca {
@@ -146,7 +146,7 @@ fn tls(ca: Option<&[u8]>) -> Result<ClientConfig, OutboundError> {
         .map_err(broken)?;
     let builder = match Verifier::new_with_extra_roots(authorities, provider) {
         Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
-        // A machine without certificate authorities (a minimal container image) can still call plain http on loopback.
+        // A machine without certificate authorities (a minimal container image) can still use plain http on loopback.
         Err(_) if ca.is_none() => builder.with_root_certificates(RootCertStore::empty()),
         Err(error) => return Err(broken(error)),
     };
@@ -167,7 +167,7 @@ impl HttpClient for GuardedClient {
         policy: &OutboundPolicy,
     ) -> Result<http::Response<Vec<u8>>, OutboundError> {
         let (parts, body) = request.into_parts();
-        // The policy checks the URL as the client parses it: `http://2130706433/` has become 127.0.0.1.
+        // The policy checks the URL as the client has parsed it, in which `http://2130706433/` has become 127.0.0.1.
         let url = Url::parse(&parts.uri.to_string()).map_err(|error| OutboundError::InvalidUrl(error.to_string()))?;
         policy.check(&url)?;
         let call = self.pool(policy)?.request(parts.method, url.clone()).headers(parts.headers);
@@ -202,7 +202,7 @@ impl GuardedClient {
     }
 }
 
-/// Whether the body is gzipped (RFC 9110 §8.4.1.3: `x-gzip` is the same), or not compressed.
+/// Whether the body is gzipped (RFC 9110 §8.4.1.3: `x-gzip` is equivalent) or not compressed.
 fn is_gzipped(headers: &http::HeaderMap) -> Result<bool, OutboundError> {
     let Some(encoding) = headers.get(CONTENT_ENCODING) else { return Ok(false) };
     match encoding.to_str().unwrap_or_default().to_ascii_lowercase().as_str() {
@@ -212,7 +212,7 @@ fn is_gzipped(headers: &http::HeaderMap) -> Result<bool, OutboundError> {
     }
 }
 
-/// The contents of a gzipped body: not more of them than a body may have.
+/// The contents of a gzipped body, up to the limit for a body.
 fn unzipped(body: &[u8], limit: usize) -> Result<Vec<u8>, OutboundError> {
     let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut contents = Vec::new();
@@ -259,7 +259,7 @@ fn failure(url: &Url, error: reqwest::Error) -> OutboundError {
     if error.is_connect() { OutboundError::Connect(cause(error)) } else { OutboundError::Failed(cause(error)) }
 }
 
-/// The innermost cause, which is the useful one and contains no URL.
+/// The innermost cause, which is the most useful one and contains no URL.
 fn cause(error: reqwest::Error) -> String {
     let error = error.without_url();
     chain(&error).last().map(ToString::to_string).unwrap_or_default()

@@ -1,8 +1,8 @@
 //! Outgoing calls: one guarded HTTP client for everything.
 //!
-//! Owns what a call may cost and where it may go: no redirects, a time limit, a limit on the body, https, and an address
-//! policy that is applied to the addresses of actual connections; and, in [`cache`], how long a fetched document is kept.
-//! It does not own what is requested or what a response means. Nothing here logs a request, a header or a body, and no
+//! Owns the limits of a call and its permitted destinations: no redirects, a time limit, a limit on the body, https, and an
+//! address policy that is applied to the addresses of actual connections; also, in [`cache`], how long a fetched document is
+//! kept. It does not own what is requested or what a response means. Nothing here logs a request, a header or a body, and no
 //! error contains one.
 
 mod address;
@@ -27,7 +27,7 @@ pub trait HttpClient: Send + Sync {
     /// Sends the request and reads the whole response, whatever its status, except for redirects.
     ///
     /// # Errors
-    /// When the policy forbids the address, or when there is no response within the limits.
+    /// The policy forbids the address, or there is no response within the limits.
     async fn send(
         &self,
         request: http::Request<Vec<u8>>,
@@ -35,7 +35,7 @@ pub trait HttpClient: Send + Sync {
     ) -> Result<http::Response<Vec<u8>>, OutboundError>;
 }
 
-/// Why a call has no response. The texts are for logs and `/status`; they name hosts, but nothing that was sent.
+/// Why a call has no response. The texts are for logs and `/status`; they contain host names, but nothing that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutboundError {
     /// Plain http to another machine.
@@ -56,10 +56,10 @@ pub enum OutboundError {
     /// A redirect, which is never followed.
     #[error("the answer is a redirect (status {0}), which is not followed")]
     Redirect(u16),
-    /// A body that is compressed in another way than gzip, or broken. None was requested.
+    /// A body that is invalid or has another compression than gzip. None was requested.
     #[error("the answer is compressed, which was not asked for, and can't be read")]
     Compressed,
-    /// No connection: name, route, port or TLS.
+    /// No connection, because of the name, the route, the port or TLS.
     #[error("no connection: {0}")]
     Connect(String),
     /// The connection broke, or the response is not HTTP.
@@ -67,9 +67,9 @@ pub enum OutboundError {
     Failed(String),
 }
 
-/// Where calls for one purpose may go, and through which proxy.
+/// The permitted destinations of calls for one purpose, and the proxy to use.
 ///
-/// A host that the operator configured may have any address. Any other host, which a discovery document or a client named,
+/// A host that the operator configured may have any address. Any other host, named by a discovery document or a client,
 /// must have a public address unless `allow_private_network` is set; loopback is allowed too if the operator's own URLs
 /// are on loopback. The rule is by host: a trusted name is trusted with every port. A proxy resolves names itself, so that
 /// only addresses written as numbers are checked then.
@@ -124,7 +124,7 @@ impl OutboundPolicy {
         self
     }
 
-    /// Sets an HTTP proxy for every call. The operator configured it, so that it may have any address.
+    /// Sets an HTTP proxy for every call. It may have any address, because the operator configured it.
     #[must_use]
     pub fn with_proxy(mut self, proxy: Option<&Url>) -> Self {
         if let Some(host) = proxy.and_then(Url::host) {
@@ -134,10 +134,10 @@ impl OutboundPolicy {
         self
     }
 
-    /// Checks all that can be seen without resolving the name: the scheme, and an address written as a number.
+    /// Checks everything that can be checked without resolving the name: the scheme, and a numeric address.
     ///
     /// # Errors
-    /// When the URL may not be called under this policy.
+    /// The URL may not be called under this policy.
     pub fn check(&self, url: &Url) -> Result<(), OutboundError> {
         let host = url.host().ok_or_else(|| OutboundError::InvalidUrl("it names no host".to_owned()))?;
         match url.scheme() {
@@ -175,7 +175,7 @@ impl OutboundPolicy {
 
 impl fmt::Debug for OutboundPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The proxy's URL may carry a password.
+        // The proxy's URL may contain a password.
         f.debug_struct("OutboundPolicy")
             .field("trusted_hosts", &self.trusted_hosts)
             .field("loopback", &self.loopback)
@@ -195,7 +195,7 @@ fn is_loopback(host: &Host<&str>) -> bool {
     }
 }
 
-/// `localhost` and what is below it are always this machine (RFC 6761 §6.3).
+/// `localhost` and its subdomains always refer to this machine (RFC 6761 §6.3).
 fn is_localhost(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     name == "localhost" || name.ends_with(".localhost")

@@ -181,7 +181,7 @@ async fn serve(mut stream: TcpStream, answer: &[u8], then: Then, requests: Arc<M
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
 
-/// Names that resolve to what the test says: one answer per lookup, and the last one forever.
+/// A resolver that returns what the test sets: one answer per lookup, then the last one forever.
 struct Names(Mutex<VecDeque<Vec<IpAddr>>>);
 
 #[async_trait]
@@ -234,7 +234,7 @@ async fn d24_the_address_that_is_connected_to_is_the_one_that_was_checked() {
         assert_eq!(outcome.unwrap_err(), OutboundError::ForbiddenAddress("idp.test".to_owned()), "{addresses:?}");
     }
     assert_eq!(server.connections(), 0);
-    // The operator wrote the name, or permits private addresses, or is on loopback altogether.
+    // The operator configured the name, permits private addresses, or uses loopback.
     let permitting = [
         OutboundPolicy::trusting([&url("https://idp.test")]).allow_http(true),
         OutboundPolicy::strangers().allow_http(true).allow_private_network(true),

@@ -235,7 +235,8 @@ const PROTOCOL: [&str; 17] = [
     "cnf",
 ];
 
-/// Adds what a document says beyond what is known. It overrides nothing but a claim without a value, and adds no protocol claim.
+/// Adds the claims of a document that are not known yet. It replaces nothing but claims without a value, and adds no protocol
+/// claims.
 fn add(known: &mut Map<String, Value>, more: impl Iterator<Item = (String, Value)>) {
     for (name, value) in more {
         if PROTOCOL.contains(&name.as_str()) {

@@ -33,10 +33,10 @@ pub struct LogoutToken {
 }
 
 impl RelyingParty {
-    /// The URL that signs the browser out at the provider and comes back; `None` when the provider has no such endpoint,
-    /// can't be reached, or `logout = false`. `redirect_uri` and `state` go together. A hint that would make the URL longer than
-    /// servers take, the ID token of somebody in many groups, is left out: it is not required, and `client_id` says whose
-    /// redirect URI it is (OIDC RP-Initiated Logout §2).
+    /// The URL that signs the browser out at the provider and returns it here; `None` if the provider has no such endpoint,
+    /// can't be reached, or `logout = false`. `redirect_uri` and `state` go together. A hint that would make the URL longer
+    /// than servers accept, such as the ID token of a user in many groups, is left out: it is not required, and `client_id`
+    /// states whose redirect URI it is (OIDC RP-Initiated Logout §2).
     pub async fn end_session_url(
         &self,
         settings: &ProviderSettings,

@@ -61,9 +61,9 @@ impl RelyingParty {
     /// subject (OIDC Core §12.2); without one, userinfo must be of that subject.
     ///
     /// # Errors
-    /// [`RefreshError::Denied`] when the provider refuses the token or wants the user to sign in,
-    /// [`RefreshError::SomebodyElse`] when its answer is about another person, [`RefreshError::Unavailable`] when it gave no usable answer, [`RefreshError::Invalid`] when its answer fails a
-    /// check or it refuses the broker itself.
+    /// [`RefreshError::Denied`] if the provider refuses the token or requires the user to sign in,
+    /// [`RefreshError::SomebodyElse`] if its response is about another person, [`RefreshError::Unavailable`] if it gave no
+    /// usable response, [`RefreshError::Invalid`] if its response fails a check or it refuses the broker itself.
     pub async fn refresh(
         &self,
         settings: &ProviderSettings,

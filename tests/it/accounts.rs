@@ -1,15 +1,15 @@
-//! Which account a sign-in belongs to: usernames, links, addresses.
+//! Which account a sign-in belongs to: usernames, links and addresses.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Authorize, BASE, Browser, Reply, TestApp, WITH_PARTNER, alice, bob, with};
 
-/// Signs somebody in through a provider; returns the broker's response to the app.
+/// Signs a person in through a provider. Returns the broker's response to the app.
 async fn attempt(app: &TestApp, provider: &str, person: &Value) -> Reply {
     app.through_provider(&mut Browser::new(), &Authorize::of("app").set("provider", provider), person).await
 }
 
-/// Signs somebody in through a provider; returns the ID token's claims.
+/// Signs a person in through a provider. Returns the ID token's claims.
 async fn claims(app: &TestApp, provider: &str, person: &Value) -> serde_json::Map<String, Value> {
     let answer = attempt(app, provider, person).await;
     app.tokens("app", &answer).await.claims()
@@ -95,7 +95,7 @@ async fn a_username_may_not_be_missing_or_unfit() {
     }
     let unicode = claims(&app, "staff", &person("王小明".into())).await;
     assert_eq!(unicode["preferred_username"], "王小明");
-    // Once the account exists, it keeps its name, whatever the provider says.
+    // Once the account exists, it keeps its username, whatever the provider sends.
     let later = claims(&app, "staff", &person(Value::Null)).await;
     assert_eq!(later["sub"], unicode["sub"]);
 }
@@ -138,7 +138,7 @@ async fn a_single_group_is_a_list_of_one() {
     assert_eq!(claims(&app, "staff", &with(alice(), json!({ "groups": "staff" }))).await["groups"], json!(["staff"]));
 }
 
-/// Bob at `staff` has the address; somebody with other claims signs in through `partner`.
+/// Bob at `staff` has the address; a person with other claims signs in through `partner`.
 async fn joined(linking: &str, claims_of_the_other: &Value) -> (Reply, String, TestApp) {
     let app = TestApp::with(&format!("{WITH_PARTNER}{linking}")).await;
     let victim =
@@ -197,7 +197,7 @@ async fn d03_linking_needs_the_other_side_verified_and_the_direction_declared() 
         json!({ "sub": "a", "preferred_username": "attacker", "email": "victim@corp.example", "email_verified": true });
     assert_ne!(claims(&app, "partner", &other).await["sub"], sub);
 
-    // Declared on partner, to join staff's accounts: not the other way round.
+    // It is declared on `partner`, whose users may join the accounts of `staff`, but not the reverse.
     let app = TestApp::with(&format!("{WITH_PARTNER}{LINKED}")).await;
     let first = claims(&app, "partner", &other).await["sub"].clone();
     let second = with(victim, json!({ "email_verified": true }));
@@ -226,7 +226,7 @@ groups = ["local"]
     assert_eq!(first["groups"], json!(["staff", "oncall", "local"]));
     let second = claims(&app, "partner", &with(bob(), json!({ "sub": "p1" }))).await;
     assert_eq!(second["sub"], "legacy-4711", "two ways into one account");
-    // Nobody else can take the name that the file gave away.
+    // Nobody else can take the username that the file assigned.
     let other = json!({ "sub": "666", "preferred_username": "carol" });
     attempt(&app, "staff", &other).await.assert_error_page(403, "username_taken");
 }
@@ -251,7 +251,7 @@ async fn a_disabled_user_is_out_at_once() {
     app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
     attempt(&app, "staff", &alice()).await.assert_error_page(403, "user_disabled");
 
-    // By command: sessions and grants end, and do not come back.
+    // With `users disable`, sessions and grants end and are not restored later.
     app.reload(BASE, &[]).await;
     let (mut browser, tokens) = app.sign_in("app", &alice()).await;
     let person = app.broker.store.user("alice").await.unwrap().unwrap();
@@ -301,12 +301,12 @@ async fn a_declared_address_links_a_verified_boolean_at_its_provider_only() {
     let elsewhere = with(alice(), json!({ "preferred_username": "elsewhere" }));
     assert_ne!(claims(&app, "partner", &elsewhere).await["sub"], "legacy-1");
     assert_eq!(claims(&app, "staff", &alice()).await["sub"], "legacy-1");
-    // From then on the link is by subject: the address may change hands.
+    // From then on the link is by subject, and the address may be reassigned.
     let moved = with(alice(), json!({ "email": "new@corp.example" }));
     assert_eq!(claims(&app, "staff", &moved).await["sub"], "legacy-1");
 }
 
-/// As [`LINKED`], at the other provider too: both verify addresses, and either may join the other's accounts.
+/// Like [`LINKED`], but for both providers: both verify addresses, and either may join the other's accounts.
 const LINKED_BOTH: &str = "[providers.staff]\nlink_by = \"verified_email\"\nlink_with = [\"partner\"]\n";
 
 fn holder(sub: &str, name: &str) -> Value {
@@ -318,7 +318,7 @@ async fn d47_an_address_that_a_provider_gave_to_another_subject_joins_nobody() {
     let app = TestApp::with(&format!("{WITH_PARTNER}{LINKED}")).await;
     let first = claims(&app, "staff", &holder("s1", "anna")).await["sub"].clone();
     assert_eq!(claims(&app, "partner", &holder("p1", "anna")).await["sub"], first, "the first is joined");
-    // The partner gives Anna's address to a second person, and to a third.
+    // The partner assigns Anna's address to a second person, and to a third.
     for (sub, name) in [("p2", "ben"), ("p3", "cleo")] {
         let other = claims(&app, "partner", &holder(sub, name)).await;
         assert_ne!(other["sub"], first, "{name}");
@@ -333,11 +333,11 @@ async fn d47_an_address_joins_one_subject_of_a_provider_in_either_direction() {
     let first = claims(&app, "partner", &holder("p1", "anna")).await["sub"].clone();
     assert_eq!(claims(&app, "staff", &holder("s1", "anna")).await["sub"], first);
     assert_ne!(claims(&app, "staff", &holder("s2", "ben")).await["sub"], first);
-    // Two accounts have the address by now.
+    // By now, two accounts have the address.
     attempt(&app, "partner", &holder("p2", "cleo")).await.assert_error_page(403, "email_ambiguous");
 }
 
-/// Many subjects of one provider with one address at once: the subjects that they end as, or `None` where refused.
+/// Several subjects of one provider sign in with the same address at once. Returns their subjects here, or `None` if refused.
 async fn at_once(app: TestApp, provider: &'static str) -> Vec<Option<String>> {
     let app = std::sync::Arc::new(app);
     let mut tasks = tokio::task::JoinSet::new();

@@ -1,4 +1,4 @@
-//! `/api` of the admin listener: users, sessions, the grants of a client, consents. Everything here only takes away.
+//! `/api` of the admin listener: users, sessions, the grants of a client, and consents. Its actions only revoke access.
 
 use axum::body::{Body, to_bytes};
 use http::{Method, Request};
@@ -81,7 +81,7 @@ async fn a_user_is_found_by_name_sub_and_verified_address() {
         let (status, shown) = get(&app, &format!("/user?user={name}")).await;
         assert_eq!((status, &shown["username"]), (200, &json!("alice")), "{name}");
     }
-    // Nobody verified this address.
+    // This address was not verified by anybody.
     assert_eq!(get(&app, "/user?user=bob%40corp.example").await.0, 404);
     assert_eq!(get(&app, "/user?user=nobody").await.0, 404);
     let twin = with(

@@ -30,7 +30,7 @@ fn toml(object: &Value) -> String {
     format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
 }
 
-/// The claims of a careful client.
+/// The claims of a well-behaved client.
 fn claims(app: &TestApp, client: &str) -> Map<String, Value> {
     let claims = json!({
         "iss": client, "sub": client, "aud": "https://sso.example.com", "jti": format!("jti-of-{client}"),
@@ -92,7 +92,7 @@ async fn a_code_is_redeemed_with_an_assertion() {
         ];
         let reply = app.token(&Auth::Nothing, &form).await;
         assert_eq!(reply.status, 200, "{client}: {reply}");
-        // The same assertion again, as a thief would send it.
+        // The same assertion again, as a thief would replay it.
         refused(&app.token(&Auth::Nothing, &form).await);
     }
     assert_eq!(app.idp().count("/app-keys"), 1, "key sets are kept");
@@ -177,7 +177,7 @@ async fn an_assertion_stands_alone() {
     let other_type =
         [("grant_type", "authorization_code"), ("client_assertion_type", "saml"), ("client_assertion", &*assertion)];
     refused(&app.token(&Auth::Nothing, &other_type).await);
-    // A client that signs can't authenticate with a secret or with nothing.
+    // A client that signs assertions can't authenticate with a secret or without authentication.
     refused(&app.token(&Auth::Public("inline".to_owned()), &[("grant_type", "authorization_code")]).await);
     refused(&app.token(&Auth::Post("signed".to_owned(), SECRET.to_owned()), &[("grant_type", "x")]).await);
     authenticated(&present(&app, &assertion).await);

@@ -146,7 +146,7 @@ async fn response_modes() {
     assert_eq!(page.header("cache-control"), "no-store");
     assert_eq!(app.redeem("app", form.field("code").unwrap()).await.status, 200);
 
-    // Errors travel the same way.
+    // Errors are returned in the same response mode.
     let request = Authorize::of("app").set("response_mode", "fragment").set("prompt", "none login");
     assert!(open(&app, request).await.location().starts_with("https://app.example/cb#error=invalid_request"));
     let request = Authorize::of("app").set("response_mode", "form_post").set("prompt", "none");

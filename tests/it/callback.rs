@@ -6,7 +6,7 @@ use crate::harness::{
     Answer, Authorize, BASE, Browser, IDP, PARTNER, Reply, START, Signing, TestApp, WITH_PARTNER, alice, with,
 };
 
-/// Signs Alice in as the provider's script says, and returns the broker's last response.
+/// Signs Alice in with the provider's current script, and returns the broker's last response.
 async fn attempt(app: &TestApp) -> Reply {
     app.through_provider(&mut Browser::new(), &Authorize::of("app"), &alice()).await
 }
@@ -22,11 +22,11 @@ async fn d01_a_callback_in_another_browser_makes_no_session() {
     assert!(victim.session().is_none());
     assert_eq!(app.idp().count("token"), 0, "the code is not redeemed");
 
-    // A browser with a sign-in of its own under way is still another browser.
+    // A browser with a sign-in of its own in progress is still another browser.
     let callback = app.at_provider(&mut attacker, &Authorize::of("app"), &alice()).await;
     app.at_provider(&mut victim, &Authorize::of("app"), &alice()).await;
     victim.open(&app, &callback).await.assert_error_page(400, "login_other_browser");
-    // It still belongs to the one who began it (D48).
+    // The sign-in still belongs to the browser that began it (D48).
     assert!(attacker.open(&app, &callback).await.location().starts_with("https://app.example/cb?code="));
 }
 
@@ -187,7 +187,7 @@ async fn d07_keys_in_the_token_are_ignored_and_nothing_is_fetched() {
         attempt(&app).await.assert_error_page(400, "token_invalid");
     }
     assert!(app.net.asked().iter().all(|url| url.starts_with(IDP)), "{:?}", app.net.asked());
-    // Beside a good signature they change nothing.
+    // Next to a valid signature, they have no effect.
     app.idp().script(|script| {
         script.signing = Signing::Rs256;
         script.header =
@@ -396,7 +396,7 @@ async fn providers_may_share_a_callback_when_they_name_themselves() {
         let answer = browser.open(&app, &callback).await;
         app.tokens("app", &answer).await;
     }
-    // A response of one in the sign-in of the other is a mix-up.
+    // A response of one provider in the sign-in of the other is a mix-up.
     let mut browser = Browser::new();
     let request = Authorize::of("app").set("provider", "staff");
     let callback = app.at_provider(&mut browser, &request, &alice()).await;
@@ -411,7 +411,7 @@ async fn d05_at_a_shared_callback_an_answer_without_iss_is_refused_before_any_ca
     let shared =
         format!("providers.staff.redirect_path = \"/auth/oidc\"\n{WITH_PARTNER}redirect_path = \"/auth/oidc\"\n");
     let app = TestApp::with(&shared).await;
-    // The provider that the person signs in at promises `iss` or does not; the other one would get the code.
+    // Whether the user's provider promises `iss` varies; the other provider would receive the code.
     for promises in [false, true] {
         app.idp().script(|script| script.iss_in_response = promises);
         app.wait(24 * 3600);

@@ -64,7 +64,7 @@ async fn d44_housekeeping_sweeps_what_expired_and_nothing_else() {
 async fn d44_sweeping_goes_on_after_a_clock_that_jumped_ahead_and_back() {
     let app = TestApp::with("limits.per_address = { rate = \"1000/s\", burst = 10000 }").await;
     let url = Authorize::of("app").url(&app);
-    // More than one sweep looks at, all from a year ahead.
+    // More rows than one sweep examines, all dated a year ahead.
     app.wait(365 * 86_400);
     for _ in 0..600 {
         Browser::new().open(&app, &url).await.location();
@@ -77,7 +77,7 @@ async fn d44_sweeping_goes_on_after_a_clock_that_jumped_ahead_and_back() {
     app.wait(601);
     app.broker.housekeeping().await;
     app.wait(-601);
-    // What expired is gone, not only refused: it does not come back with the clock.
+    // Expired data is deleted, not only refused, and does not return when the clock is set back.
     for callback in left {
         let state = callback.split("state=").nth(1).unwrap().split('&').next().unwrap();
         let login =
@@ -131,7 +131,7 @@ async fn d44_one_person_who_asks_for_codes_in_a_loop_is_bounded() {
     assert_eq!(app.redeem("spa", &codes[0]).await.status, 400, "the oldest go first");
     assert_eq!(app.redeem("spa", codes.last().unwrap()).await.status, 200);
 
-    // Redeemed, too.
+    // The same holds after redemption.
     let mut grants = Vec::new();
     for _ in 0..200 {
         let answer = browser.open(&app, &url).await;

@@ -80,12 +80,12 @@ async fn d02_an_interaction_is_of_one_browser_and_its_parameters_are_stored() {
     let (mut victim, _) =
         app.sign_in("other", &with(alice(), serde_json::json!({ "sub": "9", "preferred_username": "v" }))).await;
     victim.submit_form(&app, &form, &[("decision", "allow")]).await.assert_error_page(403, "login_other_browser");
-    // Made up, or none.
+    // Tokens that were made up, and none at all.
     let unknown = [("csrf", "made-up"), ("decision", "allow")];
     attacker.submit_form(&app, &form, &unknown).await.assert_error_page(400, "login_not_found");
     attacker.submit_form(&app, &form, &[("csrf", "")]).await.assert_error_page(400, "login_not_found");
 
-    // Fields that are added to the form are ignored.
+    // Additional fields in the form are ignored.
     let added = [
         ("decision", "allow"),
         ("scope", "openid email groups"),
@@ -95,7 +95,7 @@ async fn d02_an_interaction_is_of_one_browser_and_its_parameters_are_stored() {
     let answer = attacker.submit_form(&app, &form, &added).await;
     assert!(answer.location().starts_with("https://app.example/cb?code="), "{answer}");
     assert_eq!(app.tokens("app", &answer).await.body["scope"], "openid");
-    // The form can be submitted once.
+    // The form can only be submitted once.
     attacker.submit_form(&app, &form, &added).await.assert_error_page(400, "login_not_found");
 }
 
@@ -171,7 +171,7 @@ async fn d46_a_consent_covers_what_its_page_named_and_no_more() {
         refused.assert_app_error("app", "access_denied");
     }
 
-    // Agreed to, it is remembered by name: what it named serves, and so does less.
+    // The consent is remembered by claim name, and covers requests for the same claims or fewer.
     let request = asking_for(&json!({ "userinfo": { "email": null, "name": null } }));
     let page = browser.open(&app, &request.url(&app)).await;
     let answer = browser.submit(&app, &page, &[("decision", "allow")]).await;

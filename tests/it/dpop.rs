@@ -43,7 +43,7 @@ impl Key {
         Self { alg: key.alg, key, jwk }
     }
 
-    /// The thumbprint, made as an app makes it (RFC 7638 §3): members by name, in order.
+    /// The thumbprint, computed independently (RFC 7638 §3): members ordered by name.
     fn thumbprint(&self) -> String {
         let members: std::collections::BTreeMap<String, Value> = serde_json::from_value(self.jwk.clone()).unwrap();
         encode(digest(&SHA256, serde_json::to_string(&members).unwrap().as_bytes()).as_ref())
@@ -75,7 +75,7 @@ fn hash(token: &str) -> String {
     encode(digest(&SHA256, token.as_bytes()).as_ref())
 }
 
-/// A proof that is not signed yet. A null removes a member.
+/// A proof before signing. Null removes a member.
 struct Draft<'k> {
     key: &'k Key,
     header: Value,
@@ -149,7 +149,7 @@ async fn bound(app: &TestApp, client: &str, key: &Key) -> Tokens {
     Tokens::read(&redeem(app, client, &code, &[&key.for_token(app)]).await)
 }
 
-/// Userinfo by the DPoP scheme.
+/// Userinfo with the `DPoP` scheme.
 async fn userinfo(app: &TestApp, token: &str, proofs: &[&str]) -> Reply {
     let authorization = format!("DPoP {token}");
     let mut headers: Vec<(&str, &str)> = proofs.iter().map(|proof| ("dpop", *proof)).collect();

@@ -1,4 +1,4 @@
-//! The edge: headers of every page, forged headers and odd paths, markup, framing, cookies, sizes.
+//! Headers of every page, forged headers and unusual paths, markup, framing, cookies, and size limits.
 
 use axum::body::Body;
 use http::{Method, Request};
@@ -21,7 +21,7 @@ fn assert_page_headers(page: &Reply) {
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8", "{page}");
     assert_eq!(page.header("cache-control"), "no-store");
     assert_eq!(page.header("x-content-type-options"), "nosniff");
-    // The origin alone: with none, browsers would send `Origin: null` with our own forms.
+    // The origin alone: without any, browsers would send `Origin: null` with the broker's own forms.
     assert_eq!(page.header("referrer-policy"), "strict-origin");
     assert_eq!(page.header("x-frame-options"), "DENY");
     let policy = page.header("content-security-policy");
@@ -186,7 +186,7 @@ domains = ["corp.example"]
     assert_inert(&app.get(&format!("/{odd}")).await);
     assert_inert(&app.get(&format!("/oauth2/authorize?{odd}={odd}&{odd}={odd}")).await);
 
-    // A provider's values are not markup either.
+    // Values from a provider are not markup either.
     app.idp().edit_id_token(|claims| drop(claims.insert("preferred_username".to_owned(), json!([SCRIPT]))));
     let mut other = Browser::new();
     let refused = app
@@ -213,7 +213,7 @@ async fn d21_a_preset_session_cookie_is_replaced_at_sign_in() {
     let reply = thief.open(&app, &Authorize::of("app").set("prompt", "none").url(&app)).await;
     reply.assert_app_error("app", "login_required");
 
-    // A made-up one never becomes a session.
+    // A made-up cookie never becomes a session.
     let mut victim = Browser::new();
     let made_up = "A".repeat(43);
     victim.cookies.insert(name.clone(), made_up.clone());
@@ -346,7 +346,7 @@ async fn a_cookie_whose_name_browsers_do_not_protect_is_not_taken_for_ours() {
     let app = TestApp::base().await;
     let (browser, _) = app.sign_in("app", &alice()).await;
     let (name, value) = browser.session().unwrap();
-    // Browsers keep `__Host-` cookies to one host; with a character before the prefix that some parsers trim, they don't.
+    // Browsers limit `__Host-` cookies to one host, unless a character that some parsers trim precedes the prefix.
     for disguise in
         [format!("\u{2000}{name}={value}"), format!("{name}\u{a0}={value}"), format!("\u{85}{name}={value}")]
     {

@@ -1,4 +1,5 @@
-//! What the file took from a client is gone wherever a grant of before is used: redemption, refresh, userinfo, introspection.
+//! Access that the file removes from a client is refused wherever an older grant is used: redemption, refresh, userinfo and
+//! introspection.
 
 use serde_json::{Value, json};
 
@@ -7,7 +8,7 @@ use crate::harness::{Auth, Authorize, BASE, Browser, Reply, TestApp, Tokens, ali
 const ORDERS: &str = "https://api.example.com/orders";
 const BILLS: &str = "https://api.example.com/bills";
 
-/// Two resources, an API that may introspect tokens for them, and a machine.
+/// Two resources, an API that may introspect tokens for them, and a client without users.
 const FULL: &str = r#"
 [resources.orders]
 uri = "https://api.example.com/orders"
@@ -36,7 +37,7 @@ fn scopes(list: &[&str]) -> String {
     format!("clients.app.scopes = {list:?}\n")
 }
 
-/// A sign-in with everything: its browser, its tokens, and a code that is not redeemed yet.
+/// A sign-in with every scope: its browser, its tokens, and a code that has not been redeemed.
 async fn held(app: &TestApp) -> (Tokens, String) {
     let mut browser = Browser::new();
     let request = Authorize::of("app").set("scope", ALL).add("resource", ORDERS).add("resource", BILLS);
@@ -93,7 +94,7 @@ async fn d45_a_refresh_token_shows_what_is_left_of_it() {
     reload(&app, &scopes(&["openid", "offline_access"])).await;
     let answer = app.introspect("app", tokens.refresh()).await.json();
     assert_eq!((&answer["active"], &answer["scope"]), (&json!(true), &json!("openid offline_access")));
-    // What was granted may be asked for, and is not given; what was not granted is an error as before.
+    // A scope that was granted may be requested, and is left out; one that was not granted is an error, as before.
     let reply = refreshed(&app, tokens.refresh(), &[("scope", "openid email")]).await;
     assert_eq!(Tokens::read(&reply).body["scope"], "openid");
     let next = reply.json()["refresh_token"].as_str().unwrap().to_owned();
@@ -124,7 +125,7 @@ async fn d45_a_grant_without_offline_access_dies_with_its_session() {
             let issued = Tokens::read(&app.redeem("app", &code).await);
             assert_eq!(issued.body["scope"], "openid orders:read");
             app.wait(31 * 60);
-            // What was redeemed now is bound to the session for good.
+            // The code that was redeemed now is bound to the session permanently.
             reload(&app, "").await;
             app.refresh("app", issued.refresh()).await.assert_json_error(400, "invalid_grant");
         } else {
@@ -153,7 +154,7 @@ async fn d45_a_resource_that_lost_the_client_is_no_audience_any_more() {
         assert_eq!(claims_of(again.access())["aud"], BILLS, "{lost}");
         refreshed(&app, again.refresh(), &[("resource", ORDERS)]).await.assert_json_error(400, "invalid_target");
 
-        // A token for it alone is no good; of one for both, the other audience is left.
+        // A token for the removed resource alone is refused; a token for both keeps the other audience.
         for caller in ["app", "api"] {
             assert_eq!(app.introspect(caller, only.access()).await.json(), json!({ "active": false }), "{lost}");
             assert_eq!(app.introspect(caller, tokens.access()).await.json()["aud"], BILLS, "{lost}");

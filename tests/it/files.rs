@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::harness::{Authorize, BASE, Browser, TestApp, alice};
 
-/// A broker whose file is on disk.
+/// A broker whose configuration file is on disk.
 async fn on_disk() -> (TestApp, Reloader, PathBuf, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("broker.toml");
@@ -51,7 +51,7 @@ async fn d36_a_save_is_applied_once() {
     assert_eq!(reloader.reload().await, Reloaded::Applied(2));
     assert_eq!(reloader.reload().await, Reloaded::Unchanged);
     assert!(name_shown(&app).await.contains("Renamed"));
-    // Renamed over, as editors and ConfigMaps do, with the same content: nothing to do.
+    // Renamed into place, as editors and ConfigMaps do, with the same content: nothing changes.
     let beside = file.with_extension("new");
     std::fs::write(&beside, with_name("Renamed")).unwrap();
     std::fs::rename(&beside, &file).unwrap();

@@ -1,5 +1,5 @@
-//! A new authorization in a live session: on which facts it rests, when the provider is asked again, and when it is asked for
-//! more.
+//! A new authorization in a live session: how old its facts may be, when the provider is asked again, and when it is asked for
+//! a stronger authentication.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::harness::{Answer, Authorize, BASE, Browser, IDP, Reply, START, TestAp
 
 const STAFF_ONLY: &str = "clients.other.require = \"'staff' in groups\"\n";
 
-/// Alice, in these groups.
+/// Alice, as a member of these groups.
 fn in_groups(groups: Value) -> Value {
     with(alice(), json!({ "groups": groups }))
 }
@@ -37,19 +37,19 @@ async fn who_was_granted_access_enters_without_signing_out() {
         let app = TestApp::with(overlay).await;
         let (mut browser, first) = app.sign_in("app", &in_groups(left)).await;
         app.wait(60);
-        // Still without access: the provider is asked once, and its answer decides.
+        // Her groups are unchanged: the provider is asked once, and its answer decides.
         let leaving = leaves(&open(&app, &mut browser, "other").await);
         let callback = app.idp().authorize(&leaving, &in_groups(json!([])));
         let refused = browser.open(&app, &callback).await;
         assert_eq!(refused.status, 403, "{refused}");
         assert!(browser.open(&app, &Authorize::of("app").url(&app)).await.location().contains("code="), "app is open");
-        // Granted in between.
+        // She has been added to the group in the meantime.
         let leaving = leaves(&open(&app, &mut browser, "other").await);
         let callback = app.idp().authorize(&leaving, &in_groups(json!(["staff"])));
         let answer = browser.open(&app, &callback).await;
         let tokens = app.tokens("other", &answer).await;
         assert_eq!(tokens.sub(), first.sub());
-        // From now on nobody is asked.
+        // After that, the provider is not asked again.
         let asked = app.idp().count("token");
         assert!(open(&app, &mut browser, "other").await.location().contains("code="));
         assert_eq!(app.idp().count("token"), asked);
@@ -102,7 +102,7 @@ async fn who_lost_access_at_one_app_does_not_enter_another_by_what_was_known() {
     let both = "clients.other.require = \"'staff' in groups\"\nclients.spa.require = \"'staff' in groups\"\nclients.app.require = \"'oncall' in groups\"\n";
     let app = TestApp::with(both).await;
     let (mut browser, tokens) = app.sign_in("other", &in_groups(json!(["staff"]))).await;
-    // At `app` the provider is asked, and says that she is not even staff any more.
+    // At `app`, the provider is asked, and answers that she is not in `staff` any more.
     let leaving = leaves(&open(&app, &mut browser, "app").await);
     let callback = app.idp().authorize(&leaving, &in_groups(json!([])));
     browser.open(&app, &callback).await.assert_error_page(403, "client_requirement_not_met");
@@ -133,7 +133,7 @@ async fn old_facts_are_asked_for_over_the_back_channel() {
     assert_eq!(tokens.claims()["sid"], first.claims()["sid"], "the same session");
     assert_eq!(app.idp().count("token"), 2);
 
-    // Who lost it meanwhile does not enter; the provider has the last word.
+    // A user who has lost the group does not enter, because the provider's current answer decides.
     app.wait(900);
     app.idp().knows(&in_groups(json!([])));
     let silent = browser.open(&app, &Authorize::of("other").set("prompt", "none").url(&app)).await;

@@ -1,4 +1,4 @@
-//! A hidden provider: for clients that name it, and for nobody else.
+//! A hidden provider can only be used by clients that name it.
 
 use crate::harness::compose::prepared;
 use crate::harness::{Authorize, BASE, Browser, PARTNER, Reply, TestApp, WITH_PARTNER, alice, bob};
@@ -37,7 +37,7 @@ async fn its_session_serves_no_other_client_and_its_grants_stop() {
     silent.assert_app_error("app", "login_required");
     assert!(browser.open(&app, &Authorize::of("other").url(&app)).await.location().contains("code="));
 
-    // What was granted while it was not hidden.
+    // A grant from the time when the provider was not hidden.
     let app = TestApp::with(WITH_PARTNER).await;
     let request = Authorize::of("app").set("provider", "partner").set("scope", "openid offline_access");
     let tokens = app.sign_in_with(&mut Browser::new(), &request, &bob()).await;

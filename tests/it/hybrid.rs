@@ -1,4 +1,4 @@
-//! The implicit and hybrid flows (OIDC Core §3.2, §3.3), as apps see them: what the response has, where, and how it can be
+//! The implicit and hybrid flows (OIDC Core §3.2, §3.3) as apps see them: what the response contains, where, and how it can be
 //! used.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::harness::jwt::{header_of, verified};
 use crate::harness::{Auth, Authorize, BASE, Browser, Form, IDP, ISSUER, Reply, TestApp, Tokens, alice, claims_of};
 
-/// Clients that may use every flow, and one that has only the implicit flow and no secret.
+/// Clients that may use every flow, and a client without a secret that may only use the implicit flow.
 const ALL: &str = r#"
 [clients.app]
 grant_types = ["authorization_code", "refresh_token", "implicit"]
@@ -61,7 +61,7 @@ fn assert_fragment_error(reply: &Reply, client: &str, error: &str) {
     }
 }
 
-/// `at_hash` and `c_hash` as an app computes them (OIDC Core §3.3.2.11).
+/// `at_hash` and `c_hash`, computed like an app does (OIDC Core §3.3.2.11).
 fn half(algorithm: &'static Algorithm, text: &str) -> Value {
     let hash = digest::digest(algorithm, text.as_bytes());
     URL_SAFE_NO_PAD.encode(&hash.as_ref()[..hash.as_ref().len() / 2]).into()
@@ -317,7 +317,7 @@ async fn an_access_token_of_the_fragment_is_worth_as_much_as_any() {
         let seen = app.introspect("app", token).await.json();
         assert_eq!((&seen["active"], &seen["username"]), (&json!(true), &json!("alice")));
 
-        // It ends with the session.
+        // The token ends with the session.
         let other = browser.open(&app, &asking("app", response_type).url(&app)).await.param("access_token");
         let out = format!("{ISSUER}/oauth2/logout?client_id=app");
         let page = browser.open(&app, &out).await;

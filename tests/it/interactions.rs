@@ -1,4 +1,4 @@
-//! Pages that wait for a user: the forms of the sign-in, consent and sign-out pages, each submitted with another's token.
+//! Pages that wait for the user: the forms for sign-in, consent and sign-out, each submitted with another form's token.
 
 use countersign::store::PendingBound;
 use countersign::store::model::{Interaction, Login, TokenHash};

@@ -222,7 +222,7 @@ async fn a_providers_token_opens_nothing_that_the_file_does_not() {
         json!({ "active": true, "aud": "countersign" }),
         json!({ "active": true, "sub": "2", "aud": "countersign" }),
         json!({ "active": true, "sub": "1", "aud": "countersign", "exp": START - 61 }),
-        // Issued to another app of the provider, for another purpose, as the operator of that app could present it.
+        // A token that was issued to another app of the provider for another purpose, which that app's operator could present.
         json!({ "active": true, "sub": "1" }),
         json!({ "active": true, "sub": "1", "client_id": "mallory", "aud": ["mallory", "account"] }),
     ] {
@@ -283,7 +283,7 @@ async fn d40_a_token_is_shown_to_nobody_but_whose_it_is() {
     assert_eq!(app.introspect("app", tokens.refresh()).await.json(), inactive());
     assert_eq!(app.introspect("app", tokens.access()).await.json(), inactive());
     assert_eq!(app.idp().count("/introspect"), 0);
-    // With two providers, an opaque token could be from either.
+    // With two providers, an opaque token could have been issued by either.
     let partner = format!("{}\nintrospect = true\n", crate::harness::WITH_PARTNER);
     let two = TestApp::of(BASE, &[OPEN, &partner]).await;
     with_provider_tokens(&two, json!({ "active": true, "sub": "1", "aud": "countersign" })).await;

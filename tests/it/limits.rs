@@ -1,4 +1,4 @@
-//! `[limits]`: what strangers can make the broker do, and that others are served meanwhile.
+//! `[limits]`: what strangers can make the broker do, while others are still served.
 
 use axum::body::Body;
 use http::{Method, Request};
@@ -6,7 +6,7 @@ use http::{Method, Request};
 use crate::harness::app::secret_of;
 use crate::harness::{Auth, Authorize, BASE, Browser, ISSUER, Reply, TestApp, WITH_PARTNER, alice, log};
 
-/// How many of so many requests to this URL were refused, with the last answer.
+/// How many of this number of requests to this URL were refused, and the last response.
 async fn flood(app: &TestApp, browser: &mut Browser, url: &str, requests: usize) -> (usize, Reply) {
     let (mut refused, mut last) = (0, None);
     for _ in 0..requests {
@@ -32,10 +32,10 @@ async fn d42_an_address_that_floods_is_refused_and_others_are_not() {
     assert_eq!(page.header("cache-control"), "no-store");
     assert!(page.text().contains("Zu viele Anfragen auf einmal"), "{page}");
 
-    // The whole way of somebody else, at the same moment.
+    // Another user's complete sign-in at the same time.
     let mut other = Browser::at("198.51.100.45");
     app.sign_in_with(&mut other, &Authorize::of("app"), &alice()).await;
-    // What writes nothing for strangers is served to the flooding address too.
+    // Requests that write nothing for strangers are served to the flooding address too.
     for path in ["/.well-known/openid-configuration", "/oauth2/jwks", "/", "/logout/done"] {
         assert_eq!(stranger.get(&app, path).await.status, 200, "{path}");
     }
@@ -58,7 +58,7 @@ async fn d42_all_that_writes_for_strangers_is_counted_together() {
     );
     let app = TestApp::with(&overlay).await;
     let mut stranger = Browser::at("198.51.100.1");
-    // A posted request is counted where it comes back by GET.
+    // A posted request is counted when it returns by GET.
     let fields = Authorize::of("app");
     let url = format!("{}/oauth2/authorize", app.origin());
     let page = stranger.post_cross_site(&app, &url, &fields.fields()).await;
@@ -84,7 +84,7 @@ async fn d42_all_that_writes_for_strangers_is_counted_together() {
         let answer = stranger.send(&app, method, path, None, &[]).await;
         answer.assert_error_page(429, "rate_limited");
     }
-    // An app gets JSON.
+    // An app receives JSON.
     let reply = push(&mut stranger).await;
     reply.assert_json_error(429, "temporarily_unavailable");
     assert_eq!(reply.header("retry-after"), "3600");
@@ -104,9 +104,9 @@ async fn d42_addresses_are_those_behind_trusted_proxies_and_ipv6_counts_by_subsc
     for (proxy, header, refused) in [
         ("10.0.0.1", "203.0.113.1", 2),
         ("10.0.0.2", "203.0.113.2", 2),
-        // The same person by another proxy; what the person wrote before it does not count.
+        // The same user through another proxy. Addresses that the user's request already contained are ignored.
         ("10.0.0.2", "8.8.8.8, 203.0.113.1", 5),
-        // Nobody trusts this one.
+        // This proxy is not trusted.
         ("192.0.2.1", "203.0.113.3", 2),
         ("192.0.2.1", "203.0.113.4", 5),
         ("10.0.0.1", "2001:db8:0:1::1", 2),
@@ -155,7 +155,7 @@ async fn d43_guessing_a_secret_is_slowed_logged_and_counted() {
     last.assert_json_error(429, "temporarily_unavailable");
     assert_eq!(last.header("retry-after"), "6");
 
-    // Right ones are not delayed: not from there, and not from elsewhere. Nor are other clients.
+    // Correct secrets are not delayed, from that address or from others. Other clients are not affected either.
     for from in ["198.51.100.43", "198.51.100.44"] {
         assert_eq!(guess(from, &Auth::of("app"), "/oauth2/introspect").await.status, 200, "{from}");
     }
@@ -200,7 +200,7 @@ async fn d43_clients_that_are_none_share_one_allowance() {
         let reply = app.post_as(&mut stranger, "/oauth2/token", &auth, &[]).await;
         assert_eq!(reply.status, if n < 3 { 401 } else { 429 }, "{auth:?}: {reply}");
     }
-    // A public client that is known proves nothing and fails at nothing.
+    // A known public client proves nothing, and therefore can't fail.
     let reply = app.post_as(&mut stranger, "/oauth2/token", &Auth::of("spa"), &[("grant_type", "refresh_token")]).await;
     assert_eq!(reply.status, 400, "{reply}");
 }
@@ -282,13 +282,13 @@ async fn d42_long_values_are_refused_before_they_are_stored() {
         let pushed = long.without("client_id");
         app.post("/oauth2/par", &Auth::of("app"), &pushed.fields()).await.assert_json_error(400, "invalid_request");
     }
-    // What apps really send works, and comes back as it was.
+    // Values as real apps send them are accepted, and are returned unchanged.
     let state = "s".repeat(4096);
     let long = request.clone().set("state", &state).set("nonce", &"n".repeat(1024));
     let answer = app.through_provider(&mut Browser::new(), &long, &alice()).await;
     assert_eq!(answer.param("state"), state);
 
-    // The query as a whole.
+    // The limit of the whole query.
     let query = format!("/oauth2/authorize?state={}", "x".repeat(60_000));
     assert_eq!(Browser::new().get(&app, &query).await.status, 414);
     let edge = "x".repeat(16 * 1024 - "state=".len());
@@ -296,7 +296,7 @@ async fn d42_long_values_are_refused_before_they_are_stored() {
     assert_eq!(app.get(&format!("/oauth2/authorize?state={edge}x")).await.status, 414);
     let form = [("state", "x".repeat(60_000))];
     let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    // A posted form that would become a longer query is posted once more by a page of ours, and its values are bounded then.
+    // A posted form that would become a longer query is posted again by a page of the broker; its values have limits too.
     for path in ["/oauth2/authorize", "/oauth2/logout", "/callback/staff"] {
         let mut browser = Browser::new();
         let page = browser.send(&app, Method::POST, path, Some(&form), &[]).await;
@@ -337,7 +337,7 @@ async fn browsers_are_told_to_use_https_where_the_issuer_does() {
     ] {
         assert_eq!(reply.header(HEADER), "max-age=31536000", "{reply}");
     }
-    // The host is shared with whatever else is developed there.
+    // The host is shared with other services under development.
     for (local, expected) in [
         ("http://localhost:8080", ""),
         ("https://localhost:8443", "max-age=300"),

@@ -1,4 +1,4 @@
-//! The listeners through real sockets: TLS, changed certificates, unix sockets, silent clients, stopping.
+//! The listeners on real sockets: TLS, changed certificates, unix sockets, silent clients, and shutdown.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -22,11 +22,11 @@ use crate::support::provider::Net;
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 const WITH_TLS: &str = "[server]\ntls = { cert = \"tls.pem\", key = \"tls.key\" }\n";
 
-/// A broker on sockets, with its files in a folder of its own.
+/// A broker on sockets, with its files in its own folder.
 struct Running {
     broker: Broker,
     folder: TempDir,
-    /// Where each listener is, in their order.
+    /// The addresses of the listeners, in their order.
     urls: Vec<String>,
     stop: watch::Sender<bool>,
     servers: JoinSet<()>,
@@ -53,7 +53,7 @@ impl Running {
         running
     }
 
-    /// With TLS on one port of the system's choice.
+    /// With TLS, on a port chosen by the system.
     async fn tls(pair: &Pair) -> Self {
         Self::start(&with_tls(), Some(pair), &["127.0.0.1:0"], Timeouts::default()).await
     }
@@ -70,7 +70,7 @@ impl Running {
         TcpStream::connect(("127.0.0.1", self.port())).await.unwrap()
     }
 
-    /// Stops, and waits until everything that was under way is finished.
+    /// Stops, and waits until all requests in progress are finished.
     async fn stop(mut self) {
         self.stop.send_replace(true);
         while let Some(ended) = self.servers.join_next().await {
@@ -129,7 +129,7 @@ async fn d42_silent_clients_keep_nobody_out() {
     let mut silent = Vec::new();
     for n in 0..200 {
         let mut stream = running.plain().await;
-        // Some send nothing at all, some break off within the handshake's first record.
+        // Some send nothing at all, others disconnect within the handshake's first record.
         if n % 2 == 0 {
             stream.write_all(b"\x16\x03\x01").await.unwrap();
         }
@@ -222,7 +222,7 @@ async fn a_broken_new_pair_leaves_the_old_one_serving() {
     std::fs::remove_file(folder.join("tls.key")).unwrap();
     assert!(matches!(reloader.reload().await, Reloaded::Refused(problems) if problems.contains("can't be read")));
     assert!(old.connect(running.port()).await.is_ok());
-    // Written one after the other, as renewals do: they are used once both exist.
+    // Written one after the other, as renewals do: they are used once both are there.
     new.save(folder);
     assert_eq!(reloader.reload().await, Reloaded::Applied(2));
     assert!(!running.broker.reload_failed());
@@ -272,7 +272,7 @@ async fn finishes(running: Running, mut busy: impl Duplex, idle: Vec<Box<dyn Dup
     let head = "POST /oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
                 Content-Length: 12\r\nExpect: 100-continue\r\n\r\n";
     busy.write_all(head.as_bytes()).await.unwrap();
-    // With this the request is under way: its handler asks for the body.
+    // After this, the request is in progress: its handler asks for the body.
     assert_eq!(answer(&mut busy).await.0, 100);
     let stopping = tokio::spawn(running.stop());
     for mut idle in idle {
@@ -296,7 +296,7 @@ async fn tcp_and_unix_listeners_serve_side_by_side() {
         let path = running.folder.path().join(name);
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o660, "owner and group only");
-        // The unix socket is plain, because its traffic does not leave the machine.
+        // The unix socket does not use TLS, because its traffic does not leave the machine.
         let mut stream = UnixStream::connect(&path).await.unwrap();
         assert_eq!(get(&mut stream, DISCOVERY).await.0, 200);
         assert_eq!(get(&mut stream, "/oauth2/jwks").await.0, 200);
@@ -314,7 +314,7 @@ async fn a_socket_that_a_killed_process_left_is_replaced_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("broker.sock");
     let address = format!("unix:{}", path.display());
-    // A socket as a killed process leaves it: bound, but nobody listens.
+    // A socket as a killed process leaves it: it exists, but nobody listens.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(path.exists());
     let listener = Listener::open(&address).await.unwrap();
@@ -323,7 +323,7 @@ async fn a_socket_that_a_killed_process_left_is_replaced_and_nothing_else() {
     assert!(in_use.starts_with(&address) && in_use.contains("another process listens there"), "{in_use}");
     assert!(UnixStream::connect(&path).await.is_ok(), "the one that listens is untouched");
 
-    // Somebody else's socket, made meanwhile in its place, is not removed at the end.
+    // Another process's socket, created in its place in the meantime, is not removed at shutdown.
     std::fs::remove_file(&path).unwrap();
     let other = std::os::unix::net::UnixListener::bind(&path).unwrap();
     drop(listener);
@@ -343,7 +343,7 @@ async fn a_socket_that_a_killed_process_left_is_replaced_and_nothing_else() {
     assert!(Listener::open(&homeless).await.err().unwrap().contains("make it first"));
 }
 
-/// What `check` says: `line:column severity message` of each problem.
+/// The output of `check`: `line:column severity message` of each problem.
 fn problems(main: &Path, without_secrets: bool, now: i64) -> Vec<String> {
     let found = prepared_from(main, without_secrets, now).problems;
     found

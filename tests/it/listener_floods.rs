@@ -1,4 +1,5 @@
-//! The listeners under connections that say nothing, break off or take nothing: others are served, and all of it ends in time.
+//! Listeners with many connections that are silent, disconnect early or never read: other clients are served, and all of these
+//! connections are closed in time.
 
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ impl Running {
         stream
     }
 
-    /// Sends a head and returns the status of its answer.
+    /// Sends a request head and returns the status of the response.
     async fn status(&self, head: &str) -> u16 {
         answer(&mut self.send(head.as_bytes()).await).await.0
     }
@@ -87,7 +88,7 @@ async fn d42_half_sent_requests_keep_nobody_out() {
         assert!(running.is_ready().await);
         let figures = running.broker.connections().figures();
         assert!(figures.open <= figures.most && figures.most == 16, "{figures:?}");
-        // A connection that was idle meanwhile is kept: the others made room.
+        // A connection that was idle in the meantime is kept, because the others were closed to make room.
         assert_eq!(get(&mut proxy, DISCOVERY).await.0, 200);
         drop(strangers);
     }
@@ -135,7 +136,7 @@ async fn d42_a_head_that_has_begun_ends_in_time_and_an_idle_connection_goes_on()
         closed(&mut running.send(bytes).await).await;
     }
     closed(&mut later).await;
-    // Twice that time has passed, and more.
+    // More than twice that time has passed.
     assert_eq!(get(&mut idle, DISCOVERY).await.0, 200);
 }
 
@@ -145,7 +146,7 @@ async fn d42_who_takes_no_answer_is_left_in_time() {
     let running = Running::start("", timeouts).await;
     let mut stream = running.open().await;
     let request = format!("GET {DISCOVERY} HTTP/1.1\r\nHost: x\r\n\r\n").repeat(100);
-    // Until neither side's buffers take any more, and then until the broker closes.
+    // First until the buffers of both sides are full, then until the broker closes the connection.
     while stream.write_all(request.as_bytes()).await.is_ok() {}
     let mut person = running.open().await;
     assert_eq!(get(&mut person, DISCOVERY).await.0, 200);
@@ -192,11 +193,11 @@ async fn heads_are_bounded() {
         let (mut reading, mut writing) = stream.split();
         let head = format!("GET {target} HTTP/1.1\r\nHost: x\r\nX-Long: {header}\r\n\r\n");
         let sent = async { writing.write_all(head.as_bytes()).await };
-        // The broker may answer, and close, before it has read all of it.
+        // The broker may respond and close before it has read everything.
         let (_, answered) = tokio::join!(sent, answer(&mut reading));
         assert_eq!(answered.0, status, "{} {}", target.len(), header.len());
     }
-    // A second head on a connection is measured like the first.
+    // The limit applies to the second head on a connection like to the first.
     let mut stream = running.open().await;
     assert_eq!(get(&mut stream, DISCOVERY).await.0, 200);
     assert_eq!(get(&mut stream, &format!("/?{}", long(8_000))).await.0, 414);

@@ -163,10 +163,10 @@ async fn an_apps_server_ends_the_session_that_its_id_token_names() {
     app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
     assert!(signed_in(&app, &mut second).await, "and no other");
     assert_eq!(app.refresh("app", others.refresh()).await.status, 200);
-    // Once more: there is nothing left that could end, and the page says so.
+    // A second sign-out: nothing is left that could end, and the page says so.
     let page = app.get(&logout(&[("id_token_hint", tokens.id())])).await;
     assert!(page.text().contains("You are not signed in here") && !page.text().contains(ENDED), "{page}");
-    // The provider's ID token is handed to nobody but the browser.
+    // The provider's ID token is given only to the browser.
     assert!(!page.text().contains("id_token_hint"), "{page}");
 }
 
@@ -192,7 +192,7 @@ async fn the_id_token_of_a_session_that_was_renewed_is_a_hint_for_it() {
     browser.open(&app, &logout(&[("id_token_hint", first.id())])).await;
     assert!(!signed_in(&app, &mut browser).await);
 
-    // Without the browser too, and after several renewals.
+    // The same without the browser, and after several renewals.
     let (mut browser, first) = app.sign_in("app", &alice()).await;
     for _ in 0..2 {
         app.sign_in_with(&mut browser, &request, &alice()).await;
@@ -318,7 +318,7 @@ async fn a_posted_sign_out_with_a_long_hint_needs_no_long_url() {
         let (mut browser, tokens) = app.sign_in("app", &person).await;
         let form = [("id_token_hint", tokens.id()), ("post_logout_redirect_uri", BYE), ("state", "s<&\"")];
         let headers = [("origin", "https://app.example"), ("sec-fetch-site", "cross-site")];
-        // As from another site: without cookies.
+        // Like a request from another site: without cookies.
         let reply = Browser::new().send(&app, http::Method::POST, "/oauth2/logout", Some(&form), &headers).await;
         let left = if by_form {
             assert_eq!((reply.status.as_u16(), reply.header("location")), (200, ""), "{reply}");

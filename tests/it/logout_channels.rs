@@ -38,7 +38,7 @@ async fn sign_out(app: &TestApp, browser: &mut Browser, tokens: &Tokens) -> Repl
     browser.open(app, &logout(&[("id_token_hint", tokens.id()), ("post_logout_redirect_uri", BYE)])).await
 }
 
-/// The claims of the one logout token that an app got, checked as the app checks it.
+/// The claims of the only logout token that an app received, verified like the app does.
 async fn told(app: &TestApp, receiver: &Receiver, client: &str) -> Map<String, Value> {
     let received = receiver.received(client);
     assert_eq!(received.len(), 1, "{client}: {received:?}");
@@ -128,7 +128,7 @@ async fn an_app_is_told_of_every_sid_that_it_knows() {
     let receiver = Receiver::start().await;
     let app = with_backchannel(&receiver, &["app"], "").await;
     let (mut browser, first) = app.sign_in("app", &alice()).await;
-    // The same person signs in again: the session has a new sid, and the grants move to it.
+    // The same person signs in again: the session gets a new `sid`, and the grants move to it.
     let again = app.sign_in_with(&mut browser, &Authorize::of("app").set("prompt", "login"), &alice()).await;
     app.broker.apps_are_told().await;
     assert!(receiver.received("app").is_empty(), "nobody signed out");
@@ -150,7 +150,7 @@ async fn d30_an_app_that_hangs_holds_up_neither_the_person_nor_the_others() {
     let app = with_backchannel(&receiver, &["app", "other"], "").await;
     let (mut browser, tokens) = app.sign_in("app", &alice()).await;
     also(&app, &mut browser, "other").await;
-    // The app never responds: if the broker waited for it, neither of these would return.
+    // The app never responds. If the broker waited for it, neither of these requests would return.
     assert_eq!(sign_out(&app, &mut browser, &tokens).await.location(), BYE);
     receiver.first("app").await;
     receiver.first("other").await;
@@ -193,7 +193,7 @@ async fn one_sign_out_tells_once() {
     let receiver = Receiver::start().await;
     let app = with_backchannel(&receiver, &["app"], "").await;
     let (mut browser, tokens) = app.sign_in("app", &alice()).await;
-    // The broker asks first, as no hint names the session.
+    // The broker asks first, because no hint identifies the session.
     let page = browser.open(&app, &logout(&[])).await;
     app.broker.apps_are_told().await;
     assert!(receiver.received("app").is_empty());
@@ -256,7 +256,7 @@ fn frames(page: &Reply) -> Vec<String> {
     frame.captures_iter(&page.text()).map(|found| unescape(&found[1])).collect()
 }
 
-/// The target of a page that redirects by itself, which is also that of its link.
+/// The target of a page that redirects by itself, which is also the target of its link.
 #[track_caller]
 fn onward(page: &Reply) -> String {
     let text = page.text();

@@ -130,7 +130,7 @@ fn problems(ui: &str, templates: &[(&str, &str)]) -> Vec<String> {
     prepared
         .problems
         .iter()
-        // The base has secrets in its text, which is worth a warning each.
+        // The base configuration contains secrets, each of which causes a warning.
         .filter(|p| p.file != "broker.toml" || p.path.starts_with("ui"))
         .map(|p| {
             let line = if p.file == "broker.toml" { p.line - first } else { p.line };
@@ -205,13 +205,13 @@ async fn on_disk() -> (TestApp, countersign::snapshot::reload::Reloader, PathBuf
     write(&looks, "home.html", "One");
     let app = TestApp::base().await;
     let mut reloader = app.broker.reloader(&file);
-    // The broker started without these files: any change makes it read them.
+    // The broker started without these files. Any change makes it read them.
     write(&looks, "home.html", "Two");
     assert!(matches!(reloader.reload().await, Reloaded::Applied(_)));
     (app, reloader, looks, folder)
 }
 
-/// A page that shows this and the hash of nothing else.
+/// A page with this content and the hash of nothing else.
 fn write(folder: &Path, name: &str, words: &str) {
     let text =
         format!("{{% extends \"base.html\" %}}{{% block main %}}<h1>{words}</h1>{{{{ issuer }}}}{{% endblock %}}");
@@ -279,12 +279,12 @@ async fn d19_names_stay_inert_in_a_replaced_template() {
     std::fs::write(looks.join("sign_in.html"), format!("{page}\n")).unwrap();
     assert!(matches!(reloader.reload().await, Reloaded::Applied(_)));
     let shown = Browser::new().open(&app, &Authorize::of("app").url(&app)).await;
-    // Without the form's token, a random text.
+    // Apart from the form's token, which is random.
     let token = crate::harness::Form::all(&shown.text()).remove(0).field("csrf").unwrap().to_owned();
     let html = shown.text().replace(&token, "");
     assert!(html.contains("&lt;script&gt;alert(1)&lt;&#x2f;script&gt;") && html.contains("{{ 7*7 }}"), "{html}");
     assert!(!html.contains("<script") && !html.contains("<img src=x") && !html.contains("49"), "{html}");
-    // The page can be used too.
+    // The page also works.
     let mut browser = Browser::new();
     let page = browser.open(&app, &Authorize::of("app").url(&app)).await;
     let leaving = browser.submit(&app, &page, &[("provider", "staff")]).await;

@@ -1,5 +1,5 @@
 //! The broker as its users, apps and attackers see it: through the real router, with the real configuration loader and
-//! the real store. Time and the providers are scripted: tests do not sleep, and only those of the listeners and of apps that
+//! the real store. Time and the providers are simulated: tests do not sleep, and only those of the listeners and of apps that
 //! are notified of a sign-out use sockets.
 //!
 //! Files are named after routes. Tests named `d01_...` are cases of the attack catalogue.

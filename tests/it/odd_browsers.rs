@@ -1,11 +1,11 @@
-//! Browsers that ask in parallel, twice, too late, by HEAD, or before anybody asked them to (D48).
+//! Browsers that send requests in parallel, twice, too late, by HEAD, or before the user asked for anything (D48).
 
 use http::Method;
 
 use crate::harness::browser::unescape;
 use crate::harness::{Authorize, Browser, ISSUER, Reply, TestApp, Tokens, WITH_PARTNER, alice};
 
-/// The page has a link to this address.
+/// Asserts that the page has a link to this address.
 #[track_caller]
 fn assert_leads_to(page: &Reply, address: &str) {
     let html = unescape(&page.text());
@@ -28,7 +28,7 @@ async fn two_tabs_that_ask_before_any_cookie_is_there_both_end_in_their_app() {
     app.tokens("app", &to_app).await;
     app.tokens("other", &to_other).await;
 
-    // The same of two sign-in pages.
+    // The same with two sign-in pages.
     let app = TestApp::with(WITH_PARTNER).await;
     let (mut one, mut two) = (Browser::new(), Browser::new());
     let pages = [
@@ -55,7 +55,7 @@ async fn the_cookies_that_bind_sign_ins_stay_few_and_end() {
         }
     }
     assert_eq!(browser.cookies.len(), 1, "{:?}", browser.cookies);
-    // Hundreds of planted ones bind nothing.
+    // Even hundreds of planted cookies bind nothing.
     let callback = app.at_provider(&mut browser, &Authorize::of("app"), &alice()).await;
     let (name, secret) = browser.cookies.pop_first().unwrap();
     let mut stranger = Browser::new();
@@ -96,7 +96,7 @@ async fn d48_head_and_prefetching_use_nothing_up() {
     let answer = browser.submit(&app, &page, &[("decision", "allow")]).await;
     let tokens = app.tokens("app", &answer).await;
 
-    // Nobody is signed out, and nothing is begun, by looking.
+    // Requests by HEAD sign nobody out and begin nothing.
     let hint = format!("{ISSUER}/oauth2/logout?id_token_hint={}", tokens.id());
     for target in [hint.as_str(), "/logout/callback/staff?state=x", &Authorize::of("other").url(&app)] {
         for (method, headers) in [(Method::HEAD, &[][..]), (Method::GET, &prefetch[..])] {
@@ -148,15 +148,15 @@ async fn d48_a_doubled_callback_ends_where_the_first_one_went() {
         ("state-of-the-app".to_owned(), "state-of-the-app".to_owned())
     );
     assert_eq!(app.idp().count("token"), 1);
-    // The browser stays with the second answer.
+    // The browser keeps the second response.
     app.tokens("app", &two).await;
     let silent = second.open(&app, &Authorize::of("other").set("prompt", "none").url(&app)).await;
     assert!(silent.location().contains("code="), "{silent}");
 
-    // Whoever has had the answer, or is somebody else, gets no second one (D01).
+    // After the response was delivered, and in any other browser, there is no second one (D01).
     second.open(&app, &callback).await.assert_error_page(400, "login_not_found");
     Browser::new().open(&app, &callback).await.assert_error_page(400, "login_not_found");
-    // Nor is a code that was redeemed handed out again, or one of a while ago.
+    // A code that was redeemed, or issued some time ago, is not delivered again either.
     browser.clone().open(&app, &callback).await.assert_error_page(400, "login_not_found");
     let callback = app.at_provider(&mut browser, &Authorize::of("app"), &alice()).await;
     browser.clone().open(&app, &callback).await;
@@ -172,7 +172,7 @@ async fn d48_a_first_click_that_breaks_off_is_finished_for_the_second() {
     {
         let mut gone = browser.clone();
         let mut first = Box::pin(gone.open(&app, &callback));
-        // As far as it comes until it waits for the provider the first time; then the connection is closed.
+        // Runs until it first waits for the provider; then the connection is closed.
         let waiting = std::future::poll_fn(|context| std::task::Poll::Ready(first.as_mut().poll(context).is_pending()));
         assert!(waiting.await);
     }
@@ -197,7 +197,7 @@ async fn d48_a_doubled_click_on_a_form_ends_where_the_first_one_went() {
         }
         if decision == "allow" {
             app.tokens("app", &two).await;
-            // The code is used, so that a third answer would be a replay.
+            // The code has been used, so that a third response would be a replay.
             let three = browser.submit(&app, &page, &[("decision", decision)]).await;
             three.assert_error_page(400, "login_not_found");
             assert_leads_to(&three, "https://app.example/");
@@ -243,7 +243,7 @@ async fn d48_a_page_that_ends_a_sign_in_leads_back_to_the_app() {
         let staff = Authorize::of("app").set("provider", "staff");
         let mut browser = Browser::new();
 
-        // A callback, a sign-in page and a consent page that come back after eleven minutes.
+        // A callback, a sign-in page and a consent page that are submitted after eleven minutes.
         let callback = app.at_provider(&mut browser, &staff, &alice()).await;
         let sign_in = browser.open(&app, &Authorize::of("app").url(&app)).await;
         let consent = app.through_provider(&mut browser, &staff, &alice()).await;
@@ -256,7 +256,7 @@ async fn d48_a_page_that_ends_a_sign_in_leads_back_to_the_app() {
             late.assert_error_page(400, "login_not_found");
             assert_leads_to(&late, address);
         }
-        // A callback that comes again.
+        // A callback that is repeated.
         let callback = app.at_provider(&mut browser, &staff.set("prompt", "login"), &alice()).await;
         browser.open(&app, &callback).await;
         let again = browser.open(&app, &callback).await;

@@ -1,4 +1,5 @@
-//! Real shapes of providers that are not what the specifications say. The sign-in works, and what nobody asked for costs nothing.
+//! Responses of real providers that deviate from the specifications. The sign-in works, and what nobody asked for does not
+//! prevent it.
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ async fn attempt(app: &TestApp, person: &Value) -> Reply {
     app.through_provider(&mut Browser::new(), &Authorize::of("app"), person).await
 }
 
-/// All that the client may ask for.
+/// All scopes that the client may request.
 const ALL_SCOPES: &str =
     "clients.app.scopes = [\"openid\", \"profile\", \"email\", \"address\", \"phone\", \"groups\", \"roles\"]";
 
@@ -76,10 +77,10 @@ async fn a_username_is_taken_from_the_claim_that_fits() {
     let odd = with(alice(), json!({ "username": { "value": "x" } }));
     let (_, tokens) = app.sign_in("app", &odd).await;
     assert_eq!(tokens.claims()["preferred_username"], "alice");
-    // A known account needs none.
+    // A known account does not need a username.
     let none = with(odd, json!({ "preferred_username": 7 }));
     assert_eq!(app.sign_in("app", &none).await.1.claims()["preferred_username"], "alice");
-    // A new one does.
+    // A new account needs one.
     let new = with(none, json!({ "sub": "77" }));
     attempt(&app, &new).await.assert_error_page(403, "claim_mapping_failed");
 }
@@ -105,7 +106,7 @@ async fn empty_claims_are_absent_and_the_next_alternative_counts() {
     for absent in ["name", "email", "middle_name", "picture", "phone_number", "nothing"] {
         assert!(claims.get(absent).is_none(), "{absent}: {claims}");
     }
-    // A username that is empty is none.
+    // An empty username counts as absent.
     let nobody = json!({ "sub": "8", "preferred_username": "" });
     attempt(&app, &nobody).await.assert_error_page(403, "username_missing");
 }
@@ -143,7 +144,7 @@ async fn odd_members_of_a_token_response_cost_no_sign_in() {
         json!({ "token_type": "bearer" }),
         json!({ "scope": ["openid"], "refresh_expires_in": "", "not-before-policy": 0, "session_state": null }),
     ] {
-        // A session that follows the access token's end must not end at once because nothing is said of it.
+        // A session that follows the access token's lifetime must not end at once if the provider states none.
         let app = TestApp::with("[providers.staff.session]\nfollow_upstream_expiry = true").await;
         let edit = change.clone();
         app.idp().edit_token_response(move |response| response.extend(edit.as_object().unwrap().clone()));
@@ -167,7 +168,7 @@ async fn odd_members_of_a_token_response_cost_no_sign_in() {
     }
 }
 
-/// What `/status` says of the endpoints of `staff` that can't be used.
+/// The endpoints of `staff` that `/status` reports as unusable.
 async fn unusable(app: &TestApp) -> Value {
     let status: Value = serde_json::from_str(&app.broker.status().await).unwrap();
     status["providers"][0]["unusable_endpoints"].clone()
@@ -193,7 +194,7 @@ async fn an_endpoint_that_a_sign_in_can_do_without_may_be_wrong() {
             let said = unusable(&app).await;
             assert!(said[endpoint].as_str().is_some_and(|text| text.contains(problem)), "{value}: {said}");
             assert_eq!(said.as_object().unwrap().len(), 1, "{said}");
-            // What needs it is off, and nothing else.
+            // Only the features that need it are off.
             assert_eq!(app.introspect("app", "a-token-of-the-provider").await.json(), json!({ "active": false }));
             let hint = ("id_token_hint", tokens.id());
             let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs([hint]).finish();
@@ -213,7 +214,7 @@ async fn userinfo_may_be_empty_but_not_point_elsewhere() {
     let app = TestApp::base().await;
     app.idp().edit_discovery(|document| drop(document.insert("userinfo_endpoint".to_owned(), "".into())));
     app.sign_in("app", &alice()).await;
-    // What claims are to be taken from must be there: with fewer claims the policy could decide otherwise.
+    // Documents that claims are taken from are required: with fewer claims, the policy could decide differently.
     for wrong in ["/userinfo", "https://10.0.0.1/userinfo"] {
         for (overlay, works) in [("", false), ("providers.staff.claims_from = [\"id_token\"]", true)] {
             let app = TestApp::with(overlay).await;
@@ -338,12 +339,12 @@ async fn d25_a_new_key_under_the_old_kid_is_found_and_bad_signatures_cost_one_fe
     let app = TestApp::base().await;
     attempt(&app, &alice()).await;
     assert_eq!(app.idp().count("jwks"), 1);
-    // The provider starts anew: another key, the same id.
+    // The provider starts again with another key under the same id.
     app.idp().keys(&[&TestKey::other_rsa("rsa-1")]);
     app.idp().script(|script| script.signing = Signing::ForeignKey);
     assert!(attempt(&app, &alice()).await.location().contains("code="));
     assert_eq!(app.idp().count("jwks"), 2);
-    // What no key of the provider made is refused, however often it comes.
+    // A token that no key of the provider signed is refused, however often it is sent.
     app.idp().script(|script| script.signing = Signing::Broken);
     for _ in 0..20 {
         attempt(&app, &alice()).await.assert_error_page(400, "token_invalid");
@@ -421,13 +422,13 @@ async fn the_document_says_whether_its_issuer_ends_with_a_slash() {
         let (_, first) = app.sign_in("app", &alice()).await;
         let (_, second) = app.sign_in("app", &alice()).await;
         assert_eq!(first.sub(), second.sub());
-        // Tokens of any other issuer are as wrong as ever.
+        // Tokens with any other issuer are refused as before.
         app.idp().edit_id_token(|claims| drop(claims.insert("iss".to_owned(), IDP.into())));
         attempt(&app, &alice()).await.assert_error_page(400, "token_invalid");
     }
 }
 
-/// The description of an error that an app gets: a sentence, and at its end what to quote.
+/// The description of an error that an app receives: a sentence, followed by the details to quote.
 #[track_caller]
 fn assert_description(description: &str, sentence: &str, reason: &str) {
     let plain = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
@@ -441,7 +442,7 @@ fn assert_description(description: &str, sentence: &str, reason: &str) {
 #[tokio::test]
 async fn an_error_in_an_app_is_a_sentence_with_what_to_quote_at_its_end() {
     let app = TestApp::with("clients.other.require = \"'admins' in groups\"").await;
-    // A refusal, by the page's way back and without a page.
+    // A refusal, with the link on the page back to the app and without a page.
     let lacks = "You don't have access to this app. You are signed in, but your account lacks something";
     let mut browser = Browser::new();
     let page = app.through_provider(&mut browser, &Authorize::of("other"), &alice()).await;
@@ -469,7 +470,7 @@ async fn an_error_in_an_app_is_a_sentence_with_what_to_quote_at_its_end() {
         assert_description(&reply.param("error_description"), sentence, "provider_error");
     }
 
-    // What a person can mend, and what only a developer can.
+    // Errors that a user can resolve, and those that only a developer can.
     let silent = Browser::new().open(&app, &Authorize::of("app").set("prompt", "none").url(&app)).await;
     assert_description(&silent.param("error_description"), "You need to sign in", "login_required");
     let wrong = Browser::new().open(&app, &Authorize::of("app").set("response_type", "token").url(&app)).await;

@@ -36,7 +36,7 @@ async fn a_callback_is_where_it_is_registered() {
         (BASE, "redirect_path = \"/callback\"", "https://sso.example.com/callback"),
         (BASE, "redirect_path = \"/login/cb\"", "https://sso.example.com/login/cb"),
         (BASE, "redirect_uri = \"https://sso.example.com/old/c%62\"", "https://sso.example.com/old/c%62"),
-        // Outside the issuer's path: the proxy before the broker sends it here all the same.
+        // Outside of the issuer's path, to which the proxy in front of the broker still routes it.
         (&broker, "redirect_uri = \"https://sso.example.com/old/cb\"", "https://sso.example.com/old/cb"),
         (&broker, "redirect_path = \"/old/cb\"", "https://sso.example.com/broker/old/cb"),
     ] {

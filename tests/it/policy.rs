@@ -1,4 +1,4 @@
-//! The policy of the file, as people and apps see its effects.
+//! The effects of the file's policy on people and apps.
 
 use serde_json::{Value, json};
 
@@ -88,7 +88,7 @@ async fn a_refused_person_is_named_and_may_use_another_account() {
         let answer = browser.open(&app, &callback).await;
         assert_eq!(answer.param("state"), "state-of-the-app");
         assert_eq!(app.tokens("app", &answer).await.claims()["preferred_username"], "alice");
-        // Somebody who is known here is named as here.
+        // A known user is shown by the username here.
         let mut again = Browser::new();
         let leaving = again.open(&app, &Authorize::of("app").url(&app)).await.location();
         let renamed = with(alice(), json!({ "name": "Somebody", "groups": [] }));
@@ -112,7 +112,7 @@ async fn another_account_may_be_another_providers() {
     let leaving = browser.submit(&app, &page, &[("provider", "staff")]).await.location();
     app.idp().authorize(&leaving, &alice());
     assert_eq!(app.idp().last_request()["prompt"], "login", "this provider has no page that shows accounts");
-    // The page is of this browser.
+    // The page belongs to this browser.
     let form = crate::harness::Form::all(&refused.text()).remove(0);
     Browser::new().submit_form(&app, &form, &[]).await.assert_error_page(403, "login_other_browser");
 }
@@ -159,7 +159,7 @@ email = "null"
 may = "permissions"
 "#;
 
-/// Roles by patterns whose text can't be taken apart at its brackets and bars.
+/// Roles from patterns that can't be split at their brackets and bars.
 const PATTERNS: &str = r#"
 [[role_rules]]
 each = "groups"

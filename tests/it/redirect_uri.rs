@@ -105,7 +105,7 @@ redirect_uris = ["http://127.0.0.1/cb", "http://[::1]/cb", "com.example.app:/cb"
         open(uri).await.assert_error_page(400, "invalid_redirect_uri");
     }
 
-    // The code is bound to the port of the request.
+    // The code is bound to the port in the request.
     let mut browser = Browser::new();
     let request = Authorize::of("native").set("redirect_uri", "http://127.0.0.1:51004/cb");
     let answer = app.through_provider(&mut browser, &request, &alice()).await;

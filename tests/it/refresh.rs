@@ -1,4 +1,4 @@
-//! Refresh tokens: rotation, grace period, reuse, lifetimes, and fetching claims from the provider again.
+//! Refresh tokens: rotation, grace period, reuse, lifetimes, and renewing the provider's claims.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ async fn d13_the_parent_answers_within_the_grace_and_the_family_does_not_fork() 
     assert_eq!(replayed.refresh(), second.refresh(), "the same successor");
     let third = next(&app, second.refresh()).await;
     assert_ne!(third.refresh(), second.refresh());
-    // The successor was used: the grace is over, however early it is.
+    // Once the successor is used, the grace period ends early.
     app.refresh("app", first.refresh()).await.assert_json_error(400, "invalid_grant");
     app.refresh("app", third.refresh()).await.assert_json_error(400, "invalid_grant");
     app.userinfo(third.access()).await.assert_json_error(401, "invalid_token");
@@ -135,7 +135,7 @@ async fn a_refresh_token_dies_unused_and_with_its_family() {
 #[tokio::test]
 async fn without_offline_access_it_dies_with_the_session() {
     let app = TestApp::base().await;
-    // Each refresh is activity of the session.
+    // Each refresh counts as activity of the session.
     let (_, mut tokens) = app.sign_in("app", &alice()).await;
     for _ in 0..3 {
         app.wait(29 * 60);

@@ -72,7 +72,7 @@ async fn a_request_sees_one_generation() {
     let app = Arc::new(TestApp::base().await);
     let mut browser = Browser::new();
     let callback = app.at_provider(&mut browser, &Authorize::of("app"), &alice()).await;
-    // While the callback waits for the provider's tokens, a file is applied that lets nobody in.
+    // While the callback waits for the provider's tokens, a configuration that refuses everybody is applied.
     let (reloading, reloaded) = (Arc::downgrade(&app), Arc::new(AtomicBool::new(false)));
     let done = Arc::clone(&reloaded);
     app.idp().edit_token_response(move |_| {

@@ -38,7 +38,7 @@ fn unsigned(claims: &Value) -> String {
     format!("{}.{}.", encode(br#"{"alg":"none"}"#), encode(claims.to_string().as_bytes()))
 }
 
-/// The parameters of a careful request, as the claims of an object.
+/// The parameters of a typical request, as the claims of an object.
 fn object(client: &str) -> Value {
     let fields = Authorize::of(client);
     let claims = fields.fields().into_iter().map(|(name, value)| (name.to_owned(), json!(value)));
@@ -63,7 +63,7 @@ async fn open(app: &TestApp, request: &Authorize) -> Reply {
     Browser::new().open(app, &request.url(app)).await
 }
 
-/// Through the provider to tokens, with the verifier that belongs to every challenge here.
+/// From the provider to tokens, with the verifier that matches every challenge here.
 async fn tokens_of(app: &TestApp, client: &str, request: &Authorize) -> Value {
     let mut browser = Browser::new();
     let answer = app.through_provider(&mut browser, request, &alice()).await;
@@ -88,7 +88,7 @@ async fn what_the_object_says_goes_before_what_stands_beside_it() {
         let claims = crate::harness::claims_of(tokens["id_token"].as_str().unwrap());
         assert_eq!(claims["nonce"], nonce);
     }
-    // A client without a configured algorithm may leave it unsigned: it then proves no more than plain parameters.
+    // A client without a configured algorithm may send it unsigned, in which case it proves no more than plain parameters.
     tokens_of(&app, "app", &short("app", &unsigned(&object("app")))).await;
 }
 
@@ -167,7 +167,7 @@ async fn objects_are_fetched_only_from_where_the_file_says() {
         assert_eq!(app.net.asked().len(), asked, "{uri}");
     }
     app.idp().answer("/request.jwt", Answer::json(500, &json!({})));
-    // What was fetched is kept for a few seconds.
+    // A fetched object is cached for a few seconds.
     app.wait(6);
     open(&app, &by(&format!("{IDP}/request.jwt"))).await.assert_app_error("signer", "invalid_request_uri");
     let both = by(&format!("{IDP}/request.jwt")).set("request", &signed(&object("signer")));
@@ -192,7 +192,7 @@ async fn d42_a_crowd_causes_one_fetch_of_a_request_object() {
     app.wait(6);
     crowd(true).await;
     assert_eq!(fetched(), 2, "a change counts after seconds");
-    // One that is not there is not asked for again and again either.
+    // An object that does not exist is not requested repeatedly either.
     app.idp().answer("/request.jwt", Answer::json(500, &json!({})));
     app.wait(6);
     crowd(false).await;
@@ -254,7 +254,7 @@ async fn a_pushed_request_leads_to_tokens_and_serves_once() {
     assert_eq!(reply.header("cache-control"), "no-store");
     let uri = reply.json()["request_uri"].as_str().unwrap().to_owned();
     assert!(uri.starts_with("urn:ietf:params:oauth:request_uri:"));
-    // Parameters outside the object do not count.
+    // Parameters outside of the object are ignored.
     let request = by_reference("pusher", &uri).set("scope", "openid offline_access").set("prompt", "none");
     let tokens = tokens_of(&app, "pusher", &request).await;
     assert!(!tokens["scope"].as_str().unwrap().contains("offline_access"));
@@ -269,7 +269,7 @@ async fn a_pushed_request_is_its_clients_and_lives_a_minute() {
         reply.json()["request_uri"].as_str().unwrap().to_owned()
     };
     let pushed = uri().await;
-    // Another client that gets hold of it gets nothing, and takes nothing away.
+    // Another client that obtains the URI gets nothing from it, and does not invalidate it.
     let stolen = by_reference("app", &pushed).set("redirect_uri", "https://app.example/cb");
     open(&app, &stolen).await.assert_app_error("app", "invalid_request_uri");
     assert_eq!(open(&app, &by_reference("pusher", &pushed)).await.status, 303);
@@ -326,7 +326,7 @@ async fn what_is_pushed_is_checked_at_once() {
     let wrong = Auth::Basic("pusher".to_owned(), "wrong".to_owned());
     let reply = app.post("/oauth2/par", &wrong, &good().without("client_id").fields()).await;
     assert_eq!(reply.status, 401, "{reply}");
-    // A public client pushes too, and a signed object may be what is pushed.
+    // A public client can push requests too, and the pushed request may be a signed object.
     let reply = push(&app, "spa", &Authorize::of("spa")).await;
     assert_eq!(reply.status, 201, "{reply}");
     let request = short("signer", &signed(&object("signer"))).without("redirect_uri").without("state");

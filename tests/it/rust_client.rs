@@ -45,7 +45,7 @@ impl<'a> AsyncHttpClient<'a> for ToRouter<'_> {
 type Client =
     CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointMaybeSet, EndpointMaybeSet>;
 
-/// An app that is built on the library.
+/// An app that uses the library.
 struct RustApp<'a> {
     app: &'a TestApp,
     http: ToRouter<'a>,
@@ -53,7 +53,7 @@ struct RustApp<'a> {
     end_session: EndSessionUrl,
 }
 
-/// What the app keeps while somebody is at the broker.
+/// What the app remembers while the user is at the broker.
 struct Pending {
     state: CsrfToken,
     nonce: Nonce,
@@ -73,7 +73,7 @@ impl<'a> RustApp<'a> {
         Self { app, http, client: client.set_redirect_uri(redirect_uri), end_session }
     }
 
-    /// Sends the browser to the broker and through the provider; the parameters that come back.
+    /// Sends the browser to the broker and through the provider. Returns the parameters of the response.
     async fn sign_in_as_alice(&self, browser: &mut Browser) -> (Pending, HashMap<String, String>) {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let flow = CoreAuthenticationFlow::AuthorizationCode;
@@ -157,7 +157,7 @@ async fn whole_life(app: &TestApp, id: &str, secret: Option<String>) {
     assert_eq!(error.error().as_ref(), "invalid_grant");
 }
 
-/// Sign-outs end at the broker; those that are passed on to the provider are tested in `logout`.
+/// Sign-outs end at the broker; those that are forwarded to the provider are tested in `logout`.
 const SHORT_LOGOUT: &str = "providers.staff.logout = false\n\
     clients.spa.post_logout_redirect_uris = [\"https://spa.example/bye\"]\n";
 

@@ -5,7 +5,7 @@ use crate::harness::log;
 use crate::harness::{Answer, Authorize, BASE, Browser, Receiver, Reply, TestApp, alice, with};
 use crate::support::provider::IDP_SECRET;
 
-/// Asserts that none of these were logged, nor are in the replies.
+/// Asserts that none of these were logged or are part of a response.
 #[track_caller]
 fn assert_unseen(secrets: &[(&str, String)], replies: &[Reply]) {
     let logged = log::captured();
@@ -58,7 +58,7 @@ async fn d40_canaries_are_in_no_log_page_cookie_or_url() {
     ];
     secrets.extend(browser.cookies.values().filter(|value| value.len() == 43).map(|value| ("cookie", value.clone())));
 
-    // Every path that can go wrong, with the secrets in the wrong places.
+    // Every path that can fail, with the secrets in the wrong places.
     app.wait(5);
     let mut replies = vec![
         app.redeem("app", &code).await,

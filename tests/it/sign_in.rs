@@ -1,4 +1,4 @@
-//! A whole sign-in, sessions that make one unnecessary, the sign-in page, and home realm discovery.
+//! A complete sign-in, sessions that make one unnecessary, the sign-in page, and home realm discovery.
 
 use serde_json::json;
 

@@ -11,8 +11,8 @@ async fn d31_a_damaged_store_is_an_error_and_not_busy_and_the_broker_is_not_read
     let app = TestApp::stored_in(&path).await;
     let (mut browser, tokens) = app.sign_in("app", &alice()).await;
     assert_eq!(app.broker.ready().await.0, 200);
-    // All that was written moves into the file, and everything but its first page is overwritten. The handle is never closed:
-    // that would take the locks of the store away.
+    // Everything that was written is moved into the file, and all but its first page is overwritten. The handle is never
+    // closed, because that would release the locks of the store.
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
@@ -20,7 +20,7 @@ async fn d31_a_damaged_store_is_an_error_and_not_busy_and_the_broker_is_not_read
     for page in 1..pages {
         file.write_all_at(&[0x5a; 4096], page * 4096).unwrap();
     }
-    // Another process writes: what this one has in memory of the file is fetched anew.
+    // Another process writes, so that the pages in this process's memory are read again.
     drop(connection.execute_batch("PRAGMA user_version = 4"));
     let page = browser.open(&app, &Authorize::of("other").url(&app)).await;
     page.assert_error_page(500, "internal_error");

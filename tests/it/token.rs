@@ -314,7 +314,7 @@ async fn access_tokens_have_the_typ_that_their_client_is_registered_for() {
     assert_eq!(crate::harness::jwt::header_of(tokens.access())["typ"], "JWT");
     assert_eq!(app.userinfo(tokens.access()).await.status, 200);
     assert_eq!(app.introspect("app", tokens.access()).await.json()["active"], true);
-    // What is one, is not the other.
+    // A token of one kind is refused as the other.
     app.userinfo(tokens.id()).await.assert_json_error(401, "invalid_token");
     assert_eq!(app.introspect("app", tokens.id()).await.json()["active"], false);
     let url = |hint: &str| format!("https://sso.example.com/oauth2/logout?id_token_hint={hint}");
@@ -322,7 +322,7 @@ async fn access_tokens_have_the_typ_that_their_client_is_registered_for() {
     let hinted = Authorize::of("app").set("prompt", "none").set("id_token_hint", tokens.access());
     assert!(!browser.open(&app, &hinted.url(&app)).await.location().contains("code="));
 
-    // A change is for new tokens; those that are out stay good.
+    // A change applies to new tokens; issued ones remain valid.
     app.reload(crate::harness::BASE, &["clients.app.access_token_typ = \"at+jwt\""]).await;
     assert_eq!(app.userinfo(tokens.access()).await.status, 200);
     let refreshed = app.refresh("app", tokens.refresh()).await.json();

@@ -1,4 +1,4 @@
-//! Providers that fail: down, slow, with huge responses, redirecting, with wrong documents, or rotating their keys.
+//! Providers with faults: unreachable, slow, with huge responses, redirects or wrong documents, or rotating their keys.
 
 use countersign::outbound::OutboundError;
 use serde_json::json;

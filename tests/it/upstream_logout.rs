@@ -11,7 +11,7 @@ use crate::harness::{
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
-/// A logout token of a provider about these.
+/// A logout token of a provider with these claims.
 fn claims(app: &TestApp, issuer: &str, about: Value) -> Map<String, Value> {
     let now = app.now();
     let claims = json!({
@@ -35,7 +35,7 @@ async fn signed_in(app: &TestApp, browser: &mut Browser) -> bool {
     reply.location().contains("code=")
 }
 
-/// From now on, ID tokens of `staff` have this `sid`.
+/// Makes ID tokens of `staff` contain this `sid` from now on.
 fn session_there(app: &TestApp, sid: &'static str) {
     app.idp().edit_id_token(move |claims| drop(claims.insert("sid".to_owned(), sid.into())));
 }
@@ -52,7 +52,7 @@ async fn a_subject_ends_all_its_sessions_and_no_others() {
     assert!(!signed_in(&app, &mut second).await);
     assert!(signed_in(&app, &mut bobs).await);
     app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
-    // Another one, for a person who is not signed in, is accepted too.
+    // A second one, for a person who is not signed in, is accepted too.
     let again = with(Value::Object(claims(&app, IDP, json!({ "sub": "1" }))), json!({ "jti": "another" }));
     assert_eq!(post(&app, "staff", again.as_object().unwrap()).await.status, 200);
 }
@@ -153,7 +153,7 @@ async fn a_logout_token_is_signed_as_the_id_token_of_its_session_was() {
     let token = claims(&app, IDP, json!({ "sub": "1" }));
     by_ec(&token).await.assert_json_error(400, "invalid_request");
     assert!(signed_in(&app, &mut rsa).await);
-    // The provider changed its algorithm: sessions that it began since end by it.
+    // The provider changed its algorithm: sessions that began after the change end with the new one.
     app.idp().script(|script| script.signing = Signing::Es256);
     let (mut ec, _) = app.sign_in("app", &alice()).await;
     assert_eq!(by_ec(&token).await.status, 200, "what was refused was not used");

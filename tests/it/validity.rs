@@ -1,4 +1,4 @@
-//! An event that ends a sign-in early ends it at every endpoint: a table of events and of what each endpoint then accepts.
+//! An event that ends a sign-in early takes effect at every endpoint: a table of events and of what each endpoint then accepts.
 
 use serde_json::json;
 
@@ -31,8 +31,8 @@ enum Event {
     GrantRevoked,
 }
 
-/// Which of the five ways to use a sign-in still work: the code, the refresh token, userinfo, introspection of the access
-/// token, introspection of the refresh token.
+/// Which of the five uses of a sign-in still work: the code, the refresh token, userinfo, introspection of the access token,
+/// and introspection of the refresh token.
 type Works = [bool; 5];
 
 const ALL: Works = [true; 5];
@@ -40,7 +40,7 @@ const NONE: Works = [false; 5];
 const ALL_BUT_THE_CODE: Works = [false, true, true, true, true];
 const ONLY_THE_CODE: Works = [true, false, false, false, false];
 
-/// What an app has of a sign-in: a code that is not redeemed yet, and the tokens of another code.
+/// What an app has after a sign-in: a code that has not been redeemed, and the tokens of another code.
 struct Held {
     code: String,
     tokens: Tokens,
@@ -55,7 +55,7 @@ impl Held {
         Self { code, tokens }
     }
 
-    /// Calls every endpoint. The refresh token comes last, because its use replaces it.
+    /// Calls every endpoint. The refresh token comes last, because using it replaces it.
     async fn works(&self, app: &TestApp) -> Works {
         let active = async |caller: &str, token: &str| {
             let reply = app.introspect(caller, token).await;
@@ -100,7 +100,7 @@ async fn every_endpoint_agrees_on_what_is_still_valid() {
         (Event::Nothing, ALL, ALL),
         (Event::ProviderDisabled, NONE, NONE),
         (Event::ProviderRepointed, NONE, NONE),
-        // With offline_access, tokens outlive the session; a code never does.
+        // With `offline_access`, tokens outlive the session; a code never does.
         (Event::SessionEnded, NONE, ALL_BUT_THE_CODE),
         (Event::SessionInactive, NONE, ALL_BUT_THE_CODE),
         (Event::UserDisabledInFile, NONE, NONE),

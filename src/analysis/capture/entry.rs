@@ -10,7 +10,7 @@ use crate::config::language::mapping_test::{Expectation, GivenAccount, MappingTe
 pub fn to_toml(test: &MappingTest) -> String {
     let mut text = String::from("[[tests]]\n");
     let mut line = |key: &str, value: Option<Value>| {
-        // Each value, also a table, is printed on one line.
+        // Every value, including a table, is printed on one line.
         text.extend(value.map(|value| format!("{key} = {value}\n")));
     };
     line("name", Some(test.name.as_str().into()));

@@ -1,7 +1,7 @@
 //! Turns a real sign-in into a `[[tests]]` entry without personal data.
 //!
 //! A claim that the decision does not need is left out; any other is replaced by a placeholder, unless the policy depends
-//! on its value (a tenant id, a group). [`redaction`] finds out which, [`entry`] writes the test.
+//! on its value (a tenant id, a group). [`redaction`] determines which, [`entry`] writes the test.
 
 mod entry;
 mod redaction;
@@ -24,7 +24,7 @@ use redaction::{Outcome, Redaction, texts};
 /// A test, and the claims whose values it keeps.
 #[derive(Clone, Debug)]
 pub struct Captured {
-    /// The test. It passes under the policy that it was captured from.
+    /// The test, which passes under the policy that it was captured from.
     pub test: MappingTest,
     /// Names of the claims that are kept as the provider sent them.
     pub kept: Vec<String>,
@@ -33,7 +33,7 @@ pub struct Captured {
 /// Captures a sign-in.
 ///
 /// # Errors
-/// When no decision can be made on it; the text says why.
+/// No decision can be made about the sign-in; the text says why.
 pub fn capture(policy: &Policy, config: &Config, wanted: &Wanted<'_>) -> Result<Captured, String> {
     let given = GivenAccount {
         username: wanted.known.account.username.clone(),

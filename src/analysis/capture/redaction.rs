@@ -1,6 +1,6 @@
-//! Removes personal data from a test: drops each claim or replaces it by a placeholder, if the decision stays the same.
+//! Removes personal data from a test: leaves out or replaces each claim, as long as the decision stays the same.
 //!
-//! Which claims are needed is not guessed from their names: the decision is made again with each claim replaced.
+//! This does not rely on the names of claims: the decision is made again after each replacement.
 
 use std::collections::BTreeMap;
 
@@ -73,7 +73,7 @@ impl Redaction<'_> {
         }
     }
 
-    /// Whether both have the same names, and the same values except those that are personal.
+    /// Whether both decisions have the same names, and the same values except for personal ones.
     fn same_claims(&self, real: &Map<String, Value>, other: &Map<String, Value>) -> bool {
         real.len() == other.len()
             && real.iter().all(|(name, value)| {
@@ -83,7 +83,7 @@ impl Redaction<'_> {
             })
     }
 
-    /// Whether a value is personal: it is, contains or is part of a text of the claims or the username.
+    /// Whether a value is personal: it equals, contains or is part of a text in the claims or the username.
     fn is_personal(&self, name: &str, value: &Value) -> bool {
         match value {
             Value::String(text) => {
@@ -113,7 +113,7 @@ impl Redaction<'_> {
         Ok(())
     }
 
-    /// Replaces one claim. `false` when its value has to be kept.
+    /// Replaces one claim; `false` if its value has to be kept.
     pub(crate) fn claim(&mut self, test: &mut MappingTest, name: &str, value: &Value) -> Result<bool, String> {
         if name == "sub" {
             return self.subject(test);
@@ -152,7 +152,7 @@ impl Redaction<'_> {
         Ok(holds)
     }
 
-    /// What may replace a claim, in the order of preference: nothing, then placeholders.
+    /// The possible replacements of a claim, in order of preference: leaving it out, then placeholders.
     fn candidates(&mut self, name: &str, value: &Value) -> Vec<Option<Value>> {
         let plain = self.redacted(name, value, false);
         let with_domain = self.redacted(name, value, true);
@@ -173,7 +173,7 @@ impl Redaction<'_> {
         }
     }
 
-    /// The placeholder of a text; that of an email address is an address, that of a URL is a URL.
+    /// The placeholder of a text. The placeholder of an email address is an email address, that of a URL is a URL.
     fn placeholder(&mut self, name: &str, text: &str, keep_domain: bool) -> String {
         if let Some((_, domain)) = text.rsplit_once('@').filter(|_| keep_domain) {
             return format!("person@{domain}");
@@ -197,7 +197,7 @@ fn same_type(a: &Value, b: &Value) -> bool {
     std::mem::discriminant(a) == std::mem::discriminant(b)
 }
 
-/// Every text in the claims, in lower case, except those of one character, which say nothing about a person.
+/// Every text in the claims, in lower case. Texts of one character are skipped, because they identify nobody.
 pub(crate) fn texts(claims: &Map<String, Value>) -> Vec<String> {
     fn collect(value: &Value, into: &mut Vec<String>) {
         match value {

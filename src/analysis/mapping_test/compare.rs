@@ -11,7 +11,7 @@ use crate::decision::policy::{Policy, key_segment};
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Stage, Step, Trace};
 
-/// Claims that are sets, in which order has no meaning.
+/// Claims that are sets, whose order has no meaning.
 const SETS: &[&str] = &["groups", "roles", "permissions"];
 
 /// Every expectation that is not met.
@@ -31,7 +31,7 @@ pub(crate) fn compare(policy: &Policy, test: &MappingTest, outcome: &Result<Deci
     }
 }
 
-/// Compares with a refusal: it has no result, so that only expectations of absence can be met.
+/// Compares with a refusal. It has no result, so that only expectations that something is absent can be met.
 fn refused(expect: &Expectation, refusal: &Refusal) -> Vec<Difference> {
     let got = format!("refused: {}", refusal.reason);
     let because: Vec<String> = refusal.trace.steps.last().map(line).into_iter().collect();
@@ -164,7 +164,7 @@ impl Comparison<'_> {
         self.steps(Stage::Roles, |text| text.starts_with(&prefix))
     }
 
-    /// What in the file could have given the role.
+    /// The lines of the file that could have given the role.
     fn why_not_role(&self, role: &str) -> Vec<String> {
         let failed = self.steps(Stage::Roles, |text| !text.starts_with("role "));
         let rules = self.policy.role_rules.iter().filter(|rule| rule.roles.iter().any(|name| name == role));
@@ -236,13 +236,13 @@ impl Comparison<'_> {
     }
 }
 
-/// The public subject that a decision leads to, if the file or a given account names it.
+/// The public subject of the account, if the file or a given account states it.
 fn known_sub(policy: &Policy, decision: &Decision) -> Option<String> {
     let declared = || policy.declared(&decision.account.username).and_then(|user| user.sub.clone());
     decision.account.imported_sub.clone().or_else(declared)
 }
 
-/// What is wrong with a reason code that does not exist.
+/// The message for a reason code that does not exist.
 fn unknown_reason(code: &str) -> Option<String> {
     if Reason::ALL.iter().any(|reason| reason.code() == code) {
         return None;
@@ -268,7 +268,7 @@ fn trace_lines(trace: &Trace) -> Vec<String> {
     trace.steps.iter().map(|step| format!("{:<8}{}", step.stage.name(), line(step))).collect()
 }
 
-/// Whether two values are the same claim: numbers by value, sets whatever their order.
+/// Whether two values are the same claim. Numbers are compared by value, sets without regard to order.
 fn same(name: &str, expected: &Value, got: &Value) -> bool {
     match (expected, got) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),

@@ -11,7 +11,7 @@ pub struct Failure {
     pub name: String,
     /// Its dotted path, `tests[3]`.
     pub path: String,
-    /// What is not as expected.
+    /// The expectations that are not met.
     pub differences: Vec<Difference>,
     /// The decision.
     pub trace: Trace,

@@ -1,4 +1,4 @@
-//! The accounts that exist in a test: the `given` ones, and for a refresh the account itself.
+//! The accounts that exist in a test: the `given` ones and, for a refresh, the account itself.
 
 use serde_json::Map;
 

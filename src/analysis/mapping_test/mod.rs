@@ -27,10 +27,10 @@ pub fn run_all(policy: &Policy, config: &Config) -> Vec<Failure> {
     (0..config.tests.len()).filter_map(|index| run(policy, config, index).err()).collect()
 }
 
-/// Runs one test, by its index in the file. An index without a test passes.
+/// Runs one test, given by its index in the file. An index without a test passes.
 ///
 /// # Errors
-/// What is not as expected.
+/// The expectations that are not met.
 pub fn run(policy: &Policy, config: &Config, index: usize) -> Result<(), Failure> {
     let Some(test) = config.tests.get(index) else { return Ok(()) };
     let (differences, trace) = match decide(policy, config, test) {

@@ -131,11 +131,11 @@ fn every_expectation_can_hold() {
     let keycloak = r#"name = "t"
 provider = "keycloak""#;
     for rest in [
-        // Whole sets in any order, parts, attributes, release by part.
+        // Whole sets in any order, parts of sets, attributes, and claims by the document that contains them.
         r#"claims = { sub = "7", preferred_username = "dora", name = "Dora", groups = ["grafana-users", "app-red-admin"], realm_access = { roles = ["admin"] }, tenant = { name = "T" } }
 client = "grafana"
 expect = { groups = ["app-red-admin", "grafana-users"], has_roles = ["admin"], lacks_roles = ["viewer"], created = true, link = "created", name = "Dora", tenant_name = "T", id_token = { groups = ["red:admin", "admin"], name = "Dora" }, userinfo = { preferred_username = "dora" }, access_token = { groups = ["admin", "red:admin"] }, absent = ["email", "tenant_name"] }"#,
-        // Scopes default to all that the client may ask for, and to no others.
+        // By default, the scopes are all that the client may request.
         r#"claims = { sub = "7", preferred_username = "dora", tenant = { name = "T" } }
 client = "portal"
 expect = { claims = { tenant_name = "T" } }"#,
@@ -173,11 +173,11 @@ expect = { username = "alice", link = "declared", sub = "legacy-4711", claims = 
         r#"claims = { sub = "7", preferred_username = "x", email = "alice@corp.example", email_verified = true }
 given = [{ username = "alice", provider = "corp", sub = "1" }]
 expect = { link = "alice", created = false }"#,
-        // An address counts at the first sign-in only.
+        // An address is only used at the first sign-in.
         r#"claims = { sub = "8", preferred_username = "x", email = "alice@corp.example", email_verified = true }
 given = [{ username = "alice", provider = "keycloak", sub = "7" }]
 expect = { refused = "username_taken" }"#,
-        // At a refresh the account exists already.
+        // At a refresh, the account already exists.
         r#"claims = { sub = "7", preferred_username = "dora" }
 given = [{ username = "Dora", provider = "okta", sub = "7" }]
 refresh = true

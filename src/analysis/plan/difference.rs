@@ -1,4 +1,4 @@
-//! Which settings differ in meaning: they are compared by entry and key, whichever file they are in. The order of role
+//! Which settings differ in meaning. They are compared by entry and key, no matter which file they are in. The order of role
 //! rules has no meaning (each only adds), so that moving a rule is not a difference.
 
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ pub fn differences(old: &[Setting], new: &[Setting]) -> Vec<Change> {
     changes
 }
 
-/// Secrets written in the files, and passwords in URLs, that differ; masked values do not show it.
+/// Secrets in the files and passwords in URLs that differ, which the masked values do not show.
 #[must_use]
 pub fn hidden(old: &Config, new: &Config) -> Vec<(String, &'static str)> {
     let mut changed = Vec::new();
@@ -117,7 +117,7 @@ fn literals(secret: &Option<Secret>) -> Vec<&str> {
     literal.collect()
 }
 
-/// Adds the secrets that differ without a difference in the shown settings.
+/// Adds the secrets that differ although the displayed settings do not.
 pub(crate) fn add_hidden(old: &Config, new: &Config, changes: &mut Vec<Change>) {
     let masked = || Some("***".to_owned());
     for (entry, key) in hidden(old, new) {
@@ -175,7 +175,7 @@ fn place(keys: &Keys<'_>) -> Option<String> {
     keys.values().find_map(|setting| setting.place.clone())
 }
 
-/// The keys that are written, with their values.
+/// The keys that are set, with their values.
 fn shown(keys: &Keys<'_>) -> Vec<(String, String)> {
     let set = keys.iter().filter(|(_, setting)| setting.place.is_some());
     set.map(|(key, setting)| ((*key).to_owned(), setting.value.clone())).collect()
@@ -219,8 +219,8 @@ fn key_change(key: &str, old: Option<&&Setting>, new: Option<&&Setting>) -> Opti
     (old != new).then(|| KeyChange { key: key.to_owned(), old, new })
 }
 
-/// Items of an array of tables: equal items match, at any position. The remaining ones are compared first by name, then
-/// in their order.
+/// Items of an array of tables. Equal items match at any position; the remaining ones are matched first by name, then by their
+/// order.
 fn lists(
     section: &str,
     before: &BTreeMap<&str, Keys<'_>>,

@@ -1,4 +1,4 @@
-//! Whom a change affects: each known person's last upstream claims are evaluated with both policies, and the decisions
+//! Whom a change affects. Each known person's last upstream claims are evaluated with both policies, and the decisions
 //! are compared: roles, apps, claims by name, and whether the sign-in is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,13 +21,13 @@ use crate::decision::username;
 pub struct People {
     /// How many people are known.
     pub known: usize,
-    /// How many of their upstream accounts were replayed.
+    /// How many of their upstream accounts were evaluated.
     pub replayed: usize,
-    /// Those for whom something changes, by username.
+    /// The people who are affected, by username.
     pub affected: Vec<Affected>,
 }
 
-/// One person through one provider.
+/// The effects on one person through one provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Affected {
     /// The account's username.
@@ -91,11 +91,11 @@ impl Affected {
     }
 }
 
-/// Collects the effects on people, one at a time.
+/// Collects the effects, one person at a time.
 pub(crate) struct Impact<'a> {
     old: Side<'a>,
     new: Side<'a>,
-    /// Clients to check even if nothing about the person differs.
+    /// Clients to check even if nothing else changes for the person.
     touched: BTreeSet<&'a str>,
     people: People,
     notices: Vec<Notice>,
@@ -126,7 +126,7 @@ impl<'a> Impact<'a> {
         }
     }
 
-    /// Replays one person.
+    /// Evaluates one person with both policies.
     pub(crate) fn add(&mut self, known: &Known) {
         self.people.known += 1;
         self.declared_name(known);
@@ -288,7 +288,7 @@ fn claim_changes(old: &Map<String, Value>, new: &Map<String, Value>, changes: &m
     }
 }
 
-/// How the person last signed in.
+/// The person's last sign-in.
 struct Facts {
     acr: Option<String>,
     amr: Vec<String>,
@@ -300,14 +300,14 @@ impl Facts {
         Self { acr, amr }
     }
 
-    /// What an app would get that requests all that it may.
+    /// The claims of an app that requests everything that it may.
     fn ask(&self, policy: &Policy, decision: &Decision, key: &str) -> Result<Release, Refusal> {
         let scopes = policy.clients.get(key).map(|client| client.scopes.as_slice()).unwrap_or_default();
         let request =
             AppRequest { client: key, scopes, acr: self.acr.as_deref(), amr: &self.amr, ..AppRequest::default() };
         let provider = policy.providers.get(&decision.provider);
         let Some(provider) = provider else {
-            // The provider of a decision exists, so that this is never reached.
+            // The provider of a decision exists, so that this is unreachable.
             return Err(Trace::default().refuse(Stage::Claims, None, Reason::ProviderRemoved, ""));
         };
         release(policy, provider, &decision.subject(), &request, Trace::default()).map(|(release, _)| release)

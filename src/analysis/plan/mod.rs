@@ -1,8 +1,8 @@
 //! The effects of a configuration change: which settings differ, and what changes for whom.
 //!
-//! [`difference`] compares settings by meaning, [`impact`] replays known people's sign-ins with both policies, [`report`]
-//! defines the plan and prints it. This file combines them and finds changes that need `--force`. It does no I/O: the
-//! caller reads the people.
+//! [`difference`] compares settings by meaning, [`impact`] evaluates known people's sign-ins with both policies, [`report`]
+//! defines the plan and prints it. This file combines them and detects changes that need `--force`. It does no I/O: the
+//! caller reads the people from the store.
 
 pub mod difference;
 pub mod impact;
@@ -17,7 +17,7 @@ pub use side::{Notice, Side, Subjects, Weight};
 use crate::analysis::known::Known;
 use impact::Impact;
 
-/// Plans a change. `people` is an iterator, so that a store of any size can be replayed; `None` when there is no store.
+/// Plans a change. `people` is an iterator, so that a store of any size can be processed; `None` if there is no store.
 ///
 /// # Errors
 /// The error of reading the people.

@@ -10,7 +10,7 @@ use crate::analysis::plan::impact::{Affected, People, Why};
 use crate::analysis::plan::side::{Notice, Weight};
 use crate::config::diagnostics::problem::printable;
 
-/// How many names are shown for one effect.
+/// How many names are printed for one effect.
 const NAMES: usize = 10;
 
 /// A whole plan.
@@ -22,7 +22,7 @@ pub struct Plan {
     pub restart: Vec<&'static str>,
     /// Consequences that the settings do not show.
     pub notices: Vec<Notice>,
-    /// Whom it affects; `None` when there is no store to read people from.
+    /// Whom the change affects; `None` if there is no store to read people from.
     pub people: Option<People>,
 }
 
@@ -111,7 +111,7 @@ impl fmt::Display for People {
 }
 
 impl People {
-    /// Each effect and whom it concerns, the worst first.
+    /// The effects and whom they concern, the most severe first.
     fn grouped(&self) -> Vec<(String, Vec<&str>)> {
         let mut groups: BTreeMap<(u8, String), Vec<&str>> = BTreeMap::new();
         for affected in &self.affected {

@@ -1,4 +1,4 @@
-//! The configurations that a plan compares, and the consequences that it reports.
+//! The two configurations that a plan compares, and the notices that it reports.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::analysis::plan::difference::Setting;
 use crate::config::Config;
 use crate::decision::policy::Policy;
 
-/// How each client's subjects are made: `None` public, or the sector of pairwise ones (OIDC Core §8.1).
+/// How each client's subjects are created: `None` for public ones, or the sector of pairwise ones (OIDC Core §8.1).
 pub type Subjects = BTreeMap<String, Option<String>>;
 
 /// One configuration, checked and compiled.
@@ -18,9 +18,9 @@ pub struct Side<'a> {
     pub config: &'a Config,
     /// Its compiled policy.
     pub policy: &'a Policy,
-    /// Its settings, secrets masked.
+    /// Its settings, with secrets masked.
     pub settings: &'a [Setting],
-    /// How its clients' subjects are made.
+    /// How its clients' subjects are created.
     pub subjects: &'a Subjects,
 }
 
@@ -39,7 +39,7 @@ pub enum Weight {
 pub struct Notice {
     /// How serious it is.
     pub weight: Weight,
-    /// A code for what happens, such as `provider_removed`.
+    /// A code for the kind of notice, such as `provider_removed`.
     pub kind: &'static str,
     /// The consequence in words.
     pub text: String,

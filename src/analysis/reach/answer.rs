@@ -1,4 +1,4 @@
-//! The answer to the question what leads to a role, and how it is printed.
+//! The result of the question what leads to a role, and how it is printed.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub struct Reach {
     pub role: String,
     /// The line on which it is declared.
     pub declared: Option<String>,
-    /// What it is for, as the file says.
+    /// Its description in the file.
     pub description: Option<String>,
     /// Its permissions.
     pub permissions: Vec<String>,

@@ -14,21 +14,21 @@ use crate::decision::roles::{fill, made};
 
 /// The names for which a rule gives a role.
 pub(crate) enum Family {
-    /// These, and no others.
+    /// Exactly these names.
     Listed(Vec<String>),
     /// Those that match a regular expression as a whole.
     Matching(String),
 }
 
-/// Up to this many names are listed one by one.
+/// The maximum number of names that are listed individually.
 const LISTED: usize = 16;
-/// Longest name that is listed, in bytes.
+/// The maximum length of a name that is listed, in bytes.
 const LISTED_BYTES: usize = 1024;
 
 /// Values by the name of their capture.
 type Values<'v> = BTreeMap<&'v str, &'v str>;
 
-/// The names for which `template`, one of the roles of `rule`, becomes `role`. `None` when there are none.
+/// The names for which `template`, one of the roles of `rule`, becomes `role`; `None` if there are none.
 pub(crate) fn family(rule: &RoleRule, pattern: &Pattern, template: &str, role: &str) -> Option<Family> {
     let reader = reader(pattern.syntax(), template)?;
     let found = reader.captures(role)?;
@@ -43,14 +43,14 @@ pub(crate) fn family(rule: &RoleRule, pattern: &Pattern, template: &str, role: &
     }
     let narrowed = narrow(pattern.syntax(), &values)?;
     let Some(names) = listed(&narrowed) else { return Some(Family::Matching(shown(pattern.text(), &values))) };
-    // A group with an empty name is left out when groups are mapped.
+    // Empty groups are left out when groups are mapped.
     let gives = |name: &String| !name.is_empty() && made(rule, name).iter().any(|made| made == role);
     let names: Vec<String> = names.into_iter().filter(gives).collect();
     (!names.is_empty()).then_some(Family::Listed(names))
 }
 
-/// A regular expression for the roles that a template can become, with a capture for each placeholder. `None` when a
-/// placeholder is not a capture of the pattern: then the template never becomes a role.
+/// A regular expression for the roles that a template can become, with a capture for each placeholder. `None` if a
+/// placeholder is not a capture of the pattern, because then the template never becomes a role.
 fn reader(syntax: &Hir, template: &str) -> Option<Regex> {
     let mut parts = vec![Hir::look(Look::Start)];
     let mut seen = Vec::new();
@@ -81,7 +81,7 @@ fn group<'h>(hir: &'h Hir, name: &str) -> Option<&'h Capture> {
     }
 }
 
-/// An expression for the names in which each capture in `values` has that value. It may match a few others. `None` when
+/// An expression for the names in which each capture in `values` has that value. It may also match a few others. `None` if
 /// there are no such names.
 fn narrow(hir: &Hir, values: &Values<'_>) -> Option<Hir> {
     if !has_value(hir, values) {
@@ -134,7 +134,7 @@ fn can_be(sub: &Hir, value: &str, values: &Values<'_>) -> bool {
     })
 }
 
-/// The expression without anchors and word boundaries, which depend on what surrounds it; with or without its groups.
+/// The expression without anchors and word boundaries, which depend on the surrounding text; with or without its groups.
 fn without_anchors(hir: &Hir, groups: bool) -> Hir {
     let inner = |sub: &Hir| without_anchors(sub, groups);
     match hir.kind() {

@@ -1,5 +1,5 @@
 //! What leads to a role: asserted roles, rules, families of groups, declared users and defaults, each with its line and
-//! the upstream groups and claims behind it.
+//! the upstream groups and claims that it depends on.
 //!
 //! It is derived from the compiled policy and needs no user data. If a condition tests for more than names, the condition
 //! itself is shown: the result is what *can* lead to the role, not what must. [`ways`] finds the ways, [`family`] inverts

@@ -74,7 +74,7 @@ pub(crate) fn by_rule(policy: &Policy, rule: &RoleRule, role: &str) -> Option<Wa
     Some(Way { kind: "rule", text, place: rule.source.to_string(), names })
 }
 
-/// The providers to whose users a rule can apply.
+/// The providers whose users a rule can apply to.
 fn providers_of<'p>(policy: &'p Policy, rule: &RoleRule, facts: &Facts) -> Vec<&'p ProviderPolicy> {
     let named: Vec<&str> =
         facts.equals.iter().filter(|(variable, _)| variable == "provider").map(|(_, id)| id.as_str()).collect();
@@ -96,7 +96,7 @@ fn origins(policy: &Policy, providers: &[&ProviderPolicy], list: &str, name: &st
     from
 }
 
-/// How a provider's claims give a name in a list; empty when its tables show that they can't.
+/// How a provider's claims can contribute a name to a list; empty if its tables show that they can't.
 fn sources(policy: &Policy, provider: &ProviderPolicy, list: &str, name: &str) -> Vec<String> {
     let Some(rule) = provider.claims.iter().find(|rule| rule.name == list) else { return Vec::new() };
     let folds = match list {

@@ -45,7 +45,7 @@ pub struct ImportFile {
     pub issuer: Option<String>,
 }
 
-/// Converts the text of a configuration, with the issuer from the command line. The error says what the text is instead.
+/// Converts the text of a configuration, with the issuer from the command line. The error states what the text is instead.
 type Importer = fn(&str, Option<&str>) -> Result<Document, String>;
 
 /// Runs the command. The file goes to `out` or `--out`, the summary and errors to `messages`.
@@ -101,7 +101,7 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
     std::fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 
-/// The file's text and what `check --without-secrets` says of it. Its problems are written at the head of the file too.
+/// The file's text, and the problems that `check --without-secrets` finds, which are also written at the head of the file.
 fn finish(document: &Document) -> (String, Vec<String>) {
     let text = document.render();
     let problems = problems(&text);
@@ -116,7 +116,7 @@ fn finish(document: &Document) -> (String, Vec<String>) {
     (format!("{}\n{text}", comments.render()), problems)
 }
 
-/// The errors of a file, as `check --without-secrets` finds them.
+/// The errors in a file that `check --without-secrets` finds.
 fn problems(text: &str) -> Vec<String> {
     const NAME: &str = "broker.toml";
     let inputs = Inputs { main: PathBuf::from(NAME), ..Inputs::default() };

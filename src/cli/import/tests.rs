@@ -1,4 +1,4 @@
-//! Whole files: what comes out passes the real check, holds what it should, and no secret.
+//! Whole files: the result passes the real check, contains what it should, and contains no secrets.
 
 use crate::cli::import::*;
 use crate::snapshot::Snapshot;
@@ -8,7 +8,7 @@ const DEX_SMALL: &str = include_str!("../../../tests/fixtures/import/dex-small.y
 const REALM: &str = include_str!("../../../tests/fixtures/import/realm.json");
 const REALM_SMALL: &str = include_str!("../../../tests/fixtures/import/realm-small.json");
 
-/// The file, and the generation that the real check makes of it without a single problem or warning.
+/// The file, and the generation that the real check makes of it without any problem or warning.
 fn imported(import: Importer, text: &str) -> (String, Snapshot) {
     let (toml, problems) = finish(&import(text, None).unwrap());
     assert!(problems.is_empty(), "{problems:#?}\n{toml}");
@@ -20,7 +20,7 @@ fn imported(import: Importer, text: &str) -> (String, Snapshot) {
     (toml, prepared.snapshot.unwrap())
 }
 
-/// The comments of a file that tell people something, unwrapped; those of one kind.
+/// The comments of one kind in a file, unwrapped.
 fn told(toml: &str, prefix: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let marks = ["Not supported: ", "Not built yet: ", "Changed: ", "To do: "];
@@ -51,7 +51,7 @@ fn assert_told(toml: &str, expected: &[(&str, &str)]) {
     }
 }
 
-/// No line of the file, comment or not, holds any of these.
+/// No line of the file, including comments, contains any of these.
 fn assert_absent(toml: &str, secrets: &[&str]) {
     for secret in secrets {
         assert!(!toml.contains(secret), "{secret} was written");
@@ -272,7 +272,7 @@ fn what_keycloak_has_and_countersign_has_not_is_told_at_its_place() {
     assert!(toml.contains("# [clients.spa-app]\n") && toml.contains("# [users.bob]\n"));
 }
 
-/// What the mappers of the realm do, asked with a mapping test of the file itself.
+/// The effect of the realm's mappers, checked with a mapping test in the file itself.
 #[test]
 fn mappers_do_what_they_did() {
     let (toml, _) = imported(keycloak::import, REALM);
@@ -504,7 +504,7 @@ fn endpoints_elsewhere_are_written_or_told_of() {
     assert_values(&toml, &[(&["providers", "up", "sync"], "[]")]);
 }
 
-/// Names that try to break out of their place, and values of the wrong type, end in a file that passes.
+/// Names that could break out of their context, and values of the wrong type, produce a file that passes.
 #[test]
 fn odd_values_stay_where_they_are() {
     let dex_text = r#"
@@ -591,7 +591,7 @@ fn the_command_writes_one_file_and_never_over_another() {
     assert_eq!(command(ImportSource::Dex(wrong)).0, Exit::Usage);
 }
 
-/// The worked example of docs/migrating.md is what the command does.
+/// The worked example in docs/migrating.md is the output of the command.
 #[test]
 fn the_documented_example_is_true() {
     let page = include_str!("../../../docs/migrating.md");

@@ -1,4 +1,4 @@
-//! From a checked configuration to the [`Policy`] of a generation.
+//! Compiles a checked configuration into the [`Policy`] of a generation.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -74,7 +74,7 @@ impl Policy {
     /// Compiles a checked configuration. The compiler knows the lookup tables, and the expressions that `check` compiled.
     ///
     /// # Errors
-    /// Every expression that does not compile.
+    /// All expressions that do not compile.
     pub fn compile(
         config: &Config,
         resolved: &Resolved,
@@ -163,7 +163,7 @@ fn provider_policy(build: &mut Build<'_>, config: &Config, id: &str, provider: &
     }
 }
 
-/// What a preset maps where the file is silent.
+/// The default mappings of a preset, for attributes that the file does not map.
 fn default_rules(preset: Preset) -> Vec<(String, crate::config::language::scalar::OneOrMany<Expression>)> {
     use crate::config::language::scalar::OneOrMany;
     let expression = |text: &str| Expression(text.to_owned());

@@ -1,7 +1,7 @@
-//! The compiled policy: what the file says about who may do what, ready to be evaluated.
+//! The compiled policy: the rules of the file about who may do what, ready to be evaluated.
 //!
-//! [`Policy::compile`] is the only constructor. It assumes a configuration that passed `check`; what it can still find
-//! wrong are expressions, which it reports all at once.
+//! [`Policy::compile`] is the only constructor. It assumes a configuration that passed `check`; the only problems that it can
+//! still find are expressions that do not compile, which it reports all at once.
 
 mod compile;
 mod model;

@@ -1,4 +1,4 @@
-//! The compiled policy of one generation: what the file says about who may do what, ready to be evaluated.
+//! The compiled policy of one generation: the rules of the file about who may do what, ready to be evaluated.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -27,11 +27,11 @@ pub struct ExpressionProblem {
 pub struct ClaimRule {
     /// Its name.
     pub name: String,
-    /// Expressions, of which the first that is present counts.
+    /// Its expressions; the first that is present is used.
     pub alternatives: Vec<Compiled>,
-    /// Where it is written.
+    /// Where it is declared.
     pub source: Source,
-    /// The file does not have it: it maps a standard claim because nothing else is said.
+    /// Whether it is a default mapping of a standard claim, which the file does not contain.
     pub by_default: bool,
 }
 
@@ -40,66 +40,66 @@ pub struct ClaimRule {
 pub struct Condition {
     /// The expression.
     pub expression: Compiled,
-    /// Where it is written.
+    /// Where it is declared.
     pub source: Source,
 }
 
-/// `[providers.X]`, as far as policy goes.
+/// The part of `[providers.X]` that the policy needs.
 #[derive(Clone, Debug)]
 pub struct ProviderPolicy {
     /// The id.
     pub id: String,
     /// Whether it may be used.
     pub enabled: bool,
-    /// Whether it vouches only for users of clients that name it.
+    /// Whether it is used only for clients that name it.
     pub hidden: bool,
     /// Its issuer.
     pub issuer: String,
     /// Where it is declared.
     pub source: Source,
-    /// Attribute rules, in order of name, `username` first.
+    /// Attribute rules, ordered by name, `username` first.
     pub claims: Vec<ClaimRule>,
-    /// What these read.
+    /// The variables that these rules read.
     pub reads: Reads,
-    /// Who may enter.
+    /// The condition for signing in.
     pub allow: Option<Condition>,
     /// Roles that it may assert.
     pub asserted_roles: Option<(BTreeSet<String>, Source)>,
-    /// Whether it makes accounts.
+    /// Whether a first sign-in creates an account.
     pub create_users: (bool, Source),
-    /// Whether it makes roles.
+    /// Whether unknown role names become roles.
     pub create_roles: bool,
-    /// What `email_verified` is taken from.
+    /// How `email_verified` is determined.
     pub email_verified: EmailVerified,
     /// Providers (id, issuer) whose accounts a verified address may join.
     pub link_with: Option<(Vec<(String, String)>, Source)>,
-    /// Attributes that a sign-in refreshes; `None` for all.
+    /// Attributes that each sign-in updates; `None` for all.
     pub sync: Option<BTreeSet<String>>,
 }
 
 /// A role rule.
 #[derive(Clone, Debug)]
 pub struct RoleRule {
-    /// Where it is written.
+    /// Where it is declared.
     pub source: Source,
     /// Its condition.
     pub when: Option<Condition>,
-    /// Only for this provider.
+    /// The provider that it is limited to.
     pub provider: Option<String>,
-    /// The list it goes through, with the pattern for a whole item.
+    /// The list whose items it tests, with the pattern for a whole item.
     pub each: Option<(Each, Pattern)>,
     /// Roles to add, with placeholders.
     pub roles: Vec<String>,
 }
 
-/// `[users.X]`, as far as policy goes.
+/// The part of `[users.X]` that the policy needs.
 #[derive(Clone, Debug)]
 pub struct DeclaredUser {
     /// Its username, the key in the file.
     pub username: String,
     /// Whether it may sign in.
     pub enabled: bool,
-    /// Whether the file says which upstream accounts it is.
+    /// Whether the file links upstream accounts to this user.
     pub linked: bool,
     /// An imported subject.
     pub sub: Option<String>,
@@ -111,44 +111,44 @@ pub struct DeclaredUser {
     pub source: Source,
 }
 
-/// A scope.
+/// The definition of a scope.
 #[derive(Clone, Debug)]
 pub struct ScopePolicy {
     /// Claims that it releases.
     pub claims: Vec<String>,
-    /// What it is for.
+    /// Its description.
     pub description: Option<String>,
     /// Where it is declared.
     pub source: Source,
 }
 
-/// `[clients.X]`, as far as policy goes.
+/// The part of `[clients.X]` that the policy needs.
 #[derive(Clone, Debug)]
 pub struct ClientPolicy {
     /// The key in the file.
     pub key: String,
     /// Whether it may be used.
     pub enabled: bool,
-    /// Providers that may vouch; `None` for all that are not hidden.
+    /// Providers that it accepts; `None` for all that are not hidden.
     pub providers: Option<(Vec<String>, Source)>,
-    /// Who may use it.
+    /// The condition for using it.
     pub require: Option<Condition>,
-    /// Scopes that it may ask for.
+    /// Scopes that it may request.
     pub scopes: Vec<String>,
     /// Its own claims.
     pub claims: Vec<ClaimRule>,
-    /// What these and `require` read.
+    /// The variables that these claims and `require` read.
     pub reads: Reads,
-    /// Whether its ID tokens carry the claims of scopes.
+    /// Whether its ID tokens contain the claims of scopes.
     pub id_token_claims: IdTokenClaims,
-    /// Claims of its access tokens.
+    /// Additional claims of its access tokens.
     pub access_token_claims: Vec<String>,
     /// Where it is declared.
     pub source: Source,
 }
 
 impl ClientPolicy {
-    /// Whether this provider may vouch for its users. A hidden one only where the client names it.
+    /// Whether it accepts this provider. A hidden provider is accepted only if the client names it.
     #[must_use]
     pub fn accepts(&self, provider: &ProviderPolicy) -> bool {
         match &self.providers {
@@ -158,22 +158,22 @@ impl ClientPolicy {
     }
 }
 
-/// The whole policy of one generation.
+/// The complete policy of one generation.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// What expressions share.
+    /// What all evaluations share.
     pub engine: Arc<Engine>,
     /// Providers by id.
     pub providers: BTreeMap<String, ProviderPolicy>,
     /// Clients by key.
     pub clients: BTreeMap<String, ClientPolicy>,
-    /// Scopes by name, built in ones too.
+    /// Scopes by name, including the built-in ones.
     pub scopes: BTreeMap<String, ScopePolicy>,
-    /// Declared roles: permissions and place.
+    /// Declared roles, with their permissions and their place in the file.
     pub roles: BTreeMap<String, (Vec<String>, Source)>,
     /// Role rules in order.
     pub role_rules: Vec<RoleRule>,
-    /// What their conditions read.
+    /// The variables that their conditions read.
     pub rule_reads: Reads,
     /// Declared users by username key.
     pub users: HashMap<String, DeclaredUser>,
@@ -181,20 +181,20 @@ pub struct Policy {
     pub links_by_sub: HashMap<(String, String), String>,
     /// Declared links: (provider, lower-case address) → username key.
     pub links_by_email: HashMap<(String, String), String>,
-    /// Roles of those who got none otherwise.
+    /// Roles of users who have no other roles.
     pub default_roles: (Vec<String>, Source),
-    /// When they are given.
+    /// When these roles are given.
     pub default_roles_when: DefaultRolesWhen,
-    /// Values folded to lower case.
+    /// Values that are converted to lower case.
     pub ignore_case: Vec<IgnoreCase>,
-    /// What happens when a name is taken.
+    /// What happens if a username is taken.
     pub on_username_conflict: UsernameConflict,
-    /// Names out of reach.
+    /// Usernames that nobody can get.
     pub reserved: Vec<(String, Source)>,
 }
 
 impl Policy {
-    /// Whether a client may have a scope: the scope exists, and the client's `scopes` list it.
+    /// Whether a client may have a scope: the scope must exist, and the client's `scopes` must contain it.
     #[must_use]
     pub fn may_have(&self, client: &ClientPolicy, scope: &str) -> bool {
         client.scopes.iter().any(|listed| listed == scope) && self.scopes.contains_key(scope)
@@ -210,10 +210,10 @@ impl Policy {
     }
 }
 
-/// A claim's value as a list of strings: a string is a list of one.
+/// A claim's value as a list of strings: a string becomes a list of one item.
 ///
 /// # Errors
-/// When it is neither, with the type that it is.
+/// The type of the value, if it is neither.
 pub fn string_list(value: Value) -> Result<Vec<String>, &'static str> {
     match value {
         Value::String(one) => Ok(vec![one]),

@@ -1,4 +1,4 @@
-//! The pattern of a role rule with `each`, as the decision uses it: a quick look first, then the regular expression.
+//! The pattern of a role rule with `each`: a fast test of the first bytes, then the regular expression.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use regex_syntax::hir::literal::Extractor;
 
 use crate::config::language::role_pattern::RolePattern;
 
-/// The pattern of a role rule with `each`, against whole items.
+/// The pattern of a role rule with `each`, which must match whole items.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     text: String,
     syntax: Hir,
     regex: Regex,
-    /// The bytes that every matching item begins with. Most items of most users are rejected by this alone.
+    /// The bytes that every matching item begins with. They reject most items of most users without running the expression.
     prefix: Box<[u8]>,
 }
 
@@ -22,7 +22,7 @@ impl Pattern {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// Why the text is not a pattern.
+    /// The reason why the text is not a valid pattern.
     pub fn new(text: &str) -> Result<Self, String> {
         let RolePattern { syntax, regex } = RolePattern::read(text)?;
         let prefix = Extractor::new().extract(&syntax).longest_common_prefix().unwrap_or_default().into();
@@ -35,13 +35,14 @@ impl Pattern {
         &self.text
     }
 
-    /// The pattern as parsed, without what makes it match whole items.
+    /// The parsed pattern, without the anchors that make it match whole items.
     #[must_use]
     pub fn syntax(&self) -> &Hir {
         &self.syntax
     }
 
-    /// Whether an item begins as every match does. The first and last byte of that reject most others without a call.
+    /// Whether an item begins with the bytes that every match begins with. Comparing the first and last byte rejects most items
+    /// without a call.
     #[inline]
     #[must_use]
     pub fn may_match(&self, item: &str) -> bool {
@@ -145,7 +146,7 @@ mod tests {
         ] {
             assert_eq!(Pattern::new(pattern).unwrap_err(), expected, "{pattern}");
         }
-        // Whatever `check` lets through is compiled, also where it takes much memory.
+        // Whatever `check` accepts is compiled, even if it needs much memory.
         assert!(captures(r"team-(?<name>\w{1,200})", "team-sre").is_some());
     }
 

@@ -1,4 +1,4 @@
-//! A direct answer is the same as that of `cel`.
+//! A direct answer equals the answer of `cel`.
 
 use std::sync::Arc;
 
@@ -130,7 +130,7 @@ proptest! {
             if let Some(holds) = direct.holds(&bindings) {
                 prop_assert_eq!(full.clone(), Ok(Outcome::Present(Value::Bool(holds))), "{}", source);
             }
-            // `eval` gives the same result, with or without a direct answer.
+            // `eval` returns the same result with and without a direct answer.
             prop_assert_eq!(compiled.eval(&bindings), full, "{}", source);
         }
     }

@@ -1,4 +1,4 @@
-//! What an evaluation may cost, whatever the expression and the claims.
+//! The cost of an evaluation is bounded for all expressions and claims.
 
 use proptest::prelude::*;
 
@@ -16,7 +16,7 @@ fn limited(source: &str, claims: &Value) {
     let bindings = Bindings::new(&engine).with("claims", Variable::json(claims));
     let result = compiled.eval(&bindings);
     assert_eq!(result.as_ref().map_err(|error| error.kind), Err(ErrorKind::Limit), "{source}");
-    // Each payment is a bounded amount of work, those that fail too; loops that absorb errors go on for a while.
+    // Each payment, including a failed one, is a bounded amount of work. Loops that absorb errors continue for a while.
     let steps = crate::expression::budget::payments();
     assert!(steps <= 2 * Limit::BUDGET, "{source} took {steps} steps");
 }
@@ -130,7 +130,7 @@ fn deep_claims_are_cut() {
     std::mem::forget(claims);
 }
 
-/// Most deeply nested expressions that are accepted, in each shape, on the stack that worker threads have.
+/// The most deeply nested expressions that are accepted, in each shape, on a stack of the size that worker threads have.
 #[test]
 fn what_is_accepted_fits_the_stack() {
     type Shape = (&'static str, fn(usize) -> String);
@@ -188,7 +188,7 @@ fn long_texts_are_refused_before_they_are_parsed() {
         let found = problems(Place::Claims, &source);
         assert!(found[0].offset <= source.len(), "{found:?}");
     }
-    // Many names in one list are not nesting.
+    // Many names in one list are not nested.
     let list = vec!["'0a1b2c3d'"; 600].join(", ");
     assert_eq!(eval(&format!("'x' in [{list}]"), &json!({})), Ok(Outcome::Present(json!(false))));
 }
@@ -241,7 +241,7 @@ fn json_value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Expressions that use every function and operator on whatever they get.
+/// Expressions that apply every function and operator to arbitrary values.
 const PROBES: &[&str] = &[
     "claims",
     "claims.a",
@@ -348,8 +348,8 @@ fn within_bounds(value: &Value) -> (usize, usize) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
-    /// No document makes an expression panic, and no result is larger than results may be. A panic would be caught, and
-    /// shows as the text that only it has.
+    /// No document makes an expression panic, and no result exceeds the limits. A caught panic is recognised by its error
+    /// message, which nothing else has.
     #[test]
     fn no_document_panics(
         a in json_value(), b in json_value(), c in json_value(), d in json_value(), same in any::<bool>()
@@ -377,7 +377,7 @@ proptest! {
         let _ = Compiler::new(Tables::new()).compile(Place::Claims, &source);
     }
 
-    /// Texts made of the language's own tokens get further than arbitrary ones.
+    /// Texts made of the language's own tokens get further into the parser than arbitrary ones.
     #[test]
     fn no_tokens_panic(tokens in prop::collection::vec(prop::sample::select(vec![
         "claims", ".", "?", ":", "[", "]", "(", ")", "{", "}", "'a'", "r'", "b'x'", "\"", "1", "1u", "1.5", "-", "+", "!", "&&", "||",

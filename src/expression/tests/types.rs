@@ -72,8 +72,8 @@ fn what_can_only_fail_is_refused() {
             ("provider.exists(p, p == 'corp')", "provider", "a loop goes through a list", None),
             ("amr.domain() == 'x'", "amr", fails, Some("amr.map(x, x.domain())")),
             ("scopes.size().lower() == 'x'", "(", fails, None),
-            ("groups > 3", ">", "have no order", None),
-            ("size(groups) > 'a'", ">", "have no order", None),
+            ("groups > 3", ">", "can't be ordered", None),
+            ("size(groups) > 'a'", ">", "can't be ordered", None),
             ("user.email.x == 'y'", "x", "a string has no members", None),
             ("groups.x == 'y'", "x", "a list of strings has no members", None),
             ("!groups", "groups", "this must be true or false, and is a list of strings", None),
@@ -82,13 +82,13 @@ fn what_can_only_fail_is_refused() {
             ("groups ? true : 'x' in groups", "groups", "this must be true or false", None),
             ("groups + 'x' == ['x']", "+", "+ can't be applied to a list of strings and a string", None),
             ("provider + 1 == 'x'", "+", "+ can't be applied to a string and an int", None),
-            ("groups['x'] == 'y'", "[", "has no item that is found by a string", None),
-            ("provider[0] == 'y'", "[", "a string has no item", None),
+            ("groups['x'] == 'y'", "[", "can't be indexed with a string", None),
+            ("provider[0] == 'y'", "[", "can't be indexed with an int", None),
             ("'x'.intersects(groups)", "'x'", fails, None),
             ("groups.intersects('x')", "'x'", "intersects() is given a string where it takes a list", None),
             ("groups.join(1) == 'x'", "1", "join() is given an int where it takes a string", None),
             ("groups.orValue([]) == []", "groups", fails, None),
-            ("groups.exists(g, g > 1)", ">", "have no order", None),
+            ("groups.exists(g, g > 1)", ">", "can't be ordered", None),
             ("groups.map(g, g.size()).exists(n, n.startsWith('x'))", "n", fails, None),
             ("groups.filter(g, g != 'x').exists(g, g.y)", "y", "a string has no members", None),
             ("int(groups) > 1", "groups", fails, None),
@@ -181,7 +181,7 @@ fn names_that_nothing_has_are_refused() {
 
 #[test]
 fn letters_that_a_folded_value_never_has_are_refused() {
-    let never = "is compared with what is always in lower case";
+    let never = "is compared with a value that is always in lower case";
     assert_refused(
         false,
         Place::App,

@@ -11,7 +11,7 @@ use crate::import::read::{below, is_set, items, on, text, texts};
 use crate::import::words;
 use crate::import::words::{Ids, Uris};
 
-/// Scopes that every client of Dex may ask for.
+/// Scopes that every client of Dex may request.
 const SCOPES: &[&str] = &["openid", "profile", "email", "groups", "offline_access"];
 
 /// Converts the clients.
@@ -34,7 +34,7 @@ pub(crate) fn convert(dex: &Value, connectors: &Connectors, document: &mut Docum
     }
 }
 
-/// What `oauth2` says of all clients and has no place here.
+/// Comments on the settings of `oauth2` for all clients that have no equivalent here.
 fn for_all(dex: &Value) -> Table {
     let mut left_out = Table::new(&[]);
     let oauth2 = below(dex, "oauth2");
@@ -46,7 +46,7 @@ fn for_all(dex: &Value) -> Table {
             .above(Mark::ToDo, format!("the response types {} were open to every client. {way}", others.join(", ")));
     }
     let grants = texts(oauth2, "grantTypes");
-    // Of "implicit", the response types tell.
+    // "implicit" is derived from the response types.
     let taken_over = ["authorization_code", "refresh_token", "implicit"];
     for grant in grants.iter().filter(|grant| !taken_over.contains(&grant.as_str())) {
         match grant.as_str() {

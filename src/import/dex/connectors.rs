@@ -13,17 +13,17 @@ use crate::import::read::{below, flag, is_set, items, on, text, texts};
 use crate::import::words;
 use crate::import::words::{Ids, Names, cel_list, cel_path, cel_text, secret_env, secret_file, unknown_keys, variable};
 
-/// The connectors of a configuration, by what became of them.
+/// The connectors of a configuration, grouped by the result of the import.
 #[derive(Debug, Default)]
 pub(crate) struct Connectors {
-    /// Dex's id → the provider's, where it is active.
+    /// Dex's id → the provider's id, for connectors that became active providers.
     active: BTreeMap<String, String>,
-    /// Ids of those that are commented out.
+    /// Ids of the connectors that are commented out.
     off: Vec<String>,
 }
 
 impl Connectors {
-    /// Writes `providers` for a client that only some connectors may serve. It never becomes wider.
+    /// Writes `providers` for a client that is limited to some connectors. It must not become accessible through others.
     pub(crate) fn restrict(&self, allowed: &[String], table: &mut Table) {
         if allowed.is_empty() {
             return;
@@ -41,11 +41,11 @@ impl Connectors {
     }
 }
 
-/// How a connector becomes a provider.
+/// How a connector is converted.
 enum Kind {
-    /// OpenID Connect, by its issuer.
+    /// To an OpenID Connect provider with this issuer.
     Oidc(String),
-    /// Not active: which comment, and the preset it will have.
+    /// To a commented-out provider, with the reason and its future preset.
     Off(Mark, String, Option<&'static str>),
 }
 
@@ -145,7 +145,7 @@ fn usable(issuer: &str) -> bool {
     issuer_problem(issuer, Http::Anywhere).is_ok()
 }
 
-/// The block of a connector that is not active: only what is no secret and has a place.
+/// The table of a connector that is commented out: only settings that are not secret and have an equivalent.
 fn inactive(config: &Value, key: &str, preset: Option<&'static str>, table: &mut Table) {
     if let Some(preset) = preset {
         table.set("preset", preset);
@@ -255,7 +255,7 @@ fn allowed_groups(config: &Value, type_name: &str) -> Vec<String> {
     texts(config, key)
 }
 
-/// `providerDiscoveryOverrides`: all endpoints, or a comment.
+/// `providerDiscoveryOverrides`: written if it has all endpoints, otherwise a comment.
 fn discovery(config: &Value, table: &mut Table) {
     let overrides = below(config, "providerDiscoveryOverrides");
     let url = |key: &str| text(overrides, key).filter(|url| web_url(url, Http::Loopback).is_ok());
@@ -323,7 +323,7 @@ fn left_out(config: &Value, type_name: &str, table: &mut Table) {
     }
 }
 
-/// Dex has one callback for all connectors; here each provider has its own.
+/// Dex has one callback for all connectors; here, each provider has its own.
 fn callback(config: &Value, key: &str, issuer: &str, only: bool, table: &mut Table) {
     let registered = text(config, "redirectURI");
     let path = registered.as_deref().and_then(|uri| uri.strip_prefix(issuer.trim_end_matches('/')));
@@ -344,7 +344,7 @@ fn mapping(config: &Value, type_name: &str, claims: &mut Table) {
         let (standard, own) = (format!("claims.{standard}"), cel_path("claims", &[claim.to_owned()]));
         if standard_first { vec![standard, own] } else { vec![own, standard] }
     };
-    // Dex needs no username, but an account here has one.
+    // Dex does not need a username, but an account here does.
     let mut username = match text(own, "preferred_username") {
         Some(claim) => alternatives(&claim, "preferred_username"),
         None => vec!["claims.preferred_username".to_owned()],

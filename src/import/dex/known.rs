@@ -26,7 +26,7 @@ const SECTIONS: &[&str] = &[
     "additionalFeatures",
 ];
 
-/// Tables below a section, by their path, with their keys.
+/// Tables below a section, by path, with their keys.
 const TABLES: &[(&[&str], &[&str])] = &[
     (&["storage"], &["type", "config", "retryAttempts", "retryDelay"]),
     (
@@ -86,7 +86,7 @@ const PERSON: &[&str] =
     &["email", "hash", "hashFromEnv", "username", "userID", "name", "preferredUsername", "emailVerified", "groups"];
 const CONNECTOR: &[&str] = &["type", "id", "name", "config", "grantTypes"];
 
-/// Keys of the `config` of connectors that become a provider.
+/// Keys of the `config` of connectors that become providers.
 pub(crate) const CONNECTOR_CONFIG: &[&str] = &[
     "issuer",
     "issuerAlias",
@@ -130,7 +130,7 @@ pub(crate) const CONNECTOR_CONFIG: &[&str] = &[
     "preferredUsernameField",
 ];
 
-/// A comment for each key that is not known, but for those of connectors' `config`.
+/// A comment for each unknown key, except those in the `config` of connectors.
 pub(crate) fn note_unknown(dex: &Value) -> Table {
     let mut table = Table::new(&[]);
     let mut tell = |place: &str, value: &Value, known: &[&str]| {

@@ -1,4 +1,4 @@
-//! Dex's `config.yaml` → `broker.toml`: everything but the connectors and the clients, which have files of their own.
+//! Dex's `config.yaml` → `broker.toml`, except the connectors and the clients, which have files of their own.
 
 mod clients;
 mod common;
@@ -16,13 +16,13 @@ use crate::import::read::{below, is_set, items, on, text, texts, yaml};
 use crate::import::words;
 use crate::import::words::{Ids, LONGEST, duration};
 
-/// Sections of which Dex needs at least one.
+/// Sections of which a Dex configuration has at least one.
 const KNOWN: &[&str] = &["issuer", "connectors", "staticClients", "storage", "web", "staticPasswords"];
 
 /// Converts a configuration of Dex.
 ///
 /// # Errors
-/// When the text is not a configuration of Dex.
+/// The text is not a configuration of Dex.
 pub(crate) fn import(text: &str, issuer: Option<&str>) -> Result<Document, String> {
     let dex = yaml(text)?;
     if dex.is_null() {
@@ -72,7 +72,7 @@ pub(crate) fn import(text: &str, issuer: Option<&str>) -> Result<Document, Strin
     Ok(document)
 }
 
-/// Dex's paths, so that apps which do not use discovery go on working.
+/// Dex's paths, so that apps that do not use discovery continue to work.
 fn endpoints() -> Table {
     let mut table = Table::new(&["endpoints"]);
     table.above(Mark::Plain, "Dex's paths, for apps that do not use discovery. Without this table the defaults apply.");
@@ -179,7 +179,7 @@ fn store(storage: &Value) -> Table {
     store
 }
 
-/// Sections that leave nothing but a comment.
+/// Sections that become only a comment.
 fn rest(dex: &Value) -> Table {
     let mut table = Table::new(&[]);
     for (key, mark, why) in [
@@ -276,7 +276,8 @@ fn refresh_tokens(refresh: &Value, tokens: &mut Table) {
     }
 }
 
-/// Go's durations: `2160h`, `1h30m`, `1.5h`, `300ms`. Whole seconds, `None` when it is none or rounds to nothing.
+/// Durations in Go's format: `2160h`, `1h30m`, `1.5h`, `300ms`. Returns whole seconds, or `None` if the text is not a duration
+/// or is rounded to zero.
 fn go_duration(text: &str) -> Option<u64> {
     let mut rest = text.trim();
     let mut total = 0.0_f64;
@@ -298,11 +299,11 @@ fn go_duration(text: &str) -> Option<u64> {
         rest = after;
     }
     let seconds = total.round();
-    // The bound makes the conversion exact.
+    // The limit makes the conversion exact.
     (seconds >= 1.0 && seconds <= LONGEST as f64).then_some(seconds as u64)
 }
 
-/// `enablePasswordDB`, `staticPasswords`: passwords stay behind, the old subjects are left_out.
+/// `enablePasswordDB`, `staticPasswords`: passwords are not imported; the subjects that apps know are.
 fn local_users(dex: &Value, document: &mut Document) {
     let people = items(dex, "staticPasswords");
     if !on(dex, "enablePasswordDB") && people.is_empty() {
@@ -334,7 +335,7 @@ fn local_users(dex: &Value, document: &mut Document) {
     }
 }
 
-/// The `sub` that Dex gives: base64url of a protocol buffer with the user's id (1) and the connector's (2).
+/// The `sub` that Dex issues: base64url of a protocol buffer with the user's id (1) and the connector's (2).
 fn subject(user: &str, connector: &str) -> String {
     use base64::Engine as _;
     let mut bytes = Vec::new();
@@ -379,7 +380,7 @@ mod tests {
     fn subjects_are_those_of_dex() {
         let known = "CiQwOGE4Njg0Yi1kYjg4LTRiNzMtOTBhOS0zY2QxNjYxZjU0NjYSBWxvY2Fs";
         assert_eq!(subject("08a8684b-db88-4b73-90a9-3cd1661f5466", "local"), known);
-        // A length of 200 takes two bytes.
+        // A length of 200 is encoded in two bytes.
         assert!(subject(&"x".repeat(200), "c").starts_with("CsgBeHh4"));
     }
 }

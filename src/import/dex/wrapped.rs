@@ -1,31 +1,31 @@
-//! Dex's configuration inside something else: the values of a Helm chart, a ConfigMap, Argo CD's settings.
+//! Finds Dex's configuration inside another document: the values of a Helm chart, a ConfigMap, Argo CD's settings.
 
 use serde_json::Value;
 
 use crate::import::read::yaml;
 
-/// Sections by which a configuration of Dex is known for sure.
+/// Sections that identify a configuration of Dex.
 const SURE: &[&str] = &["issuer", "connectors", "staticClients"];
-/// Keys that hold a configuration, as a map or as a text.
+/// Keys that contain a configuration, as a map or as text.
 const HOLDERS: &[&str] =
     &["config", "dex.config", "config.yaml", "config.yml", "dex", "data", "stringData", "configs", "cm", "server"];
-/// How deep it is looked for.
+/// The maximum depth of the search.
 const DEEPEST: usize = 4;
 
-/// A configuration, and where it was.
+/// A configuration, and where it was found.
 pub(crate) struct Found {
     /// The configuration.
     pub(crate) config: Value,
-    /// The keys that lead to it; none where it is the document itself.
+    /// The keys that lead to it; none if it is the document itself.
     pub(crate) path: Vec<String>,
-    /// Keys beside that path, of which nothing is imported.
+    /// Other keys next to that path, whose values are not imported.
     pub(crate) beside: Vec<String>,
 }
 
 /// Finds the configuration in a document.
 ///
 /// # Errors
-/// When a text that must be it is no YAML.
+/// A text that must be the configuration is not valid YAML.
 pub(crate) fn find(document: &Value) -> Result<Found, String> {
     let mut beside = Vec::new();
     match within(document, 0, &mut beside)? {

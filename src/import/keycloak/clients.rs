@@ -13,9 +13,9 @@ use crate::import::read::{below, distinct, flag, is_set, items, on, text, texts}
 use crate::import::words;
 use crate::import::words::{Ids, Uris, secret_env, secret_file, variable};
 
-/// Scopes of Keycloak that are here under the same name.
+/// Scopes of Keycloak that have the same name here.
 const SAME: &[&str] = &["profile", "email", "address", "phone", "roles", "offline_access"];
-/// Scopes of Keycloak whose claims are here without a scope, or that are not about OpenID Connect.
+/// Scopes of Keycloak whose claims are available here without a scope, or that are unrelated to OpenID Connect.
 const NO_SCOPE: &[&str] = &[
     "openid",
     "web-origins",
@@ -27,7 +27,7 @@ const NO_SCOPE: &[&str] = &[
     "organization",
     "service_account",
 ];
-/// What a client gets when neither it nor the realm says.
+/// The default scopes of a client, if neither the client nor the realm defines them.
 const DEFAULT_SCOPES: &[&str] = &["profile", "email", "roles"];
 const OPTIONAL_SCOPES: &[&str] = &["address", "phone", "offline_access"];
 
@@ -61,7 +61,7 @@ pub(crate) fn convert(realm: &Realm<'_>, providers: &Providers, document: &mut D
     absent_attributes(providers, unfilled, document);
 }
 
-/// Declares the attributes that no mapper fills, as absent, so that the expressions that read them are accepted.
+/// Declares the attributes that no mapper sets as absent, so that the expressions that read them are valid.
 fn absent_attributes(providers: &Providers, unfilled: BTreeSet<String>, document: &mut Document) {
     let Some(first) = providers.keys().into_iter().next() else { return };
     let Some(claims) = document.table(&["providers", &first, "claims"]) else { return };
@@ -107,7 +107,7 @@ fn is_token(scope: &str) -> bool {
     !scope.is_empty() && scope.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '\\')
 }
 
-/// `[scopes.X]` for the realm's own scopes. Their claims are written at the clients, as expressions.
+/// `[scopes.X]` for the realm's own scopes. Their claims are written as expressions of the clients.
 fn scopes(realm: &Realm<'_>, clients: &[&Value], document: &mut Document) {
     let mut seen = BTreeSet::new();
     for client in clients {
@@ -128,7 +128,7 @@ fn scopes(realm: &Realm<'_>, clients: &[&Value], document: &mut Document) {
     }
 }
 
-/// Converts a client; returns the attributes that its claims read and no provider fills.
+/// Converts a client. Returns the attributes that its claims read and that no provider sets.
 fn one(
     realm: &Realm<'_>,
     providers: &Providers,
@@ -148,7 +148,7 @@ fn one(
     }
     let (default, optional) = scopes_of(realm, client);
     let named = default.iter().chain(&optional).filter(|scope| SAME.contains(&scope.as_str()) || is_custom(scope));
-    // Without people there is nothing that the standard scopes could release.
+    // There are no users, so that the standard scopes have nothing to release.
     let named: Vec<String> = named.filter(|scope| code || is_custom(scope)).cloned().collect();
     let all: Vec<String> = code.then(|| "openid".to_owned()).into_iter().chain(named).collect();
     if !all.is_empty() {
@@ -325,7 +325,7 @@ fn redirects(client: &Value, public: bool, table: &mut Table) {
         ),
         front => words::set_web_url(table, "frontchannel_logout_uri", front),
     }
-    // `+` means the origins of the redirect URIs, which are allowed here anyway.
+    // `+` stands for the origins of the redirect URIs, which are allowed here anyway.
     let listed: Vec<String> =
         texts(client, "webOrigins").into_iter().filter(|origin| origin != "+").map(absolute).collect();
     let (origins, odd) = words::origins(&listed);
@@ -338,7 +338,7 @@ fn redirects(client: &Value, public: bool, table: &mut Table) {
     }
 }
 
-/// Algorithms that the broker has keys for by default.
+/// Algorithms for which the broker has keys by default.
 const OWN_ALGORITHMS: &[&str] = &["RS256", "ES256"];
 
 fn settings(client: &Value, table: &mut Table) {

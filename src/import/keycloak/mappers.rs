@@ -11,10 +11,10 @@ use crate::import::keycloak::realm::{Realm, client_role};
 use crate::import::read::{below, items, on, text};
 use crate::import::words::{cel_list, cel_path, cel_text, claim_refused};
 
-/// Attributes that every provider has without a mapper.
+/// Attributes that every provider sets without a mapper.
 const DEFAULT_ATTRIBUTES: &[&str] =
     &["username", "name", "given_name", "family_name", "email", "email_verified", "picture", "locale"];
-/// Mappers of Keycloak's own scopes, of which the broker does the same by itself.
+/// Mappers of Keycloak's own scopes that have a built-in equivalent.
 const BUILT_IN: &[&str] = &[
     "oidc-acr-mapper",
     "oidc-amr-mapper",
@@ -25,10 +25,10 @@ const BUILT_IN: &[&str] = &[
     "oidc-address-mapper",
     "oidc-organization-membership-mapper",
 ];
-/// Notes of a session that the broker gives by itself, or that are about service accounts.
+/// Session notes that the broker includes by itself, or that concern service accounts.
 const OWN_NOTES: &[&str] = &["AUTH_TIME", "client_id", "clientId", "clientHost", "clientAddress"];
 
-/// A claim's value: an expression, or an object of them.
+/// A claim's value: an expression, or an object of expressions.
 #[derive(Clone, Debug)]
 enum Node {
     Leaf(String),
@@ -36,7 +36,7 @@ enum Node {
 }
 
 impl Node {
-    /// Puts an expression at a path; `false` when the path is taken by another value.
+    /// Sets the expression at a path; `false` if the path already has another value.
     fn put(&mut self, path: &[String], expression: String) -> bool {
         match (self, path) {
             (Self::Object(entries), [last]) => {
@@ -70,12 +70,12 @@ pub(crate) struct Claims<'r, 'v> {
     client_id: String,
     root: Node,
     access: BTreeSet<String>,
-    /// Claims that stood in no ID token and no userinfo response.
+    /// Claims that Keycloak put neither into the ID token nor into the userinfo response.
     only_access: BTreeSet<String>,
     notes: Vec<(Mark, String)>,
-    /// Pairwise subjects were asked for.
+    /// Whether pairwise subjects are configured.
     pub(crate) pairwise: bool,
-    /// Attributes that it reads and no provider fills.
+    /// Attributes that they read and that no provider sets.
     pub(crate) unfilled: BTreeSet<String>,
 }
 
@@ -88,14 +88,14 @@ impl<'r, 'v> Claims<'r, 'v> {
         Self { realm, providers, client_id, root, access, only_access, notes: Vec::new(), pairwise: false, unfilled }
     }
 
-    /// Adds the mappers of a client, or of a scope. `scope`: only where this scope was granted.
+    /// Adds the mappers of a client, or of a scope. With `scope`, they apply only if this scope was granted.
     pub(crate) fn add(&mut self, holder: &Value, scope: Option<&str>) {
         for mapper in items(holder, "protocolMappers") {
             self.mapper(mapper, scope);
         }
     }
 
-    /// Adds what a built-in scope has beyond the standard claims, which the scope of that name releases here too.
+    /// Adds what a built-in scope contains beyond the standard claims, which the scope of that name also releases here.
     pub(crate) fn add_unusual(&mut self, holder: &Value, scope: Option<&str>) {
         use crate::protocol::STANDARD_CLAIMS;
         for mapper in items(holder, "protocolMappers") {
@@ -107,7 +107,7 @@ impl<'r, 'v> Claims<'r, 'v> {
         }
     }
 
-    /// What Keycloak's scope `roles` gives where the export does not define it.
+    /// Adds the claims of Keycloak's scope `roles` if the export does not define it.
     pub(crate) fn add_realm_roles(&mut self) {
         let path = ["realm_access", "roles"].map(str::to_owned);
         let expression = self.realm_roles("");
@@ -174,7 +174,7 @@ impl<'r, 'v> Claims<'r, 'v> {
         }
     }
 
-    /// Puts an expression. `tokens`: into ID token, userinfo, access token.
+    /// Sets an expression. `tokens` states whether it goes into the ID token, userinfo and the access token.
     fn put(&mut self, path: &[String], expression: String, scope: Option<&str>, tokens: (bool, bool, bool)) {
         let Some(top) = path.first() else { return };
         if let Some(why) = claim_refused(top, "Client") {
@@ -222,7 +222,7 @@ impl<'r, 'v> Claims<'r, 'v> {
         if prefix.is_empty() { roles } else { format!("{roles}.map(r, {} + r)", cel_text(prefix)) }
     }
 
-    /// Writes `access_token_claims` and comments to the client's table, and the claims to theirs.
+    /// Writes `access_token_claims` and comments to the client's table, and the claims to their own.
     pub(crate) fn write(self, client: &mut Table, claims: &mut Table) {
         let Node::Object(entries) = &self.root else { return };
         let access: Vec<String> = self.access.into_iter().collect();
@@ -247,7 +247,7 @@ impl<'r, 'v> Claims<'r, 'v> {
     }
 }
 
-/// The roles of one client, without its name.
+/// The roles of one client, without the client's name.
 fn of_client(client: &str, prefix: &str) -> String {
     let start = client_role(client, "");
     let bare = format!("r.substring({})", start.chars().count());
@@ -255,7 +255,7 @@ fn of_client(client: &str, prefix: &str) -> String {
     format!("roles.filter(r, r.startsWith({})).map(r, {made})", cel_text(&start))
 }
 
-/// A fixed value of the type that the mapper names.
+/// A fixed value, converted to the type that the mapper declares.
 fn hardcoded(config: &Value) -> String {
     let value = text(config, "claim.value").unwrap_or_default();
     match text(config, "jsonType.label").unwrap_or_default().as_str() {

@@ -18,13 +18,13 @@ use crate::import::words;
 use crate::import::words::{cel_list, cel_text, duration};
 use realm::{Group, Realm};
 
-/// Keys of which an export has at least one besides `realm`.
+/// Keys of which an export has at least one, besides `realm`.
 const KNOWN: &[&str] = &["clients", "users", "roles", "identityProviders", "clientScopes", "enabled", "groups"];
 
 /// Converts the export of a realm.
 ///
 /// # Errors
-/// When the text is not the export of one realm.
+/// The text is not the export of one realm.
 pub(crate) fn import(text: &str, issuer: Option<&str>) -> Result<Document, String> {
     if text.trim().is_empty() {
         return Err("is empty: the export of a Keycloak realm is expected".to_owned());
@@ -32,7 +32,7 @@ pub(crate) fn import(text: &str, issuer: Option<&str>) -> Result<Document, Strin
     let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
         .map_err(|error| format!("is not JSON: line {}, column {}", error.line(), error.column()))?;
     let value = match value {
-        // `kc.sh export` of one realm may be a list of one.
+        // `kc.sh export` of one realm may be a list with one item.
         Value::Array(mut realms) if realms.len() == 1 => realms.pop().unwrap_or_default(),
         Value::Array(_) => return Err("has several realms: export one at a time, each is an issuer".to_owned()),
         value => value,
@@ -83,7 +83,7 @@ fn head(realm: &Realm<'_>, issuer: Option<&str>, document: &mut Document) -> Str
     issuer
 }
 
-/// Keycloak's paths below the realm, so that apps which do not use discovery go on working.
+/// Keycloak's paths below the realm, so that apps that do not use discovery continue to work.
 fn endpoints() -> Table {
     let mut table = Table::new(&["endpoints"]);
     table.above(
@@ -105,7 +105,7 @@ fn endpoints() -> Table {
     table
 }
 
-/// What a realm has and a broker does not.
+/// Features of a realm that a broker does not have.
 fn left_out(value: &Value) -> Table {
     let mut table = Table::new(&[]);
     let at_the_provider = "people prove who they are at their provider, which also keeps their passwords and factors";
@@ -160,7 +160,7 @@ fn is_empty_list(value: &Value) -> bool {
     value.as_array().is_some_and(Vec::is_empty)
 }
 
-/// Lifespans, which Keycloak has in seconds.
+/// Lifespans, which Keycloak states in seconds.
 fn lifetimes(value: &Value, document: &mut Document) {
     const LONGEST_CODE: u64 = 300;
     let seconds = |key: &str| positive(value, key).map(|seconds| seconds.min(words::LONGEST));
@@ -196,7 +196,7 @@ fn lifetimes(value: &Value, document: &mut Document) {
         session.set("max_inactive", duration(inactive.min(longest)));
     }
     if let Some(lifetime) = lifetime {
-        // The default for inactivity must not be longer than this.
+        // The default for inactivity must not exceed this value.
         if inactive.is_none() && lifetime < 1800 {
             session.set("max_inactive", duration(lifetime));
         }
@@ -205,7 +205,7 @@ fn lifetimes(value: &Value, document: &mut Document) {
     document.push(session);
 }
 
-/// `[roles.X]`, and the rules by which groups and the realm's defaults give them.
+/// `[roles.X]`, and the rules by which groups and the realm's defaults grant them.
 fn roles(realm: &Realm<'_>, providers: &[String], document: &mut Document) {
     for (name, description) in realm.declared_roles() {
         let mut table = Table::new(&["roles", name]);

@@ -9,7 +9,7 @@ use crate::import::keycloak::realm::Realm;
 use crate::import::read::{below, items, on, text};
 use crate::import::words::{cel_list, cel_maybe, cel_path, cel_text, claim_refused};
 
-/// Keycloak's name of a user attribute → the attribute here.
+/// Keycloak's name of a user attribute → its name here.
 pub(crate) fn attribute(name: &str) -> String {
     match name {
         "firstName" => "given_name".to_owned(),
@@ -21,7 +21,7 @@ pub(crate) fn attribute(name: &str) -> String {
     }
 }
 
-/// What the mappers of one identity provider make.
+/// The result of the mappers of one identity provider.
 #[derive(Default)]
 pub(crate) struct Mapped {
     attributes: Vec<(String, String)>,
@@ -43,7 +43,7 @@ impl Mapped {
             out.groups.push(format!("[{}]", cel_text(&group)));
         }
         if !out.attributes.iter().any(|(name, _)| name == "username") {
-            // Keycloak falls back to the address, and then to the subject.
+            // Keycloak falls back to the email address, and then to the subject.
             let first = if issuer == "https://accounts.google.com" { "email" } else { "preferred_username" };
             out.attributes.insert(0, ("username".to_owned(), format!("claims.{first}")));
         }
@@ -118,7 +118,7 @@ impl Mapped {
         table.set("asserted_roles", self.asserted.into_iter().collect::<Vec<_>>());
         self.notes.iter().for_each(|note| claims.note(Mark::NotSupported, note.as_str()));
         let mut seen = BTreeSet::new();
-        // Of two mappers for one attribute the later counts.
+        // If two mappers set the same attribute, the later one takes effect.
         let mut rows: Vec<(String, String)> = Vec::new();
         for (name, expression) in self.attributes.into_iter().rev() {
             if seen.insert(name.clone()) {
@@ -172,7 +172,7 @@ fn one(config: &Value) -> Option<String> {
     Some(holds(&claim(config)?, &text(config, "claim.value")?))
 }
 
-/// `claims` of an advanced mapper: JSON in a text, all of which must hold.
+/// `claims` of an advanced mapper: JSON in a string, all of whose conditions must hold.
 fn several(config: &Value) -> Option<String> {
     if on(config, "are.claim.values.regex") {
         return None;

@@ -1,4 +1,4 @@
-//! Settings of an identity provider that decide who may enter and which addresses are called; and those that nobody knows.
+//! Settings of an identity provider that determine who may sign in and which addresses are called, and unknown settings.
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ pub(crate) fn conditions(config: &Value, table: &mut Table) -> Vec<String> {
     conditions
 }
 
-/// Keycloak lets in whose claim matches a regular expression as a whole; of a list, one item has to.
+/// Keycloak accepts a claim if a regular expression matches its whole value, or one item of a list.
 fn essential_claim(config: &Value, table: &mut Table) -> String {
     let name = text(config, "claimFilterName").or_else(|| text(config, "essentialClaimName"));
     let pattern = text(config, "claimFilterValue").or_else(|| text(config, "essentialClaimValue"));
@@ -56,8 +56,8 @@ fn essential_claim(config: &Value, table: &mut Table) -> String {
     format!("[{claim}].flatten().exists(v, string(v).matches({}))", cel_text(&format!("^(?:{pattern})$")))
 }
 
-/// Whether a regular expression of Java matches the same here, as far as that is plain to see: classes by letter are of ASCII
-/// there and of Unicode here, and groups with `?` differ.
+/// Whether a Java regular expression certainly has the same meaning here. Character classes by letter are ASCII in Java and
+/// Unicode here, and groups with `?` differ.
 fn reads_the_same(pattern: &str) -> bool {
     let mut escaped = false;
     for c in pattern.chars() {
@@ -69,8 +69,8 @@ fn reads_the_same(pattern: &str) -> bool {
     !pattern.contains("(?") && !pattern.contains("&&") && RolePattern::read(pattern).is_ok()
 }
 
-/// Endpoints that are not below the issuer. Where the export has all that a sign-in needs, they are written, and discovery is
-/// not asked; otherwise a comment names them.
+/// Endpoints that are not below the issuer. If the export has all that a sign-in needs, they are written and replace
+/// discovery; otherwise a comment lists them.
 pub(crate) fn endpoints(config: &Value, issuer: &str, table: &mut Table) {
     const NAMES: [(&str, &str); 5] = [
         ("authorizationUrl", "authorization_endpoint"),
@@ -112,7 +112,7 @@ pub(crate) fn endpoints(config: &Value, issuer: &str, table: &mut Table) {
     );
 }
 
-/// Settings that behave differently, and those that are not known.
+/// Comments on settings that behave differently and on unknown ones.
 pub(crate) fn left_out(idp: &Value, config: &Value, table: &mut Table) {
     for (key, why) in [
         ("prompt", "`prompt` comes from the app's request and is passed on."),
@@ -153,7 +153,7 @@ pub(crate) fn left_out(idp: &Value, config: &Value, table: &mut Table) {
     }
 }
 
-/// Keys of an identity provider that are imported, mentioned in a comment, or without meaning here.
+/// Keys of an identity provider that are imported, are mentioned in a comment, or have no meaning here.
 const KNOWN: &[&str] = &[
     "alias",
     "displayName",

@@ -17,20 +17,20 @@ use crate::import::words::{Ids, Names, secret_env, secret_file, variable};
 /// The identity providers of a realm that were imported.
 #[derive(Debug, Default)]
 pub(crate) struct Providers {
-    /// Alias → id, of those that are active.
+    /// Alias → id, for those that are active.
     pub(crate) active: BTreeMap<String, String>,
-    /// Attributes that mappers fill.
+    /// Attributes that their mappers set.
     pub(crate) attributes: BTreeSet<String>,
 }
 
 impl Providers {
-    /// Ids of those that are active.
+    /// Ids of the active providers.
     pub(crate) fn keys(&self) -> Vec<String> {
         self.active.values().cloned().collect()
     }
 }
 
-/// How an identity provider becomes a provider.
+/// How an identity provider is converted.
 enum Kind {
     Oidc { issuer: String, keycloak: bool },
     Off(Mark, &'static str, Option<&'static str>),
@@ -74,12 +74,12 @@ fn kind(idp: &Value) -> Kind {
     }
 }
 
-/// The issuer, as configured or as the endpoints of a Keycloak tell it.
+/// The issuer, as configured or as derived from the endpoints of a Keycloak server.
 fn issuer_of(config: &Value) -> Option<String> {
     let from =
         |key: &str| text(config, key).and_then(|url| Some(url.split_once("/protocol/openid-connect/")?.0.to_owned()));
     let issuer = text(config, "issuer").or_else(|| from("authorizationUrl"))?;
-    // A list of issuers may be configured; only one can be the issuer of a discovery document.
+    // The setting may contain a list of issuers; only one can be the issuer of a discovery document.
     issuer_problem(&issuer, Http::Anywhere).is_ok().then_some(issuer)
 }
 
@@ -128,7 +128,7 @@ pub(crate) fn convert(realm: &Realm<'_>, issuer: &str, document: &mut Document) 
     out
 }
 
-/// The realm itself as an identity provider, for users whose passwords it keeps.
+/// The realm itself as an identity provider, for users who have a password in it.
 fn the_realm_itself(realm: &Realm<'_>, ids: &mut Ids) -> Table {
     let id = ids.take("keycloak", "keycloak");
     let mut table = Table::new(&["providers", &id]);
@@ -216,7 +216,7 @@ fn oidc(idp: &Value, id: &str, issuer: &str, table: &mut Table) {
     provider_settings::left_out(idp, config, table);
 }
 
-/// The redirect URI that is registered at the provider stays, where the path allows it.
+/// Keeps the redirect URI that is registered at the provider, if its path permits it.
 fn callback(alias: &str, issuer: &str, id: &str, table: &mut Table) {
     let path = format!("/broker/{alias}/endpoint");
     let base = issuer.trim_end_matches('/');

@@ -1,4 +1,4 @@
-//! What several parts of a realm refer to: roles with what they include, groups by path, client scopes.
+//! Data that several sections of a realm refer to: roles and the roles that they include, groups by path, client scopes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use crate::import::read::{below, distinct, items, text, texts};
 
-/// Clients that every realm has for itself.
+/// Clients that Keycloak creates in every realm.
 const OWN_CLIENTS: &[&str] =
     &["account", "account-console", "admin-cli", "broker", "realm-management", "security-admin-console"];
-/// Roles that every realm has for itself.
+/// Roles that Keycloak creates in every realm.
 const OWN_ROLES: &[&str] = &["offline_access", "uma_authorization"];
 
-/// A realm, read once.
+/// A parsed realm.
 pub(crate) struct Realm<'v> {
     /// The whole export.
     pub(crate) value: &'v Value,
@@ -27,7 +27,7 @@ pub(crate) struct Realm<'v> {
 pub(crate) struct Group<'v> {
     /// `/parent/child`
     pub(crate) path: String,
-    /// As exported.
+    /// The group's object in the export.
     pub(crate) value: &'v Value,
 }
 
@@ -40,13 +40,13 @@ fn is_own_role(name: &str) -> bool {
     OWN_ROLES.contains(&name) || name.starts_with("default-roles-")
 }
 
-/// A client's role, as it is named here.
+/// The name of a client's role in `broker.toml`.
 pub(crate) fn client_role(client: &str, role: &str) -> String {
     format!("{client}:{role}")
 }
 
 impl<'v> Realm<'v> {
-    /// Collects the roles: those declared, and those that people, groups and mappers name.
+    /// Collects the roles that are declared, and those that users, groups and mappers refer to.
     pub(crate) fn read(value: &'v Value, name: String) -> Self {
         let (roles, composites, of_clients) = Default::default();
         let mut realm = Self { value, name, roles, composites, of_clients };
@@ -106,17 +106,17 @@ impl<'v> Realm<'v> {
         }
     }
 
-    /// Every role with its description.
+    /// All roles, with their descriptions.
     pub(crate) fn declared_roles(&self) -> &BTreeMap<String, Option<String>> {
         &self.roles
     }
 
-    /// The roles of clients, as they are named here.
+    /// The roles of clients, by their names in `broker.toml`.
     pub(crate) fn client_roles(&self) -> &BTreeSet<String> {
         &self.of_clients
     }
 
-    /// `client.role` of a mapper's configuration, or a role of the realm.
+    /// `client.role` in a mapper's configuration, or a role of the realm.
     pub(crate) fn named_in_mapper(&self, role: &str) -> String {
         let as_client = role.match_indices('.').find_map(|(at, _)| {
             let (client, name) = (role.get(..at)?, role.get(at + 1..)?);
@@ -125,7 +125,7 @@ impl<'v> Realm<'v> {
         as_client.unwrap_or_else(|| role.to_owned())
     }
 
-    /// Roles and all that they include, without Keycloak's own.
+    /// Roles and all that they include, except Keycloak's own.
     pub(crate) fn expand(&self, roles: impl IntoIterator<Item = String>) -> Vec<String> {
         let mut todo: Vec<String> = roles.into_iter().collect();
         let mut seen = BTreeSet::new();
@@ -142,7 +142,7 @@ impl<'v> Realm<'v> {
         self.expand(given(holder))
     }
 
-    /// The roles that everyone has.
+    /// The roles that every user has.
     pub(crate) fn default_roles(&self) -> Vec<String> {
         let role = text(below(self.value, "defaultRole"), "name");
         self.expand(role.into_iter().chain(texts(self.value, "defaultRoles")))
@@ -171,7 +171,7 @@ fn collect<'v>(groups: &'v [Value], parent: &str, depth: usize, out: &mut Vec<Gr
     }
 }
 
-/// The roles that a user or group names itself.
+/// The roles that a user or group refers to directly.
 fn given(holder: &Value) -> Vec<String> {
     let of_clients = by_client(below(holder, "clientRoles"));
     distinct(texts(holder, "realmRoles").into_iter().chain(of_clients).filter(|role| !is_own_role(role)))

@@ -1,4 +1,4 @@
-//! `users` of a realm → `[users.X]`: links, groups, roles and the `sub` that apps know. Never passwords.
+//! `users` of a realm → `[users.X]`: links, groups, roles and the `sub` that apps know. Passwords are never imported.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::import::keycloak::providers::Providers;
 use crate::import::keycloak::realm::Realm;
 use crate::import::read::{is_set, items, on, text, texts};
 
-/// Converts the people. Those without an account at an active provider stay commented out.
+/// Converts the users. Those without an account at an active provider are commented out.
 pub(crate) fn convert(realm: &Realm<'_>, providers: &Providers, document: &mut Document) {
     let people: Vec<&Value> =
         items(realm.value, "users").iter().filter(|user| user.get("serviceAccountClientId").is_none()).collect();

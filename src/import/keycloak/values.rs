@@ -1,4 +1,4 @@
-//! Values that several parts of a realm are read and written with.
+//! Helpers for reading and writing values in several sections of a realm.
 
 use serde_json::Value;
 
@@ -7,12 +7,12 @@ use crate::import::document::{Toml, inline};
 use crate::import::read::{below, texts};
 use crate::import::words::{self, duration};
 
-/// The scheme of a URL that the broker accepts off loopback, or in its own network.
+/// Whether a URL is a valid web address that uses plain http beyond loopback.
 pub(crate) fn plain_http(url: &str) -> bool {
     web_url(url, Http::Loopback).is_err() && web_url(url, Http::Anywhere).is_ok()
 }
 
-/// The entries of `attributes`, where a list of one counts as its item.
+/// The entries of `attributes`; a list with one item is treated as that item.
 pub(crate) fn attribute(value: &Value, key: &str) -> Option<String> {
     texts(below(value, "attributes"), key).into_iter().next()
 }

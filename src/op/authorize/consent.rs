@@ -1,7 +1,7 @@
 //! Steps: whether the user must be asked for consent, and the page that asks (OIDC Core §3.1.2.4).
 //!
-//! Owns what a consent names: scopes, and the single claims that an app may get beyond them, by the `claims` parameter (§5.5) or
-//! by its own entry in the file. What was agreed to covers that, and nothing else.
+//! Owns what a consent covers: scopes, and the individual claims that an app may receive beyond them, by the `claims`
+//! parameter (§5.5) or by its own entry in the file. A consent covers exactly what the user agreed to.
 
 use crate::config::language::client;
 use crate::decision::app::beyond_scopes;
@@ -23,8 +23,8 @@ pub(super) fn asked(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Admi
     Consent { user_id: admitted.user.id.clone(), client: client.key.clone(), scopes, claims, granted_at: context.now }
 }
 
-/// Whether a remembered consent covers what is asked for now. A claim is covered by its own name, or by a scope that was agreed to
-/// and has it.
+/// Whether a remembered consent covers the current request. A claim is covered by its own name, or by an agreed scope that
+/// contains it.
 fn covers(flow: &Flow<'_>, remembered: &Consent, asked: &Consent) -> bool {
     let by_scope = |claim: &String| {
         let scopes = remembered.scopes.iter().filter_map(|scope| flow.context.snapshot.policy.scopes.get(scope));

@@ -3,7 +3,7 @@
 //!
 //! | step | from | to |
 //! | --- | --- | --- |
-//! | `session` | a request; a session | a session that serves it, a provider to ask again, or a sign-in; the policy's decision |
+//! | `session` | a request; a session | a session that is sufficient, a provider to ask again, or a sign-in; the decision |
 //! | `provider` | a sign-in, an answer of the sign-in page | a provider, or the sign-in page |
 //! | `leave` | a provider | the redirect to it |
 //! | `consent` | an admitted user | the consent page, where it is due |

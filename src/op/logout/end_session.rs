@@ -1,6 +1,6 @@
 //! The end session endpoint (OIDC RP-Initiated Logout 1.0 §2, §3): ordered checks of the form, the hint, the client and the
-//! redirect URI; then the session, which ends at once or after the user confirms. Without the browser's cookie it is the one that
-//! the hint names.
+//! redirect URI; then the session, which ends at once or after the user confirms. Without the browser's cookie, it is the
+//! session that the hint identifies.
 
 use serde_json::Value;
 

@@ -17,7 +17,7 @@ use super::browser::{Browser, Reply};
 use super::compose::Broker;
 use super::{BASE, CHALLENGE, IDP, PARTNER, START, VERIFIER, claims_of};
 
-/// A broker with everything around it.
+/// A broker with its surroundings.
 pub(crate) struct TestApp {
     pub(crate) broker: Broker,
     pub(crate) clock: Arc<ManualClock>,
@@ -31,17 +31,17 @@ impl TestApp {
         Self::from(BASE).await
     }
 
-    /// The broker of [`BASE`] with this overlay.
+    /// The broker of [`BASE`] and this overlay.
     pub(crate) async fn with(overlay: &str) -> Self {
         Self::of(BASE, &[overlay]).await
     }
 
-    /// The broker of a file.
+    /// The broker of this configuration.
     pub(crate) async fn from(toml: &str) -> Self {
         Self::of(toml, &[]).await
     }
 
-    /// The broker of a file and its overlays.
+    /// The broker of this configuration and its overlays.
     pub(crate) async fn of(toml: &str, overlays: &[&str]) -> Self {
         let clock = ManualClock::at(START);
         let net = Net::of(&[IDP, PARTNER], &clock);
@@ -59,13 +59,13 @@ impl TestApp {
         Self { broker, clock, net, origin }
     }
 
-    /// Another process on the same store, with this file: what a restart is.
+    /// Another process on the same store with this configuration, which simulates a restart.
     pub(crate) async fn restarted(&self, toml: &str, overlays: &[&str]) -> Self {
         let broker = self.broker.again(toml, overlays, &self.clock, &self.net).await;
         Self { broker, clock: Arc::clone(&self.clock), net: Arc::clone(&self.net), origin: self.origin.clone() }
     }
 
-    /// Applies another file, as a reload does.
+    /// Applies another configuration, like a reload.
     pub(crate) async fn reload(&self, toml: &str, overlays: &[&str]) {
         self.broker.reload(toml, overlays).await;
     }
@@ -79,7 +79,7 @@ impl TestApp {
         self.clock.now()
     }
 
-    /// Lets time pass.
+    /// Moves the clock forward.
     pub(crate) fn wait(&self, seconds: i64) {
         self.clock.advance(seconds);
     }
@@ -117,7 +117,7 @@ impl TestApp {
         self.post_as(&mut Browser::new(), path, auth, form).await
     }
 
-    /// The same from the address of this browser.
+    /// The same, from the address of this browser.
     pub(crate) async fn post_as(&self, from: &mut Browser, path: &str, auth: &Auth, form: &[(&str, &str)]) -> Reply {
         let mut fields = form.to_vec();
         let mut headers = Vec::new();
@@ -141,7 +141,7 @@ impl TestApp {
         self.post("/oauth2/token", auth, form).await
     }
 
-    /// Redeems a code as the client of [`Authorize::of`] does.
+    /// Redeems a code as the client of [`Authorize::of`].
     pub(crate) async fn redeem(&self, client: &str, code: &str) -> Reply {
         let redirect_uri = format!("https://{client}.example/cb");
         let form = [
@@ -174,14 +174,14 @@ impl TestApp {
         self.post("/oauth2/revoke", &Auth::of(client), &[("token", token)]).await
     }
 
-    /// A whole sign-in of a person with a new browser: through the provider to a code and its tokens.
+    /// A complete sign-in of a person in a new browser, through the provider to the tokens.
     pub(crate) async fn sign_in(&self, client: &str, person: &Value) -> (Browser, Tokens) {
         let mut browser = Browser::new();
         let tokens = self.sign_in_with(&mut browser, &Authorize::of(client), person).await;
         (browser, tokens)
     }
 
-    /// As [`Self::sign_in`], with this browser and request.
+    /// Like [`Self::sign_in`], with this browser and request.
     pub(crate) async fn sign_in_with(&self, browser: &mut Browser, request: &Authorize, person: &Value) -> Tokens {
         let reply = self.through_provider(browser, request, person).await;
         self.tokens(request.client(), &reply).await
@@ -217,7 +217,7 @@ pub(crate) enum Auth {
 }
 
 impl Auth {
-    /// As the clients of [`BASE`] do.
+    /// As the clients of [`BASE`] do by default.
     pub(crate) fn of(client: &str) -> Self {
         match client {
             "spa" | "native" => Self::Public(client.to_owned()),
@@ -235,12 +235,12 @@ pub(crate) fn secret_of(client: &str) -> String {
     }
 }
 
-/// An authorization request, made as apps make it and then changed.
+/// An authorization request with the parameters that apps usually send, which can then be changed.
 #[derive(Clone, Debug)]
 pub(crate) struct Authorize(Vec<(String, String)>);
 
 impl Authorize {
-    /// A request with everything that a careful app sends.
+    /// A request with all parameters that a well-behaved app sends.
     pub(crate) fn of(client: &str) -> Self {
         let redirect_uri = format!("https://{client}.example/cb");
         let fields = [
@@ -256,7 +256,7 @@ impl Authorize {
         Self(fields.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
-    /// With this parameter set.
+    /// Sets this parameter.
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
         match self.0.iter_mut().find(|(known, _)| known == name) {
             Some((_, known)) => *known = value.to_owned(),
@@ -265,19 +265,19 @@ impl Authorize {
         self
     }
 
-    /// With this parameter added, even if it exists already.
+    /// Adds this parameter, even if it exists already.
     pub(crate) fn add(mut self, name: &str, value: &str) -> Self {
         self.0.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Without this parameter.
+    /// Removes this parameter.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.0.retain(|(known, _)| known != name);
         self
     }
 
-    /// Without PKCE.
+    /// Removes PKCE.
     pub(crate) fn without_pkce(self) -> Self {
         self.without("code_challenge").without("code_challenge_method")
     }
@@ -290,7 +290,7 @@ impl Authorize {
         self.0.iter().find(|(name, _)| name == "client_id").map(|(_, value)| value.as_str()).unwrap()
     }
 
-    /// As a URL.
+    /// The request as a URL.
     pub(crate) fn url(&self, app: &TestApp) -> String {
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish();
         format!("{}/oauth2/authorize?{query}", app.origin())

@@ -1,4 +1,4 @@
-//! A browser, with cookies, redirects within the broker, and forms; and the response to a request.
+//! A browser with cookies that follows redirects within the broker and submits forms; also the response to a request.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::app::TestApp;
 
-/// A response, read to its end.
+/// A response that was read completely.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -19,7 +19,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// A header as text; empty when it is missing.
+    /// The value of a header; empty if it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
@@ -34,14 +34,14 @@ impl Reply {
             .unwrap_or_else(|error| panic!("{error}: {} {}", self.status, String::from_utf8_lossy(&self.body)))
     }
 
-    /// Where it redirects to.
+    /// The target of the redirect.
     #[track_caller]
     pub(crate) fn location(&self) -> String {
         assert!(self.status.is_redirection(), "no redirect: {self}");
         self.header("location").to_owned()
     }
 
-    /// The parameters of the redirect: of its query, or of its fragment.
+    /// The parameters of the redirect, from its query or its fragment.
     #[track_caller]
     pub(crate) fn params(&self) -> BTreeMap<String, String> {
         let url = url::Url::parse(&self.location()).unwrap();
@@ -55,7 +55,7 @@ impl Reply {
         self.params().get(name).cloned().unwrap_or_else(|| panic!("no {name} in {}", self.header("location")))
     }
 
-    /// Asserts an error page: a page, no redirect, with this reason code on it.
+    /// Asserts an error page: no redirect, and this reason code on the page.
     #[track_caller]
     pub(crate) fn assert_error_page(&self, status: u16, reason: &str) {
         assert_eq!(self.status, status, "{self}");
@@ -165,7 +165,7 @@ pub(crate) struct Browser {
     pub(crate) cookies: BTreeMap<String, String>,
     /// Headers sent with every request.
     pub(crate) headers: Vec<(&'static str, String)>,
-    /// Its address; without one it is nobody in particular.
+    /// Its address; without one, the requests have no particular address.
     pub(crate) address: Option<IpAddr>,
 }
 
@@ -175,17 +175,17 @@ impl Browser {
         Self::default()
     }
 
-    /// Without any cookie, from this address.
+    /// A browser without cookies at this address.
     pub(crate) fn at(address: &str) -> Self {
         Self { address: Some(address.parse().unwrap()), ..Self::default() }
     }
 
-    /// Goes to a URL of the broker, once.
+    /// Requests a URL of the broker, without following redirects.
     pub(crate) async fn get(&mut self, app: &TestApp, url: &str) -> Reply {
         self.send(app, Method::GET, url, None, &[]).await
     }
 
-    /// Goes to a URL of the broker and follows redirects within it.
+    /// Requests a URL of the broker and follows redirects within it.
     pub(crate) async fn open(&mut self, app: &TestApp, url: &str) -> Reply {
         let mut reply = self.get(app, url).await;
         for _ in 0..10 {
@@ -199,7 +199,7 @@ impl Browser {
         panic!("endless redirects: {reply}");
     }
 
-    /// Posts a form as another site would: without cookies (they are `SameSite=Lax`), then follows with them.
+    /// Posts a form like another site would: without cookies (they are `SameSite=Lax`), then follows redirects with them.
     pub(crate) async fn post_cross_site(&mut self, app: &TestApp, url: &str, form: &[(&str, &str)]) -> Reply {
         let mut stranger = Self { headers: self.headers.clone(), address: self.address, ..Self::default() };
         let headers = [("origin", "https://app.example"), ("sec-fetch-site", "cross-site")];

@@ -1,4 +1,4 @@
-//! The only place in the tests that knows how the product is composed.
+//! The only file of the tests that depends on how the product is composed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl Broker {
         Self::on(Arc::clone(&self.store), snapshot(toml, overlays, 1), clock, net).await
     }
 
-    /// A broker of a file on disk.
+    /// A broker whose configuration file is on disk.
     pub(crate) async fn on_disk(main: &Path, clock: &Arc<ManualClock>, net: &Arc<Net>) -> Self {
         let store = new_store();
         let snapshot = accepted(prepared_from(main, false, clock.now()));
@@ -82,7 +82,7 @@ impl Broker {
         Self { app: Arc::new(App::new(parts, snapshot).await.unwrap()), store }
     }
 
-    /// Replaces the configuration, as a reload does.
+    /// Replaces the configuration, like a reload.
     pub(crate) async fn reload(&self, toml: &str, overlays: &[&str]) {
         let number = self.app.snapshot().load().generation + 1;
         self.app.apply(snapshot(toml, overlays, number)).await.unwrap();
@@ -95,12 +95,12 @@ impl Broker {
         self.app.reloader(Watched { inputs, fingerprint, involved })
     }
 
-    /// Whether the files on disk have problems, so that an older generation stays in force.
+    /// Whether the files on disk have problems, so that an earlier generation remains active.
     pub(crate) fn reload_failed(&self) -> bool {
         self.app.reload_status().failed()
     }
 
-    /// Whether the admin listener says that the broker is ready, and why it is not.
+    /// Whether the admin listener reports that the broker is ready, and the reason if it is not.
     pub(crate) async fn ready(&self) -> (u16, String) {
         let request = Request::get("/readyz").body(Body::empty()).unwrap();
         let response = self.app.admin_router().oneshot(request).await.unwrap();
@@ -122,7 +122,7 @@ impl Broker {
         String::from_utf8(body.to_vec()).unwrap()
     }
 
-    /// What the admin listener says in `/metrics`.
+    /// The response of the admin listener to `/metrics`.
     pub(crate) async fn metrics(&self) -> String {
         let request = Request::get("/metrics").body(Body::empty()).unwrap();
         let response = self.app.admin_router().oneshot(request).await.unwrap();
@@ -142,7 +142,7 @@ impl Broker {
         self.app.connections()
     }
 
-    /// The limits that hold.
+    /// The limits in effect.
     pub(crate) fn limits(&self) -> Limits {
         self.app.snapshot().load().resolved.limits
     }
@@ -162,7 +162,7 @@ impl Broker {
         self.app.housekeeping().await;
     }
 
-    /// Waits until every logout token has been delivered or given up.
+    /// Waits until every logout token has been delivered or abandoned.
     pub(crate) async fn apps_are_told(&self) {
         self.app.services().notifier.idle().await;
     }
@@ -177,7 +177,7 @@ fn new_store() -> Arc<dyn Store> {
     Arc::new(SqliteStore::open(&Location::Memory, &[], Arc::new(SystemRandomness::default())).unwrap())
 }
 
-/// Prepares a file, from reading it to the compiled generation.
+/// Prepares a configuration, from reading it to the compiled generation.
 pub(crate) fn prepared(toml: &str, overlays: &[&str], number: u64) -> Prepared {
     let names: Vec<String> = (0..overlays.len()).map(|n| format!("overlay-{n}.toml")).collect();
     let named = names.iter().map(String::as_str).zip(overlays.iter().copied());
@@ -190,7 +190,7 @@ pub(crate) fn prepared(toml: &str, overlays: &[&str], number: u64) -> Prepared {
     prepare(&inputs, &files, Options { number, without_secrets: false, now: START }).unwrap()
 }
 
-/// Prepares a file on disk.
+/// Prepares a configuration that is on disk.
 pub(crate) fn prepared_from(main: &Path, without_secrets: bool, now: i64) -> Prepared {
     let inputs = Inputs { main: main.to_owned(), ..Inputs::default() };
     prepare(&inputs, &Disk, Options { number: 1, without_secrets, now }).unwrap()
@@ -205,7 +205,7 @@ fn accepted(prepared: Prepared) -> Snapshot {
     snapshot.unwrap_or_else(|| panic!("the configuration has problems:\n{}", problems.render(&layers, false)))
 }
 
-/// Signing keys, made once per process because making an RSA key takes long.
+/// Signing keys, which are created once per process because creating an RSA key is slow.
 async fn shared_keys(snapshot: &Snapshot, clock: &Arc<ManualClock>) -> Vec<SigningKey> {
     static KEYS: OnceCell<Vec<SigningKey>> = OnceCell::const_new();
     let make = || async {

@@ -1,4 +1,4 @@
-//! Reads the broker's tokens as an app does: with an independent JOSE library and the published keys.
+//! Reads the broker's tokens like an app: with an independent JOSE library and the published keys.
 
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};

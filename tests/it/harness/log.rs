@@ -1,11 +1,11 @@
-//! What the broker logs, caught.
+//! Captures what the broker logs.
 
 use std::io;
 use std::sync::{Mutex, OnceLock};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Everything that this process logs, at the most talkative level.
+/// Everything that this process logs, at the most verbose level.
 struct Log;
 
 static LOGGED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -29,7 +29,7 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// Catches everything from now on, for the whole process.
+/// Starts capturing for the whole process.
 pub(crate) fn capture() {
     static CAPTURED: OnceLock<()> = OnceLock::new();
     CAPTURED.get_or_init(|| {
@@ -39,12 +39,12 @@ pub(crate) fn capture() {
     });
 }
 
-/// Everything that was caught.
+/// Everything that was captured.
 pub(crate) fn captured() -> String {
     String::from_utf8_lossy(&LOGGED.lock().unwrap()).into_owned()
 }
 
-/// The lines with all of these texts.
+/// The lines that contain all of these texts.
 pub(crate) fn lines(with: &[&str]) -> Vec<String> {
     captured().lines().filter(|line| with.iter().all(|text| line.contains(text))).map(str::to_owned).collect()
 }

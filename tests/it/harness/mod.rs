@@ -1,4 +1,4 @@
-//! The test harness: a broker built by the product's own composition, fake providers, a browser, and apps that listen.
+//! The test harness: a broker composed by the product's own code, fake providers, a browser, and apps that receive requests.
 
 pub(crate) mod app;
 pub(crate) mod browser;
@@ -24,7 +24,7 @@ pub(crate) const ISSUER: &str = "https://sso.example.com";
 pub(crate) const IDP: &str = "https://idp.example";
 /// The provider `partner`, for tests with a second provider.
 pub(crate) const PARTNER: &str = "https://partner.example/realms/main";
-/// When the tests take place: 2026-11-01T00:00:00Z.
+/// The time at which the tests begin: 2026-11-01T00:00:00Z.
 pub(crate) const START: i64 = 1_793_491_200;
 /// A PKCE verifier, and its S256 challenge.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -88,7 +88,7 @@ pub(crate) fn bob() -> Value {
     json!({ "sub": "2", "preferred_username": "bob", "name": "Bob", "email": "bob@corp.example", "groups": ["staff"] })
 }
 
-/// A person with some claims set, or removed if the value is null.
+/// A person with some claims set, or removed where the value is null.
 pub(crate) fn with(mut person: Value, change: Value) -> Value {
     let object = person.as_object_mut().unwrap();
     for (name, value) in change.as_object().unwrap() {

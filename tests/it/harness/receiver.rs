@@ -1,4 +1,4 @@
-//! Apps that listen: a small HTTP server on loopback that records what is posted to it.
+//! Apps that receive requests: a small HTTP server on loopback that records what is posted to it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -49,7 +49,7 @@ impl Receiver {
         Self { origin, inner }
     }
 
-    /// The address for an app's logout tokens.
+    /// The URL for an app's logout tokens.
     pub(crate) fn url(&self, app: &str) -> String {
         format!("{}/{app}", self.origin)
     }
@@ -59,7 +59,7 @@ impl Receiver {
         self.inner.hang.lock().unwrap().insert(format!("/{app}"));
     }
 
-    /// The requests to an app so far.
+    /// The requests that an app has received.
     pub(crate) fn received(&self, app: &str) -> Vec<Received> {
         let path = format!("/{app}");
         self.inner.received.borrow().iter().filter(|received| received.path == path).cloned().collect()
