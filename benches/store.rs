@@ -57,7 +57,8 @@ async fn sign_in(store: &SqliteStore) {
     assert_eq!(store.finish_sign_in(written, NOW).await.unwrap(), SignInWritten::Done);
     let first = refresh(&format!("refresh-{n}"), &grant);
     let hash = TokenHash::of(&grant);
-    let redeemed = store.redeem_code(hash, someone.grant(&grant, &session), Some(first), NOW).await.unwrap();
+    let redeemed =
+        store.redeem_code(hash, someone.grant(&grant, &session), Some(first), NOW, Vec::new()).await.unwrap();
     assert_eq!(redeemed, Redeemed::First);
 }
 
@@ -96,7 +97,7 @@ fn redeem_code(bencher: Bencher<'_, '_>) {
         })
         .bench_local_values(|(hash, grant)| {
             let first = refresh(&format!("refresh-{}", next()), grant.id.as_str());
-            bench.runtime.block_on(bench.store.redeem_code(hash, grant, Some(first), NOW)).unwrap()
+            bench.runtime.block_on(bench.store.redeem_code(hash, grant, Some(first), NOW, Vec::new())).unwrap()
         });
 }
 
@@ -109,7 +110,7 @@ fn refresh_rotation(bencher: Bencher<'_, '_>) {
         let grant = someone.grant("grant", "session");
         bench.store.save_code(code("code", grant.clone()), None, NOW).await.unwrap();
         let first = refresh("token-0", "grant");
-        bench.store.redeem_code(TokenHash::of("code"), grant, Some(first), NOW).await.unwrap();
+        bench.store.redeem_code(TokenHash::of("code"), grant, Some(first), NOW, Vec::new()).await.unwrap();
     });
     let mut n = 0;
     bencher.bench_local(|| {
@@ -128,7 +129,7 @@ fn grant_read(bencher: Bencher<'_, '_>) {
     let someone = person("someone");
     bench.runtime.block_on(async {
         bench.store.finish_sign_in(someone.sign_in("session"), NOW).await.unwrap();
-        bench.store.save_grant(someone.grant("grant", "session"), None, NOW).await.unwrap();
+        bench.store.save_grant(someone.grant("grant", "session"), None, NOW, Vec::new()).await.unwrap();
     });
     bencher.bench_local(|| bench.runtime.block_on(bench.store.grant(&grant_id("grant"))).unwrap());
 }

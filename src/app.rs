@@ -1,11 +1,14 @@
 //! The composition root: builds the parts and the routers. It is the only place that knows all parts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
 use crate::admin::{self, Admin};
+use crate::audit::{Event, Kind};
+use crate::config::language::Config;
 use crate::decision::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::{KeyPolicy, Keys, KeysError};
@@ -78,6 +81,7 @@ impl App {
             logout_doubles: Arc::default(),
             refreshes: Arc::default(),
             throttle,
+            activity: Arc::default(),
             shadow,
         };
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
@@ -142,12 +146,21 @@ impl App {
         services.app_keys.retain(snapshot.clients.values());
         services.throttle.apply(&snapshot.resolved.limits);
         self.connections.apply(&snapshot.resolved.limits);
-        tracing::info!(
-            event = "reload", generation = snapshot.generation, hash = %snapshot.hash,
-            providers = snapshot.providers.len(), clients = snapshot.clients.len(), "configuration reloaded"
-        );
-        self.snapshot.store(Arc::new(snapshot));
+        let before = self.snapshot.swap(Arc::new(snapshot));
+        self.record(reload_events(&before, &self.snapshot.load(), services.clock.now())).await;
         Ok(())
+    }
+
+    /// Records what happened without a request.
+    async fn record(&self, events: Vec<Event>) {
+        let services = self.services();
+        for event in &events {
+            event.log();
+            services.activity.count(event);
+        }
+        if let Err(error) = services.store.record(events).await {
+            tracing::error!(event = "audit_failed", %error, "an event is only in the log");
+        }
     }
 
     /// Probes the providers whose last call failed, so that status and metrics show a recovery.
@@ -172,6 +185,11 @@ impl App {
             tracing::error!(%error, "signing keys can't be rotated");
         }
         self.look_after_providers(now).await;
+        let cutoff = now - self.snapshot.load().resolved.audit.retention;
+        while services.store.forget_events(cutoff, now, SWEEP_BATCH).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "audit events can't be removed; this will be tried again later");
+            false
+        }) {}
         loop {
             match services.store.sweep(now, SWEEP_BATCH).await {
                 Ok(true) => tokio::task::yield_now().await,
@@ -194,6 +212,43 @@ impl Generations for App {
     async fn apply(&self, snapshot: Snapshot) -> Result<(), String> {
         Self::apply(self, snapshot).await.map_err(|error| error.to_string())
     }
+
+    async fn refused(&self, problems: &str) {
+        let serving = self.snapshot.load_full();
+        let event = Event::new(Kind::ReloadFailed, self.services().clock.now(), serving.resolved.audit.identify);
+        let event = Event { generation: Some(serving.generation), ..event.detail(problems) };
+        self.record(vec![event]).await;
+    }
+}
+
+/// What is recorded of a reload: that it happened, with the entries that came and went, and each role that changed.
+fn reload_events(before: &Snapshot, after: &Snapshot, now: i64) -> Vec<Event> {
+    let (old, new) = (&before.config, &after.config);
+    let sections = [
+        came_and_went("providers", &old.providers, &new.providers),
+        came_and_went("clients", &old.clients, &new.clients),
+        came_and_went("roles", &old.roles, &new.roles),
+    ];
+    let changes: Vec<String> = sections.into_iter().flatten().collect();
+    let changes = if changes.is_empty() { "no entry came or went".to_owned() } else { changes.join("; ") };
+    let identify = after.resolved.audit.identify;
+    let event = Event::new(Kind::Reload, now, identify).detail(format!("hash {}; {changes}", after.hash));
+    let reload = Event { generation: Some(after.generation), ..event };
+    let names: BTreeSet<&String> = old.roles.keys().chain(new.roles.keys()).collect();
+    let shown = |config: &Config, name: &String| config.roles.get(name).map(|role| format!("{role:?}"));
+    let changed = names.into_iter().filter(|name| shown(old, name) != shown(new, name));
+    let roles: Vec<Event> = changed.map(|name| reload.and(Kind::RoleChanged).role(name)).collect();
+    std::iter::once(reload).chain(roles).collect()
+}
+
+/// The entries of a section that came and went, in words.
+fn came_and_went<T>(section: &str, old: &BTreeMap<String, T>, new: &BTreeMap<String, T>) -> Vec<String> {
+    let names = |from: &BTreeMap<String, T>, not_in: &BTreeMap<String, T>| -> Vec<String> {
+        from.keys().filter(|name| !not_in.contains_key(*name)).cloned().collect()
+    };
+    let told =
+        |what: &str, names: Vec<String>| (!names.is_empty()).then(|| format!("{section} {what}: {}", names.join(", ")));
+    told("added", names(new, old)).into_iter().chain(told("removed", names(old, new))).collect()
 }
 
 /// What signing keys the configuration asks for. Keys stay published for as long as any token of theirs can live, and verify

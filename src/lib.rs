@@ -24,6 +24,7 @@
 //! | [`admin`] | HTTP towards operators: health, status, metrics | |
 //! | [`app`] | the composition root | |
 //! | [`cli`], [`import`], [`dev`] | the commands; importing from Dex and Keycloak; a demo environment | a new command |
+//! | [`audit`] | the events of the audit trail: their log lines, and the hash chain of their rows | a new kind of event |
 //! | [`throttle`] | how often strangers may do something | a new limit |
 //! | [`env`], [`excerpt`] | time and randomness, injected; what strangers send, cut for log and store | |
 //!
@@ -34,6 +35,7 @@
 pub mod admin;
 pub mod analysis;
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod decision;

@@ -237,6 +237,7 @@ level = "'admin' in roles ? 'A' : 'V'"
             replaces: None,
             code: None,
             trace,
+            events: Vec::new(),
         }
     }
 

@@ -254,6 +254,7 @@ impl Demo {
             now: services.clock.now(),
             trace_id: String::new(),
             source: Source::Nameless,
+            address: None,
         };
         let scopes = ["openid", "profile", "email", "groups", "roles"].map(str::to_owned);
         let request = AppRequest { client: "demo", scopes: &scopes, ..AppRequest::default() };

@@ -1,10 +1,12 @@
 //! What every step of the provider leg may use: the services, and one request with what it sees.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::decision::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::Keys;
+use crate::op::activity::Activity;
 use crate::op::client::remote::AppKeys;
 use crate::op::doubles::Doubles;
 use crate::op::logout;
@@ -41,6 +43,8 @@ pub struct Services {
     pub doubles: Arc<Doubles<Outcome>>,
     /// Duplicate sign-out requests.
     pub logout_doubles: Arc<Doubles<logout::Outcome>>,
+    /// Counts of what happened.
+    pub activity: Arc<Activity>,
     /// The policy of a canary configuration (`serve --shadow`).
     pub shadow: Option<Arc<Policy>>,
 }
@@ -57,6 +61,8 @@ pub struct RequestContext<'a> {
     pub trace_id: String,
     /// Where the request came from, as limits count it.
     pub source: Source,
+    /// Where the request came from.
+    pub address: Option<IpAddr>,
 }
 
 impl RequestContext<'_> {

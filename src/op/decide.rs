@@ -16,8 +16,6 @@ use crate::store::ids::UserId;
 use crate::store::model::{Grant, Link, LinkKey, StoredTrace, User};
 use crate::store::{AccountQuery, AccountView};
 
-/// How long a decision can be explained by its trace id.
-const TRACE_LIFETIME: i64 = 7 * 86_400;
 /// The approximate size limit of a stored decision, in bytes.
 const TRACE_BYTES: usize = 32 * 1024;
 
@@ -120,7 +118,7 @@ pub fn stored_trace(
         // It contains only text and numbers, so that serialising it can't fail.
         data: serde_json::to_string(&decided).unwrap_or_default(),
         at: context.now,
-        expires_at: context.now + TRACE_LIFETIME,
+        expires_at: context.now + context.snapshot.resolved.audit.retention,
     }
 }
 

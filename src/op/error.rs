@@ -62,6 +62,8 @@ pub struct PageError {
     pub client: Option<String>,
     /// Id of the provider that was used.
     pub provider: Option<String>,
+    /// Whether an event tells of it already, so that showing it is not logged again.
+    pub announced: bool,
     /// Who is refused, if it is known.
     pub refused: Option<Box<RefusedPerson>>,
 }
@@ -79,7 +81,7 @@ impl PageError {
     /// An error page.
     pub fn new(status: u16, reason: &'static str, detail: impl Into<String>) -> Self {
         let detail = excerpt_owned(detail.into()).into_boxed_str();
-        Self { status, reason, detail, back: None, client: None, provider: None, refused: None }
+        Self { status, reason, detail, back: None, client: None, provider: None, announced: false, refused: None }
     }
 
     /// The page of a refused decision.

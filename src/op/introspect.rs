@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::audit::Kind;
 use crate::decision::app::AppRequest;
 use crate::op::RequestContext;
 use crate::op::client::authentication::{Unauthenticated, authenticate};
@@ -104,8 +105,7 @@ async fn refresh(context: &RequestContext<'_>, caller: &Client, token: &str) -> 
     };
     let grant = &view.grant;
     if let Err(refusal) = decide::again(context, user, link, &grant_request(grant, &grant.scopes)) {
-        let reason = refusal.reason.code();
-        tracing::info!(event = "refusal", reason, client = %caller.key, trace_id = %context.trace_id, "refresh token refused by policy");
+        context.record_refused_token(refusal.reason, caller, user, link).await;
         return Ok(RefreshTokenState::Inactive);
     }
     let mut answer = json!({
@@ -142,8 +142,8 @@ async fn upstream(context: &RequestContext<'_>, caller: &Client, token: &str) ->
         Ok(Some(answer)) => person(context, caller, settings, &answer).await,
         Ok(None) => Ok(None),
         Err(error) => {
-            let (reason, provider) = (error.reason(), &settings.id);
-            tracing::warn!(event = "upstream_failure", reason, %provider, trace_id = %context.trace_id, %error, "a provider can't be asked about a token");
+            let event = context.event(Kind::UpstreamFailure).reason(error.reason()).provider(&settings.id);
+            context.record_of_stranger(event.client(&caller.key).detail(format!("introspection: {error}"))).await;
             Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, "the token's provider can't be asked; try again"))
         }
     }
@@ -169,8 +169,7 @@ async fn person(
     let decision = match decide::again(context, &user, &link, &request) {
         Ok(decision) => decision,
         Err(refusal) => {
-            let reason = refusal.reason.code();
-            tracing::info!(event = "refusal", reason, client = %caller.key, trace_id = %context.trace_id, "a provider's token refused by policy");
+            context.record_refused_token(refusal.reason, caller, &user, &link).await;
             return Ok(None);
         }
     };

@@ -5,9 +5,10 @@
 //! keys of apps), [`decide`] (the decision pipeline put together with what is stored), [`validity`] (whether what is stored is
 //! still valid), [`entitlement`] (the part of a grant that its client may still have), [`session`] (a browser's session),
 //! [`interaction`] (what waits for a user), [`mark`] (which app it is for), [`doubles`] (duplicate requests), [`params`]
-//! (reading forms), [`issue`] and [`dpop`] (tokens). [`administration`] is what an administrator can look up and revoke. Steps
+//! (reading forms), [`issue`] and [`dpop`] (tokens), [`events`] (the audit trail) and [`activity`] (its counts). [`administration`] is what an administrator can look up and revoke. Steps
 //! validate, decide and persist, and return data: an [`outcome`] for a browser, or an [`error`]. `web` turns it into HTTP.
 
+pub mod activity;
 pub mod administration;
 pub mod authorize;
 pub mod callback;
@@ -20,6 +21,7 @@ pub mod dpop;
 pub mod entitlement;
 pub mod error;
 pub mod error_text;
+pub mod events;
 pub mod hint;
 pub mod interaction;
 pub mod introspect;

@@ -122,8 +122,7 @@ pub async fn active_access_token<'s>(
             Ok(Some(ActiveToken { claims, client, scopes, audience, user }))
         }
         Err(refusal) => {
-            let reason = refusal.reason.code();
-            tracing::info!(event = "refusal", reason, client = %client.key, trace_id = %context.trace_id, "access token refused by policy");
+            context.record_refused_token(refusal.reason, client, user, link).await;
             Ok(None)
         }
     }

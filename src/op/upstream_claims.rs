@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::audit::Kind;
 use crate::config::language::provider::{OnRefresh, RefreshClaims, RefreshUnavailable};
 use crate::config::language::scalar::SecretValue;
 use crate::decision::pipeline::{Evidence, begin};
@@ -143,7 +144,8 @@ async fn ask(context: &RequestContext<'_>, token: &SecretValue, link: Link) -> R
     match error {
         RefreshError::Denied(_) => denied(&link.key, "the provider denies the refresh"),
         RefreshError::SomebodyElse(error) => {
-            tracing::warn!(event = "upstream_failure", reason = error.reason(), provider = %link.key.provider, trace_id = %context.trace_id, %error, "an upstream refresh was about somebody else");
+            let event = context.event(Kind::UpstreamFailure).reason(error.reason()).provider(&link.key.provider);
+            context.record_of_stranger(event.detail(format!("an upstream refresh: {error}"))).await;
             denied(&link.key, "the provider answered the refresh about somebody else (OIDC Core 12.2)")
         }
         error => {

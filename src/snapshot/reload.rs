@@ -41,6 +41,9 @@ pub trait Generations: Send + Sync {
     /// # Errors
     /// If that is not possible: the text says why, and the old generation stays in force.
     async fn apply(&self, snapshot: Snapshot) -> Result<(), String>;
+
+    /// A generation was refused: what its problems are.
+    async fn refused(&self, problems: &str);
 }
 
 /// The outcome of the last reload, for status and metrics.
@@ -125,9 +128,9 @@ impl Reloader {
             Ok(Ok(prepared)) => prepared,
             Ok(Err(error)) => {
                 self.refused = None;
-                return self.refuse(error.to_string());
+                return self.refuse(error.to_string()).await;
             }
-            Err(error) => return self.refuse(format!("the reload was cut short: {error}")),
+            Err(error) => return self.refuse(format!("the reload was cut short: {error}")).await,
         };
         let Prepared { problems, layers, involved, fingerprint, snapshot, .. } = prepared;
         self.involved = involved;
@@ -144,15 +147,17 @@ impl Reloader {
             return Reloaded::Unchanged;
         }
         self.refused = Some(fingerprint.clone());
-        let Some(snapshot) = snapshot else { return self.refuse(problems.render(&layers, false)) };
+        let Some(snapshot) = snapshot else { return self.refuse(problems.render(&layers, false)).await };
         let restart = old.config.restart_needed(&snapshot.config);
         if !restart.is_empty() {
             let keys = restart.join(", ");
-            return self.refuse(format!("{keys}: a change needs a restart; nothing of this reload applies until then"));
+            return self
+                .refuse(format!("{keys}: a change needs a restart; nothing of this reload applies until then"))
+                .await;
         }
         let generation = snapshot.generation;
         if let Err(problem) = self.generations.apply(snapshot).await {
-            return self.refuse(problem);
+            return self.refuse(problem).await;
         }
         for warning in &problems {
             tracing::warn!(file = %warning.file, line = warning.line, "{}", warning.message);
@@ -163,12 +168,9 @@ impl Reloader {
         Reloaded::Applied(generation)
     }
 
-    fn refuse(&self, problems: String) -> Reloaded {
-        tracing::error!(
-            event = "reload_failed",
-            problems,
-            "the configuration has problems: the old one goes on serving"
-        );
+    async fn refuse(&self, problems: String) -> Reloaded {
+        tracing::error!(problems, "the configuration has problems");
+        self.generations.refused(&problems).await;
         self.status.set(Some(problems.clone()));
         Reloaded::Refused(problems)
     }
@@ -335,6 +337,8 @@ mod tests {
             self.applied.send(generation).unwrap();
             Ok(())
         }
+
+        async fn refused(&self, _: &str) {}
     }
 
     fn prepared(file: &std::path::Path) -> (Inputs, Prepared) {

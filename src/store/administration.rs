@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 
+use crate::audit::Event;
 use crate::store::ids::UserId;
 use crate::store::model::Consent;
 use crate::store::{AppSession, Person, Result};
@@ -20,7 +21,8 @@ pub struct Ended {
 
 /// What an administrator can look up and revoke.
 ///
-/// Each operation is one transaction, unless it says otherwise. `now` is in seconds since the Unix epoch.
+/// Each operation is one transaction, unless it says otherwise, in which its event is recorded, with what ended, unless nothing
+/// was changed. `now` is in seconds since the Unix epoch.
 #[async_trait]
 pub trait Administration: Send + Sync {
     /// Users whose `username_key` comes after `after`, in order of that key.
@@ -36,16 +38,16 @@ pub trait Administration: Send + Sync {
     async fn consents(&self, user_id: &UserId) -> Result<Vec<Consent>>;
 
     /// Disables or enables a user. Disabling ends all sessions of the user and revokes all their grants.
-    async fn set_user_disabled(&self, user_id: &UserId, disabled: bool, now: i64) -> Result<Ended>;
+    async fn set_user_disabled(&self, user_id: &UserId, disabled: bool, now: i64, event: Event) -> Result<Ended>;
 
     /// Renames a user; `false` if the name is taken or there is no such user.
-    async fn rename_user(&self, user_id: &UserId, username: &str, username_key: &str) -> Result<bool>;
+    async fn rename_user(&self, user_id: &UserId, username: &str, username_key: &str, event: Event) -> Result<bool>;
 
     /// Revokes all grants of a client and deletes its codes. It runs in several transactions, so others can write in between: a
     /// grant that is made while it runs may remain.
-    async fn revoke_client(&self, client: &str, now: i64) -> Result<Ended>;
+    async fn revoke_client(&self, client: &str, now: i64, event: Event) -> Result<Ended>;
 
     /// Deletes a user's consent for a client, revokes the grants based on it, and deletes the codes. `None` if there is neither
     /// a consent nor a grant.
-    async fn revoke_consent(&self, user_id: &UserId, client: &str, now: i64) -> Result<Option<Ended>>;
+    async fn revoke_consent(&self, user_id: &UserId, client: &str, now: i64, event: Event) -> Result<Option<Ended>>;
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
+use crate::audit::Event;
 use crate::store::Result;
 use crate::store::ids::{GrantId, SessionId, UserId};
 use crate::store::model::{Code, Consent, Grant, Link, RefreshToken, Session, TokenHash, User};
@@ -43,7 +44,8 @@ pub enum Rotated {
     Refused,
 }
 
-/// One use of a refresh token. Everything in it is written only when the outcome is [`Rotated::New`].
+/// One use of a refresh token. What it changes is written only when the outcome is
+/// [`Rotated::New`].
 #[derive(Clone, Debug)]
 pub struct Rotation {
     /// The token that was presented.
@@ -64,6 +66,10 @@ pub struct Rotation {
     pub dpop_jkt: Option<String>,
     /// The grant's new expiry, never earlier than before.
     pub grant_expires_at: i64,
+    /// What is recorded when the outcome is [`Rotated::New`] or [`Rotated::Replayed`].
+    pub events: Vec<Event>,
+    /// What is recorded when it is [`Rotated::Reused`].
+    pub reuse_events: Vec<Event>,
 }
 
 /// What apps were granted: codes, grants, refresh token families and remembered consents.
@@ -82,23 +88,25 @@ pub trait Grants: Send + Sync {
     /// expired, what its first use issued is revoked. It is also refused if the session that the grant ends with has ended, or
     /// the user was disabled in the meantime. A used code is remembered as long as its grant. The number of grants of an app in
     /// a session is bounded; the oldest are deleted first, with everything that they issued.
+    /// The events are recorded when the code is redeemed.
     async fn redeem_code(
         &self,
         hash: TokenHash,
         grant: Grant,
         refresh: Option<RefreshToken>,
         now: i64,
+        events: Vec<Event>,
     ) -> Result<Redeemed>;
 
     /// Stores a grant that comes from no code (`client_credentials`, tokens of the authorization endpoint), with the consent
     /// that it is based on, and marks its session as active.
-    async fn save_grant(&self, grant: Grant, consent: Option<Consent>, now: i64) -> Result<()>;
+    async fn save_grant(&self, grant: Grant, consent: Option<Consent>, now: i64, events: Vec<Event>) -> Result<()>;
 
     /// Reads a grant, revoked or not.
     async fn grant(&self, id: &GrantId) -> Result<Option<GrantView>>;
 
     /// Revokes a grant and its refresh token family. It is deleted with the session that it was made in, or when it expires.
-    async fn revoke_grant(&self, id: &GrantId, now: i64) -> Result<()>;
+    async fn revoke_grant(&self, id: &GrantId, now: i64, events: Vec<Event>) -> Result<()>;
 
     /// Reads a refresh token with its grant.
     async fn refresh_token(&self, hash: TokenHash) -> Result<Option<(RefreshToken, GrantView)>>;

@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod administration;
+pub mod audit;
 pub mod error;
 pub mod grants;
 pub mod ids;
@@ -22,6 +23,7 @@ pub mod traces;
 
 pub use accounts::{AccountQuery, AccountView, Accounts, Person};
 pub use administration::{Administration, Ended};
+pub use audit::{Audit, ChainEnds, EventPage, EventQuery};
 pub use error::{Result, StoreError};
 pub use grants::{GrantView, Grants, Redeemed, Rotated, Rotation};
 pub use maintenance::Maintenance;
@@ -36,11 +38,20 @@ pub use traces::Traces;
 /// everything written after them is lost as well. A sign-in has no effect at an app before its code is redeemed or a grant is
 /// saved, and that write waits until it and everything that it is based on is on disk.
 pub trait Store:
-    Accounts + Administration + Grants + Maintenance + OneTimeIds + PendingSignIns + Sessions + SigningKeys + Traces
+    Accounts + Administration + Audit + Grants + Maintenance + OneTimeIds + PendingSignIns + Sessions + SigningKeys + Traces
 {
 }
 
 impl<T> Store for T where
-    T: Accounts + Administration + Grants + Maintenance + OneTimeIds + PendingSignIns + Sessions + SigningKeys + Traces
+    T: Accounts
+        + Administration
+        + Audit
+        + Grants
+        + Maintenance
+        + OneTimeIds
+        + PendingSignIns
+        + Sessions
+        + SigningKeys
+        + Traces
 {
 }

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::{cmac, digest, hkdf};
+use aws_lc_rs::{cmac, digest, hkdf, hmac};
 
 use crate::env::Random;
 use crate::store::{Result, StoreError};
@@ -36,7 +36,11 @@ pub struct KeyId([u8; KEY_ID]);
 struct Key {
     id: KeyId,
     derive: cmac::Key,
+    index: hmac::Key,
 }
+
+/// By what a sealed row is found: a keyed hash of a field's value.
+pub type IndexKey = [u8; 8];
 
 /// Why no [`Sealer`] could be created.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +93,10 @@ impl Sealer {
                 if secret.len() < SHORTEST_SECRET {
                     return Err(SealerError::TooShort(at + 1));
                 }
-                derive(secret).and_then(|key| Key::new(&key)).ok_or(SealerError::Refused(at + 1))
+                derive(secret, b"store sealing")
+                    .zip(derive(secret, b"store index"))
+                    .and_then(|(key, index)| Key::new(&key, &index))
+                    .ok_or(SealerError::Refused(at + 1))
             })
             .collect::<std::result::Result<_, _>>()?;
         Ok(Self { keys, random })
@@ -146,6 +153,23 @@ impl Sealer {
         Ok(body)
     }
 
+    /// The key by which a row is found that has this value in this field, for a row that is written now.
+    #[must_use]
+    pub fn index_key(&self, field: &str, value: &str) -> Option<IndexKey> {
+        self.index_keys(field, value).next()
+    }
+
+    /// The keys that a row may have, by whichever key was the first when it was written.
+    pub fn index_keys<'s>(&'s self, field: &'s str, value: &'s str) -> impl Iterator<Item = IndexKey> + 's {
+        self.keys.iter().filter_map(move |key| {
+            let mut context = hmac::Context::with_key(&key.index);
+            context.update(field.as_bytes());
+            context.update(b"\0");
+            context.update(value.as_bytes());
+            context.sign().as_ref().first_chunk().copied()
+        })
+    }
+
     /// The id of the key that seals.
     #[must_use]
     pub fn current(&self) -> Option<KeyId> {
@@ -159,10 +183,14 @@ impl Sealer {
 }
 
 impl Key {
-    fn new(key: &[u8; 32]) -> Option<Self> {
+    fn new(key: &[u8; 32], index: &[u8; 32]) -> Option<Self> {
         let hash = digest::digest(&digest::SHA256, key);
         let id = KeyId(*hash.as_ref().first_chunk()?);
-        Some(Self { id, derive: cmac::Key::new(cmac::AES_256, key).ok()? })
+        Some(Self {
+            id,
+            derive: cmac::Key::new(cmac::AES_256, key).ok()?,
+            index: hmac::Key::new(hmac::HMAC_SHA256, index),
+        })
     }
 
     /// The message's own AES-256-GCM key, and the part of the nonce that goes into it (C2SP XAES-256-GCM).
@@ -179,10 +207,11 @@ impl Key {
     }
 }
 
-fn derive(secret: &[u8]) -> Option<[u8; 32]> {
+/// A 256-bit key for one purpose.
+fn derive(secret: &[u8], purpose: &[u8]) -> Option<[u8; 32]> {
     let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign");
     let mut key = [0_u8; 32];
-    salt.extract(secret).expand(&[b"store sealing"], hkdf::HKDF_SHA256).ok()?.fill(&mut key).ok()?;
+    salt.extract(secret).expand(&[purpose], hkdf::HKDF_SHA256).ok()?.fill(&mut key).ok()?;
     Some(key)
 }
 
@@ -212,7 +241,7 @@ mod tests {
     /// C2SP XAES-256-GCM, test vector 1.
     #[test]
     fn the_cipher_is_xaes_256_gcm() {
-        let key = Key::new(&[1; 32]).unwrap();
+        let key = Key::new(&[1; 32], &[2; 32]).unwrap();
         let (message_key, nonce) = key.for_message(b"ABCDEFGHIJKLMNOPQRSTUVWX").unwrap();
         let mut text = b"XAES-256-GCM".to_vec();
         message_key.seal_in_place_append_tag(nonce, Aad::empty(), &mut text).unwrap();

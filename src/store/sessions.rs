@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
+use crate::audit::Event;
 use crate::store::Result;
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{Code, Link, Session, StoredTrace, TokenHash, User};
@@ -55,6 +56,8 @@ pub struct SignIn {
     pub code: Option<Code>,
     /// The decision.
     pub trace: StoredTrace,
+    /// What is recorded of it.
+    pub events: Vec<Event>,
 }
 
 /// An app that took part in an ended session and has to be notified (OIDC Back-Channel Logout §2.4).
@@ -117,7 +120,7 @@ pub trait Sessions: Send + Sync {
 
     /// Ends a session and revokes the grants bound to it. Returns all apps that had a grant in it: those with `offline_access`,
     /// whose grants remain valid, and those whose grants were revoked, which may still hold a session of their own.
-    async fn end_session(&self, id: &SessionId, now: i64) -> Result<Vec<AppSession>>;
+    async fn end_session(&self, id: &SessionId, now: i64, events: Vec<Event>) -> Result<Vec<AppSession>>;
 
     /// Ends these sessions as [`Self::end_session`] does, all or none, and remembers a one-time identifier as
     /// [`Self::use_once`] does. Returns the apps of each session; `None` if the identifier was already remembered, in which
@@ -129,5 +132,6 @@ pub trait Sessions: Send + Sync {
         id: &str,
         expires_at: i64,
         now: i64,
+        events: Vec<Event>,
     ) -> Result<Option<Vec<Vec<AppSession>>>>;
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use crate::audit::Event;
 use crate::store::Result;
 use crate::store::model::StoredTrace;
 
@@ -12,7 +13,7 @@ use crate::store::model::StoredTrace;
 pub trait Traces: Send + Sync {
     /// Stores a decision without a sign-in: a refusal. The number kept for each account, and for all decisions without one, is
     /// bounded; the oldest are deleted first.
-    async fn save_trace(&self, trace: StoredTrace) -> Result<()>;
+    async fn save_trace(&self, trace: StoredTrace, events: Vec<Event>) -> Result<()>;
 
     /// Reads a decision by its id.
     async fn trace(&self, id: &str, now: i64) -> Result<Option<StoredTrace>>;

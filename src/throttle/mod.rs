@@ -12,7 +12,7 @@ mod table;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::config::language::limits::Limits as Declared;
+use crate::config::language::limits::{Limits as Declared, Rate};
 use crate::config::resolved::Limits;
 use crate::config::resolved::limits::RateLimit;
 use crate::env::Clock;
@@ -58,6 +58,8 @@ pub struct Figures {
     pub failure_bursts: u64,
     /// Lines that were left out of the log.
     pub lines_left_out: u64,
+    /// Events that were left out of the audit trail.
+    pub rows_left_out: u64,
 }
 
 /// Counts what strangers do, for all listeners together.
@@ -66,7 +68,27 @@ pub struct Throttle {
     failures: Keyed<(Claimant, Source)>,
     lines: Keyed<Source>,
     failed: AtomicU64,
+    /// Audit rows that strangers cause: of one source, and of all.
+    rows: Keyed<Source>,
+    all_rows: Keyed<()>,
+    /// Audit rows of refusals of one account.
+    refusal_rows: Keyed<String>,
+    /// Refusals of one account, and wrong credentials of one client from anywhere: what exceeds these is suspicious.
+    refusals: Keyed<String>,
+    guesses: Keyed<String>,
 }
+
+/// How often something may happen before it is left out, or suspicious.
+const fn limit(rate: Rate, burst: u32) -> RateLimit {
+    RateLimit { rate, burst }
+}
+
+const ROWS_OF_SOURCE: RateLimit = limit(Rate::per_minute(6), 20);
+const ROWS_OF_ALL: RateLimit = limit(Rate::per_minute(60), 1000);
+const ROWS_OF_ACCOUNT: RateLimit = limit(Rate::per_minute(1), 50);
+/// The tenth refusal within the hour is one too many.
+const REFUSALS_OF_ACCOUNT: RateLimit = limit(Rate::per_hour(10), 9);
+const GUESSES_AT_CLIENT: RateLimit = limit(Rate::per_minute(2), 20);
 
 impl Throttle {
     /// With nothing counted yet.
@@ -76,8 +98,13 @@ impl Throttle {
         Self {
             requests: Keyed::new(clock.clone(), limits.per_address),
             failures: Keyed::new(clock.clone(), limits.failed_authentication),
-            lines: Keyed::new(clock, Limits::of(&Declared::default()).per_address),
+            lines: Keyed::new(clock.clone(), Limits::of(&Declared::default()).per_address),
             failed: AtomicU64::new(0),
+            rows: Keyed::new(clock.clone(), ROWS_OF_SOURCE),
+            all_rows: Keyed::new(clock.clone(), ROWS_OF_ALL),
+            refusal_rows: Keyed::new(clock.clone(), ROWS_OF_ACCOUNT),
+            refusals: Keyed::new(clock.clone(), REFUSALS_OF_ACCOUNT),
+            guesses: Keyed::new(clock, GUESSES_AT_CLIENT),
         }
     }
 
@@ -137,6 +164,30 @@ impl Throttle {
         outcome.is_ok()
     }
 
+    /// Whether an event that a stranger caused may be recorded: strangers must not fill the disk.
+    #[must_use]
+    pub fn may_record(&self, source: Source) -> bool {
+        self.rows.count(&source).is_ok() && self.all_rows.count(&()).is_ok()
+    }
+
+    /// Whether a refusal of this account may be recorded.
+    #[must_use]
+    pub fn may_record_of(&self, account: &str) -> bool {
+        self.refusal_rows.count(&account.to_owned()).is_ok()
+    }
+
+    /// Counts a refusal of an account; `true` when they begin to be suspiciously many.
+    #[must_use]
+    pub fn refused_often(&self, account: &str) -> bool {
+        self.refusals.count(&account.to_owned()).is_err_and(|refused| refused.first)
+    }
+
+    /// Counts wrong credentials of a client, wherever they come from; `true` when they begin to be suspiciously many.
+    #[must_use]
+    pub fn guessed_often(&self, client: &str) -> bool {
+        self.guesses.count(&client.to_owned()).is_err_and(|refused| refused.first)
+    }
+
     /// What strangers did since the start.
     #[must_use]
     pub fn figures(&self) -> Figures {
@@ -149,6 +200,7 @@ impl Throttle {
             failures_refused,
             failure_bursts,
             lines_left_out: self.lines.refused().0,
+            rows_left_out: self.rows.refused().0 + self.all_rows.refused().0 + self.refusal_rows.refused().0,
         }
     }
 }
@@ -158,7 +210,6 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::config::language::limits::Rate;
     use crate::env::ManualClock;
 
     fn limits(rate: &str, burst: u64) -> Limits {

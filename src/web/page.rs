@@ -62,7 +62,7 @@ impl Exchange<'_> {
     pub(crate) fn error(&self, failure: &PageError) -> Response {
         let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // A mistyped address and a refusal by a limit are not logged here; the limit itself logs the beginning of each burst.
-        if !matches!(failure.status, 404 | 429) && self.context.may_log() {
+        if !failure.announced && !matches!(failure.status, 404 | 429) && self.context.may_log() {
             let (reason, detail) = (failure.reason, &failure.detail);
             tracing::info!(event = "error_page", reason, detail, trace_id = %self.context.trace_id, "showed an error");
         }

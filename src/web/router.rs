@@ -1,6 +1,7 @@
 //! From a request to its handler. Paths come from the configuration, so one fallback looks them up in the generation that the
 //! request sees, in place of a router with fixed paths.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -42,7 +43,7 @@ async fn handle(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Respon
     let address = client_address(&request, &snapshot.trusted_proxies);
     let span = tracing::info_span!("request", address = address.map(tracing::field::display));
     let https_only_for = snapshot.issuer.https_only_for;
-    let asker = Asker { source: Source::of(address), trace_id };
+    let asker = Asker { address, trace_id };
     let uses_up = snapshot.paths.route(request.uri().path()).is_some_and(uses_something_up);
     let answering = answer(edge, snapshot, request, asker).instrument(span);
     // On a double click, the browser aborts the first request. The work of that request is completed all the same, so that the
@@ -85,7 +86,7 @@ fn without_acting(exchange: &Exchange<'_>, route: &Route) -> Option<Response> {
 
 /// Whom a request comes from, and its id.
 struct Asker {
-    source: Source,
+    address: Option<IpAddr>,
     trace_id: String,
 }
 
@@ -104,8 +105,15 @@ async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>
         Err(Unreadable::TooSlow) => return respond::empty(StatusCode::REQUEST_TIMEOUT),
     };
     let browser = cookies::read(&incoming.headers, &snapshot.issuer);
-    let Asker { source, trace_id } = asker;
-    let context = RequestContext { services: &edge.services, snapshot: &snapshot, now, trace_id, source };
+    let Asker { address, trace_id } = asker;
+    let context = RequestContext {
+        services: &edge.services,
+        snapshot: &snapshot,
+        now,
+        trace_id,
+        source: Source::of(address),
+        address,
+    };
     let exchange = Exchange { context, incoming: &incoming, browser };
     // The body of the answer to HEAD is left out by axum, which counts it first.
     match route {

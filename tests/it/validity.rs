@@ -83,7 +83,11 @@ async fn happens(event: Event, app: &TestApp, browser: &mut Browser, held: [&Hel
         Event::UserDisabledInFile => reload("users.alice.enabled = false").await,
         Event::UserDisabledAtRunTime => {
             let person = app.broker.store.user("alice").await.unwrap().unwrap();
-            app.broker.store.set_user_disabled(&person.user.id, true, app.now()).await.unwrap();
+            app.broker
+                .store
+                .set_user_disabled(&person.user.id, true, app.now(), crate::harness::admin_event())
+                .await
+                .unwrap();
         }
         Event::ClientDisabled => reload("clients.app.enabled = false").await,
         Event::GrantRevoked => {

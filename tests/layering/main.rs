@@ -31,7 +31,7 @@ const LAYERS: &[&[&str]] = &[
     &["decision"],
     &["expression"],
     &["config"],
-    &["outbound"],
+    &["audit", "outbound"],
     &["env", "excerpt", "protocol"],
 ];
 

@@ -3,17 +3,20 @@
 
 use std::sync::Arc;
 
+use countersign::audit::chain::{Recorded, Verifier};
+use countersign::audit::{Event, Kind};
 use countersign::store::ids::UserId;
 use countersign::store::model::{Grant, KeyState, Link, Login, StoredTrace, TokenHash};
 use countersign::store::{
-    AccountQuery, AccountWrite, AppSession, PendingBound, Redeemed, Rotated, Rotation, SignIn, SignInWritten, Store,
-    UpstreamSessions,
+    AccountQuery, AccountWrite, AppSession, EventQuery, PendingBound, Redeemed, Rotated, Rotation, SignIn,
+    SignInWritten, Store, UpstreamSessions,
 };
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::fixtures::{
-    NOW, code, grant_id, interaction, login, object, person, refresh, rotation, secret, session_id, signing_key, trace,
+    NOW, code, event, grant_id, interaction, login, object, person, refresh, rotation, secret, session_id, signing_key,
+    trace,
 };
 
 /// A store to test, as a trait object, so that no case can bypass the trait.
@@ -87,6 +90,11 @@ cases! {
     d42_finished_sign_ins_leave_room,
     d47_an_account_found_by_an_address_has_one_link_at_a_provider,
     system_roles_are_a_set,
+    events_are_chained_and_found_by_every_field,
+    events_are_paged_newest_first_before_and_after_they_are_indexed,
+    an_event_comes_and_goes_with_the_write_that_it_tells_of,
+    d44_old_events_are_forgotten_and_the_chain_stays_whole,
+    d44_events_from_the_future_hold_no_retention_up,
 }
 
 async fn signed_in(store: &Subject, name: &str, session: &str) {
@@ -98,7 +106,7 @@ async fn signed_in(store: &Subject, name: &str, session: &str) {
 async fn granted(store: &Subject, name: &str, grant: Grant) {
     store.save_code(code(name, grant.clone()), None, NOW).await.unwrap();
     let first = refresh(&format!("{name}-0"), grant.id.as_str());
-    let redeemed = store.redeem_code(TokenHash::of(name), grant, Some(first), NOW).await.unwrap();
+    let redeemed = store.redeem_code(TokenHash::of(name), grant, Some(first), NOW, Vec::new()).await.unwrap();
     assert_eq!(redeemed, Redeemed::First);
 }
 
@@ -200,7 +208,7 @@ pub(crate) async fn a_returning_user_is_updated(store: Subject) {
     };
     assert_eq!(store.finish_sign_in(unchanged("s3"), NOW + 6).await.unwrap(), SignInWritten::Done);
     assert_eq!(store.session(secret("s3")).await.unwrap().unwrap().user.profile, profile);
-    store.set_user_disabled(&alice.user_id(), true, NOW + 7).await.unwrap();
+    store.set_user_disabled(&alice.user_id(), true, NOW + 7, event()).await.unwrap();
     assert_eq!(store.finish_sign_in(unchanged("s4"), NOW + 7).await.unwrap(), SignInWritten::Conflict);
     assert!(store.session(secret("s4")).await.unwrap().is_none());
 }
@@ -258,20 +266,20 @@ pub(crate) async fn a_clients_grants_are_revoked_however_many_there_are(store: S
     signed_in(&store, "alice", "s").await;
     for n in 0..20 {
         let grant = Grant { client: format!("app-{}", n % 2), ..alice.offline_grant(&format!("g{n}"), "s") };
-        store.save_grant(grant, None, NOW).await.unwrap();
+        store.save_grant(grant, None, NOW, Vec::new()).await.unwrap();
     }
     store
         .save_code(code("c", Grant { client: "app-0".to_owned(), ..alice.grant("late", "s") }), None, NOW)
         .await
         .unwrap();
-    let ended = store.revoke_client("app-0", NOW).await.unwrap();
+    let ended = store.revoke_client("app-0", NOW, event()).await.unwrap();
     assert_eq!((ended.grants, ended.sessions), (10, 0));
     assert!(is_revoked(&store, "g0").await && !is_revoked(&store, "g1").await);
     assert!(store.code(TokenHash::of("c")).await.unwrap().is_none(), "an unused code of the client is gone");
-    assert_eq!(store.revoke_client("app-0", NOW).await.unwrap().grants, 0, "once");
-    assert_eq!(store.revoke_client("unknown", NOW).await.unwrap().grants, 0);
+    assert_eq!(store.revoke_client("app-0", NOW, event()).await.unwrap().grants, 0, "once");
+    assert_eq!(store.revoke_client("unknown", NOW, event()).await.unwrap().grants, 0);
 
-    let ended = store.set_user_disabled(&alice.user_id(), true, NOW).await.unwrap();
+    let ended = store.set_user_disabled(&alice.user_id(), true, NOW, event()).await.unwrap();
     assert_eq!((ended.sessions, ended.grants), (1, 10), "only what was not revoked before is counted");
 }
 
@@ -296,12 +304,12 @@ pub(crate) async fn an_administrator_finds_users_by_name_sub_and_address(store: 
 pub(crate) async fn a_disabled_account_is_not_signed_in(store: Subject) {
     let alice = person("alice");
     signed_in(&store, "alice", "s").await;
-    store.set_user_disabled(&alice.user_id(), true, NOW).await.unwrap();
+    store.set_user_disabled(&alice.user_id(), true, NOW, event()).await.unwrap();
     let written = store.finish_sign_in(alice.sign_in_again("t"), NOW).await.unwrap();
     assert_eq!(written, SignInWritten::Conflict);
     let gone = store.finish_sign_in(person("nobody").sign_in_again("t"), NOW).await.unwrap();
     assert_eq!(gone, SignInWritten::Conflict);
-    store.set_user_disabled(&alice.user_id(), false, NOW).await.unwrap();
+    store.set_user_disabled(&alice.user_id(), false, NOW, event()).await.unwrap();
     assert_eq!(store.finish_sign_in(alice.sign_in_again("t"), NOW).await.unwrap(), SignInWritten::Done);
 }
 
@@ -367,7 +375,7 @@ pub(crate) async fn grants_move_over_when_the_same_user_signs_in_again(store: Su
     assert_eq!(by_sid("old").await, Some(session_id("new")), "what their tokens name is this session now");
     assert_eq!((by_sid("new").await, by_sid("other").await), (Some(session_id("new")), None));
 
-    let mut apps = store.end_session(&session_id("new"), NOW).await.unwrap();
+    let mut apps = store.end_session(&session_id("new"), NOW, Vec::new()).await.unwrap();
     apps.sort_by(|a, b| a.client.cmp(&b.client));
     let app = |client: &str| AppSession { client: client.to_owned(), sid: session_id("old") };
     assert_eq!(apps, [app("app"), app("offline-app")]);
@@ -390,9 +398,9 @@ pub(crate) async fn ending_a_session_ends_what_is_bound_to_it(store: Subject) {
     granted(&store, "c3", alice.grant("elsewhere", "other")).await;
     let revoked = Grant { client: "revoked-app".to_owned(), ..alice.grant("revoked", "s") };
     granted(&store, "c4", revoked).await;
-    store.revoke_grant(&grant_id("revoked"), NOW).await.unwrap();
+    store.revoke_grant(&grant_id("revoked"), NOW, Vec::new()).await.unwrap();
 
-    let mut apps = store.end_session(&session_id("s"), NOW + 1).await.unwrap();
+    let mut apps = store.end_session(&session_id("s"), NOW + 1, Vec::new()).await.unwrap();
     apps.sort_by(|a, b| a.client.cmp(&b.client));
     let app = |client: &str| AppSession { client: client.to_owned(), sid: session_id("s") };
     assert_eq!(apps, [app("app"), app("offline-app"), app("revoked-app")]);
@@ -404,7 +412,7 @@ pub(crate) async fn ending_a_session_ends_what_is_bound_to_it(store: Subject) {
     assert_eq!(store.grant(&grant_id("revoked")).await.unwrap().unwrap().grant.revoked_at, Some(NOW));
     assert_eq!(rotate(&store, "c1-0", "x", "bound", NOW + 1).await, Rotated::Refused);
     assert_eq!(rotate(&store, "c2-0", "y", "offline", NOW + 1).await, Rotated::New);
-    assert!(store.end_session(&session_id("s"), NOW + 2).await.unwrap().is_empty());
+    assert!(store.end_session(&session_id("s"), NOW + 2, Vec::new()).await.unwrap().is_empty());
 }
 
 pub(crate) async fn sessions_are_found_by_what_a_provider_says(store: Subject) {
@@ -484,7 +492,7 @@ pub(crate) async fn d11_parallel_redemptions_leave_nothing(store: Subject) {
         let (store, grant) = (Arc::clone(&store), alice.grant("g", "s"));
         tasks.spawn(async move {
             let first = refresh(&format!("r{n}"), "g");
-            store.redeem_code(TokenHash::of("c"), grant, Some(first), NOW).await.unwrap()
+            store.redeem_code(TokenHash::of("c"), grant, Some(first), NOW, Vec::new()).await.unwrap()
         });
     }
     let firsts = tasks.join_all().await.into_iter().filter(|redeemed| *redeemed == Redeemed::First).count();
@@ -500,8 +508,9 @@ pub(crate) async fn d12_an_expired_code_issues_nothing(store: Subject) {
     let alice = person("alice");
     signed_in(&store, "alice", "s").await;
     store.save_code(code("c", alice.grant("g", "s")), None, NOW).await.unwrap();
-    let redeem =
-        async |name: &str, now| store.redeem_code(TokenHash::of(name), alice.grant("g", "s"), None, now).await.unwrap();
+    let redeem = async |name: &str, now| {
+        store.redeem_code(TokenHash::of(name), alice.grant("g", "s"), None, now, Vec::new()).await.unwrap()
+    };
     assert_eq!(redeem("c", NOW + 60).await, Redeemed::Refused);
     assert_eq!(redeem("unknown", NOW).await, Redeemed::Refused);
     assert!(store.grant(&grant_id("g")).await.unwrap().is_none());
@@ -515,11 +524,12 @@ pub(crate) async fn d44_a_used_code_is_remembered_while_its_grant_lasts(store: S
     // A redemption may set a later expiry for its grant than the code stated.
     store.save_code(code("d", Grant { expires_at: NOW, ..alice.offline_grant("h", "s") }), None, NOW).await.unwrap();
     let grant = alice.offline_grant("h", "s");
-    assert_eq!(store.redeem_code(TokenHash::of("d"), grant, None, NOW).await.unwrap(), Redeemed::First);
+    assert_eq!(store.redeem_code(TokenHash::of("d"), grant, None, NOW, Vec::new()).await.unwrap(), Redeemed::First);
     let late = NOW + 99_999;
     while store.sweep(late, 10).await.unwrap() {}
     for (name, id) in [("c", "g"), ("d", "h")] {
-        let again = store.redeem_code(TokenHash::of(name), alice.offline_grant(id, "s"), None, late).await.unwrap();
+        let again =
+            store.redeem_code(TokenHash::of(name), alice.offline_grant(id, "s"), None, late, Vec::new()).await.unwrap();
         assert_eq!(again, Redeemed::Refused);
         assert_eq!(store.grant(&grant_id(id)).await.unwrap().unwrap().grant.revoked_at, Some(late));
     }
@@ -534,24 +544,25 @@ pub(crate) async fn a_code_dies_with_its_session_and_its_user(store: Subject) {
     for (name, grant) in [("bound", alice.grant("b", "s")), ("offline", alice.offline_grant("o", "s"))] {
         store.save_code(code(name, grant), None, NOW).await.unwrap();
     }
-    store.end_session(&session_id("s"), NOW).await.unwrap();
-    let redeem = async |name: &str, grant| store.redeem_code(TokenHash::of(name), grant, None, NOW).await.unwrap();
+    store.end_session(&session_id("s"), NOW, Vec::new()).await.unwrap();
+    let redeem =
+        async |name: &str, grant| store.redeem_code(TokenHash::of(name), grant, None, NOW, Vec::new()).await.unwrap();
     assert_eq!(redeem("bound", alice.grant("b", "s")).await, Redeemed::Refused);
     assert!(store.grant(&grant_id("b")).await.unwrap().is_none());
-    store.set_user_disabled(&alice.user_id(), true, NOW).await.unwrap();
+    store.set_user_disabled(&alice.user_id(), true, NOW, event()).await.unwrap();
     assert_eq!(redeem("offline", alice.offline_grant("o", "s")).await, Redeemed::Refused);
-    store.set_user_disabled(&alice.user_id(), false, NOW).await.unwrap();
+    store.set_user_disabled(&alice.user_id(), false, NOW, event()).await.unwrap();
     assert_eq!(redeem("offline", alice.offline_grant("o", "s")).await, Redeemed::Refused);
 }
 
 pub(crate) async fn a_grant_without_a_code_keeps_its_consent_and_its_session_awake(store: Subject) {
     let alice = person("alice");
     signed_in(&store, "alice", "s").await;
-    store.save_grant(alice.grant("g", "s"), Some(alice.consent()), NOW + 200).await.unwrap();
+    store.save_grant(alice.grant("g", "s"), Some(alice.consent()), NOW + 200, Vec::new()).await.unwrap();
     assert_eq!(store.consent(&alice.user_id(), "app").await.unwrap(), Some(alice.consent()));
     let view = store.grant(&grant_id("g")).await.unwrap().unwrap();
     assert_eq!(view.session.map(|session| session.last_active), Some(NOW + 200));
-    store.end_session(&session_id("s"), NOW + 201).await.unwrap();
+    store.end_session(&session_id("s"), NOW + 201, Vec::new()).await.unwrap();
     let view = store.grant(&grant_id("g")).await.unwrap().unwrap();
     assert_eq!((view.grant.revoked_at, view.session), (Some(NOW + 201), None));
 }
@@ -575,7 +586,7 @@ pub(crate) async fn a_grant_is_read_with_whom_it_is_for(store: Subject) {
     assert_eq!((token, view.grant.id.as_str()), (refresh("c-0", "g"), "g"));
 
     let machine = Grant { user_id: None, link: None, session_id: None, sid: None, ..alice.grant("machine", "none") };
-    store.save_grant(machine.clone(), None, NOW).await.unwrap();
+    store.save_grant(machine.clone(), None, NOW, Vec::new()).await.unwrap();
     let view = store.grant(&grant_id("machine")).await.unwrap().unwrap();
     assert_eq!((view.grant, view.user.is_none(), view.session.is_none()), (machine, true, true));
     assert!(store.grant(&grant_id("unknown")).await.unwrap().is_none());
@@ -665,7 +676,7 @@ pub(crate) async fn a_refresh_on_what_has_ended_is_refused(store: Subject) {
     assert_eq!(rotate(&store, "unknown", "x", "g", NOW).await, Rotated::Refused);
 
     granted(&store, "revoked", alice.grant("g1", "s")).await;
-    store.revoke_grant(&grant_id("g1"), NOW).await.unwrap();
+    store.revoke_grant(&grant_id("g1"), NOW, Vec::new()).await.unwrap();
     assert_eq!(rotate(&store, "revoked-0", "x1", "g1", NOW).await, Rotated::Refused);
 
     granted(&store, "expired", alice.offline_grant("g2", "s")).await;
@@ -735,7 +746,7 @@ pub(crate) async fn disabling_a_user_ends_everything(store: Subject) {
     granted(&store, "c1", alice.grant("bound", "s")).await;
     granted(&store, "c2", alice.offline_grant("offline", "s")).await;
     granted(&store, "c3", person("bob").grant("bob", "b")).await;
-    store.set_user_disabled(&alice.user_id(), true, NOW).await.unwrap();
+    store.set_user_disabled(&alice.user_id(), true, NOW, event()).await.unwrap();
     assert!(store.user("key-alice").await.unwrap().unwrap().user.disabled);
     assert!(store.session(secret("s")).await.unwrap().is_none());
     for id in ["bound", "offline"] {
@@ -744,7 +755,7 @@ pub(crate) async fn disabling_a_user_ends_everything(store: Subject) {
     assert!(!is_revoked(&store, "bob").await);
     assert!(store.session(secret("b")).await.unwrap().is_some());
 
-    store.set_user_disabled(&alice.user_id(), false, NOW).await.unwrap();
+    store.set_user_disabled(&alice.user_id(), false, NOW, event()).await.unwrap();
     assert!(!store.user("key-alice").await.unwrap().unwrap().user.disabled);
     assert!(is_revoked(&store, "offline").await);
     assert_eq!(rotate(&store, "c2-0", "x", "offline", NOW).await, Rotated::Refused);
@@ -763,7 +774,7 @@ pub(crate) async fn consent_is_remembered_and_forgotten(store: Subject) {
 
     granted(&store, "e", alice.grant("rests", "s")).await;
     granted(&store, "f", alice.offline_grant("other", "s")).await;
-    store.revoke_consent(&alice.user_id(), "app", NOW).await.unwrap();
+    store.revoke_consent(&alice.user_id(), "app", NOW, event()).await.unwrap();
     assert_eq!(store.consent(&alice.user_id(), "app").await.unwrap(), None);
     assert!(is_revoked(&store, "rests").await);
     assert!(!is_revoked(&store, "other").await);
@@ -773,9 +784,9 @@ pub(crate) async fn users_are_renamed_and_paged(store: Subject) {
     for name in ["a", "b", "c"] {
         signed_in(&store, name, name).await;
     }
-    assert!(!store.rename_user(&UserId::new("user-a"), "b", "key-b").await.unwrap());
-    assert!(!store.rename_user(&UserId::new("user-nobody"), "z", "key-z").await.unwrap());
-    assert!(store.rename_user(&UserId::new("user-a"), "z", "key-z").await.unwrap());
+    assert!(!store.rename_user(&UserId::new("user-a"), "b", "key-b", event()).await.unwrap());
+    assert!(!store.rename_user(&UserId::new("user-nobody"), "z", "key-z", event()).await.unwrap());
+    assert!(store.rename_user(&UserId::new("user-a"), "z", "key-z", event()).await.unwrap());
     let renamed = store.user("key-z").await.unwrap().unwrap().user;
     assert_eq!((renamed.username.as_str(), renamed.sub.as_str()), ("z", "sub-a"));
     assert!(store.user("key-a").await.unwrap().is_none());
@@ -817,7 +828,7 @@ pub(crate) async fn signing_keys_change_only_from_what_was_seen(store: Subject) 
 }
 
 pub(crate) async fn traces_end(store: Subject) {
-    store.save_trace(trace("t")).await.unwrap();
+    store.save_trace(trace("t"), Vec::new()).await.unwrap();
     assert_eq!(store.trace("t", NOW + 86_399).await.unwrap(), Some(trace("t")));
     assert_eq!(store.trace("t", NOW + 86_400).await.unwrap(), None);
     assert_eq!(store.trace("unknown", NOW).await.unwrap(), None);
@@ -844,12 +855,16 @@ pub(crate) async fn sessions_end_together_with_the_use_of_an_identifier(store: S
     }
     granted(&store, "c", person("alice").grant("g", "alice")).await;
     let ids = |ids: &[&str]| ids.iter().map(|id| session_id(id)).collect::<Vec<_>>();
-    let ended = store.end_sessions_once(ids(&["alice", "bob"]), "logout", "a", NOW + 60, NOW).await.unwrap().unwrap();
+    let ended = store
+        .end_sessions_once(ids(&["alice", "bob"]), "logout", "a", NOW + 60, NOW, Vec::new())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(ended.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0]);
     for (name, there) in [("alice", false), ("bob", false), ("carol", true)] {
         assert_eq!(store.session(secret(name)).await.unwrap().is_some(), there, "{name}");
     }
-    assert_eq!(store.end_sessions_once(ids(&["carol"]), "logout", "a", NOW + 60, NOW).await.unwrap(), None);
+    assert_eq!(store.end_sessions_once(ids(&["carol"]), "logout", "a", NOW + 60, NOW, Vec::new()).await.unwrap(), None);
     assert!(store.session(secret("carol")).await.unwrap().is_some(), "used before: nothing ends");
 }
 
@@ -901,10 +916,10 @@ pub(crate) async fn d44_rows_from_the_future_hold_no_sweep_up(store: Subject) {
         let (login, trace) = (login(&format!("future-{n}")), trace(&format!("future-{n}")));
         let later = Login { expires_at: login.expires_at + ahead, ..login };
         store.save_login(later, PendingBound::default()).await.unwrap();
-        store.save_trace(StoredTrace { expires_at: trace.expires_at + ahead, ..trace }).await.unwrap();
+        store.save_trace(StoredTrace { expires_at: trace.expires_at + ahead, ..trace }, Vec::new()).await.unwrap();
     }
     store.save_login(login("now"), PendingBound::default()).await.unwrap();
-    store.save_trace(trace("now")).await.unwrap();
+    store.save_trace(trace("now"), Vec::new()).await.unwrap();
     while store.sweep(NOW + 86_400, 10).await.unwrap() {}
     assert_eq!(store.take_login(TokenHash::of("now"), NOW).await.unwrap(), None);
     assert_eq!(store.trace("now", NOW).await.unwrap(), None);
@@ -999,13 +1014,13 @@ pub(crate) async fn d47_an_account_found_by_an_address_has_one_link_at_a_provide
 
 pub(crate) async fn d42_refusals_of_one_account_are_bounded(store: Subject) {
     signed_in(&store, "alice", "s").await;
-    store.save_trace(StoredTrace { user_id: None, ..trace("stranger") }).await.unwrap();
+    store.save_trace(StoredTrace { user_id: None, ..trace("stranger") }, Vec::new()).await.unwrap();
     let of_bob = StoredTrace { user_id: Some(UserId::new("bob")), ..trace("bob") };
-    store.save_trace(of_bob).await.unwrap();
+    store.save_trace(of_bob, Vec::new()).await.unwrap();
     let mut tasks = JoinSet::new();
     for n in 0..1_200 {
         let (store, refused) = (Arc::clone(&store), StoredTrace { id: format!("t{n}"), ..trace("t") });
-        tasks.spawn(async move { store.save_trace(refused).await.unwrap() });
+        tasks.spawn(async move { store.save_trace(refused, Vec::new()).await.unwrap() });
     }
     tasks.join_all().await;
     let mut kept = 0;
@@ -1016,4 +1031,150 @@ pub(crate) async fn d42_refusals_of_one_account_are_bounded(store: Subject) {
     for other in ["stranger", "bob", "trace-s"] {
         assert!(store.trace(other, NOW).await.unwrap().is_some(), "{other}");
     }
+}
+
+/// All lines of the chain, verified.
+pub(crate) async fn chain(store: &dyn Store) -> Vec<Recorded> {
+    let ends = store.chain_ends().await.unwrap();
+    let mut verifier = Verifier::after(ends.anchor);
+    let lines = store.events_after(ends.anchor.map_or(0, |anchor| anchor.seq), u32::MAX).await.unwrap();
+    let events: Vec<Recorded> = lines.iter().map(|line| verifier.next(line, false).unwrap()).collect();
+    assert_eq!(verifier.last(), ends.last, "the chain ends where the store says");
+    events
+}
+
+async fn found(store: &Subject, query: EventQuery) -> Vec<u64> {
+    let page = store.events(EventQuery { limit: 100, ..query }).await.unwrap();
+    assert_eq!(page.next, None);
+    page.events.iter().map(|event| event.seq).collect()
+}
+
+pub(crate) async fn events_are_chained_and_found_by_every_field(store: Subject) {
+    let (alice, bob) = (person("alice"), person("bob"));
+    let refusal = bob.event(Kind::Refusal).reason("not_allowed").address("192.0.2.7".parse().ok());
+    let elsewhere = Event { at: NOW + 7200, ..event().client("other").provider("partner") };
+    store.record(vec![alice.event(Kind::SignIn), refusal]).await.unwrap();
+    store.record(vec![elsewhere]).await.unwrap();
+    // The same before and after the events are indexed.
+    for indexed in [false, true] {
+        if indexed {
+            store.sweep(NOW, 100).await.unwrap();
+        }
+        let all = EventQuery::default();
+        let of = |person: &crate::fixtures::Person| Some(person.user_id());
+        assert_eq!(found(&store, all.clone()).await, [3, 2, 1]);
+        assert_eq!(found(&store, EventQuery { account: of(&alice), ..all.clone() }).await, [1]);
+        assert_eq!(found(&store, EventQuery { account: of(&person("x")), ..all.clone() }).await, [0_u64; 0]);
+        assert_eq!(found(&store, EventQuery { client: Some("app".into()), ..all.clone() }).await, [2, 1]);
+        assert_eq!(found(&store, EventQuery { provider: Some("partner".into()), ..all.clone() }).await, [3]);
+        assert_eq!(found(&store, EventQuery { kind: Some(Kind::SignIn), ..all.clone() }).await, [1]);
+        assert_eq!(found(&store, EventQuery { reason: Some("not_allowed".into()), ..all.clone() }).await, [2]);
+        assert_eq!(found(&store, EventQuery { address: Some("192.0.2.7".into()), ..all.clone() }).await, [2]);
+        assert_eq!(found(&store, EventQuery { from: Some(NOW + 1), ..all.clone() }).await, [3]);
+        assert_eq!(found(&store, EventQuery { to: Some(NOW), ..all.clone() }).await, [2, 1]);
+        assert_eq!(
+            found(&store, EventQuery { from: Some(NOW + 1), to: Some(NOW + 2), ..all.clone() }).await,
+            [0_u64; 0]
+        );
+        let both = EventQuery { client: Some("app".into()), account: of(&bob), ..all.clone() };
+        assert_eq!(found(&store, both.clone()).await, [2]);
+        assert_eq!(found(&store, EventQuery { kind: Some(Kind::Logout), ..both }).await, [0_u64; 0]);
+    }
+    let events = chain(&*store).await;
+    assert_eq!(events[1].event.user.as_deref(), Some("bob"));
+    assert_eq!(events[1].event.reason.as_deref(), Some("not_allowed"));
+    assert!(events.iter().all(|event| event.replica == events[0].replica && !event.replica.is_empty()));
+}
+
+pub(crate) async fn events_are_paged_newest_first_before_and_after_they_are_indexed(store: Subject) {
+    let people = [person("alice"), person("bob")];
+    for n in 0..30 {
+        store.record(vec![people[n % 2].event(Kind::SignIn)]).await.unwrap();
+        // So that a page has events of both sorts.
+        if n == 14 {
+            store.sweep(NOW, 100).await.unwrap();
+        }
+    }
+    for (account, expected) in [(None, (1..=30).rev().collect()), (Some(people[0].user_id()), odd(30))] {
+        let mut seen = Vec::new();
+        let mut before = None;
+        loop {
+            let query = EventQuery { account: account.clone(), before, limit: 4, ..EventQuery::default() };
+            let page = store.events(query).await.unwrap();
+            seen.extend(page.events.iter().map(|event| event.seq));
+            match page.next {
+                Some(next) => before = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(seen, expected);
+    }
+    let after: Vec<u64> = chain(&*store).await.iter().map(|event| event.seq).collect();
+    assert_eq!(after, (1..=30).collect::<Vec<u64>>());
+}
+
+/// The odd numbers up to `most`, from the greatest.
+fn odd(most: u64) -> Vec<u64> {
+    (1..=most).rev().filter(|n| n % 2 == 1).collect()
+}
+
+pub(crate) async fn an_event_comes_and_goes_with_the_write_that_it_tells_of(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    // A conflict leaves none.
+    let taken = SignIn { account: AccountWrite::Create(alice.user()), ..person("alice").sign_in("s2") };
+    assert_eq!(store.finish_sign_in(taken, NOW).await.unwrap(), SignInWritten::Conflict);
+    let grant = alice.grant("g", "s");
+    store.save_code(code("c", grant.clone()), None, NOW).await.unwrap();
+    let first = Some(refresh("r0", "g"));
+    let issued = || vec![alice.event(Kind::TokenIssued)];
+    store.redeem_code(TokenHash::of("c"), grant.clone(), first.clone(), NOW, issued()).await.unwrap();
+    assert_eq!(
+        store.redeem_code(TokenHash::of("c"), grant, first, NOW, issued()).await.unwrap(),
+        Redeemed::Refused,
+        "its event is not recorded"
+    );
+    let turn = |events| Rotation {
+        events,
+        reuse_events: vec![alice.event(Kind::Suspicious)],
+        ..rotation("unknown", "r1", "g")
+    };
+    assert_eq!(store.rotate_refresh(turn(issued()), NOW).await.unwrap(), Rotated::Refused);
+    let ended = store.set_user_disabled(&alice.user_id(), true, NOW, event()).await.unwrap();
+    assert!(store.revoke_consent(&alice.user_id(), "nothing", NOW, event()).await.unwrap().is_none());
+    let events = chain(&*store).await;
+    let kinds: Vec<Kind> = events.iter().map(|event| event.event.kind).collect();
+    assert_eq!(kinds, [Kind::SignIn, Kind::TokenIssued, Kind::AdminAction]);
+    assert_eq!((events[2].event.sessions, events[2].event.grants), (Some(ended.sessions), Some(ended.grants)));
+}
+
+pub(crate) async fn d44_old_events_are_forgotten_and_the_chain_stays_whole(store: Subject) {
+    let at = |at: i64| Event { at, ..person("alice").event(Kind::SignIn) };
+    for n in 0..40 {
+        store.record(vec![at(NOW + n * 3600)]).await.unwrap();
+    }
+    store.sweep(NOW, 100).await.unwrap();
+    let cutoff = NOW + 25 * 3600;
+    let now = NOW + 40 * 3600;
+    while store.forget_events(cutoff, now, 10).await.unwrap() {}
+    let events = chain(&*store).await;
+    assert_eq!((events.first().unwrap().seq, events.len()), (26, 15));
+    assert_eq!(store.chain_ends().await.unwrap().anchor.unwrap().seq, 25);
+    let mine = EventQuery { account: Some(person("alice").user_id()), ..EventQuery::default() };
+    assert_eq!(found(&store, mine.clone()).await.len(), 15);
+    assert_eq!(found(&store, EventQuery { to: Some(cutoff), ..mine }).await, [26]);
+    // All of them may go, and the next one still follows.
+    while store.forget_events(now + 1, now, 10).await.unwrap() {}
+    assert!(chain(&*store).await.is_empty());
+    store.record(vec![at(now)]).await.unwrap();
+    assert_eq!(chain(&*store).await.first().unwrap().seq, 41);
+}
+
+pub(crate) async fn d44_events_from_the_future_hold_no_retention_up(store: Subject) {
+    for at in [NOW, NOW + 1_000_000_000, NOW + 1, NOW + 100, NOW + 1_000_000_000, NOW + 101] {
+        store.record(vec![Event { at, ..event() }]).await.unwrap();
+    }
+    store.forget_events(NOW + 50, NOW + 200, 100).await.unwrap();
+    let left: Vec<u64> = chain(&*store).await.iter().map(|event| event.seq).collect();
+    assert_eq!(left, [4, 5, 6], "what is young enough stays, and what is between");
 }

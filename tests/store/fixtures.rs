@@ -1,5 +1,6 @@
 //! Records to store: small, valid, and distinguished by a number or a name.
 
+use countersign::audit::{Event, Identify, Kind};
 use countersign::store::ids::{GrantId, SessionId, UserId};
 use countersign::store::model::{
     Code, Consent, Grant, Interaction, KeyState, Link, LinkKey, Login, RefreshToken, Session, SigningKey, StoredTrace,
@@ -125,6 +126,7 @@ impl Person {
             replaces: None,
             code: None,
             trace: trace(&format!("trace-{session}")),
+            events: vec![self.event(Kind::SignIn)],
         }
     }
 
@@ -134,10 +136,24 @@ impl Person {
         SignIn { account, ..self.sign_in(session) }
     }
 
+    pub(crate) fn event(&self, kind: Kind) -> Event {
+        let person = countersign::audit::Person {
+            account: &format!("user-{}", self.name),
+            username: &self.name,
+            sub: &format!("sub-{}", self.name),
+        };
+        Event::new(kind, NOW, Identify::Username).about(person).client("app").provider("corp")
+    }
+
     pub(crate) fn consent(&self) -> Consent {
         let scopes = vec!["openid".to_owned()];
         Consent { user_id: self.user_id(), client: "app".to_owned(), scopes, claims: Vec::new(), granted_at: NOW }
     }
+}
+
+/// What an administrator did.
+pub(crate) fn event() -> Event {
+    Event::new(Kind::AdminAction, NOW, Identify::Username)
 }
 
 /// Hash of a session's secret.
@@ -198,6 +214,8 @@ pub(crate) fn rotation(parent: &str, successor: &str, grant: &str) -> Rotation {
         profile: None,
         dpop_jkt: None,
         grant_expires_at: NOW + 100_000,
+        events: vec![event()],
+        reuse_events: vec![event()],
     }
 }
 

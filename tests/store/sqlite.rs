@@ -14,7 +14,7 @@ use countersign::store::{
 };
 use tempfile::TempDir;
 
-use crate::fixtures::{NOW, code, grant_id, interaction, login, person, refresh, rotation, secret, signing_key};
+use crate::fixtures::{NOW, code, event, grant_id, interaction, login, person, refresh, rotation, secret, signing_key};
 
 const KEY_A: &[u8] = b"the first store key of these tests";
 const KEY_B: &[u8] = b"the second store key of these tests";
@@ -68,7 +68,7 @@ async fn fill(store: &SqliteStore) {
     let grant = alice.grant("g", "s");
     store.save_code(code("CANARY-code", grant.clone()), Some(alice.consent()), NOW).await.unwrap();
     let first = refresh("CANARY-refresh-0", "g");
-    store.redeem_code(TokenHash::of("CANARY-code"), grant, Some(first), NOW).await.unwrap();
+    store.redeem_code(TokenHash::of("CANARY-code"), grant, Some(first), NOW, Vec::new()).await.unwrap();
     let turn = rotation("CANARY-refresh-0", "CANARY-refresh-1", "g");
     assert_eq!(store.rotate_refresh(turn, NOW).await.unwrap(), Rotated::New);
     store.replace_signing_keys(Vec::new(), vec![signing_key("k", KeyState::Current)]).await.unwrap();
@@ -244,7 +244,7 @@ async fn a_second_process_reads_and_takes_access_away() {
     fill(&server).await;
     let command = open(&location, &[]).unwrap();
     assert_eq!(command.people(None, 10).await.unwrap().len(), 1);
-    command.set_user_disabled(&UserId::new("user-alice"), true, NOW).await.unwrap();
+    command.set_user_disabled(&UserId::new("user-alice"), true, NOW, event()).await.unwrap();
     assert!(server.session(secret("s")).await.unwrap().is_none());
     assert!(server.grant(&grant_id("g")).await.unwrap().unwrap().grant.revoked_at.is_some());
 }

@@ -1,4 +1,4 @@
-//! `[keys]`, `[tokens]`, `[session]`, and the lifetimes that providers, clients and resources set for themselves.
+//! `[keys]`, `[tokens]`, `[session]`, `audit.retention`, and the lifetimes that providers, clients and resources set for themselves.
 
 use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;
@@ -31,6 +31,7 @@ pub(crate) fn check(context: &mut Context<'_>) {
     for (id, client) in &context.resolved.clients {
         lifetimes(context, &clients.key(id).key("tokens"), &client.tokens);
     }
+    not_zero(context, &At::Root.key("audit").key("retention"), Some(config.audit.retention));
     let resources = At::Root.key("resources");
     for (id, resource) in &config.resources {
         not_zero(context, &resources.key(id).key("access_token"), resource.access_token);

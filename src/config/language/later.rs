@@ -125,20 +125,6 @@ pub struct Account {
     pub self_service_certificates: bool,
 }
 
-/// `[audit]`: the audit trail.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Audit {
-    /// How long events are kept.
-    pub retention: Option<Duration>,
-    /// A file that events are appended to.
-    #[schemars(extend("x-path" = true))]
-    pub file: Option<std::path::PathBuf>,
-    /// Events to standard output.
-    #[serde(default)]
-    pub stdout: bool,
-}
-
 /// `[telemetry]`: OpenTelemetry.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

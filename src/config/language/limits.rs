@@ -100,6 +100,18 @@ enum Unit {
 impl Rate {
     const EXPECTED: &str = "a rate such as \"50/s\", \"10/m\" or \"100/h\", at least 1";
 
+    /// So many a minute.
+    #[must_use]
+    pub const fn per_minute(count: u32) -> Self {
+        Self { count, unit: Unit::Minute }
+    }
+
+    /// So many an hour.
+    #[must_use]
+    pub const fn per_hour(count: u32) -> Self {
+        Self { count, unit: Unit::Hour }
+    }
+
     /// The number allowed in [`Self::period`]; at least 1.
     #[must_use]
     pub const fn count(self) -> u32 {

@@ -4,6 +4,7 @@
 //! values are valid, each by itself and together.
 
 pub mod address;
+pub mod audit;
 pub mod client;
 pub mod connection_url;
 pub mod issuer;
@@ -124,7 +125,8 @@ pub struct Config {
     #[serde(default)]
     pub ui: ui::Ui,
     /// The audit trail.
-    pub audit: Option<later::Audit>,
+    #[serde(default)]
+    pub audit: audit::Audit,
     /// OpenTelemetry.
     pub telemetry: Option<later::Telemetry>,
     /// Who may change the file.

@@ -17,8 +17,18 @@ pub use limits::Limits;
 pub use localized::Localized;
 pub use provider::{Provider, SessionBounds};
 
+use crate::audit::Identify;
 use crate::config::language::Config;
 use crate::config::language::client::Resource;
+
+/// `[audit]`, resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// How people are named in the log and in audit events.
+    pub identify: Identify,
+    /// How long events and traces are kept, in seconds.
+    pub retention: i64,
+}
 
 /// The entries of a configuration, resolved.
 #[derive(Clone, Debug)]
@@ -31,6 +41,8 @@ pub struct Resolved {
     pub resources: BTreeMap<String, Resource>,
     /// `[session]`: the bounds of every session.
     pub session: SessionBounds,
+    /// `[audit]`: the audit trail.
+    pub audit: Audit,
     /// `[limits]`: limits on what strangers can make the broker do.
     pub limits: Limits,
 }
@@ -48,6 +60,7 @@ impl Resolved {
                 .collect(),
             resources: config.resources.clone(),
             session: SessionBounds::everyone(config),
+            audit: Audit { identify: config.audit.identify, retention: config.audit.retention.seconds() },
             limits: Limits::of(&config.limits),
         }
     }

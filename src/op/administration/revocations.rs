@@ -1,5 +1,6 @@
 //! Ending sessions, and revoking the grants of a client or a consent.
 
+use crate::audit::{Action, Kind};
 use crate::op::RequestContext;
 use crate::op::administration::people::find;
 use crate::op::administration::{Failure, Report, report};
@@ -33,9 +34,10 @@ pub async fn sessions_of(context: &RequestContext<'_>, user: &str) -> Result<Rep
 async fn end(context: &RequestContext<'_>, sessions: &[SessionView]) -> Result<Report, Failure> {
     let mut ended = Ended::default();
     for view in sessions {
-        let apps = context.store().end_session(&view.session.id, context.now).await?;
-        let (user, sub) = (&view.user.username, &view.user.sub);
-        tracing::warn!(event = "session_revoked", %user, %sub, provider = %view.session.link.provider, sid = %view.session.id, trace_id = %context.trace_id, "a session was ended");
+        let event = context.event_about(Kind::AdminAction, &view.user).action(Action::SessionRevoked);
+        let event = event.provider(&view.session.link.provider).sid(Some(view.session.id.as_str()));
+        let apps = context.store().end_session(&view.session.id, context.now, vec![event.clone()]).await?;
+        context.announce(&[event]);
         ended.sessions += 1;
         ended.apps.extend(apps);
     }
@@ -49,11 +51,12 @@ async fn end(context: &RequestContext<'_>, sessions: &[SessionView]) -> Result<R
 /// When the file has no such client, or the store is not available.
 pub async fn client(context: &RequestContext<'_>, key: &str) -> Result<Report, Failure> {
     let known = context.snapshot.clients.get(key);
-    let ended = context.store().revoke_client(key, context.now).await?;
+    let event = context.event(Kind::AdminAction).action(Action::ClientRevoked).client(key);
+    let ended = context.store().revoke_client(key, context.now, event.clone()).await?;
     if known.is_none() && ended.grants == 0 {
         return Err(Failure::NotFound(format!("there is no client {key}, and no grant of one")));
     }
-    tracing::warn!(event = "client_revoked", client = key, grants = ended.grants, trace_id = %context.trace_id, "all grants of a client were revoked");
+    context.announce(&[event.ended(0, ended.grants)]);
     Ok(report(context, None, &ended, known))
 }
 
@@ -63,10 +66,11 @@ pub async fn client(context: &RequestContext<'_>, key: &str) -> Result<Report, F
 /// When there is no such user, or neither a consent nor a grant; when the store is not available.
 pub async fn consent(context: &RequestContext<'_>, user: &str, client: &str) -> Result<Report, Failure> {
     let user = find(context, user).await?.user;
-    let revoked = context.store().revoke_consent(&user.id, client, context.now).await?;
+    let event = context.event_about(Kind::AdminAction, &user).action(Action::ConsentRevoked).client(client);
+    let revoked = context.store().revoke_consent(&user.id, client, context.now, event.clone()).await?;
     let ended =
         revoked.ok_or_else(|| Failure::NotFound(format!("{} has given client {client} no consent", user.username)))?;
-    tracing::warn!(event = "consent_revoked", user = %user.username, sub = %user.sub, client, grants = ended.grants, trace_id = %context.trace_id, "a consent was revoked");
+    context.announce(&[event.ended(0, ended.grants)]);
     let known = context.snapshot.clients.get(client);
     Ok(report(context, None, &ended, known))
 }

@@ -1,5 +1,6 @@
 //! Disabling, enabling and renaming users.
 
+use crate::audit::{Action, Identify, Kind};
 use crate::decision::username;
 use crate::op::RequestContext;
 use crate::op::administration::people::{Access, access, find};
@@ -11,9 +12,10 @@ use crate::op::administration::{Failure, Report, report};
 /// When there is no such user, or the store is not available.
 pub async fn disable(context: &RequestContext<'_>, name: &str) -> Result<Report, Failure> {
     let user = find(context, name).await?.user;
-    let ended = context.store().set_user_disabled(&user.id, true, context.now).await?;
+    let event = context.event_about(Kind::AdminAction, &user).action(Action::UserDisabled);
+    let ended = context.store().set_user_disabled(&user.id, true, context.now, event.clone()).await?;
     let report = report(context, Some(&user), &ended, None);
-    tracing::warn!(event = "user_disabled", user = %user.username, sub = %user.sub, sessions = ended.sessions, grants = ended.grants, trace_id = %context.trace_id, "a user was disabled");
+    context.announce(&[event.ended(ended.sessions, ended.grants)]);
     Ok(report)
 }
 
@@ -27,8 +29,9 @@ pub async fn enable(context: &RequestContext<'_>, name: &str) -> Result<(), Fail
         let text = format!("{} is disabled in the file: remove `enabled = false` there", user.username);
         return Err(Failure::Refused(text));
     }
-    context.store().set_user_disabled(&user.id, false, context.now).await?;
-    tracing::warn!(event = "user_enabled", user = %user.username, sub = %user.sub, trace_id = %context.trace_id, "a user was enabled");
+    let event = context.event_about(Kind::AdminAction, &user).action(Action::UserEnabled);
+    context.store().set_user_disabled(&user.id, false, context.now, event.clone()).await?;
+    context.announce(&[event]);
     Ok(())
 }
 
@@ -52,9 +55,12 @@ pub async fn rename(context: &RequestContext<'_>, name: &str, wanted: &str) -> R
         let text = format!("the file declares a user {new}: the renamed user would get the rights of that entry");
         return Err(Failure::Refused(text));
     }
-    if !context.store().rename_user(&user.id, &new, &key).await? {
+    let event = context.event_about(Kind::AdminAction, &user).action(Action::UserRenamed);
+    let named = context.snapshot.resolved.audit.identify == Identify::Username;
+    let event = if named { event.detail(format!("now {new}")) } else { event };
+    if !context.store().rename_user(&user.id, &new, &key, event.clone()).await? {
         return Err(Failure::Refused(format!("the username {new} belongs to another user")));
     }
-    tracing::warn!(event = "user_renamed", user = %user.username, new = %new, sub = %user.sub, trace_id = %context.trace_id, "a user was renamed");
+    context.announce(&[event]);
     Ok(new)
 }

@@ -3,6 +3,7 @@
 //!
 //! Owns making it, and the order in which it is stored and signed. Whether there may be an answer has been decided before.
 
+use crate::audit::{Event, Kind};
 use crate::decision::app::Release;
 use crate::env::RandomUnavailable;
 use crate::op::authorize::consent;
@@ -106,15 +107,24 @@ pub(super) async fn answer(
 ) -> Result<Outcome, Stop> {
     let context = flow.context;
     let consent = admitted.agreed.then(|| consent::asked(flow, request, admitted));
-    prepared.save(context, consent).await?;
+    let issued = prepared.grant.as_ref().map(|_| issued(flow, admitted));
+    prepared.save(context, consent, issued.clone()).await?;
     let mut fields: Vec<(&str, String)> = Vec::new();
     if let Some(grant) = &prepared.grant {
         fields = tokens(flow, request.response_type, grant, admitted, prepared.secret.as_deref())?;
+        context.announce(issued.as_slice());
     }
     if let Some(secret) = prepared.secret {
         fields.insert(0, ("code", secret));
     }
     Ok(Next::App(response::success(context, &request.to, fields)).into())
+}
+
+/// What is recorded of tokens of the authorization endpoint.
+fn issued(flow: &Flow<'_>, admitted: &Admitted) -> Event {
+    let session = &admitted.session;
+    let event = flow.context.event_about(Kind::TokenIssued, &admitted.user).client(&flow.client.key);
+    event.provider(&session.link.provider).sid(Some(session.id.as_str())).detail("with the authorization response")
 }
 
 /// The tokens of the authorization endpoint (OIDC Core §3.2.2.5, §3.3.2.5).
@@ -147,6 +157,5 @@ fn tokens(
         let issued_with = IssuedWith { access_token: access.as_deref(), code };
         fields.push(("id_token", issue::id_token(context, client, grant, &subject, release, issued_with)?));
     }
-    tracing::info!(event = "token_issued", client = %client.key, trace_id = %context.trace_id, "tokens issued with the authorization response");
     Ok(fields)
 }

@@ -1,6 +1,7 @@
 //! What an answer to an app rests on, as data: the code, and the grant behind tokens of the authorization endpoint. It is
 //! stored before anything of it is handed out.
 
+use crate::audit::Event;
 use crate::op::RequestContext;
 use crate::store::StoreError;
 use crate::store::model::{Code, Consent, Grant};
@@ -21,7 +22,7 @@ impl Prepared {
         self.code.take()
     }
 
-    /// Stores what was not taken, with the consent that it rests on.
+    /// Stores what was not taken, with the consent that it rests on and the event of the tokens.
     ///
     /// # Errors
     /// When the store can't be written.
@@ -29,12 +30,13 @@ impl Prepared {
         &mut self,
         context: &RequestContext<'_>,
         mut consent: Option<Consent>,
+        issued: Option<Event>,
     ) -> Result<(), StoreError> {
         if let Some(code) = self.take_code() {
             context.store().save_code(code, consent.take(), context.now).await?;
         }
         if let Some(grant) = &self.grant {
-            context.store().save_grant(grant.clone(), consent, context.now).await?;
+            context.store().save_grant(grant.clone(), consent, context.now, issued.into_iter().collect()).await?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
-//! Steps: what a refusal of the policy and a failure of the provider are answered with. Logs both, and stores the trace of
-//! the policy's decision.
+//! Steps: what a refusal of the policy and a failure of the provider are answered with. Both leave an event, and the
+//! trace of the policy's decision is stored.
 
+use crate::audit::Kind;
 use crate::decision::reason::Reason;
 use crate::op::RequestContext;
 use crate::op::authorize::request::model::{AuthorizeRequest, Prompt};
@@ -9,6 +10,7 @@ use crate::op::authorize::stage::{Flow, Refused};
 use crate::op::decide;
 use crate::op::error::{OAuthError, PageError, RefusedPerson};
 use crate::op::error_text::about_person;
+use crate::op::events;
 use crate::op::interaction;
 use crate::op::interaction::Pending;
 use crate::op::outcome::Stop;
@@ -21,12 +23,14 @@ use crate::upstream::UpstreamError;
 /// # Errors
 /// When the store can't be written; a page when the generator is not available.
 pub(super) async fn by_policy(flow: &Flow<'_>, request: AuthorizeRequest, refused: Refused) -> Result<Stop, Stop> {
-    let Refused { refusal, provider, user_id, name } = refused;
+    let Refused { refusal, provider, user, name } = refused;
     let context = flow.context;
     let (reason, client) = (refusal.reason, request.to.client.as_str());
-    tracing::warn!(event = "refusal", reason = reason.code(), provider, client, trace_id = %context.trace_id, "sign-in refused");
+    let event = context.event(Kind::Refusal).reason(reason.code()).provider(&provider).client(client);
+    let event = user.iter().fold(event, |event, user| event.about(events::person(user)));
+    let user_id = user.map(|user| user.id);
     let trace = decide::stored_trace(context, user_id, Some(client), &provider, &refusal.trace);
-    context.store().save_trace(trace).await?;
+    context.save_refusal(trace, event).await?;
     let error = about_person(context, ErrorCode::AccessDenied, reason.code());
     if request.prompt.none {
         return Ok(error.into());
@@ -34,7 +38,7 @@ pub(super) async fn by_policy(flow: &Flow<'_>, request: AuthorizeRequest, refuse
     let back = response::error(context, &request.to, &error).url();
     let page = PageError::refused(reason, &provider, Some(back));
     let another_account = if reason == Reason::ClientDisabled { None } else { another_account(flow, request).await? };
-    Ok(PageError { refused: Some(Box::new(RefusedPerson { name, another_account })), ..page }.into())
+    Ok(PageError { announced: true, refused: Some(Box::new(RefusedPerson { name, another_account })), ..page }.into())
 }
 
 /// The interaction stored for a person who wants to use another account: the same request, without what identifies the first
@@ -50,19 +54,22 @@ async fn another_account(flow: &Flow<'_>, request: AuthorizeRequest) -> Result<O
 }
 
 /// A failure of the provider: its OAuth errors go to the app, everything else is a page with a way back to the app.
-pub(super) fn by_provider(
+pub(super) async fn by_provider(
     context: &RequestContext<'_>,
     request: &AuthorizeRequest,
     provider: &str,
     error: &UpstreamError,
 ) -> Stop {
-    tracing::warn!(event = "upstream_failure", reason = error.reason(), provider, trace_id = %context.trace_id, %error, "sign-in failed upstream");
+    let event =
+        context.event(Kind::UpstreamFailure).reason(error.reason()).provider(provider).client(&request.to.client);
+    context.record_of_stranger(event.detail(error.to_string())).await;
     let for_app = for_app(context, error);
     match error {
         UpstreamError::Provider(_) | UpstreamError::Reauthentication(_) => Stop::App(for_app),
         _ => {
             let status = if matches!(error, UpstreamError::Unavailable(_)) { 502 } else { 400 };
             let mut page = PageError::new(status, error.reason(), error.to_string());
+            page.announced = true;
             page.provider = Some(provider.to_owned());
             page.back = Some(response::error(context, &request.to, &for_app).url());
             Stop::Page(page)

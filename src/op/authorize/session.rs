@@ -103,5 +103,5 @@ pub(super) fn decide(flow: &Flow<'_>, request: &AuthorizeRequest, signed_in: Sig
         return unless_silent(request, text, Stage::ProviderChosen(provider));
     }
     let name = Some(session::shown_name(&user.profile, &user.username).to_owned());
-    Ok(Stage::Refused(Box::new(Refused { refusal, provider, user_id: Some(user.id), name })))
+    Ok(Stage::Refused(Box::new(Refused { refusal, provider, user: Some(Box::new(user)), name })))
 }

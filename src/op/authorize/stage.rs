@@ -10,7 +10,7 @@ use crate::op::error::PageError;
 use crate::op::outcome::Browser;
 use crate::snapshot::client::Client;
 use crate::store::SessionView;
-use crate::store::ids::{SessionId, UserId};
+use crate::store::ids::SessionId;
 use crate::store::model::{Link, Session, User};
 use crate::upstream::UpstreamError;
 
@@ -126,8 +126,8 @@ pub struct Refused {
     pub refusal: Refusal,
     /// Id of the provider that vouched.
     pub provider: String,
-    /// Id of the user, where there is one.
-    pub user_id: Option<UserId>,
+    /// The user, where there is one.
+    pub user: Option<Box<User>>,
     /// The name that the person is known by.
     pub name: Option<String>,
 }

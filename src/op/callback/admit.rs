@@ -92,11 +92,11 @@ async fn refused(
 ) -> Result<Refused, StoreError> {
     let provider = facts.key.provider.clone();
     let Some((user, link)) = linked else {
-        return Ok(Refused { refusal, provider, user_id: None, name: name(&facts.identity.claims) });
+        return Ok(Refused { refusal, provider, user: None, name: name(&facts.identity.claims) });
     };
     upstream_claims::keep(flow.context, link, facts.identity).await?;
     let name = Some(session::shown_name(&user.profile, &user.username).to_owned());
-    Ok(Refused { refusal, provider, user_id: Some(user.id), name })
+    Ok(Refused { refusal, provider, user: Some(Box::new(user)), name })
 }
 
 /// The name by which the provider knows somebody who has no account here, shortened.

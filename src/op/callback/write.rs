@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
+use crate::audit::{Event, Kind, Pattern};
+use crate::decision::account::LinkedBy;
 use crate::decision::pipeline::Decision;
+use crate::op::RequestContext;
 use crate::op::authorize;
 use crate::op::authorize::prepared::Prepared;
 use crate::op::authorize::request::model::AuthorizeRequest;
@@ -14,6 +17,7 @@ use crate::op::error::OAuthError;
 use crate::op::logout::backchannel;
 use crate::op::outcome::{SetCookie, Stop};
 use crate::protocol::ErrorCode;
+use crate::store::StoreError;
 use crate::store::model::{Code, Link, LinkKey, TokenHash, User};
 use crate::store::{AccountView, AccountWrite, SessionView, SignIn, SignInWritten};
 use crate::upstream::UpstreamIdentity;
@@ -59,7 +63,10 @@ pub(super) async fn write(
     let admitted = Admitted { user, session, decision, agreed: false };
     let mut prepared = authorize::prepare(flow, facts.request, &admitted).await?;
     let code = prepared.as_mut().and_then(Prepared::take_code);
-    let sign_in = sign_in(flow, facts, view, &admitted, TokenHash::of(&secret), code);
+    let mut sign_in = sign_in(flow, facts, view, &admitted, TokenHash::of(&secret), code);
+    sign_in.system_roles = new_roles(context, &admitted.decision).await?;
+    let events = events(flow, view, &admitted, &sign_in.system_roles);
+    sign_in.events = events.clone();
     match (context.store().finish_sign_in(sign_in, context.now).await?, &facts.previous) {
         (SignInWritten::Conflict, _) => return Ok(None),
         (SignInWritten::Replaced(apps), Some(previous)) => {
@@ -67,9 +74,7 @@ pub(super) async fn write(
         }
         (SignInWritten::Done | SignInWritten::Replaced(_), _) => {}
     }
-    let (provider, client) = (key.provider.as_str(), flow.client.key.as_str());
-    let created = admitted.decision.account.existing.is_none();
-    tracing::info!(event = "sign_in", provider, client, created, trace_id = %context.trace_id, "signed in");
+    context.announce(&events);
     let cookies = [SetCookie::Session(secret), SetCookie::LastProvider(key.provider.clone())];
     Ok(Some(Written { admitted, prepared, cookies }))
 }
@@ -84,6 +89,36 @@ fn as_asked(flow: &Flow<'_>, facts: &Facts<'_>, user: &User) -> Result<(), OAuth
         return login_required("The identity provider did not confirm the kind of sign-in that the app asks for.");
     }
     Ok(())
+}
+
+/// Roles that the provider asserted and that no sign-in before has made System roles.
+async fn new_roles(context: &RequestContext<'_>, decision: &Decision) -> Result<Vec<String>, StoreError> {
+    let mut roles = decision.granted.system.clone();
+    if !roles.is_empty() {
+        let known = context.store().system_roles().await?;
+        roles.retain(|role| known.binary_search(role).is_err());
+    }
+    Ok(roles)
+}
+
+/// What is recorded of a sign-in.
+fn events(flow: &Flow<'_>, view: &AccountView, admitted: &Admitted, new_roles: &[String]) -> Vec<Event> {
+    let Admitted { user, session, decision, .. } = admitted;
+    let event = flow.context.event_about(Kind::SignIn, user).sid(Some(session.id.as_str()));
+    let event = event.provider(&session.link.provider).client(&flow.client.key);
+    let mut events = vec![event.clone()];
+    match decision.account.linked_by {
+        LinkedBy::Created => events.push(event.and(Kind::AccountCreated)),
+        LinkedBy::Declared | LinkedBy::VerifiedEmail if view.linked.is_none() => {
+            let by_file = decision.account.linked_by == LinkedBy::Declared;
+            let how = if by_file { "linked by the file" } else { "linked by a verified address" };
+            let linked = event.and(Kind::AccountLinked).detail(how);
+            events.extend([linked.clone(), linked.suspicious(Pattern::NewLink)]);
+        }
+        _ => {}
+    }
+    events.extend(new_roles.iter().map(|role| event.and(Kind::RoleCreated).role(role)));
+    events
 }
 
 /// All that is written.
@@ -108,7 +143,7 @@ fn sign_in(
         account,
         only_here: decision.account.by_address,
         link: link(flow, facts, view, admitted),
-        system_roles: decision.granted.system.clone(),
+        system_roles: Vec::new(),
         session: session.clone(),
         session_secret,
         replaces: facts.previous.as_ref().map(|view| view.session.id.clone()),
@@ -120,6 +155,7 @@ fn sign_in(
             &key.provider,
             &decision.trace,
         ),
+        events: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::audit::Kind;
 use crate::config::language::scalar::SecretValue;
 use crate::op::RequestContext;
 use crate::op::error::PageError;
@@ -71,12 +72,14 @@ struct Ended {
 
 /// Ends the session and notifies its apps but the one that asked.
 async fn end(context: &RequestContext<'_>, request: &LogoutRequest, view: &SessionView) -> Result<Ended, StoreError> {
-    let apps = context.store().end_session(&view.session.id, context.now).await?;
+    let event = context.event_about(Kind::Logout, &view.user).provider(&view.session.link.provider);
+    let event = event.sid(Some(view.session.id.as_str()));
+    let event = request.client.iter().fold(event, |event, client| event.client(client));
+    let apps = context.store().end_session(&view.session.id, context.now, vec![event.clone()]).await?;
+    context.announce(&[event]);
     let (asked, others): (Vec<_>, Vec<_>) =
         apps.iter().cloned().partition(|app| request.client.as_ref() == Some(&app.client));
     backchannel::session_ended(context, &view.user, &others, Duration::ZERO);
-    let provider = &view.session.link.provider;
-    tracing::info!(event = "logout", provider = %provider, apps = apps.len(), trace_id = %context.trace_id, "signed out");
     Ok(Ended { apps, asked })
 }
 

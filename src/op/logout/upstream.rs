@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::audit::{Event, Kind};
 use crate::jose::{Check, Jws};
 use crate::op::RequestContext;
 use crate::op::error::OAuthError;
@@ -51,14 +52,22 @@ pub async fn upstream_logout(context: &RequestContext<'_>, provider: &str, param
     }
     let ids = sessions.iter().map(|view| view.session.id.clone()).collect();
     let seen = format!("{} {}", settings.issuer(), token.jti);
-    let apps = context.store().end_sessions_once(ids, "upstream_logout", &seen, token.expires_at, context.now).await?;
+    let events: Vec<Event> = sessions.iter().map(|view| ended_there(context, provider, view)).collect();
+    let once =
+        context.store().end_sessions_once(ids, "upstream_logout", &seen, token.expires_at, context.now, events.clone());
+    let apps = once.await?;
     let apps = apps.ok_or_else(|| invalid("the logout token was used before"))?;
     for (view, apps) in sessions.iter().zip(&apps) {
         backchannel::session_ended(context, &view.user, apps, Duration::ZERO);
     }
-    let sessions = sessions.len();
-    tracing::info!(event = "upstream_logout", provider, sessions, trace_id = %context.trace_id, "signed out at a provider");
+    context.announce(&events);
     Ok(())
+}
+
+/// The event of a session that ends because its user signed out at the provider.
+fn ended_there(context: &RequestContext<'_>, provider: &str, view: &SessionView) -> Event {
+    let event = context.event_about(Kind::Logout, &view.user).provider(provider);
+    event.sid(Some(view.session.id.as_str())).detail("at the provider")
 }
 
 /// Whether a logout token of this algorithm may end the session: it is signed as the session's ID token is (§2.6). A provider

@@ -3,6 +3,7 @@
 //! Owns what a code is bound to, and its single use: a code that is used twice revokes what its first use issued (RFC 6749
 //! §4.1.2).
 
+use crate::audit::{Kind, Pattern};
 use crate::op::RequestContext;
 use crate::op::dpop;
 use crate::op::entitlement;
@@ -49,8 +50,10 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: CodeForm<'_>) -> Res
     let (code, session) = context.store().code(hash).await?.ok_or_else(unusable)?;
     check_binding(request, &code, &form)?;
     if code.used_at.is_some() {
-        context.store().revoke_grant(&code.grant.id, context.now).await?;
-        tracing::warn!(event = "code_reuse", client = %client.key, trace_id = %context.trace_id, "a code was used twice: its tokens are revoked");
+        let user = session.as_ref().map(|view| &view.user);
+        let event = request.event(Kind::Suspicious, &code.grant, user).suspicious(Pattern::CodeReuse);
+        context.store().revoke_grant(&code.grant.id, context.now, vec![event.clone()]).await?;
+        context.announce(&[event]);
         return Err(unusable());
     }
     request.check_key(code.dpop_jkt.as_deref())?;
@@ -72,11 +75,13 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: CodeForm<'_>) -> Res
         if client.may(GrantType::RefreshToken) { Some(first_refresh_token(context, client, &grant)?) } else { None };
     let (secret, row) = refresh_token.unzip();
     dpop::use_once(context, proof).await?;
-    if context.store().redeem_code(hash, grant.clone(), row, context.now).await? == Redeemed::Refused {
+    let event = request.event(Kind::TokenIssued, &grant, Some(&user));
+    let redeemed = context.store().redeem_code(hash, grant.clone(), row, context.now, vec![event.clone()]).await?;
+    if redeemed == Redeemed::Refused {
         return Err(unusable());
     }
     let (scopes, user) = (grant.scopes.as_slice(), Some((&user, &decision)));
-    respond(request, Issue { grant: &grant, scopes, resources: &resources, user, refresh_token: secret })
+    respond(request, Issue { grant: &grant, scopes, resources: &resources, user, refresh_token: secret, event })
 }
 
 /// Everything that binds a code: its client, its time, its redirect URI, its challenge.

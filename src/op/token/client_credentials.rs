@@ -1,5 +1,6 @@
 //! The client credentials grant (RFC 6749 §4.4): tokens of the client itself, for no user.
 
+use crate::audit::Kind;
 use crate::op::RequestContext;
 use crate::op::dpop;
 use crate::op::entitlement;
@@ -43,9 +44,10 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: CredentialsForm<'_>)
     }
     let grant = own_grant(context, client, granted_scopes(context, client, form.scope), form.resources)?;
     dpop::use_once(context, proof).await?;
-    context.store().save_grant(grant.clone(), None, context.now).await?;
+    let event = request.event(Kind::TokenIssued, &grant, None);
+    context.store().save_grant(grant.clone(), None, context.now, vec![event.clone()]).await?;
     let (scopes, resources) = (grant.scopes.as_slice(), grant.resources.as_slice());
-    respond(request, Issue { grant: &grant, scopes, resources, user: None, refresh_token: None })
+    respond(request, Issue { grant: &grant, scopes, resources, user: None, refresh_token: None, event })
 }
 
 /// Those of the scopes asked for that the client may have; the others are left out, and the response says so (RFC 6749

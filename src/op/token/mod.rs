@@ -56,7 +56,8 @@ pub async fn token(
     let form = TokenForm::parse(params)?;
     let client = authenticate(context, authorization, &form.client).await?;
     granted(context, client, proof, &form).await.map_err(|error| {
-        if context.may_log() {
+        // A refusal of the policy has left its line.
+        if error.reason.is_none() && context.may_log() {
             tracing::info!(event = "token_refused", client = %client.key, error = error.code.name(), detail = %error.description, trace_id = %context.trace_id, "token refused");
         }
         error.into()

@@ -1,6 +1,7 @@
 //! Deciding again when a code or a refresh token is used, and the errors of what was refused. Each refusal of the policy is
 //! kept with its trace, whose id the error names.
 
+use crate::audit::Kind;
 use crate::decision::pipeline::Decision;
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Stage, Trace};
@@ -9,10 +10,12 @@ use crate::op::decide;
 use crate::op::decide::grant_request;
 use crate::op::error::OAuthError;
 use crate::op::error_text::{about_person, quotable};
+use crate::op::events;
 use crate::op::token::request::invalid_grant;
 use crate::op::validity::Invalid;
 use crate::protocol::ErrorCode;
 use crate::store::StoreError;
+use crate::store::ids::SessionId;
 use crate::store::model::{Grant, Link, User};
 
 /// The current decision for a grant and the scopes asked for.
@@ -27,7 +30,7 @@ pub(super) async fn decide_again(
 ) -> Result<Decision, OAuthError> {
     match decide::again(context, user, link, &grant_request(grant, scopes)) {
         Ok(decision) => Ok(decision),
-        Err(refusal) => Err(refused(context, grant, refusal).await?),
+        Err(refusal) => Err(refused(context, grant, Some(user), refusal).await?),
     }
 }
 
@@ -38,13 +41,16 @@ pub(super) async fn decide_again(
 pub(super) async fn refused(
     context: &RequestContext<'_>,
     grant: &Grant,
+    user: Option<&User>,
     refusal: Refusal,
 ) -> Result<OAuthError, StoreError> {
     let reason = refusal.reason.code();
     let provider = grant.link.as_ref().map(|link| link.provider.as_str()).unwrap_or_default();
-    tracing::warn!(event = "refusal", reason, provider, client = %grant.client, trace_id = %context.trace_id, "token refused by policy");
+    let event = context.event(Kind::Refusal).reason(reason).provider(provider).client(&grant.client);
+    let event = event.sid(grant.sid.as_ref().map(SessionId::as_str)).detail("at the token endpoint");
+    let event = user.into_iter().fold(event, |event, user| event.about(events::person(user)));
     let trace = decide::stored_trace(context, grant.user_id.clone(), Some(&grant.client), provider, &refusal.trace);
-    context.store().save_trace(trace).await?;
+    context.save_refusal(trace, event).await?;
     let error = about_person(context, ErrorCode::InvalidGrant, reason);
     Ok(OAuthError { description: quotable(context, &error), ..error })
 }
@@ -63,7 +69,7 @@ pub(super) async fn not_valid(
         Invalid::ProviderRemoved => {
             let text = "the provider that vouched is not there any more, disabled, or another issuer's";
             let refusal = Trace::default().refuse(Stage::Claims, None, Reason::ProviderRemoved, text);
-            return refused(context, grant, refusal).await;
+            return refused(context, grant, None, refusal).await;
         }
         Invalid::SessionEnded => "the session that the code or refresh token belongs to has ended",
         Invalid::UserDisabled => "the user's account is disabled or not there any more",

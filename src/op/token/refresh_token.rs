@@ -1,5 +1,6 @@
 //! The refresh token grant (RFC 6749 §6, OIDC Core §12), with rotation (RFC 9700 §4.14.2).
 
+use crate::audit::{Kind, Pattern};
 use crate::decision::pipeline::Decision;
 use crate::op::dpop;
 use crate::op::entitlement;
@@ -60,17 +61,22 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: RefreshForm<'_>) -> 
     let resources = narrowing::resources(request, &grant, form.resources)?;
     let link = match upstream_claims::current(context, link).await {
         Ok(link) => link,
-        Err(NotCurrent::Refused(refusal)) => return Err(policy::refused(context, &grant, refusal).await?),
+        Err(NotCurrent::Refused(refusal)) => return Err(policy::refused(context, &grant, Some(&user), refusal).await?),
         Err(NotCurrent::Store(error)) => return Err(error.into()),
     };
     let decision = policy::decide_again(context, &grant, &asked, (&user, &link)).await?;
     let scopes = entitlement::scopes(context, request.client, &asked);
     dpop::use_once(context, proof).await?;
-    let secret = rotate(request, presented, rotation(request, &token, &grant, &resources, (&user, &decision))?).await?;
+    let event = request.event(Kind::TokenRefreshed, &grant, Some(&user));
+    let mut rotation = rotation(request, &token, &grant, &resources, (&user, &decision))?;
+    rotation.events.push(event.clone());
+    rotation.reuse_events.push(event.suspicious(Pattern::RefreshReuse));
+    let secret = rotate(request, presented, rotation).await?;
     // OIDC Core §12.2: an ID token from a refresh should carry no nonce.
     let grant = Grant { nonce: None, ..grant };
     let user = Some((&user, &decision));
-    respond(request, Issue { grant: &grant, scopes: &scopes, resources: &resources, user, refresh_token: Some(secret) })
+    let refresh_token = Some(secret);
+    respond(request, Issue { grant: &grant, scopes: &scopes, resources: &resources, user, refresh_token, event })
 }
 
 /// The presented token, while it and its grant are valid. A token that was used before is found here too: what that means is
@@ -129,18 +135,21 @@ fn rotation(
         profile: (decision.profile != user.profile).then(|| (user.id.clone(), decision.profile.clone())),
         dpop_jkt: request.refresh_key(),
         grant_expires_at: grant.expires_at.max(access_token_ends),
+        events: Vec::new(),
+        reuse_events: Vec::new(),
     })
 }
 
 /// Uses the token: stores its successor, or within the grace period hands out the one stored before.
 async fn rotate(request: &TokenRequest<'_>, presented: &str, rotation: Rotation) -> Result<String, OAuthError> {
-    let TokenRequest { context, client, .. } = *request;
+    let context = request.context;
+    let reused = rotation.reuse_events.clone();
     let next = rotation.successor.as_ref().map_or_else(|| presented.to_owned(), |(_, secret)| secret.clone());
     match context.store().rotate_refresh(rotation, context.now).await? {
         Rotated::New => Ok(next),
         Rotated::Replayed(secret) => Ok(secret),
         Rotated::Reused => {
-            tracing::warn!(event = "refresh_reuse", client = %client.key, trace_id = %context.trace_id, "a refresh token was used again: its family is revoked");
+            context.announce(&reused);
             Err(invalid_grant("the refresh token was used before; sign in again"))
         }
         Rotated::Refused => Err(unusable()),

@@ -1,10 +1,14 @@
 //! A token request whose client is authenticated, and the checks that grants share.
 
+use crate::audit::{Event, Kind};
 use crate::op::RequestContext;
 use crate::op::dpop::Proof;
 use crate::op::error::OAuthError;
+use crate::op::events;
 use crate::protocol::{ErrorCode, GrantType};
 use crate::snapshot::client::Client;
+use crate::store::ids::SessionId;
+use crate::store::model::{Grant, User};
 
 /// A token request: who asks, and by which key.
 #[derive(Clone, Copy)]
@@ -18,6 +22,14 @@ pub(super) struct TokenRequest<'r> {
 }
 
 impl TokenRequest<'_> {
+    /// An event of this request about a grant.
+    pub(super) fn event(&self, kind: Kind, grant: &Grant, user: Option<&User>) -> Event {
+        let event = self.context.event(kind).client(&self.client.key);
+        let event = event.sid(grant.sid.as_ref().map(SessionId::as_str));
+        let event = event.provider(grant.link.as_ref().map(|link| link.provider.as_str()).unwrap_or_default());
+        user.into_iter().fold(event, |event, user| event.about(events::person(user)))
+    }
+
     /// Whether the client has declared this grant type.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::audit::Event;
 use crate::decision::app::Release;
 use crate::decision::pipeline::Decision;
 use crate::op::decide;
@@ -37,6 +38,8 @@ pub(super) struct Issue<'a> {
     pub user: Option<(&'a User, &'a Decision)>,
     /// The refresh token.
     pub refresh_token: Option<String>,
+    /// What is recorded already.
+    pub event: Event,
 }
 
 /// Signs the tokens and makes the response. Call it only once everything that they depend on is stored.
@@ -45,7 +48,7 @@ pub(super) struct Issue<'a> {
 /// `server_error` when a token can't be signed.
 pub(super) fn respond(request: &TokenRequest<'_>, issue: Issue<'_>) -> Result<TokenResponse, OAuthError> {
     let TokenRequest { context, client, proof } = *request;
-    let Issue { grant, scopes, resources, user, refresh_token } = issue;
+    let Issue { grant, scopes, resources, user, refresh_token, event } = issue;
     let subject = user.map_or_else(|| client.client_id.clone(), |(user, _)| decide::subject(client, user));
     let nothing = Release::default();
     let release = user.and_then(|(_, decision)| decision.release.as_ref()).unwrap_or(&nothing);
@@ -58,7 +61,7 @@ pub(super) fn respond(request: &TokenRequest<'_>, issue: Issue<'_>) -> Result<To
     } else {
         None
     };
-    tracing::info!(event = "token_issued", client = %client.key, trace_id = %context.trace_id, "tokens issued");
+    context.announce(&[event]);
     Ok(TokenResponse {
         access_token: access.token,
         token_type: dpop::token_type(&claims),

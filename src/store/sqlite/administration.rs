@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use crate::audit::Event;
 use crate::store::ids::UserId;
 use crate::store::model::Consent;
 use crate::store::sqlite::rows::{Reader, many, one, parse, run};
@@ -55,17 +56,31 @@ impl Administration for SqliteStore {
         self.read(move |reader| consents(reader, &user_id)).await
     }
 
-    async fn set_user_disabled(&self, user_id: &UserId, disabled: bool, now: i64) -> Result<Ended> {
+    async fn set_user_disabled(&self, user_id: &UserId, disabled: bool, now: i64, event: Event) -> Result<Ended> {
         let id = user_id.clone();
-        self.write(move |connection| set_disabled(connection, &id, disabled, now)).await
+        let make = self.event_maker();
+        self.write(move |connection| {
+            let ended = set_disabled(connection, &id, disabled, now)?;
+            make(vec![event.ended(ended.sessions, ended.grants)]).append(connection)?;
+            Ok(ended)
+        })
+        .await
     }
 
-    async fn rename_user(&self, user_id: &UserId, username: &str, username_key: &str) -> Result<bool> {
+    async fn rename_user(&self, user_id: &UserId, username: &str, username_key: &str, event: Event) -> Result<bool> {
         let row = (user_id.clone(), username.to_owned(), username_key.to_owned());
-        self.write(move |connection| Ok(run(connection, sql::RENAME_USER, row)? == 1)).await
+        let event = self.event_rows(vec![event]);
+        self.write(move |connection| {
+            let renamed = run(connection, sql::RENAME_USER, row)? == 1;
+            if renamed {
+                event.append(connection)?;
+            }
+            Ok(renamed)
+        })
+        .await
     }
 
-    async fn revoke_client(&self, client: &str, now: i64) -> Result<Ended> {
+    async fn revoke_client(&self, client: &str, now: i64, event: Event) -> Result<Ended> {
         let last = self.last(sql::LAST_CODE).await?;
         self.each_window(last, |from, to| {
             let client = client.to_owned();
@@ -78,17 +93,26 @@ impl Administration for SqliteStore {
             let client = client.to_owned();
             move |connection| run(connection, sql::REVOKE_GRANTS_BETWEEN, (from, to, client, now))
         });
-        Ok(Ended { grants: grants.await?, ..Ended::default() })
+        let grants = grants.await?;
+        if grants > 0 {
+            let event = self.event_rows(vec![event.ended(0, grants)]);
+            self.write(move |connection| event.append(connection)).await?;
+        }
+        Ok(Ended { grants, ..Ended::default() })
     }
 
-    async fn revoke_consent(&self, user_id: &UserId, client: &str, now: i64) -> Result<Option<Ended>> {
+    async fn revoke_consent(&self, user_id: &UserId, client: &str, now: i64, event: Event) -> Result<Option<Ended>> {
         let (user_id, client) = (user_id.clone(), client.to_owned());
+        let make = self.event_maker();
         self.write(move |connection| {
             let forgotten = run(connection, sql::DELETE_CONSENT, (&user_id, &client))?;
             let codes = run(connection, sql::DELETE_CODES_OF_CONSENT, (&user_id, &client))?;
             let grants = run(connection, sql::REVOKE_GRANTS_OF_CLIENT, (&user_id, &client, now))?;
-            let found = forgotten + codes + grants > 0;
-            Ok(found.then(|| Ended { grants: count(grants), ..Ended::default() }))
+            if forgotten + codes + grants == 0 {
+                return Ok(None);
+            }
+            make(vec![event.ended(0, count(grants))]).append(connection)?;
+            Ok(Some(Ended { grants: count(grants), ..Ended::default() }))
         })
         .await
     }

@@ -1,13 +1,16 @@
 //! Operations on codes, grants, refresh tokens and consents: sealing and JSON on the caller's thread, then one transaction.
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 
+use crate::audit::Event;
 use crate::store::ids::{GrantId, UserId};
 use crate::store::model::{Code, Consent, Grant, RefreshToken, TokenHash};
 use crate::store::sqlite::codes::{self, CodeRow};
 use crate::store::sqlite::consents::{self, remember};
 use crate::store::sqlite::refresh::{self, RotatedRow, RotationRows};
 use crate::store::sqlite::rows::{GrantRow, columns, open_text, run};
+use crate::store::sqlite::shared::Outcome;
 use crate::store::sqlite::writer::Survives;
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{GrantView, Grants, Redeemed, Result, Rotated, Rotation, SessionView};
@@ -35,16 +38,27 @@ impl Grants for SqliteStore {
         grant: Grant,
         first: Option<RefreshToken>,
         now: i64,
+        events: Vec<Event>,
     ) -> Result<Redeemed> {
         let grant = GrantRow::new(grant)?;
-        self.write(move |connection| codes::redeem(connection, hash, &grant, first.as_ref(), now)).await
+        let events = self.event_rows(events);
+        self.write(move |connection| {
+            let redeemed = codes::redeem(connection, hash, &grant, first.as_ref(), now)?;
+            if redeemed == Redeemed::First {
+                events.append(connection)?;
+            }
+            Ok(redeemed)
+        })
+        .await
     }
 
-    async fn save_grant(&self, grant: Grant, consent: Option<Consent>, now: i64) -> Result<()> {
+    async fn save_grant(&self, grant: Grant, consent: Option<Consent>, now: i64, events: Vec<Event>) -> Result<()> {
         let row = GrantRow::new(grant)?;
+        let events = self.event_rows(events);
         self.write(move |connection| {
             row.insert(connection, None)?;
-            remember(connection, &row.grant, consent.as_ref(), now)
+            remember(connection, &row.grant, consent.as_ref(), now)?;
+            events.append(connection)
         })
         .await
     }
@@ -54,9 +68,14 @@ impl Grants for SqliteStore {
         self.read(move |reader| reader.grant_view(&id)).await
     }
 
-    async fn revoke_grant(&self, id: &GrantId, now: i64) -> Result<()> {
+    async fn revoke_grant(&self, id: &GrantId, now: i64, events: Vec<Event>) -> Result<()> {
         let id = id.clone();
-        self.write(move |connection| run(connection, sql::REVOKE_GRANT, (id, now)).map(drop)).await
+        let events = self.event_rows(events);
+        self.write(move |connection| {
+            run(connection, sql::REVOKE_GRANT, (id, now))?;
+            events.append(connection)
+        })
+        .await
     }
 
     async fn refresh_token(&self, hash: TokenHash) -> Result<Option<(RefreshToken, GrantView)>> {
@@ -67,10 +86,31 @@ impl Grants for SqliteStore {
         .await
     }
 
-    async fn rotate_refresh(&self, rotation: Rotation, now: i64) -> Result<Rotated> {
+    async fn rotate_refresh(&self, mut rotation: Rotation, now: i64) -> Result<Rotated> {
         let parent = rotation.parent;
+        let issued = self.event_rows(std::mem::take(&mut rotation.events));
+        let reused = self.event_rows(std::mem::take(&mut rotation.reuse_events));
         let rows = RotationRows::new(&self.sealer, rotation)?;
-        let rotated = self.decide(Survives::PowerCut, move |connection| rows.write(connection, now)).await?;
+        let rotate = move |connection: &Connection| {
+            let outcome = rows.write(connection, now)?;
+            Ok(match outcome {
+                Outcome::Keep(RotatedRow::Reused) => {
+                    reused.append(connection)?;
+                    outcome
+                }
+                Outcome::Keep(RotatedRow::New) => {
+                    issued.append(connection)?;
+                    outcome
+                }
+                // Nothing was changed before, so that only the events stay.
+                Outcome::Undo(replayed @ RotatedRow::Replayed(_)) => {
+                    issued.append(connection)?;
+                    Outcome::Keep(replayed)
+                }
+                outcome => outcome,
+            })
+        };
+        let rotated = self.decide(Survives::PowerCut, rotate).await?;
         Ok(match rotated {
             RotatedRow::New => Rotated::New,
             RotatedRow::Replayed(sealed) => {

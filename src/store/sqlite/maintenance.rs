@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::store::sqlite::rows::{forget, many, one, run};
 use crate::store::sqlite::tally::Tally;
-use crate::store::sqlite::{SqliteStore, pending, sql};
+use crate::store::sqlite::{SqliteStore, audit, pending, sql};
 use crate::store::{Maintenance, Result, StoreError};
 
 /// Deletes up to the given number of expired rows of one kind, and returns how many it deleted.
@@ -24,6 +24,7 @@ const SWEEPS: &[Sweep] = &[
     |connection, _, now, limit| run(connection, sql::SWEEP_SUCCESSORS, (now, limit)),
     |connection, _, now, limit| run(connection, sql::SWEEP_TRACES, (now, limit)),
     |connection, _, now, limit| run(connection, sql::SWEEP_USED_ONCE, (now, limit)),
+    |connection, _, _, limit| audit::index(connection, limit),
 ];
 
 /// Grants, with their codes and refresh tokens.

@@ -14,6 +14,7 @@
 
 mod accounts;
 mod administration;
+mod audit;
 mod checkpoints;
 mod codes;
 mod consents;
@@ -63,6 +64,8 @@ pub struct SqliteStore {
     sealer: Arc<Sealer>,
     writer: Writer,
     readers: Arc<Readers>,
+    /// The id that the replica gets if it has none yet.
+    replica: Arc<str>,
     /// What showed that the file is damaged; damage is permanent.
     damage: OnceLock<String>,
 }
@@ -97,10 +100,12 @@ impl SqliteStore {
         wait: Duration,
     ) -> std::result::Result<Self, OpenError> {
         open::check_version()?;
+        let replica = random.id().map_err(|error| StoreError::Unavailable(error.to_string()));
         let (sealer, draft) = Self::sealer(location, secrets, random)?;
         let sealer = Arc::new(sealer);
         let name = location.to_string();
         let failed = |reason: StoreError| OpenError::Sqlite { store: name.clone(), reason };
+        let replica = replica.map_err(failed)?.into();
         let readers = Arc::new(Readers::of(location.clone()));
         let (damage, tally) = (OnceLock::new(), Arc::default());
         let (connection, file) = match location {
@@ -120,7 +125,7 @@ impl SqliteStore {
         };
         let shared = Shared { connection: Mutex::new(connection), wait, file, tally };
         let writer = Writer::start(shared).map_err(no_thread).map_err(failed)?;
-        Ok(Self { location: location.clone(), sealer, writer, readers, damage })
+        Ok(Self { location: location.clone(), sealer, writer, readers, replica, damage })
     }
 
     /// Opens a database in a file, using the space of the reserve if the disk is full. Also returns any damage that was found.

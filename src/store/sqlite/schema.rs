@@ -3,7 +3,7 @@
 
 /// All migrations, in order.
 pub(super) const MIGRATIONS: &[&str] =
-    &[FIRST, UPSTREAM_SIDS, SESSION_COLUMNS, CONSENT_CLAIMS, MOVED_GRANTS, ROW_LIFETIMES];
+    &[FIRST, UPSTREAM_SIDS, SESSION_COLUMNS, CONSENT_CLAIMS, MOVED_GRANTS, ROW_LIFETIMES, AUDIT_TRAIL];
 
 /// `application_id` of the database file, "Csgn": tells our files from other SQLite databases.
 pub(super) const APPLICATION_ID: i32 = 0x4373_676e;
@@ -192,4 +192,26 @@ UPDATE grants SET code = codes.hash FROM codes WHERE codes.grant_id = grants.id 
 UPDATE codes SET keep_until = expires_at WHERE used_at IS NULL;
 ALTER TABLE traces ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX traces_alone ON traces (user_id) WHERE alone = 1;
+";
+
+// Events are appended to `audit` as they happen, and indexed many at a time: a key of an event is 8 bytes, all of them are in
+// `keys`, and those that are indexed in `audit_keys`. `audit_hours` has the first and the last event of each hour.
+const AUDIT_TRAIL: &str = "
+CREATE TABLE audit (
+    seq INTEGER NOT NULL PRIMARY KEY,
+    at INTEGER NOT NULL,
+    keys BLOB NOT NULL,
+    data BLOB NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
+CREATE TABLE audit_keys (
+    key BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (key, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE audit_hours (
+    hour INTEGER NOT NULL PRIMARY KEY,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL
+) STRICT;
 ";

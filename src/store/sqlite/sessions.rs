@@ -3,10 +3,12 @@
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use crate::audit::Event;
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{LinkKey, Session, TokenHash, User};
 use crate::store::seal::Sealer;
 use crate::store::sqlite::accounts::{has_access, is_linked, seal_profile};
+use crate::store::sqlite::audit::EventRows;
 use crate::store::sqlite::codes::CodeRow;
 use crate::store::sqlite::one_time_ids::once_key;
 use crate::store::sqlite::rows::{LinkRow, Reader, SessionRow, many, one, run};
@@ -18,8 +20,9 @@ use crate::store::{AccountWrite, AppSession, Result, SessionView, Sessions, Sign
 
 #[async_trait]
 impl Sessions for SqliteStore {
-    async fn finish_sign_in(&self, sign_in: SignIn, now: i64) -> Result<SignInWritten> {
-        let rows = SignInRows::new(&self.sealer, sign_in)?;
+    async fn finish_sign_in(&self, mut sign_in: SignIn, now: i64) -> Result<SignInWritten> {
+        let events = self.event_rows(std::mem::take(&mut sign_in.events));
+        let rows = SignInRows::new(&self.sealer, sign_in, events)?;
         self.decide(Survives::Restart, move |connection| rows.write(connection, now)).await
     }
 
@@ -67,9 +70,14 @@ impl Sessions for SqliteStore {
         self.write_passing(move |connection| run(connection, sql::TOUCH_SESSION, (id, now)).map(drop)).await
     }
 
-    async fn end_session(&self, id: &SessionId, now: i64) -> Result<Vec<AppSession>> {
+    async fn end_session(&self, id: &SessionId, now: i64, events: Vec<Event>) -> Result<Vec<AppSession>> {
         let id = id.clone();
-        self.write(move |connection| end(connection, &id, now)).await
+        let events = self.event_rows(events);
+        self.write(move |connection| {
+            events.append(connection)?;
+            end(connection, &id, now)
+        })
+        .await
     }
 
     async fn end_sessions_once(
@@ -79,12 +87,15 @@ impl Sessions for SqliteStore {
         id: &str,
         expires_at: i64,
         now: i64,
+        events: Vec<Event>,
     ) -> Result<Option<Vec<Vec<AppSession>>>> {
         let key = once_key(kind, id);
+        let events = self.event_rows(events);
         self.write(move |connection| {
             if run(connection, sql::USE_ONCE, (key, expires_at, now))? != 1 {
                 return Ok(None);
             }
+            events.append(connection)?;
             ids.iter().map(|id| end(connection, id, now)).collect::<Result<_>>().map(Some)
         })
         .await
@@ -101,6 +112,7 @@ struct SignInRows {
     replaces: Option<SessionId>,
     code: Option<CodeRow>,
     trace: TraceRow,
+    events: EventRows,
 }
 
 enum AccountRow {
@@ -109,7 +121,7 @@ enum AccountRow {
 }
 
 impl SignInRows {
-    fn new(sealer: &Sealer, sign_in: SignIn) -> Result<Self> {
+    fn new(sealer: &Sealer, sign_in: SignIn, events: EventRows) -> Result<Self> {
         let account = match sign_in.account {
             AccountWrite::Create(user) => {
                 let profile = seal_profile(sealer, &user.id, &user.profile)?;
@@ -129,6 +141,7 @@ impl SignInRows {
             replaces: sign_in.replaces,
             code: sign_in.code.map(CodeRow::new).transpose()?,
             trace: TraceRow::new(sealer, sign_in.trace)?,
+            events,
         })
     }
 
@@ -153,6 +166,7 @@ impl SignInRows {
             code.insert(connection)?;
         }
         self.trace.insert(connection)?;
+        self.events.append(connection)?;
         Ok(Outcome::Keep(if ended.is_empty() { SignInWritten::Done } else { SignInWritten::Replaced(ended) }))
     }
 

@@ -252,6 +252,7 @@ fn sign_in(provider: &str, subject: &str, again: Option<usize>) -> crate::store:
             at: 1,
             expires_at: 100,
         },
+        events: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use crate::audit::Event;
 use crate::store::model::StoredTrace;
 use crate::store::seal::Sealer;
 use crate::store::sqlite::rows::{columns, one, run};
@@ -11,9 +12,14 @@ use crate::store::{Result, Traces};
 
 #[async_trait]
 impl Traces for SqliteStore {
-    async fn save_trace(&self, trace: StoredTrace) -> Result<()> {
+    async fn save_trace(&self, trace: StoredTrace, events: Vec<Event>) -> Result<()> {
         let row = TraceRow::new(&self.sealer, trace)?;
-        self.write(move |connection| row.insert_alone(connection)).await
+        let events = self.event_rows(events);
+        self.write(move |connection| {
+            row.insert_alone(connection)?;
+            events.append(connection)
+        })
+        .await
     }
 
     async fn trace(&self, id: &str, now: i64) -> Result<Option<StoredTrace>> {

@@ -15,6 +15,7 @@ pub use error::Unauthenticated;
 
 use credentials::Credentials;
 
+use crate::audit::{Kind, Pattern};
 use crate::excerpt::excerpt;
 use crate::op::RequestContext;
 use crate::protocol::ErrorCode;
@@ -35,21 +36,31 @@ pub async fn authenticate<'c>(
     authorization: Option<&str>,
     form: &ClientForm<'_>,
 ) -> Result<&'c Client, Unauthenticated> {
-    let presented = Credentials::read(authorization, form).map_err(|failure| failed(context, None, failure))?;
+    let presented = match Credentials::read(authorization, form) {
+        Ok(presented) => presented,
+        Err(failure) => return Err(failed(context, None, failure).await),
+    };
     let authenticated = match &presented {
         Credentials::Secret(presented) => secret::authenticate(context, presented),
         Credentials::Assertion(presented) => assertion::authenticate(context, presented).await,
     };
-    authenticated.map_err(|failure| failed(context, presented.claimed().as_deref(), failure))
+    match authenticated {
+        Ok(client) => Ok(client),
+        Err(failure) => Err(failed(context, presented.claimed().as_deref(), failure).await),
+    }
 }
 
 /// What an authentication that failed is answered with. One that proved nothing is counted, and logged as far as the limit
 /// allows.
-fn failed(context: &RequestContext<'_>, claimed: Option<&str>, failure: Unauthenticated) -> Unauthenticated {
+async fn failed(context: &RequestContext<'_>, claimed: Option<&str>, failure: Unauthenticated) -> Unauthenticated {
     if failure.error.code != ErrorCode::InvalidClient {
         return failure;
     }
     let client = claimed.and_then(|id| context.snapshot.client_by_id(id));
+    if let Some(client) = client.filter(|client| context.services.throttle.guessed_often(&client.key)) {
+        let event = context.event(Kind::Suspicious).suspicious(Pattern::ManyWrongSecrets).client(&client.key);
+        context.record(event).await;
+    }
     let claimant = client.map_or(Claimant::NoClient, |client| Claimant::Client(client.key.clone()));
     match context.services.throttle.failed_authentication(claimant, context.source) {
         Ok(()) => {

@@ -1,0 +1,360 @@
+//! The audit trail. An event is appended to one table in the transaction that it tells of, which costs a page of the log and
+//! no index. What events are found by is indexed later, many at a time (`index`), so that a page of the index is written for
+//! many of them; a query reads those that are not indexed yet as they are.
+//!
+//! Events are sealed. Their keys, by which they are found, are keyed hashes of the field and its value.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Row};
+
+use crate::audit::chain::{Draft, Hash, Place, Recorded, line};
+use crate::audit::{Event, Kind};
+use crate::store::ids::UserId;
+use crate::store::seal::{IndexKey, Sealer};
+use crate::store::sqlite::rows::{Reader, columns, many, one, open_text, parse, run};
+use crate::store::sqlite::{SqliteStore, sql};
+use crate::store::{Audit, ChainEnds, EventPage, EventQuery, Result, StoreError};
+
+/// Names in `meta`.
+const REPLICA: &str = "replica";
+const ANCHOR: &str = "audit_anchor";
+const INDEXED: &str = "audit_indexed";
+
+/// The most events that one query looks at.
+const LOOKED_AT: usize = 20_000;
+const HOUR: i64 = 3600;
+
+/// Events as they are appended.
+pub(crate) struct EventRows {
+    rows: Vec<EventRow>,
+    sealer: Arc<Sealer>,
+    /// The replica's id, if it has none yet.
+    replica: Arc<str>,
+}
+
+struct EventRow {
+    draft: Draft,
+    at: i64,
+    keys: Vec<u8>,
+}
+
+/// The fields that an event is found by, with their values.
+fn indexed_fields(event: &Event) -> [(&'static str, Option<&str>); 6] {
+    [
+        ("account", event.account.as_deref()),
+        ("address", event.address.as_deref()),
+        ("reason", event.reason.as_deref()),
+        ("client", event.client.as_deref()),
+        ("provider", event.provider.as_deref()),
+        ("kind", Some(event.kind.name())),
+    ]
+}
+
+/// What a query looks for, in the same order: what the fewest events have comes first.
+fn asked_fields(query: &EventQuery) -> [(&'static str, Option<&str>); 6] {
+    [
+        ("account", query.account.as_ref().map(UserId::as_str)),
+        ("address", query.address.as_deref()),
+        ("reason", query.reason.as_deref()),
+        ("client", query.client.as_deref()),
+        ("provider", query.provider.as_deref()),
+        ("kind", query.kind.map(Kind::name)),
+    ]
+}
+
+impl EventRows {
+    /// Appends the events to the chain.
+    pub(crate) fn append(&self, connection: &Connection) -> Result<()> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let replica = replica(connection)?;
+        let replica = match &replica {
+            Some(replica) => replica,
+            None => {
+                run(connection, sql::SET_META, (REPLICA, self.replica.as_bytes()))?;
+                &*self.replica
+            }
+        };
+        let mut previous = last(connection)?;
+        for row in &self.rows {
+            let (text, place) = row.draft.link(replica, previous);
+            let data = self.sealer.seal(columns::EVENT, &place.seq.to_be_bytes(), text.as_bytes())?;
+            run(connection, sql::INSERT_EVENT, (signed(place.seq), row.at, &row.keys, data, place.hash.0))?;
+            previous = Some(place);
+        }
+        Ok(())
+    }
+}
+
+/// SQLite's integers are signed.
+fn signed(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+fn unsigned(seq: i64) -> u64 {
+    u64::try_from(seq).unwrap_or_default()
+}
+
+fn meta(connection: &Connection, key: &str) -> Result<Option<Vec<u8>>> {
+    one(connection, sql::META, [key], |row| Ok(row.get(0)?))
+}
+
+fn replica(connection: &Connection) -> Result<Option<String>> {
+    let text =
+        |bytes| String::from_utf8(bytes).map_err(|_| StoreError::Corrupt(format!("meta.{REPLICA} is not UTF-8")));
+    meta(connection, REPLICA)?.map(text).transpose()
+}
+
+/// The last event that retention removed.
+fn anchor(connection: &Connection) -> Result<Option<Place>> {
+    let read = |bytes: Vec<u8>| {
+        let (seq, hash) = bytes.split_first_chunk::<8>()?;
+        Some(Place { seq: u64::from_be_bytes(*seq), hash: Hash(hash.try_into().ok()?) })
+    };
+    let broken = || StoreError::Corrupt(format!("meta.{ANCHOR} is not what it should be"));
+    meta(connection, ANCHOR)?.map(|bytes| read(bytes).ok_or_else(broken)).transpose()
+}
+
+/// The last event of the chain.
+fn last(connection: &Connection) -> Result<Option<Place>> {
+    let last =
+        one(connection, sql::LAST_EVENT, [], |row| Ok(Place { seq: unsigned(row.get(0)?), hash: Hash(row.get(1)?) }))?;
+    match last {
+        Some(last) => Ok(Some(last)),
+        None => anchor(connection),
+    }
+}
+
+/// The last event that is indexed.
+fn indexed(connection: &Connection) -> Result<u64> {
+    let bytes = meta(connection, INDEXED)?;
+    Ok(bytes.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map_or(0, u64::from_be_bytes))
+}
+
+fn keys_of(bytes: &[u8]) -> impl Iterator<Item = IndexKey> + '_ {
+    bytes.as_chunks().0.iter().copied()
+}
+
+/// Indexes events that are not indexed yet, at most `limit`, and returns how many there were.
+pub(crate) fn index(connection: &Connection, limit: u32) -> Result<usize> {
+    let after = indexed(connection)?;
+    let rows = many(connection, sql::EVENT_KEYS_AFTER, (signed(after), limit), |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?))
+    })?;
+    let Some((newest, ..)) = rows.last() else { return Ok(0) };
+    // In the order of the index, so that neighbours are written together.
+    let mut keys: Vec<(IndexKey, i64)> =
+        rows.iter().flat_map(|(seq, _, keys)| keys_of(keys).map(|key| (key, *seq))).collect();
+    keys.sort_unstable();
+    for (key, seq) in keys {
+        run(connection, sql::INSERT_EVENT_KEY, (key, seq))?;
+    }
+    let mut hours: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    for (seq, at, _) in &rows {
+        hours.entry(at.div_euclid(HOUR)).and_modify(|(_, last)| *last = *seq).or_insert((*seq, *seq));
+    }
+    for (hour, (first, last)) in hours {
+        run(connection, sql::UPSERT_EVENT_HOUR, (hour, first, last))?;
+    }
+    run(connection, sql::SET_META, (INDEXED, unsigned(*newest).to_be_bytes()))?;
+    Ok(rows.len())
+}
+
+/// Removes events from the beginning of the chain, and returns how many it looked at and how many it removed.
+fn forget(connection: &Connection, cutoff: i64, now: i64, limit: u32) -> Result<(usize, usize)> {
+    let rows = many(connection, sql::OLDEST_EVENTS, [limit], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?, row.get::<_, [u8; 32]>(3)?))
+    })?;
+    let in_the_way = |at: i64| at >= cutoff && at <= now;
+    let expired = rows.iter().take_while(|(_, at, ..)| !in_the_way(*at));
+    let gone = expired.enumerate().filter(|(_, (_, at, ..))| *at < cutoff).map(|(n, _)| n + 1).last().unwrap_or(0);
+    let (gone, _) = rows.split_at_checked(gone).unwrap_or_default();
+    let Some((newest, _, _, hash)) = gone.last() else { return Ok((rows.len(), 0)) };
+    let after = indexed(connection)?;
+    for (seq, at, keys, _) in gone.iter().filter(|(seq, ..)| unsigned(*seq) <= after) {
+        for key in keys_of(keys) {
+            run(connection, sql::DELETE_EVENT_KEY, (key, seq))?;
+        }
+        run(connection, sql::DELETE_EVENT_HOUR, (at.div_euclid(HOUR), newest))?;
+    }
+    run(connection, sql::DELETE_EVENTS, [newest])?;
+    let mut place = unsigned(*newest).to_be_bytes().to_vec();
+    place.extend_from_slice(hash);
+    run(connection, sql::SET_META, (ANCHOR, place))?;
+    if unsigned(*newest) > after {
+        run(connection, sql::SET_META, (INDEXED, unsigned(*newest).to_be_bytes()))?;
+    }
+    Ok((rows.len(), gone.len()))
+}
+
+/// A query under way.
+struct Search<'a> {
+    reader: &'a Reader<'a>,
+    /// For each field that was asked for, the keys that an event may have for it: one for each key of the store.
+    wanted: Vec<Vec<IndexKey>>,
+    from: i64,
+    to: i64,
+    most: usize,
+    looked_at: usize,
+    found: Vec<(u64, Recorded)>,
+    /// Where the search stopped, because it looked at enough.
+    stopped: Option<u64>,
+}
+
+impl Search<'_> {
+    fn is_full(&self) -> bool {
+        self.found.len() >= self.most || self.stopped.is_some()
+    }
+
+    /// Looks at one event; `false` when the search is over.
+    fn visit(&mut self, row: &Row<'_>) -> Result<bool> {
+        let (seq, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let seq = unsigned(seq);
+        self.looked_at += 1;
+        let keys = row.get_ref(2)?.as_bytes()?;
+        let has = |wanted: &Vec<IndexKey>| keys_of(keys).any(|key| wanted.contains(&key));
+        if at >= self.from && at <= self.to && self.wanted.iter().all(has) {
+            self.found.push((seq, recorded(self.reader, seq, row)?));
+        }
+        if self.looked_at >= LOOKED_AT && !self.is_full() {
+            self.stopped = Some(seq);
+        }
+        Ok(!self.is_full())
+    }
+
+    fn visit_all(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
+        let mut statement = self.reader.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        while let Some(row) = rows.next()? {
+            if !self.visit(row)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An event with the line that it is.
+fn text(reader: &Reader<'_>, seq: u64, row: &Row<'_>) -> Result<String> {
+    let text = open_text(reader.sealer, columns::EVENT, &seq.to_be_bytes(), row.get_ref(3)?.as_blob()?)?;
+    Ok(line(&text, Hash(row.get(4)?)))
+}
+
+fn recorded(reader: &Reader<'_>, seq: u64, row: &Row<'_>) -> Result<Recorded> {
+    parse(columns::EVENT, text(reader, seq, row)?.as_bytes())
+}
+
+/// Reads a page of events.
+fn search(reader: &Reader<'_>, query: &EventQuery) -> Result<EventPage> {
+    let connection = reader.connection;
+    let asked = asked_fields(query).into_iter().filter_map(|(field, value)| Some((field, value?)));
+    let wanted: Vec<Vec<IndexKey>> =
+        asked.map(|(field, value)| reader.sealer.index_keys(field, value).collect()).collect();
+    let first = wanted.first().cloned();
+    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+    let (from, to) = (query.from.unwrap_or(i64::MIN), query.to.unwrap_or(i64::MAX));
+    let most = limit.saturating_add(1);
+    let mut search = Search { reader, wanted, from, to, most, looked_at: 0, found: Vec::new(), stopped: None };
+    let newest = query.before.map_or(i64::MAX, |before| signed(before.saturating_sub(1)));
+    let after = signed(indexed(connection)?);
+    search.visit_all(sql::EVENTS_BETWEEN, (after + 1, newest))?;
+    let (mut oldest, mut newest) = (0, newest.min(after));
+    if query.from.is_some() || query.to.is_some() {
+        let hours = (from.div_euclid(HOUR), to.div_euclid(HOUR));
+        let bounds = one(connection, sql::EVENT_HOURS, hours, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (first, last): (Option<i64>, Option<i64>) = bounds.unwrap_or_default();
+        (oldest, newest) = (first.unwrap_or(i64::MAX), newest.min(last.unwrap_or(0)));
+    }
+    if !search.is_full() {
+        match first {
+            None => search.visit_all(sql::EVENTS_BETWEEN, (oldest, newest))?,
+            Some(keys) => by_keys(&mut search, &keys, oldest, newest)?,
+        }
+    }
+    let more = search.found.len() > limit;
+    search.found.truncate(limit);
+    let next = if more { search.found.last().map(|(seq, _)| *seq) } else { search.stopped };
+    Ok(EventPage { events: search.found.into_iter().map(|(_, event)| event).collect(), next })
+}
+
+/// The indexed events with one of these keys. With several keys of the store, an event has its key by the one that sealed it.
+fn by_keys(search: &mut Search<'_>, keys: &[IndexKey], oldest: i64, newest: i64) -> Result<()> {
+    let before = std::mem::take(&mut search.found);
+    let (mut found, mut stopped) = (Vec::new(), None);
+    let (most, looked_at) = (search.most, search.looked_at);
+    search.most = most.saturating_sub(before.len());
+    for key in keys {
+        search.looked_at = looked_at;
+        search.visit_all(sql::EVENTS_BY_KEY, (key, oldest, newest))?;
+        found.append(&mut search.found);
+        stopped = stopped.max(search.stopped.take());
+    }
+    found.sort_unstable_by_key(|(seq, _)| std::cmp::Reverse(*seq));
+    // What one key would have found below the place where the search by another one stopped is left to the next page.
+    found.retain(|(seq, _)| stopped.is_none_or(|stopped| *seq >= stopped));
+    search.found = before.into_iter().chain(found).collect();
+    search.found.truncate(most);
+    (search.most, search.stopped) = (most, stopped);
+    Ok(())
+}
+
+impl SqliteStore {
+    /// Events, ready to be appended in a transaction.
+    pub(super) fn event_rows(&self, events: Vec<Event>) -> EventRows {
+        rows(&self.sealer, &self.replica, events)
+    }
+
+    /// What makes [`EventRows`] in a transaction, of events that are complete only then.
+    pub(super) fn event_maker(&self) -> impl Fn(Vec<Event>) -> EventRows + Send + use<> {
+        let (sealer, replica) = (Arc::clone(&self.sealer), Arc::clone(&self.replica));
+        move |events| rows(&sealer, &replica, events)
+    }
+}
+
+fn rows(sealer: &Arc<Sealer>, replica: &Arc<str>, events: Vec<Event>) -> EventRows {
+    let row = |event: &Event| {
+        let fields = indexed_fields(event).into_iter().filter_map(|(field, value)| Some((field, value?)));
+        let keys = fields.flat_map(|(field, value)| sealer.index_key(field, value)).flatten();
+        EventRow { draft: Draft::of(event), at: event.at, keys: keys.collect() }
+    };
+    EventRows { rows: events.iter().map(row).collect(), sealer: Arc::clone(sealer), replica: Arc::clone(replica) }
+}
+
+#[async_trait]
+impl Audit for SqliteStore {
+    async fn record(&self, events: Vec<Event>) -> Result<()> {
+        let rows = self.event_rows(events);
+        self.write_passing(move |connection| rows.append(connection)).await
+    }
+
+    async fn events(&self, query: EventQuery) -> Result<EventPage> {
+        self.read_long(move |reader| search(reader, &query)).await
+    }
+
+    async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<String>> {
+        self.read_long(move |reader| {
+            many(reader.connection, sql::EVENTS_AFTER, (signed(seq), limit), |row| {
+                text(reader, unsigned(row.get(0)?), row)
+            })
+        })
+        .await
+    }
+
+    async fn chain_ends(&self) -> Result<ChainEnds> {
+        self.read(move |reader| {
+            let connection = reader.connection;
+            let replica = replica(connection)?.unwrap_or_default();
+            Ok(ChainEnds { replica, anchor: anchor(connection)?, last: last(connection)? })
+        })
+        .await
+    }
+
+    async fn forget_events(&self, cutoff: i64, now: i64, limit: u32) -> Result<bool> {
+        let (looked_at, gone) = self.write_aside(move |connection| forget(connection, cutoff, now, limit)).await?;
+        Ok(gone > 0 && u32::try_from(looked_at).is_ok_and(|looked_at| looked_at >= limit))
+    }
+}
