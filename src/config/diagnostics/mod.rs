@@ -5,3 +5,4 @@ pub mod path;
 pub mod problem;
 mod render;
 pub(crate) mod tree;
+mod written;

@@ -74,7 +74,31 @@ impl Files for Memory {
     }
 }
 
+<<<<<<< HEAD
 /// A path without `.` and, as far as the text alone allows, without `..`, by which the same file is recognised.
+=======
+/// Other files, of which one has another content.
+pub struct Replaced<'f> {
+    /// The other files.
+    pub files: &'f dyn Files,
+    /// The file.
+    pub path: PathBuf,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+impl Files for Replaced<'_> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if tidy(path) == tidy(&self.path) { Ok(self.content.clone()) } else { self.files.read(path) }
+    }
+
+    fn glob(&self, folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+        self.files.glob(folder, pattern)
+    }
+}
+
+/// A path without `.` and, where the text alone can tell, without `..`: what the same file is recognised by.
+>>>>>>> 51d9040 (A change can be drafted as a patch: the text of the files is edited in place, byte for byte)
 pub(crate) fn tidy(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
