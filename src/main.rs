@@ -2,15 +2,17 @@
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser as _;
 use countersign::cli::revocations::Revocation;
 use countersign::cli::{
-    Cli, Command, Environment, Exit, capture, check, client, dev, explain, healthcheck, plan, reach, revocations,
-    schema, serve, sessions, test, users,
+    Cli, Command, Environment, Exit, capture, check, client, dev, explain, healthcheck, plan, providers, reach,
+    revocations, schema, serve, sessions, test, users,
 };
 use countersign::config::load::files::Disk;
 use countersign::env::{Clock as _, SystemClock};
+use countersign::outbound::GuardedClient;
 
 fn main() -> ExitCode {
     let environment: Environment = std::env::vars_os()
@@ -27,6 +29,9 @@ fn main() -> ExitCode {
         Command::Reach(args) => reach::run(&args, &environment, &Disk, &mut out),
         Command::Explain(args) => explain::run(&args, &environment, &Disk, &mut out),
         Command::Capture(args) => capture::run(&args, &environment, &Disk, &mut out),
+        Command::Providers(args) => {
+            providers::run(&args, &environment, &Disk, Arc::new(GuardedClient::default()), &mut out)
+        }
         Command::Schema => schema::run(&mut out),
         Command::Client(args) => client::run(&args, &environment, &mut out),
         Command::Users(args) => users::run(&args, &environment, &Disk, &mut out, &mut io::stderr()),

@@ -14,6 +14,7 @@ pub mod healthcheck;
 pub mod import;
 pub mod plan;
 mod printable;
+pub mod providers;
 pub mod reach;
 pub mod revocations;
 pub mod schema;
@@ -61,6 +62,8 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// Turn a real sign-in into a mapping test without personal data.
     Capture(capture::CaptureArgs),
+    /// List or show the providers of a configuration, or probe one before people depend on it.
+    Providers(providers::ProvidersArgs),
     /// Print the JSON Schema of the configuration language.
     Schema,
     /// Make a client secret, or print the link that starts a sign-in.

@@ -44,6 +44,13 @@ impl KeySet {
         if usable.is_empty() { Err("it has no supported key") } else { Ok(Self(usable)) }
     }
 
+    /// How many keys it has that can be used; never none.
+    #[expect(clippy::len_without_is_empty, reason = "a set without a usable key is refused when it is read")]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The keys with which a token with this `kid` and `alg` may have been signed; without a `kid`, all that fit the `alg`.
     pub(crate) fn fitting(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &PublicKey> {
         self.0.iter().filter(move |key| (kid.is_none() || kid == key.kid.as_deref()) && key.fits(algorithm))

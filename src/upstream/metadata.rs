@@ -40,6 +40,12 @@ pub struct Metadata {
     pub pkce: bool,
     /// `prompt_values_supported`, where it says.
     pub prompts: Option<Vec<String>>,
+    /// `scopes_supported`, where it says.
+    pub scopes: Option<Vec<String>>,
+    /// `claims_supported`, where it says.
+    pub claims: Option<Vec<String>>,
+    /// `response_modes_supported`, where it says.
+    pub response_modes: Option<Vec<String>>,
     /// `token_endpoint_auth_methods_supported`, where it says.
     pub auth_methods: Option<Vec<String>>,
     /// `token_endpoint_auth_signing_alg_values_supported`, where it says.
@@ -81,6 +87,9 @@ impl Metadata {
             iss_in_response: false,
             pkce: true,
             prompts: None,
+            scopes: None,
+            claims: None,
+            response_modes: None,
             auth_methods: None,
             auth_algs: None,
             unusable: Vec::new(),
@@ -145,6 +154,9 @@ impl Metadata {
                 .texts("code_challenge_methods_supported")
                 .is_none_or(|methods| methods.iter().any(|method| method == "S256")),
             prompts: read.texts("prompt_values_supported"),
+            scopes: read.texts("scopes_supported"),
+            claims: read.texts("claims_supported"),
+            response_modes: read.texts("response_modes_supported"),
             auth_methods: read.texts("token_endpoint_auth_methods_supported"),
             auth_algs: read.algorithms("token_endpoint_auth_signing_alg_values_supported"),
             unusable,

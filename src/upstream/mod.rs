@@ -14,6 +14,7 @@
 //! | `token` | requests to the token endpoint |
 //! | `gather` | ID token, userinfo and access token, verified and combined into claims |
 //! | [`sign_in`], [`refresh`], [`introspect`], [`logout`] | the operations |
+//! | [`probe`] | the examination of a provider before people depend on it |
 //! | [`error`] | why one did not succeed |
 
 pub mod error;
@@ -22,6 +23,7 @@ pub mod introspect;
 pub mod logout;
 pub mod metadata;
 pub mod preset;
+pub mod probe;
 mod provider;
 pub mod refresh;
 pub mod settings;

@@ -140,6 +140,15 @@ impl Upstream {
         self.keys.get(now, || Arc::clone(self).fetch_keys(metadata.jwks_uri.clone(), now)).await
     }
 
+    /// The key set, for an examination.
+    pub(crate) async fn examined_keys(
+        self: &Arc<Self>,
+        metadata: &Metadata,
+        now: i64,
+    ) -> Result<Arc<KeySet>, Unavailable> {
+        self.keys(metadata, now).await
+    }
+
     /// Fetches both documents now.
     pub(crate) async fn probe(self: &Arc<Self>, now: i64) -> Result<(), Unavailable> {
         let metadata = self.metadata.fetch_now(now, Arc::clone(self).fetch_metadata(now)).await?;

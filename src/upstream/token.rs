@@ -161,7 +161,7 @@ fn assertion(
 
 /// The configured method, or what the metadata prefers: Basic, which every server must support (RFC 6749 §2.3.1), unless
 /// it lists only the other.
-fn auth_method(settings: &ProviderSettings, metadata: &Metadata) -> ClientAuthMethod {
+pub(crate) fn auth_method(settings: &ProviderSettings, metadata: &Metadata) -> ClientAuthMethod {
     let lists = |method: ClientAuthMethod| {
         metadata.auth_methods.as_ref().is_some_and(|methods| methods.iter().any(|name| name == method.name()))
     };

@@ -9,7 +9,6 @@ use crate::analysis::draft::fields::{Field, Input, Kind};
 use crate::config::diagnostics::locate::{Layers, Origin};
 use crate::config::diagnostics::tree::{Data, Node, Table};
 use crate::config::language::toml_text;
-use crate::config::load::Loaded;
 
 /// A form as it is filled in for an entry.
 #[derive(Clone, Debug)]
@@ -69,8 +68,7 @@ impl Form {
     ///
     /// # Errors
     /// When no file declares it.
-    pub fn of(loaded: &Loaded, kind: Kind, id: &str) -> Result<Self, NoForm> {
-        let layers = &loaded.layers;
+    pub fn of(layers: &Layers, kind: Kind, id: &str) -> Result<Self, NoForm> {
         let Some(entry) = layers.in_base(&[kind.section(), id]) else {
             return Err(layers.set_above(&[kind.section(), id]).map_or(NoForm::Unknown, NoForm::Above));
         };
@@ -87,8 +85,7 @@ impl Form {
 
     /// The form of a new entry. It is written to the file of the last entry of its kind, unless another is chosen.
     #[must_use]
-    pub fn blank(loaded: &Loaded, kind: Kind, main: &Path) -> Self {
-        let layers = &loaded.layers;
+    pub fn blank(layers: &Layers, kind: Kind, main: &Path) -> Self {
         let entries = layers.in_base(&[kind.section()]).map(|section| &section.value.data);
         let mut files: Vec<PathBuf> = vec![main.to_path_buf()];
         let mut last = None;

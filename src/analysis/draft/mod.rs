@@ -18,8 +18,8 @@ pub use fields::{Field, Group, Input, Kind};
 pub use form::{Filled, Form, Held, NoForm, Posted};
 pub use typed::{Fault, What};
 
+use crate::config::diagnostics::locate::Layers;
 use crate::config::edit::{Edit, EditError, Written, apply};
-use crate::config::load::Loaded;
 
 /// What is to happen to an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,10 +99,10 @@ impl Draft {
     ///
     /// # Errors
     /// When the files have no entry to change.
-    pub fn form(&self, loaded: &Loaded, main: &Path) -> Result<Form, NoForm> {
+    pub fn form(&self, layers: &Layers, main: &Path) -> Result<Form, NoForm> {
         match &self.action {
-            Action::Create { .. } => Ok(Form::blank(loaded, self.kind, main)),
-            Action::Edit { id } | Action::Delete { id } => Form::of(loaded, self.kind, id),
+            Action::Create { .. } => Ok(Form::blank(layers, self.kind, main)),
+            Action::Edit { id } | Action::Delete { id } => Form::of(layers, self.kind, id),
         }
     }
 
@@ -121,24 +121,24 @@ impl Draft {
     ///
     /// # Errors
     /// When a field has to be corrected, or the file can't be edited.
-    pub fn change(&self, loaded: &Loaded, main: &Path) -> Result<Changed, Refused> {
-        let form = self.form(loaded, main)?;
+    pub fn change(&self, layers: &Layers, main: &Path) -> Result<Changed, Refused> {
+        let form = self.form(layers, main)?;
         let (file, edits) = match &self.action {
-            Action::Create { file } => self.create(&form, loaded, file.as_deref())?,
-            Action::Edit { id } => (form.file.clone(), self.edit(&form, loaded, id)?),
+            Action::Create { file } => self.create(&form, layers, file.as_deref())?,
+            Action::Edit { id } => (form.file.clone(), self.edit(&form, layers, id)?),
             Action::Delete { id } => {
                 let delete = Edit::Delete { section: self.kind.section().to_owned(), id: id.clone() };
                 (form.file.clone(), vec![delete])
             }
         };
-        let old = loaded.layers.text_of(&file).unwrap_or_default().to_owned();
+        let old = layers.text_of(&file).unwrap_or_default().to_owned();
         let new = apply(&old, &edits).map_err(|why| Refused::File { file: file.clone(), why })?;
         Ok(Changed { file, old, new })
     }
 
-    fn create(&self, form: &Form, loaded: &Loaded, file: Option<&Path>) -> Result<(PathBuf, Vec<Edit>), Refused> {
-        let mut faults: Vec<Fault> = self.id_fault(loaded, None).into_iter().collect();
-        let changes = typed::changes(form, &loaded.layers, &self.posted).unwrap_or_else(|found| {
+    fn create(&self, form: &Form, layers: &Layers, file: Option<&Path>) -> Result<(PathBuf, Vec<Edit>), Refused> {
+        let mut faults: Vec<Fault> = self.id_fault(layers, None).into_iter().collect();
+        let changes = typed::changes(form, layers, &self.posted).unwrap_or_else(|found| {
             faults.extend(found);
             Vec::new()
         });
@@ -152,9 +152,9 @@ impl Draft {
         Ok((chosen.unwrap_or(&form.file).clone(), vec![add]))
     }
 
-    fn edit(&self, form: &Form, loaded: &Loaded, id: &str) -> Result<Vec<Edit>, Refused> {
-        let mut faults: Vec<Fault> = self.id_fault(loaded, Some(id)).into_iter().collect();
-        let changes = typed::changes(form, &loaded.layers, &self.posted).unwrap_or_else(|found| {
+    fn edit(&self, form: &Form, layers: &Layers, id: &str) -> Result<Vec<Edit>, Refused> {
+        let mut faults: Vec<Fault> = self.id_fault(layers, Some(id)).into_iter().collect();
+        let changes = typed::changes(form, layers, &self.posted).unwrap_or_else(|found| {
             faults.extend(found);
             Vec::new()
         });
@@ -177,12 +177,12 @@ impl Draft {
     }
 
     /// What is wrong with the id. An entry that an overlay adds to can't be renamed in the file alone.
-    fn id_fault(&self, loaded: &Loaded, known: Option<&str>) -> Option<Fault> {
+    fn id_fault(&self, layers: &Layers, known: Option<&str>) -> Option<Fault> {
         let id = self.id();
         if known == Some(id) {
             return None;
         }
-        let (layers, section) = (&loaded.layers, self.kind.section());
+        let section = self.kind.section();
         let fault = |what| Some(Fault { key: "id".to_owned(), what });
         if let Some(above) = known.and_then(|known| layers.set_above(&[section, known])) {
             return fault(What::Locked(typed::place(&above)));

@@ -49,18 +49,18 @@ impl World {
         Self::of(&[("etc/broker.toml", MAIN), ("etc/teams/red.toml", TEAM)], &[], &[])
     }
 
-    fn loaded(&self) -> Loaded {
+    fn loaded(&self) -> crate::config::load::Loaded {
         load(&self.inputs, &self.files).unwrap()
     }
 
     fn change(&self, draft: &Draft) -> Result<Changed, Refused> {
-        draft.change(&self.loaded(), &self.inputs.main)
+        draft.change(&self.loaded().layers, &self.inputs.main)
     }
 
     /// The changed file, its difference, and what `check` then says.
     fn drafted(&self, draft: &Draft) -> (Changed, Difference, Vec<String>) {
         let old = self.loaded();
-        let changed = draft.change(&old, &self.inputs.main).unwrap();
+        let changed = draft.change(&old.layers, &self.inputs.main).unwrap();
         let mark = self.files.read(&changed.file).unwrap().starts_with("\u{feff}".as_bytes());
         let files = Replaced { files: &self.files, path: changed.file.clone(), content: changed.content(mark) };
         let new = load(&self.inputs, &files).unwrap();
@@ -75,7 +75,7 @@ impl World {
 
 /// The form as it is shown, with some fields typed over.
 fn posted(world: &World, kind: Kind, id: &str, typed: &[(&str, &str)]) -> Draft {
-    let form = Form::of(&world.loaded(), kind, id).unwrap();
+    let form = Form::of(&world.loaded().layers, kind, id).unwrap();
     let mut posted: Posted =
         form.fields.iter().map(|field| (field.field.key.to_owned(), field.value.clone())).collect();
     posted.extend(typed.iter().map(|(key, value)| (key.to_string(), value.to_string())));
@@ -144,7 +144,7 @@ fn claims_come_and_go_one_by_one_and_flags_are_written_where_they_differ() {
     assert_eq!(problems, [""; 0]);
     // And back, one claim less.
     let world = World::of(&[("etc/broker.toml", &expected), ("etc/teams/red.toml", TEAM)], &[], &[]);
-    let form = Form::of(&world.loaded(), Kind::Provider, "corp").unwrap();
+    let form = Form::of(&world.loaded().layers, Kind::Provider, "corp").unwrap();
     assert_eq!(
         form.field("claims").unwrap().value,
         "\"odd name\" = [\"claims.a\", \"claims.b\"]\nusername = \"claims.upn\""
@@ -209,7 +209,7 @@ fn what_an_overlay_or_a_variable_sets_can_not_be_changed_in_the_file() {
         &["env/staging.toml"],
         &[("COUNTERSIGN__PROVIDERS__CORP__CLIENT_ID", "from-env")],
     );
-    let form = Form::of(&world.loaded(), Kind::Provider, "corp").unwrap();
+    let form = Form::of(&world.loaded().layers, Kind::Provider, "corp").unwrap();
     let shown = |key: &str| {
         let field = form.field(key).unwrap();
         (field.value.clone(), field.locked.as_ref().map(typed::place))
@@ -235,12 +235,12 @@ fn what_an_overlay_or_a_variable_sets_can_not_be_changed_in_the_file() {
         ]
     );
     assert_eq!(fault(&[("scopes", "openid")]), []);
-    let only_above = Form::of(&world.loaded(), Kind::Role, "only_here").unwrap_err();
+    let only_above = Form::of(&world.loaded().layers, Kind::Role, "only_here").unwrap_err();
     assert_eq!(
         only_above.to_string(),
         "the entry is declared by env/staging.toml:4:1, which is not a file that a draft changes"
     );
-    assert_eq!(Form::of(&world.loaded(), Kind::Role, "gone").unwrap_err(), NoForm::Unknown);
+    assert_eq!(Form::of(&world.loaded().layers, Kind::Role, "gone").unwrap_err(), NoForm::Unknown);
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn d40_no_secret_is_in_a_form_or_a_difference() {
     let main = "issuer = \"https://x.example\"\n[admin]\ntoken = \"canary-1\"\n[clients.a]\nclient_secret = \"canary-2\"\npkce = \"auto\" # postgres://u:canary-3@h/db\n[clients.b]\nclient_secret = { env = \"B\" }\n[clients.c]\nclient_secret = [{ file = \"x\" }, \"canary-4\"]\n";
     let world = World::of(&[("etc/broker.toml", main)], &[], &[]);
     for (id, held) in [("a", Held::Literal), ("b", Held::Env("B".to_owned())), ("c", Held::Several)] {
-        let form = Form::of(&world.loaded(), Kind::Client, id).unwrap();
+        let form = Form::of(&world.loaded().layers, Kind::Client, id).unwrap();
         assert!(!format!("{:?}", form.fields).contains("canary"));
         assert_eq!(form.field("client_secret").unwrap().held, Some(held));
         let (changed, _, _) = world.drafted(&posted(&world, Kind::Client, id, &[]));

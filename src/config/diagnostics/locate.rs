@@ -53,13 +53,8 @@ pub(crate) struct Source {
     pub(super) kind: SourceKind,
     pub(super) text: String,
     lines: OnceLock<Vec<usize>>,
-<<<<<<< HEAD
     /// The text is not TOML, so that its secrets can only be guessed.
-    broken: bool,
-=======
-    /// The text is not TOML, so that what is secret in it can only be guessed.
     pub(super) broken: bool,
->>>>>>> 51d9040 (A change can be drafted as a patch: the text of the files is edited in place, byte for byte)
 }
 
 impl Source {
@@ -341,16 +336,10 @@ fn descend<'t>(tree: &'t Table, steps: &[Step<'_>]) -> Descent<'t> {
     Descent::Found(key, node)
 }
 
-<<<<<<< HEAD
 /// Secrets in a line outside of the values that were read, such as in a comment: passwords in URLs. In a text that is not TOML
 /// the values are not known, so everything after the `=` of a key that is named like a secret is included, and URLs to the end
 /// of the line.
-fn guessed(line: &str, broken: bool) -> impl Iterator<Item = std::ops::Range<usize>> {
-=======
-/// What a line may say of secrets outside of the values that were read, such as in a comment: passwords in URLs. Of a text
-/// that is not TOML, nothing is known: all after the `=` of a key that sounds like a secret, and URLs to the line's end.
 pub(super) fn guessed(line: &str, broken: bool) -> impl Iterator<Item = std::ops::Range<usize>> {
->>>>>>> 51d9040 (A change can be drafted as a patch: the text of the files is edited in place, byte for byte)
     let key = line.split_once('=').map(|(key, _)| key).filter(|key| broken && sounds_secret(key));
     let urls = if broken { redact::in_value(line) } else { redact::in_text(line) };
     urls.into_iter().chain(key.map(|key| key.len() + 1..line.len()))

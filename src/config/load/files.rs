@@ -74,9 +74,6 @@ impl Files for Memory {
     }
 }
 
-<<<<<<< HEAD
-/// A path without `.` and, as far as the text alone allows, without `..`, by which the same file is recognised.
-=======
 /// Other files, of which one has another content.
 pub struct Replaced<'f> {
     /// The other files.
@@ -97,8 +94,7 @@ impl Files for Replaced<'_> {
     }
 }
 
-/// A path without `.` and, where the text alone can tell, without `..`: what the same file is recognised by.
->>>>>>> 51d9040 (A change can be drafted as a patch: the text of the files is edited in place, byte for byte)
+/// A path without `.` and, as far as the text alone allows, without `..`, by which the same file is recognised.
 pub(crate) fn tidy(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {

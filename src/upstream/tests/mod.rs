@@ -4,6 +4,7 @@
 
 mod discovery;
 mod leaving;
+mod probing;
 mod refreshing;
 mod settings;
 mod tokens;

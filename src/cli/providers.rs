@@ -1,0 +1,343 @@
+//! `countersign providers`: list and show the providers of a file, and probe one before people depend on it.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::cli::broker::Broker;
+use crate::cli::printable::Printable;
+use crate::cli::{ConfigArgs, Environment, Exit, broker, table};
+use crate::config::load::files::Files;
+use crate::config::load::origins::OriginRow;
+use crate::decision::policy::key_segment;
+use crate::env::{Clock as _, SystemClock, SystemRandomness};
+use crate::outbound::HttpClient;
+use crate::upstream::RelyingParty;
+use crate::upstream::probe::{Credentials, Examination};
+
+/// Arguments of `providers`.
+#[derive(Clone, Debug, Args)]
+pub struct ProvidersArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ProvidersCommand,
+    /// The configuration.
+    #[command(flatten)]
+    pub source: ConfigArgs,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What `providers` can do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ProvidersCommand {
+    /// List the providers of the file.
+    List,
+    /// Show all settings of a provider, with defaults and where each is set.
+    Show {
+        /// The provider's id in the file.
+        id: String,
+    },
+    /// Ask a provider for its documents, and its token endpoint with our credentials and a code that does not exist. Exit
+    /// code 1 when sign-ins would fail. With `--config NEW`, before NEW is put to work.
+    Probe {
+        /// The provider's id in the file.
+        id: String,
+        /// Do not read secrets: the token endpoint is not asked.
+        #[arg(long)]
+        without_secrets: bool,
+    },
+}
+
+/// What a list says of a provider; never its secret.
+#[derive(Serialize)]
+struct Row<'b> {
+    id: &'b str,
+    name: &'b str,
+    enabled: bool,
+    client_id: &'b str,
+    issuer: Option<&'b str>,
+    backchannel_url: Option<&'b str>,
+    redirect_uri: &'b str,
+    create_users: bool,
+    create_roles: bool,
+}
+
+/// Runs the command. Calls to the provider go through `http`.
+///
+/// # Errors
+/// When the writer fails.
+pub fn run(
+    args: &ProvidersArgs,
+    environment: &Environment,
+    files: &dyn Files,
+    http: Arc<dyn HttpClient>,
+    out: &mut dyn Write,
+) -> io::Result<Exit> {
+    let out = &mut Printable::new(out);
+    let without_secrets = !matches!(args.command, ProvidersCommand::Probe { without_secrets: false, .. });
+    let broker = match broker::load(&args.source, environment, files, without_secrets, out)? {
+        Ok(broker) => broker,
+        Err(exit) => return Ok(exit),
+    };
+    match &args.command {
+        ProvidersCommand::List => list(&broker, args.json, out),
+        ProvidersCommand::Show { id } => match row(&broker, id) {
+            Some(row) => show(&broker, &row, args.json, out),
+            None => unknown(&broker, id, out),
+        },
+        ProvidersCommand::Probe { id, .. } if !broker.snapshot.providers.contains_key(id) => unknown(&broker, id, out),
+        ProvidersCommand::Probe { id, .. } => probe(&broker, id, without_secrets, http, args.json, out),
+    }
+}
+
+fn unknown(broker: &Broker, id: &str, out: &mut dyn Write) -> io::Result<Exit> {
+    let known: Vec<&str> = broker.snapshot.config.providers.keys().map(String::as_str).collect();
+    match known.is_empty() {
+        true => writeln!(out, "error: there is no provider {id}; the file declares none")?,
+        false => writeln!(out, "error: there is no provider {id}; the file declares {}", known.join(", "))?,
+    }
+    Ok(Exit::Problem)
+}
+
+fn row<'b>(broker: &'b Broker, id: &str) -> Option<Row<'b>> {
+    let (id, declared) = broker.snapshot.config.providers.get_key_value(id)?;
+    let resolved = broker.snapshot.provider(id)?;
+    Some(Row {
+        id,
+        name: &resolved.name,
+        enabled: resolved.enabled,
+        client_id: &declared.client_id,
+        issuer: resolved.issuer.as_deref(),
+        backchannel_url: declared.backchannel_url.as_deref(),
+        redirect_uri: &resolved.redirect_uri,
+        create_users: declared.create_users,
+        create_roles: declared.create_roles,
+    })
+}
+
+fn yes(flag: bool) -> String {
+    if flag { "yes" } else { "no" }.to_owned()
+}
+
+fn list(broker: &Broker, as_json: bool, out: &mut dyn Write) -> io::Result<Exit> {
+    let rows: Vec<Row<'_>> = broker.snapshot.config.providers.keys().filter_map(|id| row(broker, id)).collect();
+    if as_json {
+        writeln!(out, "{:#}", json!({ "providers": rows }))?;
+        return Ok(Exit::Fine);
+    }
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            vec![
+                row.id.to_owned(),
+                row.name.to_owned(),
+                yes(row.enabled),
+                row.client_id.to_owned(),
+                row.issuer.unwrap_or_default().to_owned(),
+                row.backchannel_url.unwrap_or_default().to_owned(),
+                row.redirect_uri.to_owned(),
+                yes(row.create_users),
+                yes(row.create_roles),
+            ]
+        })
+        .collect();
+    const HEADINGS: [&str; 9] = [
+        "ID",
+        "NAME",
+        "ENABLED",
+        "CLIENT ID",
+        "ISSUER",
+        "BACK CHANNEL",
+        "REDIRECT URL",
+        "CREATE USERS",
+        "CREATE ROLES",
+    ];
+    table::write(out, &HEADINGS, &cells)?;
+    Ok(Exit::Fine)
+}
+
+fn show(broker: &Broker, row: &Row<'_>, as_json: bool, out: &mut dyn Write) -> io::Result<Exit> {
+    let prefix = format!("providers.{}.", key_segment(row.id));
+    let own = |setting: &&OriginRow| setting.path.starts_with(&prefix);
+    let settings: Vec<(&str, &OriginRow)> = broker
+        .prepared
+        .origins
+        .iter()
+        .filter(own)
+        .filter_map(|setting| Some((setting.path.strip_prefix(&prefix)?, setting)))
+        .collect();
+    let used = broker.snapshot.providers.get(row.id);
+    if as_json {
+        let mut document = serde_json::to_value(row)?;
+        let settings: Map<String, Value> = settings
+            .iter()
+            .map(|(key, setting)| {
+                ((*key).to_owned(), json!({ "value": setting.value, "origin": setting.origin.to_string() }))
+            })
+            .collect();
+        if let Some(object) = document.as_object_mut() {
+            object.insert("settings".to_owned(), Value::Object(settings));
+            if let Some(used) = used {
+                object.insert("scopes".to_owned(), json!(used.scopes));
+                object.insert("claims_from".to_owned(), json!(used.claims_from));
+                object.insert("unsupported_prompts".to_owned(), json!(used.quirks.unsupported_prompts));
+            }
+        }
+        writeln!(out, "{document:#}")?;
+        return Ok(Exit::Fine);
+    }
+    writeln!(out, "{} ({})", row.name, row.id)?;
+    writeln!(out, "  redirect URL  {}", row.redirect_uri)?;
+    if let Some(used) = used {
+        let sources: Vec<String> = used
+            .claims_from
+            .iter()
+            .filter_map(|source| Some(serde_json::to_value(source).ok()?.as_str()?.to_owned()))
+            .collect();
+        writeln!(out, "  scopes        {}", used.scopes.join(" "))?;
+        writeln!(out, "  claims from   {}", sources.join(", "))?;
+        if !used.quirks.unsupported_prompts.is_empty() {
+            writeln!(out, "  left out      prompt={}", used.quirks.unsupported_prompts.join(", prompt="))?;
+        }
+    }
+    writeln!(out)?;
+    let cells: Vec<Vec<String>> = settings
+        .into_iter()
+        .map(|(key, setting)| vec![key.to_owned(), setting.value.clone(), setting.origin.to_string()])
+        .collect();
+    table::write(out, &["SETTING", "VALUE", "SET AT"], &cells)?;
+    Ok(Exit::Fine)
+}
+
+fn probe(
+    broker: &Broker,
+    id: &str,
+    without_secrets: bool,
+    http: Arc<dyn HttpClient>,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> io::Result<Exit> {
+    let snapshot = &broker.snapshot;
+    let (Some(settings), Some(declared)) = (snapshot.providers.get(id), snapshot.config.providers.get(id)) else {
+        return Ok(Exit::Problem);
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            writeln!(out, "error: no runtime: {error}")?;
+            return Ok(Exit::CouldNotRun);
+        }
+    };
+    let credentials =
+        if without_secrets { Credentials::Withhold("our credentials were not read") } else { Credentials::Send };
+    let upstreams = RelyingParty::new(http, Arc::new(SystemRandomness::default()));
+    let found = runtime.block_on(upstreams.examine(settings, declared, credentials, SystemClock.now()));
+    if as_json {
+        let mut document = serde_json::to_value(&found)?;
+        if let Some(object) = document.as_object_mut() {
+            object.insert("provider".to_owned(), json!(id));
+            object.insert("trouble".to_owned(), json!(found.has_trouble()));
+        }
+        writeln!(out, "{document:#}")?;
+    } else {
+        print(id, &found, out)?;
+    }
+    Ok(if found.has_trouble() { Exit::Problem } else { Exit::Fine })
+}
+
+fn print(id: &str, found: &Examination, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "provider {id}")?;
+    for step in &found.steps {
+        let url = step.url.as_deref().map(|url| format!("{url}: ")).unwrap_or_default();
+        writeln!(out, "  {:9} {:10} {url}{}", step.outcome, step.asked, step.answer)?;
+    }
+    if !found.missing.is_empty() {
+        writeln!(out, "\nA sign-in would do without")?;
+        for missing in &found.missing {
+            writeln!(out, "  {missing}")?;
+        }
+    }
+    let verdict = if found.has_trouble() { "sign-ins would fail" } else { "no trouble" };
+    writeln!(out, "\n{id}: {verdict}")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::config::load::files::Memory;
+    use crate::env::ManualClock;
+    use crate::support::provider::Idp;
+
+    const FILE: &str = "issuer = \"https://sso.example.com\"\n[providers.corp]\nname = \"Staff\"\nissuer = \"https://idp.example\"\nclient_id = \"broker\"\nclient_secret = { env = \"SECRET\" }\nbackchannel_url = \"https://10.1.2.3\"\ncreate_users = false\n";
+
+    fn ran(command: ProvidersCommand, json: bool, idp: &Arc<Idp>) -> (Exit, String) {
+        let files = Memory::of([("b.toml", FILE)]);
+        let source = ConfigArgs { config: PathBuf::from("b.toml"), overlay: Vec::new() };
+        let environment = Environment::from([("SECRET".to_owned(), "canary-secret-0123456789".to_owned())]);
+        let args = ProvidersArgs { command, source, json };
+        let mut out = Vec::new();
+        let exit = run(&args, &environment, &files, Arc::clone(idp) as _, &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(!out.contains("canary"), "{out}");
+        (exit, out)
+    }
+
+    fn idp() -> Arc<Idp> {
+        Arc::new(Idp::new("https://idp.example", ManualClock::at(0)))
+    }
+
+    #[test]
+    fn lists_have_the_addresses_and_the_two_flags_and_never_the_secret() {
+        let (exit, out) = ran(ProvidersCommand::List, false, &idp());
+        assert_eq!(exit, Exit::Fine);
+        let cells: Vec<&str> = out.lines().nth(1).unwrap().split("  ").filter(|cell| !cell.is_empty()).collect();
+        let cells: Vec<&str> = cells.into_iter().map(str::trim).collect();
+        let expected = [
+            "corp",
+            "Staff",
+            "yes",
+            "broker",
+            "https://idp.example",
+            "https://10.1.2.3",
+            "https://sso.example.com/callback/corp",
+            "no",
+            "no",
+        ];
+        assert_eq!(cells, expected);
+        let (_, out) = ran(ProvidersCommand::List, true, &idp());
+        let document: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(document.pointer("/providers/0/create_users"), Some(&json!(false)));
+        let (_, out) = ran(ProvidersCommand::Show { id: "corp".to_owned() }, false, &idp());
+        assert!(
+            out.contains("client_secret") && out.contains("{ env = \"SECRET\" }") && out.contains("b.toml:6:"),
+            "{out}"
+        );
+        let (exit, out) = ran(ProvidersCommand::Show { id: "cop".to_owned() }, false, &idp());
+        assert_eq!((exit, out.as_str()), (Exit::Problem, "error: there is no provider cop; the file declares corp\n"));
+    }
+
+    #[test]
+    fn a_probe_exits_with_1_when_sign_ins_would_fail() {
+        let probe = |without_secrets| ProvidersCommand::Probe { id: "corp".to_owned(), without_secrets };
+        let idp = idp();
+        let (exit, out) = ran(probe(false), false, &idp);
+        assert_eq!(exit, Exit::Problem, "the provider knows another secret: {out}");
+        assert!(out.contains("refuses our credentials") && out.ends_with("corp: sign-ins would fail\n"), "{out}");
+        idp.status("token", 400, json!({ "error": "invalid_grant" }));
+        let (exit, out) = ran(probe(false), true, &idp);
+        let document: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((exit, document.pointer("/trouble")), (Exit::Fine, Some(&json!(false))), "{out}");
+        let calls = idp.count("token");
+        let (exit, out) = ran(probe(true), false, &idp);
+        assert!(exit == Exit::Fine && out.contains("skipped"), "{out}");
+        assert_eq!(idp.count("token"), calls);
+    }
+}

@@ -1,0 +1,108 @@
+//! The examination of a provider: what each step says, and what a sign-in would lack.
+
+use super::*;
+use crate::support::provider::{Answer, IDP_SECRET};
+use crate::upstream::probe::{Asked, Credentials, Examination, Outcome};
+
+/// Examines the provider of a world.
+async fn examined(world: &World, extra: &str, credentials: Credentials) -> Examination {
+    let declared = toml::from_str(&format!("issuer = \"{ISSUER}\"\nclient_id = \"broker\"\n{extra}")).unwrap();
+    world.rp.examine(&world.settings, &declared, credentials, NOW).await
+}
+
+fn step(found: &Examination, asked: Asked) -> (Outcome, String) {
+    let step = found.steps.iter().find(|step| step.asked == asked).unwrap();
+    (step.outcome, step.answer.clone())
+}
+
+#[tokio::test]
+async fn a_provider_that_knows_us_refuses_only_the_code() {
+    let world = World::new("");
+    world.idp.status("/token", 400, json!({ "error": "invalid_grant" }));
+    let found = examined(&world, "", Credentials::Send).await;
+    let outcomes: Vec<Outcome> = found.steps.iter().map(|step| step.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Fine; 3], "{found:?}");
+    assert!(!found.has_trouble());
+    assert_eq!(step(&found, Asked::Keys).1, "1 usable key, for RS256");
+    let call = world.idp.calls("token").pop().unwrap();
+    assert!(call.authorization.is_some() && call.form.contains_key("code_verifier"), "{call:?}");
+    assert_eq!(call.form.get("grant_type").map(String::as_str), Some("authorization_code"));
+    assert!(!format!("{found:?}").contains("s3cret") && !format!("{found:?}").contains(IDP_SECRET));
+    assert_eq!(world.rp.health(&world.settings), crate::upstream::Health::default(), "health is of sign-ins alone");
+}
+
+#[tokio::test]
+async fn each_trouble_is_said_in_words() {
+    for (status, body, outcome, part) in [
+        (
+            401,
+            json!({ "error": "invalid_client", "error_description": "wrong" }),
+            Outcome::Trouble,
+            "invalid_client \"wrong\"",
+        ),
+        (401, json!("no"), Outcome::Trouble, "status 401"),
+        (400, json!({ "error": "unauthorized_client" }), Outcome::Trouble, "refuses our credentials"),
+        (400, json!({ "error": "redirect_uri_mismatch" }), Outcome::Unclear, "redirect_uri_mismatch"),
+        (503, json!({}), Outcome::Trouble, "status 503"),
+        (200, token_response("x.y.z"), Outcome::Trouble, "never issued"),
+    ] {
+        let world = World::new("");
+        world.idp.status("/token", status, body);
+        let found = examined(&world, "", Credentials::Send).await;
+        let (got, answer) = step(&found, Asked::Token);
+        assert!(got == outcome && answer.contains(part), "{answer}");
+        assert_eq!(found.has_trouble(), outcome == Outcome::Trouble);
+    }
+    let world = World::new("");
+    world.idp.status("/.well-known/openid-configuration", 404, json!({}));
+    let found = examined(&world, "", Credentials::Send).await;
+    assert_eq!((found.steps.len(), step(&found, Asked::Discovery)), (1, (Outcome::Trouble, "status 404".to_owned())));
+    let world = World::new("");
+    world.idp.answer("jwks", Answer::json(200, &json!({ "keys": [] })));
+    world.idp.status("/token", 400, json!({ "error": "invalid_grant" }));
+    let found = examined(&world, "", Credentials::Send).await;
+    assert_eq!(step(&found, Asked::Keys), (Outcome::Trouble, "it has no supported key".to_owned()));
+    assert_eq!(step(&found, Asked::Token).0, Outcome::Fine, "the token endpoint is asked all the same");
+    let world = World::new("");
+    world.discovery(|document| set(document, "id_token_signing_alg_values_supported", json!(["ES256"])));
+    let found = examined(&world, "", Credentials::Withhold("not today")).await;
+    assert_eq!(step(&found, Asked::Keys).0, Outcome::Trouble);
+    assert_eq!(step(&found, Asked::Token), (Outcome::Skipped, "not today".to_owned()));
+    assert_eq!(world.idp.count("token"), 0);
+}
+
+#[tokio::test]
+async fn what_a_sign_in_would_lack_is_listed() {
+    let extra = "scopes = [\"openid\", \"groups\"]\ntoken_endpoint_auth_method = \"client_secret_post\"\nresponse_mode = \"form_post\"";
+    let world = World::new(extra);
+    world.idp.status("/token", 400, json!({ "error": "invalid_grant" }));
+    world.discovery(|document| {
+        unset(document, "userinfo_endpoint");
+        unset(document, "end_session_endpoint");
+        set(document, "scopes_supported", json!(["openid"]));
+        set(document, "claims_supported", json!(["sub", "email"]));
+        set(document, "response_modes_supported", json!(["query"]));
+        set(document, "token_endpoint_auth_methods_supported", json!(["client_secret_basic"]));
+        set(document, "code_challenge_methods_supported", json!(["plain"]));
+        set(document, "introspection_endpoint", json!("ftp://x"));
+    });
+    let found = examined(&world, extra, Credentials::Send).await;
+    let first: Vec<&str> = found.missing.iter().filter_map(|text| text.split(':').next()).collect();
+    let expected = [
+        "scope groups",
+        "a username",
+        "userinfo",
+        "sign-out at the provider",
+        "response_mode = \"form_post\"",
+        "client_secret_post",
+        "PKCE",
+        "introspection_endpoint",
+    ];
+    assert_eq!(first, expected);
+    assert!(!found.has_trouble());
+    assert!(!world.idp.calls("token").pop().unwrap().form.contains_key("code_verifier"));
+    // A mapped username, and a provider that says nothing, lack nothing.
+    let mapped = examined(&world, "claims = { username = \"claims.email\" }", Credentials::Send).await;
+    assert!(!mapped.missing.iter().any(|text| text.starts_with("a username")));
+    assert_eq!(examined(&World::new(""), "", Credentials::Withhold("")).await.missing, [""; 0]);
+}
