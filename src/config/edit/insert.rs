@@ -1,8 +1,10 @@
 //! Setting a setting, and adding an entry: where a new line goes.
 
-use crate::config::edit::layout::{Layout, What, line_end};
+use crate::config::edit::layout::{Layout, Statement, What};
+use crate::config::edit::model::EditError;
+use crate::config::edit::place::{Found, Splice, find, newline, trail};
 use crate::config::edit::written::{Written, keys};
-use crate::config::edit::{EditError, Found, Splice, find, items, newline, remove};
+use crate::config::edit::{items, remove};
 
 /// Tables that get a header of their own, where their entry has one.
 const WITH_HEADER: &[&str] = &["claims"];
@@ -87,7 +89,7 @@ fn place(text: &str, layout: &Layout, path: &[String]) -> Option<Place> {
             let line = Place { at: last.lines.end, known: count, indent: indent(last.lines.clone()), form: Form::Line };
             return Some(line);
         }
-        let written = |one: &&crate::config::edit::layout::Statement| {
+        let written = |one: &&Statement| {
             matches!(one.what, What::Setting(_)) && one.path.starts_with(prefix) && one.above() <= count
         };
         if let Some(last) = layout.statements.iter().rfind(written) {
@@ -172,19 +174,4 @@ fn blank_before(before: &str) -> bool {
     let mut lines = before.rsplit('\n');
     lines.next();
     lines.next().is_some_and(|line| line.trim().is_empty())
-}
-
-/// The byte after the comments that follow directly, if an empty line or the end of the file follows them: they belong to what
-/// is above. Comments directly above the next statement belong to it.
-pub(super) fn trail(text: &str, at: usize) -> usize {
-    let mut end = at;
-    loop {
-        let next = line_end(text, end);
-        let line = text.get(end..next).unwrap_or("").trim();
-        if line.starts_with('#') {
-            end = next;
-        } else {
-            return if line.is_empty() { end } else { at };
-        }
-    }
 }

@@ -6,7 +6,8 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 use toml::de::DeValue;
 
 use crate::config::edit::layout::{Data, Item, Value, line_end, line_start};
-use crate::config::edit::{Splice, newline, written};
+use crate::config::edit::place::{Splice, newline};
+use crate::config::edit::written;
 
 /// Makes an array of strings hold these items. `None` when it holds others than strings, or nothing.
 pub(super) fn replace(text: &str, value: &Value, wanted: &[String]) -> Option<Vec<Splice>> {

@@ -2,7 +2,8 @@
 
 use toml::{Table, Value};
 
-use crate::config::edit::{Edit, EditError, Written};
+use crate::config::edit::model::{Edit, EditError};
+use crate::config::edit::written::Written;
 
 /// What the text must mean after the edit.
 ///

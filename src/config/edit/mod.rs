@@ -9,65 +9,16 @@ mod insert;
 mod items;
 mod layout;
 mod meaning;
+mod model;
+mod place;
 mod remove;
 mod written;
 
-use std::ops::Range;
-
+pub use model::{Edit, EditError};
 pub use written::Written;
 
-use layout::{Data, Item, Layout, Value, What};
-
-/// A change of one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Edit {
-    /// Sets a setting, whose path begins with the section and the id of its entry.
-    Set(Vec<String>, Written),
-    /// Removes a setting, or a table with all that it holds.
-    Remove(Vec<String>),
-    /// Gives an entry of a section another id.
-    Rename {
-        /// The section.
-        section: String,
-        /// The id that it has.
-        from: String,
-        /// The id that it gets.
-        to: String,
-    },
-    /// Adds an entry to a section. Settings have paths below the entry.
-    Add {
-        /// The section.
-        section: String,
-        /// The new id.
-        id: String,
-        /// The settings in their order.
-        settings: Vec<(Vec<String>, Written)>,
-    },
-    /// Deletes an entry of a section, with the comment that is written directly above it.
-    Delete {
-        /// The section.
-        section: String,
-        /// Its id.
-        id: String,
-    },
-}
-
-/// Why a text can't be edited. It was not changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EditError {
-    /// It is not TOML.
-    #[error("the file is not valid TOML: correct it first")]
-    NotToml,
-    /// It has no such entry.
-    #[error("the file has no such entry")]
-    NoEntry,
-    /// It has an entry with this id.
-    #[error("the file has an entry with this id")]
-    Exists,
-    /// It is written in a form that the edit does not fit into.
-    #[error("the way in which the file is written does not allow this change: edit it by hand")]
-    Form,
-}
+use layout::Layout;
+use place::{Found, Splice, find, splice};
 
 /// Makes the edits, one after the other.
 ///
@@ -103,67 +54,15 @@ fn attempts(text: &str, layout: &Layout, edit: &Edit) -> Result<Vec<Vec<Splice>>
     })
 }
 
-/// A stretch of the text and what replaces it.
-type Splice = (Range<usize>, String);
-
-/// Replaces stretches that do not overlap.
-fn splice(text: &str, mut splices: Vec<Splice>) -> String {
-    splices.sort_by_key(|(range, _)| (range.start, range.end));
-    let mut out = String::with_capacity(text.len() + 256);
-    let mut at = 0;
-    for (range, replacement) in splices {
-        out.push_str(text.get(at..range.start).unwrap_or(""));
-        out.push_str(&replacement);
-        at = range.end.max(at);
-    }
-    out.push_str(text.get(at..).unwrap_or(""));
-    out
-}
-
-/// The line end that the text uses.
-fn newline(text: &str) -> &'static str {
-    if text.contains("\r\n") { "\r\n" } else { "\n" }
-}
-
-/// What a path leads to.
-enum Found<'l> {
-    /// The value of a setting, or of an entry of an inline table.
-    Value(&'l Value),
-    /// An inline table that the rest of the path would be an entry of.
-    Inside(&'l Value, usize),
-    /// Nothing, or a table with a header.
-    Nothing,
-}
-
-/// Finds a setting, in inline tables too.
-fn find<'l>(layout: &'l Layout, path: &[String]) -> Found<'l> {
-    for statement in &layout.statements {
-        let What::Setting(value) = &statement.what else { continue };
-        match path.strip_prefix(statement.path.as_slice()) {
-            Some([]) => return Found::Value(value),
-            Some(rest) if matches!(value.data, Data::Inline(_)) => return find_inside(value, rest, path.len()),
-            _ => {}
-        }
-    }
-    Found::Nothing
-}
-
-fn find_inside<'l>(table: &'l Value, rest: &[String], whole: usize) -> Found<'l> {
-    let Data::Inline(items) = &table.data else { return Found::Nothing };
-    for item in items {
-        match after_keys(item, rest) {
-            Some([]) => return Found::Value(&item.value),
-            Some(below) if matches!(item.value.data, Data::Inline(_)) => return find_inside(&item.value, below, whole),
-            _ => {}
-        }
-    }
-    Found::Inside(table, whole - rest.len())
-}
-
-/// The path below the keys of an item, where it begins with them.
-fn after_keys<'p>(item: &Item, path: &'p [String]) -> Option<&'p [String]> {
-    let (begin, rest) = path.split_at_checked(item.keys.len())?;
-    item.names().eq(begin.iter().map(String::as_str)).then_some(rest)
+/// The lines that write an entry, by their number from 0. An entry inside of an inline table has the lines of that table.
+#[must_use]
+pub fn lines(text: &str, section: &str, id: &str) -> Vec<usize> {
+    let Some(layout) = Layout::of(text) else { return Vec::new() };
+    let entry = [section.to_owned(), id.to_owned()];
+    let of = |path: &[String]| path.starts_with(&entry) || (!path.is_empty() && entry.starts_with(path));
+    let number = |at: usize| text.get(..at).map_or(0, |before| before.matches('\n').count());
+    let written = layout.statements.iter().filter(|one| of(&one.path) && !(one.is_header() && one.path.len() < 2));
+    written.flat_map(|one| number(one.lines.start)..number(one.lines.end.saturating_sub(1)) + 1).collect()
 }
 
 #[cfg(test)]

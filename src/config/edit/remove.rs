@@ -1,8 +1,8 @@
 //! Removing settings and entries, and renaming entries.
 
-use crate::config::edit::insert::trail;
+use crate::config::edit::items;
 use crate::config::edit::layout::{Data, Item, Layout, Statement, Value, What, line_end, line_start};
-use crate::config::edit::{Splice, after_keys, items};
+use crate::config::edit::place::{Splice, after_keys, trail};
 use crate::config::language::toml_text;
 
 /// Removes a setting, or a table with all that it holds; a header that is left without settings goes too.

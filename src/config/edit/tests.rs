@@ -249,6 +249,24 @@ fn an_id_is_renamed_wherever_it_is_written() {
 }
 
 #[test]
+fn the_lines_of_an_entry_are_its_own() {
+    let shown = |text: &str, section: &str, id: &str| -> Vec<String> {
+        lines(text, section, id).into_iter().map(|line| text.lines().nth(line).unwrap().to_owned()).collect()
+    };
+    assert_eq!(lines(FILE, "providers", "corp"), [4, 5, 6, 7, 8, 9, 10, 11]);
+    let expected = [
+        "[clients.grafana]",
+        "redirect_uris = [\"https://grafana.example.com/cb\"]",
+        "[clients.grafana.claims] # what it gets",
+        "role = \"'x'\"",
+    ];
+    assert_eq!(shown(FILE, "clients", "grafana"), expected);
+    assert_eq!(shown("[roles]\na = {}\nb = {}", "roles", "b"), ["b = {}"]);
+    assert_eq!(shown("roles = { a = {} }\nx = 1", "roles", "a"), ["roles = { a = {} }"]);
+    assert_eq!(lines("x = [", "roles", "a"), [0; 0]);
+}
+
+#[test]
 fn what_can_not_be_edited_is_said() {
     for (before, edit, why) in [
         ("x = ", add("roles", "r", &[]), EditError::NotToml),
