@@ -157,7 +157,7 @@ mod tests {
     use crate::config::load::files::Disk;
     use crate::env::SystemRandomness;
     use crate::store::ids::{SessionId, UserId};
-    use crate::store::model::{Link, LinkKey, Session, StoredTrace, TokenHash, User};
+    use crate::store::model::{Device, Link, LinkKey, Session, StoredTrace, TokenHash, User};
     use crate::store::sqlite::{Location, SqliteStore};
     use crate::store::{AccountWrite, Sessions as _, SignIn};
 
@@ -202,6 +202,7 @@ level = "'admin' in roles ? 'A' : 'V'"
             amr: Vec::new(),
             upstream_id_token: None,
             upstream_sid: None,
+            device: Device::default(),
             created_at: 1,
             last_active: 1,
             max_inactive: 60,

@@ -255,6 +255,7 @@ impl Demo {
             trace_id: String::new(),
             source: Source::Nameless,
             address: None,
+            user_agent: None,
         };
         let scopes = ["openid", "profile", "email", "groups", "roles"].map(str::to_owned);
         let request = AppRequest { client: "demo", scopes: &scopes, ..AppRequest::default() };

@@ -63,6 +63,8 @@ pub struct RequestContext<'a> {
     pub source: Source,
     /// Where the request came from.
     pub address: Option<IpAddr>,
+    /// The beginning of what its browser says of itself, for the session that it may begin.
+    pub user_agent: Option<String>,
 }
 
 impl RequestContext<'_> {

@@ -77,6 +77,19 @@ pub fn again(
     link: &Link,
     request: &AppRequest<'_>,
 ) -> Result<Decision, Refusal> {
+    standing(context, user, link, Some(request))
+}
+
+/// The same for an app, or for nobody: who the person is and what they have, whatever apps make of it.
+///
+/// # Errors
+/// The refusal, with its trace.
+pub fn standing(
+    context: &RequestContext<'_>,
+    user: &User,
+    link: &Link,
+    request: Option<&AppRequest<'_>>,
+) -> Result<Decision, Refusal> {
     let evidence = Evidence {
         provider: &link.key.provider,
         issuer: Some(&link.key.issuer),
@@ -84,7 +97,7 @@ pub fn again(
         claims: &link.claims,
     };
     let facts = AccountFacts { linked: Some(account(user)), ..AccountFacts::default() };
-    begin(&context.snapshot.policy, &evidence)?.decide(facts, Some(request))
+    begin(&context.snapshot.policy, &evidence)?.decide(facts, request)
 }
 
 /// What is kept of a decision.

@@ -84,6 +84,12 @@ impl PageError {
         Self { status, reason, detail, back: None, client: None, provider: None, announced: false, refused: None }
     }
 
+    /// An error that an app would get, for a person where no app asked.
+    #[must_use]
+    pub fn without_app(error: OAuthError) -> Self {
+        Self::new(403, error.reason.unwrap_or_else(|| error.code.name()), error.description)
+    }
+
     /// The page of a refused decision.
     #[must_use]
     pub fn refused(reason: Reason, provider: &str, back: Option<String>) -> Self {

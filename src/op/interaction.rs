@@ -49,7 +49,7 @@ impl Pending {
     /// Key of the client that it is about, where one is known.
     fn client(&self) -> Option<&str> {
         match self {
-            Self::SignIn(request) | Self::Consent { request, .. } => Some(&request.to.client),
+            Self::SignIn(request) | Self::Consent { request, .. } => request.to.client(),
             Self::SignOut(request) | Self::ProviderLogout { request, .. } => request.client.as_deref(),
             Self::Pushed(_) => None,
         }

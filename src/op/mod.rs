@@ -8,6 +8,7 @@
 //! (reading forms), [`issue`] and [`dpop`] (tokens), [`events`] (the audit trail) and [`activity`] (its counts). [`administration`] is what an administrator can look up and revoke. Steps
 //! validate, decide and persist, and return data: an [`outcome`] for a browser, or an [`error`]. `web` turns it into HTTP.
 
+pub mod account;
 pub mod activity;
 pub mod administration;
 pub mod authorize;

@@ -82,8 +82,8 @@ pub struct Choice {
 /// The sign-in page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignInPage {
-    /// Key of the client.
-    pub client: String,
+    /// Key of the client; `None` where the sign-in is for a page of the broker's own.
+    pub client: Option<String>,
     /// What may be chosen.
     pub choices: Vec<Choice>,
     /// Whether an address can be asked for.
@@ -126,6 +126,8 @@ pub enum Next {
     Provider(String),
     /// Go back to the app.
     App(Answer),
+    /// Go to a page of the broker's own, by its path and query.
+    Own(String),
     /// Show an error.
     Error(PageError),
 }

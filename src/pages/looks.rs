@@ -17,7 +17,8 @@ use crate::config::language::ui::Ui;
 use crate::config::load::templates::TemplateFile;
 use crate::pages::lang::Lang;
 use crate::pages::messages::Catalogue;
-use crate::pages::samples::{MARKUP, Sample, samples};
+use crate::pages::sample::{MARKUP, Sample};
+use crate::pages::samples::samples;
 use crate::pages::templates::{ALL_LANGUAGES, TEMPLATES};
 
 /// Where a problem of `[ui]` is.

@@ -173,6 +173,7 @@ fn places(text: &[Segment]) -> Vec<&str> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::pages::own::{Action, Did};
     use crate::pages::reasons::REASONS;
     use crate::protocol::BUILT_IN_SCOPES;
 
@@ -189,11 +190,16 @@ mod tests {
         let templates: String = crate::pages::TEMPLATES.iter().map(|(_, source)| *source).collect();
         let advice: Vec<String> = REASONS.iter().map(|(_, advice)| format!("advice.{}", advice.key())).collect();
         let scopes: Vec<String> = BUILT_IN_SCOPES.iter().map(|scope| format!("scope.{scope}")).collect();
+        let notices = Did::ALL.iter().map(|did| format!("notice.{}", did.key()));
+        let actions = Action::ALL
+            .iter()
+            .flat_map(|action| ["title", "message", "button"].map(|part| format!("action.{}.{part}", action.key())));
+        let own: Vec<String> = notices.chain(actions).collect();
         let used = |key: &str| {
             // The texts of reason codes have a test of their own.
             key.starts_with("reason.")
                 || templates.contains(&format!("\"{key}\""))
-                || advice.iter().chain(&scopes).any(|used| used == key)
+                || advice.iter().chain(&scopes).chain(&own).any(|used| used == key)
         };
         let english = Catalogue::load(Lang::En).unwrap();
         let unused: Vec<&str> = english.keys().filter(|key| !used(key)).collect();

@@ -15,6 +15,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod account;
 pub mod assets;
 pub mod csp;
 mod html;
@@ -23,12 +24,16 @@ mod lang;
 mod languages;
 mod looks;
 mod messages;
+mod own;
 mod reasons;
+mod sample;
 mod samples;
+mod samples_own;
 mod templates;
 #[cfg(test)]
 mod tests;
 mod theme;
+mod time;
 mod uri;
 mod views;
 
@@ -38,10 +43,13 @@ use std::sync::Arc;
 use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, UndefinedBehavior, Value};
 
+pub use account::{AccountOverview, AccountSessions, Attribute, SessionRow};
 pub use lang::Lang;
 pub use languages::Languages;
 pub use looks::{LookPlace, LookProblem};
 pub use messages::CatalogueError;
+pub use own::{Action, ConfirmAction, Did, Notice, Paging, Shell};
+pub use time::moment;
 pub use uri::{Destination, WebUri};
 pub use views::{
     ConfirmSignOut, Consent, DemoHome, DemoTokens, ErrorPage, Field, FormPost, Home, Persona, PersonaPicker, PostForm,
@@ -99,6 +107,8 @@ pub struct Pages {
     stylesheet: Option<(String, String)>,
     /// The English texts, for error descriptions.
     english: Arc<Catalogue>,
+    /// What the broker is called in each language.
+    brands: Vec<(Lang, String)>,
 }
 
 /// What every environment has.
@@ -139,11 +149,13 @@ impl Pages {
         let english = Catalogue::load(Lang::En)?;
         let mut replaced_english = None;
         let (mut environments, mut fallback) = (Environments::new(), Environments::new());
+        let mut brands = Vec::new();
         for &lang in Lang::ALL {
             let mut catalogue = Catalogue::load(lang)?;
             catalogue.same_shape_as(&english)?;
             looks::replace_texts(&mut catalogue, &english, lang, ui, &mut problems);
             let catalogue = Arc::new(catalogue);
+            brands.push((lang, catalogue.plain("brand.name", &[]).unwrap_or_default()));
             if lang == Lang::En {
                 replaced_english = Some(Arc::clone(&catalogue));
             }
@@ -167,7 +179,7 @@ impl Pages {
             return Err(PagesError::Looks(Vec::from_iter(problems)));
         }
         let english = replaced_english.unwrap_or_else(|| Arc::new(english));
-        Ok(Self { environments, fallback, logo, stylesheet, english })
+        Ok(Self { environments, fallback, logo, stylesheet, english, brands })
     }
 
     /// What the error page says for a reason code, in English and as one text: its title, and what happened.
@@ -176,6 +188,12 @@ impl Pages {
         let part = |part| self.english.plain(&format!("reason.{}.{part}", reasons::known(code)), &[]);
         let [title, message] = ["title", "message"].map(|name| part(name).unwrap_or_default());
         format!("{title}. {message}")
+    }
+
+    /// What the broker is called: the text `brand.name`.
+    #[must_use]
+    pub fn brand(&self, lang: Lang) -> &str {
+        self.brands.iter().find(|(of, _)| *of == lang).map_or("Countersign", |(_, name)| name)
     }
 
     /// The HTML of `view` in `lang`: a whole document, to be sent as `text/html; charset=utf-8` with
@@ -268,6 +286,7 @@ fn environment(
         let version = own.or_else(|| assets::version(name)).ok_or_else(|| missing(name))?;
         Ok::<_, minijinja::Error>(format!("{static_base}/{name}?v={version}"))
     });
+    env.add_function("when", move |seconds: i64| Value::from_safe_string(time::element(lang, seconds)));
     env.add_function("monogram", html::monogram);
     env.add_function("tone", html::tone);
 

@@ -1,29 +1,16 @@
 //! Sample values of every page of the broker itself, to prove replaced templates with: with everything and with as little as
 //! can be.
 //!
-//! Every text holds [`MARKUP`], so that a value that is not escaped shows. What a page can't do without is a word that is
-//! looked for in what was rendered.
+//! Every text holds [`MARKUP`](crate::pages::sample::MARKUP), so that a value that is not escaped shows. What a page can't do
+//! without is a word that is looked for in what was rendered.
 
-use minijinja::Value;
-use minijinja::value::Serde;
-
+use crate::pages::sample::{CSRF, Need, Sample, form, sample, text};
+use crate::pages::samples_own;
 use crate::pages::uri::{Destination, WebUri};
 use crate::pages::views::{
-    ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, PostForm, Provider, Redirect, Scope, SignIn, SignedOut,
-    SigningOut, View,
+    ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, Provider, Redirect, Scope, SignIn, SignedOut, SigningOut,
 };
 
-/// In every text of a sample.
-pub(crate) const MARKUP: &str = "<sample&";
-
-/// What is looked for, what it is, how a template gets it.
-type Need = (&'static str, &'static str, &'static str);
-
-const CSRF: Need = (
-    "sample-csrf",
-    "the hidden fields of its form",
-    "in each form: {{ parts.hidden(form) }}, after {% import \"_parts.html\" as parts %}",
-);
 const TARGET: Need =
     ("sample-target", "the address to go on to", "use `to.href` or `action.href`, as the built-in one does");
 const FIELD: Need = ("sample-field", "the fields of its form", "in the form: {{ parts.fields(fields) }}");
@@ -39,34 +26,6 @@ const EMAIL: Need =
 const DECISION: Need =
     ("name=\"decision\"", "its buttons", "in the form: buttons with the name `decision`, as the built-in one has");
 
-/// Values for a page.
-#[derive(Debug)]
-pub(crate) struct Sample {
-    /// Its template.
-    pub(crate) template: &'static str,
-    /// The names of its values.
-    pub(crate) names: Vec<String>,
-    /// The values.
-    pub(crate) values: Value,
-    /// What must be in the page.
-    pub(crate) needs: &'static [Need],
-}
-
-fn sample<V: View>(view: &V, needs: &'static [Need]) -> Sample {
-    let values = Value::from(Serde(view));
-    let names = values.try_iter().map(|names| names.map(|name| name.to_string()).collect()).unwrap_or_default();
-    Sample { template: V::TEMPLATE, names, values, needs }
-}
-
-fn text(text: &str) -> String {
-    format!("{text} {MARKUP}\"'>")
-}
-
-fn form() -> PostForm {
-    let fields = vec![Field::new("interaction", text("i"))];
-    PostForm { action: "/interaction".to_owned(), csrf: "sample-csrf".to_owned(), fields }
-}
-
 /// The samples of all pages.
 pub(crate) fn samples() -> Vec<Sample> {
     let web = WebUri::parse("https://app.example/sample-target");
@@ -75,6 +34,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     decisions(&mut all, web.as_ref());
     statements(&mut all, web.as_ref());
     redirects(&mut all, web.as_ref());
+    samples_own::add(&mut all);
     all
 }
 
@@ -147,6 +107,7 @@ fn statements(all: &mut Vec<Sample>, web: Option<&WebUri>) {
         back_uri: web.cloned(),
         user_name: Some(text("Person")),
         another_account: Some(form()),
+        account_path: Some("/account".to_owned()),
     };
     let bare = ErrorPage {
         status: 404,
@@ -159,12 +120,14 @@ fn statements(all: &mut Vec<Sample>, web: Option<&WebUri>) {
         back_uri: None,
         user_name: None,
         another_account: None,
+        account_path: None,
     };
     all.push(sample(&full, &[]));
     all.push(sample(&bare, &[]));
-    let home = Home { issuer: text("issuer"), user_name: None, sign_out_path: None };
+    let home = Home { issuer: text("issuer"), user_name: None, sign_out_path: None, account_path: None };
     let (user_name, sign_out_path) = (Some(text("Person")), Some("/oauth2/logout".to_owned()));
-    all.push(sample(&Home { user_name, sign_out_path, ..home.clone() }, &[]));
+    let account_path = Some("/account".to_owned());
+    all.push(sample(&Home { user_name, sign_out_path, account_path, ..home.clone() }, &[]));
     all.push(sample(&home, &[]));
     let out = SignedOut { client_name: Some(text("App")), back_uri: web.cloned(), frames: frames(), ended: true };
     all.push(sample(&out, &[FRAMES]));

@@ -2,8 +2,13 @@
 
 /// Every template: its name, and its text as built into the binary.
 pub(crate) const TEMPLATES: &[(&str, &str)] = &[
+    ("_account.html", include_str!("../../templates/_account.html")),
     ("_parts.html", include_str!("../../templates/_parts.html")),
+    ("_settings.html", include_str!("../../templates/_settings.html")),
+    ("account_overview.html", include_str!("../../templates/account_overview.html")),
+    ("account_sessions.html", include_str!("../../templates/account_sessions.html")),
     ("base.html", include_str!("../../templates/base.html")),
+    ("confirm_action.html", include_str!("../../templates/confirm_action.html")),
     ("confirm_sign_out.html", include_str!("../../templates/confirm_sign_out.html")),
     ("consent.html", include_str!("../../templates/consent.html")),
     ("demo_home.html", include_str!("../../templates/demo_home.html")),

@@ -136,6 +136,8 @@ pub struct ErrorPage {
     pub user_name: Option<String>,
     /// Signs in with another account, where that may help.
     pub another_account: Option<PostForm>,
+    /// The path of the account pages, where they may help.
+    pub account_path: Option<String>,
 }
 
 /// Signed out.
@@ -206,6 +208,8 @@ pub struct Home {
     pub user_name: Option<String>,
     /// The path that a sign-out begins at, for someone who is signed in.
     pub sign_out_path: Option<String>,
+    /// The path of the account pages, where there are any.
+    pub account_path: Option<String>,
 }
 
 /// A person of the simulated IdP.

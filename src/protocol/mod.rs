@@ -6,6 +6,7 @@ pub mod claim;
 pub mod client_auth;
 pub mod error_code;
 pub mod grant_type;
+pub mod own_paths;
 pub mod paths;
 pub mod response_type;
 pub mod scope;

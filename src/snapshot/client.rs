@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use url::Url;
 
+use crate::config::Config;
 use crate::config::language::client::Client as Declared;
 use crate::config::language::scalar::SecretValue;
 use crate::config::resolved;
@@ -73,6 +74,14 @@ impl ClientKeys {
 }
 
 impl Client {
+    /// The broker's own pages as a client. Its key is none that a file can declare, and it gets neither codes nor tokens. As for
+    /// any client, every provider that is not hidden may authenticate its users.
+    #[must_use]
+    pub fn own(config: &Config) -> Self {
+        let declared = Declared { grant_types: Some(Vec::new()), ..Declared::default() };
+        Self::new(Arc::new(resolved::Client::of(config, "", &declared)), &declared, &[])
+    }
+
     /// Adds secrets and keys to a resolved client. `secrets` are its `client_secret` values as read; hashes of secrets and
     /// public keys are in the file.
     #[must_use]

@@ -49,6 +49,8 @@ pub struct Snapshot {
     pub providers: BTreeMap<String, ProviderSettings>,
     /// Clients by key.
     pub clients: BTreeMap<String, Client>,
+    /// The broker's own pages, as a client.
+    pub own: Client,
     /// The proxies whose `X-Forwarded-*` headers are trusted.
     pub trusted_proxies: TrustedProxies,
     /// The admin listener's tokens.
@@ -155,6 +157,7 @@ impl Snapshot {
             paths: Paths::of(&config, &resolved),
             discovery: OnceLock::new(),
             sources: provider_sources(&config, locate),
+            own: Client::own(&config),
             trusted_proxies: TrustedProxies::of(&config.server),
             admin_tokens: secrets.get("admin.token").to_vec(),
             certificate,
@@ -206,7 +209,7 @@ impl Snapshot {
     /// Whether a provider may authenticate the users of a client: it is enabled, and the client accepts it.
     #[must_use]
     pub fn accepts(&self, client: &Client, provider: &str) -> bool {
-        self.resolved.accepts(&client.key, provider)
+        self.resolved.accepts(client, provider)
     }
 
     /// The providers that may authenticate the users of a client, in order of their ids.

@@ -16,6 +16,7 @@ pub mod model;
 pub mod one_time_ids;
 pub mod pending;
 pub mod seal;
+pub mod self_service;
 pub mod sessions;
 pub mod signing_keys;
 pub mod sqlite;
@@ -29,6 +30,7 @@ pub use grants::{GrantView, Grants, Redeemed, Rotated, Rotation};
 pub use maintenance::Maintenance;
 pub use one_time_ids::OneTimeIds;
 pub use pending::{PendingBound, PendingSignIns};
+pub use self_service::SelfService;
 pub use sessions::{AccountWrite, AppSession, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions};
 pub use signing_keys::SigningKeys;
 pub use traces::Traces;
@@ -38,7 +40,17 @@ pub use traces::Traces;
 /// everything written after them is lost as well. A sign-in has no effect at an app before its code is redeemed or a grant is
 /// saved, and that write waits until it and everything that it is based on is on disk.
 pub trait Store:
-    Accounts + Administration + Audit + Grants + Maintenance + OneTimeIds + PendingSignIns + Sessions + SigningKeys + Traces
+    Accounts
+    + Administration
+    + Audit
+    + Grants
+    + Maintenance
+    + OneTimeIds
+    + PendingSignIns
+    + SelfService
+    + Sessions
+    + SigningKeys
+    + Traces
 {
 }
 
@@ -50,6 +62,7 @@ impl<T> Store for T where
         + Maintenance
         + OneTimeIds
         + PendingSignIns
+        + SelfService
         + Sessions
         + SigningKeys
         + Traces

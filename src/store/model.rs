@@ -79,6 +79,18 @@ pub struct Link {
     pub created_at: i64,
 }
 
+/// Where a session was made: what its user recognises a device by. Both as the request said, the browser's own words cut.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Device {
+    /// The address that it signed in from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// `User-Agent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+}
+
 /// A single sign-on session of one browser.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
@@ -98,6 +110,9 @@ pub struct Session {
     pub upstream_id_token: Option<String>,
     /// The upstream session id, for the provider's back-channel logout.
     pub upstream_sid: Option<String>,
+    /// The device that it was created on.
+    #[serde(default)]
+    pub device: Device,
     /// When it was created.
     pub created_at: i64,
     /// When it was last used.

@@ -17,6 +17,7 @@
 //! `tokio` ([`request`]); the headers that a response must have are set where each kind is made ([`respond`]); [`cors`] says
 //! why it does not use the library's.
 
+mod account_views;
 pub mod cookies;
 mod cors;
 pub mod error;
@@ -24,6 +25,7 @@ mod exchange;
 mod finish;
 mod handlers;
 pub mod listener;
+mod own;
 mod page;
 pub mod request;
 pub mod respond;

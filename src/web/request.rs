@@ -15,6 +15,9 @@ use crate::web::listener::{Peer, Timeouts};
 /// The header with a DPoP proof (RFC 9449 §4.1).
 const DPOP: header::HeaderName = header::HeaderName::from_static("dpop");
 
+/// Characters of `User-Agent` that are kept with a session.
+const LONGEST_USER_AGENT: usize = 256;
+
 /// A request.
 pub struct Incoming {
     /// The method.
@@ -101,6 +104,12 @@ impl Incoming {
         let mut values = self.headers.get_all(name).iter();
         let first = values.next()?;
         if values.next().is_some() { None } else { first.to_str().ok() }
+    }
+
+    /// The beginning of what the browser says of itself.
+    #[must_use]
+    pub fn user_agent(&self) -> Option<String> {
+        self.header(header::USER_AGENT).map(|text| text.chars().take(LONGEST_USER_AGENT).collect())
     }
 
     /// Whether it was sent by POST.

@@ -20,7 +20,7 @@ use crate::snapshot::Snapshot;
 use crate::throttle::Source;
 use crate::web::exchange::Exchange;
 use crate::web::finish::Finished;
-use crate::web::handlers::{authorize, callback, documents, logout, start, token, userinfo};
+use crate::web::handlers::{account, authorize, callback, documents, logout, start, token, userinfo};
 use crate::web::request::{Incoming, Unreadable, client_address};
 use crate::web::{cookies, cors, respond};
 
@@ -57,14 +57,23 @@ async fn handle(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Respon
 
 /// Whether requests to a route take something that can be taken only once.
 const fn uses_something_up(route: &Route) -> bool {
-    matches!(route, Route::Callback(_) | Route::LogoutCallback(_) | Route::Page(Page::Consent | Page::ConfirmSignOut))
+    matches!(
+        route,
+        Route::Callback(_)
+            | Route::LogoutCallback(_)
+            | Route::Page(Page::Consent | Page::ConfirmSignOut)
+            | Route::Account(_)
+    )
 }
 
 /// Whether a GET of a route begins or ends something, rather than only showing it.
 const fn acts_on_get(route: &Route) -> bool {
     matches!(
         route,
-        Route::Endpoint(Endpoint::Authorization | Endpoint::EndSession) | Route::Callback(_) | Route::LogoutCallback(_)
+        Route::Endpoint(Endpoint::Authorization | Endpoint::EndSession)
+            | Route::Callback(_)
+            | Route::LogoutCallback(_)
+            | Route::Account(_)
     )
 }
 
@@ -106,14 +115,8 @@ async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>
     };
     let browser = cookies::read(&incoming.headers, &snapshot.issuer);
     let Asker { address, trace_id } = asker;
-    let context = RequestContext {
-        services: &edge.services,
-        snapshot: &snapshot,
-        now,
-        trace_id,
-        source: Source::of(address),
-        address,
-    };
+    let (services, source, user_agent) = (&edge.services, Source::of(address), incoming.user_agent());
+    let context = RequestContext { services, snapshot: &snapshot, now, trace_id, source, address, user_agent };
     let exchange = Exchange { context, incoming: &incoming, browser };
     // The body of the answer to HEAD is left out by axum, which counts it first.
     match route {
@@ -181,6 +184,7 @@ async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Respo
         Route::Endpoint(Endpoint::Introspection) if posted => token::introspect(exchange).await,
         Route::Endpoint(Endpoint::Revocation) if posted => token::revoke(exchange).await,
         Route::Endpoint(Endpoint::PushedAuthorizationRequest) if posted => token::push(exchange).await,
+        Route::Account(page) => account::serve(exchange, *page, posted).await,
         Route::Page(Page::SignIn) if posted => authorize::sign_in_form(exchange).await,
         Route::Page(Page::Consent) if posted => authorize::consent_form(exchange).await,
         Route::Page(Page::ConfirmSignOut) if posted => logout::confirm_form(exchange).await,

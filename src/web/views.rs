@@ -3,7 +3,10 @@
 use crate::config::resolved::{Client, Localized};
 use crate::op::error::PageError;
 use crate::op::outcome::{ConsentPage, SignInPage};
-use crate::pages::{ConfirmSignOut, Consent, ErrorPage, Home, PostForm, Provider, Scope, SignIn, SignedOut, WebUri};
+use crate::pages::{
+    ConfirmSignOut, Consent, ErrorPage, Home, Lang, PostForm, Provider, Scope, SignIn, SignedOut, WebUri,
+};
+use crate::protocol::own_paths::AccountPage;
 use crate::protocol::paths::{Endpoint, Page};
 use crate::web::exchange::Exchange;
 
@@ -38,10 +41,13 @@ pub(super) fn sign_in(exchange: &Exchange<'_>, page: &SignInPage) -> SignIn {
         action_value: choice.id.clone(),
         last_used: choice.last_used,
     });
+    let client = page.client.as_deref();
+    let address_of = |of: fn(&Client) -> &Localized| address(exchange, client?, languages, of);
+    let brand = || exchange.context.snapshot.pages.brand(Lang::choose(&exchange.languages(languages))).to_owned();
     SignIn {
-        client_name: client_name(exchange, &page.client, languages),
-        client_logo: address(exchange, &page.client, languages, |client| &client.logo_uri),
-        client_uri: address(exchange, &page.client, languages, |client| &client.client_uri),
+        client_name: client.map_or_else(brand, |client| client_name(exchange, client, languages)),
+        client_logo: address_of(|client| &client.logo_uri),
+        client_uri: address_of(|client| &client.client_uri),
         providers: providers.collect(),
         show_email_field: page.by_address,
         login_hint: page.login_hint.clone(),
@@ -103,7 +109,16 @@ pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError) -> ErrorPage {
         back_uri: failure.back.clone().or_else(entry).as_deref().and_then(WebUri::parse),
         user_name: refused.and_then(|person| person.name.clone()),
         another_account: another_account.map(|id| form(exchange, Page::SignIn, id)),
+        account_path: account_path(exchange).filter(|_| leads_to_account(failure)),
     }
+}
+
+/// Whether the account pages may help: they say what an app requires and what the person has, and they are where a form of theirs
+/// that was refused begins anew.
+fn leads_to_account(failure: &PageError) -> bool {
+    let by_app = ["client_requirement_not_met", "client_provider_not_allowed"].contains(&failure.reason);
+    let by_form = ["csrf_failed", "session_expired"].contains(&failure.reason);
+    by_app || (by_form && failure.client.is_none())
 }
 
 /// The signed-out page. `client` is the key of the app that asked for it; `ended`, whether a session ended.
@@ -130,9 +145,20 @@ pub(super) fn confirm_sign_out(
     }
 }
 
+/// The path of the account pages, where there are any.
+fn account_path(exchange: &Exchange<'_>) -> Option<String> {
+    let snapshot = exchange.context.snapshot;
+    snapshot.config.account.as_ref().map(|_| snapshot.issuer.path_of(AccountPage::Overview.path()))
+}
+
 /// The page at the issuer itself.
 pub(super) fn home(exchange: &Exchange<'_>, user_name: Option<String>) -> Home {
     let snapshot = exchange.context.snapshot;
     let sign_out = || snapshot.issuer.path_of(snapshot.config.endpoints.path(Endpoint::EndSession));
-    Home { issuer: snapshot.issuer.text.clone(), sign_out_path: user_name.is_some().then(sign_out), user_name }
+    Home {
+        issuer: snapshot.issuer.text.clone(),
+        sign_out_path: user_name.is_some().then(sign_out),
+        account_path: account_path(exchange),
+        user_name,
+    }
 }

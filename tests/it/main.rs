@@ -11,6 +11,7 @@
     reason = "tests say what they expect by failing"
 )]
 
+mod account;
 mod accounts;
 mod administration;
 mod assertions;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use countersign::audit::chain::{Recorded, Verifier};
 use countersign::audit::{Event, Kind};
 use countersign::store::ids::UserId;
-use countersign::store::model::{Grant, KeyState, Link, Login, StoredTrace, TokenHash};
+use countersign::store::model::{Grant, KeyState, Link, Login, Session, StoredTrace, TokenHash};
+use countersign::store::self_service::OwnSessions;
 use countersign::store::{
-    AccountQuery, AccountWrite, AppSession, EventQuery, PendingBound, Redeemed, Rotated, Rotation, SignIn,
+    AccountQuery, AccountWrite, AppSession, Ended, EventQuery, PendingBound, Redeemed, Rotated, Rotation, SignIn,
     SignInWritten, Store, UpstreamSessions,
 };
 use serde_json::json;
@@ -57,6 +58,8 @@ cases! {
     ending_a_session_ends_what_is_bound_to_it,
     sessions_are_found_by_what_a_provider_says,
     sessions_are_listed_newest_first,
+    own_sessions_are_paged_and_live,
+    own_sessions_end_with_everything_granted_in_them,
     activity_only_moves_forward,
     d11_parallel_redemptions_leave_nothing,
     d12_an_expired_code_issues_nothing,
@@ -467,6 +470,67 @@ pub(crate) async fn sessions_are_listed_newest_first(store: Subject) {
     assert_eq!(ids(None, 1).await, ["a2"]);
     assert_eq!(ids(Some("user-alice"), 10).await, ["a2", "a1"]);
     assert!(ids(Some("user-nobody"), 10).await.is_empty());
+}
+
+pub(crate) async fn own_sessions_are_paged_and_live(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s0").await;
+    for index in 1..5 {
+        store.finish_sign_in(alice.sign_in_again(&format!("s{index}")), NOW).await.unwrap();
+    }
+    signed_in(&store, "bob", "bobs").await;
+    let ids = |sessions: Vec<Session>| sessions.into_iter().map(|session| session.id.to_string()).collect::<Vec<_>>();
+    let page = |after: Option<&'static str>, now| {
+        let (store, user) = (Arc::clone(&store), alice.user_id());
+        async move { ids(store.own_sessions(&user, after.map(session_id).as_ref(), now, 3).await.unwrap()) }
+    };
+    assert_eq!(page(None, NOW).await, ["s4", "s3", "s2"]);
+    assert_eq!(page(Some("s2"), NOW).await, ["s1", "s0"]);
+    assert_eq!(page(Some("s0"), NOW).await, Vec::<String>::new());
+    assert_eq!(page(Some("gone"), NOW).await, ["s4", "s3", "s2"], "from the beginning");
+    let found = store.own_sessions(&alice.user_id(), None, NOW, 1).await.unwrap().remove(0);
+    assert!(found.upstream_id_token.is_none());
+    let end = NOW + found.max_inactive;
+    assert_eq!(page(None, end).await, Vec::<String>::new(), "none is live");
+    store.touch_session(&session_id("s1"), NOW + 1).await.unwrap();
+    assert_eq!(page(None, end).await, ["s1"]);
+}
+
+pub(crate) async fn own_sessions_end_with_everything_granted_in_them(store: Subject) {
+    let (alice, bob) = (person("alice"), person("bob"));
+    signed_in(&store, "alice", "laptop").await;
+    store.finish_sign_in(alice.sign_in_again("phone"), NOW).await.unwrap();
+    signed_in(&store, "bob", "bobs").await;
+    granted(&store, "c1", alice.offline_grant("offline", "phone")).await;
+    granted(&store, "c2", alice.grant("kept", "laptop")).await;
+    granted(&store, "c3", bob.grant("of-bob", "bobs")).await;
+    store.save_code(code("unused", alice.offline_grant("late", "phone")), None, NOW).await.unwrap();
+
+    let one = |id| OwnSessions::One(session_id(id));
+    for nothing in [one("bobs"), one("nobody")] {
+        let ended = store.end_own_sessions(&alice.user_id(), nothing, NOW + 1, event()).await.unwrap();
+        assert_eq!(ended, Ended::default());
+    }
+    let ended = store.end_own_sessions(&alice.user_id(), one("phone"), NOW + 1, event()).await.unwrap();
+    assert_eq!((ended.sessions, ended.grants, ended.apps.len()), (1, 1, 1));
+    assert_eq!(rotate(&store, "c1-0", "x", "offline", NOW + 1).await, Rotated::Refused);
+    let late = store.redeem_code(
+        code("unused", alice.grant("late", "phone")).hash,
+        alice.offline_grant("late", "phone"),
+        None,
+        NOW + 1,
+        Vec::new(),
+    );
+    assert_eq!(late.await.unwrap(), Redeemed::Refused);
+    assert!(!is_revoked(&store, "kept").await && !is_revoked(&store, "of-bob").await);
+
+    store.finish_sign_in(alice.sign_in_again("tablet"), NOW).await.unwrap();
+    let all_but = OwnSessions::AllBut(session_id("tablet"));
+    let ended = store.end_own_sessions(&alice.user_id(), all_but, NOW + 2, event()).await.unwrap();
+    assert_eq!((ended.sessions, ended.grants), (1, 1));
+    assert!(store.session(secret("tablet")).await.unwrap().is_some());
+    assert!(store.session(secret("laptop")).await.unwrap().is_none());
+    assert!(store.session(secret("bobs")).await.unwrap().is_some());
 }
 
 pub(crate) async fn activity_only_moves_forward(store: Subject) {

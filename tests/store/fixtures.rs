@@ -3,8 +3,8 @@
 use countersign::audit::{Event, Identify, Kind};
 use countersign::store::ids::{GrantId, SessionId, UserId};
 use countersign::store::model::{
-    Code, Consent, Grant, Interaction, KeyState, Link, LinkKey, Login, RefreshToken, Session, SigningKey, StoredTrace,
-    TokenHash, User,
+    Code, Consent, Device, Grant, Interaction, KeyState, Link, LinkKey, Login, RefreshToken, Session, SigningKey,
+    StoredTrace, TokenHash, User,
 };
 use countersign::store::{AccountWrite, Rotation, SignIn};
 use serde_json::{Map, Value, json};
@@ -80,6 +80,7 @@ impl Person {
             amr: vec!["pwd".to_owned(), "otp".to_owned()],
             upstream_id_token: Some("CANARY-id-token".to_owned()),
             upstream_sid: Some("upstream-sid".to_owned()),
+            device: Device::default(),
             created_at: NOW,
             last_active: NOW,
             max_inactive: 1800,

@@ -25,8 +25,8 @@ pub(super) fn context<'a>(admin: &'a Admin, snapshot: &'a Snapshot) -> Result<Re
         let text = "the random generator is not available";
         return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "no_randomness", text));
     };
-    let (now, source, address) = (services.clock.now(), Source::of(None), None);
-    Ok(RequestContext { services, snapshot, now, trace_id, source, address })
+    let (now, source, address, user_agent) = (services.clock.now(), Source::of(None), None, None);
+    Ok(RequestContext { services, snapshot, now, trace_id, source, address, user_agent })
 }
 
 /// A successful answer.

@@ -38,7 +38,7 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("certificates", Set),
     ("break_glass", Set),
     ("console", Set),
-    ("account", Set),
+    ("account.self_service_certificates", On),
     ("audit.file", Set),
     ("audit.stdout", On),
     ("telemetry", Set),

@@ -15,6 +15,7 @@ use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
 use crate::config::language::provider::Provider;
 use crate::config::resolved::Resolved;
+use crate::protocol::own_paths::AccountPage;
 use crate::protocol::paths::{
     BACKCHANNEL_LOGOUT, CALLBACK, CALLBACKS, Endpoint, LOGOUT_CALLBACK, OAUTH_METADATA, OPENID_CONFIGURATION, Page,
     RESERVED, Reserved, STATIC,
@@ -35,6 +36,8 @@ pub enum Route {
     LogoutCallback(String),
     /// Where a provider sends its logout tokens.
     BackchannelLogout(String),
+    /// A page of the visitor's account.
+    Account(AccountPage),
     /// A static file.
     Static,
 }
@@ -60,6 +63,9 @@ impl Paths {
             (base.clone(), Route::Page(Page::Home)),
         ]);
         routes.extend(Page::ALL.map(|page| (below(page.path()), Route::Page(page))));
+        if config.account.is_some() {
+            routes.extend(AccountPage::ALL.map(|page| (below(page.path()), Route::Account(page))));
+        }
         for endpoint in Endpoint::ALL.into_iter().filter(|endpoint| endpoint.is_served()) {
             routes.insert(below(config.endpoints.path(endpoint)), Route::Endpoint(endpoint));
         }

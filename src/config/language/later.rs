@@ -116,15 +116,6 @@ pub struct Console {
     pub require: Option<Expression>,
 }
 
-/// `[account]`: the users' own page.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Account {
-    /// Users may attach certificates themselves.
-    #[serde(default)]
-    pub self_service_certificates: bool,
-}
-
 /// `[telemetry]`: OpenTelemetry.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -3,6 +3,7 @@
 //! Every key is documented at its type; the JSON Schema is generated from these types. [`check`](super::check) decides which
 //! values are valid, each by itself and together.
 
+pub mod account;
 pub mod address;
 pub mod audit;
 pub mod client;
@@ -119,8 +120,8 @@ pub struct Config {
     pub device: Option<later::Device>,
     /// The operators' console.
     pub console: Option<later::Console>,
-    /// The users' own page.
-    pub account: Option<later::Account>,
+    /// The users' own pages.
+    pub account: Option<account::Account>,
     /// The appearance of the pages.
     #[serde(default)]
     pub ui: ui::Ui,

@@ -65,13 +65,10 @@ impl Resolved {
         }
     }
 
-    /// Whether a provider may authenticate the users of a client: it is enabled, and the client accepts it. Both are given by
-    /// their keys in the file.
+    /// Whether a provider, given by its id, may authenticate the users of a client: it is enabled, and the client accepts it.
     #[must_use]
-    pub fn accepts(&self, client: &str, provider: &str) -> bool {
-        let client = self.clients.get(client);
-        let provider = self.providers.get(provider);
-        client.zip(provider).is_some_and(|(client, provider)| provider.enabled && client.accepts(provider))
+    pub fn accepts(&self, client: &Client, provider: &str) -> bool {
+        self.providers.get(provider).is_some_and(|provider| provider.enabled && client.accepts(provider))
     }
 
     /// The limits of sessions of a provider; those of `[session]` if the provider no longer exists.

@@ -97,6 +97,6 @@ providers = ["b", "c"]
     let (any, some) = (resolved.clients.get("any").unwrap(), resolved.clients.get("some").unwrap());
     assert_eq!(ids(resolved.accepted(any).collect()), ["a"]);
     assert_eq!(ids(resolved.accepted(some).collect()), ["b"]);
-    assert!(resolved.accepts("some", "b") && !resolved.accepts("some", "a") && !resolved.accepts("some", "c"));
-    assert!(resolved.accepts("any", "a") && !resolved.accepts("any", "b"));
+    assert!(resolved.accepts(some, "b") && !resolved.accepts(some, "a") && !resolved.accepts(some, "c"));
+    assert!(resolved.accepts(any, "a") && !resolved.accepts(any, "b"));
 }

@@ -9,7 +9,7 @@ use crate::env::RandomUnavailable;
 use crate::op::authorize::consent;
 use crate::op::authorize::prepared::Prepared;
 use crate::op::authorize::request::checks;
-use crate::op::authorize::request::model::AuthorizeRequest;
+use crate::op::authorize::request::model::{AuthorizeRequest, Destination};
 use crate::op::authorize::response;
 use crate::op::authorize::stage::{Admitted, Flow};
 use crate::op::decide;
@@ -29,6 +29,7 @@ use crate::store::model::{Code, Grant, TokenHash};
 /// `unauthorized_client` when a reload took the response type away from the client meanwhile; a page when the generator
 /// is not available.
 pub(super) fn prepare(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Admitted) -> Result<Prepared, Stop> {
+    let Destination::App(to) = &request.to else { return Ok(Prepared::nothing()) };
     let response_type = request.response_type;
     checks::may_ask_for(flow.client, response_type)?;
     let granted = code_grant(flow, request, admitted)?;
@@ -43,7 +44,7 @@ pub(super) fn prepare(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Ad
     let code = Code {
         hash: TokenHash::of(&secret),
         grant: granted,
-        redirect_uri: request.to.redirect_uri.clone(),
+        redirect_uri: to.redirect_uri.clone(),
         code_challenge: request.code_challenge.clone(),
         dpop_jkt: request.dpop_jkt.clone(),
         used_at: None,
@@ -106,6 +107,10 @@ pub(super) async fn answer(
     mut prepared: Prepared,
 ) -> Result<Outcome, Stop> {
     let context = flow.context;
+    let to = match &request.to {
+        Destination::App(to) => to,
+        Destination::Own(path) => return Ok(Next::Own(path.clone()).into()),
+    };
     let consent = admitted.agreed.then(|| consent::asked(flow, request, admitted));
     let issued = prepared.grant.as_ref().map(|_| issued(flow, admitted));
     prepared.save(context, consent, issued.clone()).await?;
@@ -117,7 +122,7 @@ pub(super) async fn answer(
     if let Some(secret) = prepared.secret {
         fields.insert(0, ("code", secret));
     }
-    Ok(Next::App(response::success(context, &request.to, fields)).into())
+    Ok(Next::App(response::success(context, to, fields)).into())
 }
 
 /// What is recorded of tokens of the authorization endpoint.

@@ -40,7 +40,7 @@ fn covers(flow: &Flow<'_>, remembered: &Consent, asked: &Consent) -> bool {
 /// # Errors
 /// `consent_required` where no page may be shown; when the store can't be read.
 pub(super) async fn is_due(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Admitted) -> Result<bool, Stop> {
-    let due = if admitted.agreed {
+    let due = if admitted.agreed || request.to.client().is_none() {
         false
     } else if request.prompt.consent {
         true

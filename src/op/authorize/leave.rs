@@ -44,7 +44,7 @@ pub(super) async fn begin(flow: &Flow<'_>, request: &AuthorizeRequest, provider:
     let removed = || PageError::new(403, "provider_removed", format!("provider {provider} is not there"));
     let settings = context.snapshot.providers.get(&provider).ok_or_else(removed)?;
     let [state, nonce, code_verifier] = context.random().secrets()?;
-    let state = mark::with_client(context, state, Some(&flow.client.key));
+    let state = mark::with_client(context, state, request.to.client());
     let code_verifier = SecretValue::new(code_verifier);
     let prompt = request.prompt.values();
     let begin = BeginParams {

@@ -10,6 +10,8 @@
 //! | `answer` | an admitted user | the answer to the app |
 //! | `refusal` | a refusal of the policy, a failure of the provider | the error |
 //!
+//! A page of the broker's own needs somebody who is signed in, too: [`own`] begins there and comes back to it.
+//!
 //! The provider's callback and the forms of the sign-in and the consent page ([`forms`]) resume here with the stage that
 //! they have brought the stored request to. Owns the order of the steps; HTTP is `web`'s.
 
@@ -17,6 +19,7 @@ mod answer;
 mod consent;
 pub mod forms;
 pub mod leave;
+pub mod own;
 pub mod prepared;
 mod provider;
 pub mod pushed;
@@ -38,7 +41,7 @@ use crate::store::model::TokenHash;
 use prepared::Prepared;
 use request::address;
 use request::form::AuthorizationForm;
-use request::model::{AuthorizeRequest, ReturnAddress};
+use request::model::{AuthorizeRequest, Destination};
 use stage::{Admitted, Flow, Stage};
 
 /// Serves an authorization request.
@@ -54,7 +57,7 @@ pub async fn authorize(context: &RequestContext<'_>, params: &Params, browser: &
     };
     match request::validate(context, client, to.clone(), form) {
         Ok(request) => resume(&Flow { context, client, browser }, request, Stage::Requested).await,
-        Err(error) => stopped(context, &to, error.into()),
+        Err(error) => stopped(context, &Destination::App(to), error.into()),
     }
 }
 
@@ -88,16 +91,18 @@ pub async fn repeatable(context: &RequestContext<'_>, outcome: &Outcome) -> bool
     matches!(found, Ok(Some((code, _))) if code.used_at.is_none() && context.now < code.expires_at)
 }
 
-/// The outcome of a step that stopped: an error for the app travels to its proven address.
+/// The outcome of a step that stopped: an error for the app travels to its proven address. Where no app asked, it is a page.
 #[must_use]
-pub fn stopped(context: &RequestContext<'_>, to: &ReturnAddress, stop: Stop) -> Outcome {
-    match stop {
-        Stop::Page(error) => {
-            let client = error.client.clone().or_else(|| Some(to.client.clone()));
-            Next::Error(PageError { client, ..error }).into()
+pub fn stopped(context: &RequestContext<'_>, to: &Destination, stop: Stop) -> Outcome {
+    let next = match (stop, to) {
+        (Stop::Page(error), _) => {
+            let client = error.client.clone().or_else(|| to.client().map(str::to_owned));
+            Next::Error(PageError { client, ..error })
         }
-        Stop::App(error) => Next::App(response::error(context, to, &error)).into(),
-    }
+        (Stop::App(error), Destination::App(to)) => Next::App(response::error(context, to, &error)),
+        (Stop::App(error), Destination::Own(_)) => Next::Error(PageError::without_app(error)),
+    };
+    next.into()
 }
 
 /// Picks the next step until there is an outcome.

@@ -17,6 +17,12 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Nothing: a page of the broker's own needs neither code nor token.
+    #[must_use]
+    pub(super) const fn nothing() -> Self {
+        Self { secret: None, code: None, grant: None }
+    }
+
     /// The code's row, for a caller that stores it together with something else.
     pub fn take_code(&mut self) -> Option<Code> {
         self.code.take()

@@ -32,7 +32,10 @@ pub(super) fn choose(flow: &Flow<'_>, request: &AuthorizeRequest) -> Result<Stag
     }
     match context.snapshot.accepted(client).collect::<Vec<_>>().as_slice() {
         [] => {
-            let detail = format!("no provider is enabled for client {}", client.key);
+            let detail = match request.to.client() {
+                Some(client) => format!("no provider is enabled for client {client}"),
+                None => "no provider is enabled that is not hidden".to_owned(),
+            };
             Err(PageError::new(503, "sign_in_unavailable", detail).into())
         }
         [only] => Ok(Stage::ProviderChosen(only.id.clone())),
@@ -75,8 +78,8 @@ pub(super) async fn page(flow: &Flow<'_>, request: AuthorizeRequest, unknown_add
     choices.sort_by_key(|choice| !choice.last_used);
     let by_address = context.snapshot.accepted(client).any(|provider| !provider.domains.is_empty());
     let (login_hint, ui_locales) = (request.login_hint.clone(), request.ui_locales.clone());
+    let to = request.to.client().map(str::to_owned);
     let (interaction, cookies) = interaction::keep(context, &Pending::SignIn(Box::new(request)), browser).await?;
-    let client = client.key.clone();
-    let page = SignInPage { client, choices, by_address, login_hint, ui_locales, interaction, unknown_address };
+    let page = SignInPage { client: to, choices, by_address, login_hint, ui_locales, interaction, unknown_address };
     Ok(Outcome { next: Next::SignIn(page), cookies })
 }

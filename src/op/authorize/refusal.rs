@@ -4,7 +4,7 @@
 use crate::audit::Kind;
 use crate::decision::reason::Reason;
 use crate::op::RequestContext;
-use crate::op::authorize::request::model::{AuthorizeRequest, Prompt};
+use crate::op::authorize::request::model::{AuthorizeRequest, Destination, Prompt};
 use crate::op::authorize::response;
 use crate::op::authorize::stage::{Flow, Refused};
 use crate::op::decide;
@@ -25,18 +25,18 @@ use crate::upstream::UpstreamError;
 pub(super) async fn by_policy(flow: &Flow<'_>, request: AuthorizeRequest, refused: Refused) -> Result<Stop, Stop> {
     let Refused { refusal, provider, user, name } = refused;
     let context = flow.context;
-    let (reason, client) = (refusal.reason, request.to.client.as_str());
-    let event = context.event(Kind::Refusal).reason(reason.code()).provider(&provider).client(client);
+    let (reason, client) = (refusal.reason, request.to.client());
+    let event = context.event(Kind::Refusal).reason(reason.code()).provider(&provider);
+    let event = client.iter().fold(event, |event, client| event.client(client));
     let event = user.iter().fold(event, |event, user| event.about(events::person(user)));
     let user_id = user.map(|user| user.id);
-    let trace = decide::stored_trace(context, user_id, Some(client), &provider, &refusal.trace);
+    let trace = decide::stored_trace(context, user_id, client, &provider, &refusal.trace);
     context.save_refusal(trace, event).await?;
     let error = about_person(context, ErrorCode::AccessDenied, reason.code());
     if request.prompt.none {
         return Ok(error.into());
     }
-    let back = response::error(context, &request.to, &error).url();
-    let page = PageError::refused(reason, &provider, Some(back));
+    let page = PageError::refused(reason, &provider, back(context, &request.to, &error));
     let another_account = if reason == Reason::ClientDisabled { None } else { another_account(flow, request).await? };
     Ok(PageError { announced: true, refused: Some(Box::new(RefusedPerson { name, another_account })), ..page }.into())
 }
@@ -60,8 +60,8 @@ pub(super) async fn by_provider(
     provider: &str,
     error: &UpstreamError,
 ) -> Stop {
-    let event =
-        context.event(Kind::UpstreamFailure).reason(error.reason()).provider(provider).client(&request.to.client);
+    let event = context.event(Kind::UpstreamFailure).reason(error.reason()).provider(provider);
+    let event = request.to.client().iter().fold(event, |event, client| event.client(client));
     context.record_of_stranger(event.detail(error.to_string())).await;
     let for_app = for_app(context, error);
     match error {
@@ -71,9 +71,17 @@ pub(super) async fn by_provider(
             let mut page = PageError::new(status, error.reason(), error.to_string());
             page.announced = true;
             page.provider = Some(provider.to_owned());
-            page.back = Some(response::error(context, &request.to, &for_app).url());
+            page.back = back(context, &request.to, &for_app);
             Stop::Page(page)
         }
+    }
+}
+
+/// The way back to an app, with the error for it.
+fn back(context: &RequestContext<'_>, to: &Destination, error: &OAuthError) -> Option<String> {
+    match to {
+        Destination::App(to) => Some(response::error(context, to, error).url()),
+        Destination::Own(_) => None,
     }
 }
 

@@ -83,14 +83,14 @@ pub(super) async fn agreed(flow: &Flow<'_>, id: &SessionId) -> Result<Stage, Sto
 pub(super) fn decide(flow: &Flow<'_>, request: &AuthorizeRequest, signed_in: SignedIn) -> Result<Stage, Stop> {
     let SignedIn { user, session, link, agreed } = signed_in;
     let app = request.app_request(session.acr.as_deref(), &session.amr);
-    let refusal = match decide::again(flow.context, &user, &link, &app) {
+    let refusal = match decide::standing(flow.context, &user, &link, app.as_ref()) {
         Ok(decision) => return Ok(Stage::Admitted(Box::new(Admitted { user, session, decision, agreed }))),
         Err(refusal) => refusal,
     };
     let provider = link.key.provider;
     // A user who has just agreed was admitted a moment ago, so that the file must have changed.
     if refusal.reason.rests_on_claims() && !agreed {
-        let (reason, client, trace_id) = (refusal.reason.code(), request.to.client.as_str(), &flow.context.trace_id);
+        let (reason, client, trace_id) = (refusal.reason.code(), request.to.client(), &flow.context.trace_id);
         tracing::info!(
             event = "sign_in_again",
             reason,

@@ -5,7 +5,7 @@ use crate::decision::trace::Refusal;
 use crate::op::RequestContext;
 use crate::op::authorize::prepared::Prepared;
 use crate::op::authorize::request::address;
-use crate::op::authorize::request::model::ReturnAddress;
+use crate::op::authorize::request::model::Destination;
 use crate::op::error::PageError;
 use crate::op::outcome::Browser;
 use crate::snapshot::client::Client;
@@ -19,7 +19,7 @@ use crate::upstream::UpstreamError;
 pub struct Flow<'a> {
     /// The HTTP request that is served.
     pub context: &'a RequestContext<'a>,
-    /// The client whose authorization request it is.
+    /// The client whose authorization request it is; the snapshot's `own` for a page of the broker's own.
     pub client: &'a Client,
     /// The browser.
     pub browser: &'a Browser,
@@ -30,12 +30,12 @@ impl<'a> Flow<'a> {
     ///
     /// # Errors
     /// A page: a reload removed the client or its redirect URI meanwhile.
-    pub fn resumed(
-        context: &'a RequestContext<'a>,
-        browser: &'a Browser,
-        to: &ReturnAddress,
-    ) -> Result<Self, PageError> {
-        Ok(Self { context, client: address::still_registered(context.snapshot, to)?, browser })
+    pub fn resumed(context: &'a RequestContext<'a>, browser: &'a Browser, to: &Destination) -> Result<Self, PageError> {
+        let client = match to {
+            Destination::App(to) => address::still_registered(context.snapshot, to)?,
+            Destination::Own(_) => &context.snapshot.own,
+        };
+        Ok(Self { context, client, browser })
     }
 }
 

@@ -68,10 +68,10 @@ async fn decide(flow: &Flow<'_>, facts: &Facts<'_>) -> Result<Result<(AccountVie
     };
     let view = context.store().accounts(decide::query(key.clone(), mapped.question())).await?;
     let app = facts.request.app_request(identity.acr.as_deref(), &identity.amr);
-    let decided = mapped.decide(decide::facts(&view), Some(&app));
+    let decided = mapped.decide(decide::facts(&view), app.as_ref());
     if let Some(shadow) = &context.services.shadow {
-        for difference in shadow::differences(shadow, &evidence, decide::facts(&view), &app, decided.as_ref()) {
-            let (provider, client) = (key.provider.as_str(), flow.client.key.as_str());
+        for difference in shadow::differences(shadow, &evidence, decide::facts(&view), app.as_ref(), decided.as_ref()) {
+            let (provider, client) = (key.provider.as_str(), facts.request.to.client());
             let difference = excerpt(&difference);
             tracing::info!(event = "shadow_difference", provider, client, trace_id = %context.trace_id, difference = &*difference, "the canary configuration decides otherwise");
         }

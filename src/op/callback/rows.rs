@@ -8,7 +8,7 @@ use crate::env::RandomUnavailable;
 use crate::op::RequestContext;
 use crate::store::AccountView;
 use crate::store::ids::{SessionId, UserId};
-use crate::store::model::{LinkKey, Session, User};
+use crate::store::model::{Device, LinkKey, Session, User};
 use crate::upstream::UpstreamIdentity;
 
 /// The account that was decided on, where it exists.
@@ -68,6 +68,10 @@ pub(super) fn session(
         amr: identity.amr.clone(),
         upstream_id_token: Some(identity.id_token.expose().to_owned()),
         upstream_sid: identity.sid.clone(),
+        device: Device {
+            address: context.address.map(|address| address.to_canonical().to_string()),
+            user_agent: context.user_agent.clone(),
+        },
         created_at: context.now,
         last_active: context.now,
         max_inactive: bounds.max_inactive.seconds(),

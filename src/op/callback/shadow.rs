@@ -15,10 +15,10 @@ pub fn differences(
     shadow: &Policy,
     evidence: &Evidence<'_>,
     facts: AccountFacts,
-    request: &AppRequest<'_>,
+    request: Option<&AppRequest<'_>>,
     live: Result<&Decision, &Refusal>,
 ) -> Vec<String> {
-    let other = begin(shadow, evidence).and_then(|mapped| mapped.decide(facts, Some(request)));
+    let other = begin(shadow, evidence).and_then(|mapped| mapped.decide(facts, request));
     match (live, &other) {
         (Err(live), Err(other)) if live.reason == other.reason => Vec::new(),
         (Err(live), Err(other)) => vec![format!("refused as {} instead of {}", other.reason, live.reason)],

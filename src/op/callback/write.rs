@@ -65,7 +65,7 @@ pub(super) async fn write(
     let code = prepared.as_mut().and_then(Prepared::take_code);
     let mut sign_in = sign_in(flow, facts, view, &admitted, TokenHash::of(&secret), code);
     sign_in.system_roles = new_roles(context, &admitted.decision).await?;
-    let events = events(flow, view, &admitted, &sign_in.system_roles);
+    let events = events(flow, facts, view, &admitted, &sign_in.system_roles);
     sign_in.events = events.clone();
     match (context.store().finish_sign_in(sign_in, context.now).await?, &facts.previous) {
         (SignInWritten::Conflict, _) => return Ok(None),
@@ -102,10 +102,17 @@ async fn new_roles(context: &RequestContext<'_>, decision: &Decision) -> Result<
 }
 
 /// What is recorded of a sign-in.
-fn events(flow: &Flow<'_>, view: &AccountView, admitted: &Admitted, new_roles: &[String]) -> Vec<Event> {
+fn events(
+    flow: &Flow<'_>,
+    facts: &Facts<'_>,
+    view: &AccountView,
+    admitted: &Admitted,
+    new_roles: &[String],
+) -> Vec<Event> {
     let Admitted { user, session, decision, .. } = admitted;
     let event = flow.context.event_about(Kind::SignIn, user).sid(Some(session.id.as_str()));
-    let event = event.provider(&session.link.provider).client(&flow.client.key);
+    let event = event.provider(&session.link.provider);
+    let event = facts.request.to.client().iter().fold(event, |event, client| event.client(client));
     let mut events = vec![event.clone()];
     match decision.account.linked_by {
         LinkedBy::Created => events.push(event.and(Kind::AccountCreated)),
@@ -151,7 +158,7 @@ fn sign_in(
         trace: decide::stored_trace(
             context,
             Some(user.id.clone()),
-            Some(&flow.client.key),
+            facts.request.to.client(),
             &key.provider,
             &decision.trace,
         ),

@@ -123,6 +123,7 @@ fn error(fill: Fill, code: &str) -> ErrorPage {
         back_uri: web("https://grafana.example.com/"),
         user_name: None,
         another_account: None,
+        account_path: None,
     }
 }
 
@@ -223,6 +224,7 @@ fn other_samples(all: &mut Vec<Sample>, fill: Fill) {
         issuer: fill("https://sso.example.com/sso"),
         user_name: None,
         sign_out_path: Some("/sso/out".to_owned()),
+        account_path: Some("/sso/account".to_owned()),
     };
     add(all, "home", &home);
     add(all, "home-signed-in", &Home { user_name: Some(fill("Alice Moreau")), ..home });

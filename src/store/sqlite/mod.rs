@@ -30,6 +30,7 @@ mod readers;
 mod refresh;
 mod rows;
 mod schema;
+mod self_service;
 mod sessions;
 mod shared;
 mod signing_keys;

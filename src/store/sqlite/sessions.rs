@@ -208,12 +208,15 @@ fn user_of_session(connection: &Connection, id: &SessionId) -> Result<Option<Use
 /// Ends a session and revokes the grants bound to it.
 fn end(connection: &Connection, id: &SessionId, now: i64) -> Result<Vec<AppSession>> {
     let Some(user) = user_of_session(connection, id)? else { return Ok(Vec::new()) };
-    let apps = many(connection, sql::APPS_OF_SESSION, (&user, id), |row| {
-        Ok(AppSession { client: row.get(0)?, sid: row.get(1)? })
-    })?;
+    let apps = apps_of_session(connection, &user, id)?;
     run(connection, sql::REVOKE_SESSION, (&user, id, now))?;
     run(connection, sql::DELETE_SESSION, [id])?;
     Ok(apps)
+}
+
+/// Reads the apps that took part in a session.
+pub(super) fn apps_of_session(connection: &Connection, user: &UserId, id: &SessionId) -> Result<Vec<AppSession>> {
+    many(connection, sql::APPS_OF_SESSION, (user, id), |row| Ok(AppSession { client: row.get(0)?, sid: row.get(1)? }))
 }
 
 /// Finds the sessions that a provider's sign-out ends.

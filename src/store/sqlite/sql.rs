@@ -79,6 +79,11 @@ statements! {
         ORDER BY rowid DESC LIMIT ?2";
     SESSIONS_BY_UPSTREAM_SID = "SELECT id, data, upstream_id_token, last_active FROM sessions
         WHERE upstream_sid = ?1";
+    OWN_SESSIONS = "SELECT id, data, NULL, last_active FROM sessions WHERE user_id = ?1
+        AND rowid < coalesce((SELECT rowid FROM sessions WHERE id = ?2), 9223372036854775807)
+        AND expires_at > ?3 AND last_active + max_inactive > ?3 ORDER BY rowid DESC LIMIT ?4";
+    OWN_SESSION = "SELECT id FROM sessions WHERE id = ?1 AND user_id = ?2";
+    OTHER_SESSIONS = "SELECT id FROM sessions WHERE user_id = ?1 AND id <> ?2";
     SESSION_USER = "SELECT user_id FROM sessions WHERE id = ?1";
     SESSION_LIVE = "SELECT 1 FROM sessions WHERE id = ?1 AND expires_at > ?2 AND last_active + max_inactive > ?2";
     INSERT_SESSION = "INSERT INTO sessions
@@ -94,6 +99,9 @@ statements! {
         WHERE user_id = ?1 AND sso_session = ?2";
     REVOKE_SESSION = "UPDATE grants SET revoked_at = coalesce(revoked_at, ?3), expires_at = min(expires_at, ?3)
         WHERE user_id = ?1 AND sso_session = ?2 AND (session_id IS NOT NULL OR revoked_at IS NOT NULL)";
+    REVOKE_ALL_OF_SESSION = "UPDATE grants SET revoked_at = coalesce(revoked_at, ?3), expires_at = min(expires_at, ?3)
+        WHERE user_id = ?1 AND sso_session = ?2";
+    DELETE_CODES_OF_SESSION = "DELETE FROM codes WHERE sid = ?1 AND used_at IS NULL";
     MOVE_GRANTS = "UPDATE grants SET sso_session = ?3, session_id = iif(session_id IS NULL, NULL, ?3)
         WHERE user_id = ?1 AND sso_session = ?2";
     MOVED_TO = "SELECT sso_session FROM grants WHERE sid = ?1 AND sid <> sso_session LIMIT 1";

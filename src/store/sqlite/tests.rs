@@ -196,7 +196,7 @@ async fn d47_sign_ins_that_waited_for_a_locked_store_do_not_join_one_account_by_
 fn sign_in(provider: &str, subject: &str, again: Option<usize>) -> crate::store::SignIn {
     use crate::store::AccountWrite;
     use crate::store::ids::{SessionId, UserId};
-    use crate::store::model::{Link, LinkKey, Session, StoredTrace, User};
+    use crate::store::model::{Device, Link, LinkKey, Session, StoredTrace, User};
     let key = LinkKey { provider: provider.to_owned(), issuer: "i".to_owned(), subject: subject.to_owned() };
     let id = UserId::new("anna");
     let user = User {
@@ -221,6 +221,7 @@ fn sign_in(provider: &str, subject: &str, again: Option<usize>) -> crate::store:
         amr: Vec::new(),
         upstream_id_token: None,
         upstream_sid: None,
+        device: Device::default(),
         created_at: 1,
         last_active: 1,
         max_inactive: 60,

@@ -9,7 +9,7 @@ use crate::op::authorize::request::model::ResponseMode;
 use crate::op::outcome::{Answer, Next, Outcome};
 use crate::pages::{FormPost, WebUri};
 use crate::web::exchange::Exchange;
-use crate::web::views;
+use crate::web::{respond, views};
 
 /// The authorization endpoint (RFC 6749 §3.1).
 pub(crate) async fn authorize(exchange: &Exchange<'_>) -> Response {
@@ -34,15 +34,17 @@ pub(crate) async fn consent_form(exchange: &Exchange<'_>) -> Response {
 }
 
 /// Writes what comes next for the browser.
-pub(super) fn write(exchange: &Exchange<'_>, outcome: &Outcome) -> Response {
+pub(crate) fn write(exchange: &Exchange<'_>, outcome: &Outcome) -> Response {
     let ok = StatusCode::OK;
     let response = match &outcome.next {
         Next::Provider(url) => exchange.leave(url),
         Next::App(answer) => to_app(exchange, answer),
         Next::Error(failure) => exchange.error(failure),
+        Next::Own(path) => respond::see_other(&exchange.context.snapshot.issuer.url_of(path)),
         Next::SignIn(page) => {
             let view = views::sign_in(exchange, page);
-            exchange.page_with_form(ok, page.ui_locales.as_deref(), &view, &exchange.own_schemes(&page.client))
+            let leads_to = page.client.as_deref().map(|client| exchange.own_schemes(client)).unwrap_or_default();
+            exchange.page_with_form(ok, page.ui_locales.as_deref(), &view, &leads_to)
         }
         Next::Consent(page) => {
             let view = views::consent(exchange, page);

@@ -1,5 +1,6 @@
 //! What each route does, with one file for each group of endpoints: it calls `op` with plain data and writes the outcome.
 
+pub(super) mod account;
 pub(super) mod authorize;
 pub(super) mod callback;
 pub(super) mod documents;

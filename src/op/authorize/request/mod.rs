@@ -13,7 +13,7 @@ use crate::op::RequestContext;
 use crate::op::error::OAuthError;
 use crate::snapshot::client::Client;
 use form::AuthorizationForm;
-use model::{AuthorizeRequest, ReturnAddress};
+use model::{AuthorizeRequest, Destination, ReturnAddress};
 
 /// Checks everything but the client and the redirect URI, in order. The first error is returned.
 ///
@@ -45,7 +45,7 @@ pub fn validate(
     let acr_values = checks::acr_values(client, &form, claims.as_ref());
     checks::resources(context, client, &form)?;
     Ok(AuthorizeRequest {
-        to,
+        to: Destination::App(to),
         response_type,
         scopes,
         nonce: form.nonce,

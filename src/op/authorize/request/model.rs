@@ -33,6 +33,27 @@ pub struct ReturnAddress {
     pub state: Option<String>,
 }
 
+/// Where a person goes once signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Destination {
+    /// An app, which gets an answer.
+    App(ReturnAddress),
+    /// A page of the broker's own: its path and query, below the issuer's path. The broker makes it, never a request.
+    Own(String),
+}
+
+impl Destination {
+    /// Key of the client, where it is an app.
+    #[must_use]
+    pub fn client(&self) -> Option<&str> {
+        match self {
+            Self::App(to) => Some(&to.client),
+            Self::Own(_) => None,
+        }
+    }
+}
+
 /// What `prompt` asks for, and what the user asks for on one of the broker's pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -58,12 +79,12 @@ impl Prompt {
     }
 }
 
-/// A valid authorization request. Immutable from here on. It is stored while the user is
+/// A valid authorization request, or a sign-in for a page of the broker's own. Immutable from here on. It is stored while the user is
 /// at a provider or a page, without the members that were not sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuthorizeRequest {
     /// Where the answer goes.
-    pub to: ReturnAddress,
+    pub to: Destination,
     /// What the answer carries.
     pub response_type: ResponseType,
     /// Scopes asked for, those that the client may not have left out.
@@ -107,6 +128,29 @@ pub struct AuthorizeRequest {
 }
 
 impl AuthorizeRequest {
+    /// A sign-in for a page of the broker's own, by its path and query.
+    #[must_use]
+    pub fn own(path: String) -> Self {
+        Self {
+            to: Destination::Own(path),
+            response_type: ResponseType::Code,
+            scopes: Vec::new(),
+            nonce: None,
+            code_challenge: None,
+            dpop_jkt: None,
+            prompt: Prompt::default(),
+            max_age: None,
+            login_hint: None,
+            hinted_sub: None,
+            ui_locales: None,
+            acr_values: None,
+            essential_acr: Vec::new(),
+            claims: None,
+            resources: Vec::new(),
+            provider_hint: None,
+        }
+    }
+
     /// Whether this authentication context class is one of those that the app asks for, if it asks for any.
     #[must_use]
     pub fn has_asked_acr(&self, acr: Option<&str>) -> bool {
@@ -119,16 +163,16 @@ impl AuthorizeRequest {
         self.essential_acr.is_empty() || acr.is_some_and(|acr| self.essential_acr.iter().any(|wanted| wanted == acr))
     }
 
-    /// What the request asks of the decision, for a sign-in with this `acr` and `amr`.
+    /// What the request asks of the decision, for a sign-in with this `acr` and `amr`; `None` where no app asks.
     #[must_use]
-    pub fn app_request<'a>(&'a self, acr: Option<&'a str>, amr: &'a [String]) -> AppRequest<'a> {
-        AppRequest {
-            client: &self.to.client,
+    pub fn app_request<'a>(&'a self, acr: Option<&'a str>, amr: &'a [String]) -> Option<AppRequest<'a>> {
+        Some(AppRequest {
+            client: self.to.client()?,
             scopes: &self.scopes,
             claims_request: self.claims.as_ref(),
             acr,
             amr,
             id_token_alone: self.response_type == ResponseType::IdToken,
-        }
+        })
     }
 }

@@ -1,0 +1,39 @@
+//! The paths of the broker's own pages for people who are signed in, below the path of its issuer.
+//!
+//! Each area is served if the file declares its table, and reserved in any case
+//! ([`RESERVED`](crate::protocol::paths::RESERVED)).
+
+/// A page below `/account`, or an action there: its GET asks, its POST acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountPage {
+    /// Who the broker thinks the visitor is.
+    Overview,
+    /// The sessions of the visitor.
+    Sessions,
+    /// Ends one of them.
+    EndSession,
+    /// Ends all but the one in use.
+    EndOtherSessions,
+}
+
+impl AccountPage {
+    /// Every page.
+    pub const ALL: [Self; 4] = [Self::Overview, Self::Sessions, Self::EndSession, Self::EndOtherSessions];
+
+    /// Its path.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Overview => "/account",
+            Self::Sessions => "/account/sessions",
+            Self::EndSession => "/account/sessions/end",
+            Self::EndOtherSessions => "/account/sessions/end-others",
+        }
+    }
+
+    /// Whether it is an action.
+    #[must_use]
+    pub const fn acts(self) -> bool {
+        matches!(self, Self::EndSession | Self::EndOtherSessions)
+    }
+}
