@@ -64,18 +64,21 @@ pub fn run(args: &ExplainArgs, environment: &Environment, files: &dyn Files, out
     let subject = subject.map(|client| subject_of(client, &person.user)).unwrap_or_default();
     let asking = args.client.as_deref().map(|client| Asking { client, scopes: &args.scope, subject: &subject });
     let known = broker::known(person);
-    let explained: Vec<Explanation<'_>> =
+    let explained: Vec<Explanation> =
         known.links.iter().map(|link| explain(&broker.snapshot.policy, &known, link, asking)).collect();
+    // A person with several upstream accounts is let in if one of them is.
+    let refused = explained.iter().all(|one| one.refused().is_some());
+    let exit = if refused { Exit::Problem } else { Exit::Fine };
     if args.json {
         let document = json!({ "username": known.account.username, "client": args.client, "links": explained });
         writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
-        return Ok(Exit::Fine);
+        return Ok(exit);
     }
     if explained.is_empty() {
         writeln!(out, "{} is linked to no upstream account", known.account.username)?;
     }
     explained.iter().try_for_each(|explanation| writeln!(out, "{explanation}"))?;
-    Ok(Exit::Fine)
+    Ok(exit)
 }
 
 /// Prints a stored decision.
@@ -87,7 +90,10 @@ fn kept(broker: &broker::Broker, id: &str, as_json: bool, out: &mut dyn Write) -
     let trace = match store.run(store.store().trace(id, SystemClock.now())) {
         Ok(Some(trace)) => trace,
         Ok(None) => {
-            writeln!(out, "error: there is no decision with the trace id {id}; decisions are kept for seven days")?;
+            writeln!(
+                out,
+                "error: there is no decision with the trace id {id}; decisions are kept as long as audit.retention says"
+            )?;
             return Ok(Exit::Problem);
         }
         Err(error) => {
@@ -100,7 +106,7 @@ fn kept(broker: &broker::Broker, id: &str, as_json: bool, out: &mut dyn Write) -
         let document = json!({ "id": trace.id, "client": trace.client, "at": trace.at, "decision": decision });
         writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
     } else {
-        let kept: Kept = serde_json::from_str(&trace.data)?;
+        let kept = Kept::read(&trace.data)?;
         write!(out, "{}", kept.print(trace.at, trace.client.as_deref()))?;
     }
     Ok(Exit::Fine)

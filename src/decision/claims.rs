@@ -66,6 +66,20 @@ pub fn map(
     policy: &Policy,
     provider: &ProviderPolicy,
     claims: &Map<String, Value>,
+    trace: Trace,
+) -> Result<(Attributes, Trace), Refusal> {
+    let (attributes, trace) = attributes(policy, provider, claims, trace)?;
+    admit(policy, provider, claims, &attributes, trace).map(|trace| (attributes, trace))
+}
+
+/// Maps upstream claims, whether or not `allow` holds.
+///
+/// # Errors
+/// [`Reason::ClaimMappingFailed`] when a rule of the file fails or its value has the wrong type.
+pub(crate) fn attributes(
+    policy: &Policy,
+    provider: &ProviderPolicy,
+    claims: &Map<String, Value>,
     mut trace: Trace,
 ) -> Result<(Attributes, Trace), Refusal> {
     let bindings = Bindings::read_by(&policy.engine, &provider.reads).with("claims", Variable::object(claims));
@@ -97,7 +111,7 @@ pub fn map(
         }
         _ => {}
     }
-    admit(policy, provider, claims, &attributes, trace).map(|trace| (attributes, trace))
+    Ok((attributes, trace))
 }
 
 /// A value of the type that its attribute must have.

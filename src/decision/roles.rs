@@ -64,7 +64,12 @@ pub fn grant(policy: &Policy, provider: &ProviderPolicy, facts: &RoleFacts<'_>, 
 }
 
 /// The asserted roles that `asserted_roles` permits.
-fn permitted(policy: &Policy, provider: &ProviderPolicy, asserted: &[String], trace: &mut Trace) -> Vec<String> {
+pub(crate) fn permitted(
+    policy: &Policy,
+    provider: &ProviderPolicy,
+    asserted: &[String],
+    trace: &mut Trace,
+) -> Vec<String> {
     let Some((permitted, source)) = &provider.asserted_roles else { return asserted.to_vec() };
     let folds = policy.ignore_case.contains(&IgnoreCase::Roles);
     let may = |role: &String| permitted.contains(role) || folds && permitted.iter().any(|p| p.to_lowercase() == *role);
@@ -119,6 +124,22 @@ fn declared_role<'p>(policy: &'p Policy, name: &str) -> Option<(&'p String, &'p 
     })
 }
 
+/// The variables that conditions of rules read.
+pub(crate) fn rule_bindings<'v>(
+    policy: &'v Policy,
+    provider: &'v ProviderPolicy,
+    facts: &RoleFacts<'v>,
+    asserted: &'v [String],
+) -> Bindings<'v> {
+    let groups = || Variable::strings(facts.groups);
+    let user = Variable::object(facts.user).with("username", Variable::text(facts.username)).with("groups", groups());
+    Bindings::read_by(&policy.engine, &policy.rule_reads)
+        .with("user", user)
+        .with("groups", groups())
+        .with("roles", Variable::strings(asserted))
+        .with("provider", Variable::text(&provider.id))
+}
+
 fn apply_rules(
     policy: &Policy,
     provider: &ProviderPolicy,
@@ -130,13 +151,7 @@ fn apply_rules(
     if policy.role_rules.is_empty() {
         return;
     }
-    let groups = || Variable::strings(facts.groups);
-    let user = Variable::object(facts.user).with("username", Variable::text(facts.username)).with("groups", groups());
-    let bindings = Bindings::read_by(&policy.engine, &policy.rule_reads)
-        .with("user", user)
-        .with("groups", groups())
-        .with("roles", Variable::strings(asserted))
-        .with("provider", Variable::text(&provider.id));
+    let bindings = rule_bindings(policy, provider, facts, asserted);
     for rule in &policy.role_rules {
         if rule.provider.as_ref().is_some_and(|only| *only != provider.id) {
             continue;

@@ -58,6 +58,7 @@ pub use engine::{Engine, Tables};
 pub use error::{ErrorKind, EvalError};
 pub use facts::Facts;
 pub use limits::Limit;
+pub use names::resembles;
 pub use place::Place;
 pub use problem::Problem;
 pub use reads::Reads;

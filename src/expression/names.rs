@@ -229,6 +229,19 @@ fn arguments(least: usize, most: usize) -> String {
     }
 }
 
+/// The text that may have been meant by `wanted`: the same but for case, slashes, separators or a path, or a similar one.
+#[must_use]
+pub fn resembles<'a>(wanted: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+    let plain =
+        |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let last = |text: &str| plain(text.rsplit(['/', ':', '=', ',']).next().unwrap_or_default());
+    let (whole, part) = (plain(wanted), last(wanted));
+    let same = |text: &&str| !whole.is_empty() && plain(text) == whole;
+    let related = |text: &&str| !part.is_empty() && last(text) == part;
+    let found = known.clone().find(same).or_else(|| known.clone().find(related)).map(str::to_owned);
+    found.or_else(|| nearest(wanted, known))
+}
+
 /// The most similar name in `known`, if it is similar enough to be what was meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let name = name.to_lowercase();

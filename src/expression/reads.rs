@@ -50,6 +50,14 @@ impl Reads {
         reads
     }
 
+    /// The paths that are read: a variable, or a variable and its member.
+    pub fn paths(&self) -> impl Iterator<Item = String> + '_ {
+        self.0.iter().flat_map(|(variable, part)| match part {
+            Part::Whole => vec![(*variable).to_owned()],
+            Part::Members(members) => members.iter().map(|member| format!("{variable}.{member}")).collect(),
+        })
+    }
+
     /// Adds the reads of other expressions.
     pub(crate) fn join(&mut self, other: &Self) {
         for (variable, part) in &other.0 {

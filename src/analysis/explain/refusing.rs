@@ -1,0 +1,65 @@
+//! The condition that refused, with the values that it read.
+
+use serde_json::{Map, Value, json};
+
+use crate::analysis::explain::condition::{Condition, explained};
+use crate::decision::account::AccountFacts;
+use crate::decision::app::AppRequest;
+use crate::decision::claims;
+use crate::decision::pipeline::{Evidence, begin};
+use crate::decision::policy::Policy;
+use crate::decision::reason::Reason;
+use crate::decision::trace::Trace;
+
+/// The condition that refused this sign-in; `None` if the reason is not a condition of the file.
+#[must_use]
+pub fn refusing(
+    policy: &Policy,
+    evidence: &Evidence<'_>,
+    facts: AccountFacts,
+    request: Option<&AppRequest<'_>>,
+    reason: Reason,
+) -> Option<Condition> {
+    match reason {
+        Reason::NotAllowed => allow(policy, evidence),
+        Reason::ClientRequirementNotMet => require(policy, evidence, facts, request?),
+        _ => None,
+    }
+}
+
+fn allow(policy: &Policy, evidence: &Evidence<'_>) -> Option<Condition> {
+    let provider = policy.providers.get(evidence.provider)?;
+    let (attributes, _) = claims::attributes(policy, provider, evidence.claims, Trace::default()).ok()?;
+    let mut user = attributes.values;
+    user.insert("groups".to_owned(), attributes.groups.into());
+    user.insert("roles".to_owned(), attributes.roles.into());
+    user.extend(attributes.username.map(|username| ("username".to_owned(), username.into())));
+    let variables = json!({ "claims": evidence.claims, "user": user, "provider": provider.id });
+    Some(explained(&provider.allow.as_ref()?.expression, &object(variables)))
+}
+
+fn require(
+    policy: &Policy,
+    evidence: &Evidence<'_>,
+    facts: AccountFacts,
+    request: &AppRequest<'_>,
+) -> Option<Condition> {
+    let require = policy.clients.get(request.client)?.require.as_ref()?;
+    let decision = begin(policy, evidence).ok()?.decide(facts, None).ok()?;
+    let mut user = decision.profile;
+    user.insert("username".to_owned(), decision.account.username.into());
+    user.insert("groups".to_owned(), decision.groups.as_slice().into());
+    let variables = json!({
+        "user": user, "groups": decision.groups, "roles": decision.granted.roles,
+        "permissions": decision.granted.permissions, "provider": evidence.provider, "client": request.client,
+        "scopes": request.scopes, "acr": request.acr.unwrap_or_default(), "amr": request.amr,
+    });
+    Some(explained(&require.expression, &object(variables)))
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
