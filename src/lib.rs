@@ -26,6 +26,7 @@
 //! | [`cli`], [`import`], [`dev`] | the commands; importing from Dex and Keycloak; a demo environment | a new command |
 //! | [`audit`] | the events of the audit trail: their log lines, and the hash chain of their rows | a new kind of event |
 //! | [`throttle`] | how often strangers may do something | a new limit |
+//! | [`digest`] | SHA-256 in the forms in which it is written | |
 //! | [`env`], [`excerpt`] | time and randomness, injected; what strangers send, cut for log and store | |
 //!
 //! Modules import only from lower layers, and files do not import each other in circles: `tests/layering` has the layers,
@@ -40,6 +41,7 @@ pub mod cli;
 pub mod config;
 pub mod decision;
 pub mod dev;
+pub mod digest;
 pub mod env;
 pub mod excerpt;
 pub mod expression;

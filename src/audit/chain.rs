@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Event;
+use crate::digest::sha256;
 
 /// The hash of a link.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,10 +86,7 @@ pub fn line(text: &str, hash: Hash) -> String {
 }
 
 fn hash(text: &str) -> Hash {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest.as_ref());
-    Hash(hash)
+    Hash(sha256(text.as_bytes()))
 }
 
 /// What is wrong with a line of a chain.

@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use clap::{Args, Subcommand};
 
 use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit};
 use crate::config::language::toml_text;
 use crate::config::load::files::Disk;
+use crate::digest::sha256_hex;
 use crate::env::{Clock as _, Random, SystemClock, SystemRandomness};
 use crate::protocol::ResponseType;
 use crate::snapshot::generation::{Options, prepare};
@@ -54,7 +54,7 @@ pub fn run(args: &ClientArgs, environment: &Environment, out: &mut dyn Write) ->
 fn secret(id: &str, out: &mut dyn Write) -> std::io::Result<Exit> {
     let random = SystemRandomness::default();
     let Ok(secret) = (&random as &dyn Random).secret() else { return Ok(Exit::CouldNotRun) };
-    let hash: String = digest(&SHA256, secret.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = sha256_hex(secret.as_bytes());
     writeln!(out, "The secret of {id}, which will not be shown again:\n\n  {secret}\n")?;
     writeln!(out, "Put its hash into the file (two hashes during a rotation):\n")?;
     writeln!(out, "  [clients.{}]\n  client_secret_hashes = [\"sha256:{hash}\"]", toml_text::key(id))?;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -16,6 +15,7 @@ use url::Url;
 use crate::app::App;
 use crate::decision::app::AppRequest;
 use crate::dev::personas::PERSONAS;
+use crate::digest::sha256_base64url;
 use crate::env::Random;
 use crate::op::{RequestContext, decide};
 use crate::outbound::{HttpClient, OutboundPolicy};
@@ -138,7 +138,7 @@ async fn start(State(demo): Shared) -> Response {
     let (Ok(state), Ok(verifier)) = (demo.random.secret(), demo.random.secret()) else {
         return respond::empty(StatusCode::INTERNAL_SERVER_ERROR);
     };
-    let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()).as_ref());
+    let challenge = sha256_base64url(verifier.as_bytes());
     let query = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("client_id", "demo")
         .append_pair("response_type", "code")

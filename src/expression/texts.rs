@@ -4,6 +4,7 @@ use cel::ExecutionError;
 use cel::common::types::{CelInt, CelList, CelString};
 use cel::common::value::{CowVal, Val};
 
+use crate::digest::sha256_hex;
 use crate::expression::args::{Args, Evaluated, new_text, no_overload, take, text};
 use crate::expression::budget::charge;
 use crate::expression::catalogue::{JOIN, REPLACE, SPLIT};
@@ -65,10 +66,7 @@ pub(crate) fn domain<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
 
 /// Lower-case hexadecimal.
 pub(crate) fn sha256<'b, 'v>(args: Args<'b, 'v>) -> Evaluated<'b, 'v> {
-    on_text("sha256", args, |this| {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, this.as_bytes());
-        Ok(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
-    })
+    on_text("sha256", args, |this| Ok(sha256_hex(this.as_bytes())))
 }
 
 /// Puts a prefix in front of a string, or of every string in a list.

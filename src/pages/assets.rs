@@ -4,9 +4,7 @@
 
 use std::sync::OnceLock;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::digest::sha256_base64url;
 
 /// Name, media type, contents.
 type Asset = (&'static str, &'static str, &'static [u8]);
@@ -36,7 +34,7 @@ pub fn version(name: &str) -> Option<&'static str> {
 
 /// The version of these contents.
 pub(crate) fn version_of(contents: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(digest(&SHA256, contents)).chars().take(12).collect()
+    sha256_base64url(contents).chars().take(12).collect()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::config::language::client::Client as Declared;
 use crate::config::language::scalar::SecretValue;
 use crate::config::resolved;
 use crate::config::resolved::Localized;
+use crate::digest::sha256;
 use crate::jose::KeySet;
 use crate::pages::Languages;
 
@@ -131,12 +132,6 @@ impl Client {
         let text = of(&self.resolved);
         languages.choose(|tag| text.in_language(tag)).or_else(|| text.default())
     }
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref());
-    hash
 }
 
 /// `sha256:` with 64 hexadecimal digits or 43 characters of base64url.

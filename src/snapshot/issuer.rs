@@ -4,6 +4,7 @@ use url::Url;
 
 use crate::config::check::paths::issuer_path;
 use crate::config::language::address::is_loopback;
+use crate::digest::sha256_hex;
 
 /// The issuer and its base.
 #[derive(Clone, Debug)]
@@ -36,8 +37,7 @@ pub struct CookieNames {
 
 impl CookieNames {
     fn new(secure: bool, issuer: &str) -> Self {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, issuer.as_bytes());
-        let tag: String = digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let tag: String = sha256_hex(issuer.as_bytes()).chars().take(8).collect();
         let prefix = if secure { "__Host-" } else { "" };
         let named = |name: &str| format!("{prefix}countersign-{name}-{tag}");
         Self { session: named("session"), browser: named("browser"), provider: named("provider") }

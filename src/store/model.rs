@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::digest::sha256;
 use crate::store::ids::{GrantId, SessionId, UserId};
 
 /// SHA-256 of a secret that was handed out.
@@ -16,10 +17,7 @@ impl TokenHash {
     /// Hashes a secret as it was presented.
     #[must_use]
     pub fn of(secret: &str) -> Self {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, secret.as_bytes());
-        let mut hash = [0_u8; 32];
-        hash.copy_from_slice(digest.as_ref());
-        Self(hash)
+        Self(sha256(secret.as_bytes()))
     }
 }
 

@@ -12,8 +12,9 @@
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::{cmac, digest, hkdf, hmac};
+use aws_lc_rs::{cmac, hkdf, hmac};
 
+use crate::digest::sha256;
 use crate::env::Random;
 use crate::store::{Result, StoreError};
 
@@ -184,8 +185,7 @@ impl Sealer {
 
 impl Key {
     fn new(key: &[u8; 32], index: &[u8; 32]) -> Option<Self> {
-        let hash = digest::digest(&digest::SHA256, key);
-        let id = KeyId(*hash.as_ref().first_chunk()?);
+        let id = KeyId(*sha256(key).first_chunk()?);
         Some(Self {
             id,
             derive: cmac::Key::new(cmac::AES_256, key).ok()?,
@@ -245,7 +245,7 @@ mod tests {
         let (message_key, nonce) = key.for_message(b"ABCDEFGHIJKLMNOPQRSTUVWX").unwrap();
         let mut text = b"XAES-256-GCM".to_vec();
         message_key.seal_in_place_append_tag(nonce, Aad::empty(), &mut text).unwrap();
-        let hex: String = text.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = crate::digest::hex(&text);
         assert_eq!(hex, "ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271");
     }
 

@@ -5,14 +5,12 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use url::Url;
 
 use crate::config::language::provider::{ClaimsSource, Forward, ProviderResponseMode, Reauth};
 use crate::config::language::scalar::SecretValue;
+use crate::digest::sha256_base64url;
 use crate::jose::{Check, Claims, Problem, SKEW};
 use crate::upstream::RelyingParty;
 use crate::upstream::error::{Document, ProviderError, ResponseProblem, Stage, UpstreamError};
@@ -234,8 +232,7 @@ fn authorization_url(settings: &ProviderSettings, metadata: &Metadata, params: &
         ("nonce", params.nonce.to_owned()),
     ];
     if metadata.pkce {
-        let challenge = digest::digest(&digest::SHA256, params.code_verifier.expose().as_bytes());
-        query.push(("code_challenge", URL_SAFE_NO_PAD.encode(challenge)));
+        query.push(("code_challenge", sha256_base64url(params.code_verifier.expose().as_bytes())));
         query.push(("code_challenge_method", "S256".to_owned()));
     }
     if settings.response_mode == Some(ProviderResponseMode::FormPost) {

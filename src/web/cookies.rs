@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
 
+use crate::digest::hex;
 use crate::op::interaction::LIFETIME;
 use crate::op::outcome::{Browser, SetCookie};
 use crate::snapshot::issuer::Issuer;
@@ -47,7 +48,7 @@ fn bindings(headers: &HeaderMap, name: &str) -> Vec<String> {
 /// The name of the cookie with this binding secret.
 fn binding_name(name: &str, secret: &str) -> String {
     let TokenHash(hash) = TokenHash::of(secret);
-    let tag: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let tag: String = hex(&hash).chars().take(8).collect();
     format!("{name}-{tag}")
 }
 

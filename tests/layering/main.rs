@@ -32,7 +32,7 @@ const LAYERS: &[&[&str]] = &[
     &["expression"],
     &["config"],
     &["audit", "outbound"],
-    &["env", "excerpt", "protocol"],
+    &["digest", "env", "excerpt", "protocol"],
 ];
 
 /// Crates that only some places may use: the crate, the places, and the reason.

@@ -1,10 +1,8 @@
 //! A DPoP proof: everything that can be checked from the proof alone (RFC 9449 §4.2, §4.3).
 
-use aws_lc_rs::digest;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::Url;
 
+use crate::digest::sha256_base64url;
 use crate::jose::{Check, Claims, Jws, Problem, PublicKey};
 use crate::protocol::Algorithm;
 
@@ -78,7 +76,7 @@ pub(super) fn verify(text: &str, call: &Call<'_>, now: i64) -> Result<Proof, Che
         return Err(Check::Claim("iat", Problem::Time));
     }
     if let Some(token) = call.access_token {
-        claims.equals("ath", &URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, token.as_bytes())))?;
+        claims.equals("ath", &sha256_base64url(token.as_bytes()))?;
     }
     let jti = claims.text("jti")?.filter(|jti| !jti.is_empty()).ok_or(Check::Claim("jti", Problem::Missing))?;
     let nonce = claims.text("nonce")?.map(str::to_owned);
@@ -122,6 +120,8 @@ fn escaped(text: &str) -> Option<(u8, &str)> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use proptest::prelude::*;
 
     use super::*;

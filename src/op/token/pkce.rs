@@ -1,10 +1,8 @@
 //! PKCE at the token endpoint (RFC 7636 §4.6). The only method is S256.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::digest::sha256_base64url;
 use crate::op::error::OAuthError;
 use crate::op::token::request::invalid_grant;
 
@@ -26,7 +24,7 @@ pub(super) fn check(challenge: Option<&str>, verifier: Option<&str>) -> Result<(
             Err(invalid_grant("code_verifier is missing: the authorization request had a code_challenge"))
         }
         (Some(challenge), Some(verifier)) => {
-            let computed = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()));
+            let computed = sha256_base64url(verifier.as_bytes());
             let equal = verify_slices_are_equal(computed.as_bytes(), challenge.as_bytes()).is_ok();
             if equal && VERIFIER_LENGTH.contains(&verifier.len()) {
                 Ok(())
