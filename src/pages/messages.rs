@@ -175,7 +175,7 @@ mod tests {
     use super::*;
     use crate::pages::own::{Action, Did};
     use crate::pages::reasons::REASONS;
-    use crate::protocol::BUILT_IN_SCOPES;
+    use crate::protocol::built_in_scopes;
 
     #[test]
     fn every_catalogue_has_the_texts_and_places_of_the_english_one() {
@@ -189,7 +189,7 @@ mod tests {
     fn every_text_is_on_some_page() {
         let templates: String = crate::pages::TEMPLATES.iter().map(|(_, source)| *source).collect();
         let advice: Vec<String> = REASONS.iter().map(|(_, advice)| format!("advice.{}", advice.key())).collect();
-        let scopes: Vec<String> = BUILT_IN_SCOPES.iter().map(|scope| format!("scope.{scope}")).collect();
+        let scopes: Vec<String> = built_in_scopes().map(|scope| format!("scope.{scope}")).collect();
         let notices = Did::ALL.iter().map(|did| format!("notice.{}", did.key()));
         let actions = Action::ALL
             .iter()

@@ -18,5 +18,5 @@ pub use client_auth::ClientAuthMethod;
 pub use error_code::ErrorCode;
 pub use grant_type::GrantType;
 pub use response_type::ResponseType;
-pub use scope::{BUILT_IN_SCOPES, SCOPE_CLAIMS};
+pub use scope::{SCOPE_CLAIMS, built_in_scopes};
 pub use subject_type::SubjectType;

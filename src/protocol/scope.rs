@@ -31,15 +31,6 @@ pub const SCOPE_CLAIMS: &[(&str, &[&str])] = &[
 ];
 
 /// The names of the scopes that exist without a declaration.
-pub const BUILT_IN_SCOPES: &[&str] =
-    &["openid", "profile", "email", "address", "phone", "groups", "roles", "offline_access"];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_tables_have_the_same_scopes() {
-        assert!(SCOPE_CLAIMS.iter().map(|(name, _)| name).eq(BUILT_IN_SCOPES));
-    }
+pub fn built_in_scopes<'a>() -> impl Iterator<Item = &'a str> + Clone {
+    SCOPE_CLAIMS.iter().map(|(name, _)| *name)
 }

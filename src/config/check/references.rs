@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};
-use crate::protocol::{BUILT_IN_SCOPES, default_attributes};
+use crate::protocol::{built_in_scopes, default_attributes};
 
 /// Ids of the broker's own sign-in methods.
 const OWN_WAYS_IN: &[&str] = &["certificate", "break_glass"];
@@ -61,7 +61,7 @@ impl Context<'_> {
 
     /// A scope: a built-in one, a declared one, or one of a resource.
     pub(crate) fn scope_declared(&mut self, at: &At<'_>, name: &str) -> bool {
-        if BUILT_IN_SCOPES.contains(&name) || self.config.scopes.contains_key(name) {
+        if built_in_scopes().any(|scope| scope == name) || self.config.scopes.contains_key(name) {
             return true;
         }
         let config = self.config;
@@ -69,7 +69,7 @@ impl Context<'_> {
         if of_resources.clone().any(|scope| scope == name) || self.broken.within(&At::Root.key("resources")) {
             return true;
         }
-        let known = BUILT_IN_SCOPES.iter().copied().chain(config.scopes.keys().chain(of_resources).map(String::as_str));
+        let known = built_in_scopes().chain(config.scopes.keys().chain(of_resources).map(String::as_str));
         self.declared(at, "scopes", "scope", name, known)
     }
 
