@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::jose::{Check, Claims, Jws, unsigned};
 use crate::op::RequestContext;
+use crate::op::client::keys::{self, SignatureError};
 use crate::op::client::remote::Unavailable;
 use crate::op::error::{OAuthError, printable};
 use crate::op::params::Params;
@@ -123,9 +124,11 @@ async fn verified(
             if required.is_some_and(|alg| alg != jws.algorithm.name()) {
                 return Err(invalid_object(Check::Algorithm));
             }
-            crate::op::client::keys::verify(context, client, &jws).await.map_err(|error| match error.code {
-                ErrorCode::TemporarilyUnavailable => error,
-                _ => invalid_object(error.description),
+            keys::verify(context, client, &jws).await.map_err(|error| match error {
+                SignatureError::Check(check) => invalid_object(check),
+                SignatureError::KeysUnavailable => {
+                    OAuthError::new(ErrorCode::TemporarilyUnavailable, error.to_string())
+                }
             })?;
             jws.claims
         }

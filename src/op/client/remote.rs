@@ -4,12 +4,16 @@
 //! hosts may be private ones; a URL that only a request names is never fetched.
 
 use std::collections::{HashMap, HashSet};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use http::header::ACCEPT;
 use tokio::sync::Semaphore;
 use url::Url;
 
+use crate::digest::sha256_base64url;
 use crate::jose::{Check, Jws, KeySet};
 use crate::outbound::cache::{Cached, Lifetimes};
 use crate::outbound::{HttpClient, OutboundError, OutboundPolicy};
@@ -30,8 +34,8 @@ pub enum Unavailable {
     /// Not the request object whose hash its URL has (RFC 9101 §5.2).
     #[error("it is not the one whose hash the request_uri has")]
     Differs,
-    /// Too many wait for it at the moment.
-    #[error("too many requests wait for this request object")]
+    /// Too many requests wait for it at the moment.
+    #[error("too many requests wait for this document")]
     Busy,
 }
 
@@ -47,19 +51,38 @@ pub enum Unverified {
 /// The documents of apps.
 pub struct AppKeys {
     http: Arc<dyn HttpClient>,
-    sets: Mutex<HashMap<Url, Arc<Cached<KeySet, Unavailable>>>>,
-    objects: Mutex<HashMap<Url, Arc<RequestObject>>>,
+    sets: Mutex<HashMap<Url, Arc<Shared<KeySet>>>>,
+    objects: Mutex<HashMap<Url, Arc<Shared<String>>>>,
 }
 
-/// The request object at one URL.
-struct RequestObject {
-    cached: Arc<Cached<String, Unavailable>>,
-    /// Permits to wait for it: any stranger's request can cause a fetch.
+/// The document at one URL. It is fetched once at a time, and few requests wait for it: a stranger's request can cause a fetch,
+/// and an app that does not respond must not hold up any number of them.
+struct Shared<T> {
+    cached: Arc<Cached<T, Unavailable>>,
+    /// Permits to wait.
     waiting: Semaphore,
 }
 
-/// Most requests that wait for one request object at the same time.
-const WAITING: usize = 16;
+/// The maximum number of requests that wait for one request object at the same time.
+const WAITING_FOR_OBJECT: usize = 16;
+/// The maximum number of requests that wait for one key set at the same time. A busy app's requests all need it after a start.
+const WAITING_FOR_KEYS: usize = 64;
+
+impl<T: Send + Sync + 'static> Shared<T> {
+    fn new(lifetimes: Lifetimes, waiting: usize) -> Arc<Self> {
+        Arc::new(Self { cached: Cached::new(lifetimes), waiting: Semaphore::new(waiting) })
+    }
+
+    /// Does something with the cached document that may have to wait. What is cached is served without a permit.
+    async fn bounded<R>(&self, work: impl Future<Output = R>) -> Result<R, Unavailable> {
+        let mut work = pin!(work);
+        if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+            return Ok(done);
+        }
+        let _permit = self.waiting.try_acquire().map_err(|_| Unavailable::Busy)?;
+        Ok(work.await)
+    }
+}
 
 impl AppKeys {
     /// Without anything fetched. Nothing is fetched before it is needed.
@@ -84,17 +107,20 @@ impl AppKeys {
     /// fetched one, and so is the key of a signature that does not verify: it may be a new one under the id of the old.
     ///
     /// # Errors
-    /// When the key set is not available, or the signature is not one of its keys'.
+    /// When the key set is not available or too many requests wait for it, or the signature is not one of its keys'.
     pub(crate) async fn verify(&self, jws: &Jws<'_>, url: &Url, now: i64) -> Result<(), Unverified> {
-        let cached = {
+        let set = {
             let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(sets.entry(url.clone()).or_insert_with(|| Cached::new(Lifetimes::KEY_SET)))
+            let new = || Shared::new(Lifetimes::KEY_SET, WAITING_FOR_KEYS);
+            Arc::clone(sets.entry(url.clone()).or_insert_with(new))
         };
         let fetch = || fetch_keys(Arc::clone(&self.http), url.clone());
-        let keys = cached.get(now, fetch).await.map_err(Unverified::Unavailable)?;
+        let keys =
+            set.bounded(set.cached.get(now, fetch)).await.and_then(|got| got).map_err(Unverified::Unavailable)?;
         let verdict = match jws.verify(&keys) {
             Err(check @ (Check::Key | Check::Signature)) => {
-                match cached.refetch(&keys, now, fetch, |newer| jws.verify(newer).is_ok()).await {
+                let refetch = set.cached.refetch(&keys, now, fetch, |newer| jws.verify(newer).is_ok());
+                match set.bounded(refetch).await.map_err(Unverified::Unavailable)? {
                     Some(newer) => jws.verify(&newer),
                     None => Err(check),
                 }
@@ -113,31 +139,19 @@ impl AppKeys {
     pub async fn request_object(&self, url: &Url, now: i64) -> Result<Arc<String>, Unavailable> {
         let object = {
             let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(objects.entry(url.clone()).or_insert_with(|| Arc::new(RequestObject::new(url))))
+            let lifetimes = if url.fragment().is_some() { Lifetimes::HASHED_OBJECT } else { Lifetimes::REQUEST_OBJECT };
+            let new = || Shared::new(lifetimes, WAITING_FOR_OBJECT);
+            Arc::clone(objects.entry(url.clone()).or_insert_with(new))
         };
-        let _permit = object.waiting.try_acquire().map_err(|_| Unavailable::Busy)?;
         let fetch = || fetch_object(Arc::clone(&self.http), url.clone());
-        let found = object.cached.get(now, fetch).await?;
-        let Some(expected) = url.fragment().filter(|expected| hash(&found) != *expected) else {
+        let found = object.bounded(object.cached.get(now, fetch)).await??;
+        let Some(expected) = url.fragment().filter(|expected| sha256_base64url(found.as_bytes()) != *expected) else {
             return Ok(found);
         };
-        let meant = |object: &String| hash(object) == expected;
-        let newer = object.cached.refetch(&found, now, fetch, meant).await;
+        let meant = |object: &String| sha256_base64url(object.as_bytes()) == expected;
+        let newer = object.bounded(object.cached.refetch(&found, now, fetch, meant)).await?;
         newer.filter(|newer| meant(newer)).ok_or(Unavailable::Differs)
     }
-}
-
-impl RequestObject {
-    fn new(url: &Url) -> Self {
-        let lifetimes = if url.fragment().is_some() { Lifetimes::HASHED_OBJECT } else { Lifetimes::REQUEST_OBJECT };
-        Self { cached: Cached::new(lifetimes), waiting: Semaphore::new(WAITING) }
-    }
-}
-
-fn hash(text: &str) -> String {
-    use base64::Engine as _;
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest.as_ref())
 }
 
 async fn fetch_object(http: Arc<dyn HttpClient>, url: Url) -> Result<String, Unavailable> {
@@ -169,9 +183,9 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Poll;
 
     use super::*;
+    use crate::support::keys::{self, Signing};
 
     /// Counts the calls and never answers.
     #[derive(Default)]
@@ -194,7 +208,7 @@ mod tests {
         let http = Arc::new(Hangs::default());
         let apps = AppKeys::new(Arc::clone(&http) as Arc<dyn HttpClient>);
         let url = Url::parse("https://app.example/slow.jwt").unwrap();
-        let mut fetches: Vec<_> = (0..=WAITING).map(|_| Box::pin(apps.request_object(&url, 1))).collect();
+        let mut fetches: Vec<_> = (0..=WAITING_FOR_OBJECT).map(|_| Box::pin(apps.request_object(&url, 1))).collect();
         let mut refused = Vec::new();
         for fetch in &mut fetches {
             if let Poll::Ready(outcome) = polled_once(fetch.as_mut()).await {
@@ -206,6 +220,44 @@ mod tests {
         let other = Url::parse("https://other.example/quick.jwt").unwrap();
         assert!(polled_once(Box::pin(apps.request_object(&other, 1)).as_mut()).await.is_pending());
         assert_eq!(http.0.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn a_key_set_that_hangs_is_fetched_once_and_holds_up_a_bounded_number() {
+        let http = Arc::new(Hangs::default());
+        let apps = AppKeys::new(Arc::clone(&http) as Arc<dyn HttpClient>);
+        let url = Url::parse("https://app.example/keys").unwrap();
+        let token = keys::sign(Signing::Rs256, &keys::header(Signing::Rs256), &serde_json::json!({ "sub": "app" }));
+        let jws = Jws::parse(&token).unwrap();
+        let mut waiting: Vec<_> = (0..WAITING_FOR_KEYS + 3).map(|_| Box::pin(apps.verify(&jws, &url, 1))).collect();
+        let mut refused = 0;
+        for verification in &mut waiting {
+            if let Poll::Ready(outcome) = polled_once(verification.as_mut()).await {
+                assert!(matches!(outcome, Err(Unverified::Unavailable(Unavailable::Busy))), "{outcome:?}");
+                refused += 1;
+            }
+        }
+        assert_eq!((refused, http.0.load(Ordering::Relaxed)), (3, 1));
+        let other = Url::parse("https://other.example/keys").unwrap();
+        assert!(polled_once(Box::pin(apps.verify(&jws, &other, 1)).as_mut()).await.is_pending());
+        // Who gives up makes room for another.
+        drop(waiting);
+        assert!(polled_once(Box::pin(apps.verify(&jws, &url, 1)).as_mut()).await.is_pending());
+    }
+
+    #[tokio::test]
+    async fn a_kept_document_is_served_to_any_number_while_a_newer_one_is_awaited() {
+        let set = Shared::<String>::new(Lifetimes::KEY_SET, 1);
+        let kept = set.cached.get(1, || async { Ok("kept".to_owned()) }).await.unwrap();
+        let refetch = || set.bounded(set.cached.refetch(&kept, 2, std::future::pending::<Result<_, _>>, |_| true));
+        let mut first = Box::pin(refetch());
+        assert!(polled_once(first.as_mut()).await.is_pending());
+        let mut second = Box::pin(refetch());
+        assert!(matches!(polled_once(second.as_mut()).await, Poll::Ready(Err(Unavailable::Busy))));
+        for _ in 0..100 {
+            let got = set.bounded(set.cached.get(2, std::future::pending::<Result<_, _>>)).await.unwrap();
+            assert_eq!(*got.unwrap(), "kept");
+        }
     }
 
     async fn polled_once<F: Future + ?Sized>(mut future: std::pin::Pin<&mut F>) -> Poll<F::Output> {

@@ -6,7 +6,7 @@ use crate::op::RequestContext;
 use crate::op::client::authentication::credentials::Assertion;
 use crate::op::client::authentication::error::Unauthenticated;
 use crate::op::client::authentication::registered::{check_method, enabled};
-use crate::op::client::keys;
+use crate::op::client::keys::{self, SignatureError};
 use crate::op::error::OAuthError;
 use crate::protocol::{Algorithm, ClientAuthMethod, ErrorCode};
 use crate::snapshot::client::Client;
@@ -65,9 +65,9 @@ async fn verify_signature(context: &RequestContext<'_>, client: &Client, jws: &J
         _ => ClientAuthMethod::PrivateKeyJwt,
     };
     check_method(client, method)?;
-    keys::verify(context, client, jws).await.map_err(|error| match error.code {
-        ErrorCode::TemporarilyUnavailable => error.into(),
-        _ => refused(format!("client_assertion: {}", error.description)),
+    keys::verify(context, client, jws).await.map_err(|error| match error {
+        SignatureError::Check(check) => failed(check),
+        SignatureError::KeysUnavailable => OAuthError::new(ErrorCode::TemporarilyUnavailable, error.to_string()).into(),
     })
 }
 
