@@ -126,18 +126,17 @@ async fn refresh(context: &RequestContext<'_>, caller: &Client, token: &str) -> 
 /// and with the claims that the caller would get of this user. Only for people who have signed in here before: introspection
 /// makes no accounts.
 async fn upstream(context: &RequestContext<'_>, caller: &Client, token: &str) -> Result<Option<Value>, OAuthError> {
-    let open =
-        context.snapshot.resolved.providers.iter().filter(|(_, provider)| provider.introspect && provider.enabled);
-    let open: Vec<_> = open.collect();
+    let snapshot = context.snapshot;
+    let open = snapshot.resolved.providers.iter().filter(|(_, provider)| provider.introspect && provider.enabled);
+    let open: Vec<_> = open.filter_map(|(id, _)| snapshot.providers.get(id)).collect();
     // A JWT names its issuer. A token that does not is sent only where a single provider can have issued it, because whoever
     // receives a token can use it.
-    let issuer = crate::jose::unverified_issuer(token);
-    let asked = match (&issuer, open.as_slice()) {
-        (Some(_), open) => open.iter().find(|(_, provider)| provider.issuer == issuer),
+    let asked = match (crate::jose::unverified_issuer(token), open.as_slice()) {
+        (Some(issuer), open) => open.iter().find(|settings| settings.source.may_be_named(&issuer)),
         (None, [only]) => Some(only),
         (None, _) => None,
     };
-    let Some(settings) = asked.and_then(|(id, _)| context.snapshot.providers.get(*id)) else { return Ok(None) };
+    let Some(settings) = asked else { return Ok(None) };
     match context.services.upstreams.introspect(settings, token, context.now).await {
         Ok(Some(answer)) => person(context, caller, settings, &answer).await,
         Ok(None) => Ok(None),

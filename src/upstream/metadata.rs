@@ -114,8 +114,7 @@ impl Metadata {
         let document: Map<String, Value> = serde_json::from_slice(document)
             .map_err(|_| malformed(UnavailableProblem::Malformed("it is not a JSON object")))?;
         let found = document.get("issuer").and_then(Value::as_str).unwrap_or_default();
-        let with_slash = source.from_document && found.strip_suffix('/') == Some(&source.issuer);
-        if found != source.issuer && !with_slash {
+        if !source.may_be_named(found) {
             return Err(malformed(UnavailableProblem::Issuer {
                 expected: source.issuer.clone(),
                 found: found.chars().take(200).collect(),

@@ -85,6 +85,15 @@ pub struct Source {
     pub policy: OutboundPolicy,
 }
 
+impl Source {
+    /// Whether `issuer` is how the provider may name itself: the issuer in the file or, if the file has the address of the
+    /// discovery document, the same with a slash at its end, because both have the same address.
+    #[must_use]
+    pub fn may_be_named(&self, issuer: &str) -> bool {
+        issuer == self.issuer || (self.from_document && issuer.strip_suffix('/') == Some(&self.issuer))
+    }
+}
+
 /// Endpoints that the operator wrote. They go before discovered ones; discovery is skipped when authorization, token and
 /// key set are all written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -209,6 +209,34 @@ async fn a_providers_token_says_who_that_is_in_normalised_claims() {
     assert_eq!(sent.form["token"], "their-token");
 }
 
+/// The issuer of such a provider may end with a slash, which the address of its discovery document does not show.
+#[tokio::test]
+async fn a_providers_jwt_is_recognised_when_the_file_has_the_address_of_its_discovery_document() {
+    let address = "issuer = \"https://idp.example/.well-known/openid-configuration\"";
+    let by_document = OPEN.replace("introspect = true", &format!("introspect = true\n{address}"));
+    let jwt = |issuer: &str| keys::sign(Signing::Rs256, &keys::header(Signing::Rs256), &json!({ "iss": issuer }));
+    for (named, other) in
+        [("https://idp.example/", "https://idp.example//"), ("https://idp.example", "https://idp.example.evil/")]
+    {
+        let app = TestApp::with(&by_document).await;
+        app.idp().edit_discovery(move |document| {
+            document.insert("issuer".to_owned(), json!(named));
+            document.insert("introspection_endpoint".to_owned(), json!("https://idp.example/introspect"));
+        });
+        app.idp().edit_id_token(move |claims| drop(claims.insert("iss".to_owned(), json!(named))));
+        let answer = json!({ "active": true, "sub": "1", "client_id": "countersign", "iss": named });
+        app.idp().answer("/introspect", Answer::json(200, &answer));
+        app.sign_in("app", &alice()).await;
+        assert_eq!(app.introspect("api", &jwt(named)).await.json()["active"], true, "{named}");
+        assert_eq!(app.introspect("api", &jwt(other)).await.json(), inactive(), "{other}");
+    }
+    // An issuer that is written itself is compared character for character.
+    let app = TestApp::with(OPEN).await;
+    with_provider_tokens(&app, json!({ "active": true, "sub": "1", "client_id": "countersign" })).await;
+    app.sign_in("app", &alice()).await;
+    assert_eq!(app.introspect("api", &jwt("https://idp.example/")).await.json(), inactive());
+}
+
 #[tokio::test]
 async fn a_providers_token_opens_nothing_that_the_file_does_not() {
     let app = TestApp::with(OPEN).await;
