@@ -36,7 +36,9 @@ fn introspection(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
 
 fn roles(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     let Some(roles) = &provider.asserted_roles else {
-        if context.config.providers.len() > 1 {
+        // Only declared roles can be asserted, unless the provider creates others.
+        let any_role = !context.config.roles.is_empty() || provider.create_roles;
+        if any_role && context.config.providers.len() > 1 {
             context.warn(
                 at,
                 format!("`{at}` may assert any role, as one of several providers"),
