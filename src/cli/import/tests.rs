@@ -418,6 +418,80 @@ connectors:
     );
 }
 
+#[test]
+fn sections_of_another_type_are_told_of() {
+    let dex = "issuer: https://dex.corp.example\nstaticClients: { app: { id: app } }\nconnectors: oidc\nweb: [http]\nstorage: { type: memory }\n";
+    let (toml, _) = finish(&dex::import(dex, None).unwrap());
+    assert_told(
+        &toml,
+        &[
+            ("To do", "`staticClients` is not a list, and nothing of it was imported"),
+            ("To do", "`connectors` is not a list"),
+            ("To do", "`web` is not a table"),
+        ],
+    );
+}
+
+#[test]
+fn a_client_of_dex_gets_no_more_scopes_and_grants_than_it_had() {
+    let dex = |rest: &str| {
+        format!(
+            "issuer: https://dex.corp.example\nconnectors:\n- type: oidc\n  id: okta\n  config: {{ issuer: https://corp.okta.example, clientID: c, clientSecret: $OKTA }}\n\
+             staticClients:\n- {{ id: app, secret: s, redirectURIs: [https://app.corp.example/cb], {rest} }}\n"
+        )
+    };
+    let (toml, _) = imported(dex::import, &dex("allowedScopes: [email], allowedGrantTypes: [authorization_code]"));
+    assert_values(
+        &toml,
+        &[
+            (&["clients", "app", "scopes"], "[\"openid\", \"email\"]"),
+            (&["clients", "app", "grant_types"], "[\"authorization_code\"]"),
+        ],
+    );
+    let device = "allowedGrantTypes: [\"urn:ietf:params:oauth:grant-type:device_code\"]";
+    let (toml, snapshot) = imported(dex::import, &dex(device));
+    assert!(snapshot.config.clients.is_empty(), "{toml}");
+    assert_told(&toml, &[("To do", "`allowedGrantTypes` has no authorization_code")]);
+}
+
+#[test]
+fn no_key_of_a_realm_is_dropped_in_silence() {
+    let realm = r#"{ "realm": "corp", "enabled": true, "displayName": "Corp", "regisrationAllowed": true, "localizationTexts": { "de": { "x": "hunter2" } },
+      "otpPolicyDigits": 6, "failureFactor": 30, "id": "x", "attributes": { "frontendUrl": "https://sso.corp.example" },
+      "roles": { "realm": [ { "name": "admin", "compositess": { "realm": ["hunter2"] }, "attributes": { "a": ["b"] } } ], "client": { "app": [ { "name": "clerk", "kind": "hunter2" } ] } },
+      "groups": [ { "name": "staff", "subGroups": [ { "name": "it", "realmRole": ["admin"] } ] } ],
+      "users": [ { "username": "bob", "federatedIdentity": [ { "userId": "hunter2" } ], "clientConsents": [ { "clientId": "app" } ] } ],
+      "clientScopes": [ { "name": "extra", "protocolMapers": [] , "mappers": ["hunter2"] } ],
+      "clients": [ { "clientId": "app", "secret": "hunter2", "redirectUris": ["https://app.corp.example/cb"], "consentRequird": true, "baseUrl": "/home",
+          "description": "An app", "defaultClientScopes": [], "optionalClientScopes": [] } ],
+      "identityProviders": [ { "alias": "up", "displayName": "Upstream", "providerId": "oidc", "linkonly": true, "config": { "issuer": "https://up.example", "clientId": "c" } } ] }"#;
+    let (toml, _) = imported(keycloak::import, realm);
+    assert_absent(&toml, &["hunter2"]);
+    assert_told(
+        &toml,
+        &[
+            ("To do", "the key regisrationAllowed is not known, and nothing of it was imported; did you mean"),
+            ("Not supported", "`displayName`, `localizationTexts`: there is no equivalent here"),
+            ("To do", "in the role admin: the key compositess is not known"),
+            ("Not supported", "in the role admin: `attributes`: there is no equivalent here"),
+            ("To do", "in the role clerk: the key kind is not known"),
+            ("To do", "in the group it: the key realmRole is not known"),
+            ("To do", "in the user bob: the key federatedIdentity is not known"),
+            ("Not supported", "in the user bob: `clientConsents`"),
+            ("To do", "in the client scope extra: the key mappers is not known"),
+            (
+                "To do",
+                "the key consentRequird is not known, and nothing of it was imported; did you mean `consentRequired`?",
+            ),
+            ("Not supported", "`baseUrl`, `description`: there is no equivalent here"),
+            ("To do", "the key linkonly is not known, and nothing of it was imported; did you mean `linkOnly`?"),
+        ],
+    );
+    for silent in ["otpPolicyDigits", "failureFactor"] {
+        assert!(!toml.contains(silent), "{silent} belongs to the provider, and is not worth a comment");
+    }
+}
+
 /// The export of a realm with one identity provider.
 fn realm_with(config: &str) -> String {
     format!(

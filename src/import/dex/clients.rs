@@ -102,7 +102,7 @@ fn one(dex: &Value, client: &Value, key: &str, place: &str, connectors: &Connect
     }
     redirects(client, public, &mut table);
     Uris::sort(texts(client, "postLogoutRedirectURIs"), public).write(&mut table, "post_logout_redirect_uris");
-    table.set("scopes", SCOPES.to_vec());
+    allowed(client, &mut table);
     if on(below(below(dex, "oauth2"), "pkce"), "enforce") {
         table.set("pkce", "required");
     }
@@ -127,13 +127,35 @@ fn one(dex: &Value, client: &Value, key: &str, place: &str, connectors: &Connect
         let way = "Declare the API as [resources.X] and name in its `clients` who may ask for tokens for it";
         table.note(Mark::NotSupported, format!("`trustedPeers` {peers}: no client gets ID tokens for another. {way}."));
     }
-    for name in ["ssoSharedWith", "mfaChain", "allowedScopes", "allowedGrantTypes"] {
+    for name in ["ssoSharedWith", "mfaChain"] {
         if is_set(client, name) {
-            let way = "`require`, `scopes` and `grant_types` say who may use a client, and how";
+            let way = "`require` says who may use a client";
             table.note(Mark::NotSupported, format!("`{name}`: {way}."));
         }
     }
     table
+}
+
+/// `scopes` and `grant_types`, which are no wider than those that Dex allows the client.
+fn allowed(client: &Value, table: &mut Table) {
+    let allows = |key: &str, name: &str| {
+        let allowed = texts(client, key);
+        allowed.is_empty() || allowed.iter().any(|one| one == name)
+    };
+    let scopes = SCOPES.iter().filter(|scope| **scope == "openid" || allows("allowedScopes", scope));
+    table.set("scopes", scopes.copied().collect::<Vec<_>>());
+    if is_set(client, "allowedGrantTypes") {
+        let grants = ["authorization_code", "refresh_token", "client_credentials"].into_iter();
+        let grants: Vec<&str> = grants.filter(|grant| allows("allowedGrantTypes", grant)).collect();
+        if !grants.contains(&"authorization_code") {
+            table.above(
+                Mark::ToDo,
+                "`allowedGrantTypes` has no authorization_code: say how this client gets its tokens.",
+            );
+            table.turn_off();
+        }
+        table.set("grant_types", grants);
+    }
 }
 
 fn identity(client: &Value, key: &str, place: &str, table: &mut Table) {

@@ -26,6 +26,22 @@ const SECTIONS: &[&str] = &[
     "additionalFeatures",
 ];
 
+const LIST: &str = "a list";
+const TABLE: &str = "a table";
+
+/// What the sections are, so that one of another type is reported.
+const SHAPES: &[(&str, &str)] = &[
+    ("staticClients", LIST),
+    ("connectors", LIST),
+    ("staticPasswords", LIST),
+    ("storage", TABLE),
+    ("web", TABLE),
+    ("telemetry", TABLE),
+    ("oauth2", TABLE),
+    ("expiry", TABLE),
+    ("signer", TABLE),
+];
+
 /// Tables below a section, by path, with their keys.
 const TABLES: &[(&[&str], &[&str])] = &[
     (&["storage"], &["type", "config", "retryAttempts", "retryDelay"]),
@@ -133,12 +149,21 @@ pub(crate) const CONNECTOR_CONFIG: &[&str] = &[
 /// A comment for each unknown key, except those in the `config` of connectors.
 pub(crate) fn note_unknown(dex: &Value) -> Table {
     let mut table = Table::new(&[]);
+    for note in unknown_keys(dex, SECTIONS) {
+        table.above(Mark::ToDo, note);
+    }
+    for (section, shape) in SHAPES {
+        let value = below(dex, section);
+        let fits = value.is_null() || if *shape == LIST { value.is_array() } else { value.is_object() };
+        if !fits {
+            table.above(Mark::ToDo, format!("`{section}` is not {shape}, and nothing of it was imported."));
+        }
+    }
     let mut tell = |place: &str, value: &Value, known: &[&str]| {
         for note in unknown_keys(value, known) {
-            table.above(Mark::ToDo, if place.is_empty() { note } else { format!("in {place}: {note}") });
+            table.above(Mark::ToDo, format!("in {place}: {note}"));
         }
     };
-    tell("", dex, SECTIONS);
     for (path, known) in TABLES {
         let value = path.iter().fold(dex, |value, key| below(value, key));
         tell(&format!("`{}`", path.join(".")), value, known);

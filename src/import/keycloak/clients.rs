@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::import::document::{Document, Mark, Table};
+use crate::import::keycloak::known;
 use crate::import::keycloak::mappers::Claims;
 use crate::import::keycloak::providers::Providers;
 use crate::import::keycloak::realm::{Realm, is_own_client};
@@ -164,6 +165,7 @@ fn one(
         table.set("consent", "explicit");
     }
     settings(client, table);
+    known::client(client, table);
     if !code {
         return BTreeSet::new();
     }

@@ -2,6 +2,7 @@
 //! providers, clients, protocol mappers and users have files of their own.
 
 mod clients;
+mod known;
 mod mappers;
 mod provider_mappers;
 mod provider_settings;
@@ -80,6 +81,7 @@ fn head(realm: &Realm<'_>, issuer: Option<&str>, document: &mut Document) -> Str
     let issuer = words::set_issuer(&mut head, issuer, found.as_deref(), &otherwise);
     document.push(head);
     document.push(left_out(realm.value));
+    document.push(known::realm(realm.value));
     issuer
 }
 
