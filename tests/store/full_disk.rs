@@ -1,5 +1,6 @@
 //! A disk of 40 MiB that the store fills, and a file system that is read-only for a while. Both need a mount of their own in a
-//! namespace that the kernel may refuse to create; without it, only the unit tests of the store cover the recovery.
+//! namespace. If the kernel refuses to create one, these tests fail, unless `COUNTERSIGN_TEST_WITHOUT_SMALL_DISK` states that
+//! they are to be left out.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,22 +16,30 @@ use countersign::store::{
 use crate::fixtures::{NOW, login, person, secret};
 
 const FOLDER: &str = "COUNTERSIGN_TEST_SMALL_DISK";
+const LEFT_OUT: &str = "COUNTERSIGN_TEST_WITHOUT_SMALL_DISK";
+/// How a mount namespace is made: as any user where that is permitted, else as root.
+const NAMESPACES: [&[&str]; 2] = [&["--user", "--map-root-user", "--mount"], &["--mount"]];
 const NO_BOUND: PendingBound = PendingBound { rows: u64::MAX, bytes: u64::MAX };
 
 /// Runs a test of this binary where `FOLDER` is a disk of 40 MiB.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 fn on_a_small_disk(test: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let disk = |then: &str| {
+    let disk = |namespace: &[&str], then: &str| {
         let script = format!("mount -t tmpfs -o size=40m none \"${FOLDER}\" && {then}");
         let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]).env(FOLDER, folder.path());
+        command.args(namespace).args(["sh", "-c", &script]).env(FOLDER, folder.path());
         command
     };
-    if !disk("true").output().is_ok_and(|output| output.status.success()) {
+    let works = |namespace: &&&[&str]| disk(namespace, "true").output().is_ok_and(|output| output.status.success());
+    let Some(namespace) = NAMESPACES.iter().find(works) else {
+        let why = "no disk can be mounted here: mount namespaces are not permitted";
+        assert!(std::env::var_os(LEFT_OUT).is_some(), "{why}. Run as root, or set {LEFT_OUT}=1 to leave this test out");
+        eprintln!("NOT RUN: {test}: {why}");
         return;
-    }
+    };
     let run = format!("exec \"$0\" --exact full_disk::{test} --ignored --nocapture");
-    let output = disk(&run).arg(std::env::current_exe().unwrap()).output().unwrap();
+    let output = disk(namespace, &run).arg(std::env::current_exe().unwrap()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
@@ -43,14 +52,14 @@ fn large(state: &str) -> Login {
     Login { data: "x".repeat(16_000), ..login(state) }
 }
 
-/// Begins sign-ins until no space is left; returns how many were stored. One that is refused while the log is moved does not
-/// count, because the next one finds space.
+/// Begins sign-ins until no space is left; returns how many were stored. A single refusal does not count: the next sign-in finds
+/// that the log has been moved, however busy the machine is.
 async fn fill(store: &SqliteStore, name: &str) -> usize {
     let (mut kept, mut refused) = (0, 0);
     for n in 0.. {
         match store.save_login(large(&format!("{name}-{n}")), NO_BOUND).await {
             Ok(()) => (kept, refused) = (kept + 1, 0),
-            Err(StoreError::Full(_)) if refused == 4 => break,
+            Err(StoreError::Full(_)) if refused == 1 => break,
             Err(StoreError::Full(_)) => refused += 1,
             Err(error) => panic!("{error}"),
         }

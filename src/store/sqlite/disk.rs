@@ -75,7 +75,12 @@ impl Disk {
 
     /// Whether the writing thread has something to repair before the next write.
     pub(crate) fn in_trouble(&self) -> bool {
-        self.full.load(Ordering::Relaxed) || self.is_read_only()
+        self.is_full() || self.is_read_only()
+    }
+
+    /// Whether a write found the disk full, and nothing has been done about it yet.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_read_only(&self) -> bool {

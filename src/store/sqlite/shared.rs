@@ -129,7 +129,11 @@ impl Shared {
             disk.secure(connection)?;
             tracing::info!(event = "store_writable", store = %location, "the store was opened anew for writing");
         }
-        disk.relieve(connection);
+        if disk.is_full() {
+            // The store's own checkpoint would keep the log from starting over, for as long as its thread takes.
+            let _idle = checkpoints.pause();
+            disk.relieve(connection);
+        }
         Ok(anew)
     }
 }
