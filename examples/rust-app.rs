@@ -10,89 +10,40 @@
 //! `APP_URL/callback`, the post-logout redirect URI `APP_URL/`.
 //!
 //! Sessions are in memory, and cookies are not marked `Secure` so that it runs on plain HTTP: change both for production.
-#![expect(clippy::print_stdout, reason = "it says where it listens")]
+#![expect(clippy::print_stdout, clippy::expect_used, reason = "an application, not a library")]
 
 use std::collections::HashMap;
 use std::env::var;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use openidconnect::core::{
-    CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey,
-    CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken, CoreRevocationErrorResponse,
-    CoreTokenIntrospectionResponse, CoreTokenType,
-};
-use openidconnect::{
-    AdditionalClaims, AsyncHttpClient, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken,
-    EmptyExtraTokenFields, EndSessionUrl, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,
-    IdTokenClaims, IdTokenFields, IssuerUrl, LogoutRequest, Nonce, NonceVerifier, OAuth2TokenResponse as _,
-    PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, Scope,
-    StandardErrorResponse, StandardTokenResponse, TokenResponse as _,
-};
-use serde::{Deserialize, Serialize};
+use base64::Engine as _;
+use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreTokenResponse};
+use openidconnect::*;
+use serde_json::Value;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Oidc = CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointMaybeSet, EndpointMaybeSet>;
 
-/// The claims that this application reads in addition to the standard ones.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct Groups {
-    #[serde(default)]
-    groups: Vec<String>,
-}
-
-impl AdditionalClaims for Groups {}
-
-type Claims = IdTokenClaims<Groups, CoreGenderClaim>;
-type Fields = IdTokenFields<
-    Groups,
-    EmptyExtraTokenFields,
-    CoreGenderClaim,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJwsSigningAlgorithm,
->;
-type Tokens = StandardTokenResponse<Fields, CoreTokenType>;
-type Oidc = Client<
-    Groups,
-    CoreAuthDisplay,
-    CoreGenderClaim,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJsonWebKey,
-    CoreAuthPrompt,
-    StandardErrorResponse<CoreErrorResponseType>,
-    Tokens,
-    CoreTokenIntrospectionResponse,
-    CoreRevocableToken,
-    CoreRevocationErrorResponse,
-    EndpointSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointMaybeSet,
-    EndpointMaybeSet,
->;
-
-/// The session that a cookie names: a sign-in under way, or a signed-in user.
+/// The session that a cookie names: a sign-in in progress, or a signed-in user.
 enum Session {
     Pending { state: CsrfToken, nonce: Nonce, verifier: PkceCodeVerifier },
-    SignedIn { tokens: Box<Tokens>, claims: Box<Claims> },
+    SignedIn { tokens: Box<CoreTokenResponse>, claims: Value },
 }
 
 struct App {
     oidc: Oidc,
     end_session: Option<EndSessionUrl>,
-    http: Http,
     url: String,
     sessions: Mutex<HashMap<String, Session>>,
 }
 
 impl App {
+    /// Stores a session under a new id, so that a cookie that was planted before the sign-in is worthless after it.
     fn open(&self, session: Session) -> [(header::HeaderName, String); 1] {
-        // The id is new at each step, so that a cookie that was planted before the sign-in is worthless after it.
         let id = CsrfToken::new_random_len(32).into_secret();
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), session);
         [(header::SET_COOKIE, format!("rust_app={id}; Path=/; HttpOnly; SameSite=Lax"))]
@@ -100,33 +51,30 @@ impl App {
 
     /// Removes and returns the session of this request's cookie.
     fn take(&self, headers: &HeaderMap) -> Option<Session> {
-        let id = cookie(headers)?;
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(cookie(headers)?)
     }
 
-    /// The claims of the ID token, once its signature, issuer, audience, expiry and nonce are verified.
-    fn verify(&self, tokens: &Tokens, nonce: impl NonceVerifier) -> Result<Claims, Failure> {
+    /// The claims of the ID token, once its signature, issuer, audience, expiry and nonce are verified: all of them, also
+    /// those that the library has no type for, such as `groups`.
+    fn claims(&self, tokens: &CoreTokenResponse, nonce: impl NonceVerifier) -> Result<Value, Failure> {
         let id_token = tokens.id_token().ok_or("the broker sent no ID token")?;
-        Ok(id_token.claims(&self.oidc.id_token_verifier(), nonce)?.clone())
+        id_token.claims(&self.oidc.id_token_verifier(), nonce)?;
+        let jwt = id_token.to_string();
+        let payload = jwt.split('.').nth(1).unwrap_or_default();
+        Ok(serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload)?)?)
     }
 }
 
-/// openidconnect's HTTP client: reqwest, which must not follow redirects here.
-struct Http(reqwest::Client);
-
-impl<'c> AsyncHttpClient<'c> for Http {
-    type Error = reqwest::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, reqwest::Error>> + Send + 'c>>;
-
-    fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(async move {
-            let response = self.0.execute(request.try_into()?).await?;
-            let (status, headers) = (response.status(), response.headers().clone());
-            let mut answer = HttpResponse::new(response.bytes().await?.to_vec());
-            (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
-            Ok(answer)
-        })
-    }
+/// Sends the library's requests, without following redirects.
+async fn http(request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("TLS can be set up")
+    });
+    let response = CLIENT.execute(request.try_into()?).await?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut answer = HttpResponse::new(response.bytes().await?.to_vec());
+    (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
+    Ok(answer)
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {
@@ -139,15 +87,11 @@ async fn home(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Html<St
     let Some(Session::SignedIn { claims, .. }) = cookie(&headers).and_then(|id| sessions.get(id)) else {
         return Ok(Html("<!doctype html><a href=\"/sign-in\">Sign in</a>".to_owned()));
     };
-    let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;");
-    let name = claims.preferred_username().map_or(claims.subject().as_str(), |name| name.as_str());
+    let claims = serde_json::to_string_pretty(claims)?.replace('&', "&amp;").replace('<', "&lt;");
     Ok(Html(format!(
-        "<!doctype html><h1>{}</h1><p>Groups: {}</p><pre>{}</pre>\
+        "<!doctype html><h1>Signed in</h1><pre>{claims}</pre>\
          <form method=\"post\" action=\"/refresh\"><button>Refresh</button></form>\
-         <form method=\"post\" action=\"/sign-out\"><button>Sign out</button></form>",
-        escape(name),
-        escape(&claims.additional_claims().groups.join(", ")),
-        escape(&serde_json::to_string_pretty(claims)?)
+         <form method=\"post\" action=\"/sign-out\"><button>Sign out</button></form>"
     )))
 }
 
@@ -166,48 +110,40 @@ async fn callback(
     Query(answer): Query<HashMap<String, String>>,
 ) -> Result<Response, Problem> {
     let Some(Session::Pending { state, nonce, verifier }) = app.take(&headers) else {
-        return Err("no sign-in is under way in this browser".into());
+        return Err("no sign-in is in progress in this browser".into());
     };
     if answer.get("state") != Some(state.secret()) {
         return Err("the authorization response belongs to another sign-in".into());
     }
-    let Some(code) = answer.get("code") else {
-        return Err(format!("the broker refused: {answer:?}").as_str().into());
-    };
+    let code = answer.get("code").ok_or_else(|| format!("the broker refused: {answer:?}"))?;
     let request = app.oidc.exchange_code(AuthorizationCode::new(code.clone()))?.set_pkce_verifier(verifier);
-    let tokens = request.request_async(&app.http).await?;
-    let claims = app.verify(&tokens, &nonce)?;
-    let session = app.open(Session::SignedIn { tokens: Box::new(tokens), claims: Box::new(claims) });
-    Ok((session, Redirect::to("/")).into_response())
+    let tokens = Box::new(request.request_async(&http).await?);
+    let claims = app.claims(&tokens, &nonce)?;
+    Ok((app.open(Session::SignedIn { tokens, claims }), Redirect::to("/")).into_response())
 }
 
 async fn refresh(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
     // The session is removed meanwhile, because each refresh token can be used once. If the broker refuses, it has ended.
-    let Some(Session::SignedIn { tokens, claims }) = app.take(&headers) else {
+    let Some(Session::SignedIn { tokens, claims: before }) = app.take(&headers) else {
         return Ok(Redirect::to("/").into_response());
     };
     let token = tokens.refresh_token().ok_or("there is no refresh token")?;
-    let request = app.oidc.exchange_refresh_token(token)?;
-    let tokens = request.request_async(&app.http).await?;
-    let fresh = app.verify(&tokens, |_: Option<&Nonce>| Ok(()))?;
-    if fresh.subject() != claims.subject() {
+    let tokens = Box::new(app.oidc.exchange_refresh_token(token)?.request_async(&http).await?);
+    let claims = app.claims(&tokens, |_: Option<&Nonce>| Ok(()))?;
+    if claims.get("sub") != before.get("sub") {
         return Err("the refreshed ID token is about somebody else".into());
     }
-    let session = app.open(Session::SignedIn { tokens: Box::new(tokens), claims: Box::new(fresh) });
-    Ok((session, Redirect::to("/")).into_response())
+    Ok((app.open(Session::SignedIn { tokens, claims }), Redirect::to("/")).into_response())
 }
 
 async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
     let (Some(Session::SignedIn { tokens, .. }), Some(end_session)) = (app.take(&headers), &app.end_session) else {
         return Ok(Redirect::to("/").into_response());
     };
-    let mut request = LogoutRequest::from(end_session.clone())
-        .set_client_id(app.oidc.client_id().clone())
-        .set_post_logout_redirect_uri(PostLogoutRedirectUrl::new(format!("{}/", app.url))?);
-    if let Some(id_token) = tokens.id_token() {
-        request = request.set_id_token_hint(id_token);
-    }
-    Ok(Redirect::to(request.http_get_url().as_str()).into_response())
+    let back = PostLogoutRedirectUrl::new(format!("{}/", app.url))?;
+    let id_token = tokens.id_token().ok_or("there is no ID token")?;
+    let request = LogoutRequest::from(end_session.clone()).set_id_token_hint(id_token);
+    Ok(Redirect::to(request.set_post_logout_redirect_uri(back).http_get_url().as_str()).into_response())
 }
 
 /// An error page for developers. An application for other users should write the details only to its log.
@@ -229,14 +165,12 @@ impl IntoResponse for Problem {
 async fn main() -> Result<(), Failure> {
     let setting = |name: &str, default: &str| var(name).unwrap_or_else(|_| default.to_owned());
     let url = setting("APP_URL", "http://localhost:3000");
-    let http = Http(reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?);
     let issuer = IssuerUrl::new(setting("ISSUER", "http://localhost:8080"))?;
     let metadata = ProviderMetadataWithLogout::discover_async(issuer, &http).await?;
     let end_session = metadata.additional_metadata().end_session_endpoint.clone();
-    let (id, secret) =
-        (ClientId::new(setting("CLIENT_ID", "rust-app")), var("CLIENT_SECRET").ok().map(ClientSecret::new));
-    let oidc = Oidc::from_provider_metadata(metadata, id, secret)
-        .set_redirect_uri(RedirectUrl::new(format!("{url}/callback"))?);
+    let (id, secret) = (setting("CLIENT_ID", "rust-app"), var("CLIENT_SECRET").ok());
+    let oidc = CoreClient::from_provider_metadata(metadata, ClientId::new(id), secret.map(ClientSecret::new));
+    let oidc = oidc.set_redirect_uri(RedirectUrl::new(format!("{url}/callback"))?);
     let listener = tokio::net::TcpListener::bind(setting("LISTEN", "127.0.0.1:3000")).await?;
     println!("{url}");
     let routes = axum::Router::new()
@@ -245,6 +179,6 @@ async fn main() -> Result<(), Failure> {
         .route("/callback", get(callback))
         .route("/refresh", post(refresh))
         .route("/sign-out", post(sign_out));
-    let app = App { oidc, end_session, http, url, sessions: Mutex::default() };
+    let app = App { oidc, end_session, url, sessions: Mutex::default() };
     Ok(axum::serve(listener, routes.with_state(Arc::new(app))).await?)
 }
