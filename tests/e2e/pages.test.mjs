@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 
 import { inspect, launch, visit } from './support/chromium.mjs'
 import { startSites } from './support/sites.mjs'
+import { until } from './support/until.mjs'
 
 const PROVIDERS = ['Australian office', 'Берлин', 'Contractors', 'Dolphin GmbH & Co. KG, Abteilung für Öffentlichkeitsarbeit', 'École Nord', '東京支社']
 
@@ -81,6 +82,7 @@ looks('error-refused', async (page) => {
   await signIn(page, 'vault')
   await page.getByText('client_requirement_not_met').waitFor()
   await page.getByRole('link', { name: /Back to Vault/ }).waitFor()
+  await page.getByRole('button', { name: 'Use another account' }).waitFor()
 }, { status: 403 })
 
 looks('error-not-found', async (page) => {
@@ -120,3 +122,12 @@ for (const [locale, words] of [['de', 'Wiki 百科'], ['ja', 'Wiki 百科']]) {
     assert.equal(await page.locator('html').getAttribute('lang'), locale)
   })
 }
+
+// The last page: from here on, this address is refused.
+looks('error-rate-limited', async (page) => {
+  sites.broker.save(`${sites.broker.read()}\n[limits]\nper_address = { rate = "1/h", burst = 1 }\n`)
+  await until('this address is refused', async () => {
+    await page.goto(`${sites.app}/login`)
+    return page.getByText('rate_limited').isVisible()
+  })
+}, { status: 429 })
