@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn of_the_language_s_own_sample_only_what_is_not_built_is_refused() {
-        assert_eq!(run_on(&args("tests/fixtures/smallest.toml"), &Disk).0, Exit::Fine);
+        let strict = CheckArgs { strict: true, ..args("tests/fixtures/smallest.toml") };
+        assert_eq!(run_on(&strict, &Disk), (Exit::Fine, "tests/fixtures/smallest.toml: no problems\n".to_owned()));
         let inputs = args("tests/fixtures/everything.toml").source.inputs(&Environment::new());
         let prepared = prepare(&inputs, &Disk, Options { number: 1, without_secrets: true, now: 0 }).unwrap();
         let errors: Vec<_> = prepared.problems.iter().filter(|p| p.severity == Severity::Error).collect();
@@ -159,9 +160,55 @@ mod tests {
         let blocks: Vec<&str> = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
         assert!(blocks.len() >= 2, "the README shows configurations");
         for block in blocks {
-            let (exit, out) = run_on(&args("broker.toml"), &Memory::of([("broker.toml", block)]));
+            let strict = CheckArgs { strict: true, ..args("broker.toml") };
+            let (exit, out) = run_on(&strict, &Memory::of([("broker.toml", block)]));
             assert_eq!(exit, Exit::Fine, "{out}");
         }
+    }
+
+    #[test]
+    fn claims_whose_expression_gives_another_type_are_refused() {
+        let file = |provider: &str, client: &str| {
+            format!(
+                "issuer = \"https://sso.example.com\"\n[providers.corp]\nissuer = \"https://id.corp.example\"\n\
+                 client_id = \"c\"\nclient_secret = {{ env = \"C\" }}\n[providers.corp.claims]\n{provider}\n[clients.app]\n\
+                 client_secret = {{ env = \"C\" }}\nredirect_uris = [\"https://app.example/cb\"]\n[clients.app.claims]\n{client}\n"
+            )
+        };
+        let checked = |text: &str| run_on(&args("broker.toml"), &Memory::of([("broker.toml", text)]));
+        for (provider, client, expected) in [
+            (
+                "groups = \"size(claims.groups)\"",
+                "",
+                "this claim is a string or a list of strings, and the expression gives an int",
+            ),
+            (
+                "email_verified = [\"claims.x\", \"'true'\"]",
+                "",
+                "this claim is a bool, and the expression gives a string",
+            ),
+            ("username = \"['a', claims.b].join(1)\"", "", "join() is given an int where it takes a string"),
+            ("shoe = \"true ? claims.size : ['x'].lower()\"", "", "lower() takes a string"),
+            (
+                "",
+                "groups = \"size(roles)\"",
+                "this claim is a string or a list of strings, and the expression gives an int",
+            ),
+            ("", "level = \"type(roles)\"", "this claim is a JSON value, and the expression gives a type"),
+        ] {
+            let (exit, out) = checked(&file(provider, client));
+            assert_eq!((exit, out.contains(expected)), (Exit::Problem, true), "{expected}\n{out}");
+        }
+        let fine = [
+            "groups = \"claims.teams.map(t, t.name).distinct()\"",
+            "roles = \"claims.?roles.orValue('none')\"",
+            "updated_at = \"int(claims.changed)\"",
+            "birthdate = \"timestamp(claims.born)\"",
+            "address = \"{'country': claims.c}\"",
+            "nickname = \"null\"",
+        ];
+        let (exit, out) = checked(&file(&fine.join("\n"), "groups = \"roles\"\nlevel = \"size(groups)\""));
+        assert_eq!(exit, Exit::Fine, "{out}");
     }
 
     const WARNS: &str = "issuer = \"https://x.example\"\n[providers.idp]\nissuer = \"https://idp.example\"\nclient_id = \"c\"\nclient_secret = \"canary\"\n";

@@ -18,7 +18,6 @@ use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit, broker};
 use crate::config::diagnostics::locate::Origin;
 use crate::config::load::files::Files;
-use crate::protocol::SubjectType;
 
 /// `countersign plan`
 #[derive(Clone, Debug, Args)]
@@ -131,10 +130,8 @@ impl Parts {
             };
             Setting { path: row.path.clone(), value: row.value.clone(), place }
         });
-        let subjects = broker.snapshot.clients.iter().map(|(key, client)| {
-            let pairwise = client.subject_type == SubjectType::Pairwise;
-            (key.clone(), pairwise.then(|| client.sector.clone()))
-        });
+        let clients = broker.snapshot.clients.iter();
+        let subjects = clients.map(|(key, client)| (key.clone(), client.pairwise_sector().map(str::to_owned)));
         Self { settings: settings.collect(), subjects: subjects.collect() }
     }
 

@@ -10,13 +10,22 @@ use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Stage, Trace};
 use crate::decision::username;
 
+/// What the subjects of an account are made of (OIDC Core §8).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountIds {
+    /// Its internal id, which is random and never shown: the salt of its pairwise subjects.
+    pub id: String,
+    /// Its public subject.
+    pub sub: String,
+}
+
 /// An account that exists.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Account {
     /// Its username.
     pub username: String,
-    /// Its public subject.
-    pub sub: String,
+    /// What its subjects are made of.
+    pub ids: AccountIds,
     /// Its stored attributes.
     pub profile: Map<String, Value>,
     /// Whether it was disabled at run time.
@@ -49,6 +58,8 @@ pub struct AccountFacts {
     pub email_is_linked: bool,
     /// Keys of existing usernames that equal the requested one or begin with it.
     pub taken: Vec<String>,
+    /// What the subjects of a new account will be made of.
+    pub new: AccountIds,
 }
 
 /// How the account was found.
@@ -84,6 +95,8 @@ pub struct AccountDecision {
     pub existing: Option<Account>,
     /// Its username, or the username that it will be created with.
     pub username: String,
+    /// What its subjects are made of.
+    pub ids: AccountIds,
     /// A subject imported by the file, for an account that is to be created.
     pub imported_sub: Option<String>,
     /// How it was found.
@@ -151,6 +164,7 @@ pub fn decide(
             None => AccountDecision {
                 existing: None,
                 username: user.username.clone(),
+                ids: new_ids(facts.new, user.sub.as_ref()),
                 imported_sub: user.sub.clone(),
                 linked_by: LinkedBy::Declared,
                 by_address: !by_sub,
@@ -178,7 +192,7 @@ pub fn decide(
         }
         let (decision, traced) = create(policy, provider, attributes, &facts.taken, trace)?;
         trace = traced;
-        decision
+        AccountDecision { ids: new_ids(facts.new, decision.imported_sub.as_ref()), ..decision }
     };
     enabled(policy, &decision, trace).map(|trace| (decision, trace))
 }
@@ -186,11 +200,16 @@ pub fn decide(
 fn found(account: Account, linked_by: LinkedBy) -> AccountDecision {
     AccountDecision {
         username: account.username.clone(),
+        ids: account.ids.clone(),
         existing: Some(account),
         imported_sub: None,
         linked_by,
         by_address: false,
     }
+}
+
+fn new_ids(new: AccountIds, imported_sub: Option<&String>) -> AccountIds {
+    AccountIds { sub: imported_sub.cloned().unwrap_or(new.sub), ..new }
 }
 
 fn create(
@@ -235,7 +254,8 @@ fn create(
     trace.add(stage, Some(source), if suffixed { "created, with a suffix: the name was taken" } else { "created" });
     let imported_sub = policy.declared(&username).and_then(|user| user.sub.clone());
     let linked_by = LinkedBy::Created;
-    Ok((AccountDecision { existing: None, username, imported_sub, linked_by, by_address: false }, trace))
+    let ids = AccountIds::default();
+    Ok((AccountDecision { existing: None, username, ids, imported_sub, linked_by, by_address: false }, trace))
 }
 
 /// The requested username or, with `on_username_conflict = "suffix"`, the first numbered variant that is free.

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::config::language::client::IdTokenClaims;
+use crate::decision::account::AccountIds;
 use crate::decision::claims::{OwnClaim, app_claims, unmet};
 use crate::decision::policy::{ClaimRule, ClientPolicy, Policy, ProviderPolicy};
 use crate::decision::reason::Reason;
+use crate::decision::subject;
 use crate::decision::trace::{Refusal, Stage, Trace};
 use crate::expression::{Bindings, Variable};
 use crate::protocol::{PROTOCOL_CLAIMS, is_absent};
@@ -51,6 +53,8 @@ pub struct Subject<'a> {
     pub profile: &'a Map<String, Value>,
     /// The account's username.
     pub username: &'a str,
+    /// What the account's subjects are made of.
+    pub ids: &'a AccountIds,
     /// Upstream and local groups.
     pub groups: &'a [String],
     /// Granted roles.
@@ -109,7 +113,8 @@ pub fn release(
         return Err(trace.refuse(Stage::Client, Some(source), Reason::ClientProviderNotAllowed, text));
     }
     let scopes = granted_scopes(policy, client, request.scopes, &mut trace);
-    let bindings = app_bindings(policy, client, provider, subject, request, &scopes);
+    let sub = subject::subject(client.sector.as_deref(), subject.ids);
+    let bindings = app_bindings(policy, client, provider, subject, request, &scopes).with("sub", Variable::text(&sub));
     if let Some(require) = &client.require {
         match require.expression.holds(&bindings) {
             Ok(true) => trace.add(Stage::Client, Some(&require.source), "require holds"),

@@ -15,6 +15,7 @@ pub mod pipeline;
 pub mod policy;
 pub mod reason;
 pub mod roles;
+pub mod subject;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

@@ -124,6 +124,7 @@ impl Decision {
         Subject {
             profile: &self.profile,
             username: &self.account.username,
+            ids: &self.account.ids,
             groups: &self.groups,
             roles: &self.granted.roles,
             permissions: &self.granted.permissions,

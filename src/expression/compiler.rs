@@ -12,6 +12,7 @@ use crate::expression::problem::Problem;
 use crate::expression::reads::Reads;
 use crate::expression::vocabulary::Vocabulary;
 use crate::expression::{facts, functions, meter, names, syntax, typing};
+use crate::protocol::ClaimType;
 
 /// Compiles the expressions of one configuration generation.
 pub struct Compiler {
@@ -69,6 +70,17 @@ impl Compiler {
         if problems.is_empty() { Ok(compiled) } else { Err(problems) }
     }
 
+    /// Compiles an expression for a claim, whose value must be able to have the claim's type. This includes the types inside
+    /// an expression of `providers.X.claims`, as far as they do not come from the provider's claims.
+    ///
+    /// # Errors
+    /// The problems that [`Compiler::compile`] reports, or those of the types.
+    pub fn compile_claim(&mut self, place: Place, claim: ClaimType, source: &str) -> Result<Compiled, Vec<Problem>> {
+        let compiled = self.compile(place, source)?;
+        let problems = typing::check_claim(place, claim, &syntax::parse(source)?, source, &self.vocabulary);
+        if problems.is_empty() { Ok(compiled) } else { Err(problems) }
+    }
+
     fn compile_new(&self, place: Place, source: &str) -> Result<Compiled, Vec<Problem>> {
         let mut expr = syntax::parse(source)?;
         // This must come before anything that recurses over the expression.
@@ -77,7 +89,7 @@ impl Compiler {
         if !problems.is_empty() {
             return Err(problems);
         }
-        // What a provider sends has no known type, and every claim's expression is evaluated for what it gives.
+        // Most of what stands there comes from the provider and has no known type; `compile_claim` checks the rest.
         if place != Place::Claims {
             let problems = typing::check(place, &expr, source, &self.vocabulary);
             if !problems.is_empty() {

@@ -11,7 +11,7 @@ pub enum Place {
     When,
     /// `certificates.username`: `cert`.
     Certificate,
-    /// `clients.Y.require` and `clients.Y.claims`: `user`, `groups`, `roles`, `permissions`, `provider`, `client`,
+    /// `clients.Y.require` and `clients.Y.claims`: `user`, `sub`, `groups`, `roles`, `permissions`, `provider`, `client`,
     /// `scopes`, `acr`, `amr`.
     App,
 }
@@ -27,7 +27,9 @@ impl Place {
             Self::Allow => &["claims", "user", "provider"],
             Self::When => &["user", "groups", "roles", "provider"],
             Self::Certificate => &["cert"],
-            Self::App => &["user", "groups", "roles", "permissions", "provider", "client", "scopes", "acr", "amr"],
+            Self::App => {
+                &["user", "sub", "groups", "roles", "permissions", "provider", "client", "scopes", "acr", "amr"]
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::protocol::ClaimType;
+
 /// What is known about the case of a string's letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
@@ -95,6 +97,23 @@ impl Type {
             // What an optional contains is not tracked, so that it is compatible with every type.
             (Self::Optional, _) | (_, Self::Optional) => true,
             (a, b) => a == b || (a.is_number() && b.is_number()),
+        }
+    }
+
+    /// Whether a value of this type can be the value of a claim. Timestamps, durations and bytes become strings; null is an
+    /// absent claim.
+    pub(crate) fn may_be_claim(&self, claim: ClaimType) -> bool {
+        let text = matches!(self, Self::Text(..) | Self::Timestamp | Self::Duration | Self::Bytes);
+        match (self, claim) {
+            (Self::Any | Self::Optional | Self::Null, _) => true,
+            (Self::Meta, _) => false,
+            (_, ClaimType::Any) => true,
+            (_, ClaimType::Text) => text,
+            (_, ClaimType::Boolean) => matches!(self, Self::Bool),
+            (_, ClaimType::Number) => self.is_number(),
+            (_, ClaimType::Object) => matches!(self, Self::Map),
+            (Self::List(of), ClaimType::List) => **of == Self::Any || of.may_be_claim(ClaimType::Text),
+            (_, ClaimType::List) => text,
         }
     }
 
@@ -246,6 +265,18 @@ pub(crate) fn arithmetic(operator: &str, left: &Type, right: &Type) -> Option<Ty
         _ => return None,
     };
     Some(given)
+}
+
+/// The type of a claim, with its article.
+pub(crate) const fn described(claim: ClaimType) -> &'static str {
+    match claim {
+        ClaimType::Text => "a string",
+        ClaimType::Boolean => "a bool",
+        ClaimType::Number => "a number",
+        ClaimType::List => "a string or a list of strings",
+        ClaimType::Object => "an object",
+        ClaimType::Any => "a JSON value",
+    }
 }
 
 /// Whether two types can be ordered.

@@ -13,9 +13,10 @@ use crate::expression::names::nearest;
 use crate::expression::place::Place;
 use crate::expression::problem::Problem;
 use crate::expression::tree::{children, path, text};
-use crate::expression::types::{Origin, TEXT, Type, arithmetic, ordered, signature};
+use crate::expression::types::{Origin, TEXT, Type, arithmetic, described, ordered, signature};
 use crate::expression::variables::{attribute_type, variable_type};
 use crate::expression::vocabulary::Vocabulary;
+use crate::protocol::ClaimType;
 
 /// All problems with the types and names in an expression.
 pub(crate) fn check(place: Place, expr: &IdedExpr, source: &str, vocabulary: &Vocabulary) -> Vec<Problem> {
@@ -35,6 +36,23 @@ pub(crate) fn check_condition(place: Place, expr: &IdedExpr, source: &str, vocab
         let way_out =
             if closed { "remove the rule" } else { "leave it out, or test something that depends on the user" };
         judge.report(At::Whole, format!("this condition does not depend on who signs in; {way_out}"), None);
+    }
+    placed(judge.findings, source)
+}
+
+/// All problems of an expression for a claim of this type: its result must be able to have that type.
+pub(crate) fn check_claim(
+    place: Place,
+    claim: ClaimType,
+    expr: &IdedExpr,
+    source: &str,
+    vocabulary: &Vocabulary,
+) -> Vec<Problem> {
+    let mut judge = Judge { place, vocabulary, scope: Vec::new(), negated: false, findings: Vec::new() };
+    let given = judge.judge(expr);
+    if judge.findings.is_empty() && !given.may_be_claim(claim) {
+        let message = format!("this claim is {}, and the expression gives {given}", described(claim));
+        judge.report(At::Whole, message, None);
     }
     placed(judge.findings, source)
 }

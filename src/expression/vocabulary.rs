@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::config::Config;
 use crate::config::language::policy::IgnoreCase;
-use crate::protocol::{BUILT_IN_SCOPES, STANDARD_CLAIMS};
+use crate::protocol::{STANDARD_CLAIMS, built_in_scopes};
 
 /// Ids of the broker's own sign-in methods.
 const OWN_WAYS_IN: &[&str] = &["certificate", "break_glass"];
@@ -144,7 +144,7 @@ fn roles(config: &Config) -> Names {
 }
 
 fn scopes(config: &Config) -> Names {
-    let built_in = BUILT_IN_SCOPES.iter().map(|name| (*name).to_owned());
+    let built_in = built_in_scopes().map(str::to_owned);
     let of_resources = config.resources.values().flat_map(|resource| resource.scopes.iter().cloned());
     Names::of(built_in.chain(config.scopes.keys().cloned()).chain(of_resources))
 }

@@ -5,10 +5,11 @@
 
 use serde::Serialize;
 
-use crate::decision::account::{Account, AccountFacts, AccountQuestion};
+use crate::decision::account::{Account, AccountFacts, AccountIds, AccountQuestion};
 use crate::decision::app::AppRequest;
 use crate::decision::pipeline::{Decision, Evidence, begin};
 use crate::decision::reason::Reason;
+use crate::decision::subject;
 use crate::decision::trace::{Refusal, Step, Trace};
 use crate::op::RequestContext;
 use crate::snapshot::client::Client;
@@ -22,12 +23,11 @@ const TRACE_BYTES: usize = 32 * 1024;
 /// An account as the pipeline reads it.
 #[must_use]
 pub fn account(user: &User) -> Account {
-    Account {
-        username: user.username.clone(),
-        sub: user.sub.clone(),
-        profile: user.profile.clone(),
-        disabled: user.disabled,
-    }
+    Account { username: user.username.clone(), ids: ids(user), profile: user.profile.clone(), disabled: user.disabled }
+}
+
+fn ids(user: &User) -> AccountIds {
+    AccountIds { id: user.id.as_str().to_owned(), sub: user.sub.clone() }
 }
 
 /// The pipeline's question as the store reads it.
@@ -41,9 +41,9 @@ pub fn query(key: LinkKey, question: AccountQuestion) -> AccountQuery {
     }
 }
 
-/// The store's answer as the pipeline reads it.
+/// The store's answer as the pipeline reads it, with the ids that a new account would get.
 #[must_use]
-pub fn facts(view: &AccountView) -> AccountFacts {
+pub fn facts(view: &AccountView, new: AccountIds) -> AccountFacts {
     AccountFacts {
         linked: view.linked.as_ref().map(|(user, _)| account(user)),
         declared: view.declared.as_ref().map(account),
@@ -51,6 +51,7 @@ pub fn facts(view: &AccountView) -> AccountFacts {
         by_email: view.by_email.iter().map(account).collect(),
         email_is_linked: view.email_is_linked,
         taken: view.taken.iter().map(|(key, _)| key.clone()).collect(),
+        new,
     }
 }
 
@@ -138,12 +139,5 @@ pub fn stored_trace(
 /// The subject that a client sees (OIDC Core §8).
 #[must_use]
 pub fn subject(client: &Client, user: &User) -> String {
-    use base64::Engine as _;
-    if client.subject_type == crate::protocol::SubjectType::Public {
-        return user.sub.clone();
-    }
-    // The internal id is random and never shown: it is the salt of OIDC Core §8.1.
-    let text = format!("{}\n{}\n{}", client.sector, user.sub, user.id);
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest.as_ref())
+    subject::subject(client.pairwise_sector(), &ids(user)).into_owned()
 }

@@ -18,8 +18,10 @@ use crate::config::load::secrets::{Secrets, read_authorities, read_secrets, read
 use crate::config::load::templates::{TemplateFile, read_templates};
 use crate::config::load::{Inputs, Involved, Loaded, Unreadable, load};
 use crate::decision::trace::Source;
+use crate::digest::{sha256, sha256_hex};
 use crate::expression::{Compiler, Place, Vocabulary};
 use crate::pages::{LookPlace, LookProblem, Pages, PagesError};
+use crate::protocol::ClaimType;
 use crate::snapshot::certificate::Certificate;
 use crate::snapshot::issuer::Issuer;
 use crate::snapshot::{BuildProblem, Parts, Snapshot};
@@ -73,12 +75,6 @@ impl Files for Recorder<'_> {
     fn glob(&self, folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
         self.files.glob(folder, pattern)
     }
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref());
-    hash
 }
 
 /// Prepares a generation. Problems are in the result; nothing is changed.
@@ -192,15 +188,15 @@ fn certificate(loaded: &Loaded, files: &dyn Files, now: i64, problems: &mut Prob
 }
 
 fn compile(compiler: &mut Compiler, place: ExpressionPlace, text: &str) -> Vec<ExpressionProblem> {
-    let condition = place.is_condition();
-    let place = match place {
-        ExpressionPlace::Claims | ExpressionPlace::Subject => Place::Claims,
-        ExpressionPlace::Allow => Place::Allow,
-        ExpressionPlace::When => Place::When,
-        ExpressionPlace::Certificate => Place::Certificate,
-        ExpressionPlace::App | ExpressionPlace::Require => Place::App,
+    let compiled = match place {
+        ExpressionPlace::Claims(claim) => compiler.compile_claim(Place::Claims, claim, text),
+        ExpressionPlace::Subject => compiler.compile_claim(Place::Claims, ClaimType::Text, text),
+        ExpressionPlace::Allow => compiler.compile_condition(Place::Allow, text),
+        ExpressionPlace::When => compiler.compile_condition(Place::When, text),
+        ExpressionPlace::Certificate => compiler.compile_claim(Place::Certificate, ClaimType::Text, text),
+        ExpressionPlace::App(claim) => compiler.compile_claim(Place::App, claim, text),
+        ExpressionPlace::Require => compiler.compile_condition(Place::App, text),
     };
-    let compiled = if condition { compiler.compile_condition(place, text) } else { compiler.compile(place, text) };
     let problems = compiled.err().unwrap_or_default();
     problems
         .into_iter()
@@ -245,7 +241,7 @@ fn short_hash(fingerprint: &Fingerprint) -> String {
         all.extend_from_slice(path.as_os_str().as_encoded_bytes());
         all.extend_from_slice(hash.as_ref().map_or(&[0][..], |hash| &hash[..]));
     }
-    sha256(&all).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(&all).chars().take(12).collect()
 }
 
 fn build_problem(layers: &Layers, problem: BuildProblem) -> Problem {

@@ -354,3 +354,33 @@ async fn who_is_refused_sees_whom_to_ask_about_the_app() {
     let page = app.get("/no/such/page").await.text();
     assert!(!page.contains("helpdesk"), "{page}");
 }
+
+#[tokio::test]
+async fn a_clients_expressions_read_the_subject_that_it_sees() {
+    let app = TestApp::with(
+        "clients.app.claims = { me = \"sub\" }\nclients.other = { subject_type = \"pairwise\", claims = { me = \"sub\" } }\n",
+    )
+    .await;
+    let mut subjects = Vec::new();
+    // The first sign-in creates the account; the others find it.
+    for client in ["app", "other", "app", "other"] {
+        let tokens = app.sign_in(client, &alice()).await.1;
+        assert_eq!(tokens.claims()["me"], tokens.sub(), "{client}");
+        assert_eq!(app.userinfo(tokens.access()).await.json()["me"], tokens.sub(), "{client}");
+        assert!(app.refresh(client, tokens.refresh()).await.json()["access_token"].is_string());
+        subjects.push(tokens.sub().to_owned());
+    }
+    assert_eq!(subjects[0], subjects[2]);
+    assert_eq!(subjects[1], subjects[3]);
+    assert_ne!(subjects[0], subjects[1]);
+}
+
+#[tokio::test]
+async fn a_requirement_can_name_a_subject_that_the_file_imports() {
+    let users = "[users.alice]\nlinks = [{ provider = \"staff\", sub = \"1\" }]\nsub = \"legacy-4711\"\n";
+    let app = TestApp::with(&format!("clients.app.require = \"sub == 'legacy-4711'\"\n{users}")).await;
+    for _ in 0..2 {
+        assert!(attempt(&app, &alice()).await.location().contains("code="));
+    }
+    attempt(&app, &bob()).await.assert_error_page(403, "client_requirement_not_met");
+}

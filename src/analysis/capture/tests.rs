@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::analysis::capture::*;
 use crate::analysis::known::{Known, KnownLink};
-use crate::decision::account::Account;
+use crate::decision::account::{Account, AccountIds};
 use crate::decision::testing::compiled;
 
 const FILE: &str = r#"
@@ -40,7 +40,8 @@ fn person() -> Known {
         "birthdate": "1852-05-04", "gender": "female", "updated_at": 1_834_000_000,
         "address": { "locality": "Daresbury", "country": "GB" }
     });
-    let account = Account { username: "alice.liddell".into(), sub: "s".into(), ..Account::default() };
+    let ids = AccountIds { id: "i".into(), sub: "s".into() };
+    let account = Account { username: "alice.liddell".into(), ids, ..Account::default() };
     let link = KnownLink {
         provider: "corp".into(),
         issuer: "https://login.example".into(),

@@ -4,7 +4,7 @@ use serde_json::Map;
 
 use crate::config::language::mapping_test::{GivenAccount, MappingTest};
 use crate::config::language::provider::EmailVerified;
-use crate::decision::account::{Account, AccountFacts};
+use crate::decision::account::{Account, AccountFacts, AccountIds};
 use crate::decision::pipeline::{Evidence, Mapped};
 use crate::decision::policy::Policy;
 use crate::decision::username;
@@ -14,12 +14,13 @@ pub(crate) fn facts(policy: &Policy, test: &MappingTest, evidence: &Evidence<'_>
     let question = mapped.question();
     let here = |given: &&GivenAccount| given.provider.as_deref() == Some(evidence.provider);
     let linked = test.given.iter().filter(here).find(|given| given.sub.as_deref() == Some(evidence.subject));
+    let account = |given: &GivenAccount| account(policy, given);
     let linked = linked.map(account);
     if test.refresh {
         let declared = question.declared.as_ref().and_then(|key| policy.users.get(key));
         let name = declared.map(|user| user.username.clone());
         let name = name.or_else(|| mapped.attributes().username.as_deref().and_then(username::normalize));
-        let known = || Account { username: name.unwrap_or_else(|| "someone".to_owned()), ..Account::default() };
+        let known = || named(policy, name.unwrap_or_else(|| "someone".to_owned()));
         return AccountFacts { linked: Some(linked.unwrap_or_else(known)), ..AccountFacts::default() };
     }
     let declared = question.declared.as_deref().and_then(|key| {
@@ -28,7 +29,7 @@ pub(crate) fn facts(policy: &Policy, test: &MappingTest, evidence: &Evidence<'_>
     });
     let by_email = question.email.as_ref().map(|(email, others)| joinable(policy, test, email, others));
     let by_email = by_email.unwrap_or_default();
-    let is = |given: &GivenAccount, account: &Account| account.username == self::account(given).username;
+    let is = |given: &GivenAccount, account: &Account| account.username == username_of(given);
     let email_is_linked =
         matches!(by_email.as_slice(), [one] if test.given.iter().filter(here).any(|given| is(given, one)));
     let wanted = question.username_key.unwrap_or_default();
@@ -40,6 +41,7 @@ pub(crate) fn facts(policy: &Policy, test: &MappingTest, evidence: &Evidence<'_>
         by_email,
         email_is_linked,
         taken: keys.filter(|key| key.starts_with(&wanted)).collect(),
+        new: AccountIds { id: String::new(), sub: UNKNOWN_SUB.to_owned() },
     }
 }
 
@@ -59,19 +61,31 @@ fn joinable(policy: &Policy, test: &MappingTest, email: &str, others: &[(String,
     for given in &test.given {
         let same = given.email.as_ref().is_some_and(|address| address.to_ascii_lowercase() == email);
         if same && verified(given) && !accounts.iter().any(|known| known.username == given.username) {
-            accounts.push(account(given));
+            accounts.push(account(policy, given));
         }
     }
     accounts
 }
 
+/// The subject of an account for which the file has none. A real one is random.
+const UNKNOWN_SUB: &str = "(random)";
+
+fn username_of(given: &GivenAccount) -> String {
+    username::normalize(&given.username).unwrap_or_else(|| given.username.clone())
+}
+
+/// An account that exists under this name.
+fn named(policy: &Policy, username: String) -> Account {
+    let sub = policy.declared(&username).and_then(|user| user.sub.clone()).unwrap_or_else(|| UNKNOWN_SUB.to_owned());
+    Account { username, ids: AccountIds { id: String::new(), sub }, ..Account::default() }
+}
+
 /// The account that a test gives.
-fn account(given: &GivenAccount) -> Account {
+fn account(policy: &Policy, given: &GivenAccount) -> Account {
     let mut profile = Map::new();
     if let Some(email) = &given.email {
         profile.insert("email".to_owned(), email.as_str().into());
         profile.insert("email_verified".to_owned(), given.email_verified.into());
     }
-    let username = username::normalize(&given.username).unwrap_or_else(|| given.username.clone());
-    Account { username, profile, ..Account::default() }
+    Account { profile, ..named(policy, username_of(given)) }
 }

@@ -187,7 +187,7 @@ impl<'a> Impact<'a> {
         let name = &known.account.username;
         let Some(user) = self.new.policy.declared(name) else { return };
         let before = self.old.policy.declared(name);
-        if let Some(sub) = user.sub.as_ref().filter(|sub| **sub != known.account.sub)
+        if let Some(sub) = user.sub.as_ref().filter(|sub| **sub != known.account.ids.sub)
             && before.and_then(|user| user.sub.as_ref()) != Some(sub)
         {
             let text = format!(

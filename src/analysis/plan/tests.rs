@@ -8,7 +8,7 @@ use crate::analysis::known::KnownLink;
 use crate::analysis::plan::difference::{Kind, Setting};
 use crate::analysis::plan::*;
 use crate::config::Config;
-use crate::decision::account::Account;
+use crate::decision::account::{Account, AccountIds};
 use crate::decision::policy::Policy;
 
 const BASE: &str = r#"
@@ -85,7 +85,8 @@ impl Compiled {
 
 fn person(name: &str, provider: &str, claims: serde_json::Value) -> Known {
     let issuer = if provider == "corp" { "https://login.example" } else { "https://okta.example" };
-    let account = Account { username: name.to_owned(), sub: format!("sub-{name}"), ..Account::default() };
+    let ids = AccountIds { id: format!("id-{name}"), sub: format!("sub-{name}") };
+    let account = Account { username: name.to_owned(), ids, ..Account::default() };
     let link = KnownLink {
         provider: provider.to_owned(),
         issuer: issuer.to_owned(),

@@ -5,12 +5,13 @@ use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::Severity;
 use crate::config::language::provider::ClaimTable;
 use crate::config::language::scalar::{Expression, OneOrMany};
+use crate::protocol::{ClaimType, claim_type};
 
-/// Where an expression is written, which determines the variables that it may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Where an expression is written, which determines the variables that it may use and the type of its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpressionPlace {
-    /// `providers.X.claims`
-    Claims,
+    /// `providers.X.claims`, for an attribute of this type.
+    Claims(ClaimType),
     /// `providers.X.subject`
     Subject,
     /// `providers.X.allow`, a condition.
@@ -19,18 +20,10 @@ pub enum ExpressionPlace {
     When,
     /// `certificates.username`
     Certificate,
-    /// `clients.Y.claims`
-    App,
+    /// `clients.Y.claims`, for a claim of this type.
+    App(ClaimType),
     /// `clients.Y.require` and `console.require`, conditions.
     Require,
-}
-
-impl ExpressionPlace {
-    /// Whether an expression there must be true or false.
-    #[must_use]
-    pub const fn is_condition(self) -> bool {
-        matches!(self, Self::Allow | Self::When | Self::Require)
-    }
 }
 
 /// An error in an expression, located in bytes of its text.
@@ -59,7 +52,9 @@ pub(crate) fn check(context: &mut Context<'_>, compile: &mut ExpressionCheck<'_>
     let providers = At::Root.key("providers");
     for (id, provider) in &config.providers {
         let at = providers.key(id);
-        claims(&provider.claims, &at.key("claims"), &mut |at, it| one(context, ExpressionPlace::Claims, at, Some(it)));
+        claims(&provider.claims, &at.key("claims"), &mut |name, at, it| {
+            one(context, ExpressionPlace::Claims(claim_type(name)), at, Some(it));
+        });
         one(context, ExpressionPlace::Subject, &at.key("subject"), provider.subject.as_ref());
         one(context, ExpressionPlace::Allow, &at.key("allow"), provider.allow.as_ref());
     }
@@ -71,7 +66,11 @@ pub(crate) fn check(context: &mut Context<'_>, compile: &mut ExpressionCheck<'_>
     for (id, client) in &config.clients {
         let at = clients.key(id);
         one(context, ExpressionPlace::Require, &at.key("require"), client.require.as_ref());
-        claims(&client.claims, &at.key("claims"), &mut |at, it| one(context, ExpressionPlace::App, at, Some(it)));
+        claims(&client.claims, &at.key("claims"), &mut |name, at, it| {
+            // An app's own claims may have any type, except for the lists.
+            let claim = if claim_type(name) == ClaimType::List { ClaimType::List } else { ClaimType::Any };
+            one(context, ExpressionPlace::App(claim), at, Some(it));
+        });
     }
     let username = config.certificates.as_ref().and_then(|section| section.username.as_ref());
     one(context, ExpressionPlace::Certificate, &At::Root.key("certificates").key("username"), username);
@@ -79,14 +78,14 @@ pub(crate) fn check(context: &mut Context<'_>, compile: &mut ExpressionCheck<'_>
     one(context, ExpressionPlace::Require, &At::Root.key("console").key("require"), require);
 }
 
-fn claims(table: &ClaimTable, at: &At<'_>, visit: &mut dyn FnMut(&At<'_>, &Expression)) {
+fn claims(table: &ClaimTable, at: &At<'_>, visit: &mut dyn FnMut(&str, &At<'_>, &Expression)) {
     for (name, expressions) in table {
         let at = at.key(name);
         match expressions {
-            OneOrMany::One(expression) => visit(&at, expression),
+            OneOrMany::One(expression) => visit(name, &at, expression),
             OneOrMany::Many(many) => {
                 for (index, expression) in many.iter().enumerate() {
-                    visit(&at.index(index), expression);
+                    visit(name, &at.index(index), expression);
                 }
             }
         }

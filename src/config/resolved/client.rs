@@ -99,6 +99,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// The sector of its pairwise subjects; `None` if its subjects are public (OIDC Core §8).
+    #[must_use]
+    pub fn pairwise_sector(&self) -> Option<&str> {
+        (self.subject_type == SubjectType::Pairwise).then_some(self.sector.as_str())
+    }
+
     /// Resolves the client that the file declares as `key`.
     #[must_use]
     pub fn of(config: &Config, key: &str, declared: &Declared) -> Self {

@@ -187,6 +187,7 @@ fn client_policy(build: &mut Build<'_>, client: &Client, resolved: &resolved::Cl
     ClientPolicy {
         key: resolved.key.clone(),
         enabled: resolved.enabled,
+        sector: resolved.pairwise_sector().map(str::to_owned),
         providers: resolved
             .providers
             .as_ref()

@@ -129,6 +129,8 @@ pub struct ClientPolicy {
     pub key: String,
     /// Whether it may be used.
     pub enabled: bool,
+    /// The sector of its pairwise subjects; `None` for public ones (OIDC Core §8).
+    pub sector: Option<String>,
     /// Providers that it accepts; `None` for all that are not hidden.
     pub providers: Option<(Vec<String>, Source)>,
     /// The condition for using it.

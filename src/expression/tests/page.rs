@@ -1,6 +1,7 @@
 //! Runs every example in the tables of `docs/expressions.md`.
 
 use crate::expression::tests::*;
+use crate::protocol::ClaimType;
 
 const PAGE: &str = include_str!("../../../docs/expressions.md");
 
@@ -46,7 +47,7 @@ fn sample() -> Value {
 
 fn given(source: &str, claims: &Value) -> String {
     let mut compiler = Compiler::new(tables());
-    let compiled = match compiler.compile(Place::Claims, source) {
+    let compiled = match compiler.compile_claim(Place::Claims, ClaimType::Any, source) {
         Ok(compiled) => compiled,
         Err(problems) => {
             let suggestion = problems[0].suggestion.as_ref().map(|name| format!(" ({name})"));

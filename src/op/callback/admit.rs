@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::decision::account::AccountIds;
 use crate::decision::pipeline::{Decision, Evidence, begin};
 use crate::decision::trace::Refusal;
 use crate::excerpt::excerpt;
@@ -14,6 +15,7 @@ use crate::op::error::PageError;
 use crate::op::outcome::Stop;
 use crate::op::session;
 use crate::op::upstream_claims;
+use crate::store::ids::UserId;
 use crate::store::model::{Link, User};
 use crate::store::{AccountQuery, AccountView, StoreError};
 
@@ -37,8 +39,10 @@ pub(super) enum Admission {
 /// A page after too many attempts; when the store or the generator is not available; an error for the app when what it
 /// asked for is not met.
 pub(super) async fn admit(flow: &Flow<'_>, facts: &Facts<'_>) -> Result<Admission, Stop> {
+    let random = flow.context.random();
+    let new = AccountIds { id: UserId::random(random)?.as_str().to_owned(), sub: random.id()? };
     for _ in 0..ATTEMPTS {
-        let (view, decision) = match decide(flow, facts).await? {
+        let (view, decision) = match decide(flow, facts, &new).await? {
             Ok(decided) => decided,
             Err(refused) => return Ok(Admission::Refused(Box::new(refused))),
         };
@@ -50,7 +54,11 @@ pub(super) async fn admit(flow: &Flow<'_>, facts: &Facts<'_>) -> Result<Admissio
 }
 
 /// The policy's decision, with the accounts that it was made on.
-async fn decide(flow: &Flow<'_>, facts: &Facts<'_>) -> Result<Result<(AccountView, Decision), Refused>, StoreError> {
+async fn decide(
+    flow: &Flow<'_>,
+    facts: &Facts<'_>,
+    new: &AccountIds,
+) -> Result<Result<(AccountView, Decision), Refused>, StoreError> {
     let (context, identity, key) = (flow.context, facts.identity, &facts.key);
     let evidence = Evidence {
         provider: &key.provider,
@@ -68,9 +76,10 @@ async fn decide(flow: &Flow<'_>, facts: &Facts<'_>) -> Result<Result<(AccountVie
     };
     let view = context.store().accounts(decide::query(key.clone(), mapped.question())).await?;
     let app = facts.request.app_request(identity.acr.as_deref(), &identity.amr);
-    let decided = mapped.decide(decide::facts(&view), app.as_ref());
+    let decided = mapped.decide(decide::facts(&view, new.clone()), app.as_ref());
     if let Some(shadow) = &context.services.shadow {
-        for difference in shadow::differences(shadow, &evidence, decide::facts(&view), app.as_ref(), decided.as_ref()) {
+        let known = decide::facts(&view, new.clone());
+        for difference in shadow::differences(shadow, &evidence, known, app.as_ref(), decided.as_ref()) {
             let (provider, client) = (key.provider.as_str(), facts.request.to.client());
             let difference = excerpt(&difference);
             tracing::info!(event = "shadow_difference", provider, client, trace_id = %context.trace_id, difference = &*difference, "the canary configuration decides otherwise");

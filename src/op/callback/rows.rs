@@ -21,28 +21,21 @@ pub(super) fn existing<'v>(view: &'v AccountView, decision: &Decision) -> Option
     }
 }
 
-/// The account after the sign-in; a new one gets its ids here.
-pub(super) fn account(
-    context: &RequestContext<'_>,
-    existing: Option<&User>,
-    decision: &Decision,
-) -> Result<User, RandomUnavailable> {
+/// The account after the sign-in.
+pub(super) fn account(context: &RequestContext<'_>, existing: Option<&User>, decision: &Decision) -> User {
     if let Some(user) = existing {
-        return Ok(User { profile: decision.profile.clone(), ..user.clone() });
+        return User { profile: decision.profile.clone(), ..user.clone() };
     }
     let account = &decision.account;
-    Ok(User {
-        id: UserId::random(context.random())?,
+    User {
+        id: UserId::new(account.ids.id.as_str()),
         username: account.username.clone(),
         username_key: username::key(&account.username),
-        sub: match &account.imported_sub {
-            Some(sub) => sub.clone(),
-            None => context.random().id()?,
-        },
+        sub: account.ids.sub.clone(),
         profile: decision.profile.clone(),
         disabled: false,
         created_at: context.now,
-    })
+    }
 }
 
 /// The new session, within `[session]` and the provider's narrower bounds.

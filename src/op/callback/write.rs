@@ -56,7 +56,7 @@ pub(super) async fn write(
     decision: Decision,
 ) -> Result<Option<Written>, Stop> {
     let (context, key) = (flow.context, &facts.key);
-    let user = rows::account(context, rows::existing(view, &decision), &decision)?;
+    let user = rows::account(context, rows::existing(view, &decision), &decision);
     as_asked(flow, facts, &user)?;
     let session = rows::session(context, facts.identity, key, &user)?;
     let secret = context.random().secret()?;

@@ -107,7 +107,10 @@ fn expressions_are_placed_inside_their_string() {
     .problems;
     let found: Vec<_> = problems.iter().map(|p| (p.line, p.column, p.path.as_str(), p.found.as_deref())).collect();
     assert_eq!(found, [(11, 30, "clients.app.claims.x[1]", Some("bad")), (15, 3, "role_rules[0].when", Some("bad"))]);
-    assert_eq!(places, ["When role_rules[0].when", "App clients.app.claims.x[0]", "App clients.app.claims.x[1]"]);
+    assert_eq!(
+        places,
+        ["When role_rules[0].when", "App(Any) clients.app.claims.x[0]", "App(Any) clients.app.claims.x[1]"]
+    );
     let text = problems.render(&loaded.layers, false);
     assert!(
         text.contains("11 | x = [\"user.a\", \"user.\\\"é\\\" + bad\"]\n   |                              ^^^\n"),
