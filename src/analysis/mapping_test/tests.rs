@@ -126,6 +126,38 @@ expect = {expect}
     holds(&file(r#"["pwd"]"#, r#"{ refused = "client_requirement_not_met" }"#));
 }
 
+/// A subject that the file does not import is random, so that a test can only expect that there is one.
+#[test]
+fn the_subject_is_the_imported_one_or_a_placeholder() {
+    let file = |provider: &str, claims: &str, more: &str, subject: &str| {
+        format!(
+            r#"
+[clients.mirror]
+client_secret = "secret"
+redirect_uris = ["https://mirror.example/cb"]
+[clients.mirror.claims]
+me = "sub"
+[[tests]]
+name = "mirror"
+provider = "{provider}"
+claims = {claims}
+{more}
+client = "mirror"
+expect = {{ claims = {{ me = "{subject}" }} }}
+"#
+        )
+    };
+    let (alice, dora) = (
+        r#"{ sub = "1", tid = "9f3c", preferred_username = "alice" }"#,
+        r#"{ sub = "7", preferred_username = "dora" }"#,
+    );
+    let given = r#"given = [{ username = "dora", provider = "keycloak", sub = "7" }]"#;
+    holds(&file("corp", alice, "", "legacy-4711"));
+    holds(&file("corp", alice, "refresh = true", "legacy-4711"));
+    holds(&file("keycloak", dora, "", "(random)"));
+    holds(&file("keycloak", dora, given, "(random)"));
+}
+
 #[test]
 fn every_expectation_can_hold() {
     let keycloak = r#"name = "t"
