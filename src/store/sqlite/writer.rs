@@ -202,7 +202,10 @@ fn serve(shared: &Shared, mut jobs: mpsc::Receiver<Box<dyn Job>>, mut log: Optio
             durable.into_iter().for_each(|job| job.answer(synced.clone()));
         }
         if let Some(file) = shared.file.as_ref().filter(|file| file.checkpoints.take_large()) {
-            said(checkpoint(&shared.lock()), &file.disk);
+            // While nobody writes, and after the store's own checkpoint: the log could not start over otherwise.
+            let connection = shared.lock();
+            let _idle = file.checkpoints.pause();
+            said(checkpoint(&connection), &file.disk);
         }
     }
 }
