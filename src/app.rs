@@ -22,7 +22,7 @@ use crate::store::Store;
 use crate::throttle::Throttle;
 use crate::upstream::RelyingParty;
 use crate::web::listener::Connections;
-use crate::web::{Edge, serve};
+use crate::web::{Edge, Entrance, serve};
 
 /// How many rows of each kind one sweep deletes.
 const SWEEP_BATCH: u32 = 500;
@@ -91,7 +91,12 @@ impl App {
 
     /// The public listener's router.
     pub fn router(&self) -> axum::Router {
-        serve(Arc::clone(&self.edge))
+        serve(Arc::clone(&self.edge), Entrance::Public)
+    }
+
+    /// The router of the listeners for client certificates (`certificates.listen`).
+    pub fn certificates_router(&self) -> axum::Router {
+        serve(Arc::clone(&self.edge), Entrance::Certificates)
     }
 
     /// The admin listener's router.

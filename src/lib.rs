@@ -25,6 +25,7 @@
 //! | [`app`] | the composition root | |
 //! | [`cli`], [`import`], [`dev`] | the commands; importing from Dex and Keycloak; a demo environment | a new command |
 //! | [`audit`] | the events of the audit trail: their log lines, and the hash chain of their rows | a new kind of event |
+//! | [`x509`] | client certificates: reading and verifying them | a header form |
 //! | [`throttle`] | how often strangers may do something | a new limit |
 //! | [`digest`] | SHA-256 in the forms in which it is written | |
 //! | [`env`], [`excerpt`] | time and randomness, injected; what strangers send, cut for log and store | |
@@ -57,6 +58,7 @@ pub mod store;
 pub mod throttle;
 pub mod upstream;
 pub mod web;
+pub mod x509;
 
 // The code that unit tests share with `tests/it` names the library `countersign`.
 #[cfg(test)]

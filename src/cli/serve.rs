@@ -110,6 +110,8 @@ fn shadow(file: &std::path::Path, environment: &Environment) -> Result<Arc<Polic
 /// Opened listeners.
 struct Listeners {
     public: Vec<Listener>,
+    /// Those for client certificates.
+    certificates: Vec<Listener>,
     admin: Listener,
 }
 
@@ -129,6 +131,10 @@ async fn start(
     for address in &snapshot.config.server.listen {
         public.push(open("server.listen", address).await?);
     }
+    let mut certificates = Vec::new();
+    for address in snapshot.config.certificates.iter().flat_map(|section| &section.listen) {
+        certificates.push(open("certificates.listen", address).await?);
+    }
     let admin = open("admin.listen", &snapshot.config.admin.listen).await?;
     let parts = Parts { clock: Arc::new(SystemClock), random, store, http: Arc::new(GuardedClient::default()), shadow };
     let app = App::new(parts, snapshot).await.map_err(|error| error.to_string())?;
@@ -138,8 +144,11 @@ async fn start(
     }
     let limits = &app.snapshot().load().resolved.limits;
     let admin = admin.with_connections(&Connections::admin(limits));
-    let public = public.into_iter().map(|listener| listener.with_connections(app.connections())).collect();
-    Ok((app, Listeners { public, admin }))
+    let counted = |listeners: Vec<Listener>| {
+        listeners.into_iter().map(|listener| listener.with_connections(app.connections())).collect()
+    };
+    let (public, certificates) = (counted(public), counted(certificates));
+    Ok((app, Listeners { public, certificates, admin }))
 }
 
 async fn open(key: &str, address: &str) -> Result<Listener, String> {
@@ -151,7 +160,8 @@ async fn listen(app: Arc<App>, listeners: Listeners) -> Exit {
     let mut servers = tokio::task::JoinSet::new();
     announce(&app, &listeners);
     let routers = listeners.public.into_iter().map(|listener| (listener, app.router()));
-    for (listener, router) in routers.chain([(listeners.admin, app.admin_router())]) {
+    let certificates = listeners.certificates.into_iter().map(|listener| (listener, app.certificates_router()));
+    for (listener, router) in routers.chain(certificates).chain([(listeners.admin, app.admin_router())]) {
         servers.spawn(listener.serve(router, stopped.clone()));
     }
     let housekeeping = tokio::spawn({
@@ -181,11 +191,12 @@ async fn listen(app: Arc<App>, listeners: Listeners) -> Exit {
 
 fn announce(app: &App, listeners: &Listeners) {
     let snapshot = app.snapshot().load();
-    let listen: Vec<String> = listeners.public.iter().map(Listener::url).collect();
+    let urls = |listeners: &[Listener]| listeners.iter().map(Listener::url).collect::<Vec<_>>().join(" ");
+    let certificates = Some(urls(&listeners.certificates)).filter(|urls| !urls.is_empty());
     tracing::info!(
         event = "start", issuer = %snapshot.issuer.text, generation = snapshot.generation, hash = %snapshot.hash,
         providers = snapshot.providers.len(), clients = snapshot.clients.len(),
-        listen = listen.join(" "), admin = listeners.admin.url(), "countersign is listening"
+        listen = urls(&listeners.public), certificates, admin = listeners.admin.url(), "countersign is listening"
     );
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::config::language::policy::UsernameConflict;
 use crate::decision::claims::Attributes;
-use crate::decision::policy::{DeclaredUser, Policy, ProviderPolicy};
+use crate::decision::policy::{Attached, DeclaredUser, Policy, ProviderPolicy};
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Stage, Trace};
 use crate::decision::username;
@@ -50,7 +50,9 @@ pub struct AccountFacts {
     pub linked: Option<Account>,
     /// The account of the declared username.
     pub declared: Option<Account>,
-    /// Whether that account already has an upstream account at this provider (same id and issuer).
+    /// How a certificate was attached to that account; of no meaning for other links.
+    pub attached: Attached,
+    /// Whether the declared account already has an upstream account at this provider (same id and issuer).
     pub declared_is_linked: bool,
     /// Accounts with that verified address.
     pub by_email: Vec<Account>,
@@ -147,6 +149,10 @@ pub fn decide(
     mut trace: Trace,
 ) -> Result<(AccountDecision, Trace), Refusal> {
     let decision = if let Some(account) = facts.linked {
+        if provider.is_certificate() && !policy.keeps_certificate(subject, &account.username, facts.attached) {
+            let text = "the certificate is attached to the account no more";
+            return Err(trace.refuse(Stage::Account, None, Reason::UserNotDeclared, text));
+        }
         trace.add(Stage::Account, None, "matched by issuer and sub");
         found(account, LinkedBy::Subject)
     } else if let Some((key, by_sub)) = declared_key(policy, provider, subject, attributes)
@@ -222,7 +228,8 @@ fn create(
     let (create_users, source) = &provider.create_users;
     let stage = Stage::Account;
     // A user whose entry links no upstream account is identified by username.
-    let by_name = attributes.username.as_deref().and_then(|name| policy.declared(name)).filter(|user| !user.linked);
+    let by_name = attributes.username.as_deref().and_then(|name| policy.declared(name));
+    let by_name = by_name.filter(|user| !user.linked && !provider.is_certificate());
     if !create_users && by_name.is_none() {
         let text = "the user is not declared, and this provider creates no users";
         return Err(trace.refuse(stage, Some(source), Reason::UserNotDeclared, text));
@@ -244,8 +251,9 @@ fn create(
         return Err(trace.refuse(stage, Some(&source), Reason::UsernameReserved, "the username is reserved"));
     }
     let username = match free_name(policy, &wanted, taken) {
-        Some(name) => name,
-        None => {
+        // A certificate gets no name that anybody has or will have, and no name like it.
+        Some(name) if !provider.is_certificate() || (name == wanted && policy.declared(&name).is_none()) => name,
+        _ => {
             let text = "the username belongs to someone else";
             return Err(trace.refuse(stage, None, Reason::UsernameTaken, text));
         }

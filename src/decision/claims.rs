@@ -82,7 +82,8 @@ pub(crate) fn attributes(
     claims: &Map<String, Value>,
     mut trace: Trace,
 ) -> Result<(Attributes, Trace), Refusal> {
-    let bindings = Bindings::read_by(&policy.engine, &provider.reads).with("claims", Variable::object(claims));
+    let evidence = if provider.is_certificate() { "cert" } else { "claims" };
+    let bindings = Bindings::read_by(&policy.engine, &provider.reads).with(evidence, Variable::object(claims));
     let mut attributes = Attributes::default();
     for rule in &provider.claims {
         if rule.name == "email_verified" && provider.email_verified != EmailVerified::Claim {

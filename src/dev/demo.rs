@@ -25,6 +25,7 @@ use crate::pages::csp::content_security_policy;
 use crate::store::ids::SessionId;
 use crate::throttle::Source;
 use crate::web::{cookies, respond};
+use crate::x509::Reading;
 
 /// The app's session cookie.
 const COOKIE: &str = "countersign-demo-app";
@@ -256,6 +257,7 @@ impl Demo {
             source: Source::Nameless,
             address: None,
             user_agent: None,
+            client_certificate: Reading::NotRead,
         };
         let scopes = ["openid", "profile", "email", "groups", "roles"].map(str::to_owned);
         let request = AppRequest { client: "demo", scopes: &scopes, ..AppRequest::default() };

@@ -5,10 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::config::Config;
 use crate::config::language::policy::IgnoreCase;
-use crate::protocol::{STANDARD_CLAIMS, built_in_scopes};
-
-/// Ids of the broker's own sign-in methods.
-const OWN_WAYS_IN: &[&str] = &["certificate", "break_glass"];
+use crate::protocol::{OWN_WAYS_IN, STANDARD_CLAIMS, built_in_scopes};
 
 /// The names that a variable, or the items of a list, can have.
 #[derive(Clone, Debug)]

@@ -51,6 +51,11 @@ impl KeySet {
         self.0.len()
     }
 
+    /// Whether one of them is this key, whatever its `kid` and `alg`.
+    pub(crate) fn has(&self, key: &PublicKey) -> bool {
+        self.0.iter().any(|own| own.is(key))
+    }
+
     /// The keys with which a token with this `kid` and `alg` may have been signed; without a `kid`, all that fit the `alg`.
     pub(crate) fn fitting(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &PublicKey> {
         self.0.iter().filter(move |key| (kid.is_none() || kid == key.kid.as_deref()) && key.fits(algorithm))
@@ -112,6 +117,16 @@ impl PublicKey {
             _ => return None,
         };
         Some(Self { kid: text("kid")?, alg: text("alg")?, ..Self::new(key_type, material) })
+    }
+
+    /// Whether both are the same key.
+    fn is(&self, other: &Self) -> bool {
+        self.key_type == other.key_type
+            && match (&self.material, &other.material) {
+                (Material::Rsa(own), Material::Rsa(other)) => own.n == other.n && own.e == other.e,
+                (Material::Point(own), Material::Point(other)) => own == other,
+                (Material::Rsa(_), Material::Point(_)) | (Material::Point(_), Material::Rsa(_)) => false,
+            }
     }
 
     /// The members that make up the key (RFC 7518 §6, RFC 8037 §2).

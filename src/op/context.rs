@@ -17,6 +17,7 @@ use crate::snapshot::Snapshot;
 use crate::store::{PendingBound, Store};
 use crate::throttle::{Source, Throttle};
 use crate::upstream::RelyingParty;
+use crate::x509::Reading;
 
 /// What every step may use, handed in by the composition root.
 #[derive(Clone)]
@@ -65,6 +66,8 @@ pub struct RequestContext<'a> {
     pub address: Option<IpAddr>,
     /// The beginning of what its browser says of itself, for the session that it may begin.
     pub user_agent: Option<String>,
+    /// The certificate of the client that sent it, as a trusted proxy forwarded it.
+    pub client_certificate: Reading,
 }
 
 impl RequestContext<'_> {
@@ -84,6 +87,17 @@ impl RequestContext<'_> {
     #[must_use]
     pub fn pending_bound(&self) -> PendingBound {
         PendingBound::of(self.snapshot.resolved.limits.pending_sign_ins)
+    }
+
+    /// The origin at which the browser reached the broker: the issuer's, or that of the proxy that forwards certificates.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        let snapshot = self.snapshot;
+        let forwarding = snapshot.resolved.certificates.as_ref().and_then(|section| section.origin.as_deref());
+        match self.client_certificate {
+            Reading::NotRead => &snapshot.issuer.origin,
+            _ => forwarding.unwrap_or(&snapshot.issuer.origin),
+        }
     }
 
     /// Randomness.

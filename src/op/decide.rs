@@ -12,6 +12,7 @@ use crate::decision::reason::Reason;
 use crate::decision::subject;
 use crate::decision::trace::{Refusal, Step, Trace};
 use crate::op::RequestContext;
+use crate::op::certificate;
 use crate::snapshot::client::Client;
 use crate::store::ids::UserId;
 use crate::store::model::{Grant, Link, LinkKey, StoredTrace, User};
@@ -46,6 +47,7 @@ pub fn query(key: LinkKey, question: AccountQuestion) -> AccountQuery {
 pub fn facts(view: &AccountView, new: AccountIds) -> AccountFacts {
     AccountFacts {
         linked: view.linked.as_ref().map(|(user, _)| account(user)),
+        attached: view.linked.as_ref().map(|(_, link)| certificate::attached(link)).unwrap_or_default(),
         declared: view.declared.as_ref().map(account),
         declared_is_linked: view.declared_is_linked,
         by_email: view.by_email.iter().map(account).collect(),
@@ -97,7 +99,8 @@ pub fn standing(
         subject: &link.key.subject,
         claims: &link.claims,
     };
-    let facts = AccountFacts { linked: Some(account(user)), ..AccountFacts::default() };
+    let (linked, attached) = (Some(account(user)), certificate::attached(link));
+    let facts = AccountFacts { linked, attached, ..AccountFacts::default() };
     begin(&context.snapshot.policy, &evidence)?.decide(facts, request)
 }
 

@@ -60,6 +60,7 @@ fn render(snapshot: &Snapshot) -> Map<String, Value> {
     document.extend(members(supported));
     document.extend(authentication(&clients));
     document.extend(logout_channels(&clients));
+    document.extend(mutual_tls(snapshot));
     document.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));
     document
 }
@@ -101,6 +102,30 @@ fn authentication(clients: &[&Client]) -> Map<String, Value> {
     }
     supported
 }
+
+/// What clients do at the proxy that forwards their certificates (RFC 8705 §3.3, §5).
+fn mutual_tls(snapshot: &Snapshot) -> Map<String, Value> {
+    let Some(section) = &snapshot.resolved.certificates else { return Map::new() };
+    let mut document = members(json!({ "tls_client_certificate_bound_access_tokens": true }));
+    if let Some(origin) = &section.origin {
+        let url = |endpoint: Endpoint| {
+            let path = snapshot.issuer.path_of(snapshot.config.endpoints.path(endpoint));
+            (endpoint.metadata_name().to_owned(), Value::String(format!("{origin}{path}")))
+        };
+        let aliases: Map<String, Value> = WITH_CERTIFICATE.into_iter().map(url).collect();
+        document.insert("mtls_endpoint_aliases".to_owned(), aliases.into());
+    }
+    document
+}
+
+/// The endpoints at which a client's certificate matters.
+const WITH_CERTIFICATE: [Endpoint; 5] = [
+    Endpoint::Token,
+    Endpoint::Userinfo,
+    Endpoint::Introspection,
+    Endpoint::Revocation,
+    Endpoint::PushedAuthorizationRequest,
+];
 
 /// OIDC Back-Channel Logout §2.1, Front-Channel Logout §3: each channel while a client uses it, always with `sid`.
 fn logout_channels(clients: &[&Client]) -> Map<String, Value> {

@@ -116,8 +116,11 @@ async fn refresh(context: &RequestContext<'_>, caller: &Client, token: &str) -> 
         "exp": row.expires_at,
         "iat": row.created_at,
     });
-    if let (Some(object), Some(jkt)) = (answer.as_object_mut(), &grant.dpop_jkt) {
-        object.insert("cnf".to_owned(), json!({ "jkt": jkt }));
+    let mut confirmation = Map::new();
+    confirmation.extend(grant.dpop_jkt.iter().map(|jkt| ("jkt".to_owned(), jkt.as_str().into())));
+    confirmation.extend(grant.certificate.iter().map(|thumbprint| ("x5t#S256".to_owned(), thumbprint.as_str().into())));
+    if let Some(object) = answer.as_object_mut().filter(|_| !confirmation.is_empty()) {
+        object.insert("cnf".to_owned(), confirmation.into());
     }
     Ok(RefreshTokenState::Active(answer))
 }

@@ -5,14 +5,18 @@
 //! keys of apps), [`decide`] (the decision pipeline put together with what is stored), [`validity`] (whether what is stored is
 //! still valid), [`entitlement`] (the part of a grant that its client may still have), [`session`] (a browser's session),
 //! [`interaction`] (what waits for a user), [`mark`] (which app it is for), [`doubles`] (duplicate requests), [`params`]
-//! (reading forms), [`issue`] and [`dpop`] (tokens), [`events`] (the audit trail) and [`activity`] (its counts). [`administration`] is what an administrator can look up and revoke. Steps
-//! validate, decide and persist, and return data: an [`outcome`] for a browser, or an [`error`]. `web` turns it into HTTP.
+//! (reading forms), [`issue`], [`dpop`] and [`certificate_binding`] (tokens), [`certificate`] (client certificates of users),
+//! [`events`] (the audit trail) and [`activity`] (its counts). [`administration`] is what an administrator can look up and
+//! revoke. Steps validate, decide and persist, and return data: an [`outcome`] for a browser, or an [`error`]. `web` turns it
+//! into HTTP.
 
 pub mod account;
 pub mod activity;
 pub mod administration;
 pub mod authorize;
 pub mod callback;
+pub mod certificate;
+pub mod certificate_binding;
 pub mod client;
 mod context;
 pub mod decide;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::op::RequestContext;
+use crate::op::certificate_binding;
 use crate::op::decide;
 use crate::op::dpop;
 use crate::op::dpop::ProofHeader;
@@ -10,6 +11,7 @@ use crate::op::error::OAuthError;
 use crate::op::issue::ID_TOKEN_TYPE;
 use crate::op::presented_token::{ActiveToken, active_access_token};
 use crate::protocol::ErrorCode;
+use crate::x509::Certificate;
 
 /// The answer of the userinfo endpoint.
 pub enum Userinfo {
@@ -34,7 +36,7 @@ pub enum Scheme<'a> {
 }
 
 /// An access token that is active and presented as it must be: one that is bound to a key with a proof by that key, any
-/// other without (RFC 9449 §7.1, §7.2).
+/// other without (RFC 9449 §7.1, §7.2), and one that is bound to a certificate by its holder (RFC 8705 §3).
 async fn presented<'s>(
     context: &'s RequestContext<'_>,
     token: &str,
@@ -58,6 +60,12 @@ async fn presented<'s>(
         (Some(_), Some(_)) => return Err(invalid("the access token is bound to another key")),
         (Some(_), None) => return Err(invalid("the access token is bound to a key: send it by the DPoP scheme")),
         (None, Some(_)) => return Err(invalid("the access token is bound to no key: send it as a bearer token")),
+    }
+    if let Some(bound_to) = certificate_binding::bound_to(&active.claims) {
+        let presented = context.client_certificate.presented().map(Certificate::thumbprint);
+        if presented.as_deref() != Some(bound_to) {
+            return Err(invalid("the access token is bound to a client certificate, which the request does not have"));
+        }
     }
     dpop::use_once(context, proof.as_ref()).await?;
     Ok(active)

@@ -6,6 +6,7 @@
 //! users that the file disables) is decided afterwards, by [`decide`](crate::op::decide).
 
 use crate::op::RequestContext;
+use crate::op::certificate;
 use crate::snapshot::client::Client;
 use crate::store::model::{Link, LinkKey, RefreshToken, Session, User};
 use crate::store::{GrantView, SessionView};
@@ -64,6 +65,14 @@ pub fn user(user: &User) -> Result<(), Invalid> {
     if user.disabled { Err(Invalid::UserDisabled) } else { Ok(()) }
 }
 
+/// Whether what vouched still does: a certificate until it expires.
+///
+/// # Errors
+/// [`Invalid::Expired`].
+pub fn link(context: &RequestContext<'_>, link: &Link) -> Result<(), Invalid> {
+    if certificate::has_expired(link, context.now) { Err(Invalid::Expired) } else { Ok(()) }
+}
+
 /// Whether somebody is signed in: the session, its user and the upstream account that vouched are valid.
 ///
 /// # Errors
@@ -71,7 +80,7 @@ pub fn user(user: &User) -> Result<(), Invalid> {
 pub fn signed_in(context: &RequestContext<'_>, view: &SessionView) -> Result<(), Invalid> {
     session(context, &view.session)?;
     user(&view.user)?;
-    if view.link.is_some() { Ok(()) } else { Err(Invalid::UserDisabled) }
+    link(context, view.link.as_ref().ok_or(Invalid::UserDisabled)?)
 }
 
 /// The user and the upstream account of a session, while somebody is signed in by it.
@@ -118,6 +127,7 @@ pub fn grant<'s, 'v>(context: &'s RequestContext<'_>, view: &'v GrantView) -> Re
     }
     let (owner, link) = owner.as_ref().zip(link.as_ref()).ok_or(Invalid::UserDisabled)?;
     user(owner)?;
+    self::link(context, link)?;
     Ok(ValidGrant { client, account: Some((owner, link)) })
 }
 

@@ -11,6 +11,7 @@ pub mod paths;
 pub mod response_type;
 pub mod scope;
 pub mod subject_type;
+pub mod ways_in;
 
 pub use algorithm::{Algorithm, SigningAlgorithm};
 pub use claim::{ClaimType, PROTOCOL_CLAIMS, STANDARD_CLAIMS, claim_type, default_attributes, is_absent};
@@ -20,3 +21,4 @@ pub use grant_type::GrantType;
 pub use response_type::ResponseType;
 pub use scope::{SCOPE_CLAIMS, built_in_scopes};
 pub use subject_type::SubjectType;
+pub use ways_in::{BREAK_GLASS, CERTIFICATE, CERTIFICATE_AMR, CERTIFICATE_FACTS, OWN_WAYS_IN};

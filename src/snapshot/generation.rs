@@ -25,6 +25,7 @@ use crate::protocol::ClaimType;
 use crate::snapshot::certificate::Certificate;
 use crate::snapshot::issuer::Issuer;
 use crate::snapshot::{BuildProblem, Parts, Snapshot};
+use crate::x509::Authorities;
 
 /// What to prepare.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +113,8 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
     };
     let certificate =
         if options.without_secrets { None } else { certificate(&loaded, &recorder, options.now, &mut problems) };
+    let client_authorities =
+        if options.without_secrets { None } else { client_authorities(&loaded, &recorder, options.now, &mut problems) };
     let vocabulary = loaded.config.as_ref().map(Vocabulary::of).unwrap_or_default();
     let mut compiler = Compiler::with_vocabulary(tables, vocabulary);
     let compile = &mut |place: ExpressionPlace, _: &str, text: &str| compile(&mut compiler, place, text);
@@ -134,6 +137,7 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
                 secrets: &secrets,
                 authorities,
                 certificate,
+                client_authorities,
                 compiler: &mut compiler,
                 pages,
                 locate: &locate,
@@ -182,6 +186,31 @@ fn certificate(loaded: &Loaded, files: &dyn Files, now: i64, problems: &mut Prob
                 let path = format!("server.tls.{}", fault.file.name());
                 problems.push(loaded.layers.error_at_path(&path, fault.message).suggest(fault.way_out));
             }
+            None
+        }
+    }
+}
+
+/// What client certificates are verified against; what is wrong with the file goes to the problems. A file that can't be read
+/// has been reported with the secrets.
+fn client_authorities(loaded: &Loaded, files: &dyn Files, now: i64, problems: &mut Problems) -> Option<Authorities> {
+    const PATH: &str = "certificates.ca";
+    let name = loaded.config.as_ref()?.certificates.as_ref()?.ca.as_ref()?;
+    let pem = files.read(name).ok()?;
+    match Authorities::read(&pem) {
+        Ok(authorities) => {
+            if authorities.have_expired(now) {
+                let message =
+                    format!("`ca`: every authority in {} has expired: no certificate is accepted", name.display());
+                let problem = loaded.layers.problem_at_path(Severity::Warning, PATH, message);
+                problems.push(problem.suggest("renew it; the file is read again when it changes"));
+            }
+            Some(authorities)
+        }
+        Err(what) => {
+            let message = format!("`ca` must hold certificates of authorities but {} {what}", name.display());
+            let way_out = "put the root there, and the intermediate certificates that clients do not send, all PEM";
+            problems.push(loaded.layers.error_at_path(PATH, message).suggest(way_out.to_owned()));
             None
         }
     }

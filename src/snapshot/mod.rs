@@ -29,6 +29,7 @@ use crate::decision::trace::Source;
 use crate::expression::Compiler;
 use crate::pages::{Lang, Pages};
 use crate::upstream::{ProviderSettings, ResolvedSecrets};
+use crate::x509::Authorities;
 
 /// One configuration generation.
 #[derive(Debug)]
@@ -57,6 +58,8 @@ pub struct Snapshot {
     pub admin_tokens: Vec<SecretValue>,
     /// The certificate of TCP listeners that serve TLS.
     pub certificate: Option<Certificate>,
+    /// What client certificates are verified against.
+    pub client_authorities: Option<Authorities>,
     /// The paths that it serves.
     pub paths: Paths,
     /// The pages, with the settings of this generation.
@@ -97,6 +100,8 @@ pub struct Parts<'a> {
     pub authorities: BTreeMap<String, Vec<u8>>,
     /// The certificate of TCP listeners; `None` if it is not declared, or secrets were left unread.
     pub certificate: Option<Certificate>,
+    /// The authorities of client certificates; `None` if they are not declared, or secrets were left unread.
+    pub client_authorities: Option<Authorities>,
     /// Compiles expressions; it knows the lookup tables.
     pub compiler: &'a mut Compiler,
     /// The pages, compiled.
@@ -111,8 +116,8 @@ impl Snapshot {
     /// # Errors
     /// All problems that become visible only here.
     pub fn build(parts: Parts<'_>) -> Result<Self, Vec<BuildProblem>> {
-        let Parts { generation, hash, config, resolved, secrets, authorities, certificate, compiler, pages, locate } =
-            parts;
+        let Parts { generation, hash, config, resolved, secrets, compiler, locate, .. } = parts;
+        let Parts { authorities, certificate, client_authorities, pages, .. } = parts;
         let policy = Policy::compile(&config, &resolved, compiler, locate)
             .map_err(|problems| problems.into_iter().map(BuildProblem::Expression).collect::<Vec<_>>())?;
         let other = |path: &str, message: String| BuildProblem::Other { path: path.to_owned(), message };
@@ -161,6 +166,7 @@ impl Snapshot {
             trusted_proxies: TrustedProxies::of(&config.server),
             admin_tokens: secrets.get("admin.token").to_vec(),
             certificate,
+            client_authorities,
             pages,
             config,
             resolved,

@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod administration;
 pub mod audit;
+pub mod certificates;
 pub mod error;
 pub mod grants;
 pub mod ids;
@@ -25,6 +26,7 @@ pub mod traces;
 pub use accounts::{AccountQuery, AccountView, Accounts, Person};
 pub use administration::{Administration, Ended};
 pub use audit::{Audit, ChainEnds, EventPage, EventQuery};
+pub use certificates::{CertificateGrant, Certificates};
 pub use error::{Result, StoreError};
 pub use grants::{GrantView, Grants, Redeemed, Rotated, Rotation};
 pub use maintenance::Maintenance;
@@ -43,6 +45,7 @@ pub trait Store:
     Accounts
     + Administration
     + Audit
+    + Certificates
     + Grants
     + Maintenance
     + OneTimeIds
@@ -58,6 +61,7 @@ impl<T> Store for T where
     T: Accounts
         + Administration
         + Audit
+        + Certificates
         + Grants
         + Maintenance
         + OneTimeIds

@@ -186,6 +186,9 @@ pub struct Grant {
     pub amr: Vec<String>,
     /// Thumbprint (RFC 7638) of the key that its refresh tokens are bound to (RFC 9449 §5); `None` if they are not bound.
     pub dpop_jkt: Option<String>,
+    /// Thumbprint of the certificate that its refresh tokens are bound to (RFC 8705 §4); `None` if they are not bound.
+    #[serde(default)]
+    pub certificate: Option<String>,
     /// When it was created.
     pub created_at: i64,
     /// When it was revoked.

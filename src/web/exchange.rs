@@ -44,7 +44,7 @@ impl Exchange<'_> {
         let site = self.incoming.headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
         let origin = self.incoming.header(header::ORIGIN);
         let foreign = site.is_some_and(|site| site == "cross-site" || site == "same-site")
-            || origin.is_some_and(|origin| origin != "null" && origin != self.context.snapshot.issuer.origin);
+            || origin.is_some_and(|origin| origin != "null" && origin != self.context.origin());
         let form = self.incoming.form();
         if foreign {
             let page = PageError::new(403, "csrf_failed", "the form was posted by another site");
@@ -71,7 +71,7 @@ impl Exchange<'_> {
     /// token of somebody in many groups is a long hint.
     pub(crate) fn repeat(&self) -> Response {
         let params = self.params();
-        let address = format!("{}{}", self.context.snapshot.issuer.origin, self.incoming.path);
+        let address = format!("{}{}", self.context.origin(), self.incoming.path);
         let query = params.encode();
         let url = format!("{address}?{query}");
         let too_long = url.len() > LONGEST_URL || query.len() > self.context.snapshot.resolved.limits.query;

@@ -18,6 +18,7 @@
 //! why it does not use the library's.
 
 mod account_views;
+mod client_certificate;
 pub mod cookies;
 mod cors;
 pub mod error;
@@ -32,4 +33,5 @@ pub mod respond;
 mod router;
 mod views;
 
+pub use client_certificate::Entrance;
 pub use router::{Edge, serve};

@@ -12,17 +12,20 @@ use axum::response::Response;
 use tracing::Instrument as _;
 
 use crate::config::check::paths::Route;
+use crate::op::certificate;
 use crate::op::dpop::{self, ProofHeader};
 use crate::op::error::PageError;
 use crate::op::{RequestContext, Services};
 use crate::protocol::paths::{Endpoint, Page};
 use crate::snapshot::Snapshot;
 use crate::throttle::Source;
+use crate::web::client_certificate::Entrance;
 use crate::web::exchange::Exchange;
 use crate::web::finish::Finished;
 use crate::web::handlers::{account, authorize, callback, documents, logout, start, token, userinfo};
 use crate::web::request::{Incoming, Unreadable, client_address};
-use crate::web::{cookies, cors, respond};
+use crate::web::{client_certificate, cookies, cors, respond};
+use crate::x509::Reading;
 
 /// What the public listener's router works with.
 pub struct Edge {
@@ -32,18 +35,19 @@ pub struct Edge {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
 }
 
-/// The public listener's router.
-pub fn serve(edge: Arc<Edge>) -> axum::Router {
-    axum::Router::new().fallback(handle).with_state(edge)
+/// The router of the public listeners, and of those for client certificates.
+pub fn serve(edge: Arc<Edge>, entrance: Entrance) -> axum::Router {
+    axum::Router::new().fallback(handle).with_state((edge, entrance))
 }
 
-async fn handle(State(edge): State<Arc<Edge>>, request: Request<Body>) -> Response {
+async fn handle(State((edge, entrance)): State<(Arc<Edge>, Entrance)>, request: Request<Body>) -> Response {
     let snapshot = edge.snapshot.load_full();
     let Ok(trace_id) = edge.services.random.id() else { return respond::empty(StatusCode::INTERNAL_SERVER_ERROR) };
     let address = client_address(&request, &snapshot.trusted_proxies);
     let span = tracing::info_span!("request", address = address.map(tracing::field::display));
     let https_only_for = snapshot.issuer.https_only_for;
-    let asker = Asker { address, trace_id };
+    let (client_certificate, ignored) = client_certificate::read(&snapshot, entrance, &request);
+    let asker = Asker { address, trace_id, client_certificate, ignored: ignored.then_some(entrance) };
     let uses_up = snapshot.paths.route(request.uri().path()).is_some_and(uses_something_up);
     let answering = answer(edge, snapshot, request, asker).instrument(span);
     // On a double click, the browser aborts the first request. The work of that request is completed all the same, so that the
@@ -93,10 +97,13 @@ fn without_acting(exchange: &Exchange<'_>, route: &Route) -> Option<Response> {
     (exchange.incoming.method == Method::HEAD).then(|| respond::without_length(StatusCode::OK))
 }
 
-/// Whom a request comes from, and its id.
+/// Whom a request comes from, with its id.
 struct Asker {
     address: Option<IpAddr>,
     trace_id: String,
+    client_certificate: Reading,
+    /// The listener at which the header of a certificate counted for nothing.
+    ignored: Option<Entrance>,
 }
 
 async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>, asker: Asker) -> Response {
@@ -114,9 +121,20 @@ async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>
         Err(Unreadable::TooSlow) => return respond::empty(StatusCode::REQUEST_TIMEOUT),
     };
     let browser = cookies::read(&incoming.headers, &snapshot.issuer);
-    let Asker { address, trace_id } = asker;
-    let (services, source, user_agent) = (&edge.services, Source::of(address), incoming.user_agent());
-    let context = RequestContext { services, snapshot: &snapshot, now, trace_id, source, address, user_agent };
+    let Asker { address, trace_id, client_certificate, ignored } = asker;
+    let context = RequestContext {
+        services: &edge.services,
+        snapshot: &snapshot,
+        now,
+        trace_id,
+        source: Source::of(address),
+        address,
+        user_agent: incoming.user_agent(),
+        client_certificate,
+    };
+    if let Some(entrance) = ignored {
+        certificate::ignored(&context, entrance.name()).await;
+    }
     let exchange = Exchange { context, incoming: &incoming, browser };
     // The body of the answer to HEAD is left out by axum, which counts it first.
     match route {

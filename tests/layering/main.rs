@@ -27,7 +27,7 @@ const LAYERS: &[&[&str]] = &[
     &["op"],
     &["snapshot"],
     &["keys", "pages", "throttle", "upstream"],
-    &["analysis", "jose", "store"],
+    &["analysis", "jose", "store", "x509"],
     &["decision"],
     &["expression"],
     &["config"],
@@ -44,6 +44,8 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("jsonwebtoken", &["jose/"], "JWS are made and read in one place"),
     ("reqwest", &["outbound/", "cli/"], "calls to other hosts go through one guarded client"),
     ("rustix", &["web/listener/"], "descriptors are the listeners'"),
+    ("webpki", &["x509/"], "certificates are verified in one place"),
+    ("x509_parser", &["x509/"], "certificates are parsed in one place"),
     ("rusqlite", &["store/sqlite/"], "SQL is the store's"),
     ("tokio_rustls", &["web/listener/"], "connections are the listeners'"),
     (

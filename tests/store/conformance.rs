@@ -9,8 +9,8 @@ use countersign::store::ids::UserId;
 use countersign::store::model::{Grant, KeyState, Link, Login, Session, StoredTrace, TokenHash};
 use countersign::store::self_service::OwnSessions;
 use countersign::store::{
-    AccountQuery, AccountWrite, AppSession, Ended, EventQuery, PendingBound, Redeemed, Rotated, Rotation, SignIn,
-    SignInWritten, Store, UpstreamSessions,
+    AccountQuery, AccountWrite, AppSession, CertificateGrant, Ended, EventQuery, PendingBound, Redeemed, Rotated,
+    Rotation, SignIn, SignInWritten, Store, UpstreamSessions,
 };
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -88,6 +88,9 @@ cases! {
     d44_rows_from_the_future_hold_no_sweep_up,
     d44_an_unused_code_goes_when_it_expires,
     d42_refusals_of_one_account_are_bounded,
+    a_certificate_is_exchanged_for_a_grant,
+    a_certificate_belongs_to_one_user,
+    a_certificate_is_detached_with_all_that_it_made,
     d42_what_waits_is_bounded_and_the_oldest_goes_first,
     d42_what_waits_is_bounded_in_bytes,
     d42_finished_sign_ins_leave_room,
@@ -1246,4 +1249,104 @@ pub(crate) async fn d44_events_from_the_future_hold_no_retention_up(store: Subje
     store.forget_events(NOW + 50, NOW + 200, 100).await.unwrap();
     let left: Vec<u64> = chain(&*store).await.iter().map(|event| event.seq).collect();
     assert_eq!(left, [4, 5, 6], "what is young enough stays, and what is between");
+}
+
+/// What a certificate of `name` is exchanged for, by an account that it creates.
+fn certificate_grant(name: &str, id: &str) -> CertificateGrant {
+    let person = person(name);
+    let mut link = person.link();
+    link.key.provider = "certificate".to_owned();
+    let grant = Grant { session_id: None, sid: None, link: Some(link.key.clone()), ..person.grant(id, "none") };
+    let trace = StoredTrace { user_id: Some(person.user_id()), ..trace(&format!("trace-{id}")) };
+    CertificateGrant {
+        account: AccountWrite::Create(person.user()),
+        link: Some(link),
+        grant,
+        trace,
+        events: vec![person.event(Kind::SignIn)],
+    }
+}
+
+/// The same of an account that exists.
+fn certificate_grant_again(name: &str, id: &str) -> CertificateGrant {
+    let account = AccountWrite::Update { user_id: person(name).user_id(), profile: None };
+    CertificateGrant { account, link: None, ..certificate_grant(name, id) }
+}
+
+pub(crate) async fn a_certificate_is_exchanged_for_a_grant(store: Subject) {
+    assert!(!store.grant_by_certificate(certificate_grant_again("alice", "none"), NOW).await.unwrap());
+    assert!(store.grant_by_certificate(certificate_grant("alice", "first"), NOW).await.unwrap());
+    let view = store.grant(&grant_id("first")).await.unwrap().unwrap();
+    assert_eq!(view.user.unwrap().username, "alice");
+    assert_eq!(view.link.unwrap().key.provider, "certificate");
+    assert!(view.session.is_none());
+    assert!(store.trace("trace-first", NOW).await.unwrap().is_some());
+
+    assert!(store.grant_by_certificate(certificate_grant_again("alice", "second"), NOW).await.unwrap());
+    // Another account of the same name, and another user's certificate: nothing is written.
+    let mut other = certificate_grant("bob", "third");
+    if let AccountWrite::Create(user) = &mut other.account {
+        user.username_key = "key-alice".to_owned();
+    }
+    let mut taken = certificate_grant("carol", "fourth");
+    taken.link.as_mut().unwrap().key = certificate_grant("alice", "x").link.unwrap().key;
+    for refused in [other, taken] {
+        let id = refused.grant.id.clone();
+        assert!(!store.grant_by_certificate(refused, NOW).await.unwrap());
+        assert!(store.grant(&id).await.unwrap().is_none());
+    }
+    assert!(store.user("key-carol").await.unwrap().is_none());
+    store.set_user_disabled(&person("alice").user_id(), true, NOW, event()).await.unwrap();
+    assert!(!store.grant_by_certificate(certificate_grant_again("alice", "fifth"), NOW).await.unwrap());
+    assert!(store.grant(&grant_id("fifth")).await.unwrap().is_none());
+    let kinds: Vec<Kind> = chain(&*store).await.iter().map(|event| event.event.kind).collect();
+    assert_eq!(kinds, [Kind::SignIn, Kind::SignIn, Kind::AdminAction], "nothing of what was not written");
+}
+
+pub(crate) async fn a_certificate_belongs_to_one_user(store: Subject) {
+    signed_in(&store, "alice", "a").await;
+    signed_in(&store, "bob", "b").await;
+    let (alice, bob) = (person("alice").user_id(), person("bob").user_id());
+    let mut link = certificate_grant("alice", "x").link.unwrap();
+    assert!(store.attach_certificate(link.clone(), event()).await.unwrap());
+    assert!(!store.attach_certificate(link.clone(), event()).await.unwrap(), "twice");
+    link.user_id = bob.clone();
+    assert!(!store.attach_certificate(link.clone(), event()).await.unwrap(), "somebody else");
+    let listed = store.links_at(&alice, "certificate").await.unwrap();
+    assert_eq!(listed.iter().map(|link| link.user_id.as_str()).collect::<Vec<_>>(), [alice.as_str()]);
+    assert!(store.links_at(&bob, "certificate").await.unwrap().is_empty());
+    assert!(store.detach_certificate(&bob, &link.key, NOW, event()).await.unwrap().is_none(), "not his to detach");
+    store.set_user_disabled(&bob, true, NOW, event()).await.unwrap();
+    link.key.subject = "another".to_owned();
+    assert!(!store.attach_certificate(link, event()).await.unwrap(), "nothing for whom has no access");
+}
+
+pub(crate) async fn a_certificate_is_detached_with_all_that_it_made(store: Subject) {
+    assert!(store.grant_by_certificate(certificate_grant("alice", "by-certificate"), NOW).await.unwrap());
+    let alice = person("alice");
+    // A session of the certificate, and one of a provider, each with a grant.
+    let key = certificate_grant("alice", "x").link.unwrap().key;
+    let mut sign_in = alice.sign_in_again("c");
+    sign_in.link.key = key.clone();
+    sign_in.session.link = key.clone();
+    assert_eq!(store.finish_sign_in(sign_in, NOW).await.unwrap(), SignInWritten::Done);
+    assert_eq!(store.finish_sign_in(alice.sign_in_again("p"), NOW).await.unwrap(), SignInWritten::Done);
+    let in_session = Grant { link: Some(key.clone()), ..alice.grant("in-session", "c") };
+    store.save_grant(in_session, None, NOW, Vec::new()).await.unwrap();
+    store.save_grant(alice.grant("of-provider", "p"), None, NOW, Vec::new()).await.unwrap();
+
+    let ended = store.detach_certificate(&alice.user_id(), &key, NOW, event()).await.unwrap().unwrap();
+    assert_eq!((ended.sessions, ended.grants), (1, 2));
+    let events = chain(&*store).await;
+    let last = &events.last().unwrap().event;
+    assert_eq!((last.sessions, last.grants), (Some(1), Some(2)));
+    assert_eq!(ended.apps, [AppSession { client: "app".to_owned(), sid: session_id("c") }]);
+    assert!(store.session(secret("c")).await.unwrap().is_none());
+    assert!(store.session(secret("p")).await.unwrap().is_some());
+    for (id, revoked) in [("by-certificate", true), ("in-session", true), ("of-provider", false)] {
+        let view = store.grant(&grant_id(id)).await.unwrap();
+        assert_eq!(view.is_none_or(|view| view.grant.revoked_at.is_some()), revoked, "{id}");
+    }
+    assert!(store.detach_certificate(&alice.user_id(), &key, NOW, event()).await.unwrap().is_none(), "it is gone");
+    assert!(store.attach_certificate(certificate_grant("alice", "x").link.unwrap(), event()).await.unwrap());
 }

@@ -105,6 +105,7 @@ impl Person {
             acr: Some("urn:example:mfa".to_owned()),
             amr: vec!["pwd".to_owned()],
             dpop_jkt: None,
+            certificate: None,
             created_at: NOW,
             revoked_at: None,
             expires_at: NOW + 100_000,

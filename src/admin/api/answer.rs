@@ -11,6 +11,7 @@ use crate::op::administration::Failure;
 use crate::snapshot::Snapshot;
 use crate::throttle::Source;
 use crate::web::respond;
+use crate::x509::Reading;
 
 /// The outcome of a request.
 pub(super) type Answer = Result<Response, ApiError>;
@@ -25,8 +26,9 @@ pub(super) fn context<'a>(admin: &'a Admin, snapshot: &'a Snapshot) -> Result<Re
         let text = "the random generator is not available";
         return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "no_randomness", text));
     };
-    let (now, source, address, user_agent) = (services.clock.now(), Source::of(None), None, None);
-    Ok(RequestContext { services, snapshot, now, trace_id, source, address, user_agent })
+    let (now, source) = (services.clock.now(), Source::of(None));
+    let (address, user_agent, client_certificate) = (None, None, Reading::NotRead);
+    Ok(RequestContext { services, snapshot, now, trace_id, source, address, user_agent, client_certificate })
 }
 
 /// A successful answer.

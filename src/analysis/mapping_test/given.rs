@@ -6,7 +6,7 @@ use crate::config::language::mapping_test::{GivenAccount, MappingTest};
 use crate::config::language::provider::EmailVerified;
 use crate::decision::account::{Account, AccountFacts, AccountIds};
 use crate::decision::pipeline::{Evidence, Mapped};
-use crate::decision::policy::Policy;
+use crate::decision::policy::{Attached, Policy};
 use crate::decision::username;
 
 /// What the store would answer in this test.
@@ -40,6 +40,7 @@ pub(crate) fn facts(policy: &Policy, test: &MappingTest, evidence: &Evidence<'_>
         declared: declared.map(account),
         by_email,
         email_is_linked,
+        attached: Attached::default(),
         taken: keys.filter(|key| key.starts_with(&wanted)).collect(),
         new: AccountIds { id: String::new(), sub: UNKNOWN_SUB.to_owned() },
     }

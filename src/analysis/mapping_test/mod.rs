@@ -20,6 +20,7 @@ use crate::decision::pipeline::{Decision, Evidence, begin};
 use crate::decision::policy::Policy;
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Source, Stage, Trace};
+use crate::protocol::{CERTIFICATE, CERTIFICATE_AMR};
 
 /// Runs every test of a configuration against its compiled policy, in the order of the file.
 #[must_use]
@@ -52,15 +53,19 @@ pub fn run(policy: &Policy, config: &Config, index: usize) -> Result<(), Failure
 /// The decision of a test. The outer error says why none can be made.
 ///
 /// # Errors
-/// The test names no provider or no claims, or needs what is not built yet.
+/// The test names no provider or no claims.
 pub fn decide(policy: &Policy, config: &Config, test: &MappingTest) -> Result<Result<Decision, Refusal>, String> {
-    if test.certificate.is_some() {
-        return Err("sign-in by certificate is not built yet".to_owned());
-    }
-    let id = test.provider.as_deref().ok_or("the test names no provider")?;
-    let claims = test.claims.as_ref().ok_or("the test has no claims")?;
-    let subject = claims.get("sub").and_then(|sub| sub.as_str()).unwrap_or_default();
-    let evidence = Evidence { provider: id, issuer: None, subject, claims };
+    let fingerprint;
+    let evidence = if let Some(certificate) = &test.certificate {
+        let found = certificate.get("fingerprint").and_then(|found| found.as_str()).unwrap_or_default();
+        fingerprint = found.to_ascii_lowercase();
+        Evidence { provider: CERTIFICATE, issuer: None, subject: &fingerprint, claims: certificate }
+    } else {
+        let id = test.provider.as_deref().ok_or("the test names no provider")?;
+        let claims = test.claims.as_ref().ok_or("the test has no claims")?;
+        let subject = claims.get("sub").and_then(|sub| sub.as_str()).unwrap_or_default();
+        Evidence { provider: id, issuer: None, subject, claims }
+    };
     if let Some(client) = &test.client
         && !policy.clients.contains_key(client)
     {
@@ -86,7 +91,10 @@ fn decide_evidence(
     let client = test.client.as_deref().and_then(|key| policy.clients.get(key));
     let Some(client) = client else { return mapped.decide(facts, None) };
     let scopes = test.scopes.as_ref().unwrap_or(&client.scopes);
-    let (acr, amr) = authentication(evidence.claims);
+    let (acr, amr) = match evidence.provider {
+        CERTIFICATE => (None, vec![CERTIFICATE_AMR.to_owned()]),
+        _ => authentication(evidence.claims),
+    };
     let request = AppRequest { client: &client.key, scopes, acr: acr.as_deref(), amr: &amr, ..AppRequest::default() };
     mapped.decide(facts, Some(&request))
 }

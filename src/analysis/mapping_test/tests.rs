@@ -307,8 +307,50 @@ expect = { refused = "not_allowed", username = "alice" }"#,
 fn a_test_that_cannot_run_says_why() {
     let text = fails("[[tests]]\nname = \"t\"\nclaims = { sub = \"1\" }\nexpect = { created = true }");
     assert!(text.contains("the test names no provider"), "{text}");
-    let text =
-        fails("[[tests]]\nname = \"t\"\ncertificate = { subject = { cn = \"x\" } }\nexpect = { created = true }");
-    assert!(text.contains("not built yet"), "{text}");
     assert_eq!(failures("[[tests]]\nname = \"t\"\nclaims = {}\nexpect = {}")[0].path, "tests[0]");
+}
+
+#[test]
+fn certificates_are_tested_like_claims() {
+    let print = |digit: &str| format!("sha256:{}", digit.repeat(64));
+    let file = |creating: bool, certificate: &str, more: &str, expect: &str| {
+        format!(
+            r#"
+[certificates]
+listen = ["127.0.0.1:8444"]
+ca = "ca.pem"
+clients = ["robots"]
+create_users = {creating}
+[users."bob"]
+certificates = ["{}"]
+roles = ["viewer"]
+[clients.robots]
+scopes = ["openid", "profile"]
+grant_types = []
+[[role_rules]]
+when = "provider == 'certificate'"
+roles = ["admin"]
+[[tests]]
+name = "t"
+certificate = {certificate}
+client = "robots"
+{more}
+expect = {expect}
+"#,
+            print("b")
+        )
+    };
+    let of =
+        |digit: &str, name: &str| format!("{{ subject = {{ cn = \"{name}\" }}, fingerprint = \"{}\" }}", print(digit));
+    // The file says whose it is; anything else creates a user, or nobody signs in.
+    holds(&file(false, &of("b", "x"), "", r#"{ username = "bob", roles = ["admin", "untrusted", "viewer"] }"#));
+    holds(&file(true, &of("a", "runner"), "", r#"{ username = "runner", roles = ["admin", "untrusted"] }"#));
+    holds(&file(false, &of("a", "runner"), "", r#"{ refused = "user_not_declared" }"#));
+    // It never gets a name that somebody has or that is declared, whatever the policy on conflicts says.
+    let taken = "given = [{ username = \"runner\", provider = \"corp\", sub = \"9\" }]";
+    holds(&file(true, &of("a", "Runner"), taken, r#"{ refused = "username_taken" }"#));
+    holds(&file(true, &of("a", "alice"), "", r#"{ refused = "username_taken" }"#));
+    holds(&file(true, "{ subject = {} }", "", r#"{ refused = "username_missing" }"#));
+    let failure = fails(&file(true, &of("a", "runner"), "", r#"{ username = "alice" }"#));
+    assert!(failure.contains("runner"), "{failure}");
 }

@@ -35,7 +35,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("registration", Set),
     ("token_exchange", Set),
     ("device", Set),
-    ("certificates", Set),
     ("break_glass", Set),
     ("console", Set),
     ("account.self_service_certificates", On),
@@ -51,17 +50,8 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("clients.*.security_profile", Is(&["fapi2"])),
     (
         "clients.*.grant_types.*",
-        Is(&[
-            "urn:ietf:params:oauth:grant-type:device_code",
-            "urn:ietf:params:oauth:grant-type:token-exchange",
-            "urn:countersign:grant:certificate",
-        ]),
+        Is(&["urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange"]),
     ),
-    ("clients.*.token_endpoint_auth_method", Is(CERTIFICATE_METHODS)),
-    ("clients.*.tls_client_auth_subject_dn", Set),
-    ("clients.*.tls_client_certificate_bound_access_tokens", On),
-    ("users.*.certificates", Set),
-    ("tests.*.certificate", Set),
 ];
 
 /// Whether a key is refused regardless of its value, by itself or with its section.

@@ -64,7 +64,8 @@ fn grants(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: &re
     context.no_duplicates(&grants_at, &resolved.grant_types, |grant| grant.name().to_owned());
     context.no_duplicates(&responses_at, &resolved.response_types, |one| one.name().to_owned());
     response_types::check(context, at, client, resolved);
-    let issues_none = |grant: &GrantType| matches!(grant, GrantType::RefreshToken | GrantType::Implicit);
+    let issues_none =
+        |grant: &GrantType| matches!(grant, GrantType::RefreshToken | GrantType::Implicit | GrantType::Certificate);
     if resolved.may(GrantType::RefreshToken) && resolved.grant_types.iter().all(issues_none) {
         let message = "`grant_types` has \"refresh_token\": nothing would ever issue one";
         context.error(&grants_at, message, "add \"authorization_code\"");
@@ -80,6 +81,7 @@ fn authentication(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     let hashes_at = at.key("client_secret_hashes");
     let (secret, hashes) = (client.client_secret.is_some(), !client.client_secret_hashes.is_empty());
     let keys = client.jwks.is_some() || client.jwks_uri.is_some();
+    let subject = client.certificate_subjects().next().is_some();
     for (index, hash) in client.client_secret_hashes.iter().enumerate() {
         if !urls::sha256_text(hash, true) {
             let expected = "\"sha256:\" and the hash, 64 hexadecimal digits or 43 characters of base64url";
@@ -102,7 +104,7 @@ fn authentication(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     };
     match client.token_endpoint_auth_method {
         None if client.only_implicit() => {}
-        None if !secret && !hashes && !keys && client.tls_client_auth_subject_dn.is_none() => context.needs(
+        None if !secret && !hashes && !keys && !subject => context.needs(
             at,
             proofs,
             format!("`client_secret` must be set in `{at}`"),
@@ -124,8 +126,11 @@ fn authentication(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
         Some(method @ (ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::SelfSignedTlsClientAuth)) if !keys => {
             needs(context, &["jwks", "jwks_uri"], "`jwks` or `jwks_uri`", method.name());
         }
-        Some(method @ ClientAuthMethod::TlsClientAuth) if client.tls_client_auth_subject_dn.is_none() => {
-            needs(context, &["tls_client_auth_subject_dn"], "`tls_client_auth_subject_dn`", method.name());
+        Some(method @ ClientAuthMethod::TlsClientAuth) if !subject => {
+            let keys = ["subject_dn", "san_dns", "san_uri", "san_ip", "san_email"];
+            let keys = keys.map(|name| format!("tls_client_auth_{name}"));
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            needs(context, &keys, "`tls_client_auth_subject_dn`", method.name());
         }
         _ => {}
     }

@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Map, Value};
+
 use crate::config::check::context::Context;
 use crate::config::check::references::attributes;
+use crate::config::check::urls;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};
 use crate::config::language::mapping_test::{Expectation, MappingTest};
+use crate::protocol::{CERTIFICATE, CERTIFICATE_FACTS};
 
 /// Keys of `expect` that are not attributes.
 const EXPECTATIONS: &[&str] = &[
@@ -48,6 +52,7 @@ fn input(context: &mut Context<'_>, at: &At<'_>, test: &MappingTest) {
         (Some(_), Some(_)) => {
             context.error(&at.key("certificate"), "a test must have `claims` or `certificate`, not both", "keep one");
         }
+        (None, Some(certificate)) => self::certificate(context, at, test, certificate),
         (None, None) => {
             context.needs(at, &["claims", "certificate"], "a test must have `claims` or `certificate`", "");
         }
@@ -85,6 +90,30 @@ fn input(context: &mut Context<'_>, at: &At<'_>, test: &MappingTest) {
                 context.error(&expect.key(key), message, "add client = \"...\"");
             }
         }
+    }
+}
+
+/// A client certificate: what the `cert` of `certificates.username` would have.
+fn certificate(context: &mut Context<'_>, at: &At<'_>, test: &MappingTest, certificate: &Map<String, Value>) {
+    let here = at.key("certificate");
+    if context.config.certificates.is_none() {
+        let message = "`certificate` must not be set without [certificates]: nobody can sign in by certificate";
+        context.error(&here, message, "declare [certificates]");
+    }
+    if test.provider.as_ref().is_some_and(|provider| provider != CERTIFICATE) {
+        let message = "`provider` must not be set beside `certificate`: no provider vouches for it";
+        context.error(&at.key("provider"), message, "leave it out");
+    }
+    for name in certificate.keys().filter(|name| !CERTIFICATE_FACTS.contains(&name.as_str())) {
+        let message = format!("`{name}` is nothing that a certificate has here");
+        let way_out = did_you_mean(name, CERTIFICATE_FACTS.iter().copied());
+        let way_out = way_out.unwrap_or_else(|| format!("known are {}", CERTIFICATE_FACTS.join(", ")));
+        context.key_error(&here.key(name), message, &way_out);
+    }
+    match certificate.get("fingerprint") {
+        None => {}
+        Some(Value::String(text)) if urls::sha256_text(text, false) => {}
+        Some(other) => context.must(&here.key("fingerprint"), "\"sha256:\" and 64 hexadecimal digits", other),
     }
 }
 

@@ -5,6 +5,7 @@
 //! secrets, and does not use the network. Expressions are compiled by the caller ([`ExpressionCheck`]).
 
 mod built;
+mod certificates;
 mod client_metadata;
 mod clients;
 mod context;
@@ -66,6 +67,7 @@ fn problems(loaded: &Loaded, config: &Config, resolved: &Resolved, expressions: 
     tokens::check(&mut context);
     providers::check(&mut context);
     clients::check(&mut context);
+    certificates::check(&mut context);
     policy::check(&mut context);
     users::check(&mut context);
     ui::check(&mut context);

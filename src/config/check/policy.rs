@@ -171,12 +171,9 @@ fn scopes(context: &mut Context<'_>) {
     }
 }
 
-/// Certificates, break-glass, token exchange: the names in them.
+/// Break-glass, token exchange: the names in them.
 fn ways_in(context: &mut Context<'_>) {
     let config = context.config;
-    if let Some(section) = &config.certificates {
-        context.clients_declared(&At::Root.key("certificates").key("clients"), &section.clients);
-    }
     if let Some(section) = &config.break_glass {
         let at = At::Root.key("break_glass");
         context.clients_declared(&at.key("clients"), &section.clients);

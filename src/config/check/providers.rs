@@ -19,7 +19,9 @@ use crate::protocol::PROTOCOL_CLAIMS;
 pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
     let section = At::Root.key("providers");
-    if !config.providers.values().any(|provider| provider.enabled) && !context.broken.within(&section) {
+    let other_way_in = config.certificates.is_some();
+    if !other_way_in && !config.providers.values().any(|provider| provider.enabled) && !context.broken.within(&section)
+    {
         let message = if config.providers.is_empty() {
             "no provider is declared: nobody can sign in"
         } else {

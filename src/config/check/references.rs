@@ -6,10 +6,7 @@ use crate::config::Config;
 use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};
-use crate::protocol::{built_in_scopes, default_attributes};
-
-/// Ids of the broker's own sign-in methods.
-const OWN_WAYS_IN: &[&str] = &["certificate", "break_glass"];
+use crate::protocol::{CERTIFICATE, OWN_WAYS_IN, built_in_scopes, default_attributes};
 
 impl Context<'_> {
     /// Checks that the name is declared in a keyed section.
@@ -37,6 +34,11 @@ impl Context<'_> {
     /// A provider; with `own`, also one of the broker's own sign-in methods.
     pub(crate) fn provider_declared(&mut self, at: &At<'_>, name: &str, own: bool) -> bool {
         let config = self.config;
+        if own && name == CERTIFICATE && config.certificates.is_none() {
+            let message = format!("{} names sign-in by certificate, which needs [certificates]", quote(name));
+            self.error(at, message, "declare [certificates], or leave it out");
+            return false;
+        }
         if config.providers.contains_key(name) || (own && OWN_WAYS_IN.contains(&name)) {
             return true;
         }

@@ -1,4 +1,4 @@
-//! `issuer`, `[server]`, `[admin]`, `[store]`, and the listeners of later sections.
+//! `issuer`, `[server]`, `[admin]`, `[store]`.
 
 use url::Url;
 
@@ -67,13 +67,6 @@ fn listeners(context: &mut Context<'_>) {
             format!("`admin.listen` must be an address of its own but {} is in `server.listen` too", quote(address)),
             "use another port",
         );
-    }
-    if let Some(certificates) = &config.certificates {
-        let listen = At::Root.key("certificates");
-        let listen = listen.key("listen");
-        for (index, address) in certificates.listen.iter().enumerate() {
-            listen_address(context, &listen.index(index), address);
-        }
     }
 }
 

@@ -184,8 +184,16 @@ pub struct Client {
     pub backchannel_logout_uri: Option<String>,
     /// Whether its logout tokens have `sid`; without it, they concern all sessions of the user. Default: true.
     pub backchannel_logout_session_required: Option<bool>,
-    /// Subject of its certificate (RFC 8705 §2.1.2).
+    /// Subject of its certificate (RFC 8705 §2.1.2), as RFC 4514 writes it: `CN=app,O=Example`.
     pub tls_client_auth_subject_dn: Option<String>,
+    /// A DNS name of its certificate's subject alternative names (RFC 8705 §2.1.2).
+    pub tls_client_auth_san_dns: Option<String>,
+    /// A URI of its certificate's subject alternative names (RFC 8705 §2.1.2).
+    pub tls_client_auth_san_uri: Option<String>,
+    /// An IP address of its certificate's subject alternative names (RFC 8705 §2.1.2).
+    pub tls_client_auth_san_ip: Option<String>,
+    /// An email address of its certificate's subject alternative names (RFC 8705 §2.1.2).
+    pub tls_client_auth_san_email: Option<String>,
     /// Whether its tokens are bound to a key by DPoP (RFC 9449).
     pub dpop_bound_access_tokens: bool,
     /// Whether its tokens are bound to its certificate (RFC 8705 §3).
@@ -203,6 +211,18 @@ pub struct Client {
 }
 
 impl Client {
+    /// What its certificate must say (RFC 8705 §2.1.2): the keys that are set, with their values.
+    pub fn certificate_subjects(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let keys = [
+            ("tls_client_auth_subject_dn", &self.tls_client_auth_subject_dn),
+            ("tls_client_auth_san_dns", &self.tls_client_auth_san_dns),
+            ("tls_client_auth_san_uri", &self.tls_client_auth_san_uri),
+            ("tls_client_auth_san_ip", &self.tls_client_auth_san_ip),
+            ("tls_client_auth_san_email", &self.tls_client_auth_san_email),
+        ];
+        keys.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)))
+    }
+
     /// Whether it receives everything from the authorization endpoint, and so never has to authenticate.
     #[must_use]
     pub fn only_implicit(&self) -> bool {

@@ -6,28 +6,6 @@ use serde::Deserialize;
 
 use crate::config::language::scalar::{Duration, Expression, Secret};
 
-/// `[certificates]`: sign-in by client certificate.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Certificates {
-    /// The only listener that reads the header. Changing it needs a restart.
-    #[serde(default)]
-    pub listen: Vec<String>,
-    /// The header that the ingress forwards the certificate in.
-    pub header: Option<String>,
-    /// Certificate authorities, PEM.
-    #[schemars(extend("x-path" = true))]
-    pub ca: Option<std::path::PathBuf>,
-    /// Clients that may use the grant.
-    #[serde(default)]
-    pub clients: Vec<String>,
-    /// An unknown certificate may create a user.
-    #[serde(default)]
-    pub create_users: bool,
-    /// Expression over `cert` that names that user.
-    pub username: Option<Expression>,
-}
-
 /// `[break_glass]`: a local account for when every provider is down.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

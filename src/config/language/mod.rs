@@ -6,6 +6,7 @@
 pub mod account;
 pub mod address;
 pub mod audit;
+pub mod certificates;
 pub mod client;
 pub mod connection_url;
 pub mod issuer;
@@ -109,7 +110,7 @@ pub struct Config {
     #[serde(default)]
     pub tests: Vec<MappingTest>,
     /// Sign-in by client certificate.
-    pub certificates: Option<later::Certificates>,
+    pub certificates: Option<certificates::Certificates>,
     /// A local account for when every provider is down.
     pub break_glass: Option<later::BreakGlass>,
     /// Dynamic client registration.

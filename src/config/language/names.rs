@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::protocol::OWN_WAYS_IN;
+
 /// Keys of `[clients.X]` that may carry a language tag, as in `"client_name#ja"` (OIDC Registration §2.1).
 pub(crate) const LOCALIZED: &[&str] = &["client_name", "logo_uri", "client_uri", "policy_uri", "tos_uri"];
 
@@ -17,7 +19,7 @@ pub(crate) fn id() -> Value {
 pub(crate) fn provider_id() -> Value {
     let mut id = id();
     if let Some(id) = id.as_object_mut() {
-        id.insert("not".to_owned(), json!({ "enum": ["certificate", "break_glass"] }));
+        id.insert("not".to_owned(), json!({ "enum": OWN_WAYS_IN }));
     }
     id
 }

@@ -8,10 +8,40 @@ use crate::config::language::client::{AccessTokenTyp, ApplicationType, Client as
 use crate::config::language::lifetimes::Tokens;
 use crate::config::resolved::localized::Localized;
 use crate::config::resolved::provider::Provider;
-use crate::protocol::{ClientAuthMethod, GrantType, ResponseType, SigningAlgorithm, SubjectType};
+use crate::protocol::{CERTIFICATE, ClientAuthMethod, GrantType, ResponseType, SigningAlgorithm, SubjectType};
 
 /// Scopes that a client may request unless the file sets others.
 const DEFAULT_SCOPES: [&str; 4] = ["openid", "profile", "email", "groups"];
+
+/// What the certificate of a client must say of its subject (RFC 8705 §2.1.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateSubject {
+    /// Its distinguished name, as RFC 4514 writes it.
+    Dn(String),
+    /// A DNS name of its subject alternative names.
+    Dns(String),
+    /// A URI of them.
+    Uri(String),
+    /// An IP address of them.
+    Ip(String),
+    /// An email address of them.
+    Email(String),
+}
+
+impl CertificateSubject {
+    /// The first that is declared; `check` refuses a second.
+    fn of(declared: &Declared) -> Option<Self> {
+        let (key, value) = declared.certificate_subjects().next()?;
+        let value = value.to_owned();
+        Some(match key {
+            "tls_client_auth_san_dns" => Self::Dns(value),
+            "tls_client_auth_san_uri" => Self::Uri(value),
+            "tls_client_auth_san_ip" => Self::Ip(value),
+            "tls_client_auth_san_email" => Self::Email(value),
+            _ => Self::Dn(value),
+        })
+    }
+}
 
 /// A client.
 #[derive(Clone, Debug)]
@@ -50,6 +80,10 @@ pub struct Client {
     pub access_token_typ: AccessTokenTyp,
     /// Whether its access tokens must be bound to a key (RFC 9449 §5.2).
     pub dpop_bound: bool,
+    /// What its certificate must say (RFC 8705 §2.1.2).
+    pub certificate_subject: Option<CertificateSubject>,
+    /// Whether its access tokens must be bound to its certificate (RFC 8705 §3).
+    pub certificate_bound: bool,
     /// Whether its users are asked for consent.
     pub consent: Consent,
     /// Its lifetimes.
@@ -110,7 +144,9 @@ impl Client {
     pub fn of(config: &Config, key: &str, declared: &Declared) -> Self {
         let public = declared.token_endpoint_auth_method == Some(ClientAuthMethod::None);
         let native = declared.application_type == ApplicationType::Native;
-        let grant_types = grant_types(declared);
+        let by_certificate =
+            config.certificates.as_ref().is_some_and(|section| section.clients.iter().any(|it| it == key));
+        let grant_types = grant_types(declared, by_certificate);
         Self {
             key: key.to_owned(),
             client_id: declared.client_id.clone().unwrap_or_else(|| key.to_owned()),
@@ -125,10 +161,12 @@ impl Client {
             response_types: response_types(declared, &grant_types),
             grant_types,
             scopes: declared.scopes.clone().unwrap_or_else(|| DEFAULT_SCOPES.map(str::to_owned).to_vec()),
-            providers: declared.providers.clone(),
+            providers: providers(declared, by_certificate),
             pkce_required: public || declared.pkce == Pkce::Required,
             access_token_typ: declared.access_token_typ,
             dpop_bound: declared.dpop_bound_access_tokens,
+            certificate_subject: CertificateSubject::of(declared),
+            certificate_bound: declared.tls_client_certificate_bound_access_tokens,
             consent: declared.consent,
             tokens: config.tokens.for_client(&declared.tokens),
             id_token_alg: declared.id_token_signed_response_alg.unwrap_or(SigningAlgorithm::RS256),
@@ -173,6 +211,12 @@ impl Client {
         self.response_types.contains(&response_type) && response_type.grant_types().iter().all(|grant| self.may(*grant))
     }
 
+    /// Whether its users may sign in by certificate.
+    #[must_use]
+    pub fn takes_certificates(&self) -> bool {
+        self.providers.as_ref().is_none_or(|named| named.iter().any(|id| id == CERTIFICATE))
+    }
+
     /// Whether it accepts users of a provider, whether that provider is enabled or not. A hidden provider is accepted only by
     /// clients that name it.
     #[must_use]
@@ -193,9 +237,23 @@ impl Client {
     }
 }
 
-fn grant_types(declared: &Declared) -> Vec<GrantType> {
+/// Those that the file lists, and the one that `certificates.clients` gives it.
+fn grant_types(declared: &Declared, by_certificate: bool) -> Vec<GrantType> {
     let default = || vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
-    declared.grant_types.clone().unwrap_or_else(default)
+    let mut grants = declared.grant_types.clone().unwrap_or_else(default);
+    if by_certificate && !grants.contains(&GrantType::Certificate) {
+        grants.push(GrantType::Certificate);
+    }
+    grants
+}
+
+/// Those that the file lists; `certificates.clients` adds sign-in by certificate to the list.
+fn providers(declared: &Declared, by_certificate: bool) -> Option<Vec<String>> {
+    let mut providers = declared.providers.clone()?;
+    if by_certificate && !providers.iter().any(|id| id == CERTIFICATE) {
+        providers.push(CERTIFICATE.to_owned());
+    }
+    Some(providers)
 }
 
 /// By default `code`, for a client that may redeem one.
@@ -209,6 +267,9 @@ fn auth_methods(declared: &Declared) -> Vec<ClientAuthMethod> {
     let keys = declared.jwks.is_some() || declared.jwks_uri.is_some();
     match declared.token_endpoint_auth_method {
         Some(method) => vec![method],
+        None if !keys && !secret && declared.certificate_subjects().next().is_some() => {
+            vec![ClientAuthMethod::TlsClientAuth]
+        }
         None if keys && !secret => vec![ClientAuthMethod::PrivateKeyJwt],
         // It receives nothing from the token endpoint, and may revoke its tokens as public clients do.
         None if declared.only_implicit() && !secret => vec![ClientAuthMethod::None],

@@ -4,6 +4,7 @@
 //! Every default and derived value is defined here and nowhere else. Resolving never fails: for a file that does not pass
 //! `check` it returns a result that nobody uses.
 
+pub mod certificates;
 pub mod client;
 pub mod limits;
 mod localized;
@@ -12,6 +13,7 @@ pub mod provider;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use certificates::Certificates;
 pub use client::Client;
 pub use limits::Limits;
 pub use localized::Localized;
@@ -20,6 +22,7 @@ pub use provider::{Provider, SessionBounds};
 use crate::audit::Identify;
 use crate::config::language::Config;
 use crate::config::language::client::Resource;
+use crate::protocol::CERTIFICATE;
 
 /// `[audit]`, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub struct Resolved {
     pub audit: Audit,
     /// `[limits]`: limits on what strangers can make the broker do.
     pub limits: Limits,
+    /// `[certificates]`: how client certificates reach the broker.
+    pub certificates: Option<Certificates>,
 }
 
 impl Resolved {
@@ -62,18 +67,26 @@ impl Resolved {
             session: SessionBounds::everyone(config),
             audit: Audit { identify: config.audit.identify, retention: config.audit.retention.seconds() },
             limits: Limits::of(&config.limits),
+            certificates: Certificates::of(config),
         }
     }
 
     /// Whether a provider, given by its id, may authenticate the users of a client: it is enabled, and the client accepts it.
     #[must_use]
     pub fn accepts(&self, client: &Client, provider: &str) -> bool {
+        if provider == CERTIFICATE {
+            return self.certificates.is_some() && client.takes_certificates();
+        }
         self.providers.get(provider).is_some_and(|provider| provider.enabled && client.accepts(provider))
     }
 
-    /// The limits of sessions of a provider; those of `[session]` if the provider no longer exists.
+    /// The limits of sessions of a provider; those of `[session]` if the provider no longer exists. A session that a certificate
+    /// created ends with the certificate's validity.
     #[must_use]
     pub fn session_of(&self, provider: &str) -> SessionBounds {
+        if provider == CERTIFICATE {
+            return SessionBounds { follow_upstream_expiry: true, ..self.session };
+        }
         self.providers.get(provider).map_or(self.session, |provider| provider.session)
     }
 

@@ -1,10 +1,11 @@
 //! Compiles a checked configuration into the [`Policy`] of a generation.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::config::Config;
+use crate::config::language::certificates::Certificates;
 use crate::config::language::client::Client;
-use crate::config::language::provider::{ClaimTable, LinkBy, Preset, Provider};
+use crate::config::language::provider::{ClaimTable, EmailVerified, LinkBy, Preset, Provider};
 use crate::config::language::scalar::Expression;
 use crate::config::resolved::{self, Resolved};
 use crate::decision::policy::model::{
@@ -14,7 +15,10 @@ use crate::decision::policy::pattern::Pattern;
 use crate::decision::trace::Source;
 use crate::decision::username;
 use crate::expression::{Compiled, Compiler, Place, Reads};
-use crate::protocol::{SCOPE_CLAIMS, default_attributes};
+use crate::protocol::{CERTIFICATE, SCOPE_CLAIMS, default_attributes};
+
+/// The section that declares sign-in by certificate.
+const CERTIFICATES: &str = "certificates";
 
 /// Finds the place of a dotted path.
 pub type Locate<'a> = &'a dyn Fn(&str) -> Option<Source>;
@@ -83,11 +87,14 @@ impl Policy {
     ) -> Result<Self, Vec<ExpressionProblem>> {
         let engine = compiler.engine();
         let mut build = Build { compiler, locate, problems: Vec::new() };
-        let providers = config
+        let mut providers: BTreeMap<String, ProviderPolicy> = config
             .providers
             .iter()
             .map(|(id, provider)| (id.clone(), provider_policy(&mut build, config, id, provider)))
             .collect();
+        if let Some(section) = &config.certificates {
+            providers.insert(CERTIFICATE.to_owned(), certificate_policy(&mut build, section));
+        }
         let clients = config
             .clients
             .iter()
@@ -121,6 +128,7 @@ impl Policy {
             ignore_case: config.policy.ignore_case.clone(),
             on_username_conflict: config.policy.on_username_conflict,
             reserved: reserved(&build, config),
+            self_service_certificates: config.account.as_ref().is_some_and(|account| account.self_service_certificates),
         };
         if build.problems.is_empty() { Ok(policy) } else { Err(build.problems) }
     }
@@ -160,6 +168,36 @@ fn provider_policy(build: &mut Build<'_>, config: &Config, id: &str, provider: &
         link_with,
         sync: provider.sync.as_ref().map(|names| names.iter().cloned().collect()),
         source: build.source(&path),
+    }
+}
+
+/// Sign-in by certificate, as one of the providers: it names new users, and asserts nothing else of anybody. What an identity
+/// provider said of the same user stays in the stored profile.
+fn certificate_policy(build: &mut Build<'_>, section: &Certificates) -> ProviderPolicy {
+    const USERNAME: &str = "certificates.username";
+    let default = || Expression("cert.subject.cn".to_owned());
+    let expression = section.username.clone().unwrap_or_else(default);
+    let rule = ClaimRule {
+        name: "username".to_owned(),
+        alternatives: build.compile(Place::Certificate, USERNAME, &expression).into_iter().collect(),
+        source: build.source(USERNAME),
+        by_default: section.username.is_none(),
+    };
+    ProviderPolicy {
+        id: CERTIFICATE.to_owned(),
+        enabled: true,
+        hidden: false,
+        issuer: CERTIFICATE.to_owned(),
+        reads: Reads::of(&rule.alternatives),
+        claims: vec![rule],
+        allow: None,
+        asserted_roles: Some((BTreeSet::new(), build.source(CERTIFICATES))),
+        create_users: (section.create_users, build.source("certificates.create_users")),
+        create_roles: false,
+        email_verified: EmailVerified::Claim,
+        link_with: None,
+        sync: Some(BTreeSet::new()),
+        source: build.source(CERTIFICATES),
     }
 }
 
@@ -239,10 +277,13 @@ fn users(build: &Build<'_>, config: &Config) -> Users {
                 by_email.insert((link.provider.clone(), email.to_ascii_lowercase()), key.clone());
             }
         }
+        for fingerprint in &user.certificates {
+            by_sub.insert((CERTIFICATE.to_owned(), fingerprint.to_ascii_lowercase()), key.clone());
+        }
         let declared = DeclaredUser {
             username: username::normalize(name).unwrap_or_else(|| name.clone()),
             enabled: user.enabled,
-            linked: !user.links.is_empty(),
+            linked: !user.links.is_empty() || !user.certificates.is_empty(),
             sub: user.sub.clone(),
             groups: user.groups.clone(),
             roles: user.roles.clone(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::language::client::IdTokenClaims;
@@ -12,6 +13,7 @@ use crate::decision::policy::pattern::Pattern;
 use crate::decision::trace::Source;
 use crate::decision::username;
 use crate::expression::{Compiled, Engine, Problem, Reads};
+use crate::protocol::CERTIFICATE;
 
 /// An expression that does not compile.
 #[derive(Clone, Debug)]
@@ -149,6 +151,27 @@ pub struct ClientPolicy {
     pub source: Source,
 }
 
+impl ProviderPolicy {
+    /// Whether it is sign-in by certificate, rather than an identity provider.
+    #[must_use]
+    pub fn is_certificate(&self) -> bool {
+        self.id == CERTIFICATE
+    }
+}
+
+/// How a certificate came to be a user's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attached {
+    /// `users.X.certificates` names it.
+    ByFile,
+    /// The user attached it, on the account page.
+    ByUser,
+    /// The account was created by it.
+    #[default]
+    AtCreation,
+}
+
 impl ClientPolicy {
     /// Whether it accepts this provider. A hidden provider is accepted only if the client names it.
     #[must_use]
@@ -193,6 +216,8 @@ pub struct Policy {
     pub on_username_conflict: UsernameConflict,
     /// Usernames that nobody can get.
     pub reserved: Vec<(String, Source)>,
+    /// Whether certificates that users attached themselves are accepted.
+    pub self_service_certificates: bool,
 }
 
 impl Policy {
@@ -200,6 +225,20 @@ impl Policy {
     #[must_use]
     pub fn may_have(&self, client: &ClientPolicy, scope: &str) -> bool {
         client.scopes.iter().any(|listed| listed == scope) && self.scopes.contains_key(scope)
+    }
+
+    /// Whether a certificate that was attached to this user is the user's still. The file has the last word: where it names the
+    /// certificate for somebody, it is theirs.
+    #[must_use]
+    pub fn keeps_certificate(&self, fingerprint: &str, username: &str, attached: Attached) -> bool {
+        match self.links_by_sub.get(&(CERTIFICATE.to_owned(), fingerprint.to_owned())) {
+            Some(declared) => *declared == username::key(username),
+            None => match attached {
+                Attached::ByFile => false,
+                Attached::ByUser => self.self_service_certificates,
+                Attached::AtCreation => true,
+            },
+        }
     }
 
     /// The declared user of a username.

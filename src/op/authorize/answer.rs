@@ -75,6 +75,7 @@ fn code_grant(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Admitted) 
         acr: session.acr.clone(),
         amr: session.amr.clone(),
         dpop_jkt: None,
+        certificate: None,
         created_at: context.now,
         revoked_at: None,
         expires_at: issue::grant_end(context, client, &request.resources, session.expires_at),

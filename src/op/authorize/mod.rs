@@ -4,6 +4,7 @@
 //! | step | from | to |
 //! | --- | --- | --- |
 //! | `session` | a request; a session | a session that is sufficient, a provider to ask again, or a sign-in; the decision |
+//! | `certificate` (of [`callback`](crate::op::callback)) | the browser presented a certificate | the decision |
 //! | `provider` | a sign-in, an answer of the sign-in page | a provider, or the sign-in page |
 //! | `leave` | a provider | the redirect to it |
 //! | `consent` | an admitted user | the consent page, where it is due |
@@ -20,6 +21,7 @@ mod consent;
 pub mod forms;
 pub mod leave;
 pub mod own;
+pub mod prepare;
 pub mod prepared;
 mod provider;
 pub mod pushed;
@@ -32,17 +34,17 @@ mod session;
 pub mod stage;
 
 use crate::op::RequestContext;
+use crate::op::callback::certificate;
 use crate::op::error::{OAuthError, PageError};
 use crate::op::error_text::about_person;
-use crate::op::outcome::{Browser, Next, Outcome, Stop};
+use crate::op::outcome::{Browser, Next, Outcome, SetCookie, Stop};
 use crate::op::params::{Form as _, Params};
 use crate::protocol::ErrorCode;
 use crate::store::model::TokenHash;
-use prepared::Prepared;
 use request::address;
 use request::form::AuthorizationForm;
 use request::model::{AuthorizeRequest, Destination};
-use stage::{Admitted, Flow, Stage};
+use stage::{Flow, Stage};
 
 /// Serves an authorization request.
 pub async fn authorize(context: &RequestContext<'_>, params: &Params, browser: &Browser) -> Outcome {
@@ -106,11 +108,30 @@ pub fn stopped(context: &RequestContext<'_>, to: &Destination, stop: Stop) -> Ou
 }
 
 /// Picks the next step until there is an outcome.
-async fn dispatch(flow: &Flow<'_>, request: AuthorizeRequest, mut stage: Stage) -> Result<Outcome, Stop> {
+async fn dispatch(flow: &Flow<'_>, request: AuthorizeRequest, stage: Stage) -> Result<Outcome, Stop> {
+    let mut cookies = Vec::new();
+    let mut outcome = steps(flow, request, stage, &mut cookies).await?;
+    outcome.cookies.extend(cookies);
+    Ok(outcome)
+}
+
+/// The steps. `cookies` are those to set for a sign-in among them.
+async fn steps(
+    flow: &Flow<'_>,
+    request: AuthorizeRequest,
+    mut stage: Stage,
+    cookies: &mut Vec<SetCookie>,
+) -> Result<Outcome, Stop> {
     loop {
         stage = match stage {
             Stage::Requested => session::find(flow, &request).await?,
-            Stage::SignInDue => provider::choose(flow, &request)?,
+            Stage::SignInDue => match certificate::sign_in(flow, &request).await? {
+                Some((stage, more)) => {
+                    cookies.extend(more);
+                    stage
+                }
+                None => provider::choose(flow, &request)?,
+            },
             Stage::ProviderPicked { provider, email } => provider::picked(flow, provider, email)?,
             Stage::ProviderDue { unknown_address } => return provider::page(flow, request, unknown_address).await,
             Stage::ProviderChosen(provider) => leave::begin(flow, &request, provider).await?,
@@ -124,7 +145,7 @@ async fn dispatch(flow: &Flow<'_>, request: AuthorizeRequest, mut stage: Stage) 
                 return Err(about_person(flow.context, ErrorCode::AccessDenied, "access_denied").into());
             }
             Stage::Refused(refused) => return Err(refusal::by_policy(flow, request, *refused).await?),
-            Stage::Admitted(admitted) => match prepare(flow, &request, &admitted).await? {
+            Stage::Admitted(admitted) => match prepare::prepare(flow, &request, &admitted).await? {
                 Some(prepared) => Stage::Answerable(admitted, Box::new(prepared)),
                 None => Stage::ConsentDue(admitted),
             },
@@ -134,20 +155,4 @@ async fn dispatch(flow: &Flow<'_>, request: AuthorizeRequest, mut stage: Stage) 
             }
         }
     }
-}
-
-/// Prepares the answer for an admitted user; `None` where consent is due first. The callback asks this before it writes
-/// a sign-in, because the code is written in the same transaction.
-///
-/// # Errors
-/// `consent_required` where no page may be shown; when the store or the generator is not available.
-pub async fn prepare(
-    flow: &Flow<'_>,
-    request: &AuthorizeRequest,
-    admitted: &Admitted,
-) -> Result<Option<Prepared>, Stop> {
-    if consent::is_due(flow, request, admitted).await? {
-        return Ok(None);
-    }
-    answer::prepare(flow, request, admitted).map(Some)
 }

@@ -12,7 +12,7 @@ use crate::op::error::{OAuthError, PageError};
 use crate::op::outcome::Stop;
 use crate::op::session;
 use crate::op::upstream_claims;
-use crate::protocol::ErrorCode;
+use crate::protocol::{CERTIFICATE, ErrorCode};
 use crate::store::ids::SessionId;
 
 /// The browser's session where it serves the request, otherwise a sign-in.
@@ -29,21 +29,28 @@ pub(super) async fn find(flow: &Flow<'_>, request: &AuthorizeRequest) -> Result<
             Stage::SignInDue,
         );
     };
-    let provider = signed_in.link.key.provider.clone();
+    let again = || again_at(signed_in.link.key.provider.clone());
     let acr = signed_in.session.acr.as_deref();
     if !request.has_asked_acr(acr) || !request.meets_acr(acr) {
         // What comes back counts, unless it was essential (OIDC Core §5.5.1.1).
         let text = "The app asks for a stronger sign-in, and this request does not let us ask you for it.";
-        return unless_silent(request, text, Stage::ProviderChosen(provider));
+        return unless_silent(request, text, again());
     }
+    let again = again();
     let SignedIn { user, session, link, agreed } = signed_in;
     match upstream_claims::for_authorization(flow.context, link).await? {
         Some(link) => Ok(Stage::SignedIn(Box::new(SignedIn { user, session, link, agreed }))),
         None => {
             let text = "Your account must be looked up again at your sign-in provider, and this request does not let us send you there.";
-            unless_silent(request, text, Stage::ProviderChosen(provider))
+            unless_silent(request, text, again)
         }
     }
+}
+
+/// The stage of a user who is to sign in once more, at the same provider. A certificate is presented anew where the browser
+/// offers it, and says nothing new.
+fn again_at(provider: String) -> Stage {
+    if provider == CERTIFICATE { Stage::SignInDue } else { Stage::ProviderChosen(provider) }
 }
 
 /// The stage, which shows the user something; `login_required` where nothing may be shown (OIDC Core §3.1.2.6).
@@ -89,7 +96,7 @@ pub(super) fn decide(flow: &Flow<'_>, request: &AuthorizeRequest, signed_in: Sig
     };
     let provider = link.key.provider;
     // A user who has just agreed was admitted a moment ago, so that the file must have changed.
-    if refusal.reason.rests_on_claims() && !agreed {
+    if refusal.reason.rests_on_claims() && !agreed && provider != CERTIFICATE {
         let (reason, client, trace_id) = (refusal.reason.code(), request.to.client(), &flow.context.trace_id);
         tracing::info!(
             event = "sign_in_again",

@@ -10,11 +10,13 @@ use crate::excerpt::excerpt;
 use crate::op::authorize::stage::{Flow, Refused};
 use crate::op::callback::shadow;
 use crate::op::callback::write::{Facts, Written, write};
+use crate::op::certificate;
 use crate::op::decide;
 use crate::op::error::PageError;
 use crate::op::outcome::Stop;
 use crate::op::session;
 use crate::op::upstream_claims;
+use crate::protocol::CERTIFICATE;
 use crate::store::ids::UserId;
 use crate::store::model::{Link, User};
 use crate::store::{AccountQuery, AccountView, StoreError};
@@ -74,7 +76,11 @@ async fn decide(
             return Ok(Err(refused(flow, facts, refusal, linked).await?));
         }
     };
-    let view = context.store().accounts(decide::query(key.clone(), mapped.question())).await?;
+    let query = decide::query(key.clone(), mapped.question());
+    let mut view = context.store().accounts(query.clone()).await?;
+    if certificate::detach_taken(context, &view).await? {
+        view = context.store().accounts(query).await?;
+    }
     let app = facts.request.app_request(identity.acr.as_deref(), &identity.amr);
     let decided = mapped.decide(decide::facts(&view, new.clone()), app.as_ref());
     if let Some(shadow) = &context.services.shadow {
@@ -103,7 +109,9 @@ async fn refused(
     let Some((user, link)) = linked else {
         return Ok(Refused { refusal, provider, user: None, name: name(&facts.identity.claims) });
     };
-    upstream_claims::keep(flow.context, link, facts.identity).await?;
+    if provider != CERTIFICATE {
+        upstream_claims::keep(flow.context, link, facts.identity).await?;
+    }
     let name = Some(session::shown_name(&user.profile, &user.username).to_owned());
     Ok(Refused { refusal, provider, user: Some(Box::new(user)), name })
 }

@@ -4,13 +4,14 @@
 //! Owns the way from the callback to a written sign-in. It owns neither how the app is answered nor the checks of the
 //! provider's documents.
 
-mod admit;
+pub(crate) mod admit;
+pub(crate) mod certificate;
 mod form;
-mod rows;
+pub(crate) mod rows;
 pub mod shadow;
 mod take;
 mod verify;
-mod write;
+pub(crate) mod write;
 
 use crate::op::RequestContext;
 use crate::op::authorize;
@@ -110,7 +111,7 @@ async fn returned(
                 Some(prepared) => Stage::Answerable(admitted, Box::new(prepared)),
                 None => Stage::ConsentDue(admitted),
             };
-            (stage, written.cookies.to_vec())
+            (stage, written.cookies)
         }
     })
 }

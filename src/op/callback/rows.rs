@@ -1,18 +1,19 @@
 //! The rows of an account and of a session, as a finished sign-in writes them.
 
+use crate::audit::{Event, Kind, Pattern};
 use crate::config::language::provider::Reauth;
 use crate::decision::account::LinkedBy;
 use crate::decision::pipeline::Decision;
 use crate::decision::username;
 use crate::env::RandomUnavailable;
 use crate::op::RequestContext;
-use crate::store::AccountView;
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{Device, LinkKey, Session, User};
+use crate::store::{AccountView, AccountWrite};
 use crate::upstream::UpstreamIdentity;
 
 /// The account that was decided on, where it exists.
-pub(super) fn existing<'v>(view: &'v AccountView, decision: &Decision) -> Option<&'v User> {
+pub(crate) fn existing<'v>(view: &'v AccountView, decision: &Decision) -> Option<&'v User> {
     match decision.account.linked_by {
         LinkedBy::Subject => view.linked.as_ref().map(|(user, _)| user),
         LinkedBy::Declared => view.declared.as_ref(),
@@ -21,8 +22,24 @@ pub(super) fn existing<'v>(view: &'v AccountView, decision: &Decision) -> Option
     }
 }
 
+/// The event of a sign-in, and those of the account that it created or linked.
+pub(crate) fn events(sign_in: Event, view: &AccountView, decision: &Decision) -> Vec<Event> {
+    let mut events = vec![sign_in.clone()];
+    match decision.account.linked_by {
+        LinkedBy::Created => events.push(sign_in.and(Kind::AccountCreated)),
+        LinkedBy::Declared | LinkedBy::VerifiedEmail if view.linked.is_none() => {
+            let by_file = decision.account.linked_by == LinkedBy::Declared;
+            let how = if by_file { "linked by the file" } else { "linked by a verified address" };
+            let linked = sign_in.and(Kind::AccountLinked).detail(how);
+            events.extend([linked.clone(), linked.suspicious(Pattern::NewLink)]);
+        }
+        _ => {}
+    }
+    events
+}
+
 /// The account after the sign-in.
-pub(super) fn account(context: &RequestContext<'_>, existing: Option<&User>, decision: &Decision) -> User {
+pub(crate) fn account(context: &RequestContext<'_>, existing: Option<&User>, decision: &Decision) -> User {
     if let Some(user) = existing {
         return User { profile: decision.profile.clone(), ..user.clone() };
     }
@@ -35,6 +52,17 @@ pub(super) fn account(context: &RequestContext<'_>, existing: Option<&User>, dec
         profile: decision.profile.clone(),
         disabled: false,
         created_at: context.now,
+    }
+}
+
+/// How the account is written.
+pub(crate) fn write(view: &AccountView, decision: &Decision, user: &User) -> AccountWrite {
+    match existing(view, decision) {
+        Some(known) => AccountWrite::Update {
+            user_id: known.id.clone(),
+            profile: (known.profile != decision.profile).then(|| decision.profile.clone()),
+        },
+        None => AccountWrite::Create(user.clone()),
     }
 }
 
@@ -59,7 +87,7 @@ pub(super) fn session(
         auth_time: identity.auth_time.or(trusted.then_some(context.now)),
         acr: identity.acr.clone(),
         amr: identity.amr.clone(),
-        upstream_id_token: Some(identity.id_token.expose().to_owned()),
+        upstream_id_token: Some(identity.id_token.expose().to_owned()).filter(|token| !token.is_empty()),
         upstream_sid: identity.sid.clone(),
         device: Device {
             address: context.address.map(|address| address.to_canonical().to_string()),

@@ -3,23 +3,23 @@
 
 use std::time::Duration;
 
-use crate::audit::{Event, Kind, Pattern};
-use crate::decision::account::LinkedBy;
+use crate::audit::{Event, Kind};
 use crate::decision::pipeline::Decision;
 use crate::op::RequestContext;
-use crate::op::authorize;
+use crate::op::authorize::prepare;
 use crate::op::authorize::prepared::Prepared;
 use crate::op::authorize::request::model::AuthorizeRequest;
 use crate::op::authorize::stage::{Admitted, Flow};
 use crate::op::callback::rows;
+use crate::op::certificate;
 use crate::op::decide;
 use crate::op::error::OAuthError;
 use crate::op::logout::backchannel;
 use crate::op::outcome::{SetCookie, Stop};
-use crate::protocol::ErrorCode;
+use crate::protocol::{CERTIFICATE, ErrorCode};
 use crate::store::StoreError;
 use crate::store::model::{Code, Link, LinkKey, TokenHash, User};
-use crate::store::{AccountView, AccountWrite, SessionView, SignIn, SignInWritten};
+use crate::store::{AccountView, SessionView, SignIn, SignInWritten};
 use crate::upstream::UpstreamIdentity;
 
 /// What a sign-in rests on.
@@ -41,7 +41,7 @@ pub(super) struct Written {
     /// What answers the app; `None` when consent is due first.
     pub(super) prepared: Option<Prepared>,
     /// Cookies to set.
-    pub(super) cookies: [SetCookie; 2],
+    pub(super) cookies: Vec<SetCookie>,
 }
 
 /// Writes the sign-in. `None` when another sign-in changed the accounts in `view` meanwhile: decide anew.
@@ -61,7 +61,7 @@ pub(super) async fn write(
     let session = rows::session(context, facts.identity, key, &user)?;
     let secret = context.random().secret()?;
     let admitted = Admitted { user, session, decision, agreed: false };
-    let mut prepared = authorize::prepare(flow, facts.request, &admitted).await?;
+    let mut prepared = prepare::prepare(flow, facts.request, &admitted).await?;
     let code = prepared.as_mut().and_then(Prepared::take_code);
     let mut sign_in = sign_in(flow, facts, view, &admitted, TokenHash::of(&secret), code);
     sign_in.system_roles = new_roles(context, &admitted.decision).await?;
@@ -75,7 +75,11 @@ pub(super) async fn write(
         (SignInWritten::Done | SignInWritten::Replaced(_), _) => {}
     }
     context.announce(&events);
-    let cookies = [SetCookie::Session(secret), SetCookie::LastProvider(key.provider.clone())];
+    let mut cookies = vec![SetCookie::Session(secret)];
+    // What the sign-in page remembers is an identity provider.
+    if key.provider != CERTIFICATE {
+        cookies.push(SetCookie::LastProvider(key.provider.clone()));
+    }
     Ok(Some(Written { admitted, prepared, cookies }))
 }
 
@@ -113,17 +117,7 @@ fn events(
     let event = flow.context.event_about(Kind::SignIn, user).sid(Some(session.id.as_str()));
     let event = event.provider(&session.link.provider);
     let event = facts.request.to.client().iter().fold(event, |event, client| event.client(client));
-    let mut events = vec![event.clone()];
-    match decision.account.linked_by {
-        LinkedBy::Created => events.push(event.and(Kind::AccountCreated)),
-        LinkedBy::Declared | LinkedBy::VerifiedEmail if view.linked.is_none() => {
-            let by_file = decision.account.linked_by == LinkedBy::Declared;
-            let how = if by_file { "linked by the file" } else { "linked by a verified address" };
-            let linked = event.and(Kind::AccountLinked).detail(how);
-            events.extend([linked.clone(), linked.suspicious(Pattern::NewLink)]);
-        }
-        _ => {}
-    }
+    let mut events = rows::events(event.clone(), view, decision);
     events.extend(new_roles.iter().map(|role| event.and(Kind::RoleCreated).role(role)));
     events
 }
@@ -139,15 +133,8 @@ fn sign_in(
 ) -> SignIn {
     let (context, key) = (flow.context, &facts.key);
     let Admitted { user, session, decision, .. } = admitted;
-    let account = match rows::existing(view, decision) {
-        Some(known) => AccountWrite::Update {
-            user_id: known.id.clone(),
-            profile: (known.profile != decision.profile).then(|| decision.profile.clone()),
-        },
-        None => AccountWrite::Create(user.clone()),
-    };
     SignIn {
-        account,
+        account: rows::write(view, decision, user),
         only_here: decision.account.by_address,
         link: link(flow, facts, view, admitted),
         system_roles: Vec::new(),
@@ -170,10 +157,16 @@ fn sign_in(
 fn link(flow: &Flow<'_>, facts: &Facts<'_>, view: &AccountView, admitted: &Admitted) -> Link {
     let known = view.linked.as_ref().map(|(_, link)| link);
     let given = facts.identity.refresh_token.as_ref().map(|token| token.expose().to_owned());
+    let claims = if facts.key.provider == CERTIFICATE {
+        let attached = certificate::attached_by(known, admitted.decision.account.linked_by);
+        certificate::kept(&facts.identity.claims, attached)
+    } else {
+        facts.identity.claims.clone()
+    };
     Link {
         key: facts.key.clone(),
         user_id: admitted.user.id.clone(),
-        claims: facts.identity.claims.clone(),
+        claims,
         claims_at: flow.context.now,
         verified_email: admitted.decision.verified_email.clone(),
         refresh_token: given.or_else(|| known.and_then(|link| link.refresh_token.clone())),

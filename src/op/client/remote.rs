@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::digest::sha256_base64url;
-use crate::jose::{Check, Jws, KeySet};
+use crate::jose::{Check, Jws, KeySet, PublicKey};
 use crate::outbound::cache::{Cached, Lifetimes};
 use crate::outbound::{HttpClient, OutboundError, OutboundPolicy};
 use crate::snapshot::client::Client;
@@ -109,6 +109,24 @@ impl AppKeys {
     /// # Errors
     /// When the key set is not available or too many requests wait for it, or the signature is not one of its keys'.
     pub(crate) async fn verify(&self, jws: &Jws<'_>, url: &Url, now: i64) -> Result<(), Unverified> {
+        self.checked(url, now, |keys| jws.verify(keys)).await
+    }
+
+    /// Whether the key set at `url` has this key, looked for as [`Self::verify`] does.
+    ///
+    /// # Errors
+    /// When the key set is not available or too many requests wait for it, or does not have the key.
+    pub(crate) async fn has(&self, key: &PublicKey, url: &Url, now: i64) -> Result<(), Unverified> {
+        self.checked(url, now, |keys| if keys.has(key) { Ok(()) } else { Err(Check::Key) }).await
+    }
+
+    /// The outcome of a check against the key set at `url`, which is fetched anew once where the kept one fails it.
+    async fn checked(
+        &self,
+        url: &Url,
+        now: i64,
+        check: impl Fn(&KeySet) -> Result<(), Check>,
+    ) -> Result<(), Unverified> {
         let set = {
             let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
             let new = || Shared::new(Lifetimes::KEY_SET, WAITING_FOR_KEYS);
@@ -117,12 +135,12 @@ impl AppKeys {
         let fetch = || fetch_keys(Arc::clone(&self.http), url.clone());
         let keys =
             set.bounded(set.cached.get(now, fetch)).await.and_then(|got| got).map_err(Unverified::Unavailable)?;
-        let verdict = match jws.verify(&keys) {
-            Err(check @ (Check::Key | Check::Signature)) => {
-                let refetch = set.cached.refetch(&keys, now, fetch, |newer| jws.verify(newer).is_ok());
+        let verdict = match check(&keys) {
+            Err(failed @ (Check::Key | Check::Signature)) => {
+                let refetch = set.cached.refetch(&keys, now, fetch, |newer| check(newer).is_ok());
                 match set.bounded(refetch).await.map_err(Unverified::Unavailable)? {
-                    Some(newer) => jws.verify(&newer),
-                    None => Err(check),
+                    Some(newer) => check(&newer),
+                    None => Err(failed),
                 }
             }
             verdict => verdict,

@@ -70,7 +70,8 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: CodeForm<'_>) -> Res
         bound => bound.clone(),
     };
     let scopes = entitlement::scopes(context, client, &code.grant.scopes);
-    let grant = Grant { dpop_jkt: request.refresh_key(), expires_at, session_id, scopes, ..code.grant };
+    let (dpop_jkt, certificate) = (request.refresh_key(), request.refresh_certificate());
+    let grant = Grant { dpop_jkt, certificate, expires_at, session_id, scopes, ..code.grant };
     let refresh_token =
         if client.may(GrantType::RefreshToken) { Some(first_refresh_token(context, client, &grant)?) } else { None };
     let (secret, row) = refresh_token.unzip();

@@ -80,6 +80,7 @@ fn own_grant(
         acr: None,
         amr: Vec::new(),
         dpop_jkt: None,
+        certificate: None,
         created_at: context.now,
         revoked_at: None,
         expires_at,

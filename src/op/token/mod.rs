@@ -5,6 +5,7 @@
 //! [`response`] makes the answer. To add a grant type, add a file, a line in [`by_grant_type`], and a variant of [`GrantType`].
 
 mod authorization_code;
+mod certificate;
 mod client_credentials;
 mod narrowing;
 mod pkce;
@@ -72,6 +73,7 @@ async fn granted(
 ) -> Result<TokenResponse, OAuthError> {
     let proof = read_proof(context, client, proof)?;
     let request = TokenRequest { context, client, proof: proof.as_ref() };
+    request.check_binding()?;
     by_grant_type(&request, form).await
 }
 
@@ -97,6 +99,7 @@ async fn by_grant_type(request: &TokenRequest<'_>, form: &TokenForm<'_>) -> Resu
     match GrantType::from_name(form.grant_type.ok_or_else(missing)?) {
         Some(GrantType::AuthorizationCode) => authorization_code::grant(request, Form::read(params)).await,
         Some(GrantType::RefreshToken) => refresh_token::grant(request, Form::read(params)).await,
+        Some(GrantType::Certificate) => certificate::grant(request, Form::read(params)).await,
         Some(GrantType::ClientCredentials) => client_credentials::grant(request, Form::read(params)).await,
         _ => Err(OAuthError::new(ErrorCode::UnsupportedGrantType, "this grant type is not supported")),
     }

@@ -1,7 +1,7 @@
 //! Deciding again when a code or a refresh token is used, and the errors of what was refused. Each refusal of the policy is
 //! kept with its trace, whose id the error names.
 
-use crate::audit::Kind;
+use crate::audit::{Event, Kind};
 use crate::decision::pipeline::Decision;
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Stage, Trace};
@@ -13,10 +13,11 @@ use crate::op::error_text::{about_person, quotable};
 use crate::op::events;
 use crate::op::token::request::invalid_grant;
 use crate::op::validity::Invalid;
-use crate::protocol::ErrorCode;
+use crate::protocol::{CERTIFICATE, ErrorCode};
+use crate::snapshot::client::Client;
 use crate::store::StoreError;
 use crate::store::ids::SessionId;
-use crate::store::model::{Grant, Link, User};
+use crate::store::model::{Grant, Link, StoredTrace, User};
 
 /// The current decision for a grant and the scopes asked for.
 ///
@@ -50,6 +51,33 @@ pub(super) async fn refused(
     let event = event.sid(grant.sid.as_ref().map(SessionId::as_str)).detail("at the token endpoint");
     let event = user.into_iter().fold(event, |event, user| event.about(events::person(user)));
     let trace = decide::stored_trace(context, grant.user_id.clone(), Some(&grant.client), provider, &refusal.trace);
+    kept(context, trace, event, reason).await
+}
+
+/// The same of a sign-in by certificate at this endpoint. `user` is who it is, where the certificate is known.
+///
+/// # Errors
+/// When the store can't be written.
+pub(super) async fn refused_sign_in(
+    context: &RequestContext<'_>,
+    client: &Client,
+    user: Option<&User>,
+    refusal: Refusal,
+) -> Result<OAuthError, StoreError> {
+    let reason = refusal.reason.code();
+    let event = context.event(Kind::Refusal).reason(reason).provider(CERTIFICATE).client(&client.key);
+    let event = user.into_iter().fold(event, |event, user| event.about(events::person(user)));
+    let id = user.map(|user| user.id.clone());
+    let trace = decide::stored_trace(context, id, Some(&client.key), CERTIFICATE, &refusal.trace);
+    kept(context, trace, event.detail("at the token endpoint"), reason).await
+}
+
+async fn kept(
+    context: &RequestContext<'_>,
+    trace: StoredTrace,
+    event: Event,
+    reason: &'static str,
+) -> Result<OAuthError, StoreError> {
     context.save_refusal(trace, event).await?;
     let error = about_person(context, ErrorCode::InvalidGrant, reason);
     Ok(OAuthError { description: quotable(context, &error), ..error })

@@ -57,6 +57,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: RefreshForm<'_>) -> 
     let presented = required("refresh_token", form.refresh_token)?;
     let Valid { token, grant, user, link } = valid(request, presented).await?;
     request.check_key(grant.dpop_jkt.as_deref())?;
+    request.check_certificate(grant.certificate.as_deref())?;
     let asked = narrowing::scopes(&grant, form.scope)?;
     let resources = narrowing::resources(request, &grant, form.resources)?;
     let link = match upstream_claims::current(context, link).await {

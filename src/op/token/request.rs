@@ -2,6 +2,7 @@
 
 use crate::audit::{Event, Kind};
 use crate::op::RequestContext;
+use crate::op::certificate;
 use crate::op::dpop::Proof;
 use crate::op::error::OAuthError;
 use crate::op::events;
@@ -9,6 +10,7 @@ use crate::protocol::{ErrorCode, GrantType};
 use crate::snapshot::client::Client;
 use crate::store::ids::SessionId;
 use crate::store::model::{Grant, User};
+use crate::x509::Certificate;
 
 /// A token request: who asks, and by which key.
 #[derive(Clone, Copy)]
@@ -40,6 +42,46 @@ impl TokenRequest<'_> {
         }
         let text = "this client may not use this grant type; see its grant_types";
         Err(OAuthError::new(ErrorCode::UnauthorizedClient, text))
+    }
+
+    /// Whether the request has the certificate that the client's access tokens are bound to (RFC 8705 §3), where they are.
+    ///
+    /// # Errors
+    /// `invalid_request`.
+    pub(super) fn check_binding(&self) -> Result<(), OAuthError> {
+        if !self.client.certificate_bound {
+            return Ok(());
+        }
+        let bound = certificate::presented(self.context).and_then(|found| Ok(found.check(self.context.now)?));
+        bound.map_err(|unusable| {
+            let text = format!("this client's tokens are bound to its certificate, and {unusable}");
+            OAuthError::new(ErrorCode::InvalidRequest, text)
+        })
+    }
+
+    /// Thumbprint of the certificate that access tokens are bound to.
+    pub(super) fn certificate(&self) -> Option<String> {
+        let presented = self.context.client_certificate.presented().filter(|_| self.client.certificate_bound);
+        presented.map(Certificate::thumbprint)
+    }
+
+    /// Whether the request has the certificate that a refresh token is bound to (RFC 8705 §4).
+    ///
+    /// # Errors
+    /// `invalid_grant`.
+    pub(super) fn check_certificate(&self, bound_to: Option<&str>) -> Result<(), OAuthError> {
+        let presented = self.context.client_certificate.presented().map(Certificate::thumbprint);
+        match bound_to {
+            Some(bound_to) if presented.as_deref() != Some(bound_to) => {
+                Err(invalid_grant("the refresh token is bound to another certificate than the request's"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Thumbprint of the certificate that refresh tokens are bound to: those of public clients (RFC 8705 §4).
+    pub(super) fn refresh_certificate(&self) -> Option<String> {
+        self.certificate().filter(|_| self.client.is_public())
     }
 
     /// Whether the proof is by the key that a code or refresh token is bound to (RFC 9449 §5, §10).

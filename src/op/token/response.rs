@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::audit::Event;
 use crate::decision::app::Release;
 use crate::decision::pipeline::Decision;
+use crate::op::certificate_binding;
 use crate::op::decide;
 use crate::op::dpop;
 use crate::op::error::OAuthError;
@@ -53,6 +54,7 @@ pub(super) fn respond(request: &TokenRequest<'_>, issue: Issue<'_>) -> Result<To
     let nothing = Release::default();
     let release = user.and_then(|(_, decision)| decision.release.as_ref()).unwrap_or(&nothing);
     let claims = dpop::bound_claims(&release.access_token, proof);
+    let claims = certificate_binding::bound_claims(claims, request.certificate().as_deref());
     let contents = AccessTokenContents { client, grant, subject: &subject, scopes, resources, claims: &claims };
     let access = issue::access_token(context, &contents)?;
     let id_token = if user.is_some() && scopes.iter().any(|scope| scope == "openid") {

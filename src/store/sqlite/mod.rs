@@ -15,6 +15,7 @@
 mod accounts;
 mod administration;
 mod audit;
+mod certificates;
 mod checkpoints;
 mod codes;
 mod consents;

@@ -118,10 +118,16 @@ impl LinkRow {
 
     /// Inserts or refreshes it; `false` if the upstream account belongs to another user.
     pub(crate) fn upsert(&self, connection: &Connection) -> Result<bool> {
-        let Link { key, user_id, claims_at, verified_email, created_at, .. } = &self.link;
+        let user_id = &self.link.user_id;
         if self.update(connection, user_id)? {
             return Ok(true);
         }
+        self.insert(connection)
+    }
+
+    /// Makes it; `false` when the upstream account is linked already.
+    pub(crate) fn insert(&self, connection: &Connection) -> Result<bool> {
+        let Link { key, user_id, claims_at, verified_email, created_at, .. } = &self.link;
         let LinkKey { provider, issuer, subject } = key;
         let (claims, refresh) = (&self.claims, &self.refresh_token);
         let row = (provider, issuer, subject, user_id, claims, claims_at, verified_email, refresh, created_at);
@@ -257,7 +263,7 @@ impl Reader<'_> {
         one(self.connection, sql::LINK, params, |row| self.link_from(row))
     }
 
-    fn link_from(&self, row: &Row<'_>) -> Result<Link> {
+    pub(crate) fn link_from(&self, row: &Row<'_>) -> Result<Link> {
         let key = LinkKey { provider: row.get(0)?, issuer: row.get(1)?, subject: row.get(2)? };
         let bound = link_row(&key);
         let claims: Map<String, Value> = open_json(self.sealer, columns::CLAIMS, &bound, row.get_ref(4)?.as_blob()?)?;

@@ -115,25 +115,16 @@ struct SignInRows {
     events: EventRows,
 }
 
-enum AccountRow {
+/// An account as it is written.
+pub(crate) enum AccountRow {
     Create(User, Vec<u8>),
     Update(UserId, Option<Vec<u8>>),
 }
 
 impl SignInRows {
     fn new(sealer: &Sealer, sign_in: SignIn, events: EventRows) -> Result<Self> {
-        let account = match sign_in.account {
-            AccountWrite::Create(user) => {
-                let profile = seal_profile(sealer, &user.id, &user.profile)?;
-                AccountRow::Create(user, profile)
-            }
-            AccountWrite::Update { user_id, profile } => {
-                let profile = profile.map(|profile| seal_profile(sealer, &user_id, &profile)).transpose()?;
-                AccountRow::Update(user_id, profile)
-            }
-        };
         Ok(Self {
-            account,
+            account: AccountRow::new(sealer, sign_in.account)?,
             only_here: sign_in.only_here,
             link: LinkRow::new(sealer, sign_in.link)?,
             system_roles: sign_in.system_roles,
@@ -187,8 +178,21 @@ impl SignInRows {
 }
 
 impl AccountRow {
+    pub(crate) fn new(sealer: &Sealer, account: AccountWrite) -> Result<Self> {
+        Ok(match account {
+            AccountWrite::Create(user) => {
+                let profile = seal_profile(sealer, &user.id, &user.profile)?;
+                Self::Create(user, profile)
+            }
+            AccountWrite::Update { user_id, profile } => {
+                let profile = profile.map(|profile| seal_profile(sealer, &user_id, &profile)).transpose()?;
+                Self::Update(user_id, profile)
+            }
+        })
+    }
+
     /// `false` if the name or the subject is taken, or the account no longer exists or is disabled.
-    fn write(&self, connection: &Connection) -> Result<bool> {
+    pub(crate) fn write(&self, connection: &Connection) -> Result<bool> {
         match self {
             Self::Create(user, profile) => {
                 let User { id, username, username_key, sub, disabled, created_at, .. } = user;
@@ -206,7 +210,7 @@ fn user_of_session(connection: &Connection, id: &SessionId) -> Result<Option<Use
 }
 
 /// Ends a session and revokes the grants bound to it.
-fn end(connection: &Connection, id: &SessionId, now: i64) -> Result<Vec<AppSession>> {
+pub(crate) fn end(connection: &Connection, id: &SessionId, now: i64) -> Result<Vec<AppSession>> {
     let Some(user) = user_of_session(connection, id)? else { return Ok(Vec::new()) };
     let apps = apps_of_session(connection, &user, id)?;
     run(connection, sql::REVOKE_SESSION, (&user, id, now))?;

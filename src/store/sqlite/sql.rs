@@ -61,6 +61,10 @@ statements! {
         FROM links WHERE user_id = ?1 ORDER BY rowid";
     LINKS_BY_EMAIL = "SELECT provider, issuer, user_id FROM links WHERE verified_email = ?1 ORDER BY rowid";
     IS_LINKED = "SELECT 1 FROM links WHERE user_id = ?1 AND provider = ?2 AND issuer = ?3 LIMIT 1";
+    LINKS_AT = "SELECT provider, issuer, subject, user_id, claims, claims_at, verified_email, refresh_token, created_at
+        FROM links WHERE user_id = ?1 AND provider = ?2 ORDER BY rowid";
+    OWNER_OF_LINK = "SELECT user_id FROM links WHERE subject = ?3 AND issuer = ?2 AND provider = ?1";
+    DELETE_LINK = "DELETE FROM links WHERE subject = ?3 AND issuer = ?2 AND provider = ?1 AND user_id = ?4";
     INSERT_LINK = "INSERT INTO links
         (provider, issuer, subject, user_id, claims, claims_at, verified_email, refresh_token, created_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
@@ -84,6 +88,8 @@ statements! {
         AND expires_at > ?3 AND last_active + max_inactive > ?3 ORDER BY rowid DESC LIMIT ?4";
     OWN_SESSION = "SELECT id FROM sessions WHERE id = ?1 AND user_id = ?2";
     OTHER_SESSIONS = "SELECT id FROM sessions WHERE user_id = ?1 AND id <> ?2";
+    SESSIONS_BY_LINK = "SELECT id FROM sessions WHERE user_id = ?1 AND data ->> '$.link.provider' = ?2
+        AND data ->> '$.link.issuer' = ?3 AND data ->> '$.link.subject' = ?4";
     SESSION_USER = "SELECT user_id FROM sessions WHERE id = ?1";
     SESSION_LIVE = "SELECT 1 FROM sessions WHERE id = ?1 AND expires_at > ?2 AND last_active + max_inactive > ?2";
     INSERT_SESSION = "INSERT INTO sessions
@@ -144,6 +150,9 @@ statements! {
     REVOKE_GRANTS_OF_CLIENT = "UPDATE grants SET revoked_at = ?3, expires_at = min(expires_at, max(?3,
         coalesce((SELECT expires_at FROM sessions WHERE sessions.id = grants.sso_session), ?3)))
         WHERE user_id = ?1 AND client = ?2 AND revoked_at IS NULL";
+    REVOKE_GRANTS_BY_LINK = "UPDATE grants SET revoked_at = ?5, expires_at = min(expires_at, ?5)
+        WHERE user_id = ?1 AND revoked_at IS NULL AND data ->> '$.link.provider' = ?2
+        AND data ->> '$.link.issuer' = ?3 AND data ->> '$.link.subject' = ?4";
     LIVE_GRANTS_OF_USER = "SELECT count(*) FROM grants WHERE user_id = ?1 AND revoked_at IS NULL AND expires_at > ?2";
     LAST_GRANT = "SELECT max(rowid) FROM grants";
     REVOKE_GRANTS_BETWEEN = "UPDATE grants SET revoked_at = ?4, expires_at = min(expires_at, max(?4,

@@ -49,7 +49,7 @@ impl TraceRow {
     }
 
     /// As [`Self::insert`], for a decision without a sign-in; the oldest ones of the same account are deleted beyond a bound.
-    fn insert_alone(&self, connection: &Connection) -> Result<()> {
+    pub(crate) fn insert_alone(&self, connection: &Connection) -> Result<()> {
         self.insert_as(connection, true)?;
         let most = if self.trace.user_id.is_some() { REFUSALS_OF_USER } else { REFUSALS_OF_STRANGERS };
         run(connection, sql::TRIM_TRACES, (&self.trace.user_id, most)).map(drop)

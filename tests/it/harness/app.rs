@@ -59,6 +59,15 @@ impl TestApp {
         Self { broker, clock, net, origin }
     }
 
+    /// The broker of a file on disk.
+    pub(crate) async fn on_disk(main: &std::path::Path) -> Self {
+        let clock = ManualClock::at(START);
+        let net = Net::of(&[IDP, PARTNER], &clock);
+        let broker = Broker::on_disk(main, &clock, &net).await;
+        let origin = broker.origin();
+        Self { broker, clock, net, origin }
+    }
+
     /// Another process on the same store with this configuration, which simulates a restart.
     pub(crate) async fn restarted(&self, toml: &str, overlays: &[&str]) -> Self {
         let broker = self.broker.again(toml, overlays, &self.clock, &self.net).await;
@@ -101,7 +110,12 @@ impl TestApp {
 
     /// Sends a request to the router.
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
-        let response = self.broker.router().oneshot(request).await.unwrap();
+        self.send_to(self.broker.router(), request).await
+    }
+
+    /// Sends a request to a router.
+    pub(crate) async fn send_to(&self, router: axum::Router, request: Request<Body>) -> Reply {
+        let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Reply { status: parts.status, headers: parts.headers, body }

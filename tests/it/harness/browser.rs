@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::Value;
 
 use super::app::TestApp;
+use super::certificates;
 
 /// A response that was read completely.
 #[derive(Clone, Debug)]
@@ -165,6 +166,8 @@ pub(crate) struct Browser {
     pub(crate) cookies: BTreeMap<String, String>,
     /// Headers sent with every request.
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// Whether it reaches the listeners for client certificates.
+    pub(crate) by_certificates: bool,
     /// Its address; without one, the requests have no particular address.
     pub(crate) address: Option<IpAddr>,
 }
@@ -178,6 +181,12 @@ impl Browser {
     /// A browser without cookies at this address.
     pub(crate) fn at(address: &str) -> Self {
         Self { address: Some(address.parse().unwrap()), ..Self::default() }
+    }
+
+    /// Behind the proxy of the listener for client certificates, which forwards this header.
+    pub(crate) fn presenting(header: &'static str, value: &str) -> Self {
+        let headers = vec![(header, value.to_owned())];
+        Self { by_certificates: true, headers, ..Self::at("10.0.0.1") }
     }
 
     /// Requests a URL of the broker, without following redirects.
@@ -225,7 +234,8 @@ impl Browser {
         let own = form.fields.iter().filter(|(name, _)| !values.iter().any(|(given, _)| given == name));
         let fields: Vec<(&str, &str)> =
             own.map(|(name, value)| (name.as_str(), value.as_str())).chain(values.iter().copied()).collect();
-        let headers = [("origin", app.origin()), ("sec-fetch-site", "same-origin")];
+        let origin = if self.by_certificates { certificates::ORIGIN } else { app.origin() };
+        let headers = [("origin", origin), ("sec-fetch-site", "same-origin")];
         let reply = self.send(app, Method::POST, &app.absolute(&form.action), Some(&fields), &headers).await.onward();
         match reply.header("location") {
             target if reply.status.is_redirection() && target.starts_with(app.origin()) => {
@@ -267,7 +277,8 @@ impl Browser {
         if let Some(address) = self.address {
             request = request.extension(Peer::Address(SocketAddr::new(address, 50_000)));
         }
-        let reply = app.send(request.body(body).unwrap()).await;
+        let router = if self.by_certificates { app.broker.certificates_router() } else { app.broker.router() };
+        let reply = app.send_to(router, request.body(body).unwrap()).await;
         self.take_cookies(&reply);
         reply
     }

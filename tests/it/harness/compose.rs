@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use super::START;
+use super::{START, certificates};
 use crate::support::provider::Net;
 
 /// A running broker.
@@ -152,6 +152,11 @@ impl Broker {
         self.app.router()
     }
 
+    /// The router of the listeners for client certificates.
+    pub(crate) fn certificates_router(&self) -> axum::Router {
+        self.app.certificates_router()
+    }
+
     /// The acceptor of TLS listeners.
     pub(crate) fn tls(&self) -> TlsAcceptor {
         acceptor(Arc::clone(self.app.snapshot())).unwrap()
@@ -181,7 +186,8 @@ fn new_store() -> Arc<dyn Store> {
 pub(crate) fn prepared(toml: &str, overlays: &[&str], number: u64) -> Prepared {
     let names: Vec<String> = (0..overlays.len()).map(|n| format!("overlay-{n}.toml")).collect();
     let named = names.iter().map(String::as_str).zip(overlays.iter().copied());
-    let files = Memory::of(named.chain([("broker.toml", toml)]));
+    let ca = certificates::ca().pem.as_str();
+    let files = Memory::of(named.chain([("broker.toml", toml), ("clients-ca.pem", ca)]));
     let inputs = Inputs {
         main: PathBuf::from("broker.toml"),
         overlays: names.iter().map(PathBuf::from).collect(),

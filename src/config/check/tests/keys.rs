@@ -29,8 +29,17 @@ const KEYS: &[(&str, Fate, &str)] = &[
     ("audit", In("config/resolved/mod.rs"), "identify retention"),
     ("break_glass", NotBuilt, "allow_from clients groups password_hash path roles session username"),
     ("break_glass.session", NotBuilt, "max_inactive max_lifetime"),
-    ("certificates", NotBuilt, "ca clients create_users header listen username"),
-    ("clients.*", NotBuilt, "tls_client_auth_subject_dn tls_client_certificate_bound_access_tokens"),
+    ("certificates", In("cli/serve.rs"), "listen"),
+    ("certificates", In("config/resolved/certificates.rs"), "header origin"),
+    ("certificates", In("config/resolved/client.rs"), "clients"),
+    ("certificates", In("decision/policy/compile.rs"), "create_users username"),
+    ("certificates", In("snapshot/generation.rs"), "ca"),
+    (
+        "clients.*",
+        In("config/language/client.rs"),
+        "tls_client_auth_subject_dn tls_client_auth_san_dns tls_client_auth_san_uri tls_client_auth_san_ip tls_client_auth_san_email",
+    ),
+    ("clients.*", In("config/resolved/client.rs"), "tls_client_certificate_bound_access_tokens"),
     ("clients.*", In("config/check/response_types.rs"), "security_profile"),
     (
         "clients.*",
@@ -110,9 +119,8 @@ const KEYS: &[(&str, Fate, &str)] = &[
     ("subject", In("config/resolved/client.rs"), "type"),
     ("tables.*", In("config/load/secrets.rs"), "entries file"),
     ("telemetry", NotBuilt, "otlp_endpoint"),
-    ("tests.*", NotBuilt, "certificate"),
     ("tests.*", In("analysis/mapping_test/compare.rs"), "expect"),
-    ("tests.*", In("analysis/mapping_test/mod.rs"), "claims client given name provider refresh scopes"),
+    ("tests.*", In("analysis/mapping_test/mod.rs"), "certificate claims client given name provider refresh scopes"),
     (
         "tests.*.expect",
         In("analysis/mapping_test/compare.rs"),
@@ -126,8 +134,7 @@ const KEYS: &[(&str, Fate, &str)] = &[
     ("ui", In("pages/looks.rs"), "texts"),
     ("ui", In("pages/mod.rs"), "logo_uri color"),
     ("ui", In("snapshot/generation.rs"), "templates"),
-    ("users.*", NotBuilt, "certificates"),
-    ("users.*", In("decision/policy/compile.rs"), "enabled groups links roles sub"),
+    ("users.*", In("decision/policy/compile.rs"), "certificates enabled groups links roles sub"),
     ("users.*.links.*", In("decision/policy/compile.rs"), "email provider sub"),
 ];
 

@@ -1,5 +1,6 @@
 //! TOML in, problems out: line, column, severity and text.
 
+mod certificates;
 mod clients;
 mod keys;
 mod policy;

@@ -58,7 +58,10 @@ fn roles_tables_users_and_tests() {
         ),
         (
             "[users.a]\ncertificates = [\"sha256:zz\"]",
-            &["2:1 error `certificates` is not built yet", "2:17 error `certificates[0]` must be \"sha256:\""],
+            &[
+                "2:16 error `certificates` must not be set without [certificates]",
+                "2:17 error `certificates[0]` must be \"sha256:\"",
+            ],
         ),
         (
             "[resources.api]\nuri = \"api\"\nclients = [\"ap\"]",

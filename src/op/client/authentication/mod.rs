@@ -2,9 +2,11 @@
 //!
 //! Owns which client a request is from. What the request presents is read once into [`Credentials`]; then each kind of method
 //! has a file: secrets (`client_secret_basic`, `client_secret_post`, and `none`), and signed assertions (`client_secret_jwt`,
-//! `private_key_jwt`). A new method needs a variant of the credentials and a file.
+//! `private_key_jwt`), and certificates (`tls_client_auth`, `self_signed_tls_client_auth`). A new method needs a variant of the
+//! credentials and a file.
 
 mod assertion;
+mod certificate;
 mod credentials;
 mod error;
 mod registered;
@@ -41,7 +43,10 @@ pub async fn authenticate<'c>(
         Err(failure) => return Err(failed(context, None, failure).await),
     };
     let authenticated = match &presented {
-        Credentials::Secret(presented) => secret::authenticate(context, presented),
+        Credentials::Secret(presented) => match certificate::expected(context, presented) {
+            Some(client) => certificate::authenticate(context, client).await,
+            None => secret::authenticate(context, presented),
+        },
         Credentials::Assertion(presented) => assertion::authenticate(context, presented).await,
     };
     match authenticated {

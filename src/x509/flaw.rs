@@ -1,0 +1,46 @@
+//! What can be wrong with a client certificate.
+
+/// What is wrong with a client certificate, or with the header that holds it. The texts are ASCII and contain nothing of
+/// either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// The header occurs more than once.
+    #[error("the certificate header came more than once")]
+    Repeated,
+    /// There is a header whose name differs in underscores only.
+    #[error("a header came whose name differs from the certificate header's by underscores only")]
+    Disguised,
+    /// The header is too long.
+    #[error("the certificate header is too long")]
+    TooLong,
+    /// The header does not have the form that its name stands for.
+    #[error("the certificate header can't be read: {0}")]
+    Form(&'static str),
+    /// There are too many certificates.
+    #[error("the certificate chain is too long")]
+    LongChain,
+    /// The certificate can't be parsed.
+    #[error("the certificate can't be read")]
+    Unreadable,
+    /// Its time is over.
+    #[error("the certificate has expired")]
+    Expired,
+    /// Its time has not come.
+    #[error("the certificate is not valid yet")]
+    NotYet,
+    /// Its key may not sign.
+    #[error("the certificate's key usage does not include digital signatures")]
+    KeyUsage,
+    /// It is not for clients.
+    #[error("the certificate's extended key usage does not include client authentication")]
+    Purpose,
+    /// No chain leads to an authority.
+    #[error("the certificate was not issued by an authority that certificates.ca names")]
+    Authority,
+    /// The chain leads to an authority whose time is over, or has not come.
+    #[error("the authority that issued the certificate has expired or is not valid yet")]
+    AuthorityTime,
+    /// A certificate between it and the authority may not be there.
+    #[error("the certificate's chain is not valid")]
+    Chain,
+}
