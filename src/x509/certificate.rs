@@ -157,7 +157,7 @@ pub(super) fn times(certificate: &X509Certificate<'_>) -> (i64, i64) {
 /// The key usage extension.
 pub(super) fn key_usage(certificate: &X509Certificate<'_>) -> Result<Option<KeyUsage>, Flaw> {
     let found = certificate.key_usage().map_err(|_| Flaw::Unreadable)?;
-    Ok(found.map(|extension| extension.value.clone()))
+    Ok(found.map(|extension| *extension.value))
 }
 
 /// A name, the most specific part first (RFC 4514 §2.1).
