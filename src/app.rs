@@ -10,13 +10,14 @@ use crate::admin::{self, Admin};
 use crate::audit::{Event, Kind};
 use crate::config::language::Config;
 use crate::decision::policy::Policy;
-use crate::env::{Clock, Random};
+use crate::env::{Clock, Random, host_name};
 use crate::keys::{KeyPolicy, Keys, KeysError};
 use crate::op::Services;
 use crate::op::client::remote::AppKeys;
 use crate::op::logout::delivery::Notifier;
 use crate::outbound::HttpClient;
 use crate::snapshot::Snapshot;
+use crate::snapshot::history::History;
 use crate::snapshot::reload::{Generations, ReloadStatus, Reloader, Watched};
 use crate::store::Store;
 use crate::throttle::Throttle;
@@ -69,6 +70,9 @@ impl App {
         let app_keys = Arc::new(AppKeys::new(Arc::clone(&http)));
         let throttle = Arc::new(Throttle::new(Arc::clone(&clock), &snapshot.resolved.limits));
         let connections = Connections::public(&snapshot.resolved.limits);
+        let history = History::new(Arc::clone(&store), Arc::clone(&random), host_name(), clock.now());
+        history.applied(None, &snapshot, clock.now()).await;
+        let reload_status: Arc<ReloadStatus> = Arc::default();
         let services = Services {
             clock,
             app_keys,
@@ -82,11 +86,13 @@ impl App {
             refreshes: Arc::default(),
             throttle,
             activity: Arc::default(),
+            reload_status: Arc::clone(&reload_status),
+            history: Arc::new(history),
             shadow,
         };
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
         let edge = Edge { services, snapshot: Arc::clone(&snapshot) };
-        Ok(Self { edge: Arc::new(edge), snapshot, reload_status: Arc::default(), connections })
+        Ok(Self { edge: Arc::new(edge), snapshot, reload_status, connections })
     }
 
     /// The public listener's router.
@@ -152,7 +158,9 @@ impl App {
         services.throttle.apply(&snapshot.resolved.limits);
         self.connections.apply(&snapshot.resolved.limits);
         let before = self.snapshot.swap(Arc::new(snapshot));
-        self.record(reload_events(&before, &self.snapshot.load(), services.clock.now())).await;
+        let (serving, now) = (self.snapshot.load_full(), services.clock.now());
+        self.record(reload_events(&before, &serving, now)).await;
+        services.history.applied(Some(&before), &serving, now).await;
         Ok(())
     }
 
@@ -190,6 +198,7 @@ impl App {
             tracing::error!(%error, "signing keys can't be rotated");
         }
         self.look_after_providers(now).await;
+        services.history.seen(&self.snapshot.load_full(), now).await;
         let cutoff = now - self.snapshot.load().resolved.audit.retention;
         while services.store.forget_events(cutoff, now, SWEEP_BATCH).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "audit events can't be removed; this will be tried again later");
@@ -223,6 +232,8 @@ impl Generations for App {
         let event = Event::new(Kind::ReloadFailed, self.services().clock.now(), serving.resolved.audit.identify);
         let event = Event { generation: Some(serving.generation), ..event.detail(problems) };
         self.record(vec![event]).await;
+        let services = self.services();
+        services.history.refused(&serving, problems, services.clock.now()).await;
     }
 }
 

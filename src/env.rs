@@ -50,6 +50,13 @@ impl Clock for ManualClock {
     }
 }
 
+/// The name of this host, as far as the system tells it; empty otherwise. Operators tell processes apart by it.
+#[must_use]
+pub fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().chars().take(64).collect()
+}
+
 /// Random bytes for identifiers, secrets and nonces.
 pub trait Random: Send + Sync {
     /// Fills `buffer` with unpredictable bytes.

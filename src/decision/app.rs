@@ -11,7 +11,7 @@ use crate::decision::policy::{ClaimRule, ClientPolicy, Policy, ProviderPolicy};
 use crate::decision::reason::Reason;
 use crate::decision::subject;
 use crate::decision::trace::{Refusal, Stage, Trace};
-use crate::expression::{Bindings, Variable};
+use crate::expression::{Bindings, Reads, Variable};
 use crate::protocol::{PROTOCOL_CLAIMS, is_absent};
 
 /// Initial capacity for the claims that scopes release to an app.
@@ -114,7 +114,8 @@ pub fn release(
     }
     let scopes = granted_scopes(policy, client, request.scopes, &mut trace);
     let sub = subject::subject(client.sector.as_deref(), subject.ids);
-    let bindings = app_bindings(policy, client, provider, subject, request, &scopes).with("sub", Variable::text(&sub));
+    let bindings = app_bindings(policy, &client.reads, &provider.id, subject, request, &scopes);
+    let bindings = bindings.with("sub", Variable::text(&sub));
     if let Some(require) = &client.require {
         match require.expression.holds(&bindings) {
             Ok(true) => trace.add(Stage::Client, Some(&require.source), "require holds"),
@@ -155,10 +156,11 @@ fn granted_scopes(policy: &Policy, client: &ClientPolicy, asked: &[String], trac
     granted
 }
 
-fn app_bindings<'v>(
+/// What the conditions and claims of an app may read.
+pub(crate) fn app_bindings<'v>(
     policy: &'v Policy,
-    client: &'v ClientPolicy,
-    provider: &'v ProviderPolicy,
+    reads: &'v Reads,
+    provider: &'v str,
     subject: &Subject<'v>,
     request: &AppRequest<'v>,
     scopes: &'v [String],
@@ -166,12 +168,12 @@ fn app_bindings<'v>(
     let groups = || Variable::strings(subject.groups);
     let user =
         Variable::object(subject.profile).with("username", Variable::text(subject.username)).with("groups", groups());
-    Bindings::read_by(&policy.engine, &client.reads)
+    Bindings::read_by(&policy.engine, reads)
         .with("user", user)
         .with("groups", groups())
         .with("roles", Variable::strings(subject.roles))
         .with("permissions", Variable::strings(subject.permissions))
-        .with("provider", Variable::text(&provider.id))
+        .with("provider", Variable::text(provider))
         .with("client", Variable::text(request.client))
         .with("scopes", Variable::strings(scopes))
         .with("acr", Variable::text(request.acr.unwrap_or_default()))

@@ -31,6 +31,8 @@ pub enum Reason {
     ClientProviderNotAllowed,
     /// `clients.X.require` did not hold.
     ClientRequirementNotMet,
+    /// `console.require` did not hold.
+    ConsoleRequirementNotMet,
     /// An expression of `clients.X.claims` failed.
     AppClaimFailed,
     /// The provider's `on_refresh` refuses refreshes.
@@ -53,6 +55,7 @@ impl Reason {
         Self::ClientDisabled,
         Self::ClientProviderNotAllowed,
         Self::ClientRequirementNotMet,
+        Self::ConsoleRequirementNotMet,
         Self::AppClaimFailed,
         Self::RefreshDenied,
     ];
@@ -62,7 +65,11 @@ impl Reason {
     pub const fn rests_on_claims(self) -> bool {
         matches!(
             self,
-            Self::ClaimMappingFailed | Self::NotAllowed | Self::ClientRequirementNotMet | Self::AppClaimFailed
+            Self::ClaimMappingFailed
+                | Self::NotAllowed
+                | Self::ClientRequirementNotMet
+                | Self::ConsoleRequirementNotMet
+                | Self::AppClaimFailed
         )
     }
 
@@ -83,6 +90,7 @@ impl Reason {
             Self::ClientDisabled => "client_disabled",
             Self::ClientProviderNotAllowed => "client_provider_not_allowed",
             Self::ClientRequirementNotMet => "client_requirement_not_met",
+            Self::ConsoleRequirementNotMet => "console_requirement_not_met",
             Self::AppClaimFailed => "app_claim_failed",
             Self::RefreshDenied => "refresh_denied",
         }

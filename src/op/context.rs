@@ -14,6 +14,8 @@ use crate::op::logout::delivery::Notifier;
 use crate::op::outcome::Outcome;
 use crate::op::refreshes::Refreshes;
 use crate::snapshot::Snapshot;
+use crate::snapshot::history::History;
+use crate::snapshot::reload::ReloadStatus;
 use crate::store::{PendingBound, Store};
 use crate::throttle::{Source, Throttle};
 use crate::upstream::RelyingParty;
@@ -46,6 +48,10 @@ pub struct Services {
     pub logout_doubles: Arc<Doubles<logout::Outcome>>,
     /// Counts of what happened.
     pub activity: Arc<Activity>,
+    /// The outcome of the last reload.
+    pub reload_status: Arc<ReloadStatus>,
+    /// The history of the configuration.
+    pub history: Arc<History>,
     /// The policy of a canary configuration (`serve --shadow`).
     pub shadow: Option<Arc<Policy>>,
 }

@@ -7,8 +7,8 @@
 //! [`interaction`] (what waits for a user), [`mark`] (which app it is for), [`doubles`] (duplicate requests), [`params`]
 //! (reading forms), [`issue`], [`dpop`] and [`certificate_binding`] (tokens), [`certificate`] (client certificates of users),
 //! [`events`] (the audit trail) and [`activity`] (its counts). [`administration`] is what an administrator can look up and
-//! revoke. Steps validate, decide and persist, and return data: an [`outcome`] for a browser, or an [`error`]. `web` turns it
-//! into HTTP.
+//! revoke, [`console`] what the operators' pages show of it. Steps validate, decide and persist, and return data: an
+//! [`outcome`] for a browser, or an [`error`]. `web` turns it into HTTP.
 
 pub mod account;
 pub mod activity;
@@ -18,6 +18,7 @@ pub mod callback;
 pub mod certificate;
 pub mod certificate_binding;
 pub mod client;
+pub mod console;
 mod context;
 pub mod decide;
 pub mod discovery;

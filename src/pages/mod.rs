@@ -17,6 +17,7 @@
 
 mod account;
 pub mod assets;
+mod console;
 pub mod csp;
 mod html;
 mod json;
@@ -44,6 +45,7 @@ use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, UndefinedBehavior, Value};
 
 pub use account::{AccountOverview, AccountSessions, Attribute, SessionRow};
+pub use console::*;
 pub use lang::Lang;
 pub use languages::Languages;
 pub use looks::{LookPlace, LookProblem};

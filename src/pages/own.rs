@@ -72,6 +72,24 @@ keys! {
         OtherSessionsEnded = "other_sessions_ended",
         /// There were no others.
         NoOtherSessions = "no_other_sessions",
+        /// An operator disabled a user.
+        UserDisabled = "user_disabled",
+        /// The user was disabled before.
+        UserWasDisabled = "user_was_disabled",
+        /// An operator enabled a user again.
+        UserEnabled = "user_enabled",
+        /// The user was enabled before.
+        UserWasEnabled = "user_was_enabled",
+        /// An operator ended a session of a user.
+        SessionRevoked = "session_revoked",
+        /// An operator ended all sessions of a user; about how many.
+        SessionsRevoked = "sessions_revoked",
+        /// An operator revoked a consent; about the user and the app.
+        ConsentRevoked = "consent_revoked",
+        /// There was no such consent any more.
+        ConsentGone = "consent_gone",
+        /// An operator revoked the grants of an app; about how many.
+        ClientRevoked = "client_revoked",
     }
 }
 
@@ -82,6 +100,18 @@ keys! {
         EndSession = "end_session",
         /// End all sessions but this one.
         EndOtherSessions = "end_other_sessions",
+        /// Disable a user.
+        DisableUser = "disable_user",
+        /// Enable a user again.
+        EnableUser = "enable_user",
+        /// End a session of a user.
+        RevokeSession = "revoke_session",
+        /// End all sessions of a user.
+        RevokeSessions = "revoke_sessions",
+        /// Revoke a consent; about the user and the app.
+        RevokeConsent = "revoke_consent",
+        /// Revoke all grants of an app.
+        RevokeClient = "revoke_client",
     }
 }
 

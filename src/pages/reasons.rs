@@ -44,6 +44,7 @@ pub(crate) const REASONS: &[(&str, Advice)] = &[
     ("client_disabled", Advice::Administrator),
     ("client_provider_not_allowed", Advice::AnotherWay),
     ("client_requirement_not_met", Advice::AnotherAccount),
+    ("console_requirement_not_met", Advice::AnotherAccount),
     ("csrf_failed", Advice::StartAgain),
     ("domain_unknown", Advice::AnotherWay),
     ("email_ambiguous", Advice::Administrator),

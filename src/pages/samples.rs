@@ -4,6 +4,7 @@
 //! Every text holds [`MARKUP`](crate::pages::sample::MARKUP), so that a value that is not escaped shows. What a page can't do
 //! without is a word that is looked for in what was rendered.
 
+use crate::pages::console;
 use crate::pages::sample::{CSRF, Need, Sample, form, sample, text};
 use crate::pages::samples_own;
 use crate::pages::uri::{Destination, WebUri};
@@ -35,6 +36,8 @@ pub(crate) fn samples() -> Vec<Sample> {
     statements(&mut all, web.as_ref());
     redirects(&mut all, web.as_ref());
     samples_own::add(&mut all);
+    console::samples::add(&mut all);
+    console::samples_people::add(&mut all);
     all
 }
 

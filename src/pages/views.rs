@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::decision::trace::Trace;
+use crate::decision::trace::{Step, Trace};
 use crate::pages::json;
 use crate::pages::uri::{Destination, WebUri};
 
@@ -274,12 +274,18 @@ impl TraceLine {
     /// The lines of a trace.
     #[must_use]
     pub fn of(trace: &Trace) -> Vec<Self> {
-        let line = |step: &crate::decision::trace::Step| Self {
+        Self::of_steps(&trace.steps)
+    }
+
+    /// The lines of these steps.
+    #[must_use]
+    pub fn of_steps(steps: &[Step]) -> Vec<Self> {
+        let line = |step: &Step| Self {
             stage: step.stage.name().to_owned(),
             text: step.text.to_string(),
             place: step.source.as_ref().map(ToString::to_string),
         };
-        trace.steps.iter().map(line).collect()
+        steps.iter().map(line).collect()
     }
 }
 

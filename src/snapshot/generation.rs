@@ -24,6 +24,7 @@ use crate::pages::{LookPlace, LookProblem, Pages, PagesError};
 use crate::protocol::ClaimType;
 use crate::snapshot::certificate::Certificate;
 use crate::snapshot::issuer::Issuer;
+use crate::snapshot::settings::Settings;
 use crate::snapshot::{BuildProblem, Parts, Snapshot};
 use crate::x509::Authorities;
 
@@ -89,6 +90,11 @@ pub fn prepare(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<P
         prepared.problems.sort();
     }
     prepared.snapshot = prepared.snapshot.filter(|_| !prepared.problems.has_errors());
+    if let Some(snapshot) = &mut prepared.snapshot
+        && prepared.problems.iter().next().is_some()
+    {
+        snapshot.warnings = prepared.problems.render(&prepared.layers, false);
+    }
     Ok(prepared)
 }
 
@@ -129,6 +135,7 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
     let snapshot = match config.zip(checked.resolved).zip(pages) {
         Some(((config, resolved), pages)) if !problems.has_errors() => {
             let locate = |path: &str| Source::of(&layers, path);
+            let settings = config.console.as_ref().map(|_| Settings::of(&origins)).unwrap_or_default();
             let parts = Parts {
                 generation: options.number,
                 hash: short_hash(&fingerprint),
@@ -140,6 +147,7 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
                 client_authorities,
                 compiler: &mut compiler,
                 pages,
+                settings,
                 locate: &locate,
             };
             match Snapshot::build(parts) {

@@ -6,9 +6,11 @@
 pub mod certificate;
 pub mod client;
 pub mod generation;
+pub mod history;
 pub mod issuer;
 pub mod proxies;
 pub mod reload;
+pub mod settings;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -30,6 +32,7 @@ use crate::expression::Compiler;
 use crate::pages::{Lang, Pages};
 use crate::upstream::{ProviderSettings, ResolvedSecrets};
 use crate::x509::Authorities;
+use settings::Settings;
 
 /// One configuration generation.
 #[derive(Debug)]
@@ -64,6 +67,10 @@ pub struct Snapshot {
     pub paths: Paths,
     /// The pages, with the settings of this generation.
     pub pages: Pages,
+    /// What its files set, where there is a console to show it; empty otherwise.
+    pub settings: Settings,
+    /// What `check` warns of in its files, as it prints it; empty when there is nothing.
+    pub warnings: String,
     by_client_id: HashMap<String, String>,
     resources: HashMap<String, Resource>,
     discovery: OnceLock<Vec<u8>>,
@@ -106,6 +113,8 @@ pub struct Parts<'a> {
     pub compiler: &'a mut Compiler,
     /// The pages, compiled.
     pub pages: Pages,
+    /// What the files set; empty where nothing shows it.
+    pub settings: Settings,
     /// Finds the source location of a dotted path.
     pub locate: &'a dyn Fn(&str) -> Option<Source>,
 }
@@ -117,7 +126,7 @@ impl Snapshot {
     /// All problems that become visible only here.
     pub fn build(parts: Parts<'_>) -> Result<Self, Vec<BuildProblem>> {
         let Parts { generation, hash, config, resolved, secrets, compiler, locate, .. } = parts;
-        let Parts { authorities, certificate, client_authorities, pages, .. } = parts;
+        let Parts { authorities, certificate, client_authorities, pages, settings, .. } = parts;
         let policy = Policy::compile(&config, &resolved, compiler, locate)
             .map_err(|problems| problems.into_iter().map(BuildProblem::Expression).collect::<Vec<_>>())?;
         let other = |path: &str, message: String| BuildProblem::Other { path: path.to_owned(), message };
@@ -168,6 +177,8 @@ impl Snapshot {
             certificate,
             client_authorities,
             pages,
+            settings,
+            warnings: String::new(),
             config,
             resolved,
             issuer,

@@ -173,6 +173,7 @@ impl Reloader {
         tracing::error!(problems, "the configuration has problems");
         self.generations.refused(&problems).await;
         self.status.set(Some(problems.clone()));
+        self.generations.refused(&problems).await;
         Reloaded::Refused(problems)
     }
 

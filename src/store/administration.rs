@@ -37,8 +37,15 @@ pub trait Administration: Send + Sync {
     /// The remembered consents of a user, in order of the client's key.
     async fn consents(&self, user_id: &UserId) -> Result<Vec<Consent>>;
 
-    /// Disables or enables a user. Disabling ends all sessions of the user and revokes all their grants.
-    async fn set_user_disabled(&self, user_id: &UserId, disabled: bool, now: i64, event: Event) -> Result<Ended>;
+    /// Disables or enables a user. Disabling ends all sessions of the user and revokes all their grants. `None` if nothing
+    /// changes or there is no such user: of two administrators who do the same, one does it. Then no event is recorded.
+    async fn set_user_disabled(
+        &self,
+        user_id: &UserId,
+        disabled: bool,
+        now: i64,
+        event: Event,
+    ) -> Result<Option<Ended>>;
 
     /// Renames a user; `false` if the name is taken or there is no such user.
     async fn rename_user(&self, user_id: &UserId, username: &str, username_key: &str, event: Event) -> Result<bool>;

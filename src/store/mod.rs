@@ -10,8 +10,10 @@ pub mod audit;
 pub mod certificates;
 pub mod error;
 pub mod grants;
+pub mod history;
 pub mod ids;
 pub mod key_file;
+pub mod listings;
 pub mod maintenance;
 pub mod model;
 pub mod one_time_ids;
@@ -29,6 +31,8 @@ pub use audit::{Audit, ChainEnds, EventPage, EventQuery};
 pub use certificates::{CertificateGrant, Certificates};
 pub use error::{Result, StoreError};
 pub use grants::{GrantView, Grants, Redeemed, Rotated, Rotation};
+pub use history::{History, Replica, StoredGeneration};
+pub use listings::Listings;
 pub use maintenance::Maintenance;
 pub use one_time_ids::OneTimeIds;
 pub use pending::{PendingBound, PendingSignIns};
@@ -47,6 +51,8 @@ pub trait Store:
     + Audit
     + Certificates
     + Grants
+    + History
+    + Listings
     + Maintenance
     + OneTimeIds
     + PendingSignIns
@@ -63,6 +69,8 @@ impl<T> Store for T where
         + Audit
         + Certificates
         + Grants
+        + History
+        + Listings
         + Maintenance
         + OneTimeIds
         + PendingSignIns

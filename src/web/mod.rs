@@ -19,6 +19,7 @@
 
 mod account_views;
 mod client_certificate;
+mod console;
 pub mod cookies;
 mod cors;
 pub mod error;

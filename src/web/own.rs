@@ -26,13 +26,14 @@ const ABOUT: &str = "about";
 /// That the broker made it.
 const PROOF: &str = "proof";
 
-/// A path of the broker's own with these parameters.
+/// A path of the broker's own with these parameters, added to those that it has.
 pub(crate) fn own_path(path: &str, parameters: &[(&str, &str)]) -> String {
     if parameters.is_empty() {
         return path.to_owned();
     }
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-    format!("{path}?{query}")
+    let separator = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{separator}{query}")
 }
 
 impl Exchange<'_> {

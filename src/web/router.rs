@@ -22,7 +22,7 @@ use crate::throttle::Source;
 use crate::web::client_certificate::Entrance;
 use crate::web::exchange::Exchange;
 use crate::web::finish::Finished;
-use crate::web::handlers::{account, authorize, callback, documents, logout, start, token, userinfo};
+use crate::web::handlers::{account, authorize, callback, console, documents, logout, start, token, userinfo};
 use crate::web::request::{Incoming, Unreadable, client_address};
 use crate::web::{client_certificate, cookies, cors, respond};
 use crate::x509::Reading;
@@ -67,6 +67,7 @@ const fn uses_something_up(route: &Route) -> bool {
             | Route::LogoutCallback(_)
             | Route::Page(Page::Consent | Page::ConfirmSignOut)
             | Route::Account(_)
+            | Route::Console(_)
     )
 }
 
@@ -78,6 +79,7 @@ const fn acts_on_get(route: &Route) -> bool {
             | Route::Callback(_)
             | Route::LogoutCallback(_)
             | Route::Account(_)
+            | Route::Console(_)
     )
 }
 
@@ -203,6 +205,7 @@ async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Respo
         Route::Endpoint(Endpoint::Revocation) if posted => token::revoke(exchange).await,
         Route::Endpoint(Endpoint::PushedAuthorizationRequest) if posted => token::push(exchange).await,
         Route::Account(page) => account::serve(exchange, *page, posted).await,
+        Route::Console(page) => console::serve(exchange, *page, posted).await,
         Route::Page(Page::SignIn) if posted => authorize::sign_in_form(exchange).await,
         Route::Page(Page::Consent) if posted => authorize::consent_form(exchange).await,
         Route::Page(Page::ConfirmSignOut) if posted => logout::confirm_form(exchange).await,

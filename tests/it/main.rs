@@ -22,6 +22,7 @@ mod certificate_sign_in;
 mod certificates;
 mod clock;
 mod consent;
+mod console;
 mod discovery;
 mod dpop;
 mod edge;

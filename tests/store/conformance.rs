@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use countersign::audit::chain::{Recorded, Verifier};
 use countersign::audit::{Event, Kind};
+use countersign::store::history::REMEMBERED;
 use countersign::store::ids::UserId;
 use countersign::store::model::{Grant, KeyState, Link, Login, Session, StoredTrace, TokenHash};
 use countersign::store::self_service::OwnSessions;
 use countersign::store::{
-    AccountQuery, AccountWrite, AppSession, CertificateGrant, Ended, EventQuery, PendingBound, Redeemed, Rotated,
-    Rotation, SignIn, SignInWritten, Store, UpstreamSessions,
+    AccountQuery, AccountWrite, AppSession, CertificateGrant, Ended, EventQuery, PendingBound, Person, Redeemed,
+    Replica, Rotated, Rotation, SignIn, SignInWritten, Store, StoredGeneration, UpstreamSessions,
 };
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -80,6 +81,10 @@ cases! {
     disabling_a_user_ends_everything,
     consent_is_remembered_and_forgotten,
     users_are_renamed_and_paged,
+    users_are_found_by_the_beginning_of_a_name_a_sub_and_an_address,
+    sessions_are_paged_newest_first,
+    the_history_of_the_configuration_is_bounded,
+    replicas_say_what_they_run,
     signing_keys_change_only_from_what_was_seen,
     traces_end,
     a_one_time_identifier_is_used_once,
@@ -285,7 +290,7 @@ pub(crate) async fn a_clients_grants_are_revoked_however_many_there_are(store: S
     assert_eq!(store.revoke_client("app-0", NOW, event()).await.unwrap().grants, 0, "once");
     assert_eq!(store.revoke_client("unknown", NOW, event()).await.unwrap().grants, 0);
 
-    let ended = store.set_user_disabled(&alice.user_id(), true, NOW, event()).await.unwrap();
+    let ended = store.set_user_disabled(&alice.user_id(), true, NOW, event()).await.unwrap().unwrap();
     assert_eq!((ended.sessions, ended.grants), (1, 10), "only what was not revoked before is counted");
 }
 
@@ -822,7 +827,6 @@ pub(crate) async fn disabling_a_user_ends_everything(store: Subject) {
     assert!(!is_revoked(&store, "bob").await);
     assert!(store.session(secret("b")).await.unwrap().is_some());
 
-    store.set_user_disabled(&alice.user_id(), false, NOW, event()).await.unwrap();
     assert!(!store.user("key-alice").await.unwrap().unwrap().user.disabled);
     assert!(is_revoked(&store, "offline").await);
     assert_eq!(rotate(&store, "c2-0", "x", "offline", NOW).await, Rotated::Refused);
@@ -868,6 +872,96 @@ pub(crate) async fn users_are_renamed_and_paged(store: Subject) {
         seen.extend(page.into_iter().map(|person| person.user.id));
     }
     assert_eq!(seen, ["user-a", "user-b", "user-c"].map(UserId::new));
+}
+
+pub(crate) async fn users_are_found_by_the_beginning_of_a_name_a_sub_and_an_address(store: Subject) {
+    for name in ["anna", "ann", "anne", "bob", "an\u{10ffff}x"] {
+        signed_in(&store, name, name).await;
+    }
+    let names = |page: &[Person]| page.iter().map(|person| person.user.username.clone()).collect::<Vec<_>>();
+    let page = store.users_named("key-ann", None, 2).await.unwrap();
+    assert_eq!(names(&page), ["ann", "anna"]);
+    assert!(page.iter().all(|person| person.links.len() == 1));
+    let page = store.users_named("key-ann", Some("key-anna"), 2).await.unwrap();
+    assert_eq!(names(&page), ["anne"]);
+    // The last row of the page before may have gone.
+    assert_eq!(names(&store.users_named("key-ann", Some("key-annb"), 9).await.unwrap()), ["anne"]);
+    assert_eq!(names(&store.users_named("key-ann", Some("key-a"), 1).await.unwrap()), ["ann"]);
+    assert_eq!(names(&store.users_named("", None, 9).await.unwrap()), ["ann", "anna", "anne", "an\u{10ffff}x", "bob"]);
+    assert!(store.users_named("key-c", None, 9).await.unwrap().is_empty());
+
+    assert_eq!(names(&store.users_with_sub("sub-ann", None, 2).await.unwrap()), ["ann", "anna"]);
+    assert_eq!(names(&store.users_with_sub("sub-ann", Some("sub-anna"), 2).await.unwrap()), ["anne"]);
+
+    let mut seen = Vec::new();
+    let mut after: Option<(String, i64)> = None;
+    loop {
+        let from = after.as_ref().map(|(address, row)| (address.as_str(), *row));
+        let page = store.users_with_address("ann", from, 1).await.unwrap();
+        let Some((address, row, person)) = page.into_iter().next() else { break };
+        seen.push((address.clone(), person.user.username));
+        after = Some((address, row));
+    }
+    let wanted = ["ann", "anna", "anne"].map(|name| (format!("{name}@example.org"), name.to_owned()));
+    assert_eq!(seen, wanted);
+}
+
+pub(crate) async fn sessions_are_paged_newest_first(store: Subject) {
+    signed_in(&store, "alice", "a").await;
+    signed_in(&store, "bob", "b").await;
+    for session in ["c", "d", "e"] {
+        store.finish_sign_in(person("alice").sign_in_again(session), NOW).await.unwrap();
+    }
+    let user_id = person("alice").user_id();
+    for (user, wanted) in [(None, vec!["e", "d", "c", "b", "a"]), (Some(&user_id), vec!["e", "d", "c", "a"])] {
+        let (mut seen, mut before) = (Vec::new(), None);
+        loop {
+            let page = store.sessions_before(user, before, 2).await.unwrap();
+            let Some((last, _)) = page.last() else { break };
+            before = Some(*last);
+            seen.extend(page.iter().map(|(_, view)| view.session.id.to_string()));
+            // A session that ends meanwhile hides no other one.
+            store.end_session(&session_id("d"), NOW, Vec::new()).await.unwrap();
+        }
+        let wanted: Vec<_> = wanted.into_iter().filter(|id| user.is_none() || *id != "d").collect();
+        assert_eq!(seen, wanted);
+    }
+}
+
+pub(crate) async fn the_history_of_the_configuration_is_bounded(store: Subject) {
+    let generation = |number: i64| StoredGeneration {
+        id: format!("g{number}"),
+        replica: "r".to_owned(),
+        number,
+        hash: "0123456789ab".to_owned(),
+        applied: number % 2 == 0,
+        data: format!("{{\"number\":{number}}}"),
+        at: NOW + number,
+    };
+    for number in 1..=i64::from(REMEMBERED) + 5 {
+        store.save_generation(generation(number)).await.unwrap();
+    }
+    let newest = store.generations(2).await.unwrap();
+    assert_eq!(newest, [generation(i64::from(REMEMBERED) + 5), generation(i64::from(REMEMBERED) + 4)]);
+    let all = store.generations(10_000).await.unwrap();
+    assert_eq!((all.len(), all.last().unwrap().number), (REMEMBERED as usize, 6));
+}
+
+pub(crate) async fn replicas_say_what_they_run(store: Subject) {
+    let replica = |id: &str, hash: &str, seen_at: i64| Replica {
+        id: id.to_owned(),
+        host: "broker-0".to_owned(),
+        hash: hash.to_owned(),
+        generation: 1,
+        started_at: NOW,
+        seen_at,
+    };
+    for (id, hash, seen_at) in [("b", "one", NOW), ("a", "one", NOW), ("b", "two", NOW + 30)] {
+        store.replica_seen(replica(id, hash, seen_at), NOW - 60).await.unwrap();
+    }
+    assert_eq!(store.replicas().await.unwrap(), [replica("a", "one", NOW), replica("b", "two", NOW + 30)]);
+    store.replica_seen(replica("b", "two", NOW + 60), NOW + 1).await.unwrap();
+    assert_eq!(store.replicas().await.unwrap(), [replica("b", "two", NOW + 60)], "one that is gone is forgotten");
 }
 
 pub(crate) async fn signing_keys_change_only_from_what_was_seen(store: Subject) {
@@ -1215,7 +1309,7 @@ pub(crate) async fn an_event_comes_and_goes_with_the_write_that_it_tells_of(stor
     let events = chain(&*store).await;
     let kinds: Vec<Kind> = events.iter().map(|event| event.event.kind).collect();
     assert_eq!(kinds, [Kind::SignIn, Kind::TokenIssued, Kind::AdminAction]);
-    assert_eq!(ended.sessions, 1);
+    assert_eq!(ended.unwrap().sessions, 1);
     let last = events.last().unwrap();
     assert_eq!((last.event.sessions, last.event.grants), (Some(1), None));
 }

@@ -36,7 +36,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("token_exchange", Set),
     ("device", Set),
     ("break_glass", Set),
-    ("console", Set),
     ("account.self_service_certificates", On),
     ("audit.file", Set),
     ("audit.stdout", On),

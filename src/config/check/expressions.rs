@@ -74,7 +74,7 @@ pub(crate) fn check(context: &mut Context<'_>, compile: &mut ExpressionCheck<'_>
     }
     let username = config.certificates.as_ref().and_then(|section| section.username.as_ref());
     one(context, ExpressionPlace::Certificate, &At::Root.key("certificates").key("username"), username);
-    let require = config.console.as_ref().and_then(|section| section.require.as_ref());
+    let require = config.console.as_ref().map(|section| &section.require);
     one(context, ExpressionPlace::Require, &At::Root.key("console").key("require"), require);
 }
 

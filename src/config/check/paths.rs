@@ -15,6 +15,7 @@ use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
 use crate::config::language::provider::Provider;
 use crate::config::resolved::Resolved;
+use crate::protocol::console_paths::ConsolePage;
 use crate::protocol::own_paths::AccountPage;
 use crate::protocol::paths::{
     BACKCHANNEL_LOGOUT, CALLBACK, CALLBACKS, Endpoint, LOGOUT_CALLBACK, OAUTH_METADATA, OPENID_CONFIGURATION, Page,
@@ -38,6 +39,8 @@ pub enum Route {
     BackchannelLogout(String),
     /// A page of the visitor's account.
     Account(AccountPage),
+    /// A page of the operators' console.
+    Console(ConsolePage),
     /// A static file.
     Static,
 }
@@ -48,6 +51,8 @@ pub struct Paths {
     routes: HashMap<String, Route>,
     /// The prefix of the paths of static files.
     files: String,
+    /// Before the id of a decision, where there is a console.
+    traces: Option<String>,
 }
 
 impl Paths {
@@ -66,6 +71,10 @@ impl Paths {
         if config.account.is_some() {
             routes.extend(AccountPage::ALL.map(|page| (below(page.path()), Route::Account(page))));
         }
+        let console = config.console.is_some();
+        if console {
+            routes.extend(ConsolePage::ALL.map(|page| (below(page.path()), Route::Console(page))));
+        }
         for endpoint in Endpoint::ALL.into_iter().filter(|endpoint| endpoint.is_served()) {
             routes.insert(below(config.endpoints.path(endpoint)), Route::Endpoint(endpoint));
         }
@@ -77,13 +86,15 @@ impl Paths {
                 providers.push(id.clone());
             }
         }
-        Self { routes, files: below(STATIC) }
+        Self { routes, files: below(STATIC), traces: console.then(|| below(ConsolePage::Trace.path())) }
     }
 
     /// What a path leads to.
     #[must_use]
     pub fn route(&self, path: &str) -> Option<&Route> {
-        self.routes.get(path).or_else(|| self.static_file(path).map(|_| &Route::Static))
+        let is_trace = || self.traces.as_ref().is_some_and(|traces| path.starts_with(traces));
+        let trace = || is_trace().then_some(&Route::Console(ConsolePage::Trace));
+        self.routes.get(path).or_else(|| self.static_file(path).map(|_| &Route::Static)).or_else(trace)
     }
 
     /// The name of the static file at a path.

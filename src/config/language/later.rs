@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::language::scalar::{Duration, Expression, Secret};
+use crate::config::language::scalar::{Duration, Secret};
 
 /// `[break_glass]`: a local account for when every provider is down.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -84,14 +84,6 @@ pub struct Device {
     pub code: Option<Duration>,
     /// Least time between two polls.
     pub interval: Option<Duration>,
-}
-
-/// `[console]`: the operators' console.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Console {
-    /// Who may open it.
-    pub require: Option<Expression>,
 }
 
 /// `[telemetry]`: OpenTelemetry.

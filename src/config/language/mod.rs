@@ -9,6 +9,7 @@ pub mod audit;
 pub mod certificates;
 pub mod client;
 pub mod connection_url;
+pub mod console;
 pub mod issuer;
 pub mod later;
 pub mod lifetimes;
@@ -119,8 +120,8 @@ pub struct Config {
     pub token_exchange: Option<later::TokenExchange>,
     /// The device flow.
     pub device: Option<later::Device>,
-    /// The operators' console.
-    pub console: Option<later::Console>,
+    /// The operators' console. Default: there is none.
+    pub console: Option<console::Console>,
     /// The users' own pages.
     pub account: Option<account::Account>,
     /// The appearance of the pages.

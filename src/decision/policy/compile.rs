@@ -9,7 +9,8 @@ use crate::config::language::provider::{ClaimTable, EmailVerified, LinkBy, Prese
 use crate::config::language::scalar::Expression;
 use crate::config::resolved::{self, Resolved};
 use crate::decision::policy::model::{
-    ClaimRule, ClientPolicy, Condition, DeclaredUser, ExpressionProblem, Policy, ProviderPolicy, RoleRule, ScopePolicy,
+    ClaimRule, ClientPolicy, Condition, ConsolePolicy, DeclaredUser, ExpressionProblem, Policy, ProviderPolicy,
+    RoleRule, ScopePolicy,
 };
 use crate::decision::policy::pattern::Pattern;
 use crate::decision::trace::Source;
@@ -103,12 +104,15 @@ impl Policy {
                 Some((key.clone(), client_policy(&mut build, client, resolved)))
             })
             .collect();
+        let console = config.console.as_ref();
+        let console = build.condition(Place::App, "console.require", console.map(|console| &console.require));
         let role_rules = role_rules(&mut build, config);
         let (users, links_by_sub, links_by_email) = users(&build, config);
         let policy = Self {
             engine,
             providers,
             clients,
+            console: console.map(|require| ConsolePolicy { reads: Reads::of([&require.expression]), require }),
             scopes: scopes(&build, config),
             roles: config
                 .roles

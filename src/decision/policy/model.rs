@@ -183,6 +183,15 @@ impl ClientPolicy {
     }
 }
 
+/// `[console]`: who may open the operators' console.
+#[derive(Clone, Debug)]
+pub struct ConsolePolicy {
+    /// The condition.
+    pub require: Condition,
+    /// What it reads.
+    pub reads: Reads,
+}
+
 /// The complete policy of one generation.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -192,6 +201,8 @@ pub struct Policy {
     pub providers: BTreeMap<String, ProviderPolicy>,
     /// Clients by key.
     pub clients: BTreeMap<String, ClientPolicy>,
+    /// Who may open the console; `None` where there is none.
+    pub console: Option<ConsolePolicy>,
     /// Scopes by name, including the built-in ones.
     pub scopes: BTreeMap<String, ScopePolicy>,
     /// Declared roles, with their permissions and their place in the file.

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::audit::Event;
 use crate::op::RequestContext;
 use crate::op::logout::backchannel;
 use crate::snapshot::client::Client;
@@ -55,6 +56,14 @@ pub struct Report {
     /// When the last access token that was issued before expires, in seconds since the Unix epoch: until then it is
     /// accepted by those who verify it without asking the broker. `None` when nothing was revoked.
     pub offline_tokens_until: Option<i64>,
+}
+
+/// An event of what this administrator does, where one is known.
+fn acted(event: Event, by: Option<&str>) -> Event {
+    match by {
+        Some(by) => event.by(by),
+        None => event,
+    }
 }
 
 /// Notifies the apps of what ended for a user, and reports it. `client` is the only client that is concerned, if there is

@@ -181,7 +181,8 @@ fn summary(context: &RequestContext<'_>, person: &Person) -> Summary {
 }
 
 /// Whether the user may sign in, as far as the user alone decides it.
-pub(super) fn access(context: &RequestContext<'_>, user: &User) -> Access {
+#[must_use]
+pub fn access(context: &RequestContext<'_>, user: &User) -> Access {
     let declared = context.snapshot.policy.declared(&user.username);
     match (declared.is_some_and(|declared| !declared.enabled), user.disabled) {
         (true, _) => Access::DisabledInFile,

@@ -4,7 +4,9 @@ use crate::audit::{Action, Identify, Kind};
 use crate::decision::username;
 use crate::op::RequestContext;
 use crate::op::administration::people::{Access, access, find};
-use crate::op::administration::{Failure, Report, report};
+use crate::op::administration::{Failure, Report, acted, report};
+use crate::store::Ended;
+use crate::store::model::User;
 
 /// Disables a user: all sessions end, all grants are revoked, and every sign-in is refused until the user is enabled.
 ///
@@ -12,11 +14,25 @@ use crate::op::administration::{Failure, Report, report};
 /// When there is no such user, or the store is not available.
 pub async fn disable(context: &RequestContext<'_>, name: &str) -> Result<Report, Failure> {
     let user = find(context, name).await?.user;
-    let event = context.event_about(Kind::AdminAction, &user).action(Action::UserDisabled);
+    let done = disable_user(context, &user, None).await?;
+    // Where the user was disabled before, nothing was left to end.
+    Ok(done.unwrap_or_else(|| report(context, Some(&user), &Ended::default(), None)))
+}
+
+/// Disables this user, as [`disable`] does. `by` is the administrator, where one is known. `None` if it was done before.
+///
+/// # Errors
+/// When the store is not available.
+pub async fn disable_user(
+    context: &RequestContext<'_>,
+    user: &User,
+    by: Option<&str>,
+) -> Result<Option<Report>, Failure> {
+    let event = acted(context.event_about(Kind::AdminAction, user).action(Action::UserDisabled), by);
     let ended = context.store().set_user_disabled(&user.id, true, context.now, event.clone()).await?;
-    let report = report(context, Some(&user), &ended, None);
+    let Some(ended) = ended else { return Ok(None) };
     context.announce(&[event.ended(ended.sessions, ended.grants)]);
-    Ok(report)
+    Ok(Some(report(context, Some(user), &ended, None)))
 }
 
 /// Enables a user who was disabled at run time. Sessions and grants that ended are not restored.
@@ -25,14 +41,24 @@ pub async fn disable(context: &RequestContext<'_>, name: &str) -> Result<Report,
 /// When there is no such user, the file disables the user, or the store is not available.
 pub async fn enable(context: &RequestContext<'_>, name: &str) -> Result<(), Failure> {
     let user = find(context, name).await?.user;
-    if access(context, &user) == Access::DisabledInFile {
+    enable_user(context, &user, None).await.map(drop)
+}
+
+/// Enables this user, as [`enable`] does. `by` is the administrator, where one is known. `false` when nothing disabled the user.
+///
+/// # Errors
+/// When the file disables the user, or the store is not available.
+pub async fn enable_user(context: &RequestContext<'_>, user: &User, by: Option<&str>) -> Result<bool, Failure> {
+    if access(context, user) == Access::DisabledInFile {
         let text = format!("{} is disabled in the file: remove `enabled = false` there", user.username);
         return Err(Failure::Refused(text));
     }
-    let event = context.event_about(Kind::AdminAction, &user).action(Action::UserEnabled);
-    context.store().set_user_disabled(&user.id, false, context.now, event.clone()).await?;
-    context.announce(&[event]);
-    Ok(())
+    let event = acted(context.event_about(Kind::AdminAction, user).action(Action::UserEnabled), by);
+    let enabled = context.store().set_user_disabled(&user.id, false, context.now, event.clone()).await?.is_some();
+    if enabled {
+        context.announce(&[event]);
+    }
+    Ok(enabled)
 }
 
 /// Gives a user another name, which apps see at the next token. The `sub`, sessions and grants stay.

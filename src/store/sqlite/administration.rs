@@ -56,13 +56,19 @@ impl Administration for SqliteStore {
         self.read(move |reader| consents(reader, &user_id)).await
     }
 
-    async fn set_user_disabled(&self, user_id: &UserId, disabled: bool, now: i64, event: Event) -> Result<Ended> {
+    async fn set_user_disabled(
+        &self,
+        user_id: &UserId,
+        disabled: bool,
+        now: i64,
+        event: Event,
+    ) -> Result<Option<Ended>> {
         let id = user_id.clone();
         let make = self.event_maker();
         self.write(move |connection| {
-            let ended = set_disabled(connection, &id, disabled, now)?;
+            let Some(ended) = set_disabled(connection, &id, disabled, now)? else { return Ok(None) };
             make(vec![event.ended(ended.sessions, ended.grants)]).append(connection)?;
-            Ok(ended)
+            Ok(Some(ended))
         })
         .await
     }
@@ -157,20 +163,19 @@ fn consents(reader: &Reader<'_>, user_id: &UserId) -> Result<Vec<Consent>> {
     })
 }
 
-/// Disables or enables a user.
-fn set_disabled(connection: &Connection, user_id: &UserId, disabled: bool, now: i64) -> Result<Ended> {
-    run(connection, sql::SET_DISABLED, (user_id, disabled))?;
+/// Disables or enables a user; `None` if nothing changes.
+fn set_disabled(connection: &Connection, user_id: &UserId, disabled: bool, now: i64) -> Result<Option<Ended>> {
+    if run(connection, sql::SET_DISABLED, (user_id, disabled))? == 0 {
+        return Ok(None);
+    }
     if !disabled {
-        return Ok(Ended::default());
+        return Ok(Some(Ended::default()));
     }
     let apps =
         many(connection, sql::APPS_OF_USER, [user_id], |row| Ok(AppSession { client: row.get(0)?, sid: row.get(1)? }))?;
     let sessions = run(connection, sql::DELETE_SESSIONS_OF_USER, [user_id])?;
     let live: Option<i64> = one(connection, sql::LIVE_GRANTS_OF_USER, (user_id, now), |row| Ok(row.get(0)?))?;
     run(connection, sql::REVOKE_GRANTS_OF_USER, (user_id, now))?;
-    Ok(Ended {
-        sessions: count(sessions),
-        grants: live.and_then(|live| u64::try_from(live).ok()).unwrap_or_default(),
-        apps,
-    })
+    let grants = live.and_then(|live| u64::try_from(live).ok()).unwrap_or_default();
+    Ok(Some(Ended { sessions: count(sessions), grants, apps }))
 }

@@ -21,6 +21,7 @@ pub(crate) mod columns {
     pub(in crate::store) const INTERACTION: &str = "interactions.data";
     pub(in crate::store) const SUCCESSOR: &str = "refresh_tokens.successor";
     pub(in crate::store) const PRIVATE_KEY: &str = "signing_keys.private";
+    pub(in crate::store) const GENERATION: &str = "generations.data";
     pub(in crate::store) const TRACE: &str = "traces.data";
     pub(in crate::store) const EVENT: &str = "audit.data";
 }

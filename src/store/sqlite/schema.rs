@@ -3,7 +3,7 @@
 
 /// All migrations, in order.
 pub(super) const MIGRATIONS: &[&str] =
-    &[FIRST, UPSTREAM_SIDS, SESSION_COLUMNS, CONSENT_CLAIMS, MOVED_GRANTS, ROW_LIFETIMES, AUDIT_TRAIL];
+    &[FIRST, UPSTREAM_SIDS, SESSION_COLUMNS, CONSENT_CLAIMS, MOVED_GRANTS, ROW_LIFETIMES, AUDIT_TRAIL, GENERATIONS];
 
 /// `application_id` of the database file, "Csgn": tells our files from other SQLite databases.
 pub(super) const APPLICATION_ID: i32 = 0x4373_676e;
@@ -214,4 +214,25 @@ CREATE TABLE audit_hours (
     first INTEGER NOT NULL,
     last INTEGER NOT NULL
 ) STRICT;
+";
+
+// What was put to work or refused, of all processes; `data` is sealed. A process says every half a minute what it runs.
+const GENERATIONS: &str = "
+CREATE TABLE generations (
+    id TEXT NOT NULL PRIMARY KEY,
+    replica TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    applied INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE replicas (
+    id TEXT NOT NULL PRIMARY KEY,
+    host TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";

@@ -47,13 +47,20 @@ statements! {
         WHERE username_key > ?1 ORDER BY username_key LIMIT ?2";
     USER_BY_SUB = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users WHERE sub = ?1";
     USERS_BY_ADDRESS = "SELECT user_id FROM links WHERE verified_email = ?1 ORDER BY rowid LIMIT ?2";
+    USERS_NAMED = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users
+        WHERE username_key >= ?1 AND username_key < ?2 ORDER BY username_key LIMIT ?3";
+    USERS_WITH_SUB = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users
+        WHERE sub >= ?1 AND sub < ?2 ORDER BY sub LIMIT ?3";
+    USERS_WITH_ADDRESS = "SELECT verified_email, rowid, user_id FROM links
+        WHERE verified_email >= ?1 AND verified_email < ?3 AND (verified_email > ?1 OR rowid > ?2)
+        ORDER BY verified_email, rowid LIMIT ?4";
     USERNAMES_TAKEN = "SELECT username_key, id FROM users
         WHERE username_key >= ?1 AND username_key < ?1 || ?2 ORDER BY username_key LIMIT 1000";
     USER_DISABLED = "SELECT disabled FROM users WHERE id = ?1";
     INSERT_USER = "INSERT INTO users (id, username, username_key, sub, profile, disabled, created_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
     UPDATE_PROFILE = "UPDATE users SET profile = ?2 WHERE id = ?1 AND disabled = 0";
-    SET_DISABLED = "UPDATE users SET disabled = ?2 WHERE id = ?1";
+    SET_DISABLED = "UPDATE users SET disabled = ?2 WHERE id = ?1 AND disabled <> ?2";
     RENAME_USER = "UPDATE OR IGNORE users SET username = ?2, username_key = ?3 WHERE id = ?1";
     LINK = "SELECT provider, issuer, subject, user_id, claims, claims_at, verified_email, refresh_token, created_at
         FROM links WHERE subject = ?3 AND issuer = ?2 AND provider = ?1";
@@ -81,6 +88,10 @@ statements! {
     SESSIONS = "SELECT id, data, upstream_id_token, last_active FROM sessions ORDER BY rowid DESC LIMIT ?1";
     SESSIONS_OF_USER = "SELECT id, data, upstream_id_token, last_active FROM sessions WHERE user_id = ?1
         ORDER BY rowid DESC LIMIT ?2";
+    SESSIONS_BEFORE = "SELECT id, data, upstream_id_token, last_active, rowid FROM sessions
+        WHERE rowid < ?1 ORDER BY rowid DESC LIMIT ?2";
+    SESSIONS_OF_USER_BEFORE = "SELECT id, data, upstream_id_token, last_active, rowid FROM sessions
+        WHERE user_id = ?1 AND rowid < ?2 ORDER BY rowid DESC LIMIT ?3";
     SESSIONS_BY_UPSTREAM_SID = "SELECT id, data, upstream_id_token, last_active FROM sessions
         WHERE upstream_sid = ?1";
     OWN_SESSIONS = "SELECT id, data, NULL, last_active FROM sessions WHERE user_id = ?1
@@ -200,6 +211,18 @@ statements! {
     TRACE = "SELECT id, user_id, client, data, at, expires_at FROM traces WHERE id = ?1 AND expires_at > ?2";
     USE_ONCE = "INSERT INTO used_once (id, expires_at) VALUES (?1, ?2)
         ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE used_once.expires_at <= ?3";
+
+    // The history of the configuration.
+    INSERT_GENERATION = "INSERT INTO generations (id, replica, number, hash, applied, data, at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    TRIM_GENERATIONS = "DELETE FROM generations WHERE rowid IN
+        (SELECT rowid FROM generations ORDER BY rowid DESC LIMIT -1 OFFSET ?1)";
+    GENERATIONS = "SELECT id, replica, number, hash, applied, data, at FROM generations ORDER BY rowid DESC LIMIT ?1";
+    UPSERT_REPLICA = "INSERT INTO replicas (id, host, hash, generation, started_at, seen_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE
+        SET hash = excluded.hash, generation = excluded.generation, seen_at = excluded.seen_at";
+    FORGET_REPLICAS = "DELETE FROM replicas WHERE seen_at < ?1";
+    REPLICAS = "SELECT id, host, hash, generation, started_at, seen_at FROM replicas ORDER BY started_at, id";
 
     // Signing keys.
     SIGNING_KEYS = "SELECT kid, algorithm, private, state, created_at, activated_at, retired_at FROM signing_keys

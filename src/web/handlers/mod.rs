@@ -3,6 +3,7 @@
 pub(super) mod account;
 pub(super) mod authorize;
 pub(super) mod callback;
+pub(super) mod console;
 pub(super) mod documents;
 pub(super) mod logout;
 pub(super) mod start;

@@ -58,7 +58,7 @@ const KEYS: &[(&str, Fate, &str)] = &[
         "max_inactive max_lifetime reuse_grace rotate",
     ),
     ("config", NotBuilt, "signed_by"),
-    ("console", NotBuilt, "require"),
+    ("console", In("decision/policy/compile.rs"), "require"),
     ("device", NotBuilt, "code interval"),
     ("endpoints", NotBuilt, "device_authorization registration"),
     (

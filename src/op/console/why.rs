@@ -1,0 +1,41 @@
+//! The decision on a user, made again with the claims of the last sign-in, as `countersign explain` makes it.
+
+use crate::decision::app::{AppRequest, authentication};
+use crate::decision::pipeline::Decision;
+use crate::decision::trace::Refusal;
+use crate::op::RequestContext;
+use crate::op::decide;
+use crate::op::error::PageError;
+use crate::snapshot::client::Client;
+use crate::store::Person;
+use crate::store::model::{Link, User};
+
+/// The upstream account of a user at a provider, with this subject there.
+///
+/// # Errors
+/// A page when there is none.
+pub fn link<'p>(person: &'p Person, provider: &str, subject: &str) -> Result<&'p Link, PageError> {
+    let found = person.links.iter().find(|link| link.key.provider == provider && link.key.subject == subject);
+    found.ok_or_else(|| PageError::new(404, "not_found", "the user has no such account at the provider"))
+}
+
+/// Decides on a user through one upstream account, for a sign-in alone or for an app with all scopes that it may ask for.
+///
+/// # Errors
+/// The refusal.
+pub fn decide(
+    context: &RequestContext<'_>,
+    user: &User,
+    link: &Link,
+    client: Option<&Client>,
+) -> Result<Decision, Refusal> {
+    let (acr, amr) = authentication(&link.claims);
+    let request = client.map(|client| AppRequest {
+        client: &client.key,
+        scopes: &client.scopes,
+        acr: acr.as_deref(),
+        amr: &amr,
+        ..AppRequest::default()
+    });
+    decide::standing(context, user, link, request.as_ref())
+}
