@@ -14,6 +14,7 @@ use crate::env::{Clock, Random, host_name};
 use crate::keys::{KeyPolicy, Keys, KeysError};
 use crate::op::Services;
 use crate::op::client::remote::AppKeys;
+use crate::op::draft::Sources;
 use crate::op::logout::delivery::Notifier;
 use crate::outbound::HttpClient;
 use crate::snapshot::Snapshot;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub http: Arc<dyn HttpClient>,
     /// The policy of a shadow configuration, which is evaluated for sign-ins without effect.
     pub shadow: Option<Arc<Policy>>,
+    /// Where the configuration is read from, for drafts of changes; none where it is in no files.
+    pub sources: Option<Sources>,
 }
 
 /// Why the broker can't start.
@@ -64,7 +67,7 @@ impl App {
     /// # Errors
     /// When the signing keys can't be read or made.
     pub async fn new(parts: Parts, snapshot: Snapshot) -> Result<Self, StartError> {
-        let Parts { clock, random, store, http, shadow } = parts;
+        let Parts { clock, random, store, http, shadow, sources } = parts;
         let keys = Arc::new(Keys::open(Arc::clone(&store), &key_policy(&snapshot), clock.now()).await?);
         let notifier = Notifier::new(Arc::clone(&http), Arc::clone(&keys), Arc::clone(&clock), Arc::clone(&random));
         let app_keys = Arc::new(AppKeys::new(Arc::clone(&http)));
@@ -89,6 +92,7 @@ impl App {
             reload_status: Arc::clone(&reload_status),
             history: Arc::new(history),
             shadow,
+            sources: sources.map(Arc::new),
         };
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
         let edge = Edge { services, snapshot: Arc::clone(&snapshot) };

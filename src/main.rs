@@ -33,7 +33,7 @@ fn main() -> ExitCode {
             providers::run(&args, &environment, &Disk, Arc::new(GuardedClient::default()), &mut out)
         }
         Command::Schema => schema::run(&mut out),
-        Command::Client(args) => client::run(&args, &environment, &mut out),
+        Command::Client(args) => client::run(&args, &environment, &Disk, &mut out, &mut io::stderr()),
         Command::Users(args) => users::run(&args, &environment, &Disk, &mut out, &mut io::stderr()),
         Command::Sessions(args) => sessions::run(&args, &environment, &Disk, &mut out, &mut io::stderr()),
         Command::Clients(args) => {

@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use crate::analysis::known::{Known, KnownLink};
+use crate::analysis::known::Known;
 use crate::cli::{ConfigArgs, Environment, Exit};
 use crate::config::load::files::Files;
-use crate::decision::account::Account;
 use crate::decision::username;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
-use crate::op::decide;
+pub(crate) use crate::op::decide::known;
 use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Options, Prepared, prepare_untested};
 use crate::store::ids::UserId;
@@ -135,19 +134,6 @@ impl Iterator for People<'_> {
         }
         self.page.pop_front().map(|person| Ok(known(person)))
     }
-}
-
-/// Converts a stored person to the type that the analysis takes.
-pub(crate) fn known(person: Person) -> Known {
-    let account: Account = decide::account(&person.user);
-    let links = person.links.into_iter().map(|link| KnownLink {
-        provider: link.key.provider,
-        issuer: link.key.issuer,
-        subject: link.key.subject,
-        claims: link.claims,
-        claims_at: link.claims_at,
-    });
-    Known { account, links: links.collect() }
 }
 
 /// Opens the broker's store, or writes to `out` why it can't be opened.

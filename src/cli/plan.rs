@@ -11,13 +11,12 @@ use serde_json::json;
 
 use crate::analysis::mapping_test;
 use crate::analysis::plan;
-use crate::analysis::plan::difference::Setting;
-use crate::analysis::plan::{Plan, Side, Subjects};
+use crate::analysis::plan::Plan;
 use crate::cli::check::Format;
 use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit, broker};
-use crate::config::diagnostics::locate::Origin;
 use crate::config::load::files::Files;
+use crate::snapshot::compared::Compared;
 
 /// `countersign plan`
 #[derive(Clone, Debug, Args)]
@@ -67,7 +66,8 @@ pub fn run(args: &PlanArgs, environment: &Environment, files: &dyn Files, out: &
         Err(exit) => return Ok(exit),
     };
     let failures = mapping_test::run_all(&new.snapshot.policy, &new.snapshot.config);
-    let (old_parts, new_parts) = (Parts::of(&old), Parts::of(&new));
+    let old_parts = Compared::of(&old.snapshot, &old.prepared.origins);
+    let new_parts = Compared::of(&new.snapshot, &new.prepared.origins);
     let store = match old.store() {
         Ok(store) => store,
         Err(error) => {
@@ -76,7 +76,7 @@ pub fn run(args: &PlanArgs, environment: &Environment, files: &dyn Files, out: &
         }
     };
     let people = store.as_ref().ok().map(broker::LocalStore::people);
-    let plan = match plan::plan(old_parts.side(&old), new_parts.side(&new), people) {
+    let plan = match plan::plan(old_parts.side(), new_parts.side(), people) {
         Ok(plan) => plan,
         Err(error) => {
             writeln!(out, "error: the users can't be read: {error}")?;
@@ -112,33 +112,6 @@ fn exit(args: &PlanArgs, plan: &Plan, tests_hold: bool) -> Exit {
     let refused = plan.is_refused() && !args.force;
     let unwanted = args.fail_on_impact && plan.has_impact();
     if refused || unwanted || !tests_hold { Exit::Problem } else { Exit::Fine }
-}
-
-/// The parts of a configuration that a plan compares.
-struct Parts {
-    settings: Vec<Setting>,
-    subjects: Subjects,
-}
-
-impl Parts {
-    fn of(broker: &broker::Broker) -> Self {
-        let settings = broker.prepared.origins.iter().map(|row| {
-            let place = match &row.origin {
-                Origin::File { file, line, .. } => Some(format!("{file}:{line}")),
-                Origin::Environment(name) => Some(format!("${name}")),
-                Origin::Default => None,
-            };
-            Setting { path: row.path.clone(), value: row.value.clone(), place }
-        });
-        let clients = broker.snapshot.clients.iter();
-        let subjects = clients.map(|(key, client)| (key.clone(), client.pairwise_sector().map(str::to_owned)));
-        Self { settings: settings.collect(), subjects: subjects.collect() }
-    }
-
-    fn side<'a>(&'a self, broker: &'a broker::Broker) -> Side<'a> {
-        let snapshot = &broker.snapshot;
-        Side { config: &snapshot.config, policy: &snapshot.policy, settings: &self.settings, subjects: &self.subjects }
-    }
 }
 
 #[cfg(test)]

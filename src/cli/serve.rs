@@ -11,6 +11,7 @@ use crate::cli::{ConfigArgs, Environment, Exit};
 use crate::config::load::files::Disk;
 use crate::decision::policy::Policy;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
+use crate::op::draft::Sources;
 use crate::outbound::GuardedClient;
 use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Options, Prepared, prepare};
@@ -85,7 +86,8 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
             return Exit::Problem;
         }
     };
-    match start(snapshot, &encryption_keys, shadow).await {
+    let sources = Sources::new(inputs.clone(), Arc::new(Disk));
+    match start(snapshot, &encryption_keys, shadow, sources).await {
         Ok((app, listeners)) => {
             let app = Arc::new(app);
             tokio::spawn(app.reloader(Watched { inputs, fingerprint, involved }).run());
@@ -119,6 +121,7 @@ async fn start(
     snapshot: Snapshot,
     encryption_keys: &[Vec<u8>],
     shadow: Option<Arc<Policy>>,
+    sources: Sources,
 ) -> Result<(App, Listeners), String> {
     let random = Arc::new(SystemRandomness::default());
     let url = &snapshot.config.store.url;
@@ -136,7 +139,8 @@ async fn start(
         certificates.push(open("certificates.listen", address).await?);
     }
     let admin = open("admin.listen", &snapshot.config.admin.listen).await?;
-    let parts = Parts { clock: Arc::new(SystemClock), random, store, http: Arc::new(GuardedClient::default()), shadow };
+    let (clock, http) = (Arc::new(SystemClock), Arc::new(GuardedClient::default()));
+    let parts = Parts { clock, random, store, http, shadow, sources: Some(sources) };
     let app = App::new(parts, snapshot).await.map_err(|error| error.to_string())?;
     if app.snapshot().load().config.server.tls.is_some() {
         let tls = acceptor(Arc::clone(app.snapshot())).map_err(|error| format!("server.tls: {error}"))?;

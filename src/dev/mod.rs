@@ -78,6 +78,7 @@ pub async fn start(fixed: bool) -> Result<World, String> {
         store: memory(&random)?,
         http: Arc::clone(&http) as _,
         shadow: None,
+        sources: None,
     };
     let policy = key_policy(&snapshot);
     let app = Arc::new(App::new(parts, snapshot).await.map_err(|error| error.to_string())?);

@@ -9,6 +9,7 @@ use crate::keys::Keys;
 use crate::op::activity::Activity;
 use crate::op::client::remote::AppKeys;
 use crate::op::doubles::Doubles;
+use crate::op::draft::Sources;
 use crate::op::logout;
 use crate::op::logout::delivery::Notifier;
 use crate::op::outcome::Outcome;
@@ -52,6 +53,8 @@ pub struct Services {
     pub reload_status: Arc<ReloadStatus>,
     /// The history of the configuration.
     pub history: Arc<History>,
+    /// Where the configuration is read from, for drafts of changes; none where it is in no files.
+    pub sources: Option<Arc<Sources>>,
     /// The policy of a canary configuration (`serve --shadow`).
     pub shadow: Option<Arc<Policy>>,
 }

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::analysis::known::{Known, KnownLink};
 use crate::decision::account::{Account, AccountFacts, AccountIds, AccountQuestion};
 use crate::decision::app::AppRequest;
 use crate::decision::pipeline::{Decision, Evidence, begin};
@@ -16,7 +17,7 @@ use crate::op::certificate;
 use crate::snapshot::client::Client;
 use crate::store::ids::UserId;
 use crate::store::model::{Grant, Link, LinkKey, StoredTrace, User};
-use crate::store::{AccountQuery, AccountView};
+use crate::store::{AccountQuery, AccountView, Person};
 
 /// The approximate size limit of a stored decision, in bytes.
 const TRACE_BYTES: usize = 32 * 1024;
@@ -29,6 +30,19 @@ pub fn account(user: &User) -> Account {
 
 fn ids(user: &User) -> AccountIds {
     AccountIds { id: user.id.as_str().to_owned(), sub: user.sub.clone() }
+}
+
+/// A stored person as the analysis reads one.
+#[must_use]
+pub fn known(person: Person) -> Known {
+    let links = person.links.into_iter().map(|link| KnownLink {
+        provider: link.key.provider,
+        issuer: link.key.issuer,
+        subject: link.key.subject,
+        claims: link.claims,
+        claims_at: link.claims_at,
+    });
+    Known { account: account(&person.user), links: links.collect() }
 }
 
 /// The pipeline's question as the store reads it.

@@ -24,6 +24,7 @@ pub mod decide;
 pub mod discovery;
 pub mod doubles;
 pub mod dpop;
+pub mod draft;
 pub mod entitlement;
 pub mod error;
 pub mod error_text;

@@ -5,6 +5,8 @@
 
 pub mod certificate;
 pub mod client;
+pub mod compared;
+pub mod drafted;
 pub mod generation;
 pub mod history;
 pub mod issuer;

@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use crate::config::language::provider::{ClaimsSource, Provider, ProviderResponseMode};
 use crate::jose::KeySet;
+use crate::outbound::{OutboundError, OutboundPolicy};
 use crate::protocol::Algorithm;
 use crate::upstream::RelyingParty;
-use crate::upstream::error::{ProviderError, UnavailableProblem, UpstreamError};
+use crate::upstream::error::{ProviderError, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::provider::Upstream;
 use crate::upstream::settings::ProviderSettings;
@@ -108,6 +109,20 @@ impl Examination {
         self.steps.iter().any(|step| step.outcome == Outcome::Trouble)
     }
 
+    /// Notes why there is no usable answer. An address that only the operator may call was not called.
+    fn failed(&mut self, asked: Asked, url: &url::Url, error: &Unavailable, settings: &ProviderSettings) {
+        let guarded = settings.source.policy == OutboundPolicy::strangers();
+        let not_ours = matches!(
+            error.problem,
+            UnavailableProblem::Outbound(OutboundError::ForbiddenAddress(_) | OutboundError::NotHttps(_))
+        );
+        if guarded && not_ours {
+            const WAY_OUT: &str = "it is not at a public https address: `countersign providers probe` asks it";
+            return self.note(asked, Some(url), Outcome::Skipped, WAY_OUT);
+        }
+        self.note(asked, Some(url), Outcome::Trouble, error.problem.to_string());
+    }
+
     fn note(&mut self, asked: Asked, url: Option<&url::Url>, outcome: Outcome, answer: impl Into<String>) {
         let url = url.map(ToString::to_string);
         self.steps.push(Step { asked, url, outcome, answer: answer.into() });
@@ -129,7 +144,7 @@ impl RelyingParty {
         let metadata = match upstream.metadata(now).await {
             Ok(metadata) => metadata,
             Err(error) => {
-                found.note(Asked::Discovery, Some(&discovery), Outcome::Trouble, error.problem.to_string());
+                found.failed(Asked::Discovery, &discovery, &error, settings);
                 return found;
             }
         };
@@ -145,7 +160,7 @@ impl RelyingParty {
                 found.note(Asked::Keys, Some(&metadata.jwks_uri), outcome, answer);
             }
             Err(error) => {
-                found.note(Asked::Keys, Some(&metadata.jwks_uri), Outcome::Trouble, error.problem.to_string());
+                found.failed(Asked::Keys, &metadata.jwks_uri, &error, settings);
             }
         }
         match credentials {

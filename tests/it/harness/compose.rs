@@ -11,6 +11,7 @@ use countersign::config::load::files::{Disk, Memory};
 use countersign::config::resolved::Limits;
 use countersign::env::{Clock as _, ManualClock, SystemRandomness};
 use countersign::keys::Keys;
+use countersign::op::draft::Sources;
 use countersign::snapshot::Snapshot;
 use countersign::snapshot::generation::{Options, Prepared, prepare};
 use countersign::snapshot::reload::{Reloader, Watched};
@@ -54,12 +55,12 @@ impl Broker {
         let snapshot = snapshot(toml, overlays, 1);
         let keys = shared_keys(&snapshot, clock).await;
         assert!(store.replace_signing_keys(Vec::new(), keys).await.unwrap());
-        Self::on(store, snapshot, clock, net).await
+        Self::on(store, snapshot, sources(toml, overlays), clock, net).await
     }
 
     /// Another process on the same store.
     pub(crate) async fn again(&self, toml: &str, overlays: &[&str], clock: &Arc<ManualClock>, net: &Arc<Net>) -> Self {
-        Self::on(Arc::clone(&self.store), snapshot(toml, overlays, 1), clock, net).await
+        Self::on(Arc::clone(&self.store), snapshot(toml, overlays, 1), sources(toml, overlays), clock, net).await
     }
 
     /// A broker whose configuration file is on disk.
@@ -68,16 +69,23 @@ impl Broker {
         let snapshot = accepted(prepared_from(main, false, clock.now()));
         let keys = shared_keys(&snapshot, clock).await;
         assert!(store.replace_signing_keys(Vec::new(), keys).await.unwrap());
-        Self::on(store, snapshot, clock, net).await
+        Self::on(store, snapshot, None, clock, net).await
     }
 
-    async fn on(store: Arc<dyn Store>, snapshot: Snapshot, clock: &Arc<ManualClock>, net: &Arc<Net>) -> Self {
+    async fn on(
+        store: Arc<dyn Store>,
+        snapshot: Snapshot,
+        sources: Option<Sources>,
+        clock: &Arc<ManualClock>,
+        net: &Arc<Net>,
+    ) -> Self {
         let parts = Parts {
             clock: Arc::clone(clock) as _,
             random: Arc::new(SystemRandomness::default()),
             store: Arc::clone(&store),
             http: Arc::clone(net) as _,
             shadow: None,
+            sources,
         };
         Self { app: Arc::new(App::new(parts, snapshot).await.unwrap()), store }
     }
@@ -184,15 +192,7 @@ fn new_store() -> Arc<dyn Store> {
 
 /// Prepares a configuration, from reading it to the compiled generation.
 pub(crate) fn prepared(toml: &str, overlays: &[&str], number: u64) -> Prepared {
-    let names: Vec<String> = (0..overlays.len()).map(|n| format!("overlay-{n}.toml")).collect();
-    let named = names.iter().map(String::as_str).zip(overlays.iter().copied());
-    let ca = certificates::ca().pem.as_str();
-    let files = Memory::of(named.chain([("broker.toml", toml), ("clients-ca.pem", ca)]));
-    let inputs = Inputs {
-        main: PathBuf::from("broker.toml"),
-        overlays: names.iter().map(PathBuf::from).collect(),
-        ..Inputs::default()
-    };
+    let (inputs, files) = read_from(toml, overlays);
     prepare(&inputs, &files, Options { number, without_secrets: false, now: START }).unwrap()
 }
 
