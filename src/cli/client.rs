@@ -151,7 +151,7 @@ fn new(
         writeln!(err, "error: --file: the configuration has no clients in this file")?;
         return Ok(Exit::Problem);
     }
-    if drafted.problems().any(|(_, known)| !known) {
+    if drafted.after.problems.has_errors() || drafted.problems().any(|(_, known)| !known) {
         write!(err, "{}", drafted.after.problems.render(&drafted.after.layers, false))?;
     }
     if drafted.after.problems.has_errors() {

@@ -11,7 +11,7 @@ use crate::cli::{ConfigArgs, Environment, Exit};
 use crate::config::load::files::Disk;
 use crate::decision::policy::Policy;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
-use crate::op::draft::Sources;
+use crate::op::sources::Sources;
 use crate::outbound::GuardedClient;
 use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Options, Prepared, prepare};

@@ -6,16 +6,14 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use crate::analysis::draft::difference::Difference;
 use crate::analysis::draft::{Action, Draft, Fault, Form, Kind, NoForm, Refused};
 use crate::analysis::known::Known;
 use crate::analysis::plan::Plan;
 use crate::config::diagnostics::problem::Problem;
-use crate::config::load::files::Files;
-use crate::config::load::{Inputs, load};
+use crate::config::load::load;
 use crate::op::error::PageError;
+use crate::op::sources::Sources;
 use crate::op::{RequestContext, decide};
 use crate::outbound::OutboundPolicy;
 use crate::snapshot::Snapshot;
@@ -30,22 +28,6 @@ const MOST_PEOPLE: usize = 5_000;
 const MOST_DECISIONS: usize = 200_000;
 /// How many people are read at a time.
 const PAGE: u32 = 500;
-
-/// Where the configuration is read from.
-pub struct Sources {
-    inputs: Inputs,
-    files: Arc<dyn Files + Send + Sync>,
-    /// One draft is put to the test at a time: it costs as much as a reload.
-    turn: Semaphore,
-}
-
-impl Sources {
-    /// The files that these inputs name.
-    #[must_use]
-    pub fn new(inputs: Inputs, files: Arc<dyn Files + Send + Sync>) -> Self {
-        Self { inputs, files, turn: Semaphore::new(1) }
-    }
-}
 
 /// A form, filled in as the files say now.
 #[derive(Debug)]

@@ -41,6 +41,7 @@ pub mod presented_token;
 mod refreshes;
 pub mod revoke;
 pub mod session;
+pub mod sources;
 pub mod token;
 pub mod upstream_claims;
 pub mod userinfo;

@@ -11,7 +11,7 @@ use countersign::config::load::files::{Disk, Memory};
 use countersign::config::resolved::Limits;
 use countersign::env::{Clock as _, ManualClock, SystemRandomness};
 use countersign::keys::Keys;
-use countersign::op::draft::Sources;
+use countersign::op::sources::Sources;
 use countersign::snapshot::Snapshot;
 use countersign::snapshot::generation::{Options, Prepared, prepare};
 use countersign::snapshot::reload::{Reloader, Watched};
