@@ -94,7 +94,7 @@ pub fn run(
 fn make_secret() -> Option<(String, String)> {
     let random = SystemRandomness::default();
     let secret = (&random as &dyn Random).secret().ok()?;
-    let hash: String = sha256_hex(secret.as_bytes());
+    let hash = sha256_hex(secret.as_bytes());
     Some((secret, format!("sha256:{hash}")))
 }
 
@@ -291,8 +291,7 @@ mod tests {
     fn a_secret_is_alone_on_standard_output() {
         let (exit, out, err) = ran("", ClientCommand::Secret { id: "a b".to_owned() });
         assert_eq!((exit, out.lines().count(), out.trim().len()), (Exit::Fine, 1, 43));
-        let hash: String =
-            sha256_hex(out.trim().as_bytes());
+        let hash: String = sha256_hex(out.trim().as_bytes());
         assert!(err.contains("[clients.\"a b\"]") && err.contains(&format!("[\"sha256:{hash}\"]")), "{err}");
         assert!(!err.contains(out.trim()));
     }
@@ -304,8 +303,7 @@ mod tests {
         assert!(out.starts_with("--- a/b.toml\n+++ b/b.toml\n@@ -2,3 +2,8 @@\n"), "{out}");
         assert!(out.contains("+[clients.two]\n+client_name = 'The \"App\"'\n+redirect_uris = [\"https://app.example/cb\"]\n+client_secret_hashes = [\"sha256:"), "{out}");
         let secret = err.trim().lines().last().unwrap().trim();
-        let hash: String =
-            sha256_hex(secret.as_bytes());
+        let hash: String = sha256_hex(secret.as_bytes());
         assert!(out.contains(&hash) && !out.contains(secret));
         let (exit, out, err) = ran(FILE, new("spa", true, Some("b.toml")));
         assert!(
