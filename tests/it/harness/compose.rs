@@ -190,6 +190,25 @@ fn new_store() -> Arc<dyn Store> {
     Arc::new(SqliteStore::open(&Location::Memory, &[], Arc::new(SystemRandomness::default())).unwrap())
 }
 
+/// A configuration and its overlays in memory.
+fn read_from(toml: &str, overlays: &[&str]) -> (Inputs, Memory) {
+    let names: Vec<String> = (0..overlays.len()).map(|n| format!("overlay-{n}.toml")).collect();
+    let named = names.iter().map(String::as_str).zip(overlays.iter().copied());
+    let ca = certificates::ca().pem.as_str();
+    let files = Memory::of(named.chain([("broker.toml", toml), ("clients-ca.pem", ca)]));
+    let inputs = Inputs {
+        main: PathBuf::from("broker.toml"),
+        overlays: names.iter().map(PathBuf::from).collect(),
+        ..Inputs::default()
+    };
+    (inputs, files)
+}
+
+fn sources(toml: &str, overlays: &[&str]) -> Option<Sources> {
+    let (inputs, files) = read_from(toml, overlays);
+    Some(Sources::new(inputs, Arc::new(files)))
+}
+
 /// Prepares a configuration, from reading it to the compiled generation.
 pub(crate) fn prepared(toml: &str, overlays: &[&str], number: u64) -> Prepared {
     let (inputs, files) = read_from(toml, overlays);
