@@ -87,6 +87,7 @@ impl App {
             doubles: Arc::default(),
             logout_doubles: Arc::default(),
             refreshes: Arc::default(),
+            break_glass: Arc::default(),
             throttle,
             activity: Arc::default(),
             reload_status: Arc::clone(&reload_status),

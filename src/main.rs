@@ -7,8 +7,8 @@ use std::sync::Arc;
 use clap::Parser as _;
 use countersign::cli::revocations::Revocation;
 use countersign::cli::{
-    Cli, Command, Environment, Exit, capture, check, client, dev, explain, healthcheck, plan, providers, reach,
-    revocations, schema, serve, sessions, test, users,
+    Cli, Command, Environment, Exit, break_glass, capture, check, client, dev, explain, healthcheck, plan, providers,
+    reach, revocations, schema, serve, sessions, test, users,
 };
 use countersign::config::load::files::Disk;
 use countersign::env::{Clock as _, SystemClock};
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         }
         Command::Schema => schema::run(&mut out),
         Command::Client(args) => client::run(&args, &environment, &Disk, &mut out, &mut io::stderr()),
+        Command::BreakGlass(args) => break_glass::run(&args, &mut break_glass::Input, &mut out, &mut io::stderr()),
         Command::Users(args) => users::run(&args, &environment, &Disk, &mut out, &mut io::stderr()),
         Command::Sessions(args) => sessions::run(&args, &environment, &Disk, &mut out, &mut io::stderr()),
         Command::Clients(args) => {

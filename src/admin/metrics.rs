@@ -20,8 +20,21 @@ pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     let failed = u64::from(admin.reload_status.failed());
     let help = "Whether the files have problems and an older generation is in force.";
     metric(&mut text, "config_reload_failed", Kind::Gauge, help, &[("", failed)]);
+    break_glass(&mut text, &admin);
     strangers(&mut text, &admin);
     respond::text("text/plain; version=0.0.4; charset=utf-8", text)
+}
+
+/// What came of attempts to enter by the break-glass account.
+fn break_glass(text: &mut String, admin: &Admin) {
+    let figures = admin.services.break_glass.figures();
+    let help = "Attempts to sign in by the break-glass account.";
+    let outcomes = [
+        ("outcome=\"signed_in\"", figures.signed_in),
+        ("outcome=\"refused\"", figures.refused),
+        ("outcome=\"delayed\"", figures.delayed),
+    ];
+    metric(text, "break_glass_attempts_total", Kind::Counter, help, &outcomes);
 }
 
 /// What strangers did, and what was refused of it.

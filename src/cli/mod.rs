@@ -3,6 +3,7 @@
 
 pub mod admin;
 mod args;
+pub mod break_glass;
 mod broker;
 pub mod capture;
 pub mod check;
@@ -68,6 +69,8 @@ pub enum Command {
     Schema,
     /// Make a client secret, or print the link that starts a sign-in.
     Client(client::ClientArgs),
+    /// Make the password hash of the break-glass account.
+    BreakGlass(break_glass::BreakGlassArgs),
     /// List, show, disable, enable or rename the users of a running broker.
     Users(users::UsersArgs),
     /// List or end the sessions of a running broker.

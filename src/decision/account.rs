@@ -200,7 +200,20 @@ pub fn decide(
         trace = traced;
         AccountDecision { ids: new_ids(facts.new, decision.imported_sub.as_ref()), ..decision }
     };
+    let trace = not_break_glass(policy, &decision, trace)?;
     enabled(policy, &decision, trace).map(|trace| (decision, trace))
+}
+
+/// An account that had the name of the break-glass account before the file declared it is refused, rather than taken for it by
+/// an app.
+fn not_break_glass(policy: &Policy, decision: &AccountDecision, trace: Trace) -> Result<Trace, Refusal> {
+    match &policy.break_glass {
+        Some(account) if username::key(&account.username) == username::key(&decision.username) => {
+            let text = "the username is that of the break-glass account; rename the user (countersign users rename)";
+            Err(trace.refuse(Stage::Account, Some(&account.source), Reason::UsernameReserved, text))
+        }
+        _ => Ok(trace),
+    }
 }
 
 fn found(account: Account, linked_by: LinkedBy) -> AccountDecision {

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use crate::config::language::client::IdTokenClaims;
 use crate::decision::account::AccountIds;
 use crate::decision::claims::{OwnClaim, app_claims, unmet};
-use crate::decision::policy::{ClaimRule, ClientPolicy, Policy, ProviderPolicy};
+use crate::decision::policy::{BreakGlassPolicy, ClaimRule, ClientPolicy, Policy, ProviderPolicy};
 use crate::decision::reason::Reason;
 use crate::decision::subject;
-use crate::decision::trace::{Refusal, Stage, Trace};
+use crate::decision::trace::{Refusal, Source, Stage, Trace};
 use crate::expression::{Bindings, Reads, Variable};
 use crate::protocol::{PROTOCOL_CLAIMS, is_absent};
 
@@ -105,18 +105,19 @@ pub fn release(
         let source = policy.clients.get(request.client).map(|client| client.source.clone());
         return Err(trace.refuse(Stage::Client, source.as_ref(), Reason::ClientDisabled, "the client is disabled"));
     };
-    if !client.accepts(provider) {
-        let (source, text) = match &client.providers {
-            Some((_, source)) => (source, format!("the client does not accept provider {}", provider.id)),
-            None => (&provider.source, format!("provider {} is hidden, and the client does not name it", provider.id)),
-        };
+    let break_glass = policy.break_glass.as_ref().filter(|account| account.provider.id == provider.id);
+    if let Some((source, text)) = not_accepted(client, provider, break_glass) {
         return Err(trace.refuse(Stage::Client, Some(source), Reason::ClientProviderNotAllowed, text));
     }
-    let scopes = granted_scopes(policy, client, request.scopes, &mut trace);
+    let mut scopes = granted_scopes(policy, client, request.scopes, &mut trace);
+    if let Some(account) = break_glass {
+        trace.add(Stage::Client, Some(&account.clients.1), "the break-glass account may enter the client");
+        without_offline_access(&mut scopes, &account.source, &mut trace);
+    }
     let sub = subject::subject(client.sector.as_deref(), subject.ids);
     let bindings = app_bindings(policy, &client.reads, &provider.id, subject, request, &scopes);
     let bindings = bindings.with("sub", Variable::text(&sub));
-    if let Some(require) = &client.require {
+    if let Some(require) = client.require.as_ref().filter(|_| break_glass.is_none()) {
         match require.expression.holds(&bindings) {
             Ok(true) => trace.add(Stage::Client, Some(&require.source), "require holds"),
             outcome => {
@@ -134,6 +135,36 @@ pub fn release(
     drop(bindings);
     let release = assemble(policy, client, subject, request, scopes, own, &mut trace);
     Ok((release, trace))
+}
+
+/// Why the client does not accept this provider, or the break-glass account; `None` where it does.
+fn not_accepted<'p>(
+    client: &'p ClientPolicy,
+    provider: &'p ProviderPolicy,
+    break_glass: Option<&'p BreakGlassPolicy>,
+) -> Option<(&'p Source, String)> {
+    if let Some(account) = break_glass {
+        let (clients, source) = &account.clients;
+        let text = || "the client is not one that the break-glass account may enter".to_owned();
+        return (!clients.contains(&client.key)).then(|| (source, text()));
+    }
+    if client.accepts(provider) {
+        return None;
+    }
+    Some(match &client.providers {
+        Some((_, source)) => (source, format!("the client does not accept provider {}", provider.id)),
+        None => (&provider.source, format!("provider {} is hidden, and the client does not name it", provider.id)),
+    })
+}
+
+/// What the break-glass account gets ends with its session.
+fn without_offline_access(scopes: &mut Vec<String>, source: &Source, trace: &mut Trace) {
+    let asked = scopes.len();
+    scopes.retain(|scope| scope != "offline_access");
+    if scopes.len() < asked {
+        let text = "scope offline_access is left out: what the break-glass account gets ends with its session";
+        trace.add(Stage::Release, Some(source), text);
+    }
 }
 
 /// The requested scopes that exist and that the client may request.

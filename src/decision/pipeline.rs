@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::decision::account;
 use crate::decision::account::{AccountDecision, AccountFacts, AccountQuestion};
 use crate::decision::app::{AppRequest, Release, Subject, release};
+use crate::decision::break_glass;
 use crate::decision::claims;
 use crate::decision::claims::Attributes;
 use crate::decision::policy::{Policy, ProviderPolicy};
@@ -67,6 +68,11 @@ pub struct Decision {
 /// The provider does not exist any more, a claim can't be mapped, or `allow` does not hold.
 pub fn begin<'p>(policy: &'p Policy, evidence: &Evidence<'_>) -> Result<Mapped<'p>, Refusal> {
     let trace = Trace::default();
+    if let Some(account) = policy.break_glass.as_ref().filter(|account| account.provider.id == evidence.provider) {
+        let attributes = Attributes { username: Some(account.username.clone()), ..Attributes::default() };
+        let subject = evidence.subject.to_owned();
+        return Ok(Mapped { policy, provider: &account.provider, subject, attributes, trace });
+    }
     let same =
         |provider: &&ProviderPolicy| provider.enabled && evidence.issuer.is_none_or(|issuer| issuer == provider.issuer);
     let Some(provider) = policy.providers.get(evidence.provider).filter(same) else {
@@ -96,6 +102,12 @@ impl Mapped<'_> {
     /// A refusal by the account stage, or by the app that requested the sign-in.
     pub fn decide(self, facts: AccountFacts, request: Option<&AppRequest<'_>>) -> Result<Decision, Refusal> {
         let Self { policy, provider, subject, attributes, trace } = self;
+        if let Some(account) = policy.break_glass.as_ref().filter(|account| account.provider.id == provider.id) {
+            let groups = account.groups.clone();
+            let (account, granted, trace) = break_glass::decide(policy, account, facts.linked, trace)?;
+            return Decision::of_break_glass(provider, account, groups, granted, trace)
+                .released(policy, provider, request);
+        }
         let (account, mut trace) = account::decide(policy, provider, &subject, &attributes, facts, trace)?;
         let stored = account.existing.as_ref().map(|account| &account.profile);
         let verified_email = attributes.verified_email();
@@ -108,12 +120,9 @@ impl Mapped<'_> {
         let facts = RoleFacts { user: &profile, groups: &groups, asserted: &asserted, username: &account.username };
         let granted = grant(policy, provider, &facts, &mut trace);
         let id = provider.id.clone();
-        let mut decision =
+        let decision =
             Decision { provider: id, account, verified_email, profile, groups, granted, release: None, trace };
-        if let Some(request) = request {
-            decision = decision.release(policy, provider, request)?;
-        }
-        Ok(decision)
+        decision.released(policy, provider, request)
     }
 }
 
@@ -131,12 +140,26 @@ impl Decision {
         }
     }
 
-    fn release(
+    /// The decision on the break-glass account, which has no attributes.
+    fn of_break_glass(
+        provider: &ProviderPolicy,
+        account: AccountDecision,
+        groups: Vec<String>,
+        granted: Granted,
+        trace: Trace,
+    ) -> Self {
+        let (provider, profile) = (provider.id.clone(), Map::new());
+        Self { provider, account, verified_email: None, profile, groups, granted, release: None, trace }
+    }
+
+    /// With what the app gets, where one asks.
+    fn released(
         mut self,
         policy: &Policy,
         provider: &ProviderPolicy,
-        request: &AppRequest<'_>,
+        request: Option<&AppRequest<'_>>,
     ) -> Result<Self, Refusal> {
+        let Some(request) = request else { return Ok(self) };
         let trace = std::mem::take(&mut self.trace);
         let (released, trace) = release(policy, provider, &self.subject(), request, trace)?;
         self.release = Some(released);

@@ -7,6 +7,7 @@ use crate::decision::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::Keys;
 use crate::op::activity::Activity;
+use crate::op::break_glass::attempts::Attempts;
 use crate::op::client::remote::AppKeys;
 use crate::op::doubles::Doubles;
 use crate::op::logout;
@@ -14,7 +15,9 @@ use crate::op::logout::delivery::Notifier;
 use crate::op::outcome::Outcome;
 use crate::op::refreshes::Refreshes;
 use crate::op::sources::Sources;
+use crate::protocol::BREAK_GLASS;
 use crate::snapshot::Snapshot;
+use crate::snapshot::client::Client;
 use crate::snapshot::history::History;
 use crate::snapshot::reload::ReloadStatus;
 use crate::store::{PendingBound, Store};
@@ -39,6 +42,8 @@ pub struct Services {
     pub app_keys: Arc<AppKeys>,
     /// Notifies apps that a session ended.
     pub notifier: Arc<Notifier>,
+    /// Attempts to enter by the break-glass account.
+    pub break_glass: Arc<Attempts>,
     /// Limits on unauthenticated requests.
     pub throttle: Arc<Throttle>,
     /// Requests to providers about one person, by refresh token.
@@ -71,7 +76,7 @@ pub struct RequestContext<'a> {
     pub trace_id: String,
     /// Where the request came from, as limits count it.
     pub source: Source,
-    /// Where the request came from.
+    /// The address that it came from; `None` for a peer without one.
     pub address: Option<IpAddr>,
     /// The beginning of what its browser says of itself, for the session that it may begin.
     pub user_agent: Option<String>,
@@ -107,6 +112,14 @@ impl RequestContext<'_> {
             Reading::NotRead => &snapshot.issuer.origin,
             _ => forwarding.unwrap_or(&snapshot.issuer.origin),
         }
+    }
+
+    /// Whether the break-glass account may be used from where the request came from, and enter this client, or a page of the
+    /// broker's own.
+    #[must_use]
+    pub fn break_glass_enters(&self, client: &Client) -> bool {
+        let account = self.snapshot.resolved.break_glass.as_ref();
+        account.is_some_and(|account| account.usable_from(self.address)) && self.snapshot.accepts(client, BREAK_GLASS)
     }
 
     /// Randomness.

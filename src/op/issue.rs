@@ -7,10 +7,11 @@ use crate::decision::app::Release;
 use crate::jose::half_hash;
 use crate::op::RequestContext;
 use crate::op::error::OAuthError;
+use crate::protocol::BREAK_GLASS;
 use crate::protocol::{ErrorCode, GrantType, SigningAlgorithm};
 use crate::snapshot::client::Client;
 use crate::store::ids::SessionId;
-use crate::store::model::Grant;
+use crate::store::model::{Grant, LinkKey};
 
 /// `typ` of ID tokens.
 pub const ID_TOKEN_TYPE: &str = "JWT";
@@ -64,13 +65,33 @@ pub fn access_token_lifetime(context: &RequestContext<'_>, client: &Client, reso
 }
 
 /// When a grant ends: when the last token that can be issued from it has expired, and not before the session that it was made
-/// in, because the apps of a session are notified when it ends. Without refresh tokens, a grant is not kept any longer.
+/// in, because the apps of a session are notified when it ends. Without refresh tokens, a grant is not kept any longer. That of
+/// the break-glass account ends with its session.
 #[must_use]
-pub fn grant_end(context: &RequestContext<'_>, client: &Client, resources: &[String], session_end: i64) -> i64 {
+pub fn grant_end(
+    context: &RequestContext<'_>,
+    client: &Client,
+    link: &LinkKey,
+    resources: &[String],
+    session_end: i64,
+) -> i64 {
+    if link.provider == BREAK_GLASS {
+        return session_end;
+    }
     let tokens = access_token_lifetime(context, client, resources).max(client.tokens.id_token.seconds());
     let family = client.tokens.refresh_token.max_lifetime.seconds();
     let lifetime = if client.may(GrantType::RefreshToken) { tokens.max(family) } else { tokens };
     session_end.max(context.now + lifetime)
+}
+
+/// Seconds that a token of this grant lives, which usually are `lifetime`: one of the break-glass account is not valid any longer
+/// than its session, even where nobody asks the broker.
+#[must_use]
+pub fn within_grant(context: &RequestContext<'_>, grant: &Grant, lifetime: i64) -> i64 {
+    match &grant.link {
+        Some(link) if link.provider == BREAK_GLASS => lifetime.min(grant.expires_at - context.now).max(0),
+        _ => lifetime,
+    }
 }
 
 /// What an access token is made from.
@@ -100,7 +121,7 @@ pub fn access_token(
     contents: &AccessTokenContents<'_>,
 ) -> Result<AccessToken, OAuthError> {
     let AccessTokenContents { client, grant, subject, scopes, resources, claims } = *contents;
-    let lifetime = access_token_lifetime(context, client, resources);
+    let lifetime = within_grant(context, grant, access_token_lifetime(context, client, resources));
     let audience = match resources {
         [] => Claim::Text(&client.client_id),
         [one] => Claim::Text(one),
@@ -152,7 +173,7 @@ pub fn id_token(
         ("sub", Claim::Text(subject)),
         ("aud", Claim::Text(&client.client_id)),
         ("iat", Claim::Number(context.now)),
-        ("exp", Claim::Number(context.now + client.tokens.id_token.seconds())),
+        ("exp", Claim::Number(context.now + within_grant(context, grant, client.tokens.id_token.seconds()))),
     ];
     let (at_hash, c_hash, nonce) = (at_hash.as_deref(), c_hash.as_deref(), grant.nonce.as_deref());
     let sid = grant.sid.as_ref().map(SessionId::as_str);

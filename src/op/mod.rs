@@ -1,6 +1,7 @@
 //! The provider leg: what the broker is to apps, an OpenID Provider.
 //!
 //! A folder or a file for each endpoint: [`authorize`] with pushed requests, [`callback`] for the way back from a provider,
+//! [`break_glass`] for the local account,
 //! [`token`], [`userinfo`], [`introspect`], [`revoke`], [`logout`], [`discovery`]. They share [`client`] (authentication and
 //! keys of apps), [`decide`] (the decision pipeline put together with what is stored), [`validity`] (whether what is stored is
 //! still valid), [`entitlement`] (the part of a grant that its client may still have), [`session`] (a browser's session),
@@ -14,6 +15,7 @@ pub mod account;
 pub mod activity;
 pub mod administration;
 pub mod authorize;
+pub mod break_glass;
 pub mod callback;
 pub mod certificate;
 pub mod certificate_binding;

@@ -5,6 +5,7 @@ use crate::env::RandomUnavailable;
 use crate::op::authorize::request::model::{ResponseMode, ReturnAddress};
 use crate::op::error::{OAuthError, PageError};
 use crate::store::StoreError;
+use crate::store::ids::SessionId;
 use crate::store::model::TokenHash;
 
 /// What the browser brought along.
@@ -16,6 +17,10 @@ pub struct Browser {
     pub bindings: Vec<String>,
     /// The provider that was last used here.
     pub last_provider: Option<String>,
+    /// Secret id of a request that waits for a sign-in.
+    pub waiting: Option<String>,
+    /// Whether its session may be one of the break-glass account.
+    pub break_glass: bool,
 }
 
 impl Browser {
@@ -37,6 +42,10 @@ pub enum SetCookie {
     Binding(String),
     /// The provider that was used.
     LastProvider(String),
+    /// Secret id of a request that waits for a sign-in.
+    Waiting(String),
+    /// The session is one of the break-glass account, for this many seconds.
+    BreakGlass(i64),
 }
 
 /// An answer to an app: goes to its proven redirect URI.
@@ -79,11 +88,24 @@ pub struct Choice {
     pub last_used: bool,
 }
 
+/// Somebody who is signed in, on the sign-in page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountChoice {
+    /// The person's name.
+    pub user: String,
+    /// Id of the provider that vouched.
+    pub provider: String,
+    /// Id of the session.
+    pub session: SessionId,
+}
+
 /// The sign-in page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignInPage {
     /// Key of the client; `None` where the sign-in is for a page of the broker's own.
     pub client: Option<String>,
+    /// Who is signed in already, where the app asks which account to use.
+    pub account: Option<AccountChoice>,
     /// What may be chosen.
     pub choices: Vec<Choice>,
     /// Whether an address can be asked for.

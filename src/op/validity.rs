@@ -7,6 +7,7 @@
 
 use crate::op::RequestContext;
 use crate::op::certificate;
+use crate::protocol::BREAK_GLASS;
 use crate::snapshot::client::Client;
 use crate::store::model::{Link, LinkKey, RefreshToken, Session, User};
 use crate::store::{GrantView, SessionView};
@@ -38,11 +39,17 @@ pub struct ValidGrant<'s, 'v> {
 }
 
 /// Whether the provider of an upstream account exists, is enabled, and has the same issuer: a provider id that was pointed at
-/// another issuer is another provider.
+/// another issuer is another provider. For the break-glass account, whether it is declared, under the same name and with the
+/// password hash that it was entered with, which stands in for the issuer.
 ///
 /// # Errors
 /// [`Invalid::ProviderRemoved`].
 pub fn provider(context: &RequestContext<'_>, key: &LinkKey) -> Result<(), Invalid> {
+    if key.provider == BREAK_GLASS {
+        let account = context.snapshot.break_glass.as_ref();
+        let accepted = account.is_some_and(|account| account.accepts(&key.issuer));
+        return if accepted { Ok(()) } else { Err(Invalid::ProviderRemoved) };
+    }
     let provider = context.snapshot.policy.providers.get(&key.provider);
     let same = provider.is_some_and(|provider| provider.enabled && provider.issuer == key.issuer);
     if same { Ok(()) } else { Err(Invalid::ProviderRemoved) }

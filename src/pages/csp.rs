@@ -25,6 +25,17 @@ pub fn content_security_policy<'a>(
     )
 }
 
+/// The policy of a page that these sites may frame, and nobody else. It has no forms to be misled with.
+#[must_use]
+pub fn framed_by<'a>(parents: impl IntoIterator<Item = &'a Url>, images: impl IntoIterator<Item = &'a Url>) -> String {
+    let (parents, images) = (sources(parents), sources(images));
+    let parents = if parents.is_empty() { " 'none'" } else { parents.as_str() };
+    format!(
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'{images}; frame-ancestors{parents}; \
+         base-uri 'none'; form-action 'none'"
+    )
+}
+
 /// The source expressions of addresses, each once, with a space before it.
 fn sources<'a>(urls: impl IntoIterator<Item = &'a Url>) -> String {
     let mut seen: Vec<String> = Vec::new();

@@ -17,6 +17,7 @@
 
 mod account;
 pub mod assets;
+mod banner;
 mod console;
 pub mod csp;
 mod html;
@@ -45,6 +46,7 @@ use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, UndefinedBehavior, Value};
 
 pub use account::{AccountOverview, AccountSessions, Attribute, SessionRow};
+pub use banner::BreakGlassBanner;
 pub use console::*;
 pub use lang::Lang;
 pub use languages::Languages;
@@ -54,8 +56,9 @@ pub use own::{Action, ConfirmAction, Did, Notice, Paging, Shell};
 pub use time::moment;
 pub use uri::{Destination, WebUri};
 pub use views::{
-    ConfirmSignOut, Consent, DemoHome, DemoTokens, ErrorPage, Field, FormPost, Home, Persona, PersonaPicker, PostForm,
-    Provider, Redirect, Scope, SignIn, SignedOut, SigningOut, TraceLine, View,
+    AppLink, BreakGlassPage, ConfirmSignOut, Consent, DemoHome, DemoTokens, ErrorPage, Field, FormPost, Home, Persona,
+    PersonaPicker, PostForm, Provider, Redirect, Scope, SignIn, SignedInAccount, SignedOut, SigningOut, TraceLine,
+    View,
 };
 
 use messages::Catalogue;

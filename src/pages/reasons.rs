@@ -39,6 +39,7 @@ impl Advice {
 pub(crate) const REASONS: &[(&str, Advice)] = &[
     ("access_denied", Advice::StartAgain),
     ("app_claim_failed", Advice::Administrator),
+    ("break_glass_address", Advice::Administrator),
     ("certificate_invalid", Advice::AnotherWay),
     ("claim_mapping_failed", Advice::Administrator),
     ("client_disabled", Advice::Administrator),

@@ -9,7 +9,8 @@ use crate::pages::sample::{CSRF, Need, Sample, form, sample, text};
 use crate::pages::samples_own;
 use crate::pages::uri::{Destination, WebUri};
 use crate::pages::views::{
-    ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, Provider, Redirect, Scope, SignIn, SignedOut, SigningOut,
+    AppLink, BreakGlassPage, ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, Provider, Redirect, Scope,
+    SignIn, SignedInAccount, SignedOut, SigningOut,
 };
 
 const TARGET: Need =
@@ -26,6 +27,16 @@ const EMAIL: Need =
     ("name=\"email\"", "a field for the address", "where show_email_field is true: an input with the name `email`");
 const DECISION: Need =
     ("name=\"decision\"", "its buttons", "in the form: buttons with the name `decision`, as the built-in one has");
+const ACCOUNT: Need = (
+    "name=\"account\"",
+    "a way to keep the account",
+    "where `account` is there: a button with the name `account`, as the built-in one has",
+);
+const PASSWORD: Need = (
+    "name=\"password\"",
+    "its fields",
+    "in the form: inputs with the names `username` and `password`, as the built-in one has",
+);
 
 /// The samples of all pages.
 pub(crate) fn samples() -> Vec<Sample> {
@@ -50,10 +61,16 @@ fn sign_in(all: &mut Vec<Sample>, web: Option<&WebUri>) {
         };
         (0..count).map(provider).collect()
     };
+    let account = SignedInAccount {
+        user_name: text("Person"),
+        provider_name: text("Provider"),
+        action_value: text("sample-session"),
+    };
     let full = SignIn {
         client_name: text("App"),
         client_logo: web.cloned(),
         client_uri: web.cloned(),
+        account: Some(account),
         providers: providers(3),
         show_email_field: true,
         login_hint: Some(text("hint")),
@@ -64,14 +81,15 @@ fn sign_in(all: &mut Vec<Sample>, web: Option<&WebUri>) {
         client_name: text("App"),
         client_logo: None,
         client_uri: None,
+        account: None,
         providers: providers(2),
         show_email_field: false,
         login_hint: None,
         error: None,
         form: form(),
     };
-    all.push(sample(&full, &[CSRF, PROVIDER, EMAIL]));
-    all.push(sample(&SignIn { providers: providers(9), ..full }, &[CSRF, PROVIDER, EMAIL]));
+    all.push(sample(&full, &[CSRF, PROVIDER, EMAIL, ACCOUNT]));
+    all.push(sample(&SignIn { providers: providers(9), ..full }, &[CSRF, PROVIDER, EMAIL, ACCOUNT]));
     all.push(sample(&bare, &[CSRF, PROVIDER]));
     all.push(sample(&SignIn { show_email_field: true, providers: Vec::new(), ..bare.clone() }, &[CSRF, EMAIL]));
     all.push(sample(&SignIn { providers: Vec::new(), ..bare }, &[]));
@@ -96,6 +114,11 @@ fn decisions(all: &mut Vec<Sample>, web: Option<&WebUri>) {
     let confirm = ConfirmSignOut { client_name: Some(text("App")), user_name: text("Person"), form: form() };
     all.push(sample(&confirm, &[CSRF, DECISION]));
     all.push(sample(&ConfirmSignOut { client_name: None, ..confirm }, &[CSRF, DECISION]));
+    let (client_name, wait_seconds) = (Some(text("App")), Some("6".to_owned()));
+    let full = BreakGlassPage { client_name, problem: true, wait_seconds, form: form() };
+    all.push(sample(&full, &[CSRF, PASSWORD]));
+    let bare = BreakGlassPage { client_name: None, problem: false, wait_seconds: None, ..full };
+    all.push(sample(&bare, &[CSRF, PASSWORD]));
 }
 
 fn statements(all: &mut Vec<Sample>, web: Option<&WebUri>) {
@@ -111,6 +134,7 @@ fn statements(all: &mut Vec<Sample>, web: Option<&WebUri>) {
         user_name: Some(text("Person")),
         another_account: Some(form()),
         account_path: Some("/account".to_owned()),
+        break_glass_path: Some("/login?backup=1".to_owned()),
     };
     let bare = ErrorPage {
         status: 404,
@@ -124,13 +148,16 @@ fn statements(all: &mut Vec<Sample>, web: Option<&WebUri>) {
         user_name: None,
         another_account: None,
         account_path: None,
+        break_glass_path: None,
     };
     all.push(sample(&full, &[]));
     all.push(sample(&bare, &[]));
-    let home = Home { issuer: text("issuer"), user_name: None, sign_out_path: None, account_path: None };
+    let home =
+        Home { issuer: text("issuer"), user_name: None, sign_out_path: None, account_path: None, apps: Vec::new() };
+    let apps = web.map(|uri| AppLink { name: text("App"), uri: uri.clone() }).into_iter().collect();
     let (user_name, sign_out_path) = (Some(text("Person")), Some("/oauth2/logout".to_owned()));
     let account_path = Some("/account".to_owned());
-    all.push(sample(&Home { user_name, sign_out_path, account_path, ..home.clone() }, &[]));
+    all.push(sample(&Home { user_name, sign_out_path, account_path, apps, ..home.clone() }, &[]));
     all.push(sample(&home, &[]));
     let out = SignedOut { client_name: Some(text("App")), back_uri: web.cloned(), frames: frames(), ended: true };
     all.push(sample(&out, &[FRAMES]));

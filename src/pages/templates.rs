@@ -3,6 +3,7 @@
 /// Every template: its name, and its text as built into the binary.
 pub(crate) const TEMPLATES: &[(&str, &str)] = &[
     ("_account.html", include_str!("../../templates/_account.html")),
+    ("_break_glass.html", include_str!("../../templates/_break_glass.html")),
     ("_console.html", include_str!("../../templates/_console.html")),
     ("_console_parts.html", include_str!("../../templates/_console_parts.html")),
     ("_parts.html", include_str!("../../templates/_parts.html")),
@@ -10,6 +11,7 @@ pub(crate) const TEMPLATES: &[(&str, &str)] = &[
     ("account_overview.html", include_str!("../../templates/account_overview.html")),
     ("account_sessions.html", include_str!("../../templates/account_sessions.html")),
     ("base.html", include_str!("../../templates/base.html")),
+    ("break_glass.html", include_str!("../../templates/break_glass.html")),
     ("confirm_action.html", include_str!("../../templates/confirm_action.html")),
     ("confirm_sign_out.html", include_str!("../../templates/confirm_sign_out.html")),
     ("consent.html", include_str!("../../templates/consent.html")),

@@ -49,7 +49,8 @@ pub struct PostForm {
     pub fields: Vec<Field>,
 }
 
-/// The sign-in page: choose a provider. The form sends `provider` (an [`action_value`](Provider::action_value)) or `email`.
+/// The sign-in page: choose a provider. The form sends `provider` (an [`action_value`](Provider::action_value)), `email`, or
+/// `account` (an [`action_value`](SignedInAccount::action_value)).
 /// Up to six providers are buttons, more are a searchable list. Without any, and without the address field, the page says that
 /// sign-in is not available.
 #[derive(Clone, Debug, Serialize)]
@@ -60,6 +61,8 @@ pub struct SignIn {
     pub client_logo: Option<WebUri>,
     /// Its home page; the host is shown.
     pub client_uri: Option<WebUri>,
+    /// Who is signed in already, where the app asks which account to use (`prompt=select_account`, OIDC Core §3.1.2.1).
+    pub account: Option<SignedInAccount>,
     /// The providers to choose from, the last used first.
     pub providers: Vec<Provider>,
     /// Whether to ask for an email address, to find the provider by its domain.
@@ -70,6 +73,17 @@ pub struct SignIn {
     pub error: Option<String>,
     /// Where the choice is sent.
     pub form: PostForm,
+}
+
+/// Somebody who is signed in, on the sign-in page.
+#[derive(Clone, Debug, Serialize)]
+pub struct SignedInAccount {
+    /// The person's name.
+    pub user_name: String,
+    /// The provider that vouched.
+    pub provider_name: String,
+    /// What the form sends as `account`: the session's id.
+    pub action_value: String,
 }
 
 /// A provider on the sign-in page.
@@ -138,6 +152,8 @@ pub struct ErrorPage {
     pub another_account: Option<PostForm>,
     /// The path of the account pages, where they may help.
     pub account_path: Option<String>,
+    /// The break-glass page, where it may be used and the request waits for it.
+    pub break_glass_path: Option<String>,
 }
 
 /// Signed out.
@@ -199,6 +215,28 @@ pub struct Redirect {
     pub to: WebUri,
 }
 
+/// The break-glass page. The form sends `username` and `password`.
+#[derive(Clone, Debug, Serialize)]
+pub struct BreakGlassPage {
+    /// The app that is entered by it, where one waits.
+    pub client_name: Option<String>,
+    /// Whether the attempt before was refused.
+    pub problem: bool,
+    /// How long to wait before the next one, in seconds, where there were too many.
+    pub wait_seconds: Option<String>,
+    /// Where the form is sent.
+    pub form: PostForm,
+}
+
+/// A link to an app.
+#[derive(Clone, Debug, Serialize)]
+pub struct AppLink {
+    /// The app's name.
+    pub name: String,
+    /// Where a sign-in to it starts.
+    pub uri: WebUri,
+}
+
 /// The page at the issuer itself.
 #[derive(Clone, Debug, Serialize)]
 pub struct Home {
@@ -210,6 +248,8 @@ pub struct Home {
     pub sign_out_path: Option<String>,
     /// The path of the account pages, where there are any.
     pub account_path: Option<String>,
+    /// The apps that the break-glass account may enter, where it is signed in.
+    pub apps: Vec<AppLink>,
 }
 
 /// A person of the simulated IdP.
@@ -322,6 +362,7 @@ macro_rules! templates {
 }
 
 templates! {
+    BreakGlassPage => "break_glass.html",
     ConfirmSignOut => "confirm_sign_out.html",
     DemoHome => "demo_home.html",
     DemoTokens => "demo_tokens.html",

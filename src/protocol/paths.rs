@@ -155,6 +155,11 @@ pub const CALLBACK: &str = "/callback/";
 pub const LOGOUT_CALLBACK: &str = "/logout/callback/";
 /// The prefix of the address for a provider's logout tokens (OIDC Back-Channel Logout §2.5); the provider's id follows.
 pub const BACKCHANNEL_LOGOUT: &str = "/backchannel-logout/";
+/// The prefix of the address that a provider loads in a frame at a sign-out (OIDC Front-Channel Logout §2); the provider's id
+/// follows.
+pub const FRONTCHANNEL_LOGOUT: &str = "/frontchannel-logout/";
+/// The break-glass page, unless configured.
+pub const BREAK_GLASS: &str = "/login";
 /// The prefix of static files; the file's name follows.
 pub const STATIC: &str = "/static/";
 
@@ -182,13 +187,14 @@ pub const CALLBACKS: Reserved = tree("/callback", "the callbacks of providers");
 
 /// The paths that no endpoint and no callback may have, besides those of [`Page`]. The last ones are for future
 /// features.
-pub const RESERVED: [Reserved; 8] = [
+pub const RESERVED: [Reserved; 9] = [
     tree("/.well-known", "well-known documents"),
     tree("/static", "static files"),
     tree("/logout/callback", "the return from a provider's logout"),
     tree("/backchannel-logout", "the logout tokens of providers"),
+    tree("/frontchannel-logout", "the front-channel logout of providers"),
     tree("/account", "the account page"),
     tree("/console", "the console"),
-    single("/login", "the break-glass page"),
+    single(BREAK_GLASS, "the break-glass page"),
     single("/device", "the page for device codes"),
 ];

@@ -33,6 +33,10 @@ pub struct CookieNames {
     pub browser: String,
     /// The provider that was used last.
     pub provider: String,
+    /// The request that waits for a sign-in.
+    pub waiting: String,
+    /// That the session may be one of the break-glass account.
+    pub break_glass: String,
 }
 
 impl CookieNames {
@@ -40,7 +44,13 @@ impl CookieNames {
         let tag: String = sha256_hex(issuer.as_bytes()).chars().take(8).collect();
         let prefix = if secure { "__Host-" } else { "" };
         let named = |name: &str| format!("{prefix}countersign-{name}-{tag}");
-        Self { session: named("session"), browser: named("browser"), provider: named("provider") }
+        Self {
+            session: named("session"),
+            browser: named("browser"),
+            provider: named("provider"),
+            waiting: named("waiting"),
+            break_glass: named("break-glass"),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! [`Snapshot::build`] is the only constructor; everything in a snapshot is derived from the file, its secrets and its tables.
 
+pub mod break_glass;
 pub mod certificate;
 pub mod client;
 pub mod compared;
@@ -10,6 +11,7 @@ pub mod drafted;
 pub mod generation;
 pub mod history;
 pub mod issuer;
+pub mod password_hash;
 pub mod proxies;
 pub mod reload;
 pub mod settings;
@@ -17,6 +19,7 @@ pub mod settings;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
+use break_glass::BreakGlass;
 use certificate::Certificate;
 use client::{Client, ClientKeys};
 use issuer::Issuer;
@@ -65,6 +68,8 @@ pub struct Snapshot {
     pub certificate: Option<Certificate>,
     /// What client certificates are verified against.
     pub client_authorities: Option<Authorities>,
+    /// The break-glass account's password, where the account is declared.
+    pub break_glass: Option<BreakGlass>,
     /// The paths that it serves.
     pub paths: Paths,
     /// The pages, with the settings of this generation.
@@ -141,9 +146,7 @@ impl Snapshot {
             let client_key = secrets.get(&format!("providers.{id}.client_key")).first().cloned();
             let read = ResolvedSecrets { client_secret: secret, client_key, ca };
             match ProviderSettings::new(id, provider, read, &config.issuer) {
-                Ok(settings) => {
-                    providers.insert(id.clone(), settings);
-                }
+                Ok(settings) => drop(providers.insert(id.clone(), settings)),
                 Err(error) => problems.push(other(&format!("providers.{id}.{}", error.key), error.problem)),
             }
         }
@@ -153,6 +156,7 @@ impl Snapshot {
                 problems.push(other(&format!("clients.{}.jwks", key_segment(key)), message));
             }
         }
+        let break_glass = break_glass(&config, secrets, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -178,6 +182,7 @@ impl Snapshot {
             admin_tokens: secrets.get("admin.token").to_vec(),
             certificate,
             client_authorities,
+            break_glass,
             pages,
             settings,
             warnings: String::new(),
@@ -225,7 +230,8 @@ impl Snapshot {
         self.resolved.providers.get(id)
     }
 
-    /// Whether a provider may authenticate the users of a client: it is enabled, and the client accepts it.
+    /// Whether a provider may authenticate the users of a client: it is enabled, and the client accepts it. The break-glass account
+    /// counts as a provider of the clients that it may enter.
     #[must_use]
     pub fn accepts(&self, client: &Client, provider: &str) -> bool {
         self.resolved.accepts(client, provider)
@@ -240,6 +246,28 @@ impl Snapshot {
     #[must_use]
     pub fn source(&self, path: &str) -> Option<Source> {
         self.sources.get(path).cloned()
+    }
+}
+
+/// The break-glass account's password; what is wrong with a hash goes to the problems. Hashes that were left unread are not
+/// examined.
+fn break_glass(config: &Config, secrets: &Secrets, problems: &mut Vec<BuildProblem>) -> Option<BreakGlass> {
+    let declared = config.break_glass.as_ref()?;
+    let hashes = secrets.get("break_glass.password_hash");
+    match BreakGlass::read(&declared.username, hashes) {
+        Ok(account) => Some(account),
+        Err(faults) => {
+            problems.extend(faults.into_iter().map(|(index, fault)| {
+                let several = hashes.len() > 1;
+                let path = if several {
+                    format!("break_glass.password_hash[{index}]")
+                } else {
+                    "break_glass.password_hash".to_owned()
+                };
+                BuildProblem::Other { path, message: format!("`password_hash`: {fault}") }
+            }));
+            None
+        }
     }
 }
 

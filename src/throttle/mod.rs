@@ -31,6 +31,8 @@ pub enum Claimant {
     NoClient,
     /// A user of the admin listener.
     Administrator,
+    /// Whoever tries the break-glass account, under whatever username.
+    BreakGlass,
 }
 
 impl Claimant {
@@ -39,6 +41,7 @@ impl Claimant {
             Self::Client(key) => key,
             Self::NoClient => "unknown",
             Self::Administrator => "admin listener",
+            Self::BreakGlass => "break-glass account",
         }
     }
 }
@@ -136,7 +139,20 @@ impl Throttle {
     /// # Errors
     /// How long to wait: too many failed for this client from this address.
     pub fn failed_authentication(&self, claimant: Claimant, source: Source) -> Result<(), Wait> {
+        self.failed();
+        self.attempt(claimant, source)
+    }
+
+    /// Counts an authentication that failed and that was counted as an attempt before.
+    pub fn failed(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an attempt before its credentials are looked at, where looking is expensive.
+    ///
+    /// # Errors
+    /// How long to wait: there were too many for this claimant from this address.
+    pub fn attempt(&self, claimant: Claimant, source: Source) -> Result<(), Wait> {
         let key = (claimant, source);
         self.failures.count(&key).map_err(|refused| {
             if refused.first {

@@ -65,6 +65,17 @@ impl RelyingParty {
         Some(without_hint)
     }
 
+    /// Whose pages may frame ours when somebody signs out at the provider: those of its issuer, and of its authorization and end
+    /// session endpoints where they are known.
+    pub async fn logout_page_origins(&self, settings: &ProviderSettings, now: i64) -> Vec<Url> {
+        let issuer = Url::parse(settings.issuer()).ok();
+        let metadata = self.upstream(settings).metadata(now).await.ok();
+        let endpoints = metadata.iter().flat_map(|metadata| {
+            [Some(metadata.authorization_endpoint.clone()), metadata.end_session_endpoint.clone()]
+        });
+        issuer.into_iter().chain(endpoints.flatten()).collect()
+    }
+
     /// Verifies a logout token that the provider posted.
     ///
     /// # Errors

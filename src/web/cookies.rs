@@ -16,6 +16,9 @@ const REMEMBERED: Duration = Duration::days(180);
 /// How long a browser keeps what binds sign-ins to it, counted from the last one that began: longer than a sign-in may take.
 const BINDING_KEPT: Duration = Duration::seconds(2 * LIFETIME);
 
+/// The longest secret id of a request that waits, in characters: a secret with the mark of its client.
+const LONGEST_ID: usize = 128;
+
 /// Binding secrets that are looked at, of those that a browser brings.
 const MOST_BINDINGS: usize = 16;
 
@@ -23,11 +26,14 @@ const MOST_BINDINGS: usize = 16;
 #[must_use]
 pub fn read(headers: &HeaderMap, issuer: &Issuer) -> Browser {
     let names = &issuer.cookies;
-    let [session, last_provider] = values(headers, [&names.session, &names.provider]);
+    let [session, last_provider, waiting, break_glass] =
+        values(headers, [&names.session, &names.provider, &names.waiting, &names.break_glass]);
     Browser {
         session: session.filter(|secret| is_secret(secret)),
         bindings: bindings(headers, &names.browser),
         last_provider: last_provider.filter(|id| id.len() <= 63),
+        waiting: waiting.filter(|id| id.len() <= LONGEST_ID),
+        break_glass: break_glass.is_some(),
     }
 }
 
@@ -101,6 +107,8 @@ pub fn write(cookie: &SetCookie, issuer: &Issuer) -> Option<HeaderValue> {
         SetCookie::EndSession => (names.session.clone(), "", Some(Duration::ZERO)),
         SetCookie::Binding(secret) => (binding_name(&names.browser, secret), secret.as_str(), Some(BINDING_KEPT)),
         SetCookie::LastProvider(id) => (names.provider.clone(), id.as_str(), Some(REMEMBERED)),
+        SetCookie::Waiting(id) => (names.waiting.clone(), id.as_str(), Some(Duration::seconds(LIFETIME))),
+        SetCookie::BreakGlass(seconds) => (names.break_glass.clone(), "1", Some(Duration::seconds(*seconds))),
     };
     let mut cookie =
         Cookie::build((name, value)).path("/").http_only(true).same_site(SameSite::Lax).secure(issuer.secure).build();

@@ -1,5 +1,7 @@
 //! A request with what answering it needs, and the answers that several handlers give.
 
+use std::sync::Mutex;
+
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
@@ -27,6 +29,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) incoming: &'a Incoming,
     /// Its cookies.
     pub(crate) browser: Browser,
+    /// Until when the browser is signed in by the break-glass account.
+    pub(crate) break_glass: Mutex<Option<i64>>,
 }
 
 impl Exchange<'_> {

@@ -1,12 +1,18 @@
 //! Pages as responses: rendered in the person's language, with the Content-Security-Policy that the page needs.
 
+use std::sync::PoisonError;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use chrono::DateTime;
 use url::Url;
 
 use crate::op::error::PageError;
-use crate::pages::csp::{content_security_policy, frame_sources};
-use crate::pages::{Lang, Languages, Redirect, View, WebUri};
+use crate::op::session;
+use crate::pages::csp::{content_security_policy, frame_sources, framed_by};
+use crate::pages::{BreakGlassBanner, Lang, Languages, Redirect, View, WebUri};
+use crate::protocol::BREAK_GLASS;
+use crate::protocol::paths::Endpoint;
 use crate::web::exchange::Exchange;
 use crate::web::{respond, views};
 
@@ -48,8 +54,46 @@ impl Exchange<'_> {
         self.render(&format!("{policy}{}", frame_sources(frames)), StatusCode::OK, None, view)
     }
 
+    /// A page that these sites may frame, and that loads these addresses in frames itself.
+    pub(crate) fn framed_page<V: View>(&self, frames: &[Url], parents: &[Url], view: &V) -> Response {
+        let pictures = self.context.snapshot.pages.pictures(view);
+        let policy = framed_by(parents, pictures);
+        let mut response = self.render(&format!("{policy}{}", frame_sources(frames)), StatusCode::OK, None, view);
+        // An older header, which can't name anybody; browsers that know both follow the policy.
+        response.headers_mut().remove(header::X_FRAME_OPTIONS);
+        response
+    }
+
+    /// Finds out whether the browser is signed in by the break-glass account: then every page says so.
+    pub(crate) async fn look_for_break_glass(&self) {
+        if !self.browser.break_glass || self.context.snapshot.break_glass.is_none() {
+            return;
+        }
+        let view = session::live(&self.context, &self.browser).await.ok().flatten();
+        let session = view.map(|view| view.session).filter(|session| session.link.provider == BREAK_GLASS);
+        self.set_break_glass(session.map(|session| session.expires_at));
+    }
+
+    /// Until when the browser is signed in by the break-glass account from now on, in seconds since the Unix epoch.
+    pub(crate) fn set_break_glass(&self, until: Option<i64>) {
+        *self.break_glass.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    fn break_glass_banner(&self) -> Option<BreakGlassBanner> {
+        let until = (*self.break_glass.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let snapshot = self.context.snapshot;
+        let sign_out_path = snapshot.issuer.path_of(snapshot.config.endpoints.path(Endpoint::EndSession));
+        let time = DateTime::from_timestamp(until, 0).map(|time| time.format("%H:%M").to_string());
+        Some(BreakGlassBanner { time: time.unwrap_or_default(), sign_out_path })
+    }
+
     fn render<V: View>(&self, policy: &str, status: StatusCode, ui_locales: Option<&str>, view: &V) -> Response {
-        match self.context.snapshot.pages.render(Lang::choose(&self.languages(ui_locales)), view) {
+        let (pages, lang) = (&self.context.snapshot.pages, Lang::choose(&self.languages(ui_locales)));
+        let rendered = pages.render(lang, view).and_then(|html| match self.break_glass_banner() {
+            Some(banner) => pages.with_banner(lang, &html, &banner),
+            None => Ok(html),
+        });
+        match rendered {
             Ok(html) => respond::page(status, html, policy),
             Err(error) => {
                 tracing::error!(%error, trace_id = %self.context.trace_id, "a page can't be rendered");
@@ -60,6 +104,11 @@ impl Exchange<'_> {
 
     /// The error page.
     pub(crate) fn error(&self, failure: &PageError) -> Response {
+        self.error_with(failure, false)
+    }
+
+    /// The error page; with a link to the break-glass page where a request waits for it.
+    pub(crate) fn error_with(&self, failure: &PageError, waits: bool) -> Response {
         let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // A mistyped address and a refusal by a limit are not logged here; the limit itself logs the beginning of each burst.
         if !failure.announced && !matches!(failure.status, 404 | 429) && self.context.may_log() {
@@ -69,7 +118,7 @@ impl Exchange<'_> {
         let form =
             failure.refused.as_ref().and_then(|person| person.another_account.as_ref()).and(failure.client.as_deref());
         let leads_to = form.map(|client| self.own_schemes(client)).unwrap_or_default();
-        let mut response = self.page_with_form(status, None, &views::error(self, failure), &leads_to);
+        let mut response = self.page_with_form(status, None, &views::error(self, failure, waits), &leads_to);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }

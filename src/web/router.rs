@@ -2,7 +2,7 @@
 //! request sees, in place of a router with fixed paths.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use axum::body::Body;
@@ -22,7 +22,9 @@ use crate::throttle::Source;
 use crate::web::client_certificate::Entrance;
 use crate::web::exchange::Exchange;
 use crate::web::finish::Finished;
-use crate::web::handlers::{account, authorize, callback, console, documents, logout, start, token, userinfo};
+use crate::web::handlers::{
+    account, authorize, break_glass, callback, console, documents, logout, start, token, userinfo,
+};
 use crate::web::request::{Incoming, Unreadable, client_address};
 use crate::web::{client_certificate, cookies, cors, respond};
 use crate::x509::Reading;
@@ -80,6 +82,7 @@ const fn acts_on_get(route: &Route) -> bool {
             | Route::LogoutCallback(_)
             | Route::Account(_)
             | Route::Console(_)
+            | Route::FrontchannelLogout(_)
     )
 }
 
@@ -137,7 +140,8 @@ async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>
     if let Some(entrance) = ignored {
         certificate::ignored(&context, entrance.name()).await;
     }
-    let exchange = Exchange { context, incoming: &incoming, browser };
+    let exchange = Exchange { context, incoming: &incoming, browser, break_glass: Mutex::default() };
+    exchange.look_for_break_glass().await;
     // The body of the answer to HEAD is left out by axum, which counts it first.
     match route {
         Some(route) => serve_route(&exchange, route).await,
@@ -176,7 +180,9 @@ fn writes_for_strangers(exchange: &Exchange<'_>, route: &Route, posted: bool) ->
     match route {
         Route::Endpoint(Endpoint::Authorization | Endpoint::EndSession) => !posted || exchange.is_repeated(),
         Route::Endpoint(Endpoint::PushedAuthorizationRequest)
-        | Route::Page(Page::SignIn | Page::Consent | Page::ConfirmSignOut) => posted,
+        | Route::Page(Page::SignIn | Page::Consent | Page::ConfirmSignOut)
+        | Route::BreakGlass => posted,
+        Route::FrontchannelLogout(_) => true,
         _ => false,
     }
 }
@@ -206,10 +212,13 @@ async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Respo
         Route::Endpoint(Endpoint::PushedAuthorizationRequest) if posted => token::push(exchange).await,
         Route::Account(page) => account::serve(exchange, *page, posted).await,
         Route::Console(page) => console::serve(exchange, *page, posted).await,
+        Route::BreakGlass if posted => break_glass::form(exchange).await,
+        Route::BreakGlass => break_glass::page(exchange).await,
         Route::Page(Page::SignIn) if posted => authorize::sign_in_form(exchange).await,
         Route::Page(Page::Consent) if posted => authorize::consent_form(exchange).await,
         Route::Page(Page::ConfirmSignOut) if posted => logout::confirm_form(exchange).await,
         Route::BackchannelLogout(provider) if posted => logout::logout_token(exchange, provider).await,
+        Route::FrontchannelLogout(provider) if !posted => logout::framed(exchange, provider).await,
         Route::Endpoint(Endpoint::Jwks) if !posted => documents::jwks(exchange),
         Route::Discovery if !posted => documents::discovery(exchange),
         Route::LogoutCallback(provider) if !posted => logout::returned(exchange, provider).await,
@@ -219,6 +228,7 @@ async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Respo
         Route::Endpoint(_)
         | Route::Page(_)
         | Route::BackchannelLogout(_)
+        | Route::FrontchannelLogout(_)
         | Route::Discovery
         | Route::LogoutCallback(_)
         | Route::Static => exchange.method_not_allowed(),

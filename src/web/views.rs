@@ -1,10 +1,13 @@
 //! What `op` found, as the data of a page: names in the person's language, addresses that are safe to show, our own forms.
 
 use crate::config::resolved::{Client, Localized};
+use crate::op::break_glass;
+use crate::op::break_glass::Problem;
 use crate::op::error::PageError;
-use crate::op::outcome::{ConsentPage, SignInPage};
+use crate::op::outcome::{AccountChoice, ConsentPage, SignInPage};
 use crate::pages::{
-    ConfirmSignOut, Consent, ErrorPage, Home, Lang, PostForm, Provider, Scope, SignIn, SignedOut, WebUri,
+    AppLink, BreakGlassPage, ConfirmSignOut, Consent, ErrorPage, Field, Home, Lang, PostForm, Provider, Scope, SignIn,
+    SignedInAccount, SignedOut, WebUri,
 };
 use crate::protocol::own_paths::AccountPage;
 use crate::protocol::paths::{Endpoint, Page};
@@ -48,11 +51,20 @@ pub(super) fn sign_in(exchange: &Exchange<'_>, page: &SignInPage) -> SignIn {
         client_name: client.map_or_else(brand, |client| client_name(exchange, client, languages)),
         client_logo: address_of(|client| &client.logo_uri),
         client_uri: address_of(|client| &client.client_uri),
+        account: page.account.as_ref().map(|account| account_choice(exchange, account)),
         providers: providers.collect(),
         show_email_field: page.by_address,
         login_hint: page.login_hint.clone(),
         error: page.unknown_address.then(|| "domain_unknown".to_owned()),
         form: form(exchange, Page::SignIn, &page.interaction),
+    }
+}
+
+fn account_choice(exchange: &Exchange<'_>, account: &AccountChoice) -> SignedInAccount {
+    SignedInAccount {
+        user_name: account.user.clone(),
+        provider_name: exchange.context.snapshot.provider_name(&account.provider).to_owned(),
+        action_value: account.session.to_string(),
     }
 }
 
@@ -91,8 +103,8 @@ pub(super) fn consent(exchange: &Exchange<'_>, page: &ConsentPage) -> Consent {
     }
 }
 
-/// The error page. Without a way back of its own it leads to the app that it is about.
-pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError) -> ErrorPage {
+/// The error page. Without a way back of its own it leads to the app that it is about; `waits`, to the break-glass page as well.
+pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError, waits: bool) -> ErrorPage {
     let snapshot = exchange.context.snapshot;
     let client = failure.client.as_deref().and_then(|key| snapshot.clients.get(key));
     let entry = || client.filter(|client| client.enabled)?.entry(&snapshot.issuer.text);
@@ -110,6 +122,7 @@ pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError) -> ErrorPage {
         user_name: refused.and_then(|person| person.name.clone()),
         another_account: another_account.map(|id| form(exchange, Page::SignIn, id)),
         account_path: account_path(exchange).filter(|_| leads_to_account(failure)),
+        break_glass_path: waits.then(|| break_glass_path(exchange)).flatten(),
     }
 }
 
@@ -119,6 +132,43 @@ fn leads_to_account(failure: &PageError) -> bool {
     let by_app = ["client_requirement_not_met", "client_provider_not_allowed"].contains(&failure.reason);
     let by_form = ["csrf_failed", "session_expired"].contains(&failure.reason);
     by_app || (by_form && failure.client.is_none())
+}
+
+/// The path of the break-glass page, with its query.
+fn break_glass_path(exchange: &Exchange<'_>) -> Option<String> {
+    let account = exchange.context.snapshot.resolved.break_glass.as_ref()?;
+    Some(format!("{}?backup=1", exchange.context.snapshot.issuer.path_of(&account.path)))
+}
+
+/// The break-glass page.
+pub(super) fn break_glass(exchange: &Exchange<'_>, page: &break_glass::Page) -> BreakGlassPage {
+    let waiting = page.waiting.iter().map(|id| Field::new("waiting", id.clone())).collect();
+    let wait_seconds = match page.problem {
+        Some(Problem::TooMany(seconds)) => Some(seconds.to_string()),
+        Some(Problem::Wrong) | None => None,
+    };
+    BreakGlassPage {
+        client_name: page.client.as_deref().map(|key| client_name(exchange, key, None)),
+        problem: page.problem.is_some(),
+        wait_seconds,
+        form: PostForm {
+            action: break_glass_path(exchange).unwrap_or_default(),
+            csrf: page.csrf.clone(),
+            fields: waiting,
+        },
+    }
+}
+
+/// The apps that the break-glass account may enter, where it is signed in.
+fn break_glass_apps(exchange: &Exchange<'_>) -> Vec<AppLink> {
+    let snapshot = exchange.context.snapshot;
+    let account = snapshot.resolved.break_glass.as_ref();
+    let clients = account.iter().flat_map(|account| &account.clients).filter_map(|key| snapshot.clients.get(key));
+    let link = |client: &crate::snapshot::client::Client| {
+        let uri = WebUri::parse(&client.entry(&snapshot.issuer.text)?)?;
+        Some(AppLink { name: client_name(exchange, &client.key, None), uri })
+    };
+    clients.filter(|client| client.enabled).filter_map(link).collect()
 }
 
 /// The signed-out page. `client` is the key of the app that asked for it; `ended`, whether a session ended.
@@ -151,8 +201,8 @@ fn account_path(exchange: &Exchange<'_>) -> Option<String> {
     snapshot.config.account.as_ref().map(|_| snapshot.issuer.path_of(AccountPage::Overview.path()))
 }
 
-/// The page at the issuer itself.
-pub(super) fn home(exchange: &Exchange<'_>, user_name: Option<String>) -> Home {
+/// The page at the issuer itself. It leads on to the apps of the break-glass account where it is that account's.
+pub(super) fn home(exchange: &Exchange<'_>, user_name: Option<String>, break_glass: bool) -> Home {
     let snapshot = exchange.context.snapshot;
     let sign_out = || snapshot.issuer.path_of(snapshot.config.endpoints.path(Endpoint::EndSession));
     Home {
@@ -160,5 +210,6 @@ pub(super) fn home(exchange: &Exchange<'_>, user_name: Option<String>) -> Home {
         sign_out_path: user_name.is_some().then(sign_out),
         account_path: account_path(exchange),
         user_name,
+        apps: if break_glass { break_glass_apps(exchange) } else { Vec::new() },
     }
 }

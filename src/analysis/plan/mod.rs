@@ -15,6 +15,7 @@ pub use report::Plan;
 pub use side::{Notice, Side, Subjects, Weight};
 
 use crate::analysis::known::Known;
+use crate::config::diagnostics::problem::printable;
 use impact::Impact;
 
 /// Plans a change. `people` is an iterator, so that a store of any size can be processed; `None` if there is no store.
@@ -31,8 +32,16 @@ pub fn plan<E>(
     let mut notices = Vec::new();
     subject_changes(old, new, &mut notices);
     if enabled_providers(old) > 0 && enabled_providers(new) == 0 {
-        let text = "no enabled provider is left: nobody can sign in".to_owned();
+        let left = match &new.policy.break_glass {
+            Some(account) => format!("only the break-glass account {} can sign in", printable(&account.username)),
+            None => "nobody can sign in".to_owned(),
+        };
+        let text = format!("no enabled provider is left: {left}");
         notices.push(Notice { weight: Weight::Warning, kind: "locked_out", text });
+    }
+    if old.policy.break_glass.is_some() && new.policy.break_glass.is_none() {
+        let text = "the break-glass account is removed: nobody can sign in when no provider can be used".to_owned();
+        notices.push(Notice { weight: Weight::Warning, kind: "break_glass_removed", text });
     }
     let people = match people {
         None => None,

@@ -236,6 +236,17 @@ fn a_declared_name_that_somebody_else_has_is_seen() {
 }
 
 #[test]
+fn the_break_glass_account_is_a_way_in_and_its_removal_is_seen() {
+    let with = format!("{BASE}\n[break_glass]\nusername = \"root\"\nroles = [\"admin\"]\n");
+    let plan = planned(&with, BASE, people());
+    assert!(plan.notices.iter().any(|n| n.kind == "break_glass_removed"), "{:?}", plan.notices);
+    let off = with.replace("client_id", "enabled = false\nclient_id");
+    let plan = planned(&with, &off, people());
+    let left = "no enabled provider is left: only the break-glass account root can sign in";
+    assert!(plan.notices.iter().any(|n| n.text == left), "{:?}", plan.notices);
+}
+
+#[test]
 fn everybody_of_a_large_store_is_replayed_once() {
     let (old, new) =
         (compiled(BASE), compiled(&BASE.replace("'sre' in groups\"\nroles", "'leads' in groups\"\nroles")));

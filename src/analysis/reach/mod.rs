@@ -32,6 +32,13 @@ pub fn reach(config: &Config, policy: &Policy, role: &str) -> Reach {
         place: user.source.to_string(),
         names: Vec::new(),
     }));
+    let break_glass = policy.break_glass.as_ref().filter(|account| account.roles.iter().any(|name| name == role));
+    ways.extend(break_glass.map(|account| Way {
+        kind: "break_glass",
+        text: format!("the break-glass account {} has it", account.username),
+        place: account.source.to_string(),
+        names: Vec::new(),
+    }));
     let (defaults, source) = &policy.default_roles;
     if defaults.iter().any(|name| name == role) {
         let whom = match policy.default_roles_when {

@@ -67,6 +67,9 @@ fn every_way_to_a_role_has_its_line_and_what_is_behind_it() {
   user alice has it  [broker.toml:39]
 "
     );
+    let (config, policy) = compiled(&format!("{FILE}\n[break_glass]\nusername = \"root\"\nroles = [\"admin\"]\n"));
+    let admin = reach(&config, &policy, "admin").to_string();
+    assert!(admin.contains("the break-glass account root has it  [broker.toml:"), "{admin}");
     let viewer = reached("viewer");
     assert!(viewer.contains("      group dev\n          corp: 9f3c in "), "{viewer}");
     let default = "          keycloak: claims.groups  [providers.keycloak.claims.groups (default)]\n";

@@ -35,7 +35,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("registration", Set),
     ("token_exchange", Set),
     ("device", Set),
-    ("break_glass", Set),
     ("account.self_service_certificates", On),
     ("audit.file", Set),
     ("audit.stdout", On),

@@ -4,6 +4,7 @@
 //! Owns the rules that the structure can't express, and their order; they report through [`context`]. It reads no files and no
 //! secrets, and does not use the network. Expressions are compiled by the caller ([`ExpressionCheck`]).
 
+mod break_glass;
 mod built;
 mod certificates;
 mod client_metadata;
@@ -70,6 +71,7 @@ fn problems(loaded: &Loaded, config: &Config, resolved: &Resolved, expressions: 
     certificates::check(&mut context);
     policy::check(&mut context);
     users::check(&mut context);
+    break_glass::check(&mut context);
     ui::check(&mut context);
     mapping_tests::check(&mut context);
     secret_rules::check(&mut context);

@@ -18,8 +18,8 @@ use crate::config::resolved::Resolved;
 use crate::protocol::console_paths::ConsolePage;
 use crate::protocol::own_paths::AccountPage;
 use crate::protocol::paths::{
-    BACKCHANNEL_LOGOUT, CALLBACK, CALLBACKS, Endpoint, LOGOUT_CALLBACK, OAUTH_METADATA, OPENID_CONFIGURATION, Page,
-    RESERVED, Reserved, STATIC,
+    BACKCHANNEL_LOGOUT, BREAK_GLASS, CALLBACK, CALLBACKS, Endpoint, FRONTCHANNEL_LOGOUT, LOGOUT_CALLBACK,
+    OAUTH_METADATA, OPENID_CONFIGURATION, Page, RESERVED, Reserved, STATIC,
 };
 
 /// What a path leads to.
@@ -31,12 +31,16 @@ pub enum Route {
     Endpoint(Endpoint),
     /// A page or its form.
     Page(Page),
+    /// The page of the break-glass account.
+    BreakGlass,
     /// The callback of these providers.
     Callback(Vec<String>),
     /// The return from a provider's logout.
     LogoutCallback(String),
     /// Where a provider sends its logout tokens.
     BackchannelLogout(String),
+    /// What a provider loads in a frame when somebody signs out there.
+    FrontchannelLogout(String),
     /// A page of the visitor's account.
     Account(AccountPage),
     /// A page of the operators' console.
@@ -78,9 +82,13 @@ impl Paths {
         for endpoint in Endpoint::ALL.into_iter().filter(|endpoint| endpoint.is_served()) {
             routes.insert(below(config.endpoints.path(endpoint)), Route::Endpoint(endpoint));
         }
+        if let Some(account) = &resolved.break_glass {
+            routes.insert(below(&account.path), Route::BreakGlass);
+        }
         for (id, provider) in &resolved.providers {
             routes.insert(below(&format!("{LOGOUT_CALLBACK}{id}")), Route::LogoutCallback(id.clone()));
             routes.insert(below(&format!("{BACKCHANNEL_LOGOUT}{id}")), Route::BackchannelLogout(id.clone()));
+            routes.insert(below(&format!("{FRONTCHANNEL_LOGOUT}{id}")), Route::FrontchannelLogout(id.clone()));
             let callback = routes.entry(provider.callback_path.clone());
             if let Route::Callback(providers) = callback.or_insert_with(|| Route::Callback(Vec::new())) {
                 providers.push(id.clone());
@@ -141,6 +149,7 @@ pub(super) fn callbacks<'c>(
 pub(super) fn check(context: &mut Context<'_>) {
     let base = base(context.config);
     let endpoints = endpoints(context, &base);
+    let break_glass = break_glass(context, &base, &endpoints);
     let section = At::Root.key("providers");
     let (config, resolved) = (context.config, context.resolved);
     for (id, provider, path) in callbacks(config, resolved) {
@@ -165,8 +174,33 @@ pub(super) fn check(context: &mut Context<'_>) {
             let expected = format!("{wanted} is no endpoint");
             let found = format!("{}, the path of `endpoints.{}`", quote(found), endpoint.key());
             context.must_or(&at, expected, found, Some(way_out));
+        } else if break_glass.as_ref() == Some(&path) {
+            let expected = format!("{wanted} is not that of the break-glass page");
+            let found = format!("{}, the path of `break_glass.path`", quote(found));
+            context.must_or(&at, expected, found, Some(way_out));
         }
     }
+}
+
+/// Checks `break_glass.path`, and returns the whole path where it is all right.
+fn break_glass(context: &mut Context<'_>, base: &str, endpoints: &[(String, Endpoint)]) -> Option<String> {
+    let path = context.resolved.break_glass.as_ref().map(|account| account.path.as_str())?;
+    let section = At::Root.key("break_glass");
+    let at = section.key("path");
+    urls::path(path).ok()?;
+    let whole = format!("{base}{path}");
+    let way_out = Some(format!("leave it out for its default, \"{BREAK_GLASS}\""));
+    if let Some(taken) = reserved(base, &whole).filter(|reserved| reserved.path != BREAK_GLASS) {
+        let expected = format!("a path that the broker does not use itself ({}: {})", taken.path, taken.purpose);
+        context.must_or(&at, expected, quote(path), way_out);
+        return None;
+    }
+    if let Some((_, endpoint)) = endpoints.iter().find(|(taken, _)| *taken == whole) {
+        let found = format!("{}, the path of `endpoints.{}`", quote(path), endpoint.key());
+        context.must_or(&at, "a path that is no endpoint", found, way_out);
+        return None;
+    }
+    Some(whole)
 }
 
 /// Checks `[endpoints]` and returns the valid ones.

@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 
 use crate::config::check::context::Context;
 use crate::config::check::references::attributes;
-use crate::config::check::tokens::session_bounds;
-use crate::config::check::urls;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};
 use crate::config::language::policy::{Each, IgnoreCase, RoleRule};
@@ -171,33 +169,9 @@ fn scopes(context: &mut Context<'_>) {
     }
 }
 
-/// Break-glass, token exchange: the names in them.
+/// Token exchange: the names in it.
 fn ways_in(context: &mut Context<'_>) {
     let config = context.config;
-    if let Some(section) = &config.break_glass {
-        let at = At::Root.key("break_glass");
-        context.clients_declared(&at.key("clients"), &section.clients);
-        context.roles_declared(&at.key("roles"), &section.roles);
-        let networks = at.key("allow_from");
-        for (index, network) in section.allow_from.iter().enumerate() {
-            if let Err(expected) = urls::network(network) {
-                context.must(&networks.index(index), expected, quote(network));
-            }
-        }
-        if let Some(Err(expected)) = section.path.as_deref().map(urls::path) {
-            context.must(&at.key("path"), expected, quote(section.path.as_deref().unwrap_or_default()));
-        }
-        if section.username.trim().is_empty() {
-            context.must(&at.key("username"), "a username", "empty");
-        }
-        if section.password_hash.is_none() {
-            let way_out = "add password_hash = { file = \"...\" }";
-            context.needs(&at, &["password_hash"], "`password_hash` must be set in `break_glass`", way_out);
-        }
-        let session = section.session.as_ref();
-        let bounds = (session.and_then(|s| s.max_inactive), session.and_then(|s| s.max_lifetime));
-        session_bounds(context, &at.key("session"), bounds.0, bounds.1);
-    }
     if let Some(section) = &config.token_exchange {
         let rules = At::Root.key("token_exchange");
         let rules = rules.key("rules");

@@ -22,12 +22,13 @@ pub(crate) fn check(context: &mut Context<'_>) {
     let other_way_in = config.certificates.is_some();
     if !other_way_in && !config.providers.values().any(|provider| provider.enabled) && !context.broken.within(&section)
     {
-        let message = if config.providers.is_empty() {
-            "no provider is declared: nobody can sign in"
-        } else {
-            "every provider is disabled: nobody can sign in"
+        let providers =
+            if config.providers.is_empty() { "no provider is declared" } else { "every provider is disabled" };
+        let left = match &config.break_glass {
+            Some(account) => format!("only the break-glass account {} can sign in", quote(&account.username)),
+            None => "nobody can sign in".to_owned(),
         };
-        context.warn(&section, message, "declare one: [providers.NAME]");
+        context.warn(&section, format!("{providers}: {left}"), "declare one: [providers.NAME]");
     }
     for (id, provider) in &config.providers {
         let at = section.key(id);

@@ -6,42 +6,6 @@ use serde::Deserialize;
 
 use crate::config::language::scalar::{Duration, Secret};
 
-/// `[break_glass]`: a local account for when every provider is down.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BreakGlass {
-    /// Path of the page.
-    pub path: Option<String>,
-    /// The account's name, reserved.
-    pub username: String,
-    /// Argon2 hash of its password.
-    pub password_hash: Option<Secret>,
-    /// Networks it may be used from.
-    #[serde(default)]
-    pub allow_from: Vec<String>,
-    /// Clients it may use.
-    #[serde(default)]
-    pub clients: Vec<String>,
-    /// Its roles.
-    #[serde(default)]
-    pub roles: Vec<String>,
-    /// Its groups.
-    #[serde(default)]
-    pub groups: Vec<String>,
-    /// Its session bounds.
-    pub session: Option<BreakGlassSession>,
-}
-
-/// `break_glass.session`
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BreakGlassSession {
-    /// Ends at this age.
-    pub max_lifetime: Option<Duration>,
-    /// Ends when nothing happened for this long.
-    pub max_inactive: Option<Duration>,
-}
-
 /// `[registration]`: dynamic client registration (RFC 7591).
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

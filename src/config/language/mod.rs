@@ -6,6 +6,7 @@
 pub mod account;
 pub mod address;
 pub mod audit;
+pub mod break_glass;
 pub mod certificates;
 pub mod client;
 pub mod connection_url;
@@ -112,8 +113,8 @@ pub struct Config {
     pub tests: Vec<MappingTest>,
     /// Sign-in by client certificate.
     pub certificates: Option<certificates::Certificates>,
-    /// A local account for when every provider is down.
-    pub break_glass: Option<later::BreakGlass>,
+    /// A local account for when no provider can be used.
+    pub break_glass: Option<break_glass::BreakGlass>,
     /// Dynamic client registration.
     pub registration: Option<later::Registration>,
     /// Token exchange.

@@ -4,6 +4,7 @@
 //! Every default and derived value is defined here and nowhere else. Resolving never fails: for a file that does not pass
 //! `check` it returns a result that nobody uses.
 
+pub mod break_glass;
 pub mod certificates;
 pub mod client;
 pub mod limits;
@@ -13,6 +14,7 @@ pub mod provider;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use break_glass::BreakGlass;
 pub use certificates::Certificates;
 pub use client::Client;
 pub use limits::Limits;
@@ -22,6 +24,7 @@ pub use provider::{Provider, SessionBounds};
 use crate::audit::Identify;
 use crate::config::language::Config;
 use crate::config::language::client::Resource;
+use crate::protocol::BREAK_GLASS;
 use crate::protocol::CERTIFICATE;
 
 /// `[audit]`, resolved.
@@ -42,6 +45,8 @@ pub struct Resolved {
     pub clients: BTreeMap<String, Arc<Client>>,
     /// Resources by their key in the file.
     pub resources: BTreeMap<String, Resource>,
+    /// `[break_glass]`, where it is declared.
+    pub break_glass: Option<BreakGlass>,
     /// `[session]`: the bounds of every session.
     pub session: SessionBounds,
     /// `[audit]`: the audit trail.
@@ -64,6 +69,7 @@ impl Resolved {
                 .map(|(key, declared)| (key.clone(), Arc::new(Client::of(config, key, declared))))
                 .collect(),
             resources: config.resources.clone(),
+            break_glass: config.break_glass.as_ref().map(BreakGlass::of),
             session: SessionBounds::everyone(config),
             audit: Audit { identify: config.audit.identify, retention: config.audit.retention.seconds() },
             limits: Limits::of(&config.limits),
@@ -72,10 +78,16 @@ impl Resolved {
     }
 
     /// Whether a provider, given by its id, may authenticate the users of a client: it is enabled, and the client accepts it.
+    /// The break-glass account counts as a provider of the clients that it may enter, and of the broker's own pages, whose key
+    /// is empty.
     #[must_use]
     pub fn accepts(&self, client: &Client, provider: &str) -> bool {
         if provider == CERTIFICATE {
             return self.certificates.is_some() && client.takes_certificates();
+        }
+        if provider == BREAK_GLASS {
+            let account = self.break_glass.as_ref();
+            return account.is_some_and(|account| client.key.is_empty() || account.enters(&client.key));
         }
         self.providers.get(provider).is_some_and(|provider| provider.enabled && client.accepts(provider))
     }

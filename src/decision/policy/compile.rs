@@ -9,13 +9,14 @@ use crate::config::language::provider::{ClaimTable, EmailVerified, LinkBy, Prese
 use crate::config::language::scalar::Expression;
 use crate::config::resolved::{self, Resolved};
 use crate::decision::policy::model::{
-    ClaimRule, ClientPolicy, Condition, ConsolePolicy, DeclaredUser, ExpressionProblem, Policy, ProviderPolicy,
-    RoleRule, ScopePolicy,
+    BreakGlassPolicy, ClaimRule, ClientPolicy, Condition, ConsolePolicy, DeclaredUser, ExpressionProblem, Policy,
+    ProviderPolicy, RoleRule, ScopePolicy,
 };
 use crate::decision::policy::pattern::Pattern;
 use crate::decision::trace::Source;
 use crate::decision::username;
 use crate::expression::{Compiled, Compiler, Place, Reads};
+use crate::protocol::BREAK_GLASS;
 use crate::protocol::{CERTIFICATE, SCOPE_CLAIMS, default_attributes};
 
 /// The section that declares sign-in by certificate.
@@ -111,6 +112,7 @@ impl Policy {
         let policy = Self {
             engine,
             providers,
+            break_glass: break_glass(&build, config),
             clients,
             console: console.map(|require| ConsolePolicy { reads: Reads::of([&require.expression]), require }),
             scopes: scopes(&build, config),
@@ -203,6 +205,35 @@ fn certificate_policy(build: &mut Build<'_>, section: &Certificates) -> Provider
         sync: Some(BTreeSet::new()),
         source: build.source(CERTIFICATES),
     }
+}
+
+fn break_glass(build: &Build<'_>, config: &Config) -> Option<BreakGlassPolicy> {
+    let declared = config.break_glass.as_ref()?;
+    let source = build.source("break_glass");
+    let provider = ProviderPolicy {
+        id: BREAK_GLASS.to_owned(),
+        enabled: true,
+        hidden: true,
+        issuer: String::new(),
+        source: source.clone(),
+        claims: Vec::new(),
+        reads: Reads::of(std::iter::empty()),
+        allow: None,
+        asserted_roles: None,
+        create_users: (false, source.clone()),
+        create_roles: false,
+        email_verified: EmailVerified::Never,
+        link_with: None,
+        sync: None,
+    };
+    Some(BreakGlassPolicy {
+        provider,
+        username: username::normalize(&declared.username).unwrap_or_else(|| declared.username.clone()),
+        clients: (declared.clients.clone(), build.source("break_glass.clients")),
+        roles: declared.roles.clone(),
+        groups: declared.groups.clone(),
+        source,
+    })
 }
 
 /// The default mappings of a preset, for attributes that the file does not map.

@@ -9,7 +9,7 @@ mod pattern;
 
 pub use compile::{Locate, key_segment};
 pub use model::{
-    Attached, ClaimRule, ClientPolicy, Condition, ConsolePolicy, DeclaredUser, ExpressionProblem, Policy,
-    ProviderPolicy, RoleRule, ScopePolicy, string_list,
+    Attached, BreakGlassPolicy, ClaimRule, ClientPolicy, Condition, ConsolePolicy, DeclaredUser, ExpressionProblem,
+    Policy, ProviderPolicy, RoleRule, ScopePolicy, string_list,
 };
 pub use pattern::Pattern;

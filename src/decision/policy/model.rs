@@ -113,6 +113,23 @@ pub struct DeclaredUser {
     pub source: Source,
 }
 
+/// `[break_glass]`, as far as policy goes.
+#[derive(Clone, Debug)]
+pub struct BreakGlassPolicy {
+    /// What stands in for the provider that vouches: an id that no provider of the file has, and nothing else.
+    pub provider: ProviderPolicy,
+    /// The account's name.
+    pub username: String,
+    /// Clients that it may enter, and where they are named.
+    pub clients: (Vec<String>, Source),
+    /// Its roles.
+    pub roles: Vec<String>,
+    /// Its groups.
+    pub groups: Vec<String>,
+    /// Where it is declared.
+    pub source: Source,
+}
+
 /// The definition of a scope.
 #[derive(Clone, Debug)]
 pub struct ScopePolicy {
@@ -199,6 +216,8 @@ pub struct Policy {
     pub engine: Arc<Engine>,
     /// Providers by id.
     pub providers: BTreeMap<String, ProviderPolicy>,
+    /// The break-glass account.
+    pub break_glass: Option<BreakGlassPolicy>,
     /// Clients by key.
     pub clients: BTreeMap<String, ClientPolicy>,
     /// Who may open the console; `None` where there is none.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::decision::break_glass::account_key;
 use crate::decision::username;
 use crate::op::RequestContext;
 use crate::op::administration::Failure;
@@ -97,14 +98,16 @@ pub struct ConsentSummary {
     pub granted_at: i64,
 }
 
-/// Finds a user by username, by `sub`, or by an address that a provider verified, in that order.
+/// Finds a user by username (the break-glass account comes last of two), by `sub`, or by an address that a provider verified, in that order.
 ///
 /// # Errors
 /// When there is none, when several share the address, or when the store is not available.
 pub async fn find(context: &RequestContext<'_>, name: &str) -> Result<Person, Failure> {
     let store = context.store();
-    if let Some(person) = store.user(&username::key(name)).await? {
-        return Ok(person);
+    for key in [username::key(name), account_key(name)] {
+        if let Some(person) = store.user(&key).await? {
+            return Ok(person);
+        }
     }
     if let Some(person) = store.user_by_sub(name).await? {
         return Ok(person);

@@ -1,6 +1,7 @@
 //! Disabling, enabling and renaming users.
 
 use crate::audit::{Action, Identify, Kind};
+use crate::decision::break_glass::is_account_key;
 use crate::decision::username;
 use crate::op::RequestContext;
 use crate::op::administration::people::{Access, access, find};
@@ -68,6 +69,10 @@ pub async fn enable_user(context: &RequestContext<'_>, user: &User, by: Option<&
 /// available.
 pub async fn rename(context: &RequestContext<'_>, name: &str, wanted: &str) -> Result<String, Failure> {
     let user = find(context, name).await?.user;
+    if is_account_key(&user.username_key) {
+        let text = format!("{} is the break-glass account, which has the name that the file gives it", user.username);
+        return Err(Failure::Refused(text));
+    }
     let Some(new) = username::normalize(wanted) else {
         let text = "a username has 1 to 255 characters, none of them a control or an invisible character";
         return Err(Failure::Refused(text.to_owned()));

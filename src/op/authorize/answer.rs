@@ -78,7 +78,7 @@ fn code_grant(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Admitted) 
         certificate: None,
         created_at: context.now,
         revoked_at: None,
-        expires_at: issue::grant_end(context, client, &request.resources, session.expires_at),
+        expires_at: issue::grant_end(context, client, &session.link, &request.resources, session.expires_at),
     })
 }
 
@@ -88,7 +88,7 @@ fn front_grant(flow: &Flow<'_>, granted: &Grant, admitted: &Admitted) -> Result<
     let Flow { context, client, .. } = *flow;
     let session = &admitted.session;
     let access_token = issue::access_token_lifetime(context, client, &granted.resources);
-    let longest = access_token.max(client.tokens.id_token.seconds());
+    let longest = issue::within_grant(context, granted, access_token.max(client.tokens.id_token.seconds()));
     Ok(Grant {
         id: GrantId::random(context.random())?,
         session_id: Some(session.id.clone()),

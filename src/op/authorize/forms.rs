@@ -13,6 +13,7 @@ use crate::op::interaction;
 use crate::op::interaction::Pending;
 use crate::op::outcome::{Browser, Next, Outcome};
 use crate::op::params::{Form, Params};
+use crate::store::ids::SessionId;
 use crate::store::model::TokenHash;
 
 /// The form of the sign-in page.
@@ -23,6 +24,8 @@ struct SignInForm<'p> {
     provider: Option<&'p str>,
     /// An address.
     email: Option<&'p str>,
+    /// The session whose account was picked.
+    account: Option<&'p str>,
 }
 
 impl<'p> Form<'p> for SignInForm<'p> {
@@ -31,6 +34,7 @@ impl<'p> Form<'p> for SignInForm<'p> {
             csrf: params.text("csrf").unwrap_or_default(),
             provider: params.text("provider"),
             email: params.text("email"),
+            account: params.text("account"),
         }
     }
 }
@@ -55,6 +59,9 @@ pub async fn sign_in(context: &RequestContext<'_>, params: &Params, browser: &Br
         Ok(found) => found,
         Err(error) => return Next::Error(error).into(),
     };
+    if let Some(session) = form.account {
+        return resume(context, browser, request, Stage::AccountPicked { session: SessionId::new(session) }).await;
+    }
     let email = form.email.map(str::to_owned);
     let stage = Stage::ProviderPicked { provider: form.provider.map(str::to_owned), email: email.clone() };
     let login_hint = email.or(request.login_hint);

@@ -12,7 +12,7 @@ use crate::op::authorize::stage::{Departure, Flow, Stage};
 use crate::op::error::PageError;
 use crate::op::interaction;
 use crate::op::mark;
-use crate::op::outcome::{Next, Outcome, Stop};
+use crate::op::outcome::{Next, Outcome, SetCookie, Stop};
 use crate::store::model::{Login, TokenHash};
 use crate::upstream::BeginParams;
 
@@ -75,7 +75,10 @@ pub(super) async fn begin(flow: &Flow<'_>, request: &AuthorizeRequest, provider:
 pub(super) async fn store(flow: &Flow<'_>, request: AuthorizeRequest, departure: Departure) -> Result<Outcome, Stop> {
     let context = flow.context;
     let Departure { provider, url, state, nonce, code_verifier, redirect_uri } = departure;
-    let (binding, cookies) = interaction::binding(context, flow.browser)?;
+    let (binding, mut cookies) = interaction::binding(context, flow.browser)?;
+    if context.break_glass_enters(flow.client) {
+        cookies.push(SetCookie::Waiting(state.clone()));
+    }
     let issuer = context.snapshot.policy.providers.get(&provider).map(|provider| provider.issuer.clone());
     let issuer = issuer.unwrap_or_default();
     let data = LoginData { request, provider, issuer, nonce, code_verifier, redirect_uri, started_at: context.now };

@@ -13,8 +13,9 @@
 //!
 //! A page of the broker's own needs somebody who is signed in, too: [`own`] begins there and comes back to it.
 //!
-//! The provider's callback and the forms of the sign-in and the consent page ([`forms`]) resume here with the stage that
-//! they have brought the stored request to. Owns the order of the steps; HTTP is `web`'s.
+//! The provider's callback, the forms of the sign-in and the consent page ([`forms`]) and the break-glass page resume here with
+//! the stage that they have brought the stored request to ([`waiting`] finds it for the last). Owns the order of the steps; HTTP
+//! is `web`'s.
 
 mod answer;
 mod consent;
@@ -30,8 +31,9 @@ pub mod request;
 pub mod request_object;
 mod resolve;
 mod response;
-mod session;
+pub mod session;
 pub mod stage;
+pub mod waiting;
 
 use crate::op::RequestContext;
 use crate::op::callback::certificate;
@@ -79,9 +81,14 @@ fn unresolved(context: &RequestContext<'_>, form: &AuthorizationForm, error: &OA
 /// Serves a valid request from this stage on.
 pub async fn resume(flow: &Flow<'_>, request: AuthorizeRequest, stage: Stage) -> Outcome {
     let to = request.to.clone();
-    match dispatch(flow, request, stage).await {
-        Ok(outcome) => outcome,
-        Err(stop) => stopped(flow.context, &to, stop),
+    let for_break_glass = waiting::worth_keeping(flow, &request);
+    match (dispatch(flow, request, stage).await, for_break_glass) {
+        (Ok(outcome), _) => outcome,
+        (Err(stop @ Stop::Page(_)), Some(request)) => {
+            let cookies = waiting::keep(flow, request).await;
+            Outcome { cookies, ..stopped(flow.context, &to, stop) }
+        }
+        (Err(stop), _) => stopped(flow.context, &to, stop),
     }
 }
 
@@ -124,7 +131,8 @@ async fn steps(
 ) -> Result<Outcome, Stop> {
     loop {
         stage = match stage {
-            Stage::Requested => session::find(flow, &request).await?,
+            Stage::Requested => session::find(flow, &request, None).await?,
+            Stage::AccountPicked { session } => session::find(flow, &request, Some(&session)).await?,
             Stage::SignInDue => match certificate::sign_in(flow, &request).await? {
                 Some((stage, more)) => {
                     cookies.extend(more);
@@ -133,7 +141,9 @@ async fn steps(
                 None => provider::choose(flow, &request)?,
             },
             Stage::ProviderPicked { provider, email } => provider::picked(flow, provider, email)?,
-            Stage::ProviderDue { unknown_address } => return provider::page(flow, request, unknown_address).await,
+            Stage::ProviderDue { unknown_address, account } => {
+                return provider::page(flow, request, unknown_address, account).await;
+            }
             Stage::ProviderChosen(provider) => leave::begin(flow, &request, provider).await?,
             Stage::Leaving(departure) => return leave::store(flow, request, *departure).await,
             Stage::ProviderFailed { provider, error } => {

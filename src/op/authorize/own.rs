@@ -47,7 +47,7 @@ pub struct Due {
 pub async fn arrive(context: &RequestContext<'_>, browser: &Browser, path: &str) -> Result<Arrival, PageError> {
     let flow = Flow { context, client: &context.snapshot.own, browser };
     let request = AuthorizeRequest::own(path.to_owned());
-    let mut stage = session::find(&flow, &request).await.map_err(page)?;
+    let mut stage = session::find(&flow, &request, None).await.map_err(page)?;
     if let Stage::SignedIn(signed_in) = stage {
         stage = session::decide(&flow, &request, *signed_in).map_err(page)?;
     }

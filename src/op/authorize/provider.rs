@@ -8,7 +8,7 @@ use crate::op::authorize::stage::{Flow, Stage};
 use crate::op::error::PageError;
 use crate::op::interaction;
 use crate::op::interaction::Pending;
-use crate::op::outcome::{Choice, Next, Outcome, SignInPage, Stop};
+use crate::op::outcome::{AccountChoice, Choice, Next, Outcome, SetCookie, SignInPage, Stop};
 use crate::snapshot::client::Client;
 
 /// The provider whose `domains` an address belongs to.
@@ -39,7 +39,7 @@ pub(super) fn choose(flow: &Flow<'_>, request: &AuthorizeRequest) -> Result<Stag
             Err(PageError::new(503, "sign_in_unavailable", detail).into())
         }
         [only] => Ok(Stage::ProviderChosen(only.id.clone())),
-        _ => Ok(Stage::ProviderDue { unknown_address: false }),
+        _ => Ok(Stage::ProviderDue { unknown_address: false, account: None }),
     }
 }
 
@@ -54,7 +54,9 @@ pub(super) fn picked(flow: &Flow<'_>, provider: Option<String>, email: Option<St
     let addressed = || email.as_deref().and_then(|email| by_address(context, client, email));
     match named.or_else(addressed) {
         Some(known) => Ok(Stage::ProviderChosen(known.id.clone())),
-        None if provider.is_none() && email.is_some() => Ok(Stage::ProviderDue { unknown_address: true }),
+        None if provider.is_none() && email.is_some() => {
+            Ok(Stage::ProviderDue { unknown_address: true, account: None })
+        }
         None if provider.is_none() => Ok(Stage::SignInDue),
         None => Err(PageError::new(403, "provider_removed", "the provider is not offered here").into()),
     }
@@ -64,7 +66,12 @@ pub(super) fn picked(flow: &Flow<'_>, provider: Option<String>, email: Option<St
 ///
 /// # Errors
 /// When the store or the generator is not available.
-pub(super) async fn page(flow: &Flow<'_>, request: AuthorizeRequest, unknown_address: bool) -> Result<Outcome, Stop> {
+pub(super) async fn page(
+    flow: &Flow<'_>,
+    request: AuthorizeRequest,
+    unknown_address: bool,
+    account: Option<AccountChoice>,
+) -> Result<Outcome, Stop> {
     let Flow { context, client, browser } = *flow;
     let mut choices: Vec<Choice> = context
         .snapshot
@@ -79,7 +86,11 @@ pub(super) async fn page(flow: &Flow<'_>, request: AuthorizeRequest, unknown_add
     let by_address = context.snapshot.accepted(client).any(|provider| !provider.domains.is_empty());
     let (login_hint, ui_locales) = (request.login_hint.clone(), request.ui_locales.clone());
     let to = request.to.client().map(str::to_owned);
-    let (interaction, cookies) = interaction::keep(context, &Pending::SignIn(Box::new(request)), browser).await?;
-    let page = SignInPage { client: to, choices, by_address, login_hint, ui_locales, interaction, unknown_address };
+    let (interaction, mut cookies) = interaction::keep(context, &Pending::SignIn(Box::new(request)), browser).await?;
+    if context.break_glass_enters(client) {
+        cookies.push(SetCookie::Waiting(interaction.clone()));
+    }
+    let page =
+        SignInPage { client: to, account, choices, by_address, login_hint, ui_locales, interaction, unknown_address };
     Ok(Outcome { next: Next::SignIn(page), cookies })
 }

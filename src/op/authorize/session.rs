@@ -9,17 +9,23 @@ use crate::op::authorize::request::model::AuthorizeRequest;
 use crate::op::authorize::stage::{Admitted, Flow, Refused, SignedIn, Stage};
 use crate::op::decide;
 use crate::op::error::{OAuthError, PageError};
-use crate::op::outcome::Stop;
+use crate::op::outcome::{AccountChoice, Stop};
 use crate::op::session;
 use crate::op::upstream_claims;
-use crate::protocol::{CERTIFICATE, ErrorCode};
+use crate::protocol::{BREAK_GLASS, CERTIFICATE, ErrorCode};
 use crate::store::ids::SessionId;
+use crate::store::model::User;
 
-/// The browser's session where it serves the request, otherwise a sign-in.
+/// The browser's session where it serves the request, otherwise a sign-in. Where the app asks which account to use
+/// (`prompt=select_account`, OIDC Core §3.1.2.1), the session serves once the user has `chosen` it on the sign-in page.
 ///
 /// # Errors
 /// `login_required` where no page may be shown; when the store can't be read or written.
-pub(super) async fn find(flow: &Flow<'_>, request: &AuthorizeRequest) -> Result<Stage, Stop> {
+pub(super) async fn find(
+    flow: &Flow<'_>,
+    request: &AuthorizeRequest,
+    chosen: Option<&SessionId>,
+) -> Result<Stage, Stop> {
     let view = session::live(flow.context, flow.browser).await?;
     let signed_in = view.and_then(|view| SignedIn::new(view, false));
     let Some(signed_in) = signed_in.filter(|signed_in| serves(flow, request, signed_in)) else {
@@ -29,8 +35,22 @@ pub(super) async fn find(flow: &Flow<'_>, request: &AuthorizeRequest) -> Result<
             Stage::SignInDue,
         );
     };
-    let again = || again_at(signed_in.link.key.provider.clone());
+    if request.prompt.select_account && chosen != Some(&signed_in.session.id) {
+        return Ok(Stage::ProviderDue { unknown_address: false, account: Some(choice(&signed_in)) });
+    }
+    let provider = signed_in.link.key.provider.clone();
     let acr = signed_in.session.acr.as_deref();
+    // Nobody can be asked for a stronger sign-in by the break-glass account; an essential `acr` needs a provider.
+    if provider == BREAK_GLASS {
+        let text = "The app asks for a stronger sign-in than the break-glass account has.";
+        let met = request.meets_acr(acr);
+        return if met {
+            Ok(Stage::SignedIn(Box::new(signed_in)))
+        } else {
+            unless_silent(request, text, Stage::SignInDue)
+        };
+    }
+    let again = || again_at(provider.clone());
     if !request.has_asked_acr(acr) || !request.meets_acr(acr) {
         // What comes back counts, unless it was essential (OIDC Core §5.5.1.1).
         let text = "The app asks for a stronger sign-in, and this request does not let us ask you for it.";
@@ -67,8 +87,29 @@ fn serves(flow: &Flow<'_>, request: &AuthorizeRequest, signed_in: &SignedIn) -> 
     let same_user = request.hinted_sub.as_ref().is_none_or(|sub| *sub == decide::subject(client, user));
     let accepted = context.snapshot.accepts(client, &session.link.provider);
     let wanted = request.provider_hint.as_ref().is_none_or(|hint| *hint == session.link.provider);
-    let again = request.prompt.login || request.prompt.select_account;
-    recent && same_user && accepted && wanted && !again
+    recent && same_user && accepted && wanted && !request.prompt.login
+}
+
+/// The account of a session, as the sign-in page offers it.
+fn choice(signed_in: &SignedIn) -> AccountChoice {
+    let SignedIn { user, session, .. } = signed_in;
+    let name = session::shown_name(&user.profile, &user.username).to_owned();
+    AccountChoice { user: name, provider: session.link.provider.clone(), session: session.id.clone() }
+}
+
+/// Whether the user who has just signed in and the `acr` are what the app asked for (OIDC Core §3.1.2.1, §5.5.1, §5.5.1.1).
+///
+/// # Errors
+/// `login_required` where they are not.
+pub fn as_asked(flow: &Flow<'_>, request: &AuthorizeRequest, user: &User, acr: Option<&str>) -> Result<(), OAuthError> {
+    let login_required = |text: &str| Err(OAuthError::new(ErrorCode::LoginRequired, text));
+    if request.hinted_sub.as_ref().is_some_and(|sub| *sub != decide::subject(flow.client, user)) {
+        return login_required("You signed in with another account than the one that the app asked for.");
+    }
+    if !request.meets_acr(acr) {
+        return login_required("The identity provider did not confirm the kind of sign-in that the app asks for.");
+    }
+    Ok(())
 }
 
 /// The session whose user agreed on the consent page, while it is still the browser's.
@@ -96,7 +137,8 @@ pub(super) fn decide(flow: &Flow<'_>, request: &AuthorizeRequest, signed_in: Sig
     };
     let provider = link.key.provider;
     // A user who has just agreed was admitted a moment ago, so that the file must have changed.
-    if refusal.reason.rests_on_claims() && !agreed && provider != CERTIFICATE {
+    let own_way_in = provider == CERTIFICATE || provider == BREAK_GLASS;
+    if refusal.reason.rests_on_claims() && !agreed && !own_way_in {
         let (reason, client, trace_id) = (refusal.reason.code(), request.to.client(), &flow.context.trace_id);
         tracing::info!(
             event = "sign_in_again",

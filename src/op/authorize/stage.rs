@@ -7,7 +7,7 @@ use crate::op::authorize::prepared::Prepared;
 use crate::op::authorize::request::address;
 use crate::op::authorize::request::model::Destination;
 use crate::op::error::PageError;
-use crate::op::outcome::Browser;
+use crate::op::outcome::{AccountChoice, Browser};
 use crate::snapshot::client::Client;
 use crate::store::SessionView;
 use crate::store::ids::SessionId;
@@ -45,10 +45,17 @@ pub enum Stage {
     Requested,
     /// The user must sign in, and no provider has been chosen.
     SignInDue,
-    /// The user must choose a provider on the sign-in page.
+    /// The user must choose a provider on the sign-in page, or the account of the session.
     ProviderDue {
         /// Whether an address was given that belongs to no provider.
         unknown_address: bool,
+        /// The account that is signed in and would serve the request, where the app asks which one to use.
+        account: Option<AccountChoice>,
+    },
+    /// The user chose the account of this session on the sign-in page.
+    AccountPicked {
+        /// Id of the session.
+        session: SessionId,
     },
     /// The user answered on the sign-in page.
     ProviderPicked {

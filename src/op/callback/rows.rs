@@ -66,6 +66,14 @@ pub(crate) fn write(view: &AccountView, decision: &Decision, user: &User) -> Acc
     }
 }
 
+/// The device that a request comes from.
+pub(crate) fn device(context: &RequestContext<'_>) -> Device {
+    Device {
+        address: context.address.map(|address| address.to_canonical().to_string()),
+        user_agent: context.user_agent.clone(),
+    }
+}
+
 /// The new session, within `[session]` and the provider's narrower bounds.
 pub(super) fn session(
     context: &RequestContext<'_>,
@@ -89,10 +97,7 @@ pub(super) fn session(
         amr: identity.amr.clone(),
         upstream_id_token: Some(identity.id_token.expose().to_owned()).filter(|token| !token.is_empty()),
         upstream_sid: identity.sid.clone(),
-        device: Device {
-            address: context.address.map(|address| address.to_canonical().to_string()),
-            user_agent: context.user_agent.clone(),
-        },
+        device: device(context),
         created_at: context.now,
         last_active: context.now,
         max_inactive: bounds.max_inactive.seconds(),

@@ -9,16 +9,16 @@ use crate::op::RequestContext;
 use crate::op::authorize::prepare;
 use crate::op::authorize::prepared::Prepared;
 use crate::op::authorize::request::model::AuthorizeRequest;
+use crate::op::authorize::session::as_asked;
 use crate::op::authorize::stage::{Admitted, Flow};
 use crate::op::callback::rows;
 use crate::op::certificate;
 use crate::op::decide;
-use crate::op::error::OAuthError;
 use crate::op::logout::backchannel;
 use crate::op::outcome::{SetCookie, Stop};
-use crate::protocol::{CERTIFICATE, ErrorCode};
+use crate::protocol::CERTIFICATE;
 use crate::store::StoreError;
-use crate::store::model::{Code, Link, LinkKey, TokenHash, User};
+use crate::store::model::{Code, Link, LinkKey, TokenHash};
 use crate::store::{AccountView, SessionView, SignIn, SignInWritten};
 use crate::upstream::UpstreamIdentity;
 
@@ -57,7 +57,7 @@ pub(super) async fn write(
 ) -> Result<Option<Written>, Stop> {
     let (context, key) = (flow.context, &facts.key);
     let user = rows::account(context, rows::existing(view, &decision), &decision);
-    as_asked(flow, facts, &user)?;
+    as_asked(flow, facts.request, &user, facts.identity.acr.as_deref())?;
     let session = rows::session(context, facts.identity, key, &user)?;
     let secret = context.random().secret()?;
     let admitted = Admitted { user, session, decision, agreed: false };
@@ -81,18 +81,6 @@ pub(super) async fn write(
         cookies.push(SetCookie::LastProvider(key.provider.clone()));
     }
     Ok(Some(Written { admitted, prepared, cookies }))
-}
-
-/// Whether the user and the `acr` are what the app asked for (OIDC Core §3.1.2.1, §5.5.1, §5.5.1.1).
-fn as_asked(flow: &Flow<'_>, facts: &Facts<'_>, user: &User) -> Result<(), OAuthError> {
-    let login_required = |text: &str| Err(OAuthError::new(ErrorCode::LoginRequired, text));
-    if facts.request.hinted_sub.as_ref().is_some_and(|sub| *sub != decide::subject(flow.client, user)) {
-        return login_required("You signed in with another account than the one that the app asked for.");
-    }
-    if !facts.request.meets_acr(facts.identity.acr.as_deref()) {
-        return login_required("The identity provider did not confirm the kind of sign-in that the app asks for.");
-    }
-    Ok(())
 }
 
 /// Roles that the provider asserted and that no sign-in before has made System roles.

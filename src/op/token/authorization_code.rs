@@ -64,7 +64,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: CodeForm<'_>) -> Res
     };
     let decision = policy::decide_again(context, &code.grant, &code.grant.scopes, (&user, &link)).await?;
     let resources = narrowing::resources(request, &code.grant, form.resources)?;
-    let expires_at = issue::grant_end(context, client, &resources, session_end);
+    let expires_at = issue::grant_end(context, client, &link.key, &resources, session_end);
     let session_id = match &code.grant.session_id {
         None if !entitlement::keeps_offline_access(context, client, &code.grant.scopes) => code.grant.sid.clone(),
         bound => bound.clone(),

@@ -125,7 +125,8 @@ fn rotation(
     } else {
         None
     };
-    let access_token_ends = context.now + issue::access_token_lifetime(context, client, resources);
+    let lifetime = issue::within_grant(context, grant, issue::access_token_lifetime(context, client, resources));
+    let access_token_ends = context.now + lifetime;
     Ok(Rotation {
         parent: token.hash,
         successor,

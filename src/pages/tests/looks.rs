@@ -67,8 +67,13 @@ fn a_template_may_build_on_the_one_that_it_replaces_and_on_parts_of_its_own() {
     ];
     let looks = ui("[texts.\"*\"]\n\"brand.name\" = \"Nordwind & Söhne\"\n[texts.de]\n\"home.title\" = \"Anmeldung\"");
     let pages = Pages::with_looks("", &looks, &files).unwrap();
-    let view =
-        Home { issuer: "https://sso.example.com".to_owned(), user_name: None, sign_out_path: None, account_path: None };
+    let view = Home {
+        issuer: "https://sso.example.com".to_owned(),
+        user_name: None,
+        sign_out_path: None,
+        account_path: None,
+        apps: Vec::new(),
+    };
     let german = pages.render(Lang::De, &view).unwrap();
     assert!(german.contains("<footer>Nordwind &amp; Söhne, Halle 7, de</footer>"), "{german}");
     assert!(german.contains("<h1>Anmeldung</h1>") && german.contains("<link rel=\"stylesheet\""), "{german}");
@@ -170,6 +175,7 @@ fn a_template_that_fails_at_run_time_gives_way_to_the_built_in_page() {
         user_name: Some(name),
         sign_out_path: None,
         account_path: None,
+        apps: Vec::new(),
     };
     assert!(pages.render(Lang::En, &home("Alice".to_owned())).unwrap().contains("<h1>Ours</h1>"));
     let html = pages.render(Lang::En, &home("A".repeat(100))).unwrap();
@@ -239,7 +245,8 @@ fn the_logo_is_on_every_page_with_its_alternative_text() {
             "src=\"https:&#x2f;&#x2f;cdn.example&#x2f;logo.svg?a=%22%3E%3Cscript%3E\" alt=\"North &lt;wind&gt;\"";
         assert!(html.contains(logo) && !html.contains("mark.svg"), "{html}");
     }
-    let view = Home { issuer: String::new(), user_name: None, sign_out_path: None, account_path: None };
+    let view =
+        Home { issuer: String::new(), user_name: None, sign_out_path: None, account_path: None, apps: Vec::new() };
     assert_eq!(
         pages.pictures(&view).map(url::Url::as_str).collect::<Vec<_>>(),
         ["https://cdn.example/logo.svg?a=%22%3E%3Cscript%3E"]

@@ -51,6 +51,7 @@ fn sign_in(fill: Fill, names: &[&str]) -> SignIn {
         client_name: fill("Grafana"),
         client_logo: None,
         client_uri: web("https://grafana.example.com/"),
+        account: None,
         providers: names.iter().enumerate().map(provider).collect(),
         show_email_field: false,
         login_hint: None,
@@ -124,6 +125,7 @@ fn error(fill: Fill, code: &str) -> ErrorPage {
         user_name: None,
         another_account: None,
         account_path: None,
+        break_glass_path: None,
     }
 }
 
@@ -225,6 +227,7 @@ fn other_samples(all: &mut Vec<Sample>, fill: Fill) {
         user_name: None,
         sign_out_path: Some("/sso/out".to_owned()),
         account_path: Some("/sso/account".to_owned()),
+        apps: Vec::new(),
     };
     add(all, "home", &home);
     add(all, "home-signed-in", &Home { user_name: Some(fill("Alice Moreau")), ..home });

@@ -6,7 +6,7 @@ use axum::response::Response;
 use crate::op::authorize;
 use crate::op::authorize::forms;
 use crate::op::authorize::request::model::ResponseMode;
-use crate::op::outcome::{Answer, Next, Outcome};
+use crate::op::outcome::{Answer, Next, Outcome, SetCookie};
 use crate::pages::{FormPost, WebUri};
 use crate::web::exchange::Exchange;
 use crate::web::{respond, views};
@@ -33,13 +33,24 @@ pub(crate) async fn consent_form(exchange: &Exchange<'_>) -> Response {
     }
 }
 
-/// Writes what comes next for the browser.
+/// Writes what comes next for the browser. A session that begins here is not one of the break-glass account.
 pub(crate) fn write(exchange: &Exchange<'_>, outcome: &Outcome) -> Response {
+    if outcome.cookies.iter().any(|cookie| matches!(cookie, SetCookie::Session(_))) {
+        exchange.set_break_glass(None);
+    }
+    write_as_it_is(exchange, outcome)
+}
+
+/// The same, whatever session begins.
+pub(super) fn write_as_it_is(exchange: &Exchange<'_>, outcome: &Outcome) -> Response {
     let ok = StatusCode::OK;
     let response = match &outcome.next {
         Next::Provider(url) => exchange.leave(url),
         Next::App(answer) => to_app(exchange, answer),
-        Next::Error(failure) => exchange.error(failure),
+        Next::Error(failure) => {
+            let waits = outcome.cookies.iter().any(|cookie| matches!(cookie, SetCookie::Waiting(_)));
+            exchange.error_with(failure, waits)
+        }
         Next::Own(path) => respond::see_other(&exchange.context.snapshot.issuer.url_of(path)),
         Next::SignIn(page) => {
             let view = views::sign_in(exchange, page);

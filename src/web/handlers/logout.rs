@@ -4,7 +4,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::op::logout;
+use crate::op::logout::framed;
+use crate::op::logout::framed::Framed;
 use crate::op::logout::upstream;
+use crate::op::outcome::SetCookie;
 use crate::pages::{Destination, SigningOut, WebUri};
 use crate::web::exchange::Exchange;
 use crate::web::{error, respond, views};
@@ -42,7 +45,22 @@ pub(crate) async fn logout_token(exchange: &Exchange<'_>, provider: &str) -> Res
     }
 }
 
+/// What a provider loads in a frame when somebody signs out there (OIDC Front-Channel Logout §2): a page that only this provider
+/// may frame, with the apps that sign out in frames of their own.
+pub(crate) async fn framed(exchange: &Exchange<'_>, provider: &str) -> Response {
+    match framed::framed(&exchange.context, provider, &exchange.params()).await {
+        Ok(Framed { frames, parents }) => {
+            let shown = frames.iter().filter_map(|url| WebUri::parse(url.as_str())).collect();
+            exchange.framed_page(&frames, &parents, &views::signed_out(exchange, None, shown, true))
+        }
+        Err(failure) => exchange.error(&failure),
+    }
+}
+
 fn write(exchange: &Exchange<'_>, outcome: &logout::Outcome) -> Response {
+    if outcome.cookies.contains(&SetCookie::EndSession) {
+        exchange.set_break_glass(None);
+    }
     let framed = outcome.next.frames();
     let frames: Vec<WebUri> = framed.iter().filter_map(|url| WebUri::parse(url.as_str())).collect();
     let response = match &outcome.next {

@@ -2,6 +2,7 @@
 
 pub(super) mod account;
 pub(super) mod authorize;
+pub(super) mod break_glass;
 pub(super) mod callback;
 pub(super) mod console;
 pub(super) mod documents;

@@ -5,6 +5,7 @@ use axum::response::Response;
 
 use crate::op::error::PageError;
 use crate::op::session;
+use crate::protocol::BREAK_GLASS;
 use crate::web::exchange::Exchange;
 use crate::web::{respond, views};
 
@@ -16,8 +17,9 @@ const MAX_AGE: u32 = 300;
 /// The page at the issuer itself.
 pub(crate) async fn home(exchange: &Exchange<'_>) -> Response {
     let session = session::live(&exchange.context, &exchange.browser).await.ok().flatten();
+    let break_glass = session.as_ref().is_some_and(|view| view.session.link.provider == BREAK_GLASS);
     let name = session.map(|view| session::shown_name(&view.user.profile, &view.user.username).to_owned());
-    exchange.page(StatusCode::OK, &views::home(exchange, name))
+    exchange.page(StatusCode::OK, &views::home(exchange, name, break_glass))
 }
 
 /// A static file. A request with a version that is not the file's own is answered, but not cached: a page of the generation

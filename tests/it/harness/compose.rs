@@ -180,6 +180,11 @@ impl Broker {
         self.app.services().notifier.idle().await;
     }
 
+    /// How many passwords were hashed at the break-glass page.
+    pub(crate) fn passwords_hashed(&self) -> u64 {
+        self.app.services().break_glass.figures().hashed
+    }
+
     /// The issuer's origin.
     pub(crate) fn origin(&self) -> String {
         self.app.snapshot().load().issuer.origin.clone()

@@ -1,0 +1,62 @@
+//! `[break_glass]` as the running broker sees it: the hashes of its password, and what proves that a session was entered with
+//! one that is still accepted.
+
+use std::sync::Arc;
+
+use crate::config::language::scalar::SecretValue;
+use crate::snapshot::password_hash::{OutOfMemory, PasswordHash};
+
+/// The hashes of the account's password.
+#[derive(Clone, Debug)]
+pub struct BreakGlass {
+    accepted: Arc<[(PasswordHash, String)]>,
+}
+
+impl BreakGlass {
+    /// Reads the hashes of the account with this name.
+    ///
+    /// # Errors
+    /// What is wrong with each that is not accepted; the number says which of several it is.
+    pub fn read(username: &str, secrets: &[SecretValue]) -> Result<Self, Vec<(usize, String)>> {
+        let (mut accepted, mut faults) = (Vec::new(), Vec::new());
+        for (index, secret) in secrets.iter().enumerate() {
+            match PasswordHash::parse(secret.expose()) {
+                Ok(hash) => {
+                    let proof = proof(username, hash.text());
+                    accepted.push((hash, proof));
+                }
+                Err(fault) => faults.push((index, fault)),
+            }
+        }
+        if faults.is_empty() { Ok(Self { accepted: accepted.into() }) } else { Err(faults) }
+    }
+
+    /// Compares a password with every hash, and returns the proof of the one that it belongs to. It takes as long for every
+    /// password.
+    ///
+    /// # Errors
+    /// When there is not enough memory.
+    pub fn verify(&self, password: &str) -> Result<Option<String>, OutOfMemory> {
+        let mut found = None;
+        for (hash, proof) in self.accepted.iter() {
+            if hash.matches(password)? {
+                found = Some(proof.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether what was entered with this proof still counts: the hash and the username are those of then.
+    #[must_use]
+    pub fn accepts(&self, proof: &str) -> bool {
+        self.accepted.iter().any(|(_, known)| known == proof)
+    }
+}
+
+/// A short hash of the username and the password hash, by which a session says what it was entered with. Nothing can be guessed
+/// by it that could not be guessed by the password hash itself, which is salted.
+fn proof(username: &str, hash: &str) -> String {
+    let text = format!("{username}\n{hash}");
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
