@@ -4,7 +4,6 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
 
-use crate::digest::hex;
 use crate::op::interaction::LIFETIME;
 use crate::op::outcome::{Browser, SetCookie};
 use crate::snapshot::issuer::Issuer;
@@ -53,9 +52,8 @@ fn bindings(headers: &HeaderMap, name: &str) -> Vec<String> {
 
 /// The name of the cookie with this binding secret.
 fn binding_name(name: &str, secret: &str) -> String {
-    let TokenHash(hash) = TokenHash::of(secret);
-    let tag: String = hex(&hash).chars().take(8).collect();
-    format!("{name}-{tag}")
+    let TokenHash([first, second, third, fourth, ..]) = TokenHash::of(secret);
+    format!("{name}-{:08x}", u32::from_be_bytes([first, second, third, fourth]))
 }
 
 /// The cookies of the header, not parsed yet.

@@ -28,7 +28,10 @@ impl CodeRow {
     pub(crate) fn insert(&self, connection: &Connection) -> Result<()> {
         let Code { hash, grant, expires_at, .. } = &self.code;
         run(connection, sql::INSERT_CODE, (hash.0, &grant.id, &grant.sid, &self.data, expires_at))?;
-        run(connection, sql::TRIM_CODES, (&grant.sid, UNUSED_CODES)).map(drop)
+        if one(connection, sql::HAS_UNUSED_CODES, (&grant.sid, UNUSED_CODES), |_| Ok(()))?.is_some() {
+            run(connection, sql::TRIM_CODES, (&grant.sid, UNUSED_CODES))?;
+        }
+        Ok(())
     }
 
     /// Stores it with the consent that it is based on, and marks its session as active.
@@ -56,14 +59,13 @@ pub(crate) fn redeem(
     now: i64,
 ) -> Result<Redeemed> {
     let grant = &row.grant;
-    if run(connection, sql::USE_CODE, (hash.0, now, &grant.id))? == 0 {
+    if run(connection, sql::USE_CODE, (hash.0, now, &grant.id, grant.expires_at))? == 0 {
         let first: Option<GrantId> = one(connection, sql::GRANT_OF_USED_CODE, [hash.0], |row| Ok(row.get(0)?))?;
         if let Some(id) = first {
             run(connection, sql::REVOKE_GRANT, (id, now))?;
         }
         return Ok(Redeemed::Refused);
     }
-    run(connection, sql::KEEP_CODE, (hash.0, grant.expires_at))?;
     if !may_continue(connection, grant.user_id.as_ref(), grant.session_id.as_ref(), now)? {
         return Ok(Redeemed::Refused);
     }

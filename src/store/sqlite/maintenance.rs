@@ -10,13 +10,13 @@ use crate::store::sqlite::tally::Tally;
 use crate::store::sqlite::{SqliteStore, audit, pending, sql};
 use crate::store::{Maintenance, Result, StoreError};
 
-/// Deletes up to the given number of expired rows of one kind, and returns how many it deleted.
+/// Deletes expired rows of one kind, and returns how many rows it examined: the given number at most, and fewer when done.
 type Sweep = fn(&Connection, &Tally, i64, u32) -> Result<usize>;
 
 /// One function for each kind of row that expires.
 const SWEEPS: &[Sweep] = &[
-    |connection, tally, now, limit| pending::sweep(connection, tally, sql::SWEEP_LOGINS, now, limit),
-    |connection, tally, now, limit| pending::sweep(connection, tally, sql::SWEEP_INTERACTIONS, now, limit),
+    pending::sweep_logins,
+    pending::sweep_interactions,
     |connection, _, now, limit| run(connection, sql::SWEEP_SESSIONS, (now, limit)),
     grants,
     |connection, _, now, limit| run(connection, sql::SWEEP_CODES, (now, limit)),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rusqlite::Connection;
+use rusqlite::{Connection, Params};
 
 use crate::store::model::{Interaction, Login, TokenHash};
 use crate::store::sqlite::rows::{columns, many, one, open_text, run};
@@ -73,9 +73,26 @@ fn remove_oldest(connection: &Connection) -> Result<Option<Amount>> {
     one(connection, sql, [row], |row| Ok(Amount { rows: 1, bytes: row.get(0)? }))
 }
 
-/// Deletes expired rows, at most `limit` of one kind.
-pub(super) fn sweep(connection: &Connection, tally: &Tally, sql: &str, now: i64, limit: u32) -> Result<usize> {
-    let swept: Vec<i64> = many(connection, sql, (now, limit), |row| Ok(row.get(0)?))?;
+/// Deletes the expired ones among the next `limit` logins, and returns how many it examined. After the last one, the next
+/// call begins with the first.
+pub(super) fn sweep_logins(connection: &Connection, tally: &Tally, now: i64, limit: u32) -> Result<usize> {
+    let first = tally.swept_to();
+    let rows: Vec<i64> = many(connection, sql::LOGINS_FROM, (first, limit), |row| Ok(row.get(0)?))?;
+    if let Some(last) = rows.last() {
+        sweep(connection, tally, sql::SWEEP_LOGINS, (first, last, now))?;
+    }
+    let more = u32::try_from(rows.len()).is_ok_and(|examined| examined >= limit);
+    tally.set_swept_to(rows.last().copied().filter(|_| more).unwrap_or_default());
+    Ok(rows.len())
+}
+
+/// Deletes at most `limit` expired interactions, and returns how many there were.
+pub(super) fn sweep_interactions(connection: &Connection, tally: &Tally, now: i64, limit: u32) -> Result<usize> {
+    sweep(connection, tally, sql::SWEEP_INTERACTIONS, (now, limit))
+}
+
+fn sweep(connection: &Connection, tally: &Tally, sql: &str, params: impl Params) -> Result<usize> {
+    let swept: Vec<i64> = many(connection, sql, params, |row| Ok(row.get(0)?))?;
     let gone = swept.iter().fold(Amount::default(), |sum, bytes| sum.plus(Amount { rows: 1, bytes: *bytes }));
     tally.change(Amount::default().minus(gone));
     Ok(swept.len())

@@ -12,10 +12,12 @@ use crate::store::sqlite::sql;
 use crate::store::sqlite::validity::may_continue;
 use crate::store::{Result, Rotation};
 
+/// Stores a refresh token as the newest one of its grant.
 pub(crate) fn insert_refresh(connection: &Connection, token: &RefreshToken, parent: Option<TokenHash>) -> Result<()> {
     let RefreshToken { hash, grant_id, created_at, used_at, expires_at, family_expires_at } = token;
     let row = (hash.0, grant_id, parent.map(|hash| hash.0), created_at, used_at, expires_at, family_expires_at);
-    run(connection, sql::INSERT_REFRESH, row).map(drop)
+    run(connection, sql::INSERT_REFRESH, row)?;
+    run(connection, sql::NEWEST_REFRESH, (grant_id, hash.0)).map(drop)
 }
 
 /// Reads a refresh token, used or not.

@@ -192,12 +192,15 @@ impl SessionRow {
 /// The maximum number of grants of one app in one session; the oldest are deleted first.
 const GRANTS_OF_APP: u32 = 64;
 
-/// Deletes what belonged to deleted grants: the code of each, and its refresh tokens.
-pub(crate) fn forget(connection: &Connection, grants: &[(GrantId, Option<[u8; 32]>)]) -> Result<()> {
-    for (id, code) in grants {
-        run(connection, sql::DELETE_REFRESH_OF, [id])?;
+/// Deletes what belonged to grants that were deleted: the code of each, and its refresh tokens, given by the newest one.
+pub(crate) fn forget(connection: &Connection, grants: &[(Option<[u8; 32]>, Option<[u8; 32]>)]) -> Result<()> {
+    for (code, refresh) in grants {
         if let Some(hash) = code {
             run(connection, sql::DELETE_CODE, [hash])?;
+        }
+        let mut next = *refresh;
+        while let Some(hash) = next {
+            next = one(connection, sql::DELETE_REFRESH, [hash], |row| Ok(row.get(0)?))?.flatten();
         }
     }
     Ok(())
@@ -223,8 +226,10 @@ impl GrantRow {
         let row = (id, client, user_id, session_id, made_in, sid, &self.data, revoked_at, expires_at, code);
         run(connection, sql::INSERT_GRANT, row)?;
         if let (Some(user), Some(session)) = (user_id, made_in) {
-            let trim = (user, session, client, GRANTS_OF_APP);
-            forget(connection, &many(connection, sql::TRIM_GRANTS, trim, |row| Ok((row.get(0)?, row.get(1)?)))?)?;
+            let bound = (user, session, client, GRANTS_OF_APP);
+            if one(connection, sql::HAS_GRANTS, bound, |_| Ok(()))?.is_some() {
+                forget(connection, &many(connection, sql::TRIM_GRANTS, bound, |row| Ok((row.get(0)?, row.get(1)?)))?)?;
+            }
         }
         Ok(())
     }

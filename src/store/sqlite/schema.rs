@@ -2,8 +2,17 @@
 //! edited; a change is a new one at the end.
 
 /// All migrations, in order.
-pub(super) const MIGRATIONS: &[&str] =
-    &[FIRST, UPSTREAM_SIDS, SESSION_COLUMNS, CONSENT_CLAIMS, MOVED_GRANTS, ROW_LIFETIMES, AUDIT_TRAIL, GENERATIONS];
+pub(super) const MIGRATIONS: &[&str] = &[
+    FIRST,
+    UPSTREAM_SIDS,
+    SESSION_COLUMNS,
+    CONSENT_CLAIMS,
+    MOVED_GRANTS,
+    ROW_LIFETIMES,
+    AUDIT_TRAIL,
+    GENERATIONS,
+    FEWER_INDEXES,
+];
 
 /// `application_id` of the database file, "Csgn": tells our files from other SQLite databases.
 pub(super) const APPLICATION_ID: i32 = 0x4373_676e;
@@ -235,4 +244,14 @@ CREATE TABLE replicas (
     started_at INTEGER NOT NULL,
     seen_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+// Each index is a page more in every sign-in's writes. Logins are few and short-lived: the sweep reads all of them instead. The
+// refresh tokens of a grant are found from the newest one, whose predecessors are its `parent`s.
+const FEWER_INDEXES: &str = "
+DROP INDEX logins_expires;
+ALTER TABLE grants ADD COLUMN refresh BLOB;
+UPDATE grants SET refresh = (SELECT hash FROM refresh_tokens WHERE grant_id = grants.id
+    ORDER BY used_at IS NULL DESC, created_at DESC LIMIT 1);
+DROP INDEX refresh_tokens_grant;
 ";

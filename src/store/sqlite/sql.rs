@@ -134,10 +134,11 @@ statements! {
     CODE = "SELECT data, used_at FROM codes WHERE hash = ?1";
     INSERT_CODE = "INSERT INTO codes (hash, grant_id, sid, data, expires_at, keep_until)
         VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+    HAS_UNUSED_CODES = "SELECT 1 FROM codes WHERE sid = ?1 AND used_at IS NULL LIMIT 1 OFFSET ?2";
     TRIM_CODES = "DELETE FROM codes WHERE rowid IN
         (SELECT rowid FROM codes WHERE sid = ?1 AND used_at IS NULL ORDER BY rowid DESC LIMIT -1 OFFSET ?2)";
-    USE_CODE = "UPDATE codes SET used_at = ?2, grant_id = ?3 WHERE hash = ?1 AND used_at IS NULL AND expires_at > ?2";
-    KEEP_CODE = "UPDATE codes SET keep_until = ?2 WHERE hash = ?1 AND keep_until < ?2";
+    USE_CODE = "UPDATE codes SET used_at = ?2, grant_id = ?3, keep_until = max(keep_until, ?4)
+        WHERE hash = ?1 AND used_at IS NULL AND expires_at > ?2";
     KEEP_CODE_OF = "UPDATE codes SET keep_until = ?2
         WHERE hash = (SELECT code FROM grants WHERE id = ?1) AND keep_until < ?2";
     DELETE_CODE = "DELETE FROM codes WHERE hash = ?1";
@@ -147,9 +148,10 @@ statements! {
     INSERT_GRANT = "INSERT INTO grants
         (id, client, user_id, session_id, sso_session, sid, data, revoked_at, expires_at, code)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    HAS_GRANTS = "SELECT 1 FROM grants WHERE user_id = ?1 AND sso_session = ?2 AND client = ?3 LIMIT 1 OFFSET ?4";
     TRIM_GRANTS = "DELETE FROM grants WHERE rowid IN (SELECT rowid FROM grants
         WHERE user_id = ?1 AND sso_session = ?2 AND client = ?3 ORDER BY rowid DESC LIMIT -1 OFFSET ?4)
-        RETURNING id, code";
+        RETURNING code, refresh";
     EXTEND_GRANT = "UPDATE grants SET expires_at = ?2 WHERE id = ?1 AND expires_at < ?2";
     BIND_GRANT = "UPDATE grants SET data = json_set(data, '$.dpop_jkt', ?2)
         WHERE id = ?1 AND data ->> '$.dpop_jkt' IS NULL";
@@ -182,7 +184,8 @@ statements! {
     USE_REFRESH = "UPDATE refresh_tokens SET used_at = ?2, successor = ?3, successor_until = ?4 WHERE hash = ?1";
     KEEP_REFRESH = "UPDATE refresh_tokens SET expires_at = ?2 WHERE hash = ?1";
     FORGET_SUCCESSOR = "UPDATE refresh_tokens SET successor = NULL, successor_until = NULL WHERE hash = ?1";
-    DELETE_REFRESH_OF = "DELETE FROM refresh_tokens WHERE grant_id = ?1";
+    NEWEST_REFRESH = "UPDATE grants SET refresh = ?2 WHERE id = ?1";
+    DELETE_REFRESH = "DELETE FROM refresh_tokens WHERE hash = ?1 RETURNING parent";
     CONSENT = "SELECT scopes, claims, granted_at FROM consents WHERE user_id = ?1 AND client = ?2";
     UPSERT_CONSENT = "INSERT INTO consents (user_id, client, scopes, claims, granted_at) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (user_id, client) DO UPDATE
@@ -233,9 +236,9 @@ statements! {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
     // Sweeping: ?1 is now, ?2 the maximum number of rows. All use an index on the expiry, because a clock that jumped leaves
-    // rows in any order.
-    SWEEP_LOGINS = "DELETE FROM logins WHERE rowid IN
-        (SELECT rowid FROM logins WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING length(data)";
+    // rows in any order, except logins: each pass reads all of them, a range of row numbers at a time.
+    LOGINS_FROM = "SELECT rowid FROM logins WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
+    SWEEP_LOGINS = "DELETE FROM logins WHERE rowid > ?1 AND rowid <= ?2 AND expires_at <= ?3 RETURNING length(data)";
     SWEEP_INTERACTIONS = "DELETE FROM interactions WHERE rowid IN
         (SELECT rowid FROM interactions WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING length(data)";
     SWEEP_SESSIONS = "DELETE FROM sessions WHERE rowid IN
@@ -243,7 +246,7 @@ statements! {
     SWEEP_CODES = "DELETE FROM codes WHERE rowid IN
         (SELECT rowid FROM codes WHERE keep_until <= ?1 ORDER BY keep_until LIMIT ?2)";
     SWEEP_GRANTS = "DELETE FROM grants WHERE rowid IN
-        (SELECT rowid FROM grants WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING id, code";
+        (SELECT rowid FROM grants WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING code, refresh";
     SWEEP_REFRESH_TOKENS = "DELETE FROM refresh_tokens WHERE hash IN
         (SELECT hash FROM refresh_tokens WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
     SWEEP_SUCCESSORS = "UPDATE refresh_tokens SET successor = NULL, successor_until = NULL WHERE hash IN

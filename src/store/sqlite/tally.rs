@@ -40,6 +40,8 @@ struct State {
     committed: Option<Amount>,
     /// What the current transaction changes.
     open: Amount,
+    /// The row number of the last login that the current sweep has examined; 0 between two sweeps.
+    swept_to: i64,
 }
 
 impl Tally {
@@ -52,6 +54,16 @@ impl Tally {
         };
         state.committed = Some(committed);
         Ok(committed.plus(state.open))
+    }
+
+    /// Where the sweep of logins continues: after this row number.
+    pub(crate) fn swept_to(&self) -> i64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).swept_to
+    }
+
+    /// Notes where the sweep of logins continues.
+    pub(crate) fn set_swept_to(&self, row: i64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).swept_to = row;
     }
 
     /// Records a change made by the current transaction.
