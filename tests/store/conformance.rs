@@ -827,6 +827,7 @@ pub(crate) async fn disabling_a_user_ends_everything(store: Subject) {
     assert!(!is_revoked(&store, "bob").await);
     assert!(store.session(secret("b")).await.unwrap().is_some());
 
+    store.set_user_disabled(&alice.user_id(), false, NOW, event()).await.unwrap();
     assert!(!store.user("key-alice").await.unwrap().unwrap().user.disabled);
     assert!(is_revoked(&store, "offline").await);
     assert_eq!(rotate(&store, "c2-0", "x", "offline", NOW).await, Rotated::Refused);

@@ -310,6 +310,8 @@ async fn d31_a_first_start_that_was_interrupted_is_gone_on_with() {
 async fn d31_a_damaged_database_is_said_to_be_damaged_and_not_ready() {
     let (_folder, location, path) = place();
     fill(&open(&location, &[]).unwrap()).await;
+    // Without the free pages that migrations leave: nothing is read from those.
+    rusqlite::Connection::open(&path).unwrap().execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);").unwrap();
     let sound = std::fs::read(&path).unwrap();
     let pages = sound.len() / 4096;
     for page in 1..pages {

@@ -5,47 +5,66 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use crate::store::sqlite::pending::Swept;
 use crate::store::sqlite::rows::{forget, many, one, run};
 use crate::store::sqlite::tally::Tally;
 use crate::store::sqlite::{SqliteStore, audit, pending, sql};
 use crate::store::{Maintenance, Result, StoreError};
 
-/// Deletes expired rows of one kind, and returns how many rows it examined: the given number at most, and fewer when done.
-type Sweep = fn(&Connection, &Tally, i64, u32) -> Result<usize>;
+/// Deletes expired rows of one kind, at most the given number.
+type Sweep = fn(&Connection, &Tally, i64, u32) -> Result<Swept>;
 
 /// One function for each kind of row that expires.
 const SWEEPS: &[Sweep] = &[
     pending::sweep_logins,
-    pending::sweep_interactions,
-    |connection, _, now, limit| run(connection, sql::SWEEP_SESSIONS, (now, limit)),
-    grants,
-    |connection, _, now, limit| run(connection, sql::SWEEP_CODES, (now, limit)),
-    |connection, _, now, limit| run(connection, sql::SWEEP_REFRESH_TOKENS, (now, limit)),
-    |connection, _, now, limit| run(connection, sql::SWEEP_SUCCESSORS, (now, limit)),
-    |connection, _, now, limit| run(connection, sql::SWEEP_TRACES, (now, limit)),
-    |connection, _, now, limit| run(connection, sql::SWEEP_USED_ONCE, (now, limit)),
-    |connection, _, _, limit| audit::index(connection, limit),
+    |connection, tally, now, limit| found(pending::sweep_interactions(connection, tally, now, limit)?, limit),
+    |connection, _, now, limit| found(run(connection, sql::SWEEP_SESSIONS, (now, limit))?, limit),
+    |connection, _, now, limit| found(grants(connection, now, limit)?, limit),
+    |connection, _, now, limit| found(run(connection, sql::SWEEP_CODES, (now, limit))?, limit),
+    |connection, _, now, limit| found(run(connection, sql::SWEEP_REFRESH_TOKENS, (now, limit))?, limit),
+    |connection, _, now, limit| found(run(connection, sql::SWEEP_SUCCESSORS, (now, limit))?, limit),
+    |connection, _, now, limit| found(run(connection, sql::SWEEP_TRACES, (now, limit))?, limit),
+    |connection, _, now, limit| found(run(connection, sql::SWEEP_USED_ONCE, (now, limit))?, limit),
+    |connection, _, _, limit| found(audit::index(connection, limit)?, limit),
 ];
 
+/// Rows that were found by an index on their expiry: fewer than the limit are all.
+fn found(deleted: usize, limit: u32) -> Result<Swept> {
+    Ok(Swept { deleted, done: u32::try_from(deleted).is_ok_and(|deleted| deleted < limit) || limit == 0 })
+}
+
 /// Grants, with their codes and refresh tokens.
-fn grants(connection: &Connection, _: &Tally, now: i64, limit: u32) -> Result<usize> {
+fn grants(connection: &Connection, now: i64, limit: u32) -> Result<usize> {
     let gone = many(connection, sql::SWEEP_GRANTS, (now, limit), |row| Ok((row.get(0)?, row.get(1)?)))?;
     forget(connection, &gone)?;
     Ok(gone.len())
 }
 
 impl SqliteStore {
-    /// Deletes expired rows of one kind, off the threads that serve requests; `true` if there may be more. On a full disk, a
-    /// transaction that changes few pages may succeed where one that changes many does not.
+    /// Deletes up to `limit` expired rows of one kind; `true` if there may be more. It runs off the threads that serve
+    /// requests, in transactions between which sign-ins are served.
     async fn sweep_kind(&self, sweep: Sweep, now: i64, limit: u32) -> Result<bool> {
+        let limit_rows = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut deleted = 0;
+        loop {
+            let swept = self.sweep_some(sweep, now, limit).await?;
+            deleted += swept.deleted;
+            if swept.done || deleted >= limit_rows {
+                return Ok(!swept.done);
+            }
+        }
+    }
+
+    /// One transaction of [`Self::sweep_kind`]. On a full disk, a transaction that changes few pages may succeed where one that
+    /// changes many does not.
+    async fn sweep_some(&self, sweep: Sweep, now: i64, limit: u32) -> Result<Swept> {
         let mut batch = limit;
         loop {
             let tally = Arc::clone(self.writer.tally());
             let delete = move |connection: &Connection| sweep(connection, &tally, now, batch);
             match self.write_aside(delete).await {
-                Ok(swept) => return Ok(u32::try_from(swept).is_ok_and(|swept| swept >= batch) && batch > 0),
                 Err(StoreError::Full(_)) if batch > 1 => batch = (batch / 8).max(1),
-                Err(error) => return Err(error),
+                answer => return answer,
             }
         }
     }

@@ -73,17 +73,25 @@ fn remove_oldest(connection: &Connection) -> Result<Option<Amount>> {
     one(connection, sql, [row], |row| Ok(Amount { rows: 1, bytes: row.get(0)? }))
 }
 
-/// Deletes the expired ones among the next `limit` logins, and returns how many it examined. After the last one, the next
-/// call begins with the first.
-pub(super) fn sweep_logins(connection: &Connection, tally: &Tally, now: i64, limit: u32) -> Result<usize> {
+/// What one transaction of a sweep did.
+pub(super) struct Swept {
+    /// How many rows it deleted.
+    pub(super) deleted: usize,
+    /// Whether no further row of its kind has expired.
+    pub(super) done: bool,
+}
+
+/// Deletes the expired ones among the next `limit` logins. After the last one, the next call begins with the first.
+pub(super) fn sweep_logins(connection: &Connection, tally: &Tally, now: i64, limit: u32) -> Result<Swept> {
     let first = tally.swept_to();
     let rows: Vec<i64> = many(connection, sql::LOGINS_FROM, (first, limit), |row| Ok(row.get(0)?))?;
-    if let Some(last) = rows.last() {
-        sweep(connection, tally, sql::SWEEP_LOGINS, (first, last, now))?;
-    }
-    let more = u32::try_from(rows.len()).is_ok_and(|examined| examined >= limit);
-    tally.set_swept_to(rows.last().copied().filter(|_| more).unwrap_or_default());
-    Ok(rows.len())
+    let deleted = match rows.last() {
+        Some(last) => sweep(connection, tally, sql::SWEEP_LOGINS, (first, last, now))?,
+        None => 0,
+    };
+    let done = u32::try_from(rows.len()).is_ok_and(|examined| examined < limit) || limit == 0;
+    tally.set_swept_to(rows.last().copied().filter(|_| !done).unwrap_or_default());
+    Ok(Swept { deleted, done })
 }
 
 /// Deletes at most `limit` expired interactions, and returns how many there were.
