@@ -5,8 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use crate::store::sqlite::grant_rows::forget;
 use crate::store::sqlite::pending::Swept;
-use crate::store::sqlite::rows::{forget, many, one, run};
+use crate::store::sqlite::rows::{many, one, run};
 use crate::store::sqlite::tally::Tally;
 use crate::store::sqlite::{SqliteStore, audit, pending, sql};
 use crate::store::{Maintenance, Result, StoreError};

@@ -20,6 +20,7 @@ mod checkpoints;
 mod codes;
 mod consents;
 mod disk;
+mod grant_rows;
 mod grants;
 mod history;
 mod ids;
