@@ -72,11 +72,14 @@ test('bob has signed in, and a reload has changed something', async () => {
     await signIn(page, 'bob')
     await page.getByRole('button', { name: 'Allow', exact: true }).click()
     await page.waitForURL(/\/callback/)
-  })
+    await page.goto(`${sites.app}/login?id=vault`)
+    await page.getByText('client_requirement_not_met').waitFor()
+  }, { expected: /status of 403/ })
   sites.broker.save(toml.replace('client_name = "Team calendar"', 'client_name = "Calendar of all teams"'))
-  await until('the reload is applied', () => /configuration reloaded|"reload"|event="?reload/.test(sites.broker.log))
+  const status = async () => (await fetch(`${sites.broker.admin}/status`)).json()
+  await until('the reload is applied', async () => (await status()).generation === 2)
   sites.broker.save(toml.replace('"\'sre\' in groups"', '"\'sre\' in grups"'))
-  await until('the reload is refused', () => /reload_failed/.test(sites.broker.log))
+  await until('the reload is refused', async () => (await status()).reload_failed)
 })
 
 test('refused', () => visit(browser, async ({ page }) => {
@@ -109,6 +112,19 @@ looks('why-app', async (page) => {
   await page.getByRole('link', { name: 'Why?' }).click()
   await page.locator('li', { hasText: 'Vault' }).getByRole('link', { name: 'Why?' }).click()
   await page.getByText('require does not hold').waitFor()
+})
+looks('refusals', async (page) => {
+  await page.goto(`${sites.sso}/console/refusals`)
+  await page.getByText('client_requirement_not_met').first().waitFor()
+})
+looks('trace', async (page) => {
+  await page.goto(`${sites.sso}/console/refusals`)
+  await page.getByRole('link', { name: 'Why?' }).first().click()
+  await page.getByText('require does not hold').first().waitFor()
+})
+looks('audit', async (page) => {
+  await page.getByRole('link', { name: 'Audit trail' }).click()
+  await page.getByText('sign_in').first().waitFor()
 })
 looks('sessions', async (page) => {
   await page.getByRole('link', { name: 'Sessions' }).click()

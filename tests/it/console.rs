@@ -280,6 +280,11 @@ async fn a_users_page_says_which_apps_may_be_entered_and_why_not() {
     let other = page(&app, &mut browser, &link(&why, "app=other")).await;
     assert!(other.contains("require does not hold") && other.contains("overlay-1.toml:1"), "{other}");
     assert!(other.contains("You don’t have access to this app"), "{other}");
+    let said = unescape(&other);
+    assert!(
+        said.contains("'admins' in groups</code>") && said.contains("[\"staff\"]"),
+        "what the condition read: {said}"
+    );
     let entered = page(&app, &mut browser, &link(&why, "app=app")).await;
     assert!(entered.contains("What") && entered.contains("bob@corp.example"), "{entered}");
 }
@@ -428,6 +433,7 @@ async fn d20_an_action_of_the_console_wants_a_recent_sign_in_and_its_own_form() 
 async fn refusals_are_counted_filtered_and_lead_to_their_decision() {
     let app = with_console("clients.other.require = \"'admins' in groups\"").await;
     let mut browser = operator(&app).await;
+    app.sign_in("app", &bob()).await;
     for _ in 0..2 {
         let refused = app.through_provider(&mut Browser::new(), &Authorize::of("other"), &bob()).await;
         refused.assert_error_page(403, "client_requirement_not_met");

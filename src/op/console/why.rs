@@ -1,5 +1,7 @@
 //! The decision on a user, made again with the claims of the last sign-in, as `countersign explain` makes it.
 
+use crate::analysis::explain::{Asking, Explanation, explain};
+use crate::analysis::known::{Known, KnownLink};
 use crate::decision::app::{AppRequest, authentication};
 use crate::decision::pipeline::Decision;
 use crate::decision::trace::Refusal;
@@ -19,7 +21,24 @@ pub fn link<'p>(person: &'p Person, provider: &str, subject: &str) -> Result<&'p
     found.ok_or_else(|| PageError::new(404, "not_found", "the user has no such account at the provider"))
 }
 
-/// Decides on a user through one upstream account, for a sign-in alone or for an app with all scopes that it may ask for.
+/// Explains the decision on a user through one upstream account, for a sign-in alone or for an app with all scopes that it may
+/// ask for.
+#[must_use]
+pub fn explained(context: &RequestContext<'_>, user: &User, link: &Link, client: Option<&Client>) -> Explanation {
+    let known = Known { account: decide::account(user), links: Vec::new() };
+    let link = KnownLink {
+        provider: link.key.provider.clone(),
+        issuer: link.key.issuer.clone(),
+        subject: link.key.subject.clone(),
+        claims: link.claims.clone(),
+        claims_at: link.claims_at,
+    };
+    let subject = client.map(|client| decide::subject(client, user)).unwrap_or_default();
+    let asking = client.map(|client| Asking { client: &client.key, scopes: &[], subject: &subject });
+    explain(&context.snapshot.policy, &known, &link, asking)
+}
+
+/// Decides as [`explained`] does, without the reasons.
 ///
 /// # Errors
 /// The refusal.

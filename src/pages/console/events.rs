@@ -119,6 +119,34 @@ pub struct ConsoleTrace {
     pub refused: Option<String>,
     /// Its steps.
     pub steps: Vec<TraceLine>,
+    /// The condition that refused.
+    pub refused_by: Option<Obstacle>,
+    /// What would have to change, if exactly one condition stood in the way.
+    pub change: Option<String>,
+    /// How the provider failed.
+    pub failure: Option<String>,
+}
+
+/// A condition that did not hold.
+#[derive(Clone, Debug, Serialize)]
+pub struct Obstacle {
+    /// The expression.
+    pub expression: String,
+    /// What it read.
+    pub values: Vec<ReadRow>,
+    /// What came close to what it tests for.
+    pub near_misses: Vec<String>,
+}
+
+/// A value that a condition read.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReadRow {
+    /// The variable.
+    pub name: String,
+    /// Its value as JSON; none where it is absent.
+    pub value: Option<String>,
+    /// How many items of a long list are left out.
+    pub left_out: usize,
 }
 
 impl View for ConsoleEvents {

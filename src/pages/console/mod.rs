@@ -13,7 +13,8 @@ pub use configuration::{
     ConsoleRole, ConsoleRoles, EntryRow, GenerationRow, ProviderRow, ReplicaRow, RoleRow, RoleWay, RoleWayName,
     SettingRow, UnusableRow,
 };
-pub use events::{ConsoleEvents, ConsoleTrace, Count, EventFilter, EventRow, Options};
+pub use events::{ConsoleEvents, ConsoleTrace, Count, EventFilter, EventRow, Obstacle, Options, ReadRow};
 pub use people::{
-    AppRow, ConsentRow, ConsoleSession, ConsoleSessions, ConsoleUser, ConsoleUsers, ConsoleWhy, LinkRow, UserRow,
+    AppRow, ConsentRow, ConsoleSession, ConsoleSessions, ConsoleUser, ConsoleUsers, ConsoleWhy, LinkRow, UnmatchedRow,
+    UserRow,
 };

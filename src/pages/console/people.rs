@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::pages::console::events::Obstacle;
 use crate::pages::json;
 use crate::pages::own::{Paging, Shell};
 use crate::pages::views::{TraceLine, View};
@@ -118,6 +119,12 @@ pub struct ConsoleWhy {
     pub refused: Option<String>,
     /// The steps.
     pub steps: Vec<TraceLine>,
+    /// The condition that refused.
+    pub refused_by: Option<Obstacle>,
+    /// What would have to change, if exactly one condition stood in the way.
+    pub change: Option<String>,
+    /// The role rules that did not match, those that came closest first.
+    pub unmatched: Vec<UnmatchedRow>,
     /// The groups.
     pub groups: Vec<String>,
     /// The roles.
@@ -133,6 +140,19 @@ pub struct ConsoleWhy {
     pub paging: Paging,
     /// The path of the page without an app.
     pub path: String,
+}
+
+/// A role rule that did not match.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnmatchedRow {
+    /// Why, in words.
+    pub text: String,
+    /// The roles that it would have added.
+    pub roles: Vec<String>,
+    /// Where it is written.
+    pub place: String,
+    /// The condition that did not hold.
+    pub condition: Option<Obstacle>,
 }
 
 /// Whether a user may enter an app.

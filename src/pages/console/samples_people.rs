@@ -1,8 +1,9 @@
 //! Sample values of the console's pages about people.
 
-use crate::pages::console::events::ConsoleTrace;
+use crate::pages::console::events::{ConsoleTrace, Obstacle, ReadRow};
 use crate::pages::console::people::{
-    AppRow, ConsentRow, ConsoleSession, ConsoleSessions, ConsoleUser, ConsoleUsers, ConsoleWhy, LinkRow, UserRow,
+    AppRow, ConsentRow, ConsoleSession, ConsoleSessions, ConsoleUser, ConsoleUsers, ConsoleWhy, LinkRow, UnmatchedRow,
+    UserRow,
 };
 use crate::pages::console::samples::{AT, paging, path, shell};
 use crate::pages::own::{Did, Paging};
@@ -110,7 +111,22 @@ fn steps() -> Vec<TraceLine> {
     vec![step(Some(text("place"))), step(None)]
 }
 
+fn obstacle() -> Obstacle {
+    let read = |value: Option<String>, left_out| ReadRow { name: text("name"), value, left_out };
+    Obstacle {
+        expression: text("expression"),
+        values: vec![read(Some(text("value")), 3), read(None, 0)],
+        near_misses: vec![text("miss")],
+    }
+}
+
 fn decisions(all: &mut Vec<Sample>) {
+    let rule = UnmatchedRow {
+        text: text("rule"),
+        roles: vec![text("role")],
+        place: text("place"),
+        condition: Some(obstacle()),
+    };
     let app = AppRow { name: text("App"), key: text("key"), refused: Some(text("code")), path: path() };
     let full = ConsoleWhy {
         shell: shell(None),
@@ -120,6 +136,9 @@ fn decisions(all: &mut Vec<Sample>) {
         app_name: Some(text("App")),
         refused: None,
         steps: steps(),
+        refused_by: Some(obstacle()),
+        change: Some(text("change")),
+        unmatched: vec![rule.clone(), UnmatchedRow { condition: None, ..rule }],
         groups: vec![text("group")],
         roles: vec![text("role")],
         permissions: vec![text("permission")],
@@ -132,6 +151,9 @@ fn decisions(all: &mut Vec<Sample>) {
         app_name: None,
         refused: Some("not_allowed".to_owned()),
         steps: Vec::new(),
+        refused_by: None,
+        change: None,
+        unmatched: Vec::new(),
         groups: Vec::new(),
         roles: Vec::new(),
         permissions: Vec::new(),
@@ -153,9 +175,21 @@ fn decisions(all: &mut Vec<Sample>) {
         user_path: Some(path()),
         refused: Some(text("code")),
         steps: steps(),
+        refused_by: Some(obstacle()),
+        change: Some(text("change")),
+        failure: Some(text("failure")),
     };
     let nameless = ConsoleTrace { user_path: None, ..full.clone() };
-    let bare =
-        ConsoleTrace { client: None, user: None, user_path: None, refused: None, steps: Vec::new(), ..full.clone() };
+    let bare = ConsoleTrace {
+        client: None,
+        user: None,
+        user_path: None,
+        refused: None,
+        steps: Vec::new(),
+        refused_by: None,
+        change: None,
+        failure: None,
+        ..full.clone()
+    };
     all.extend([sample(&full, &[]), sample(&nameless, &[]), sample(&bare, &[])]);
 }

@@ -9,7 +9,7 @@ use crate::op::error::PageError;
 use crate::pages::{ConsoleEvents, ConsoleTrace, EventFilter, EventRow, Options, TraceLine};
 use crate::protocol::console_paths::ConsolePage;
 use crate::store::audit::EventQuery;
-use crate::web::console::{Built, Desk};
+use crate::web::console::{Built, Desk, obstacle};
 
 impl Desk<'_> {
     /// The refusals, or the whole audit trail.
@@ -140,6 +140,9 @@ impl Desk<'_> {
             user: user.map(|person| person.user.username),
             refused: kept.refused,
             steps: TraceLine::of_steps(&kept.steps),
+            refused_by: kept.refused_by.map(obstacle),
+            change: kept.change,
+            failure: kept.failure,
         })
     }
 }

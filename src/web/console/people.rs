@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::analysis::explain;
 use crate::op::account::device::Browser;
 use crate::op::administration::people::{Access, access};
 use crate::op::console::{users, why};
@@ -9,12 +10,12 @@ use crate::op::error::PageError;
 use crate::op::validity;
 use crate::pages::{
     AppRow, ConsentRow, ConsoleSession, ConsoleSessions, ConsoleUser, ConsoleUsers, ConsoleWhy, LinkRow, Paging,
-    TraceLine, UserRow,
+    TraceLine, UnmatchedRow, UserRow,
 };
 use crate::protocol::console_paths::ConsolePage;
 use crate::store::model::{Consent, Link, Session, User};
 use crate::store::{Person, SessionView};
-use crate::web::console::{Built, Desk, value_text};
+use crate::web::console::{Built, Desk, obstacle, value_text};
 
 /// The most sessions on a user's page, and on a page of sessions.
 const FEW_SESSIONS: u32 = 10;
@@ -164,29 +165,30 @@ impl Desk<'_> {
         let app = self.parameter("app");
         let unknown = || PageError::new(404, "not_found", "no such client");
         let client = app.map(|key| context.snapshot.clients.get(key).ok_or_else(unknown)).transpose()?;
-        let outcome = why::decide(context, &person.user, link, client);
-        let (apps, paging) = match (client, &outcome) {
-            (None, Ok(_)) => self.apps(&person.user, link),
+        let explanation = why::explained(context, &person.user, link, client);
+        let refused = explanation.refused();
+        let (apps, paging) = match (client, refused) {
+            (None, None) => self.apps(&person.user, link),
             _ => (Vec::new(), Paging::default()),
         };
-        let (trace, decision) = match &outcome {
-            Ok(decision) => (&decision.trace, Some(decision)),
-            Err(refusal) => (&refusal.trace, None),
-        };
-        let granted = decision.map(|decision| decision.granted.clone()).unwrap_or_default();
-        let release = decision.and_then(|decision| decision.release.as_ref());
+        let admitted = explanation.person;
+        let granted =
+            |list: fn(&explain::Person) -> &Vec<String>| admitted.as_ref().map(list).cloned().unwrap_or_default();
         Ok(ConsoleWhy {
             shell: self.shell("users"),
             user: self.user_row(&person, None),
             provider_name: self.provider_name(&link.key.provider),
             claims_at: link.claims_at,
             app_name: app.map(|key| self.client_name(key)),
-            refused: trace.refused.map(|reason| reason.code().to_owned()),
-            steps: TraceLine::of(trace),
-            groups: decision.map(|decision| decision.groups.clone()).unwrap_or_default(),
-            roles: granted.roles,
-            permissions: granted.permissions,
-            claims: release.map(|release| Value::Object(release.id_token.clone())),
+            refused: refused.map(|reason| reason.code().to_owned()),
+            steps: TraceLine::of(&explanation.trace),
+            refused_by: explanation.refused_by.map(obstacle),
+            change: explanation.change,
+            unmatched: explanation.unmatched.into_iter().map(unmatched).collect(),
+            groups: granted(|person| &person.groups),
+            roles: granted(|person| &person.roles),
+            permissions: granted(|person| &person.permissions),
+            claims: explanation.app.map(|app| Value::Object(app.id_token)),
             apps,
             paging,
             path: self.path(ConsolePage::Why, &why_of(&person.user, link)),
@@ -210,6 +212,16 @@ impl Desk<'_> {
             }
         });
         (apps.collect(), paging)
+    }
+}
+
+/// A role rule that did not match.
+fn unmatched(rule: explain::Unmatched) -> UnmatchedRow {
+    UnmatchedRow {
+        text: rule.text,
+        roles: rule.roles,
+        place: rule.source.to_string(),
+        condition: rule.condition.map(obstacle),
     }
 }
 

@@ -74,7 +74,7 @@ enum Target {
 }
 
 /// An action, with everything that its page says of it.
-struct Deed {
+struct RequestedAction {
     target: Target,
     action: Action,
     /// What the texts name.
@@ -88,10 +88,10 @@ struct Deed {
 
 impl Desk<'_> {
     /// The action that the request names, if what it is about is there. `None` for a session that has ended meanwhile.
-    async fn deed(&self, page: ConsolePage) -> Result<Option<Deed>, PageError> {
+    async fn requested(&self, page: ConsolePage) -> Result<Option<RequestedAction>, PageError> {
         let context = &self.exchange.context;
         let person = async || users::by_sub(context, self.needed("sub")?).await.map(Box::new);
-        let of_user = |person: Box<Person>, action| Deed {
+        let of_user = |person: Box<Person>, action| RequestedAction {
             action,
             about: person.user.username.clone(),
             path: own_path(page.path(), &[("sub", &person.user.sub)]),
@@ -106,7 +106,7 @@ impl Desk<'_> {
             ConsolePage::RevokeConsent => {
                 let (person, client) = (person().await?, self.needed("client")?.to_owned());
                 let parameters = [("sub", person.user.sub.as_str()), ("client", client.as_str())];
-                Deed {
+                RequestedAction {
                     action: Action::RevokeConsent,
                     about: format!("{} · {}", person.user.username, self.client_name(&client)),
                     path: own_path(page.path(), &parameters),
@@ -120,7 +120,7 @@ impl Desk<'_> {
                 if !context.snapshot.clients.contains_key(key) {
                     return Err(PageError::new(404, "not_found", "no such client"));
                 }
-                Deed {
+                RequestedAction {
                     action: Action::RevokeClient,
                     about: self.client_name(key),
                     path: own_path(page.path(), &[("id", key)]),
@@ -134,7 +134,7 @@ impl Desk<'_> {
                 let found = context.store().session_by_id(&SessionId::new(id)).await?;
                 let Some(view) = found.filter(|view| view.session.id.as_str() == id) else { return Ok(None) };
                 let person = Box::new(users::by_sub(context, &view.user.sub).await?);
-                Deed {
+                RequestedAction {
                     action: Action::RevokeSession,
                     about: view.user.username.clone(),
                     path: own_path(page.path(), &[("id", id)]),
@@ -154,8 +154,8 @@ impl Desk<'_> {
 /// The page that asks before an action.
 async fn ask(exchange: &Exchange<'_>, page: ConsolePage) -> Result<Response, Response> {
     let desk = Desk::open(exchange, page.path()).await?;
-    let deed = desk.deed(page).await.map_err(|failure| exchange.error(&failure))?;
-    let Some(Deed { action, about, path, back, section, .. }) = deed else { return Ok(desk.gone()) };
+    let requested = desk.requested(page).await.map_err(|failure| exchange.error(&failure))?;
+    let Some(RequestedAction { action, about, path, back, section, .. }) = requested else { return Ok(desk.gone()) };
     Ok(exchange.confirm(&desk.operator, desk.shell(section), (action, &about), (&path, &back)))
 }
 
@@ -165,17 +165,17 @@ async fn act(exchange: &Exchange<'_>, page: ConsolePage) -> Result<Response, Res
     let (operator, _) = exchange.actor(&format!("{}?{query}", page.path())).await?;
     let desk = Desk::of(exchange, operator).await?;
     let failed = |failure: PageError| exchange.error(&failure);
-    let Some(deed) = desk.deed(page).await.map_err(failed)? else { return Ok(desk.gone()) };
-    let back = deed.back.clone();
-    let (did, about) = perform(&desk, deed).await.map_err(|failure| failed(shown(failure)))?;
+    let Some(requested) = desk.requested(page).await.map_err(failed)? else { return Ok(desk.gone()) };
+    let back = requested.back.clone();
+    let (did, about) = perform(&desk, requested).await.map_err(|failure| failed(shown(failure)))?;
     Ok(exchange.done(&desk.operator, &back, did, &about))
 }
 
 /// Does it, and says what was done.
-async fn perform(desk: &Desk<'_>, deed: Deed) -> Result<(Did, String), Failure> {
+async fn perform(desk: &Desk<'_>, requested: RequestedAction) -> Result<(Did, String), Failure> {
     let context = &desk.exchange.context;
     let by = desk.operator.user.username.as_str();
-    let Deed { target, action, about, .. } = deed;
+    let RequestedAction { target, action, about, .. } = requested;
     Ok(match (target, action) {
         (Target::User(person), Action::DisableUser) => {
             match access::disable_user(context, &person.user, Some(by)).await? {
