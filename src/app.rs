@@ -14,6 +14,7 @@ use crate::env::{Clock, Random, host_name};
 use crate::keys::{KeyPolicy, Keys, KeysError};
 use crate::op::Services;
 use crate::op::client::remote::AppKeys;
+use crate::op::export::Exporter;
 use crate::op::logout::delivery::Notifier;
 use crate::op::sources::Sources;
 use crate::outbound::HttpClient;
@@ -179,6 +180,13 @@ impl App {
         if let Err(error) = services.store.record(events).await {
             tracing::error!(event = "audit_failed", %error, "an event is only in the log");
         }
+    }
+
+    /// Writes audit events that are recorded to the outputs that `[audit]` declares.
+    pub async fn export_events(&self) {
+        let services = self.services();
+        let exporter = Exporter::new(Arc::clone(&services.store), Arc::clone(&services.activity));
+        exporter.catch_up(&self.snapshot.load_full().config.audit).await;
     }
 
     /// Probes the providers whose last call failed, so that status and metrics show a recovery.

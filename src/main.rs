@@ -7,8 +7,8 @@ use std::sync::Arc;
 use clap::Parser as _;
 use countersign::cli::revocations::Revocation;
 use countersign::cli::{
-    Cli, Command, Environment, Exit, break_glass, capture, check, client, dev, explain, healthcheck, plan, providers,
-    reach, revocations, schema, serve, sessions, test, users,
+    Cli, Command, Environment, Exit, audit, break_glass, capture, check, client, dev, explain, healthcheck, plan,
+    providers, reach, revocations, schema, serve, sessions, test, users,
 };
 use countersign::config::load::files::Disk;
 use countersign::env::{Clock as _, SystemClock};
@@ -32,11 +32,12 @@ fn main() -> ExitCode {
         Command::Providers(args) => {
             providers::run(&args, &environment, &Disk, Arc::new(GuardedClient::default()), &mut out)
         }
-        Command::Schema => schema::run(&mut out),
+        Command::Schema(args) => schema::run(&args, &mut out),
         Command::Client(args) => client::run(&args, &environment, &Disk, &mut out, &mut io::stderr()),
         Command::BreakGlass(args) => break_glass::run(&args, &mut break_glass::Input, &mut out, &mut io::stderr()),
         Command::Users(args) => users::run(&args, &environment, &Disk, &mut out, &mut io::stderr()),
         Command::Sessions(args) => sessions::run(&args, &environment, &Disk, &mut out, &mut io::stderr()),
+        Command::Audit(args) => audit::run(&args, &environment, &Disk, &mut out, &mut io::stderr()),
         Command::Clients(args) => {
             revocations::run(Revocation::Clients(&args), &environment, &Disk, &mut out, &mut io::stderr())
         }

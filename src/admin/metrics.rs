@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::admin::Admin;
+use crate::op::activity::Labels;
 use crate::web::respond;
 
 /// `/metrics`.
@@ -22,6 +23,7 @@ pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     metric(&mut text, "config_reload_failed", Kind::Gauge, help, &[("", failed)]);
     break_glass(&mut text, &admin);
     strangers(&mut text, &admin);
+    happened(&mut text, &admin);
     respond::text("text/plain; version=0.0.4; charset=utf-8", text)
 }
 
@@ -60,6 +62,49 @@ fn strangers(text: &mut String, admin: &Admin) {
     metric(text, "connections_limit", Kind::Gauge, help, &[("", count(connections.most))]);
     let help = "Connections that were closed to make room for others.";
     metric(text, "connections_closed_for_room_total", Kind::Counter, help, &[("", connections.closed_for_room)]);
+}
+
+/// Events of the audit trail, by what they are about.
+fn happened(text: &mut String, admin: &Admin) {
+    let activity = &admin.services.activity;
+    let samples: Vec<(String, u64)> = activity
+        .counts()
+        .into_iter()
+        .map(|(labels, count)| {
+            let Labels { event, detail, reason, client, provider } = labels;
+            let named = [
+                ("event", event),
+                ("detail", detail),
+                ("reason", reason.as_str()),
+                ("client", client.as_str()),
+                ("provider", provider.as_str()),
+            ];
+            let named = named.iter().filter(|(_, value)| !value.is_empty());
+            (named.map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect::<Vec<_>>().join(","), count)
+        })
+        .collect();
+    let samples: Vec<(&str, u64)> = samples.iter().map(|(labels, count)| (labels.as_str(), *count)).collect();
+    let help = "Audit events: sign-ins, refusals with their reason, tokens, suspicious patterns and others.";
+    metric(text, "events_total", Kind::Counter, help, &samples);
+    let suspicious: u64 =
+        activity.counts().iter().filter(|(labels, _)| labels.event == "suspicious").map(|(_, count)| count).sum();
+    let help = "Suspicious patterns: many refusals of one account, guessed client secrets, reused tokens, new links.";
+    metric(text, "suspicious_total", Kind::Counter, help, &[("", suspicious)]);
+    let help = "Events of strangers that were left out of the audit trail because they were too many.";
+    metric(
+        text,
+        "audit_events_left_out_total",
+        Kind::Counter,
+        help,
+        &[("", admin.services.throttle.figures().rows_left_out)],
+    );
+    let help = "Whether audit events can't be written to a file or to standard output.";
+    metric(text, "audit_output_failed", Kind::Gauge, help, &[("", u64::from(activity.is_output_failing()))]);
+}
+
+/// A label's value (Prometheus text format).
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 /// The type of a metric.

@@ -8,8 +8,10 @@ pub mod chain;
 mod event;
 mod kind;
 mod log;
+mod schema;
 mod text;
 
 pub use event::{Event, Identify, Person};
 pub use kind::{Action, Kind, Pattern};
+pub use schema::schema;
 pub use text::Text;

@@ -96,6 +96,11 @@ impl LocalStore {
         self.runtime.block_on(operation).map_err(|error| error.to_string())
     }
 
+    /// Waits for an operation.
+    pub(crate) fn block_on<T>(&self, operation: impl Future<Output = T>) -> T {
+        self.runtime.block_on(operation)
+    }
+
     /// The store.
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.store

@@ -3,21 +3,33 @@
 
 use std::io::{self, Write};
 
+use chrono::DateTime;
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::analysis::explain::{Asking, Explanation, Kept, explain};
+use crate::audit::{Event, Kind, Text};
+use crate::cli::broker::{Broker, LocalStore};
 use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit, broker};
 use crate::config::load::files::Files;
 use crate::env::{Clock as _, SystemClock};
+use crate::op::administration::Failure;
+use crate::op::administration::audit::attempts;
+use crate::op::administration::people::find_in;
 use crate::op::decide::subject as subject_of;
+use crate::store::model::StoredTrace;
+use crate::store::{EventQuery, Person};
+
+/// How many refusals of somebody without an account are explained.
+const REFUSALS: u32 = 5;
 
 /// `countersign explain`
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
-    /// The username.
-    #[arg(required_unless_present = "trace")]
+    /// The person: a username, a `sub`, or an address. Whoever was refused without an account is found by the names that the
+    /// provider gave.
+    #[arg(required_unless_present_any = ["trace", "last"])]
     pub user: Option<String>,
     /// The app that would receive the claims.
     #[arg(long, value_name = "APP")]
@@ -28,6 +40,12 @@ pub struct ExplainArgs {
     /// A stored decision, by the trace id that error pages and logs show.
     #[arg(long, value_name = "ID", conflicts_with_all = ["user", "client"])]
     pub trace: Option<String>,
+    /// List the last attempts to sign in, 10 by default.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", conflicts_with_all = ["user", "trace"])]
+    pub last: Option<u32>,
+    /// Only those that let nobody in.
+    #[arg(long, requires = "last")]
+    pub refused: bool,
     /// The configuration.
     #[command(flatten)]
     pub source: ConfigArgs,
@@ -42,13 +60,10 @@ pub struct ExplainArgs {
 /// When the writer fails.
 pub fn run(args: &ExplainArgs, environment: &Environment, files: &dyn Files, out: &mut dyn Write) -> io::Result<Exit> {
     let out = &mut Printable::new(out);
-    let broker = match broker::load(&args.source, environment, files, false, out)? {
+    let broker = match broker::load(&args.source, environment, files, true, out)? {
         Ok(broker) => broker,
         Err(exit) => return Ok(exit),
     };
-    if let Some(id) = &args.trace {
-        return kept(&broker, id, args.json, out);
-    }
     if let Some(client) = &args.client
         && !broker.snapshot.clients.contains_key(client)
     {
@@ -56,13 +71,50 @@ pub fn run(args: &ExplainArgs, environment: &Environment, files: &dyn Files, out
         writeln!(out, "error: there is no client {client}; the file has {}", known.join(", "))?;
         return Ok(Exit::Problem);
     }
-    let person = match broker::find(&broker, args.user.as_deref().unwrap_or_default(), out)? {
-        Ok(person) => person,
+    let store = match broker::open(&broker, out)? {
+        Ok(store) => store,
         Err(exit) => return Ok(exit),
     };
-    let subject = args.client.as_ref().and_then(|key| broker.snapshot.clients.get(key));
+    if let Some(id) = &args.trace {
+        return kept(&store, id, args.json, out);
+    }
+    let name = args.user.as_deref().unwrap_or_default();
+    let outcome = match args.last {
+        Some(limit) => return last(&store, limit, args, out),
+        None => store.block_on(find_in(store.store(), name)),
+    };
+    match outcome {
+        Ok(person) => known(&broker, &store, person, args, out),
+        Err(Failure::NotFound(text)) => stranger(&store, name, &text, args.json, out),
+        Err(failure) => broken(&failure, out),
+    }
+}
+
+fn broken(failure: &Failure, out: &mut dyn Write) -> io::Result<Exit> {
+    writeln!(out, "error: {failure}")?;
+    Ok(if matches!(failure, Failure::Store(_)) { Exit::CouldNotRun } else { Exit::Problem })
+}
+
+/// Explains the decision on somebody who has an account, beginning with what happened last.
+fn known(
+    broker: &Broker,
+    store: &LocalStore,
+    person: Person,
+    args: &ExplainArgs,
+    out: &mut dyn Write,
+) -> io::Result<Exit> {
+    let among = EventQuery { account: Some(person.user.id.clone()), limit: 1, ..EventQuery::default() };
+    let attempts = match store.block_on(attempts(store.store(), among, false)) {
+        Ok(attempts) => attempts,
+        Err(failure) => return broken(&failure, out),
+    };
+    let last = attempts.first().map(|last| &last.event);
+    // Whoever was refused last asks about that app.
+    let refused_at = last.filter(|last| last.kind != Kind::SignIn).and_then(|last| last.client.as_deref());
+    let client = args.client.as_deref().or(refused_at).filter(|key| broker.snapshot.clients.contains_key(*key));
+    let subject = client.and_then(|key| broker.snapshot.clients.get(key));
     let subject = subject.map(|client| subject_of(client, &person.user)).unwrap_or_default();
-    let asking = args.client.as_deref().map(|client| Asking { client, scopes: &args.scope, subject: &subject });
+    let asking = client.map(|client| Asking { client, scopes: &args.scope, subject: &subject });
     let known = broker::known(person);
     let explained: Vec<Explanation> =
         known.links.iter().map(|link| explain(&broker.snapshot.policy, &known, link, asking)).collect();
@@ -70,9 +122,13 @@ pub fn run(args: &ExplainArgs, environment: &Environment, files: &dyn Files, out
     let refused = explained.iter().all(|one| one.refused().is_some());
     let exit = if refused { Exit::Problem } else { Exit::Fine };
     if args.json {
-        let document = json!({ "username": known.account.username, "client": args.client, "links": explained });
+        let document =
+            json!({ "username": known.account.username, "last": last, "client": client, "links": explained });
         writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
         return Ok(exit);
+    }
+    if let Some(last) = last {
+        writeln!(out, "last: {}", told(last))?;
     }
     if explained.is_empty() {
         writeln!(out, "{} is linked to no upstream account", known.account.username)?;
@@ -81,19 +137,88 @@ pub fn run(args: &ExplainArgs, environment: &Environment, files: &dyn Files, out
     Ok(exit)
 }
 
-/// Prints a stored decision.
-fn kept(broker: &broker::Broker, id: &str, as_json: bool, out: &mut dyn Write) -> io::Result<Exit> {
-    let store = match broker::open(broker, out)? {
-        Ok(store) => store,
-        Err(exit) => return Ok(exit),
+fn time(at: i64) -> String {
+    DateTime::from_timestamp(at, 0).map(|time| time.to_rfc3339()).unwrap_or_default()
+}
+
+/// What happened, in one line.
+fn told(event: &Event) -> String {
+    let outcome = match event.kind {
+        Kind::SignIn => "let in".to_owned(),
+        Kind::UpstreamFailure => format!("failed at the provider ({})", event.reason.as_deref().unwrap_or_default()),
+        _ => format!("refused ({})", event.reason.as_deref().unwrap_or_default()),
     };
+    let part = |what: &str, text: &Option<Text>| text.as_deref().map(|text| format!(", {what} {text}"));
+    let parts = [
+        part("app", &event.client),
+        part("through", &event.provider),
+        part("from", &event.address),
+        part("trace", &event.trace_id),
+    ];
+    format!("{}: {outcome}{}", time(event.at), parts.into_iter().flatten().collect::<String>())
+}
+
+/// Explains the refusals of somebody who has no account.
+fn stranger(store: &LocalStore, name: &str, why: &str, as_json: bool, out: &mut dyn Write) -> io::Result<Exit> {
+    let found = match store.run(store.store().refusals_named(name, SystemClock.now(), REFUSALS)) {
+        Ok(found) => found,
+        Err(error) => {
+            writeln!(out, "error: the store can't be read: {error}")?;
+            return Ok(Exit::CouldNotRun);
+        }
+    };
+    if found.is_empty() {
+        writeln!(out, "error: {why}, and nobody of that name was refused")?;
+        return Ok(Exit::Problem);
+    }
+    if as_json {
+        let refusals = found.iter().map(document).collect::<Result<Vec<Value>, _>>()?;
+        writeln!(out, "{}", serde_json::to_string_pretty(&json!({ "name": name, "refusals": refusals }))?)?;
+        return Ok(Exit::Problem);
+    }
+    writeln!(out, "{name} has no account, and was refused:")?;
+    for trace in &found {
+        let kept = Kept::read(&trace.data)?;
+        write!(out, "trace {}: {}", trace.id, kept.print(trace.at, trace.client.as_deref()))?;
+    }
+    Ok(Exit::Problem)
+}
+
+/// Lists the last attempts to sign in.
+fn last(store: &LocalStore, limit: u32, args: &ExplainArgs, out: &mut dyn Write) -> io::Result<Exit> {
+    let among = EventQuery { client: args.client.clone(), limit, ..EventQuery::default() };
+    let attempts = match store.block_on(attempts(store.store(), among, args.refused)) {
+        Ok(attempts) => attempts,
+        Err(failure) => return broken(&failure, out),
+    };
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&attempts)?)?;
+        return Ok(Exit::Fine);
+    }
+    for attempt in &attempts {
+        let event = &attempt.event;
+        let who = event.user.as_deref().or(event.sub.as_deref()).unwrap_or("somebody without an account");
+        writeln!(out, "{}  {who}", told(event))?;
+    }
+    if attempts.is_empty() {
+        writeln!(out, "Nobody has tried to sign in yet.")?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// A stored decision as JSON.
+fn document(trace: &StoredTrace) -> serde_json::Result<Value> {
+    let decision: Value = serde_json::from_str(&trace.data)?;
+    Ok(json!({ "id": trace.id, "client": trace.client, "at": trace.at, "decision": decision }))
+}
+
+/// Prints a stored decision.
+fn kept(store: &LocalStore, id: &str, as_json: bool, out: &mut dyn Write) -> io::Result<Exit> {
     let trace = match store.run(store.store().trace(id, SystemClock.now())) {
         Ok(Some(trace)) => trace,
         Ok(None) => {
-            writeln!(
-                out,
-                "error: there is no decision with the trace id {id}; decisions are kept as long as audit.retention says"
-            )?;
+            let text = "decisions are kept as long as audit.retention says";
+            writeln!(out, "error: there is no decision with the trace id {id}; {text}")?;
             return Ok(Exit::Problem);
         }
         Err(error) => {
@@ -101,13 +226,11 @@ fn kept(broker: &broker::Broker, id: &str, as_json: bool, out: &mut dyn Write) -
             return Ok(Exit::CouldNotRun);
         }
     };
+    let kept = Kept::read(&trace.data)?;
     if as_json {
-        let decision: Value = serde_json::from_str(&trace.data)?;
-        let document = json!({ "id": trace.id, "client": trace.client, "at": trace.at, "decision": decision });
-        writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
+        writeln!(out, "{}", serde_json::to_string_pretty(&document(&trace)?)?)?;
     } else {
-        let kept = Kept::read(&trace.data)?;
         write!(out, "{}", kept.print(trace.at, trace.client.as_deref()))?;
     }
-    Ok(Exit::Fine)
+    Ok(if kept.refused.is_some() { Exit::Problem } else { Exit::Fine })
 }

@@ -3,6 +3,7 @@
 
 pub mod admin;
 mod args;
+pub mod audit;
 pub mod break_glass;
 mod broker;
 pub mod capture;
@@ -66,7 +67,7 @@ pub enum Command {
     /// List or show the providers of a configuration, or probe one before people depend on it.
     Providers(providers::ProvidersArgs),
     /// Print the JSON Schema of the configuration language.
-    Schema,
+    Schema(schema::SchemaArgs),
     /// Make a client secret, or print the link that starts a sign-in.
     Client(client::ClientArgs),
     /// Make the password hash of the break-glass account.
@@ -75,6 +76,8 @@ pub enum Command {
     Users(users::UsersArgs),
     /// List or end the sessions of a running broker.
     Sessions(sessions::SessionsArgs),
+    /// Read the audit trail, or verify that it is whole.
+    Audit(audit::AuditArgs),
     /// Revoke all grants of a client of a running broker.
     Clients(revocations::ClientsArgs),
     /// Revoke the consents of users of a running broker.

@@ -123,13 +123,14 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::cli::{capture, explain, reach};
+    use crate::audit::{Event, Identify, Kind};
+    use crate::cli::{audit, capture, explain, reach};
     use crate::config::load::files::Disk;
-    use crate::env::SystemRandomness;
+    use crate::env::{Clock as _, SystemClock, SystemRandomness};
     use crate::store::ids::{SessionId, UserId};
     use crate::store::model::{Device, Link, LinkKey, Session, StoredTrace, TokenHash, User};
     use crate::store::sqlite::{Location, SqliteStore};
-    use crate::store::{AccountWrite, Sessions as _, SignIn};
+    use crate::store::{AccountWrite, Audit as _, Sessions as _, SignIn, Traces as _};
 
     const FILE: &str = r#"issuer = "https://sso.example.com"
 [store]
@@ -192,6 +193,7 @@ level = "'admin' in roles ? 'A' : 'V'"
         let (at, expires_at) = (1, i64::MAX);
         let trace = StoredTrace {
             id: format!("trace-{name}"),
+            names: Vec::new(),
             user_id: None,
             client: Some("grafana".into()),
             data: data.to_string(),
@@ -289,6 +291,97 @@ People: 2 known, 2 affected
     }
 
     #[test]
+    fn who_cannot_get_in_is_explained_from_the_name_alone() {
+        let folder = folder();
+        let location = Location::File(folder.path().join("broker.db"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let store = SqliteStore::open(&location, &[], Arc::new(SystemRandomness::default())).unwrap();
+        let at = SystemClock.now();
+        let refusal = |account: Option<&str>| {
+            let event = Event::new(Kind::Refusal, at, Identify::Username).reason("not_allowed").client("grafana");
+            let event = event.provider("corp").trace_id("1234567890").address("192.0.2.1".parse().ok());
+            account.into_iter().fold(event, |event, name| {
+                event.about(crate::audit::Person { account: &format!("id-{name}"), username: name, sub: "s" })
+            })
+        };
+        runtime.block_on(store.record(vec![refusal(Some("alice"))])).unwrap();
+        let stranger = StoredTrace {
+            id: "abcdefghij".to_owned(),
+            names: vec!["mallory".to_owned()],
+            user_id: None,
+            client: Some("grafana".to_owned()),
+            data: json!({ "steps": [], "refused": "not_allowed", "provider": "corp", "generation": 1,
+                "refused_by": { "expression": "'sre' in claims.groups", "near_misses": ["'/sre' is not 'sre'"],
+                "values": [{ "name": "claims.groups", "value": ["/sre"], "left_out": 0 }] } })
+            .to_string(),
+            at,
+            expires_at: at + 1000,
+        };
+        runtime.block_on(store.save_trace(stranger, vec![refusal(None)])).unwrap();
+        drop(store);
+        let run = |change: &dyn Fn(&mut explain::ExplainArgs)| {
+            let mut args = explain::ExplainArgs {
+                user: None,
+                client: None,
+                scope: Vec::new(),
+                trace: None,
+                last: None,
+                refused: false,
+                source: source(folder.path()),
+                json: false,
+            };
+            change(&mut args);
+            let mut out = Vec::new();
+            let exit = explain::run(&args, &Environment::new(), &Disk, &mut out).unwrap();
+            (exit, String::from_utf8(out).unwrap())
+        };
+        let (_, text) = run(&|args| args.user = Some("alice".into()));
+        let expected = "refused (not_allowed), app grafana, through corp, from 192.0.2.1, trace 1234567890\n";
+        assert!(text.starts_with("last: ") && text.contains(expected), "{text}");
+        assert!(text.contains("grafana gets"), "explained for the app that refused: {text}");
+        let (exit, text) = run(&|args| args.user = Some("Mallory".into()));
+        assert_eq!(exit, Exit::Problem);
+        for part in ["has no account", "trace abcdefghij", "'/sre' is not 'sre'", "claims.groups = [\"/sre\"]"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let (exit, text) = run(&|args| (args.last, args.refused) = (Some(10), true));
+        assert_eq!((exit, text.lines().count()), (Exit::Fine, 2), "{text}");
+        assert!(run(&|args| args.trace = Some("abcdefghij".into())).1.contains("refused  not_allowed"));
+
+        let audit = |command: audit::AuditCommand, json: bool| {
+            let broker = crate::cli::admin::BrokerArgs { config: source(folder.path()), json };
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            let args = audit::AuditArgs { command, broker };
+            let exit = audit::run(&args, &Environment::new(), &Disk, &mut out, &mut err).unwrap();
+            (exit, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+        };
+        let query = |change: &dyn Fn(&mut audit::QueryArgs)| {
+            let mut query = audit::QueryArgs { limit: 100, ..audit::QueryArgs::default() };
+            change(&mut query);
+            audit::AuditCommand::Query(query)
+        };
+        let (_, text, _) = audit(query(&|query| query.user = Some("alice".into())), false);
+        assert!(text.starts_with("TIME") && text.lines().count() == 2, "{text}");
+        assert!(text.contains("refusal not_allowed  alice  grafana  corp"), "{text}");
+        let (_, text, _) = audit(audit::AuditCommand::Tail { lines: 20 }, true);
+        let file = folder.path().join("audit.jsonl");
+        std::fs::write(&file, &text).unwrap();
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert_eq!(audit(query(&|query| query.from = Some("1h".into())), true).1.lines().count(), 2);
+        assert_eq!(audit(query(&|query| query.to = Some("1h".into())), true).1, "");
+        let (exit, _, err) = audit(query(&|query| query.to = Some("soon".into())), true);
+        assert!(exit == Exit::Usage && err.contains("soon is not a time"), "{err}");
+        let (exit, text, _) = audit(audit::AuditCommand::Verify { file: None }, false);
+        assert!(exit == Exit::Fine && text.contains("The chain is whole: 2 events"), "{text}");
+        let (exit, text, _) = audit(audit::AuditCommand::Verify { file: Some(file.clone()) }, false);
+        assert!(exit == Exit::Fine && text.contains("2 events"), "{text}");
+        let altered = std::fs::read_to_string(&file).unwrap().replace("192.0.2.1", "192.0.2.2");
+        std::fs::write(&file, altered).unwrap();
+        let (exit, text, _) = audit(audit::AuditCommand::Verify { file: Some(file) }, false);
+        assert!(exit == Exit::Problem && text.contains("line 1: event 1 was altered"), "{text}");
+    }
+
+    #[test]
     fn explain_capture_and_reach_read_the_same_store() {
         let folder = folder();
         let environment = Environment::new();
@@ -298,6 +391,8 @@ People: 2 known, 2 affected
             client: Some("grafana".into()),
             scope: Vec::new(),
             trace: None,
+            last: None,
+            refused: false,
             source: source(folder.path()),
             json: false,
         };
@@ -310,7 +405,7 @@ People: 2 known, 2 affected
         assert_eq!(explain::run(&args, &environment, &Disk, &mut out).unwrap(), Exit::Problem);
         (args.user, args.client, args.trace) = (None, None, Some("trace-bob".into()));
         out.clear();
-        assert_eq!(explain::run(&args, &environment, &Disk, &mut out).unwrap(), Exit::Fine);
+        assert_eq!(explain::run(&args, &environment, &Disk, &mut out).unwrap(), Exit::Problem);
         let text = String::from_utf8(std::mem::take(&mut out)).unwrap();
         assert!(text.contains("allow    allow holds  [b.toml:3]\n  refused  not_allowed"), "{text}");
 

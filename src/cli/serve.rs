@@ -23,6 +23,9 @@ use crate::web::listener::{Connections, Listener, acceptor, raise_limit};
 /// How often due keys are rotated and expired rows are removed.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
 
+/// How often audit events are written to a file or to standard output.
+const EXPORT: Duration = Duration::from_secs(1);
+
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -178,6 +181,19 @@ async fn listen(app: Arc<App>, listeners: Listeners) -> Exit {
             }
         }
     });
+    let exporting = tokio::spawn({
+        let (app, mut stopped) = (Arc::clone(&app), stopped.clone());
+        async move {
+            let mut ticks = tokio::time::interval(EXPORT);
+            while !*stopped.borrow() {
+                app.export_events().await;
+                tokio::select! {
+                    _ = ticks.tick() => {}
+                    _ = stopped.changed() => {}
+                }
+            }
+        }
+    });
     terminated().await;
     tracing::info!(event = "stop", "stopping after the requests under way");
     let _ = stop.send(true);
@@ -190,6 +206,8 @@ async fn listen(app: Arc<App>, listeners: Listeners) -> Exit {
     if drained.await.is_err() {
         tracing::warn!("requests or logout tokens were still under way at the end of server.shutdown_grace");
     }
+    let _ = exporting.await;
+    app.export_events().await;
     Exit::Fine
 }
 

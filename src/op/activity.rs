@@ -1,6 +1,7 @@
 //! How often what happened, for metrics. The labels are bounded: kinds, patterns, and the clients and providers of the file.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::audit::Event;
@@ -25,7 +26,10 @@ pub struct Labels {
 
 /// Counts of events since the start.
 #[derive(Debug, Default)]
-pub struct Activity(Mutex<BTreeMap<Labels, u64>>);
+pub struct Activity {
+    counts: Mutex<BTreeMap<Labels, u64>>,
+    output_failing: AtomicBool,
+}
 
 impl Activity {
     /// Counts an event.
@@ -39,7 +43,7 @@ impl Activity {
             client: text(&event.client),
             provider: text(&event.provider),
         };
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&labels) {
             *count += 1;
         } else if counts.len() < MOST {
@@ -53,7 +57,18 @@ impl Activity {
     /// The counts.
     #[must_use]
     pub fn counts(&self) -> Vec<(Labels, u64)> {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.iter().map(|(labels, count)| (labels.clone(), *count)).collect()
+    }
+
+    /// Whether audit events could not be written to an output at the last attempt.
+    #[must_use]
+    pub fn is_output_failing(&self) -> bool {
+        self.output_failing.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether they could; returns what was noted before.
+    pub fn note_output(&self, failing: bool) -> bool {
+        self.output_failing.swap(failing, Ordering::Relaxed)
     }
 }

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::analysis::explain::Condition;
 use crate::analysis::known::{Known, KnownLink};
 use crate::decision::account::{Account, AccountFacts, AccountIds, AccountQuestion};
 use crate::decision::app::AppRequest;
@@ -107,15 +108,20 @@ pub fn standing(
     link: &Link,
     request: Option<&AppRequest<'_>>,
 ) -> Result<Decision, Refusal> {
-    let evidence = Evidence {
-        provider: &link.key.provider,
-        issuer: Some(&link.key.issuer),
-        subject: &link.key.subject,
-        claims: &link.claims,
-    };
-    let (linked, attached) = (Some(account(user)), certificate::attached(link));
-    let facts = AccountFacts { linked, attached, ..AccountFacts::default() };
-    begin(&context.snapshot.policy, &evidence)?.decide(facts, request)
+    begin(&context.snapshot.policy, &evidence(link))?.decide(linked(user, link), request)
+}
+
+/// What the provider vouched for last.
+#[must_use]
+pub fn evidence(link: &Link) -> Evidence<'_> {
+    let LinkKey { provider, issuer, subject } = &link.key;
+    Evidence { provider, issuer: Some(issuer), subject, claims: &link.claims }
+}
+
+/// What the store knows of a user whose upstream account is linked.
+#[must_use]
+pub fn linked(user: &User, link: &Link) -> AccountFacts {
+    AccountFacts { linked: Some(account(user)), attached: certificate::attached(link), ..AccountFacts::default() }
 }
 
 /// What is kept of a decision.
@@ -125,6 +131,10 @@ struct Decided<'a> {
     refused: Option<&'static str>,
     provider: &'a str,
     generation: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused_by: Option<&'a Condition>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<&'a str>,
 }
 
 /// The trace of a decision, to be kept.
@@ -136,18 +146,60 @@ pub fn stored_trace(
     provider: &str,
     trace: &Trace,
 ) -> StoredTrace {
+    refused_trace(context, user_id, client, provider, trace, None, Vec::new())
+}
+
+/// The trace of a refusal, to be kept: with the condition that refused, and the names by which somebody without an account is
+/// known at the provider.
+#[must_use]
+pub fn refused_trace(
+    context: &RequestContext<'_>,
+    user_id: Option<UserId>,
+    client: Option<&str>,
+    provider: &str,
+    trace: &Trace,
+    refused_by: Option<&Condition>,
+    names: Vec<String>,
+) -> StoredTrace {
     let decided = Decided {
         steps: &trace.abridged(TRACE_BYTES),
         refused: trace.refused.map(Reason::code),
         provider,
         generation: context.snapshot.generation,
+        refused_by,
+        failure: None,
     };
+    StoredTrace { names, ..kept(context, user_id, client, &decided) }
+}
+
+/// A failure of a provider, kept like a refusal.
+#[must_use]
+pub fn failure_trace(
+    context: &RequestContext<'_>,
+    client: Option<&str>,
+    provider: &str,
+    reason: &'static str,
+    failure: &str,
+) -> StoredTrace {
+    let generation = context.snapshot.generation;
+    let (refused, failure) = (Some(reason), Some(failure));
+    let decided = Decided { steps: &[], refused, provider, generation, refused_by: None, failure };
+    kept(context, None, client, &decided)
+}
+
+fn kept(
+    context: &RequestContext<'_>,
+    user_id: Option<UserId>,
+    client: Option<&str>,
+    decided: &Decided<'_>,
+) -> StoredTrace {
     StoredTrace {
         id: context.trace_id.clone(),
+        names: Vec::new(),
         user_id,
         client: client.map(str::to_owned),
         // It contains only text and numbers, so that serialising it can't fail.
-        data: serde_json::to_string(&decided).unwrap_or_default(),
+        data: serde_json::to_string(decided).unwrap_or_default(),
         at: context.now,
         expires_at: context.now + context.snapshot.resolved.audit.retention,
     }

@@ -61,6 +61,20 @@ impl RequestContext<'_> {
         }
     }
 
+    /// As [`Self::record_of_stranger`], for a failure of a provider, whose trace is kept as far as its event is.
+    pub async fn record_failure(&self, trace: StoredTrace, event: Event) {
+        if !self.may_log() {
+            self.services.activity.count(&event);
+            return;
+        }
+        self.announce(std::slice::from_ref(&event));
+        if self.services.throttle.may_record(self.source)
+            && let Err(error) = self.store().save_trace(trace, vec![event]).await
+        {
+            tracing::error!(event = "audit_failed", %error, trace_id = %self.trace_id, "an event is only in the log");
+        }
+    }
+
     /// Keeps the trace of a refusal with its event, and announces it.
     ///
     /// # Errors

@@ -31,6 +31,7 @@ pub mod entitlement;
 pub mod error;
 pub mod error_text;
 pub mod events;
+pub mod export;
 pub mod hint;
 pub mod interaction;
 pub mod introspect;

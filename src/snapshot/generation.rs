@@ -117,6 +117,13 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
         problems.append(missing);
         secrets
     };
+    // What seals the store is read all the same, if it is there: commands that only read the store need nothing else.
+    let store_secrets = if options.without_secrets {
+        read_secrets(&loaded, &inputs.environment, &recorder).0
+    } else {
+        Secrets::default()
+    };
+    let sealing = if options.without_secrets { &store_secrets } else { &secrets };
     let certificate =
         if options.without_secrets { None } else { certificate(&loaded, &recorder, options.now, &mut problems) };
     let client_authorities =
@@ -131,7 +138,7 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
     let origins = loaded.origins();
     let (mut layers, config) = (loaded.layers, loaded.config);
     let pages = config.as_ref().and_then(|config| pages(config, &templates, &mut layers, &mut problems));
-    let encryption_keys = config.as_ref().map(|config| encryption_keys(config, &secrets)).unwrap_or_default();
+    let encryption_keys = config.as_ref().map(|config| encryption_keys(config, sealing)).unwrap_or_default();
     let snapshot = match config.zip(checked.resolved).zip(pages) {
         Some(((config, resolved), pages)) if !problems.has_errors() => {
             let locate = |path: &str| Source::of(&layers, path);

@@ -73,6 +73,12 @@ pub trait Audit: Send + Sync {
     /// The ends of this replica's chain.
     async fn chain_ends(&self) -> Result<ChainEnds>;
 
+    /// How far an output has come: the last event that was written to it.
+    async fn exported(&self, output: &str) -> Result<Option<u64>>;
+
+    /// Remembers how far an output has come.
+    async fn set_exported(&self, output: &str, seq: u64) -> Result<()>;
+
     /// Removes events of before `cutoff` from the beginning of the chain, at most `limit`, and remembers the last of them as
     /// the anchor; `true` when there may be more. An event from after `now`, which a clock that was wrong has left, holds up
     /// none that are older.

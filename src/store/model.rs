@@ -285,6 +285,9 @@ pub struct SigningKey {
 pub struct StoredTrace {
     /// The trace id that pages and logs show.
     pub id: String,
+    /// The names by which somebody without an account is known at the provider: what a refusal is found by.
+    #[serde(skip)]
+    pub names: Vec<String>,
     /// The account, where one was found.
     pub user_id: Option<UserId>,
     /// Key of the client.

@@ -15,6 +15,10 @@ pub trait Traces: Send + Sync {
     /// bounded; the oldest are deleted first.
     async fn save_trace(&self, trace: StoredTrace, events: Vec<Event>) -> Result<()>;
 
+    /// The refusals of somebody without an account, the newest first, by a name, an address or an upstream `sub`, whatever its
+    /// case.
+    async fn refusals_named(&self, name: &str, now: i64, limit: u32) -> Result<Vec<StoredTrace>>;
+
     /// Reads a decision by its id.
     async fn trace(&self, id: &str, now: i64) -> Result<Option<StoredTrace>>;
 }

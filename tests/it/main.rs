@@ -15,6 +15,7 @@ mod account;
 mod accounts;
 mod administration;
 mod assertions;
+mod audit;
 mod authorize;
 mod break_glass;
 mod callback;

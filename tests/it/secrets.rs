@@ -92,6 +92,11 @@ async fn d40_canaries_are_in_no_log_page_cookie_or_url() {
     replies.push(app.through_provider(&mut Browser::new(), &Authorize::of("app"), &person).await);
     replies.iter_mut().for_each(|reply| drop(reply.headers.remove("set-cookie")));
     assert_unseen(&secrets, &[]);
+    let recorded = app.broker.store.events_after(0, u32::MAX).await.unwrap().join("\n");
+    assert!(recorded.contains("\"event\":\"refusal\"") && recorded.contains("canary-name"));
+    for (name, secret) in &secrets {
+        assert!(!recorded.contains(secret), "{name} is in an audit event");
+    }
     // A response that redirects to the provider contains the state and the nonce of that sign-in.
     let belongs = |name: &str| ["upstream state", "upstream nonce"].contains(&name);
     let shown: Vec<(&str, String)> = secrets.iter().filter(|(name, _)| !belongs(name)).cloned().collect();

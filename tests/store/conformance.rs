@@ -106,6 +106,8 @@ cases! {
     an_event_comes_and_goes_with_the_write_that_it_tells_of,
     d44_old_events_are_forgotten_and_the_chain_stays_whole,
     d44_events_from_the_future_hold_no_retention_up,
+    refusals_of_strangers_are_found_by_name_while_they_are_kept,
+    an_output_remembers_how_far_it_came,
 }
 
 async fn signed_in(store: &Subject, name: &str, session: &str) {
@@ -1444,4 +1446,29 @@ pub(crate) async fn a_certificate_is_detached_with_all_that_it_made(store: Subje
     }
     assert!(store.detach_certificate(&alice.user_id(), &key, NOW, event()).await.unwrap().is_none(), "it is gone");
     assert!(store.attach_certificate(certificate_grant("alice", "x").link.unwrap(), event()).await.unwrap());
+}
+
+pub(crate) async fn refusals_of_strangers_are_found_by_name_while_they_are_kept(store: Subject) {
+    for n in 0..3 {
+        let names = vec!["Mallory".to_owned(), format!("mallory-{n}@example.org")];
+        let refusal = StoredTrace { names, user_id: None, at: NOW + n, ..trace(&format!("refused-{n}")) };
+        store.save_trace(refusal, vec![event()]).await.unwrap();
+    }
+    let found = store.refusals_named("mallory", NOW, 2).await.unwrap();
+    let ids: Vec<&str> = found.iter().map(|trace| trace.id.as_str()).collect();
+    assert_eq!(ids, ["refused-2", "refused-1"]);
+    assert_eq!(store.refusals_named("MALLORY-1@example.org", NOW, 9).await.unwrap().len(), 1);
+    assert!(store.refusals_named("app", NOW, 9).await.unwrap().is_empty());
+    assert!(store.refusals_named("mallory", NOW + 86_400, 9).await.unwrap().is_empty(), "they have expired");
+    while store.sweep(NOW + 90_000, 100).await.unwrap() {}
+    assert!(store.refusals_named("mallory", NOW, 9).await.unwrap().is_empty());
+    assert_eq!(chain(&*store).await.len(), 3);
+}
+
+pub(crate) async fn an_output_remembers_how_far_it_came(store: Subject) {
+    assert_eq!(store.exported("file a").await.unwrap(), None);
+    store.set_exported("file a", 7).await.unwrap();
+    store.set_exported("stdout", 1).await.unwrap();
+    store.set_exported("file a", 9).await.unwrap();
+    assert_eq!((store.exported("file a").await.unwrap(), store.exported("stdout").await.unwrap()), (Some(9), Some(1)));
 }

@@ -224,6 +224,7 @@ pub(crate) fn rotation(parent: &str, successor: &str, grant: &str) -> Rotation {
 pub(crate) fn trace(id: &str) -> StoredTrace {
     StoredTrace {
         id: id.to_owned(),
+        names: Vec::new(),
         user_id: Some(UserId::new("user")),
         client: Some("app".to_owned()),
         data: json!({ "steps": ["allow", "create"], "canary": "CANARY-trace" }).to_string(),

@@ -7,6 +7,7 @@
 
 mod actions;
 mod answer;
+mod audit;
 mod lists;
 
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub(super) fn routes() -> axum::Router<Arc<Admin>> {
         .route("/users", get(lists::users))
         .route("/user", get(lists::user))
         .route("/sessions", get(lists::sessions))
+        .route("/audit", get(audit::query))
+        .route("/audit/chain", get(audit::chain))
         .route("/users/disable", post(actions::disable_user))
         .route("/users/enable", post(actions::enable_user))
         .route("/users/rename", post(actions::rename_user))

@@ -9,6 +9,7 @@ use crate::decision::claims;
 use crate::decision::pipeline::{Evidence, begin};
 use crate::decision::policy::Policy;
 use crate::decision::reason::Reason;
+use crate::decision::subject::subject;
 use crate::decision::trace::Trace;
 
 /// The condition that refused this sign-in; `None` if the reason is not a condition of the file.
@@ -44,13 +45,15 @@ fn require(
     facts: AccountFacts,
     request: &AppRequest<'_>,
 ) -> Option<Condition> {
-    let require = policy.clients.get(request.client)?.require.as_ref()?;
+    let client = policy.clients.get(request.client)?;
+    let require = client.require.as_ref()?;
     let decision = begin(policy, evidence).ok()?.decide(facts, None).ok()?;
+    let sub = subject(client.sector.as_deref(), decision.subject().ids).into_owned();
     let mut user = decision.profile;
     user.insert("username".to_owned(), decision.account.username.into());
     user.insert("groups".to_owned(), decision.groups.as_slice().into());
     let variables = json!({
-        "user": user, "groups": decision.groups, "roles": decision.granted.roles,
+        "user": user, "sub": sub, "groups": decision.groups, "roles": decision.granted.roles,
         "permissions": decision.granted.permissions, "provider": evidence.provider, "client": request.client,
         "scopes": request.scopes, "acr": request.acr.unwrap_or_default(), "amr": request.amr,
     });

@@ -36,8 +36,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("token_exchange", Set),
     ("device", Set),
     ("account.self_service_certificates", On),
-    ("audit.file", Set),
-    ("audit.stdout", On),
     ("telemetry", Set),
     ("config", Set),
     ("endpoints.device_authorization", Set),

@@ -5,6 +5,7 @@
 //! changes them, [`revocations`] ends sessions and grants. Each operation reports what it ended, notifies the apps of the
 //! sessions (OIDC Back-Channel Logout 1.0), and leaves one line in the log.
 
+pub mod audit;
 pub mod people;
 pub mod revocations;
 pub mod users;

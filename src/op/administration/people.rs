@@ -7,7 +7,7 @@ use crate::decision::username;
 use crate::op::RequestContext;
 use crate::op::administration::Failure;
 use crate::store::model::{Consent, Session, User};
-use crate::store::{Person, SessionView};
+use crate::store::{Person, SessionView, Store};
 
 /// How many users may share a verified address before the answer stops naming them.
 const NAMED: u32 = 10;
@@ -103,7 +103,14 @@ pub struct ConsentSummary {
 /// # Errors
 /// When there is none, when several share the address, or when the store is not available.
 pub async fn find(context: &RequestContext<'_>, name: &str) -> Result<Person, Failure> {
-    let store = context.store();
+    find_in(context.store(), name).await
+}
+
+/// As [`find`], in this store.
+///
+/// # Errors
+/// As [`find`].
+pub async fn find_in(store: &dyn Store, name: &str) -> Result<Person, Failure> {
     for key in [username::key(name), account_key(name)] {
         if let Some(person) = store.user(&key).await? {
             return Ok(person);

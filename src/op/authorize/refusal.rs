@@ -23,14 +23,15 @@ use crate::upstream::UpstreamError;
 /// # Errors
 /// When the store can't be written; a page when the generator is not available.
 pub(super) async fn by_policy(flow: &Flow<'_>, request: AuthorizeRequest, refused: Refused) -> Result<Stop, Stop> {
-    let Refused { refusal, provider, user, name } = refused;
+    let Refused { refusal, provider, user, refused_by, names, name } = refused;
     let context = flow.context;
     let (reason, client) = (refusal.reason, request.to.client());
     let event = context.event(Kind::Refusal).reason(reason.code()).provider(&provider);
     let event = client.iter().fold(event, |event, client| event.client(client));
     let event = user.iter().fold(event, |event, user| event.about(events::person(user)));
     let user_id = user.map(|user| user.id);
-    let trace = decide::stored_trace(context, user_id, client, &provider, &refusal.trace);
+    let (trace, by) = (&refusal.trace, refused_by.as_ref());
+    let trace = decide::refused_trace(context, user_id, client, &provider, trace, by, names);
     context.save_refusal(trace, event).await?;
     let error = about_person(context, ErrorCode::AccessDenied, reason.code());
     if request.prompt.none {
@@ -62,7 +63,9 @@ pub(super) async fn by_provider(
 ) -> Stop {
     let event = context.event(Kind::UpstreamFailure).reason(error.reason()).provider(provider);
     let event = request.to.client().iter().fold(event, |event, client| event.client(client));
-    context.record_of_stranger(event.detail(error.to_string())).await;
+    let text = error.to_string();
+    let trace = decide::failure_trace(context, request.to.client(), provider, error.reason(), &text);
+    context.record_failure(trace, event.detail(text)).await;
     let for_app = for_app(context, error);
     match error {
         UpstreamError::Provider(_) | UpstreamError::Reauthentication(_) => Stop::App(for_app),

@@ -5,6 +5,7 @@
 //! the session lacks, and once before the policy refuses by what was known earlier. [`validity`](crate::op::validity) defines
 //! what makes a session valid, [`upstream_claims`] how old facts may be.
 
+use crate::analysis::explain::refusing;
 use crate::op::authorize::request::model::AuthorizeRequest;
 use crate::op::authorize::stage::{Admitted, Flow, Refused, SignedIn, Stage};
 use crate::op::decide;
@@ -135,6 +136,8 @@ pub(super) fn decide(flow: &Flow<'_>, request: &AuthorizeRequest, signed_in: Sig
         Ok(decision) => return Ok(Stage::Admitted(Box::new(Admitted { user, session, decision, agreed }))),
         Err(refusal) => refusal,
     };
+    let (policy, known) = (&flow.context.snapshot.policy, decide::linked(&user, &link));
+    let refused_by = refusing(policy, &decide::evidence(&link), known, app.as_ref(), refusal.reason);
     let provider = link.key.provider;
     // A user who has just agreed was admitted a moment ago, so that the file must have changed.
     let own_way_in = provider == CERTIFICATE || provider == BREAK_GLASS;
@@ -152,5 +155,6 @@ pub(super) fn decide(flow: &Flow<'_>, request: &AuthorizeRequest, signed_in: Sig
         return unless_silent(request, text, Stage::ProviderChosen(provider));
     }
     let name = Some(session::shown_name(&user.profile, &user.username).to_owned());
-    Ok(Stage::Refused(Box::new(Refused { refusal, provider, user: Some(Box::new(user)), name })))
+    let (user, names) = (Some(Box::new(user)), Vec::new());
+    Ok(Stage::Refused(Box::new(Refused { refusal, provider, user, refused_by, names, name })))
 }

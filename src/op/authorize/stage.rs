@@ -1,5 +1,6 @@
 //! How far an authorization has progressed: what the steps take and return, and what the dispatcher looks at. Data only.
 
+use crate::analysis::explain::Condition;
 use crate::decision::pipeline::Decision;
 use crate::decision::trace::Refusal;
 use crate::op::RequestContext;
@@ -135,6 +136,10 @@ pub struct Refused {
     pub provider: String,
     /// The user, where there is one.
     pub user: Option<Box<User>>,
+    /// The condition that refused, with the values that it read.
+    pub refused_by: Option<Condition>,
+    /// The names by which somebody without an account is known at the provider.
+    pub names: Vec<String>,
     /// The name that the person is known by.
     pub name: Option<String>,
 }

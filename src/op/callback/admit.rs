@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::decision::account::AccountIds;
+use crate::analysis::explain::{Condition, refusing};
+use crate::decision::account::{AccountFacts, AccountIds};
 use crate::decision::pipeline::{Decision, Evidence, begin};
 use crate::decision::trace::Refusal;
 use crate::excerpt::excerpt;
@@ -73,7 +74,9 @@ async fn decide(
         Err(refusal) => {
             let query = AccountQuery { key: Some(key.clone()), ..AccountQuery::default() };
             let linked = context.store().accounts(query).await?.linked;
-            return Ok(Err(refused(flow, facts, refusal, linked).await?));
+            let refused_by =
+                refusing(&context.snapshot.policy, &evidence, AccountFacts::default(), None, refusal.reason);
+            return Ok(Err(refused(flow, facts, refusal, refused_by, linked).await?));
         }
     };
     let query = decide::query(key.clone(), mapped.question());
@@ -93,7 +96,11 @@ async fn decide(
     }
     Ok(match decided {
         Ok(decision) => Ok((view, decision)),
-        Err(refusal) => Err(refused(flow, facts, refusal, view.linked).await?),
+        Err(refusal) => {
+            let (policy, known) = (&context.snapshot.policy, decide::facts(&view, new.clone()));
+            let refused_by = refusing(policy, &evidence, known, app.as_ref(), refusal.reason);
+            Err(refused(flow, facts, refusal, refused_by, view.linked).await?)
+        }
     })
 }
 
@@ -103,17 +110,30 @@ async fn refused(
     flow: &Flow<'_>,
     facts: &Facts<'_>,
     refusal: Refusal,
+    refused_by: Option<Condition>,
     linked: Option<(User, Link)>,
 ) -> Result<Refused, StoreError> {
     let provider = facts.key.provider.clone();
     let Some((user, link)) = linked else {
-        return Ok(Refused { refusal, provider, user: None, name: name(&facts.identity.claims) });
+        let (name, names) = (name(&facts.identity.claims), names(facts));
+        return Ok(Refused { refusal, provider, user: None, refused_by, names, name });
     };
     if provider != CERTIFICATE {
         upstream_claims::keep(flow.context, link, facts.identity).await?;
     }
     let name = Some(session::shown_name(&user.profile, &user.username).to_owned());
-    Ok(Refused { refusal, provider, user: Some(Box::new(user)), name })
+    let (user, names) = (Some(Box::new(user)), Vec::new());
+    Ok(Refused { refusal, provider, user, refused_by, names, name })
+}
+
+/// The names that an administrator may know somebody by who has no account here.
+fn names(facts: &Facts<'_>) -> Vec<String> {
+    let texts = ["preferred_username", "email", "upn", "nickname"].map(|name| facts.identity.claims.get(name));
+    let texts = texts.into_iter().flatten().filter_map(Value::as_str).chain([facts.key.subject.as_str()]);
+    let mut names: Vec<String> = texts.filter(|text| !text.is_empty()).map(|text| excerpt(text).into_owned()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// The name by which the provider knows somebody who has no account here, shortened.

@@ -22,6 +22,8 @@ use crate::store::{Audit, ChainEnds, EventPage, EventQuery, Result, StoreError};
 const REPLICA: &str = "replica";
 const ANCHOR: &str = "audit_anchor";
 const INDEXED: &str = "audit_indexed";
+/// With the name of the output behind it.
+const EXPORTED: &str = "audit_exported ";
 
 /// The most events that one query looks at.
 const LOOKED_AT: usize = 20_000;
@@ -131,8 +133,12 @@ fn last(connection: &Connection) -> Result<Option<Place>> {
 
 /// The last event that is indexed.
 fn indexed(connection: &Connection) -> Result<u64> {
-    let bytes = meta(connection, INDEXED)?;
-    Ok(bytes.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map_or(0, u64::from_be_bytes))
+    Ok(number(connection, INDEXED)?.unwrap_or_default())
+}
+
+/// A number in `meta`.
+fn number(connection: &Connection, name: &str) -> Result<Option<u64>> {
+    Ok(meta(connection, name)?.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map(u64::from_be_bytes))
 }
 
 fn keys_of(bytes: &[u8]) -> impl Iterator<Item = IndexKey> + '_ {
@@ -351,6 +357,16 @@ impl Audit for SqliteStore {
             Ok(ChainEnds { replica, anchor: anchor(connection)?, last: last(connection)? })
         })
         .await
+    }
+
+    async fn exported(&self, output: &str) -> Result<Option<u64>> {
+        let name = format!("{EXPORTED}{output}");
+        self.read(move |reader| number(reader.connection, &name)).await
+    }
+
+    async fn set_exported(&self, output: &str, seq: u64) -> Result<()> {
+        let name = format!("{EXPORTED}{output}");
+        self.write_passing(move |connection| run(connection, sql::SET_META, (name, seq.to_be_bytes())).map(drop)).await
     }
 
     async fn forget_events(&self, cutoff: i64, now: i64, limit: u32) -> Result<bool> {

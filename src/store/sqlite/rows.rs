@@ -308,6 +308,7 @@ impl Reader<'_> {
             client: row.get(2)?,
             at: row.get(4)?,
             expires_at: row.get(5)?,
+            names: Vec::new(),
             id,
         })
     }

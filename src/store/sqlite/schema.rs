@@ -12,6 +12,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     AUDIT_TRAIL,
     GENERATIONS,
     FEWER_INDEXES,
+    REFUSED_NAMES,
 ];
 
 /// `application_id` of the database file, "Csgn": tells our files from other SQLite databases.
@@ -254,4 +255,17 @@ ALTER TABLE grants ADD COLUMN refresh BLOB;
 UPDATE grants SET refresh = (SELECT hash FROM refresh_tokens WHERE grant_id = grants.id
     ORDER BY used_at IS NULL DESC, created_at DESC LIMIT 1);
 DROP INDEX refresh_tokens_grant;
+";
+
+// A person who was refused without an account is found by a keyed hash of each name that the provider gave. They go with the
+// decision.
+const REFUSED_NAMES: &str = "
+CREATE TABLE refused_names (
+    key BLOB NOT NULL,
+    trace TEXT NOT NULL,
+    PRIMARY KEY (key, trace)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX refused_names_trace ON refused_names (trace);
+CREATE TRIGGER refused_names_forgotten AFTER DELETE ON traces WHEN old.alone = 1
+    BEGIN DELETE FROM refused_names WHERE trace = old.id; END;
 ";

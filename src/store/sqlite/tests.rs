@@ -252,6 +252,7 @@ fn sign_in(provider: &str, subject: &str, again: Option<usize>) -> crate::store:
         code: None,
         trace: StoredTrace {
             id: format!("trace-{subject}"),
+            names: Vec::new(),
             user_id: None,
             client: None,
             data: String::new(),

@@ -5,8 +5,8 @@ use rusqlite::Connection;
 
 use crate::audit::Event;
 use crate::store::model::StoredTrace;
-use crate::store::seal::Sealer;
-use crate::store::sqlite::rows::{columns, one, run};
+use crate::store::seal::{IndexKey, Sealer};
+use crate::store::sqlite::rows::{columns, many, one, run};
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{Result, Traces};
 
@@ -22,6 +22,21 @@ impl Traces for SqliteStore {
         .await
     }
 
+    async fn refusals_named(&self, name: &str, now: i64, limit: u32) -> Result<Vec<StoredTrace>> {
+        let keys: Vec<IndexKey> = self.sealer.index_keys(REFUSED, &name.to_lowercase()).collect();
+        self.read(move |reader| {
+            let mut found = Vec::new();
+            for key in keys {
+                let params = (key, now, REFUSALS_OF_NAME);
+                found.extend(many(reader.connection, sql::REFUSALS_NAMED, params, |row| reader.trace_from(row))?);
+            }
+            found.sort_by_key(|trace| std::cmp::Reverse(trace.at));
+            found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            Ok(found)
+        })
+        .await
+    }
+
     async fn trace(&self, id: &str, now: i64) -> Result<Option<StoredTrace>> {
         let id = id.to_owned();
         self.read(move |reader| one(reader.connection, sql::TRACE, (id, now), |row| reader.trace_from(row))).await
@@ -33,15 +48,23 @@ const REFUSALS_OF_USER: u32 = 1_000;
 /// The maximum number kept for all decisions without an account.
 const REFUSALS_OF_STRANGERS: u32 = 10_000;
 
+/// The most of one name that are looked at.
+const REFUSALS_OF_NAME: u32 = 1_000;
+/// The field that names are keys of.
+const REFUSED: &str = "refused";
+
 /// A decision in the form in which it is written.
 pub(crate) struct TraceRow {
     trace: StoredTrace,
     data: Vec<u8>,
+    /// What it is found by.
+    names: Vec<IndexKey>,
 }
 
 impl TraceRow {
     pub(crate) fn new(sealer: &Sealer, trace: StoredTrace) -> Result<Self> {
-        Ok(Self { data: sealer.seal(columns::TRACE, trace.id.as_bytes(), trace.data.as_bytes())?, trace })
+        let names = trace.names.iter().filter_map(|name| sealer.index_key(REFUSED, &name.to_lowercase())).collect();
+        Ok(Self { names, data: sealer.seal(columns::TRACE, trace.id.as_bytes(), trace.data.as_bytes())?, trace })
     }
 
     pub(crate) fn insert(&self, connection: &Connection) -> Result<()> {
@@ -51,6 +74,9 @@ impl TraceRow {
     /// As [`Self::insert`], for a decision without a sign-in; the oldest ones of the same account are deleted beyond a bound.
     pub(crate) fn insert_alone(&self, connection: &Connection) -> Result<()> {
         self.insert_as(connection, true)?;
+        for name in &self.names {
+            run(connection, sql::INSERT_REFUSED_NAME, (name, &self.trace.id))?;
+        }
         let most = if self.trace.user_id.is_some() { REFUSALS_OF_USER } else { REFUSALS_OF_STRANGERS };
         run(connection, sql::TRIM_TRACES, (&self.trace.user_id, most)).map(drop)
     }

@@ -171,6 +171,11 @@ impl Broker {
     }
 
     /// One round of housekeeping.
+    pub(crate) async fn export_events(&self) {
+        self.app.export_events().await;
+    }
+
+    /// One round of housekeeping.
     pub(crate) async fn housekeeping(&self) {
         self.app.housekeeping().await;
     }

@@ -25,7 +25,7 @@ const KEYS: &[(&str, Fate, &str)] = &[
     ("account", NotBuilt, "self_service_certificates"),
     ("admin", In("cli/serve.rs"), "listen"),
     ("admin", In("snapshot/mod.rs"), "token"),
-    ("audit", NotBuilt, "file stdout"),
+    ("audit", In("op/export.rs"), "file stdout"),
     ("audit", In("config/resolved/mod.rs"), "identify retention"),
     ("break_glass", In("config/resolved/break_glass.rs"), "allow_from clients path session username"),
     ("break_glass", In("decision/policy/compile.rs"), "groups roles"),
