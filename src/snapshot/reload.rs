@@ -171,7 +171,6 @@ impl Reloader {
 
     async fn refuse(&self, problems: String) -> Reloaded {
         tracing::error!(problems, "the configuration has problems");
-        self.generations.refused(&problems).await;
         self.status.set(Some(problems.clone()));
         self.generations.refused(&problems).await;
         Reloaded::Refused(problems)

@@ -28,7 +28,6 @@ client_id = "countersign"
 client_secret = { file = "web-secret" }
 create_users = false
 create_roles = true
-asserted_roles = []
 
 [roles.admin]
 description = "May change anything"
@@ -124,7 +123,7 @@ looks('trace', async (page) => {
 })
 looks('audit', async (page) => {
   await page.getByRole('link', { name: 'Audit trail' }).click()
-  await page.getByText('sign_in').first().waitFor()
+  await page.locator('.tag', { hasText: 'sign_in' }).first().waitFor()
 })
 looks('sessions', async (page) => {
   await page.getByRole('link', { name: 'Sessions' }).click()

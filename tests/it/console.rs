@@ -3,8 +3,15 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use countersign::env::ManualClock;
+
 use crate::harness::browser::unescape;
-use crate::harness::{Authorize, BASE, Browser, Form, Reply, TestApp, WITH_PARTNER, alice, bob, with};
+use crate::harness::compose::Broker;
+use crate::harness::{
+    Authorize, BASE, Browser, Form, IDP, PARTNER, Reply, START, TestApp, WITH_PARTNER, alice, bob, with,
+};
+
+use crate::support::provider::Net;
 
 /// Alice is on call, Bob is not.
 const CONSOLE: &str = "[console]\nrequire = \"'oncall' in groups\"\n";
@@ -533,4 +540,21 @@ async fn lists_of_the_configuration_are_paged() {
         path = link(&html, "after=");
     }
     assert_eq!((seen, pages), (120, 3));
+}
+
+#[tokio::test]
+async fn a_refused_reload_is_remembered_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broker.toml");
+    std::fs::write(&file, format!("{BASE}{CONSOLE}")).unwrap();
+    let clock = ManualClock::at(START);
+    let net = Net::of(&[IDP, PARTNER], &clock);
+    let broker = Broker::on_disk(&file, &clock, &net).await;
+    let mut reloader = broker.reloader(&file);
+    std::fs::write(&file, format!("{BASE}{CONSOLE}[clients.app.claims]\nx = \"(\"\n")).unwrap();
+    reloader.reload().await;
+    reloader.reload().await;
+    let generations = broker.store.generations(10).await.unwrap();
+    let told: Vec<bool> = generations.iter().map(|generation| generation.applied).collect();
+    assert_eq!(told, [false, true], "the refused one, and the one that serves");
 }

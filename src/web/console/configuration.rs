@@ -1,6 +1,7 @@
 //! Providers, clients, roles and generations of the configuration.
 
 use crate::analysis::reach::reach;
+use crate::config::language::scalar::Duration;
 use crate::config::resolved;
 use crate::decision::policy::key_segment;
 use crate::op::console::{events, history, roles};
@@ -238,7 +239,7 @@ fn generation((row, summary): (StoredGeneration, Summary)) -> GenerationRow {
 
 /// What holds for a client, whether or not the file says it.
 fn in_force(client: &resolved::Client) -> Vec<SettingRow> {
-    let seconds = |duration: crate::config::language::scalar::Duration| format!("{}s", duration.seconds());
+    let seconds = |duration: Duration| duration_text(duration.seconds());
     let list = |items: Vec<String>| items.join(", ");
     let uris = |uris: &[String]| uris.join(", ");
     let refresh = &client.tokens.refresh_token;
@@ -262,4 +263,11 @@ fn in_force(client: &resolved::Client) -> Vec<SettingRow> {
     ];
     let row = |(key, value): (&str, String)| SettingRow { key: key.to_owned(), value, place: String::new() };
     rows.into_iter().filter(|(_, value)| !value.is_empty()).map(row).collect()
+}
+
+/// A duration as the file writes it.
+fn duration_text(seconds: i64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    let whole = units.into_iter().find(|(length, _)| seconds > 0 && seconds % length == 0);
+    whole.map_or_else(|| format!("{seconds}s"), |(length, unit)| format!("{}{unit}", seconds / length))
 }
