@@ -27,11 +27,6 @@ const EMAIL: Need =
     ("name=\"email\"", "a field for the address", "where show_email_field is true: an input with the name `email`");
 const DECISION: Need =
     ("name=\"decision\"", "its buttons", "in the form: buttons with the name `decision`, as the built-in one has");
-const ACCOUNT: Need = (
-    "name=\"account\"",
-    "a way to keep the account",
-    "where `account` is there: a button with the name `account`, as the built-in one has",
-);
 const PASSWORD: Need = (
     "name=\"password\"",
     "its fields",
@@ -88,8 +83,8 @@ fn sign_in(all: &mut Vec<Sample>, web: Option<&WebUri>) {
         error: None,
         form: form(),
     };
-    all.push(sample(&full, &[CSRF, PROVIDER, EMAIL, ACCOUNT]));
-    all.push(sample(&SignIn { providers: providers(9), ..full }, &[CSRF, PROVIDER, EMAIL, ACCOUNT]));
+    all.push(sample(&full, &[CSRF, PROVIDER, EMAIL]));
+    all.push(sample(&SignIn { providers: providers(9), ..full }, &[CSRF, PROVIDER, EMAIL]));
     all.push(sample(&bare, &[CSRF, PROVIDER]));
     all.push(sample(&SignIn { show_email_field: true, providers: Vec::new(), ..bare.clone() }, &[CSRF, EMAIL]));
     all.push(sample(&SignIn { providers: Vec::new(), ..bare }, &[]));

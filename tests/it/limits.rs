@@ -140,7 +140,7 @@ async fn limits_hold_from_the_reload_on() {
 async fn d43_guessing_a_secret_is_slowed_logged_and_counted() {
     log::capture();
     let app = TestApp::base().await;
-    let wrong = |client: &str| Auth::Basic(client.to_owned(), "guessed".to_owned());
+    let wrong = |client: &str| Auth::Basic(client.to_owned(), "wrong-4711".to_owned());
     let guess = async |from: &str, auth: &Auth, path: &str| {
         app.post_as(&mut Browser::at(from), path, auth, &[("token", "x"), ("grant_type", "authorization_code")]).await
     };
@@ -151,7 +151,7 @@ async fn d43_guessing_a_secret_is_slowed_logged_and_counted() {
     }
     let refused = statuses.iter().filter(|status| **status == 429).count();
     assert_eq!((refused, statuses[..20] == [401; 20]), (980, true), "{:?}", &statuses[..40]);
-    let last = guess("198.51.100.43", &Auth::Post("app".to_owned(), "guessed".to_owned()), "/oauth2/token").await;
+    let last = guess("198.51.100.43", &Auth::Post("app".to_owned(), "wrong-4711".to_owned()), "/oauth2/token").await;
     last.assert_json_error(429, "temporarily_unavailable");
     assert_eq!(last.header("retry-after"), "6");
 
@@ -172,7 +172,7 @@ async fn d43_guessing_a_secret_is_slowed_logged_and_counted() {
     let failures = log::lines(&[&["\"event\":\"authentication_failed\""][..], &of_this].concat());
     let bursts = log::lines(&["\"event\":\"rate_limited\"", "limits.failed_authentication", "198.51.100.43", "app"]);
     assert_eq!((failures.len(), bursts.len()), (30, 1), "{bursts:#?}");
-    assert!(!log::captured().contains("guessed"), "what was guessed is in no line");
+    assert!(!log::captured().contains("wrong-4711"), "what was guessed is in no line");
     let metrics = app.broker.metrics().await;
     for line in [
         "countersign_authentication_failures_total 1023\n",

@@ -277,7 +277,8 @@ async fn d19_names_stay_inert_in_a_replaced_template() {
     let app = TestApp::base().await;
     let mut reloader = app.broker.reloader(&file);
     std::fs::write(looks.join("sign_in.html"), format!("{page}\n")).unwrap();
-    assert!(matches!(reloader.reload().await, Reloaded::Applied(_)));
+    let reloaded = reloader.reload().await;
+    assert!(matches!(reloaded, Reloaded::Applied(_)), "{reloaded:?}");
     let shown = Browser::new().open(&app, &Authorize::of("app").url(&app)).await;
     // Apart from the form's token, which is random.
     let token = crate::harness::Form::all(&shown.text()).remove(0).field("csrf").unwrap().to_owned();
