@@ -36,6 +36,8 @@ pub struct Opened {
     pub form: Form,
     /// What the file of the entry held, as a short hash.
     pub seen: String,
+    /// Why the entry can't be changed in a file.
+    pub impossible: Option<String>,
 }
 
 /// What a draft would change and mean.
@@ -98,13 +100,14 @@ pub async fn open(context: &RequestContext<'_>, kind: Kind, id: Option<&str>) ->
 fn opened(sources: &Sources, kind: Kind, id: Option<&str>) -> Result<Opened, PageError> {
     let main = &sources.inputs.main;
     let loaded = load(&sources.inputs, &*sources.files).map_err(|error| conflict(error.to_string()))?;
-    let form = match id.map(|id| Form::of(&loaded.layers, kind, id)) {
-        Some(Ok(form)) => form,
-        Some(Err(NoForm::Above(origin))) => return Err(conflict(NoForm::Above(origin).to_string())),
-        Some(Err(NoForm::Unknown)) | None => Form::blank(&loaded.layers, kind, main),
+    let found = id.map(|id| Form::of(&loaded.layers, kind, id)).unwrap_or(Err(NoForm::Unknown));
+    let impossible = match &found {
+        Err(above @ NoForm::Above(_)) => Some(above.to_string()),
+        _ => None,
     };
+    let form = found.unwrap_or_else(|_| Form::blank(&loaded.layers, kind, main));
     let seen = hash(loaded.layers.text_of(&form.file).unwrap_or_default());
-    Ok(Opened { form, seen })
+    Ok(Opened { form, seen, impossible })
 }
 
 /// The files do not allow what is asked; the text says why.

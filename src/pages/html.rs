@@ -24,6 +24,13 @@ pub(super) fn tone(name: &str) -> u32 {
     name.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 6
 }
 
+/// The path of the draft of an entry, or of a new one.
+pub(super) fn draft_path(base: &str, kind: &str, id: Option<&str>) -> String {
+    let Some(id) = id else { return format!("{base}{kind}") };
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("id", id).finish();
+    format!("{base}{kind}?{query}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

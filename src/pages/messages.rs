@@ -173,6 +173,7 @@ fn places(text: &[Segment]) -> Vec<&str> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::analysis::draft::Kind;
     use crate::pages::own::{Action, Did};
     use crate::pages::reasons::REASONS;
     use crate::protocol::built_in_scopes;
@@ -194,10 +195,35 @@ mod tests {
         let actions = Action::ALL
             .iter()
             .flat_map(|action| ["title", "message", "button"].map(|part| format!("action.{}.{part}", action.key())));
-        let own: Vec<String> = notices.chain(actions).collect();
+        // A field has a text, and may have a help; the other texts of drafts are named by what the pages show.
+        let drafts = ["create", "edit", "delete"].map(|action| format!("draft.{action}"));
+        let composed = [
+            "draft.id_hint",
+            "draft.held",
+            "draft.fault",
+            "draft.input",
+            "draft.group",
+            "draft.result",
+            "draft.outcome",
+            "draft.asked",
+            "draft.effect",
+        ];
+        let composed: Vec<String> = drafts.into_iter().chain(composed.map(str::to_owned)).collect();
+        let keys = |part: &str| {
+            let fields = Kind::ALL.into_iter().flat_map(Kind::fields);
+            fields.map(|field| format!("draft.{part}.{}", field.key)).collect::<Vec<_>>()
+        };
+        let own: Vec<String> = notices.chain(actions).chain(keys("field")).chain(keys("help")).collect();
+        let composed = |key: &str| {
+            key.rsplit_once('.').is_some_and(|(group, _)| {
+                composed.iter().any(|known| known == group)
+                    && (templates.contains(&format!("\"{group}.\"")) || templates.contains("\"draft.\" ~ action"))
+            })
+        };
         let used = |key: &str| {
             // The texts of reason codes have a test of their own.
             key.starts_with("reason.")
+                || composed(key)
                 || templates.contains(&format!("\"{key}\""))
                 || advice.iter().chain(&scopes).chain(&own).any(|used| used == key)
         };

@@ -20,6 +20,7 @@ pub mod assets;
 mod banner;
 mod console;
 pub mod csp;
+mod drafts;
 mod html;
 mod json;
 mod lang;
@@ -30,6 +31,7 @@ mod own;
 mod reasons;
 mod sample;
 mod samples;
+mod samples_drafts;
 mod samples_own;
 mod templates;
 #[cfg(test)]
@@ -48,6 +50,10 @@ use minijinja::{Environment, UndefinedBehavior, Value};
 pub use account::{AccountOverview, AccountSessions, Attribute, SessionRow};
 pub use banner::BreakGlassBanner;
 pub use console::*;
+pub use drafts::{
+    DraftEffect, DraftFault, DraftField, DraftForm, DraftGroup, DraftLine, DraftPerson, DraftPlan, DraftProbe,
+    DraftProblem, DraftResult, DraftStep,
+};
 pub use lang::Lang;
 pub use languages::Languages;
 pub use looks::{LookPlace, LookProblem};
@@ -284,6 +290,7 @@ fn environment(
         texts.plain(&key, &[]).ok_or_else(|| missing(&key))
     });
 
+    let draft_base = format!("{base}/console/draft/");
     let static_base = format!("{base}/static");
     let stylesheet = common.stylesheet.map(str::to_owned);
     env.add_function("asset", move |name: &str| {
@@ -292,6 +299,7 @@ fn environment(
         Ok::<_, minijinja::Error>(format!("{static_base}/{name}?v={version}"))
     });
     env.add_function("when", move |seconds: i64| Value::from_safe_string(time::element(lang, seconds)));
+    env.add_function("draft_path", move |kind: &str, id: Option<&str>| html::draft_path(&draft_base, kind, id));
     env.add_function("monogram", html::monogram);
     env.add_function("tone", html::tone);
 

@@ -4,7 +4,6 @@
 //! Every text holds [`MARKUP`](crate::pages::sample::MARKUP), so that a value that is not escaped shows. What a page can't do
 //! without is a word that is looked for in what was rendered.
 
-use crate::pages::console;
 use crate::pages::sample::{CSRF, Need, Sample, form, sample, text};
 use crate::pages::samples_own;
 use crate::pages::uri::{Destination, WebUri};
@@ -12,6 +11,7 @@ use crate::pages::views::{
     AppLink, BreakGlassPage, ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, Provider, Redirect, Scope,
     SignIn, SignedInAccount, SignedOut, SigningOut,
 };
+use crate::pages::{console, samples_drafts};
 
 const TARGET: Need =
     ("sample-target", "the address to go on to", "use `to.href` or `action.href`, as the built-in one does");
@@ -44,6 +44,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     samples_own::add(&mut all);
     console::samples::add(&mut all);
     console::samples_people::add(&mut all);
+    samples_drafts::add(&mut all);
     all
 }
 

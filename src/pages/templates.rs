@@ -31,6 +31,8 @@ pub(crate) const TEMPLATES: &[(&str, &str)] = &[
     ("console_why.html", include_str!("../../templates/console_why.html")),
     ("demo_home.html", include_str!("../../templates/demo_home.html")),
     ("demo_tokens.html", include_str!("../../templates/demo_tokens.html")),
+    ("draft_form.html", include_str!("../../templates/draft_form.html")),
+    ("draft_result.html", include_str!("../../templates/draft_result.html")),
     ("error.html", include_str!("../../templates/error.html")),
     ("form_post.html", include_str!("../../templates/form_post.html")),
     ("home.html", include_str!("../../templates/home.html")),

@@ -34,6 +34,14 @@ pub enum ConsolePage {
     Role,
     /// Generations of the configuration.
     Configuration,
+    /// A draft of a provider.
+    DraftProvider,
+    /// A draft of a client.
+    DraftClient,
+    /// A draft of a role.
+    DraftRole,
+    /// A draft of a user's entry.
+    DraftUser,
     /// Disables a user.
     DisableUser,
     /// Enables a user again.
@@ -50,7 +58,7 @@ pub enum ConsolePage {
 
 impl ConsolePage {
     /// Every page.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 25] = [
         Self::Overview,
         Self::Users,
         Self::User,
@@ -66,6 +74,10 @@ impl ConsolePage {
         Self::Roles,
         Self::Role,
         Self::Configuration,
+        Self::DraftProvider,
+        Self::DraftClient,
+        Self::DraftRole,
+        Self::DraftUser,
         Self::DisableUser,
         Self::EnableUser,
         Self::EndSession,
@@ -93,12 +105,28 @@ impl ConsolePage {
             Self::Roles => "/console/roles",
             Self::Role => "/console/role",
             Self::Configuration => "/console/configuration",
+            Self::DraftProvider => "/console/draft/provider",
+            Self::DraftClient => "/console/draft/client",
+            Self::DraftRole => "/console/draft/role",
+            Self::DraftUser => "/console/draft/user",
             Self::DisableUser => "/console/user/disable",
             Self::EnableUser => "/console/user/enable",
             Self::EndSession => "/console/session/end",
             Self::EndSessions => "/console/user/sessions/end",
             Self::RevokeConsent => "/console/consent/revoke",
             Self::RevokeClient => "/console/client/revoke",
+        }
+    }
+
+    /// What it is a draft of, if it is one: its GET shows the form, its POST what the change would be.
+    #[must_use]
+    pub const fn drafts(self) -> Option<&'static str> {
+        match self {
+            Self::DraftProvider => Some("provider"),
+            Self::DraftClient => Some("client"),
+            Self::DraftRole => Some("role"),
+            Self::DraftUser => Some("user"),
+            _ => None,
         }
     }
 

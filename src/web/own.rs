@@ -61,12 +61,18 @@ impl Exchange<'_> {
         Err(authorize::write(self, &own::sign_in(&self.context, &self.browser, *due).await))
     }
 
-    /// The visitor who posted the form of an action, with its fields. `path` is that of the action with its parameters. Where the
-    /// last sign-in is too long ago, the response leads to another one and back to the page that asks.
-    pub(crate) async fn actor(&self, path: &str) -> Result<(Box<Admitted>, Params), Response> {
+    /// The visitor who posted a form that takes nothing away, with its fields. `path` is that of the form with its parameters.
+    pub(crate) async fn poster(&self, path: &str) -> Result<(Box<Admitted>, Params), Response> {
         let form = self.own_form().map_err(|refused| self.error(&refused))?;
         let arrival = own::act(&self.context, &self.browser, path, form.text(CSRF_FIELD)).await;
         let visitor = self.arrived(arrival.map_err(|failure| self.error(&failure))?).await?;
+        Ok((visitor, form))
+    }
+
+    /// The visitor who posted the form of an action, with its fields. `path` is that of the action with its parameters. Where the
+    /// last sign-in is too long ago, the response leads to another one and back to the page that asks.
+    pub(crate) async fn actor(&self, path: &str) -> Result<(Box<Admitted>, Params), Response> {
+        let (visitor, form) = self.poster(path).await?;
         if own::is_recent(&self.context, &visitor.session) {
             return Ok((visitor, form));
         }

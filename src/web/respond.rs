@@ -85,6 +85,16 @@ pub fn with_retry_after(mut response: Response, seconds: u64) -> Response {
     response
 }
 
+/// A text that browsers save as a file with this name, which is plain ASCII.
+#[must_use]
+pub fn download(name: &str, body: String) -> Response {
+    let mut response = text("text/plain; charset=utf-8", body);
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
 /// Plain text that no cache may keep.
 #[must_use]
 pub fn text(kind: &'static str, body: String) -> Response {

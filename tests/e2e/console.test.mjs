@@ -138,6 +138,28 @@ for (const [name, link] of [['providers', 'Identity providers'], ['clients', 'Ap
 looks('provider', async (page) => { await page.goto(`${sites.sso}/console/provider?id=corp`) })
 looks('client', async (page) => { await page.goto(`${sites.sso}/console/client?id=long`) })
 looks('role', async (page) => { await page.goto(`${sites.sso}/console/role?name=admin`) })
+looks('draft', async (page) => {
+  await page.goto(`${sites.sso}/console/provider?id=corp`)
+  await page.getByRole('link', { name: 'Draft a change' }).click()
+  await page.getByLabel('Name').fill('Everybody at work')
+})
+looks('draft-faults', async (page) => {
+  await page.goto(`${sites.sso}/console/draft/client`)
+  await page.getByLabel('Id').fill('Two Words')
+  await page.getByRole('button', { name: 'Show the change' }).click()
+  await page.getByText('This can’t be an id').waitFor()
+})
+looks('draft-result', async (page) => {
+  await page.goto(`${sites.sso}/console/draft/client?id=long`)
+  await page.getByLabel('Who may use it').fill("'nobody' in groups")
+  await page.getByRole('button', { name: 'Show the change' }).click()
+  await page.getByRole('heading', { name: 'Difference' }).waitFor()
+})
+looks('draft-deletion', async (page) => {
+  await page.goto(`${sites.sso}/console/draft/provider?id=corp&delete=1`)
+  await page.getByRole('button', { name: 'Show the change' }).click()
+  await page.getByRole('heading', { name: 'Whom it affects' }).waitFor()
+})
 looks('disable', async (page) => {
   await page.goto(`${sites.sso}/console/users?q=bob`)
   await page.getByRole('link', { name: 'bob' }).click()

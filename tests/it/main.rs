@@ -27,6 +27,7 @@ mod consent;
 mod console;
 mod discovery;
 mod dpop;
+mod drafts;
 mod edge;
 mod entitlement;
 mod files;

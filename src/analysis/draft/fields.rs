@@ -36,6 +36,23 @@ pub enum Input {
     Links,
 }
 
+impl Input {
+    /// Its name in templates and texts.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Lines => "lines",
+            Self::Choice => "choice",
+            Self::Flag(_) => "flag",
+            Self::Condition => "condition",
+            Self::Secret => "secret",
+            Self::Claims => "claims",
+            Self::Links => "links",
+        }
+    }
+}
+
 /// A setting of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {

@@ -50,7 +50,12 @@ pub(super) fn changes(form: &Form, layers: &Layers, posted: &Posted) -> Result<V
     let (mut changes, mut faults) = (Vec::new(), Vec::new());
     for filled in &form.fields {
         let key = filled.field.key;
-        let typed = tidy(filled.field.input, posted.get(key).map(String::as_str).unwrap_or_default());
+        // A box that is not ticked is not sent, and neither is a field that can't be changed.
+        let unsent = match filled.field.input {
+            Input::Flag(_) if filled.locked.is_none() => "",
+            _ => &filled.value,
+        };
+        let typed = tidy(filled.field.input, posted.get(key).map_or(unsent, String::as_str));
         let fault = |what| Fault { key: key.to_owned(), what };
         if typed.is_empty() && filled.field.required && filled.locked.is_none() {
             faults.push(fault(What::Missing));

@@ -2,6 +2,7 @@
 //! Samples are written to `target/pages` to be looked at.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod drafts;
 mod looks;
 
 use std::collections::BTreeSet;

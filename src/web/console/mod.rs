@@ -1,6 +1,7 @@
 //! What `op::console` found, as the data of the console's pages.
 
 mod configuration;
+pub(super) mod drafts;
 mod events;
 mod people;
 

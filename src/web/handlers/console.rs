@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use crate::analysis::draft::Kind;
 use crate::op::administration::{Failure, revocations, users as access};
 use crate::op::console::users;
 use crate::op::error::PageError;
@@ -12,10 +13,14 @@ use crate::store::Person;
 use crate::store::ids::SessionId;
 use crate::web::console::Desk;
 use crate::web::exchange::Exchange;
+use crate::web::handlers::drafts;
 use crate::web::own::own_path;
 
 /// A page, or the form of an action there.
 pub(crate) async fn serve(exchange: &Exchange<'_>, page: ConsolePage, posted: bool) -> Response {
+    if let Some(kind) = page.drafts().and_then(Kind::named) {
+        return drafts::serve(exchange, page.path(), kind, posted).await;
+    }
     if posted && !page.acts() {
         return exchange.method_not_allowed();
     }

@@ -6,6 +6,7 @@ pub(super) mod break_glass;
 pub(super) mod callback;
 pub(super) mod console;
 pub(super) mod documents;
+pub(super) mod drafts;
 pub(super) mod logout;
 pub(super) mod start;
 pub(super) mod token;
