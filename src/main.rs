@@ -4,11 +4,11 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use countersign::cli::revocations::Revocation;
 use countersign::cli::{
-    Cli, Command, Environment, Exit, audit, break_glass, capture, check, client, dev, explain, healthcheck, plan,
-    providers, reach, revocations, schema, serve, sessions, test, users,
+    Cli, Command, Environment, Exit, audit, break_glass, capture, check, client, completions, dev, explain, healthcheck,
+    init, plan, providers, reach, revocations, schema, serve, sessions, test, users,
 };
 use countersign::config::load::files::Disk;
 use countersign::env::{Clock as _, SystemClock};
@@ -22,6 +22,13 @@ fn main() -> ExitCode {
     let colour = out.is_terminal();
     let ended = match Cli::parse().command {
         Command::Serve(args) => Ok(serve::run(&args, &environment)),
+        Command::Init(args) => {
+            let interactive = io::stdin().is_terminal();
+            let mut console = init::Console { input: &mut io::stdin().lock(), interactive };
+            init::run(&args, &environment, &Disk, &mut console, &mut out, &mut io::stderr())
+        }
+        Command::Completions(args) => completions::run(&args, Cli::command(), &mut out),
+        Command::Man => completions::man(Cli::command(), &mut out),
         Command::Dev(args) => dev::run(&args, &mut out),
         Command::Check(args) => check::run(&args, &environment, &Disk, SystemClock.now(), &mut out, colour),
         Command::Test(args) => test::run(&args, &environment, &Disk, &mut out),

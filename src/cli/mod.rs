@@ -9,11 +9,13 @@ mod broker;
 pub mod capture;
 pub mod check;
 pub mod client;
+pub mod completions;
 pub mod dev;
 mod exit;
 pub mod explain;
 pub mod healthcheck;
 pub mod import;
+pub mod init;
 pub mod plan;
 mod printable;
 pub mod providers;
@@ -48,6 +50,8 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a first configuration from three answers.
+    Init(init::InitArgs),
     /// Run the broker.
     Serve(serve::ServeArgs),
     /// Try the broker: in memory, with a simulated identity provider and a demo app that shows its tokens.
@@ -84,6 +88,10 @@ pub enum Command {
     Consents(revocations::ConsentsArgs),
     /// Write a broker.toml from the configuration of Dex or the export of a Keycloak realm.
     Import(import::ImportArgs),
+    /// Print the completions of a shell.
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page.
+    Man,
     /// Ask a running broker whether it is ready, as a container's health check.
     Healthcheck(healthcheck::HealthcheckArgs),
 }
