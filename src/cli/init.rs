@@ -3,13 +3,13 @@
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use clap::Args;
 
 use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit};
 use crate::config::language::toml_text;
 use crate::config::load::files::{Files, Replaced};
+use crate::digest::sha256_hex;
 use crate::env::{Clock as _, Random, SystemClock, SystemRandomness};
 use crate::snapshot::generation::{Options, prepare};
 
@@ -104,13 +104,18 @@ pub fn run(
     }
     let secret_path = path.parent().unwrap_or(Path::new("")).join(SECRET_FILE);
     let kept = files.read(&secret_path).is_ok();
-    let written = write_new(path, &text).and_then(|()| if kept { Ok(()) } else { write_new(&secret_path, PLACEHOLDER) });
+    let written =
+        write_new(path, &text).and_then(|()| if kept { Ok(()) } else { write_new(&secret_path, PLACEHOLDER) });
     if let Err(error) = written {
         writeln!(err, "error: {} can't be written: {error}", path.display())?;
         return Ok(Exit::CouldNotRun);
     }
     writeln!(out, "{secret}")?;
-    writeln!(err, "{} is written. On standard output is the secret of the app `app`, which is shown once.", path.display())?;
+    writeln!(
+        err,
+        "{} is written. On standard output is the secret of the app `app`, which is shown once.",
+        path.display()
+    )?;
     writeln!(err, "1. Register {}/callback/staff as redirect URI at the provider.", issuer.trim_end_matches('/'))?;
     writeln!(err, "2. Put the provider's client secret into {}.", secret_path.display())?;
     writeln!(err, "3. `countersign providers probe staff`, then `countersign serve`.")?;
@@ -127,7 +132,7 @@ fn ask(console: &mut Console<'_>, question: &str, err: &mut dyn Write) -> io::Re
 
 /// The file; only the hash of the secret is in it.
 fn file(issuer: &str, (provider, client_id): (&str, &str), redirect_uri: &str, secret: &str) -> String {
-    let hash: String = digest(&SHA256, secret.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = sha256_hex(secret.as_bytes());
     let text = |text: &str| toml_text::string(text);
     let (issuer, provider, client_id) = (text(issuer), text(provider), text(client_id));
     let redirect_uri = text(redirect_uri);

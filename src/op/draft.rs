@@ -12,6 +12,7 @@ use crate::analysis::known::Known;
 use crate::analysis::plan::Plan;
 use crate::config::diagnostics::problem::Problem;
 use crate::config::load::load;
+use crate::digest::sha256_hex;
 use crate::op::error::PageError;
 use crate::op::sources::Sources;
 use crate::op::{RequestContext, decide};
@@ -116,8 +117,7 @@ fn conflict(why: String) -> PageError {
 }
 
 fn hash(text: &str) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(text.as_bytes()).chars().take(16).collect()
 }
 
 /// Runs something that reads files and computes for long.
