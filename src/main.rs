@@ -7,8 +7,8 @@ use std::sync::Arc;
 use clap::{CommandFactory as _, Parser as _};
 use countersign::cli::revocations::Revocation;
 use countersign::cli::{
-    Cli, Command, Environment, Exit, audit, break_glass, capture, check, client, completions, dev, explain, healthcheck,
-    init, plan, providers, reach, revocations, schema, serve, sessions, test, users,
+    Cli, Command, Environment, Exit, audit, break_glass, capture, check, client, completions, dev, explain,
+    healthcheck, init, plan, providers, reach, revocations, schema, serve, sessions, test, users,
 };
 use countersign::config::load::files::Disk;
 use countersign::env::{Clock as _, SystemClock};
