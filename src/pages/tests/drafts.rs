@@ -36,21 +36,21 @@ fn value(key: &str) -> &'static str {
     }
 }
 
-fn draft_form() -> DraftForm {
+fn draft_form(kind: Kind) -> DraftForm {
     let field = |field: &'static crate::analysis::draft::Field| DraftField {
         key: field.key,
         input: field.input.name(),
         required: field.required,
         value: value(field.key).to_owned(),
-        choices: if field.input == Input::Choice { Kind::Provider.choices(field.key).to_vec() } else { Vec::new() },
+        choices: if field.input == Input::Choice { kind.choices(field.key).to_vec() } else { Vec::new() },
         locked: (field.key == "redirect_path").then(|| "env/staging.toml:14".to_owned()),
         held: None,
         fault: (field.key == "issuer").then(|| DraftFault { code: "missing", detail: String::new() }),
     };
-    let groups = Kind::Provider.groups().iter();
+    let groups = kind.groups().iter();
     DraftForm {
         shell: shell(),
-        kind: "provider",
+        kind: kind.name(),
         action: "edit",
         id: "corp".to_owned(),
         id_fault: None,
@@ -149,7 +149,10 @@ fn pages_of_drafts_render_in_every_language_and_stay_small() {
     let style = assets::asset("style.css").unwrap().1.len();
     for &lang in Lang::ALL {
         let rendered = [
-            ("draft-form", pages.render(lang, &draft_form()).unwrap()),
+            ("draft-form", pages.render(lang, &draft_form(Kind::Provider)).unwrap()),
+            ("draft-form-client", pages.render(lang, &draft_form(Kind::Client)).unwrap()),
+            ("draft-form-role", pages.render(lang, &draft_form(Kind::Role)).unwrap()),
+            ("draft-form-user", pages.render(lang, &draft_form(Kind::User)).unwrap()),
             ("draft-result", pages.render(lang, &draft_result()).unwrap()),
         ];
         for (name, html) in rendered {
