@@ -55,40 +55,39 @@ fn groups(kind: Kind, full: bool) -> Vec<DraftGroup> {
 
 fn forms(all: &mut Vec<Sample>) {
     // Templates see no difference between the kinds but the keys of the fields.
-    for kind in [Kind::User] {
-        let edit = DraftForm {
-            shell: shell(),
-            kind: kind.name(),
-            action: "edit",
-            id: text("id"),
-            id_fault: Some(fault("taken")),
-            file: text("file"),
-            files: vec![text("file"), text("other")],
-            groups: groups(kind, true),
-            others: vec![text("other")],
-            faulty: true,
-            impossible: Some(text("why")),
-            probe: Some(true),
-            back: "/console/providers".to_owned(),
-            delete_path: Some("/console/draft/provider?delete=1".to_owned()),
-            form: form(),
-        };
-        let create = DraftForm {
-            action: "create",
-            id: String::new(),
-            id_fault: None,
-            files: vec![text("file")],
-            groups: groups(kind, false),
-            others: Vec::new(),
-            faulty: false,
-            impossible: None,
-            probe: None,
-            delete_path: None,
-            ..edit.clone()
-        };
-        let delete = DraftForm { action: "delete", groups: Vec::new(), ..create.clone() };
-        all.extend([sample(&edit, FORM), sample(&create, FORM), sample(&delete, &[CSRF])]);
-    }
+    let kind = Kind::User;
+    let edit = DraftForm {
+        shell: shell(),
+        kind: kind.name(),
+        action: "edit",
+        id: text("id"),
+        id_fault: Some(fault("taken")),
+        file: text("file"),
+        files: vec![text("file"), text("other")],
+        groups: groups(kind, true),
+        others: vec![text("other")],
+        faulty: true,
+        impossible: Some(text("why")),
+        probe: Some(true),
+        back: "/console/providers".to_owned(),
+        delete_path: Some("/console/draft/provider?delete=1".to_owned()),
+        form: form(),
+    };
+    let create = DraftForm {
+        action: "create",
+        id: String::new(),
+        id_fault: None,
+        files: vec![text("file")],
+        groups: groups(kind, false),
+        others: Vec::new(),
+        faulty: false,
+        impossible: None,
+        probe: None,
+        delete_path: None,
+        ..edit.clone()
+    };
+    let delete = DraftForm { action: "delete", groups: Vec::new(), ..create.clone() };
+    all.extend([sample(&edit, FORM), sample(&create, FORM), sample(&delete, &[CSRF])]);
 }
 
 fn results(all: &mut Vec<Sample>) {
@@ -129,42 +128,35 @@ fn results(all: &mut Vec<Sample>) {
         message: text("message"),
         suggestion,
     };
-    for kind in [Kind::User] {
-        let full = DraftResult {
-            shell: shell(),
-            kind: kind.name(),
-            action: "edit",
-            id: text("id"),
-            file: text("file"),
-            lines: lines.to_vec(),
-            toml: text("toml"),
-            patch: Some("provider-id.patch".to_owned()),
-            stale: true,
-            problems: vec![problem(true, true, Some(text("suggestion"))), problem(false, false, None)],
-            plan: Some(plan.clone()),
-            probe: Some(DraftProbe { steps: steps.to_vec(), missing: vec![text("missing")] }),
-            form: form(),
-            back: "/console/providers".to_owned(),
-        };
-        let nobody = DraftPlan {
-            cut: false,
-            people: Vec::new(),
-            more: 0,
-            notices: Vec::new(),
-            restart: Vec::new(),
-            ..plan.clone()
-        };
-        let bare = DraftResult {
-            action: "create",
-            lines: Vec::new(),
-            patch: None,
-            stale: false,
-            problems: Vec::new(),
-            plan: Some(nobody),
-            probe: None,
-            ..full.clone()
-        };
-        let unknown = DraftResult { action: "delete", plan: None, patch: None, toml: String::new(), ..full.clone() };
-        all.extend([sample(&full, RESULT), sample(&bare, RESULT), sample(&unknown, RESULT)]);
-    }
+    let kind = Kind::User;
+    let full = DraftResult {
+        shell: shell(),
+        kind: kind.name(),
+        action: "edit",
+        id: text("id"),
+        file: text("file"),
+        lines: lines.to_vec(),
+        toml: text("toml"),
+        patch: Some("provider-id.patch".to_owned()),
+        stale: true,
+        problems: vec![problem(true, true, Some(text("suggestion"))), problem(false, false, None)],
+        plan: Some(plan.clone()),
+        probe: Some(DraftProbe { steps: steps.to_vec(), missing: vec![text("missing")] }),
+        form: form(),
+        back: "/console/providers".to_owned(),
+    };
+    let nobody =
+        DraftPlan { cut: false, people: Vec::new(), more: 0, notices: Vec::new(), restart: Vec::new(), ..plan.clone() };
+    let bare = DraftResult {
+        action: "create",
+        lines: Vec::new(),
+        patch: None,
+        stale: false,
+        problems: Vec::new(),
+        plan: Some(nobody),
+        probe: None,
+        ..full.clone()
+    };
+    let unknown = DraftResult { action: "delete", plan: None, patch: None, toml: String::new(), ..full.clone() };
+    all.extend([sample(&full, RESULT), sample(&bare, RESULT), sample(&unknown, RESULT)]);
 }
