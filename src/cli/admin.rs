@@ -62,7 +62,7 @@ impl AdminListener {
                 }
                 None => Err("the configuration can't be read; `countersign check` shows why".to_owned()),
             },
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error.with_way_out()),
         };
         match found {
             Ok(listener) => Ok(Ok(listener)),

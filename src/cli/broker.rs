@@ -43,7 +43,7 @@ pub(crate) fn load(
     let mut prepared = match prepare_untested(&args.inputs(environment), files, options) {
         Ok(prepared) => prepared,
         Err(unreadable) => {
-            writeln!(out, "error: {unreadable}")?;
+            writeln!(out, "error: {}", unreadable.with_way_out())?;
             return Ok(Err(Exit::CouldNotRun));
         }
     };

@@ -20,7 +20,7 @@ pub struct CaptureArgs {
     /// The provider, if the user has several.
     #[arg(long, value_name = "PROVIDER")]
     pub provider: Option<String>,
-    /// Replace the names of groups and roles too.
+    /// Replace the names of groups and roles too, except those that an app's rules depend on.
     #[arg(long)]
     pub redact_groups: bool,
     /// The configuration.
@@ -53,9 +53,10 @@ pub fn run(args: &CaptureArgs, environment: &Environment, files: &dyn Files, out
         )?;
         return Ok(Exit::Problem);
     }
+    let mut taken = Vec::new();
     for link in links {
         let wanted = Wanted { known: &known, link, client: args.client.as_deref(), redact_groups: args.redact_groups };
-        match capture(&broker.snapshot.policy, &broker.snapshot.config, &wanted) {
+        match capture(&broker.snapshot.policy, &broker.snapshot.config, &wanted, &taken) {
             Ok(captured) => {
                 if !captured.kept.is_empty() {
                     writeln!(
@@ -65,6 +66,7 @@ pub fn run(args: &CaptureArgs, environment: &Environment, files: &dyn Files, out
                     )?;
                 }
                 writeln!(out, "{}", to_toml(&captured.test))?;
+                taken.push(captured.test.name);
             }
             Err(error) => {
                 writeln!(out, "error: {error}")?;

@@ -1,12 +1,14 @@
 //! `countersign check`: every problem of a configuration, with file, line, column, snippet and suggestion.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use crate::cli::{ConfigArgs, Environment, Exit};
-use crate::config::diagnostics::problem::Severity;
+use crate::config::diagnostics::locate::Layers;
+use crate::config::diagnostics::problem::{Severity, counted};
 use crate::config::load::files::Files;
 use crate::config::load::origins::OriginRow;
 use crate::snapshot::generation::{Options, prepare};
@@ -22,8 +24,10 @@ pub enum Format {
 }
 
 /// `countersign check`
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct CheckArgs {
+    /// The configuration file, as with --config.
+    pub file: Option<PathBuf>,
     /// The configuration.
     #[command(flatten)]
     pub source: ConfigArgs,
@@ -53,12 +57,19 @@ pub fn run(
     out: &mut dyn Write,
     colour: bool,
 ) -> io::Result<Exit> {
+    let source = match args.source.with_file(args.file.as_ref(), environment) {
+        Ok(source) => source,
+        Err(why) => {
+            writeln!(out, "error: {why}")?;
+            return Ok(Exit::Usage);
+        }
+    };
     let options = Options { number: 1, without_secrets: args.without_secrets, now };
-    let prepared = match prepare(&args.source.inputs(environment), files, options) {
+    let prepared = match prepare(&source.inputs(environment), files, options) {
         Ok(prepared) => prepared,
         Err(unreadable) => {
             match args.format {
-                Format::Human => writeln!(out, "error: {unreadable}")?,
+                Format::Human => writeln!(out, "error: {}", unreadable.with_way_out())?,
                 Format::Json => writeln!(out, "{}", json!({ "problems": [], "error": unreadable.to_string() }))?,
             }
             return Ok(Exit::CouldNotRun);
@@ -72,7 +83,8 @@ pub fn run(
             write!(out, "{}", problems.render(&prepared.layers, colour))?;
             let fine = problems.iter().next().is_none();
             let summary = if fine { "no problems".to_owned() } else { problems.summary() };
-            writeln!(out, "{}: {summary}", args.source.config.display())?;
+            let done = done(&prepared.layers, args.without_secrets);
+            writeln!(out, "{}: {summary}; checked {done}", source.config.display())?;
         }
         Format::Json if args.origins => {
             let rows: Vec<_> = origins.iter().map(origin_json).collect();
@@ -84,6 +96,19 @@ pub fn run(
     }
     let warned = args.strict && problems.count(Severity::Warning) > 0;
     Ok(if problems.has_errors() || warned { Exit::Problem } else { Exit::Fine })
+}
+
+/// What was checked, as far as the files could be read: "1 file, 2 providers, 1 app, 3 tests".
+fn done(layers: &Layers, without_secrets: bool) -> String {
+    let counts = [
+        (layers.files(), "file"),
+        (layers.count("providers"), "provider"),
+        (layers.count("clients"), "app"),
+        (layers.count("tests"), "test"),
+    ];
+    let counts: Vec<String> = counts.iter().map(|(count, word)| counted(*count, word)).collect();
+    let secrets = if without_secrets { ", without secrets" } else { "" };
+    format!("{}{secrets}", counts.join(", "))
 }
 
 fn print_origins(rows: &[OriginRow], out: &mut dyn Write) -> io::Result<()> {
@@ -114,8 +139,26 @@ mod tests {
     use super::*;
     use crate::config::load::files::{Disk, Memory};
 
+    const SMALLEST: &str = "tests/fixtures/smallest.toml: no problems; checked 1 file, 2 providers, 1 app, 0 tests, without \
+                            secrets\n";
+
+    #[test]
+    fn the_file_can_be_an_argument_and_is_not_named_twice() {
+        let with = |file: &str, config: &str| CheckArgs { file: Some(PathBuf::from(file)), ..args(config) };
+        assert_eq!(
+            run_on(&with("tests/fixtures/smallest.toml", "broker.toml"), &Disk),
+            (Exit::Fine, SMALLEST.to_owned())
+        );
+        let (exit, out) = run_on(&with("a.toml", "b.toml"), &Disk);
+        assert_eq!(
+            (exit, out.as_str()),
+            (Exit::Usage, "error: two files are named, a.toml and --config b.toml: leave one of them out\n")
+        );
+    }
+
     fn args(config: &str) -> CheckArgs {
         CheckArgs {
+            file: None,
             source: ConfigArgs { config: PathBuf::from(config), overlay: Vec::new() },
             origins: false,
             without_secrets: true,
@@ -147,7 +190,7 @@ mod tests {
     #[test]
     fn of_the_language_s_own_sample_only_what_is_not_built_is_refused() {
         let strict = CheckArgs { strict: true, ..args("tests/fixtures/smallest.toml") };
-        assert_eq!(run_on(&strict, &Disk), (Exit::Fine, "tests/fixtures/smallest.toml: no problems\n".to_owned()));
+        assert_eq!(run_on(&strict, &Disk), (Exit::Fine, SMALLEST.to_owned()));
         let inputs = args("tests/fixtures/everything.toml").source.inputs(&Environment::new());
         let prepared = prepare(&inputs, &Disk, Options { number: 1, without_secrets: true, now: 0 }).unwrap();
         let errors: Vec<_> = prepared.problems.iter().filter(|p| p.severity == Severity::Error).collect();
@@ -222,7 +265,12 @@ mod tests {
         assert_eq!(run_on(&args("wrong.toml"), &files).0, Exit::Problem);
         let (exit, out) = run_on(&args("gone.toml"), &files);
         assert_eq!(exit, Exit::CouldNotRun);
-        assert!(out.starts_with("error: gone.toml can't be read"), "{out}");
+        let folder = std::env::current_dir().unwrap();
+        let said = format!("error: gone.toml can't be read: it does not exist in {}; ", folder.display());
+        assert!(out.starts_with(&said), "{out}");
+        for way_out in ["--config FILE", "`countersign init`", "`countersign dev`"] {
+            assert!(out.contains(way_out), "{out}");
+        }
         let mut overlaid = args("warns.toml");
         overlaid.source.overlay = vec![PathBuf::from("o.toml")];
         let (exit, out) = run_on(&overlaid, &files);

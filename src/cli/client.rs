@@ -199,7 +199,7 @@ fn link(
     let prepared = match prepare(&config.inputs(environment), files, options) {
         Ok(prepared) => prepared,
         Err(error) => {
-            writeln!(err, "error: {error}")?;
+            writeln!(err, "error: {}", error.with_way_out())?;
             return Ok(Exit::CouldNotRun);
         }
     };

@@ -38,7 +38,7 @@ pub struct ExplainArgs {
     #[arg(long, value_delimiter = ' ', value_name = "SCOPES")]
     pub scope: Vec<String>,
     /// A stored decision, by the trace id that error pages and logs show.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["user", "client"])]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true, conflicts_with_all = ["user", "client"])]
     pub trace: Option<String>,
     /// List the last attempts to sign in, 10 by default.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", conflicts_with_all = ["user", "trace"])]
@@ -217,8 +217,9 @@ fn kept(store: &LocalStore, id: &str, as_json: bool, out: &mut dyn Write) -> io:
     let trace = match store.run(store.store().trace(id, SystemClock.now())) {
         Ok(Some(trace)) => trace,
         Ok(None) => {
-            let text = "decisions are kept as long as audit.retention says";
-            writeln!(out, "error: there is no decision with the trace id {id}; {text}")?;
+            let text = "compare it, letter by letter, with the one on the page or in the log; decisions are kept as long as \
+                        audit.retention says";
+            writeln!(out, "error: there is no decision with the trace id {id}: {text}")?;
             return Ok(Exit::Problem);
         }
         Err(error) => {

@@ -188,6 +188,7 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(!text.contains(out.trim()));
         let check = check::CheckArgs {
+            file: None,
             source: ConfigArgs { config: path, overlay: Vec::new() },
             origins: false,
             without_secrets: false,

@@ -16,6 +16,7 @@ pub mod explain;
 pub mod healthcheck;
 pub mod import;
 pub mod init;
+pub mod output;
 pub mod plan;
 mod printable;
 pub mod providers;
@@ -30,7 +31,7 @@ pub mod users;
 
 use clap::{Parser, Subcommand};
 
-pub use args::{ConfigArgs, Environment};
+pub use args::{ConfigArgs, Environment, environment};
 pub use exit::Exit;
 
 /// A declarative OpenID Connect federation broker.

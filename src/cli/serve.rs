@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::app::{App, Parts};
-use crate::cli::{ConfigArgs, Environment, Exit};
+use crate::cli::{ConfigArgs, Environment, Exit, output};
 use crate::config::load::files::Disk;
 use crate::decision::policy::Policy;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
@@ -29,6 +29,8 @@ const EXPORT: Duration = Duration::from_secs(1);
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
+    /// The configuration file, as with --config.
+    pub file: Option<std::path::PathBuf>,
     /// The configuration.
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -43,7 +45,9 @@ pub fn log(default: &str) {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // This fails if the process already has a logger, as in tests, which is harmless.
-    let _ = if std::io::stderr().is_terminal() { logs.try_init() } else { logs.json().flatten_event(true).try_init() };
+    let terminal = std::io::stderr().is_terminal();
+    let logs = logs.with_ansi(output::colour(&crate::cli::environment(), terminal));
+    let _ = if terminal { logs.try_init() } else { logs.json().flatten_event(true).try_init() };
 }
 
 /// Runs the broker until it receives SIGTERM or SIGINT.
@@ -64,12 +68,19 @@ pub fn run(args: &ServeArgs, environment: &Environment) -> Exit {
 }
 
 async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
-    let inputs = args.config.inputs(environment);
+    let config = match args.config.with_file(args.file.as_ref(), environment) {
+        Ok(config) => config,
+        Err(error) => {
+            tracing::error!(error, "the configuration can't be read");
+            return Exit::Usage;
+        }
+    };
+    let inputs = config.inputs(environment);
     let options = Options { number: 1, without_secrets: false, now: SystemClock.now() };
     let prepared = match prepare(&inputs, &Disk, options) {
         Ok(prepared) => prepared,
         Err(error) => {
-            tracing::error!(%error, "the configuration can't be read");
+            tracing::error!(error = error.with_way_out(), "the configuration can't be read");
             return Exit::CouldNotRun;
         }
     };

@@ -10,6 +10,7 @@ use crate::analysis::mapping_test::{Failure, run as run_test};
 use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit, broker};
 use crate::config::diagnostics::locate::Origin;
+use crate::config::diagnostics::problem::{counted, list, nearest};
 use crate::config::load::files::Files;
 
 /// `countersign test`
@@ -47,6 +48,11 @@ pub fn run(args: &TestArgs, environment: &Environment, files: &dyn Files, out: &
             (test.name.as_str(), describe(&place), failure)
         })
         .collect();
+    if let (Some(part), true) = (&args.name, results.is_empty()) {
+        let names: Vec<&str> = broker.snapshot.config.tests.iter().map(|test| test.name.as_str()).collect();
+        writeln!(out, "error: no test has {part:?} in its name; {}", way_out(part, &names))?;
+        return Ok(Exit::Problem);
+    }
     let failed = results.iter().filter(|(.., failure)| failure.is_some()).count();
     if args.json {
         let tests: Vec<_> =
@@ -57,18 +63,29 @@ pub fn run(args: &TestArgs, environment: &Environment, files: &dyn Files, out: &
             print(name, place, failure.as_ref(), args.trace, out)?;
         }
         match results.len() {
-            0 => writeln!(out, "no tests to run")?,
-            count if failed == 0 => writeln!(out, "{} passed", counted(count))?,
-            count if failed == count => writeln!(out, "{} failed", counted(count))?,
-            count => writeln!(out, "{} failed, {} passed", counted(failed), count - failed)?,
+            0 => writeln!(out, "the file has no [[tests]]")?,
+            count if failed == 0 => writeln!(out, "{} passed", counted(count, "test"))?,
+            count if failed == count => writeln!(out, "{} failed", counted(count, "test"))?,
+            count => writeln!(out, "{} failed, {} passed", counted(failed, "test"), count - failed)?,
         }
     }
     Ok(if failed > 0 { Exit::Problem } else { Exit::Fine })
 }
 
-/// "1 test", "2 tests".
-fn counted(count: usize) -> String {
-    format!("{count} {}", if count == 1 { "test" } else { "tests" })
+/// What to do when no test has a name: a similar one, a few of them, or that the name is that of a file.
+fn way_out(part: &str, names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    if part.ends_with(".toml") {
+        return format!("name the configuration with --config {part}");
+    }
+    if names.is_empty() {
+        return "the file has no [[tests]]".to_owned();
+    }
+    if let Some(near) = nearest(part, names.iter().copied()) {
+        return format!("did you mean {near:?}?");
+    }
+    let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+    format!("the file has {}{more}", list(names.iter().copied().take(SHOWN)))
 }
 
 /// `file:line`
@@ -178,7 +195,13 @@ FAIL  so is a developer  [b.toml:15]
         assert_eq!(test(&files, Path::new("bad.toml"), None).0, Exit::Problem);
         assert_eq!(test(&files, Path::new("none.toml"), None).0, Exit::CouldNotRun);
         let (exit, text) = test(&files, Path::new("b.toml"), Some("nothing like it"));
-        assert_eq!((exit, text.as_str()), (Exit::Fine, "no tests to run\n"));
+        let names = "\"an SRE is admin\", \"so is a developer\"";
+        let said = format!("error: no test has \"nothing like it\" in its name; the file has {names}\n");
+        assert_eq!((exit, text), (Exit::Problem, said));
+        let (_, text) = test(&files, Path::new("b.toml"), Some("so is a develper"));
+        assert!(text.ends_with("did you mean \"so is a developer\"?\n"), "{text}");
+        let (_, text) = test(&files, Path::new("b.toml"), Some("b.toml"));
+        assert!(text.ends_with("name the configuration with --config b.toml\n"), "{text}");
     }
 
     #[test]

@@ -148,6 +148,6 @@ pub(crate) fn a(name: &str) -> &'static str {
         "optional_type" | "opaque" => "an optional",
         "google.protobuf.Timestamp" | "timestamp" => "a timestamp",
         "google.protobuf.Duration" | "duration" => "a duration",
-        _ => "something else",
+        _ => "a value of another type",
     }
 }

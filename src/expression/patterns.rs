@@ -7,6 +7,7 @@ use cel::ExecutionError;
 use cel::common::value::CowVal;
 use regex::{Regex, RegexBuilder};
 
+use crate::config::language::role_pattern::{PatternProblem, syntax};
 use crate::expression::args::{Evaluated, new_bool, no_overload, text};
 use crate::expression::budget::charge;
 use crate::expression::catalogue::MATCHES;
@@ -30,10 +31,12 @@ impl Patterns {
         if known.contains_key(pattern) {
             return Ok(());
         }
-        let compiled = RegexBuilder::new(pattern).size_limit(Self::COMPILED_BYTES.0).build().map_err(|problem| {
-            let text = problem.to_string();
-            text.lines().last().unwrap_or("invalid").trim().trim_start_matches("error: ").to_owned()
+        syntax(pattern).map_err(|problem| {
+            let before = pattern.get(..problem.offset).map_or(0, |before| before.chars().count());
+            format!("{}, at character {} of the pattern", problem.reason, before + 1)
         })?;
+        let built = RegexBuilder::new(pattern).size_limit(Self::COMPILED_BYTES.0).build();
+        let compiled = built.map_err(|error| PatternProblem::whole(pattern, &error).reason)?;
         known.insert(pattern.to_owned(), compiled);
         Ok(())
     }

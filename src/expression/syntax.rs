@@ -10,6 +10,7 @@ use cel::parser::PrattParser;
 use cel::parser::pratt_parser::{Lexer, Token, TokenKind};
 use cel::{IdedExpr, ParseErrors};
 
+use crate::config::diagnostics::characters::LookAlike;
 use crate::expression::limits::Limit;
 use crate::expression::problem::Problem;
 use crate::expression::tree::children;
@@ -111,6 +112,11 @@ fn problems(source: &str, errors: &ParseErrors) -> Vec<Problem> {
         return vec![Problem::whole(source, "this is not a CEL expression")];
     };
     let offset = offset_of(source, error.pos);
+    if let Some(found) = LookAlike::first(&outside_strings(source)) {
+        let len = found.character.len_utf8();
+        let message = format!("{}: {}", found.message(), found.way_out());
+        return vec![Problem { offset: found.offset, len, message, suggestion: None }];
+    }
     let token = tokens(source).find(|token| token.start == offset && token.end > token.start);
     let len = token.map_or(1, |token| token.end - token.start);
     let found = source.get(offset..offset + len).unwrap_or_default();
@@ -121,6 +127,17 @@ fn problems(source: &str, errors: &ParseErrors) -> Vec<Problem> {
         _ => None,
     };
     vec![Problem { offset, len, message: message(&error.msg), suggestion: suggestion.map(str::to_owned) }]
+}
+
+/// The text with what is inside string literals replaced, so that every character keeps its place.
+fn outside_strings(source: &str) -> String {
+    let mut text = source.to_owned();
+    for token in tokens(source).filter(|token| matches!(token.kind, TokenKind::TokString | TokenKind::TokBytes)) {
+        if text.get(token.start..token.end).is_some() {
+            text.replace_range(token.start..token.end, &"_".repeat(token.end - token.start));
+        }
+    }
+    text
 }
 
 fn message(message: &str) -> String {

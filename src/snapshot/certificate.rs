@@ -138,7 +138,7 @@ fn sections(file: PairFile, name: &Path, pem: &[u8]) -> Result<String, Fault> {
     let labels = text.lines().filter_map(|line| line.trim().strip_prefix("-----BEGIN ")?.strip_suffix("-----"));
     let labels: Vec<String> = labels.map(str::to_ascii_lowercase).collect();
     if labels.is_empty() {
-        let what = format!("must be a PEM file but {} is none", name.display());
+        let what = format!("must be a PEM file but {} is not", name.display());
         let begins = match file {
             PairFile::Cert => "-----BEGIN CERTIFICATE-----",
             PairFile::Key => "-----BEGIN PRIVATE KEY-----",
@@ -236,7 +236,7 @@ mod tests {
         assert_faults(
             b"\x30\x82\x01\x00",
             b"",
-            &["`cert` must be a PEM file but tls.pem is none [PEM ~ BEGIN CERT", "`key` must be a PEM ~ BEGIN PRIVATE"],
+            &["`cert` must be a PEM file but tls.pem is not [PEM ~ BEGIN CERT", "`key` must be a PEM ~ BEGIN PRIVATE"],
         );
         assert_faults(
             &one.key,

@@ -300,14 +300,16 @@ fn run_tests(snapshot: &Snapshot, layers: &Layers, problems: &mut Problems) {
     for failure in mapping_test::run_all(&snapshot.policy, &snapshot.config) {
         for difference in &failure.differences {
             let path = failure.path_of(difference);
-            let what = if difference.what.is_empty() { "it" } else { &difference.what };
-            let message = format!("the test {:?} fails: `{what}` must be what it expects but is not", failure.name);
-            let mut problem = layers.error_at_path(&path, message);
-            problem = problem.found(difference.got.clone()).expected(difference.expected.clone());
-            if !difference.because.is_empty() {
-                problem = problem.suggest(difference.because.join("; "));
+            if difference.what.is_empty() {
+                let message = format!("the test {:?} can't be run: {}", failure.name, difference.got);
+                problems.push(layers.error_at_path(&path, message).because(&difference.because));
+                continue;
             }
-            problems.push(problem);
+            let message =
+                format!("the test {:?} fails: it expects another value of `{}`", failure.name, difference.what);
+            let problem = layers.error_at_path(&path, message);
+            let problem = problem.found(difference.got.clone()).expected(difference.expected.clone());
+            problems.push(problem.because(&difference.because));
         }
     }
 }

@@ -131,7 +131,7 @@ impl Reloader {
                 self.refused = None;
                 return self.refuse(error.to_string()).await;
             }
-            Err(error) => return self.refuse(format!("the reload was cut short: {error}")).await,
+            Err(error) => return self.refuse(format!("the reload was interrupted: {error}")).await,
         };
         let Prepared { problems, layers, involved, fingerprint, snapshot, .. } = prepared;
         self.involved = involved;
@@ -153,7 +153,7 @@ impl Reloader {
         if !restart.is_empty() {
             let keys = restart.join(", ");
             return self
-                .refuse(format!("{keys}: a change needs a restart; nothing of this reload applies until then"))
+                .refuse(format!("{keys}: a change needs a restart; nothing of this reload is applied until then"))
                 .await;
         }
         let generation = snapshot.generation;
@@ -170,7 +170,7 @@ impl Reloader {
     }
 
     async fn refuse(&self, problems: String) -> Reloaded {
-        tracing::error!(problems, "the configuration has problems");
+        tracing::error!(problems, "the configuration has problems: the old one stays in service");
         self.status.set(Some(problems.clone()));
         self.generations.refused(&problems).await;
         Reloaded::Refused(problems)

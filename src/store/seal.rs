@@ -134,13 +134,15 @@ impl Sealer {
         let (head, body) = sealed.split_at_checked(HEAD).ok_or_else(broken)?;
         let (format, head) = head.split_first().ok_or_else(broken)?;
         if *format != FORMAT {
-            return Err(StoreError::Corrupt(format!("{column} is sealed in format {format}, which is not known here")));
+            return Err(StoreError::Corrupt(format!(
+                "{column} is sealed in format {format}, which this version does not know"
+            )));
         }
         let (id, nonce) = head.split_first_chunk::<KEY_ID>().ok_or_else(broken)?;
         let nonce = nonce.first_chunk::<NONCE>().ok_or_else(broken)?;
         let Some(key) = self.keys.iter().find(|key| key.id.0 == *id) else {
             return Err(StoreError::Corrupt(format!(
-                "{column} was sealed with key {}, which is none of store.encryption_keys: add it at the end of the list",
+                "{column} was sealed with key {}, which is not in store.encryption_keys: add it at the end of the list",
                 KeyId(*id)
             )));
         };

@@ -420,3 +420,19 @@ async fn head_is_answered_without_a_body_and_with_the_length_of_get_or_none() {
     }
     running.stop().await;
 }
+
+#[tokio::test]
+async fn an_address_that_is_taken_or_not_there_says_what_to_do() {
+    let first = Listener::open("127.0.0.1:0").await.unwrap();
+    let address = first.url().replace("http://", "");
+    let taken = Listener::open(&address).await.err().unwrap();
+    assert_eq!(
+        taken,
+        format!(
+            "{address} can't be listened on: another process listens there: stop it, or choose another port in the \
+             configuration"
+        )
+    );
+    let strange = Listener::open("192.0.2.1:8080").await.err().unwrap();
+    assert!(strange.ends_with("this machine does not have the address"), "{strange}");
+}

@@ -8,7 +8,7 @@ mod redaction;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -30,11 +30,11 @@ pub struct Captured {
     pub kept: Vec<String>,
 }
 
-/// Captures a sign-in.
+/// Captures a sign-in. Its name is that of no other test of the file, nor one of those in `taken`.
 ///
 /// # Errors
 /// No decision can be made about the sign-in; the text says why.
-pub fn capture(policy: &Policy, config: &Config, wanted: &Wanted<'_>) -> Result<Captured, String> {
+pub fn capture(policy: &Policy, config: &Config, wanted: &Wanted<'_>, taken: &[String]) -> Result<Captured, String> {
     let given = GivenAccount {
         username: wanted.known.account.username.clone(),
         provider: Some(wanted.link.provider.clone()),
@@ -45,7 +45,7 @@ pub fn capture(policy: &Policy, config: &Config, wanted: &Wanted<'_>) -> Result<
     let mut claims = wanted.link.claims.clone();
     claims.insert("sub".to_owned(), wanted.link.subject.as_str().into());
     let mut test = MappingTest {
-        name: format!("captured: a sign-in through {}", wanted.link.provider),
+        name: free_name(config, &wanted.link.provider, taken),
         provider: Some(wanted.link.provider.clone()),
         claims: Some(claims.clone()),
         certificate: None,
@@ -68,6 +68,15 @@ pub fn capture(policy: &Policy, config: &Config, wanted: &Wanted<'_>) -> Result<
     let outcome = mapping_test::decide(policy, config, &test)?;
     test.expect = expectation(policy, wanted, &outcome);
     Ok(Captured { test, kept })
+}
+
+/// A name that no other test has, so that sign-ins can be captured one after the other.
+fn free_name(config: &Config, provider: &str, taken: &[String]) -> String {
+    let base = format!("captured: a sign-in through {provider}");
+    let names: BTreeSet<&str> =
+        config.tests.iter().map(|test| test.name.as_str()).chain(taken.iter().map(String::as_str)).collect();
+    let numbered = (2..=names.len() + 1).map(|number| format!("{base} ({number})"));
+    std::iter::once(base.clone()).chain(numbered).find(|name| !names.contains(name.as_str())).unwrap_or(base)
 }
 
 /// The expectations of the test: the outcome of the sign-in.

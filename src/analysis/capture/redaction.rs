@@ -134,7 +134,29 @@ impl Redaction<'_> {
                 return Ok(true);
             }
         }
-        Ok(false)
+        match value {
+            Value::Array(items) => self.items(test, name, items),
+            _ => Ok(false),
+        }
+    }
+
+    /// Replaces the items of a list that the decision does not depend on; `false` if any has to be kept.
+    fn items(&mut self, test: &mut MappingTest, name: &str, items: &[Value]) -> Result<bool, String> {
+        let mut all = true;
+        for (index, item) in items.iter().enumerate() {
+            let replacement = self.redacted(name, item, false);
+            let mut changed = test.clone();
+            let list = changed.claims.as_mut().and_then(|claims| claims.get_mut(name)).and_then(Value::as_array_mut);
+            if let Some(place) = list.and_then(|list| list.get_mut(index)) {
+                *place = replacement;
+            }
+            if self.holds(&changed)? {
+                *test = changed;
+            } else {
+                all = false;
+            }
+        }
+        Ok(all)
     }
 
     fn subject(&self, test: &mut MappingTest) -> Result<bool, String> {

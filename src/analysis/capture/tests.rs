@@ -56,7 +56,7 @@ fn captured(client: Option<&str>, redact_groups: bool) -> (String, Vec<String>) 
     let (config, policy) = compiled(FILE);
     let known = person();
     let wanted = Wanted { known: &known, link: &known.links[0], client, redact_groups };
-    let captured = capture(&policy, &config, &wanted).unwrap();
+    let captured = capture(&policy, &config, &wanted, &[]).unwrap();
     let text = to_toml(&captured.test);
     // It passes as part of the file.
     let (config, policy) = compiled(&format!("{FILE}\n{text}"));
@@ -89,7 +89,32 @@ fn groups_can_be_hidden_too_and_refusals_are_captured() {
     let mut known = person();
     known.links[0].claims.insert("tid".to_owned(), "other".into());
     let wanted = Wanted { known: &known, link: &known.links[0], client: None, redact_groups: false };
-    let text = to_toml(&capture(&policy, &config, &wanted).unwrap().test);
+    let text = to_toml(&capture(&policy, &config, &wanted, &[]).unwrap().test);
     assert!(text.contains("expect = { refused = \"not_allowed\" }"), "{text}");
     assert!(!text.contains("alice") && !text.contains("other"), "{text}");
+}
+
+#[test]
+fn a_group_that_an_app_requires_is_kept_and_the_others_are_hidden() {
+    let (text, kept) = captured(Some("grafana"), true);
+    assert!(text.contains("\"sre\"") && !text.contains("secret-project"), "{text}");
+    assert!(kept.contains(&"groups".to_owned()), "{kept:?}");
+}
+
+#[test]
+fn sign_ins_can_be_captured_one_after_the_other() {
+    let known = person();
+    let wanted = Wanted { known: &known, link: &known.links[0], client: None, redact_groups: false };
+    let mut file = FILE.to_owned();
+    let mut names = Vec::new();
+    for _ in 0..3 {
+        let (config, policy) = compiled(&file);
+        let test = capture(&policy, &config, &wanted, &[]).unwrap().test;
+        file.push_str(&to_toml(&test));
+        names.push(test.name);
+    }
+    let (config, policy) = compiled(FILE);
+    let again = capture(&policy, &config, &wanted, &names).unwrap().test.name;
+    assert_eq!(names, ["", " (2)", " (3)"].map(|end| format!("captured: a sign-in through corp{end}")));
+    assert_eq!(again, "captured: a sign-in through corp (4)");
 }

@@ -10,7 +10,8 @@ use crate::cli::printable::Printable;
 use crate::config::check::urls::{Http, issuer as issuer_problem};
 use crate::config::diagnostics::problem::Severity;
 use crate::config::load::Inputs;
-use crate::config::load::files::Memory;
+use crate::config::load::encoding::decode;
+use crate::config::load::files::{Memory, why};
 use crate::import::document::{Counts, Document, Mark, Table};
 use crate::import::{dex, keycloak};
 use crate::snapshot::generation::{Options, prepare};
@@ -65,14 +66,14 @@ pub fn run(args: &ImportArgs, out: &mut dyn Write, messages: &mut dyn Write) -> 
         return Ok(Exit::Usage);
     }
     let shown = file.file.display();
-    let text = match std::fs::read(&file.file).map(String::from_utf8) {
+    let text = match std::fs::read(&file.file).map(decode) {
         Ok(Ok(text)) => text,
-        Ok(Err(_)) => {
-            writeln!(messages, "error: {shown} is not a text file in UTF-8")?;
+        Ok(Err(reason)) => {
+            writeln!(messages, "error: {shown} can't be read: {reason}")?;
             return Ok(Exit::Problem);
         }
         Err(error) => {
-            writeln!(messages, "error: {shown} can't be read: {error}")?;
+            writeln!(messages, "error: {shown} can't be read: {}", why(&error))?;
             return Ok(Exit::CouldNotRun);
         }
     };

@@ -56,7 +56,7 @@ fn addresses(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     }
     let contacts = at.key("contacts");
     for (index, contact) in client.contacts.iter().enumerate() {
-        readable(context, &contacts.index(index), "an address or number that people can use", contact);
+        readable(context, &contacts.index(index), "an email address, URL or telephone number", contact);
     }
     context.no_duplicates(&contacts, &client.contacts, Clone::clone);
 }
@@ -91,7 +91,7 @@ fn localized(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
             context.must(&here, expected, quote(text));
         }
         if let Some(other) = seen.insert(key.to_lowercase(), key) {
-            let message = format!("`{key}` is the same as `{other}`: language tags have no case");
+            let message = format!("`{key}` is the same as `{other}`: language tags are compared without case");
             context.key_error(&here, message, "keep one of them");
         }
     }

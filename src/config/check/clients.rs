@@ -67,7 +67,7 @@ fn grants(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: &re
     let issues_none =
         |grant: &GrantType| matches!(grant, GrantType::RefreshToken | GrantType::Implicit | GrantType::Certificate);
     if resolved.may(GrantType::RefreshToken) && resolved.grant_types.iter().all(issues_none) {
-        let message = "`grant_types` has \"refresh_token\": nothing would ever issue one";
+        let message = "`grant_types` has \"refresh_token\", but none of its other grants issues refresh tokens";
         context.error(&grants_at, message, "add \"authorization_code\"");
     }
     if resolved.may(GrantType::ClientCredentials) && resolved.is_public() {
@@ -86,7 +86,7 @@ fn authentication(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
         if !urls::sha256_text(hash, true) {
             let expected = "\"sha256:\" and the hash, 64 hexadecimal digits or 43 characters of base64url";
             let way_out = format!("`countersign client secret {}` makes one", at.name());
-            context.must_or(&hashes_at.index(index), expected, "something else", Some(way_out));
+            context.must_or(&hashes_at.index(index), expected, urls::instead_of_hash(hash), Some(way_out));
         }
     }
     if secret && hashes {
@@ -211,7 +211,7 @@ fn claims(context: &mut Context<'_>, at: &At<'_>, client: &Client, attributes: &
         if PROTOCOL_CLAIMS.contains(&name.as_str()) {
             context.error(
                 &here,
-                format!("the claim {} can't be listed: it is there or not by RFC 9068", quote(name)),
+                format!("the claim {} can't be listed: RFC 9068 decides whether it is present", quote(name)),
                 "",
             );
             continue;
@@ -242,7 +242,7 @@ fn tokens(context: &mut Context<'_>, at: &At<'_>, resolved: &resolved::Client) {
 
 fn binding(context: &mut Context<'_>, at: &At<'_>, resolved: &resolved::Client) {
     if resolved.dpop_bound && resolved.response_types.iter().any(|response| response.has_token()) {
-        let message = "`dpop_bound_access_tokens` must not go with response types that have \"token\": no proof comes to \
+        let message = "`dpop_bound_access_tokens` must not be combined with response types that have \"token\": no proof comes to \
                        the authorization endpoint (RFC 9449 §5)";
         context.error(&at.key("dpop_bound_access_tokens"), message, "leave those out of response_types");
     }

@@ -55,6 +55,14 @@ impl<'c> Context<'c> {
         self.push(at, problem.suggest_maybe(Some(way_out.to_owned()).filter(|text| !text.is_empty())));
     }
 
+    /// An error in a part of a string, given by its offset and length in bytes of the decoded string.
+    pub(crate) fn error_inside(&mut self, at: &At<'_>, (offset, len): (usize, usize), message: String, found: &str) {
+        let span = self.layers.inside(self.layers.nearest_span(at), offset, len);
+        let problem = self.layers.problem_at(Severity::Error, span, at.to_string(), message);
+        let problem = if found.trim().is_empty() { problem } else { problem.found(quote(found)) };
+        self.push(at, problem);
+    }
+
     /// An error in the key itself, not in its value.
     pub(crate) fn key_error(&mut self, at: &At<'_>, message: impl Into<String>, way_out: &str) {
         let span = self.layers.key_span(at).unwrap_or_else(|| self.layers.nearest_span(at));

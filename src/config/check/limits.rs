@@ -20,7 +20,7 @@ pub(crate) fn check(context: &mut Context<'_>) {
     let (at, limits) = (At::Root.key("limits"), &context.config.limits);
     for (key, size) in [("body", limits.body), ("query", limits.query), ("headers", limits.headers)] {
         if size.bytes() == 0 {
-            context.must(&at.key(key), "more than nothing", quote(&size.to_string()));
+            context.must(&at.key(key), "more than zero", quote(&size.to_string()));
         }
     }
     if limits.query > LONGEST_QUERY {

@@ -38,7 +38,7 @@ pub(crate) fn check(context: &mut Context<'_>) {
     for (index, test) in config.tests.iter().enumerate() {
         let at = section.index(index);
         if test.name.trim().is_empty() {
-            context.must(&at.key("name"), "what the test shows", "empty");
+            context.must(&at.key("name"), "a description of what the test shows", "empty");
         } else if names.insert(&test.name, index).is_some() {
             context.error(&at.key("name"), format!("the test name {} must be unique", quote(&test.name)), "");
         }
@@ -57,7 +57,7 @@ fn input(context: &mut Context<'_>, at: &At<'_>, test: &MappingTest) {
             context.needs(at, &["claims", "certificate"], "a test must have `claims` or `certificate`", "");
         }
         (Some(_), None) if test.provider.is_none() => {
-            let message = format!("`provider` must be set in `{at}`: it is whose claims these are");
+            let message = format!("`provider` must be set in `{at}`: the claims are those of a provider");
             context.needs(at, &["provider"], message, "");
         }
         _ => {}
@@ -86,7 +86,7 @@ fn input(context: &mut Context<'_>, at: &At<'_>, test: &MappingTest) {
         let expect = at.key("expect");
         for key in ["claims", "id_token", "userinfo", "access_token", "absent"] {
             if context.is_set(&expect.key(key)) {
-                let message = format!("`{key}` is what an app gets: the test must name a `client`");
+                let message = format!("`{key}` is about what an app receives: the test must name a `client`");
                 context.error(&expect.key(key), message, "add client = \"...\"");
             }
         }
@@ -120,7 +120,7 @@ fn certificate(context: &mut Context<'_>, at: &At<'_>, test: &MappingTest, certi
 fn expectation(context: &mut Context<'_>, at: &At<'_>, expect: &Expectation, attributes: &BTreeSet<&str>) {
     let anything = EXPECTATIONS.iter().any(|key| context.is_set(&at.key(key))) || !expect.attributes.is_empty();
     if !anything {
-        context.must(at, "a table of what must come out", "empty");
+        context.must(at, "a table of expectations", "empty");
     }
     for name in expect.attributes.keys() {
         if !attributes.contains(name.as_str()) {

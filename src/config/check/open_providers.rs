@@ -8,6 +8,7 @@ use crate::config::check::context::Context;
 use crate::config::check::paths::comparable;
 use crate::config::diagnostics::path::At;
 use crate::config::language::provider::{Preset, Provider};
+use crate::config::language::toml_text;
 
 /// A service where anyone in the world can have an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,10 +158,15 @@ pub(crate) fn replacement(key: &str, provider: &Provider) -> Option<String> {
     let (claim, values) = match key {
         "hosted_domains" => ("hd", &provider.hosted_domains),
         "tenants" => ("tid", &provider.tenants),
+        "organizations" => return Some("say who may enter with `allow`, or remove it".to_owned()),
         _ => return None,
     };
-    let line = format!("write allow = \"claims.{claim} in [{}]\" instead", list(values));
-    (!values.is_empty() && provider.allow.is_none()).then_some(line)
+    let condition = format!("claims.{claim} in [{}]", list(values));
+    let whole = match &provider.allow {
+        Some(allow) => format!("({}) && {condition}", allow.as_str()),
+        None => condition,
+    };
+    (!values.is_empty()).then(|| format!("write allow = {} instead", toml_text::string(&whole)))
 }
 
 #[cfg(test)]

@@ -171,7 +171,7 @@ pub(super) fn check(context: &mut Context<'_>) {
             let expected = format!("{wanted} the broker does not use itself ({path}: {purpose})");
             context.must_or(&at, expected, quote(found), Some(way_out));
         } else if let Some((_, endpoint)) = endpoints.iter().find(|(taken, _)| *taken == path) {
-            let expected = format!("{wanted} is no endpoint");
+            let expected = format!("{wanted} is not an endpoint");
             let found = format!("{}, the path of `endpoints.{}`", quote(found), endpoint.key());
             context.must_or(&at, expected, found, Some(way_out));
         } else if break_glass.as_ref() == Some(&path) {

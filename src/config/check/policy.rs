@@ -65,10 +65,15 @@ fn role_rule(context: &mut Context<'_>, at: &At<'_>, rule: &RoleRule) {
         None => any_provider(context, at, rule),
     }
     if rule.each.is_some() && rule.matches.is_none() {
-        context.needs(at, &["matches"], format!("`matches` must be set in `{at}` beside `each`"), "");
+        context.needs(at, &["matches"], format!("`matches` must be set in `{at}` together with `each`"), "");
     }
     if rule.matches.is_some() && rule.each.is_none() {
-        context.needs(at, &["each"], format!("`each` must be set in `{at}` beside `matches`"), "add each = \"groups\"");
+        context.needs(
+            at,
+            &["each"],
+            format!("`each` must be set in `{at}` together with `matches`"),
+            "add each = \"groups\"",
+        );
     }
     let captures = rule.matches.as_ref().map(|pattern| captures(context, &at.key("matches"), pattern));
     capitals(context, &at.key("matches"), rule);
@@ -82,7 +87,7 @@ fn role_rule(context: &mut Context<'_>, at: &At<'_>, rule: &RoleRule) {
             if !captures.contains(*name) {
                 let known = captures.iter().map(String::as_str);
                 let way_out = did_you_mean(name, known).or_else(|| Some(format!("add (?<{name}>...) to `matches`")));
-                let message = format!("`{{{name}}}` must be a named capture of `matches` but is none");
+                let message = format!("`{{{name}}}` must be a named capture of `matches` but is not");
                 context.error(&here, message, &way_out.unwrap_or_default());
             }
         }
@@ -99,7 +104,7 @@ fn any_provider(context: &mut Context<'_>, at: &At<'_>, rule: &RoleRule) {
         when.as_str().split(|c: char| !word(c)).any(|name| name == "provider")
     });
     if context.config.providers.len() > 1 && !names_it && !context.broken.within(&at.key("provider")) {
-        let message = format!("`{at}` trusts the groups and roles of every provider, as there are several");
+        let message = format!("`{at}` trusts the groups and roles of all providers, of which there are several");
         context.warn(at, message, "add provider = \"...\", or name `provider` in `when`");
     }
 }
@@ -108,8 +113,10 @@ fn any_provider(context: &mut Context<'_>, at: &At<'_>, rule: &RoleRule) {
 fn captures(context: &mut Context<'_>, at: &At<'_>, pattern: &str) -> Option<BTreeSet<String>> {
     match RolePattern::read(pattern) {
         Ok(pattern) => Some(pattern.names().map(str::to_owned).collect()),
-        Err(reason) => {
-            context.must(at, "a regular expression", format!("none: {reason}"));
+        Err(problem) => {
+            let found = pattern.get(problem.offset..problem.offset + problem.len).unwrap_or_default();
+            let message = format!("`{}` must be a regular expression but is invalid: {}", at.name(), problem.reason);
+            context.error_inside(at, (problem.offset, problem.len), message, found);
             None
         }
     }

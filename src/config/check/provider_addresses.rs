@@ -75,13 +75,12 @@ fn manual_endpoints(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
             _ => provider.preset != Preset::Github,
         };
         if needed && !set {
-            let message =
-                format!("`{key}` must be set in `{at}`: endpoints are written by hand or discovered, not half");
+            let message = format!("`{key}` must be set in `{at}`: set all endpoints, or none to use discovery");
             context.needs(at, &[key], message, "");
         }
     }
     if oauth && provider.subject.is_none() {
-        let message = format!("`subject` must be set in `{at}`: plain OAuth 2.0 has no subject of its own");
+        let message = format!("`subject` must be set in `{at}`: plain OAuth 2.0 does not define a subject");
         context.needs(at, &["subject"], message, "for example subject = \"string(claims.id)\"");
     }
 }

@@ -49,7 +49,8 @@ fn roles(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     };
     context.roles_declared(&at.key("asserted_roles"), roles);
     if provider.create_roles {
-        let message = "`create_roles` has no effect beside `asserted_roles`: every role in that list is declared";
+        let message =
+            "`create_roles` has no effect together with `asserted_roles`: every role in that list is declared";
         context.error(&at.key("create_roles"), message, "remove one of them");
     }
 }
@@ -62,7 +63,7 @@ fn sync(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
         match name.as_str() {
             "groups" | "roles" => {
                 let message =
-                    format!("{} is no part of the stored profile: it follows the provider always", quote(name));
+                    format!("{} is not part of the stored profile: it always follows the provider", quote(name));
                 context.error(&here, message, "remove it from `sync`");
             }
             "username" | "sub" => {

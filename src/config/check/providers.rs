@@ -81,7 +81,8 @@ fn authentication(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     let method_at = at.key("token_endpoint_auth_method");
     let (secret, key) = (provider.client_secret.is_some(), provider.client_key.is_some());
     if secret && key {
-        let message = "`client_secret` and `client_key` must not both be set: one proves who the broker is";
+        let message =
+            "`client_secret` and `client_key` must not both be set: the broker authenticates with one of them";
         context.error(&at.key("client_key"), message, "keep one of them");
     }
     let method = provider.token_endpoint_auth_method;
@@ -130,7 +131,7 @@ fn linking(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provider
     match provider.link_by {
         LinkBy::VerifiedEmail if provider.link_with.is_empty() => {
             let message =
-                format!("`link_with` must be set in `{at}`: it names the providers whose accounts may be joined");
+                format!("`link_with` must be set in `{at}`: it names the providers whose accounts may be linked");
             context.needs(at, &["link_with"], message, "add link_with = [\"...\"]");
         }
         LinkBy::None if !provider.link_with.is_empty() => {

@@ -72,7 +72,7 @@ fn front_channel(
     }
     if response.has_token() {
         let message = format!(
-            "the response type {name} hands access tokens to the browser, which RFC 9700 §2.1.2 advises against"
+            "the response type {name} passes access tokens to the browser, which RFC 9700 §2.1.2 advises against"
         );
         context.warn(at, message, "move the app to response_types = [\"code\"] with PKCE, in browsers too");
     }

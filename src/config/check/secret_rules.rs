@@ -20,7 +20,7 @@ fn one(context: &mut Context<'_>, at: &At<'_>, secret: &Secret) {
             }
             SecretSource::Literal(_) => context.warn(
                 &here,
-                format!("`{}` is written into the file, where everyone who reads it can see it", at.name()),
+                format!("`{}` is written into the file, where everyone who can read the file sees it", at.name()),
                 "keep it elsewhere: { file = \"...\" } or { env = \"...\" }",
             ),
             SecretSource::Env(env) if env.env.is_empty() => {

@@ -88,6 +88,6 @@ pub(crate) fn session_bounds(
 /// A lifetime that is set must not be zero.
 pub(crate) fn not_zero(context: &mut Context<'_>, at: &At<'_>, duration: Option<Duration>) {
     if duration.is_some_and(|duration| duration.as_secs() == 0) && context.is_set(at) {
-        context.must(at, "longer than nothing", "\"0s\"");
+        context.must(at, "longer than zero", "\"0s\"");
     }
 }

@@ -147,6 +147,50 @@ pub(crate) fn sha256_text(text: &str, base64url: bool) -> bool {
     hex || (base64url && base64)
 }
 
+/// What a text is that should be the SHA-256 hash of a secret. The text is not repeated, because it may be the secret itself.
+pub(crate) fn instead_of_hash(text: &str) -> String {
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
+    let schemes = [
+        ("$2", "a bcrypt hash"),
+        ("$argon2", "an Argon2 hash"),
+        ("$scrypt", "an scrypt hash"),
+        ("$pbkdf2", "a PBKDF2 hash"),
+        ("$5$", "a SHA-256-crypt hash"),
+        ("$6$", "a SHA-512-crypt hash"),
+        ("sha512:", "a SHA-512 hash"),
+        ("sha1:", "a SHA-1 hash"),
+        ("md5:", "an MD5 hash"),
+    ];
+    let lower = text.to_ascii_lowercase();
+    if let Some((_, what)) = schemes.iter().find(|(start, _)| lower.starts_with(start)) {
+        return (*what).to_owned();
+    }
+    let prefixed = lower.strip_prefix("sha256:").or_else(|| lower.strip_prefix("sha-256:"));
+    let prefixed = prefixed.or_else(|| lower.strip_prefix("sha256-")).or_else(|| lower.strip_prefix("sha256="));
+    match prefixed {
+        None if text.is_empty() => "empty".to_owned(),
+        None if text.len() == 64 && digits(text) => "64 hexadecimal digits without \"sha256:\"".to_owned(),
+        None => format!("{} without \"sha256:\", perhaps the secret itself", characters(text)),
+        Some("") => "\"sha256:\" without a hash".to_owned(),
+        Some(hash) if hash != hash.trim() => "a hash with spaces around it".to_owned(),
+        Some(hash) if hash.ends_with('=') => "a hash in base64 with padding: leave out the `=`".to_owned(),
+        Some(hash) if hash.contains(['+', '/']) => "a hash in base64, not base64url".to_owned(),
+        Some(hash) if !text.starts_with("sha256:") && hash.len() == 64 => {
+            format!("a hash after {:?}", text.get(..text.len() - hash.len()).unwrap_or_default())
+        }
+        Some(hash) if digits(hash) => format!("\"sha256:\" and {} hexadecimal digits", hash.len()),
+        Some(hash) => format!("\"sha256:\" and {}", characters(hash)),
+    }
+}
+
+/// "1 character", "2 characters".
+fn characters(text: &str) -> String {
+    match text.chars().count() {
+        1 => "1 character".to_owned(),
+        count => format!("{count} characters"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -278,7 +278,19 @@ impl Layers {
         let file = source.map(Source::name).unwrap_or_default();
         let message = redacted(message);
         let (found, expected, suggestion) = (None, None, None);
-        Problem { severity, file, line, column, path, message, found, expected, suggestion, span: Some(span) }
+        Problem {
+            severity,
+            file,
+            line,
+            column,
+            path,
+            message,
+            found,
+            expected,
+            suggestion,
+            because: Vec::new(),
+            span: Some(span),
+        }
     }
 
     /// The line of a place, in three parts: before it, the place itself, after it. Secrets are masked, long lines are cut.

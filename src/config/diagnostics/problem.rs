@@ -50,6 +50,9 @@ pub struct Problem {
     pub expected: Option<String>,
     /// How to correct it.
     pub suggestion: Option<String>,
+    /// The steps that led to it, a line each. The JSON form has them in `suggestion`.
+    #[serde(skip)]
+    pub because: Vec<String>,
     /// What the carets underline.
     #[serde(skip)]
     pub(crate) span: Option<Span>,
@@ -74,6 +77,14 @@ impl Problem {
     #[must_use]
     pub fn suggest(mut self, suggestion: impl Into<String>) -> Self {
         self.suggestion = Some(redacted(suggestion.into()));
+        self
+    }
+
+    /// The same problem with the steps that led to it.
+    #[must_use]
+    pub fn because(mut self, steps: &[String]) -> Self {
+        self.because = steps.iter().cloned().map(redacted).collect();
+        self.suggestion = self.suggestion.or((!steps.is_empty()).then(|| self.because.join("\n")));
         self
     }
 
@@ -151,9 +162,8 @@ impl Problems {
     /// `2 errors, 1 warning`
     #[must_use]
     pub fn summary(&self) -> String {
-        let plural = |n: usize, word: &str| if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") };
         let (errors, warnings) = (self.count(Severity::Error), self.count(Severity::Warning));
-        format!("{}, {}", plural(errors, "error"), plural(warnings, "warning"))
+        format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"))
     }
 }
 
@@ -164,6 +174,11 @@ impl<'p> IntoIterator for &'p Problems {
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
+}
+
+/// "1 test", "2 tests".
+pub(crate) fn counted(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
 /// A text that is safe to print on a terminal: without control characters, which begin the sequences that move the cursor and

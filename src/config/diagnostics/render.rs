@@ -43,16 +43,32 @@ fn render(problem: &Problem, layers: &Layers, colour: bool, out: &mut String) {
         let carets = "^".repeat(marked.width().max(1));
         let _ = writeln!(out, "{:gutter$} {dim}|{dim:#} {:pad$}{tint}{carets}{tint:#}", "", "", pad = before.width());
     }
-    let notes = [
-        ("setting", Some(&problem.path).filter(|path| !path.is_empty())),
-        ("found", problem.found.as_ref()),
-        ("expected", problem.expected.as_ref()),
-        ("help", problem.suggestion.as_ref()),
-    ];
-    for (label, text) in notes {
-        if let Some(text) = text {
-            let _ = writeln!(out, "{:gutter$} {dim}={dim:#} {label}: {}", "", printable(text));
-        }
+    for (label, text) in notes(problem) {
+        let _ = writeln!(out, "{:gutter$} {dim}={dim:#} {label}: {}", "", printable(text));
     }
     out.push('\n');
+}
+
+/// What is printed below the snippet. What the message already says is not repeated; the JSON form has all of it.
+fn notes(problem: &Problem) -> Vec<(&'static str, &str)> {
+    let Problem { path, message, because, .. } = problem;
+    let mut notes = Vec::new();
+    if !path.is_empty() && !message.contains(&format!("`{path}`")) {
+        notes.push(("setting", path.as_str()));
+    }
+    for (label, text) in [("found", &problem.found), ("expected", &problem.expected)] {
+        notes.extend(text.as_deref().filter(|text| !says(message, text)).map(|text| (label, text)));
+    }
+    if because.is_empty() {
+        notes.extend(problem.suggestion.as_deref().map(|text| ("help", text)));
+    }
+    notes.extend(because.iter().map(|step| ("because", step.as_str())));
+    notes
+}
+
+/// Whether a message contains a text, with or without its quotes.
+fn says(message: &str, text: &str) -> bool {
+    let bare = text.trim_matches('"');
+    message.contains(text)
+        || (bare != text && [format!("`{bare}`"), format!("{bare:?}")].iter().any(|one| message.contains(one)))
 }

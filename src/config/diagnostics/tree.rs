@@ -9,6 +9,8 @@ use std::ops::Range;
 use figment::value::{Dict, Tag, Value};
 use toml::de::{DeArray, DeTable, DeValue};
 
+use crate::config::diagnostics::characters::LookAlike;
+
 /// A range of a source's text, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Span {
@@ -78,7 +80,7 @@ pub(crate) struct SyntaxError {
     pub(crate) span: Span,
     pub(crate) message: String,
     pub(crate) damage: Damage,
-    pub(crate) suggestion: Option<&'static str>,
+    pub(crate) suggestion: Option<String>,
 }
 
 /// Reads a whole file. Returns what could be understood, together with the errors.
@@ -145,10 +147,42 @@ fn tidy(text: &str, source: u32, errors: &[toml::de::Error]) -> Vec<SyntaxError>
             continue;
         }
         last_line = Some(line);
-        let (message, damage, suggestion) = reword(message, text.get(span.clone()).unwrap_or(""));
+        let (mut message, damage, suggestion) = reword(message, text.get(span.clone()).unwrap_or(""));
+        let (mut span, mut suggestion) = (span, suggestion.map(str::to_owned));
+        if damage != Damage::Nothing
+            && let Some((at, found)) = look_alike(text, &span)
+        {
+            (message, suggestion) = (found.message(), Some(found.way_out()));
+            span = at..at + found.character.len_utf8();
+        }
         kept.push(SyntaxError { span: Span::new(source, span), message, damage, suggestion });
     }
     kept
+}
+
+/// The character on the line of an error that probably causes it: the first that only looks like one of TOML, outside of
+/// comments and of strings that are closed before it.
+fn look_alike(text: &str, error: &Range<usize>) -> Option<(usize, LookAlike)> {
+    let start = text.get(..error.start)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text.get(start..)?.lines().next()?;
+    let mut open: Option<(char, usize)> = None;
+    let mut code = String::with_capacity(line.len());
+    for (offset, c) in line.char_indices() {
+        // What is inside keeps its length, so that offsets stay those of the line.
+        let shown = if open.is_some() { "_".repeat(c.len_utf8()) } else { c.to_string() };
+        code.push_str(&shown);
+        match open {
+            Some((quote, _)) if quote == c && c != '#' => open = None,
+            None if matches!(c, '"' | '\'' | '#') => open = Some((c, offset)),
+            _ => {}
+        }
+    }
+    let found = LookAlike::first(&code).or_else(|| {
+        // A string that begins with a plain quotation mark and ends with another one.
+        let (quote, offset) = open?;
+        LookAlike::last_of(line, quote).filter(|found| found.offset > offset)
+    })?;
+    Some((start + found.offset, found))
 }
 
 fn reword(message: &str, found: &str) -> (String, Damage, Option<&'static str>) {

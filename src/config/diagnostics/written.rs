@@ -1,5 +1,6 @@
 //! What the files say as they are written, below overlays and environment variables.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 
@@ -11,6 +12,28 @@ impl Layers {
     /// The main file with its includes, put together.
     pub(crate) fn base(&self) -> Option<&Table> {
         self.trees.first()
+    }
+
+    /// How many files were read as configuration.
+    #[must_use]
+    pub fn files(&self) -> usize {
+        self.sources.iter().filter(|source| matches!(source.kind, SourceKind::File(_))).count()
+    }
+
+    /// How many entries a section of the merged configuration has.
+    #[must_use]
+    pub fn count(&self, section: &str) -> usize {
+        let mut keys = BTreeSet::new();
+        let mut items = 0;
+        for entry in self.trees.iter().filter_map(|tree| tree.get(section)) {
+            match &entry.value.data {
+                Data::Table(table) => keys.extend(table.keys()),
+                // An array of a later layer replaces the one before.
+                Data::Array(array) => items = array.len(),
+                _ => {}
+            }
+        }
+        keys.len().max(items)
     }
 
     /// The file of a place; none for an environment variable.

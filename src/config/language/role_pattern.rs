@@ -20,12 +20,12 @@ impl RolePattern {
     ///
     /// # Errors
     /// If the text is not a regular expression, or its compiled form would be too large; the text says why.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let syntax = regex_syntax::parse(text).map_err(|error| reason(&error.to_string()))?;
+    pub fn read(text: &str) -> Result<Self, PatternProblem> {
+        let syntax = syntax(text)?;
         let whole = Hir::concat(vec![Hir::look(Look::Start), syntax.clone(), Hir::look(Look::End)]);
         // The parsed form is printed and parsed again: brackets put around the text itself would be part of a comment if `(?x)`
         // is on.
-        let regex = Regex::new(&whole.to_string()).map_err(|error| reason(&error.to_string()))?;
+        let regex = Regex::new(&whole.to_string()).map_err(|error| PatternProblem::whole(text, &error))?;
         Ok(Self { syntax, regex })
     }
 
@@ -57,7 +57,42 @@ fn needs_capital(syntax: &Hir) -> bool {
     }
 }
 
-/// The last line of an error, which says what is wrong; those before it show where.
-fn reason(error: &str) -> String {
-    error.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned()
+/// Why a text is not a regular expression.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct PatternProblem {
+    /// What is wrong.
+    pub reason: String,
+    /// Where, in bytes of the pattern.
+    pub offset: usize,
+    /// The length of the part that is wrong; at least 1.
+    pub len: usize,
+}
+
+impl PatternProblem {
+    /// A problem that the pattern has as a whole, such as its size.
+    #[must_use]
+    pub fn whole(pattern: &str, error: &regex::Error) -> Self {
+        let text = error.to_string();
+        // The lines before the last one show the place, in a form that needs a terminal of its own.
+        let reason = text.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned();
+        Self { reason, offset: 0, len: pattern.len().max(1) }
+    }
+}
+
+/// Parses a regular expression.
+///
+/// # Errors
+/// What is wrong with it, and where.
+pub fn syntax(pattern: &str) -> Result<Hir, PatternProblem> {
+    regex_syntax::parse(pattern).map_err(|error| {
+        let (reason, span) = match &error {
+            regex_syntax::Error::Parse(error) => (error.kind().to_string(), Some(*error.span())),
+            regex_syntax::Error::Translate(error) => (error.kind().to_string(), Some(*error.span())),
+            _ => (error.to_string(), None),
+        };
+        let whole = (0, pattern.len());
+        let (start, end) = span.map_or(whole, |span| (span.start.offset, span.end.offset));
+        PatternProblem { reason, offset: start, len: end.saturating_sub(start).max(1) }
+    })
 }

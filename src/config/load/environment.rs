@@ -104,7 +104,7 @@ fn value(text: &str, whole: Span) -> Result<Node, (Span, String)> {
             None => Ok(node),
         },
         None if text.trim_start().starts_with(['"', '\'', '[', '{']) => {
-            Err((whole, "the value must be TOML: a string, array or table was begun and not ended well".to_owned()))
+            Err((whole, "the value must be TOML: it begins a string, array or table that is malformed".to_owned()))
         }
         None => Ok(Node { span: whole, data: Data::String(text.to_owned()) }),
     }

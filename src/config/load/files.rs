@@ -94,6 +94,18 @@ impl Files for Replaced<'_> {
     }
 }
 
+/// Why a file can't be read, in lower case and without the number that the operating system gives it.
+#[must_use]
+pub fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "it does not exist".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of its path is not a folder".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// A path without `.` and, as far as the text alone allows, without `..`, by which the same file is recognised.
 pub(crate) fn tidy(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();

@@ -50,6 +50,9 @@ pub(crate) fn type_hint(shape: &Shape, value: &Value, at: &At<'_>) -> Option<Str
         Value::String(_, text) if shape.accepts(Types::ARRAY) && shape.items.is_some() && !shape.secret => {
             Some(format!("put it in brackets: [{}]", quote(text)))
         }
+        Value::Bool(_, on) if !shape.values.is_empty() => instead_of_flag(shape, *on),
+        // The message lists the values.
+        Value::Num(..) if !shape.values.is_empty() => None,
         Value::Num(_, number) if text_expected && shape.pattern.is_some() => {
             number.to_i128().map(|number| format!("write \"{number}s\" for seconds"))
         }
@@ -57,6 +60,15 @@ pub(crate) fn type_hint(shape: &Shape, value: &Value, at: &At<'_>) -> Option<Str
         Value::String(..) if shape.accepts(Types::INTEGER) => Some("write the number without quotes".to_owned()),
         _ => None,
     }
+}
+
+/// The value that `true` or `false` stands for in a setting that has names for its values.
+pub(crate) fn instead_of_flag(shape: &Shape, on: bool) -> Option<String> {
+    const ON: &[&str] = &["explicit", "required", "always", "verify", "verified_email", "upstream"];
+    const OFF: &[&str] = &["implicit", "auto", "never", "none", "unsupported", "cached"];
+    let names = if on { ON } else { OFF };
+    let meant = names.iter().find(|name| shape.values.iter().any(|value| value == *name))?;
+    Some(format!("write \"{meant}\" instead of {on}"))
 }
 
 pub(crate) fn expects_expression(shape: &Shape) -> bool {

@@ -8,7 +8,9 @@ use crate::config::diagnostics::locate::{Layers, SourceKind};
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{Problems, Severity, did_you_mean, list, quote};
 use crate::config::diagnostics::tree::{Damage, Data, Entry, Node, Span, Table, parse};
-use crate::config::load::files::{Files, tidy};
+use crate::config::load::encoding::decode;
+use crate::config::load::files::{Files, tidy, why};
+use crate::config::load::foreign;
 use crate::config::load::inputs::{Involved, Unreadable};
 use crate::config::load::masks;
 use crate::config::load::shape::{Shape, Types};
@@ -51,7 +53,7 @@ impl<'f> Reader<'f> {
 
     /// The main file with everything that it includes.
     pub(crate) fn main(&mut self, path: &Path) -> Result<Table, Unreadable> {
-        let table = self.read(path).map_err(|reason| Unreadable { path: path.to_path_buf(), reason })?;
+        let table = self.read(path).map_err(|reason| Unreadable::new(path, reason))?;
         let identity = tidy(path);
         self.seen.insert(identity.clone(), None);
         self.take_in(path, table, &mut vec![identity], &mut Limits::new());
@@ -60,7 +62,7 @@ impl<'f> Reader<'f> {
 
     /// An overlay, which includes nothing.
     pub(crate) fn overlay(&mut self, path: &Path) -> Result<Table, Unreadable> {
-        let mut table = self.read(path).map_err(|reason| Unreadable { path: path.to_path_buf(), reason })?;
+        let mut table = self.read(path).map_err(|reason| Unreadable::new(path, reason))?;
         if let Some(include) = table.remove("include") {
             let message = "`include` must be in the main file or a file that it includes, not in an overlay".to_owned();
             self.error(include.key, "include".to_owned(), message, None);
@@ -70,11 +72,15 @@ impl<'f> Reader<'f> {
 
     fn read(&mut self, path: &Path) -> Result<Table, String> {
         self.involved.files.insert(path.to_path_buf());
-        let bytes = self.files.read(path).map_err(|error| error.to_string())?;
-        let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+        let bytes = self.files.read(path).map_err(|error| why(&error))?;
+        let text = decode(bytes)?;
         let source = self.layers.add_source(SourceKind::File(path.to_path_buf()), text);
-        let (table, errors) = parse(self.layers.text(source), source);
+        let (mut table, mut errors) = parse(self.layers.text(source), source);
+        if !errors.is_empty()
+            && let Some(error) = foreign::recognise(self.layers.text(source), path, source)
+        {
+            (table, errors) = (Table::new(), vec![error]);
+        }
         self.layers.mask(masks::secrets(&table, &self.layers));
         for error in errors {
             if error.damage != Damage::Nothing {
@@ -82,7 +88,7 @@ impl<'f> Reader<'f> {
             }
             self.syntax.push((error.span, error.damage));
             let problem = self.layers.problem_at(Severity::Error, error.span, String::new(), error.message);
-            self.problems.push(problem.suggest_maybe(error.suggestion.map(str::to_owned)));
+            self.problems.push(problem.suggest_maybe(error.suggestion));
         }
         Ok(table)
     }
@@ -112,7 +118,12 @@ impl<'f> Reader<'f> {
         let name = path.display();
         if chain.contains(&identity) {
             let message = format!("{name} includes itself: `include` must not lead back to a file above it");
-            return self.error(place, "include".to_owned(), message, Some("name the files more narrowly".to_owned()));
+            return self.error(
+                place,
+                "include".to_owned(),
+                message,
+                Some("name the files with a narrower pattern".to_owned()),
+            );
         }
         if let Some(first) = self.seen.insert(identity.clone(), Some(place)) {
             let first = first.map(|span| self.layers.describe(span)).unwrap_or_default();
@@ -210,8 +221,10 @@ impl<'f> Reader<'f> {
             }
             (first, second) => {
                 let (first, second) = (first.span, Node { span: entry.key, ..second }.span);
-                let message =
-                    format!("`{at}` is set in {} and again here: it lives in one file", self.layers.describe(first));
+                let message = format!(
+                    "`{at}` is set in {} and again here: it must be in one file only",
+                    self.layers.describe(first)
+                );
                 self.error(second, at.to_string(), message, Some("keep one of them".to_owned()));
             }
         }

@@ -4,8 +4,10 @@
 //! Owns the order of the layers and the list of files that are involved. It does no I/O of its own: files are read through
 //! [`Files`], and the environment is a map. [`crate::config::check`] decides whether the values are valid.
 
+pub(crate) mod encoding;
 mod environment;
 pub mod files;
+mod foreign;
 mod hints;
 mod include;
 mod inputs;

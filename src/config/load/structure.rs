@@ -15,7 +15,8 @@ use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{Problem, Problems, Severity, did_you_mean, list, nearest, quote};
 use crate::config::diagnostics::tree::Span;
 use crate::config::language::names::LOCALIZED;
-use crate::config::load::hints::{choose, is_top_level, stand_in, type_hint, types_of};
+use crate::config::load::foreign;
+use crate::config::load::hints::{choose, instead_of_flag, is_top_level, stand_in, type_hint, types_of};
 use crate::config::load::shape::{Additional, PathKind, Shape};
 use crate::protocol::STANDARD_CLAIMS;
 
@@ -134,6 +135,7 @@ impl Walk<'_> {
     fn string(&mut self, shape: &Shape, text: &mut String, at: &At<'_>) -> bool {
         if !shape.values.is_empty() && !shape.values.contains(text) {
             let suggestion = did_you_mean(text, shape.values.iter().map(String::as_str));
+            let suggestion = suggestion.or_else(|| text.parse().ok().and_then(|on| instead_of_flag(shape, on)));
             return self.misfit(at, &shape.describe(), &quote(text), suggestion);
         }
         let matches = shape.pattern.as_ref().is_none_or(|pattern| pattern.is_match(text));
@@ -249,6 +251,8 @@ impl Walk<'_> {
         let near = nearest(key, known.clone()).map(str::to_owned);
         let suggestion = if key == "disabled" && shape.properties.contains_key("enabled") {
             Some("write `enabled = false`".to_owned())
+        } else if let Some(import) = foreign::of_key(key).filter(|_| near.is_none()) {
+            Some(import.to_owned())
         } else if shape.localized.is_some() && key.contains('#') {
             Some(format!("only {} can carry a language tag", list(LOCALIZED.iter().copied())))
         } else if near.is_none() && is_top_level(key) {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{Problems, Severity};
 use crate::config::load::Loaded;
-use crate::config::load::files::Files;
+use crate::config::load::encoding::decode;
+use crate::config::load::files::{Files, why};
 
 /// A template file of the folder that `ui.templates` names.
 #[derive(Clone, Debug)]
@@ -43,8 +44,7 @@ pub fn read_templates(loaded: &mut Loaded, files: &dyn Files) -> (Vec<TemplateFi
     }
     for path in paths {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let text = files.read(&path).map_err(|error| error.to_string());
-        match text.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())) {
+        match files.read(&path).map_err(|error| why(&error)).and_then(decode) {
             Ok(text) => found.push(TemplateFile { name, path: path.clone(), text }),
             Err(reason) => report(format!("{} can't be read: {reason}", path.display()), ""),
         }

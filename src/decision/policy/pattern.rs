@@ -24,7 +24,7 @@ impl Pattern {
     /// # Errors
     /// The reason why the text is not a valid pattern.
     pub fn new(text: &str) -> Result<Self, String> {
-        let RolePattern { syntax, regex } = RolePattern::read(text)?;
+        let RolePattern { syntax, regex } = RolePattern::read(text).map_err(|problem| problem.reason)?;
         let prefix = Extractor::new().extract(&syntax).longest_common_prefix().unwrap_or_default().into();
         Ok(Self { text: text.to_owned(), syntax, regex, prefix })
     }

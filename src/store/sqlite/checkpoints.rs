@@ -116,6 +116,6 @@ pub(crate) fn checkpoint(connection: &Connection) -> Result<i64> {
 pub(crate) fn said<T>(result: Result<T>, disk: &Disk) -> Option<T> {
     result.inspect_err(|error: &StoreError| {
         disk.note(error);
-        tracing::warn!(%error, "the store's write-ahead log could not be moved into the database; it goes on growing");
+        tracing::warn!(%error, "the store's write-ahead log could not be moved into the database; it continues to grow");
     }).ok()
 }

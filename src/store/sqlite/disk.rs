@@ -107,7 +107,7 @@ impl Disk {
         if first {
             let stopped = stop_growing(connection);
             let store = self.database.display();
-            tracing::error!(event = "store_full", %store, ?removed, ?moved, ?stopped, "the disk is full: the store grows no further, and recovers as rows expire or room is made");
+            tracing::error!(event = "store_full", %store, ?removed, ?moved, ?stopped, "the disk is full: the store has stopped growing, and recovers when rows expire or space is freed");
         }
     }
 

@@ -58,11 +58,23 @@ impl std::fmt::Display for Location {
     }
 }
 
+/// Why a file of the store can't be used, and what to do.
+fn why(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "permission denied: run this as the user that the broker runs as, who must own the folder".to_owned()
+        }
+        ErrorKind::NotADirectory => "a part of its path is not a folder".to_owned(),
+        ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Why a store can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A file or folder can't be created or read.
-    #[error("{path}: {source}; store.url names it")]
+    #[error("{path}: {}; store.url names it", why(.source))]
     Io {
         /// The file or folder.
         path: PathBuf,

@@ -67,7 +67,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<String> {
 /// A record from its JSON; `what` names the column in the error.
 pub(crate) fn parse<T: DeserializeOwned>(what: &str, text: &[u8]) -> Result<T> {
     serde_json::from_slice(text)
-        .map_err(|e| StoreError::Corrupt(format!("{what} does not read as what it should be: {e}")))
+        .map_err(|e| StoreError::Corrupt(format!("{what} does not have the expected form: {e}")))
 }
 
 /// A JSON value, sealed.
@@ -327,7 +327,7 @@ fn key_state(name: &str) -> Result<KeyState> {
     [KeyState::Next, KeyState::Current, KeyState::Retired]
         .into_iter()
         .find(|state| key_state_name(*state) == name)
-        .ok_or_else(|| StoreError::Corrupt(format!("signing_keys.state `{name}` is not known here")))
+        .ok_or_else(|| StoreError::Corrupt(format!("this version does not know signing_keys.state `{name}`")))
 }
 
 impl From<rusqlite::Error> for StoreError {

@@ -127,7 +127,7 @@ impl Shared {
             *connection = opened;
             disk.opened();
             disk.secure(connection)?;
-            tracing::info!(event = "store_writable", store = %location, "the store was opened anew for writing");
+            tracing::info!(event = "store_writable", store = %location, "the store was reopened for writing");
         }
         if disk.is_full() {
             // The store's own checkpoint would keep the log from starting over, for as long as its thread takes.
@@ -154,5 +154,5 @@ pub(crate) fn roll_back(connection: &Connection) {
 
 /// The error for a transaction that SQLite has ended by itself.
 pub(crate) fn given_up() -> StoreError {
-    StoreError::Unavailable("the transaction was given up: the disk is failing".to_owned())
+    StoreError::Unavailable("the transaction was aborted: the disk is failing".to_owned())
 }

@@ -122,6 +122,21 @@ impl Socket {
     }
 }
 
+/// Why a TCP address can't be listened on, and what to do.
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another process listens there: stop it, or choose another port in the configuration".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "permission denied: ports below 1024 need the capability CAP_NET_BIND_SERVICE, or choose a higher one"
+                .to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine does not have the address".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// An open socket.
 pub struct Listener {
     socket: Socket,
@@ -144,7 +159,7 @@ impl Listener {
                 Socket::Unix(listener, file)
             }
             Ok(Listen::Tcp { .. }) => {
-                Socket::Tcp(TcpListener::bind(address).await.map_err(|error| failed(error.to_string()))?)
+                Socket::Tcp(TcpListener::bind(address).await.map_err(|error| failed(why(&error)))?)
             }
             Err(expected) => return Err(failed(format!("it must be {expected}"))),
         };

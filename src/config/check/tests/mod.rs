@@ -3,6 +3,7 @@
 mod certificates;
 mod clients;
 mod keys;
+mod messages;
 mod policy;
 mod providers;
 mod server;

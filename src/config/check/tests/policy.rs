@@ -17,7 +17,7 @@ fn roles_tables_users_and_tests() {
         ("[[role_rules]]\nmatches = 'x'\nroles = [\"admin\"]", &["1:1 error `each` must be set"]),
         (
             "[[role_rules]]\neach = \"groups\"\nmatches = '('\nroles = [\"{app}\"]",
-            &["3:11 error `matches` must be a regular expression but is none: unclosed group"],
+            &["3:12 error `matches` must be a regular expression but is invalid: unclosed group"],
         ),
         (
             "[[role_rules]]\neach = \"groups\"\nmatches = '^app-(?<app>[a-z]+)$'\nroles = [\"{app}:{level}\"]",
@@ -27,11 +27,11 @@ fn roles_tables_users_and_tests() {
         ("[[role_rules]]\neach = \"groups\"\nmatches = '(?x) app-(?P<app>[a-z]+) # name'\nroles = [\"{app}:x\"]", &[]),
         (
             "[[role_rules]]\neach = \"groups\"\nmatches = '\\Qapp\\E'\nroles = [\"admin\"]",
-            &["3:11 error `matches` must be a regular expression but is none: unrecognized escape sequence"],
+            &["3:12 error `matches` must be a regular expression but is invalid: unrecognized escape sequence"],
         ),
         (
             "[[role_rules]]\neach = \"groups\"\nmatches = '(\\w{1000}){1000}'\nroles = [\"admin\"]",
-            &["3:11 error `matches` must be a regular expression but is none: Compiled regex exceeds size limit"],
+            &["3:12 error `matches` must be a regular expression but is invalid: Compiled regex exceeds size limit"],
         ),
         (
             "[[role_rules]]\nprovider = \"stuff\"\nroles = [\"admin\"]",
@@ -74,7 +74,7 @@ fn roles_tables_users_and_tests() {
             "[[tests]]\nname = \"t\"\nclaims = { sub = \"1\" }\nexpect = {}",
             &[
                 "1:1 error `provider` must be set in `tests[0]`",
-                "4:10 error `expect` must be a table of what must come out but is empty",
+                "4:10 error `expect` must be a table of expectations but is empty",
             ],
         ),
         (

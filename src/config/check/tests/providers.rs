@@ -35,7 +35,7 @@ fn providers() {
         ("name = \"STAFF\"", &["16:8 error the name \"STAFF\" must be unique"]),
         ("scopes = [\"profile\"]", &["16:10 error `scopes` must be a list with \"openid\""]),
         ("redirect_path = \"/callback/staff\"", &["16:17 warning `redirect_path` is shared with `staff`"]),
-        ("redirect_path = \"/oauth2/token\"", &["16:17 error ~ a path that is no endpoint"]),
+        ("redirect_path = \"/oauth2/token\"", &["16:17 error ~ a path that is not an endpoint"]),
         ("redirect_path = \"/auth/oidc\"", &[]),
         ("backchannel_url = \"ftp://x\"", &["16:19 error `backchannel_url` must be"]),
         ("backchannel_url = \"http://10.1.2.3:8080/realms/main\"", &[]),
@@ -58,7 +58,10 @@ fn providers() {
         ("tenants = [\"x\"]", &["16:11 error `tenants` has no effect without preset = \"entra\""]),
         (
             "authorization_endpoint = \"https://second.example/a\"",
-            &["11:1 error `jwks_uri` must be set ~ not half", "11:1 error `token_endpoint` must be set"],
+            &[
+                "11:1 error `jwks_uri` must be set ~ or none to use discovery",
+                "11:1 error `token_endpoint` must be set",
+            ],
         ),
         (
             "preset = \"google\"",
@@ -144,7 +147,7 @@ fn roles_and_the_profile_that_a_provider_brings() {
     let cases = [
         (
             "asserted_roles = [\"admin\"]\ncreate_roles = true",
-            &["7:16 error `create_roles` has no effect beside `asserted_roles` ~ [remove one of them]"][..],
+            &["7:16 error `create_roles` has no effect together with `asserted_roles` ~ [remove one of them]"][..],
         ),
         ("create_roles = true", &[]),
         ("asserted_roles = [\"admin\"]\ncreate_roles = false", &[]),
@@ -154,7 +157,7 @@ fn roles_and_the_profile_that_a_provider_brings() {
             &[
                 "6:9 error `sync[0]` must be an attribute that this provider maps but is \"givenname\" ~ `given_name`",
                 "6:22 error `sync[1]` must be an attribute ~ [map it in the provider's claims]",
-                "6:36 error \"groups\" is no part of the stored profile",
+                "6:36 error \"groups\" is not part of the stored profile",
                 "6:46 error \"username\" never changes",
             ],
         ),

@@ -41,7 +41,7 @@ fn addresses_and_endpoints() {
 fn lifetimes_and_keys() {
     let cases = [
         ("[tokens]\nauthorization_code = \"10m\"", &["2:22 error ~ must be at most \"5m\" but is \"10m\""][..]),
-        ("[tokens]\naccess_token = \"0s\"", &["2:16 error ~ longer than nothing"]),
+        ("[tokens]\naccess_token = \"0s\"", &["2:16 error ~ longer than zero"]),
         (
             "[tokens]\nrefresh_token = { max_inactive = \"30d\", max_lifetime = \"1d\" }",
             &["2:34 error `max_inactive` must be at most `max_lifetime`"],

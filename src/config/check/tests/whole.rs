@@ -80,7 +80,7 @@ links = [{ provider = "corp" }]
             "29:1 error `pkce` is a setting",
             "30:1 error the claim `iss` can't be set",
             "32:8 error `each` must be one of",
-            "33:11 error `matches` must be a regular expression",
+            "33:12 error `matches` must be a regular expression",
             "36:10 error a link must have",
             "37:2 error `telemetry` is not built yet",
         ],
