@@ -40,7 +40,7 @@ fn main() -> Result<(), Failure> {
         Some("broker") => {
             let config = args.next().ok_or("broker needs a configuration")?;
             let config = countersign::cli::ConfigArgs { config: config.into(), overlay: Vec::new() };
-            let _exit = serve::run(&serve::ServeArgs { config, shadow: None }, &Environment::new());
+            let _exit = serve::run(&serve::ServeArgs { file: None, config, shadow: None }, &Environment::new());
             Ok(())
         }
         count => {
