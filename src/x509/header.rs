@@ -176,15 +176,21 @@ fn value_of(text: &str) -> String {
     }
 }
 
-/// The parts between separators outside of quotes.
+/// The parts between separators outside of quotes. A quote begins right after `=` and ends right before a separator, as Envoy
+/// writes it. Anywhere else it is refused: an unclosed quote of an earlier element would turn the nearest proxy's quotes inside
+/// out, and hide where its element begins.
 fn unquoted(text: &str, separator: char) -> Result<Vec<&str>, Flaw> {
+    const MISPLACED: Flaw = Flaw::Form("a quote begins or ends in the middle of a value");
     let (mut parts, mut from, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (at, c) in text.char_indices() {
+        let (before, behind) = (text.get(..at).unwrap_or_default(), text.get(at + c.len_utf8()..).unwrap_or_default());
         match c {
             _ if escaped => {}
+            '"' if quoted && !(behind.is_empty() || behind.starts_with([',', ';'])) => return Err(MISPLACED),
+            '"' if !quoted && !before.ends_with('=') => return Err(MISPLACED),
             '"' => quoted = !quoted,
             c if c == separator && !quoted => {
-                parts.push(text.get(from..at).unwrap_or_default());
+                parts.push(before.get(from..).unwrap_or_default());
                 from = at + c.len_utf8();
             }
             _ => {}

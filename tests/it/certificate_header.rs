@@ -205,6 +205,23 @@ async fn the_form_of_envoy() {
     }
 }
 
+/// Where Envoy appends to what the client sent, the client's part must not change how Envoy's is read. Mallory has a certificate of
+/// the authority, with a quote in its subject, and puts another user's before it, in an element whose quote is left open.
+#[tokio::test]
+async fn d17_an_open_quote_before_the_proxys_element_does_not_hide_it() {
+    let app = TestApp::with(&file("x-forwarded-client-cert")).await;
+    let (victim, own) = (Leaf::named("victim"), Leaf::named("mallory"));
+    for subject in ["CN=a\\\"b,O=x;y", "CN=a\\\"", "\\\";CN=a", "CN=a"] {
+        let appended = format!("Hash=1;Cert=\"{}\";Subject=\"{subject}\"", own.escaped());
+        for before in ["X=\"", "X=\"\\", "X=\"\\\"", "X=a\"", "\""] {
+            let value = format!("Hash=1;Cert=\"{}\";{before},{appended}", victim.escaped());
+            assert_refused(&app, &[("x-forwarded-client-cert", &value)], "a quote").await;
+        }
+        assert_accepted(&app, &[("x-forwarded-client-cert", &format!("X=a,{appended}"))]).await;
+    }
+    assert!(app.broker.store.user("victim").await.unwrap().is_none());
+}
+
 #[tokio::test]
 async fn d17_surprises_in_the_header_are_refused() {
     let app = TestApp::with(&file("X-Client-Cert")).await;
