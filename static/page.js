@@ -60,6 +60,16 @@
       });
       status.textContent = found ? "" : status.getAttribute("data-none");
     });
+    // Enter takes the only one that is left. While an input method is at work, Enter belongs to it.
+    field.addEventListener("keydown", function (event) {
+      if (event.key !== "Enter" || event.isComposing) return;
+      event.preventDefault();
+      var left = [];
+      each(items, function (item) {
+        if (!item.hidden) left.push(item);
+      });
+      if (left.length === 1) left[0].querySelector("button").click();
+    });
     document.querySelector("[data-plain]").hidden = true;
     search.hidden = false;
   }

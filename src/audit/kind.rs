@@ -63,6 +63,8 @@ named! {
         TokenRefreshed = "token_refreshed": "tokens were refreshed",
         /// A grant was revoked by its app, with all its tokens.
         TokenRevoked = "token_revoked": "a grant was revoked",
+        /// A user took a consent back on the account pages.
+        ConsentRevoked = "consent_revoked": "a user took a consent back",
         /// A session ended because its user signed out, here or at the provider.
         Logout = "logout": "signed out",
         /// Somebody signed in by the break-glass account, or tried to.

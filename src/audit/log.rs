@@ -46,6 +46,7 @@ impl Event {
             | Kind::TokenIssued
             | Kind::TokenRefreshed
             | Kind::TokenRevoked
+            | Kind::ConsentRevoked
             | Kind::Logout
             | Kind::Reload => line!(info),
         }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::pages::own::{Paging, Shell};
-use crate::pages::views::View;
+use crate::pages::uri::WebUri;
+use crate::pages::views::{Scope, View};
 
 /// Who the broker thinks the visitor is.
 #[derive(Clone, Debug, Serialize)]
@@ -12,25 +13,180 @@ pub struct AccountOverview {
     pub shell: Shell,
     /// The username.
     pub username: String,
-    /// The name of the provider that vouched.
+    /// The public subject.
+    pub sub: String,
+    /// The name of the provider that vouched for this session.
     pub provider_name: String,
-    /// When the provider last said what follows.
+    /// When it last said what follows.
     pub claims_at: i64,
-    /// The attributes: name and value.
-    pub attributes: Vec<Attribute>,
+    /// The attributes.
+    pub attributes: Vec<Known>,
     /// The groups.
-    pub groups: Vec<String>,
+    pub groups: Vec<Known>,
     /// The roles.
-    pub roles: Vec<String>,
+    pub roles: Vec<Known>,
+    /// The linked accounts at providers.
+    pub links: Vec<Linked>,
 }
 
-/// An attribute of a person.
+/// Something that the broker knows of a person, and why.
 #[derive(Clone, Debug, Serialize)]
-pub struct Attribute {
+pub struct Known {
     /// Its name.
     pub name: String,
-    /// Its value, a text as it is, anything else as JSON.
+    /// Its value, where it has one: a text as it is, anything else as JSON.
+    pub value: Option<String>,
+    /// Why.
+    pub why: Vec<Why>,
+}
+
+/// One reason.
+#[derive(Clone, Debug, Serialize)]
+pub struct Why {
+    /// What it rests on: `provider`, `system`, `rule`, `given`, `default` or `earlier`.
+    pub origin: &'static str,
+    /// The expression of the file, where there is one.
+    pub rule: Option<String>,
+    /// The line of the file, such as `broker.toml:12`, where there is one.
+    pub place: Option<String>,
+}
+
+/// A linked account at a provider.
+#[derive(Clone, Debug, Serialize)]
+pub struct Linked {
+    /// The provider's name.
+    pub provider_name: String,
+    /// The subject there.
+    pub subject: String,
+    /// Since when.
+    pub created_at: i64,
+    /// When the provider last said something of it.
+    pub claims_at: i64,
+    /// Whether this session rests on it.
+    pub current: bool,
+    /// Whether people can sign in there now.
+    pub usable: bool,
+}
+
+/// Which apps the visitor may enter.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountApps {
+    /// The frame.
+    pub shell: Shell,
+    /// The apps.
+    pub apps: Vec<OwnApp>,
+    /// The name of the provider that vouched for this session.
+    pub provider_name: String,
+    /// When it last said what the decisions rest on.
+    pub claims_at: i64,
+    /// The rest of the list.
+    pub paging: Paging,
+}
+
+/// An app, and whether the visitor may enter it.
+#[derive(Clone, Debug, Serialize)]
+pub struct OwnApp {
+    /// Its name.
+    pub name: String,
+    /// Where it begins, for an app that the visitor may enter.
+    pub open: Option<WebUri>,
+    /// The reason code; none for an app that the visitor may enter.
+    pub refused: Option<String>,
+    /// The condition that does not hold.
+    pub condition: Option<ConditionRow>,
+    /// Names of the providers that it accepts, where it does not accept this one.
+    pub accepts: Vec<String>,
+    /// Whom to ask for access.
+    pub contacts: Vec<String>,
+}
+
+/// A condition that does not hold.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConditionRow {
+    /// The expression, as written.
+    pub text: String,
+    /// The line of the file, where there is one.
+    pub place: Option<String>,
+    /// What it asks for.
+    pub asks: Vec<AskedRow>,
+    /// What it reads of the person.
+    pub values: Vec<FactRow>,
+}
+
+/// Something that a condition asks for.
+#[derive(Clone, Debug, Serialize)]
+pub struct AskedRow {
+    /// The variable of the expression, such as `groups`.
+    pub variable: String,
+    /// The value that it asks for.
     pub value: String,
+    /// Whether the person has it.
+    pub met: bool,
+}
+
+/// What a condition reads of the person.
+#[derive(Clone, Debug, Serialize)]
+pub struct FactRow {
+    /// The variable.
+    pub name: String,
+    /// Its value; empty for none.
+    pub value: String,
+}
+
+/// What the visitor has allowed apps.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountConsents {
+    /// The frame.
+    pub shell: Shell,
+    /// The consents.
+    pub consents: Vec<OwnConsent>,
+    /// The rest of the list.
+    pub paging: Paging,
+}
+
+/// What an app may do.
+#[derive(Clone, Debug, Serialize)]
+pub struct OwnConsent {
+    /// The app's name.
+    pub name: String,
+    /// The scopes.
+    pub scopes: Vec<Scope>,
+    /// Single claims beside them.
+    pub claims: Vec<String>,
+    /// When it was allowed.
+    pub granted_at: i64,
+    /// The path that takes it back.
+    pub revoke_path: String,
+}
+
+/// What happened to the visitor lately.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountActivity {
+    /// The frame.
+    pub shell: Shell,
+    /// The events, newest first.
+    pub events: Vec<OwnEvent>,
+    /// The rest of the list.
+    pub paging: Paging,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Serialize)]
+pub struct OwnEvent {
+    /// What, as the audit trail names it: `sign_in`, `refusal`, `logout`.
+    pub kind: &'static str,
+    /// When.
+    pub at: i64,
+    /// The app's name.
+    pub app_name: Option<String>,
+    /// The provider's name.
+    pub provider_name: Option<String>,
+    /// The address that it came from.
+    pub address: Option<String>,
+    /// The reason code of a refusal.
+    pub reason: Option<String>,
+    /// The id to quote.
+    pub trace_id: Option<String>,
 }
 
 /// The sessions of the visitor.
@@ -77,4 +233,16 @@ impl View for AccountOverview {
 
 impl View for AccountSessions {
     const TEMPLATE: &'static str = "account_sessions.html";
+}
+
+impl View for AccountActivity {
+    const TEMPLATE: &'static str = "account_activity.html";
+}
+
+impl View for AccountApps {
+    const TEMPLATE: &'static str = "account_apps.html";
+}
+
+impl View for AccountConsents {
+    const TEMPLATE: &'static str = "account_consents.html";
 }

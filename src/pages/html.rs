@@ -31,6 +31,21 @@ pub(super) fn draft_path(base: &str, kind: &str, id: Option<&str>) -> String {
     format!("{base}{kind}?{query}")
 }
 
+/// The class of a title with this name: one whose words are too long for a phone is set smaller, so that they are not broken.
+pub(super) fn fit(name: &str) -> &'static str {
+    let longest = name.split_whitespace().map(|word| word.chars().map(width).sum()).max().unwrap_or(0);
+    match longest {
+        0..=17 => "",
+        18..=25 => "long",
+        _ => "longer",
+    }
+}
+
+/// How wide a character is. Those of scripts without spaces are wide, and lines break between any two of them.
+fn width(character: char) -> usize {
+    usize::from(unicode_width::UnicodeWidthChar::width(character) != Some(2))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,6 +55,21 @@ mod tests {
         for (name, letter) in [("grafana", "G"), ("  «ß»", "SS"), ("监控", "监"), ("<!>", "•"), ("", "•")] {
             assert_eq!(monogram(name), letter);
             assert!(tone(name) < 6);
+        }
+    }
+
+    #[test]
+    fn long_words_are_set_smaller() {
+        for (name, class) in [
+            ("Grafana", ""),
+            ("Wiki 百科", ""),
+            ("東京都庁職員向け勤怠管理システム運用窓口", ""),
+            ("Abwesenheitsverwaltung", "long"),
+            ("Die Abwesenheitsverwaltung", "long"),
+            ("Donaudampfschifffahrtsgesellschaft", "longer"),
+            ("", ""),
+        ] {
+            assert_eq!(fit(name), class, "{name}");
         }
     }
 

@@ -244,6 +244,8 @@ mod tests {
             "error.status",
             "error.trace",
             "brand.name",
+            "account.apps",
+            "account.roles",
         ];
         for &lang in Lang::ALL.iter().filter(|lang| **lang != Lang::En) {
             let catalogue = Catalogue::load(lang).unwrap();

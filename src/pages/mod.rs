@@ -47,7 +47,10 @@ use std::sync::Arc;
 use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, UndefinedBehavior, Value};
 
-pub use account::{AccountOverview, AccountSessions, Attribute, SessionRow};
+pub use account::{
+    AccountActivity, AccountApps, AccountConsents, AccountOverview, AccountSessions, AskedRow, ConditionRow, FactRow,
+    Known, Linked, OwnApp, OwnConsent, OwnEvent, SessionRow, Why,
+};
 pub use banner::BreakGlassBanner;
 pub use console::*;
 pub use drafts::{
@@ -300,6 +303,7 @@ fn environment(
     });
     env.add_function("when", move |seconds: i64| Value::from_safe_string(time::element(lang, seconds)));
     env.add_function("draft_path", move |kind: &str, id: Option<&str>| html::draft_path(&draft_base, kind, id));
+    env.add_function("fit", html::fit);
     env.add_function("monogram", html::monogram);
     env.add_function("tone", html::tone);
 

@@ -70,6 +70,10 @@ keys! {
         SessionGone = "session_gone",
         /// Other sessions ended; about how many.
         OtherSessionsEnded = "other_sessions_ended",
+        /// A person took a consent back; about the app.
+        ConsentTakenBack = "consent_taken_back",
+        /// There was no such consent any more.
+        ConsentNotThere = "consent_not_there",
         /// There were no others.
         NoOtherSessions = "no_other_sessions",
         /// An operator disabled a user.
@@ -98,6 +102,8 @@ keys! {
     Action {
         /// End a session; about the device.
         EndSession = "end_session",
+        /// Take a consent back; about the app.
+        TakeBackConsent = "take_back_consent",
         /// End all sessions but this one.
         EndOtherSessions = "end_other_sessions",
         /// Disable a user.

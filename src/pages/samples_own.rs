@@ -1,8 +1,13 @@
 //! Sample values of the pages for people who are signed in.
 
-use crate::pages::account::{AccountOverview, AccountSessions, Attribute, SessionRow};
+use crate::pages::account::{
+    AccountActivity, AccountApps, AccountConsents, AccountOverview, AccountSessions, AskedRow, ConditionRow, FactRow,
+    Known, Linked, OwnApp, OwnConsent, OwnEvent, SessionRow, Why,
+};
 use crate::pages::own::{Action, ConfirmAction, Did, Notice, Paging, Shell};
 use crate::pages::sample::{CSRF, Sample, form, sample, text};
+use crate::pages::uri::WebUri;
+use crate::pages::views::Scope;
 
 /// Adds them.
 pub(crate) fn add(all: &mut Vec<Sample>) {
@@ -31,19 +36,10 @@ fn actions(all: &mut Vec<Sample>) {
 }
 
 fn account(all: &mut Vec<Sample>) {
-    let attribute = Attribute { name: text("name"), value: text("value") };
-    let full = AccountOverview {
-        shell: shell(None),
-        username: text("person"),
-        provider_name: text("Provider"),
-        claims_at: 1_793_491_200,
-        attributes: vec![attribute],
-        groups: vec![text("group")],
-        roles: vec![text("role")],
-    };
-    let bare = AccountOverview { attributes: Vec::new(), groups: Vec::new(), roles: Vec::new(), ..full.clone() };
-    all.push(sample(&full, &[]));
-    all.push(sample(&bare, &[]));
+    overview(all);
+    apps(all);
+    consents(all);
+    activity(all);
     let row = SessionRow {
         browser: Some(text("Firefox")),
         system: Some(text("Linux")),
@@ -76,4 +72,118 @@ fn account(all: &mut Vec<Sample>) {
         paging: Paging::default(),
     };
     all.push(sample(&view, &[]));
+}
+
+fn overview(all: &mut Vec<Sample>) {
+    let origins = ["provider", "system", "rule", "given", "default", "earlier"];
+    let why = origins.map(|origin| Why { origin, rule: Some(text("rule")), place: Some(text("broker.toml:1")) });
+    let bare_why = Why { origin: "provider", rule: None, place: None };
+    let known = Known { name: text("name"), value: Some(text("value")), why: why.to_vec() };
+    let nameless = Known { value: None, why: vec![bare_why], ..known.clone() };
+    let link = Linked {
+        provider_name: text("Provider"),
+        subject: text("subject"),
+        created_at: 1_793_491_200,
+        claims_at: 1_793_491_200,
+        current: true,
+        usable: true,
+    };
+    let dead = Linked { current: false, usable: false, ..link.clone() };
+    let full = AccountOverview {
+        shell: shell(None),
+        username: text("person"),
+        sub: text("subject"),
+        provider_name: text("Provider"),
+        claims_at: 1_793_491_200,
+        attributes: vec![known.clone()],
+        groups: vec![nameless.clone()],
+        roles: vec![known, nameless],
+        links: vec![link, dead],
+    };
+    let (attributes, groups, roles, links) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    all.push(sample(&full, &[]));
+    all.push(sample(&AccountOverview { attributes, groups, roles, links, ..full }, &[]));
+}
+
+fn apps(all: &mut Vec<Sample>) {
+    let ask = |variable: &str, met: bool| AskedRow { variable: variable.to_owned(), value: text("value"), met };
+    let condition = ConditionRow {
+        text: text("condition"),
+        place: Some(text("broker.toml:1")),
+        asks: ["groups", "roles", "permissions", "amr", "provider", "other"]
+            .map(|name| ask(name, name == "amr"))
+            .to_vec(),
+        values: vec![
+            FactRow { name: text("name"), value: text("value") },
+            FactRow { name: text("name"), value: String::new() },
+        ],
+    };
+    let open = OwnApp {
+        name: text("App"),
+        open: WebUri::parse("https://app.example/"),
+        refused: None,
+        condition: None,
+        accepts: Vec::new(),
+        contacts: Vec::new(),
+    };
+    let refused = OwnApp {
+        open: None,
+        refused: Some("client_requirement_not_met".to_owned()),
+        condition: Some(condition.clone()),
+        contacts: vec![text("contact")],
+        ..open.clone()
+    };
+    let bare = ConditionRow { place: None, asks: Vec::new(), values: Vec::new(), ..condition };
+    let bare = OwnApp { condition: Some(bare), accepts: vec![text("Provider")], ..refused.clone() };
+    let path = || Some("/account/apps".to_owned());
+    let full = AccountApps {
+        shell: shell(None),
+        apps: vec![open, refused, bare],
+        provider_name: text("Provider"),
+        claims_at: 1_793_491_200,
+        paging: Paging { first: path(), next: path() },
+    };
+    all.push(sample(&full, &[]));
+    all.push(sample(&AccountApps { apps: Vec::new(), paging: Paging::default(), ..full }, &[]));
+}
+
+fn consents(all: &mut Vec<Sample>) {
+    let scope = |name: &str, description: Option<String>| Scope { name: name.to_owned(), description };
+    let consent = OwnConsent {
+        name: text("App"),
+        scopes: vec![scope("openid", None), scope("tenant", Some(text("why"))), scope(&text("other"), None)],
+        claims: vec![text("claim")],
+        granted_at: 1_793_491_200,
+        revoke_path: "/account/consents/revoke?app=1".to_owned(),
+    };
+    let full = AccountConsents { shell: shell(None), consents: vec![consent], paging: Paging::default() };
+    all.push(sample(&full, &[]));
+    all.push(sample(&AccountConsents { consents: Vec::new(), ..full }, &[]));
+}
+
+fn activity(all: &mut Vec<Sample>) {
+    let kinds = ["sign_in", "refusal", "logout", "account_linked", "consent_revoked", "admin_action"];
+    let bare = |kind| OwnEvent {
+        kind,
+        at: 1_793_491_200,
+        app_name: None,
+        provider_name: None,
+        address: None,
+        reason: None,
+        trace_id: None,
+    };
+    let whole = |kind| OwnEvent {
+        app_name: Some(text("App")),
+        provider_name: Some(text("Provider")),
+        address: Some(text("192.0.2.1")),
+        reason: Some("not_allowed".to_owned()),
+        trace_id: Some(text("trace")),
+        ..bare(kind)
+    };
+    let events = kinds.into_iter().flat_map(|kind| [whole(kind), bare(kind)]).collect();
+    let path = || Some("/account/activity".to_owned());
+    let paging = Paging { first: path(), next: path() };
+    let full = AccountActivity { shell: shell(None), events, paging };
+    all.push(sample(&full, &[]));
+    all.push(sample(&AccountActivity { events: Vec::new(), ..full }, &[]));
 }

@@ -8,6 +8,14 @@
 pub enum AccountPage {
     /// Who the broker thinks the visitor is.
     Overview,
+    /// Which apps the visitor may enter.
+    Apps,
+    /// What the visitor has allowed apps.
+    Consents,
+    /// Takes one of these back.
+    RevokeConsent,
+    /// What happened to the visitor lately.
+    Activity,
     /// The sessions of the visitor.
     Sessions,
     /// Ends one of them.
@@ -18,13 +26,26 @@ pub enum AccountPage {
 
 impl AccountPage {
     /// Every page.
-    pub const ALL: [Self; 4] = [Self::Overview, Self::Sessions, Self::EndSession, Self::EndOtherSessions];
+    pub const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Apps,
+        Self::Consents,
+        Self::RevokeConsent,
+        Self::Activity,
+        Self::Sessions,
+        Self::EndSession,
+        Self::EndOtherSessions,
+    ];
 
     /// Its path.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
             Self::Overview => "/account",
+            Self::Apps => "/account/apps",
+            Self::Consents => "/account/consents",
+            Self::RevokeConsent => "/account/consents/revoke",
+            Self::Activity => "/account/activity",
             Self::Sessions => "/account/sessions",
             Self::EndSession => "/account/sessions/end",
             Self::EndOtherSessions => "/account/sessions/end-others",
@@ -34,6 +55,6 @@ impl AccountPage {
     /// Whether it is an action.
     #[must_use]
     pub const fn acts(self) -> bool {
-        matches!(self, Self::EndSession | Self::EndOtherSessions)
+        matches!(self, Self::RevokeConsent | Self::EndSession | Self::EndOtherSessions)
     }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::audit::Event;
 use crate::store::ids::{SessionId, UserId};
-use crate::store::model::Session;
+use crate::store::model::{Consent, Session};
 use crate::store::{Ended, Result};
 
 /// Which of a user's sessions are to end.
@@ -30,6 +30,9 @@ pub trait SelfService: Send + Sync {
         now: i64,
         limit: u32,
     ) -> Result<Vec<Session>>;
+
+    /// The remembered consents of a user for clients whose key comes after `after`, in order of that key.
+    async fn own_consents(&self, user_id: &UserId, after: &str, limit: u32) -> Result<Vec<Consent>>;
 
     /// Ends sessions of a user, with everything that apps were granted in them, `offline_access` included: whoever ends the
     /// session of a lost device means all of it. Sessions of others are left alone. The event is recorded with how many ended, if

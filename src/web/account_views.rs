@@ -2,36 +2,165 @@
 
 use serde_json::Value;
 
+use crate::audit::Event;
+use crate::op::account::about;
+use crate::op::account::about::About;
+use crate::op::account::activity::Activity;
+use crate::op::account::apps::{App, Apps, Asked, Unmet};
+use crate::op::account::consents::Consents;
 use crate::op::account::device::Browser;
 use crate::op::account::sessions::Sessions;
 use crate::op::authorize::stage::Admitted;
-use crate::op::error::PageError;
-use crate::pages::{AccountOverview, AccountSessions, Attribute, Lang, Paging, SessionRow, Shell};
+use crate::op::validity;
+use crate::pages::{
+    AccountActivity, AccountApps, AccountConsents, AccountOverview, AccountSessions, AskedRow, ConditionRow, FactRow,
+    Known, Lang, Linked, OwnApp, OwnConsent, OwnEvent, Paging, Scope, SessionRow, Shell, WebUri, Why, moment,
+};
 use crate::protocol::own_paths::AccountPage;
-use crate::store::AccountQuery;
-use crate::store::model::Session;
+use crate::store::model::{Consent, Link, Session};
 use crate::web::exchange::Exchange;
 use crate::web::own::own_path;
 
 /// Who the visitor is.
-pub(super) async fn overview(
+pub(super) fn overview(exchange: &Exchange<'_>, visitor: &Admitted, shell: Shell, about: &About) -> AccountOverview {
+    let snapshot = exchange.context.snapshot;
+    let linked = |link: &Link| Linked {
+        provider_name: snapshot.provider_name(&link.key.provider).to_owned(),
+        subject: link.key.subject.clone(),
+        created_at: link.created_at,
+        claims_at: link.claims_at,
+        current: link.key == about.link.key,
+        usable: validity::provider(&exchange.context, &link.key).is_ok(),
+    };
+    let nameless = |known: &about::Known| shown(known, None);
+    AccountOverview {
+        shell,
+        username: visitor.user.username.clone(),
+        sub: visitor.user.sub.clone(),
+        provider_name: snapshot.provider_name(&visitor.decision.provider).to_owned(),
+        claims_at: about.link.claims_at,
+        attributes: about.attributes.iter().map(|known| shown(known, Some(text(&known.value)))).collect(),
+        groups: about.groups.iter().map(nameless).collect(),
+        roles: about.roles.iter().map(nameless).collect(),
+        links: about.links.iter().map(linked).collect(),
+    }
+}
+
+fn shown<T>(known: &about::Known<T>, value: Option<String>) -> Known {
+    let why =
+        known.why.iter().map(|why| Why { origin: why.origin.key(), rule: why.rule.clone(), place: why.place.clone() });
+    Known { name: known.name.clone(), value, why: why.collect() }
+}
+
+/// The apps, with what the policy decides for the visitor. `later` is whether this is not the first page of them.
+pub(super) fn apps(
     exchange: &Exchange<'_>,
     visitor: &Admitted,
     shell: Shell,
-) -> Result<AccountOverview, PageError> {
-    let Admitted { user, session, decision, .. } = visitor;
-    let query = AccountQuery { key: Some(session.link.clone()), ..AccountQuery::default() };
-    let link = exchange.context.store().accounts(query).await?.linked.map(|(_, link)| link);
-    let attribute = |(name, value): (&String, &Value)| Attribute { name: name.clone(), value: text(value) };
-    Ok(AccountOverview {
+    (link, found): (&Link, &Apps<'_>),
+    later: bool,
+) -> AccountApps {
+    let snapshot = exchange.context.snapshot;
+    let last = found.apps.last().map(|app| app.client.key.as_str());
+    AccountApps {
         shell,
-        username: user.username.clone(),
-        provider_name: exchange.context.snapshot.provider_name(&decision.provider).to_owned(),
-        claims_at: link.map_or(session.created_at, |link| link.claims_at),
-        attributes: decision.profile.iter().map(attribute).collect(),
-        groups: decision.groups.clone(),
-        roles: decision.granted.roles.clone(),
-    })
+        apps: found.apps.iter().map(|app| app_row(exchange, app)).collect(),
+        provider_name: snapshot.provider_name(&visitor.decision.provider).to_owned(),
+        claims_at: link.claims_at,
+        paging: paging(exchange, AccountPage::Apps, last.filter(|_| found.more), later),
+    }
+}
+
+fn app_row(exchange: &Exchange<'_>, app: &App<'_>) -> OwnApp {
+    let snapshot = exchange.context.snapshot;
+    let refused = app.refused.as_ref();
+    let entry = || app.client.entry(&snapshot.issuer.text).as_deref().and_then(WebUri::parse);
+    let named = |id: &String| snapshot.provider_name(id).to_owned();
+    OwnApp {
+        name: app.client.name_in(&exchange.languages(None)).to_owned(),
+        open: if refused.is_none() { entry() } else { None },
+        refused: refused.map(|refused| refused.reason.code().to_owned()),
+        condition: refused.and_then(|refused| refused.condition.as_ref()).map(condition_row),
+        accepts: refused.map(|refused| refused.accepts.iter().map(named).collect()).unwrap_or_default(),
+        contacts: refused.map(|_| app.client.contacts.clone()).unwrap_or_default(),
+    }
+}
+
+fn condition_row(unmet: &Unmet) -> ConditionRow {
+    let ask = |asked: &Asked| AskedRow { variable: asked.variable.clone(), value: asked.value.clone(), met: asked.met };
+    let read = |(name, value): &(String, String)| FactRow { name: name.clone(), value: value.clone() };
+    ConditionRow {
+        text: unmet.text.clone(),
+        place: unmet.place.clone(),
+        asks: unmet.asks.iter().map(ask).collect(),
+        values: unmet.values.iter().map(read).collect(),
+    }
+}
+
+/// What the visitor has allowed apps. `later` is whether this is not the first page of it.
+pub(super) fn consents(exchange: &Exchange<'_>, shell: Shell, found: &Consents, later: bool) -> AccountConsents {
+    let last = found.consents.last().map(|consent| consent.client.as_str());
+    AccountConsents {
+        shell,
+        consents: found.consents.iter().map(|consent| consent_row(exchange, consent)).collect(),
+        paging: paging(exchange, AccountPage::Consents, last.filter(|_| found.more), later),
+    }
+}
+
+fn consent_row(exchange: &Exchange<'_>, consent: &Consent) -> OwnConsent {
+    let snapshot = exchange.context.snapshot;
+    let scope = |name: &String| Scope {
+        name: name.clone(),
+        description: snapshot.policy.scopes.get(name).and_then(|scope| scope.description.clone()),
+    };
+    OwnConsent {
+        name: app_name(exchange, &consent.client),
+        scopes: consent.scopes.iter().map(scope).collect(),
+        claims: consent.claims.clone(),
+        granted_at: consent.granted_at,
+        revoke_path: snapshot.issuer.path_of(&revoke_path(&consent.client)),
+    }
+}
+
+/// What happened to the visitor lately. `later` is whether this is not the first page of it.
+pub(super) fn activity(exchange: &Exchange<'_>, shell: Shell, found: &Activity, later: bool) -> AccountActivity {
+    let next = found.next.map(|next| next.to_string());
+    AccountActivity {
+        shell,
+        events: found.events.iter().map(|recorded| event_row(exchange, &recorded.event)).collect(),
+        paging: paging(exchange, AccountPage::Activity, next.as_deref(), later),
+    }
+}
+
+fn event_row(exchange: &Exchange<'_>, event: &Event) -> OwnEvent {
+    let snapshot = exchange.context.snapshot;
+    OwnEvent {
+        kind: event.kind.name(),
+        at: event.at,
+        app_name: event.client.as_deref().map(|client| app_name(exchange, client)),
+        provider_name: event.provider.as_deref().map(|id| snapshot.provider_name(id).to_owned()),
+        address: event.address.as_deref().map(str::to_owned),
+        reason: event.reason.as_deref().map(str::to_owned),
+        trace_id: event.trace_id.as_deref().map(str::to_owned),
+    }
+}
+
+/// The name of an app, by its key; the key itself where the file has no such app any more.
+pub(super) fn app_name(exchange: &Exchange<'_>, key: &str) -> String {
+    let client = exchange.context.snapshot.clients.get(key);
+    client.map_or(key, |client| client.name_in(&exchange.languages(None))).to_owned()
+}
+
+/// The path, below the issuer's, of the action that takes a consent back.
+pub(super) fn revoke_path(client: &str) -> String {
+    own_path(AccountPage::RevokeConsent.path(), &[("app", client)])
+}
+
+/// The rest of a list: what comes after `last`, where there is more.
+fn paging(exchange: &Exchange<'_>, page: AccountPage, last: Option<&str>, later: bool) -> Paging {
+    let issuer = &exchange.context.snapshot.issuer;
+    let next = |last| issuer.path_of(&own_path(page.path(), &[("after", last)]));
+    Paging { first: later.then(|| issuer.path_of(page.path())), next: last.map(next) }
 }
 
 /// A value as people read it.
@@ -46,17 +175,13 @@ fn text(value: &Value) -> String {
 /// The sessions of the visitor. `later` is whether this is not the first page of them.
 pub(super) fn sessions(exchange: &Exchange<'_>, shell: Shell, found: &Sessions, later: bool) -> AccountSessions {
     let issuer = &exchange.context.snapshot.issuer;
-    let path = AccountPage::Sessions.path();
-    let last = found.others.last().filter(|_| found.more);
+    let last = found.others.last().filter(|_| found.more).map(|last| last.id.as_str());
     AccountSessions {
         shell,
         current: (!later).then(|| row(exchange, &found.current)),
         others: found.others.iter().map(|session| row(exchange, session)).collect(),
         end_others_path: issuer.path_of(AccountPage::EndOtherSessions.path()),
-        paging: Paging {
-            first: later.then(|| issuer.path_of(path)),
-            next: last.map(|last| issuer.path_of(&own_path(path, &[("after", last.id.as_str())]))),
-        },
+        paging: paging(exchange, AccountPage::Sessions, last, later),
     }
 }
 
@@ -88,7 +213,7 @@ pub(super) fn device_name(exchange: &Exchange<'_>, session: &Session) -> String 
     let words = [name, system, session.device.address.as_deref()];
     let words: Vec<&str> = words.into_iter().flatten().collect();
     if words.is_empty() {
-        return crate::pages::moment(Lang::choose(&exchange.languages(None)), session.created_at);
+        return moment(Lang::choose(&exchange.languages(None)), session.created_at);
     }
     words.join(" · ")
 }

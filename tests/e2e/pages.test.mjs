@@ -68,6 +68,17 @@ looks('sign-in-many', async (page) => {
   await search.fill('')
 })
 
+test('Enter takes the only provider that the search leaves', () => visit(browser, async ({ page }) => {
+  await page.goto(`${sites.app}/login?id=many`)
+  const search = page.getByRole('searchbox')
+  await search.fill('account')
+  await search.press('Enter')
+  assert.equal(new URL(page.url()).origin, sites.sso, 'two are left')
+  await search.fill('corporate')
+  await search.press('Enter')
+  await page.getByLabel('Login').waitFor()
+}))
+
 looks('consent', async (page) => {
   await signIn(page, 'asks')
   await page.getByRole('button', { name: 'Allow', exact: true }).waitFor()

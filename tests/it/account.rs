@@ -18,7 +18,11 @@ fn browser_with(user_agent: &str, address: &str) -> Browser {
 
 /// Signs in at the account pages, from a path there to the page that comes of it.
 async fn enter(app: &TestApp, browser: &mut Browser, path: &str, person: &serde_json::Value) -> Reply {
-    let leaving = browser.open(app, path).await.location();
+    let mut leaving = browser.open(app, path).await;
+    if leaving.status == 200 {
+        leaving = browser.submit(app, &leaving, &[("provider", "staff")]).await;
+    }
+    let leaving = leaving.location();
     let callback = app.net.idp_of(&leaving).authorize(&leaving, person);
     browser.open(app, &callback).await
 }
@@ -264,7 +268,7 @@ async fn the_form_of_a_session_that_has_ended_does_nothing() {
     shows(&phone.submit(&app, &revoke, &[]).await, &["Other sessions that were ended"]);
     let refused = laptop.submit(&app, &ask, &[]).await;
     refused.assert_error_page(403, "session_expired");
-    assert!(refused.text().contains("/account"), "and leads to a new sign-in: {refused}");
+    assert!(!links(&refused, "/account").is_empty(), "and leads to a new sign-in: {refused}");
     shows(&phone.get(&app, "/account").await, &["Alice Example"]);
 }
 
@@ -343,4 +347,173 @@ async fn a_refusal_by_an_app_leads_to_the_account_page() {
     refused.assert_error_page(403, "client_requirement_not_met");
     assert!(links(&refused, "/account").len() == 1, "{refused}");
     assert_eq!(links(&browser.get(&app, "/").await, "/account").len(), 1);
+}
+
+/// A file in which much can be seen of a person.
+const RICH: &str = r#"
+policy.default_roles = ["reader"]
+policy.default_roles_when = "no_roles"
+providers.staff.claims.department = "claims.dep"
+providers.staff.create_roles = true
+roles.reader.permissions = ["read"]
+roles.admin.permissions = ["write"]
+roles.auditor = {}
+[[role_rules]]
+when = "'oncall' in groups"
+roles = ["admin"]
+[users."alice"]
+groups = ["local-choir"]
+roles = ["auditor"]
+[scopes.tenant]
+description = "Your organisation"
+claims = ["department"]
+"#;
+
+#[tokio::test]
+async fn the_overview_says_what_each_part_rests_on() {
+    let app = TestApp::of(BASE, &[ACCOUNT, RICH]).await;
+    let person = with(alice(), json!({ "dep": "Harbour", "roles": ["helper"] }));
+    let mut browser = Browser::new();
+    let page = enter(&app, &mut browser, "/account", &person).await;
+    shows(&page, &["Harbour", "claims.dep", "local-choir", "It is given to you by name.", "auditor"]);
+    shows(
+        &page,
+        &["A rule gives it to you:", "&#x27;oncall&#x27; in groups", "helper", "The role is not declared here"],
+    );
+    let places = regex::Regex::new(r#"class="place"[^>]*>[^<]*:\d+</code>"#).unwrap();
+    assert!(places.find_iter(&page.text()).count() >= 4, "each with its line: {page}");
+    assert!(!page.text().contains("by default"), "{page}");
+
+    // Somebody without anything of that.
+    let nobody = json!({ "sub": "9", "preferred_username": "carol" });
+    let page = enter(&app, &mut Browser::new(), "/account", &nobody).await;
+    shows(&page, &["You are in no group.", "reader", "You get it by default."]);
+}
+
+#[tokio::test]
+async fn what_an_earlier_sign_in_left_is_not_said_to_be_the_providers_word() {
+    let app = TestApp::of(BASE, &[ACCOUNT, "providers.staff.sync = [\"email\"]\n"]).await;
+    let mut browser = Browser::new();
+    enter(&app, &mut browser, "/account", &alice()).await;
+    let renamed = with(alice(), json!({ "name": "Alice Renamed" }));
+    let page = enter(&app, &mut Browser::new(), "/account", &renamed).await;
+    shows(&page, &["Alice Example", "Kept from an earlier sign-in."]);
+}
+
+#[tokio::test]
+async fn a_person_finds_out_alone_why_she_may_not_enter_an_app() {
+    let changes = r#"
+[roles.admin]
+[clients.other]
+client_name = "Treasury"
+require = "'sre' in groups && 'admin' in roles || user.email == 'boss@corp.example'"
+contacts = ["treasury@corp.example"]
+[clients.spa]
+client_name = "Partners only"
+providers = ["partner"]
+"#;
+    let app = TestApp::of(
+        BASE,
+        &[ACCOUNT, WITH_PARTNER, changes, "clients.app.client_uri = \"https://app.example/start\"\n"],
+    )
+    .await;
+    let mut browser = Browser::new();
+    app.sign_in_with(&mut browser, &Authorize::of("app").set("kc_idp_hint", "staff"), &alice()).await;
+    let refused = browser.open(&app, &Authorize::of("other").url(&app)).await;
+    let refused = browser.open(&app, &app.idp().authorize(&refused.location(), &alice())).await;
+    let page = browser.get(&app, &links(&refused, "/account")[0]).await;
+    let page = browser.get(&app, &links(&page, "/account/apps")[0]).await;
+    shows(&page, &["The App", "You may enter", "https:&#x2f;&#x2f;app.example&#x2f;start"]);
+    shows(
+        &page,
+        &["Treasury", "No access", "It asks for the group <bdi>sre</bdi>.", "It asks for the role <bdi>admin</bdi>."],
+    );
+    shows(&page, &["You don’t have it", "staff, oncall", "alice@corp.example", "treasury@corp.example"]);
+    shows(&page, &["Partners only", "It accepts accounts of:", "Partner accounts"]);
+
+    // What she is given shows at once.
+    let sre = with(alice(), json!({ "groups": ["sre"], "roles": ["admin"] }));
+    let page = enter(&app, &mut Browser::new(), "/account/apps?after=app", &sre).await;
+    assert!(!page.text().contains("It asks for"), "{page}");
+}
+
+#[tokio::test]
+async fn a_hidden_provider_is_not_named_to_those_without_an_account_there() {
+    let hidden = "[providers.partner]\nhidden = true\n[clients.other]\nproviders = [\"partner\"]\n";
+    let app = TestApp::of(BASE, &[ACCOUNT, WITH_PARTNER, hidden]).await;
+    let page = enter(&app, &mut Browser::new(), "/account/apps", &alice()).await;
+    shows(&page, &["No access"]);
+    assert!(!page.text().contains("Partner accounts"), "{page}");
+}
+
+const ASKS: &str = "clients.app.consent = \"explicit\"\n";
+
+#[tokio::test]
+async fn a_consent_is_taken_back_with_the_access_that_rests_on_it() {
+    let app = TestApp::of(BASE, &[ACCOUNT, ASKS]).await;
+    let mut browser = Browser::new();
+    let request = Authorize::of("app").set("scope", "openid email offline_access");
+    let page = app.through_provider(&mut browser, &request, &alice()).await;
+    let answer = browser.submit(&app, &page, &[("decision", "allow")]).await;
+    let tokens = app.tokens("app", &answer).await;
+
+    let list = browser.get(&app, "/account/consents").await;
+    shows(&list, &["The App", "see your email address", "keep this access while you are away"]);
+    let ask = browser.get(&app, &links(&list, "/account/consents/revoke")[0]).await;
+    shows(&ask, &["Take back your consent for", "The App"]);
+    let second = ask.clone();
+    let done = browser.submit(&app, &ask, &[]).await;
+    shows(&done, &["was taken back", "No app has asked you for consent."]);
+    assert_eq!(app.refresh("app", tokens.refresh()).await.status, 400);
+    assert_eq!(browser.open(&app, &request.url(&app)).await.status, 200, "asked again");
+    shows(&browser.submit(&app, &second, &[]).await, &["There is no such consent any more."]);
+    let other = browser.open(&app, "/account/consents/revoke?app=nothing").await;
+    shows(&other, &["There is no such consent any more."]);
+    browser.open(&app, "/account/consents/revoke").await.assert_error_page(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn recent_sign_ins_and_refusals_are_ones_own() {
+    let app = TestApp::of(BASE, &[ACCOUNT, "clients.other.require = \"'sre' in groups\"\n"]).await;
+    let mut browser = browser_with(FIREFOX, "192.0.2.1");
+    let refused = app.through_provider(&mut browser, &Authorize::of("other"), &alice()).await;
+    refused.assert_error_page(403, "client_requirement_not_met");
+    app.sign_in_with(&mut browser, &Authorize::of("app"), &alice()).await;
+    let mut bobs = browser_with(PHONE, "198.51.100.7");
+    app.sign_in_with(&mut bobs, &Authorize::of("app"), &bob()).await;
+    app.through_provider(&mut browser, &Authorize::of("other"), &alice()).await;
+
+    let page = browser.get(&app, "/account/activity").await;
+    shows(&page, &["Signed in", "The App", "192.0.2.1", "Refused", "your account lacks something", "Trace"]);
+    assert!(!page.text().contains("198.51.100.7"), "Bob's: {page}");
+
+    for _ in 0..30 {
+        app.sign_in_with(&mut Browser::at("192.0.2.9"), &Authorize::of("app"), &alice()).await;
+    }
+    let (mut path, mut seen) = ("/account/activity".to_owned(), 0);
+    for _ in 0..4 {
+        let page = browser.get(&app, &path).await;
+        seen += page.text().matches("<strong>Signed in</strong>").count();
+        match links(&page, "/account/activity?after=").first() {
+            Some(next) => path.clone_from(next),
+            None => break,
+        }
+    }
+    assert_eq!(seen, 31);
+}
+
+#[tokio::test]
+async fn each_page_of_the_account_is_small_and_in_every_language() {
+    let app = TestApp::of(BASE, &[ACCOUNT, RICH]).await;
+    let (browser, _) = app.sign_in("app", &alice()).await;
+    let style = app.get("/static/style.css").await.body.len();
+    for lang in ["en", "de", "fr", "es", "ja", "zh-Hans"] {
+        let mut browser = Browser { headers: vec![("accept-language", lang.to_owned())], ..browser.clone() };
+        for path in ["/account", "/account/apps", "/account/consents", "/account/activity", "/account/sessions"] {
+            let page = browser.get(&app, path).await;
+            shows(&page, &[&format!("<html lang=\"{lang}\"")]);
+            assert!(page.body.len() + style < 40 * 1024, "{path}: {} + {style} bytes", page.body.len());
+            assert!(!page.text().contains("<script"), "{page}");
+        }
+    }
 }

@@ -3,5 +3,9 @@
 //!
 //! Who the visitor is, and whether an action was meant, is decided by [`own`](crate::op::authorize::own) before.
 
+pub mod about;
+pub mod activity;
+pub mod apps;
+pub mod consents;
 pub mod device;
 pub mod sessions;

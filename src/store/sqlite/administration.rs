@@ -1,7 +1,7 @@
 //! What an administrator can look up and revoke.
 
 use async_trait::async_trait;
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use crate::audit::Event;
 use crate::store::ids::UserId;
@@ -152,14 +152,17 @@ fn count(rows: usize) -> u64 {
 }
 
 fn consents(reader: &Reader<'_>, user_id: &UserId) -> Result<Vec<Consent>> {
-    many(reader.connection, sql::CONSENTS_OF_USER, [user_id], |row| {
-        Ok(Consent {
-            user_id: user_id.clone(),
-            client: row.get(0)?,
-            scopes: parse("consents.scopes", row.get_ref(1)?.as_bytes()?)?,
-            claims: parse("consents.claims", row.get_ref(2)?.as_bytes()?)?,
-            granted_at: row.get(3)?,
-        })
+    many(reader.connection, sql::CONSENTS_OF_USER, [user_id], |row| consent(user_id, row))
+}
+
+/// A consent of a user, from its row.
+pub(super) fn consent(user_id: &UserId, row: &Row<'_>) -> Result<Consent> {
+    Ok(Consent {
+        user_id: user_id.clone(),
+        client: row.get(0)?,
+        scopes: parse("consents.scopes", row.get_ref(1)?.as_bytes()?)?,
+        claims: parse("consents.claims", row.get_ref(2)?.as_bytes()?)?,
+        granted_at: row.get(3)?,
     })
 }
 

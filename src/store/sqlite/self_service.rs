@@ -5,8 +5,9 @@ use rusqlite::Connection;
 
 use crate::audit::Event;
 use crate::store::ids::{SessionId, UserId};
-use crate::store::model::Session;
+use crate::store::model::{Consent, Session};
 use crate::store::self_service::OwnSessions;
+use crate::store::sqlite::administration::consent;
 use crate::store::sqlite::rows::{many, run};
 use crate::store::sqlite::sessions::apps_of_session;
 use crate::store::sqlite::{SqliteStore, sql};
@@ -24,6 +25,14 @@ impl SelfService for SqliteStore {
         let params = (user_id.clone(), after.cloned(), now, limit);
         self.read(move |reader| many(reader.connection, sql::OWN_SESSIONS, params, |row| reader.session_from(row)))
             .await
+    }
+
+    async fn own_consents(&self, user_id: &UserId, after: &str, limit: u32) -> Result<Vec<Consent>> {
+        let (user_id, after) = (user_id.clone(), after.to_owned());
+        self.read(move |reader| {
+            many(reader.connection, sql::OWN_CONSENTS, (&user_id, after, limit), |row| consent(&user_id, row))
+        })
+        .await
     }
 
     async fn end_own_sessions(&self, user_id: &UserId, which: OwnSessions, now: i64, event: Event) -> Result<Ended> {

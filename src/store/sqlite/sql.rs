@@ -191,6 +191,8 @@ statements! {
         ON CONFLICT (user_id, client) DO UPDATE
         SET scopes = excluded.scopes, claims = excluded.claims, granted_at = excluded.granted_at";
     CONSENTS_OF_USER = "SELECT client, scopes, claims, granted_at FROM consents WHERE user_id = ?1 ORDER BY client";
+    OWN_CONSENTS = "SELECT client, scopes, claims, granted_at FROM consents
+        WHERE user_id = ?1 AND client > ?2 ORDER BY client LIMIT ?3";
     DELETE_CONSENT = "DELETE FROM consents WHERE user_id = ?1 AND client = ?2";
 
     // Pending sign-ins and requests, traces, one-time identifiers.

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::op::account::sessions;
+use crate::op::account::{about, activity, apps, consents, sessions};
 use crate::op::authorize::stage::Admitted;
 use crate::op::error::PageError;
 use crate::pages::{Action, Did, Shell};
@@ -19,6 +19,11 @@ pub(crate) async fn serve(exchange: &Exchange<'_>, page: AccountPage, posted: bo
     }
     let served = match (page, posted) {
         (AccountPage::Overview, _) => overview(exchange).await,
+        (AccountPage::Apps, _) => list_apps(exchange).await,
+        (AccountPage::Consents, _) => list_consents(exchange).await,
+        (AccountPage::RevokeConsent, false) => ask_to_revoke(exchange).await,
+        (AccountPage::RevokeConsent, true) => revoke(exchange).await,
+        (AccountPage::Activity, _) => list_activity(exchange).await,
         (AccountPage::Sessions, _) => list_sessions(exchange).await,
         (AccountPage::EndSession, false) => ask_to_end_session(exchange).await,
         (AccountPage::EndSession, true) => end_session(exchange).await,
@@ -34,8 +39,68 @@ fn shell(exchange: &Exchange<'_>, visitor: &Admitted, section: &'static str) -> 
 
 async fn overview(exchange: &Exchange<'_>) -> Result<Response, Response> {
     let visitor = exchange.visitor(AccountPage::Overview.path()).await?;
-    let view = views::overview(exchange, &visitor, shell(exchange, &visitor, "overview")).await;
-    let view = view.map_err(|failure| exchange.error(&failure))?;
+    let about = about::about(&exchange.context, &visitor).await.map_err(|failure| exchange.error(&failure))?;
+    let view = views::overview(exchange, &visitor, shell(exchange, &visitor, "overview"), &about);
+    Ok(exchange.page(StatusCode::OK, &view))
+}
+
+async fn list_apps(exchange: &Exchange<'_>) -> Result<Response, Response> {
+    let visitor = exchange.visitor(AccountPage::Apps.path()).await?;
+    let link = about::link(&exchange.context, &visitor).await.map_err(|failure| exchange.error(&failure))?;
+    let after = exchange.incoming.query.text("after");
+    let found = apps::list(&exchange.context, &visitor, &link, after);
+    let shell = shell(exchange, &visitor, "apps");
+    let view = views::apps(exchange, &visitor, shell, (&link, &found), after.is_some());
+    Ok(exchange.page(StatusCode::OK, &view))
+}
+
+async fn list_consents(exchange: &Exchange<'_>) -> Result<Response, Response> {
+    let visitor = exchange.visitor(AccountPage::Consents.path()).await?;
+    let after = exchange.incoming.query.text("after");
+    let found = consents::list(&exchange.context, &visitor, after).await;
+    let found = found.map_err(|failure| exchange.error(&failure))?;
+    let view = views::consents(exchange, shell(exchange, &visitor, "consents"), &found, after.is_some());
+    Ok(exchange.page(StatusCode::OK, &view))
+}
+
+/// The app that the query names.
+fn named_app<'e>(exchange: &'e Exchange<'_>) -> Result<&'e str, PageError> {
+    let missing = || PageError::new(400, "invalid_request", "the request names no app");
+    exchange.incoming.query.text("app").ok_or_else(missing)
+}
+
+async fn ask_to_revoke(exchange: &Exchange<'_>) -> Result<Response, Response> {
+    let visitor = exchange.visitor(AccountPage::RevokeConsent.path()).await?;
+    let app = named_app(exchange).map_err(|failure| exchange.error(&failure))?;
+    let found = exchange.context.store().consent(&visitor.user.id, app).await;
+    let found = found.map_err(|failure| exchange.error(&failure.into()))?;
+    let back = AccountPage::Consents.path();
+    if found.is_none() {
+        return Ok(exchange.done(&visitor, back, Did::ConsentNotThere, ""));
+    }
+    let about = views::app_name(exchange, app);
+    let shell = shell(exchange, &visitor, "consents");
+    Ok(exchange.confirm(&visitor, shell, (Action::TakeBackConsent, &about), (&views::revoke_path(app), back)))
+}
+
+async fn revoke(exchange: &Exchange<'_>) -> Result<Response, Response> {
+    let app = named_app(exchange).map_err(|failure| exchange.error(&failure))?;
+    let (visitor, _) = exchange.actor(&views::revoke_path(app)).await?;
+    let revoked = consents::revoke(&exchange.context, &visitor, app).await;
+    let revoked = revoked.map_err(|failure| exchange.error(&failure))?;
+    let (did, about) = match revoked {
+        true => (Did::ConsentTakenBack, views::app_name(exchange, app)),
+        false => (Did::ConsentNotThere, String::new()),
+    };
+    Ok(exchange.done(&visitor, AccountPage::Consents.path(), did, &about))
+}
+
+async fn list_activity(exchange: &Exchange<'_>) -> Result<Response, Response> {
+    let visitor = exchange.visitor(AccountPage::Activity.path()).await?;
+    let before = exchange.incoming.query.text("after").and_then(|text| text.parse().ok());
+    let found = activity::list(&exchange.context, &visitor, before).await;
+    let found = found.map_err(|failure| exchange.error(&failure))?;
+    let view = views::activity(exchange, shell(exchange, &visitor, "activity"), &found, before.is_some());
     Ok(exchange.page(StatusCode::OK, &view))
 }
 
