@@ -319,3 +319,33 @@ async fn the_authorities_are_read_again() {
     let outcome = format!("{:?}", reloader.reload().await);
     assert!(outcome.contains("certificates.listen: a change needs a restart"), "{outcome}");
 }
+
+/// What the audit trail has of certificates: sign-ins with their account and tokens, and refusals with what was wrong.
+#[tokio::test]
+async fn the_audit_trail_tells_of_certificates() {
+    use countersign::audit::{Action, Kind};
+    use countersign::store::EventQuery;
+    let app = TestApp::with(CREATING).await;
+    let leaf = Leaf::named("ci-runner");
+    exchange(&app, &leaf, "openid").await;
+    exchange(&app, &leaf, "openid").await;
+    let late =
+        crate::harness::certificates::ca().issue("late", |params| params.not_after = rcgen::date_time_ymd(2026, 10, 2));
+    exchange(&app, &late, "openid").await;
+    exchange(&app, &Leaf::named("alice-2"), "openid").await;
+    app.reload(BASE, &[&attached("bob", &leaf)]).await;
+    exchange(&app, &leaf, "openid").await;
+    let page = app.broker.store.events(EventQuery { limit: 100, ..EventQuery::default() }).await.unwrap();
+    let mut events: Vec<_> = page.events.into_iter().map(|recorded| recorded.event).collect();
+    events.retain(|event| event.kind != Kind::Reload);
+    events.reverse();
+    let kinds: Vec<Kind> = events.iter().map(|event| event.kind).collect();
+    let first = [Kind::SignIn, Kind::AccountCreated, Kind::TokenIssued, Kind::SignIn, Kind::TokenIssued, Kind::Refusal];
+    assert_eq!(kinds.get(..6), Some(&first[..]), "{events:#?}");
+    let (sign_in, refusal) = (&events[0], &events[5]);
+    assert_eq!((sign_in.user.as_deref(), sign_in.provider.as_deref()), (Some("ci-runner"), Some("certificate")));
+    assert_eq!((refusal.reason.as_deref(), refusal.client.as_deref()), (Some("certificate_invalid"), Some("app")));
+    assert!(refusal.detail.as_deref().unwrap().contains("expired"), "{refusal:?}");
+    let detached = events.iter().find(|event| event.action == Some(Action::CertificateDetached)).unwrap();
+    assert_eq!((detached.user.as_deref(), detached.grants), (Some("ci-runner"), Some(2)));
+}
