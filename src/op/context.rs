@@ -114,6 +114,15 @@ impl RequestContext<'_> {
         }
     }
 
+    /// The URL of an endpoint at the proxy that forwards certificates, where the request came through it (RFC 8705 §5). `url` is
+    /// the endpoint's own.
+    #[must_use]
+    pub fn alias_of(&self, url: &str) -> Option<String> {
+        let (own, here) = (self.snapshot.issuer.origin.as_str(), self.origin());
+        let path = url.strip_prefix(own).filter(|_| here != own)?;
+        Some(format!("{here}{path}"))
+    }
+
     /// Whether the break-glass account may be used from where the request came from, and enter this client, or a page of the
     /// broker's own.
     #[must_use]

@@ -230,3 +230,29 @@ async fn discovery_says_what_clients_may_sign_with() {
     let algorithms = document["token_endpoint_auth_signing_alg_values_supported"].as_array().unwrap();
     assert!(algorithms.contains(&json!("ES256")) && !algorithms.contains(&json!("none")));
 }
+
+/// At the proxy that forwards certificates, the token endpoint's URL is its alias (RFC 7523 §3, RFC 8705 §5).
+#[tokio::test]
+async fn an_assertion_may_name_the_alias_that_was_called() {
+    let section = "server.trusted_proxies = [\"10.0.0.0/8\"]\n[certificates]\nlisten = [\"127.0.0.1:8444\"]\n";
+    let app = TestApp::with(&format!("{section}{}", overlay())).await;
+    for (by_certificates, jti) in [(true, "there"), (false, "here")] {
+        let mut claims = claims(&app, "inline");
+        claims.insert("jti".to_owned(), json!(jti));
+        claims.insert("aud".to_owned(), json!("https://sso.example.com:8444/oauth2/token"));
+        let assertion = assertion(&claims);
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", "unknown"),
+            ("client_assertion_type", TYPE),
+            ("client_assertion", assertion.as_str()),
+        ];
+        let mut browser = Browser { by_certificates, ..Browser::at("10.0.0.1") };
+        let reply = browser.send(&app, http::Method::POST, "/oauth2/token", Some(&form), &[]).await;
+        if by_certificates {
+            authenticated(&reply);
+        } else {
+            refused(&reply);
+        }
+    }
+}

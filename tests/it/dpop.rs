@@ -8,7 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::certificates::{CREATING, script};
 use crate::harness::app::secret_of;
+use crate::harness::certificates::Leaf;
 use crate::harness::keys::{TestKey, encode};
 use crate::harness::{Authorize, BASE, Browser, Reply, TestApp, Tokens, VERIFIER, alice, claims_of};
 
@@ -581,4 +583,37 @@ async fn browsers_and_libraries_learn_of_it() {
     let exposed = reply.header("access-control-expose-headers");
     assert!(exposed.contains("DPoP-Nonce") && exposed.contains("WWW-Authenticate"), "{exposed}");
     assert!(!reply.header("dpop-nonce").is_empty());
+}
+
+/// At the proxy that forwards certificates, the target of a request is the endpoint's alias (RFC 9449 §4.2, RFC 8705 §5).
+#[tokio::test]
+async fn a_proof_may_name_the_alias_that_was_called() {
+    let app = TestApp::with(CREATING).await;
+    let (leaf, key, secret) = (Leaf::named("ci-runner"), Key::new(), secret_of("app"));
+    let form = [
+        ("grant_type", "urn:countersign:grant:certificate"),
+        ("scope", "openid"),
+        ("client_id", "app"),
+        ("client_secret", secret.as_str()),
+    ];
+    let alias = |url: &str| url.replace("sso.example.com", "sso.example.com:8444");
+    let post = async |url: &str, by_certificates: bool| {
+        let proof = key.proof(&app, "POST", url).sign();
+        let mut browser = Browser { by_certificates, ..script(&leaf) };
+        browser.send(&app, Method::POST, "/oauth2/token", Some(&form), &[("dpop", proof.as_str())]).await
+    };
+    for url in [alias(TOKEN), TOKEN.to_owned()] {
+        let tokens = Tokens::read(&post(&url, true).await);
+        assert_eq!((&tokens.body["token_type"], tokens.sub().is_empty()), (&json!("DPoP"), false));
+        assert_eq!(claims_of(tokens.access())["cnf"], json!({ "jkt": key.thumbprint() }));
+        let proof = key.proof(&app, "GET", &alias(USERINFO)).claim("ath", json!(hash(tokens.access()))).sign();
+        let authorization = format!("DPoP {}", tokens.access());
+        let headers = [("authorization", authorization.as_str()), ("dpop", proof.as_str())];
+        let reply = script(&leaf).send(&app, Method::GET, "/oauth2/userinfo", None, &headers).await;
+        assert_eq!(reply.json()["sub"], tokens.sub(), "{reply}");
+    }
+    let elsewhere = post(&alias(USERINFO), true).await;
+    elsewhere.assert_json_error(400, "invalid_dpop_proof");
+    assert!(elsewhere.text().contains(&alias(TOKEN)), "{elsewhere}");
+    post(&alias(TOKEN), false).await.assert_json_error(400, "invalid_dpop_proof");
 }

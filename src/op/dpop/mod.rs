@@ -27,7 +27,8 @@ pub enum ProofHeader<'h> {
     Unreadable,
 }
 
-/// Reads the proof of a request, with the nonce in it (§4.3 check 10). [`use_once`] uses it up, once everything else about
+/// Reads the proof of a request, with the nonce in it (§4.3 check 10). It may name the endpoint's alias where the request came
+/// through the proxy that forwards certificates. [`use_once`] uses it up, once everything else about
 /// the request is right: a stranger's proofs leave nothing in the store.
 ///
 /// # Errors
@@ -38,8 +39,15 @@ pub fn read(context: &RequestContext<'_>, sent: ProofHeader<'_>, call: &Call<'_>
         ProofHeader::One(text) => text,
         ProofHeader::Unreadable => return Err(invalid("send one DPoP header, with one proof")),
     };
-    let proof = proof::verify(text, call, context.now).map_err(|check| match check {
-        Check::Claim("htu", Problem::Differs) => invalid(&format!("{check}; send {}", call.url)),
+    let alias = context.alias_of(call.url);
+    let mut verified = proof::verify(text, call, context.now);
+    if let (Err(Check::Claim("htu", Problem::Differs)), Some(alias)) = (&verified, &alias) {
+        verified = proof::verify(text, &Call { url: alias, ..*call }, context.now);
+    }
+    let proof = verified.map_err(|check| match check {
+        Check::Claim("htu", Problem::Differs) => {
+            invalid(&format!("{check}; send {}", alias.as_deref().unwrap_or(call.url)))
+        }
         Check::Claim("iat", Problem::Time) => invalid(&format!("{check}; is the clock of the app right?")),
         _ => invalid(&check.to_string()),
     })?;

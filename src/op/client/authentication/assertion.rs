@@ -71,12 +71,13 @@ async fn verify_signature(context: &RequestContext<'_>, client: &Client, jws: &J
     })
 }
 
-/// `aud` is this issuer, or the URL of the token or PAR endpoint, and nothing else: an assertion for several servers could
-/// be used at each of them (RFC 7523 §3, RFC 9126 §2).
+/// `aud` is this issuer, or the URL of the token or PAR endpoint, or its alias where the request came there (RFC 8705 §5), and
+/// nothing else: an assertion for several servers could be used at each of them (RFC 7523 §3, RFC 9126 §2).
 fn check_audience(context: &RequestContext<'_>, claims: Claims<'_>) -> Result<(), Unauthenticated> {
     let (issuer, endpoints) = (&context.snapshot.issuer, &context.snapshot.config.endpoints);
-    let accepted =
-        [issuer.text.clone(), issuer.url_of(&endpoints.token), issuer.url_of(&endpoints.pushed_authorization_request)];
+    let urls = [&endpoints.token, &endpoints.pushed_authorization_request].map(|path| issuer.url_of(path));
+    let aliases = urls.iter().filter_map(|url| context.alias_of(url));
+    let accepted: Vec<String> = [issuer.text.clone()].into_iter().chain(aliases).chain(urls.iter().cloned()).collect();
     let mut verdict = Err(Check::Claim("aud", Problem::Differs));
     for expected in &accepted {
         match claims.audience(expected) {
