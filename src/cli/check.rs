@@ -197,6 +197,27 @@ mod tests {
         assert!(errors.iter().all(|p| p.message.ends_with("is not built yet")), "{errors:#?}");
     }
 
+    /// Once what is not built is replaced by what is, nothing of the sample is refused, and its own tests pass.
+    #[test]
+    fn the_language_s_own_sample_passes_with_a_provider_that_is_built() {
+        let mut sample = std::fs::read_to_string("tests/fixtures/everything.toml").unwrap();
+        for (entra, generic) in [
+            ("preset = \"entra\"", ""),
+            ("tenants = [\"9f3c0000-0000-0000-0000-00000000000a\"]", ""),
+            ("templates = \"looks\"", ""),
+            ("/organizations/v2.0\"", "/9f3c0000-0000-0000-0000-00000000000a/v2.0\""),
+        ] {
+            assert!(sample.contains(entra), "{entra}");
+            sample = sample.replacen(entra, generic, 1);
+        }
+        let (exit, out) = run_on(&args("broker.toml"), &Memory::of([("broker.toml", sample.as_str())]));
+        assert_eq!(exit, Exit::Fine, "{out}");
+        let wrong =
+            sample.replacen("claims = { grafana_role = \"Admin\" }", "claims = { grafana_role = \"Viewer\" }", 1);
+        let (exit, out) = run_on(&args("broker.toml"), &Memory::of([("broker.toml", wrong.as_str())]));
+        assert!(exit != Exit::Fine && out.contains("grafana_role"), "{out}");
+    }
+
     #[test]
     fn every_toml_block_of_the_readme_passes() {
         let readme = std::fs::read_to_string("README.md").unwrap();

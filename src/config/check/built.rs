@@ -23,9 +23,11 @@ enum When {
     Not(&'static [&'static str]),
     /// Values that begin with one of these.
     Begins(&'static [&'static str]),
+    /// Any value except the default, which changes nothing.
+    Unless(&'static str),
 }
 
-use When::{Begins, Is, Not, On, Set};
+use When::{Begins, Is, Not, On, Set, Unless};
 
 /// Methods that need a certificate.
 const CERTIFICATE_METHODS: &[&str] = &["tls_client_auth", "self_signed_tls_client_auth"];
@@ -38,8 +40,8 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("account.self_service_certificates", On),
     ("telemetry", Set),
     ("config", Set),
-    ("endpoints.device_authorization", Set),
-    ("endpoints.registration", Set),
+    ("endpoints.device_authorization", Unless("/oauth2/device")),
+    ("endpoints.registration", Unless("/oauth2/register")),
     ("store.url", Begins(&["postgres:", "postgresql:"])),
     ("providers.*.preset", Not(&["generic", "keycloak"])),
     ("providers.*.token_endpoint_auth_method", Is(CERTIFICATE_METHODS)),
@@ -53,7 +55,7 @@ const NOT_BUILT: &[(&str, When)] = &[
 /// Whether a key is refused regardless of its value, by itself or with its section.
 #[cfg(test)]
 pub(super) fn is_refused(path: &str) -> bool {
-    let whole = |when: &When| matches!(when, Set | On);
+    let whole = |when: &When| matches!(when, Set | On | Unless(_));
     let around =
         |refused: &str| path.strip_prefix(refused).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     NOT_BUILT.iter().any(|(refused, when)| whole(when) && around(refused))
@@ -138,6 +140,7 @@ fn visit(branch: &Branch, value: &Value, at: &At<'_>, report: &mut Report<'_>) {
         Some(On) => value.to_bool() == Some(true),
         Some(Is(values)) => text.is_some_and(|text| values.contains(&text)),
         Some(Not(values)) => text.is_some_and(|text| !values.contains(&text)),
+        Some(Unless(default)) => text != Some(default),
         Some(Begins(starts)) => text.is_some_and(|text| starts.iter().any(|start| text.starts_with(start))),
     };
     if refused {

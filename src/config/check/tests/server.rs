@@ -89,6 +89,9 @@ fn the_path_of_an_endpoint_that_is_not_built_is_refused() {
         ("[endpoints]\nregistration = \"/register\"", &["2:1 error `registration` is not built yet"]),
     ];
     assert_all(cases.iter().map(|(lines, expected)| added(lines, expected)));
+    // The default says nothing that holds without the key does not: the path is reserved.
+    let defaults = "[endpoints]\ndevice_authorization = \"/oauth2/device\"\nregistration = \"/oauth2/register\"";
+    assert_all([added(defaults, &[])]);
 }
 
 #[test]
