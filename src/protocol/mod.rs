@@ -5,6 +5,7 @@ pub mod algorithm;
 pub mod claim;
 pub mod client_auth;
 pub mod console_paths;
+pub mod distinguished_name;
 pub mod error_code;
 pub mod grant_type;
 pub mod own_paths;

@@ -7,13 +7,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::pki_types::CertificateDer;
 use serde_json::{Map, Value, json};
+use x509_parser::asn1_rs::ToDer as _;
 use x509_parser::extensions::{GeneralName, KeyUsage};
 use x509_parser::parse_x509_certificate;
 use x509_parser::prelude::{SubjectPublicKeyInfo, X509Certificate, X509Name};
 use x509_parser::public_key::PublicKey;
 
+use crate::protocol::distinguished_name::{AttributeValue, Name, keyword};
 use crate::x509::flaw::Flaw;
-use crate::x509::name::{Name, keyword};
 
 /// A client certificate, with the certificates that came with it.
 #[derive(Clone, Debug, PartialEq)]
@@ -166,8 +167,10 @@ fn name(found: &X509Name<'_>) -> Result<Name, Flaw> {
     for set in found.iter_rdn() {
         let mut attributes = Vec::new();
         for attribute in set.iter() {
-            let value = attribute.as_str().map_err(|_| Flaw::Unreadable)?;
-            attributes.push((keyword(&attribute.attr_type().to_id_string()).to_owned(), value.to_owned()));
+            let value = attribute.attr_value();
+            let whole = value.to_der_vec().map_err(|_| Flaw::Unreadable)?;
+            let value = AttributeValue::of(value.tag().0, value.data, &whole).ok_or(Flaw::Unreadable)?;
+            attributes.push((keyword(&attribute.attr_type().to_id_string()).to_owned(), value));
         }
         attributes.sort();
         relative.push(attributes);
@@ -196,12 +199,13 @@ const MEMBERS: &[(&str, &str)] = &[
 fn members(name: &Name) -> Value {
     let mut members = Map::new();
     for (member, kind) in MEMBERS {
-        let mut values = name.0.iter().flatten().filter(|(own, _)| own == kind).map(|(_, value)| value.as_str());
+        let mut values = name.0.iter().flatten().filter(|(own, _)| own == kind).map(|(_, value)| value.plain());
         match (values.next(), values.next()) {
             (None, _) => {}
-            (Some(one), None) => drop(members.insert((*member).to_owned(), one.into())),
+            (Some(one), None) => drop(members.insert((*member).to_owned(), one.into_owned().into())),
             (Some(first), Some(second)) => {
-                let all: Vec<Value> = [first, second].into_iter().chain(values).map(Value::from).collect();
+                let all = [first, second].into_iter().chain(values);
+                let all: Vec<Value> = all.map(|value| value.into_owned().into()).collect();
                 members.insert((*member).to_owned(), all.into());
             }
         }

@@ -9,7 +9,6 @@
 //! | [`header`] | the forms in which proxies forward a certificate |
 //! | [`certificate`] | what is read of a certificate: names, times, keys |
 //! | [`authorities`] | the chain to a certificate authority |
-//! | [`name`] | distinguished names as RFC 4514 writes them |
 //! | [`flaw`] | what can be wrong |
 //!
 //! Certificates are parsed by x509-parser, and chains are verified by rustls-webpki. That ignores key usages and the time of a
@@ -19,7 +18,6 @@ pub mod authorities;
 pub mod certificate;
 pub mod flaw;
 pub mod header;
-pub mod name;
 
 pub use authorities::Authorities;
 pub use certificate::Certificate;

@@ -1,10 +1,10 @@
 //! Apps with client certificates (RFC 8705): how they authenticate, and tokens that are bound to a certificate.
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::certificates::{Leaf, alternatives, ca};
-use crate::harness::{Authorize, Browser, Reply, TestApp, Tokens, VERIFIER, alice, claims_of};
+use crate::harness::{Answer, Authorize, Browser, IDP, Reply, TestApp, Tokens, VERIFIER, alice, claims_of};
 
 const HEADER: &str = "x-client-cert";
 
@@ -56,6 +56,28 @@ async fn tls_client_auth_by_each_kind_of_name() {
     }
 }
 
+/// Attribute types that few programs have a keyword for, and values by their encoding (RFC 4514 §2.4), as the certificates of
+/// open banking have them.
+#[tokio::test]
+async fn a_subject_with_rare_attributes() {
+    let leaf = ca().issue("robot", |params| {
+        let name = &mut params.distinguished_name;
+        name.push(rcgen::DnType::CustomDnType(vec![2, 5, 4, 97]), "PSD-1");
+        name.push(rcgen::DnType::OrganizationalUnitName, rcgen::DnValue::BmpString("Größe".try_into().unwrap()));
+    });
+    for (name, accepted) in [
+        ("OU=Größe,organizationIdentifier=PSD-1,CN=robot,O=Example", true),
+        ("OU=Gr\\C3\\B6\\C3\\9Fe,2.5.4.97=#0c055053442d31,CN=robot,O=Example", true),
+        ("OU=Größe,OID.2.5.4.97=PSD-1,commonName=#1305726f626f74,O=Example", true),
+        ("OU=Größe,2.5.4.97=#0c055053442d32,CN=robot,O=Example", false),
+        ("OU=Größe,2.5.4.98=PSD-1,CN=robot,O=Example", false),
+    ] {
+        let text = robot(&format!("tls_client_auth_subject_dn = '{name}'"));
+        let reply = token(&TestApp::with(&text).await, Some(&leaf), &CREDENTIALS).await;
+        assert_eq!(reply.status, if accepted { 200 } else { 401 }, "{name}: {reply}");
+    }
+}
+
 #[tokio::test]
 async fn tls_client_auth_needs_a_valid_certificate_on_its_listener() {
     let app = TestApp::with(&robot("tls_client_auth_subject_dn = \"CN=robot,O=Example\"")).await;
@@ -97,6 +119,29 @@ async fn self_signed_certificates_are_known_by_their_key() {
     let reply = token(&app, Some(&leaf), &CREDENTIALS).await;
     reply.assert_json_error(401, "invalid_client");
     assert!(reply.text().contains("expired"), "{reply}");
+}
+
+/// A client changes its certificate by adding the new key to its set, without a change here (RFC 8705 §2.2.2, §6.3).
+#[tokio::test]
+async fn self_signed_certificates_follow_the_client_s_key_set() {
+    let app = TestApp::with(&robot(&format!(
+        "token_endpoint_auth_method = \"self_signed_tls_client_auth\"\njwks_uri = \"{IDP}/app-keys\""
+    )))
+    .await;
+    let (old, new) = (Leaf::self_signed("robot"), Leaf::self_signed("robot"));
+    let publish = |keys: Value| app.idp().answer("/app-keys", Answer::json(200, &json!({ "keys": keys })));
+    publish(json!([old.jwk()]));
+    assert_eq!(token(&app, Some(&old), &CREDENTIALS).await.status, 200);
+    token(&app, Some(&new), &CREDENTIALS).await.assert_json_error(401, "invalid_client");
+    publish(json!([new.jwk(), old.jwk()]));
+    app.wait(120);
+    for leaf in [&new, &old] {
+        assert_eq!(token(&app, Some(leaf), &CREDENTIALS).await.status, 200);
+    }
+    publish(json!([new.jwk()]));
+    app.wait(86_400);
+    assert_eq!(token(&app, Some(&new), &CREDENTIALS).await.status, 200);
+    token(&app, Some(&old), &CREDENTIALS).await.assert_json_error(401, "invalid_client");
 }
 
 #[tokio::test]

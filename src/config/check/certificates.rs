@@ -10,6 +10,7 @@ use crate::config::language::address::Listen;
 use crate::config::language::certificates::Certificates;
 use crate::config::language::client::{Client, Consent};
 use crate::config::resolved;
+use crate::protocol::distinguished_name::Name;
 use crate::protocol::{ClientAuthMethod, GrantType};
 
 /// Headers that mean something else to the broker or to the proxies before it.
@@ -183,8 +184,8 @@ fn of_client(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: 
 /// What a value would have to be, where no certificate can have it.
 fn unlike(key: &str, value: &str) -> Option<&'static str> {
     match key {
-        "tls_client_auth_subject_dn" if !value.contains('=') => {
-            Some("a distinguished name as RFC 4514 writes it, such as \"CN=app,O=Example\"")
+        "tls_client_auth_subject_dn" if Name::parse(value).is_none() => {
+            Some("a distinguished name as RFC 4514 writes it, such as \"CN=app,O=Example\\, Inc.\"")
         }
         "tls_client_auth_san_ip" if value.parse::<std::net::IpAddr>().is_err() => Some("an IP address"),
         "tls_client_auth_san_email" if value.split('@').count() != 2 => Some("an address with one `@`"),

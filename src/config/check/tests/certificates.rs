@@ -58,6 +58,15 @@ fn clients_with_certificates() {
             &["9:26 error `tls_client_auth_san_ip` must be an IP address"],
         ),
         with(&format!("{by_chain}tls_client_auth_subject_dn = \"b\""), &["9:30 error ~ must be a distinguished name"]),
+        with(&format!("{by_chain}tls_client_auth_subject_dn = 'OU=#0c0162,2.5.4.97=x,CN=b\\, c'"), &[]),
+        with(
+            &format!("{by_chain}tls_client_auth_subject_dn = \"CN=b, c\""),
+            &["9:30 error ~ must be a distinguished name"],
+        ),
+        with(
+            &format!("{by_chain}tls_client_auth_subject_dn = \"CN=b,Office=c\""),
+            &["9:30 error ~ must be a distinguished name"],
+        ),
         with(
             &format!("{by_chain}tls_client_auth_san_email = \"b\""),
             &["9:29 error ~ must be an address with one `@`"],

@@ -10,10 +10,10 @@ use crate::op::client::authentication::error::Unauthenticated;
 use crate::op::client::authentication::registered::enabled;
 use crate::op::client::keys::{self, SignatureError};
 use crate::op::error::OAuthError;
+use crate::protocol::distinguished_name::Name;
 use crate::protocol::{ClientAuthMethod, ErrorCode};
 use crate::snapshot::client::Client;
 use crate::x509::Certificate;
-use crate::x509::name::Name;
 
 fn refused(text: impl std::fmt::Display) -> OAuthError {
     OAuthError::new(ErrorCode::InvalidClient, text.to_string())
