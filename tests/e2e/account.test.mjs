@@ -75,7 +75,7 @@ test('about you: attributes, groups and roles, each with its reason', () => visi
 
 test('which apps may be entered, and why not', () => visit(browser, async ({ page }) => {
   await enter(page, '/account/apps')
-  await page.getByText('It asks for the group sre.').waitFor()
+  await page.getByText('It asks for the group sre.').first().waitFor()
   await page.getByText('It accepts accounts of:').waitFor()
   await page.getByText('The rule, and what it reads of you').first().click()
   await inspect(page, 'account-apps')
@@ -100,10 +100,10 @@ test('a consent is taken back', () => visit(browser, async ({ page }) => {
 }))
 
 test('a session on a lost phone is ended by keyboard alone', () => visit(browser, async ({ page }) => {
-  await enter(page, '/account/sessions')
+  await enter(page, '/account/sessions', 'alice')
   await inspect(page, 'account-sessions-empty')
   await visit(browser, async ({ page: phone }) => {
-    await enter(phone, '/account/sessions')
+    await enter(phone, '/account/sessions', 'alice')
     await page.reload()
     await page.getByText('Safari · iPhone').waitFor()
     await inspect(page, 'account-sessions')
@@ -127,7 +127,7 @@ test('the sign-in page of the account pages, and the pages in German', () => vis
   await page.getByRole('heading', { name: 'Bei Countersign anmelden' }).waitFor()
   await inspect(page, 'account-sign-in-de')
   await enter(page, '/account/apps')
-  await page.getByText('Verlangt die Gruppe sre.').waitFor()
+  await page.getByText('Verlangt die Gruppe sre.').first().waitFor()
   await inspect(page, 'account-apps-de')
 }, { locale: 'de-DE' }))
 
