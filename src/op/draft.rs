@@ -222,10 +222,20 @@ fn guarded(running: &Snapshot, new: &Snapshot, drafted: &ProviderSettings) -> (P
         settings.client_key.clone_from(&known.client_key);
         return (settings, Credentials::Send);
     }
-    if !running.providers.values().any(|known| known.source.policy == drafted.source.policy) {
+    if !running.providers.values().any(|known| is_called_already(&known.source, &drafted.source)) {
         let policy = OutboundPolicy::strangers();
         settings.source = Arc::new(Source { policy, ..(*drafted.source).clone() });
     }
     const WITHHELD: &str = "credentials are sent only as the running configuration sends them; `countersign providers probe` sends new ones";
     (settings, Credentials::Withhold(WITHHELD))
+}
+
+/// Whether a drafted provider is called where a running one is, under the same policy. A policy trusts a host with every port, but
+/// behind another port is another service, which a draft must not reach. Where the operator lets the provider's own documents
+/// lead to private addresses, the draft has to name the same documents: another one on the same host may be somebody else's.
+fn is_called_already(running: &Source, drafted: &Source) -> bool {
+    let same_documents = running.written().eq(drafted.written());
+    let same_services = || drafted.written().all(|url| running.written().any(|known| known.origin() == url.origin()));
+    let only_own = !drafted.policy.allows_private_network();
+    running.policy == drafted.policy && (same_documents || (only_own && same_services()))
 }

@@ -110,6 +110,12 @@ impl OutboundPolicy {
         self
     }
 
+    /// Whether hosts that the operator did not write may have private addresses.
+    #[must_use]
+    pub fn allows_private_network(&self) -> bool {
+        self.allow_private_network
+    }
+
     /// Sets whether plain http is accepted off loopback.
     #[must_use]
     pub fn allow_http(mut self, allow: bool) -> Self {

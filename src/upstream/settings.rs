@@ -92,6 +92,11 @@ impl Source {
     pub fn may_be_named(&self, issuer: &str) -> bool {
         issuer == self.issuer || (self.from_document && issuer.strip_suffix('/') == Some(&self.issuer))
     }
+
+    /// The URLs that the operator wrote.
+    pub fn written(&self) -> impl Iterator<Item = &Url> {
+        [Some(&self.issuer_url), self.backchannel.as_ref()].into_iter().flatten().chain(self.manual.urls())
+    }
 }
 
 /// Endpoints that the operator wrote. They go before discovered ones; discovery is skipped when authorization, token and

@@ -215,6 +215,31 @@ async fn d24_a_draft_is_no_way_to_private_addresses_or_to_the_credentials_of_a_p
     assert_eq!(idp.count("token"), before + 1);
 }
 
+/// A provider inside the network is trusted at its own address, and not with every service of its host.
+#[tokio::test]
+async fn d24_a_draft_reaches_no_other_service_on_the_host_of_a_provider() {
+    let inside = |key: &str| {
+        format!(
+            "{FILE}\n[providers.inside]\nissuer = \"https://10.0.0.9/staff\"\nclient_id = \"x\"\nclient_secret = \"y\"\n\
+             hidden = true\n{key}\n"
+        )
+    };
+    for (key, issuer, asked) in [
+        ("", "https://10.0.0.9/guests", true),
+        ("", "https://10.0.0.9:9000/staff", false),
+        ("", "https://10.0.0.9:9000", false),
+        ("allow_private_network = true", "https://10.0.0.9/guests", false),
+        ("allow_private_network = true", "https://10.0.0.9:9000/staff", false),
+    ] {
+        let (app, mut browser) = operator(&inside(key), &[]).await;
+        let path = "/console/draft/provider?id=inside";
+        let found = drafted(&app, &mut browser, path, &[("issuer", issuer), ("probe", "on")]).await;
+        let text = unescape(&found.text());
+        assert!(text.contains(&format!("{issuer}/.well-known/openid-configuration")), "{issuer}: {found}");
+        assert_eq!(!text.contains("not at a public https address"), asked, "{issuer}: {found}");
+    }
+}
+
 #[tokio::test]
 async fn d20_a_draft_wants_its_own_form_and_somebody_whom_the_console_admits() {
     let (app, mut browser) = operator(FILE, &[]).await;
