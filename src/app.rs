@@ -1,6 +1,6 @@
 //! The composition root: builds the parts and the routers. It is the only place that knows all parts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -12,7 +12,9 @@ use crate::config::language::Config;
 use crate::decision::policy::Policy;
 use crate::env::{Clock, Random, host_name};
 use crate::keys::{KeyPolicy, Keys, KeysError};
+use crate::metrics::Metrics;
 use crate::op::Services;
+use crate::op::activity::Activity;
 use crate::op::client::remote::AppKeys;
 use crate::op::export::Exporter;
 use crate::op::logout::delivery::Notifier;
@@ -21,6 +23,7 @@ use crate::outbound::HttpClient;
 use crate::snapshot::Snapshot;
 use crate::snapshot::history::History;
 use crate::snapshot::reload::{Generations, ReloadStatus, Reloader, Watched};
+use crate::snapshot::told;
 use crate::store::Store;
 use crate::throttle::Throttle;
 use crate::upstream::RelyingParty;
@@ -77,10 +80,13 @@ impl App {
         let history = History::new(Arc::clone(&store), Arc::clone(&random), host_name(), clock.now());
         history.applied(None, &snapshot, clock.now()).await;
         let reload_status: Arc<ReloadStatus> = Arc::default();
+        let metrics: Arc<Metrics> = Arc::default();
+        metrics.know(snapshot.clients.keys(), snapshot.providers.keys());
+        count_sessions(&*store, &metrics, clock.now()).await;
         let services = Services {
             clock,
             app_keys,
-            upstreams: Arc::new(RelyingParty::new(http, Arc::clone(&random))),
+            upstreams: Arc::new(RelyingParty::new(http, Arc::clone(&random)).measured_by(Arc::clone(&metrics))),
             random,
             store,
             keys,
@@ -90,7 +96,8 @@ impl App {
             refreshes: Arc::default(),
             break_glass: Arc::default(),
             throttle,
-            activity: Arc::default(),
+            activity: Arc::new(Activity::of(Arc::clone(&metrics))),
+            metrics,
             reload_status: Arc::clone(&reload_status),
             history: Arc::new(history),
             shadow,
@@ -163,6 +170,7 @@ impl App {
         services.app_keys.retain(snapshot.clients.values());
         services.throttle.apply(&snapshot.resolved.limits);
         self.connections.apply(&snapshot.resolved.limits);
+        services.metrics.know(snapshot.clients.keys(), snapshot.providers.keys());
         let before = self.snapshot.swap(Arc::new(snapshot));
         let (serving, now) = (self.snapshot.load_full(), services.clock.now());
         self.record(reload_events(&before, &serving, now)).await;
@@ -212,6 +220,7 @@ impl App {
         }
         self.look_after_providers(now).await;
         services.history.seen(&self.snapshot.load_full(), now).await;
+        count_sessions(&*services.store, &services.metrics, now).await;
         let cutoff = now - self.snapshot.load().resolved.audit.retention;
         while services.store.forget_events(cutoff, now, SWEEP_BATCH).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "audit events can't be removed; this will be tried again later");
@@ -250,16 +259,10 @@ impl Generations for App {
     }
 }
 
-/// What is recorded of a reload: that it happened, with the entries that came and went, and each role that changed.
+/// What is recorded of a reload: that it happened, with what changed, and each role that changed.
 fn reload_events(before: &Snapshot, after: &Snapshot, now: i64) -> Vec<Event> {
     let (old, new) = (&before.config, &after.config);
-    let sections = [
-        came_and_went("providers", &old.providers, &new.providers),
-        came_and_went("clients", &old.clients, &new.clients),
-        came_and_went("roles", &old.roles, &new.roles),
-    ];
-    let changes: Vec<String> = sections.into_iter().flatten().collect();
-    let changes = if changes.is_empty() { "no entry came or went".to_owned() } else { changes.join("; ") };
+    let changes = told::changes(before, after);
     let identify = after.resolved.audit.identify;
     let event = Event::new(Kind::Reload, now, identify).detail(format!("hash {}; {changes}", after.hash));
     let reload = Event { generation: Some(after.generation), ..event };
@@ -270,14 +273,12 @@ fn reload_events(before: &Snapshot, after: &Snapshot, now: i64) -> Vec<Event> {
     std::iter::once(reload).chain(roles).collect()
 }
 
-/// The entries of a section that came and went, in words.
-fn came_and_went<T>(section: &str, old: &BTreeMap<String, T>, new: &BTreeMap<String, T>) -> Vec<String> {
-    let names = |from: &BTreeMap<String, T>, not_in: &BTreeMap<String, T>| -> Vec<String> {
-        from.keys().filter(|name| !not_in.contains_key(*name)).cloned().collect()
-    };
-    let told =
-        |what: &str, names: Vec<String>| (!names.is_empty()).then(|| format!("{section} {what}: {}", names.join(", ")));
-    told("added", names(new, old)).into_iter().chain(told("removed", names(old, new))).collect()
+/// Counts the sessions for the metrics. A count that fails leaves the last one.
+async fn count_sessions(store: &dyn Store, metrics: &Metrics, now: i64) {
+    match store.count_sessions(now).await {
+        Ok(active) => metrics.sessions(active),
+        Err(error) => tracing::warn!(%error, "the sessions can't be counted; this will be tried again later"),
+    }
 }
 
 /// What signing keys the configuration asks for. Keys stay published for as long as any token of theirs can live, and verify

@@ -50,6 +50,26 @@ impl Clock for ManualClock {
     }
 }
 
+/// Measures how long something takes, for metrics. Nothing is decided by it, so that tests need not replace it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    /// One that starts now.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
+    pub fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    /// Seconds since it was started.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
+    pub fn seconds(&self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
+}
+
 /// The name of this host, as far as the system tells it; empty otherwise. Operators tell processes apart by it.
 #[must_use]
 pub fn host_name() -> String {

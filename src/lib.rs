@@ -25,6 +25,7 @@
 //! | [`app`] | the composition root | |
 //! | [`cli`], [`import`], [`dev`] | the commands; importing from Dex and Keycloak; a demo environment | a new command |
 //! | [`audit`] | the events of the audit trail: their log lines, and the hash chain of their rows | a new kind of event |
+//! | [`metrics`] | what is measured: the catalogue of metrics, what is recorded, and one scrape | a new metric |
 //! | [`x509`] | client certificates: reading and verifying them | a header form |
 //! | [`throttle`] | how often strangers may do something | a new limit |
 //! | [`digest`] | SHA-256 in the forms in which it is written | |
@@ -49,6 +50,7 @@ pub mod expression;
 pub mod import;
 pub mod jose;
 pub mod keys;
+pub mod metrics;
 pub mod op;
 pub mod outbound;
 pub mod pages;

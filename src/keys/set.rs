@@ -33,6 +33,7 @@ struct HeldKey {
     kid: String,
     algorithm: SigningAlgorithm,
     state: KeyState,
+    activated_at: Option<i64>,
     published: bool,
     private: PrivateKey,
     public: PublicKey,
@@ -81,6 +82,17 @@ impl SigningKeys {
     /// Key id, algorithm and state of each key, for `/status`.
     pub fn list(&self) -> impl Iterator<Item = (&str, SigningAlgorithm, KeyState)> {
         self.keys.iter().map(|key| (key.kid.as_str(), key.algorithm, key.state))
+    }
+
+    /// When the current key of each algorithm began to sign.
+    pub fn activated(&self) -> impl Iterator<Item = (SigningAlgorithm, i64)> + '_ {
+        self.current().filter_map(|key| Some((key.algorithm, key.activated_at?)))
+    }
+
+    /// The algorithms among these that no key signs with.
+    #[must_use]
+    pub fn missing(&self, wanted: &[SigningAlgorithm]) -> Vec<SigningAlgorithm> {
+        wanted.iter().copied().filter(|algorithm| !self.algorithms().any(|signed| signed == *algorithm)).collect()
     }
 
     /// Whether it consists of exactly these keys, and publishes the same ones of them.
@@ -152,7 +164,16 @@ impl HeldKey {
             return Err("its id is not its thumbprint");
         }
         let tags = TagKey::derive(&key.private).ok_or("no tag key can be derived from it")?;
-        Ok(Self { kid: key.kid.clone(), algorithm, state: key.state, published, private, public, tags })
+        Ok(Self {
+            kid: key.kid.clone(),
+            algorithm,
+            state: key.state,
+            activated_at: key.activated_at,
+            published,
+            private,
+            public,
+            tags,
+        })
     }
 }
 

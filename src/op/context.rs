@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::decision::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::Keys;
+use crate::metrics::Metrics;
 use crate::op::activity::Activity;
 use crate::op::break_glass::attempts::Attempts;
 use crate::op::client::remote::AppKeys;
@@ -54,6 +55,8 @@ pub struct Services {
     pub logout_doubles: Arc<Doubles<logout::Outcome>>,
     /// Counts of what happened.
     pub activity: Arc<Activity>,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
     /// The outcome of the last reload.
     pub reload_status: Arc<ReloadStatus>,
     /// The history of the configuration.

@@ -142,7 +142,7 @@ pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) ->
     let snapshot = match config.zip(checked.resolved).zip(pages) {
         Some(((config, resolved), pages)) if !problems.has_errors() => {
             let locate = |path: &str| Source::of(&layers, path);
-            let settings = config.console.as_ref().map(|_| Settings::of(&origins)).unwrap_or_default();
+            let settings = Settings::of(&origins);
             let parts = Parts {
                 generation: options.number,
                 hash: short_hash(&fingerprint),

@@ -15,6 +15,7 @@ pub mod password_hash;
 pub mod proxies;
 pub mod reload;
 pub mod settings;
+pub mod told;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -74,7 +75,7 @@ pub struct Snapshot {
     pub paths: Paths,
     /// The pages, with the settings of this generation.
     pub pages: Pages,
-    /// What its files set, where there is a console to show it; empty otherwise.
+    /// What its files set.
     pub settings: Settings,
     /// What `check` warns of in its files, as it prints it; empty when there is nothing.
     pub warnings: String,

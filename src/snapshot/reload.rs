@@ -8,14 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::config::diagnostics::locate::Layers;
+use crate::config::diagnostics::problem::{Problem, Problems, Severity};
 use crate::config::load::files::Disk;
 use crate::config::load::{Inputs, Involved};
 use crate::env::Clock;
@@ -47,11 +50,59 @@ pub trait Generations: Send + Sync {
     async fn refused(&self, problems: &str);
 }
 
+/// A problem of a reload, for `/status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum ReloadProblem {
+    /// One of the configuration, in the form of `check --format json`.
+    Configuration(Box<Problem>),
+    /// Another one, such as a change that needs a restart.
+    Other {
+        /// What is wrong, and the way out.
+        message: String,
+    },
+}
+
+impl ReloadProblem {
+    /// Writes its line in the log.
+    fn log(&self) {
+        match self {
+            Self::Configuration(problem) => {
+                let Problem { file, line, column, path, message, suggestion, .. } = &**problem;
+                let suggestion = suggestion.as_deref();
+                tracing::error!(event = "reload_problem", file, line, column, path, suggestion, "{message}");
+            }
+            Self::Other { message } => tracing::error!(event = "reload_problem", "{message}"),
+        }
+    }
+}
+
+/// Why a reload was refused: each problem, and all of them as `check` prints them.
+#[derive(Clone, Debug)]
+struct Refusal {
+    problems: Vec<ReloadProblem>,
+    printed: String,
+}
+
+impl Refusal {
+    /// That of a configuration with problems. Warnings refuse nothing.
+    fn of(problems: &Problems, layers: &Layers) -> Self {
+        let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+        let listed = errors.map(|problem| ReloadProblem::Configuration(Box::new(problem.clone()))).collect();
+        Self { problems: listed, printed: problems.render(layers, false) }
+    }
+
+    /// One that has a single reason.
+    fn because(message: String) -> Self {
+        Self { problems: vec![ReloadProblem::Other { message: message.clone() }], printed: message }
+    }
+}
+
 /// The outcome of the last reload, for status and metrics.
 #[derive(Debug, Default)]
 pub struct ReloadStatus {
     failed: AtomicBool,
-    problems: Mutex<Option<String>>,
+    refusal: Mutex<Option<Refusal>>,
 }
 
 impl ReloadStatus {
@@ -64,12 +115,22 @@ impl ReloadStatus {
     /// The problems of the last reload, as `check` prints them.
     #[must_use]
     pub fn problems(&self) -> Option<String> {
-        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.refusal().as_ref().map(|refusal| refusal.printed.clone())
     }
 
-    fn set(&self, problems: Option<String>) {
-        self.failed.store(problems.is_some(), Ordering::Relaxed);
-        *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = problems;
+    /// The problems of the last reload, one by one; empty if it succeeded.
+    #[must_use]
+    pub fn list(&self) -> Vec<ReloadProblem> {
+        self.refusal().as_ref().map(|refusal| refusal.problems.clone()).unwrap_or_default()
+    }
+
+    fn refusal(&self) -> MutexGuard<'_, Option<Refusal>> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, refusal: Option<Refusal>) {
+        self.failed.store(refusal.is_some(), Ordering::Relaxed);
+        *self.refusal() = refusal;
     }
 }
 
@@ -129,9 +190,11 @@ impl Reloader {
             Ok(Ok(prepared)) => prepared,
             Ok(Err(error)) => {
                 self.refused = None;
-                return self.refuse(error.to_string()).await;
+                return self.refuse(Refusal::because(error.to_string())).await;
             }
-            Err(error) => return self.refuse(format!("the reload was interrupted: {error}")).await,
+            Err(error) => {
+                return self.refuse(Refusal::because(format!("the reload was interrupted: {error}"))).await;
+            }
         };
         let Prepared { problems, layers, involved, fingerprint, snapshot, .. } = prepared;
         self.involved = involved;
@@ -148,17 +211,16 @@ impl Reloader {
             return Reloaded::Unchanged;
         }
         self.refused = Some(fingerprint.clone());
-        let Some(snapshot) = snapshot else { return self.refuse(problems.render(&layers, false)).await };
+        let Some(snapshot) = snapshot else { return self.refuse(Refusal::of(&problems, &layers)).await };
         let restart = old.config.restart_needed(&snapshot.config);
         if !restart.is_empty() {
             let keys = restart.join(", ");
-            return self
-                .refuse(format!("{keys}: a change needs a restart; nothing of this reload is applied until then"))
-                .await;
+            let message = format!("{keys}: a change needs a restart; nothing of this reload is applied until then");
+            return self.refuse(Refusal::because(message)).await;
         }
         let generation = snapshot.generation;
         if let Err(problem) = self.generations.apply(snapshot).await {
-            return self.refuse(problem).await;
+            return self.refuse(Refusal::because(problem)).await;
         }
         for warning in &problems {
             tracing::warn!(file = %warning.file, line = warning.line, "{}", warning.message);
@@ -169,11 +231,12 @@ impl Reloader {
         Reloaded::Applied(generation)
     }
 
-    async fn refuse(&self, problems: String) -> Reloaded {
-        tracing::error!(problems, "the configuration has problems: the old one stays in service");
-        self.status.set(Some(problems.clone()));
-        self.generations.refused(&problems).await;
-        Reloaded::Refused(problems)
+    async fn refuse(&self, refusal: Refusal) -> Reloaded {
+        refusal.problems.iter().for_each(ReloadProblem::log);
+        let printed = refusal.printed.clone();
+        self.status.set(Some(refusal));
+        self.generations.refused(&printed).await;
+        Reloaded::Refused(printed)
     }
 
     /// Watches and reloads until the process ends. SIGHUP reloads at once.

@@ -46,7 +46,12 @@ impl Settings {
         Self(settings)
     }
 
-    /// Whether there are none: they are kept only where something shows them.
+    /// All of them, in order of their paths.
+    pub fn iter(&self) -> impl Iterator<Item = &Setting> {
+        self.0.iter()
+    }
+
+    /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -92,8 +92,10 @@ impl RefreshError {
 
 /// No usable answer, with what was being fetched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{document}: {problem}")]
+#[error("{document}{}: {problem}", .url.as_ref().map(|url| format!(" {url}")).unwrap_or_default())]
 pub struct Unavailable {
+    /// Where it was asked for, if anything was sent there.
+    pub url: Option<Box<str>>,
     /// What was asked for.
     pub document: Document,
     /// What came instead.
@@ -106,6 +108,9 @@ pub enum UnavailableProblem {
     /// No answer within the bounds.
     #[error("{0}")]
     Outbound(#[from] OutboundError),
+    /// The provider does not accept the broker as its client (RFC 6749 §5.2).
+    #[error("it refuses our credentials ({0}): check client_id, client_secret and token_endpoint_auth_method")]
+    Credentials(String),
     /// A status that is no success.
     #[error("status {0}")]
     Status(u16),
@@ -153,9 +158,11 @@ pub enum Document {
     Introspection,
 }
 
-impl fmt::Display for Document {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Document {
+    /// Its name in texts and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Discovery => "discovery document",
             Self::KeySet => "key set",
             Self::TokenResponse => "token response",
@@ -164,7 +171,13 @@ impl fmt::Display for Document {
             Self::AccessToken => "access token",
             Self::LogoutToken => "logout token",
             Self::Introspection => "introspection response",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::jose::{Check, Claims, Jws, Problem, half_hash};
 use crate::protocol::{Algorithm, is_absent};
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::Metadata;
-use crate::upstream::provider::{Signed, Upstream, request, unusable};
+use crate::upstream::provider::{Signed, Upstream, request, shown, unusable};
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::token::Tokens;
 
@@ -133,7 +133,7 @@ impl ProviderContext<'_> {
         let response = self.upstream.send(document, call, self.now).await?;
         if response.status() != 200 {
             let problem = UnavailableProblem::Status(response.status().as_u16());
-            return Err(UpstreamError::Unavailable(Unavailable { document, problem }));
+            return Err(UpstreamError::Unavailable(Unavailable { document, url: Some(shown(endpoint)), problem }));
         }
         let invalid = |check| UpstreamError::invalid(document, check);
         let read = match media_type(&response).as_str() {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::jose::Claims;
 use crate::upstream::RelyingParty;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
+use crate::upstream::provider::shown;
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::token;
 
@@ -29,7 +30,7 @@ impl RelyingParty {
         let response = token::post(upstream, settings, metadata, call, now).await?;
         if !response.status().is_success() {
             let problem = UnavailableProblem::Status(response.status().as_u16());
-            return Err(Unavailable { document: Document::Introspection, problem }.into());
+            return Err(Unavailable { document: Document::Introspection, url: Some(shown(endpoint)), problem }.into());
         }
         let invalid = |check| UpstreamError::invalid(Document::Introspection, check);
         let not_json = || invalid(crate::jose::Check::Form("it is not a JSON object"));

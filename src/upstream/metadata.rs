@@ -110,7 +110,7 @@ impl Metadata {
     /// # Errors
     /// When it is not one, is another issuer's, or an endpoint that every sign-in needs is missing or may not be called.
     pub fn parse(source: &Source, document: &[u8]) -> Result<Self, Unavailable> {
-        let malformed = |problem| Unavailable { document: Document::Discovery, problem };
+        let malformed = |problem| Unavailable { document: Document::Discovery, url: None, problem };
         let document: Map<String, Value> = serde_json::from_slice(document)
             .map_err(|_| malformed(UnavailableProblem::Malformed("it is not a JSON object")))?;
         let found = document.get("issuer").and_then(Value::as_str).unwrap_or_default();
@@ -177,7 +177,11 @@ impl Metadata {
 }
 
 fn at_endpoint(endpoint: &'static str, problem: String) -> Unavailable {
-    Unavailable { document: Document::Discovery, problem: UnavailableProblem::Endpoint { endpoint, problem } }
+    Unavailable {
+        document: Document::Discovery,
+        url: None,
+        problem: UnavailableProblem::Endpoint { endpoint, problem },
+    }
 }
 
 struct Reader<'a> {

@@ -42,6 +42,7 @@ pub(crate) use sign_in::LONGEST_URL;
 pub use sign_in::{BeginParams, CallbackParams, Expected, UpstreamIdentity};
 
 use crate::env::Random;
+use crate::metrics::Metrics;
 use crate::outbound::HttpClient;
 use provider::Upstream;
 use settings::Source;
@@ -55,13 +56,20 @@ pub struct RelyingParty {
     http: Arc<dyn HttpClient>,
     random: Arc<dyn Random>,
     upstreams: Mutex<Upstreams>,
+    metrics: Arc<Metrics>,
 }
 
 impl RelyingParty {
     /// Nothing is cached yet, and nothing is fetched before it is needed.
     #[must_use]
     pub fn new(http: Arc<dyn HttpClient>, random: Arc<dyn Random>) -> Self {
-        Self { http, random, upstreams: Mutex::default() }
+        Self { http, random, upstreams: Mutex::default(), metrics: Arc::default() }
+    }
+
+    /// The same, recording its calls in these metrics.
+    #[must_use]
+    pub fn measured_by(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Forgets the caches of providers that are not among these: after a reload. A provider whose issuer, endpoints and
@@ -74,7 +82,7 @@ impl RelyingParty {
     /// The provider's health, according to its last calls.
     #[must_use]
     pub fn health(&self, settings: &ProviderSettings) -> Health {
-        self.upstream(settings).health()
+        self.upstream(settings).health(settings)
     }
 
     /// Fetches the provider's documents now, whatever is cached, and says how it is doing. For `providers probe`, and for
@@ -83,7 +91,7 @@ impl RelyingParty {
         let upstream = self.upstream(settings);
         // The outcome is in the health.
         let _outcome = upstream.probe(now).await;
-        upstream.health()
+        upstream.health(settings)
     }
 
     fn lock(&self) -> MutexGuard<'_, Upstreams> {
@@ -93,7 +101,12 @@ impl RelyingParty {
     fn upstream(&self, settings: &ProviderSettings) -> Arc<Upstream> {
         let mut upstreams = self.lock();
         let upstream = upstreams.entry(Arc::clone(&settings.source)).or_insert_with(|| {
-            Upstream::new(Arc::clone(&settings.source), Arc::clone(&self.http), Arc::clone(&self.random))
+            Upstream::new(
+                Arc::clone(&settings.source),
+                Arc::clone(&self.http),
+                Arc::clone(&self.random),
+                Arc::clone(&self.metrics),
+            )
         });
         Arc::clone(upstream)
     }

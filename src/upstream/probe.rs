@@ -138,7 +138,12 @@ impl RelyingParty {
         credentials: Credentials,
         now: i64,
     ) -> Examination {
-        let upstream = Upstream::new(Arc::clone(&settings.source), Arc::clone(&self.http), Arc::clone(&self.random));
+        let upstream = Upstream::new(
+            Arc::clone(&settings.source),
+            Arc::clone(&self.http),
+            Arc::clone(&self.random),
+            Arc::default(),
+        );
         let mut found = Examination::default();
         let discovery = Metadata::discovery_url(&settings.source);
         let metadata = match upstream.metadata(now).await {

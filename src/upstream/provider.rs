@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::header::ACCEPT;
 use url::Url;
 
-use crate::env::Random;
+use crate::config::language::scalar::SecretValue;
+use crate::env::{Random, Stopwatch};
 use crate::jose::{Check, Jws, KeySet};
+use crate::metrics::Metrics;
 use crate::outbound::HttpClient;
 use crate::outbound::cache::{Cached, Lifetimes};
 use crate::protocol::Algorithm;
@@ -31,13 +33,34 @@ pub struct Health {
     /// Endpoints that its discovery document names in a way that can't be used: what needs them is off.
     pub unusable_endpoints: Vec<UnusableEndpoint>,
     healthy: Option<bool>,
+    refused: Option<Refused>,
+}
+
+/// That the provider refused the broker's credentials, and which ones. Its other documents may well be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Refused {
+    client_id: String,
+    secret: Option<SecretValue>,
+}
+
+impl Refused {
+    fn of(settings: &ProviderSettings) -> Self {
+        Self { client_id: settings.client_id.clone(), secret: settings.client_secret.first().cloned() }
+    }
 }
 
 impl Health {
-    /// Whether the last call succeeded; `None` before the first.
+    /// Whether the last call succeeded and the provider accepts the broker's credentials, as far as it was asked; `None` before
+    /// the first call.
     #[must_use]
     pub const fn healthy(&self) -> Option<bool> {
-        self.healthy
+        if self.refused.is_some() { Some(false) } else { self.healthy }
+    }
+
+    /// Whether the provider refused the broker's credentials when they were last sent.
+    #[must_use]
+    pub const fn refuses_us(&self) -> bool {
+        self.refused.is_some()
     }
 }
 
@@ -48,20 +71,49 @@ pub(crate) struct Upstream {
     metadata: Arc<Cached<Metadata, Unavailable>>,
     keys: Arc<Cached<KeySet, Unavailable>>,
     health: Mutex<Health>,
+    metrics: Arc<Metrics>,
 }
 
 impl Upstream {
-    pub(crate) fn new(source: Arc<Source>, http: Arc<dyn HttpClient>, random: Arc<dyn Random>) -> Arc<Self> {
+    pub(crate) fn new(
+        source: Arc<Source>,
+        http: Arc<dyn HttpClient>,
+        random: Arc<dyn Random>,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
         let (metadata, keys) = (Cached::new(Lifetimes::METADATA), Cached::new(Lifetimes::KEY_SET));
-        Arc::new(Self { source, random, http, metadata, keys, health: Mutex::default() })
+        Arc::new(Self { source, random, http, metadata, keys, health: Mutex::default(), metrics })
     }
 
     fn lock(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn health(&self) -> Health {
-        self.lock().clone()
+    /// Its health for these settings: that it refused other credentials says nothing about these.
+    pub(crate) fn health(&self, settings: &ProviderSettings) -> Health {
+        let mut health = self.lock().clone();
+        health.refused = health.refused.filter(|refused| *refused == Refused::of(settings));
+        health
+    }
+
+    /// The token endpoint refused the broker's credentials.
+    pub(crate) fn credentials_refused(&self, settings: &ProviderSettings, endpoint: &Url, error: &str, now: i64) {
+        let problem = UnavailableProblem::Credentials(error.to_owned());
+        let error = Unavailable { document: Document::TokenResponse, url: Some(shown(endpoint)), problem };
+        let mut health = self.lock();
+        health.refused = Some(Refused::of(settings));
+        health.last_error = Some((now, self.failed(error)));
+    }
+
+    /// The token endpoint accepted them.
+    pub(crate) fn credentials_accepted(&self) {
+        self.lock().refused = None;
+    }
+
+    /// Counts a failure.
+    fn failed(&self, error: Unavailable) -> Unavailable {
+        self.metrics.upstream_failure(&self.source.id, error.document.name());
+        error
     }
 
     /// Notes how a call went.
@@ -82,12 +134,17 @@ impl Upstream {
         request: http::Request<Vec<u8>>,
         now: i64,
     ) -> Result<http::Response<Vec<u8>>, Unavailable> {
-        let outcome = match self.http.send(request, &self.source.policy).await {
+        let url = Some(cut(&request.uri().to_string()));
+        let watch = Stopwatch::start();
+        let sent = self.http.send(request, &self.source.policy).await;
+        self.metrics.upstream_call(&self.source.id, document.name(), watch.seconds());
+        let outcome = match sent {
             Ok(response) if response.status().is_server_error() || response.status() == 429 => {
-                Err(Unavailable { document, problem: UnavailableProblem::Status(response.status().as_u16()) })
+                let problem = UnavailableProblem::Status(response.status().as_u16());
+                Err(self.failed(Unavailable { document, url, problem }))
             }
             Ok(response) => Ok(response),
-            Err(error) => Err(Unavailable { document, problem: error.into() }),
+            Err(error) => Err(self.failed(Unavailable { document, url, problem: error.into() })),
         };
         self.note(now, outcome)
     }
@@ -100,7 +157,10 @@ impl Upstream {
         let response = self.send(document, request, now).await?;
         match response.status().as_u16() {
             200 => Ok(response.into_body()),
-            status => Err(Unavailable { document, problem: UnavailableProblem::Status(status) }),
+            status => {
+                let problem = UnavailableProblem::Status(status);
+                Err(self.failed(Unavailable { document, url: Some(shown(url)), problem }))
+            }
         }
     }
 
@@ -111,7 +171,11 @@ impl Upstream {
         self.lock().discovery_fetches += 1;
         let url = Metadata::discovery_url(&self.source);
         let read = self.document(Document::Discovery, &url, now).await;
-        let metadata = self.note(now, read.and_then(|document| Metadata::parse(&self.source, &document)))?;
+        let parse = |document: Vec<u8>| {
+            let parsed = Metadata::parse(&self.source, &document);
+            parsed.map_err(|error| self.failed(Unavailable { url: Some(shown(&url)), ..error }))
+        };
+        let metadata = self.note(now, read.and_then(parse))?;
         for UnusableEndpoint { endpoint, problem } in &metadata.unusable {
             let provider = &self.source.id;
             tracing::warn!(event = "endpoint_unusable", %provider, endpoint, problem, "what needs the endpoint is off");
@@ -122,11 +186,12 @@ impl Upstream {
 
     async fn fetch_keys(self: Arc<Self>, url: Url, now: i64) -> Result<KeySet, Unavailable> {
         self.lock().jwks_fetches += 1;
+        self.metrics.jwks_refresh(&self.source.id);
         let read = self.document(Document::KeySet, &url, now).await;
         let parsed = read.and_then(|document| {
-            KeySet::parse(&document).map_err(|problem| Unavailable {
-                document: Document::KeySet,
-                problem: UnavailableProblem::Malformed(problem),
+            KeySet::parse(&document).map_err(|problem| {
+                let problem = UnavailableProblem::Malformed(problem);
+                self.failed(Unavailable { document: Document::KeySet, url: Some(shown(&url)), problem })
             })
         });
         self.note(now, parsed)
@@ -207,5 +272,22 @@ pub(crate) fn request(method: http::Method, url: &Url) -> http::request::Builder
 
 /// The request could not even be written.
 pub(crate) const fn unusable(document: Document) -> Unavailable {
-    Unavailable { document, problem: UnavailableProblem::Malformed("its URL can't be called") }
+    Unavailable { document, url: None, problem: UnavailableProblem::Malformed("its URL can't be called") }
+}
+
+/// The longest URL in an error, in bytes. URLs have no secrets: a password in one is refused before it is called.
+const LONGEST_URL: usize = 256;
+
+/// A URL for errors.
+pub(crate) fn shown(url: &Url) -> Box<str> {
+    cut(url.as_str())
+}
+
+fn cut(url: &str) -> Box<str> {
+    // Without a query, which a provider may have put anything into.
+    let url = url.split('?').next().unwrap_or_default();
+    match url.get(..url.floor_char_boundary(LONGEST_URL)) {
+        Some(cut) if cut.len() < url.len() => format!("{cut}...").into(),
+        _ => url.into(),
+    }
 }

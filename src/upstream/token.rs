@@ -16,7 +16,7 @@ use crate::jose::{Check, Problem, sign_symmetric};
 use crate::protocol::{Algorithm, ClientAuthMethod, is_absent};
 use crate::upstream::error::{Document, ProviderError, Stage, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::Metadata;
-use crate::upstream::provider::{Upstream, request, unusable};
+use crate::upstream::provider::{Upstream, request, shown, unusable};
 use crate::upstream::settings::ProviderSettings;
 
 /// RFC 7523 §2.2.
@@ -46,22 +46,41 @@ pub(crate) async fn redeem(
     let answer: Option<Map<String, Value>> = serde_json::from_slice(response.body()).ok();
     let unavailable = UpstreamError::Unavailable(Unavailable {
         document: Document::TokenResponse,
+        url: Some(shown(call.endpoint)),
         problem: UnavailableProblem::Status(status.as_u16()),
     });
     // Some providers send an error with status 200.
     if let Some(error) = answer.as_ref().and_then(|answer| answer.get("error")).and_then(Value::as_str) {
         let description = answer.as_ref().and_then(|answer| answer.get("error_description")).and_then(Value::as_str);
+        match error {
+            "invalid_client" => {
+                let error = ProviderError::new(Stage::Token, error, description);
+                upstream.credentials_refused(settings, call.endpoint, &error.error, now);
+                return Err(UpstreamError::Provider(error));
+            }
+            // What else it says of the grant shows that it knows the broker.
+            "invalid_grant" => upstream.credentials_accepted(),
+            _ => {}
+        }
         return Err(match error {
             "temporarily_unavailable" | "server_error" => unavailable,
             _ => UpstreamError::Provider(ProviderError::new(Stage::Token, error, description)),
         });
     }
     match answer {
-        Some(answer) if status.is_success() => read(&answer, now),
+        Some(answer) if status.is_success() => {
+            upstream.credentials_accepted();
+            read(&answer, now)
+        }
         None if status.is_success() => {
             Err(UpstreamError::invalid(Document::TokenResponse, Check::Form("it is not JSON")))
         }
-        _ => Err(unavailable),
+        _ => {
+            if status == 401 {
+                upstream.credentials_refused(settings, call.endpoint, "status 401", now);
+            }
+            Err(unavailable)
+        }
     }
 }
 

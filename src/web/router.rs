@@ -12,6 +12,8 @@ use axum::response::Response;
 use tracing::Instrument as _;
 
 use crate::config::check::paths::Route;
+use crate::env::Stopwatch;
+use crate::metrics;
 use crate::op::certificate;
 use crate::op::dpop::{self, ProofHeader};
 use crate::op::error::PageError;
@@ -47,10 +49,12 @@ async fn handle(State((edge, entrance)): State<(Arc<Edge>, Entrance)>, request: 
     let Ok(trace_id) = edge.services.random.id() else { return respond::empty(StatusCode::INTERNAL_SERVER_ERROR) };
     let address = client_address(&request, &snapshot.trusted_proxies);
     let span = tracing::info_span!("request", address = address.map(tracing::field::display));
+    let (watch, recorded) = (Stopwatch::start(), Arc::clone(&edge.services.metrics));
     let https_only_for = snapshot.issuer.https_only_for;
     let (client_certificate, ignored) = client_certificate::read(&snapshot, entrance, &request);
     let asker = Asker { address, trace_id, client_certificate, ignored: ignored.then_some(entrance) };
-    let uses_up = snapshot.paths.route(request.uri().path()).is_some_and(uses_something_up);
+    let route = snapshot.paths.route(request.uri().path());
+    let (uses_up, place) = (route.is_some_and(uses_something_up), place(route));
     let answering = answer(edge, snapshot, request, asker).instrument(span);
     // On a double click, the browser aborts the first request. The work of that request is completed all the same, so that the
     // second request gets its outcome.
@@ -58,7 +62,24 @@ async fn handle(State((edge, entrance)): State<(Arc<Edge>, Entrance)>, request: 
     if let Some(value) = https_only_for.and_then(|seconds| HeaderValue::try_from(format!("max-age={seconds}")).ok()) {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
     }
+    recorded.request(place, response.status().as_u16(), watch.seconds());
     response
+}
+
+/// What metrics call a route.
+const fn place(route: Option<&Route>) -> &'static str {
+    match route {
+        Some(Route::Discovery) => "discovery",
+        Some(Route::Endpoint(endpoint)) => endpoint.key(),
+        Some(Route::Page(_)) => "page",
+        Some(Route::Callback(_)) => "callback",
+        Some(Route::LogoutCallback(_)) => "logout_callback",
+        Some(Route::BackchannelLogout(_)) => "backchannel_logout",
+        Some(Route::Account(_)) => "account",
+        Some(Route::Console(_)) => "console",
+        Some(Route::Static) => "static",
+        None => metrics::OTHER,
+    }
 }
 
 /// Whether requests to a route take something that can be taken only once.

@@ -60,8 +60,9 @@ test('a broken file changes nothing and raises the alarm, with all problems; the
   const broken = await status()
   assert.equal(broken.generation, before.generation)
   assert.equal(broken.hash, before.hash)
-  assert.match(broken.reload_problems, /redirect_urls/)
-  assert.match(broken.reload_problems, /clients\.other|redirect_uris/)
+  const problems = broken.reload_problems.map((problem) => `${problem.path} ${problem.message}`).join('\n')
+  assert.match(problems, /redirect_urls/)
+  assert.match(problems, /clients\.other|redirect_uris/)
   assert.equal(await knows('later'), false)
   const app = await App.at(world.issuer, apps.gitlab)
   assert.ok((await app.signIn(new Browser([APPS]), { login: 'alice' })).claims.sub)
@@ -90,7 +91,7 @@ test('an empty, half-written or deleted file: the old one serves, and the alarm 
 test('a setting that needs a restart fails the whole reload and says so', async () => {
   world.broker.save(good.replace(/^issuer = .*$/m, 'issuer = "http://127.0.0.1:1"') + LATER)
   await until('the alarm', async () => (await status()).reload_failed, APPLIED)
-  assert.match((await status()).reload_problems, /issuer.*restart/s)
+  assert.match((await status()).reload_problems[0].message, /issuer.*restart/s)
   assert.equal(await knows('later'), false)
 })
 

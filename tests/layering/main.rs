@@ -31,6 +31,7 @@ const LAYERS: &[&[&str]] = &[
     &["decision"],
     &["expression"],
     &["config"],
+    &["metrics"],
     &["audit", "outbound"],
     &["digest", "env", "excerpt", "protocol"],
 ];
@@ -43,6 +44,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("governor", &["throttle/"], "what is counted is counted in one place"),
     ("hyper", &["web/listener/"], "connections are the listeners'"),
     ("jsonwebtoken", &["jose/"], "JWS are made and read in one place"),
+    ("prometheus_client", &["metrics/"], "what is measured is declared in one place"),
     ("reqwest", &["outbound/", "cli/"], "calls to other hosts go through one guarded client"),
     ("rustix", &["web/listener/", "cli/break_glass.rs"], "descriptors are the listeners', the terminal the prompt's"),
     ("webpki", &["x509/"], "certificates are verified in one place"),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use crate::metrics::StoreFigures;
 use crate::store::sqlite::grant_rows::forget;
 use crate::store::sqlite::pending::Swept;
 use crate::store::sqlite::rows::{many, one, run};
@@ -79,6 +80,21 @@ impl Maintenance for SqliteStore {
         }
         self.write(|connection| run(connection, sql::PING, []).map(drop)).await?;
         self.read(|reader| one(reader.connection, sql::SEAL_CHECKS, [], |_| Ok(()))).await.map(drop)
+    }
+
+    async fn count_sessions(&self, now: i64) -> Result<u64> {
+        let count =
+            |connection: &Connection| one(connection, sql::COUNT_SESSIONS, [now], |row| Ok(row.get::<_, i64>(0)?));
+        let counted = self.read_long(move |reader| count(reader.connection)).await?;
+        Ok(counted.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
+    }
+
+    fn figures(&self) -> StoreFigures {
+        self.figures.clone()
+    }
+
+    fn waiting(&self) -> usize {
+        self.writer.queued()
     }
 
     async fn sweep(&self, now: i64, limit: u32) -> Result<bool> {

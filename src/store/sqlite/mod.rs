@@ -52,7 +52,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::env::Random;
+use crate::env::{Random, Stopwatch};
+use crate::metrics::StoreFigures;
 use crate::store::seal::Sealer;
 use crate::store::{Result, StoreError, key_file};
 use checkpoints::Checkpoints;
@@ -73,6 +74,7 @@ pub struct SqliteStore {
     replica: Arc<str>,
     /// What showed that the file is damaged; damage is permanent.
     damage: OnceLock<String>,
+    figures: StoreFigures,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -130,7 +132,15 @@ impl SqliteStore {
         };
         let shared = Shared { connection: Mutex::new(connection), wait, file, tally };
         let writer = Writer::start(shared).map_err(no_thread).map_err(failed)?;
-        Ok(Self { location: location.clone(), sealer, writer, readers, replica, damage })
+        Ok(Self {
+            location: location.clone(),
+            sealer,
+            writer,
+            readers,
+            replica,
+            damage,
+            figures: StoreFigures::default(),
+        })
     }
 
     /// Opens a database in a file, using the space of the reserve if the disk is full. Also returns any damage that was found.
@@ -229,7 +239,10 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<Outcome<T>> + Send + 'static,
     {
-        self.writer.run(survives, operation).await.map_err(|error| self.at_place(error))
+        let watch = Stopwatch::start();
+        let outcome = self.writer.run(survives, operation).await;
+        self.figures.written(watch);
+        outcome.map_err(|error| self.at_place(error))
     }
 
     /// As [`Self::write_passing`], off the threads that serve requests, for operations that may take a while.
@@ -239,7 +252,10 @@ impl SqliteStore {
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
         let operation = move |connection: &Connection| operation(connection).map(Outcome::Keep);
-        self.writer.queue(Survives::Restart, operation).await.map_err(|error| self.at_place(error))
+        let watch = Stopwatch::start();
+        let outcome = self.writer.queue(Survives::Restart, operation).await;
+        self.figures.written(watch);
+        outcome.map_err(|error| self.at_place(error))
     }
 
     /// Creates the reserve again after a full disk has used it, if there is space.
@@ -269,7 +285,12 @@ impl SqliteStore {
         F: FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
     {
         match &self.location {
-            Location::File(_) => self.readers.read(&self.sealer, read).map_err(|error| self.at_place(error)),
+            Location::File(_) => {
+                let watch = Stopwatch::start();
+                let outcome = self.readers.read(&self.sealer, read);
+                self.figures.read(watch);
+                outcome.map_err(|error| self.at_place(error))
+            }
             Location::Memory => self.read_in_memory(read).await,
         }
     }
@@ -283,8 +304,12 @@ impl SqliteStore {
     {
         let sealer = Arc::clone(&self.sealer);
         let read = move |connection: &Connection| read(&Reader { connection, sealer: &sealer });
+        let watch = Stopwatch::start();
         match self.writer.try_read(read) {
-            Ok(value) => value.map_err(|error| self.at_place(error)),
+            Ok(value) => {
+                self.figures.read(watch);
+                value.map_err(|error| self.at_place(error))
+            }
             Err(read) => self.read(move |reader| read(reader.connection)).await,
         }
     }
@@ -299,10 +324,10 @@ impl SqliteStore {
             return self.read_in_memory(read).await;
         }
         let (readers, sealer) = (Arc::clone(&self.readers), Arc::clone(&self.sealer));
-        tokio::task::spawn_blocking(move || readers.read(&sealer, read))
-            .await
-            .unwrap_or_else(|e| Err(StoreError::Unavailable(e.to_string())))
-            .map_err(|error| self.at_place(error))
+        let watch = Stopwatch::start();
+        let outcome = tokio::task::spawn_blocking(move || readers.read(&sealer, read)).await;
+        self.figures.read(watch);
+        outcome.unwrap_or_else(|e| Err(StoreError::Unavailable(e.to_string()))).map_err(|error| self.at_place(error))
     }
 
     async fn read_in_memory<T, F>(&self, read: F) -> Result<T>
@@ -311,7 +336,11 @@ impl SqliteStore {
         F: FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
     {
         let sealer = Arc::clone(&self.sealer);
-        self.write_passing(move |connection| read(&Reader { connection, sealer: &sealer })).await
+        let read = move |connection: &Connection| read(&Reader { connection, sealer: &sealer }).map(Outcome::Keep);
+        let watch = Stopwatch::start();
+        let outcome = self.writer.run(Survives::Restart, read).await;
+        self.figures.read(watch);
+        outcome.map_err(|error| self.at_place(error))
     }
 }
 

@@ -103,6 +103,7 @@ statements! {
         AND data ->> '$.link.issuer' = ?3 AND data ->> '$.link.subject' = ?4";
     SESSION_USER = "SELECT user_id FROM sessions WHERE id = ?1";
     SESSION_LIVE = "SELECT 1 FROM sessions WHERE id = ?1 AND expires_at > ?2 AND last_active + max_inactive > ?2";
+    COUNT_SESSIONS = "SELECT count(*) FROM sessions WHERE expires_at > ?1";
     INSERT_SESSION = "INSERT INTO sessions
         (id, secret, user_id, data, upstream_sid, upstream_id_token, last_active, max_inactive, expires_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";

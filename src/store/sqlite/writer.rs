@@ -113,11 +113,15 @@ impl Writer {
         self.shared.lock()
     }
 
+    /// How many operations wait in the queue.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
+    }
+
     /// How many operations wait in the queue or are being written, for a test.
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
-        let queued = self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity());
-        queued + usize::from(self.shared.connection.try_lock().is_err())
+        self.queued() + usize::from(self.shared.connection.try_lock().is_err())
     }
 
     /// What belongs to a database in a file.
