@@ -329,3 +329,14 @@ fn a_key_that_is_not_what_it_says_is_refused() {
     assert!(SigningKeys::new(&[SigningKey { algorithm: "HS256".to_owned(), ..key.clone() }], |_| true).is_err());
     assert!(SigningKeys::new(&[SigningKey { private: b"x".to_vec(), ..key }], |_| true).is_err());
 }
+
+#[tokio::test]
+async fn what_no_key_signs_with_is_missing() {
+    let keys = keys(&[RS256, ES256]).await;
+    assert_eq!(keys.set().missing(&[RS256, ES256]), []);
+    assert_eq!(keys.set().missing(&[EdDSA, RS256]), [EdDSA]);
+    assert_eq!(SigningKeys::new(&[], |_| true).unwrap().missing(&[RS256]), [RS256]);
+    let mut began: Vec<_> = keys.set().activated().collect();
+    began.sort_by_key(|(algorithm, _)| algorithm.name());
+    assert_eq!(began, [(ES256, NOW), (RS256, NOW)]);
+}

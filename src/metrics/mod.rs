@@ -30,8 +30,19 @@ pub const MOST: usize = 5_000;
 /// The label of what is not known, or one too many.
 pub const OTHER: &str = "other";
 /// What public listeners serve besides the protocol's endpoints.
-pub const PLACES: &[&str] =
-    &["discovery", "callback", "logout_callback", "backchannel_logout", "page", "account", "console", "static", OTHER];
+pub const PLACES: &[&str] = &[
+    "discovery",
+    "callback",
+    "logout_callback",
+    "backchannel_logout",
+    "frontchannel_logout",
+    "break_glass",
+    "page",
+    "account",
+    "console",
+    "static",
+    OTHER,
+];
 /// Upper bounds of the buckets for requests, in seconds.
 const REQUEST_BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
 /// Those for calls to providers.

@@ -75,6 +75,8 @@ const fn place(route: Option<&Route>) -> &'static str {
         Some(Route::Callback(_)) => "callback",
         Some(Route::LogoutCallback(_)) => "logout_callback",
         Some(Route::BackchannelLogout(_)) => "backchannel_logout",
+        Some(Route::FrontchannelLogout(_)) => "frontchannel_logout",
+        Some(Route::BreakGlass) => "break_glass",
         Some(Route::Account(_)) => "account",
         Some(Route::Console(_)) => "console",
         Some(Route::Static) => "static",

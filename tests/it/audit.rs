@@ -141,13 +141,10 @@ async fn suspicious_patterns_are_events_of_their_own() {
     let patterns: Vec<&str> = events.iter().filter_map(|event| event["pattern"].as_str()).collect();
     assert_eq!(patterns, ["refresh_reuse", "many_wrong_secrets", "many_refusals", "new_link"]);
     let metrics = app.broker.metrics().await;
-    assert!(metrics.contains("countersign_suspicious_total 4\n"), "{metrics}");
-    assert!(
-        metrics.contains(
-            "countersign_events_total{event=\"suspicious\",detail=\"many_wrong_secrets\",client=\"app\"} 1\n"
-        )
-    );
-    assert!(metrics.contains("event=\"sign_in\",client=\"app\",provider=\"staff\"} 1\n"), "{metrics}");
+    for pattern in ["refresh_reuse", "many_wrong_secrets", "many_refusals", "new_link"] {
+        let line = format!("countersign_suspicious_total{{pattern=\"{pattern}\"}} 1\n");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
 }
 
 #[tokio::test]

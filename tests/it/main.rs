@@ -44,6 +44,7 @@ mod listener_floods;
 mod logout;
 mod logout_channels;
 mod looks;
+mod metrics;
 mod mutual_tls;
 mod odd_browsers;
 mod odd_providers;

@@ -62,6 +62,7 @@ cases! {
     own_sessions_are_paged_and_live,
     own_sessions_end_with_everything_granted_in_them,
     activity_only_moves_forward,
+    sessions_are_counted_until_they_expire,
     d11_parallel_redemptions_leave_nothing,
     d12_an_expired_code_issues_nothing,
     d44_a_used_code_is_remembered_while_its_grant_lasts,
@@ -541,6 +542,17 @@ pub(crate) async fn own_sessions_end_with_everything_granted_in_them(store: Subj
     assert!(store.session(secret("tablet")).await.unwrap().is_some());
     assert!(store.session(secret("laptop")).await.unwrap().is_none());
     assert!(store.session(secret("bobs")).await.unwrap().is_some());
+}
+
+pub(crate) async fn sessions_are_counted_until_they_expire(store: Subject) {
+    assert_eq!(store.count_sessions(NOW).await.unwrap(), 0);
+    signed_in(&store, "alice", "s").await;
+    signed_in(&store, "bob", "t").await;
+    assert_eq!(store.count_sessions(NOW).await.unwrap(), 2);
+    let expires_at = store.session(secret("s")).await.unwrap().unwrap().session.expires_at;
+    assert_eq!(store.count_sessions(expires_at - 1).await.unwrap(), 2);
+    assert_eq!(store.count_sessions(expires_at).await.unwrap(), 0);
+    assert_eq!(store.waiting(), 0);
 }
 
 pub(crate) async fn activity_only_moves_forward(store: Subject) {
