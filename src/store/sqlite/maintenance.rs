@@ -84,7 +84,7 @@ impl Maintenance for SqliteStore {
 
     async fn count_sessions(&self, now: i64) -> Result<u64> {
         let count =
-            |connection: &Connection| one(connection, sql::COUNT_SESSIONS, [now], |row| Ok(row.get::<_, i64>(0)?));
+            move |connection: &Connection| one(connection, sql::COUNT_SESSIONS, [now], |row| Ok(row.get::<_, i64>(0)?));
         let counted = self.read_long(move |reader| count(reader.connection)).await?;
         Ok(counted.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
     }
