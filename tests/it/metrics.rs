@@ -245,11 +245,12 @@ async fn a_reload_says_what_changed_and_a_refused_one_has_a_line_for_each_proble
     let problems = shown["reload_problems"].as_array().unwrap();
     assert!(problems.len() >= 2, "{problems:#?}");
     for problem in problems {
-        let (path, line) = (problem["path"].as_str().unwrap(), problem["line"].as_u64().unwrap());
-        let wanted = ["\"event\":\"reload_problem\"", &format!("\"path\":\"{path}\""), &format!("\"line\":{line}")];
-        assert_eq!(log::lines(&wanted).len(), 1, "{problem}");
+        assert!(problem["path"].is_string() && problem["line"].as_u64().unwrap() > 0, "{problem}");
     }
-    let refused = log::lines(&["\"event\":\"reload_failed\"", "metrics-d"]);
+    let here = folder.path().to_str().unwrap();
+    let lines = log::lines(&["\"event\":\"reload_problem\"", here]);
+    assert_eq!(lines.len(), problems.len(), "{lines:#?}");
+    let refused = log::lines(&["\"event\":\"reload_failed\"", here]);
     assert_eq!(refused.len(), 1, "once: {refused:#?}");
     assert_eq!(total(&app, "countersign_config_reloads_total", &["refused"]).await, 1.0);
     std::fs::write(&file, &changed).unwrap();
