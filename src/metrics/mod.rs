@@ -119,10 +119,10 @@ impl Metrics {
     /// Series that alerts watch exist from the start: an increase from nothing to 1 would not be seen.
     fn begin_at_zero(&self) {
         for pattern in Pattern::ALL {
-            self.suspicious.get_or_create(&labels(&catalogue::SUSPICIOUS, [pattern.name().to_owned()]));
+            drop(self.suspicious.get_or_create(&labels(&catalogue::SUSPICIOUS, [pattern.name().to_owned()])));
         }
         for outcome in ["applied", "refused"] {
-            self.reloads.get_or_create(&labels(&catalogue::CONFIG_RELOADS, [outcome.to_owned()]));
+            drop(self.reloads.get_or_create(&labels(&catalogue::CONFIG_RELOADS, [outcome.to_owned()])));
         }
     }
 
