@@ -354,7 +354,7 @@ async fn a_probe_asks_whatever_is_cached() {
     world.idp.answer("/jwks", Answer::Fails(OutboundError::Timeout));
     let health = world.rp.probe(&world.settings, NOW + 1).await;
     assert_eq!((health.healthy(), health.last_success), (Some(false), Some(NOW + 1)));
-    assert_eq!(health.last_error.unwrap().1.to_string(), "key set: no answer in time");
+    assert_eq!(health.last_error.unwrap().1.to_string(), format!("key set {ISSUER}/jwks: no answer in time"));
     assert_eq!((health.discovery_fetches, health.jwks_fetches), (2, 2));
     // A probe that succeeds ends the failure for everyone.
     world.idp.keys(&[&TestKey::rsa()]);
