@@ -516,7 +516,7 @@ fn what_can_not_work_is_refused_at_its_place() {
             "groups =".to_owned(),
             "session = { max_lifetime = \"0s\" }\ngroups =".to_owned(),
             "break_glass.session.max_lifetime",
-            "longer than nothing",
+            "longer than zero",
         ),
         (
             "groups =".to_owned(),

@@ -286,9 +286,10 @@ fn d19_markup_in_any_string_is_inert() {
             ["signed-out-plain", "signed-out-back", "redirect", "signing-out"].contains(&hostile.name.as_str());
         assert_ne!(hostile.html.contains("&lt;script&gt;alert"), shows_none, "{}", hostile.name);
         assert!(!hostile.html.contains("49"), "{}: an expression in a value was run", hostile.name);
-        // Scopes and reason codes that are not known any more show as themselves, in <code>.
+        // Scopes and reason codes that are not known any more show as themselves, in <code>. Long titles are set smaller.
         let comparable = |html: &str| -> Vec<String> {
-            skeleton(html).into_iter().filter(|tag| !["<code>", "</code>"].contains(&tag.as_str())).collect()
+            let html = html.replace(" class=\"long\"", "").replace(" class=\"longer\"", "");
+            skeleton(&html).into_iter().filter(|tag| !["<code>", "</code>"].contains(&tag.as_str())).collect()
         };
         assert_eq!(comparable(&hostile.html), comparable(&tame.html), "{} {:?}", hostile.name, hostile.lang);
     }
