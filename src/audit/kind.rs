@@ -65,6 +65,10 @@ named! {
         TokenRevoked = "token_revoked": "a grant was revoked",
         /// A user took a consent back on the account pages.
         ConsentRevoked = "consent_revoked": "a user took a consent back",
+        /// A user attached a client certificate on the account pages.
+        CertificateAttached = "certificate_attached": "a user attached a client certificate",
+        /// A user detached one there.
+        CertificateDetached = "certificate_detached": "a user detached a client certificate",
         /// A session ended because its user signed out, here or at the provider.
         Logout = "logout": "signed out",
         /// Somebody signed in by the break-glass account, or tried to.
@@ -97,8 +101,6 @@ named! {
         ClientRevoked = "client_revoked": "all grants of a client were revoked",
         /// Revoked a user's consent for a client.
         ConsentRevoked = "consent_revoked": "a consent was revoked",
-        /// Attached a client certificate to a user.
-        CertificateAttached = "certificate_attached": "a client certificate was attached",
         /// Detached a client certificate from a user.
         CertificateDetached = "certificate_detached": "a client certificate was detached",
         /// Was refused entry to the console.

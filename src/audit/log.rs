@@ -47,6 +47,8 @@ impl Event {
             | Kind::TokenRefreshed
             | Kind::TokenRevoked
             | Kind::ConsentRevoked
+            | Kind::CertificateAttached
+            | Kind::CertificateDetached
             | Kind::Logout
             | Kind::Reload => line!(info),
         }

@@ -159,6 +159,42 @@ pub struct OwnConsent {
     pub revoke_path: String,
 }
 
+/// The client certificates of the visitor.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountCertificates {
+    /// The frame.
+    pub shell: Shell,
+    /// The certificates.
+    pub certificates: Vec<OwnCertificate>,
+    /// The path at which the browser presents another; none where people may not attach any.
+    pub attach_path: Option<String>,
+}
+
+/// A client certificate.
+#[derive(Clone, Debug, Serialize)]
+pub struct OwnCertificate {
+    /// The name of its subject; none for one that was never presented.
+    pub name: Option<String>,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// The name of its issuer.
+    pub issuer: Option<String>,
+    /// How it came to be the visitor's: `by_file`, `by_user` or `at_creation`.
+    pub attached: &'static str,
+    /// Since when it is.
+    pub since: Option<i64>,
+    /// Until when it is valid.
+    pub until: Option<i64>,
+    /// Whether it counts now.
+    pub counts: bool,
+    /// The path that detaches it, where the visitor may.
+    pub detach_path: Option<String>,
+}
+
+impl View for AccountCertificates {
+    const TEMPLATE: &'static str = "account_certificates.html";
+}
+
 /// What happened to the visitor lately.
 #[derive(Clone, Debug, Serialize)]
 pub struct AccountActivity {

@@ -48,8 +48,8 @@ use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, UndefinedBehavior, Value};
 
 pub use account::{
-    AccountActivity, AccountApps, AccountConsents, AccountOverview, AccountSessions, AskedRow, ConditionRow, FactRow,
-    Known, Linked, OwnApp, OwnConsent, OwnEvent, SessionRow, Why,
+    AccountActivity, AccountApps, AccountCertificates, AccountConsents, AccountOverview, AccountSessions, AskedRow,
+    ConditionRow, FactRow, Known, Linked, OwnApp, OwnCertificate, OwnConsent, OwnEvent, SessionRow, Why,
 };
 pub use banner::BreakGlassBanner;
 pub use console::*;
@@ -123,6 +123,8 @@ pub struct Pages {
     english: Arc<Catalogue>,
     /// What the broker is called in each language.
     brands: Vec<(Lang, String)>,
+    /// The texts of each language.
+    catalogues: Vec<(Lang, Arc<Catalogue>)>,
 }
 
 /// What every environment has.
@@ -163,13 +165,14 @@ impl Pages {
         let english = Catalogue::load(Lang::En)?;
         let mut replaced_english = None;
         let (mut environments, mut fallback) = (Environments::new(), Environments::new());
-        let mut brands = Vec::new();
+        let (mut brands, mut catalogues) = (Vec::new(), Vec::new());
         for &lang in Lang::ALL {
             let mut catalogue = Catalogue::load(lang)?;
             catalogue.same_shape_as(&english)?;
             looks::replace_texts(&mut catalogue, &english, lang, ui, &mut problems);
             let catalogue = Arc::new(catalogue);
             brands.push((lang, catalogue.plain("brand.name", &[]).unwrap_or_default()));
+            catalogues.push((lang, Arc::clone(&catalogue)));
             if lang == Lang::En {
                 replaced_english = Some(Arc::clone(&catalogue));
             }
@@ -193,7 +196,7 @@ impl Pages {
             return Err(PagesError::Looks(Vec::from_iter(problems)));
         }
         let english = replaced_english.unwrap_or_else(|| Arc::new(english));
-        Ok(Self { environments, fallback, logo, stylesheet, english, brands })
+        Ok(Self { environments, fallback, logo, stylesheet, english, brands, catalogues })
     }
 
     /// What the error page says for a reason code, in English and as one text: its title, and what happened.
@@ -202,6 +205,13 @@ impl Pages {
         let part = |part| self.english.plain(&format!("reason.{}.{part}", reasons::known(code)), &[]);
         let [title, message] = ["title", "message"].map(|name| part(name).unwrap_or_default());
         format!("{title}. {message}")
+    }
+
+    /// A text without places, as plain text.
+    #[must_use]
+    pub fn text(&self, lang: Lang, key: &str) -> String {
+        let catalogue = self.catalogues.iter().find(|(of, _)| *of == lang).map(|(_, catalogue)| catalogue);
+        catalogue.and_then(|catalogue| catalogue.plain(key, &[])).unwrap_or_default()
     }
 
     /// What the broker is called: the text `brand.name`.

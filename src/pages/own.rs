@@ -15,6 +15,8 @@ pub struct Shell {
     pub user_name: String,
     /// The path that a sign-out begins at.
     pub sign_out_path: String,
+    /// Whether there is a page of client certificates.
+    pub certificates: bool,
     /// What has just been done.
     pub notice: Option<Notice>,
 }
@@ -74,6 +76,22 @@ keys! {
         ConsentTakenBack = "consent_taken_back",
         /// There was no such consent any more.
         ConsentNotThere = "consent_not_there",
+        /// A person attached a certificate; about it.
+        CertificateAttached = "certificate_attached",
+        /// It was theirs before; about it.
+        CertificateOwnAlready = "certificate_own_already",
+        /// It is somebody else's; about it.
+        CertificateTaken = "certificate_taken",
+        /// It is not valid; about what is wrong.
+        CertificateInvalid = "certificate_invalid",
+        /// The browser presented none, or another one.
+        NoCertificate = "no_certificate",
+        /// The person has too many; about the one that was not attached.
+        TooManyCertificates = "too_many_certificates",
+        /// A person detached a certificate; about it.
+        CertificateDetached = "certificate_detached",
+        /// There was none to detach.
+        CertificateNotThere = "certificate_not_there",
         /// There were no others.
         NoOtherSessions = "no_other_sessions",
         /// An operator disabled a user.
@@ -104,6 +122,10 @@ keys! {
         EndSession = "end_session",
         /// Take a consent back; about the app.
         TakeBackConsent = "take_back_consent",
+        /// Attach a certificate; about it.
+        AttachCertificate = "attach_certificate",
+        /// Detach a certificate; about it.
+        DetachCertificate = "detach_certificate",
         /// End all sessions but this one.
         EndOtherSessions = "end_other_sessions",
         /// Disable a user.

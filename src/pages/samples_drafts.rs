@@ -25,6 +25,7 @@ fn shell() -> Shell {
         section: "providers",
         user_name: text("Person"),
         sign_out_path: "/oauth2/logout".to_owned(),
+        certificates: false,
         notice: None,
     }
 }

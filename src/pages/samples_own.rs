@@ -1,8 +1,8 @@
 //! Sample values of the pages for people who are signed in.
 
 use crate::pages::account::{
-    AccountActivity, AccountApps, AccountConsents, AccountOverview, AccountSessions, AskedRow, ConditionRow, FactRow,
-    Known, Linked, OwnApp, OwnConsent, OwnEvent, SessionRow, Why,
+    AccountActivity, AccountApps, AccountCertificates, AccountConsents, AccountOverview, AccountSessions, AskedRow,
+    ConditionRow, FactRow, Known, Linked, OwnApp, OwnCertificate, OwnConsent, OwnEvent, SessionRow, Why,
 };
 use crate::pages::own::{Action, ConfirmAction, Did, Notice, Paging, Shell};
 use crate::pages::sample::{CSRF, Sample, form, sample, text};
@@ -21,6 +21,7 @@ fn shell(notice: Option<Did>) -> Shell {
         section: "overview",
         user_name: text("Person"),
         sign_out_path: "/oauth2/logout".to_owned(),
+        certificates: true,
         notice: notice.map(|did| Notice { key: did.key(), about: text("about") }),
     }
 }
@@ -39,6 +40,7 @@ fn account(all: &mut Vec<Sample>) {
     overview(all);
     apps(all);
     consents(all);
+    certificates(all);
     activity(all);
     let row = SessionRow {
         browser: Some(text("Firefox")),
@@ -161,8 +163,39 @@ fn consents(all: &mut Vec<Sample>) {
     all.push(sample(&AccountConsents { consents: Vec::new(), ..full }, &[]));
 }
 
+fn certificates(all: &mut Vec<Sample>) {
+    let of = |attached| OwnCertificate {
+        name: Some(text("Certificate")),
+        fingerprint: text("sha256:1"),
+        issuer: Some(text("issuer")),
+        attached,
+        since: Some(1_793_491_200),
+        until: Some(1_793_491_200),
+        counts: attached != "at_creation",
+        detach_path: (attached == "by_user").then(|| "/account/certificates/detach?certificate=1".to_owned()),
+    };
+    let unused = OwnCertificate { name: None, issuer: None, since: None, until: None, ..of("by_file") };
+    let full = AccountCertificates {
+        shell: shell(None),
+        certificates: vec![of("by_file"), of("by_user"), of("at_creation"), unused],
+        attach_path: Some("/account/certificates/attach".to_owned()),
+    };
+    all.push(sample(&full, &[]));
+    let shell = Shell { certificates: false, ..shell(None) };
+    all.push(sample(&AccountCertificates { shell, certificates: Vec::new(), attach_path: None }, &[]));
+}
+
 fn activity(all: &mut Vec<Sample>) {
-    let kinds = ["sign_in", "refusal", "logout", "account_linked", "consent_revoked", "admin_action"];
+    let kinds = [
+        "sign_in",
+        "refusal",
+        "logout",
+        "account_linked",
+        "consent_revoked",
+        "certificate_attached",
+        "certificate_detached",
+        "admin_action",
+    ];
     let bare = |kind| OwnEvent {
         kind,
         at: 1_793_491_200,

@@ -10,6 +10,7 @@ pub(crate) const TEMPLATES: &[(&str, &str)] = &[
     ("_settings.html", include_str!("../../templates/_settings.html")),
     ("account_activity.html", include_str!("../../templates/account_activity.html")),
     ("account_apps.html", include_str!("../../templates/account_apps.html")),
+    ("account_certificates.html", include_str!("../../templates/account_certificates.html")),
     ("account_consents.html", include_str!("../../templates/account_consents.html")),
     ("account_overview.html", include_str!("../../templates/account_overview.html")),
     ("account_sessions.html", include_str!("../../templates/account_sessions.html")),

@@ -14,6 +14,12 @@ pub enum AccountPage {
     Consents,
     /// Takes one of these back.
     RevokeConsent,
+    /// The client certificates of the visitor.
+    Certificates,
+    /// Attaches the one that the browser presents.
+    AttachCertificate,
+    /// Detaches one.
+    DetachCertificate,
     /// What happened to the visitor lately.
     Activity,
     /// The sessions of the visitor.
@@ -26,11 +32,14 @@ pub enum AccountPage {
 
 impl AccountPage {
     /// Every page.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Overview,
         Self::Apps,
         Self::Consents,
         Self::RevokeConsent,
+        Self::Certificates,
+        Self::AttachCertificate,
+        Self::DetachCertificate,
         Self::Activity,
         Self::Sessions,
         Self::EndSession,
@@ -45,6 +54,9 @@ impl AccountPage {
             Self::Apps => "/account/apps",
             Self::Consents => "/account/consents",
             Self::RevokeConsent => "/account/consents/revoke",
+            Self::Certificates => "/account/certificates",
+            Self::AttachCertificate => "/account/certificates/attach",
+            Self::DetachCertificate => "/account/certificates/detach",
             Self::Activity => "/account/activity",
             Self::Sessions => "/account/sessions",
             Self::EndSession => "/account/sessions/end",
@@ -55,6 +67,13 @@ impl AccountPage {
     /// Whether it is an action.
     #[must_use]
     pub const fn acts(self) -> bool {
-        matches!(self, Self::RevokeConsent | Self::EndSession | Self::EndOtherSessions)
+        matches!(
+            self,
+            Self::RevokeConsent
+                | Self::AttachCertificate
+                | Self::DetachCertificate
+                | Self::EndSession
+                | Self::EndOtherSessions
+        )
     }
 }

@@ -3,29 +3,33 @@
 use serde_json::Value;
 
 use crate::audit::Event;
+use crate::decision::policy::Attached;
 use crate::op::account::about;
 use crate::op::account::about::About;
 use crate::op::account::activity::Activity;
 use crate::op::account::apps::{App, Apps, Asked, Unmet};
+use crate::op::account::certificates;
+use crate::op::account::certificates::Held;
 use crate::op::account::consents::Consents;
 use crate::op::account::device::Browser;
 use crate::op::account::sessions::Sessions;
 use crate::op::authorize::stage::Admitted;
 use crate::op::validity;
 use crate::pages::{
-    AccountActivity, AccountApps, AccountConsents, AccountOverview, AccountSessions, AskedRow, ConditionRow, FactRow,
-    Known, Lang, Linked, OwnApp, OwnConsent, OwnEvent, Paging, Scope, SessionRow, Shell, WebUri, Why, moment,
+    AccountActivity, AccountApps, AccountCertificates, AccountConsents, AccountOverview, AccountSessions, AskedRow,
+    ConditionRow, FactRow, Known, Lang, Linked, OwnApp, OwnCertificate, OwnConsent, OwnEvent, Paging, Scope,
+    SessionRow, Shell, WebUri, Why, moment,
 };
 use crate::protocol::own_paths::AccountPage;
+use crate::protocol::{BREAK_GLASS, CERTIFICATE};
 use crate::store::model::{Consent, Link, Session};
 use crate::web::exchange::Exchange;
 use crate::web::own::own_path;
 
 /// Who the visitor is.
 pub(super) fn overview(exchange: &Exchange<'_>, visitor: &Admitted, shell: Shell, about: &About) -> AccountOverview {
-    let snapshot = exchange.context.snapshot;
     let linked = |link: &Link| Linked {
-        provider_name: snapshot.provider_name(&link.key.provider).to_owned(),
+        provider_name: provider_name(exchange, &link.key.provider),
         subject: link.key.subject.clone(),
         created_at: link.created_at,
         claims_at: link.claims_at,
@@ -37,7 +41,7 @@ pub(super) fn overview(exchange: &Exchange<'_>, visitor: &Admitted, shell: Shell
         shell,
         username: visitor.user.username.clone(),
         sub: visitor.user.sub.clone(),
-        provider_name: snapshot.provider_name(&visitor.decision.provider).to_owned(),
+        provider_name: provider_name(exchange, &visitor.decision.provider),
         claims_at: about.link.claims_at,
         attributes: about.attributes.iter().map(|known| shown(known, Some(text(&known.value)))).collect(),
         groups: about.groups.iter().map(nameless).collect(),
@@ -60,12 +64,11 @@ pub(super) fn apps(
     (link, found): (&Link, &Apps<'_>),
     later: bool,
 ) -> AccountApps {
-    let snapshot = exchange.context.snapshot;
     let last = found.apps.last().map(|app| app.client.key.as_str());
     AccountApps {
         shell,
         apps: found.apps.iter().map(|app| app_row(exchange, app)).collect(),
-        provider_name: snapshot.provider_name(&visitor.decision.provider).to_owned(),
+        provider_name: provider_name(exchange, &visitor.decision.provider),
         claims_at: link.claims_at,
         paging: paging(exchange, AccountPage::Apps, last.filter(|_| found.more), later),
     }
@@ -75,7 +78,7 @@ fn app_row(exchange: &Exchange<'_>, app: &App<'_>) -> OwnApp {
     let snapshot = exchange.context.snapshot;
     let refused = app.refused.as_ref();
     let entry = || app.client.entry(&snapshot.issuer.text).as_deref().and_then(WebUri::parse);
-    let named = |id: &String| snapshot.provider_name(id).to_owned();
+    let named = |id: &String| provider_name(exchange, id);
     OwnApp {
         name: app.client.name_in(&exchange.languages(None)).to_owned(),
         open: if refused.is_none() { entry() } else { None },
@@ -122,6 +125,34 @@ fn consent_row(exchange: &Exchange<'_>, consent: &Consent) -> OwnConsent {
     }
 }
 
+/// The client certificates of the visitor.
+pub(super) fn certificates(exchange: &Exchange<'_>, shell: Shell, found: &[Held]) -> AccountCertificates {
+    let issuer = &exchange.context.snapshot.issuer;
+    let attach = || issuer.path_of(AccountPage::AttachCertificate.path());
+    let detach = |held: &Held| {
+        issuer.path_of(&own_path(AccountPage::DetachCertificate.path(), &[("certificate", &held.fingerprint)]))
+    };
+    let row = |held: &Held| OwnCertificate {
+        name: held.name().map(str::to_owned),
+        fingerprint: held.fingerprint.clone(),
+        issuer: held.issuer().map(str::to_owned),
+        attached: match held.attached {
+            Attached::ByFile => "by_file",
+            Attached::ByUser => "by_user",
+            Attached::AtCreation => "at_creation",
+        },
+        since: held.since,
+        until: held.not_after(),
+        counts: held.counts,
+        detach_path: held.detachable.then(|| detach(held)),
+    };
+    AccountCertificates {
+        shell,
+        certificates: found.iter().map(row).collect(),
+        attach_path: certificates::is_self_service(&exchange.context).then(attach),
+    }
+}
+
 /// What happened to the visitor lately. `later` is whether this is not the first page of it.
 pub(super) fn activity(exchange: &Exchange<'_>, shell: Shell, found: &Activity, later: bool) -> AccountActivity {
     let next = found.next.map(|next| next.to_string());
@@ -133,16 +164,26 @@ pub(super) fn activity(exchange: &Exchange<'_>, shell: Shell, found: &Activity, 
 }
 
 fn event_row(exchange: &Exchange<'_>, event: &Event) -> OwnEvent {
-    let snapshot = exchange.context.snapshot;
     OwnEvent {
         kind: event.kind.name(),
         at: event.at,
         app_name: event.client.as_deref().map(|client| app_name(exchange, client)),
-        provider_name: event.provider.as_deref().map(|id| snapshot.provider_name(id).to_owned()),
+        provider_name: event.provider.as_deref().map(|id| provider_name(exchange, id)),
         address: event.address.as_deref().map(str::to_owned),
         reason: event.reason.as_deref().map(str::to_owned),
         trace_id: event.trace_id.as_deref().map(str::to_owned),
     }
+}
+
+/// What vouched for somebody, in words: a provider, a certificate, the break-glass account.
+fn provider_name(exchange: &Exchange<'_>, id: &str) -> String {
+    let snapshot = exchange.context.snapshot;
+    let key = match id {
+        CERTIFICATE => "account.by_certificate",
+        BREAK_GLASS => "account.by_break_glass",
+        _ => return snapshot.provider_name(id).to_owned(),
+    };
+    snapshot.pages.text(Lang::choose(&exchange.languages(None)), key)
 }
 
 /// The name of an app, by its key; the key itself where the file has no such app any more.
@@ -199,7 +240,7 @@ fn row(exchange: &Exchange<'_>, session: &Session) -> SessionRow {
         system: system.map(str::to_owned),
         user_agent: unknown.then(|| said.to_owned()),
         address: session.device.address.clone(),
-        provider_name: exchange.context.snapshot.provider_name(&session.link.provider).to_owned(),
+        provider_name: provider_name(exchange, &session.link.provider),
         created_at: session.created_at,
         last_active: session.last_active,
         expires_at: session.expires_at,

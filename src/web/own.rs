@@ -88,6 +88,7 @@ impl Exchange<'_> {
             section,
             user_name: shown_name(&visitor.user.profile, &visitor.user.username).to_owned(),
             sign_out_path: snapshot.issuer.path_of(snapshot.config.endpoints.path(Endpoint::EndSession)),
+            certificates: snapshot.config.certificates.is_some(),
             notice: self.notice(visitor),
         }
     }
@@ -139,6 +140,9 @@ impl Exchange<'_> {
             back: self.context.snapshot.issuer.path_of(back),
             form,
         };
-        self.page_with_form(StatusCode::OK, None, &view, &[])
+        // Where a certificate is presented, the page has another origin than the one that its answer leads back to.
+        let issuer = self.context.snapshot.issuer.origin.as_str();
+        let elsewhere = if self.context.origin() == issuer { &[][..] } else { &[issuer][..] };
+        self.page_with_form(StatusCode::OK, None, &view, elsewhere)
     }
 }

@@ -12,6 +12,7 @@
 )]
 
 mod account;
+mod account_certificates;
 mod accounts;
 mod administration;
 mod assertions;

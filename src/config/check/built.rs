@@ -15,8 +15,6 @@ use crate::config::diagnostics::problem::{Problems, Severity, quote};
 enum When {
     /// Any value of the setting.
     Set,
-    /// The value `true`.
-    On,
     /// Only these values.
     Is(&'static [&'static str]),
     /// All values except these.
@@ -27,7 +25,7 @@ enum When {
     Unless(&'static str),
 }
 
-use When::{Begins, Is, Not, On, Set, Unless};
+use When::{Begins, Is, Not, Set, Unless};
 
 /// Methods that need a certificate.
 const CERTIFICATE_METHODS: &[&str] = &["tls_client_auth", "self_signed_tls_client_auth"];
@@ -37,7 +35,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("registration", Set),
     ("token_exchange", Set),
     ("device", Set),
-    ("account.self_service_certificates", On),
     ("telemetry", Set),
     ("config", Set),
     ("endpoints.device_authorization", Unless("/oauth2/device")),
@@ -55,7 +52,7 @@ const NOT_BUILT: &[(&str, When)] = &[
 /// Whether a key is refused regardless of its value, by itself or with its section.
 #[cfg(test)]
 pub(super) fn is_refused(path: &str) -> bool {
-    let whole = |when: &When| matches!(when, Set | On | Unless(_));
+    let whole = |when: &When| matches!(when, Set | Unless(_));
     let around =
         |refused: &str| path.strip_prefix(refused).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     NOT_BUILT.iter().any(|(refused, when)| whole(when) && around(refused))
@@ -137,7 +134,6 @@ fn visit(branch: &Branch, value: &Value, at: &At<'_>, report: &mut Report<'_>) {
     let refused = match branch.when {
         None => false,
         Some(Set) => true,
-        Some(On) => value.to_bool() == Some(true),
         Some(Is(values)) => text.is_some_and(|text| values.contains(&text)),
         Some(Not(values)) => text.is_some_and(|text| !values.contains(&text)),
         Some(Unless(default)) => text != Some(default),

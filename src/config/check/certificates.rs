@@ -1,6 +1,8 @@
 //! `[certificates]`, and every other place that needs it: clients that authenticate by certificate or bind tokens to one,
 //! certificates of users, tests.
 
+use url::Url;
+
 use crate::config::check::context::Context;
 use crate::config::check::urls;
 use crate::config::check::urls::Http;
@@ -43,7 +45,16 @@ pub(crate) fn check(context: &mut Context<'_>) {
             needed(context, &users.key(name).key("certificates"), "`certificates`");
         }
     }
+    let self_service = config.account.as_ref().is_some_and(|account| account.self_service_certificates);
+    let account = At::Root.key("account");
+    let self_service_at = account.key("self_service_certificates");
+    if self_service {
+        needed(context, &self_service_at, "`self_service_certificates`");
+    }
     let Some(section) = &config.certificates else { return };
+    if self_service {
+        presented(context, &self_service_at);
+    }
     let at = At::Root.key("certificates");
     listeners(context, &at.key("listen"), section);
     if let Some(Err(expected)) = section.origin.as_ref().map(|origin| plain_origin(origin)) {
@@ -77,6 +88,24 @@ fn needed(context: &mut Context<'_>, at: &At<'_>, what: &str) {
     if context.config.certificates.is_none() && !context.broken.within(&section) {
         let message = format!("{what} must not be set without [certificates]: nothing would read a certificate");
         context.error(at, message, "declare [certificates] with `listen`");
+    }
+}
+
+/// People attach certificates in the browser in which they are signed in: it must reach the listener, and send its cookies there.
+fn presented(context: &mut Context<'_>, at: &At<'_>) {
+    let origin = context.resolved.certificates.as_ref().and_then(|section| section.origin.clone());
+    let host = |text: &str| Url::parse(text).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let Some(origin) = origin else {
+        let message = "`self_service_certificates` needs the address where browsers present certificates, and no TCP port says it";
+        return context.error(at, message, "add origin = \"https://HOST:PORT\" to [certificates]");
+    };
+    if host(&origin) != host(&context.config.issuer) {
+        let message = format!(
+            "nobody can attach a certificate: `certificates.origin` is on another host than `issuer`, so browsers do not send \
+             the session's cookie to {}",
+            quote(&origin)
+        );
+        context.warn(at, message, "give certificates.origin the issuer's host, with another port");
     }
 }
 
@@ -131,6 +160,7 @@ fn authorities(context: &mut Context<'_>, at: &At<'_>, section: &Certificates) {
     let by_chain = |client: &Client| client.token_endpoint_auth_method == Some(ClientAuthMethod::TlsClientAuth);
     let used = !section.clients.is_empty()
         || section.create_users
+        || config.account.as_ref().is_some_and(|account| account.self_service_certificates)
         || config.users.values().any(|user| !user.certificates.is_empty())
         || config.clients.values().any(by_chain);
     if section.ca.is_none() && used {

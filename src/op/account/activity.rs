@@ -11,8 +11,16 @@ use crate::store::EventQuery;
 const PAGE: u32 = 25;
 
 /// The kinds of events that people are shown of their own. Tokens that apps refresh are not among them: nobody did that.
-const KINDS: [Kind; 6] =
-    [Kind::SignIn, Kind::Refusal, Kind::Logout, Kind::AccountLinked, Kind::ConsentRevoked, Kind::AdminAction];
+const KINDS: [Kind; 8] = [
+    Kind::SignIn,
+    Kind::Refusal,
+    Kind::Logout,
+    Kind::AccountLinked,
+    Kind::ConsentRevoked,
+    Kind::CertificateAttached,
+    Kind::CertificateDetached,
+    Kind::AdminAction,
+];
 
 /// A page of events.
 pub struct Activity {

@@ -6,6 +6,7 @@
 pub mod about;
 pub mod activity;
 pub mod apps;
+pub mod certificates;
 pub mod consents;
 pub mod device;
 pub mod sessions;

@@ -27,6 +27,7 @@ pub(crate) fn shell(did: Option<Did>) -> Shell {
         section: "overview",
         user_name: text("Person"),
         sign_out_path: "/oauth2/logout".to_owned(),
+        certificates: false,
         notice: did.map(|did| Notice { key: did.key(), about: text("about") }),
     }
 }

@@ -13,6 +13,7 @@ fn shell() -> Shell {
         section: "providers",
         user_name: "Alice Moreau".to_owned(),
         sign_out_path: "/sso/oauth2/logout".to_owned(),
+        certificates: false,
         notice: None,
     }
 }

@@ -11,6 +11,7 @@ use crate::protocol::own_paths::AccountPage;
 use crate::store::self_service::OwnSessions;
 use crate::web::account_views as views;
 use crate::web::exchange::Exchange;
+use crate::web::handlers::account_certificates;
 
 /// A page, or the form of an action there.
 pub(crate) async fn serve(exchange: &Exchange<'_>, page: AccountPage, posted: bool) -> Response {
@@ -23,6 +24,11 @@ pub(crate) async fn serve(exchange: &Exchange<'_>, page: AccountPage, posted: bo
         (AccountPage::Consents, _) => list_consents(exchange).await,
         (AccountPage::RevokeConsent, false) => ask_to_revoke(exchange).await,
         (AccountPage::RevokeConsent, true) => revoke(exchange).await,
+        (AccountPage::Certificates, _) => account_certificates::list(exchange).await,
+        (AccountPage::AttachCertificate, false) => account_certificates::ask_to_attach(exchange).await,
+        (AccountPage::AttachCertificate, true) => account_certificates::attach(exchange).await,
+        (AccountPage::DetachCertificate, false) => account_certificates::ask_to_detach(exchange).await,
+        (AccountPage::DetachCertificate, true) => account_certificates::detach(exchange).await,
         (AccountPage::Activity, _) => list_activity(exchange).await,
         (AccountPage::Sessions, _) => list_sessions(exchange).await,
         (AccountPage::EndSession, false) => ask_to_end_session(exchange).await,

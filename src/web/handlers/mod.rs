@@ -1,6 +1,7 @@
 //! What each route does, with one file for each group of endpoints: it calls `op` with plain data and writes the outcome.
 
 pub(super) mod account;
+mod account_certificates;
 pub(super) mod authorize;
 pub(super) mod break_glass;
 pub(super) mod callback;

@@ -141,3 +141,21 @@ fn tests_of_certificates() {
         ),
     ]);
 }
+
+#[test]
+fn certificates_that_people_attach_themselves() {
+    let with = |lines: &str, expected: &[&str]| {
+        added(&format!("[account]\nself_service_certificates = true\n{lines}"), expected)
+    };
+    let no_port = SECTION.replace("127.0.0.1:8444", "unix:/run/c.sock");
+    assert_all([
+        with(SECTION, &[]),
+        with("", &["2:29 error `self_service_certificates` must not be set without [certificates]"]),
+        with(&no_port, &["2:29 error `self_service_certificates` needs the address where browsers present"]),
+        with(
+            &format!("{SECTION}origin = \"https://mtls.example:8443\""),
+            &["2:29 warning nobody can attach a certificate"],
+        ),
+        with(&SECTION.replace("ca = \"ca.pem\"\n", ""), &["5:1 error `ca` must be set in `certificates`"]),
+    ]);
+}

@@ -22,7 +22,7 @@ use Fate::{In, NotBuilt, WithPreset};
 
 /// Table (`*`: any key or item), how its keys are handled, the keys. A new key is added to those that its file reads.
 const KEYS: &[(&str, Fate, &str)] = &[
-    ("account", NotBuilt, "self_service_certificates"),
+    ("account", In("decision/policy/compile.rs"), "self_service_certificates"),
     ("admin", In("cli/serve.rs"), "listen"),
     ("admin", In("snapshot/mod.rs"), "token"),
     ("audit", In("op/export.rs"), "file stdout"),
