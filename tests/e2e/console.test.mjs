@@ -145,7 +145,7 @@ looks('draft', async (page) => {
 })
 looks('draft-faults', async (page) => {
   await page.goto(`${sites.sso}/console/draft/client`)
-  await page.getByLabel('Id').fill('Two Words')
+  await page.getByLabel('Id', { exact: true }).fill('Two Words')
   await page.getByRole('button', { name: 'Show the change' }).click()
   await page.getByText('This can’t be an id').waitFor()
 })

@@ -193,5 +193,5 @@ test("an administrator who ends somebody's sessions at Keycloak ends them here",
   await keycloak.admin(`/users/${await userId('alice')}/logout`, { method: 'POST' })
   await until('the session ends here', async () => await silent(app, browser) === 'login_required')
   assert.equal(await refusal(app.refresh(tokens.refresh_token)), 'invalid_grant')
-  assert.match(broker.log, /upstream_logout/)
+  assert.match(broker.log, /"event":"logout".*"detail":"at the provider"/)
 })
