@@ -8,13 +8,13 @@ use crate::decision::account::{AccountFacts, AccountIds};
 use crate::decision::pipeline::{Decision, Evidence, begin};
 use crate::decision::trace::Refusal;
 use crate::excerpt::excerpt;
-use crate::op::authorize::stage::{Flow, Refused};
+use crate::op::authorize::stage::{Flow, Refused, Stage};
 use crate::op::callback::shadow;
 use crate::op::callback::write::{Facts, Written, write};
 use crate::op::certificate;
 use crate::op::decide;
 use crate::op::error::PageError;
-use crate::op::outcome::Stop;
+use crate::op::outcome::{SetCookie, Stop};
 use crate::op::session;
 use crate::op::upstream_claims;
 use crate::protocol::CERTIFICATE;
@@ -34,6 +34,22 @@ pub(super) enum Admission {
     Written(Box<Written>),
     /// The policy refuses, and nothing is written.
     Refused(Box<Refused>),
+}
+
+impl Admission {
+    /// The stage that it brings the request to, with the cookies to set.
+    pub(super) fn into_stage(self) -> (Stage, Vec<SetCookie>) {
+        let written = match self {
+            Self::Refused(refused) => return (Stage::Refused(refused), Vec::new()),
+            Self::Written(written) => written,
+        };
+        let admitted = Box::new(written.admitted);
+        let stage = match written.prepared {
+            Some(prepared) => Stage::Answerable(admitted, Box::new(prepared)),
+            None => Stage::ConsentDue(admitted),
+        };
+        (stage, written.cookies)
+    }
 }
 
 /// Decides and writes.

@@ -4,7 +4,7 @@
 use crate::config::language::scalar::SecretValue;
 use crate::op::authorize::request::model::AuthorizeRequest;
 use crate::op::authorize::stage::{Flow, Stage};
-use crate::op::callback::admit::{Admission, admit};
+use crate::op::callback::admit::admit;
 use crate::op::callback::write::Facts;
 use crate::op::certificate;
 use crate::op::certificate::Unusable;
@@ -41,17 +41,7 @@ pub(crate) async fn sign_in(
     let key = certificate::link_key(&identity.subject);
     let previous = session::live(context, flow.browser).await?;
     let facts = Facts { request, identity: &identity, key, previous };
-    Ok(Some(match admit(flow, &facts).await? {
-        Admission::Refused(refused) => (Stage::Refused(refused), Vec::new()),
-        Admission::Written(written) => {
-            let admitted = Box::new(written.admitted);
-            let stage = match written.prepared {
-                Some(prepared) => Stage::Answerable(admitted, Box::new(prepared)),
-                None => Stage::ConsentDue(admitted),
-            };
-            (stage, written.cookies)
-        }
-    }))
+    Ok(Some(admit(flow, &facts).await?.into_stage()))
 }
 
 /// Whether the client takes certificates, and the request asks for no other way and no other account.

@@ -24,7 +24,7 @@ use crate::op::params::{Form as _, Params};
 use crate::op::session;
 use crate::store::model::{LinkKey, TokenHash};
 use crate::upstream::UpstreamIdentity;
-use admit::{Admission, admit};
+use admit::admit;
 use form::CallbackForm;
 use verify::{Unverified, verify};
 use write::Facts;
@@ -103,15 +103,5 @@ async fn returned(
     let key = LinkKey { provider: provider.clone(), issuer: issuer.clone(), subject: subject.clone() };
     let previous = session::live(flow.context, flow.browser).await?;
     let facts = Facts { request: &login.request, identity: &identity, key, previous };
-    Ok(match admit(flow, &facts).await? {
-        Admission::Refused(refused) => (Stage::Refused(refused), Vec::new()),
-        Admission::Written(written) => {
-            let admitted = Box::new(written.admitted);
-            let stage = match written.prepared {
-                Some(prepared) => Stage::Answerable(admitted, Box::new(prepared)),
-                None => Stage::ConsentDue(admitted),
-            };
-            (stage, written.cookies)
-        }
-    })
+    Ok(admit(flow, &facts).await?.into_stage())
 }

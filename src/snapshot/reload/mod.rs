@@ -1,0 +1,198 @@
+//! Hot reload: watches the files, prepares a generation when they change, and applies it. While they have problems, the old
+//! generation stays in force.
+//!
+//! How a generation is applied is passed in ([`Generations`]). Folders are watched rather than files, because editors and
+//! ConfigMaps replace files by renaming. File metadata is polled as well, for file systems that send no events.
+
+mod status;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::config::load::files::Disk;
+use crate::config::load::{Inputs, Involved};
+use crate::env::Clock;
+use crate::snapshot::Snapshot;
+use crate::snapshot::generation::{Fingerprint, Options, Prepared, prepare};
+use status::Refusal;
+pub use status::{ReloadProblem, ReloadStatus};
+use watch::{Burst, SLICE, Stamps, Watch, stamps_off_thread};
+
+/// How often metadata is compared if no event arrives.
+const POLL: Duration = Duration::from_secs(1);
+
+/// The running broker, as seen by a reload.
+#[async_trait]
+pub trait Generations: Send + Sync {
+    /// The generation in service.
+    fn serving(&self) -> Arc<Snapshot>;
+
+    /// Applies another generation; every request from then on sees it.
+    ///
+    /// # Errors
+    /// If that is not possible: the text says why, and the old generation stays in force.
+    async fn apply(&self, snapshot: Snapshot) -> Result<(), String>;
+
+    /// A generation was refused: what its problems are.
+    async fn refused(&self, problems: &str);
+}
+
+/// The files of a configuration, and their contents when they were read.
+pub struct Watched {
+    /// The main file, the overlays, the environment.
+    pub inputs: Inputs,
+    /// The files of the generation in service.
+    pub fingerprint: Fingerprint,
+    /// Every file and folder whose changes matter.
+    pub involved: Involved,
+}
+
+/// Reloads one configuration.
+pub struct Reloader {
+    generations: Arc<dyn Generations>,
+    clock: Arc<dyn Clock>,
+    status: Arc<ReloadStatus>,
+    inputs: Inputs,
+    /// The files of the generation in service.
+    serving: Fingerprint,
+    /// The files of the last attempt, so that its problems are reported once.
+    refused: Option<Fingerprint>,
+    involved: Involved,
+}
+
+/// The outcome of a reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reloaded {
+    /// Nothing relevant changed.
+    Unchanged,
+    /// This generation is now in service.
+    Applied(u64),
+    /// The old generation stays in force; the text lists all problems.
+    Refused(String),
+}
+
+impl Reloader {
+    /// A reloader for the configuration in service.
+    #[must_use]
+    pub fn new(
+        generations: Arc<dyn Generations>,
+        clock: Arc<dyn Clock>,
+        status: Arc<ReloadStatus>,
+        watched: Watched,
+    ) -> Self {
+        let Watched { inputs, fingerprint, involved } = watched;
+        Self { generations, clock, status, inputs, serving: fingerprint, refused: None, involved }
+    }
+
+    /// Loads, checks and applies the configuration, all or nothing.
+    pub async fn reload(&mut self) -> Reloaded {
+        let old = self.generations.serving();
+        let options = Options { number: old.generation + 1, without_secrets: false, now: self.clock.now() };
+        let inputs = self.inputs.clone();
+        let prepared = match tokio::task::spawn_blocking(move || prepare(&inputs, &Disk, options)).await {
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(error)) => {
+                self.refused = None;
+                return self.refuse(Refusal::because(error.to_string())).await;
+            }
+            Err(error) => {
+                return self.refuse(Refusal::because(format!("the reload was interrupted: {error}"))).await;
+            }
+        };
+        let Prepared { problems, layers, involved, fingerprint, snapshot, .. } = prepared;
+        self.involved = involved;
+        if fingerprint == self.serving {
+            if self.status.failed() {
+                let generation = old.generation;
+                tracing::info!(event = "reload", generation, "the configuration is again the one that serves");
+            }
+            self.refused = None;
+            self.status.set(None);
+            return Reloaded::Unchanged;
+        }
+        if self.refused.as_ref() == Some(&fingerprint) {
+            return Reloaded::Unchanged;
+        }
+        self.refused = Some(fingerprint.clone());
+        let Some(snapshot) = snapshot else { return self.refuse(Refusal::of(&problems, &layers)).await };
+        let restart = old.config.restart_needed(&snapshot.config);
+        if !restart.is_empty() {
+            let keys = restart.join(", ");
+            let message = format!("{keys}: a change needs a restart; nothing of this reload is applied until then");
+            return self.refuse(Refusal::because(message)).await;
+        }
+        let generation = snapshot.generation;
+        if let Err(problem) = self.generations.apply(snapshot).await {
+            return self.refuse(Refusal::because(problem)).await;
+        }
+        for warning in &problems {
+            tracing::warn!(file = %warning.file, line = warning.line, "{}", warning.message);
+        }
+        self.serving = fingerprint;
+        self.refused = None;
+        self.status.set(None);
+        Reloaded::Applied(generation)
+    }
+
+    async fn refuse(&self, refusal: Refusal) -> Reloaded {
+        refusal.problems.iter().for_each(ReloadProblem::log);
+        let printed = refusal.printed.clone();
+        self.status.set(Some(refusal));
+        self.generations.refused(&printed).await;
+        Reloaded::Refused(printed)
+    }
+
+    /// Watches and reloads until the process ends. SIGHUP reloads at once.
+    pub async fn run(mut self) {
+        let (events, mut changed) = mpsc::channel::<()>(1);
+        let hangup = events.clone();
+        tokio::spawn(async move {
+            let Ok(mut signals) = signal(SignalKind::hangup()) else { return };
+            while signals.recv().await.is_some() {
+                let _ = hangup.try_send(());
+            }
+        });
+        let mut watch = Watch::new(events);
+        // Changes that were saved after the files were read and before they were watched are applied now.
+        let mut stamps = self.catch_up(&mut watch).await;
+        loop {
+            let event = tokio::time::timeout(POLL, changed.recv()).await.is_ok();
+            if !event && stamps_off_thread(&self.involved).await == stamps {
+                continue;
+            }
+            // Whether there is more is seen in the files themselves: others in their folders, such as the store's, change often.
+            let (mut burst, mut seen) = (Burst::default(), stamps_off_thread(&self.involved).await);
+            loop {
+                tokio::time::sleep(SLICE).await;
+                let now = stamps_off_thread(&self.involved).await;
+                let more = std::mem::replace(&mut seen, now) != seen;
+                if burst.is_over(more) {
+                    break;
+                }
+            }
+            while changed.try_recv().is_ok() {}
+            stamps = self.catch_up(&mut watch).await;
+        }
+    }
+
+    /// Reloads without missing changes that happen in the meantime: folders are watched and stamps taken before the files are
+    /// read, and everything is repeated while a reload adds further folders.
+    async fn catch_up(&mut self, watch: &mut Watch) -> Stamps {
+        loop {
+            watch.follow(&self.involved);
+            let stamps = stamps_off_thread(&self.involved).await;
+            self.reload().await;
+            if watch.follows(&self.involved) {
+                return stamps;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Mutex;
+
+use super::watch::{LONGEST, QUIET};
+use super::*;
+
+/// The number of slices waited for if something changes in these.
+fn waited(changes: impl Fn(u32) -> bool) -> u32 {
+    let mut burst = Burst::default();
+    (1..).find(|slice| burst.is_over(changes(*slice))).unwrap()
+}
+
+#[test]
+fn d36_a_burst_of_writes_is_waited_for_and_an_endless_one_is_not() {
+    assert_eq!(waited(|_| false), QUIET, "a single save");
+    assert_eq!(waited(|slice| slice <= 20), 20 + QUIET, "a hundred writes in a second");
+    assert_eq!(waited(|slice| slice % 3 != 0), LONGEST, "writes with short pauses that never end");
+    assert!(SLICE * LONGEST < Duration::from_millis(1900), "which leaves time to load within two seconds");
+}
+
+/// A running broker that records the generations that a reload applies to it.
+struct Recorded {
+    serving: Mutex<Arc<Snapshot>>,
+    applied: mpsc::UnboundedSender<u64>,
+}
+
+#[async_trait]
+impl Generations for Recorded {
+    fn serving(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.serving.lock().unwrap())
+    }
+
+    async fn apply(&self, snapshot: Snapshot) -> Result<(), String> {
+        let generation = snapshot.generation;
+        *self.serving.lock().unwrap() = Arc::new(snapshot);
+        self.applied.send(generation).unwrap();
+        Ok(())
+    }
+
+    async fn refused(&self, _: &str) {}
+}
+
+fn prepared(file: &std::path::Path) -> (Inputs, Prepared) {
+    let inputs = Inputs { main: file.to_owned(), ..Inputs::default() };
+    let options = Options { number: 1, without_secrets: false, now: 0 };
+    let prepared = prepare(&inputs, &Disk, options).unwrap();
+    (inputs, prepared)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d36_what_is_saved_while_the_broker_starts_is_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broker.toml");
+    let text = |name: &str| {
+        format!(
+            "issuer = \"https://sso.example.com\"\n[clients.app]\nclient_name = \"{name}\"\ngrant_types = []\nclient_secret = \"s\"\n"
+        )
+    };
+    std::fs::write(&file, text("Before")).unwrap();
+    let (inputs, Prepared { fingerprint, involved, snapshot, .. }) = prepared(&file);
+    // Saved after the files were read and before anything watched them.
+    std::fs::write(&file, text("After")).unwrap();
+    let (applied, mut generations) = mpsc::unbounded_channel();
+    let broker = Arc::new(Recorded { serving: Mutex::new(Arc::new(snapshot.unwrap())), applied });
+    let watched = Watched { inputs, fingerprint, involved };
+    let clock = crate::env::ManualClock::at(0);
+    let reloader = Reloader::new(Arc::clone(&broker) as _, clock, Arc::default(), watched);
+    let running = tokio::spawn(reloader.run());
+    let generation = tokio::time::timeout(Duration::from_secs(60), generations.recv()).await;
+    assert_eq!(generation.unwrap(), Some(2));
+    let name = broker.serving().config.clients.get("app").unwrap().client_name.clone();
+    assert_eq!(name.as_deref(), Some("After"));
+    running.abort();
+}
+
+/// Files that keep changing are read once they rest, and other files of the folder do not hold that up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d36_a_hundred_writes_are_one_generation() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broker.toml");
+    let text = |n: u32| {
+        format!(
+            "issuer = \"https://sso.example.com\"\n[clients.app]\nclient_name = \"App {n}\"\ngrant_types = []\nclient_secret = \"s\"\n"
+        )
+    };
+    std::fs::write(&file, text(0)).unwrap();
+    let (inputs, Prepared { fingerprint, involved, snapshot, .. }) = prepared(&file);
+    let (applied, mut generations) = mpsc::unbounded_channel();
+    let broker = Arc::new(Recorded { serving: Mutex::new(Arc::new(snapshot.unwrap())), applied });
+    let watched = Watched { inputs, fingerprint, involved };
+    let clock = crate::env::ManualClock::at(0);
+    let reloader = Reloader::new(Arc::clone(&broker) as _, clock, Arc::default(), watched);
+    let running = tokio::spawn(reloader.run());
+    let path = file.clone();
+    let written = tokio::task::spawn_blocking(move || {
+        for n in 1..=100 {
+            std::fs::write(&path, text(n)).unwrap();
+        }
+    });
+    written.await.unwrap();
+    // A busy store in the same folder.
+    let store = folder.path().join("broker.db-wal");
+    let busy = tokio::task::spawn_blocking(move || {
+        for n in 0..2_000_u32 {
+            std::fs::write(&store, n.to_string()).unwrap();
+            std::thread::yield_now();
+        }
+    });
+    let generation = tokio::time::timeout(Duration::from_secs(60), generations.recv()).await;
+    assert_eq!(generation.unwrap(), Some(2));
+    let name = broker.serving().config.clients.get("app").unwrap().client_name.clone();
+    assert_eq!(name.as_deref(), Some("App 100"));
+    busy.await.unwrap();
+    running.abort();
+}
