@@ -8,6 +8,7 @@ pub(crate) const TEMPLATES: &[(&str, &str)] = &[
     ("_console_parts.html", include_str!("../../templates/_console_parts.html")),
     ("_parts.html", include_str!("../../templates/_parts.html")),
     ("_settings.html", include_str!("../../templates/_settings.html")),
+    ("_settings_parts.html", include_str!("../../templates/_settings_parts.html")),
     ("account_activity.html", include_str!("../../templates/account_activity.html")),
     ("account_apps.html", include_str!("../../templates/account_apps.html")),
     ("account_certificates.html", include_str!("../../templates/account_certificates.html")),
