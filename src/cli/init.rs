@@ -16,7 +16,7 @@ use crate::snapshot::generation::{Options, prepare};
 /// The file with the provider's secret, beside the configuration.
 const SECRET_FILE: &str = "staff.secret";
 /// What it holds until somebody puts the secret there.
-const PLACEHOLDER: &str = "replace-this-by-the-client-secret-of-the-provider";
+const PLACEHOLDER: &str = "replace-this-with-the-client-secret-of-the-provider";
 
 /// `countersign init`
 #[derive(Clone, Debug, Args)]

@@ -107,7 +107,7 @@ impl Difference {
     }
 }
 
-/// The file's name as seen from the folder of the main file; git ends a name with spaces by a tab.
+/// The file's name as seen from the folder of the main file; git ends a name with spaces with a tab.
 fn name(file: &Path, main: &Path) -> String {
     let below = main.parent().and_then(|folder| file.strip_prefix(folder).ok()).unwrap_or(file);
     let tidy = crate::config::load::files::tidy(below);

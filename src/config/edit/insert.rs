@@ -31,7 +31,7 @@ pub(super) fn set(text: &str, layout: &Layout, path: &[String], value: &Written)
 
 /// Where a new setting goes.
 struct Place {
-    /// The byte that it is written at: the begin of a line, or the end of the text.
+    /// The byte that it is written at: the beginning of a line, or the end of the text.
     at: usize,
     /// How many keys of its path the header above says.
     known: usize,

@@ -1,4 +1,4 @@
-//! What can be changed in a file, and why it can not.
+//! What can be changed in a file, and why it can't be.
 
 use crate::config::edit::written::Written;
 

@@ -257,8 +257,8 @@ impl Policy {
         client.scopes.iter().any(|listed| listed == scope) && self.scopes.contains_key(scope)
     }
 
-    /// Whether a certificate that was attached to this user is the user's still. The file has the last word: where it names the
-    /// certificate for somebody, it is theirs.
+    /// Whether a certificate that was attached to this user still belongs to the user. The file has the last word: where it names
+    /// the certificate for somebody, it is theirs.
     #[must_use]
     pub fn keeps_certificate(&self, fingerprint: &str, username: &str, attached: Attached) -> bool {
         match self.links_by_sub.get(&(CERTIFICATE.to_owned(), fingerprint.to_owned())) {

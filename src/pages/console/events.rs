@@ -42,7 +42,7 @@ pub struct EventFilter {
     pub user: String,
     /// An address.
     pub address: String,
-    /// Nobody is called as the filter says.
+    /// Whether the filter names a person whom the broker does not know.
     pub unknown_user: bool,
 }
 
