@@ -1,4 +1,5 @@
-//! The admin listener: health, status and metrics. They are never served on the public listener.
+//! The admin listener: health, status, metrics, and the interface of the commands. They are never served on the public
+//! listener.
 
 mod api;
 mod authorization;

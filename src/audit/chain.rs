@@ -2,7 +2,7 @@
 //!
 //! A link is one line of JSON: the event with `seq` and `replica` in front, and `previous` and `hash` at the end. `hash` is the
 //! SHA-256, base64url, of the line without its last member, so that `sha256sum` can verify it; `previous` is the `hash` of the
-//! event before, null for the first one. An event that is removed, altered or put in later breaks the chain.
+//! event before, null for the first one. An event that is removed, altered or inserted later breaks the chain.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -70,7 +70,7 @@ impl Draft {
     /// Of an event.
     #[must_use]
     pub fn of(event: &Event) -> Self {
-        // It contains only text and numbers, so that serialising it can't fail.
+        // It contains only text and numbers, so serialising it can't fail.
         let text = serde_json::to_string(event).unwrap_or_default();
         Self(text.trim_start_matches('{').to_owned())
     }
@@ -107,7 +107,7 @@ pub enum Broken {
     #[error("event {0} was altered: it does not have its hash")]
     Altered(u64),
     /// It does not follow the one before.
-    #[error("event {found} does not follow event {before}: events are missing, or one was put in")]
+    #[error("event {found} does not follow event {before}: events are missing, or one was inserted")]
     Gap {
         /// The one before.
         before: u64,
@@ -115,7 +115,7 @@ pub enum Broken {
         found: u64,
     },
     /// The one before has another hash.
-    #[error("event {0} follows another event than the one before it")]
+    #[error("event {0} does not have the hash of the event before it")]
     OtherBefore(u64),
 }
 

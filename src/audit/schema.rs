@@ -8,7 +8,7 @@ use crate::audit::chain::Recorded;
 #[must_use]
 pub fn schema() -> String {
     let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Recorded>();
-    // It contains only text and numbers, so that serialising it can't fail.
+    // It contains only text and numbers, so serialising it can't fail.
     format!("{}\n", serde_json::to_string_pretty(&schema).unwrap_or_default())
 }
 

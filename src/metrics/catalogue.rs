@@ -111,7 +111,7 @@ catalogue! {
         "How often an address, or a client and address, began to exceed a limit; alert on this";
     LOG_LINES_LEFT_OUT = Counter "log_lines_left_out" [] "Log lines that were left out because one address caused too many";
     AUDIT_EVENTS_LEFT_OUT = Counter "audit_events_left_out" []
-        "Events of strangers that were left out of the audit trail because they were too many";
+        "Events of strangers that were left out of the audit trail because there were too many";
     AUDIT_OUTPUT_FAILED = Gauge "audit_output_failed" [] "1 while audit events can't be written to `file` or `stdout`";
     CONNECTIONS = Gauge "connections" [] "Open connections of the public listeners";
     CONNECTIONS_LIMIT = Gauge "connections_limit" [] "The most connections that the public listeners have";

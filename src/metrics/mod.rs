@@ -27,10 +27,10 @@ pub use store::StoreFigures;
 
 /// The most series of one metric with clients among its labels.
 pub const MOST: usize = 5_000;
-/// The label of what is not known, or one too many.
+/// The label of a name that the file does not have, and of a client that there is no room for.
 pub const OTHER: &str = "other";
 /// What public listeners serve besides the protocol's endpoints.
-pub const PLACES: &[&str] = &[
+const PLACES: &[&str] = &[
     "discovery",
     "callback",
     "logout_callback",
@@ -254,7 +254,7 @@ impl ByClient {
     }
 }
 
-/// A name of the file; what the file does not have counts as [`OTHER`], and nothing as an empty label.
+/// A name of the file; one that the file does not have counts as [`OTHER`], and the lack of one as an empty label.
 fn bounded(name: Option<&str>, known: &HashSet<String>) -> String {
     match name {
         None | Some("") => String::new(),

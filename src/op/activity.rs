@@ -1,4 +1,4 @@
-//! How often what happened, for metrics.
+//! Counts events for metrics, and remembers whether the outputs of the audit trail can be written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::audit::Event;
 use crate::metrics::Metrics;
 
-/// Counts of events since the start.
+/// Counts events, and remembers whether they can be written out.
 #[derive(Debug, Default)]
 pub struct Activity {
     metrics: Arc<Metrics>,

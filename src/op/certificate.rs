@@ -1,6 +1,6 @@
-//! Client certificates of users: whose one is, and what is kept of it.
+//! Client certificates of users: when one counts, and what is kept of it.
 //!
-//! Owns when a certificate counts, and how it is linked to an account. The pipeline decides whose it is and what its user may
+//! Owns which certificates count, and how one is linked to an account. The pipeline decides whose it is and what its user may
 //! do ([`decision`](crate::decision)); [`x509`](crate::x509) verifies it.
 
 use serde_json::{Map, Value};
@@ -40,7 +40,7 @@ pub enum Unusable {
 /// The certificate that was presented, verified or not.
 ///
 /// # Errors
-/// There is none.
+/// There is none, or it can't be read.
 pub fn presented<'c>(context: &'c RequestContext<'_>) -> Result<&'c Certificate, Unusable> {
     match &context.client_certificate {
         Reading::NotRead => Err(Unusable::NotRead),
@@ -64,7 +64,7 @@ pub fn verified<'c>(context: &'c RequestContext<'_>) -> Result<&'c Certificate, 
 /// The certificate of a user that was presented, verified against `certificates.ca`.
 ///
 /// # Errors
-/// There is none, or it is not valid. Such a certificate is recorded.
+/// There is none, or it is not valid, which is recorded.
 pub async fn of_user<'c>(context: &'c RequestContext<'_>, client: Option<&str>) -> Result<&'c Certificate, Unusable> {
     let verified = verified(context);
     if let Err(unusable @ Unusable::Flawed(_)) = &verified {

@@ -117,8 +117,8 @@ impl RequestContext<'_> {
         }
     }
 
-    /// The URL of an endpoint at the proxy that forwards certificates, where the request came through it (RFC 8705 §5). `url` is
-    /// the endpoint's own.
+    /// The URL of an endpoint at the proxy that forwards certificates, where the request came through it (RFC 8705 §5). `url`
+    /// is the endpoint's own.
     #[must_use]
     pub fn alias_of(&self, url: &str) -> Option<String> {
         let (own, here) = (self.snapshot.issuer.origin.as_str(), self.origin());

@@ -230,9 +230,10 @@ fn guarded(running: &Snapshot, new: &Snapshot, drafted: &ProviderSettings) -> (P
     (settings, Credentials::Withhold(WITHHELD))
 }
 
-/// Whether a drafted provider is called where a running one is, under the same policy. A policy trusts a host with every port, but
-/// behind another port is another service, which a draft must not reach. Where the operator lets the provider's own documents
-/// lead to private addresses, the draft has to name the same documents: another one on the same host may be somebody else's.
+/// Whether a drafted provider is called where a running one is, under the same policy. A policy trusts a host with every port,
+/// but behind another port is another service, which a draft must not reach. Where the operator lets the provider's own
+/// documents lead to private addresses, the draft has to name the same documents: another one on the same host may be somebody
+/// else's.
 fn is_called_already(running: &Source, drafted: &Source) -> bool {
     let same_documents = running.written().eq(drafted.written());
     let same_services = || drafted.written().all(|url| running.written().any(|known| known.origin() == url.origin()));

@@ -84,8 +84,8 @@ pub fn grant_end(
     session_end.max(context.now + lifetime)
 }
 
-/// Seconds that a token of this grant lives, which usually are `lifetime`: one of the break-glass account is not valid any longer
-/// than its session, even where nobody asks the broker.
+/// Seconds that a token of this grant lives, which usually are `lifetime`: one of the break-glass account is not valid any
+/// longer than its session, even where nobody asks the broker.
 #[must_use]
 pub fn within_grant(context: &RequestContext<'_>, grant: &Grant, lifetime: i64) -> i64 {
     match &grant.link {

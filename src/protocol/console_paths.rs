@@ -1,5 +1,5 @@
-//! The paths of the console, below the path of the issuer. They are served if the file declares `[console]`, and reserved in any
-//! case.
+//! The paths of the console, below the path of the issuer. They are served if the file declares `[console]`, and reserved in
+//! any case.
 
 /// A page of the console, or an action there: its GET asks, its POST acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

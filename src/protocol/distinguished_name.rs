@@ -47,7 +47,7 @@ const TYPES: &[(&str, &str, &[&str])] = &[
     ("1.3.6.1.4.1.311.60.2.1.3", "jurisdictionC", &["jurisdictionCountryName"]),
 ];
 
-/// The characters that a value has escaped only (RFC 4514 §3, `escaped`).
+/// The characters that a value has only after a backslash (RFC 4514 §3, `escaped`).
 const ESCAPED: &[u8] = b"\"+,;<>";
 
 /// The keyword of an attribute type; the object identifier itself where it has none.
@@ -56,7 +56,7 @@ pub fn keyword(oid: &str) -> &str {
     TYPES.iter().find(|(known, ..)| *known == oid).map_or(oid, |(_, keyword, _)| keyword)
 }
 
-/// The keyword by which a type is written, whatever its case, or by its object identifier; `None` for a keyword that no type has.
+/// The keyword of the type that `kind` names, by any keyword in any case or by its object identifier; `None` if there is none.
 fn known(kind: &str) -> Option<&str> {
     let kind = kind.trim_matches(' ');
     let is = |keyword: &str| keyword.eq_ignore_ascii_case(kind);
@@ -189,7 +189,7 @@ fn split(text: &str, separator: char) -> Vec<&str> {
     parts
 }
 
-/// RFC 4514 §2.4.
+/// Escapes a value (RFC 4514 §2.4).
 fn escape(value: &str) -> String {
     let last = value.chars().count().saturating_sub(1);
     let mut out = String::with_capacity(value.len());
@@ -205,8 +205,8 @@ fn escape(value: &str) -> String {
     out
 }
 
-/// RFC 4514 §3: `\` with a special character, or with two hexadecimal digits. Trailing spaces that are not escaped are not part
-/// of the value.
+/// Undoes the escapes of RFC 4514 §3: `\` with a special character, or with two hexadecimal digits. Trailing spaces that are
+/// not escaped are not part of the value.
 fn unescape(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::config::language::scalar::SecretValue;
+use crate::digest::sha256_hex;
 use crate::snapshot::password_hash::{OutOfMemory, PasswordHash};
 
 /// The hashes of the account's password.
@@ -31,8 +32,8 @@ impl BreakGlass {
         if faults.is_empty() { Ok(Self { accepted: accepted.into() }) } else { Err(faults) }
     }
 
-    /// Compares a password with every hash, and returns the proof of the one that it belongs to. It takes as long for every
-    /// password.
+    /// Compares a password with every hash, and returns the proof of the one that it belongs to. It takes equally long for
+    /// every password.
     ///
     /// # Errors
     /// When there is not enough memory.
@@ -46,7 +47,7 @@ impl BreakGlass {
         Ok(found)
     }
 
-    /// Whether what was entered with this proof still counts: the hash and the username are those of then.
+    /// Whether what was entered with this proof still counts: neither the hash nor the username has changed since.
     #[must_use]
     pub fn accepts(&self, proof: &str) -> bool {
         self.accepted.iter().any(|(_, known)| known == proof)
@@ -54,9 +55,7 @@ impl BreakGlass {
 }
 
 /// A short hash of the username and the password hash, by which a session says what it was entered with. Nothing can be guessed
-/// by it that could not be guessed by the password hash itself, which is salted.
+/// from it that could not be guessed from the password hash itself, which is salted.
 fn proof(username: &str, hash: &str) -> String {
-    let text = format!("{username}\n{hash}");
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(format!("{username}\n{hash}").as_bytes()).chars().take(32).collect()
 }

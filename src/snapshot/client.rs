@@ -75,8 +75,8 @@ impl ClientKeys {
 }
 
 impl Client {
-    /// The broker's own pages as a client. Its key is none that a file can declare, and it gets neither codes nor tokens. As for
-    /// any client, every provider that is not hidden may authenticate its users.
+    /// The broker's own pages as a client. Its key is none that a file can declare, and it gets neither codes nor tokens. As
+    /// for any client, every provider that is not hidden may authenticate its users.
     #[must_use]
     pub fn own(config: &Config) -> Self {
         let declared = Declared { grant_types: Some(Vec::new()), ..Declared::default() };

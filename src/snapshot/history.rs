@@ -1,7 +1,7 @@
 //! What is remembered of each generation that a process puts to work or refuses, and what each process says that it runs.
 //!
-//! It is kept in the store, so that it survives restarts and is the same for all processes; for the console alone, so that
-//! nothing is written where there is none.
+//! It is kept in the store, so it survives restarts and is the same for all processes. Only the console shows it, so nothing is
+//! written where there is none.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::store::{Replica, Store, StoreError, StoredGeneration};
 const CHANGES: usize = 200;
 /// The most bytes that are remembered of its problems.
 const PROBLEMS: usize = 16 * 1024;
-/// A process that was not seen for so many seconds is gone.
+/// A process that has not been seen for this many seconds counts as gone.
 const GONE_AFTER: i64 = 600;
 
 /// What happened to a generation.
@@ -50,7 +50,7 @@ pub struct Summary {
     pub happened: Happened,
     /// The name of the process's host.
     pub host: String,
-    /// What is otherwise than in the generation before.
+    /// What differs from the generation before.
     pub changes: Vec<Change>,
     /// How many further changes there are.
     pub more: usize,
@@ -148,7 +148,7 @@ impl History {
             number: number(snapshot),
             hash: if applied { snapshot.hash.clone() } else { String::new() },
             applied,
-            // It contains only text and numbers, so that serialising it can't fail.
+            // It contains only text and numbers, so serialising it can't fail.
             data: serde_json::to_string(&summary).unwrap_or_default(),
             at: now,
         };

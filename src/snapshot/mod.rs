@@ -231,8 +231,8 @@ impl Snapshot {
         self.resolved.providers.get(id)
     }
 
-    /// Whether a provider may authenticate the users of a client: it is enabled, and the client accepts it. The break-glass account
-    /// counts as a provider of the clients that it may enter.
+    /// Whether a provider may authenticate the users of a client: it is enabled, and the client accepts it. The break-glass
+    /// account counts as a provider of the clients that it may enter.
     #[must_use]
     pub fn accepts(&self, client: &Client, provider: &str) -> bool {
         self.resolved.accepts(client, provider)

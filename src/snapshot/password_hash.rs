@@ -1,7 +1,7 @@
 //! Password hashes: Argon2id (RFC 9106) in the PHC string format, as `break_glass.password_hash` holds them.
 //!
-//! Owns which hashes are accepted. One that is cheap to guess would make the account as weak as its password; one that needs more
-//! memory than a broker has would lock its operator out at the moment that it is for.
+//! Owns which hashes are accepted. One that is cheap to guess would make the account as weak as its password; one that needs
+//! more memory than a broker has would lock its operator out just when the account is needed.
 
 use std::fmt;
 
@@ -93,7 +93,7 @@ impl PasswordHash {
         Ok(phc.to_string())
     }
 
-    /// Whether this is the password. It takes as long for every password.
+    /// Whether this is the password. It takes equally long for every password.
     ///
     /// # Errors
     /// When there is not enough memory.

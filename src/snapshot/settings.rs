@@ -1,5 +1,5 @@
-//! The settings that the files of a generation make, one by one, with their places: what the console shows of an entry, and what
-//! one generation changed of the one before. Secrets are masked before they get here.
+//! The settings that the files of a generation make, one by one, with their places: what the console shows of an entry, and
+//! what one generation changed of the one before. Secrets are masked before they get here.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ pub struct Setting {
     pub place: Box<str>,
 }
 
-/// A setting that another generation has otherwise.
+/// A setting that differs between two generations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// Its dotted path.
@@ -64,7 +64,7 @@ impl Settings {
         self.0.iter().skip(start).take_while(move |setting| setting.path.starts_with(&prefix))
     }
 
-    /// What is otherwise in `new`, in order of the paths.
+    /// What differs in `new`, in order of the paths.
     #[must_use]
     pub fn changes(&self, new: &Self) -> Vec<Change> {
         let mut changes = Vec::new();

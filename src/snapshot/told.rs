@@ -20,7 +20,7 @@ const NAMED: &[(&str, &str, &str)] = &[
     ("tables", "table", "tables"),
 ];
 
-/// What `after` has otherwise than `before`. Values are not part of it.
+/// How `after` differs from `before`. Values are not part of it.
 #[must_use]
 pub fn changes(before: &Snapshot, after: &Snapshot) -> String {
     let mut changes = difference::differences(&compared(&before.settings), &compared(&after.settings));

@@ -79,8 +79,8 @@ pub trait Audit: Send + Sync {
     /// Remembers how far an output has come.
     async fn set_exported(&self, output: &str, seq: u64) -> Result<()>;
 
-    /// Removes events of before `cutoff` from the beginning of the chain, at most `limit`, and remembers the last of them as
-    /// the anchor; `true` when there may be more. An event from after `now`, which a clock that was wrong has left, holds up
-    /// none that are older.
+    /// Removes events from before `cutoff` from the beginning of the chain, at most `limit`, and remembers the last of them as
+    /// the anchor; `true` when there may be more. An event from after `now`, left by a clock that was wrong, keeps no
+    /// older one from being removed.
     async fn forget_events(&self, cutoff: i64, now: i64, limit: u32) -> Result<bool>;
 }

@@ -31,7 +31,7 @@ pub trait Certificates: Send + Sync {
     /// Writes the grant of a certificate. `false`, and nothing was written, when another sign-in took the username, the link or
     /// the subject in between, when the link is gone, or when the account was disabled: decide again. The decisions that are
     /// kept of one account without a sign-in are bounded in number; the oldest go first.
-    async fn grant_by_certificate(&self, written: CertificateGrant, now: i64) -> Result<bool>;
+    async fn grant_by_certificate(&self, written: CertificateGrant) -> Result<bool>;
 
     /// Attaches a certificate to a user who has access. `false` when it is attached to anybody already, or the user is gone or
     /// disabled.

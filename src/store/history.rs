@@ -14,9 +14,9 @@ pub struct StoredGeneration {
     pub id: String,
     /// The process that read it.
     pub replica: String,
-    /// Its number in that process.
+    /// Its number in that process; for one that was refused, the number of the generation that went on serving.
     pub number: i64,
-    /// The hash of its files; empty where they could not be read as a whole.
+    /// The hash of its files; empty for one that was refused.
     pub hash: String,
     /// Whether it was put to work.
     pub applied: bool,

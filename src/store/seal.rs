@@ -40,7 +40,7 @@ struct Key {
     index: hmac::Key,
 }
 
-/// By what a sealed row is found: a keyed hash of a field's value.
+/// What a sealed row is found by: a keyed hash of a field's value.
 pub type IndexKey = [u8; 8];
 
 /// Why no [`Sealer`] could be created.

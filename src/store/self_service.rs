@@ -35,7 +35,7 @@ pub trait SelfService: Send + Sync {
     async fn own_consents(&self, user_id: &UserId, after: &str, limit: u32) -> Result<Vec<Consent>>;
 
     /// Ends sessions of a user, with everything that apps were granted in them, `offline_access` included: whoever ends the
-    /// session of a lost device means all of it. Sessions of others are left alone. The event is recorded with how many ended, if
-    /// any did.
+    /// session of a lost device means all of it. Sessions of others are left alone. The event is recorded with how many ended,
+    /// if any did.
     async fn end_own_sessions(&self, user_id: &UserId, which: OwnSessions, now: i64, event: Event) -> Result<Ended>;
 }

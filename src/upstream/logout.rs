@@ -34,9 +34,9 @@ pub struct LogoutToken {
 
 impl RelyingParty {
     /// The URL that signs the browser out at the provider and returns it here; `None` if the provider has no such endpoint,
-    /// can't be reached, or `logout = false`. `redirect_uri` and `state` go together. A hint that would make the URL longer
-    /// than servers accept, such as the ID token of a user in many groups, is left out: it is not required, and `client_id`
-    /// states whose redirect URI it is (OIDC RP-Initiated Logout §2).
+    /// can't be reached, or `logout = false`. `redirect` is the URL to return to, with its `state`. A hint that would make the
+    /// URL longer than servers accept, such as the ID token of a user in many groups, is left out: it is not required, and
+    /// `client_id` states whose redirect URI it is (OIDC RP-Initiated Logout §2).
     pub async fn end_session_url(
         &self,
         settings: &ProviderSettings,
@@ -65,8 +65,8 @@ impl RelyingParty {
         Some(without_hint)
     }
 
-    /// Whose pages may frame ours when somebody signs out at the provider: those of its issuer, and of its authorization and end
-    /// session endpoints where they are known.
+    /// Whose pages may frame ours when somebody signs out at the provider: those of its issuer, and of its authorization and
+    /// end session endpoints where they are known.
     pub async fn logout_page_origins(&self, settings: &ProviderSettings, now: i64) -> Vec<Url> {
         let issuer = Url::parse(settings.issuer()).ok();
         let metadata = self.upstream(settings).metadata(now).await.ok();

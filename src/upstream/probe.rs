@@ -27,7 +27,7 @@ const VERIFIER: &str = "countersign-probe-countersign-probe-counters";
 /// What an examination found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Examination {
-    /// What was asked, in its order, up to the first step without which the next can't be taken.
+    /// What was asked, in order. Without a usable discovery document nothing else is asked.
     pub steps: Vec<Step>,
     /// What a sign-in would lack. None of it is an error.
     pub missing: Vec<String>,
@@ -159,7 +159,7 @@ impl RelyingParty {
             let answer = format!("issuer {}", metadata.issuer);
             found.note(Asked::Discovery, Some(&discovery), Outcome::Fine, answer);
         }
-        match upstream.examined_keys(&metadata, now).await {
+        match upstream.keys(&metadata, now).await {
             Ok(keys) => {
                 let (outcome, answer) = keys_answer(settings, &metadata, &keys);
                 found.note(Asked::Keys, Some(&metadata.jwks_uri), outcome, answer);
@@ -281,7 +281,7 @@ fn missing(settings: &ProviderSettings, declared: &Provider, metadata: &Metadata
         missing.push(format!("{name}: the provider's token_endpoint_auth_methods_supported does not have it"));
     }
     if !metadata.pkce {
-        missing.push("PKCE: the provider does not support S256, so that codes are bound by nonce alone".to_owned());
+        missing.push("PKCE: the provider does not support S256, so codes are bound by the nonce alone".to_owned());
     }
     for unusable in &metadata.unusable {
         missing.push(format!("{}: {}", unusable.endpoint, unusable.problem));

@@ -201,17 +201,8 @@ impl Upstream {
         self.metadata.get(now, || Arc::clone(self).fetch_metadata(now)).await
     }
 
-    async fn keys(self: &Arc<Self>, metadata: &Metadata, now: i64) -> Result<Arc<KeySet>, Unavailable> {
+    pub(crate) async fn keys(self: &Arc<Self>, metadata: &Metadata, now: i64) -> Result<Arc<KeySet>, Unavailable> {
         self.keys.get(now, || Arc::clone(self).fetch_keys(metadata.jwks_uri.clone(), now)).await
-    }
-
-    /// The key set, for an examination.
-    pub(crate) async fn examined_keys(
-        self: &Arc<Self>,
-        metadata: &Metadata,
-        now: i64,
-    ) -> Result<Arc<KeySet>, Unavailable> {
-        self.keys(metadata, now).await
     }
 
     /// Fetches both documents now.

@@ -28,7 +28,7 @@ struct Anchor {
 }
 
 impl Anchor {
-    fn is_timely(&self, now: i64) -> bool {
+    fn is_valid_at(&self, now: i64) -> bool {
         (self.not_before..=self.not_after).contains(&now)
     }
 }
@@ -47,7 +47,7 @@ impl Authorities {
         }
         let mut parsed = Vec::new();
         for (index, der) in certificates.iter().enumerate() {
-            let certificate = authority(der).map_err(|what| format!("holds as certificate {} {what}", index + 1))?;
+            let certificate = authority(der).map_err(|what| format!("holds, as certificate {}, {what}", index + 1))?;
             parsed.push(certificate);
         }
         let mut found = Self::default();
@@ -82,8 +82,8 @@ impl Authorities {
     /// The check that it fails.
     pub fn verify(&self, certificate: &Certificate, now: i64) -> Result<(), Flaw> {
         certificate.check(now)?;
-        let timely = self.anchors.iter().filter(|anchor| anchor.is_timely(now)).map(|anchor| anchor.anchor.clone());
-        match self.chain(certificate, now, &timely.collect::<Vec<_>>()) {
+        let valid = self.anchors.iter().filter(|anchor| anchor.is_valid_at(now)).map(|anchor| anchor.anchor.clone());
+        match self.chain(certificate, now, &valid.collect::<Vec<_>>()) {
             Err(Flaw::Authority) => {
                 let all: Vec<_> = self.anchors.iter().map(|anchor| anchor.anchor.clone()).collect();
                 let by_any = self.chain(certificate, now, &all);

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::pki_types::CertificateDer;
@@ -13,6 +12,7 @@ use x509_parser::parse_x509_certificate;
 use x509_parser::prelude::{SubjectPublicKeyInfo, X509Certificate, X509Name};
 use x509_parser::public_key::PublicKey;
 
+use crate::digest::{hex, sha256};
 use crate::protocol::distinguished_name::{AttributeValue, Name, keyword};
 use crate::x509::flaw::Flaw;
 
@@ -47,8 +47,7 @@ impl Certificate {
     /// When it is not exactly one certificate, or has an extension or a name that can't be read.
     pub fn read(chain: Vec<CertificateDer<'static>>) -> Result<Self, Flaw> {
         let der = chain.first().ok_or(Flaw::Unreadable)?;
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest::digest(&digest::SHA256, der).as_ref());
+        let hash = sha256(der);
         let (rest, parsed) = parse_x509_certificate(der).map_err(|_| Flaw::Unreadable)?;
         if !rest.is_empty() {
             return Err(Flaw::Unreadable);
@@ -66,7 +65,7 @@ impl Certificate {
                 "ip": alternatives.ip.iter().map(IpAddr::to_string).collect::<Vec<_>>(),
             },
             "serial": hex(parsed.raw_serial()),
-            "fingerprint": format!("sha256:{}", hex(&hash)),
+            "fingerprint": fingerprint(&hash),
             "not_before": not_before,
             "not_after": not_after,
         });
@@ -74,10 +73,10 @@ impl Certificate {
         Ok(Self { chain, hash, subject, alternatives, facts, not_before, not_after, may_sign, public_key })
     }
 
-    /// `sha256:` and the SHA-256 of the certificate, in hexadecimal digits of lower case.
+    /// `sha256:` and the SHA-256 of the certificate, in lower-case hexadecimal.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        format!("sha256:{}", hex(&self.hash))
+        fingerprint(&self.hash)
     }
 
     /// The confirmation `x5t#S256` (RFC 8705 §3.1).
@@ -104,19 +103,19 @@ impl Certificate {
         self.alternatives.dns.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 
-    /// The same of an email address.
+    /// The same for an email address.
     #[must_use]
     pub fn has_email(&self, address: &str) -> bool {
         self.alternatives.email.iter().any(|own| own == address)
     }
 
-    /// The same of a URI.
+    /// The same for a URI.
     #[must_use]
     pub fn has_uri(&self, uri: &str) -> bool {
         self.alternatives.uri.iter().any(|own| own == uri)
     }
 
-    /// The same of an IP address.
+    /// The same for an IP address.
     #[must_use]
     pub fn has_ip(&self, address: IpAddr) -> bool {
         self.alternatives.ip.contains(&address)
@@ -235,8 +234,8 @@ fn ip(bytes: &[u8]) -> Result<IpAddr, Flaw> {
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).map_err(|_| Flaw::Unreadable)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn fingerprint(hash: &[u8; 32]) -> String {
+    format!("sha256:{}", hex(hash))
 }
 
 /// Object identifiers of curves (RFC 5480 §2.1.1.1) and of Ed25519 (RFC 8410 §3).

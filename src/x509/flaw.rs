@@ -22,13 +22,13 @@ pub enum Flaw {
     /// The certificate can't be parsed.
     #[error("the certificate can't be read")]
     Unreadable,
-    /// Its time is over.
+    /// Its validity period has ended.
     #[error("the certificate has expired")]
     Expired,
-    /// Its time has not come.
+    /// Its validity period has not begun.
     #[error("the certificate is not valid yet")]
     NotYet,
-    /// Its key may not sign.
+    /// Its key must not be used to sign.
     #[error("the certificate's key usage does not include digital signatures")]
     KeyUsage,
     /// It is not for clients.
@@ -37,10 +37,10 @@ pub enum Flaw {
     /// No chain leads to an authority.
     #[error("the certificate was not issued by an authority that certificates.ca names")]
     Authority,
-    /// The chain leads to an authority whose time is over, or has not come.
+    /// The chain leads to an authority that has expired or is not valid yet.
     #[error("the authority that issued the certificate has expired or is not valid yet")]
     AuthorityTime,
-    /// A certificate between it and the authority may not be there.
+    /// Another check of the chain fails, for example the validity period of an intermediate certificate.
     #[error("the certificate's chain is not valid")]
     Chain,
 }

@@ -1383,15 +1383,15 @@ fn certificate_grant_again(name: &str, id: &str) -> CertificateGrant {
 }
 
 pub(crate) async fn a_certificate_is_exchanged_for_a_grant(store: Subject) {
-    assert!(!store.grant_by_certificate(certificate_grant_again("alice", "none"), NOW).await.unwrap());
-    assert!(store.grant_by_certificate(certificate_grant("alice", "first"), NOW).await.unwrap());
+    assert!(!store.grant_by_certificate(certificate_grant_again("alice", "none")).await.unwrap());
+    assert!(store.grant_by_certificate(certificate_grant("alice", "first")).await.unwrap());
     let view = store.grant(&grant_id("first")).await.unwrap().unwrap();
     assert_eq!(view.user.unwrap().username, "alice");
     assert_eq!(view.link.unwrap().key.provider, "certificate");
     assert!(view.session.is_none());
     assert!(store.trace("trace-first", NOW).await.unwrap().is_some());
 
-    assert!(store.grant_by_certificate(certificate_grant_again("alice", "second"), NOW).await.unwrap());
+    assert!(store.grant_by_certificate(certificate_grant_again("alice", "second")).await.unwrap());
     // Another account of the same name, and another user's certificate: nothing is written.
     let mut other = certificate_grant("bob", "third");
     if let AccountWrite::Create(user) = &mut other.account {
@@ -1401,12 +1401,12 @@ pub(crate) async fn a_certificate_is_exchanged_for_a_grant(store: Subject) {
     taken.link.as_mut().unwrap().key = certificate_grant("alice", "x").link.unwrap().key;
     for refused in [other, taken] {
         let id = refused.grant.id.clone();
-        assert!(!store.grant_by_certificate(refused, NOW).await.unwrap());
+        assert!(!store.grant_by_certificate(refused).await.unwrap());
         assert!(store.grant(&id).await.unwrap().is_none());
     }
     assert!(store.user("key-carol").await.unwrap().is_none());
     store.set_user_disabled(&person("alice").user_id(), true, NOW, event()).await.unwrap();
-    assert!(!store.grant_by_certificate(certificate_grant_again("alice", "fifth"), NOW).await.unwrap());
+    assert!(!store.grant_by_certificate(certificate_grant_again("alice", "fifth")).await.unwrap());
     assert!(store.grant(&grant_id("fifth")).await.unwrap().is_none());
     let kinds: Vec<Kind> = chain(&*store).await.iter().map(|event| event.event.kind).collect();
     assert_eq!(kinds, [Kind::SignIn, Kind::SignIn, Kind::AdminAction], "nothing of what was not written");
@@ -1431,7 +1431,7 @@ pub(crate) async fn a_certificate_belongs_to_one_user(store: Subject) {
 }
 
 pub(crate) async fn a_certificate_is_detached_with_all_that_it_made(store: Subject) {
-    assert!(store.grant_by_certificate(certificate_grant("alice", "by-certificate"), NOW).await.unwrap());
+    assert!(store.grant_by_certificate(certificate_grant("alice", "by-certificate")).await.unwrap());
     let alice = person("alice");
     // A session of the certificate, and one of a provider, each with a grant.
     let key = certificate_grant("alice", "x").link.unwrap().key;

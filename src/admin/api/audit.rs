@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::admin::Admin;
 use crate::admin::api::answer::{Answer, ApiError, json_answer};
+use crate::admin::api::parameters::{limit, parameters};
 use crate::op::administration::audit::{self, Filter};
 
 /// How many events an answer has unless the request says otherwise.
@@ -16,23 +17,8 @@ const MOST: u32 = 1_000;
 /// How many lines of the chain it has at most.
 const MOST_LINES: u32 = 5_000;
 
-/// The parameters of a request, by name.
-fn parameters(query: Option<&str>, known: &[&str]) -> Result<Vec<(String, String)>, ApiError> {
-    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned();
-    let pairs: Vec<(String, String)> = pairs.collect();
-    match pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-        Some((name, _)) => Err(ApiError::invalid(format!("`{name}` is not a parameter here"))),
-        None => Ok(pairs),
-    }
-}
-
 fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, ApiError> {
     text.parse().map_err(|_| ApiError::invalid(format!("`{name}` must be a number")))
-}
-
-fn limit(text: &str, most: u32) -> Result<u32, ApiError> {
-    let limit = text.parse().ok().filter(|limit| (1..=most).contains(limit));
-    limit.ok_or_else(|| ApiError::invalid(format!("`limit` must be a number from 1 to {most}")))
 }
 
 /// `GET /api/audit?user=NAME&client=KEY&provider=ID&event=KIND&reason=CODE&address=IP&from=TIME&to=TIME&before=SEQ&limit=N`:

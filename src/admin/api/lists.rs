@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::admin::Admin;
 use crate::admin::api::answer::{Answer, ApiError, context, json_answer};
+use crate::admin::api::parameters::{limit, parameters};
 use crate::op::administration::people;
 
 /// How many entries a list has unless the request says otherwise.
@@ -29,18 +30,11 @@ impl Query {
     /// When a parameter is unknown, or `limit` is out of its range.
     fn read(query: Option<&str>, known: &[&str]) -> Result<Self, ApiError> {
         let mut read = Self::default();
-        for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            match name.as_ref() {
-                _ if !known.contains(&name.as_ref()) => {
-                    return Err(ApiError::invalid(format!("`{name}` is not a parameter here")));
-                }
-                "user" => read.user = Some(value.into_owned()),
-                "after" => read.after = Some(value.into_owned()),
-                _ => {
-                    let limit = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-                    let text = format!("`limit` must be a number from 1 to {MOST}");
-                    read.limit = Some(limit.ok_or_else(|| ApiError::invalid(text))?);
-                }
+        for (name, value) in parameters(query, known)? {
+            match name.as_str() {
+                "user" => read.user = Some(value),
+                "after" => read.after = Some(value),
+                _ => read.limit = Some(limit(&value, MOST)?),
             }
         }
         Ok(read)

@@ -1,5 +1,5 @@
-//! Who the broker thinks a visitor is, and what each part of it rests on: the provider's claims, a rule of the file, or an entry of
-//! the person's own.
+//! Who the broker thinks a visitor is, and what each part of it rests on: the provider's claims, a rule of the file, or an
+//! entry of the person's own.
 
 use serde_json::Value;
 
@@ -93,7 +93,7 @@ pub struct About {
 }
 
 /// The place of a line; `None` for what no line sets.
-fn place(source: &Source) -> Option<String> {
+pub(super) fn place(source: &Source) -> Option<String> {
     (source.line > 0).then(|| source.to_string())
 }
 

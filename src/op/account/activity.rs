@@ -30,7 +30,7 @@ pub struct Activity {
     pub next: Option<u64>,
 }
 
-/// The events of the visitor before this one.
+/// The events of the visitor before the one with the number `before`.
 ///
 /// # Errors
 /// When the store is not available.

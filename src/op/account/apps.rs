@@ -1,5 +1,5 @@
-//! Which apps a visitor may enter, and for those that they may not, why: the condition of the file, what it asks for, and what the
-//! broker has of the person.
+//! Which apps a visitor may enter, and for those that they may not, why: the condition of the file, what it asks for, and what
+//! the broker has of the person.
 
 use serde_json::Value;
 
@@ -8,6 +8,7 @@ use crate::decision::policy::Condition;
 use crate::decision::reason::Reason;
 use crate::expression::Compiled;
 use crate::op::RequestContext;
+use crate::op::account::about::place;
 use crate::op::authorize::stage::Admitted;
 use crate::op::decide;
 use crate::snapshot::client::Client;
@@ -108,7 +109,7 @@ fn unmet(visitor: &Admitted, condition: &Condition) -> Unmet {
     let expression = &condition.expression;
     Unmet {
         text: expression.source().to_owned(),
-        place: (condition.source.line > 0).then(|| condition.source.to_string()),
+        place: place(&condition.source),
         asks: asks(visitor, expression),
         values: values(visitor, expression),
     }

@@ -179,8 +179,8 @@ pub async fn find(
     Ok(held.into_iter().find(|held| held.detachable && held.fingerprint == fingerprint))
 }
 
-/// Detaches a certificate from the visitor: the sessions that it made end, and the grants that rest on it. `None` when it is not
-/// theirs any more.
+/// Detaches a certificate from the visitor: the sessions that it made end, and the grants that rest on it. `None` when it is
+/// not theirs any more.
 ///
 /// # Errors
 /// When the store is not available.

@@ -1,5 +1,5 @@
-//! What a `User-Agent` says of a browser, in words that its user recognises: enough to tell a phone from an office computer, and
-//! never more than the header's own words. Nothing is decided by it.
+//! What a `User-Agent` says of a browser, in words that its user recognises: enough to tell a phone from an office computer.
+//! Nothing is decided by it.
 
 /// A browser by its name and its system, as far as they are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

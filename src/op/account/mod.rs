@@ -1,7 +1,7 @@
 //! What people see of themselves at `/account`, and what they take away there: only their own, and never more than the file
 //! gives them.
 //!
-//! Who the visitor is, and whether an action was meant, is decided by [`own`](crate::op::authorize::own) before.
+//! Who the visitor is, and whether an action was meant, [`own`](crate::op::authorize::own) has decided before.
 
 pub mod about;
 pub mod activity;

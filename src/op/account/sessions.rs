@@ -25,7 +25,7 @@ pub struct Sessions {
     pub more: bool,
 }
 
-/// The live sessions of the visitor, of those older than `after`.
+/// The live sessions of the visitor that are older than `after`.
 ///
 /// # Errors
 /// When the store is not available.

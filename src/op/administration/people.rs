@@ -98,7 +98,8 @@ pub struct ConsentSummary {
     pub granted_at: i64,
 }
 
-/// Finds a user by username (the break-glass account comes last of two), by `sub`, or by an address that a provider verified, in that order.
+/// Finds a user by username, by `sub`, or by an address that a provider verified, in that order. Of a user and the break-glass
+/// account with the same name, it finds the user.
 ///
 /// # Errors
 /// When there is none, when several share the address, or when the store is not available.

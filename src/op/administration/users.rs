@@ -45,7 +45,8 @@ pub async fn enable(context: &RequestContext<'_>, name: &str) -> Result<(), Fail
     enable_user(context, &user, None).await.map(drop)
 }
 
-/// Enables this user, as [`enable`] does. `by` is the administrator, where one is known. `false` when nothing disabled the user.
+/// Enables this user, as [`enable`] does. `by` is the administrator, where one is known. `false` when nothing disabled the
+/// user.
 ///
 /// # Errors
 /// When the file disables the user, or the store is not available.

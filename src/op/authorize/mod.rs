@@ -14,8 +14,8 @@
 //! A page of the broker's own needs somebody who is signed in, too: [`own`] begins there and comes back to it.
 //!
 //! The provider's callback, the forms of the sign-in and the consent page ([`forms`]) and the break-glass page resume here with
-//! the stage that they have brought the stored request to ([`waiting`] finds it for the last). Owns the order of the steps; HTTP
-//! is `web`'s.
+//! the stage that they have brought the stored request to ([`waiting`] finds it for the last). Owns the order of the steps;
+//! HTTP is `web`'s.
 
 mod answer;
 mod consent;

@@ -1,7 +1,7 @@
 //! Pages of the broker's own, for people who are signed in: who the visitor is, and the sign-in where nobody is.
 //!
-//! Owns which session serves such a page, and how an action proves that it was meant: by a token that belongs to the session and
-//! to the action, and by a recent sign-in. What a page shows and what an action does are its own.
+//! Owns which session serves such a page, and how an action proves that it was meant: by a token that belongs to the session
+//! and to the action, and by a recent sign-in. What a page shows and what an action does are its own.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,7 +30,7 @@ const NOTICE: &str = "notice of an own page";
 pub enum Arrival {
     /// Somebody is signed in, and the policy still admits them: the page serves.
     Visitor(Box<Admitted>),
-    /// They must go elsewhere first.
+    /// A sign-in is due first.
     Due(Box<Due>),
 }
 
@@ -92,7 +92,7 @@ pub async fn sign_in_again(context: &RequestContext<'_>, browser: &Browser, visi
 }
 
 /// Whether the visitor has proven recently enough who they are for an action that takes access away. Where there is nobody to
-/// prove it to once more, as with `reauth = "unsupported"`, the first sign-in counts: nobody shall be kept from ending a session.
+/// prove it to once more, as with `reauth = "unsupported"`, the first sign-in counts, so nobody is kept from ending a session.
 #[must_use]
 pub fn is_recent(context: &RequestContext<'_>, session: &Session) -> bool {
     let provider = context.snapshot.provider(&session.link.provider);

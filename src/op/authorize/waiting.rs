@@ -1,8 +1,8 @@
 //! What a browser leaves behind where a sign-in can't go on: the request that waits, for the break-glass account.
 //!
 //! Where the account may enter the app and be used from the browser's address, a cookie names the stored request: the one that
-//! the sign-in page shows, or that left for a provider. A request that ended on an error page is stored for it. Nobody else gets
-//! the cookie, and without `[break_glass]` nothing here happens.
+//! the sign-in page shows, or that left for a provider. A request that ended on an error page is stored for it. Nobody else
+//! gets the cookie, and without `[break_glass]` nothing here happens.
 
 use crate::op::RequestContext;
 use crate::op::authorize::leave::LoginData;

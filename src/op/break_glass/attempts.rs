@@ -1,5 +1,5 @@
-//! Attempts to enter by the break-glass account: passwords are hashed one at a time, off the threads that serve requests, and few
-//! wait for it, so that strangers can use up neither processors nor memory. Counts what came of them.
+//! Attempts to enter by the break-glass account: passwords are hashed one at a time, off the threads that serve requests, and
+//! few wait for it, so that strangers can use up neither processors nor memory. Counts what came of them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::snapshot::break_glass::BreakGlass;
 
-/// Attempts that wait for the one before them at most.
+/// The most attempts at once: the one whose password is hashed, and those that wait for it.
 const WAITING: usize = 32;
 
 /// What came of attempts since the start.
@@ -62,8 +62,8 @@ impl Drop for Waiting<'_> {
 }
 
 impl Attempts {
-    /// Compares a password with the account's hashes, after those that came before. Returns the proof of the hash that it belongs
-    /// to.
+    /// Compares a password with the account's hashes, after those that came before. Returns the proof of the hash that it
+    /// belongs to.
     ///
     /// # Errors
     /// When too many wait, or there is not enough memory.

@@ -1,5 +1,5 @@
-//! The form of the break-glass page, and its CSRF token: a tag over the browser's binding secret, so that showing the page stores
-//! nothing.
+//! The form of the break-glass page, and its CSRF token: a tag over the browser's binding secret, so that showing the page
+//! stores nothing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

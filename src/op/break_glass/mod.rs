@@ -1,8 +1,8 @@
 //! The break-glass page: a local account, declared in the file, for when no provider can be used.
 //!
-//! Owns who may try it, from where and how often, and what follows a sign-in: the app whose request waits in this browser, or the
-//! start page. Which rights the account has is [`decision::break_glass`](crate::decision::break_glass)'s, whether its sessions
-//! still count [`validity`](crate::op::validity)'s.
+//! Owns who may try it, from where and how often, and what follows a sign-in: the app whose request waits in this browser, or
+//! the start page. Which rights the account has is [`decision::break_glass`](crate::decision::break_glass)'s, whether its
+//! sessions still count [`validity`](crate::op::validity)'s.
 
 pub mod attempts;
 mod form;

@@ -15,8 +15,7 @@ use crate::protocol::{CERTIFICATE, CERTIFICATE_AMR};
 use crate::upstream::UpstreamIdentity;
 use crate::x509::Certificate;
 
-/// Signs the user in whose certificate the request has. `None` where it has none, or where the app or its request wants another
-/// way.
+/// Signs in the user whose certificate the request has. `None` if it has none, or if the app or its request wants another way.
 ///
 /// # Errors
 /// A page when the certificate is not valid; what a sign-in can fail with.
@@ -53,7 +52,7 @@ fn is_wanted(flow: &Flow<'_>, request: &AuthorizeRequest) -> bool {
     snapshot.accepts(flow.client, CERTIFICATE) && !(others && (another_way || another_account))
 }
 
-/// Whom a certificate identifies. Its key was proven to the proxy when the connection began.
+/// Whom a certificate identifies. The client proved to the proxy, when it connected, that it has the key.
 fn identity(certificate: &Certificate, now: i64) -> UpstreamIdentity {
     UpstreamIdentity {
         provider: CERTIFICATE.to_owned(),

@@ -1,4 +1,4 @@
-//! The audit trail, and how often whom was refused lately.
+//! The audit trail, and how many people were refused lately, by reason.
 
 use std::collections::BTreeMap;
 

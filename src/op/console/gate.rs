@@ -8,7 +8,7 @@ use crate::op::decide;
 use crate::op::error::{PageError, RefusedPerson};
 use crate::op::session::shown_name;
 
-/// Lets a visitor in whom `console.require` admits. It is decided at every request, with claims as fresh as a new authorization
+/// Lets in a visitor whom `console.require` admits. It is decided at every request, with claims as fresh as a new authorization
 /// would have.
 ///
 /// # Errors

@@ -28,7 +28,7 @@ pub struct Found {
     pub next: Option<String>,
 }
 
-/// Where a page begins. Names come first, then addresses, then subjects; each who matches by the name is not shown again.
+/// Where a page begins. Names come first, then addresses, then subjects; a user whose name matches is not shown again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Position {
     Names(Option<String>),
@@ -65,7 +65,7 @@ impl Position {
 /// Users whose name, verified address or subject begins with `text`; all users, where it is empty.
 ///
 /// # Errors
-/// When the page is none of such a list; when the store is not available.
+/// When `page` is not a position of this list; when the store is not available.
 pub async fn search(context: &RequestContext<'_>, text: &str, page: Option<&str>) -> Result<Found, PageError> {
     let unknown = || PageError::new(400, "invalid_request", "the page of the list is not known");
     let position = match page {
@@ -106,7 +106,7 @@ impl Search<'_> {
         Found { hits: hits.into_iter().map(|(hit, _)| hit).collect(), next }
     }
 
-    /// Up to `most` users from a position on, each with the position behind; and where to go on, unless all are found.
+    /// Up to `most` users from a position on, each with the position after it; and where to go on, unless all are found.
     async fn some(&self, position: Position, most: usize) -> StoreResult<(Vec<(Hit, Position)>, Option<Position>)> {
         let store = self.context.store();
         let limit = u32::try_from(most).unwrap_or(u32::MAX);
@@ -117,8 +117,10 @@ impl Search<'_> {
                 let more = found.len() == most;
                 let found: Vec<_> = found
                     .into_iter()
-                    .map(|person| (Position::Names(Some(person.user.username_key.clone())), hit(person, None)))
-                    .map(|(position, hit)| (hit, position))
+                    .map(|person| {
+                        let position = Position::Names(Some(person.user.username_key.clone()));
+                        (hit(person, None), position)
+                    })
                     .collect();
                 // Without a text, all users have been listed by then.
                 let behind = (!self.name.is_empty()).then_some(Position::Addresses(None));

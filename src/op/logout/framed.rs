@@ -1,8 +1,8 @@
 //! Sign-out at a provider that loads an address of the broker in a frame (OIDC Front-Channel Logout 1.0 §2, where the broker is
 //! the relying party): the sessions that come from the provider's session end, and their apps are notified.
 //!
-//! A browser does not send its cookies to a frame of another site. The session is found by `iss` and `sid`, both of which must be
-//! there; whoever knows them can do no more than end it.
+//! A browser does not send its cookies to a frame of another site. The session is found by `iss` and `sid`, both of which must
+//! be there; whoever knows them can do no more than end it.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Sign-out: by an app (OIDC RP-Initiated Logout 1.0), and by a provider (OIDC Back-Channel Logout 1.0, OIDC Front-Channel Logout
-//! 1.0).
+//! Sign-out: by an app (OIDC RP-Initiated Logout 1.0), and by a provider (OIDC Back-Channel Logout 1.0, OIDC Front-Channel
+//! Logout 1.0).
 //!
 //! Owns which session a sign-out ends, and that the other apps of that session are notified. [`end_session`] is the endpoint,
 //! [`confirmed`] the form of its page, [`returned`] the way back from the provider's own logout, [`upstream`] what a provider

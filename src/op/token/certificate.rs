@@ -1,10 +1,11 @@
 //! The certificate grant (`urn:countersign:grant:certificate`): a user's client certificate is exchanged for tokens in one
 //! request, without a browser.
 //!
-//! Owns which clients may, and what is written. There is no refresh token: the certificate itself gets the next access token,
-//! for as long as it is valid.
+//! Owns which clients may use it, and what is written. There is no refresh token: the certificate itself gets the next access
+//! token, for as long as it is valid.
 
 use crate::audit::Kind;
+use crate::config::language::client::Consent;
 use crate::decision::account::AccountIds;
 use crate::decision::app::AppRequest;
 use crate::decision::pipeline::{Decision, Evidence, begin};
@@ -51,7 +52,7 @@ impl<'p> Form<'p> for CertificateForm<'p> {
 /// `unauthorized_client` unless `certificates.clients` lists the client; `invalid_grant` when there is no valid certificate, or
 /// the policy refuses; `invalid_target`, `consent_required`.
 pub(super) async fn grant(request: &TokenRequest<'_>, form: CertificateForm<'_>) -> Result<TokenResponse, OAuthError> {
-    let TokenRequest { context, client, proof } = *request;
+    let TokenRequest { context, client, mut proof } = *request;
     if !client.may(GrantType::Certificate) {
         let text = "this client may not exchange certificates for tokens; see certificates.clients";
         return Err(OAuthError::new(ErrorCode::UnauthorizedClient, text));
@@ -63,7 +64,6 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: CertificateForm<'_>)
     }
     let asked = asked_scopes(form.scope);
     let new = AccountIds { id: UserId::random(context.random())?.as_str().to_owned(), sub: context.random().id()? };
-    let mut proof = proof;
     for _ in 0..ATTEMPTS {
         let key = certificate::link_key(&certificate.fingerprint());
         let (view, decision) = decided(request, certificate, (&key, &new), &asked).await?;
@@ -86,7 +86,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: CertificateForm<'_>)
             ),
             events: events.iter().chain([&issued]).cloned().collect(),
         };
-        if context.store().grant_by_certificate(written, context.now).await? {
+        if context.store().grant_by_certificate(written).await? {
             context.announce(&events);
             let (scopes, resources) = (grant.scopes.as_slice(), grant.resources.as_slice());
             let user = Some((&user, &decision));
@@ -170,9 +170,8 @@ fn own_grant(
     })
 }
 
-/// Whether the user consented in a browser before, where the client asks for consent: no page can ask here.
+/// Checks that the user has consented in a browser before, if the client asks for consent: no page can ask here.
 async fn consented(context: &RequestContext<'_>, client: &Client, grant: &Grant) -> Result<(), OAuthError> {
-    use crate::config::language::client::Consent;
     let Some(user) = grant.user_id.as_ref().filter(|_| client.consent == Consent::Explicit) else { return Ok(()) };
     let remembered = context.store().consent(user, &client.key).await?;
     let scopes = remembered.map(|consent| consent.scopes).unwrap_or_default();

@@ -165,7 +165,8 @@ impl Reloader {
             if !event && stamps_off_thread(&self.involved).await == stamps {
                 continue;
             }
-            // Whether there is more is seen in the files themselves: others in their folders, such as the store's, change often.
+            // Whether there is more is seen in the files themselves: others in their folders, such as the store's, change
+            // often.
             let (mut burst, mut seen) = (Burst::default(), stamps_off_thread(&self.involved).await);
             loop {
                 tokio::time::sleep(SLICE).await;

@@ -22,7 +22,7 @@ use crate::store::{Audit, ChainEnds, EventPage, EventQuery, Result, StoreError};
 const REPLICA: &str = "replica";
 const ANCHOR: &str = "audit_anchor";
 const INDEXED: &str = "audit_indexed";
-/// With the name of the output behind it.
+/// Followed by the name of the output.
 const EXPORTED: &str = "audit_exported ";
 
 /// The most events that one query looks at.
@@ -55,7 +55,7 @@ fn indexed_fields(event: &Event) -> [(&'static str, Option<&str>); 6] {
     ]
 }
 
-/// What a query looks for, in the same order: what the fewest events have comes first.
+/// What a query looks for, in the same order: the field that selects the fewest events comes first.
 fn asked_fields(query: &EventQuery) -> [(&'static str, Option<&str>); 6] {
     [
         ("account", query.account.as_ref().map(UserId::as_str)),
@@ -117,7 +117,7 @@ fn anchor(connection: &Connection) -> Result<Option<Place>> {
         let (seq, hash) = bytes.split_first_chunk::<8>()?;
         Some(Place { seq: u64::from_be_bytes(*seq), hash: Hash(hash.try_into().ok()?) })
     };
-    let broken = || StoreError::Corrupt(format!("meta.{ANCHOR} is not what it should be"));
+    let broken = || StoreError::Corrupt(format!("meta.{ANCHOR} has the wrong length"));
     meta(connection, ANCHOR)?.map(|bytes| read(bytes).ok_or_else(broken)).transpose()
 }
 
@@ -244,7 +244,7 @@ impl Search<'_> {
     }
 }
 
-/// An event with the line that it is.
+/// The line of an event.
 fn text(reader: &Reader<'_>, seq: u64, row: &Row<'_>) -> Result<String> {
     let text = open_text(reader.sealer, columns::EVENT, &seq.to_be_bytes(), row.get_ref(3)?.as_blob()?)?;
     Ok(line(&text, Hash(row.get(4)?)))

@@ -18,7 +18,7 @@ use crate::store::{CertificateGrant, Certificates, Ended, Result};
 
 #[async_trait]
 impl Certificates for SqliteStore {
-    async fn grant_by_certificate(&self, written: CertificateGrant, _now: i64) -> Result<bool> {
+    async fn grant_by_certificate(&self, written: CertificateGrant) -> Result<bool> {
         let CertificateGrant { account, link, grant, trace, events } = written;
         let events = self.event_rows(events);
         let account = AccountRow::new(&self.sealer, account)?;

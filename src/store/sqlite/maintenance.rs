@@ -16,7 +16,7 @@ use crate::store::{Maintenance, Result, StoreError};
 /// Deletes expired rows of one kind, at most the given number.
 type Sweep = fn(&Connection, &Tally, i64, u32) -> Result<Swept>;
 
-/// One function for each kind of row that expires.
+/// One function for each kind of row that expires. The last one deletes nothing: it indexes audit events, in the same batches.
 const SWEEPS: &[Sweep] = &[
     pending::sweep_logins,
     |connection, tally, now, limit| found(pending::sweep_interactions(connection, tally, now, limit)?, limit),

@@ -48,9 +48,9 @@ const REFUSALS_OF_USER: u32 = 1_000;
 /// The maximum number kept for all decisions without an account.
 const REFUSALS_OF_STRANGERS: u32 = 10_000;
 
-/// The most of one name that are looked at.
+/// The maximum number of refusals that are read for one name.
 const REFUSALS_OF_NAME: u32 = 1_000;
-/// The field that names are keys of.
+/// The field that the index keys of names are computed for.
 const REFUSED: &str = "refused";
 
 /// A decision in the form in which it is written.

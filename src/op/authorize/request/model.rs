@@ -79,8 +79,8 @@ impl Prompt {
     }
 }
 
-/// A valid authorization request, or a sign-in for a page of the broker's own. Immutable from here on. It is stored while the user is
-/// at a provider or a page, without the members that were not sent.
+/// A valid authorization request, or a sign-in for a page of the broker's own. Immutable from here on. It is stored while the
+/// user is at a provider or a page, without the members that were not sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuthorizeRequest {
     /// Where the answer goes.
