@@ -8,6 +8,7 @@ use crate::decision::policy::Condition;
 use crate::decision::reason::Reason;
 use crate::expression::Compiled;
 use crate::op::RequestContext;
+use crate::op::account::about::place;
 use crate::op::authorize::stage::Admitted;
 use crate::op::decide;
 use crate::snapshot::client::Client;
@@ -101,14 +102,14 @@ fn refused(context: &RequestContext<'_>, visitor: &Admitted, client: &Client, re
         }
         _ => Vec::new(),
     };
-    Refused { reason, condition: by_condition.map(|condition| unmet(visitor, condition)), accepts }
+    Refused { reason, condition: by_condition.map(|condition| unmet(context, visitor, condition)), accepts }
 }
 
-fn unmet(visitor: &Admitted, condition: &Condition) -> Unmet {
+fn unmet(context: &RequestContext<'_>, visitor: &Admitted, condition: &Condition) -> Unmet {
     let expression = &condition.expression;
     Unmet {
         text: expression.source().to_owned(),
-        place: (condition.source.line > 0).then(|| condition.source.to_string()),
+        place: place(context, &condition.source),
         asks: asks(visitor, expression),
         values: values(visitor, expression),
     }
