@@ -6,6 +6,9 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use crate::analysis::draft::difference::Difference;
 use crate::analysis::draft::{Action, Draft, Fault, Form, Kind, NoForm, Refused};
 use crate::analysis::known::Known;
@@ -27,6 +30,8 @@ use crate::upstream::settings::Source;
 const MOST_PEOPLE: usize = 5_000;
 /// The most decisions about one person and one app that are made for one draft, so that it takes seconds and not minutes.
 const MOST_DECISIONS: usize = 200_000;
+/// The purpose of the tags of files' texts.
+const SEEN: &str = "text of a drafted file";
 /// How many people are read at a time.
 const PAGE: u32 = 500;
 
@@ -35,7 +40,7 @@ const PAGE: u32 = 500;
 pub struct Opened {
     /// The form.
     pub form: Form,
-    /// What the file of the entry held, as a short hash.
+    /// What the file of the entry held, as a tag that only the broker can make.
     pub seen: String,
     /// Why the entry can't be changed in a file.
     pub impossible: Option<String>,
@@ -95,7 +100,21 @@ fn sources<'c>(context: &'c RequestContext<'_>) -> Result<&'c Arc<Sources>, Page
 pub async fn open(context: &RequestContext<'_>, kind: Kind, id: Option<&str>) -> Result<Opened, PageError> {
     let sources = Arc::clone(sources(context)?);
     let id = id.map(str::to_owned);
-    blocking(move || opened(&sources, kind, id.as_deref())).await?
+    let opened = blocking(move || opened(&sources, kind, id.as_deref())).await??;
+    Ok(tagged(context, opened))
+}
+
+/// The form with a tag in place of the hash of its file. A file may hold a secret, and whoever sees all of it but the secret could
+/// try guesses of the secret against a hash.
+fn tagged(context: &RequestContext<'_>, opened: Opened) -> Opened {
+    let tag = context.services.keys.set().tag(SEEN, opened.seen.as_bytes());
+    Opened { seen: tag.map(|tag| URL_SAFE_NO_PAD.encode(tag)).unwrap_or_default(), ..opened }
+}
+
+/// Whether the tag of a form was made for this text of its file.
+fn is_seen(context: &RequestContext<'_>, seen: &str, text: &str) -> bool {
+    let tag = URL_SAFE_NO_PAD.decode(seen).unwrap_or_default();
+    context.services.keys.set().tagged(SEEN, hash(text).as_bytes(), &tag)
 }
 
 fn opened(sources: &Sources, kind: Kind, id: Option<&str>) -> Result<Opened, PageError> {
@@ -117,7 +136,7 @@ fn conflict(why: String) -> PageError {
 }
 
 fn hash(text: &str) -> String {
-    sha256_hex(text.as_bytes()).chars().take(16).collect()
+    sha256_hex(text.as_bytes())
 }
 
 /// Runs something that reads files and computes for long.
@@ -156,17 +175,19 @@ pub async fn submit(context: &RequestContext<'_>, sent: Sent) -> Result<Submitte
     let (drafted, plan) = match tested.await? {
         Ok(tested) => tested,
         Err(DraftError::Refused(Refused::Faults(faults))) => {
-            return Ok(Submitted::Correct(Box::new(again(Arc::clone(&sources)).await?), faults));
+            let opened = tagged(context, again(Arc::clone(&sources)).await?);
+            return Ok(Submitted::Correct(Box::new(opened), faults));
         }
         Err(DraftError::Refused(refused @ Refused::File { .. })) => {
-            return Ok(Submitted::Impossible(Box::new(again(Arc::clone(&sources)).await?), refused.to_string()));
+            let opened = tagged(context, again(Arc::clone(&sources)).await?);
+            return Ok(Submitted::Impossible(Box::new(opened), refused.to_string()));
         }
         Err(error) => return Err(conflict(error.to_string())),
     };
     let probe = if probe && kind == Kind::Provider { examine(context, &drafted, &id).await } else { None };
     Ok(Submitted::Drafted(Box::new(Outcome {
         file: drafted.changed.file.display().to_string(),
-        stale: seen != hash(&drafted.changed.old),
+        stale: !is_seen(context, &seen, &drafted.changed.old),
         toml: drafted.entry(kind.section(), &id),
         problems: drafted.problems().map(|(problem, known)| (problem.clone(), known)).collect(),
         difference: drafted.difference,

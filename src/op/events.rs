@@ -109,6 +109,9 @@ impl RequestContext<'_> {
         };
         let begins = refusal.account.as_ref().is_some_and(|account| throttle.refused_often(account));
         let pattern = begins.then(|| refusal.suspicious(Pattern::ManyRefusals));
+        if !recorded {
+            self.services.activity.count(&refusal);
+        }
         recorded.then_some(refusal).into_iter().chain(pattern).collect()
     }
 }

@@ -285,6 +285,11 @@ async fn nobody_sees_or_ends_a_session_of_somebody_else() {
         assert!(!page.text().contains("Bob"), "{page}");
     }
     laptop.open(&app, "/account/sessions/end").await.assert_error_page(400, "invalid_request");
+    // Nor by the form for a session of one's own.
+    app.sign_in_with(&mut browser_with(PHONE, "198.51.100.7"), &Authorize::of("app"), &alice()).await;
+    let form = Form::all(&ask_to_end(&app, &mut laptop).await.text()).remove(0);
+    let forged = Form { action: format!("/account/sessions/end?id={sid}"), ..form };
+    laptop.submit_form(&app, &forged, &[]).await.assert_error_page(403, "csrf_failed");
     assert_eq!(app.userinfo(tokens.access()).await.status, 200, "Bob's session lives");
 }
 
@@ -388,6 +393,25 @@ async fn the_overview_says_what_each_part_rests_on() {
     let nobody = json!({ "sub": "9", "preferred_username": "carol" });
     let page = enter(&app, &mut Browser::new(), "/account", &nobody).await;
     shows(&page, &["You are in no group.", "reader", "You get it by default."]);
+}
+
+#[tokio::test]
+async fn the_folders_of_the_server_are_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("broker.toml");
+    let base = BASE.replace("[clients.other]\n", "[clients.other]\nrequire = \"'sre' in groups\"\n");
+    let more = "[roles.auditor]\n[users.alice]\ngroups = [\"local-choir\"]\nroles = [\"auditor\"]\n";
+    std::fs::write(&main, format!("{base}\n{ACCOUNT}{more}")).unwrap();
+    let app = TestApp::on_disk(&main).await;
+    let mut browser = Browser::new();
+    let overview = enter(&app, &mut browser, "/account", &alice()).await;
+    shows(&overview, &["local-choir", ">broker.toml:"]);
+    let apps = browser.get(&app, "/account/apps").await;
+    shows(&apps, &["No access", ">broker.toml:"]);
+    let folder = folder.path().file_name().unwrap().to_str().unwrap();
+    for page in [overview, apps] {
+        assert!(!page.text().contains(folder), "{page}");
+    }
 }
 
 #[tokio::test]

@@ -100,6 +100,7 @@ async fn identify_leaves_names_out_of_events_and_lines() {
         let person = with(alice(), json!({ "preferred_username": format!("somebody-{identify}") }));
         app.sign_in("app", &person).await;
         let events = trail(&app).await;
+        assert!(!events.is_empty());
         assert!(events.iter().all(|event| event["user"].is_string() == user && event["sub"].is_string() == sub));
         let named = log::lines(&[&format!("somebody-{identify}")]);
         assert_eq!(!named.is_empty(), user, "{named:#?}");
@@ -158,7 +159,8 @@ async fn d42_refusals_and_failures_do_not_fill_the_audit_trail() {
     let recorded = trail(&app).await.len();
     assert!((20..=60).contains(&recorded), "{recorded}");
     let metrics = app.broker.metrics().await;
-    assert!(metrics.contains("reason=\"client_requirement_not_met\""), "all of them are counted: {metrics}");
+    let counted = "client=\"app\",outcome=\"refused\",reason=\"client_requirement_not_met\"} 120\n";
+    assert!(metrics.contains(counted), "all of them are counted: {metrics}");
     // The provider's errors, which anybody can bring back.
     for _ in 0..120 {
         let mut browser = Browser::at("198.51.100.9");

@@ -80,6 +80,9 @@ async fn d16_the_header_counts_on_its_listener_from_trusted_proxies_only() {
         let lines = log::lines(&["certificate_ignored", address]);
         assert!(!lines.is_empty(), "{address}");
         assert!(lines.iter().all(|line| !line.contains("BEGIN")), "{lines:?}");
+        let events = app.broker.store.events_after(0, u32::MAX).await.unwrap();
+        let audited = |line: &String| line.contains("\"event\":\"certificate_ignored\"") && line.contains(address);
+        assert!(events.iter().any(audited), "{address}: {events:?}");
     }
     assert_accepted(&app, &headers).await;
 }

@@ -164,12 +164,13 @@ async fn a_provider_that_fails_is_seen_on_the_first_page() {
     let app = with_console("").await;
     let mut browser = operator(&app).await;
     assert!(page(&app, &mut browser, "/console").await.contains("No provider is known to fail"));
-    app.idp().status("/token", 503, json!({ "error": "temporarily_unavailable" }));
+    app.idp().status("token", 401, json!({ "error": "invalid_client" }));
     app.through_provider(&mut Browser::new(), &Authorize::of("app"), &bob()).await;
     let first = page(&app, &mut browser, "/console").await;
-    assert!(first.contains("Last call failed") || first.contains("No provider is known to fail"), "{first}");
+    assert!(first.contains("Last call failed") && first.contains("invalid_client"), "{first}");
+    assert!(!first.contains("No provider is known to fail"), "{first}");
     let provider = page(&app, &mut browser, "/console/provider?id=staff").await;
-    assert!(provider.contains("Last success"), "{provider}");
+    assert!(provider.contains("Last success") && provider.contains("Last call failed"), "{provider}");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Drafts of changes: what the forms show, what a change would be and mean, and what a draft can't be used for.
 
+use countersign::digest::{sha256_base64url, sha256_hex};
 use http::Method;
 use regex::Regex;
 use serde_json::json;
@@ -184,6 +185,25 @@ async fn d40_a_draft_shows_no_secret_and_gives_no_patch_that_holds_one() {
     assert!(refused.header("content-type").starts_with("text/html") && !refused.text().contains("secret-of-app"));
     let deleted = drafted(&app, &mut browser, "/console/draft/client?id=app&delete=1", &[]).await;
     assert!(!deleted.text().contains("secret-of-app") && deleted.text().contains(">-client_secret = ***"), "{deleted}");
+}
+
+/// What says that the file is still the same must be no hash of it, against which a secret in the file could be guessed.
+#[tokio::test]
+async fn d40_the_form_of_a_draft_holds_no_hash_of_the_file() {
+    const STALE: &str = "The file has changed since you opened the form";
+    let (app, mut browser) = operator(BASE, &[]).await;
+    let path = "/console/draft/client?id=app";
+    let page = browser.open(&app, path).await;
+    let seen = form(&page).field("seen").unwrap().to_owned();
+    let (hex, base64url) = (sha256_hex(BASE.as_bytes()), sha256_base64url(BASE.as_bytes()));
+    assert!(seen.len() >= 16 && !hex.starts_with(&seen) && !base64url.starts_with(&seen), "{seen}");
+    let found = drafted(&app, &mut browser, path, &[("client_name", "Another")]).await;
+    assert!(!found.text().contains(STALE), "{found}");
+    for made_up in [&hex[..16], hex.as_str(), base64url.as_str(), "", "AAAAAAAAAAAAAAAAAAAAAA"] {
+        let typed = [("client_name", "Another"), ("seen", made_up)];
+        let found = drafted(&app, &mut browser, path, &typed).await;
+        assert!(found.text().contains(STALE), "{made_up}: {found}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Who the broker thinks a visitor is, and what each part of it rests on: the provider's claims, a rule of the file, or an
 //! entry of the person's own.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::decision::pipeline::{Evidence, begin};
@@ -92,9 +94,18 @@ pub struct About {
     pub roles: Vec<Known>,
 }
 
-/// The place of a line; `None` for what no line sets.
-pub(super) fn place(source: &Source) -> Option<String> {
-    (source.line > 0).then(|| source.to_string())
+/// The place of a line, without the folders of the server; `None` for what no line sets.
+pub(super) fn place(context: &RequestContext<'_>, source: &Source) -> Option<String> {
+    let main = context.services.sources.as_ref().map(|sources| sources.inputs.main.as_path());
+    (source.line > 0).then(|| format!("{}:{}", from_folder_of(main, &source.file), source.line))
+}
+
+/// A file as seen from the folder of the main file; of a file that is elsewhere, its name alone.
+fn from_folder_of<'f>(main: Option<&Path>, file: &'f str) -> &'f str {
+    let path = Path::new(file);
+    let below = main.and_then(Path::parent).and_then(|folder| path.strip_prefix(folder).ok());
+    let shown = below.filter(|below| below.is_relative()).or_else(|| path.file_name().map(Path::new));
+    shown.and_then(Path::to_str).unwrap_or(file)
 }
 
 /// The upstream account that vouched for a visitor's session.
@@ -129,22 +140,22 @@ fn provider<'c>(context: &'c RequestContext<'_>, visitor: &Admitted) -> Option<&
 }
 
 /// The reason that the mapping of a claim gives.
-fn by_mapping(provider: Option<&ProviderPolicy>, name: &str, origin: Origin) -> Why {
+fn by_mapping(context: &RequestContext<'_>, visitor: &Admitted, name: &str, origin: Origin) -> Why {
+    let provider = provider(context, visitor);
     let rule = provider.and_then(|provider| provider.claims.iter().find(|rule| rule.name == name));
     let written = rule.filter(|rule| !rule.by_default);
     let text = |rule: &ClaimRule| rule.alternatives.iter().map(|one| one.source()).collect::<Vec<_>>().join(", ");
-    Why { origin, rule: written.map(text), place: written.and_then(|rule| place(&rule.source)) }
+    Why { origin, rule: written.map(text), place: written.and_then(|rule| place(context, &rule.source)) }
 }
 
 fn attributes(context: &RequestContext<'_>, visitor: &Admitted, link: &Link) -> Vec<Known<Value>> {
-    let provider = provider(context, visitor);
     let (key, claims) = (&link.key, &link.claims);
     let evidence = Evidence { provider: &key.provider, issuer: Some(&key.issuer), subject: &key.subject, claims };
     let mapped = begin(&context.snapshot.policy, &evidence).ok();
     let fresh = |name: &str| mapped.as_ref().and_then(|mapped| mapped.attributes().values.get(name).cloned());
     let known = |(name, value): (&String, &Value)| {
         let origin = if fresh(name).as_ref() == Some(value) { Origin::Provider } else { Origin::Earlier };
-        Known { name: name.clone(), value: value.clone(), why: vec![by_mapping(provider, name, origin)] }
+        Known { name: name.clone(), value: value.clone(), why: vec![by_mapping(context, visitor, name, origin)] }
     };
     visitor.decision.profile.iter().map(known).collect()
 }
@@ -154,8 +165,8 @@ fn groups(context: &RequestContext<'_>, visitor: &Admitted) -> Vec<Known> {
     let known = |name: &String| {
         let given = declared.filter(|user| user.groups.contains(name));
         let why = match given {
-            Some(user) => Why { origin: Origin::Given, rule: None, place: place(&user.source) },
-            None => by_mapping(provider(context, visitor), "groups", Origin::Provider),
+            Some(user) => Why { origin: Origin::Given, rule: None, place: place(context, &user.source) },
+            None => by_mapping(context, visitor, "groups", Origin::Provider),
         };
         Known { name: name.clone(), value: (), why: vec![why] }
     };
@@ -178,5 +189,26 @@ fn of_role(context: &RequestContext<'_>, role: &str, step: &Step) -> Option<Why>
     let rules = &context.snapshot.policy.role_rules;
     let rule = step.source.as_ref().and_then(|source| rules.iter().find(|rule| rule.source == *source));
     let when = rule.and_then(|rule| rule.when.as_ref()).map(|when| when.expression.source().to_owned());
-    Some(Why { origin, rule: when, place: step.source.as_ref().and_then(place) })
+    Some(Why { origin, rule: when, place: step.source.as_ref().and_then(|source| place(context, source)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_folder_of_the_server_is_shown() {
+        for (main, file, shown) in [
+            ("broker.toml", "broker.toml", "broker.toml"),
+            ("broker.toml", "/run/broker/overlay.toml", "overlay.toml"),
+            ("./broker.toml", "./clients/app.toml", "clients/app.toml"),
+            ("/etc/countersign/broker.toml", "/etc/countersign/broker.toml", "broker.toml"),
+            ("/etc/countersign/broker.toml", "/etc/countersign/clients/app.toml", "clients/app.toml"),
+            ("/etc/countersign/broker.toml", "/srv/team/overlay.toml", "overlay.toml"),
+            ("/etc/countersign/broker.toml", "/etc/countersign-test/overlay.toml", "overlay.toml"),
+        ] {
+            assert_eq!(from_folder_of(Some(Path::new(main)), file), shown, "{main}: {file}");
+        }
+        assert_eq!(from_folder_of(None, "/etc/countersign/broker.toml"), "broker.toml");
+    }
 }

@@ -102,14 +102,14 @@ fn refused(context: &RequestContext<'_>, visitor: &Admitted, client: &Client, re
         }
         _ => Vec::new(),
     };
-    Refused { reason, condition: by_condition.map(|condition| unmet(visitor, condition)), accepts }
+    Refused { reason, condition: by_condition.map(|condition| unmet(context, visitor, condition)), accepts }
 }
 
-fn unmet(visitor: &Admitted, condition: &Condition) -> Unmet {
+fn unmet(context: &RequestContext<'_>, visitor: &Admitted, condition: &Condition) -> Unmet {
     let expression = &condition.expression;
     Unmet {
         text: expression.source().to_owned(),
-        place: place(&condition.source),
+        place: place(context, &condition.source),
         asks: asks(visitor, expression),
         values: values(visitor, expression),
     }
