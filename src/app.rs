@@ -11,7 +11,7 @@ use crate::audit::{Event, Kind};
 use crate::config::language::Config;
 use crate::decision::policy::Policy;
 use crate::env::{Clock, Random, host_name};
-use crate::keys::{KeyPolicy, Keys, KeysError};
+use crate::keys::{KeyPolicy, Keys, KeysError, SigningKeys};
 use crate::metrics::Metrics;
 use crate::op::Services;
 use crate::op::activity::Activity;
@@ -25,6 +25,7 @@ use crate::snapshot::history::History;
 use crate::snapshot::reload::{Generations, ReloadStatus, Reloader, Watched};
 use crate::snapshot::told;
 use crate::store::Store;
+use crate::store::model::KeyState;
 use crate::throttle::Throttle;
 use crate::upstream::RelyingParty;
 use crate::web::listener::Connections;
@@ -211,13 +212,26 @@ impl App {
         while probes.join_next().await.is_some() {}
     }
 
+    /// Rotates the signing keys that are due, and records it.
+    async fn look_after_keys(&self, now: i64) {
+        let services = self.services();
+        let snapshot = self.snapshot.load_full();
+        let before = signing(&services.keys.set());
+        if let Err(error) = services.keys.ensure(&key_policy(&snapshot), now).await {
+            tracing::error!(%error, "signing keys can't be rotated");
+        }
+        let after = signing(&services.keys.set());
+        if before != after {
+            let event = Event::new(Kind::KeysRotated, now, snapshot.resolved.audit.identify);
+            self.record(vec![event.detail(after.join(", "))]).await;
+        }
+    }
+
     /// One round of housekeeping: rotates keys that are due, probes failed providers and removes expired rows.
     pub async fn housekeeping(&self) {
         let services = self.services();
         let now = services.clock.now();
-        if let Err(error) = services.keys.ensure(&key_policy(&self.snapshot.load()), now).await {
-            tracing::error!(%error, "signing keys can't be rotated");
-        }
+        self.look_after_keys(now).await;
         self.look_after_providers(now).await;
         services.history.seen(&self.snapshot.load_full(), now).await;
         count_sessions(&*services.store, &services.metrics, now).await;
@@ -271,6 +285,12 @@ fn reload_events(before: &Snapshot, after: &Snapshot, now: i64) -> Vec<Event> {
     let changed = names.into_iter().filter(|name| shown(old, name) != shown(new, name));
     let roles: Vec<Event> = changed.map(|name| reload.and(Kind::RoleChanged).role(name)).collect();
     std::iter::once(reload).chain(roles).collect()
+}
+
+/// The keys that sign, each as its algorithm and id.
+fn signing(keys: &SigningKeys) -> Vec<String> {
+    let current = keys.list().filter(|(_, _, state)| *state == KeyState::Current);
+    current.map(|(kid, algorithm, _)| format!("{} {kid}", algorithm.name())).collect()
 }
 
 /// Counts the sessions for the metrics. A count that fails leaves the last one.

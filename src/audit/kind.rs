@@ -75,8 +75,10 @@ named! {
         BreakGlass = "break_glass": "the break-glass account was used",
         /// Another configuration generation serves.
         Reload = "reload": "the configuration was reloaded",
-        /// The files have problems, and the old generation goes on serving.
-        ReloadFailed = "reload_failed": "the configuration has problems: the old one goes on serving",
+        /// The files have problems, and the old generation stays in service.
+        ReloadFailed = "reload_failed": "the configuration has problems: the old one stays in service",
+        /// Other signing keys are in use from now on; `detail` names them.
+        KeysRotated = "keys_rotated": "the signing keys were rotated",
         /// An administrator did something; `action` says what.
         AdminAction = "admin_action": "an administrator acted",
         /// A client certificate's header came where it does not count, and was ignored.
@@ -105,8 +107,6 @@ named! {
         CertificateDetached = "certificate_detached": "a client certificate was detached",
         /// Was refused entry to the console.
         ConsoleRefused = "console_refused": "somebody without the right opened the console",
-        /// Rotated signing keys.
-        KeysRotated = "keys_rotated": "signing keys were rotated",
     }
 }
 
@@ -122,7 +122,7 @@ named! {
         /// An authorization code was used twice: its tokens are revoked.
         CodeReuse = "code_reuse": "a code was used twice: its tokens are revoked",
         /// An account was entered through an upstream account for the first time.
-        NewLink = "new_link": "the first sign-in through a new provider link",
+        NewLink = "new_link": "the first sign-in through a newly linked upstream account",
         /// Break-glass passwords were guessed again and again.
         BreakGlassGuessing = "break_glass_guessing": "break-glass passwords are guessed again and again",
     }

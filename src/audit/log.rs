@@ -50,7 +50,8 @@ impl Event {
             | Kind::CertificateAttached
             | Kind::CertificateDetached
             | Kind::Logout
-            | Kind::Reload => line!(info),
+            | Kind::Reload
+            | Kind::KeysRotated => line!(info),
         }
     }
 }

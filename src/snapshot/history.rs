@@ -27,7 +27,7 @@ pub enum Happened {
     Started,
     /// A reload put it to work.
     Applied,
-    /// It had problems, and the one before goes on serving.
+    /// It had problems, and the one before stays in service.
     Refused,
 }
 
@@ -102,7 +102,7 @@ impl History {
         self.seen(snapshot, now).await;
     }
 
-    /// A generation has problems, and `serving` goes on serving.
+    /// A generation has problems, and `serving` stays in service.
     pub async fn refused(&self, serving: &Snapshot, problems: &str, now: i64) {
         if serving.config.console.is_some() {
             self.remember(serving, (Happened::Refused, Vec::new()), problems, now).await;

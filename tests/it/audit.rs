@@ -149,6 +149,21 @@ async fn suspicious_patterns_are_events_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_rotation_of_the_signing_keys_is_recorded_once() {
+    let app = TestApp::base().await;
+    let rotations = async || trail(&app).await.into_iter().filter(|event| event["event"] == "keys_rotated").collect();
+    app.broker.housekeeping().await;
+    let before: Vec<Value> = rotations().await;
+    assert_eq!(before, Vec::<Value>::new(), "nothing was due");
+    app.wait(91 * 86_400);
+    app.broker.housekeeping().await;
+    app.broker.housekeeping().await;
+    let after: Vec<Value> = rotations().await;
+    assert_eq!(after.len(), 1, "{after:#?}");
+    assert!(after[0]["detail"].as_str().unwrap().starts_with("RS256 "), "{after:#?}");
+}
+
+#[tokio::test]
 async fn d42_refusals_and_failures_do_not_fill_the_audit_trail() {
     let app =
         TestApp::with("clients.app.require = \"false\"\nlimits.per_address = { rate = \"999999/s\", burst = 100000 }")
