@@ -152,15 +152,17 @@ async fn suspicious_patterns_are_events_of_their_own() {
 async fn a_rotation_of_the_signing_keys_is_recorded_once() {
     let app = TestApp::base().await;
     let rotations = async || trail(&app).await.into_iter().filter(|event| event["event"] == "keys_rotated").collect();
+    // The keys of the tests are old: what is due happens at once.
     app.broker.housekeeping().await;
     let before: Vec<Value> = rotations().await;
-    assert_eq!(before, Vec::<Value>::new(), "nothing was due");
+    app.broker.housekeeping().await;
+    assert_eq!(rotations().await, before, "nothing was due");
     app.wait(91 * 86_400);
     app.broker.housekeeping().await;
     app.broker.housekeeping().await;
     let after: Vec<Value> = rotations().await;
-    assert_eq!(after.len(), 1, "{after:#?}");
-    assert!(after[0]["detail"].as_str().unwrap().starts_with("RS256 "), "{after:#?}");
+    assert_eq!(after.len(), before.len() + 1, "{after:#?}");
+    assert!(after.last().unwrap()["detail"].as_str().unwrap().starts_with("RS256 "), "{after:#?}");
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
             "keys/",
             "op/",
             "outbound/",
-            "snapshot/reload.rs",
+            "snapshot/reload/",
             "store/",
             "upstream/",
             "web/",
