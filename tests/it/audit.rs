@@ -152,7 +152,7 @@ async fn suspicious_patterns_are_events_of_their_own() {
 async fn a_rotation_of_the_signing_keys_is_recorded_once() {
     let app = TestApp::base().await;
     let rotations = async || trail(&app).await.into_iter().filter(|event| event["event"] == "keys_rotated").collect();
-    // The keys of the tests are old: what is due happens at once.
+    // What is due at the start happens first.
     app.broker.housekeeping().await;
     let before: Vec<Value> = rotations().await;
     app.broker.housekeeping().await;
