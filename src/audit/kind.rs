@@ -72,7 +72,7 @@ named! {
         /// A session ended because its user signed out, here or at the provider.
         Logout = "logout": "signed out",
         /// Somebody signed in by the break-glass account, or tried to.
-        BreakGlass = "break_glass": "the break-glass account was used",
+        BreakGlass = "break_glass": "the break-glass sign-in was used",
         /// Another configuration generation serves.
         Reload = "reload": "the configuration was reloaded",
         /// The files have problems, and the old generation stays in service.

@@ -70,7 +70,7 @@ async fn write(context: &RequestContext<'_>, browser: &Browser, key: &LinkKey) -
     let link = link(context, key, &user);
     let event = context.event_about(Kind::BreakGlass, &user).provider(BREAK_GLASS).detail("signed in");
     let event = event.sid(Some(session.id.as_str()));
-    let created = stored.is_none().then(|| event.and(Kind::AccountCreated));
+    let created = stored.is_none().then(|| Event { detail: None, ..event.and(Kind::AccountCreated) });
     let events: Vec<Event> = [event].into_iter().chain(created).collect();
     let sign_in = SignIn {
         events: events.clone(),
