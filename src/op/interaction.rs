@@ -13,7 +13,7 @@ use crate::op::logout::request::LogoutRequest;
 use crate::op::mark;
 use crate::op::outcome::{Browser, SetCookie};
 use crate::store::ids::SessionId;
-use crate::store::model::{Interaction, TokenHash};
+use crate::store::model::{Interaction, TokenHash, UpstreamSession};
 
 /// How long a sign-in or a page may take, in seconds.
 pub const LIFETIME: i64 = 600;
@@ -40,6 +40,9 @@ pub enum Pending {
         request: LogoutRequest,
         /// The provider's id.
         provider: String,
+        /// The sessions at other providers that end afterwards.
+        #[serde(default)]
+        then: Vec<UpstreamSession>,
     },
     /// A pushed authorization request (RFC 9126), before the browser brings its reference. It is bound to the client.
     Pushed(Box<AuthorizationForm>),

@@ -37,7 +37,9 @@ pub use maintenance::Maintenance;
 pub use one_time_ids::OneTimeIds;
 pub use pending::{PendingBound, PendingSignIns};
 pub use self_service::SelfService;
-pub use sessions::{AccountWrite, AppSession, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions};
+pub use sessions::{
+    AccountWrite, AppSession, FromUpstream, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions,
+};
 pub use signing_keys::SigningKeys;
 pub use traces::Traces;
 

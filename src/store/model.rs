@@ -121,7 +121,31 @@ pub struct Session {
     pub expires_at: i64,
 }
 
+/// A session at a provider that a [`Session`] came from before its user signed in anew with another upstream account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UpstreamSession {
+    /// The upstream account.
+    pub link: LinkKey,
+    /// The upstream session id, for the provider's back-channel logout.
+    pub sid: Option<String>,
+    /// The upstream ID token. Sealed.
+    pub id_token: Option<String>,
+    /// When its user signed in with it.
+    pub at: i64,
+}
+
 impl Session {
+    /// The session at the provider that it came from last.
+    #[must_use]
+    pub fn upstream(&self) -> UpstreamSession {
+        UpstreamSession {
+            link: self.link.clone(),
+            sid: self.upstream_sid.clone(),
+            id_token: self.upstream_id_token.clone(),
+            at: self.created_at,
+        }
+    }
+
     /// Whether it has neither expired nor been inactive for too long at `now`.
     #[must_use]
     pub fn is_live(&self, now: i64) -> bool {

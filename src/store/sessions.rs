@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::audit::Event;
 use crate::store::Result;
 use crate::store::ids::{SessionId, UserId};
-use crate::store::model::{Code, Link, Session, StoredTrace, TokenHash, User};
+use crate::store::model::{Code, Link, Session, StoredTrace, TokenHash, UpstreamSession, User};
 
 /// A session with its user and link.
 #[derive(Clone, Debug)]
@@ -49,8 +49,8 @@ pub struct SignIn {
     pub session: Session,
     /// Hash of the session cookie's secret.
     pub session_secret: TokenHash,
-    /// The session that the browser had before. It is ended (D21), unless it belongs to the same user; then its grants move to
-    /// the new session.
+    /// The session that the browser had before. It is ended (D21). If it belongs to the same user, its grants move to the new
+    /// session, as do the upstream sessions that it came from, except an earlier one of the new session's own upstream account.
     pub replaces: Option<SessionId>,
     /// The code for the app, unless the user must consent first.
     pub code: Option<Code>,
@@ -80,6 +80,15 @@ pub struct UpstreamSessions {
     pub subject: Option<String>,
     /// The upstream `sid`: only the sessions with this `sid`, or, together with a subject, also those without a known `sid`.
     pub sid: Option<String>,
+}
+
+/// A session that a provider's sign-out ends.
+#[derive(Clone, Debug)]
+pub struct FromUpstream {
+    /// The session.
+    pub view: SessionView,
+    /// The ID token of the sign-in at that provider.
+    pub id_token: Option<String>,
 }
 
 /// Whether a [`SignIn`] was written.
@@ -112,8 +121,12 @@ pub trait Sessions: Send + Sync {
     /// Lists sessions, newest first, optionally of one user.
     async fn sessions(&self, user_id: Option<&UserId>, limit: u32) -> Result<Vec<SessionView>>;
 
-    /// Lists the sessions that a provider's sign-out ends, live or not.
-    async fn sessions_of_upstream(&self, upstream: UpstreamSessions) -> Result<Vec<SessionView>>;
+    /// Lists the sessions that a provider's sign-out ends, live or not: by the upstream session that each came from last, or
+    /// by one that it came from before.
+    async fn sessions_of_upstream(&self, upstream: UpstreamSessions) -> Result<Vec<FromUpstream>>;
+
+    /// Lists the upstream sessions that a session came from before the last one, the latest first. They end with the session.
+    async fn upstream_sessions(&self, id: &SessionId) -> Result<Vec<UpstreamSession>>;
 
     /// Marks a session as active.
     async fn touch_session(&self, id: &SessionId, now: i64) -> Result<()>;

@@ -57,6 +57,7 @@ mod reload;
 mod request_objects;
 mod rust_client;
 mod secrets;
+mod several_providers;
 mod sign_in;
 mod store_faults;
 #[path = "../support/mod.rs"]

@@ -7,7 +7,7 @@ use countersign::audit::chain::{Recorded, Verifier};
 use countersign::audit::{Event, Kind};
 use countersign::store::history::REMEMBERED;
 use countersign::store::ids::UserId;
-use countersign::store::model::{Grant, KeyState, Link, Login, Session, StoredTrace, TokenHash};
+use countersign::store::model::{Grant, KeyState, Link, LinkKey, Login, Session, StoredTrace, TokenHash};
 use countersign::store::self_service::OwnSessions;
 use countersign::store::{
     AccountQuery, AccountWrite, AppSession, CertificateGrant, Ended, EventQuery, PendingBound, Person, Redeemed,
@@ -58,6 +58,7 @@ cases! {
     grants_move_over_when_the_same_user_signs_in_again,
     ending_a_session_ends_what_is_bound_to_it,
     sessions_are_found_by_what_a_provider_says,
+    a_session_is_found_by_each_upstream_account_that_it_came_from,
     sessions_are_listed_newest_first,
     own_sessions_are_paged_and_live,
     own_sessions_end_with_everything_granted_in_them,
@@ -463,10 +464,71 @@ pub(crate) async fn sessions_are_found_by_what_a_provider_says(store: Subject) {
             sid: sid.map(str::to_owned),
         };
         let found = store.sessions_of_upstream(upstream.clone()).await.unwrap();
-        let mut ids: Vec<_> = found.into_iter().map(|view| view.session.id).collect();
+        let mut ids: Vec<_> = found.into_iter().map(|from| from.view.session.id).collect();
         ids.sort();
         assert_eq!(ids, expected.iter().map(|id| session_id(id)).collect::<Vec<_>>(), "{upstream:?}");
     }
+}
+
+pub(crate) async fn a_session_is_found_by_each_upstream_account_that_it_came_from(store: Subject) {
+    let alice = person("alice");
+    let at = |provider: &str, session: &str, replaces: Option<&str>, after: i64| {
+        let key = LinkKey { provider: provider.to_owned(), ..alice.key() };
+        let mut sign_in = if replaces.is_some() { alice.sign_in_again(session) } else { alice.sign_in(session) };
+        sign_in.link.key = key.clone();
+        sign_in.session.link = key;
+        sign_in.session.upstream_sid = Some(format!("sid-{session}"));
+        sign_in.session.upstream_id_token = Some(format!("CANARY-token-{session}"));
+        sign_in.session.created_at = NOW + after;
+        sign_in.replaces = replaces.map(session_id);
+        sign_in
+    };
+    for sign_in in [at("corp", "a", None, 0), at("partner", "b", Some("a"), 1), at("third", "c", Some("b"), 2)] {
+        assert_eq!(store.finish_sign_in(sign_in, NOW).await.unwrap(), SignInWritten::Done);
+    }
+    let ended = async |provider: &str, subject: Option<&str>, sid: Option<&str>| {
+        let found = store.sessions_of_upstream(UpstreamSessions {
+            provider: provider.to_owned(),
+            issuer: "https://idp.example".to_owned(),
+            subject: subject.map(str::to_owned),
+            sid: sid.map(str::to_owned),
+        });
+        let found = found.await.unwrap();
+        found.into_iter().map(|from| (from.view.session.id.to_string(), from.id_token.unwrap())).collect::<Vec<_>>()
+    };
+    let subject = Some("upstream-alice");
+    let it = |token: &str| vec![("c".to_owned(), format!("CANARY-token-{token}"))];
+    assert_eq!(ended("corp", subject, None).await, it("a"));
+    assert_eq!(ended("partner", subject, Some("sid-b")).await, it("b"));
+    assert_eq!(ended("partner", None, Some("sid-b")).await, it("b"));
+    assert_eq!(ended("third", None, Some("sid-c")).await, it("c"));
+    for (provider, subject, sid) in [
+        ("corp", None, Some("sid-b")),
+        ("corp", subject, Some("sid-b")),
+        ("partner", Some("upstream-bob"), None),
+        ("partner", None, None),
+        ("third", None, Some("sid-a")),
+    ] {
+        assert_eq!(ended(provider, subject, sid).await, Vec::new(), "{provider} {subject:?} {sid:?}");
+    }
+    let before = async |id: &str| {
+        let earlier = store.upstream_sessions(&session_id(id)).await.unwrap();
+        earlier.into_iter().map(|up| (up.link.provider, up.sid.unwrap(), up.id_token.unwrap())).collect::<Vec<_>>()
+    };
+    let one = |provider: &str, id: &str| (provider.to_owned(), format!("sid-{id}"), format!("CANARY-token-{id}"));
+    assert_eq!(before("c").await, [one("partner", "b"), one("corp", "a")], "the latest first");
+
+    // Once more with the first account: its earlier session there is not another one.
+    assert_eq!(store.finish_sign_in(at("corp", "d", Some("c"), 3), NOW).await.unwrap(), SignInWritten::Done);
+    assert_eq!(before("d").await, [one("third", "c"), one("partner", "b")]);
+    assert_eq!(ended("corp", None, Some("sid-a")).await, Vec::new());
+    // Somebody else's sign-in in that browser takes nothing over, and what has ended is not found.
+    let mut bobs = person("bob").sign_in("bobs");
+    bobs.replaces = Some(session_id("d"));
+    store.finish_sign_in(bobs, NOW).await.unwrap();
+    assert_eq!(before("bobs").await, Vec::new());
+    assert_eq!(before("d").await, Vec::new());
+    assert_eq!(ended("partner", subject, None).await, Vec::new());
 }
 
 pub(crate) async fn sessions_are_listed_newest_first(store: Subject) {

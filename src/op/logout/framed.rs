@@ -15,7 +15,7 @@ use crate::op::error::PageError;
 use crate::op::logout::backchannel;
 use crate::op::logout::frontchannel::frames;
 use crate::op::params::{Form, Params};
-use crate::store::UpstreamSessions;
+use crate::store::{FromUpstream, UpstreamSessions};
 
 /// What a provider appends to the address (§2).
 struct FramedForm<'p> {
@@ -63,7 +63,7 @@ pub async fn framed(context: &RequestContext<'_>, provider: &str, params: &Param
         sid: Some(sid.to_owned()),
     };
     let mut framed = Vec::new();
-    for view in context.store().sessions_of_upstream(ended).await? {
+    for FromUpstream { view, .. } in context.store().sessions_of_upstream(ended).await? {
         let event = context.event_about(Kind::Logout, &view.user).provider(provider);
         let event = event.sid(Some(view.session.id.as_str())).detail("at the provider, in a frame");
         let events = vec![event];

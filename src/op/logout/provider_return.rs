@@ -6,12 +6,12 @@ use crate::op::interaction;
 use crate::op::interaction::Pending;
 use crate::op::logout::outcome::{Next, Outcome};
 use crate::op::logout::request::LogoutRequest;
-use crate::op::logout::sign_out::after_sign_out;
+use crate::op::logout::sign_out::{after_sign_out, provider_logout};
 use crate::op::mark;
 use crate::op::outcome::Browser;
 use crate::op::params::{Form, Params};
 use crate::op::session;
-use crate::store::model::TokenHash;
+use crate::store::model::{TokenHash, UpstreamSession};
 
 /// The parameters that a provider returns (OIDC RP-Initiated Logout 1.0 §3).
 struct ReturnForm<'p> {
@@ -24,8 +24,8 @@ impl<'p> Form<'p> for ReturnForm<'p> {
     }
 }
 
-/// Serves the return from a provider's logout, including a duplicate request. The session has already ended: without a known
-/// `state`, only the way back to the app is lost.
+/// Serves the return from a provider's logout, including a duplicate request: to the logout of the next provider that the session
+/// came from, or back to the app. The session here has already ended: without a known `state`, only these ways are lost.
 pub async fn returned(context: &RequestContext<'_>, provider: &str, params: &Params, browser: &Browser) -> Outcome {
     let state = ReturnForm::read(params).state.unwrap_or_default();
     let serving = match context.services.logout_doubles.turn(TokenHash::of(state), context.now).await {
@@ -33,10 +33,16 @@ pub async fn returned(context: &RequestContext<'_>, provider: &str, params: &Par
         Turn::Later(first) if first.is_of(browser) => return first.outcome.clone(),
         Turn::Later(_) => None,
     };
-    let Some(request) = taken(context, provider, state, browser).await else {
+    let Some((request, then)) = taken(context, provider, state, browser).await else {
         return signed_out(context, browser, mark::client_of(context, state)).await;
     };
-    let outcome = Outcome::from(after_sign_out(&request, Vec::new(), true));
+    let outcome = match provider_logout(context, &request, then, browser).await {
+        Ok(Some((url, cookies))) => {
+            Outcome { next: Next::Redirect { to: url.to_string(), frames: Vec::new() }, cookies }
+        }
+        Ok(None) => after_sign_out(&request, Vec::new(), true).into(),
+        Err(error) => Next::Error(error).into(),
+    };
     if let Some(serving) = serving {
         serving.ended(browser, outcome.clone());
     }
@@ -53,11 +59,17 @@ pub async fn signed_out(context: &RequestContext<'_>, browser: &Browser, client:
     }
 }
 
-/// The logout request that waits for this provider's answer, taken so that it is answered once.
-async fn taken(context: &RequestContext<'_>, provider: &str, state: &str, browser: &Browser) -> Option<LogoutRequest> {
+/// The logout request that waits for this provider's answer, with the sessions at other providers, taken so that it is answered
+/// once.
+async fn taken(
+    context: &RequestContext<'_>,
+    provider: &str,
+    state: &str,
+    browser: &Browser,
+) -> Option<(LogoutRequest, Vec<UpstreamSession>)> {
     match interaction::find(context, state, browser).await {
-        Ok(Pending::ProviderLogout { request, provider: expected }) if expected == provider => {
-            interaction::take(context, state).await.ok().map(|()| request)
+        Ok(Pending::ProviderLogout { request, provider: expected, then }) if expected == provider => {
+            interaction::take(context, state).await.ok().map(|()| (request, then))
         }
         _ => None,
     }

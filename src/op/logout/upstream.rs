@@ -45,7 +45,8 @@ pub async fn upstream_logout(context: &RequestContext<'_>, provider: &str, param
     };
     let found = context.store().sessions_of_upstream(ended).await?;
     let some = !found.is_empty();
-    let sessions: Vec<SessionView> = found.into_iter().filter(|view| signed_alike(view, token.algorithm)).collect();
+    let alike = found.into_iter().filter(|from| signed_alike(from.id_token.as_deref(), token.algorithm));
+    let sessions: Vec<SessionView> = alike.map(|from| from.view).collect();
     if some && sessions.is_empty() {
         let differs = UpstreamError::invalid(Document::LogoutToken, Check::Algorithm);
         return Err(refused(context, provider, &differs));
@@ -70,10 +71,9 @@ fn ended_there(context: &RequestContext<'_>, provider: &str, view: &SessionView)
     event.sid(Some(view.session.id.as_str())).detail("at the provider")
 }
 
-/// Whether a logout token of this algorithm may end the session: it is signed as the session's ID token is (§2.6). A provider
-/// that changed its algorithm ends the sessions that it began since.
-fn signed_alike(view: &SessionView, algorithm: Algorithm) -> bool {
-    let id_token = view.session.upstream_id_token.as_deref();
+/// Whether a logout token of this algorithm may end a session that came from this ID token: both are signed alike (§2.6). A
+/// provider that changed its algorithm ends the sessions that it began since.
+fn signed_alike(id_token: Option<&str>, algorithm: Algorithm) -> bool {
     id_token.and_then(|token| Jws::parse(token).ok()).is_none_or(|jws| jws.algorithm == algorithm)
 }
 

@@ -43,6 +43,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod traces;
+mod upstream_sessions;
 mod validity;
 mod writer;
 

@@ -176,6 +176,10 @@ impl SessionRow {
         &self.session.user_id
     }
 
+    pub(crate) fn link(&self) -> &LinkKey {
+        &self.session.link
+    }
+
     pub(crate) fn expires_at(&self) -> i64 {
         self.session.expires_at
     }

@@ -13,6 +13,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     GENERATIONS,
     FEWER_INDEXES,
     REFUSED_NAMES,
+    UPSTREAM_SESSIONS,
 ];
 
 /// `application_id` of the database file, "Csgn": tells our files from other SQLite databases.
@@ -268,4 +269,22 @@ CREATE TABLE refused_names (
 CREATE INDEX refused_names_trace ON refused_names (trace);
 CREATE TRIGGER refused_names_forgotten AFTER DELETE ON traces WHEN old.alone = 1
     BEGIN DELETE FROM refused_names WHERE trace = old.id; END;
+";
+
+// What a session came from before its user signed in anew with another upstream account; the latest is in `sessions`. The ID
+// token stays sealed as it was there, bound to the id of the session that it was stored with first: `sealed_in`.
+const UPSTREAM_SESSIONS: &str = "
+CREATE TABLE upstream_sessions (
+    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    provider TEXT NOT NULL,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    sid TEXT,
+    id_token BLOB,
+    sealed_in TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (session_id, provider, issuer, subject)
+) STRICT;
+CREATE INDEX upstream_sessions_subject ON upstream_sessions (subject);
+CREATE INDEX upstream_sessions_sid ON upstream_sessions (sid) WHERE sid IS NOT NULL;
 ";

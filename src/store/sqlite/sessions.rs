@@ -5,18 +5,20 @@ use rusqlite::Connection;
 
 use crate::audit::Event;
 use crate::store::ids::{SessionId, UserId};
-use crate::store::model::{LinkKey, Session, TokenHash, User};
+use crate::store::model::{TokenHash, UpstreamSession, User};
 use crate::store::seal::Sealer;
 use crate::store::sqlite::accounts::{has_access, is_linked, seal_profile};
 use crate::store::sqlite::audit::EventRows;
 use crate::store::sqlite::codes::CodeRow;
 use crate::store::sqlite::one_time_ids::once_key;
-use crate::store::sqlite::rows::{LinkRow, Reader, SessionRow, many, one, run};
+use crate::store::sqlite::rows::{LinkRow, SessionRow, many, one, run};
 use crate::store::sqlite::shared::Outcome;
 use crate::store::sqlite::traces::TraceRow;
 use crate::store::sqlite::writer::Survives;
-use crate::store::sqlite::{SqliteStore, sql};
-use crate::store::{AccountWrite, AppSession, Result, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions};
+use crate::store::sqlite::{SqliteStore, sql, upstream_sessions};
+use crate::store::{
+    AccountWrite, AppSession, FromUpstream, Result, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions,
+};
 
 #[async_trait]
 impl Sessions for SqliteStore {
@@ -61,8 +63,13 @@ impl Sessions for SqliteStore {
         .await
     }
 
-    async fn sessions_of_upstream(&self, upstream: UpstreamSessions) -> Result<Vec<SessionView>> {
-        self.read(move |reader| ended_upstream(reader, &upstream)).await
+    async fn sessions_of_upstream(&self, upstream: UpstreamSessions) -> Result<Vec<FromUpstream>> {
+        self.read(move |reader| upstream_sessions::ended(reader, &upstream)).await
+    }
+
+    async fn upstream_sessions(&self, id: &SessionId) -> Result<Vec<UpstreamSession>> {
+        let id = id.clone();
+        self.read(move |reader| upstream_sessions::of(reader, &id)).await
     }
 
     async fn touch_session(&self, id: &SessionId, now: i64) -> Result<()> {
@@ -146,13 +153,13 @@ impl SignInRows {
         for name in &self.system_roles {
             run(connection, sql::INSERT_SYSTEM_ROLE, [name])?;
         }
+        if !self.session.insert(connection)? {
+            return Ok(Outcome::Undo(SignInWritten::Conflict));
+        }
         let ended = match &self.replaces {
             Some(old) => self.replace(connection, old, now)?,
             None => Vec::new(),
         };
-        if !self.session.insert(connection)? {
-            return Ok(Outcome::Undo(SignInWritten::Conflict));
-        }
         if let Some(code) = &self.code {
             code.insert(connection)?;
         }
@@ -172,6 +179,7 @@ impl SignInRows {
             run(connection, sql::MOVE_GRANTS, (user, old, self.session.id()))?;
             // Two tabs may sign in at the same time, and the code of the first may not be redeemed yet.
             run(connection, sql::MOVE_CODES, (old, self.session.id()))?;
+            upstream_sessions::inherit(connection, old, self.session.id(), self.session.link())?;
         }
         end(connection, old, now)
     }
@@ -221,36 +229,4 @@ pub(crate) fn end(connection: &Connection, id: &SessionId, now: i64) -> Result<V
 /// Reads the apps that took part in a session.
 pub(super) fn apps_of_session(connection: &Connection, user: &UserId, id: &SessionId) -> Result<Vec<AppSession>> {
     many(connection, sql::APPS_OF_SESSION, (user, id), |row| Ok(AppSession { client: row.get(0)?, sid: row.get(1)? }))
-}
-
-/// Finds the sessions that a provider's sign-out ends.
-fn ended_upstream(reader: &Reader<'_>, upstream: &UpstreamSessions) -> Result<Vec<SessionView>> {
-    let UpstreamSessions { provider, issuer, subject, sid } = upstream;
-    let sessions = match (subject, sid) {
-        (Some(subject), _) => {
-            let key = LinkKey { provider: provider.clone(), issuer: issuer.clone(), subject: subject.clone() };
-            match reader.link(&key)? {
-                Some(link) => {
-                    let params = (&link.user_id, i64::MAX);
-                    many(reader.connection, sql::SESSIONS_OF_USER, params, |row| reader.session_from(row))?
-                }
-                None => Vec::new(),
-            }
-        }
-        (None, Some(sid)) => {
-            many(reader.connection, sql::SESSIONS_BY_UPSTREAM_SID, [sid], |row| reader.session_from(row))?
-        }
-        (None, None) => Vec::new(),
-    };
-    let ends = |session: &Session| {
-        session.link.provider == *provider
-            && session.link.issuer == *issuer
-            && subject.as_ref().is_none_or(|subject| session.link.subject == *subject)
-            && match (sid, &session.upstream_sid) {
-                (Some(sid), Some(known)) => sid == known,
-                _ => true,
-            }
-    };
-    let ended = sessions.into_iter().filter(ends);
-    ended.filter_map(|session| reader.session_view(session).transpose()).collect()
 }

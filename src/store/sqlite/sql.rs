@@ -101,6 +101,21 @@ statements! {
     OTHER_SESSIONS = "SELECT id FROM sessions WHERE user_id = ?1 AND id <> ?2";
     SESSIONS_BY_LINK = "SELECT id FROM sessions WHERE user_id = ?1 AND data ->> '$.link.provider' = ?2
         AND data ->> '$.link.issuer' = ?3 AND data ->> '$.link.subject' = ?4";
+    UPSTREAM_SESSIONS = "SELECT session_id, provider, issuer, subject, sid, id_token, sealed_in, at
+        FROM upstream_sessions WHERE session_id = ?1";
+    UPSTREAM_SESSIONS_BY_SUBJECT = "SELECT session_id, provider, issuer, subject, sid, id_token, sealed_in, at
+        FROM upstream_sessions WHERE subject = ?1";
+    UPSTREAM_SESSIONS_BY_SID = "SELECT session_id, provider, issuer, subject, sid, id_token, sealed_in, at
+        FROM upstream_sessions WHERE sid = ?1";
+    MOVE_UPSTREAM_SESSIONS = "UPDATE upstream_sessions SET session_id = ?2 WHERE session_id = ?1";
+    KEEP_UPSTREAM_SESSION = "INSERT INTO upstream_sessions
+        (session_id, provider, issuer, subject, sid, id_token, sealed_in, at)
+        SELECT ?2, data ->> '$.link.provider', data ->> '$.link.issuer', data ->> '$.link.subject',
+            upstream_sid, upstream_id_token, id, data ->> '$.created_at' FROM sessions WHERE id = ?1
+        ON CONFLICT (session_id, provider, issuer, subject) DO UPDATE
+        SET sid = excluded.sid, id_token = excluded.id_token, sealed_in = excluded.sealed_in, at = excluded.at";
+    FORGET_UPSTREAM_SESSION = "DELETE FROM upstream_sessions
+        WHERE session_id = ?1 AND provider = ?2 AND issuer = ?3 AND subject = ?4";
     SESSION_USER = "SELECT user_id FROM sessions WHERE id = ?1";
     SESSION_LIVE = "SELECT 1 FROM sessions WHERE id = ?1 AND expires_at > ?2 AND last_active + max_inactive > ?2";
     COUNT_SESSIONS = "SELECT count(*) FROM sessions WHERE expires_at > ?1";

@@ -1,0 +1,95 @@
+//! The sessions at providers that a session came from: the latest in its own row, those before it in `upstream_sessions`.
+
+use rusqlite::{Connection, Row};
+
+use crate::store::ids::SessionId;
+use crate::store::model::{LinkKey, Session, UpstreamSession};
+use crate::store::sqlite::rows::{Reader, columns, many, open_text, run};
+use crate::store::sqlite::sql;
+use crate::store::{FromUpstream, Result, UpstreamSessions};
+
+/// Gives a new session what its user's previous one came from. A sign-in with the same upstream account takes the place of the
+/// earlier one.
+pub(super) fn inherit(connection: &Connection, old: &SessionId, new: &SessionId, own: &LinkKey) -> Result<()> {
+    run(connection, sql::MOVE_UPSTREAM_SESSIONS, (old, new))?;
+    run(connection, sql::KEEP_UPSTREAM_SESSION, (old, new))?;
+    run(connection, sql::FORGET_UPSTREAM_SESSION, (new, &own.provider, &own.issuer, &own.subject)).map(drop)
+}
+
+/// What a session came from before the last sign-in, the latest first.
+pub(super) fn of(reader: &Reader<'_>, id: &SessionId) -> Result<Vec<UpstreamSession>> {
+    let earlier = many(reader.connection, sql::UPSTREAM_SESSIONS, [id], |row| earlier(reader, row))?;
+    let mut earlier: Vec<UpstreamSession> = earlier.into_iter().map(|(_, upstream)| upstream).collect();
+    earlier.sort_by_key(|upstream| std::cmp::Reverse(upstream.at));
+    Ok(earlier)
+}
+
+/// The sessions that a provider's sign-out ends.
+pub(super) fn ended(reader: &Reader<'_>, said: &UpstreamSessions) -> Result<Vec<FromUpstream>> {
+    let mut found: Vec<(Session, Option<String>)> = Vec::new();
+    for mut session in latest(reader, said)? {
+        if ends(said, &session.link, session.upstream_sid.as_deref()) {
+            let id_token = session.upstream_id_token.take();
+            found.push((session, id_token));
+        }
+    }
+    for (id, upstream) in before(reader, said)? {
+        let known = found.iter().any(|(session, _)| session.id == id);
+        if !known
+            && ends(said, &upstream.link, upstream.sid.as_deref())
+            && let Some(session) = reader.session(sql::SESSION, [&id])?
+        {
+            found.push((session, upstream.id_token));
+        }
+    }
+    let view = |(session, id_token)| Ok(reader.session_view(session)?.map(|view| FromUpstream { view, id_token }));
+    found.into_iter().filter_map(|one| view(one).transpose()).collect()
+}
+
+/// Sessions that may have come last from what the provider names.
+fn latest(reader: &Reader<'_>, said: &UpstreamSessions) -> Result<Vec<Session>> {
+    match (&said.subject, &said.sid) {
+        (Some(subject), _) => {
+            let (provider, issuer) = (said.provider.clone(), said.issuer.clone());
+            let link = reader.link(&LinkKey { provider, issuer, subject: subject.clone() })?;
+            let Some(link) = link else { return Ok(Vec::new()) };
+            let params = (&link.user_id, i64::MAX);
+            many(reader.connection, sql::SESSIONS_OF_USER, params, |row| reader.session_from(row))
+        }
+        (None, Some(sid)) => {
+            many(reader.connection, sql::SESSIONS_BY_UPSTREAM_SID, [sid], |row| reader.session_from(row))
+        }
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+/// Sessions that may have come earlier from what the provider names.
+fn before(reader: &Reader<'_>, said: &UpstreamSessions) -> Result<Vec<(SessionId, UpstreamSession)>> {
+    match (&said.subject, &said.sid) {
+        (Some(subject), _) => {
+            many(reader.connection, sql::UPSTREAM_SESSIONS_BY_SUBJECT, [subject], |row| earlier(reader, row))
+        }
+        (None, Some(sid)) => many(reader.connection, sql::UPSTREAM_SESSIONS_BY_SID, [sid], |row| earlier(reader, row)),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+/// Whether what a provider says has ended is this upstream session.
+fn ends(said: &UpstreamSessions, link: &LinkKey, sid: Option<&str>) -> bool {
+    link.provider == said.provider
+        && link.issuer == said.issuer
+        && said.subject.as_ref().is_none_or(|subject| link.subject == *subject)
+        && said.sid.as_deref().zip(sid).is_none_or(|(said, known)| said == known)
+}
+
+fn earlier(reader: &Reader<'_>, row: &Row<'_>) -> Result<(SessionId, UpstreamSession)> {
+    let sealed_in: String = row.get(6)?;
+    let opened = |sealed| open_text(reader.sealer, columns::UPSTREAM_ID_TOKEN, sealed_in.as_bytes(), sealed);
+    let upstream = UpstreamSession {
+        link: LinkKey { provider: row.get(1)?, issuer: row.get(2)?, subject: row.get(3)? },
+        sid: row.get(4)?,
+        id_token: row.get_ref(5)?.as_blob_or_null()?.map(opened).transpose()?,
+        at: row.get(7)?,
+    };
+    Ok((row.get(0)?, upstream))
+}
