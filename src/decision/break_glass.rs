@@ -9,7 +9,7 @@ use crate::decision::account::{Account, AccountDecision, LinkedBy};
 use crate::decision::policy::{BreakGlassPolicy, Policy};
 use crate::decision::reason::Reason;
 use crate::decision::roles::Granted;
-use crate::decision::trace::{Refusal, Stage, Trace};
+use crate::decision::trace::{Refusal, RoleOrigin, Stage, Trace};
 use crate::decision::username;
 
 /// The key under which the account of a break-glass username is stored. No username that a provider sends has it, because a
@@ -40,7 +40,7 @@ pub fn decide(
     }
     trace.add(Stage::Account, Some(&declared.source), "the break-glass account");
     for role in &declared.roles {
-        trace.add(Stage::Roles, Some(&declared.source), format!("role {role}: given to the break-glass account"));
+        trace.give(&declared.source, role, RoleOrigin::BreakGlass);
     }
     let permitted = declared.roles.iter().filter_map(|role| policy.roles.get(role));
     let permissions: BTreeSet<String> = permitted.flat_map(|(permissions, _)| permissions.iter().cloned()).collect();

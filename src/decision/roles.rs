@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::config::language::policy::{DefaultRolesWhen, Each, IgnoreCase};
 use crate::decision::policy::{Pattern, Policy, ProviderPolicy, RoleRule};
-use crate::decision::trace::{Source, Stage, Trace};
+use crate::decision::trace::{RoleOrigin, Source, Stage, Trace};
 use crate::expression::{Bindings, Variable};
 
 /// The roles of a user, and their permissions.
@@ -43,7 +43,7 @@ pub fn grant(policy: &Policy, provider: &ProviderPolicy, facts: &RoleFacts<'_>, 
     apply_rules(policy, provider, facts, &asserted, &mut roles, trace);
     if let Some(user) = policy.declared(facts.username) {
         for role in &user.roles {
-            trace.add(Stage::Roles, Some(&user.source), format!("role {role}: given to this user"));
+            trace.give(&user.source, role, RoleOrigin::User);
             roles.insert(role.clone());
         }
     }
@@ -54,7 +54,7 @@ pub fn grant(policy: &Policy, provider: &ProviderPolicy, facts: &RoleFacts<'_>, 
     if lacking {
         let (defaults, source) = &policy.default_roles;
         for role in defaults {
-            trace.add(Stage::Roles, Some(source), format!("role {role}: by default"));
+            trace.give(source, role, RoleOrigin::Default);
             roles.insert(role.clone());
         }
     }
@@ -97,14 +97,10 @@ fn assert_roles(
     let mut unknown = 0_usize;
     for role in asserted {
         if let Some((role, (_, source))) = declared_role(policy, role) {
-            trace.add(Stage::Roles, Some(source), format!("role {role}: asserted by the provider"));
+            trace.give(source, role, RoleOrigin::Asserted);
             roles.insert(role.clone());
         } else if provider.create_roles {
-            trace.add(
-                Stage::Roles,
-                Some(&provider.source),
-                format!("role {role}: asserted by the provider, created as a System role"),
-            );
+            trace.give(&provider.source, role, RoleOrigin::System);
             system.push(role.clone());
             roles.insert(role.clone());
         } else {
@@ -167,7 +163,7 @@ fn apply_rules(
             }
         }
         let mut give = |role: String| {
-            trace.add(Stage::Roles, Some(&rule.source), format!("role {role}: by rule"));
+            trace.give(&rule.source, &role, RoleOrigin::Rule);
             roles.insert(role);
         };
         match &rule.each {

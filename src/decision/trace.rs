@@ -97,6 +97,40 @@ pub struct Step {
     pub text: Cow<'static, str>,
     /// The line that caused it.
     pub source: Option<Source>,
+    /// The role that it gives, and what that rests on. It is not part of the JSON.
+    pub gives: Option<(String, RoleOrigin)>,
+}
+
+/// What a role rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoleOrigin {
+    /// The provider asserts it, and the file declares it.
+    Asserted,
+    /// The provider asserts it, and nobody declares it.
+    System,
+    /// A rule gives it.
+    Rule,
+    /// It is given to this user by name.
+    User,
+    /// It is given to the break-glass account.
+    BreakGlass,
+    /// It is given to those who have nothing else.
+    Default,
+}
+
+impl RoleOrigin {
+    /// What the trace says of it.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Asserted => "asserted by the provider",
+            Self::System => "asserted by the provider, created as a System role",
+            Self::Rule => "by rule",
+            Self::User => "given to this user",
+            Self::BreakGlass => "given to the break-glass account",
+            Self::Default => "by default",
+        }
+    }
 }
 
 impl Step {
@@ -150,7 +184,14 @@ fn code<S: Serializer>(reason: &Option<Reason>, serializer: S) -> Result<S::Ok, 
 impl Trace {
     /// Records a step.
     pub fn add(&mut self, stage: Stage, source: Option<&Source>, text: impl Into<Cow<'static, str>>) {
-        self.steps.push(Step { stage, text: text.into(), source: source.cloned() });
+        self.steps.push(Step { stage, text: text.into(), source: source.cloned(), gives: None });
+    }
+
+    /// Records that a role is given.
+    pub fn give(&mut self, source: &Source, role: &str, origin: RoleOrigin) {
+        let text = format!("role {role}: {}", origin.text()).into();
+        let gives = Some((role.to_owned(), origin));
+        self.steps.push(Step { stage: Stage::Roles, text, source: Some(source.clone()), gives });
     }
 
     /// The steps, limited to about this many bytes of JSON. If they do not fit, a step in the middle states how many are left
@@ -174,7 +215,7 @@ impl Trace {
         let (left_out, tail) = rest.split_at_checked(rest.len() - last).unwrap_or((rest, &[]));
         let Some(stage) = left_out.first().map(|step| step.stage) else { return Cow::Borrowed(&self.steps) };
         let text = format!("{} steps are left out here: a decision is kept with at most {bytes} bytes", left_out.len());
-        let gap = Step { stage, text: text.into(), source: None };
+        let gap = Step { stage, text: text.into(), source: None, gives: None };
         Cow::Owned(head.iter().chain([&gap]).chain(tail).cloned().collect())
     }
 

@@ -150,6 +150,8 @@ pub enum Next {
     App(Answer),
     /// Go to a page of the broker's own, by its path and query.
     Own(String),
+    /// Show the page at this URL, which is served where client certificates are read.
+    ForCertificate(String),
     /// Show an error.
     Error(PageError),
 }

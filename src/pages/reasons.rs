@@ -18,6 +18,8 @@ pub(crate) enum Advice {
     AnotherWay,
     /// Look at the address again.
     CheckAddress,
+    /// Sign out, and sign in again.
+    SignInAgain,
 }
 
 impl Advice {
@@ -31,6 +33,7 @@ impl Advice {
             Self::AnotherAccount => "another_account",
             Self::AnotherWay => "another_way",
             Self::CheckAddress => "check_address",
+            Self::SignInAgain => "sign_in_again",
         }
     }
 }
@@ -66,6 +69,7 @@ pub(crate) const REASONS: &[(&str, Advice)] = &[
     ("refresh_denied", Advice::StartAgain),
     ("response_invalid", Advice::StartAgain),
     ("session_expired", Advice::StartAgain),
+    ("sign_in_too_old", Advice::SignInAgain),
     ("sign_in_unavailable", Advice::Administrator),
     ("store_unavailable", Advice::TryAgain),
     ("token_invalid", Advice::Administrator),

@@ -37,7 +37,7 @@ fn fault(code: &'static str) -> DraftFault {
 }
 
 fn groups(kind: Kind, full: bool) -> Vec<DraftGroup> {
-    let held = ["literal", "env", "several"];
+    let held = ["literal", "env", "several", "hashes"];
     let field = |(index, field): (usize, &'static crate::analysis::draft::Field)| DraftField {
         key: field.key,
         input: field.input.name(),
@@ -45,7 +45,8 @@ fn groups(kind: Kind, full: bool) -> Vec<DraftGroup> {
         value: if full { text("on") } else { String::new() },
         choices: if field.input == Input::Choice { vec![text("choice")] } else { Vec::new() },
         locked: (full && index % 3 == 0).then(|| text("place")),
-        held: (full && field.input == Input::Secret).then(|| fault(held.get(index % 3).copied().unwrap_or("env"))),
+        held: (full && matches!(field.input, Input::Secret | Input::Hashes))
+            .then(|| fault(held.get(index % 4).copied().unwrap_or("env"))),
         fault: full.then(|| fault(FAULTS.get(index % FAULTS.len()).copied().unwrap_or("missing"))),
     };
     kind.groups()

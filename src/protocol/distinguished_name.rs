@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::protocol::comparable;
+
 /// A distinguished name: relative names, the most specific first, each with its attributes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Name(pub Vec<Vec<(String, AttributeValue)>>);
@@ -115,6 +117,14 @@ impl AttributeValue {
         (first != 0x80 && length == content.len()).then(|| Self::of(u32::from(tag), content, whole)).flatten()
     }
 
+    /// The form in which values are compared.
+    fn prepared(&self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(comparable::text(text)),
+            Self::Encoded(whole) => Self::Encoded(whole.clone()),
+        }
+    }
+
     /// The text as it is, or the encoding as RFC 4514 §2.4 writes it.
     #[must_use]
     pub fn plain(&self) -> std::borrow::Cow<'_, str> {
@@ -153,6 +163,24 @@ impl Name {
             relative.push(attributes);
         }
         Some(Self(relative))
+    }
+
+    /// Whether two names are the same (RFC 5280 §7.1): the case of letters, how characters are composed, and how much white space
+    /// there is, do not matter.
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        self.prepared() == other.prepared()
+    }
+
+    /// The name with its texts in the form in which they are compared.
+    fn prepared(&self) -> Self {
+        let relative = |attributes: &Vec<(String, AttributeValue)>| {
+            let prepared = attributes.iter().map(|(kind, value)| (kind.clone(), value.prepared()));
+            let mut prepared: Vec<_> = prepared.collect();
+            prepared.sort();
+            prepared
+        };
+        Self(self.0.iter().map(relative).collect())
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod algorithm;
 pub mod claim;
 pub mod client_auth;
+mod comparable;
 pub mod console_paths;
 pub mod distinguished_name;
 pub mod error_code;

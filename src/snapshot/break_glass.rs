@@ -32,6 +32,12 @@ impl BreakGlass {
         if faults.is_empty() { Ok(Self { accepted: accepted.into() }) } else { Err(faults) }
     }
 
+    /// Whether there is no hash, as where secrets are left unread.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.accepted.is_empty()
+    }
+
     /// Compares a password with every hash, and returns the proof of the one that it belongs to. It takes equally long for
     /// every password.
     ///

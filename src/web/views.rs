@@ -130,7 +130,7 @@ pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError, waits: bool) -
 /// that was refused begins anew.
 fn leads_to_account(failure: &PageError) -> bool {
     let by_app = ["client_requirement_not_met", "client_provider_not_allowed"].contains(&failure.reason);
-    let by_form = ["csrf_failed", "session_expired"].contains(&failure.reason);
+    let by_form = ["csrf_failed", "session_expired", "sign_in_too_old"].contains(&failure.reason);
     by_app || (by_form && failure.client.is_none())
 }
 

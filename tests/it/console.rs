@@ -447,6 +447,11 @@ async fn refusals_are_counted_filtered_and_lead_to_their_decision() {
         refused.assert_error_page(403, "client_requirement_not_met");
     }
     let first = page(&app, &mut browser, "/console").await;
+    for parameter in ["client=other", "provider=staff"] {
+        let of = link(&first, &format!("/console/refusals?{parameter}"));
+        assert!(first.contains(&format!("{}</code> <b>2</b>", parameter.split('=').nth(1).unwrap())), "{first}");
+        assert!(page(&app, &mut browser, &of).await.contains(">bob<"), "{parameter}");
+    }
     let list = page(&app, &mut browser, &link(&first, "/console/refusals?reason=client_requirement_not_met")).await;
     assert!(list.contains(">bob<") && list.contains(">other<"), "{list}");
     let trace = page(&app, &mut browser, &link(&list, "/console/trace/")).await;

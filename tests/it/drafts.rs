@@ -187,6 +187,20 @@ async fn d40_a_draft_shows_no_secret_and_gives_no_patch_that_holds_one() {
     assert!(!deleted.text().contains("secret-of-app") && deleted.text().contains(">-client_secret = ***"), "{deleted}");
 }
 
+#[tokio::test]
+async fn d40_the_form_of_a_client_shows_no_hash_of_its_secret_and_keeps_it() {
+    let (app, mut browser) = operator(FILE, &[]).await;
+    let path = "/console/draft/client?id=app";
+    let page = browser.open(&app, path).await;
+    assert!(!page.text().contains("abb566146c49288c062805c432e974357def12f83fa1b0eefd7ba598711a0f6b"), "{page}");
+    assert!(page.text().contains("The file has hashes, which are not shown and stay."), "{page}");
+    let found = drafted(&app, &mut browser, path, &[("pkce", "required")]).await;
+    assert!(!found.text().contains("-client_secret_hashes"), "it stays: {found}");
+    let hash = format!("sha256:{}", "0".repeat(64));
+    let found = drafted(&app, &mut browser, path, &[("client_secret_hashes", &hash)]).await;
+    assert!(found.text().contains("-client_secret_hashes") && found.text().contains(&hash), "{found}");
+}
+
 /// What says that the file is still the same must be no hash of it, against which a secret in the file could be guessed.
 #[tokio::test]
 async fn d40_the_form_of_a_draft_holds_no_hash_of_the_file() {

@@ -51,6 +51,7 @@ mod odd_browsers;
 mod odd_providers;
 mod paths;
 mod policy;
+mod recent_sign_in;
 mod redirect_uri;
 mod refresh;
 mod reload;

@@ -36,6 +36,8 @@ async fn tls_client_auth_by_each_kind_of_name() {
     for (key, right, wrong) in [
         ("subject_dn", "CN=robot, O=Example", "CN=robot"),
         ("subject_dn", "cn=robot,o=Example", "O=Example,CN=robot"),
+        ("subject_dn", "CN=ROBOT,O=  example ", "CN=ro bot,O=Example"),
+        ("subject_dn", "CN=ｒobot,O=EXAMPLE", "CN=röbot,O=Example"),
         ("san_dns", "Robot.example", "other.example"),
         ("san_uri", "spiffe://example/robot", "spiffe://example/Robot"),
         ("san_ip", "192.0.2.7", "192.0.2.8"),

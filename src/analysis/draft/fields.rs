@@ -30,6 +30,8 @@ pub enum Input {
     Condition,
     /// The path of the file that holds a secret.
     Secret,
+    /// Hashes of secrets, one a line. Those that the file has are not shown.
+    Hashes,
     /// Claims: `name = "expression"` in TOML, one a line.
     Claims,
     /// Upstream accounts: `provider sub VALUE` or `provider email VALUE`, one a line.
@@ -47,6 +49,7 @@ impl Input {
             Self::Flag(_) => "flag",
             Self::Condition => "condition",
             Self::Secret => "secret",
+            Self::Hashes => "hashes",
             Self::Claims => "claims",
             Self::Links => "links",
         }
@@ -156,7 +159,7 @@ const fn group(name: &'static str, fields: &'static [Field]) -> Group {
     Group { name, fields }
 }
 
-use Input::{Choice, Claims, Condition, Flag, Lines, Links, Secret, Text};
+use Input::{Choice, Claims, Condition, Flag, Hashes, Lines, Links, Secret, Text};
 
 const PROVIDER: &[Group] = &[
     group("general", &[field("name", Text), field("enabled", Flag(true)), field("preset", Choice)]),
@@ -220,7 +223,7 @@ const CLIENT: &[Group] = &[
             field("post_logout_redirect_uris", Lines),
             field("client_id", Text),
             field("client_secret", Secret),
-            field("client_secret_hashes", Lines),
+            field("client_secret_hashes", Hashes),
             field("token_endpoint_auth_method", Choice),
             field("pkce", Choice),
             field("grant_types", Lines),

@@ -40,7 +40,7 @@ pub struct Filled {
     pub held: Option<Held>,
 }
 
-/// A secret that is no file: it stays unless a file is named.
+/// A secret that is no file: it stays unless a file is named, or other hashes are typed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Held {
@@ -50,6 +50,8 @@ pub enum Held {
     Env(String),
     /// Several secrets, for rotation.
     Several,
+    /// Hashes of secrets.
+    Hashes,
 }
 
 /// Why there is no form.
@@ -128,6 +130,10 @@ fn filled(layers: &Layers, kind: Kind, id: &str, field: &'static Field) -> Fille
         (Input::Secret, Some(node)) => {
             held = held_secret(node);
             secret_file(node).unwrap_or_default()
+        }
+        (Input::Hashes, Some(_)) => {
+            held = Some(Held::Hashes);
+            String::new()
         }
         (input, Some(node)) => shown(layers, input, node),
     };

@@ -84,7 +84,7 @@ pub(super) fn place(origin: &Origin) -> String {
 /// What was typed, without what browsers and people add: CRLF, empty lines, space around lines.
 fn tidy(input: Input, typed: &str) -> String {
     match input {
-        Input::Lines | Input::Links => {
+        Input::Lines | Input::Hashes | Input::Links => {
             let lines = typed.lines().map(str::trim).filter(|line| !line.is_empty());
             lines.collect::<Vec<_>>().join("\n")
         }
@@ -108,8 +108,10 @@ fn change(form: &Form, layers: &Layers, filled: &Filled, typed: &str) -> Result<
         Input::Condition => Some(Written::Text(typed.lines().map(str::trim).collect::<Vec<_>>().join(" "))),
         Input::Choice if !form.kind.choices(field.key).iter().any(|value| value == typed) => return Err(What::Choice),
         Input::Choice => Some(Written::Text(typed.to_owned())),
-        Input::Lines if typed.chars().any(|c| c.is_control() && c != '\n') => return Err(What::Control),
-        Input::Lines => Some(Written::List(typed.lines().map(str::to_owned).collect())),
+        Input::Lines | Input::Hashes if typed.chars().any(|c| c.is_control() && c != '\n') => {
+            return Err(What::Control);
+        }
+        Input::Lines | Input::Hashes => Some(Written::List(typed.lines().map(str::to_owned).collect())),
         Input::Links => Some(links(typed)?),
     };
     Ok(vec![(path, value)])

@@ -47,7 +47,7 @@ impl From<KeptStep> for Step {
             file: kept.file.unwrap_or_default().into(),
             line: kept.line.unwrap_or_default(),
         });
-        Self { stage: kept.stage, text: kept.text.into(), source }
+        Self { stage: kept.stage, text: kept.text.into(), source, gives: None }
     }
 }
 

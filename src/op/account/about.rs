@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::decision::pipeline::{Evidence, begin};
 use crate::decision::policy::{ClaimRule, ProviderPolicy};
-use crate::decision::trace::{Source, Stage, Step};
+use crate::decision::trace::{RoleOrigin, Source, Step};
 use crate::op::RequestContext;
 use crate::op::authorize::stage::Admitted;
 use crate::op::error::PageError;
@@ -45,15 +45,13 @@ impl Origin {
         }
     }
 
-    /// The origin of a role, by what the trace says of it.
-    fn of_role(text: &str) -> Option<Self> {
-        match text {
-            "asserted by the provider" => Some(Self::Provider),
-            "asserted by the provider, created as a System role" => Some(Self::System),
-            "by rule" => Some(Self::Rule),
-            "given to this user" => Some(Self::Given),
-            "by default" => Some(Self::Default),
-            _ => None,
+    const fn of_role(origin: RoleOrigin) -> Self {
+        match origin {
+            RoleOrigin::Asserted => Self::Provider,
+            RoleOrigin::System => Self::System,
+            RoleOrigin::Rule => Self::Rule,
+            RoleOrigin::User | RoleOrigin::BreakGlass => Self::Given,
+            RoleOrigin::Default => Self::Default,
         }
     }
 }
@@ -174,7 +172,7 @@ fn groups(context: &RequestContext<'_>, visitor: &Admitted) -> Vec<Known> {
 }
 
 fn roles(context: &RequestContext<'_>, visitor: &Admitted) -> Vec<Known> {
-    let steps: Vec<&Step> = visitor.decision.trace.steps.iter().filter(|step| step.stage == Stage::Roles).collect();
+    let steps: Vec<&Step> = visitor.decision.trace.steps.iter().filter(|step| step.gives.is_some()).collect();
     let known = |name: &String| {
         let why = steps.iter().filter_map(|step| of_role(context, name, step));
         Known { name: name.clone(), value: (), why: why.collect() }
@@ -184,8 +182,8 @@ fn roles(context: &RequestContext<'_>, visitor: &Admitted) -> Vec<Known> {
 
 /// The reason that a step of the decision gives for a role.
 fn of_role(context: &RequestContext<'_>, role: &str, step: &Step) -> Option<Why> {
-    let text = step.text.strip_prefix("role ")?.strip_prefix(role)?.strip_prefix(": ")?;
-    let origin = Origin::of_role(text)?;
+    let (_, origin) = step.gives.as_ref().filter(|(given, _)| given == role)?;
+    let origin = Origin::of_role(*origin);
     let rules = &context.snapshot.policy.role_rules;
     let rule = step.source.as_ref().and_then(|source| rules.iter().find(|rule| rule.source == *source));
     let when = rule.and_then(|rule| rule.when.as_ref()).map(|when| when.expression.source().to_owned());

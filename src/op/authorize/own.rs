@@ -12,9 +12,13 @@ use crate::op::authorize;
 use crate::op::authorize::request::model::AuthorizeRequest;
 use crate::op::authorize::session;
 use crate::op::authorize::stage::{Admitted, Flow, Stage};
+use crate::op::authorize::waiting;
+use crate::op::certificate;
+use crate::op::certificate::Unusable;
 use crate::op::decide;
 use crate::op::error::PageError;
-use crate::op::outcome::{Browser, Outcome, Stop};
+use crate::op::outcome::{Browser, Next, Outcome, Stop};
+use crate::protocol::{BREAK_GLASS, CERTIFICATE};
 use crate::store::ids::SessionId;
 use crate::store::model::Session;
 
@@ -81,23 +85,64 @@ pub async fn sign_in(context: &RequestContext<'_>, browser: &Browser, due: Due) 
     authorize::resume(&flow, due.request, due.stage).await
 }
 
-/// Sends the visitor to their provider to sign in again, as the same person, and back to the page at this path.
+/// Has the visitor prove once more who they are, as the same person, and come back to the page at this path: at their provider, with
+/// the password of the break-glass account, or by presenting their certificate.
 pub async fn sign_in_again(context: &RequestContext<'_>, browser: &Browser, visitor: &Admitted, path: &str) -> Outcome {
     let flow = Flow { context, client: &context.snapshot.own, browser };
     let mut request = AuthorizeRequest::own(path.to_owned());
-    request.prompt.login = true;
     request.hinted_sub = Some(decide::subject(flow.client, &visitor.user));
-    let stage = Stage::ProviderChosen(visitor.session.link.provider.clone());
-    authorize::resume(&flow, request, stage).await
+    let provider = visitor.session.link.provider.clone();
+    match provider.as_str() {
+        BREAK_GLASS => by_password(&flow, request).await,
+        CERTIFICATE => by_certificate(context, path),
+        _ if !can_be_asked(context, &provider) => Next::Error(too_old()).into(),
+        _ => {
+            request.prompt.login = true;
+            authorize::resume(&flow, request, Stage::ProviderChosen(provider)).await
+        }
+    }
 }
 
-/// Whether the visitor has proven recently enough who they are for an action that takes access away. Where there is nobody to
-/// prove it to once more, as with `reauth = "unsupported"`, the first sign-in counts, so nobody is kept from ending a session.
+/// To the break-glass page, where the request waits.
+async fn by_password(flow: &Flow<'_>, request: AuthorizeRequest) -> Outcome {
+    let Some(account) = &flow.context.snapshot.resolved.break_glass else { return Next::Error(too_old()).into() };
+    let next = Next::Own(format!("{}?backup=1", account.path));
+    Outcome { next, cookies: waiting::keep(flow, request).await }
+}
+
+/// To the same page where certificates are read. There, whoever presents the session's own certificate is asked for nothing else.
+fn by_certificate(context: &RequestContext<'_>, path: &str) -> Outcome {
+    let snapshot = context.snapshot;
+    let origin = snapshot.resolved.certificates.as_ref().and_then(|section| section.origin.as_deref());
+    match origin {
+        Some(origin) if matches!(certificate::presented(context), Err(Unusable::NotRead)) => {
+            Next::ForCertificate(format!("{origin}{}", snapshot.issuer.path_of(path))).into()
+        }
+        _ => Next::Error(too_old()).into(),
+    }
+}
+
+fn too_old() -> PageError {
+    PageError::new(403, "sign_in_too_old", "the action needs a recent sign-in, which nobody can be asked for from here")
+}
+
+/// Whether the provider can be asked to have its user sign in again.
+fn can_be_asked(context: &RequestContext<'_>, provider: &str) -> bool {
+    context.snapshot.provider(provider).is_some_and(|provider| provider.reauth != Reauth::Unsupported)
+}
+
+/// Whether the visitor has proven recently enough who they are for an action that takes access away: by what the provider attests,
+/// by the password of the break-glass account, or by a certificate, which proves it whenever it is presented. A provider with
+/// `reauth = "unsupported"` attests nothing, so the sign-in here counts.
 #[must_use]
 pub fn is_recent(context: &RequestContext<'_>, session: &Session) -> bool {
-    let provider = context.snapshot.provider(&session.link.provider);
-    let can_be_asked = provider.is_some_and(|provider| provider.reauth != Reauth::Unsupported);
-    !can_be_asked || session.auth_time.is_some_and(|time| context.now - time < RECENT)
+    let provider = session.link.provider.as_str();
+    let own_way_in = provider == BREAK_GLASS || provider == CERTIFICATE;
+    let unattested = !own_way_in && !can_be_asked(context, provider);
+    let at = if unattested { Some(session.created_at) } else { session.auth_time };
+    let presented =
+        || certificate::verified(context).is_ok_and(|own| certificate::link_key(&own.fingerprint()) == session.link);
+    at.is_some_and(|time| context.now - time < RECENT) || (provider == CERTIFICATE && presented())
 }
 
 /// The visitor who sent an action's form. `path` is the path and query of the action, where the page that asks first is.

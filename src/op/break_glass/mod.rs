@@ -147,8 +147,7 @@ async fn attempt(
         services.break_glass.delayed();
         return Ok(show(context, browser, form.waiting, Some(Problem::TooMany(wait.0))).await);
     }
-    let not_read = || PageError::new(503, "rate_limited", "the password hash was not read");
-    let hashes = context.snapshot.break_glass.as_ref().ok_or_else(not_read)?;
+    let hashes = context.snapshot.break_glass.as_ref().filter(|hashes| !hashes.is_empty()).ok_or_else(no_hash)?;
     let verified = services.break_glass.verify(hashes, form.password.to_owned()).await;
     let proof = verified.map_err(|_| {
         services.break_glass.delayed();
@@ -169,6 +168,13 @@ async fn attempt(
             Ok(show(context, browser, form.waiting, Some(Problem::Wrong)).await)
         }
     }
+}
+
+/// There is nothing to compare a password with, which `check` refuses. No attempt can help.
+fn no_hash() -> PageError {
+    let text = "break_glass.password_hash has no hash: nobody can sign in with the break-glass account";
+    tracing::error!(event = "break_glass_unusable", "{text}");
+    PageError::new(503, "sign_in_unavailable", text)
 }
 
 /// Goes on with the request that waits in this browser, or to the start page.

@@ -1,8 +1,8 @@
-//! The audit trail, and how many people were refused lately, by reason.
+//! The audit trail, and how many people were refused lately: why, at which app, by which provider.
 
 use std::collections::BTreeMap;
 
-use crate::audit::Kind;
+use crate::audit::{Event, Kind, Text};
 use crate::op::RequestContext;
 use crate::store::Result;
 use crate::store::audit::{EventPage, EventQuery};
@@ -14,11 +14,15 @@ pub const COUNTED: u32 = 500;
 /// How many events a page has.
 pub const PAGE: u32 = 30;
 
-/// How often people were refused lately, by reason, the most frequent first.
+/// How often people were refused lately, the most frequent first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusals {
-    /// The reason codes.
+    /// By reason code.
     pub by_reason: Vec<(String, u64)>,
+    /// By the key of the client.
+    pub by_client: Vec<(String, u64)>,
+    /// By the id of the provider.
+    pub by_provider: Vec<(String, u64)>,
     /// Whether there were more than are counted.
     pub more: bool,
 }
@@ -35,14 +39,24 @@ pub async fn refusals(context: &RequestContext<'_>) -> Result<Refusals> {
         ..EventQuery::default()
     };
     let page = context.store().events(query).await?;
-    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    for recorded in &page.events {
-        let reason = recorded.event.reason.as_deref().unwrap_or_default();
-        *counts.entry(reason.to_owned()).or_default() += 1;
+    let by =
+        |name: fn(&Event) -> Option<&Text>| counted(page.events.iter().filter_map(|recorded| name(&recorded.event)));
+    Ok(Refusals {
+        by_reason: by(|event| event.reason.as_ref()),
+        by_client: by(|event| event.client.as_ref()),
+        by_provider: by(|event| event.provider.as_ref()),
+        more: page.next.is_some(),
+    })
+}
+
+fn counted<'e>(names: impl Iterator<Item = &'e Text>) -> Vec<(String, u64)> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for name in names {
+        *counts.entry(name).or_default() += 1;
     }
-    let mut by_reason: Vec<(String, u64)> = counts.into_iter().collect();
-    by_reason.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    Ok(Refusals { by_reason, more: page.next.is_some() })
+    let mut counts: Vec<(String, u64)> = counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts
 }
 
 /// A page of events.

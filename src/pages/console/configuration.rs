@@ -29,6 +29,10 @@ pub struct ConsoleOverview {
     pub failing: Vec<ProviderRow>,
     /// The refusals of the last days, by reason.
     pub refusals: Vec<Count>,
+    /// By client.
+    pub refusals_by_client: Vec<Count>,
+    /// By provider.
+    pub refusals_by_provider: Vec<Count>,
 }
 
 /// The providers.

@@ -92,12 +92,16 @@ fn overview(all: &mut Vec<Sample>) {
         roles: 4,
         failing: vec![provider("failing"), bare_provider()],
         refusals: vec![count()],
+        refusals_by_client: vec![count()],
+        refusals_by_provider: vec![count()],
     };
     let bare = ConsoleOverview {
         shell: shell(None),
         problems: None,
         failing: Vec::new(),
         refusals: Vec::new(),
+        refusals_by_client: Vec::new(),
+        refusals_by_provider: Vec::new(),
         ..full.clone()
     };
     all.extend([sample(&full, &[]), sample(&bare, &[])]);

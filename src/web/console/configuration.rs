@@ -20,6 +20,8 @@ use crate::web::console::{Built, Desk};
 
 /// The most failing providers on the first page.
 const FAILING: usize = 20;
+/// The most counts of refusals of one kind.
+const COUNTS: usize = 20;
 /// How much of a process's id is shown.
 const SHORT_ID: usize = 8;
 
@@ -43,13 +45,19 @@ impl Desk<'_> {
             clients: snapshot.clients.len(),
             roles: roles::all(context).await?.len(),
             failing: failing.take(FAILING).filter_map(|settings| self.provider_row(settings)).collect(),
-            refusals: refusals.by_reason.iter().map(|(reason, count)| self.refusal_count(reason, *count)).collect(),
+            refusals: self.refusal_counts("reason", &refusals.by_reason),
+            refusals_by_client: self.refusal_counts("client", &refusals.by_client),
+            refusals_by_provider: self.refusal_counts("provider", &refusals.by_provider),
         })
     }
 
-    /// How often somebody was refused for a reason.
-    pub(super) fn refusal_count(&self, reason: &str, count: u64) -> Count {
-        Count { name: reason.to_owned(), count, path: self.path(ConsolePage::Refusals, &[("reason", reason)]) }
+    /// How often people were refused: each count leads to the list that is filtered by this parameter.
+    pub(super) fn refusal_counts(&self, parameter: &str, counted: &[(String, u64)]) -> Vec<Count> {
+        let count = |(name, count): &(String, u64)| {
+            let path = self.path(ConsolePage::Refusals, &[(parameter, name)]);
+            Count { name: name.clone(), count: *count, path }
+        };
+        counted.iter().take(COUNTS).map(count).collect()
     }
 
     fn provider_row(&self, settings: &ProviderSettings) -> Option<ProviderRow> {

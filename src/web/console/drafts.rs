@@ -216,6 +216,7 @@ fn field(kind: Kind, filled: &Filled, typed: Option<&Typed>, fault: Option<Draft
         Held::Literal => DraftFault { code: "literal", detail: String::new() },
         Held::Env(name) => DraftFault { code: "env", detail: name.clone() },
         Held::Several => DraftFault { code: "several", detail: String::new() },
+        Held::Hashes => DraftFault { code: "hashes", detail: String::new() },
     });
     DraftField {
         key,

@@ -46,7 +46,7 @@ impl Desk<'_> {
         Ok(ConsoleEvents {
             shell: self.shell(if refusals { "refusals" } else { "audit" }),
             refusals,
-            counts: counted.by_reason.iter().map(|(reason, count)| self.refusal_count(reason, *count)).collect(),
+            counts: self.refusal_counts("reason", &counted.by_reason),
             counted_at_most: counted.more.then_some(u64::from(events::COUNTED)),
             events: found.events.into_iter().map(|recorded| self.event_row(&recorded.event)).collect(),
             paging: self.paging(page, &parameters, ("before", before), next.as_deref()),

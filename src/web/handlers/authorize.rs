@@ -52,6 +52,7 @@ pub(super) fn write_as_it_is(exchange: &Exchange<'_>, outcome: &Outcome) -> Resp
             exchange.error_with(failure, waits)
         }
         Next::Own(path) => respond::see_other(&exchange.context.snapshot.issuer.url_of(path)),
+        Next::ForCertificate(url) => respond::see_other(url),
         Next::SignIn(page) => {
             let view = views::sign_in(exchange, page);
             let leads_to = page.client.as_deref().map(|client| exchange.own_schemes(client)).unwrap_or_default();

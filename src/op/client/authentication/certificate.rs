@@ -62,7 +62,7 @@ pub(super) async fn authenticate<'c>(
 /// Whether a certificate has the name that the client is registered with (RFC 8705 §2.1.2).
 fn is_named(certificate: &Certificate, subject: &CertificateSubject) -> bool {
     match subject {
-        CertificateSubject::Dn(name) => Name::parse(name).as_ref() == Some(certificate.subject()),
+        CertificateSubject::Dn(name) => Name::parse(name).is_some_and(|name| name.matches(certificate.subject())),
         CertificateSubject::Dns(name) => certificate.has_dns(name),
         CertificateSubject::Uri(uri) => certificate.has_uri(uri),
         CertificateSubject::Ip(address) => address.parse().is_ok_and(|address| certificate.has_ip(address)),
