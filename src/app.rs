@@ -11,7 +11,7 @@ use crate::audit::{Event, Kind};
 use crate::config::language::Config;
 use crate::decision::policy::Policy;
 use crate::env::{Clock, Random, host_name};
-use crate::keys::{KeyPolicy, Keys, KeysError, SigningKeys};
+use crate::keys::{Keys, KeysError};
 use crate::metrics::Metrics;
 use crate::op::Services;
 use crate::op::activity::Activity;
@@ -25,7 +25,6 @@ use crate::snapshot::history::History;
 use crate::snapshot::reload::{Generations, ReloadStatus, Reloader, Watched};
 use crate::snapshot::told;
 use crate::store::Store;
-use crate::store::model::KeyState;
 use crate::throttle::Throttle;
 use crate::upstream::RelyingParty;
 use crate::web::listener::Connections;
@@ -73,7 +72,7 @@ impl App {
     /// When the signing keys can't be read or made.
     pub async fn new(parts: Parts, snapshot: Snapshot) -> Result<Self, StartError> {
         let Parts { clock, random, store, http, shadow, sources } = parts;
-        let keys = Arc::new(Keys::open(Arc::clone(&store), &key_policy(&snapshot), clock.now()).await?);
+        let keys = Arc::new(Keys::open(Arc::clone(&store), &snapshot.key_policy(), clock.now()).await?);
         let notifier = Notifier::new(Arc::clone(&http), Arc::clone(&keys), Arc::clone(&clock), Arc::clone(&random));
         let app_keys = Arc::new(AppKeys::new(Arc::clone(&http)));
         let throttle = Arc::new(Throttle::new(Arc::clone(&clock), &snapshot.resolved.limits));
@@ -166,7 +165,7 @@ impl App {
     /// When one of its keys can't be made; the old generation then stays in force.
     pub async fn apply(&self, snapshot: Snapshot) -> Result<(), KeysError> {
         let services = self.services();
-        services.keys.ensure(&key_policy(&snapshot), services.clock.now()).await?;
+        services.keys.ensure(&snapshot.key_policy(), services.clock.now()).await?;
         services.upstreams.retain(snapshot.providers.values());
         services.app_keys.retain(snapshot.clients.values());
         services.throttle.apply(&snapshot.resolved.limits);
@@ -216,11 +215,11 @@ impl App {
     async fn look_after_keys(&self, now: i64) {
         let services = self.services();
         let snapshot = self.snapshot.load_full();
-        let before = signing(&services.keys.set());
-        if let Err(error) = services.keys.ensure(&key_policy(&snapshot), now).await {
+        let before = services.keys.set().signing();
+        if let Err(error) = services.keys.ensure(&snapshot.key_policy(), now).await {
             tracing::error!(%error, "signing keys can't be rotated");
         }
-        let after = signing(&services.keys.set());
+        let after = services.keys.set().signing();
         if before != after {
             let event = Event::new(Kind::KeysRotated, now, snapshot.resolved.audit.identify);
             self.record(vec![event.detail(after.join(", "))]).await;
@@ -287,33 +286,10 @@ fn reload_events(before: &Snapshot, after: &Snapshot, now: i64) -> Vec<Event> {
     std::iter::once(reload).chain(roles).collect()
 }
 
-/// The keys that sign, each as its algorithm and id.
-fn signing(keys: &SigningKeys) -> Vec<String> {
-    let current = keys.list().filter(|(_, _, state)| *state == KeyState::Current);
-    current.map(|(kid, algorithm, _)| format!("{} {kid}", algorithm.name())).collect()
-}
-
 /// Counts the sessions for the metrics. A count that fails leaves the last one.
 async fn count_sessions(store: &dyn Store, metrics: &Metrics, now: i64) {
     match store.count_sessions(now).await {
         Ok(active) => metrics.sessions(active),
         Err(error) => tracing::warn!(%error, "the sessions can't be counted; this will be tried again later"),
-    }
-}
-
-/// What signing keys the configuration asks for. Keys stay published for as long as any token of theirs can live, and verify
-/// hints for as long as a session can.
-#[must_use]
-pub fn key_policy(snapshot: &Snapshot) -> KeyPolicy {
-    let config = &snapshot.config;
-    let clients = snapshot.clients.values().map(|client| &client.tokens);
-    let lifetimes = clients.chain([&config.tokens]).flat_map(|tokens| [tokens.id_token, tokens.access_token]);
-    let resources = config.resources.values().filter_map(|resource| resource.access_token);
-    let longest = lifetimes.chain(resources).max().unwrap_or(config.tokens.access_token);
-    KeyPolicy {
-        algorithms: config.keys.algorithms.clone(),
-        rotate_every: config.keys.rotate_every.seconds(),
-        keep: longest.seconds(),
-        remember: config.session.max_lifetime.seconds(),
     }
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use clap::{CommandFactory as _, Parser as _};
 use countersign::cli::revocations::Revocation;
 use countersign::cli::{
-    Cli, Command, Environment, Exit, audit, break_glass, capture, check, client, completions, dev, environment,
-    explain, healthcheck, init, output, plan, providers, reach, revocations, schema, serve, sessions, test, users,
+    Cli, Command, Environment, Exit, audit, backup, break_glass, capture, check, client, completions, dev, environment,
+    explain, healthcheck, init, keys, output, plan, providers, reach, revocations, schema, serve, sessions, test,
+    users,
 };
 use countersign::config::load::files::Disk;
 use countersign::env::{Clock as _, SystemClock};
@@ -54,6 +55,8 @@ fn run(command: Command, environment: &Environment, out: &mut dyn Write, colour:
         Command::Users(args) => users::run(&args, environment, &Disk, out, &mut io::stderr()),
         Command::Sessions(args) => sessions::run(&args, environment, &Disk, out, &mut io::stderr()),
         Command::Audit(args) => audit::run(&args, environment, &Disk, out, &mut io::stderr()),
+        Command::Keys(args) => keys::run(&args, environment, &Disk, out, &mut io::stderr()),
+        Command::Backup(args) => backup::run(&args, environment, &Disk, out, &mut io::stderr()),
         Command::Clients(args) => {
             revocations::run(Revocation::Clients(&args), environment, &Disk, out, &mut io::stderr())
         }

@@ -107,6 +107,14 @@ named! {
         CertificateDetached = "certificate_detached": "a client certificate was detached",
         /// Was refused entry to the console.
         ConsoleRefused = "console_refused": "somebody without the right opened the console",
+        /// Rotated the signing keys before they were due.
+        KeysRotated = "keys_rotated": "the signing keys were rotated by an administrator",
+        /// Revoked a signing key.
+        KeyRevoked = "key_revoked": "a signing key was revoked",
+        /// Copied the store.
+        StoreBackedUp = "store_backed_up": "a backup of the store was made",
+        /// Read the known people with their claims, for a plan.
+        PeopleRead = "people_read": "the known people were read for a plan",
     }
 }
 

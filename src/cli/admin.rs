@@ -88,6 +88,17 @@ impl AdminListener {
         Ok(Self { name: listen.to_owned(), base, client, token, runtime })
     }
 
+    /// Its address in the file.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether anything listens there.
+    pub(crate) fn is_there(&self) -> bool {
+        let asked = self.client.request(Method::GET, format!("{}/healthz", self.base));
+        !self.runtime.block_on(async { asked.send().await }).is_err_and(|error| error.is_connect())
+    }
+
     /// Fetches a list. `path` is below `/api`.
     ///
     /// # Errors

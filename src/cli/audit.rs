@@ -17,7 +17,6 @@ use crate::cli::{Environment, Exit};
 use crate::config::language::scalar::Duration;
 use crate::config::load::files::Files;
 use crate::env::{Clock as _, SystemClock};
-use crate::op::administration::Failure;
 use crate::op::administration::audit::{Filter, query, stretch};
 
 /// How many lines are verified at once.
@@ -129,7 +128,7 @@ impl Source {
             Self::Local(store) => {
                 let page = store.block_on(query(store.store(), filter));
                 let page = page.map(|page| json!({ "events": page.events, "next": page.next }));
-                page.map_or_else(|failure| failed(&failure, err).map(Err), |page| Ok(Ok(page)))
+                page.map_or_else(|failure| broker::failed(&failure, err).map(Err), |page| Ok(Ok(page)))
             }
             Self::Running(listener) => {
                 let parameters = [
@@ -155,7 +154,7 @@ impl Source {
         match self {
             Self::Local(store) => {
                 let stretch = store.block_on(stretch(store.store(), after, BATCH));
-                stretch.map_or_else(|failure| failed(&failure, err).map(Err), |stretch| Ok(Ok(json!(stretch))))
+                stretch.map_or_else(|failure| broker::failed(&failure, err).map(Err), |stretch| Ok(Ok(json!(stretch))))
             }
             Self::Running(listener) => {
                 let (after, limit) = (after.to_string(), BATCH.to_string());
@@ -163,11 +162,6 @@ impl Source {
             }
         }
     }
-}
-
-fn failed(failure: &Failure, err: &mut dyn Write) -> io::Result<Exit> {
-    writeln!(err, "error: {failure}")?;
-    Ok(if matches!(failure, Failure::Store(_)) { Exit::CouldNotRun } else { Exit::Problem })
 }
 
 /// Runs the command. Data goes to `out`, errors to `err`.

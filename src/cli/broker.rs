@@ -12,6 +12,7 @@ use crate::cli::{ConfigArgs, Environment, Exit};
 use crate::config::load::files::Files;
 use crate::decision::username;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
+use crate::op::administration::Failure;
 pub(crate) use crate::op::decide::known;
 use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Options, Prepared, prepare_untested};
@@ -106,6 +107,11 @@ impl LocalStore {
         &*self.store
     }
 
+    /// The store, for what keeps it.
+    pub(crate) fn shared(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store) as _
+    }
+
     /// All people, read in pages.
     pub(crate) fn people(&self) -> People<'_> {
         People { store: self, page: VecDeque::new(), after: None, done: false }
@@ -175,4 +181,13 @@ pub(crate) fn find(broker: &Broker, name: &str, out: &mut dyn Write) -> io::Resu
             Ok(Err(Exit::CouldNotRun))
         }
     }
+}
+
+/// Writes why an operation failed. Exit code 3 when the store is not available, 1 otherwise.
+///
+/// # Errors
+/// When the writer fails.
+pub(crate) fn failed(failure: &Failure, err: &mut dyn Write) -> io::Result<Exit> {
+    writeln!(err, "error: {failure}")?;
+    Ok(if matches!(failure, Failure::Store(_)) { Exit::CouldNotRun } else { Exit::Problem })
 }

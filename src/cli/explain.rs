@@ -86,13 +86,8 @@ pub fn run(args: &ExplainArgs, environment: &Environment, files: &dyn Files, out
     match outcome {
         Ok(person) => known(&broker, &store, person, args, out),
         Err(Failure::NotFound(text)) => stranger(&store, name, &text, args.json, out),
-        Err(failure) => broken(&failure, out),
+        Err(failure) => broker::failed(&failure, out),
     }
-}
-
-fn broken(failure: &Failure, out: &mut dyn Write) -> io::Result<Exit> {
-    writeln!(out, "error: {failure}")?;
-    Ok(if matches!(failure, Failure::Store(_)) { Exit::CouldNotRun } else { Exit::Problem })
 }
 
 /// Explains the decision on somebody who has an account, beginning with what happened last.
@@ -106,7 +101,7 @@ fn known(
     let among = EventQuery { account: Some(person.user.id.clone()), limit: 1, ..EventQuery::default() };
     let attempts = match store.block_on(attempts(store.store(), among, false)) {
         Ok(attempts) => attempts,
-        Err(failure) => return broken(&failure, out),
+        Err(failure) => return broker::failed(&failure, out),
     };
     let last = attempts.first().map(|last| &last.event);
     // Whoever was refused last asks about that app.
@@ -189,7 +184,7 @@ fn last(store: &LocalStore, limit: u32, args: &ExplainArgs, out: &mut dyn Write)
     let among = EventQuery { client: args.client.clone(), limit, ..EventQuery::default() };
     let attempts = match store.block_on(attempts(store.store(), among, args.refused)) {
         Ok(attempts) => attempts,
-        Err(failure) => return broken(&failure, out),
+        Err(failure) => return broker::failed(&failure, out),
     };
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&attempts)?)?;

@@ -4,6 +4,7 @@
 pub mod admin;
 mod args;
 pub mod audit;
+pub mod backup;
 pub mod break_glass;
 mod broker;
 pub mod capture;
@@ -16,6 +17,7 @@ pub mod explain;
 pub mod healthcheck;
 pub mod import;
 pub mod init;
+pub mod keys;
 pub mod output;
 pub mod plan;
 mod printable;
@@ -83,6 +85,10 @@ pub enum Command {
     Sessions(sessions::SessionsArgs),
     /// Read the audit trail, or verify that it is whole.
     Audit(audit::AuditArgs),
+    /// List, rotate or revoke the signing keys of a broker.
+    Keys(keys::KeysArgs),
+    /// Make a consistent copy of a SQLite store, while a broker uses it or not.
+    Backup(backup::BackupArgs),
     /// Revoke all grants of a client of a running broker.
     Clients(revocations::ClientsArgs),
     /// Revoke the consents of users of a running broker.

@@ -115,4 +115,4 @@ fn exit(args: &PlanArgs, plan: &Plan, tests_hold: bool) -> Exit {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
 
-use crate::app::{App, Parts, key_policy};
+use crate::app::{App, Parts};
 use crate::config::load::Inputs;
 use crate::config::load::files::Memory;
 use crate::env::{Clock, Random, SystemClock, SystemRandomness};
@@ -80,7 +80,7 @@ pub async fn start(fixed: bool) -> Result<World, String> {
         shadow: None,
         sources: None,
     };
-    let policy = key_policy(&snapshot);
+    let policy = snapshot.key_policy();
     let app = Arc::new(App::new(parts, snapshot).await.map_err(|error| error.to_string())?);
     let keys = Keys::open(memory(&random)?, &policy, clock.now()).await.map_err(|error| error.to_string())?;
     let pages = || Pages::new("").map_err(|error| error.to_string());

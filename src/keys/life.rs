@@ -33,13 +33,15 @@ pub(crate) fn is_published(key: &SigningKey, policy: &KeyPolicy, now: i64) -> bo
 
 /// The occasion of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Occasion {
+pub(crate) enum Occasion<'k> {
     /// The process starts: generate only the keys without which nothing can be signed.
     Start,
     /// Do everything that is due.
     Upkeep,
     /// Rotate the keys, whether due or not.
     Rotate,
+    /// Remove the key with this id at once, and replace it.
+    Revoke(&'k str),
 }
 
 /// The planned changes.
@@ -53,8 +55,11 @@ pub(crate) struct Plan {
 }
 
 /// Plans the changes to the existing keys.
-pub(crate) fn plan(there: Vec<SigningKey>, policy: &KeyPolicy, now: i64, occasion: Occasion) -> Plan {
+pub(crate) fn plan(there: Vec<SigningKey>, policy: &KeyPolicy, now: i64, occasion: Occasion<'_>) -> Plan {
     let mut plan = Plan { keys: there.clone(), make: Vec::new(), changed: false };
+    if let Occasion::Revoke(kid) = occasion {
+        plan.keys.retain(|key| key.kid != kid);
+    }
     if occasion != Occasion::Start {
         plan.retire_removed(policy, now);
     }
@@ -80,7 +85,7 @@ impl Plan {
         }
     }
 
-    fn advance(&mut self, algorithm: SigningAlgorithm, policy: &KeyPolicy, now: i64, occasion: Occasion) {
+    fn advance(&mut self, algorithm: SigningAlgorithm, policy: &KeyPolicy, now: i64, occasion: Occasion<'_>) {
         let Some(began) = self.find(algorithm, KeyState::Current).map(|key| key.activated_at.unwrap_or(now)) else {
             // No key signs: use the next key at once if there is one, however briefly it has been published.
             if !self.promote(algorithm, now) {
@@ -143,7 +148,7 @@ mod tests {
     }
 
     /// Applies a plan; new keys are named after the time at which they are made.
-    fn apply(there: Vec<SigningKey>, policy: &KeyPolicy, now: i64, occasion: Occasion) -> Vec<SigningKey> {
+    fn apply(there: Vec<SigningKey>, policy: &KeyPolicy, now: i64, occasion: Occasion<'_>) -> Vec<SigningKey> {
         let Plan { mut keys, make, .. } = plan(there, policy, now, occasion);
         for (algorithm, state) in make {
             keys.push(SigningKey {
@@ -213,6 +218,18 @@ mod tests {
         let again = apply(rotated, &policy, NOW + 2, Occasion::Rotate);
         assert_eq!(again.iter().filter(|key| key.state == Current).count(), 1);
         assert_eq!(again.iter().filter(|key| key.state == Retired).count(), 2);
+    }
+
+    #[test]
+    fn a_revoked_key_is_gone_and_the_next_one_signs() {
+        let policy = policy(&[ES256]);
+        let ready = apply(Vec::new(), &policy, NOW, Occasion::Upkeep);
+        let (a, b) = (format!("ES256-Current-{NOW}"), format!("ES256-Next-{NOW}"));
+        let (later, c) = (NOW + 5, format!("ES256-Next-{}", NOW + 5));
+        let without_current = apply(ready.clone(), &policy, later, Occasion::Revoke(&a));
+        assert_eq!(states(&without_current), [(b.as_str(), Current), (c.as_str(), Next)]);
+        let without_next = apply(ready, &policy, later, Occasion::Revoke(&b));
+        assert_eq!(states(&without_next), [(a.as_str(), Current), (c.as_str(), Next)]);
     }
 
     #[test]

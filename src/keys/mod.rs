@@ -7,6 +7,7 @@
 mod error;
 mod life;
 mod set;
+mod summary;
 mod tag;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use error::KeysError;
 pub use life::KeyPolicy;
 use life::{Occasion, Plan};
 pub use set::{SignError, SigningKeys};
+pub use summary::{KeySummary, summaries};
 
 /// The signing keys of this process, in step with the store.
 pub struct Keys {
@@ -70,7 +72,19 @@ impl Keys {
         self.follow(policy, now, Occasion::Rotate).await.map(drop)
     }
 
-    async fn follow(&self, policy: &KeyPolicy, now: i64, occasion: Occasion) -> Result<bool, KeysError> {
+    /// Removes a key at once, and replaces it: nothing that it signed is accepted here any more. `false` if there is no such
+    /// key.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; the previous keys stay in use.
+    pub async fn revoke(&self, kid: &str, policy: &KeyPolicy, now: i64) -> Result<bool, KeysError> {
+        if !self.store.signing_keys().await?.iter().any(|key| key.kid == kid) {
+            return Ok(false);
+        }
+        self.follow(policy, now, Occasion::Revoke(kid)).await.map(|_| true)
+    }
+
+    async fn follow(&self, policy: &KeyPolicy, now: i64, occasion: Occasion<'_>) -> Result<bool, KeysError> {
         let keys = bring_about(&*self.store, policy, now, occasion).await?;
         let published = |key: &SigningKey| life::is_published(key, policy, now);
         if self.set.load().holds(&keys, published) {
@@ -86,7 +100,7 @@ async fn bring_about(
     store: &dyn Store,
     policy: &KeyPolicy,
     now: i64,
-    occasion: Occasion,
+    occasion: Occasion<'_>,
 ) -> Result<Vec<SigningKey>, KeysError> {
     for _ in 0..ATTEMPTS {
         let there = store.signing_keys().await?;

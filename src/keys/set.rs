@@ -84,6 +84,12 @@ impl SigningKeys {
         self.keys.iter().map(|key| (key.kid.as_str(), key.algorithm, key.state))
     }
 
+    /// The keys that sign, each as its algorithm and id.
+    #[must_use]
+    pub fn signing(&self) -> Vec<String> {
+        self.current().map(|key| format!("{} {}", key.algorithm.name(), key.kid)).collect()
+    }
+
     /// When the current key of each algorithm began to sign.
     pub fn activated(&self) -> impl Iterator<Item = (SigningAlgorithm, i64)> + '_ {
         self.current().filter_map(|key| Some((key.algorithm, key.activated_at?)))

@@ -15,6 +15,7 @@ pub mod password_hash;
 pub mod proxies;
 pub mod reload;
 pub mod settings;
+mod signing;
 pub mod told;
 
 use std::collections::{BTreeMap, HashMap};

@@ -231,3 +231,34 @@ async fn the_admin_token_is_needed_where_there_is_one() {
     assert_eq!(app.broker.ask_admin("/api/users", "wrong").await, 401);
     assert_eq!(app.broker.ask_admin("/api/users", "right").await, 200);
 }
+
+#[tokio::test]
+async fn the_signing_keys_are_listed_rotated_and_revoked() {
+    let app = TestApp::base().await;
+    let (_, tokens) = app.sign_in("app", &alice()).await;
+    let signing = |keys: &Value| {
+        let keys = keys["keys"].as_array().unwrap().iter();
+        let found = keys.clone().find(|key| key["alg"] == "RS256" && key["state"] == "current");
+        found.map(|key| key["kid"].as_str().unwrap().to_owned()).unwrap()
+    };
+    let listed = get(&app, "/keys").await.1;
+    let first = signing(&listed);
+    assert!(!listed.to_string().contains("private"), "{listed}");
+    let answer = act(&app, "/keys/rotate", json!({})).await;
+    let second = signing(&get(&app, "/keys").await.1);
+    assert_ne!(first, second);
+    assert!(answer["signing"].to_string().contains(&second), "{answer}");
+    assert_eq!(app.userinfo(tokens.access()).await.status, 200, "what the old key signed is valid until it expires");
+
+    act(&app, "/keys/revoke", json!({ "kid": first })).await;
+    assert_eq!(app.userinfo(tokens.access()).await.status, 401, "what a revoked key signed is not");
+    let (_, again) = app.sign_in("app", &alice()).await;
+    assert_eq!(app.userinfo(again.access()).await.status, 200);
+    assert_eq!(post(&app, "/keys/revoke", json!({ "kid": first })).await.0, 404);
+    assert_eq!(post(&app, "/keys/rotate", json!({ "now": true })).await.0, 400);
+
+    let events = get(&app, "/audit?event=admin_action").await.1;
+    let actions: Vec<&str> =
+        events["events"].as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["key_revoked", "keys_rotated"], "{events}");
+}

@@ -1,4 +1,4 @@
-//! `/api`: what the commands `users`, `sessions`, `clients`, `consents` and `audit` ask of a running broker. Lists by GET,
+//! `/api`: what the commands `users`, `sessions`, `clients`, `consents`, `keys` and `audit` ask of a running broker. Lists by GET,
 //! actions by POST with a JSON object; every answer is JSON, an error too.
 //!
 //! On loopback no token is needed, so a website must not be able to call this interface through an administrator's browser.
@@ -8,6 +8,7 @@
 mod actions;
 mod answer;
 mod audit;
+mod keys;
 mod lists;
 mod parameters;
 
@@ -29,6 +30,9 @@ pub(super) fn routes() -> axum::Router<Arc<Admin>> {
         .route("/sessions", get(lists::sessions))
         .route("/audit", get(audit::query))
         .route("/audit/chain", get(audit::chain))
+        .route("/keys", get(keys::list))
+        .route("/keys/rotate", post(keys::rotate))
+        .route("/keys/revoke", post(keys::revoke))
         .route("/users/disable", post(actions::disable_user))
         .route("/users/enable", post(actions::enable_user))
         .route("/users/rename", post(actions::rename_user))

@@ -98,7 +98,7 @@ fn sign_in(name: &str, groups: &[&str]) -> SignIn {
 }
 
 /// A folder with a configuration whose store has two users.
-fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("broker.toml"), FILE).unwrap();
     let location = Location::File(folder.path().join("broker.db"));

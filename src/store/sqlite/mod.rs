@@ -15,6 +15,7 @@
 mod accounts;
 mod administration;
 mod audit;
+mod backup;
 mod certificates;
 mod checkpoints;
 mod codes;
@@ -57,6 +58,7 @@ use crate::env::{Random, Stopwatch};
 use crate::metrics::StoreFigures;
 use crate::store::seal::Sealer;
 use crate::store::{Result, StoreError, key_file};
+pub use backup::{Backup, BackupError, back_up};
 use checkpoints::Checkpoints;
 use disk::Disk;
 pub use open::{Location, OpenError, Signs};

@@ -285,12 +285,12 @@ fn migrate_locked(connection: &Connection, store: &str, key: Option<PathBuf>) ->
         .map_err(|e| failed(e.into()))
 }
 
-fn version(connection: &Connection) -> Result<usize, StoreError> {
+pub(super) fn version(connection: &Connection) -> Result<usize, StoreError> {
     let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 
-fn is_ours(connection: &Connection) -> Result<bool, StoreError> {
+pub(super) fn is_ours(connection: &Connection) -> Result<bool, StoreError> {
     let id: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     Ok(id == schema::APPLICATION_ID)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::Request;
-use countersign::app::{App, Parts, key_policy};
+use countersign::app::{App, Parts};
 use countersign::config::load::Inputs;
 use countersign::config::load::files::{Disk, Memory};
 use countersign::config::resolved::Limits;
@@ -245,7 +245,7 @@ async fn shared_keys(snapshot: &Snapshot, clock: &Arc<ManualClock>) -> Vec<Signi
     static KEYS: OnceCell<Vec<SigningKey>> = OnceCell::const_new();
     let make = || async {
         let store = new_store();
-        Keys::open(Arc::clone(&store), &key_policy(snapshot), clock.now()).await.unwrap();
+        Keys::open(Arc::clone(&store), &snapshot.key_policy(), clock.now()).await.unwrap();
         store.signing_keys().await.unwrap()
     };
     KEYS.get_or_init(make).await.clone()

@@ -69,7 +69,7 @@ const KEYS: &[(&str, Fate, &str)] = &[
         "authorization end_session introspection jwks pushed_authorization_request revocation token userinfo",
     ),
     ("include.*", In("config/load/include.rs"), "only path"),
-    ("keys", In("app.rs"), "rotate_every"),
+    ("keys", In("snapshot/signing.rs"), "rotate_every"),
     ("keys", In("op/discovery.rs"), "algorithms"),
     (
         "limits",
