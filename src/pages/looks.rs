@@ -53,14 +53,8 @@ fn is_replaceable(key: &str) -> bool {
 
 /// Puts the texts of the file into the catalogue of a language: those for all languages, then its own. `built_in` has the
 /// places that the pages fill, in any language.
-pub(crate) fn replace_texts(
-    catalogue: &mut Catalogue,
-    built_in: &Catalogue,
-    lang: Lang,
-    ui: &Ui,
-    problems: &mut Vec<LookProblem>,
-) {
-    for tag in [ALL_LANGUAGES, lang.tag()] {
+pub(crate) fn replace_texts(catalogue: &mut Catalogue, built_in: &Catalogue, ui: &Ui, problems: &mut Vec<LookProblem>) {
+    for tag in [ALL_LANGUAGES, catalogue.lang().tag()] {
         for (key, text) in ui.texts.get(tag).into_iter().flatten() {
             let known = is_replaceable(key) && catalogue.has(key);
             let (message, suggestion) = if known {

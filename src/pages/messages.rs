@@ -3,92 +3,97 @@
 //! The value of a place is untrusted text: it is escaped and isolated from the text around it, by `<bdi>` in HTML and by
 //! U+2068 and U+2069 in plain text, so that a name in another direction can't reorder a sentence.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use serde::Deserialize;
 
 use crate::pages::html::escape;
 use crate::pages::lang::Lang;
 
-/// A catalogue does not fit.
-#[derive(Debug, thiserror::Error)]
-#[error("the texts in {lang} do not fit: {problem}")]
+/// A catalogue of the build can't be read.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the texts in {lang} can't be read: {problem}")]
 pub struct CatalogueError {
     lang: &'static str,
     problem: String,
 }
 
 /// A part of a text.
-#[derive(Clone, Debug, PartialEq)]
-enum Segment {
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Segment<'t> {
     /// Literal text.
-    Text(String),
+    Text(&'t str),
     /// The place of a value, by its name.
-    Place(String),
+    Place(&'t str),
 }
 
-/// The texts of one language.
+/// A text as it is written in a catalogue: a slice of the binary, unless JSON escapes a character of it.
+#[derive(Debug, Deserialize)]
+struct Written<'t>(#[serde(borrow)] Cow<'t, str>);
+
+/// The built-in texts of a language, by their keys. They are slices of the binary: all languages are in memory.
+type Texts<'t> = BTreeMap<&'t str, Written<'t>>;
+
+/// The texts of one language: the built-in ones, and those that a file puts in their place.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     lang: Lang,
-    texts: BTreeMap<String, Vec<Segment>>,
+    built_in: &'static Texts<'static>,
+    own: BTreeMap<String, String>,
 }
 
 impl Catalogue {
-    /// The built-in texts of `lang`.
+    /// The built-in texts of `lang`, which are parsed once in the life of the process.
     pub(crate) fn load(lang: Lang) -> Result<Self, CatalogueError> {
-        Self::parse(lang, source(lang))
+        static PARSED: [OnceLock<Result<Texts<'static>, CatalogueError>>; Lang::ALL.len()] =
+            [const { OnceLock::new() }; Lang::ALL.len()];
+        let (_, parsed) = Lang::ALL
+            .iter()
+            .zip(&PARSED)
+            .find(|(of, _)| **of == lang)
+            .ok_or_else(|| CatalogueError { lang: lang.tag(), problem: "there are none".to_owned() })?;
+        let built_in = parsed.get_or_init(|| parse(lang, source(lang))).as_ref().map_err(Clone::clone)?;
+        Ok(Self { lang, built_in, own: BTreeMap::new() })
     }
 
-    fn parse(lang: Lang, json: &str) -> Result<Self, CatalogueError> {
-        let problem = |problem: String| CatalogueError { lang: lang.tag(), problem };
-        let raw: BTreeMap<String, String> = serde_json::from_str(json).map_err(|error| problem(error.to_string()))?;
-        let mut texts = BTreeMap::new();
-        for (key, text) in raw {
-            let segments = segments(&text).ok_or_else(|| problem(format!("{key} has an unbalanced brace")))?;
-            texts.insert(key, segments);
-        }
-        Ok(Self { lang, texts })
-    }
-
-    /// Checks that the keys, and the places in each text, are those of `reference`.
-    pub(crate) fn same_shape_as(&self, reference: &Self) -> Result<(), CatalogueError> {
-        let problem = |problem: String| CatalogueError { lang: self.lang.tag(), problem };
-        if let Some(key) = self.texts.keys().find(|key| !reference.texts.contains_key(*key)) {
-            return Err(problem(format!("{key} is not a text of the {} catalogue", reference.lang.tag())));
-        }
-        for (key, wanted) in &reference.texts {
-            let text = self.texts.get(key).ok_or_else(|| problem(format!("{key} is missing")))?;
-            if places(text) != places(wanted) {
-                return Err(problem(format!("{key} must have the places {:?}", places(wanted))));
-            }
-        }
-        Ok(())
-    }
-
-    /// Replaces a text. The new one may have the places that the text has in `built_in` and no others, since pages have values
-    /// for these alone.
+    /// Replaces a text. The new one may have the places that the built-in English text has and no others, since pages have
+    /// values for these alone.
     ///
     /// # Errors
     /// What is wrong with the new text.
     pub(crate) fn replace(&mut self, built_in: &Self, key: &str, text: &str) -> Result<(), String> {
-        let Some(replaced) = built_in.texts.get(key) else { return Err("there is no such text".to_owned()) };
+        let Some(replaced) = built_in.text(key) else { return Err("there is no such text".to_owned()) };
         if text.trim().is_empty() {
             return Err("must not be empty: screen readers need a name for every control".to_owned());
         }
-        let segments = segments(text).ok_or("has an unbalanced brace: places are written {client}")?;
-        let known = places(replaced);
-        if let Some(place) = places(&segments).into_iter().find(|place| !known.contains(place)) {
+        let given = places(text).ok_or("has an unbalanced brace: places are written {client}")?;
+        let known = places(replaced).unwrap_or_default();
+        if let Some(place) = given.into_iter().find(|place| !known.contains(place)) {
             let named = known.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(", ");
             let has =
                 if named.is_empty() { "there is none in this text".to_owned() } else { format!("it has {named}") };
             return Err(format!("has the place {{{place}}}, which the built-in text does not have: {has}"));
         }
-        self.texts.insert(key.to_owned(), segments);
+        self.own.insert(key.to_owned(), text.to_owned());
         Ok(())
+    }
+
+    /// The text as it is written, with its places.
+    fn text(&self, key: &str) -> Option<&str> {
+        let own = if self.own.is_empty() { None } else { self.own.get(key).map(String::as_str) };
+        own.or_else(|| self.built_in.get(key).map(|written| &*written.0))
     }
 
     /// Whether there is such a text.
     pub(crate) fn has(&self, key: &str) -> bool {
-        self.texts.contains_key(key)
+        self.built_in.contains_key(key)
+    }
+
+    /// The language of the texts.
+    pub(crate) const fn lang(&self) -> Lang {
+        self.lang
     }
 
     /// The text as HTML, values escaped and in `<bdi>`. `None` for a text or a value that is not there.
@@ -109,8 +114,8 @@ impl Catalogue {
         (open, close): (&str, &str),
     ) -> Option<String> {
         let mut out = String::new();
-        for segment in self.texts.get(key)? {
-            match segment {
+        for segment in segments(self.text(key)?) {
+            match segment? {
                 Segment::Text(text) => put(&mut out, text),
                 Segment::Place(name) => {
                     let (_, value) = values.iter().find(|(given, _)| given == name)?;
@@ -124,9 +129,13 @@ impl Catalogue {
     }
 
     /// The keys of all texts.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.texts.keys().map(String::as_str)
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.built_in.keys().copied()
     }
+}
+
+fn parse(lang: Lang, json: &str) -> Result<Texts<'_>, CatalogueError> {
+    serde_json::from_str(json).map_err(|error| CatalogueError { lang: lang.tag(), problem: error.to_string() })
 }
 
 /// The catalogue's text, as built into the binary.
@@ -141,48 +150,65 @@ const fn source(lang: Lang) -> &'static str {
     }
 }
 
-/// Cuts a text at its `{places}`. `None` when a brace is unbalanced.
-fn segments(text: &str) -> Option<Vec<Segment>> {
-    let mut segments = Vec::new();
+/// Cuts a text at its `{places}`. The last segment is `None` when a brace is unbalanced.
+fn segments(text: &str) -> impl Iterator<Item = Option<Segment<'_>>> {
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}')?;
-        segments.push(Segment::Text(before.to_owned()));
-        segments.push(Segment::Place(name.to_owned()));
-        rest = after;
-    }
-    segments.push(Segment::Text(rest.to_owned()));
-    let stray = |segment: &Segment| matches!(segment, Segment::Text(text) if text.contains('}'));
-    (!segments.iter().any(stray)).then_some(segments)
+    std::iter::from_fn(move || {
+        if let Some(inside) = rest.strip_prefix('{') {
+            let cut = inside.split_once('}');
+            rest = cut.map_or("", |(_, after)| after);
+            return Some(cut.map(|(name, _)| Segment::Place(name)));
+        }
+        let (literal, after) = rest.split_at(rest.find('{').unwrap_or(rest.len()));
+        rest = if literal.contains('}') { "" } else { after };
+        (!literal.is_empty()).then(|| (!literal.contains('}')).then_some(Segment::Text(literal)))
+    })
 }
 
-/// The names of a text's places, sorted.
-fn places(text: &[Segment]) -> Vec<&str> {
-    let mut names: Vec<&str> = text
-        .iter()
+/// The names of a text's places, sorted. `None` when a brace is unbalanced.
+fn places(text: &str) -> Option<Vec<&str>> {
+    let segments: Vec<Segment<'_>> = segments(text).collect::<Option<_>>()?;
+    let mut names: Vec<&str> = segments
+        .into_iter()
         .filter_map(|segment| match segment {
             Segment::Text(_) => None,
-            Segment::Place(name) => Some(name.as_str()),
+            Segment::Place(name) => Some(name),
         })
         .collect();
     names.sort_unstable();
-    names
+    Some(names)
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::analysis::draft::Kind;
     use crate::pages::own::{Action, Did};
     use crate::pages::reasons::REASONS;
     use crate::protocol::built_in_scopes;
 
+    /// What keeps a catalogue from having the keys and places of the English one.
+    fn misfit(catalogue: &Catalogue, english: &Catalogue) -> Option<String> {
+        let keys: BTreeSet<&str> = catalogue.keys().collect();
+        let odd = keys.symmetric_difference(&english.keys().collect()).next().copied();
+        odd.or_else(|| {
+            let differs = |key: &&str| {
+                let places = |of: &Catalogue| of.text(key).and_then(places).map(|names| format!("{names:?}"));
+                places(catalogue).is_none() || places(catalogue) != places(english)
+            };
+            english.keys().find(differs)
+        })
+        .map(str::to_owned)
+    }
+
     #[test]
     fn every_catalogue_has_the_texts_and_places_of_the_english_one() {
         let english = Catalogue::load(Lang::En).unwrap();
         for &lang in Lang::ALL {
-            Catalogue::load(lang).unwrap().same_shape_as(&english).unwrap();
+            assert_eq!(misfit(&Catalogue::load(lang).unwrap(), &english), None, "{}", lang.tag());
         }
     }
 
@@ -252,40 +278,48 @@ mod tests {
         for &lang in Lang::ALL.iter().filter(|lang| **lang != Lang::En) {
             let catalogue = Catalogue::load(lang).unwrap();
             for key in english.keys().filter(|key| !same.contains(key)) {
-                assert_ne!(catalogue.texts.get(key), english.texts.get(key), "{key} in {}", lang.tag());
+                assert_ne!(catalogue.text(key), english.text(key), "{key} in {}", lang.tag());
             }
         }
     }
 
+    /// A catalogue of other texts than the built-in ones.
+    fn catalogue(json: &'static str) -> Catalogue {
+        let built_in = Box::leak(Box::new(parse(Lang::En, json).unwrap()));
+        Catalogue { lang: Lang::En, built_in, own: BTreeMap::new() }
+    }
+
     #[test]
-    fn a_catalogue_that_does_not_fit_says_where() {
-        let reference = Catalogue::parse(Lang::En, r#"{"a": "to {client}", "b": "b"}"#).unwrap();
-        for (json, said) in [
-            (r#"{"a": "zu {klient}", "b": "b"}"#, r#"the texts in de do not fit: a must have the places ["client"]"#),
-            (r#"{"a": "zu {client}"}"#, "the texts in de do not fit: b is missing"),
-            (
-                r#"{"a": "{client}", "b": "", "c": ""}"#,
-                "the texts in de do not fit: c is not a text of the en catalogue",
-            ),
+    fn a_catalogue_that_does_not_fit_is_found() {
+        let english = catalogue(r#"{"a": "to {client}", "b": "b"}"#);
+        for (json, key) in [
+            (r#"{"a": "zu {klient}", "b": "b"}"#, "a"),
+            (r#"{"a": "zu {client}"}"#, "b"),
+            (r#"{"a": "{client}", "b": "", "c": ""}"#, "c"),
+            (r#"{"a": "{client}", "b": "b}"}"#, "b"),
         ] {
-            let catalogue = Catalogue::parse(Lang::De, json).unwrap();
-            assert_eq!(catalogue.same_shape_as(&reference).unwrap_err().to_string(), said);
+            assert_eq!(misfit(&catalogue(json), &english).as_deref(), Some(key), "{json}");
         }
-        for json in [r#"{"a": "to {client"}"#, r#"{"a": "to client}"}"#] {
-            let said = Catalogue::parse(Lang::De, json).unwrap_err().to_string();
-            assert_eq!(said, "the texts in de do not fit: a has an unbalanced brace");
+    }
+
+    #[test]
+    fn texts_are_cut_at_their_places() {
+        assert_eq!(places("{a} and {b}{a}, then"), Some(vec!["a", "a", "b"]));
+        assert_eq!(places(""), Some(vec![]));
+        for text in ["to {client", "to client}", "{a} b} c", "}{"] {
+            assert_eq!(places(text), None, "{text}");
         }
     }
 
     #[test]
     fn values_are_escaped_and_kept_apart() {
-        let catalogue = Catalogue::parse(Lang::En, r#"{"a": "R&D asks {client} twice, {client}"}"#).unwrap();
+        let catalogue = catalogue(r#"{"a": "R&D \"asks\" {client} twice, {client}"}"#);
         let values = [("client".to_owned(), "<b>{client}\u{202e}".to_owned())];
         assert_eq!(
             catalogue.html("a", &values).unwrap(),
-            "R&amp;D asks <bdi>&lt;b&gt;{client}\u{202e}</bdi> twice, <bdi>&lt;b&gt;{client}\u{202e}</bdi>"
+            "R&amp;D &quot;asks&quot; <bdi>&lt;b&gt;{client}\u{202e}</bdi> twice, <bdi>&lt;b&gt;{client}\u{202e}</bdi>"
         );
-        assert!(catalogue.plain("a", &values).unwrap().starts_with("R&D asks \u{2068}<b>"));
+        assert!(catalogue.plain("a", &values).unwrap().starts_with("R&D \"asks\" \u{2068}<b>"));
         assert_eq!(catalogue.html("a", &[]), None);
         assert_eq!(catalogue.html("b", &values), None);
     }

@@ -107,7 +107,7 @@ pub struct RenderError {
     pub cause: minijinja::Error,
 }
 
-/// One environment a language, so that a text costs no look-up of the language.
+/// One environment a language, so that a text costs no look-up of the language. They share the compiled templates.
 type Environments = Vec<(Lang, Environment<'static>)>;
 
 /// The compiled pages of one configuration generation.
@@ -119,8 +119,6 @@ pub struct Pages {
     logo: Option<WebUri>,
     /// The stylesheet with an accent colour of its own, and its version.
     stylesheet: Option<(String, String)>,
-    /// The English texts, for error descriptions.
-    english: Arc<Catalogue>,
     /// What the broker is called in each language.
     brands: Vec<(Lang, String)>,
     /// The texts of each language.
@@ -139,7 +137,7 @@ impl Pages {
     /// which the static files are served: `""` or `"/"` for none, `"/sso"`.
     ///
     /// # Errors
-    /// When a template does not compile, or a catalogue lacks a text that the English one has.
+    /// When a template does not compile, or a catalogue can't be read.
     pub fn new(issuer_path: &str) -> Result<Self, PagesError> {
         Self::with_looks(issuer_path, &Ui::default(), &[])
     }
@@ -162,31 +160,30 @@ impl Pages {
         };
         let mut problems = Vec::new();
         looks::check_names(ui, templates, &mut problems);
-        let english = Catalogue::load(Lang::En)?;
-        let mut replaced_english = None;
-        let (mut environments, mut fallback) = (Environments::new(), Environments::new());
-        let (mut brands, mut catalogues) = (Vec::new(), Vec::new());
-        for &lang in Lang::ALL {
-            let mut catalogue = Catalogue::load(lang)?;
-            catalogue.same_shape_as(&english)?;
-            looks::replace_texts(&mut catalogue, &english, lang, ui, &mut problems);
-            let catalogue = Arc::new(catalogue);
-            brands.push((lang, catalogue.plain("brand.name", &[]).unwrap_or_default()));
-            catalogues.push((lang, Arc::clone(&catalogue)));
-            if lang == Lang::En {
-                replaced_english = Some(Arc::clone(&catalogue));
-            }
-            if templates.is_empty() {
-                environments.push((lang, environment(lang, &catalogue, &common)?));
-                continue;
-            }
-            fallback.push((lang, environment(lang, &catalogue, &common)?));
-            let mut own = environment(lang, &catalogue, &common)?;
+        let built_in = compiled()?;
+        let own = if templates.is_empty() {
+            built_in.clone()
+        } else {
+            let mut own = built_in.clone();
             for (name, source) in TEMPLATES {
                 own.add_template_owned(format!("{BUILT_IN}{name}"), *source)?;
             }
             looks::add_templates(&mut own, templates, &mut problems);
-            environments.push((lang, own));
+            own
+        };
+        let english = Catalogue::load(Lang::En)?;
+        let (mut environments, mut fallback) = (Environments::new(), Environments::new());
+        let (mut brands, mut catalogues) = (Vec::new(), Vec::new());
+        for &lang in Lang::ALL {
+            let mut catalogue = Catalogue::load(lang)?;
+            looks::replace_texts(&mut catalogue, &english, ui, &mut problems);
+            let catalogue = Arc::new(catalogue);
+            brands.push((lang, catalogue.plain("brand.name", &[]).unwrap_or_default()));
+            environments.push((lang, in_language(own.clone(), &catalogue, &common)));
+            if !templates.is_empty() {
+                fallback.push((lang, in_language(built_in.clone(), &catalogue, &common)));
+            }
+            catalogues.push((lang, catalogue));
         }
         let mut problems = BTreeSet::from_iter(problems);
         if problems.is_empty() && !templates.is_empty() {
@@ -195,15 +192,16 @@ impl Pages {
         if !problems.is_empty() {
             return Err(PagesError::Looks(Vec::from_iter(problems)));
         }
-        let english = replaced_english.unwrap_or_else(|| Arc::new(english));
-        Ok(Self { environments, fallback, logo, stylesheet, english, brands, catalogues })
+        Ok(Self { environments, fallback, logo, stylesheet, brands, catalogues })
     }
 
     /// What the error page says for a reason code, in English and as one text: its title, and what happened.
     #[must_use]
     pub fn english_reason(&self, code: &str) -> String {
-        let part = |part| self.english.plain(&format!("reason.{}.{part}", reasons::known(code)), &[]);
-        let [title, message] = ["title", "message"].map(|name| part(name).unwrap_or_default());
+        let [title, message] = ["title", "message"].map(|part| {
+            let key = format!("reason.{}.{part}", reasons::known(code));
+            self.text(Lang::En, &key)
+        });
         format!("{title}. {message}")
     }
 
@@ -266,17 +264,21 @@ fn render<V: View>(environments: &Environments, lang: Lang, view: &V) -> Result<
         .map_err(|cause| RenderError { template, cause })
 }
 
-/// The environment of one language: strict, escaping, with the functions that the templates use.
-fn environment(
-    lang: Lang,
-    catalogue: &Arc<Catalogue>,
-    common: &Common<'_>,
-) -> Result<Environment<'static>, minijinja::Error> {
-    let base = common.base;
+/// An environment with the built-in templates, compiled: strict and escaping, without what depends on the language.
+fn compiled() -> Result<Environment<'static>, minijinja::Error> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     // Every template is HTML, whatever it is called.
     env.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
+    for (name, source) in TEMPLATES {
+        env.add_template(name, source)?;
+    }
+    Ok(env)
+}
+
+/// The environment of one language: `env`, which has the templates, with the values and functions that they use.
+fn in_language(mut env: Environment<'static>, catalogue: &Arc<Catalogue>, common: &Common<'_>) -> Environment<'static> {
+    let (base, lang) = (common.base, catalogue.lang());
     env.add_global("lang", lang.tag());
     env.add_global("dir", lang.dir());
     env.add_global("base", base);
@@ -316,11 +318,7 @@ fn environment(
     env.add_function("fit", html::fit);
     env.add_function("monogram", html::monogram);
     env.add_function("tone", html::tone);
-
-    for (name, source) in TEMPLATES {
-        env.add_template(name, source)?;
-    }
-    Ok(env)
+    env
 }
 
 /// The named values of a text, each as a string.
