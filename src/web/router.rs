@@ -2,6 +2,7 @@
 //! request sees, in place of a router with fixed paths.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -210,6 +211,10 @@ fn writes_for_strangers(exchange: &Exchange<'_>, route: &Route, posted: bool) ->
     }
 }
 
+/// What a handler is doing. Each has memory of its own: the future of a request, which is moved several times before it is
+/// polled, would otherwise be as large as that of the largest handler.
+type Answering<'e> = Pin<Box<dyn Future<Output = Response> + Send + 'e>>;
+
 /// Calls the handler of a route. `posted` is true for POST, false for GET and HEAD.
 async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Response {
     if writes_for_strangers(exchange, route, posted)
@@ -218,44 +223,45 @@ async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Respo
         let for_app = matches!(route, Route::Endpoint(Endpoint::PushedAuthorizationRequest));
         return exchange.too_many_requests(wait, for_app);
     }
-    match route {
+    let answering: Answering<'_> = match route {
         // Other sites post these without our cookies, which are `SameSite=Lax`.
         Route::Endpoint(Endpoint::Authorization | Endpoint::EndSession) | Route::Callback(_)
             if posted && !exchange.is_repeated() =>
         {
-            exchange.repeat()
+            return exchange.repeat();
         }
-        Route::Endpoint(Endpoint::Authorization) => authorize::authorize(exchange).await,
-        Route::Endpoint(Endpoint::EndSession) => logout::end_session(exchange).await,
-        Route::Callback(providers) => callback::callback(exchange, providers).await,
-        Route::Endpoint(Endpoint::Userinfo) => userinfo::userinfo(exchange, posted).await,
-        Route::Endpoint(Endpoint::Token) if posted => token::token(exchange).await,
-        Route::Endpoint(Endpoint::Introspection) if posted => token::introspect(exchange).await,
-        Route::Endpoint(Endpoint::Revocation) if posted => token::revoke(exchange).await,
-        Route::Endpoint(Endpoint::PushedAuthorizationRequest) if posted => token::push(exchange).await,
-        Route::Account(page) => account::serve(exchange, *page, posted).await,
-        Route::Console(page) => console::serve(exchange, *page, posted).await,
-        Route::BreakGlass if posted => break_glass::form(exchange).await,
-        Route::BreakGlass => break_glass::page(exchange).await,
-        Route::Page(Page::SignIn) if posted => authorize::sign_in_form(exchange).await,
-        Route::Page(Page::Consent) if posted => authorize::consent_form(exchange).await,
-        Route::Page(Page::ConfirmSignOut) if posted => logout::confirm_form(exchange).await,
-        Route::BackchannelLogout(provider) if posted => logout::logout_token(exchange, provider).await,
-        Route::FrontchannelLogout(provider) if !posted => logout::framed(exchange, provider).await,
-        Route::Endpoint(Endpoint::Jwks) if !posted => documents::jwks(exchange),
-        Route::Discovery if !posted => documents::discovery(exchange),
-        Route::LogoutCallback(provider) if !posted => logout::returned(exchange, provider).await,
-        Route::Page(Page::SignedOut) if !posted => logout::signed_out(exchange).await,
-        Route::Page(Page::Home) if !posted => start::home(exchange).await,
-        Route::Static if !posted => start::static_file(exchange),
+        Route::Endpoint(Endpoint::Authorization) => Box::pin(authorize::authorize(exchange)),
+        Route::Endpoint(Endpoint::EndSession) => Box::pin(logout::end_session(exchange)),
+        Route::Callback(providers) => Box::pin(callback::callback(exchange, providers)),
+        Route::Endpoint(Endpoint::Userinfo) => Box::pin(userinfo::userinfo(exchange, posted)),
+        Route::Endpoint(Endpoint::Token) if posted => Box::pin(token::token(exchange)),
+        Route::Endpoint(Endpoint::Introspection) if posted => Box::pin(token::introspect(exchange)),
+        Route::Endpoint(Endpoint::Revocation) if posted => Box::pin(token::revoke(exchange)),
+        Route::Endpoint(Endpoint::PushedAuthorizationRequest) if posted => Box::pin(token::push(exchange)),
+        Route::Account(page) => Box::pin(account::serve(exchange, *page, posted)),
+        Route::Console(page) => Box::pin(console::serve(exchange, *page, posted)),
+        Route::BreakGlass if posted => Box::pin(break_glass::form(exchange)),
+        Route::BreakGlass => Box::pin(break_glass::page(exchange)),
+        Route::Page(Page::SignIn) if posted => Box::pin(authorize::sign_in_form(exchange)),
+        Route::Page(Page::Consent) if posted => Box::pin(authorize::consent_form(exchange)),
+        Route::Page(Page::ConfirmSignOut) if posted => Box::pin(logout::confirm_form(exchange)),
+        Route::BackchannelLogout(provider) if posted => Box::pin(logout::logout_token(exchange, provider)),
+        Route::FrontchannelLogout(provider) if !posted => Box::pin(logout::framed(exchange, provider)),
+        Route::Endpoint(Endpoint::Jwks) if !posted => return documents::jwks(exchange),
+        Route::Discovery if !posted => return documents::discovery(exchange),
+        Route::LogoutCallback(provider) if !posted => Box::pin(logout::returned(exchange, provider)),
+        Route::Page(Page::SignedOut) if !posted => Box::pin(logout::signed_out(exchange)),
+        Route::Page(Page::Home) if !posted => Box::pin(start::home(exchange)),
+        Route::Static if !posted => return start::static_file(exchange),
         Route::Endpoint(_)
         | Route::Page(_)
         | Route::BackchannelLogout(_)
         | Route::FrontchannelLogout(_)
         | Route::Discovery
         | Route::LogoutCallback(_)
-        | Route::Static => exchange.method_not_allowed(),
-    }
+        | Route::Static => return exchange.method_not_allowed(),
+    };
+    answering.await
 }
 
 /// A request with a DPoP proof is answered with the nonce for the next one (RFC 9449 §8.2, §9).
@@ -267,5 +273,21 @@ fn add_dpop_nonce(exchange: &Exchange<'_>, route: &Route, response: &mut Respons
     }
     if let Some(value) = dpop::nonce(&exchange.context).and_then(|nonce| HeaderValue::try_from(nonce).ok()) {
         response.headers_mut().insert("dpop-nonce", value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of the futures that a function returns, in bytes.
+    const fn size<A, F: Future>(_: fn(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_future_of_a_request_is_small() {
+        let size = size(|(state, request)| handle(State(state), request));
+        assert!(size <= 4096, "{size} bytes are moved and allocated for every request");
     }
 }
