@@ -10,13 +10,15 @@ use serde_json::{Map, Value, json};
 use crate::cli::broker::Broker;
 use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit, broker, table};
+use crate::config::language::provider::Provider;
 use crate::config::load::files::Files;
 use crate::config::load::origins::OriginRow;
+use crate::config::resolved::preset;
 use crate::decision::policy::key_segment;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
 use crate::outbound::HttpClient;
-use crate::upstream::RelyingParty;
 use crate::upstream::probe::{Credentials, Examination};
+use crate::upstream::{ProviderSettings, RelyingParty};
 
 /// Arguments of `providers`.
 #[derive(Clone, Debug, Args)]
@@ -171,7 +173,7 @@ fn show(broker: &Broker, row: &Row<'_>, as_json: bool, out: &mut dyn Write) -> i
         .filter(own)
         .filter_map(|setting| Some((setting.path.strip_prefix(&prefix)?, setting)))
         .collect();
-    let used = broker.snapshot.providers.get(row.id);
+    let used = broker.snapshot.providers.get(row.id).zip(broker.snapshot.config.providers.get(row.id));
     if as_json {
         let mut document = serde_json::to_value(row)?;
         let settings: Map<String, Value> = settings
@@ -182,10 +184,12 @@ fn show(broker: &Broker, row: &Row<'_>, as_json: bool, out: &mut dyn Write) -> i
             .collect();
         if let Some(object) = document.as_object_mut() {
             object.insert("settings".to_owned(), Value::Object(settings));
-            if let Some(used) = used {
+            if let Some((used, declared)) = used {
+                object.insert("preset".to_owned(), json!(declared.preset));
                 object.insert("scopes".to_owned(), json!(used.scopes));
+                object.insert("optional_scopes".to_owned(), json!(used.optional_scopes));
                 object.insert("claims_from".to_owned(), json!(used.claims_from));
-                object.insert("unsupported_prompts".to_owned(), json!(used.quirks.unsupported_prompts));
+                object.insert("quirks".to_owned(), json!(preset::written_or_preset(declared)));
             }
         }
         writeln!(out, "{document:#}")?;
@@ -193,17 +197,8 @@ fn show(broker: &Broker, row: &Row<'_>, as_json: bool, out: &mut dyn Write) -> i
     }
     writeln!(out, "{} ({})", row.name, row.id)?;
     writeln!(out, "  redirect URL  {}", row.redirect_uri)?;
-    if let Some(used) = used {
-        let sources: Vec<String> = used
-            .claims_from
-            .iter()
-            .filter_map(|source| Some(serde_json::to_value(source).ok()?.as_str()?.to_owned()))
-            .collect();
-        writeln!(out, "  scopes        {}", used.scopes.join(" "))?;
-        writeln!(out, "  claims from   {}", sources.join(", "))?;
-        if !used.quirks.unsupported_prompts.is_empty() {
-            writeln!(out, "  left out      prompt={}", used.quirks.unsupported_prompts.join(", prompt="))?;
-        }
+    if let Some((used, declared)) = used {
+        show_defaults(used, declared, out)?;
     }
     writeln!(out)?;
     let cells: Vec<Vec<String>> = settings
@@ -212,6 +207,29 @@ fn show(broker: &Broker, row: &Row<'_>, as_json: bool, out: &mut dyn Write) -> i
         .collect();
     table::write(out, &["SETTING", "VALUE", "SET AT"], &cells)?;
     Ok(Exit::Fine)
+}
+
+/// What is used of the preset, or in its place.
+fn show_defaults(used: &ProviderSettings, declared: &Provider, out: &mut dyn Write) -> io::Result<()> {
+    let preset = declared.preset.name();
+    writeln!(out, "  preset        {preset}")?;
+    writeln!(out, "  scopes        {}", used.scopes.join(" "))?;
+    if !used.optional_scopes.is_empty() {
+        writeln!(out, "  if offered    {}", used.optional_scopes.join(" "))?;
+    }
+    let sources: Vec<String> = used
+        .claims_from
+        .iter()
+        .filter_map(|source| Some(serde_json::to_value(source).ok()?.as_str()?.to_owned()))
+        .collect();
+    writeln!(out, "  claims from   {}", sources.join(", "))?;
+    let written = serde_json::to_value(&declared.quirks)?;
+    let quirks = serde_json::to_value(preset::written_or_preset(declared))?;
+    for (name, value) in quirks.as_object().into_iter().flatten() {
+        let origin = if written.get(name).is_some() { "the file" } else { preset };
+        writeln!(out, "  quirk         {name} = {value}, by {origin}")?;
+    }
+    Ok(())
 }
 
 fn probe(

@@ -69,7 +69,7 @@ pub fn map(
     trace: Trace,
 ) -> Result<(Attributes, Trace), Refusal> {
     let (attributes, trace) = attributes(policy, provider, claims, trace)?;
-    admit(policy, provider, claims, &attributes, trace).map(|trace| (attributes, trace))
+    admit(policy, provider, &provider.normal.claims(claims), &attributes, trace).map(|trace| (attributes, trace))
 }
 
 /// Maps upstream claims, whether or not `allow` holds.
@@ -83,7 +83,8 @@ pub(crate) fn attributes(
     mut trace: Trace,
 ) -> Result<(Attributes, Trace), Refusal> {
     let evidence = if provider.is_certificate() { "cert" } else { "claims" };
-    let bindings = Bindings::read_by(&policy.engine, &provider.reads).with(evidence, Variable::object(claims));
+    let claims = provider.normal.claims(claims);
+    let bindings = Bindings::read_by(&policy.engine, &provider.reads).with(evidence, Variable::object(&claims));
     let mut attributes = Attributes::default();
     for rule in &provider.claims {
         if rule.name == "email_verified" && provider.email_verified != EmailVerified::Claim {
@@ -200,7 +201,7 @@ fn place(policy: &Policy, rule: &ClaimRule, value: Typed, attributes: &mut Attri
     }
 }
 
-/// Evaluates `allow`.
+/// Evaluates the lists of those who may sign in, and `allow`.
 fn admit(
     policy: &Policy,
     provider: &ProviderPolicy,
@@ -208,18 +209,18 @@ fn admit(
     attributes: &Attributes,
     mut trace: Trace,
 ) -> Result<Trace, Refusal> {
-    let Some(allow) = &provider.allow else { return Ok(trace) };
-    let bindings = Bindings::read_by(&policy.engine, allow.expression.reads())
-        .with("claims", Variable::object(claims))
-        .with("user", user_variable(attributes))
-        .with("provider", Variable::text(&provider.id));
-    match allow.expression.holds(&bindings) {
-        Ok(true) => {
-            trace.add(Stage::Allow, Some(&allow.source), "allow holds");
-            Ok(trace)
+    for (name, condition) in provider.conditions() {
+        let bindings = Bindings::read_by(&policy.engine, condition.expression.reads())
+            .with("claims", Variable::object(claims))
+            .with("user", user_variable(attributes))
+            .with("provider", Variable::text(&provider.id));
+        let source = Some(&condition.source);
+        match condition.expression.holds(&bindings) {
+            Ok(true) => trace.add(Stage::Allow, source, format!("{name} holds")),
+            outcome => return Err(trace.refuse(Stage::Allow, source, Reason::NotAllowed, unmet(name, outcome))),
         }
-        outcome => Err(trace.refuse(Stage::Allow, Some(&allow.source), Reason::NotAllowed, unmet("allow", outcome))),
     }
+    Ok(trace)
 }
 
 /// Describes why a condition refuses.

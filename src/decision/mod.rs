@@ -3,7 +3,7 @@
 //! No async, no I/O, no clock, no HTTP types. The decision runs in the order that the configuration language gives, each
 //! stage in a module of its own: [`claims`] (upstream claims to attributes, and an app's own claims), [`account`] (match,
 //! link, create or refuse), [`break_glass`] (the local account), [`roles`], [`app`] (whether this app may be used, and which
-//! claims it receives), [`console`] (whether the console may be opened). [`pipeline`] calls them in order; [`trace`] records
+//! claims it receives), [`console`] (whether the console may be opened); [`normal`] is the form in which claims are read. [`pipeline`] calls them in order; [`trace`] records
 //! which line of which file caused each step;
 //! [`policy`] is the compiled file that all of them read.
 //!
@@ -14,6 +14,7 @@ pub mod app;
 pub mod break_glass;
 pub mod claims;
 pub mod console;
+pub mod normal;
 pub mod pipeline;
 pub mod policy;
 pub mod reason;

@@ -157,7 +157,7 @@ async fn person(
     settings: &ProviderSettings,
     token: &Map<String, Value>,
 ) -> Result<Option<Value>, OAuthError> {
-    let subject = token.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let Ok(subject) = settings.quirks.subject(token) else { return Ok(None) };
     let key = LinkKey { provider: settings.id.clone(), issuer: settings.issuer().to_owned(), subject };
     let query = AccountQuery { key: Some(key), ..AccountQuery::default() };
     let Some((user, link)) = context.store().accounts(query).await?.linked else { return Ok(None) };

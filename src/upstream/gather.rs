@@ -61,12 +61,22 @@ impl ProviderContext<'_> {
         claims.not_expired(self.now)?;
         claims.has_come("iat", self.now)?.ok_or(Check::Claim("iat", Problem::Missing))?;
         claims.has_come("nbf", self.now)?;
-        if let Some(nonce) = nonce {
+        let omitted = self.settings.quirks.without_nonce && claims.text("nonce")?.is_none();
+        if let Some(nonce) = nonce.filter(|_| !omitted) {
             claims.equals("nonce", nonce)?;
         }
         claims.subject()?;
         claims.has_come("auth_time", self.now)?;
         Ok(())
+    }
+
+    /// The subject under which the account of an ID token is kept.
+    pub(crate) fn account(&self, id_token: &Map<String, Value>) -> Result<String, Check> {
+        self.settings.quirks.subject(id_token).map_err(|missing| match missing {
+            "oid" => Check::Claim("oid", Problem::Missing),
+            "tid" => Check::Claim("tid", Problem::Missing),
+            _ => Check::Form("a claim that its provider's subject_claims name is missing, empty or not a text"),
+        })
     }
 
     /// Verifies a signature under an allow list of algorithms.

@@ -8,7 +8,7 @@
 //!
 //! | module | what it knows |
 //! | --- | --- |
-//! | [`settings`], [`preset`] | one provider, from the file |
+//! | [`settings`] | one provider, from the file and its preset |
 //! | [`metadata`] | the provider's discovery document |
 //! | `provider` | one provider's documents as they are fetched and kept, and its health |
 //! | `token` | requests to the token endpoint |
@@ -22,7 +22,6 @@ mod gather;
 pub mod introspect;
 pub mod logout;
 pub mod metadata;
-pub mod preset;
 pub mod probe;
 mod provider;
 pub mod refresh;

@@ -212,7 +212,7 @@ async fn token_answer(
 ) -> (Outcome, String) {
     let mut grant =
         vec![("grant_type", "authorization_code"), ("code", NO_CODE), ("redirect_uri", settings.redirect_uri.as_str())];
-    if metadata.pkce {
+    if settings.uses_pkce(metadata) {
         grant.push(("code_verifier", VERIFIER));
     }
     let method = token::auth_method(settings, metadata).name();
@@ -280,7 +280,7 @@ fn missing(settings: &ProviderSettings, declared: &Provider, metadata: &Metadata
         let name = method.name();
         missing.push(format!("{name}: the provider's token_endpoint_auth_methods_supported does not have it"));
     }
-    if !metadata.pkce {
+    if !settings.uses_pkce(metadata) {
         missing.push("PKCE: the provider does not support S256, so codes are bound by the nonce alone".to_owned());
     }
     for unusable in &metadata.unusable {

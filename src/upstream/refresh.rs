@@ -96,9 +96,12 @@ async fn claims(
 ) -> Result<Map<String, Value>, UpstreamError> {
     let Some(id_token) = &tokens.id_token else { return without_id_token(provider, tokens, subject).await };
     let verified = provider.id_token(id_token, None, &tokens.access_token).await?;
-    let same = Claims(&verified).equals("sub", subject);
-    same.map_err(|check| UpstreamError::invalid(Document::IdToken, check))?;
-    provider.gather(tokens, verified, subject).await
+    let invalid = |check| UpstreamError::invalid(Document::IdToken, check);
+    let sub = Claims(&verified).subject().map_err(invalid)?.to_owned();
+    if provider.account(&verified).map_err(invalid)? != subject {
+        return Err(invalid(Check::Claim("sub", Problem::Differs)));
+    }
+    provider.gather(tokens, verified, &sub).await
 }
 
 async fn without_id_token(
@@ -107,6 +110,10 @@ async fn without_id_token(
     subject: &str,
 ) -> Result<Map<String, Value>, UpstreamError> {
     let nothing = UpstreamError::invalid(Document::TokenResponse, Check::Claim("id_token", Problem::Missing));
+    // Userinfo names people by their `sub`.
+    if !provider.settings.quirks.subject_claims.is_empty() {
+        return Err(nothing);
+    }
     let mut claims = provider.userinfo(&tokens.access_token, subject).await?.ok_or(nothing)?;
     claims.insert("iss".to_owned(), Value::String(provider.metadata.issuer.clone()));
     Ok(claims)

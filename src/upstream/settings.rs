@@ -9,12 +9,15 @@ use url::Url;
 
 use crate::config::language::issuer::ProviderIssuer;
 use crate::config::language::provider::{ClaimsSource, Forward, Provider, ProviderResponseMode, Reauth};
+use crate::config::language::quirks::OfflineAccess;
 use crate::config::language::scalar::SecretValue;
 use crate::config::resolved;
+use crate::config::resolved::preset;
+use crate::config::resolved::preset::Quirks;
 use crate::jose::PrivateKey;
 use crate::outbound::OutboundPolicy;
 use crate::protocol::{Algorithm, ClientAuthMethod};
-use crate::upstream::preset::{Quirks, quirks};
+use crate::upstream::metadata::Metadata;
 
 /// What the file only points to, as it was read.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +45,8 @@ pub struct ProviderSettings {
     pub auth_method: Option<ClientAuthMethod>,
     /// Scopes to ask for.
     pub scopes: Vec<String>,
+    /// Scopes to ask for if the metadata lists them.
+    pub optional_scopes: Vec<String>,
     /// The callback's whole URL.
     pub redirect_uri: String,
     /// Where a sign-out that names no app returns to, if not to the signed-out page.
@@ -60,8 +65,8 @@ pub struct ProviderSettings {
     pub resource: Option<String>,
     /// The only algorithm that ID tokens may be signed with; `None`: what the metadata lists.
     pub id_token_alg: Option<Algorithm>,
-    /// What is known of this kind of provider.
-    pub quirks: &'static Quirks,
+    /// In what it differs from other providers.
+    pub quirks: Quirks,
     /// Where its documents are found. Caches live as long as this stays the same.
     pub source: Arc<Source>,
 }
@@ -73,8 +78,9 @@ pub struct Source {
     pub id: String,
     /// The issuer, character for character.
     pub issuer: String,
-    /// The file gives the address of the discovery document: the issuer that the document names may end with a slash too.
-    pub from_document: bool,
+    /// The issuer that the discovery document names may end with a slash or not: the file has the address of that document, or
+    /// the provider's quirks say so.
+    pub optional_slash: bool,
     /// The issuer as a URL.
     pub issuer_url: Url,
     /// Where discovery and back-channel calls go instead.
@@ -86,11 +92,12 @@ pub struct Source {
 }
 
 impl Source {
-    /// Whether `issuer` is how the provider may name itself: the issuer in the file or, if the file has the address of the
-    /// discovery document, the same with a slash at its end, because both have the same address.
+    /// Whether `issuer` is how the provider may name itself: the issuer in the file or, where it does not matter, the same with
+    /// or without a slash at its end, because both have the same discovery document.
     #[must_use]
     pub fn may_be_named(&self, issuer: &str) -> bool {
-        issuer == self.issuer || (self.from_document && issuer.strip_suffix('/') == Some(&self.issuer))
+        let bare = |text: &'_ str| text.strip_suffix('/').unwrap_or(text).to_owned();
+        issuer == self.issuer || (self.optional_slash && bare(issuer) == bare(&self.issuer))
     }
 
     /// The URLs that the operator wrote.
@@ -143,15 +150,13 @@ impl ProviderSettings {
         broker_issuer: &str,
     ) -> Result<Self, SettingsError> {
         let reader = Reader { id, provider };
-        let quirks = quirks(provider.preset).ok_or_else(|| reader.error("preset", "this preset is not built yet"))?;
-        let source = reader.source(secrets.ca)?;
+        preset::known(provider.preset).ok_or_else(|| reader.error("preset", "this preset is not built yet"))?;
+        let quirks = Quirks::of(provider);
+        let source = reader.source(secrets.ca, quirks.optional_slash)?;
         let auth_method = reader.auth_method(&secrets.client_secret)?;
         let client_key = reader.client_key(secrets.client_key.as_ref())?;
         let id_token_alg = reader.id_token_alg(&secrets.client_secret)?;
-        let scopes = match &provider.scopes {
-            Some(scopes) => scopes.clone(),
-            None => quirks.scopes.iter().map(ToString::to_string).collect(),
-        };
+        let (scopes, optional_scopes) = preset::scopes(provider);
         if !scopes.iter().any(|scope| scope == "openid") {
             return Err(
                 reader.error("scopes", "\"openid\" is not among them; without it there is no ID token to verify")
@@ -164,9 +169,10 @@ impl ProviderSettings {
             client_key,
             auth_method,
             scopes,
+            optional_scopes,
             redirect_uri: reader.redirect_uri(broker_issuer)?,
             post_logout_redirect_uri: provider.post_logout_redirect_uri.clone(),
-            claims_from: provider.claims_from.clone().unwrap_or_else(|| quirks.claims_from.to_vec()),
+            claims_from: preset::claims_from(provider),
             reauth: provider.reauth,
             forward: provider.forward.clone().unwrap_or_else(|| FORWARDED.to_vec()),
             logout: provider.logout,
@@ -185,12 +191,37 @@ impl ProviderSettings {
         &self.source.issuer
     }
 
+    /// Whether PKCE is used: as the quirks say, or the metadata.
+    #[must_use]
+    pub fn uses_pkce(&self, metadata: &Metadata) -> bool {
+        self.quirks.pkce.unwrap_or(metadata.pkce)
+    }
+
+    /// The scopes to ask for at a provider with this metadata, as they are sent.
+    #[must_use]
+    pub fn requested_scopes(&self, metadata: &Metadata) -> String {
+        let listed = |scope: &&String| metadata.scopes.as_ref().is_some_and(|scopes| scopes.contains(scope));
+        let sent = |scope: &&String| !(self.asks_by_access_type() && *scope == OFFLINE_ACCESS);
+        let scopes = self.scopes.iter().chain(self.optional_scopes.iter().filter(listed)).filter(sent);
+        scopes.map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether a refresh token is asked for by `access_type=offline`.
+    #[must_use]
+    pub fn asks_by_access_type(&self) -> bool {
+        let asks = self.scopes.iter().any(|scope| scope == OFFLINE_ACCESS);
+        asks && self.quirks.offline_access == OfflineAccess::AccessType
+    }
+
     /// Whether `parameter` is passed on.
     #[must_use]
     pub fn forwards(&self, parameter: Forward) -> bool {
         self.forward.contains(&parameter)
     }
 }
+
+/// The scope for a refresh token (OIDC Core §11).
+const OFFLINE_ACCESS: &str = "offline_access";
 
 /// `forward` unless the file says otherwise.
 const FORWARDED: [Forward; 5] =
@@ -217,14 +248,15 @@ impl Reader<'_> {
         Ok(url)
     }
 
-    fn optional(&self, key: &'static str, text: Option<&String>) -> Result<Option<Url>, SettingsError> {
-        text.map(|text| self.url(key, text)).transpose()
+    fn endpoint(&self, key: &'static str, written: Option<&String>) -> Result<Option<Url>, SettingsError> {
+        preset::endpoint(self.provider, key, written).map(|text| self.url(key, &text)).transpose()
     }
 
-    fn source(&self, ca: Option<Arc<[u8]>>) -> Result<Source, SettingsError> {
+    fn source(&self, ca: Option<Arc<[u8]>>, optional_slash: bool) -> Result<Source, SettingsError> {
         let provider = self.provider;
-        let declared = provider.issuer.as_ref().ok_or_else(|| self.error("issuer", "is missing"))?;
-        let (issuer, from_document) = (declared.to_string(), declared.is_from_document());
+        let declared = preset::issuer(provider).ok_or_else(|| self.error("issuer", "is missing"))?;
+        let optional_slash = optional_slash || declared.is_from_document();
+        let issuer = declared.to_string();
         let issuer_url = self.url("issuer", &issuer)?;
         let backchannel = provider.backchannel_url.clone().map(ProviderIssuer::from);
         let backchannel = backchannel.map(|url| self.url("backchannel_url", &url)).transpose()?;
@@ -234,10 +266,10 @@ impl Reader<'_> {
             }
         }
         let manual = ManualEndpoints {
-            authorization: self.optional("authorization_endpoint", provider.authorization_endpoint.as_ref())?,
-            token: self.optional("token_endpoint", provider.token_endpoint.as_ref())?,
-            userinfo: self.optional("userinfo_endpoint", provider.userinfo_endpoint.as_ref())?,
-            jwks: self.optional("jwks_uri", provider.jwks_uri.as_ref())?,
+            authorization: self.endpoint("authorization_endpoint", provider.authorization_endpoint.as_ref())?,
+            token: self.endpoint("token_endpoint", provider.token_endpoint.as_ref())?,
+            userinfo: self.endpoint("userinfo_endpoint", provider.userinfo_endpoint.as_ref())?,
+            jwks: self.endpoint("jwks_uri", provider.jwks_uri.as_ref())?,
         };
         let proxy = provider.proxy.as_ref().map(|proxy| self.url("proxy", proxy.expose())).transpose()?;
         let written = [Some(&issuer_url), backchannel.as_ref()];
@@ -260,7 +292,7 @@ impl Reader<'_> {
                 policy.check(url).map_err(|error| self.error(key, error.to_string()))?;
             }
         }
-        Ok(Source { id: self.id.to_owned(), issuer, from_document, issuer_url, backchannel, manual, policy })
+        Ok(Source { id: self.id.to_owned(), issuer, optional_slash, issuer_url, backchannel, manual, policy })
     }
 
     fn auth_method(&self, secrets: &[SecretValue]) -> Result<Option<ClientAuthMethod>, SettingsError> {

@@ -79,7 +79,7 @@ pub struct UpstreamIdentity {
     pub provider: String,
     /// Its issuer.
     pub issuer: String,
-    /// `sub`, unique within the issuer.
+    /// `sub`, or the claims that the provider's quirks name in its place: unique within the issuer.
     pub subject: String,
     /// All claims: the ID token's protocol claims, and what the documents of `claims_from` say.
     pub claims: Map<String, Value>,
@@ -152,7 +152,7 @@ impl RelyingParty {
         let code = accept(metadata, callback)?;
         let mut grant =
             vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", expected.redirect_uri)];
-        if metadata.pkce {
+        if settings.uses_pkce(metadata) {
             grant.push(("code_verifier", expected.code_verifier.expose()));
         }
         let tokens = token::redeem(upstream, settings, metadata, &grant, now).await?;
@@ -162,7 +162,8 @@ impl RelyingParty {
         let verified = provider.id_token(&id_token, Some(expected.nonce), &tokens.access_token).await?;
         let claims = Claims(&verified);
         let invalid = |check| UpstreamError::invalid(Document::IdToken, check);
-        let subject = claims.subject().map_err(invalid)?.to_owned();
+        let sub = claims.subject().map_err(invalid)?.to_owned();
+        let subject = provider.account(&verified).map_err(invalid)?;
         let auth_time = claims.time("auth_time").map_err(invalid)?;
         reauthenticated(settings.reauth, expected.authenticated_after, auth_time)?;
         let text = |name| claims.filled(name).ok().flatten().map(str::to_owned);
@@ -170,7 +171,7 @@ impl RelyingParty {
         Ok(UpstreamIdentity {
             provider: settings.id.clone(),
             issuer: settings.issuer().to_owned(),
-            claims: provider.gather(&tokens, verified, &subject).await?,
+            claims: provider.gather(&tokens, verified, &sub).await?,
             subject,
             auth_time,
             acr,
@@ -227,11 +228,11 @@ fn authorization_url(settings: &ProviderSettings, metadata: &Metadata, params: &
         ("response_type", "code".to_owned()),
         ("client_id", settings.client_id.clone()),
         ("redirect_uri", params.redirect_uri.to_owned()),
-        ("scope", settings.scopes.join(" ")),
+        ("scope", settings.requested_scopes(metadata)),
         ("state", params.state.to_owned()),
         ("nonce", params.nonce.to_owned()),
     ];
-    if metadata.pkce {
+    if settings.uses_pkce(metadata) {
         query.push(("code_challenge", sha256_base64url(params.code_verifier.expose().as_bytes())));
         query.push(("code_challenge_method", "S256".to_owned()));
     }
@@ -241,6 +242,10 @@ fn authorization_url(settings: &ProviderSettings, metadata: &Metadata, params: &
     if let Some(resource) = &settings.resource {
         query.push(("resource", resource.clone()));
     }
+    if settings.asks_by_access_type() {
+        query.push(("access_type", "offline".to_owned()));
+    }
+    query.extend(settings.quirks.authorization_params.iter().map(|(name, value)| (name.as_str(), value.clone())));
     let prompt = prompt(settings, metadata, params);
     if !prompt.is_empty() {
         query.push(("prompt", prompt.join(" ")));
@@ -268,7 +273,7 @@ fn authorization_url(settings: &ProviderSettings, metadata: &Metadata, params: &
 /// another account the provider shows its accounts, or its login page where it can't.
 fn prompt<'p>(settings: &ProviderSettings, metadata: &Metadata, params: &BeginParams<'p>) -> Vec<&'p str> {
     let supported = |value: &str| {
-        !settings.quirks.unsupported_prompts.contains(&value)
+        !settings.quirks.unsupported_prompts.iter().any(|unsupported| unsupported == value)
             && metadata.prompts.as_ref().is_none_or(|supported| supported.iter().any(|known| known == value))
     };
     let passes = |value: &&str| matches!(*value, "login" | "none") || supported(value);
@@ -276,6 +281,10 @@ fn prompt<'p>(settings: &ProviderSettings, metadata: &Metadata, params: &BeginPa
     let mut prompt: Vec<&str> = forwarded.filter(passes).collect();
     if params.another_account && !prompt.iter().any(|value| matches!(*value, "login" | "select_account")) {
         prompt.push(if supported("select_account") { "select_account" } else { "login" });
+    }
+    // Such a provider gives a refresh token only with a consent.
+    if settings.asks_by_access_type() && !prompt.iter().any(|value| matches!(*value, "none" | "consent")) {
+        prompt.push("consent");
     }
     prompt
 }

@@ -52,6 +52,7 @@ mod odd_providers;
 mod paths;
 mod policy;
 mod recent_sign_in;
+mod presets;
 mod redirect_uri;
 mod refresh;
 mod reload;

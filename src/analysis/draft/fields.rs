@@ -166,7 +166,7 @@ const PROVIDER: &[Group] = &[
     group(
         "connection",
         &[
-            needed("issuer", Text),
+            field("issuer", Text),
             needed("client_id", Text),
             field("client_secret", Secret),
             field("token_endpoint_auth_method", Choice),

@@ -17,7 +17,13 @@ pub(super) fn needed(
 ) -> Option<String> {
     let mut other = policy.clone();
     match refusal.reason {
-        Reason::NotAllowed => provider(&mut other, evidence)?.allow = None,
+        // The list or condition that refused is the last step.
+        Reason::NotAllowed => {
+            let place = refusal.trace.steps.last()?.source.as_ref()?;
+            let provider = provider(&mut other, evidence)?;
+            provider.guards.retain(|(_, guard)| guard.source != *place);
+            provider.allow = provider.allow.take().filter(|allow| allow.source != *place);
+        }
         Reason::UserNotDeclared => provider(&mut other, evidence)?.create_users.0 = true,
         Reason::ClientRequirementNotMet => other.clients.get_mut(request?.client)?.require = None,
         Reason::ClientProviderNotAllowed => {

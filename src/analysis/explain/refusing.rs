@@ -10,7 +10,7 @@ use crate::decision::pipeline::{Evidence, begin};
 use crate::decision::policy::Policy;
 use crate::decision::reason::Reason;
 use crate::decision::subject::subject;
-use crate::decision::trace::Trace;
+use crate::decision::trace::{Refusal, Source, Trace};
 
 /// The condition that refused this sign-in; `None` if the reason is not a condition of the file.
 #[must_use]
@@ -19,24 +19,28 @@ pub fn refusing(
     evidence: &Evidence<'_>,
     facts: AccountFacts,
     request: Option<&AppRequest<'_>>,
-    reason: Reason,
+    refusal: &Refusal,
 ) -> Option<Condition> {
-    match reason {
-        Reason::NotAllowed => allow(policy, evidence),
+    let place = refusal.trace.steps.last().and_then(|step| step.source.as_ref());
+    match refusal.reason {
+        Reason::NotAllowed => allow(policy, evidence, place),
         Reason::ClientRequirementNotMet => require(policy, evidence, facts, request?),
         _ => None,
     }
 }
 
-fn allow(policy: &Policy, evidence: &Evidence<'_>) -> Option<Condition> {
+/// The condition at this place, one of those for signing in at a provider.
+fn allow(policy: &Policy, evidence: &Evidence<'_>, place: Option<&Source>) -> Option<Condition> {
     let provider = policy.providers.get(evidence.provider)?;
     let (attributes, _) = claims::attributes(policy, provider, evidence.claims, Trace::default()).ok()?;
     let mut user = attributes.values;
     user.insert("groups".to_owned(), attributes.groups.into());
     user.insert("roles".to_owned(), attributes.roles.into());
     user.extend(attributes.username.map(|username| ("username".to_owned(), username.into())));
-    let variables = json!({ "claims": evidence.claims, "user": user, "provider": provider.id });
-    Some(explained(&provider.allow.as_ref()?.expression, &object(variables)))
+    let claims = provider.normal.claims(evidence.claims);
+    let variables = json!({ "claims": *claims, "user": user, "provider": provider.id });
+    let (_, condition) = provider.conditions().find(|(_, condition)| Some(&condition.source) == place)?;
+    Some(explained(&condition.expression, &object(variables)))
 }
 
 fn require(

@@ -15,6 +15,7 @@ pub use failure::{Difference, Failure};
 use crate::config::Config;
 use crate::config::language::mapping_test::MappingTest;
 use crate::config::language::provider::RefreshClaims;
+use crate::config::resolved::preset::Quirks;
 use crate::decision::app::{AppRequest, authentication};
 use crate::decision::pipeline::{Decision, Evidence, begin};
 use crate::decision::policy::Policy;
@@ -55,7 +56,7 @@ pub fn run(policy: &Policy, config: &Config, index: usize) -> Result<(), Failure
 /// # Errors
 /// The test names no provider or no claims.
 pub fn decide(policy: &Policy, config: &Config, test: &MappingTest) -> Result<Result<Decision, Refusal>, String> {
-    let fingerprint;
+    let (fingerprint, subject);
     let evidence = if let Some(certificate) = &test.certificate {
         let found = certificate.get("fingerprint").and_then(|found| found.as_str()).unwrap_or_default();
         fingerprint = found.to_ascii_lowercase();
@@ -63,8 +64,11 @@ pub fn decide(policy: &Policy, config: &Config, test: &MappingTest) -> Result<Re
     } else {
         let id = test.provider.as_deref().ok_or("the test names no provider")?;
         let claims = test.claims.as_ref().ok_or("the test has no claims")?;
-        let subject = claims.get("sub").and_then(|sub| sub.as_str()).unwrap_or_default();
-        Evidence { provider: id, issuer: None, subject, claims }
+        // A test need not have all the claims that identify an account at this provider: then its `sub` does.
+        let quirks = config.providers.get(id).map(Quirks::of).unwrap_or_default();
+        let sub = || Some(claims.get("sub")?.as_str()?.to_owned());
+        subject = quirks.subject(claims).ok().or_else(sub).unwrap_or_default();
+        Evidence { provider: id, issuer: None, subject: &subject, claims }
     };
     if let Some(client) = &test.client
         && !policy.clients.contains_key(client)

@@ -40,7 +40,7 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("endpoints.device_authorization", Unless("/oauth2/device")),
     ("endpoints.registration", Unless("/oauth2/register")),
     ("store.url", Begins(&["postgres:", "postgresql:"])),
-    ("providers.*.preset", Not(&["generic", "keycloak"])),
+    ("providers.*.preset", Not(&["generic", "keycloak", "okta", "authentik", "auth0", "adfs", "pingfederate"])),
     ("providers.*.token_endpoint_auth_method", Is(CERTIFICATE_METHODS)),
     ("clients.*.security_profile", Is(&["fapi2"])),
     (
@@ -108,9 +108,6 @@ fn way_out(at: &At<'_>, text: Option<&str>) -> &'static str {
         Some("gitlab") => {
             "leave it out, and write the issuer; for https://gitlab.com say who may enter: allow = \"'GROUP' in \
              claims.groups\""
-        }
-        Some("okta" | "authentik" | "auth0" | "adfs" | "pingfederate") => {
-            "leave it out: such a provider is reached by its `issuer` alone"
         }
         Some("github" | "linkedin" | "apple" | "oauth2") => {
             "leave the provider out; this version of Countersign does not have it"

@@ -9,6 +9,7 @@ use crate::config::check::paths::comparable;
 use crate::config::diagnostics::path::At;
 use crate::config::language::provider::{Preset, Provider};
 use crate::config::language::toml_text;
+use crate::config::resolved::preset;
 
 /// A service where anyone in the world can have an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +94,9 @@ pub(crate) fn open_service(address: &str) -> Option<OpenService> {
 }
 
 fn service(provider: &Provider) -> Option<OpenService> {
+    let issuer = preset::issuer(provider);
     let addresses = [
-        provider.issuer.as_deref(),
+        issuer.as_deref(),
         provider.backchannel_url.as_deref(),
         provider.base_url.as_deref(),
         provider.authorization_endpoint.as_deref(),
@@ -106,7 +108,7 @@ fn service(provider: &Provider) -> Option<OpenService> {
     let by_preset = || match provider.preset {
         Preset::Google => Some(OpenService::Google),
         Preset::Github | Preset::Linkedin | Preset::Apple => Some(OpenService::Other),
-        Preset::Gitlab if provider.issuer.is_none() && provider.base_url.is_none() => Some(OpenService::GitLab),
+        Preset::Gitlab if issuer.is_none() => Some(OpenService::GitLab),
         _ => None,
     };
     by_host.or_else(by_preset)

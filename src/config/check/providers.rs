@@ -7,6 +7,7 @@ use crate::config::check::open_providers;
 use crate::config::check::paths;
 use crate::config::check::provider_addresses;
 use crate::config::check::provider_policy;
+use crate::config::check::provider_preset;
 use crate::config::check::tokens::session_bounds;
 use crate::config::check::urls::Http;
 use crate::config::diagnostics::path::At;
@@ -39,7 +40,7 @@ pub(crate) fn check(context: &mut Context<'_>) {
         provider_policy::check(context, &at, provider);
         linking(context, &at, id, provider);
         lifetimes(context, &at, provider);
-        preset_keys(context, &at, provider);
+        provider_preset::check(context, &at, provider);
         open_providers::check(context, &at, provider);
         claims(context, &at, provider);
         hidden(context, &at, id, provider);
@@ -182,30 +183,6 @@ fn lifetimes(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
             }
         }
     }
-}
-
-/// Keys that have an effect only with some presets.
-fn preset_keys(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
-    for (key, presets) in [
-        ("tenants", &[Preset::Entra][..]),
-        ("organizations", &[Preset::Github]),
-        ("hosted_domains", &[Preset::Google]),
-        ("base_url", &[Preset::Github, Preset::Gitlab]),
-        ("resource", &[Preset::Adfs]),
-        ("subject", &[Preset::Oauth2]),
-    ] {
-        let here = at.key(key);
-        if context.is_set(&here) && !presets.contains(&provider.preset) && !context.broken.within(&at.key("preset")) {
-            let names: Vec<String> =
-                presets.iter().map(|preset| format!("preset = {}", quote(&preset_name(*preset)))).collect();
-            let way_out = open_providers::replacement(key, provider).unwrap_or_else(|| "remove it".to_owned());
-            context.error(&here, format!("`{key}` has no effect without {}", names.join(" or ")), &way_out);
-        }
-    }
-}
-
-fn preset_name(preset: Preset) -> String {
-    serde_json::to_value(preset).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn claims(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {

@@ -19,6 +19,7 @@ pub mod mapping_test;
 pub(crate) mod names;
 pub mod policy;
 pub mod provider;
+pub mod quirks;
 pub(crate) mod redact;
 pub mod role_pattern;
 pub mod scalar;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::config::language::connection_url::ConnectionUrl;
 use crate::config::language::issuer::ProviderIssuer;
+use crate::config::language::quirks::Quirks;
 use crate::config::language::scalar::{Duration, Expression, OneOrMany, Secret};
 use crate::protocol::ClientAuthMethod;
 
@@ -50,16 +51,31 @@ pub enum Preset {
 }
 
 impl Preset {
+    /// Its name in the file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Generic => "generic",
+            Self::Entra => "entra",
+            Self::Google => "google",
+            Self::Okta => "okta",
+            Self::Keycloak => "keycloak",
+            Self::Authentik => "authentik",
+            Self::Auth0 => "auth0",
+            Self::Gitlab => "gitlab",
+            Self::Github => "github",
+            Self::Apple => "apple",
+            Self::Adfs => "adfs",
+            Self::Pingfederate => "pingfederate",
+            Self::Linkedin => "linkedin",
+            Self::Oauth2 => "oauth2",
+        }
+    }
+
     /// Whether it supports OpenID Connect. The others support OAuth 2.0 only: no issuer, no ID token, no `iss` in responses.
     #[must_use]
     pub const fn is_openid(self) -> bool {
         !matches!(self, Self::Github | Self::Oauth2)
-    }
-
-    /// Whether its issuer is the same for everyone unless the file sets another.
-    #[must_use]
-    pub const fn has_fixed_issuer(self) -> bool {
-        matches!(self, Self::Google | Self::Apple | Self::Linkedin | Self::Gitlab)
     }
 }
 
@@ -322,6 +338,9 @@ pub struct Provider {
     pub id_token_signed_response_alg: Option<String>,
     /// How it returns the authorization response. Default: in the query.
     pub response_mode: Option<ProviderResponseMode>,
+    /// In what it differs from other providers, where its preset does not say so.
+    #[serde(default)]
+    pub quirks: Quirks,
 }
 
 fn yes() -> bool {

@@ -9,6 +9,7 @@ pub mod certificates;
 pub mod client;
 pub mod limits;
 mod localized;
+pub mod preset;
 pub mod provider;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@ use url::{Host, Url};
 use crate::config::language::Config;
 use crate::config::language::provider::{OnRefresh, Provider as Declared, Reauth};
 use crate::config::language::scalar::Duration;
+use crate::config::resolved::preset;
 use crate::protocol::paths::CALLBACK;
 
 /// A provider.
@@ -76,7 +77,7 @@ impl Provider {
             name: declared.name.clone().unwrap_or_else(|| id.to_owned()),
             enabled: declared.enabled,
             hidden: declared.hidden,
-            issuer: declared.issuer.as_deref().map(str::to_owned),
+            issuer: preset::issuer(declared).map(|issuer| issuer.to_string()),
             redirect_uri: callback.uri,
             callback_path: callback.path,
             domains: declared.domains.iter().map(|domain| comparable(domain)).collect(),

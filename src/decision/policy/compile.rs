@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::config::Config;
 use crate::config::language::certificates::Certificates;
 use crate::config::language::client::Client;
-use crate::config::language::provider::{ClaimTable, EmailVerified, LinkBy, Preset, Provider};
+use crate::config::language::provider::{ClaimTable, EmailVerified, LinkBy, Provider};
 use crate::config::language::scalar::Expression;
-use crate::config::resolved::{self, Resolved};
+use crate::config::resolved::{self, Resolved, preset};
+use crate::decision::normal::Normal;
 use crate::decision::policy::model::{
     BreakGlassPolicy, ClaimRule, ClientPolicy, Condition, ConsolePolicy, DeclaredUser, ExpressionProblem, Policy,
     ProviderPolicy, RoleRule, ScopePolicy,
@@ -17,7 +18,7 @@ use crate::decision::trace::Source;
 use crate::decision::username;
 use crate::expression::{Compiled, Compiler, Place, Reads};
 use crate::protocol::BREAK_GLASS;
-use crate::protocol::{CERTIFICATE, SCOPE_CLAIMS, default_attributes};
+use crate::protocol::{CERTIFICATE, SCOPE_CLAIMS};
 
 /// The section that declares sign-in by certificate.
 const CERTIFICATES: &str = "certificates";
@@ -143,15 +144,13 @@ impl Policy {
 fn provider_policy(build: &mut Build<'_>, config: &Config, id: &str, provider: &Provider) -> ProviderPolicy {
     let path = format!("providers.{}", key_segment(id));
     let mut table = provider.claims.clone();
-    for (name, expression) in default_rules(provider.preset) {
-        table.entry(name).or_insert(expression);
-    }
+    table.extend(preset::claims(provider));
     let mut claims = build.rules(Place::Claims, &format!("{path}.claims"), &table);
     claims.sort_by_key(|rule| rule.name != "username");
     claims.iter_mut().for_each(|rule| rule.by_default = !provider.claims.contains_key(&rule.name));
     let link_with = (provider.link_by == LinkBy::VerifiedEmail).then(|| {
         let others = provider.link_with.iter().filter_map(|other| {
-            let issuer = config.providers.get(other)?.issuer.as_ref()?;
+            let issuer = preset::issuer(config.providers.get(other)?)?;
             Some((other.clone(), issuer.to_string()))
         });
         (others.collect(), build.source(&format!("{path}.link_by")))
@@ -160,9 +159,11 @@ fn provider_policy(build: &mut Build<'_>, config: &Config, id: &str, provider: &
         id: id.to_owned(),
         enabled: provider.enabled,
         hidden: provider.hidden,
-        issuer: provider.issuer.as_deref().unwrap_or_default().to_owned(),
+        issuer: preset::issuer(provider).as_deref().unwrap_or_default().to_owned(),
         reads: Reads::of(expressions(&claims)),
         claims,
+        normal: Normal::of(&preset::Quirks::of(provider)),
+        guards: guards(build, &path, provider),
         allow: build.condition(Place::Allow, &format!("{path}.allow"), provider.allow.as_ref()),
         asserted_roles: provider
             .asserted_roles
@@ -175,6 +176,24 @@ fn provider_policy(build: &mut Build<'_>, config: &Config, id: &str, provider: &
         sync: provider.sync.as_ref().map(|names| names.iter().cloned().collect()),
         source: build.source(&path),
     }
+}
+
+/// What the lists of those who may enter stand for, as conditions.
+fn guards(build: &mut Build<'_>, path: &str, provider: &Provider) -> Vec<(&'static str, Condition)> {
+    let lists =
+        [("tenants", "claims.tid", &provider.tenants), ("hosted_domains", "claims.hd", &provider.hosted_domains)];
+    let listed = lists.into_iter().filter(|(_, _, names)| !names.is_empty());
+    let guards = listed.filter_map(|(key, claim, names)| {
+        let quoted: Vec<String> = names.iter().map(|name| string_literal(&name.to_lowercase())).collect();
+        let expression = Expression(format!("{claim}.lower() in [{}]", quoted.join(", ")));
+        Some((key, build.condition(Place::Allow, &format!("{path}.{key}"), Some(&expression))?))
+    });
+    guards.collect()
+}
+
+/// A text as a literal of the expression language.
+fn string_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
 /// Sign-in by certificate, as one of the providers: it names new users, and asserts nothing else of anybody. What an identity
@@ -196,6 +215,8 @@ fn certificate_policy(build: &mut Build<'_>, section: &Certificates) -> Provider
         issuer: CERTIFICATE.to_owned(),
         reads: Reads::of(&rule.alternatives),
         claims: vec![rule],
+        normal: Normal::default(),
+        guards: Vec::new(),
         allow: None,
         asserted_roles: Some((BTreeSet::new(), build.source(CERTIFICATES))),
         create_users: (section.create_users, build.source("certificates.create_users")),
@@ -218,6 +239,8 @@ fn break_glass(build: &Build<'_>, config: &Config) -> Option<BreakGlassPolicy> {
         source: source.clone(),
         claims: Vec::new(),
         reads: Reads::of(std::iter::empty()),
+        normal: Normal::default(),
+        guards: Vec::new(),
         allow: None,
         asserted_roles: None,
         create_users: (false, source.clone()),
@@ -234,23 +257,6 @@ fn break_glass(build: &Build<'_>, config: &Config) -> Option<BreakGlassPolicy> {
         groups: declared.groups.clone(),
         source,
     })
-}
-
-/// The default mappings of a preset, for attributes that the file does not map.
-fn default_rules(preset: Preset) -> Vec<(String, crate::config::language::scalar::OneOrMany<Expression>)> {
-    use crate::config::language::scalar::OneOrMany;
-    let expression = |text: &str| Expression(text.to_owned());
-    let mut defaults: Vec<(String, OneOrMany<Expression>)> = default_attributes()
-        .map(|name| (name.to_owned(), OneOrMany::One(expression(&format!("claims.{name}")))))
-        .collect();
-    let username = OneOrMany::Many(vec![expression("claims.username"), expression("claims.preferred_username")]);
-    defaults.push(("username".to_owned(), username));
-    if preset == Preset::Keycloak {
-        let roles = OneOrMany::Many(vec![expression("claims.roles"), expression("claims.realm_access.roles")]);
-        defaults.retain(|(name, _)| name != "roles");
-        defaults.push(("roles".to_owned(), roles));
-    }
-    defaults
 }
 
 fn client_policy(build: &mut Build<'_>, client: &Client, resolved: &resolved::Client) -> ClientPolicy {

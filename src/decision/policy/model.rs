@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::config::language::client::IdTokenClaims;
 use crate::config::language::policy::{DefaultRolesWhen, Each, IgnoreCase, UsernameConflict};
 use crate::config::language::provider::EmailVerified;
+use crate::decision::normal::Normal;
 use crate::decision::policy::pattern::Pattern;
 use crate::decision::trace::Source;
 use crate::decision::username;
@@ -63,6 +64,10 @@ pub struct ProviderPolicy {
     pub claims: Vec<ClaimRule>,
     /// The variables that these rules read.
     pub reads: Reads,
+    /// The form in which its claims are read.
+    pub normal: Normal,
+    /// The lists of those who may sign in, as conditions, by their keys in the file.
+    pub guards: Vec<(&'static str, Condition)>,
     /// The condition for signing in.
     pub allow: Option<Condition>,
     /// Roles that it may assert.
@@ -169,6 +174,12 @@ pub struct ClientPolicy {
 }
 
 impl ProviderPolicy {
+    /// The conditions for signing in, in the order in which they are evaluated, by their keys in the file.
+    pub fn conditions(&self) -> impl Iterator<Item = (&'static str, &Condition)> {
+        let guards = self.guards.iter().map(|(name, condition)| (*name, condition));
+        guards.chain(self.allow.iter().map(|allow| ("allow", allow)))
+    }
+
     /// Whether it is sign-in by certificate, rather than an identity provider.
     #[must_use]
     pub fn is_certificate(&self) -> bool {

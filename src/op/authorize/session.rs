@@ -137,7 +137,7 @@ pub(super) fn decide(flow: &Flow<'_>, request: &AuthorizeRequest, signed_in: Sig
         Err(refusal) => refusal,
     };
     let (policy, known) = (&flow.context.snapshot.policy, decide::linked(&user, &link));
-    let refused_by = refusing(policy, &decide::evidence(&link), known, app.as_ref(), refusal.reason);
+    let refused_by = refusing(policy, &decide::evidence(&link), known, app.as_ref(), &refusal);
     let provider = link.key.provider;
     // A user who has just agreed was admitted a moment ago, so that the file must have changed.
     let own_way_in = provider == CERTIFICATE || provider == BREAK_GLASS;

@@ -90,8 +90,7 @@ async fn decide(
         Err(refusal) => {
             let query = AccountQuery { key: Some(key.clone()), ..AccountQuery::default() };
             let linked = context.store().accounts(query).await?.linked;
-            let refused_by =
-                refusing(&context.snapshot.policy, &evidence, AccountFacts::default(), None, refusal.reason);
+            let refused_by = refusing(&context.snapshot.policy, &evidence, AccountFacts::default(), None, &refusal);
             return Ok(Err(refused(flow, facts, refusal, refused_by, linked).await?));
         }
     };
@@ -114,7 +113,7 @@ async fn decide(
         Ok(decision) => Ok((view, decision)),
         Err(refusal) => {
             let (policy, known) = (&context.snapshot.policy, decide::facts(&view, new.clone()));
-            let refused_by = refusing(policy, &evidence, known, app.as_ref(), refusal.reason);
+            let refused_by = refusing(policy, &evidence, known, app.as_ref(), &refusal);
             Err(refused(flow, facts, refusal, refused_by, view.linked).await?)
         }
     })

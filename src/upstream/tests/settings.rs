@@ -21,6 +21,14 @@ fn defaults_are_those_of_the_preset() {
     let keycloak =
         settings("preset = \"keycloak\"\nissuer = \"https://idp.example\"\nclient_id = \"c\"", true).unwrap();
     assert_eq!(keycloak.claims_from, [ClaimsSource::IdToken, ClaimsSource::Userinfo, ClaimsSource::AccessToken]);
+    assert_eq!(keycloak.quirks.unsupported_prompts, ["select_account"]);
+    let authentik = "preset = \"authentik\"\nissuer = \"https://idp.example/application/o/app\"\nclient_id = \"c\"";
+    let source = settings(authentik, true).unwrap().source;
+    for (issuer, named) in
+        [("/application/o/app", true), ("/application/o/app/", true), ("/application/o/app//", false)]
+    {
+        assert_eq!(source.may_be_named(&format!("https://idp.example{issuer}")), named, "{issuer}");
+    }
     let public = "issuer = \"https://idp.example\"\nclient_id = \"c\"\ntoken_endpoint_auth_method = \"none\"";
     assert_eq!(settings(public, false).unwrap().auth_method, Some(ClientAuthMethod::None));
 }

@@ -97,10 +97,15 @@ const KEYS: &[(&str, Fate, &str)] = &[
     (
         "providers.*",
         In("upstream/settings.rs"),
-        "scopes allow_http allow_private_network authorization_endpoint backchannel_url ca claims_from client_id client_key client_secret forward id_token_signed_response_alg jwks_uri logout post_logout_redirect_uri proxy response_mode token_endpoint token_endpoint_auth_method userinfo_endpoint",
+        "quirks scopes allow_http allow_private_network authorization_endpoint backchannel_url ca claims_from client_id client_key client_secret forward id_token_signed_response_alg jwks_uri logout post_logout_redirect_uri proxy response_mode token_endpoint token_endpoint_auth_method userinfo_endpoint",
     ),
     ("providers.*.on_refresh", In("op/authorize/leave.rs"), "max_age"),
     ("providers.*.on_refresh", In("op/upstream_claims.rs"), "claims max_stale unavailable"),
+    (
+        "providers.*.quirks",
+        In("config/resolved/preset.rs"),
+        "authorization_params booleans distinguished_names nonce offline_access optional_slash pkce subject_claims unsupported_prompts",
+    ),
     ("providers.*.session", In("config/resolved/provider.rs"), "follow_upstream_expiry max_inactive max_lifetime"),
     ("registration", NotBuilt, "initial_access_token metadata_hosts scopes"),
     ("resources.*", In("decision/policy/compile.rs"), "clients scopes"),
@@ -199,7 +204,7 @@ fn what_is_listed_is_so() {
                 }
                 NotBuilt => assert!(is_refused(&path), "{path} is neither read nor refused"),
                 WithPreset => {
-                    let text = std::fs::read_to_string("src/config/check/providers.rs").unwrap();
+                    let text = std::fs::read_to_string("src/config/check/provider_preset.rs").unwrap();
                     assert!(text.contains(&format!("(\"{key}\", &[")), "{path} is accepted with any preset");
                 }
             }

@@ -80,6 +80,25 @@ fn providers() {
         ),
         ("introspect = true", &[]),
         ("preset = \"entra\"\nallow = \"true\"", &["16:10 error ~ not built yet"]),
+        ("preset = \"adfs\"\nresource = \"https://sso.example.com\"", &[]),
+        ("resource = \"https://sso.example.com\"", &["16:12 error `resource` has no effect without preset = \"adfs\""]),
+        ("quirks = { subject_claims = [\"oid\", \"tid\"], booleans = [\"xms_edov\"], pkce = false }", &[]),
+        ("quirks = { subject_claims = [] }", &["16:29 error `subject_claims` must be a list of at least one value"]),
+        (
+            "quirks = { booleans = [\"a\", \"\", \"a\"] }",
+            &["16:29 error ~ must be a name but is empty", "16:33 error ~ twice"],
+        ),
+        ("quirks = { unsuported_prompts = [] }", &["16:12 error ~ [did you mean `unsupported_prompts`?]"]),
+        ("quirks = { unsupported_prompts = [\"login\"] }", &["16:35 error prompt=login is always passed on ~ reauth"]),
+        (
+            "[providers.second.quirks.authorization_params]\nkc_idp_hint = \"corp\"\nstate = \"x\"\nscope = \"y\"",
+            &[
+                "18:1 error the broker sets the parameter `state` itself [remove it]",
+                "19:1 error the broker sets the parameter `scope` itself [`scopes` decides it: remove it]",
+            ],
+        ),
+        ("quirks = { offline_access = \"access_type\" }", &["16:29 error `offline_access` has no effect"]),
+        ("scopes = [\"openid\", \"offline_access\"]\nquirks = { offline_access = \"access_type\" }", &[]),
         ("preset = \"keycloack\"", &["16:10 error ~ [did you mean `keycloak`?]"]),
         ("[providers.second.claims]\nsub = \"claims.oid\"", &["17:1 error `sub` can't be mapped"]),
     ];

@@ -1,0 +1,100 @@
+//! `[providers.X]`: the keys that only some presets have, and `quirks`.
+
+use crate::config::check::context::Context;
+use crate::config::check::open_providers;
+use crate::config::diagnostics::path::At;
+use crate::config::diagnostics::problem::quote;
+use crate::config::language::provider::{Preset, Provider};
+use crate::config::language::quirks::OfflineAccess;
+
+/// Keys that have an effect only with some presets.
+const KEYS: &[(&str, &[Preset])] = &[
+    ("tenants", &[Preset::Entra]),
+    ("organizations", &[Preset::Github]),
+    ("hosted_domains", &[Preset::Google]),
+    ("base_url", &[Preset::Github, Preset::Gitlab]),
+    ("resource", &[Preset::Adfs]),
+    ("subject", &[Preset::Oauth2]),
+];
+
+/// Parameters of an authorization request that the broker sets itself, and the setting that decides each.
+const OWN_PARAMETERS: &[(&str, &str)] = &[
+    ("response_type", ""),
+    ("client_id", "client_id"),
+    ("redirect_uri", "redirect_uri"),
+    ("scope", "scopes"),
+    ("state", ""),
+    ("nonce", ""),
+    ("code_challenge", "quirks.pkce"),
+    ("code_challenge_method", "quirks.pkce"),
+    ("response_mode", "response_mode"),
+    ("prompt", "forward"),
+    ("max_age", "forward"),
+    ("login_hint", "forward"),
+    ("ui_locales", "forward"),
+    ("acr_values", "forward"),
+    ("request", ""),
+    ("request_uri", ""),
+    ("client_secret", ""),
+];
+
+pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
+    for (key, presets) in KEYS {
+        let here = at.key(key);
+        if context.is_set(&here) && !presets.contains(&provider.preset) && !context.broken.within(&at.key("preset")) {
+            let names: Vec<String> =
+                presets.iter().map(|preset| format!("preset = {}", quote(preset.name()))).collect();
+            let way_out = open_providers::replacement(key, provider).unwrap_or_else(|| "remove it".to_owned());
+            context.error(&here, format!("`{key}` has no effect without {}", names.join(" or ")), &way_out);
+        }
+    }
+    for (key, names) in [("tenants", &provider.tenants), ("hosted_domains", &provider.hosted_domains)] {
+        let here = at.key(key);
+        for (index, name) in names.iter().enumerate() {
+            if name.trim().is_empty() {
+                context.must(&here.index(index), "the name of one that may sign in", "empty");
+            }
+        }
+        context.no_duplicates(&here, names, |name| name.to_lowercase());
+    }
+    quirks(context, &at.key("quirks"), provider);
+}
+
+fn quirks(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
+    let quirks = &provider.quirks;
+    let lists = [
+        ("unsupported_prompts", &quirks.unsupported_prompts),
+        ("subject_claims", &quirks.subject_claims),
+        ("booleans", &quirks.booleans),
+        ("distinguished_names", &quirks.distinguished_names),
+    ];
+    for (key, list) in lists {
+        let (here, list) = (at.key(key), list.as_deref().unwrap_or_default());
+        for (index, name) in list.iter().enumerate() {
+            if name.is_empty() {
+                context.must(&here.index(index), "a name", "empty");
+            }
+        }
+        context.no_duplicates(&here, list, Clone::clone);
+    }
+    let prompts = at.key("unsupported_prompts");
+    for (index, prompt) in quirks.unsupported_prompts.iter().flatten().enumerate() {
+        if matches!(prompt.as_str(), "login" | "none") {
+            let message = format!("prompt={prompt} is always passed on: without it another thing would be asked for");
+            let way_out = "remove it; reauth = \"unsupported\" is for providers that can't ask for a fresh sign-in";
+            context.error(&prompts.index(index), message, way_out);
+        }
+    }
+    let params = at.key("authorization_params");
+    for name in quirks.authorization_params.iter().flatten().map(|(name, _)| name) {
+        let Some((_, setting)) = OWN_PARAMETERS.iter().find(|(own, _)| own == name) else { continue };
+        let way_out =
+            if setting.is_empty() { "remove it".to_owned() } else { format!("`{setting}` decides it: remove it") };
+        context.key_error(&params.key(name), format!("the broker sets the parameter `{name}` itself"), &way_out);
+    }
+    let offline = provider.scopes.iter().flatten().any(|scope| scope == "offline_access");
+    if quirks.offline_access == Some(OfflineAccess::AccessType) && !offline {
+        let message = "`offline_access` has no effect: `scopes` does not have \"offline_access\"";
+        context.error(&at.key("offline_access"), message, "add \"offline_access\" to `scopes`, or remove it");
+    }
+}

@@ -1,0 +1,228 @@
+//! Presets: what is known of a kind of provider. They are data, in `presets.toml`, and have no code path of their own.
+//!
+//! A preset is a table there, in the language of `[providers.X]`, and a variant of [`Preset`]. Nobody else asks which preset a
+//! provider has: what it stands for is resolved here.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::config::language::issuer::ProviderIssuer;
+use crate::config::language::provider::{ClaimTable, ClaimsSource, Preset, Provider};
+use crate::config::language::quirks::{OfflineAccess, Quirks as Declared};
+use crate::config::language::scalar::{Expression, OneOrMany};
+use crate::protocol::default_attributes;
+
+/// What is known of a kind of provider, for what the file does not set.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Known {
+    /// The issuer, if it is the same for everyone.
+    issuer: Option<String>,
+    /// Whether `base_url` is the issuer.
+    issuer_is_base_url: bool,
+    /// The address of the service that everyone uses.
+    base_url: Option<String>,
+    /// Endpoints as paths below `base_url`, by their keys in the file.
+    pub endpoints: BTreeMap<String, String>,
+    /// `scopes`
+    scopes: Option<Vec<String>>,
+    /// Scopes that are asked for if the provider's metadata lists them.
+    optional_scopes: Vec<String>,
+    /// `claims_from`
+    claims_from: Option<Vec<ClaimsSource>>,
+    /// `claims`
+    claims: ClaimTable,
+    /// `quirks`
+    quirks: Declared,
+}
+
+/// Every preset that is built.
+fn all() -> &'static BTreeMap<String, Known> {
+    static ALL: OnceLock<BTreeMap<String, Known>> = OnceLock::new();
+    // That the text can be read is tested below.
+    ALL.get_or_init(|| toml::from_str(include_str!("presets.toml")).unwrap_or_default())
+}
+
+/// What is known of a kind of provider; `None` if the preset is not built.
+#[must_use]
+pub fn known(preset: Preset) -> Option<&'static Known> {
+    all().get(preset.name())
+}
+
+/// What is known of any provider.
+fn generic() -> Option<&'static Known> {
+    known(Preset::Generic)
+}
+
+/// The first value that the preset of a provider, or the generic one, has.
+fn default_of<T: Clone>(declared: &Provider, value: impl Fn(&'static Known) -> Option<T>) -> Option<T> {
+    [known(declared.preset), generic()].into_iter().flatten().find_map(value)
+}
+
+/// The issuer of a provider: the one that the file has, or the preset's; `None` if there is none.
+#[must_use]
+pub fn issuer(declared: &Provider) -> Option<ProviderIssuer> {
+    let known = known(declared.preset);
+    let fixed = || Some(ProviderIssuer::from(known?.issuer.clone()?));
+    let base = || known.filter(|known| known.issuer_is_base_url).and_then(|_| base_url(declared));
+    declared.issuer.clone().or_else(|| Some(ProviderIssuer::from(base()?))).or_else(fixed)
+}
+
+/// The address of the service, without a slash at its end: the one that the file has, or the preset's.
+#[must_use]
+pub fn base_url(declared: &Provider) -> Option<String> {
+    let base = declared.base_url.clone().or_else(|| known(declared.preset)?.base_url.clone())?;
+    Some(base.trim_end_matches('/').to_owned())
+}
+
+/// An endpoint of a provider by its key in the file: the one that the file has, or the preset's below `base_url`.
+#[must_use]
+pub fn endpoint(declared: &Provider, key: &str, written: Option<&String>) -> Option<String> {
+    let of_preset = || Some(format!("{}{}", base_url(declared)?, known(declared.preset)?.endpoints.get(key)?));
+    written.cloned().or_else(of_preset)
+}
+
+/// The scopes to ask for, and those to ask for if the provider's metadata lists them.
+#[must_use]
+pub fn scopes(declared: &Provider) -> (Vec<String>, Vec<String>) {
+    match &declared.scopes {
+        Some(scopes) => (scopes.clone(), Vec::new()),
+        None => (
+            default_of(declared, |known| known.scopes.clone()).unwrap_or_default(),
+            known(declared.preset).map(|known| known.optional_scopes.clone()).unwrap_or_default(),
+        ),
+    }
+}
+
+/// The documents that claims come from.
+#[must_use]
+pub fn claims_from(declared: &Provider) -> Vec<ClaimsSource> {
+    let written = declared.claims_from.clone();
+    written.or_else(|| default_of(declared, |known| known.claims_from.clone())).unwrap_or_default()
+}
+
+/// The mappings of attributes that the file does not map: those of the preset, and the standard claims.
+#[must_use]
+pub fn claims(declared: &Provider) -> ClaimTable {
+    let standard = |name: &str| OneOrMany::One(Expression(format!("claims.{name}")));
+    let mut table: ClaimTable = default_attributes().map(|name| (name.to_owned(), standard(name))).collect();
+    for known in [generic(), known(declared.preset)].into_iter().flatten() {
+        table.extend(known.claims.clone());
+    }
+    table.retain(|name, _| !declared.claims.contains_key(name));
+    table
+}
+
+/// In what a provider differs from others, resolved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Quirks {
+    /// Values of `prompt` that are left out.
+    pub unsupported_prompts: Vec<String>,
+    /// Claims that identify an account together; none: `sub`.
+    pub subject_claims: Vec<String>,
+    /// Claims that are booleans, whatever they are sent as.
+    pub booleans: Vec<String>,
+    /// Claims with distinguished names, of which the first value counts.
+    pub distinguished_names: Vec<String>,
+    /// Further parameters of the authorization request.
+    pub authorization_params: BTreeMap<String, String>,
+    /// Whether an ID token without `nonce` is accepted.
+    pub without_nonce: bool,
+    /// Whether PKCE is used; `None`: as the metadata says.
+    pub pkce: Option<bool>,
+    /// How a refresh token is asked for.
+    pub offline_access: OfflineAccess,
+    /// Whether the issuer may end with a slash or not.
+    pub optional_slash: bool,
+}
+
+impl Quirks {
+    /// The quirks of a provider: those that the file sets, then those of its preset.
+    #[must_use]
+    pub fn of(declared: &Provider) -> Self {
+        let Declared {
+            unsupported_prompts,
+            subject_claims,
+            booleans,
+            distinguished_names,
+            authorization_params,
+            nonce,
+            pkce,
+            offline_access,
+            optional_slash,
+        } = written_or_preset(declared);
+        Self {
+            unsupported_prompts: unsupported_prompts.unwrap_or_default(),
+            subject_claims: subject_claims.unwrap_or_default(),
+            booleans: booleans.unwrap_or_default(),
+            distinguished_names: distinguished_names.unwrap_or_default(),
+            authorization_params: authorization_params.unwrap_or_default(),
+            without_nonce: nonce == Some(false),
+            pkce,
+            offline_access: offline_access.unwrap_or_default(),
+            optional_slash: optional_slash.unwrap_or_default(),
+        }
+    }
+}
+
+/// The longest subject, in bytes (OIDC Core §2).
+const LONGEST_SUBJECT: usize = 255;
+
+impl Quirks {
+    /// The subject of an account by these claims of a verified token: `sub`, or the claims that stand for it, joined with dots.
+    ///
+    /// # Errors
+    /// The name of the claim that is missing, empty, not a text, or too long.
+    pub fn subject<'q>(&'q self, claims: &Map<String, Value>) -> Result<String, &'q str> {
+        let text = |name: &str| claims.get(name)?.as_str().filter(|text| !text.is_empty());
+        let names = self.subject_claims.iter().map(String::as_str);
+        let names: Vec<&str> = if self.subject_claims.is_empty() { vec!["sub"] } else { names.collect() };
+        let parts: Vec<&str> = names.iter().map(|name| text(name).ok_or(*name)).collect::<Result<_, _>>()?;
+        let subject = parts.join(".");
+        if subject.len() > LONGEST_SUBJECT { Err(names.first().copied().unwrap_or("sub")) } else { Ok(subject) }
+    }
+}
+
+/// The quirks of a provider in the language of the file: those that it sets, then those of its preset.
+#[must_use]
+pub fn written_or_preset(declared: &Provider) -> Declared {
+    let of_preset = known(declared.preset).map(|known| known.quirks.clone()).unwrap_or_default();
+    declared.quirks.or(&of_preset)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_is_a_preset_and_can_be_read() {
+        let read: BTreeMap<String, Known> = toml::from_str(include_str!("presets.toml")).unwrap();
+        for name in read.keys() {
+            let preset: Preset = serde_json::from_value(name.as_str().into()).unwrap();
+            assert_eq!(preset.name(), name);
+        }
+        assert!(known(Preset::Generic).is_some() && known(Preset::Keycloak).is_some());
+    }
+
+    #[test]
+    fn what_the_file_sets_replaces_the_preset() {
+        let provider = |text: &str| toml::from_str::<Provider>(&format!("client_id = \"c\"\n{text}")).unwrap();
+        let adfs = provider("preset = \"adfs\"\nissuer = \"https://adfs.corp.example/adfs\"");
+        assert_eq!(scopes(&adfs).1, ["allatclaims"]);
+        assert_eq!(claims_from(&adfs), [ClaimsSource::IdToken]);
+        assert_eq!(Quirks::of(&adfs).unsupported_prompts, ["select_account", "consent"]);
+        let own = provider(
+            "preset = \"adfs\"\nscopes = [\"openid\"]\nclaims_from = [\"userinfo\"]\n[claims]\nusername = \"claims.x\"\n\
+             [quirks]\nunsupported_prompts = []\npkce = false",
+        );
+        assert_eq!(scopes(&own), (vec!["openid".to_owned()], Vec::new()));
+        assert_eq!(claims_from(&own), [ClaimsSource::Userinfo]);
+        assert!(!claims(&own).contains_key("username") && claims(&own).contains_key("groups"));
+        let quirks = Quirks::of(&own);
+        assert_eq!((quirks.unsupported_prompts.len(), quirks.pkce), (0, Some(false)));
+    }
+}
