@@ -24,7 +24,7 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::drafted::{DraftError, Drafted};
 use crate::upstream::ProviderSettings;
 use crate::upstream::probe::{Credentials, Examination};
-use crate::upstream::settings::Source;
+use crate::upstream::source::Source;
 
 /// The most people whose sign-ins are replayed for one draft.
 const MOST_PEOPLE: usize = 5_000;

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::protocol::Algorithm;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem};
-use crate::upstream::settings::Source;
+use crate::upstream::source::Source;
 
 /// A provider's metadata (OIDC Discovery §3, RFC 8414 §2), with the URLs as the broker calls them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@
 //!
 //! | module | what it knows |
 //! | --- | --- |
-//! | [`settings`] | one provider, from the file and its preset |
+//! | [`settings`], [`source`] | one provider, from the file and its preset |
 //! | [`metadata`] | the provider's discovery document |
 //! | `provider` | one provider's documents as they are fetched and kept, and its health |
 //! | `token` | requests to the token endpoint |
@@ -27,6 +27,7 @@ mod provider;
 pub mod refresh;
 pub mod settings;
 pub mod sign_in;
+pub mod source;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -44,7 +45,7 @@ use crate::env::Random;
 use crate::metrics::Metrics;
 use crate::outbound::HttpClient;
 use provider::Upstream;
-use settings::Source;
+use source::Source;
 
 /// Looked up several times in each sign-in, by keys from the file.
 type Upstreams = HashMap<Arc<Source>, Arc<Upstream>, foldhash::fast::RandomState>;

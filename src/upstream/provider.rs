@@ -17,7 +17,8 @@ use crate::outbound::cache::{Cached, Lifetimes};
 use crate::protocol::Algorithm;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::{Metadata, UnusableEndpoint};
-use crate::upstream::settings::{ProviderSettings, Source};
+use crate::upstream::settings::ProviderSettings;
+use crate::upstream::source::Source;
 
 /// What is known of a provider's reachability, for the status page and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -18,6 +18,7 @@ use crate::jose::PrivateKey;
 use crate::outbound::OutboundPolicy;
 use crate::protocol::{Algorithm, ClientAuthMethod};
 use crate::upstream::metadata::Metadata;
+use crate::upstream::source::{ManualEndpoints, Source};
 
 /// What the file only points to, as it was read.
 #[derive(Clone, Debug, Default)]
@@ -69,61 +70,6 @@ pub struct ProviderSettings {
     pub quirks: Quirks,
     /// Where its documents are found. Caches live as long as this stays the same.
     pub source: Arc<Source>,
-}
-
-/// Where a provider's documents are found, and how it may be called.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Source {
-    /// The provider's id.
-    pub id: String,
-    /// The issuer, character for character.
-    pub issuer: String,
-    /// The issuer that the discovery document names may end with a slash or not: the file has the address of that document, or
-    /// the provider's quirks say so.
-    pub optional_slash: bool,
-    /// The issuer as a URL.
-    pub issuer_url: Url,
-    /// Where discovery and back-channel calls go instead.
-    pub backchannel: Option<Url>,
-    /// Endpoints that the operator wrote.
-    pub manual: ManualEndpoints,
-    /// Where calls may go.
-    pub policy: OutboundPolicy,
-}
-
-impl Source {
-    /// Whether `issuer` is how the provider may name itself: the issuer in the file or, where it does not matter, the same with
-    /// or without a slash at its end, because both have the same discovery document.
-    #[must_use]
-    pub fn may_be_named(&self, issuer: &str) -> bool {
-        let bare = |text: &'_ str| text.strip_suffix('/').unwrap_or(text).to_owned();
-        issuer == self.issuer || (self.optional_slash && bare(issuer) == bare(&self.issuer))
-    }
-
-    /// The URLs that the operator wrote.
-    pub fn written(&self) -> impl Iterator<Item = &Url> {
-        [Some(&self.issuer_url), self.backchannel.as_ref()].into_iter().flatten().chain(self.manual.urls())
-    }
-}
-
-/// Endpoints that the operator wrote. They go before discovered ones; discovery is skipped when authorization, token and
-/// key set are all written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ManualEndpoints {
-    /// `authorization_endpoint`
-    pub authorization: Option<Url>,
-    /// `token_endpoint`
-    pub token: Option<Url>,
-    /// `userinfo_endpoint`
-    pub userinfo: Option<Url>,
-    /// `jwks_uri`
-    pub jwks: Option<Url>,
-}
-
-impl ManualEndpoints {
-    fn urls(&self) -> impl Iterator<Item = &Url> {
-        [&self.authorization, &self.token, &self.userinfo, &self.jwks].into_iter().flatten()
-    }
 }
 
 /// Why a provider can't be used as the file has it. The text names the key and the way out.
