@@ -1,10 +1,9 @@
 //! The audit trail. An event is appended to one table in the transaction that it tells of, which costs a page of the log and
-//! no index. What events are found by is indexed later, many at a time (`index`), so that a page of the index is written for
-//! many of them; a query reads those that are not indexed yet as they are.
+//! no index. What events are found by is indexed later, many at a time (`audit_index`); a query reads those that are not
+//! indexed yet as they are.
 //!
 //! Events are sealed. Their keys, by which they are found, are keyed hashes of the field and its value.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,6 +13,7 @@ use crate::audit::chain::{Draft, Hash, Place, Recorded, line};
 use crate::audit::{Event, Kind};
 use crate::store::ids::UserId;
 use crate::store::seal::{IndexKey, Sealer};
+use crate::store::sqlite::audit_index::{self, indexed, keys_of, meta, number, signed, unsigned};
 use crate::store::sqlite::rows::{Reader, columns, many, one, open_text, parse, run};
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{Audit, ChainEnds, EventPage, EventQuery, Result, StoreError};
@@ -21,13 +21,11 @@ use crate::store::{Audit, ChainEnds, EventPage, EventQuery, Result, StoreError};
 /// Names in `meta`.
 const REPLICA: &str = "replica";
 const ANCHOR: &str = "audit_anchor";
-const INDEXED: &str = "audit_indexed";
 /// Followed by the name of the output.
 const EXPORTED: &str = "audit_exported ";
 
 /// The most events that one query looks at.
 const LOOKED_AT: usize = 20_000;
-const HOUR: i64 = 3600;
 
 /// Events as they are appended.
 pub(crate) struct EventRows {
@@ -92,19 +90,6 @@ impl EventRows {
     }
 }
 
-/// SQLite's integers are signed.
-fn signed(seq: u64) -> i64 {
-    i64::try_from(seq).unwrap_or(i64::MAX)
-}
-
-fn unsigned(seq: i64) -> u64 {
-    u64::try_from(seq).unwrap_or_default()
-}
-
-fn meta(connection: &Connection, key: &str) -> Result<Option<Vec<u8>>> {
-    one(connection, sql::META, [key], |row| Ok(row.get(0)?))
-}
-
 fn replica(connection: &Connection) -> Result<Option<String>> {
     let text =
         |bytes| String::from_utf8(bytes).map_err(|_| StoreError::Corrupt(format!("meta.{REPLICA} is not UTF-8")));
@@ -131,45 +116,6 @@ fn last(connection: &Connection) -> Result<Option<Place>> {
     }
 }
 
-/// The last event that is indexed.
-fn indexed(connection: &Connection) -> Result<u64> {
-    Ok(number(connection, INDEXED)?.unwrap_or_default())
-}
-
-/// A number in `meta`.
-fn number(connection: &Connection, name: &str) -> Result<Option<u64>> {
-    Ok(meta(connection, name)?.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map(u64::from_be_bytes))
-}
-
-fn keys_of(bytes: &[u8]) -> impl Iterator<Item = IndexKey> + '_ {
-    bytes.as_chunks().0.iter().copied()
-}
-
-/// Indexes events that are not indexed yet, at most `limit`, and returns how many there were.
-pub(crate) fn index(connection: &Connection, limit: u32) -> Result<usize> {
-    let after = indexed(connection)?;
-    let rows = many(connection, sql::EVENT_KEYS_AFTER, (signed(after), limit), |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?))
-    })?;
-    let Some((newest, ..)) = rows.last() else { return Ok(0) };
-    // In the order of the index, so that neighbours are written together.
-    let mut keys: Vec<(IndexKey, i64)> =
-        rows.iter().flat_map(|(seq, _, keys)| keys_of(keys).map(|key| (key, *seq))).collect();
-    keys.sort_unstable();
-    for (key, seq) in keys {
-        run(connection, sql::INSERT_EVENT_KEY, (key, seq))?;
-    }
-    let mut hours: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
-    for (seq, at, _) in &rows {
-        hours.entry(at.div_euclid(HOUR)).and_modify(|(_, last)| *last = *seq).or_insert((*seq, *seq));
-    }
-    for (hour, (first, last)) in hours {
-        run(connection, sql::UPSERT_EVENT_HOUR, (hour, first, last))?;
-    }
-    run(connection, sql::SET_META, (INDEXED, unsigned(*newest).to_be_bytes()))?;
-    Ok(rows.len())
-}
-
 /// Removes events from the beginning of the chain, and returns how many it looked at and how many it removed.
 fn forget(connection: &Connection, cutoff: i64, now: i64, limit: u32) -> Result<(usize, usize)> {
     let rows = many(connection, sql::OLDEST_EVENTS, [limit], |row| {
@@ -180,20 +126,11 @@ fn forget(connection: &Connection, cutoff: i64, now: i64, limit: u32) -> Result<
     let gone = expired.enumerate().filter(|(_, (_, at, ..))| *at < cutoff).map(|(n, _)| n + 1).last().unwrap_or(0);
     let (gone, _) = rows.split_at_checked(gone).unwrap_or_default();
     let Some((newest, _, _, hash)) = gone.last() else { return Ok((rows.len(), 0)) };
-    let after = indexed(connection)?;
-    for (seq, at, keys, _) in gone.iter().filter(|(seq, ..)| unsigned(*seq) <= after) {
-        for key in keys_of(keys) {
-            run(connection, sql::DELETE_EVENT_KEY, (key, seq))?;
-        }
-        run(connection, sql::DELETE_EVENT_HOUR, (at.div_euclid(HOUR), newest))?;
-    }
+    audit_index::forget(connection, *newest, gone.iter().map(|(_, at, keys, _)| (*at, keys.as_slice())))?;
     run(connection, sql::DELETE_EVENTS, [newest])?;
     let mut place = unsigned(*newest).to_be_bytes().to_vec();
     place.extend_from_slice(hash);
     run(connection, sql::SET_META, (ANCHOR, place))?;
-    if unsigned(*newest) > after {
-        run(connection, sql::SET_META, (INDEXED, unsigned(*newest).to_be_bytes()))?;
-    }
     Ok((rows.len(), gone.len()))
 }
 
@@ -270,10 +207,8 @@ fn search(reader: &Reader<'_>, query: &EventQuery) -> Result<EventPage> {
     search.visit_all(sql::EVENTS_BETWEEN, (after + 1, newest))?;
     let (mut oldest, mut newest) = (0, newest.min(after));
     if query.from.is_some() || query.to.is_some() {
-        let hours = (from.div_euclid(HOUR), to.div_euclid(HOUR));
-        let bounds = one(connection, sql::EVENT_HOURS, hours, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let (first, last): (Option<i64>, Option<i64>) = bounds.unwrap_or_default();
-        (oldest, newest) = (first.unwrap_or(i64::MAX), newest.min(last.unwrap_or(0)));
+        let (first, last) = audit_index::between(connection, from, to)?;
+        (oldest, newest) = (first, newest.min(last));
     }
     if !search.is_full() {
         match first {
@@ -295,7 +230,11 @@ fn by_keys(search: &mut Search<'_>, keys: &[IndexKey], oldest: i64, newest: i64)
     search.most = most.saturating_sub(before.len());
     for key in keys {
         search.looked_at = looked_at;
-        search.visit_all(sql::EVENTS_BY_KEY, (key, oldest, newest))?;
+        let mut statement = search.reader.connection.prepare_cached(sql::EVENT)?;
+        audit_index::events_with(search.reader.connection, key, (oldest, newest), |seq| {
+            let mut rows = statement.query([seq])?;
+            rows.next()?.map_or(Ok(true), |row| search.visit(row))
+        })?;
         found.append(&mut search.found);
         stopped = stopped.max(search.stopped.take());
     }

@@ -10,7 +10,7 @@ use crate::store::sqlite::grant_rows::forget;
 use crate::store::sqlite::pending::Swept;
 use crate::store::sqlite::rows::{many, one, run};
 use crate::store::sqlite::tally::Tally;
-use crate::store::sqlite::{SqliteStore, audit, pending, sql};
+use crate::store::sqlite::{SqliteStore, audit_index, pending, sql};
 use crate::store::{Maintenance, Result, StoreError};
 
 /// Deletes expired rows of one kind, at most the given number.
@@ -27,7 +27,7 @@ const SWEEPS: &[Sweep] = &[
     |connection, _, now, limit| found(run(connection, sql::SWEEP_SUCCESSORS, (now, limit))?, limit),
     |connection, _, now, limit| found(run(connection, sql::SWEEP_TRACES, (now, limit))?, limit),
     |connection, _, now, limit| found(run(connection, sql::SWEEP_USED_ONCE, (now, limit))?, limit),
-    |connection, _, _, limit| found(audit::index(connection, limit)?, limit),
+    |connection, _, _, limit| found(audit_index::index(connection, limit)?, limit),
 ];
 
 /// Rows that were found by an index on their expiry: fewer than the limit are all.

@@ -15,6 +15,7 @@
 mod accounts;
 mod administration;
 mod audit;
+mod audit_index;
 mod backup;
 mod certificates;
 mod checkpoints;

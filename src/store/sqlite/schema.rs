@@ -14,6 +14,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     FEWER_INDEXES,
     REFUSED_NAMES,
     UPSTREAM_SESSIONS,
+    AUDIT_POSTINGS,
 ];
 
 /// `application_id` of the database file, "Csgn": tells our files from other SQLite databases.
@@ -287,4 +288,18 @@ CREATE TABLE upstream_sessions (
 ) STRICT;
 CREATE INDEX upstream_sessions_subject ON upstream_sessions (subject);
 CREATE INDEX upstream_sessions_sid ON upstream_sessions (sid) WHERE sid IS NOT NULL;
+";
+
+// One row for all events of a run that have a key, in place of a row for each: see `audit_index`. All events are indexed anew.
+const AUDIT_POSTINGS: &str = "
+DROP TABLE audit_keys;
+DELETE FROM audit_hours;
+DELETE FROM meta WHERE key = 'audit_indexed';
+CREATE TABLE audit_postings (
+    key BLOB NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    events BLOB NOT NULL,
+    PRIMARY KEY (key, first)
+) STRICT, WITHOUT ROWID;
 ";

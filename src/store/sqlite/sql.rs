@@ -26,16 +26,16 @@ statements! {
     INSERT_EVENT = "INSERT INTO audit (seq, at, keys, data, hash) VALUES (?1, ?2, ?3, ?4, ?5)";
     EVENTS_BETWEEN = "SELECT seq, at, keys, data, hash FROM audit WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq DESC";
     EVENTS_AFTER = "SELECT seq, at, keys, data, hash FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-    EVENTS_BY_KEY = "SELECT audit.seq, at, keys, data, hash FROM audit_keys CROSS JOIN audit ON audit.seq = audit_keys.seq
-        WHERE audit_keys.key = ?1 AND audit_keys.seq BETWEEN ?2 AND ?3 ORDER BY audit_keys.seq DESC";
+    EVENT = "SELECT seq, at, keys, data, hash FROM audit WHERE seq = ?1";
+    EVENT_POSTINGS = "SELECT first, last, events FROM audit_postings WHERE key = ?1 AND first <= ?2 ORDER BY first DESC";
     EVENT_KEYS_AFTER = "SELECT seq, at, keys FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-    INSERT_EVENT_KEY = "INSERT INTO audit_keys (key, seq) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    INSERT_EVENT_POSTING = "INSERT INTO audit_postings (key, first, last, events) VALUES (?1, ?2, ?3, ?4)";
     UPSERT_EVENT_HOUR = "INSERT INTO audit_hours (hour, first, last) VALUES (?1, ?2, ?3) ON CONFLICT (hour) DO UPDATE
         SET first = min(first, excluded.first), last = max(last, excluded.last)";
     EVENT_HOURS = "SELECT min(first), max(last) FROM audit_hours WHERE hour BETWEEN ?1 AND ?2";
     OLDEST_EVENTS = "SELECT seq, at, keys, hash FROM audit WHERE seq > 0 ORDER BY seq LIMIT ?1";
     DELETE_EVENTS = "DELETE FROM audit WHERE seq <= ?1";
-    DELETE_EVENT_KEY = "DELETE FROM audit_keys WHERE key = ?1 AND seq = ?2";
+    DELETE_EVENT_POSTINGS = "DELETE FROM audit_postings WHERE key = ?1 AND last <= ?2";
     DELETE_EVENT_HOUR = "DELETE FROM audit_hours WHERE hour = ?1 AND last <= ?2";
 
     // Accounts.
