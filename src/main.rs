@@ -41,7 +41,7 @@ fn run(command: Command, environment: &Environment, out: &mut dyn Write, colour:
         }
         Command::Completions(args) => completions::run(&args, Cli::command(), out),
         Command::Man => completions::man(Cli::command(), out),
-        Command::Dev(args) => dev::run(&args, out),
+        Command::Dev(args) => dev::run(&args, environment, out),
         Command::Check(args) => check::run(&args, environment, &Disk, SystemClock.now(), out, colour),
         Command::Test(args) => test::run(&args, environment, &Disk, out),
         Command::Plan(args) => plan::run(&args, environment, &Disk, out),

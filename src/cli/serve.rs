@@ -15,7 +15,7 @@ use crate::op::sources::Sources;
 use crate::outbound::GuardedClient;
 use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Options, Prepared, prepare};
-use crate::snapshot::reload::Watched;
+use crate::snapshot::reload::{Watched, from_disk};
 use crate::store::Store;
 use crate::store::sqlite::{Location, SqliteStore};
 use crate::web::listener::{Connections, Listener, acceptor, raise_limit};
@@ -104,7 +104,7 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
     match start(snapshot, &encryption_keys, shadow, sources).await {
         Ok((app, listeners)) => {
             let app = Arc::new(app);
-            tokio::spawn(app.reloader(Watched { inputs, fingerprint, involved }).run());
+            tokio::spawn(app.reloader(Watched { inputs, fingerprint, involved, prepare: from_disk() }).run());
             listen(app, listeners).await
         }
         Err(error) => {

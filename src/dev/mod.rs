@@ -1,10 +1,13 @@
-//! `countersign dev`: a broker in memory, a simulated provider and a demo app, all in one process and on loopback.
+//! `countersign dev`: a broker in memory with simulated providers and a demo app, in one process and on loopback. It runs a
+//! file of its own, or yours with the addresses of this process in place of the real ones ([`setting`]).
 
 pub mod demo;
 pub mod idp;
 pub mod personas;
+mod render;
+pub mod setting;
+pub mod why;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -12,31 +15,46 @@ use tokio::net::TcpListener;
 
 use crate::app::{App, Parts};
 use crate::config::load::Inputs;
-use crate::config::load::files::Memory;
+use crate::config::load::files::{Disk, Files, Memory};
 use crate::env::{Clock, Random, SystemClock, SystemRandomness};
 use crate::keys::Keys;
 use crate::outbound::GuardedClient;
 use crate::pages::Pages;
-use crate::snapshot::generation::{Options, prepare};
+use crate::snapshot::Snapshot;
+use crate::snapshot::generation::{Options, Prepared};
+use crate::snapshot::reload::Watched;
 use crate::store::Store;
 use crate::store::sqlite::{Location, SqliteStore};
+use idp::fault::Faults;
+use setting::{BUILT_IN, Setting, Shown};
 
-/// The configuration, with placeholders for addresses.
-const BROKER_TOML: &str = include_str!("broker.toml");
 /// Ports that are tried first, so that the links stay the same from run to run.
 const PORTS: [u16; 3] = [8080, 8081, 8082];
 
-/// A running broker, provider and demo app.
+/// A running broker, its providers and the demo app.
 pub struct World {
-    /// The broker's issuer.
-    pub broker: String,
-    /// The simulated provider's issuer.
-    pub idp: String,
-    /// The demo app.
-    pub app: String,
+    /// The addresses.
+    pub setting: Arc<Setting>,
+    /// The broker.
+    pub broker: Arc<App>,
     /// The state of the demo app.
     pub demo: Arc<demo::Demo>,
     servers: tokio::task::JoinSet<std::io::Result<()>>,
+}
+
+/// Why it can't start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The file has problems, as `check` prints them.
+    Problems(String),
+    /// Anything else; the text says which part can't start and why.
+    Other(String),
+}
+
+impl<E: std::error::Error> From<E> for StartError {
+    fn from(error: E) -> Self {
+        Self::Other(error.to_string())
+    }
 }
 
 impl World {
@@ -49,28 +67,33 @@ impl World {
     }
 }
 
-async fn listener(port: u16) -> Result<(TcpListener, String), String> {
+async fn listener(port: u16) -> Result<(TcpListener, String), StartError> {
     let listener = match TcpListener::bind(("127.0.0.1", port)).await {
         Ok(listener) => listener,
-        Err(_) => TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| format!("no port is free: {error}"))?,
+        Err(_) => TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .map_err(|error| StartError::Other(format!("no port is free: {error}")))?,
     };
-    let port = listener.local_addr().map_err(|error| error.to_string())?.port();
+    let port = listener.local_addr()?.port();
     Ok((listener, format!("http://localhost:{port}")))
 }
 
-/// Starts the broker, the provider and the app. `fixed` tries the usual ports first.
+/// Starts the broker, the providers and the app. `inputs` is the configuration, which is reloaded when it changes; without one
+/// the built-in file runs. `fixed` tries the usual ports first.
 ///
 /// # Errors
-/// When a part can't start; the text says which and why.
-pub async fn start(fixed: bool) -> Result<World, String> {
+/// When the file has problems, or a part can't start.
+pub async fn start(inputs: Option<Inputs>, fixed: bool) -> Result<World, StartError> {
     let [broker_port, idp_port, app_port] = if fixed { PORTS } else { [0; 3] };
     let (broker_listener, broker) = listener(broker_port).await?;
-    let (idp_listener, idp_issuer) = listener(idp_port).await?;
-    let (app_listener, app_url) = listener(app_port).await?;
+    let (idp_listener, idp) = listener(idp_port).await?;
+    let (app_listener, app) = listener(app_port).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandomness::default());
-    let secret = random.secret().map_err(|error| error.to_string())?;
-    let snapshot = snapshot(&broker, &idp_issuer, &app_url, &secret, clock.now())?;
+    let secret = random.secret()?;
+    let setting = Arc::new(Setting { broker, idp, app, secret });
+    let shown = Shown::default();
+    let (snapshot, watched, file) = first(&setting, inputs, &shown, clock.now())?;
     let http = Arc::new(GuardedClient::default());
     let parts = Parts {
         clock: Arc::clone(&clock),
@@ -81,68 +104,68 @@ pub async fn start(fixed: bool) -> Result<World, String> {
         sources: None,
     };
     let policy = snapshot.key_policy();
-    let app = Arc::new(App::new(parts, snapshot).await.map_err(|error| error.to_string())?);
-    let keys = Keys::open(memory(&random)?, &policy, clock.now()).await.map_err(|error| error.to_string())?;
-    let pages = || Pages::new("").map_err(|error| error.to_string());
-    let idp = Arc::new(idp::Idp {
-        issuer: idp_issuer.clone(),
-        app: app_url.clone(),
-        client_secret: secret.clone(),
+    let broker = Arc::new(App::new(parts, snapshot).await?);
+    let keys = Keys::open(memory(&random)?, &policy, clock.now()).await?;
+    let faults = Arc::<Faults>::default();
+    let provider = Arc::new(idp::Idp {
+        setting: Arc::clone(&setting),
+        snapshot: Arc::clone(broker.snapshot()),
+        faults: Arc::clone(&faults),
         keys,
         clock,
         random: Arc::clone(&random),
-        pages: pages()?,
+        pages: Pages::new(idp::FILES)?,
         issued: Mutex::default(),
     });
     let demo = Arc::new(demo::Demo {
-        url: app_url.clone(),
-        issuer: broker.clone(),
-        idp: idp_issuer.clone(),
-        client_secret: secret,
+        setting: Arc::clone(&setting),
         http: http as _,
         random,
-        pages: pages()?,
-        broker: Arc::clone(&app),
+        pages: Pages::new("")?,
+        broker: Arc::clone(&broker),
+        faults,
+        shown,
+        file,
         pending: Mutex::default(),
         sessions: Mutex::default(),
     });
     let mut servers = tokio::task::JoinSet::new();
     let routers = [
-        (broker_listener, app.router()),
-        (idp_listener, idp::router(idp)),
+        (broker_listener, broker.router()),
+        (idp_listener, idp::router(provider)),
         (app_listener, demo::router(Arc::clone(&demo))),
     ];
     for (listener, router) in routers {
         servers.spawn(async move { axum::serve(listener, router).await });
     }
-    Ok(World { broker, idp: idp_issuer, app: app_url, demo, servers })
+    if let Some(watched) = watched {
+        tokio::spawn(broker.reloader(watched).run());
+    }
+    Ok(World { setting, broker, demo, servers })
 }
 
-fn memory(random: &Arc<dyn Random>) -> Result<Arc<dyn Store>, String> {
-    let store = SqliteStore::open(&Location::Memory, &[], Arc::clone(random)).map_err(|error| error.to_string())?;
-    Ok(Arc::new(store))
-}
-
-/// The configuration file, with its addresses.
-#[must_use]
-pub fn file(broker: &str, idp: &str, app: &str) -> String {
-    let address = broker.trim_start_matches("http://");
-    BROKER_TOML
-        .replace("{broker}", broker)
-        .replace("{broker_address}", address)
-        .replace("{idp}", idp)
-        .replace("{app}", app)
-}
-
-fn snapshot(broker: &str, idp: &str, app: &str, secret: &str, now: i64) -> Result<crate::snapshot::Snapshot, String> {
-    let file = file(broker, idp, app);
-    let files = Memory::of([("broker.toml", file.as_str())]);
-    let inputs = Inputs {
-        main: PathBuf::from("broker.toml"),
-        overlays: Vec::new(),
-        environment: BTreeMap::from([("COUNTERSIGN_DEV_SECRET".to_owned(), secret.to_owned())]),
+/// The first generation, and, for a file on disk, what a reload watches.
+fn first(
+    setting: &Arc<Setting>,
+    inputs: Option<Inputs>,
+    shown: &Shown,
+    now: i64,
+) -> Result<(Snapshot, Option<Watched>, Option<PathBuf>), StartError> {
+    let file = inputs.as_ref().map(|inputs| inputs.main.clone());
+    let files: Arc<dyn Files + Send + Sync> = match &file {
+        Some(_) => Arc::new(Disk),
+        None => Arc::new(Memory::of([("broker.toml", BUILT_IN)])),
     };
-    let options = Options { number: 1, without_secrets: false, now };
-    let prepared = prepare(&inputs, &files, options).map_err(|error| error.to_string())?;
-    prepared.snapshot.ok_or_else(|| prepared.problems.render(&prepared.layers, false))
+    let inputs = inputs.unwrap_or_else(|| Inputs { main: PathBuf::from("broker.toml"), ..Inputs::default() });
+    let prepare = setting.prepare(files, shown);
+    let options = Options { number: 1, without_secrets: true, now };
+    let prepared = prepare(&inputs, options).map_err(|error| StartError::Other(error.with_way_out()))?;
+    let Prepared { problems, layers, involved, fingerprint, snapshot, .. } = prepared;
+    let snapshot = snapshot.ok_or_else(|| StartError::Problems(problems.render(&layers, false)))?;
+    let watched = file.is_some().then_some(Watched { inputs, fingerprint, involved, prepare });
+    Ok((snapshot, watched, file))
+}
+
+fn memory(random: &Arc<dyn Random>) -> Result<Arc<dyn Store>, StartError> {
+    Ok(Arc::new(SqliteStore::open(&Location::Memory, &[], Arc::clone(random))?))
 }

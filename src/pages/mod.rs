@@ -20,6 +20,7 @@ pub mod assets;
 mod banner;
 mod console;
 pub mod csp;
+mod demo;
 mod drafts;
 mod html;
 mod json;
@@ -53,6 +54,10 @@ pub use account::{
 };
 pub use banner::BreakGlassBanner;
 pub use console::*;
+pub use demo::{
+    DemoApp, DemoFault, DemoFile, DemoHome, DemoLine, DemoNav, DemoRefused, DemoStep, DemoTokens, Persona,
+    PersonaPicker,
+};
 pub use drafts::{
     DraftEffect, DraftFault, DraftField, DraftForm, DraftGroup, DraftLine, DraftPerson, DraftPlan, DraftProbe,
     DraftProblem, DraftResult, DraftStep,
@@ -65,9 +70,8 @@ pub use own::{Action, ConfirmAction, Did, Notice, Paging, Shell};
 pub use time::moment;
 pub use uri::{Destination, WebUri};
 pub use views::{
-    AppLink, BreakGlassPage, ConfirmSignOut, Consent, DemoHome, DemoTokens, ErrorPage, Field, FormPost, Home, Persona,
-    PersonaPicker, PostForm, Provider, Redirect, Scope, SignIn, SignedInAccount, SignedOut, SigningOut, TraceLine,
-    View,
+    AppLink, BreakGlassPage, ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, PostForm, Provider, Redirect,
+    Scope, SignIn, SignedInAccount, SignedOut, SigningOut, TraceLine, View,
 };
 
 use messages::Catalogue;

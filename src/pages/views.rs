@@ -6,7 +6,6 @@
 use serde::Serialize;
 
 use crate::decision::trace::{Step, Trace};
-use crate::pages::json;
 use crate::pages::uri::{Destination, WebUri};
 
 /// A page's data; names its template.
@@ -252,53 +251,6 @@ pub struct Home {
     pub apps: Vec<AppLink>,
 }
 
-/// A person of the simulated IdP.
-#[derive(Clone, Debug, Serialize)]
-pub struct Persona {
-    /// What the form sends as `persona`.
-    pub id: String,
-    /// Full name.
-    pub name: String,
-    /// What the person shows in a trial.
-    pub description: String,
-    /// What the simulated IdP says about the person.
-    #[serde(serialize_with = "json::as_html")]
-    pub claims: serde_json::Value,
-}
-
-/// The demo app, before signing in.
-#[derive(Clone, Debug, Serialize)]
-pub struct DemoHome {
-    /// The broker's issuer.
-    pub issuer: String,
-    /// The path that signs in.
-    pub sign_in_path: String,
-    /// Who one can be.
-    pub personas: Vec<Persona>,
-}
-
-/// The demo app, signed in: what came, and why.
-#[derive(Clone, Debug, Serialize)]
-pub struct DemoTokens {
-    /// Who is signed in.
-    pub user_name: String,
-    /// The ID token's claims.
-    #[serde(serialize_with = "json::as_html")]
-    pub id_token: serde_json::Value,
-    /// The access token's claims.
-    #[serde(serialize_with = "json::as_html")]
-    pub access_token: serde_json::Value,
-    /// The userinfo response.
-    #[serde(serialize_with = "json::as_html")]
-    pub userinfo: serde_json::Value,
-    /// How the broker decided.
-    pub trace: Vec<TraceLine>,
-    /// Refreshes the tokens, where there is a refresh token.
-    pub refresh: Option<PostForm>,
-    /// Signs out.
-    pub sign_out: PostForm,
-}
-
 /// A step of a decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TraceLine {
@@ -329,17 +281,6 @@ impl TraceLine {
     }
 }
 
-/// The simulated IdP's sign-in page. The form sends `persona` (an id) and the fields.
-#[derive(Clone, Debug, Serialize)]
-pub struct PersonaPicker {
-    /// Who one can be.
-    pub personas: Vec<Persona>,
-    /// The path that the choice is sent to.
-    pub action: String,
-    /// The authorization request's parameters, carried on.
-    pub fields: Vec<Field>,
-}
-
 impl View for SignIn {
     const TEMPLATE: &'static str = "sign_in.html";
 
@@ -364,12 +305,9 @@ macro_rules! templates {
 templates! {
     BreakGlassPage => "break_glass.html",
     ConfirmSignOut => "confirm_sign_out.html",
-    DemoHome => "demo_home.html",
-    DemoTokens => "demo_tokens.html",
     ErrorPage => "error.html",
     FormPost => "form_post.html",
     Home => "home.html",
-    PersonaPicker => "persona_picker.html",
     Redirect => "redirect.html",
     SignedOut => "signed_out.html",
     SigningOut => "signing_out.html",

@@ -103,8 +103,25 @@ pub fn prepare(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<P
 /// # Errors
 /// If the main file or an overlay can't be read at all.
 pub fn prepare_untested(inputs: &Inputs, files: &dyn Files, options: Options) -> Result<Prepared, Unreadable> {
+    prepare_adapted(inputs, files, options, &|_| {})
+}
+
+/// Prepares a generation of a configuration that is changed after it is read and before it is checked, to run in other
+/// surroundings than those that it was written for. Its tests are not run.
+///
+/// # Errors
+/// If the main file or an overlay can't be read at all.
+pub fn prepare_adapted(
+    inputs: &Inputs,
+    files: &dyn Files,
+    options: Options,
+    adapt: &dyn Fn(&mut Config),
+) -> Result<Prepared, Unreadable> {
     let recorder = Recorder { files, read: RefCell::default() };
     let mut loaded = load(inputs, &recorder)?;
+    if let Some(config) = &mut loaded.config {
+        adapt(config);
+    }
     let mut problems = std::mem::take(&mut loaded.problems);
     let (tables, missing) = read_tables(&loaded, &recorder);
     problems.append(missing);

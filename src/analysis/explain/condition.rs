@@ -33,8 +33,13 @@ pub struct Read {
 /// Explains a condition that does not hold, by the values of its variables.
 #[must_use]
 pub(super) fn explained(expression: &Compiled, variables: &Map<String, Value>) -> Condition {
-    let values = expression.reads().paths().map(|name| read(name, variables)).collect();
-    Condition { expression: expression.source().to_owned(), values, near_misses: near_misses(expression, variables) }
+    let near_misses = near_misses(expression, variables);
+    Condition { expression: expression.source().to_owned(), values: reads(expression, variables), near_misses }
+}
+
+/// The values that an expression reads.
+pub(super) fn reads(expression: &Compiled, variables: &Map<String, Value>) -> Vec<Read> {
+    expression.reads().paths().map(|name| read(name, variables)).collect()
 }
 
 /// The value of `variable` or `variable.member.member`.
@@ -51,7 +56,7 @@ fn value_of<'v>(path: &str, variables: &'v Map<String, Value>) -> Option<&'v Val
     }
 }
 
-fn read(name: String, variables: &Map<String, Value>) -> Read {
+pub(super) fn read(name: String, variables: &Map<String, Value>) -> Read {
     let value = value_of(&name, variables).cloned();
     match value {
         Some(Value::Array(mut items)) if items.len() > ITEMS => {

@@ -8,6 +8,7 @@ mod change;
 mod condition;
 mod kept;
 mod print;
+mod readings;
 mod refusing;
 mod unmatched;
 
@@ -27,6 +28,7 @@ use crate::decision::trace::Trace;
 
 pub use condition::{Condition, Read};
 pub use kept::Kept;
+pub use readings::{Reading, Readings};
 pub use refusing::refusing;
 pub use unmatched::Unmatched;
 

@@ -6,8 +6,9 @@ use crate::analysis::explain::condition::{Condition, explained};
 use crate::decision::account::AccountFacts;
 use crate::decision::app::AppRequest;
 use crate::decision::claims;
-use crate::decision::pipeline::{Evidence, begin};
-use crate::decision::policy::Policy;
+use crate::decision::claims::Attributes;
+use crate::decision::pipeline::{Decision, Evidence, begin};
+use crate::decision::policy::{ClientPolicy, Policy, ProviderPolicy};
 use crate::decision::reason::Reason;
 use crate::decision::subject::subject;
 use crate::decision::trace::{Refusal, Source, Trace};
@@ -33,14 +34,22 @@ pub fn refusing(
 fn allow(policy: &Policy, evidence: &Evidence<'_>, place: Option<&Source>) -> Option<Condition> {
     let provider = policy.providers.get(evidence.provider)?;
     let (attributes, _) = claims::attributes(policy, provider, evidence.claims, Trace::default()).ok()?;
+    let (_, condition) = provider.conditions().find(|(_, condition)| Some(&condition.source) == place)?;
+    Some(explained(&condition.expression, &allow_variables(provider, evidence, attributes)))
+}
+
+/// The values of the variables of `allow` and the other conditions for signing in at a provider.
+pub(super) fn allow_variables(
+    provider: &ProviderPolicy,
+    evidence: &Evidence<'_>,
+    attributes: Attributes,
+) -> Map<String, Value> {
     let mut user = attributes.values;
     user.insert("groups".to_owned(), attributes.groups.into());
     user.insert("roles".to_owned(), attributes.roles.into());
     user.extend(attributes.username.map(|username| ("username".to_owned(), username.into())));
     let claims = provider.normal.claims(evidence.claims);
-    let variables = json!({ "claims": *claims, "user": user, "provider": provider.id });
-    let (_, condition) = provider.conditions().find(|(_, condition)| Some(&condition.source) == place)?;
-    Some(explained(&condition.expression, &object(variables)))
+    object(json!({ "claims": *claims, "user": user, "provider": provider.id }))
 }
 
 fn require(
@@ -52,19 +61,27 @@ fn require(
     let client = policy.clients.get(request.client)?;
     let require = client.require.as_ref()?;
     let decision = begin(policy, evidence).ok()?.decide(facts, None).ok()?;
-    let sub = subject(client.sector.as_deref(), decision.subject().ids).into_owned();
-    let mut user = decision.profile;
-    user.insert("username".to_owned(), decision.account.username.into());
-    user.insert("groups".to_owned(), decision.groups.as_slice().into());
-    let variables = json!({
-        "user": user, "sub": sub, "groups": decision.groups, "roles": decision.granted.roles,
-        "permissions": decision.granted.permissions, "provider": evidence.provider, "client": request.client,
-        "scopes": request.scopes, "acr": request.acr.unwrap_or_default(), "amr": request.amr,
-    });
-    Some(explained(&require.expression, &object(variables)))
+    Some(explained(&require.expression, &app_variables(client, &decision, request)))
 }
 
-fn object(value: Value) -> Map<String, Value> {
+/// The values of the variables of `require` and of an app's claims.
+pub(super) fn app_variables(
+    client: &ClientPolicy,
+    decision: &Decision,
+    request: &AppRequest<'_>,
+) -> Map<String, Value> {
+    let sub = subject(client.sector.as_deref(), decision.subject().ids).into_owned();
+    let mut user = decision.profile.clone();
+    user.insert("username".to_owned(), decision.account.username.as_str().into());
+    user.insert("groups".to_owned(), decision.groups.as_slice().into());
+    object(json!({
+        "user": user, "sub": sub, "groups": decision.groups, "roles": decision.granted.roles,
+        "permissions": decision.granted.permissions, "provider": decision.provider, "client": request.client,
+        "scopes": request.scopes, "acr": request.acr.unwrap_or_default(), "amr": request.amr,
+    }))
+}
+
+pub(super) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(members) => members,
         _ => Map::new(),

@@ -86,7 +86,7 @@ fn no_item(rule: &RoleRule, facts: &RoleFacts<'_>, asserted: &[String]) -> Optio
 }
 
 /// The values of the variables that conditions of rules read.
-fn variables(provider: &ProviderPolicy, facts: &RoleFacts<'_>, asserted: &[String]) -> Map<String, Value> {
+pub(super) fn variables(provider: &ProviderPolicy, facts: &RoleFacts<'_>, asserted: &[String]) -> Map<String, Value> {
     let mut user = facts.user.clone();
     user.insert("username".to_owned(), facts.username.into());
     user.insert("groups".to_owned(), facts.groups.into());

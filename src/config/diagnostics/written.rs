@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::diagnostics::locate::{Layers, Origin, SourceKind, guessed};
 use crate::config::diagnostics::tree::{Data, Entry, Node, Span, Table};
@@ -81,6 +81,21 @@ impl Layers {
         let is = |kind: &SourceKind| matches!(kind, SourceKind::File(path) if path == file);
         let index = self.sources.iter().position(|source| is(&source.kind))?;
         Some((index, self.sources.get(index)?.text.as_str()))
+    }
+
+    /// The files that were read, in this order, each with its lines without their line ends; secrets, and passwords in URLs, are
+    /// masked.
+    #[must_use]
+    pub fn shown(&self) -> Vec<(String, Vec<String>)> {
+        let files = self.sources.iter().filter_map(|source| match &source.kind {
+            SourceKind::File(path) => Some(path),
+            SourceKind::Environment(_) => None,
+        });
+        let lines = |path: &PathBuf| {
+            let lines = self.masked_lines(path).unwrap_or_default();
+            lines.iter().map(|line| line.trim_end_matches(['\n', '\r']).to_owned()).collect()
+        };
+        files.map(|path| (path.display().to_string(), lines(path))).collect()
     }
 
     /// The lines of a file with their line ends; secrets, and passwords in URLs, are masked.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::analysis::explain::{Condition, Read};
 use crate::pages::own::{Paging, Shell};
 use crate::pages::views::{TraceLine, View};
 
@@ -147,6 +148,22 @@ pub struct ReadRow {
     pub value: Option<String>,
     /// How many items of a long list are left out.
     pub left_out: usize,
+}
+
+impl From<Condition> for Obstacle {
+    fn from(condition: Condition) -> Self {
+        Self {
+            expression: condition.expression,
+            values: condition.values.into_iter().map(ReadRow::from).collect(),
+            near_misses: condition.near_misses,
+        }
+    }
+}
+
+impl From<Read> for ReadRow {
+    fn from(read: Read) -> Self {
+        Self { name: read.name, value: read.value.as_ref().map(ToString::to_string), left_out: read.left_out }
+    }
 }
 
 impl View for ConsoleEvents {

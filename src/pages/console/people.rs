@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::analysis::explain::Unmatched;
 use crate::pages::console::events::Obstacle;
 use crate::pages::json;
 use crate::pages::own::{Paging, Shell};
@@ -153,6 +154,17 @@ pub struct UnmatchedRow {
     pub place: String,
     /// The condition that did not hold.
     pub condition: Option<Obstacle>,
+}
+
+impl From<Unmatched> for UnmatchedRow {
+    fn from(rule: Unmatched) -> Self {
+        Self {
+            text: rule.text,
+            roles: rule.roles,
+            place: rule.source.to_string(),
+            condition: rule.condition.map(Obstacle::from),
+        }
+    }
 }
 
 /// Whether a user may enter an app.

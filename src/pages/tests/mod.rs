@@ -2,6 +2,7 @@
 //! Samples are written to `target/pages` to be looked at.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod demo;
 mod drafts;
 mod looks;
 
@@ -58,58 +59,6 @@ fn sign_in(fill: Fill, names: &[&str]) -> SignIn {
         login_hint: None,
         error: None,
         form: form(fill),
-    }
-}
-
-fn personas(fill: Fill) -> Vec<Persona> {
-    let persona = |id: &str, name: &str, description: &str, groups: &[&str]| Persona {
-        id: fill(id),
-        name: fill(name),
-        description: fill(description),
-        claims: json!({
-            "sub": fill(id), "name": fill(name), "email": fill(&format!("{id}@corp.example")),
-            "email_verified": true, "groups": groups, "auth_time": 1_794_000_000,
-        }),
-    };
-    vec![
-        persona("alice", "Alice Moreau", "SRE, member of grafana-users", &["sre", "grafana-users"]),
-        persona("bob", "Bob Okafor", "No group: gets the default role", &[]),
-        persona("mei", "林美 Mei Lin", "Guest of a partner, address not verified", &["partners"]),
-    ]
-}
-
-fn trace(fill: Fill) -> Vec<TraceLine> {
-    [
-        ("claims", "username from preferred_username", Some("broker.toml:14")),
-        ("allow", "no condition is set", Some("providers.staff.allow (default)")),
-        ("account", "created, first sign-in of this subject", None),
-        ("roles", "admin, as 'sre' is among the groups", Some("broker.toml:31")),
-        ("client", "grafana accepts this user", Some("broker.toml:40")),
-        ("release", "grafana_role, groups", Some("broker.toml:44")),
-    ]
-    .map(|(stage, text, place)| TraceLine { stage: stage.to_owned(), text: fill(text), place: place.map(fill) })
-    .into()
-}
-
-fn demo_tokens(fill: Fill) -> DemoTokens {
-    let mut id_token = json!({
-        "iss": "https://sso.example.com", "sub": "u-7Qd0mX2", "aud": "demo", "exp": 1_794_003_600, "iat": 1_794_000_000,
-        "auth_time": 1_793_999_990, "nonce": "n-0S6_WzA2Mj", "name": fill("Alice Moreau"),
-        "preferred_username": fill("alice"), "email": fill("alice@corp.example"), "email_verified": true,
-        "groups": [fill("sre"), fill("grafana-users")], "grafana_role": fill("Admin"),
-    });
-    id_token.as_object_mut().unwrap().insert(fill("address"), json!({ "locality": fill("Lyon") }));
-    DemoTokens {
-        user_name: fill("Alice Moreau"),
-        access_token: json!({
-            "iss": "https://sso.example.com", "sub": "u-7Qd0mX2", "aud": "demo", "client_id": "demo",
-            "scope": fill("openid profile email groups"), "exp": 1_794_003_600, "iat": 1_794_000_000, "jti": "a1b2c3",
-        }),
-        userinfo: json!({ "sub": "u-7Qd0mX2", "name": fill("Alice Moreau"), "groups": [fill("sre")] }),
-        id_token,
-        trace: trace(fill),
-        refresh: Some(form(fill)),
-        sign_out: form(fill),
     }
 }
 
@@ -232,12 +181,7 @@ fn other_samples(all: &mut Vec<Sample>, fill: Fill) {
     };
     add(all, "home", &home);
     add(all, "home-signed-in", &Home { user_name: Some(fill("Alice Moreau")), ..home });
-    let issuer = fill("http://localhost:8080");
-    add(all, "demo", &DemoHome { issuer, sign_in_path: "/demo/login".to_owned(), personas: personas(fill) });
-    add(all, "demo-tokens", &demo_tokens(fill));
-    add(all, "demo-tokens-plain", &DemoTokens { refresh: None, ..demo_tokens(fill) });
-    let fields = vec![Field::new("state", fill("s-456"))];
-    add(all, "personas", &PersonaPicker { personas: personas(fill), action: "/idp/authorize".to_owned(), fields });
+    demo::add_samples(all, fill);
 }
 
 fn samples(fill: Fill) -> Vec<Sample> {

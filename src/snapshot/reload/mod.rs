@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config::load::files::Disk;
-use crate::config::load::{Inputs, Involved};
+use crate::config::load::{Inputs, Involved, Unreadable};
 use crate::env::Clock;
 use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Fingerprint, Options, Prepared, prepare};
@@ -42,6 +42,15 @@ pub trait Generations: Send + Sync {
     async fn refused(&self, problems: &str);
 }
 
+/// How a generation is made of the files.
+pub type Prepare = Arc<dyn Fn(&Inputs, Options) -> Result<Prepared, Unreadable> + Send + Sync>;
+
+/// How the broker makes its generations: of the files on disk, with their tests.
+#[must_use]
+pub fn from_disk() -> Prepare {
+    Arc::new(|inputs, options| prepare(inputs, &Disk, options))
+}
+
 /// The files of a configuration, and their contents when they were read.
 pub struct Watched {
     /// The main file, the overlays, the environment.
@@ -50,6 +59,8 @@ pub struct Watched {
     pub fingerprint: Fingerprint,
     /// Every file and folder whose changes matter.
     pub involved: Involved,
+    /// How the next generation is made of them.
+    pub prepare: Prepare,
 }
 
 /// Reloads one configuration.
@@ -58,6 +69,7 @@ pub struct Reloader {
     clock: Arc<dyn Clock>,
     status: Arc<ReloadStatus>,
     inputs: Inputs,
+    prepare: Prepare,
     /// The files of the generation in service.
     serving: Fingerprint,
     /// The files of the last attempt, so that its problems are reported once.
@@ -85,16 +97,16 @@ impl Reloader {
         status: Arc<ReloadStatus>,
         watched: Watched,
     ) -> Self {
-        let Watched { inputs, fingerprint, involved } = watched;
-        Self { generations, clock, status, inputs, serving: fingerprint, refused: None, involved }
+        let Watched { inputs, fingerprint, involved, prepare } = watched;
+        Self { generations, clock, status, inputs, prepare, serving: fingerprint, refused: None, involved }
     }
 
     /// Loads, checks and applies the configuration, all or nothing.
     pub async fn reload(&mut self) -> Reloaded {
         let old = self.generations.serving();
         let options = Options { number: old.generation + 1, without_secrets: false, now: self.clock.now() };
-        let inputs = self.inputs.clone();
-        let prepared = match tokio::task::spawn_blocking(move || prepare(&inputs, &Disk, options)).await {
+        let (inputs, prepare) = (self.inputs.clone(), Arc::clone(&self.prepare));
+        let prepared = match tokio::task::spawn_blocking(move || prepare(&inputs, options)).await {
             Ok(Ok(prepared)) => prepared,
             Ok(Err(error)) => {
                 self.refused = None;

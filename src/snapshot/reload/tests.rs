@@ -63,7 +63,7 @@ async fn d36_what_is_saved_while_the_broker_starts_is_applied() {
     std::fs::write(&file, text("After")).unwrap();
     let (applied, mut generations) = mpsc::unbounded_channel();
     let broker = Arc::new(Recorded { serving: Mutex::new(Arc::new(snapshot.unwrap())), applied });
-    let watched = Watched { inputs, fingerprint, involved };
+    let watched = Watched { inputs, fingerprint, involved, prepare: from_disk() };
     let clock = crate::env::ManualClock::at(0);
     let reloader = Reloader::new(Arc::clone(&broker) as _, clock, Arc::default(), watched);
     let running = tokio::spawn(reloader.run());
@@ -88,7 +88,7 @@ async fn d36_a_hundred_writes_are_one_generation() {
     let (inputs, Prepared { fingerprint, involved, snapshot, .. }) = prepared(&file);
     let (applied, mut generations) = mpsc::unbounded_channel();
     let broker = Arc::new(Recorded { serving: Mutex::new(Arc::new(snapshot.unwrap())), applied });
-    let watched = Watched { inputs, fingerprint, involved };
+    let watched = Watched { inputs, fingerprint, involved, prepare: from_disk() };
     let clock = crate::env::ManualClock::at(0);
     let reloader = Reloader::new(Arc::clone(&broker) as _, clock, Arc::default(), watched);
     let running = tokio::spawn(reloader.run());

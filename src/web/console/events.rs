@@ -6,10 +6,10 @@ use crate::decision::reason::Reason;
 use crate::op::administration::{Failure, people};
 use crate::op::console::events;
 use crate::op::error::PageError;
-use crate::pages::{ConsoleEvents, ConsoleTrace, EventFilter, EventRow, Options, TraceLine};
+use crate::pages::{ConsoleEvents, ConsoleTrace, EventFilter, EventRow, Obstacle, Options, TraceLine};
 use crate::protocol::console_paths::ConsolePage;
 use crate::store::audit::EventQuery;
-use crate::web::console::{Built, Desk, obstacle};
+use crate::web::console::{Built, Desk};
 
 impl Desk<'_> {
     /// The refusals, or the whole audit trail.
@@ -140,7 +140,7 @@ impl Desk<'_> {
             user: user.map(|person| person.user.username),
             refused: kept.refused,
             steps: TraceLine::of_steps(&kept.steps),
-            refused_by: kept.refused_by.map(obstacle),
+            refused_by: kept.refused_by.map(Obstacle::from),
             change: kept.change,
             failure: kept.failure,
         })

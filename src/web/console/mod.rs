@@ -10,11 +10,10 @@ use std::ops::Bound;
 
 use axum::response::Response;
 
-use crate::analysis::explain::{Condition, Read};
 use crate::op::authorize::stage::Admitted;
 use crate::op::console::gate;
 use crate::op::error::PageError;
-use crate::pages::{Obstacle, Paging, ReadRow, Shell};
+use crate::pages::{Paging, Shell};
 use crate::protocol::console_paths::ConsolePage;
 use crate::web::exchange::Exchange;
 use crate::web::own::own_path;
@@ -127,19 +126,5 @@ fn value_text(value: &serde_json::Value) -> String {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Array(items) => items.iter().map(value_text).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
-    }
-}
-
-/// A condition that did not hold, with what it read.
-fn obstacle(condition: Condition) -> Obstacle {
-    let read = |read: Read| ReadRow {
-        name: read.name,
-        value: read.value.as_ref().map(ToString::to_string),
-        left_out: read.left_out,
-    };
-    Obstacle {
-        expression: condition.expression,
-        values: condition.values.into_iter().map(read).collect(),
-        near_misses: condition.near_misses,
     }
 }

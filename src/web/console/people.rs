@@ -9,13 +9,13 @@ use crate::op::console::{users, why};
 use crate::op::error::PageError;
 use crate::op::validity;
 use crate::pages::{
-    AppRow, ConsentRow, ConsoleSession, ConsoleSessions, ConsoleUser, ConsoleUsers, ConsoleWhy, LinkRow, Paging,
-    TraceLine, UnmatchedRow, UserRow,
+    AppRow, ConsentRow, ConsoleSession, ConsoleSessions, ConsoleUser, ConsoleUsers, ConsoleWhy, LinkRow, Obstacle,
+    Paging, TraceLine, UnmatchedRow, UserRow,
 };
 use crate::protocol::console_paths::ConsolePage;
 use crate::store::model::{Consent, Link, Session, User};
 use crate::store::{Person, SessionView};
-use crate::web::console::{Built, Desk, obstacle, value_text};
+use crate::web::console::{Built, Desk, value_text};
 
 /// The most sessions on a user's page, and on a page of sessions.
 const FEW_SESSIONS: u32 = 10;
@@ -182,9 +182,9 @@ impl Desk<'_> {
             app_name: app.map(|key| self.client_name(key)),
             refused: refused.map(|reason| reason.code().to_owned()),
             steps: TraceLine::of(&explanation.trace),
-            refused_by: explanation.refused_by.map(obstacle),
+            refused_by: explanation.refused_by.map(Obstacle::from),
             change: explanation.change,
-            unmatched: explanation.unmatched.into_iter().map(unmatched).collect(),
+            unmatched: explanation.unmatched.into_iter().map(UnmatchedRow::from).collect(),
             groups: granted(|person| &person.groups),
             roles: granted(|person| &person.roles),
             permissions: granted(|person| &person.permissions),
@@ -212,16 +212,6 @@ impl Desk<'_> {
             }
         });
         (apps.collect(), paging)
-    }
-}
-
-/// A role rule that did not match.
-fn unmatched(rule: explain::Unmatched) -> UnmatchedRow {
-    UnmatchedRow {
-        text: rule.text,
-        roles: rule.roles,
-        place: rule.source.to_string(),
-        condition: rule.condition.map(obstacle),
     }
 }
 

@@ -14,7 +14,7 @@ use countersign::keys::Keys;
 use countersign::op::sources::Sources;
 use countersign::snapshot::Snapshot;
 use countersign::snapshot::generation::{Options, Prepared, prepare};
-use countersign::snapshot::reload::{Reloader, Watched};
+use countersign::snapshot::reload::{Reloader, Watched, from_disk};
 use countersign::store::Store;
 use countersign::store::model::SigningKey;
 use countersign::store::sqlite::{Location, SqliteStore};
@@ -100,7 +100,7 @@ impl Broker {
     pub(crate) fn reloader(&self, main: &Path) -> Reloader {
         let inputs = Inputs { main: main.to_owned(), ..Inputs::default() };
         let Prepared { fingerprint, involved, .. } = prepared_from(main, false, START);
-        self.app.reloader(Watched { inputs, fingerprint, involved })
+        self.app.reloader(Watched { inputs, fingerprint, involved, prepare: from_disk() })
     }
 
     /// Whether the files on disk have problems, so that an earlier generation remains active.

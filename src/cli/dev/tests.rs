@@ -1,0 +1,161 @@
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::config::load::Inputs;
+use crate::config::load::files::Memory;
+use crate::dev::idp::fault::Fault;
+use crate::env::{Clock as _, SystemClock};
+use crate::snapshot::generation::{Options, prepare};
+
+fn dev(args: &DevArgs) -> (Exit, String) {
+    let mut out = Vec::new();
+    let exit = run(args, &BTreeMap::new(), &mut out).unwrap();
+    (exit, String::from_utf8(out).unwrap())
+}
+
+fn args(once: &str) -> DevArgs {
+    let once = Some(once.to_owned());
+    DevArgs { file: None, config: None, overlay: Vec::new(), print: false, once, client: None }
+}
+
+/// The line of the built-in file that begins so.
+fn line(of: &str, after: &str) -> usize {
+    let mut lines = BUILT_IN.lines().enumerate().skip_while(|(_, line)| *line != after);
+    lines.find(|(_, line)| line.starts_with(of)).unwrap().0 + 1
+}
+
+#[test]
+fn who_is_let_in_sees_why_first_and_then_the_tokens() {
+    let (exit, text) = dev(&args("alice"));
+    assert_eq!(exit, Exit::Fine, "{text}");
+    let (why, tokens) = text.split_once("ID token\n").unwrap();
+    assert!(why.starts_with("alice may use demo, through corp:\n"), "{why}");
+    let rule = format!("role admin: by rule  [broker.toml:{}]", line("[[role_rules]]", "[policy]"));
+    for part in [&*rule, "'sre' in groups && provider == 'corp'", "groups = [\"sre\",", "= \"alice\"\n"] {
+        assert!(why.contains(part), "{part}\n{why}");
+    }
+    assert!(tokens.contains("\"demo_role\": \"Admin\"") && tokens.contains("Userinfo"), "{tokens}");
+}
+
+#[test]
+fn who_is_refused_sees_the_condition_its_line_and_the_value_and_nothing_else_is_printed() {
+    let (exit, text) = dev(&args("mallory"));
+    assert_eq!(exit, Exit::Problem, "{text}");
+    assert!(text.starts_with("refused: not_allowed\n"), "{text}");
+    let place = format!("[broker.toml:{}]", line("allow =", "[providers.corp]"));
+    let condition = "claims.email.domain() in ['corp.example', 'contractors.example']";
+    for part in [&*place, condition, "claims.email = \"mallory@elsewhere.example\""] {
+        assert_eq!(text.matches(part).count(), 1, "{part}\n{text}");
+    }
+    assert!(!text.contains("ID token"), "{text}");
+}
+
+#[test]
+fn a_simulated_keycloak_has_its_roles_in_the_access_token_as_the_real_one() {
+    let (exit, text) = dev(&args("layla"));
+    assert_eq!(exit, Exit::Fine, "{text}");
+    assert!(text.contains("role viewer: asserted by the provider"), "{text}");
+}
+
+#[test]
+fn nobody_is_a_mistake_that_names_the_people() {
+    let (exit, text) = dev(&args("nobody"));
+    assert_eq!(exit, Exit::Usage);
+    assert!(text.contains("alice, bob, xiaoming, layla, mallory"), "{text}");
+    let (exit, text) = dev(&DevArgs { client: Some("nothing".to_owned()), ..args("alice") });
+    assert_eq!(exit, Exit::Usage);
+    assert!(text.contains("demo, rust-app"), "{text}");
+}
+
+#[test]
+fn the_built_in_file_is_printed_and_passes_a_strict_check() {
+    let (exit, text) = dev(&DevArgs { print: true, once: None, ..args("") });
+    assert_eq!((exit, &*text), (Exit::Fine, BUILT_IN));
+    let inputs = Inputs { main: "broker.toml".into(), ..Inputs::default() };
+    let options = Options { number: 1, without_secrets: true, now: SystemClock.now() };
+    let prepared = prepare(&inputs, &Memory::of([("broker.toml", BUILT_IN)]), options).unwrap();
+    assert_eq!(prepared.problems.render(&prepared.layers, false), "");
+}
+
+const OWN: &str = r#"
+issuer = "https://sso.example.com/base"
+[server]
+listen = ["0.0.0.0:443"]
+tls = { cert = "missing.pem", key = "missing.key" }
+[endpoints]
+token = "/t"
+[providers.corp]
+issuer = "https://id.corp.example"
+backchannel_url = "http://10.0.0.1/corp"
+allow_http = true
+ca = "missing-ca.pem"
+client_id = "c"
+client_key = { file = "missing.key" }
+domains = ["corp.example"]
+claims = { username = "claims.preferred_username.before('@')" }
+[clients.wiki]
+client_id = "a client & more"
+client_secret = { file = "missing" }
+redirect_uris = ["https://wiki.example.com/cb"]
+require = "'wiki' in groups"
+pkce = "required"
+dpop_bound_access_tokens = true
+[[tests]]
+name = "the right group enters"
+provider = "corp"
+client = "wiki"
+claims = { sub = "1", preferred_username = "eve@corp.example", groups = ["wiki"] }
+expect = { username = "eve" }
+[[tests]]
+name = "another group does not"
+provider = "corp"
+client = "wiki"
+claims = { sub = "2", preferred_username = "dan@corp.example", groups = ["wikis"] }
+expect = { refused = "client_requirement_not_met" }
+"#;
+
+#[test]
+fn a_file_runs_without_its_secrets_keys_and_addresses_and_decides_as_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broker.toml");
+    std::fs::write(&file, OWN).unwrap();
+    let own = |once: &str| DevArgs { config: Some(file.clone()), ..args(once) };
+    let (exit, text) = dev(&own("eve"));
+    assert_eq!(exit, Exit::Fine, "{text}");
+    assert!(text.contains("require holds") && text.contains("'wiki' in groups"), "{text}");
+    let (exit, text) = dev(&own("dan"));
+    assert_eq!(exit, Exit::Problem, "{text}");
+    assert!(text.starts_with("refused: client_requirement_not_met\n"), "{text}");
+    assert!(text.contains("groups = [\"wikis\"]"), "{text}");
+    std::fs::write(&file, OWN.replace("'wiki' in groups", "'wiki' in grups")).unwrap();
+    let (exit, text) = dev(&own("eve"));
+    assert_eq!(exit, Exit::Problem);
+    assert!(text.contains("grups") && text.contains("broker.toml:"), "{text}");
+    let (exit, text) = dev(&DevArgs { config: Some(folder.path().join("none.toml")), ..args("eve") });
+    assert_eq!(exit, Exit::CouldNotRun);
+    assert!(text.contains("none.toml can't be read"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_way_of_breaking_a_provider_is_told_apart() {
+    let Ok(world) = start(None, false).await else { panic!("dev does not start") };
+    let mut told = Vec::new();
+    for fault in Fault::ALL {
+        world.demo.faults.set("corp", fault.name());
+        let mut out = Vec::new();
+        let Ok(exit) = once(&world, "alice", None, &mut out).await else { panic!("{} ends in an error", fault.name()) };
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(exit, Exit::Problem, "{}: {text}", fault.name());
+        let (reason, failure) = text.split_once("  provider ").unwrap();
+        let reason = reason.lines().next().unwrap().trim_start_matches("refused: ").to_owned();
+        assert!(!told.iter().any(|(_, before)| before == failure), "{text}");
+        told.push((reason, failure.to_owned()));
+    }
+    let reasons: Vec<&str> = told.iter().map(|(reason, _)| reason.as_str()).collect();
+    let token = ["token_invalid"; 3];
+    assert_eq!(reasons, [["provider_unavailable", "provider_error", "response_invalid"], token].concat());
+    world.demo.faults.set("corp", "");
+    assert!(matches!(once(&world, "alice", None, &mut Vec::new()).await, Ok(Exit::Fine)));
+}
