@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::audit::Event;
 use crate::store::Result;
 use crate::store::ids::{SessionId, UserId};
-use crate::store::model::{Code, Link, Session, StoredTrace, TokenHash, UpstreamSession, User};
+use crate::store::model::{Code, Link, LinkKey, Session, StoredTrace, TokenHash, UpstreamSession, User};
 
 /// A session with its user and link.
 #[derive(Clone, Debug)]
@@ -80,6 +80,16 @@ pub struct UpstreamSessions {
     pub subject: Option<String>,
     /// The upstream `sid`: only the sessions with this `sid`, or, together with a subject, also those without a known `sid`.
     pub sid: Option<String>,
+}
+
+impl UpstreamSessions {
+    /// Whether this upstream session is one of them.
+    pub(crate) fn ends(&self, link: &LinkKey, sid: Option<&str>) -> bool {
+        link.provider == self.provider
+            && link.issuer == self.issuer
+            && self.subject.as_ref().is_none_or(|subject| link.subject == *subject)
+            && self.sid.as_deref().zip(sid).is_none_or(|(said, known)| said == known)
+    }
 }
 
 /// A session that a provider's sign-out ends.

@@ -2,12 +2,11 @@
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use serde_json::{Map, Value};
 
 use crate::store::ids::UserId;
 use crate::store::model::{Link, LinkKey, User};
-use crate::store::seal::Sealer;
-use crate::store::sqlite::rows::{LinkRow, Reader, columns, many, one, seal_json};
+use crate::store::rows::LinkRow;
+use crate::store::sqlite::rows::{Reader, many, one};
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{AccountQuery, AccountView, Accounts, Person, Result};
 
@@ -93,9 +92,4 @@ pub(crate) fn is_linked(connection: &Connection, user_id: &UserId, key: &LinkKey
 pub(crate) fn has_access(connection: &Connection, user_id: &UserId) -> Result<bool> {
     let disabled: Option<bool> = one(connection, sql::USER_DISABLED, [user_id], |row| Ok(row.get(0)?))?;
     Ok(disabled == Some(false))
-}
-
-/// A user's attributes, sealed.
-pub(crate) fn seal_profile(sealer: &Sealer, user_id: &UserId, profile: &Map<String, Value>) -> Result<Vec<u8>> {
-    seal_json(sealer, columns::PROFILE, user_id.as_str().as_bytes(), profile)
 }

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 
 use crate::audit::Event;
+use crate::store::encoding::parse;
 use crate::store::ids::UserId;
 use crate::store::model::Consent;
-use crate::store::sqlite::rows::{Reader, many, one, parse, run};
+use crate::store::sqlite::rows::{Reader, many, one, run};
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{Administration, AppSession, Ended, Person, Result};
 

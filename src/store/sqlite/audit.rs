@@ -9,23 +9,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 
+use crate::audit::Event;
 use crate::audit::chain::{Draft, Hash, Place, Recorded, line};
-use crate::audit::{Event, Kind};
-use crate::store::ids::UserId;
+use crate::store::encoding::{columns, open_text, parse};
+use crate::store::event_index::{
+    ANCHOR, EXPORTED, LOOKED_AT, REPLICA, event_keys, expired, keys_of, place_bytes, place_from, signed, unsigned,
+    wanted_keys,
+};
 use crate::store::seal::{IndexKey, Sealer};
-use crate::store::sqlite::audit_index::{self, indexed, keys_of, meta, number, signed, unsigned};
-use crate::store::sqlite::rows::{Reader, columns, many, one, open_text, parse, run};
+use crate::store::sqlite::audit_index::{self, indexed, meta, number};
+use crate::store::sqlite::rows::{Reader, many, one, run};
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{Audit, ChainEnds, EventPage, EventQuery, Result, StoreError};
-
-/// Names in `meta`.
-const REPLICA: &str = "replica";
-const ANCHOR: &str = "audit_anchor";
-/// Followed by the name of the output.
-const EXPORTED: &str = "audit_exported ";
-
-/// The most events that one query looks at.
-const LOOKED_AT: usize = 20_000;
 
 /// Events as they are appended.
 pub(crate) struct EventRows {
@@ -39,30 +34,6 @@ struct EventRow {
     draft: Draft,
     at: i64,
     keys: Vec<u8>,
-}
-
-/// The fields that an event is found by, with their values.
-fn indexed_fields(event: &Event) -> [(&'static str, Option<&str>); 6] {
-    [
-        ("account", event.account.as_deref()),
-        ("address", event.address.as_deref()),
-        ("reason", event.reason.as_deref()),
-        ("client", event.client.as_deref()),
-        ("provider", event.provider.as_deref()),
-        ("kind", Some(event.kind.name())),
-    ]
-}
-
-/// What a query looks for, in the same order: the field that selects the fewest events comes first.
-fn asked_fields(query: &EventQuery) -> [(&'static str, Option<&str>); 6] {
-    [
-        ("account", query.account.as_ref().map(UserId::as_str)),
-        ("address", query.address.as_deref()),
-        ("reason", query.reason.as_deref()),
-        ("client", query.client.as_deref()),
-        ("provider", query.provider.as_deref()),
-        ("kind", query.kind.map(Kind::name)),
-    ]
 }
 
 impl EventRows {
@@ -98,12 +69,7 @@ fn replica(connection: &Connection) -> Result<Option<String>> {
 
 /// The last event that retention removed.
 fn anchor(connection: &Connection) -> Result<Option<Place>> {
-    let read = |bytes: Vec<u8>| {
-        let (seq, hash) = bytes.split_first_chunk::<8>()?;
-        Some(Place { seq: u64::from_be_bytes(*seq), hash: Hash(hash.try_into().ok()?) })
-    };
-    let broken = || StoreError::Corrupt(format!("meta.{ANCHOR} has the wrong length"));
-    meta(connection, ANCHOR)?.map(|bytes| read(bytes).ok_or_else(broken)).transpose()
+    meta(connection, ANCHOR)?.map(|bytes| place_from(&bytes)).transpose()
 }
 
 /// The last event of the chain.
@@ -121,16 +87,12 @@ fn forget(connection: &Connection, cutoff: i64, now: i64, limit: u32) -> Result<
     let rows = many(connection, sql::OLDEST_EVENTS, [limit], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?, row.get::<_, [u8; 32]>(3)?))
     })?;
-    let in_the_way = |at: i64| at >= cutoff && at <= now;
-    let expired = rows.iter().take_while(|(_, at, ..)| !in_the_way(*at));
-    let gone = expired.enumerate().filter(|(_, (_, at, ..))| *at < cutoff).map(|(n, _)| n + 1).last().unwrap_or(0);
+    let gone = expired(rows.iter().map(|(_, at, ..)| *at), cutoff, now);
     let (gone, _) = rows.split_at_checked(gone).unwrap_or_default();
     let Some((newest, _, _, hash)) = gone.last() else { return Ok((rows.len(), 0)) };
     audit_index::forget(connection, *newest, gone.iter().map(|(_, at, keys, _)| (*at, keys.as_slice())))?;
     run(connection, sql::DELETE_EVENTS, [newest])?;
-    let mut place = unsigned(*newest).to_be_bytes().to_vec();
-    place.extend_from_slice(hash);
-    run(connection, sql::SET_META, (ANCHOR, place))?;
+    run(connection, sql::SET_META, (ANCHOR, place_bytes(unsigned(*newest), hash)))?;
     Ok((rows.len(), gone.len()))
 }
 
@@ -194,9 +156,7 @@ fn recorded(reader: &Reader<'_>, seq: u64, row: &Row<'_>) -> Result<Recorded> {
 /// Reads a page of events.
 fn search(reader: &Reader<'_>, query: &EventQuery) -> Result<EventPage> {
     let connection = reader.connection;
-    let asked = asked_fields(query).into_iter().filter_map(|(field, value)| Some((field, value?)));
-    let wanted: Vec<Vec<IndexKey>> =
-        asked.map(|(field, value)| reader.sealer.index_keys(field, value).collect()).collect();
+    let wanted = wanted_keys(reader.sealer, query);
     let first = wanted.first().cloned();
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let (from, to) = (query.from.unwrap_or(i64::MIN), query.to.unwrap_or(i64::MAX));
@@ -261,11 +221,7 @@ impl SqliteStore {
 }
 
 fn rows(sealer: &Arc<Sealer>, replica: &Arc<str>, events: Vec<Event>) -> EventRows {
-    let row = |event: &Event| {
-        let fields = indexed_fields(event).into_iter().filter_map(|(field, value)| Some((field, value?)));
-        let keys = fields.flat_map(|(field, value)| sealer.index_key(field, value)).flatten();
-        EventRow { draft: Draft::of(event), at: event.at, keys: keys.collect() }
-    };
+    let row = |event: &Event| EventRow { draft: Draft::of(event), at: event.at, keys: event_keys(sealer, event) };
     EventRows { rows: events.iter().map(row).collect(), sealer: Arc::clone(sealer), replica: Arc::clone(replica) }
 }
 

@@ -8,23 +8,11 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
+use crate::store::event_index::{HOUR, INDEXED, keys_of, signed, unsigned};
 use crate::store::seal::IndexKey;
 use crate::store::sqlite::rows::{many, one, run};
 use crate::store::sqlite::sql;
 use crate::store::{Result, StoreError};
-
-/// The name in `meta` of the last event that is indexed.
-const INDEXED: &str = "audit_indexed";
-const HOUR: i64 = 3600;
-
-/// SQLite's integers are signed.
-pub(super) fn signed(seq: u64) -> i64 {
-    i64::try_from(seq).unwrap_or(i64::MAX)
-}
-
-pub(super) fn unsigned(seq: i64) -> u64 {
-    u64::try_from(seq).unwrap_or_default()
-}
 
 /// A value in `meta`.
 pub(super) fn meta(connection: &Connection, key: &str) -> Result<Option<Vec<u8>>> {
@@ -34,11 +22,6 @@ pub(super) fn meta(connection: &Connection, key: &str) -> Result<Option<Vec<u8>>
 /// A number in `meta`.
 pub(super) fn number(connection: &Connection, name: &str) -> Result<Option<u64>> {
     Ok(meta(connection, name)?.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok()).map(u64::from_be_bytes))
-}
-
-/// The keys of an event, from their column.
-pub(super) fn keys_of(bytes: &[u8]) -> impl Iterator<Item = IndexKey> + '_ {
-    bytes.as_chunks().0.iter().copied()
 }
 
 /// The last event that is indexed.

@@ -2,30 +2,19 @@
 
 use rusqlite::Connection;
 
+use crate::store::bounds::UNUSED_CODES;
+use crate::store::encoding::parse;
 use crate::store::ids::GrantId;
 use crate::store::model::{Code, Consent, RefreshToken, TokenHash};
+use crate::store::rows::{CodeRow, GrantRow};
 use crate::store::sqlite::consents::remember;
-use crate::store::sqlite::grant_rows::GrantRow;
 use crate::store::sqlite::refresh::insert_refresh;
-use crate::store::sqlite::rows::{Reader, json, one, parse, run};
+use crate::store::sqlite::rows::{Reader, one, run};
 use crate::store::sqlite::sql;
 use crate::store::sqlite::validity::may_continue;
 use crate::store::{Redeemed, Result};
 
-/// The maximum number of unused codes in one session; the oldest are deleted first.
-const UNUSED_CODES: u32 = 64;
-
-/// A code in the form in which it is written.
-pub(crate) struct CodeRow {
-    code: Code,
-    data: String,
-}
-
 impl CodeRow {
-    pub(crate) fn new(code: Code) -> Result<Self> {
-        Ok(Self { data: json(&code)?, code })
-    }
-
     pub(crate) fn insert(&self, connection: &Connection) -> Result<()> {
         let Code { hash, grant, expires_at, .. } = &self.code;
         run(connection, sql::INSERT_CODE, (hash.0, &grant.id, &grant.sid, &self.data, expires_at))?;

@@ -3,9 +3,10 @@
 use rusqlite::Connection;
 
 use crate::store::Result;
+use crate::store::encoding::{json, parse};
 use crate::store::ids::UserId;
 use crate::store::model::{Consent, Grant};
-use crate::store::sqlite::rows::{Reader, json, one, parse, run};
+use crate::store::sqlite::rows::{Reader, one, run};
 use crate::store::sqlite::sql;
 
 /// Remembers the consent that a grant is based on, and marks its session as active.

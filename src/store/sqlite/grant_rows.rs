@@ -3,12 +3,11 @@
 use rusqlite::Connection;
 
 use crate::store::Result;
+use crate::store::bounds::GRANTS_OF_APP;
 use crate::store::model::{Grant, TokenHash};
-use crate::store::sqlite::rows::{json, many, one, run};
+use crate::store::rows::GrantRow;
+use crate::store::sqlite::rows::{many, one, run};
 use crate::store::sqlite::sql;
-
-/// The maximum number of grants of one app in one session; the oldest are deleted first.
-const GRANTS_OF_APP: u32 = 64;
 
 /// What belonged to a deleted grant: the hash of its code, and that of its newest refresh token.
 pub(crate) type Belongings = (Option<[u8; 32]>, Option<[u8; 32]>);
@@ -27,18 +26,7 @@ pub(crate) fn forget(connection: &Connection, grants: &[Belongings]) -> Result<(
     Ok(())
 }
 
-/// A grant in the form in which it is written.
-pub(crate) struct GrantRow {
-    /// The grant.
-    pub(crate) grant: Grant,
-    data: String,
-}
-
 impl GrantRow {
-    pub(crate) fn new(grant: Grant) -> Result<Self> {
-        Ok(Self { data: json(&grant)?, grant })
-    }
-
     /// Stores it; `code` is the code that was redeemed for it.
     pub(crate) fn insert(&self, connection: &Connection, code: Option<TokenHash>) -> Result<()> {
         let Grant { id, client, user_id, session_id, sid, revoked_at, expires_at, .. } = &self.grant;

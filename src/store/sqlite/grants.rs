@@ -4,13 +4,14 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 use crate::audit::Event;
+use crate::store::encoding::{columns, open_text};
 use crate::store::ids::{GrantId, UserId};
 use crate::store::model::{Code, Consent, Grant, RefreshToken, TokenHash};
-use crate::store::sqlite::codes::{self, CodeRow};
+use crate::store::rows::{CodeRow, GrantRow, RotationRows};
+use crate::store::sqlite::codes;
 use crate::store::sqlite::consents::{self, remember};
-use crate::store::sqlite::grant_rows::GrantRow;
-use crate::store::sqlite::refresh::{self, RotatedRow, RotationRows};
-use crate::store::sqlite::rows::{columns, open_text, run};
+use crate::store::sqlite::refresh::{self, RotatedRow};
+use crate::store::sqlite::rows::run;
 use crate::store::sqlite::shared::Outcome;
 use crate::store::sqlite::writer::Survives;
 use crate::store::sqlite::{SqliteStore, sql};

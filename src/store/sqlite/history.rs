@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 
+use crate::store::encoding::{columns, open_text};
 use crate::store::history::REMEMBERED;
-use crate::store::sqlite::rows::{columns, many, open_text, run};
+use crate::store::sqlite::rows::{many, run};
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{History, Replica, Result, StoredGeneration};
 

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::store::StoreError;
 use crate::store::key_file::{KeyFileError, beside, key_file, sync_folder};
 use crate::store::seal::{Sealer, SealerError};
+use crate::store::seal_check::{self, SealCheck};
 use crate::store::sqlite::rows::{many, run};
 use crate::store::sqlite::{schema, sql};
 
@@ -26,7 +27,6 @@ const READ_WAIT: Duration = Duration::from_millis(250);
 const STATEMENTS: usize = 128;
 /// Size up to which a database is read completely at start, to check that it is undamaged; this takes only a moment.
 const CHECKED_WHOLE: u64 = 32 * 1024 * 1024;
-const SEAL_CHECK: &[u8] = b"countersign";
 
 /// Where an embedded store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -317,20 +317,11 @@ pub(crate) fn check_keys(connection: &Connection, sealer: &Sealer, store: &str) 
     let failed = |reason: StoreError| OpenError::Sqlite { store: store.to_owned(), reason };
     let checks: Vec<(String, Vec<u8>)> =
         many(connection, sql::SEAL_CHECKS, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
-    let opens = |(name, sealed): &(String, Vec<u8>)| {
-        sealer.open("meta.value", name.as_bytes(), sealed).is_ok_and(|text| text == SEAL_CHECK)
-    };
-    if !checks.is_empty() && !checks.iter().any(opens) {
-        let needed: Vec<&str> = checks.iter().filter_map(|(name, _)| name.strip_prefix("seal:")).collect();
-        let given: Vec<String> = sealer.ids().map(|id| id.to_string()).collect();
-        let (needed, given) = (needed.join(", "), given.join(", "));
-        return Err(OpenError::WrongKey { store: store.to_owned(), needed, given });
+    match seal_check::of(sealer, &checks).map_err(failed)? {
+        SealCheck::Known => Ok(()),
+        SealCheck::New(name, sealed) => {
+            run(connection, sql::INSERT_SEAL_CHECK, (&name, sealed)).map(drop).map_err(failed)
+        }
+        SealCheck::Wrong { needed, given } => Err(OpenError::WrongKey { store: store.to_owned(), needed, given }),
     }
-    let Some(current) = sealer.current() else { return Ok(()) };
-    let name = format!("seal:{current}");
-    if !checks.iter().any(|(known, _)| *known == name) {
-        let sealed = sealer.seal("meta.value", name.as_bytes(), SEAL_CHECK).map_err(failed)?;
-        run(connection, sql::INSERT_SEAL_CHECK, (&name, sealed)).map_err(failed)?;
-    }
-    Ok(())
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::{Connection, Params};
 
+use crate::store::encoding::{columns, open_text};
 use crate::store::model::{Interaction, Login, TokenHash};
-use crate::store::sqlite::rows::{columns, many, one, open_text, run};
+use crate::store::sqlite::rows::{many, one, run};
 use crate::store::sqlite::tally::{Amount, Tally};
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{PendingBound, PendingSignIns, Result};

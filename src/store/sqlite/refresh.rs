@@ -2,15 +2,14 @@
 
 use rusqlite::Connection;
 
+use crate::store::Result;
 use crate::store::ids::{GrantId, SessionId, UserId};
 use crate::store::model::{RefreshToken, TokenHash};
-use crate::store::seal::Sealer;
-use crate::store::sqlite::accounts::seal_profile;
-use crate::store::sqlite::rows::{LinkRow, Reader, columns, one, run};
+use crate::store::rows::RotationRows;
+use crate::store::sqlite::rows::{Reader, one, run};
 use crate::store::sqlite::shared::Outcome;
 use crate::store::sqlite::sql;
 use crate::store::sqlite::validity::may_continue;
-use crate::store::{Result, Rotation};
 
 /// Stores a refresh token as the newest one of its grant.
 pub(crate) fn insert_refresh(connection: &Connection, token: &RefreshToken, parent: Option<TokenHash>) -> Result<()> {
@@ -32,14 +31,6 @@ pub(crate) fn read(reader: &Reader<'_>, hash: TokenHash) -> Result<Option<Refres
             family_expires_at: row.get(4)?,
         })
     })
-}
-
-/// A [`Rotation`] with its sealed values.
-pub(crate) struct RotationRows {
-    rotation: Rotation,
-    successor: Option<Vec<u8>>,
-    link: Option<LinkRow>,
-    profile: Option<(UserId, Vec<u8>)>,
 }
 
 /// [`crate::store::Rotated`], with its replayed token still sealed.
@@ -70,24 +61,6 @@ impl Presented {
 }
 
 impl RotationRows {
-    pub(crate) fn new(sealer: &Sealer, mut rotation: Rotation) -> Result<Self> {
-        let successor = match &rotation.successor {
-            Some((_, token)) if rotation.grace > 0 => {
-                Some(sealer.seal(columns::SUCCESSOR, &rotation.parent.0, token.as_bytes())?)
-            }
-            _ => None,
-        };
-        let link = rotation.link.take().map(|link| LinkRow::new(sealer, link)).transpose()?;
-        let profile = match rotation.profile.take() {
-            Some((id, profile)) => {
-                let sealed = seal_profile(sealer, &id, &profile)?;
-                Some((id, sealed))
-            }
-            None => None,
-        };
-        Ok(Self { rotation, successor, link, profile })
-    }
-
     pub(crate) fn write(&self, connection: &Connection, now: i64) -> Result<Outcome<RotatedRow>> {
         let Some(token) = self.presented(connection)? else { return Ok(Outcome::Undo(RotatedRow::Refused)) };
         let rests_on = one(connection, sql::GRANT_STANDING, [&token.grant_id], |row| {

@@ -1,30 +1,15 @@
-//! Conversion between rows and records: running statements, sealing columns, JSON.
+//! Running statements, and conversion between rows and records.
 
 use rusqlite::{Connection, Params, Row};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::store::ids::{GrantId, SessionId, UserId};
-use crate::store::model::{Grant, KeyState, Link, LinkKey, Session, SigningKey, StoredTrace, TokenHash, User};
+use crate::store::encoding::{columns, key_state, link_row, open_json, open_text, parse};
+use crate::store::ids::{GrantId, UserId};
+use crate::store::model::{Grant, Link, LinkKey, Session, SigningKey, StoredTrace, User};
+use crate::store::rows::{LinkRow, SessionRow};
 use crate::store::seal::Sealer;
 use crate::store::sqlite::sql;
 use crate::store::{GrantView, Person, Result, SessionView, StoreError};
-
-/// Names of the sealed columns. They are part of the associated data of a sealed value.
-pub(crate) mod columns {
-    pub(in crate::store) const PROFILE: &str = "users.profile";
-    pub(in crate::store) const CLAIMS: &str = "links.claims";
-    pub(in crate::store) const UPSTREAM_REFRESH: &str = "links.refresh_token";
-    pub(in crate::store) const UPSTREAM_ID_TOKEN: &str = "sessions.upstream_id_token";
-    pub(in crate::store) const LOGIN: &str = "logins.data";
-    pub(in crate::store) const INTERACTION: &str = "interactions.data";
-    pub(in crate::store) const SUCCESSOR: &str = "refresh_tokens.successor";
-    pub(in crate::store) const PRIVATE_KEY: &str = "signing_keys.private";
-    pub(in crate::store) const GENERATION: &str = "generations.data";
-    pub(in crate::store) const TRACE: &str = "traces.data";
-    pub(in crate::store) const EVENT: &str = "audit.data";
-}
 
 /// Runs a statement that returns no rows; returns the number of rows that it changed.
 pub(crate) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize> {
@@ -59,64 +44,7 @@ pub(crate) fn many<T>(
     Ok(all)
 }
 
-/// A record as JSON.
-pub(crate) fn json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|e| StoreError::Corrupt(format!("a record can't be written as JSON: {e}")))
-}
-
-/// A record from its JSON; `what` names the column in the error.
-pub(crate) fn parse<T: DeserializeOwned>(what: &str, text: &[u8]) -> Result<T> {
-    serde_json::from_slice(text)
-        .map_err(|e| StoreError::Corrupt(format!("{what} does not have the expected form: {e}")))
-}
-
-/// A JSON value, sealed.
-pub(crate) fn seal_json(sealer: &Sealer, column: &str, row: &[u8], value: &impl Serialize) -> Result<Vec<u8>> {
-    sealer.seal(column, row, json(value)?.as_bytes())
-}
-
-/// A JSON value from a sealed column.
-pub(crate) fn open_json<T: DeserializeOwned>(sealer: &Sealer, column: &str, row: &[u8], sealed: &[u8]) -> Result<T> {
-    parse(column, &sealer.open(column, row, sealed)?)
-}
-
-/// Seals a text that may be absent.
-pub(crate) fn seal_text(sealer: &Sealer, column: &str, row: &[u8], text: Option<&str>) -> Result<Option<Vec<u8>>> {
-    text.map(|text| sealer.seal(column, row, text.as_bytes())).transpose()
-}
-
-/// A text from a sealed column.
-pub(crate) fn open_text(sealer: &Sealer, column: &str, row: &[u8], sealed: &[u8]) -> Result<String> {
-    String::from_utf8(sealer.open(column, row, sealed)?)
-        .map_err(|_| StoreError::Corrupt(format!("{column} is not UTF-8")))
-}
-
-/// The associated data of a link's sealed columns: its key, with lengths, so that no two keys give the same bytes.
-pub(crate) fn link_row(key: &LinkKey) -> Vec<u8> {
-    format!("{}:{}{}:{}{}", key.provider.len(), key.provider, key.issuer.len(), key.issuer, key.subject).into_bytes()
-}
-
-/// A link in the form in which it is written.
-pub(crate) struct LinkRow {
-    link: Link,
-    claims: Vec<u8>,
-    refresh_token: Option<Vec<u8>>,
-}
-
 impl LinkRow {
-    pub(crate) fn new(sealer: &Sealer, link: Link) -> Result<Self> {
-        let row = link_row(&link.key);
-        Ok(Self {
-            claims: seal_json(sealer, columns::CLAIMS, &row, &link.claims)?,
-            refresh_token: seal_text(sealer, columns::UPSTREAM_REFRESH, &row, link.refresh_token.as_deref())?,
-            link,
-        })
-    }
-
-    pub(crate) fn link(&self) -> &Link {
-        &self.link
-    }
-
     /// Inserts or refreshes it; `false` if the upstream account belongs to another user.
     pub(crate) fn upsert(&self, connection: &Connection) -> Result<bool> {
         let user_id = &self.link.user_id;
@@ -148,42 +76,7 @@ impl LinkRow {
     }
 }
 
-/// A session in the form in which it is written.
-pub(crate) struct SessionRow {
-    session: Session,
-    secret: TokenHash,
-    data: String,
-    upstream_id_token: Option<Vec<u8>>,
-}
-
 impl SessionRow {
-    pub(crate) fn new(sealer: &Sealer, mut session: Session, secret: TokenHash) -> Result<Self> {
-        let token = session.upstream_id_token.take();
-        let row = session.id.as_str().as_bytes();
-        Ok(Self {
-            upstream_id_token: seal_text(sealer, columns::UPSTREAM_ID_TOKEN, row, token.as_deref())?,
-            data: json(&session)?,
-            secret,
-            session,
-        })
-    }
-
-    pub(crate) fn id(&self) -> &SessionId {
-        &self.session.id
-    }
-
-    pub(crate) fn user_id(&self) -> &UserId {
-        &self.session.user_id
-    }
-
-    pub(crate) fn link(&self) -> &LinkKey {
-        &self.session.link
-    }
-
-    pub(crate) fn expires_at(&self) -> i64 {
-        self.session.expires_at
-    }
-
     /// `false` if its id or its secret is already in use.
     pub(crate) fn insert(&self, connection: &Connection) -> Result<bool> {
         let Session { id, user_id, upstream_sid, last_active, max_inactive, expires_at, .. } = &self.session;
@@ -316,22 +209,6 @@ impl Reader<'_> {
             id,
         })
     }
-}
-
-/// The stored name of a key's state.
-pub(crate) const fn key_state_name(state: KeyState) -> &'static str {
-    match state {
-        KeyState::Next => "next",
-        KeyState::Current => "current",
-        KeyState::Retired => "retired",
-    }
-}
-
-fn key_state(name: &str) -> Result<KeyState> {
-    [KeyState::Next, KeyState::Current, KeyState::Retired]
-        .into_iter()
-        .find(|state| key_state_name(*state) == name)
-        .ok_or_else(|| StoreError::Corrupt(format!("this version does not know signing_keys.state `{name}`")))
 }
 
 impl From<rusqlite::Error> for StoreError {

@@ -4,21 +4,18 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 use crate::audit::Event;
+use crate::store::encoding::once_key;
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{TokenHash, UpstreamSession, User};
+use crate::store::rows::{AccountRow, CodeRow, LinkRow, SessionRow, TraceRow};
 use crate::store::seal::Sealer;
-use crate::store::sqlite::accounts::{has_access, is_linked, seal_profile};
+use crate::store::sqlite::accounts::{has_access, is_linked};
 use crate::store::sqlite::audit::EventRows;
-use crate::store::sqlite::codes::CodeRow;
-use crate::store::sqlite::one_time_ids::once_key;
-use crate::store::sqlite::rows::{LinkRow, SessionRow, many, one, run};
+use crate::store::sqlite::rows::{many, one, run};
 use crate::store::sqlite::shared::Outcome;
-use crate::store::sqlite::traces::TraceRow;
 use crate::store::sqlite::writer::Survives;
 use crate::store::sqlite::{SqliteStore, sql, upstream_sessions};
-use crate::store::{
-    AccountWrite, AppSession, FromUpstream, Result, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions,
-};
+use crate::store::{AppSession, FromUpstream, Result, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions};
 
 #[async_trait]
 impl Sessions for SqliteStore {
@@ -122,12 +119,6 @@ struct SignInRows {
     events: EventRows,
 }
 
-/// An account as it is written.
-pub(crate) enum AccountRow {
-    Create(User, Vec<u8>),
-    Update(UserId, Option<Vec<u8>>),
-}
-
 impl SignInRows {
     fn new(sealer: &Sealer, sign_in: SignIn, events: EventRows) -> Result<Self> {
         Ok(Self {
@@ -186,19 +177,6 @@ impl SignInRows {
 }
 
 impl AccountRow {
-    pub(crate) fn new(sealer: &Sealer, account: AccountWrite) -> Result<Self> {
-        Ok(match account {
-            AccountWrite::Create(user) => {
-                let profile = seal_profile(sealer, &user.id, &user.profile)?;
-                Self::Create(user, profile)
-            }
-            AccountWrite::Update { user_id, profile } => {
-                let profile = profile.map(|profile| seal_profile(sealer, &user_id, &profile)).transpose()?;
-                Self::Update(user_id, profile)
-            }
-        })
-    }
-
     /// `false` if the name or the subject is taken, or the account no longer exists or is disabled.
     pub(crate) fn write(&self, connection: &Connection) -> Result<bool> {
         match self {

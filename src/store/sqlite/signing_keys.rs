@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 
+use crate::store::encoding::{columns, key_state_name};
 use crate::store::model::SigningKey;
-use crate::store::sqlite::rows::{columns, key_state_name, many, run};
+use crate::store::sqlite::rows::{many, run};
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{Result, SigningKeys};
 

@@ -4,9 +4,11 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 use crate::audit::Event;
+use crate::store::bounds::{REFUSALS_OF_NAME, REFUSALS_OF_STRANGERS, REFUSALS_OF_USER, REFUSED};
 use crate::store::model::StoredTrace;
-use crate::store::seal::{IndexKey, Sealer};
-use crate::store::sqlite::rows::{columns, many, one, run};
+use crate::store::rows::TraceRow;
+use crate::store::seal::IndexKey;
+use crate::store::sqlite::rows::{many, one, run};
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{Result, Traces};
 
@@ -43,30 +45,7 @@ impl Traces for SqliteStore {
     }
 }
 
-/// The maximum number of decisions without a sign-in that are kept for one account.
-const REFUSALS_OF_USER: u32 = 1_000;
-/// The maximum number kept for all decisions without an account.
-const REFUSALS_OF_STRANGERS: u32 = 10_000;
-
-/// The maximum number of refusals that are read for one name.
-const REFUSALS_OF_NAME: u32 = 1_000;
-/// The field that the index keys of names are computed for.
-const REFUSED: &str = "refused";
-
-/// A decision in the form in which it is written.
-pub(crate) struct TraceRow {
-    trace: StoredTrace,
-    data: Vec<u8>,
-    /// What it is found by.
-    names: Vec<IndexKey>,
-}
-
 impl TraceRow {
-    pub(crate) fn new(sealer: &Sealer, trace: StoredTrace) -> Result<Self> {
-        let names = trace.names.iter().filter_map(|name| sealer.index_key(REFUSED, &name.to_lowercase())).collect();
-        Ok(Self { names, data: sealer.seal(columns::TRACE, trace.id.as_bytes(), trace.data.as_bytes())?, trace })
-    }
-
     pub(crate) fn insert(&self, connection: &Connection) -> Result<()> {
         self.insert_as(connection, false)
     }

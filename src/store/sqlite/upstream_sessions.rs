@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, Row};
 
+use crate::store::encoding::{columns, open_text};
 use crate::store::ids::SessionId;
 use crate::store::model::{LinkKey, Session, UpstreamSession};
-use crate::store::sqlite::rows::{Reader, columns, many, open_text, run};
+use crate::store::sqlite::rows::{Reader, many, run};
 use crate::store::sqlite::sql;
 use crate::store::{FromUpstream, Result, UpstreamSessions};
 
@@ -28,7 +29,7 @@ pub(super) fn of(reader: &Reader<'_>, id: &SessionId) -> Result<Vec<UpstreamSess
 pub(super) fn ended(reader: &Reader<'_>, said: &UpstreamSessions) -> Result<Vec<FromUpstream>> {
     let mut found: Vec<(Session, Option<String>)> = Vec::new();
     for mut session in latest(reader, said)? {
-        if ends(said, &session.link, session.upstream_sid.as_deref()) {
+        if said.ends(&session.link, session.upstream_sid.as_deref()) {
             let id_token = session.upstream_id_token.take();
             found.push((session, id_token));
         }
@@ -36,7 +37,7 @@ pub(super) fn ended(reader: &Reader<'_>, said: &UpstreamSessions) -> Result<Vec<
     for (id, upstream) in before(reader, said)? {
         let known = found.iter().any(|(session, _)| session.id == id);
         if !known
-            && ends(said, &upstream.link, upstream.sid.as_deref())
+            && said.ends(&upstream.link, upstream.sid.as_deref())
             && let Some(session) = reader.session(sql::SESSION, [&id])?
         {
             found.push((session, upstream.id_token));
@@ -72,14 +73,6 @@ fn before(reader: &Reader<'_>, said: &UpstreamSessions) -> Result<Vec<(SessionId
         (None, Some(sid)) => many(reader.connection, sql::UPSTREAM_SESSIONS_BY_SID, [sid], |row| earlier(reader, row)),
         (None, None) => Ok(Vec::new()),
     }
-}
-
-/// Whether what a provider says has ended is this upstream session.
-fn ends(said: &UpstreamSessions, link: &LinkKey, sid: Option<&str>) -> bool {
-    link.provider == said.provider
-        && link.issuer == said.issuer
-        && said.subject.as_ref().is_none_or(|subject| link.subject == *subject)
-        && said.sid.as_deref().zip(sid).is_none_or(|(said, known)| said == known)
 }
 
 fn earlier(reader: &Reader<'_>, row: &Row<'_>) -> Result<(SessionId, UpstreamSession)> {

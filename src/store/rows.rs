@@ -1,0 +1,164 @@
+//! Records in the form in which every backend writes them: sealed and encoded before the transaction begins, so that it only
+//! has to write them.
+
+use serde_json::{Map, Value};
+
+use crate::store::bounds::REFUSED;
+use crate::store::encoding::{columns, json, link_row, seal_json, seal_text};
+use crate::store::ids::{SessionId, UserId};
+use crate::store::model::{Code, Grant, Link, LinkKey, Session, StoredTrace, TokenHash, User};
+use crate::store::seal::{IndexKey, Sealer};
+use crate::store::{AccountWrite, Result, Rotation};
+
+/// An account as it is written.
+pub(crate) enum AccountRow {
+    Create(User, Vec<u8>),
+    Update(UserId, Option<Vec<u8>>),
+}
+
+impl AccountRow {
+    pub(crate) fn new(sealer: &Sealer, account: AccountWrite) -> Result<Self> {
+        Ok(match account {
+            AccountWrite::Create(user) => {
+                let profile = seal_profile(sealer, &user.id, &user.profile)?;
+                Self::Create(user, profile)
+            }
+            AccountWrite::Update { user_id, profile } => {
+                let profile = profile.map(|profile| seal_profile(sealer, &user_id, &profile)).transpose()?;
+                Self::Update(user_id, profile)
+            }
+        })
+    }
+}
+
+/// A user's attributes, sealed.
+pub(crate) fn seal_profile(sealer: &Sealer, user_id: &UserId, profile: &Map<String, Value>) -> Result<Vec<u8>> {
+    seal_json(sealer, columns::PROFILE, user_id.as_str().as_bytes(), profile)
+}
+
+/// A link in the form in which it is written.
+pub(crate) struct LinkRow {
+    pub(crate) link: Link,
+    pub(crate) claims: Vec<u8>,
+    pub(crate) refresh_token: Option<Vec<u8>>,
+}
+
+impl LinkRow {
+    pub(crate) fn new(sealer: &Sealer, link: Link) -> Result<Self> {
+        let row = link_row(&link.key);
+        Ok(Self {
+            claims: seal_json(sealer, columns::CLAIMS, &row, &link.claims)?,
+            refresh_token: seal_text(sealer, columns::UPSTREAM_REFRESH, &row, link.refresh_token.as_deref())?,
+            link,
+        })
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
+    }
+}
+
+/// A session in the form in which it is written.
+pub(crate) struct SessionRow {
+    pub(crate) session: Session,
+    pub(crate) secret: TokenHash,
+    pub(crate) data: String,
+    pub(crate) upstream_id_token: Option<Vec<u8>>,
+}
+
+impl SessionRow {
+    pub(crate) fn new(sealer: &Sealer, mut session: Session, secret: TokenHash) -> Result<Self> {
+        let token = session.upstream_id_token.take();
+        let row = session.id.as_str().as_bytes();
+        Ok(Self {
+            upstream_id_token: seal_text(sealer, columns::UPSTREAM_ID_TOKEN, row, token.as_deref())?,
+            data: json(&session)?,
+            secret,
+            session,
+        })
+    }
+
+    pub(crate) fn id(&self) -> &SessionId {
+        &self.session.id
+    }
+
+    pub(crate) fn user_id(&self) -> &UserId {
+        &self.session.user_id
+    }
+
+    pub(crate) fn link(&self) -> &LinkKey {
+        &self.session.link
+    }
+
+    pub(crate) fn expires_at(&self) -> i64 {
+        self.session.expires_at
+    }
+}
+
+/// A code in the form in which it is written.
+pub(crate) struct CodeRow {
+    pub(crate) code: Code,
+    pub(crate) data: String,
+}
+
+impl CodeRow {
+    pub(crate) fn new(code: Code) -> Result<Self> {
+        Ok(Self { data: json(&code)?, code })
+    }
+}
+
+/// A grant in the form in which it is written.
+pub(crate) struct GrantRow {
+    /// The grant.
+    pub(crate) grant: Grant,
+    pub(crate) data: String,
+}
+
+impl GrantRow {
+    pub(crate) fn new(grant: Grant) -> Result<Self> {
+        Ok(Self { data: json(&grant)?, grant })
+    }
+}
+
+/// A decision in the form in which it is written.
+pub(crate) struct TraceRow {
+    pub(crate) trace: StoredTrace,
+    pub(crate) data: Vec<u8>,
+    /// What it is found by.
+    pub(crate) names: Vec<IndexKey>,
+}
+
+impl TraceRow {
+    pub(crate) fn new(sealer: &Sealer, trace: StoredTrace) -> Result<Self> {
+        let names = trace.names.iter().filter_map(|name| sealer.index_key(REFUSED, &name.to_lowercase())).collect();
+        Ok(Self { names, data: sealer.seal(columns::TRACE, trace.id.as_bytes(), trace.data.as_bytes())?, trace })
+    }
+}
+
+/// A [`Rotation`] with its sealed values.
+pub(crate) struct RotationRows {
+    pub(crate) rotation: Rotation,
+    pub(crate) successor: Option<Vec<u8>>,
+    pub(crate) link: Option<LinkRow>,
+    pub(crate) profile: Option<(UserId, Vec<u8>)>,
+}
+
+impl RotationRows {
+    pub(crate) fn new(sealer: &Sealer, mut rotation: Rotation) -> Result<Self> {
+        let successor = match &rotation.successor {
+            Some((_, token)) if rotation.grace > 0 => {
+                Some(sealer.seal(columns::SUCCESSOR, &rotation.parent.0, token.as_bytes())?)
+            }
+            _ => None,
+        };
+        let link = rotation.link.take().map(|link| LinkRow::new(sealer, link)).transpose()?;
+        let profile = match rotation.profile.take() {
+            Some((id, profile)) => {
+                let sealed = seal_profile(sealer, &id, &profile)?;
+                Some((id, sealed))
+            }
+            None => None,
+        };
+        Ok(Self { rotation, successor, link, profile })
+    }
+}
