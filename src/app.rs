@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use crate::admin::{self, Admin};
 use crate::audit::{Event, Kind};
 use crate::config::language::Config;
-use crate::decision::policy::Policy;
 use crate::env::{Clock, Random, host_name};
 use crate::keys::{Keys, KeysError};
 use crate::metrics::Metrics;
@@ -23,6 +22,7 @@ use crate::outbound::HttpClient;
 use crate::snapshot::Snapshot;
 use crate::snapshot::history::History;
 use crate::snapshot::reload::{Generations, ReloadStatus, Reloader, Watched};
+use crate::snapshot::shadow::Shadow;
 use crate::snapshot::told;
 use crate::store::Store;
 use crate::throttle::Throttle;
@@ -43,8 +43,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The client for calls to providers and apps.
     pub http: Arc<dyn HttpClient>,
-    /// The policy of a shadow configuration, which is evaluated for sign-ins without effect.
-    pub shadow: Option<Arc<Policy>>,
+    /// A shadow configuration, which is evaluated for sign-ins without effect.
+    pub shadow: Option<Arc<Shadow>>,
     /// Where the configuration is read from, for drafts of changes; none where it is in no files.
     pub sources: Option<Sources>,
 }

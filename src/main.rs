@@ -4,12 +4,12 @@ use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use countersign::cli::revocations::Revocation;
 use countersign::cli::{
     Cli, Command, Environment, Exit, audit, backup, break_glass, capture, check, client, completions, dev, environment,
-    explain, healthcheck, init, keys, output, plan, providers, reach, revocations, schema, serve, sessions, test,
-    users,
+    explain, healthcheck, init, keys, output, parse, people, plan, providers, reach, revocations, schema, serve,
+    sessions, test, users,
 };
 use countersign::config::load::files::Disk;
 use countersign::env::{Clock as _, SystemClock};
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let environment = environment();
     let colour = output::colour(&environment, io::stdout().is_terminal());
     let mut out = output::Output::new(io::stdout());
-    let command = Cli::parse().command;
+    let command = parse(&std::env::args_os().collect::<Vec<_>>()).unwrap_or_else(|error| error.exit()).command;
     let ended = run(command, &environment, &mut out, colour);
     let ended = ended.and_then(|exit| out.flush().map(|()| exit));
     ended
@@ -44,7 +44,8 @@ fn run(command: Command, environment: &Environment, out: &mut dyn Write, colour:
         Command::Dev(args) => dev::run(&args, environment, out),
         Command::Check(args) => check::run(&args, environment, &Disk, SystemClock.now(), out, colour),
         Command::Test(args) => test::run(&args, environment, &Disk, out),
-        Command::Plan(args) => plan::run(&args, environment, &Disk, out),
+        Command::Plan(args) => plan::run(&args, environment, &Disk, out, &mut io::stderr()),
+        Command::People(args) => people::run(&args, environment, &Disk, out, &mut io::stderr()),
         Command::Reach(args) => reach::run(&args, environment, &Disk, out),
         Command::Explain(args) => explain::run(&args, environment, &Disk, out),
         Command::Capture(args) => capture::run(&args, environment, &Disk, out),

@@ -10,5 +10,6 @@ pub mod draft;
 pub mod explain;
 pub mod known;
 pub mod mapping_test;
+pub mod people;
 pub mod plan;
 pub mod reach;

@@ -48,29 +48,29 @@ impl AdminListener {
         files: &dyn Files,
         err: &mut dyn Write,
     ) -> io::Result<Result<Self, Exit>> {
-        let found = match load(&args.inputs(environment), files) {
-            Ok(loaded) => match &loaded.config {
-                Some(config) => {
-                    let (secrets, problems) = read_secrets(&loaded, environment, files);
-                    let token = secrets.get("admin.token").first().map(|token| token.expose().to_owned());
-                    if config.admin.token.is_some() && token.is_none() {
-                        let own = problems.iter().find(|problem| problem.path == "admin.token");
-                        Err(own.map_or_else(|| "admin.token can't be read".to_owned(), |own| own.message.clone()))
-                    } else {
-                        Self::at(&config.admin.listen, token)
-                    }
-                }
-                None => Err("the configuration can't be read; `countersign check` shows why".to_owned()),
-            },
-            Err(error) => Err(error.with_way_out()),
-        };
-        match found {
-            Ok(listener) => Ok(Ok(listener)),
-            Err(why) => {
-                writeln!(err, "error: {why}")?;
-                Ok(Err(Exit::CouldNotRun))
-            }
+        let found = declared(args, environment, files).and_then(|(listen, token)| Self::at(&listen, token));
+        told(found, err)
+    }
+
+    /// The listener at a URL, with the token that a configuration declares, for a broker on another machine.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub(crate) fn of_server(
+        args: &ConfigArgs,
+        server: &str,
+        environment: &Environment,
+        files: &dyn Files,
+        err: &mut dyn Write,
+    ) -> io::Result<Result<Self, Exit>> {
+        let unix = matches!(Listen::parse(server), Ok(Listen::Unix(_)));
+        let url = url::Url::parse(server).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if !unix && url.is_none() {
+            writeln!(err, "error: --server {server}: write http://HOST:PORT, https://HOST or unix:PATH")?;
+            return Ok(Err(Exit::Usage));
         }
+        let found = declared(args, environment, files).and_then(|(_, token)| Self::at(server, token));
+        told(found, err)
     }
 
     fn at(listen: &str, token: Option<String>) -> Result<Self, String> {
@@ -80,6 +80,7 @@ impl AdminListener {
                 builder = builder.unix_socket(path);
                 "http://admin".to_owned()
             }
+            _ if listen.contains("://") => listen.trim_end_matches('/').to_owned(),
             _ => format!("http://{listen}"),
         };
         let client = builder.build().map_err(|error| error.to_string())?;
@@ -121,6 +122,14 @@ impl AdminListener {
         self.call(Method::POST, path, Some(body), err)
     }
 
+    /// Requests an action, and returns the reason where it fails.
+    ///
+    /// # Errors
+    /// The reason, in words.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, String> {
+        self.ask(Method::POST, path, Some(body)).map_err(|(_, text)| text)
+    }
+
     fn call(
         &self,
         method: Method,
@@ -128,6 +137,17 @@ impl AdminListener {
         body: Option<&Value>,
         err: &mut dyn Write,
     ) -> io::Result<Result<Value, Exit>> {
+        match self.ask(method, path, body) {
+            Ok(document) => Ok(Ok(document)),
+            Err((exit, text)) => {
+                writeln!(err, "error: {text}")?;
+                Ok(Err(exit))
+            }
+        }
+    }
+
+    /// The answer, or what went wrong and the exit code for that.
+    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, (Exit, String)> {
         let mut request = self.client.request(method, format!("{}/api{path}", self.base));
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
@@ -139,33 +159,56 @@ impl AdminListener {
             let response = request.send().await?;
             Ok::<_, reqwest::Error>((response.status(), response.bytes().await?))
         });
-        let (status, bytes) = match answer {
-            Ok(answer) => answer,
-            Err(error) => {
-                let why = if error.is_connect() { "no broker answers there".to_owned() } else { error.to_string() };
-                writeln!(
-                    err,
-                    "error: admin.listen {}: {why}; start the broker, or name its file by --config",
-                    self.name
-                )?;
-                return Ok(Err(Exit::CouldNotRun));
-            }
-        };
+        let (status, bytes) = answer.map_err(|error| {
+            let why = if error.is_connect() { "no broker answers there".to_owned() } else { error.to_string() };
+            let text = format!("admin.listen {}: {why}; start the broker, or name its file by --config", self.name);
+            (Exit::CouldNotRun, text)
+        })?;
         let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         if status.is_success() {
-            return Ok(Ok(document));
+            return Ok(document);
         }
         let described = document.get("error_description").and_then(Value::as_str);
-        match (status.as_u16(), described) {
-            (401, _) => writeln!(err, "error: the broker does not accept admin.token: it runs with another one")?,
-            (_, Some(text)) => writeln!(err, "error: {text}")?,
-            (status, None) => {
-                writeln!(err, "error: admin.listen {} answered with status {status}: is it this broker?", self.name)?;
+        let text = match (status.as_u16(), described) {
+            (401, _) if self.token.is_none() => {
+                "the broker asks for admin.token, which this configuration does not have".to_owned()
             }
+            (401, _) => "the broker does not accept admin.token: it runs with another one".to_owned(),
+            (_, Some(text)) => text.to_owned(),
+            (status, None) => format!("admin.listen {} answered with status {status}: is it this broker?", self.name),
+        };
+        Err(match status.as_u16() {
+            404 | 409 if described.is_some() => (Exit::Problem, text),
+            _ => (Exit::CouldNotRun, text),
+        })
+    }
+}
+
+/// `admin.listen` and `admin.token` of a configuration.
+fn declared(
+    args: &ConfigArgs,
+    environment: &Environment,
+    files: &dyn Files,
+) -> Result<(String, Option<String>), String> {
+    let loaded = load(&args.inputs(environment), files).map_err(|error| error.with_way_out())?;
+    let Some(config) = &loaded.config else {
+        return Err("the configuration can't be read; `countersign check` shows why".to_owned());
+    };
+    let (secrets, problems) = read_secrets(&loaded, environment, files);
+    let token = secrets.get("admin.token").first().map(|token| token.expose().to_owned());
+    if config.admin.token.is_some() && token.is_none() {
+        let own = problems.iter().find(|problem| problem.path == "admin.token");
+        return Err(own.map_or_else(|| "admin.token can't be read".to_owned(), |own| own.message.clone()));
+    }
+    Ok((config.admin.listen.clone(), token))
+}
+
+fn told(found: Result<AdminListener, String>, err: &mut dyn Write) -> io::Result<Result<AdminListener, Exit>> {
+    match found {
+        Ok(listener) => Ok(Ok(listener)),
+        Err(why) => {
+            writeln!(err, "error: {why}")?;
+            Ok(Err(Exit::CouldNotRun))
         }
-        Ok(Err(match status.as_u16() {
-            404 | 409 if described.is_some() => Exit::Problem,
-            _ => Exit::CouldNotRun,
-        }))
     }
 }

@@ -43,6 +43,9 @@ pub struct CheckArgs {
     /// Output format.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// Print JSON, as with `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
 }
 
 /// Runs the command. The validity of certificates is checked at `now`; `colour` is set if the writer is a terminal.
@@ -64,11 +67,12 @@ pub fn run(
             return Ok(Exit::Usage);
         }
     };
+    let format = if args.json { Format::Json } else { args.format };
     let options = Options { number: 1, without_secrets: args.without_secrets, now };
     let prepared = match prepare(&source.inputs(environment), files, options) {
         Ok(prepared) => prepared,
         Err(unreadable) => {
-            match args.format {
+            match format {
                 Format::Human => writeln!(out, "error: {}", unreadable.with_way_out())?,
                 Format::Json => writeln!(out, "{}", json!({ "problems": [], "error": unreadable.to_string() }))?,
             }
@@ -77,7 +81,7 @@ pub fn run(
     };
     let problems = &prepared.problems;
     let origins = if args.origins { prepared.origins.clone() } else { Vec::new() };
-    match args.format {
+    match format {
         Format::Human => {
             print_origins(&origins, out)?;
             write!(out, "{}", problems.render(&prepared.layers, colour))?;

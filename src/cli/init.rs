@@ -9,12 +9,15 @@ use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit};
 use crate::config::language::toml_text;
 use crate::config::load::files::{Files, Replaced};
+use crate::config::schema;
 use crate::digest::sha256_hex;
 use crate::env::{Clock as _, Random, SystemClock, SystemRandomness};
 use crate::snapshot::generation::{Options, prepare};
 
 /// The file with the provider's secret, beside the configuration.
 const SECRET_FILE: &str = "staff.secret";
+/// The schema that the first line of the file names, with which editors complete and check it.
+const SCHEMA_FILE: &str = "schemas/broker.schema.json";
 /// What it holds until somebody puts the secret there.
 const PLACEHOLDER: &str = "replace-this-with-the-client-secret-of-the-provider";
 
@@ -46,7 +49,7 @@ pub struct Console<'c> {
     pub interactive: bool,
 }
 
-/// Runs the command: writes the file, and a placeholder for the provider's secret beside it. The first app's secret alone goes
+/// Runs the command: writes the file, and beside it a placeholder for the provider's secret and the schema. The first app's secret alone goes
 /// to `out`; questions and what to do next go to `err`. Nothing is overwritten.
 ///
 /// # Errors
@@ -102,10 +105,13 @@ pub fn run(
             return Ok(Exit::CouldNotRun);
         }
     }
-    let secret_path = path.parent().unwrap_or(Path::new("")).join(SECRET_FILE);
-    let kept = files.read(&secret_path).is_ok();
-    let written =
-        write_new(path, &text).and_then(|()| if kept { Ok(()) } else { write_new(&secret_path, PLACEHOLDER) });
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let secret_path = folder.join(SECRET_FILE);
+    let beside = [(secret_path.clone(), PLACEHOLDER.to_owned()), (folder.join(SCHEMA_FILE), schema::text())];
+    let written = write_new(path, &text).and_then(|()| {
+        let mut missing = beside.iter().filter(|(path, _)| files.read(path).is_err());
+        missing.try_for_each(|(path, content)| write_new(path, content))
+    });
     if let Err(error) = written {
         writeln!(err, "error: {} can't be written: {error}", path.display())?;
         return Ok(Exit::CouldNotRun);
@@ -137,7 +143,7 @@ fn file(issuer: &str, (provider, client_id): (&str, &str), redirect_uri: &str, s
     let (issuer, provider, client_id) = (text(issuer), text(provider), text(client_id));
     let redirect_uri = text(redirect_uri);
     format!(
-        "#:schema schemas/broker.schema.json\nissuer = {issuer}\n\n\
+        "#:schema {SCHEMA_FILE}\nissuer = {issuer}\n\n\
          # Where people sign in. Add others, and say who may enter with `allow`.\n[providers.staff]\nissuer = {provider}\n\
          client_id = {client_id}\nclient_secret = {{ file = \"{SECRET_FILE}\" }}\n\n\
          # An app. `countersign client new ID --redirect-uri URI` drafts others.\n[clients.app]\n\
@@ -148,6 +154,9 @@ fn file(issuer: &str, (provider, client_id): (&str, &str), redirect_uri: &str, s
 /// Writes a file that is not there yet, readable only by its owner.
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())
 }
@@ -187,13 +196,15 @@ mod tests {
         let path = folder.path().join("broker.toml");
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(!text.contains(out.trim()));
+        let named = text.lines().next().unwrap().strip_prefix("#:schema ").unwrap();
+        assert_eq!(std::fs::read_to_string(folder.path().join(named)).unwrap(), crate::config::schema::text());
         let check = check::CheckArgs {
             file: None,
             source: ConfigArgs { config: path, overlay: Vec::new() },
             origins: false,
             without_secrets: false,
             strict: true,
-            format: check::Format::Human,
+            ..check::CheckArgs::default()
         };
         let mut said = Vec::new();
         let exit = check::run(&check, &Environment::new(), &Disk, 0, &mut said, false).unwrap();

@@ -19,6 +19,8 @@ pub mod import;
 pub mod init;
 pub mod keys;
 pub mod output;
+mod parse;
+pub mod people;
 pub mod plan;
 mod printable;
 pub mod providers;
@@ -35,6 +37,7 @@ use clap::{Parser, Subcommand};
 
 pub use args::{ConfigArgs, Environment, environment};
 pub use exit::Exit;
+pub use parse::parse;
 
 /// A declarative OpenID Connect federation broker.
 #[derive(Debug, Parser)]
@@ -65,6 +68,8 @@ pub enum Command {
     Test(test::TestArgs),
     /// Show what a changed configuration changes, and for which users.
     Plan(plan::PlanArgs),
+    /// Export the known users, sealed and under pseudonyms, for a plan where the store can't be read.
+    People(people::PeopleArgs),
     /// Show what leads to a role: groups, claims and rules, with their lines.
     Reach(reach::ReachArgs),
     /// Explain, rule by rule, what a user may do and what an app would receive.

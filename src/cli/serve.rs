@@ -9,13 +9,13 @@ use clap::Args;
 use crate::app::{App, Parts};
 use crate::cli::{ConfigArgs, Environment, Exit, output};
 use crate::config::load::files::Disk;
-use crate::decision::policy::Policy;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
 use crate::op::sources::Sources;
 use crate::outbound::GuardedClient;
 use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Options, Prepared, prepare};
-use crate::snapshot::reload::{Watched, from_disk};
+use crate::snapshot::reload::{Reloader, Watched, from_disk};
+use crate::snapshot::shadow::Shadow;
 use crate::store::Store;
 use crate::store::sqlite::{Location, SqliteStore};
 use crate::web::listener::{Connections, Listener, acceptor, raise_limit};
@@ -95,16 +95,18 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
     }
     let shadow = match args.shadow.as_ref().map(|file| shadow(file, environment)).transpose() {
         Ok(shadow) => shadow,
-        Err(problems) => {
-            tracing::error!(problems, "the shadow configuration has problems");
-            return Exit::Problem;
-        }
+        Err(exit) => return exit,
     };
+    let (shadow, watched) = shadow.unzip();
     let sources = Sources::new(inputs.clone(), Arc::new(Disk));
-    match start(snapshot, &encryption_keys, shadow, sources).await {
+    match start(snapshot, &encryption_keys, shadow.clone(), sources).await {
         Ok((app, listeners)) => {
             let app = Arc::new(app);
             tokio::spawn(app.reloader(Watched { inputs, fingerprint, involved, prepare: from_disk() }).run());
+            if let (Some(shadow), Some(watched)) = (shadow, watched) {
+                let reloader = Reloader::new(shadow, Arc::new(SystemClock), Arc::default(), watched);
+                tokio::spawn(reloader.that_only_decides().run());
+            }
             listen(app, listeners).await
         }
         Err(error) => {
@@ -114,13 +116,25 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
     }
 }
 
-/// The policy of the shadow configuration, whose secrets are not needed.
-fn shadow(file: &std::path::Path, environment: &Environment) -> Result<Arc<Policy>, String> {
+/// The shadow configuration, whose secrets are not needed, and what its reloads watch. Logs why there is none.
+fn shadow(file: &std::path::Path, environment: &Environment) -> Result<(Arc<Shadow>, Watched), Exit> {
     let config = ConfigArgs { config: file.to_owned(), overlay: Vec::new() };
-    let options = Options { number: 0, without_secrets: true, now: SystemClock.now() };
-    let prepared = prepare(&config.inputs(environment), &Disk, options).map_err(|error| error.to_string())?;
-    let snapshot = prepared.snapshot.ok_or_else(|| prepared.problems.render(&prepared.layers, false))?;
-    Ok(Arc::new(snapshot.policy))
+    let inputs = config.inputs(environment);
+    let options = Options { number: 1, without_secrets: true, now: SystemClock.now() };
+    let prepared = prepare(&inputs, &Disk, options).map_err(|error| {
+        tracing::error!(%error, "the shadow configuration can't be read");
+        Exit::CouldNotRun
+    })?;
+    let Prepared { problems, layers, involved, fingerprint, snapshot, .. } = prepared;
+    let Some(snapshot) = snapshot else {
+        let problems = problems.render(&layers, false);
+        tracing::error!(problems, "the shadow configuration has problems");
+        return Err(Exit::Problem);
+    };
+    let (file, hash) = (file.to_owned(), &snapshot.hash);
+    tracing::info!(event = "shadow", file = %file.display(), %hash, "live sign-ins are also evaluated with a shadow configuration, without effect");
+    let watched = Watched { inputs, fingerprint, involved, prepare: from_disk() };
+    Ok((Arc::new(Shadow::new(file, snapshot)), watched))
 }
 
 /// Opened listeners.
@@ -134,7 +148,7 @@ struct Listeners {
 async fn start(
     snapshot: Snapshot,
     encryption_keys: &[Vec<u8>],
-    shadow: Option<Arc<Policy>>,
+    shadow: Option<Arc<Shadow>>,
     sources: Sources,
 ) -> Result<(App, Listeners), String> {
     let random = Arc::new(SystemRandomness::default());

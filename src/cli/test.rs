@@ -35,6 +35,18 @@ pub struct TestArgs {
 /// When the writer fails.
 pub fn run(args: &TestArgs, environment: &Environment, files: &dyn Files, out: &mut dyn Write) -> io::Result<Exit> {
     let out = &mut Printable::new(out);
+    if let Some(file) = args.name.as_ref().filter(|name| name.ends_with(".toml") && files.read(name.as_ref()).is_ok()) {
+        // A configuration file, as with --config, rather than a part of a name.
+        let source = match args.source.with_file(Some(&file.into()), environment) {
+            Ok(source) => source,
+            Err(why) => {
+                writeln!(out, "error: {why}")?;
+                return Ok(Exit::Usage);
+            }
+        };
+        let args = TestArgs { name: None, source, ..args.clone() };
+        return run(&args, environment, files, out);
+    }
     let broker = match broker::load(&args.source, environment, files, true, out)? {
         Ok(broker) => broker,
         Err(exit) => return Ok(exit),
@@ -200,8 +212,10 @@ FAIL  so is a developer  [b.toml:15]
         assert_eq!((exit, text), (Exit::Problem, said));
         let (_, text) = test(&files, Path::new("b.toml"), Some("so is a develper"));
         assert!(text.ends_with("did you mean \"so is a developer\"?\n"), "{text}");
-        let (_, text) = test(&files, Path::new("b.toml"), Some("b.toml"));
-        assert!(text.ends_with("name the configuration with --config b.toml\n"), "{text}");
+        let (_, text) = test(&files, Path::new("b.toml"), Some("c.toml"));
+        assert!(text.ends_with("name the configuration with --config c.toml\n"), "{text}");
+        let (exit, text) = test(&files, Path::new("broker.toml"), Some("b.toml"));
+        assert!(exit == Exit::Problem && text.ends_with("1 test failed, 1 passed\n"), "{text}");
     }
 
     #[test]

@@ -14,13 +14,24 @@ pub struct Facts {
     pub equals: Vec<(String, String)>,
     /// Tables of `lookup('x')`.
     pub tables: Vec<String>,
+    /// Every string that is written in it, in negated tests too.
+    pub literals: Vec<String>,
 }
 
 /// Collects the facts of a parsed expression.
 pub(crate) fn of(expr: &IdedExpr) -> Facts {
-    let mut facts = Facts::default();
+    let mut facts = Facts { literals: literals(expr), ..Facts::default() };
     walk(expr, &mut Vec::new(), &mut facts);
     facts
+}
+
+fn literals(expr: &IdedExpr) -> Vec<String> {
+    let (mut found, mut pending) = (Vec::new(), vec![expr]);
+    while let Some(node) = pending.pop() {
+        found.extend(text(node).map(str::to_owned));
+        pending.extend(children(&node.expr));
+    }
+    found
 }
 
 /// `loops` are the loop variables, each with the list that it iterates over.

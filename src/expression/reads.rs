@@ -58,6 +58,16 @@ impl Reads {
         })
     }
 
+    /// Whether all of a variable is read, and otherwise which of its members.
+    #[must_use]
+    pub fn parts(&self, variable: &str) -> (bool, Vec<&str>) {
+        match self.0.get(variable) {
+            None => (false, Vec::new()),
+            Some(Part::Whole) => (true, Vec::new()),
+            Some(Part::Members(members)) => (false, members.iter().map(String::as_str).collect()),
+        }
+    }
+
     /// Adds the reads of other expressions.
     pub(crate) fn join(&mut self, other: &Self) {
         for (variable, part) in &other.0 {

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::decision::policy::Policy;
 use crate::env::{Clock, Random};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
@@ -21,6 +20,7 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::client::Client;
 use crate::snapshot::history::History;
 use crate::snapshot::reload::ReloadStatus;
+use crate::snapshot::shadow::Shadow;
 use crate::store::{PendingBound, Store};
 use crate::throttle::{Source, Throttle};
 use crate::upstream::RelyingParty;
@@ -63,8 +63,8 @@ pub struct Services {
     pub history: Arc<History>,
     /// Where the configuration is read from, for drafts of changes; none where it is in no files.
     pub sources: Option<Arc<Sources>>,
-    /// The policy of a canary configuration (`serve --shadow`).
-    pub shadow: Option<Arc<Policy>>,
+    /// A configuration that is evaluated without effect (`serve --shadow`).
+    pub shadow: Option<Arc<Shadow>>,
 }
 
 /// One request: the services, one configuration generation, one reading of the clock, one trace id.

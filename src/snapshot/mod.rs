@@ -15,6 +15,7 @@ pub mod password_hash;
 pub mod proxies;
 pub mod reload;
 pub mod settings;
+pub mod shadow;
 mod signing;
 pub mod told;
 

@@ -91,6 +91,7 @@ const fn verb(kind: Kind) -> &'static str {
         Kind::Added => "added",
         Kind::Removed => "removed",
         Kind::Changed => "changed",
+        Kind::Renamed => "renamed",
     }
 }
 

@@ -262,3 +262,30 @@ async fn the_signing_keys_are_listed_rotated_and_revoked() {
         events["events"].as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["key_revoked", "keys_rotated"], "{events}");
 }
+
+#[tokio::test]
+async fn a_plan_reads_the_people_with_the_claims_that_it_asks_for() {
+    let app = TestApp::base().await;
+    app.sign_in("app", &alice()).await;
+    app.sign_in("app", &bob()).await;
+    let none = act(&app, "/people/read", json!({ "claims": {}, "after": "", "limit": 10 })).await;
+    assert_eq!(none["people"].as_array().unwrap().len(), 2, "{none}");
+    assert!(!none.to_string().contains("corp.example\""), "no claim was asked for: {none}");
+    let provider = none["people"][0]["links"][0]["provider"].as_str().unwrap().to_owned();
+    let claims =
+        json!({ provider: { "all": false, "groups": [], "read": ["email"], "passed_on": ["preferred_username"] } });
+    let first = act(&app, "/people/read", json!({ "claims": claims, "after": "", "limit": 1 })).await;
+    let alices = &first["people"][0]["links"][0]["claims"];
+    assert_eq!(
+        (&alices["email"], &alices["preferred_username"]),
+        (&json!("alice@corp.example"), &json!("x")),
+        "{first}"
+    );
+    let second = act(&app, "/people/read", json!({ "claims": claims, "after": first["next"], "limit": 1 })).await;
+    assert_eq!(second["people"][0]["username"], json!("bob"));
+    assert_eq!(post(&app, "/people/read", json!({ "claims": {}, "after": "", "limit": 0 })).await.0, 400);
+    let events = get(&app, "/audit?event=admin_action").await.1;
+    let actions: Vec<&str> =
+        events["events"].as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["people_read"; 2], "the first page of each reading is recorded: {events}");
+}

@@ -11,6 +11,7 @@ mod audit;
 mod keys;
 mod lists;
 mod parameters;
+mod people;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ pub(super) fn routes() -> axum::Router<Arc<Admin>> {
         .route("/sessions", get(lists::sessions))
         .route("/audit", get(audit::query))
         .route("/audit/chain", get(audit::chain))
+        .route("/people/read", post(people::read_page))
         .route("/keys", get(keys::list))
         .route("/keys/rotate", post(keys::rotate))
         .route("/keys/revoke", post(keys::revoke))

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::Config;
@@ -21,7 +22,7 @@ pub struct Setting {
 }
 
 /// What happened to an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// It was added.
@@ -30,10 +31,12 @@ pub enum Kind {
     Removed,
     /// Some of its keys differ.
     Changed,
+    /// It has another id, which is the first of its `keys` (`id`), and is otherwise the same or similar.
+    Renamed,
 }
 
 /// An entry that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Change {
     /// The entry: `clients.grafana`, `role_rules[2]`, `session`.
     pub entry: String,
@@ -46,7 +49,7 @@ pub struct Change {
 }
 
 /// A key that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct KeyChange {
     /// The key, below the entry.
     pub key: String,

@@ -3,21 +3,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::analysis::known::{Known, KnownLink};
 use crate::analysis::plan::difference::{Change, Kind};
+use crate::analysis::plan::renames::Renames;
 use crate::analysis::plan::side::{Notice, Side, Weight};
+use crate::config::diagnostics::problem::printable;
+use crate::decision::account::AccountFacts;
 use crate::decision::app::{AppRequest, Release, authentication, release};
-use crate::decision::pipeline::Decision;
+use crate::decision::pipeline::{Decision, Evidence, begin};
 use crate::decision::policy::{Policy, key_segment};
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Stage, Trace};
 use crate::decision::username;
 
 /// What a change does to people.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct People {
     /// How many people are known.
     pub known: usize,
@@ -28,7 +32,7 @@ pub struct People {
 }
 
 /// The effects on one person through one provider.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Affected {
     /// The account's username.
     pub username: String,
@@ -61,7 +65,7 @@ pub struct Affected {
 }
 
 /// Why something is refused.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Why {
     /// The reason's code.
     pub reason: &'static str,
@@ -71,7 +75,7 @@ pub struct Why {
 }
 
 /// Claims of one app that differ, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ClaimChanges {
     /// Claims that the app did not get before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -100,18 +104,22 @@ pub(crate) struct Impact<'a> {
     people: People,
     notices: Vec<Notice>,
     repointed: BTreeMap<String, usize>,
+    renames: &'a Renames,
+    /// Accounts that are linked at a provider with another id.
+    renamed: BTreeMap<String, usize>,
 }
 
 impl<'a> Impact<'a> {
-    pub(crate) fn new(old: Side<'a>, new: Side<'a>, changes: &[Change]) -> Self {
+    pub(crate) fn new(old: Side<'a>, new: Side<'a>, changes: &[Change], renames: &'a Renames) -> Self {
         let every = old.policy.engine.tables() != new.policy.engine.tables()
             || changes.iter().any(|change| ["scopes.", "resources."].iter().any(|s| change.entry.starts_with(s)));
         let entry = |key: &str| format!("clients.{}", key_segment(key));
         let touched = all_clients(old.policy, new.policy)
             .filter(|key| every || changes.iter().any(|change| change.entry == entry(key)))
             .collect();
-        let mut impact =
-            Self { old, new, touched, people: People::default(), notices: Vec::new(), repointed: BTreeMap::new() };
+        let (people, notices, repointed) = (People::default(), Vec::new(), BTreeMap::new());
+        let renamed = renames.keys().map(|id| (id.clone(), 0)).collect();
+        let mut impact = Self { old, new, touched, people, notices, repointed, renames, renamed };
         impact.removed_providers(changes);
         impact
     }
@@ -135,7 +143,14 @@ impl<'a> Impact<'a> {
         for link in &known.links {
             self.people.replayed += 1;
             self.repoint(link);
-            let (old, new) = (known.decide(self.old.policy, link, None), known.decide(self.new.policy, link, None));
+            let old = known.decide(self.old.policy, link, None);
+            let new = match self.renames.get(&link.provider) {
+                Some(id) => moved(known, self.new.policy, link, id),
+                None => known.decide(self.new.policy, link, None),
+            };
+            if let Some(accounts) = self.renamed.get_mut(&link.provider) {
+                *accounts += usize::from(old.is_ok() && new.is_err());
+            }
             before += usize::from(old.is_ok());
             after += usize::from(new.is_ok());
             let entry = self.compare(known, link, &old, &new);
@@ -159,18 +174,10 @@ impl<'a> Impact<'a> {
             );
             self.notices.push(Notice { weight: Weight::Warning, kind: "provider_repointed", text });
         }
-        let locked: Vec<&str> =
-            self.people.affected.iter().filter(|a| a.locked_out).map(|a| a.username.as_str()).collect();
-        if !locked.is_empty() {
-            let some: Vec<&str> = locked.iter().take(5).copied().collect();
-            let more = if locked.len() > some.len() { ", ..." } else { "" };
-            let text = format!(
-                "{} can no longer sign in at all: {}{more}",
-                count(locked.len(), "person", "people"),
-                some.join(", ")
-            );
-            self.notices.push(Notice { weight: Weight::Warning, kind: "locked_out", text });
+        for (before, accounts) in &self.renamed {
+            self.notices.push(renamed(before, self.renames.get(before).map_or("", String::as_str), *accounts));
         }
+        self.notices.extend(locked_out(&self.people));
         (self.people, self.notices)
     }
 
@@ -245,6 +252,53 @@ impl<'a> Impact<'a> {
             }
         }
         affected
+    }
+}
+
+/// The people who can't sign in any more with any upstream account.
+fn locked_out(people: &People) -> Option<Notice> {
+    let mut locked: Vec<&str> = people.affected.iter().filter(|a| a.locked_out).map(|a| a.username.as_str()).collect();
+    locked.dedup();
+    let some: Vec<String> = locked.iter().take(5).map(|name| printable(name)).collect();
+    let more = if locked.len() > some.len() { ", ..." } else { "" };
+    let (who, verb) = match locked.len() {
+        0 => return None,
+        1 => ("1 person".to_owned(), "loses"),
+        several => (format!("{several} people"), "lose"),
+    };
+    let text = format!("{who} {verb} their only way in: {}{more}", some.join(", "));
+    Some(Notice { weight: Weight::Lockout, kind: "locked_out", text })
+}
+
+/// What it means that a provider gets another id.
+fn renamed(before: &str, after: &str, accounts: usize) -> Notice {
+    let whom = match accounts {
+        0 => "nobody who is known is affected".to_owned(),
+        _ => format!("{} that it links would not be found", count(accounts, "account", "accounts")),
+    };
+    let text = format!(
+        "provider {before} is renamed to {after}: accounts are linked by the id of the provider, and {whom}. Keep the id, and set \
+         `name`, which is what people see"
+    );
+    Notice { weight: Weight::Warning, kind: "provider_renamed", text }
+}
+
+/// The decision on somebody who comes through a provider that has another id now: their link is not found, and their username
+/// is taken by the account that they had.
+fn moved(known: &Known, policy: &Policy, link: &KnownLink, id: &str) -> Result<Decision, Refusal> {
+    let evidence = Evidence { provider: id, issuer: Some(&link.issuer), subject: &link.subject, claims: &link.claims };
+    let mapped = begin(policy, &evidence)?;
+    let key = username::key(&known.account.username);
+    let declared = mapped.question().declared.filter(|declared| *declared == key).map(|_| known.account.clone());
+    let facts = AccountFacts { declared, taken: vec![key], ..AccountFacts::default() };
+    let decision = mapped.decide(facts, None)?;
+    match decision.account.existing {
+        Some(_) => Ok(decision),
+        // A new account, with another subject, is not this person any more.
+        None => {
+            let source = policy.providers.get(id).map(|provider| &provider.source);
+            Err(Trace::default().refuse(Stage::Account, source, Reason::UsernameTaken, "the account has another sub"))
+        }
     }
 }
 

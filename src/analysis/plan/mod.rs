@@ -1,11 +1,15 @@
 //! The effects of a configuration change: which settings differ, and what changes for whom.
 //!
-//! [`difference`] compares settings by meaning, [`impact`] evaluates known people's sign-ins with both policies, [`report`]
-//! defines the plan and prints it. This file combines them and detects changes that need `--force`. It does no I/O: the
-//! caller reads the people from the store.
+//! [`difference`] compares settings by meaning, [`renames`] finds providers with another id, [`impact`] evaluates known people's
+//! sign-ins with both policies, [`report`] defines the plan and prints it, [`markdown`] prints it for a pull request, [`document`]
+//! is its JSON. This file combines them and detects changes that need `--force` or `--accept`. It does no I/O: the caller reads
+//! the people from the store.
 
 pub mod difference;
+pub mod document;
 pub mod impact;
+pub mod markdown;
+mod renames;
 mod report;
 mod side;
 #[cfg(test)]
@@ -29,6 +33,7 @@ pub fn plan<E>(
 ) -> Result<Plan, E> {
     let mut changes = difference::differences(old.settings, new.settings);
     difference::add_hidden(old.config, new.config, &mut changes);
+    let renames = renames::find(old, new, &mut changes);
     let mut notices = Vec::new();
     subject_changes(old, new, &mut notices);
     if enabled_providers(old) > 0 && enabled_providers(new) == 0 {
@@ -37,7 +42,7 @@ pub fn plan<E>(
             None => "nobody can sign in".to_owned(),
         };
         let text = format!("no enabled provider is left: {left}");
-        notices.push(Notice { weight: Weight::Warning, kind: "locked_out", text });
+        notices.push(Notice { weight: Weight::Lockout, kind: "locked_out", text });
     }
     if old.policy.break_glass.is_some() && new.policy.break_glass.is_none() {
         let text = "the break-glass account is removed: nobody can sign in when no provider can be used".to_owned();
@@ -46,7 +51,7 @@ pub fn plan<E>(
     let people = match people {
         None => None,
         Some(people) => {
-            let mut impact = Impact::new(old, new, &changes);
+            let mut impact = Impact::new(old, new, &changes, &renames);
             for known in people {
                 impact.add(&known?);
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::analysis::plan::difference::{Change, Kind};
@@ -13,8 +14,15 @@ use crate::config::diagnostics::problem::printable;
 /// How many names are printed for one effect.
 const NAMES: usize = 10;
 
+/// How notices are headed, the most serious last.
+pub(crate) const WEIGHTS: &[(Weight, &str)] = &[
+    (Weight::Warning, "Warnings"),
+    (Weight::Lockout, "Refused without --accept"),
+    (Weight::Refused, "Refused without --force"),
+];
+
 /// A whole plan.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Plan {
     /// Settings that differ.
     pub changes: Vec<Change>,
@@ -31,6 +39,12 @@ impl Plan {
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.notices.iter().any(|notice| notice.weight == Weight::Refused)
+    }
+
+    /// Whether somebody loses their only way in, so that the change must be refused unless that is accepted.
+    #[must_use]
+    pub fn locks_out(&self) -> bool {
+        self.notices.iter().any(|notice| notice.weight == Weight::Lockout)
     }
 
     /// Whether anybody's access or claims change.
@@ -55,8 +69,8 @@ impl fmt::Display for Plan {
             None => writeln!(f, "\nPeople: not known")?,
             Some(people) => write!(f, "\n{people}")?,
         }
-        for (weight, title) in [(Weight::Warning, "Warnings"), (Weight::Refused, "Refused without --force")] {
-            let notices: Vec<_> = self.notices.iter().filter(|notice| notice.weight == weight).collect();
+        for (weight, title) in WEIGHTS {
+            let notices: Vec<_> = self.notices.iter().filter(|notice| notice.weight == *weight).collect();
             if !notices.is_empty() {
                 writeln!(f, "\n{title}")?;
                 notices.iter().try_for_each(|notice| writeln!(f, "  {}", notice.text))?;
@@ -71,7 +85,7 @@ impl fmt::Display for Change {
         let sign = match self.kind {
             Kind::Added => '+',
             Kind::Removed => '-',
-            Kind::Changed => '~',
+            Kind::Changed | Kind::Renamed => '~',
         };
         write!(f, "  {sign} {}", self.entry)?;
         match &self.place {
@@ -112,7 +126,7 @@ impl fmt::Display for People {
 
 impl People {
     /// The effects and whom they concern, the most severe first.
-    fn grouped(&self) -> Vec<(String, Vec<&str>)> {
+    pub(crate) fn grouped(&self) -> Vec<(String, Vec<&str>)> {
         let mut groups: BTreeMap<(u8, String), Vec<&str>> = BTreeMap::new();
         for affected in &self.affected {
             for (rank, what) in effects(affected) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::analysis::plan::difference::Setting;
@@ -25,17 +26,19 @@ pub struct Side<'a> {
 }
 
 /// How serious a notice is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Weight {
     /// The change is refused unless it is forced.
     Refused,
+    /// Somebody loses their only way in: the change is refused unless that is accepted.
+    Lockout,
     /// Somebody should check it.
     Warning,
 }
 
 /// A consequence of a change that its settings do not show.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Notice {
     /// How serious it is.
     pub weight: Weight,

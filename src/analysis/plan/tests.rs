@@ -179,9 +179,7 @@ fn shutting_out_and_letting_in() {
     assert_eq!(bob.username, "bob");
     assert_eq!(bob.shut_out.as_ref().unwrap().reason, "not_allowed");
     assert!(bob.locked_out);
-    assert!(
-        plan.notices.iter().any(|n| n.kind == "locked_out" && n.text == "1 person can no longer sign in at all: bob")
-    );
+    assert!(plan.notices.iter().any(|n| n.kind == "locked_out" && n.text == "1 person loses their only way in: bob"));
     let back = planned(&new, BASE, people());
     assert!(back.people.as_ref().unwrap().affected[0].let_in);
     // With a second link that still works, nobody is locked out.
@@ -303,4 +301,55 @@ fn entries_are_split_by_meaning() {
             "+ tests[0]  [f:1] | name = \"zero\"",
         ]
     );
+}
+
+#[test]
+fn a_provider_with_another_id_is_renamed_and_its_people_would_not_be_found() {
+    let new = BASE.replace("[providers.corp]", "[providers.staff]\nname = \"Staff\"");
+    let plan = planned(BASE, &new, people());
+    let change = plan.changes.iter().find(|change| change.entry == "providers.staff").unwrap();
+    let keys: Vec<&str> = change.keys.iter().map(|key| key.key.as_str()).collect();
+    assert_eq!((change.kind, keys), (Kind::Renamed, vec!["id", "name"]));
+    assert!(!plan.changes.iter().any(|change| change.entry == "providers.corp"));
+    assert!(plan.to_string().contains("  ~ providers.staff  [f:1]\n      id: corp -> staff\n"), "{plan}");
+    let text = |kind: &str| plan.notices.iter().find(|notice| notice.kind == kind).map(|notice| notice.text.as_str());
+    assert!(text("provider_renamed").unwrap().contains("renamed to staff") && text("provider_removed").is_none());
+    assert!(text("provider_renamed").unwrap().contains("2 accounts that it links would not be found"));
+    assert_eq!(affected(&plan), ["alice", "bob"]);
+    assert!(plan.people.as_ref().unwrap().affected.iter().all(|affected| affected.locked_out));
+    assert!(plan.locks_out());
+
+    // A link that the file declares finds the account under the new id too.
+    let declared = format!("{new}\n[users.alice]\nlinks = [{{ provider = \"staff\", sub = \"up-alice\" }}]\n");
+    let plan = planned(BASE, &declared, people());
+    assert_eq!(affected(&plan), ["bob"]);
+    // Another client at the same issuer is another provider.
+    let other = new.replace("client_id = \"c\"", "client_id = \"other\"");
+    let plan = planned(BASE, &other, people());
+    assert!(plan.notices.iter().any(|notice| notice.kind == "provider_removed"));
+}
+
+#[test]
+fn a_comment_shows_names_without_their_effects() {
+    let new = BASE.replace("client_id = \"c\"", "client_id = \"c\"\nallow = \"'sre' in claims.groups\"");
+    let mut people = people();
+    people[1].account.username = "<img src=x> @team `|\u{1b}[2J".to_owned();
+    let plan = planned(BASE, &new, people);
+    let comment = markdown::Comment { plan: &plan, nobody_asked: None, failed_tests: &["a *test*"], refused: true };
+    let text = comment.to_string();
+    assert!(
+        text.starts_with("### Countersign plan: refused\n\n- **Refused without --accept**: 1 person loses"),
+        "{text}"
+    );
+    assert!(text.contains("&lt;img src=x> @<!-- -->team \\`\\|\u{fffd}\\[2J"), "{text}");
+    assert!(text.contains("``<img src=x> @team `|\u{fffd}[2J``"), "{text}");
+    assert!(text.contains("- **Test fails**: `a *test*`\n"), "{text}");
+    assert!(text.contains("**1 of 3 people affected**"), "{text}");
+    assert!(text.contains("<details><summary>1 entry differs</summary>\n\n      ~ providers.corp"), "{text}");
+
+    let many =
+        (0..10_000).map(|n| person(&format!("person-{n}"), "corp", json!({ "sub": n.to_string(), "groups": ["dev"] })));
+    let plan = planned(BASE, &new, many.collect());
+    let comment = markdown::Comment { plan: &plan, nobody_asked: None, failed_tests: &[], refused: false };
+    assert!(comment.to_string().len() < 65_000);
 }

@@ -27,6 +27,7 @@ fn args(config: &str) -> CheckArgs {
         without_secrets: true,
         strict: false,
         format: Format::Human,
+        json: false,
     }
 }
 

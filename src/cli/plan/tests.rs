@@ -117,18 +117,11 @@ fn source(folder: &Path) -> ConfigArgs {
 
 fn planned(folder: &Path, new: &str, change: impl FnOnce(&mut PlanArgs)) -> (Exit, String) {
     std::fs::write(folder.join("new.toml"), new).unwrap();
-    let mut args = PlanArgs {
-        new: folder.join("new.toml"),
-        against: None,
-        source: source(folder),
-        force: false,
-        fail_on_impact: false,
-        without_secrets: false,
-        format: Format::Human,
-    };
+    let mut args = PlanArgs { new: folder.join("new.toml"), source: source(folder), ..PlanArgs::default() };
     change(&mut args);
-    let mut out = Vec::new();
-    let exit = run(&args, &Environment::new(), &Disk, &mut out).unwrap();
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let exit = run(&args, &Environment::new(), &Disk, &mut out, &mut err).unwrap();
+    out.extend(err);
     (exit, String::from_utf8(out).unwrap().replace(&format!("{}/", folder.display()), ""))
 }
 
@@ -171,6 +164,24 @@ fn what_a_plan_refuses() {
     let secret = FILE.replace("long enough for a test", "another that is long");
     let (_, text) = planned(folder.path(), &secret, |_| {});
     assert!(text.contains("client_secret: *** -> ***") && !text.contains("long"), "{text}");
+}
+
+#[test]
+fn who_loses_the_only_way_in_is_accepted_or_the_change_is_refused() {
+    let folder = folder();
+    let narrow = FILE.replace("client_id = \"c\"", "client_id = \"c\"\nallow = \"'sre' in claims.groups\"");
+    let (exit, text) = planned(folder.path(), &narrow, |_| {});
+    assert_eq!(exit, Exit::Problem);
+    assert!(text.contains("Refused without --accept\n  1 person loses their only way in: bob\n"), "{text}");
+    assert_eq!(planned(folder.path(), &narrow, |args| args.force = true).0, Exit::Problem);
+    assert_eq!(planned(folder.path(), &narrow, |args| args.accept = true).0, Exit::Fine);
+    let (exit, json) = planned(folder.path(), &narrow, |args| (args.json, args.accept) = (true, true));
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((exit, &json["refused"], &json["notices"][0]["weight"]), (Exit::Fine, &json!(false), &json!("lockout")));
+    let (_, text) = planned(folder.path(), &narrow, |args| args.format = Format::Markdown);
+    assert!(text.starts_with("### Countersign plan: refused\n"), "{text}");
+    let (exit, text) = planned(folder.path(), FILE, |args| args.server = Some("nowhere".to_owned()));
+    assert!(exit == Exit::Usage && text.contains("--server nowhere: write http://HOST:PORT"), "{text}");
 }
 
 #[test]

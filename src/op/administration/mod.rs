@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod keys;
 pub mod people;
+pub mod people_read;
 pub mod revocations;
 pub mod users;
 

@@ -103,10 +103,12 @@ async fn decide(
     let decided = mapped.decide(decide::facts(&view, new.clone()), app.as_ref());
     if let Some(shadow) = &context.services.shadow {
         let known = decide::facts(&view, new.clone());
-        for difference in shadow::differences(shadow, &evidence, known, app.as_ref(), decided.as_ref()) {
+        for difference in
+            shadow::differences(&shadow.current().policy, &evidence, known, app.as_ref(), decided.as_ref())
+        {
             let (provider, client) = (key.provider.as_str(), facts.request.to.client());
             let difference = excerpt(&difference);
-            tracing::info!(event = "shadow_difference", provider, client, trace_id = %context.trace_id, difference = &*difference, "the canary configuration decides otherwise");
+            tracing::info!(event = "shadow_difference", provider, client, trace_id = %context.trace_id, difference = &*difference, "the shadow configuration decides otherwise");
         }
     }
     Ok(match decided {

@@ -116,7 +116,7 @@ fn draft_result() -> DraftResult {
                 person("mei", vec![effect(true, "role_lost", "admin"), effect(false, "app_gained", "grafana")]),
             ],
             more: 3,
-            notices: vec!["1 person can no longer sign in at all: bob".to_owned()],
+            notices: vec!["1 person loses their only way in: bob".to_owned()],
             restart: Vec::new(),
         }),
         probe: Some(DraftProbe {

@@ -75,6 +75,8 @@ pub struct Reloader {
     /// The files of the last attempt, so that its problems are reported once.
     refused: Option<Fingerprint>,
     involved: Involved,
+    /// Whether the configuration only decides: it opens nothing and needs no secrets.
+    only_decides: bool,
 }
 
 /// The outcome of a reload.
@@ -98,13 +100,21 @@ impl Reloader {
         watched: Watched,
     ) -> Self {
         let Watched { inputs, fingerprint, involved, prepare } = watched;
-        Self { generations, clock, status, inputs, prepare, serving: fingerprint, refused: None, involved }
+        let (serving, refused, only_decides) = (fingerprint, None, false);
+        Self { generations, clock, status, inputs, prepare, serving, refused, involved, only_decides }
+    }
+
+    /// A reloader for a configuration that only decides: its secrets are not read, and no change needs a restart.
+    #[must_use]
+    pub fn that_only_decides(self) -> Self {
+        Self { only_decides: true, ..self }
     }
 
     /// Loads, checks and applies the configuration, all or nothing.
     pub async fn reload(&mut self) -> Reloaded {
         let old = self.generations.serving();
-        let options = Options { number: old.generation + 1, without_secrets: false, now: self.clock.now() };
+        let without_secrets = self.only_decides;
+        let options = Options { number: old.generation + 1, without_secrets, now: self.clock.now() };
         let (inputs, prepare) = (self.inputs.clone(), Arc::clone(&self.prepare));
         let prepared = match tokio::task::spawn_blocking(move || prepare(&inputs, options)).await {
             Ok(Ok(prepared)) => prepared,
@@ -133,7 +143,7 @@ impl Reloader {
         self.refused = Some(fingerprint.clone());
         let Some(snapshot) = snapshot else { return self.refuse(Refusal::of(&problems, &layers)).await };
         let restart = old.config.restart_needed(&snapshot.config);
-        if !restart.is_empty() {
+        if !restart.is_empty() && !self.only_decides {
             let keys = restart.join(", ");
             let message = format!("{keys}: a change needs a restart; nothing of this reload is applied until then");
             return self.refuse(Refusal::because(message)).await;

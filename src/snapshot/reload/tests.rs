@@ -114,3 +114,34 @@ async fn d36_a_hundred_writes_are_one_generation() {
     busy.await.unwrap();
     running.abort();
 }
+
+/// A shadow needs no secrets, opens nothing, and keeps what it had when a change has problems.
+#[tokio::test]
+async fn a_shadow_is_reloaded_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shadow.toml");
+    let text = |port: u16, when: &str| {
+        format!(
+            "issuer = \"https://sso.example.com\"\n[server]\nlisten = [\"127.0.0.1:{port}\"]\n[providers.corp]\n\
+             issuer = \"https://id.example\"\nclient_id = \"c\"\nclient_secret = {{ file = \"not-here\" }}\nallow = \"{when}\"\n"
+        )
+    };
+    std::fs::write(&file, text(1, "'a' in claims.groups")).unwrap();
+    let inputs = Inputs { main: file.clone(), ..Inputs::default() };
+    let options = Options { number: 1, without_secrets: true, now: 0 };
+    let Prepared { fingerprint, involved, snapshot, .. } = prepare(&inputs, &Disk, options).unwrap();
+    let shadow = Arc::new(crate::snapshot::shadow::Shadow::new(file.clone(), snapshot.unwrap()));
+    let watched = Watched { inputs, fingerprint, involved, prepare: from_disk() };
+    let clock = crate::env::ManualClock::at(0);
+    let mut reloader = Reloader::new(Arc::clone(&shadow) as _, clock, Arc::default(), watched).that_only_decides();
+    let allow = || {
+        shadow.current().policy.providers.get("corp").unwrap().allow.as_ref().unwrap().expression.source().to_owned()
+    };
+
+    std::fs::write(&file, text(2, "'b' in claims.groups")).unwrap();
+    assert_eq!(reloader.reload().await, Reloaded::Applied(2), "another address needs no restart");
+    assert_eq!(allow(), "'b' in claims.groups");
+    std::fs::write(&file, "issuer = 1").unwrap();
+    assert!(matches!(reloader.reload().await, Reloaded::Refused(_)));
+    assert_eq!(allow(), "'b' in claims.groups");
+}

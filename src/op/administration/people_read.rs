@@ -1,0 +1,27 @@
+//! Reading the known people with their claims, for a plan that is made elsewhere.
+
+use crate::analysis::people::{Exported, Wanted};
+use crate::audit::{Action, Kind};
+use crate::op::RequestContext;
+use crate::op::administration::Failure;
+use crate::op::decide::known;
+
+/// A page of people behind `after`, in order of their names, each with the wanted claims, and what the next page is behind. That
+/// they are read is recorded with the first page.
+///
+/// # Errors
+/// When the store is not available.
+pub async fn page(
+    context: &RequestContext<'_>,
+    wanted: &Wanted,
+    after: &str,
+    limit: u32,
+) -> Result<(Vec<Exported>, Option<String>), Failure> {
+    if after.is_empty() {
+        context.record(context.event(Kind::AdminAction).action(Action::PeopleRead)).await;
+    }
+    let people = context.store().users_by_name(after, limit).await?;
+    let full = u32::try_from(people.len()).is_ok_and(|read| read >= limit);
+    let next = people.last().filter(|_| full).map(|person| person.user.username_key.clone());
+    Ok((people.into_iter().map(|person| Exported::of(&known(person), wanted)).collect(), next))
+}
