@@ -1,5 +1,7 @@
 //! `countersign check`: every problem of a configuration, with file, line, column, snippet and suggestion.
 
+mod derived;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -7,11 +9,12 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use crate::cli::{ConfigArgs, Environment, Exit};
-use crate::config::diagnostics::locate::Layers;
+use crate::config::check::is_refused;
+use crate::config::diagnostics::locate::{Layers, Origin};
 use crate::config::diagnostics::problem::{Severity, counted};
 use crate::config::load::files::Files;
 use crate::config::load::origins::OriginRow;
-use crate::snapshot::generation::{Options, prepare};
+use crate::snapshot::generation::{Options, Prepared, prepare};
 
 /// How `check` prints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -80,7 +83,7 @@ pub fn run(
         }
     };
     let problems = &prepared.problems;
-    let origins = if args.origins { prepared.origins.clone() } else { Vec::new() };
+    let origins = if args.origins { origins(&prepared) } else { Vec::new() };
     match format {
         Format::Human => {
             print_origins(&origins, out)?;
@@ -100,6 +103,16 @@ pub fn run(
     }
     let warned = args.strict && problems.count(Severity::Warning) > 0;
     Ok(if problems.has_errors() || warned { Exit::Problem } else { Exit::Fine })
+}
+
+/// Every value and every default with its origin, except those of keys that are not built.
+fn origins(prepared: &Prepared) -> Vec<OriginRow> {
+    let rows = prepared.origins.iter();
+    let rows = rows.filter(|row| row.origin != Origin::Default || !is_refused(&row.path)).cloned().collect();
+    match &prepared.snapshot {
+        Some(snapshot) => derived::with_derived(rows, snapshot),
+        None => rows,
+    }
 }
 
 /// What was checked, as far as the files could be read: "1 file, 2 providers, 1 app, 3 tests".

@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::path::PathBuf;
 
@@ -273,4 +273,39 @@ fn an_expression_is_shown_where_it_goes_wrong() {
     let (exit, out) = run_on(&args("b.toml"), &Memory::of([("b.toml", text.as_str())]));
     assert_eq!(exit, Exit::Problem);
     assert!(out.contains("--> b.toml:6:46") && out.contains("^^^"), "{out}");
+}
+
+#[test]
+fn origins_show_every_default_and_no_key_that_is_not_built() {
+    let file = "issuer = \"https://sso.example.com\"\n[providers.corp]\nissuer = \"https://id.example\"\nclient_id = \"c\"\n\
+                client_secret = { file = \"s\" }\n[clients.\"app\"]\nclient_secret_hashes = [\"sha256:\
+                9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"]\n\
+                redirect_uris = [\"https://app.example/cb\"]\nscopes = [\"openid\"]\n";
+    let args = CheckArgs { origins: true, json: true, ..args("b.toml") };
+    let (exit, out) = run_on(&args, &Memory::of([("b.toml", file)]));
+    assert_eq!(exit, Exit::Fine, "{out}");
+    let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let rows = document["origins"].as_array().unwrap();
+    let of = |path: &str| {
+        let mut rows = rows.iter().filter(|row| row["path"] == path);
+        let row = rows.next().unwrap_or_else(|| panic!("{path} is missing: {out}"));
+        assert!(rows.next().is_none(), "{path} is there twice");
+        (row["value"].as_str().unwrap(), row["origin"].as_str().unwrap())
+    };
+    assert_eq!(of("clients.app.scopes"), ("[\"openid\"]", "b.toml:9:10"));
+    for (path, value) in [
+        ("clients.app.client_name", "\"app\""),
+        ("clients.app.grant_types", "[\"authorization_code\", \"refresh_token\"]"),
+        ("clients.app.token_endpoint_auth_method", "\"client_secret_basic\""),
+        ("clients.app.tokens.access_token", "\"1h\""),
+        ("providers.corp.scopes", "[\"openid\", \"profile\", \"email\"]"),
+        ("providers.corp.redirect_uri", "\"https://sso.example.com/callback/corp\""),
+        ("providers.corp.session.max_lifetime", "\"12h\""),
+        ("limits.per_address.rate", "\"50/s\""),
+        ("tokens.id_token", "\"1h\""),
+    ] {
+        assert_eq!(of(path), (value, "default"), "{path}");
+    }
+    let refused = rows.iter().filter(|row| crate::config::check::is_refused(row["path"].as_str().unwrap()));
+    assert_eq!(refused.count(), 0, "{out}");
 }

@@ -50,8 +50,7 @@ const NOT_BUILT: &[(&str, When)] = &[
 ];
 
 /// Whether a key is refused regardless of its value, by itself or with its section.
-#[cfg(test)]
-pub(super) fn is_refused(path: &str) -> bool {
+pub(crate) fn is_refused(path: &str) -> bool {
     let whole = |when: &When| matches!(when, Set | Unless(_));
     let around =
         |refused: &str| path.strip_prefix(refused).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));

@@ -33,6 +33,7 @@ use crate::config::Config;
 use crate::config::diagnostics::problem::Problems;
 use crate::config::load::Loaded;
 use crate::config::resolved::Resolved;
+pub(crate) use built::is_refused;
 
 use context::Context;
 pub use expressions::{ExpressionCheck, ExpressionPlace, ExpressionProblem};
