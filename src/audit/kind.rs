@@ -71,6 +71,8 @@ named! {
         CertificateDetached = "certificate_detached": "a user detached a client certificate",
         /// A session ended because its user signed out, here or at the provider.
         Logout = "logout": "signed out",
+        /// A provider sent a security event about an account, which was acted upon; `detail` is the event.
+        Signal = "signal": "a security event of a provider",
         /// Somebody signed in by the break-glass account, or tried to.
         BreakGlass = "break_glass": "the break-glass sign-in was used",
         /// Another configuration generation serves.

@@ -50,6 +50,7 @@ impl Event {
             | Kind::CertificateAttached
             | Kind::CertificateDetached
             | Kind::Logout
+            | Kind::Signal
             | Kind::Reload
             | Kind::KeysRotated => line!(info),
         }

@@ -90,6 +90,8 @@ catalogue! {
     UPSTREAM_FAILURES = Counter "upstream_failures" ["provider", "document"]
         "Calls to providers without a usable answer, those that refused the broker's credentials included";
     JWKS_REFRESHES = Counter "upstream_jwks_refreshes" ["provider"] "Fetches of providers' key sets";
+    SIGNALS = Counter "signals" ["provider", "event", "outcome"]
+        "Security events of providers: `applied`, `unknown_subject`, `ignored`, `duplicate`, or `refused` for tokens that fail a check";
     PROVIDER_HEALTHY = Gauge "provider_healthy" ["provider"]
         "1 if the last call succeeded and the provider accepts the broker's credentials, 0 if not; absent before the first call";
     STORE_SECONDS = Histogram "store_operation_duration_seconds" ["operation"]

@@ -36,6 +36,7 @@ const PLACES: &[&str] = &[
     "logout_callback",
     "backchannel_logout",
     "frontchannel_logout",
+    "signals",
     "break_glass",
     "page",
     "account",
@@ -79,6 +80,7 @@ pub struct Metrics {
     upstream: Family<Labels, Histogram, fn() -> Histogram>,
     upstream_failures: Family<Labels, Counter>,
     jwks: Family<Labels, Counter>,
+    signals: Family<Labels, Counter>,
 }
 
 impl Default for Metrics {
@@ -109,6 +111,7 @@ impl Default for Metrics {
             upstream: Family::new_with_constructor((|| Histogram::new(UPSTREAM_BUCKETS)) as fn() -> Histogram),
             upstream_failures: Family::default(),
             jwks: Family::default(),
+            signals: Family::default(),
         };
         metrics.begin_at_zero();
         metrics
@@ -203,6 +206,11 @@ impl Metrics {
         count(&self.jwks, &catalogue::JWKS_REFRESHES, [provider.to_owned()]);
     }
 
+    /// Counts a security event of a provider.
+    pub fn signal(&self, provider: &str, event: &str, outcome: &str) {
+        count(&self.signals, &catalogue::SIGNALS, [provider.to_owned(), event.to_owned(), outcome.to_owned()]);
+    }
+
     /// Sets the number of sessions.
     pub fn sessions(&self, active: u64) {
         self.sessions.set(i64::try_from(active).unwrap_or(i64::MAX));
@@ -226,6 +234,7 @@ impl Metrics {
         exposition.add(&catalogue::UPSTREAM_SECONDS, self.upstream.clone());
         exposition.add(&catalogue::UPSTREAM_FAILURES, self.upstream_failures.clone());
         exposition.add(&catalogue::JWKS_REFRESHES, self.jwks.clone());
+        exposition.add(&catalogue::SIGNALS, self.signals.clone());
         exposition.add(&catalogue::CONFIG_RELOADS, self.reloads.clone());
     }
 }

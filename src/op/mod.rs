@@ -44,6 +44,7 @@ pub mod presented_token;
 mod refreshes;
 pub mod revoke;
 pub mod session;
+pub mod signals;
 pub mod sources;
 pub mod token;
 pub mod upstream_claims;

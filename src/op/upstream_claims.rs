@@ -13,8 +13,9 @@ use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Stage, Trace};
 use crate::op::RequestContext;
 use crate::store::model::{Link, LinkKey};
-use crate::store::{AccountQuery, StoreError};
+use crate::store::{AccountQuery, ChangedClaims, StoreError};
 use crate::upstream::refresh::FailedRefresh;
+use crate::upstream::signals::SecurityEvent;
 use crate::upstream::{RefreshError, UpstreamIdentity};
 
 /// Why there are no claims that a refresh may rest on.
@@ -76,6 +77,32 @@ pub async fn keep(context: &RequestContext<'_>, link: Link, identity: &UpstreamI
     let refresh_token = refresh_token.or(link.refresh_token);
     let claims = identity.claims.clone();
     context.store().save_link(Link { claims, claims_at: context.now, verified_email, refresh_token, ..link }).await
+}
+
+/// The claims of an upstream account after the provider said which changed, and when (CAEP §3.2). They count as old as claims that
+/// a refresh asks for again, so that the provider has the last word where `on_refresh` asks it. `None` where newer claims are known
+/// already, or nothing changed.
+#[must_use]
+pub fn changed(context: &RequestContext<'_>, link: &Link, event: &SecurityEvent) -> Option<ChangedClaims> {
+    if link.claims_at > event.at {
+        return None;
+    }
+    let mut claims = link.claims.clone();
+    for (name, value) in event.changed_claims() {
+        if value.is_null() {
+            claims.remove(name);
+        } else {
+            claims.insert(name.clone(), value.clone());
+        }
+    }
+    let due = on_refresh(context, &link.key).map_or(link.claims_at, |rule| context.now - rule.max_age.seconds());
+    Some(ChangedClaims {
+        verified_email: verified_email(context, &link.key, &claims),
+        claims_at: link.claims_at.min(due),
+        read_at: link.claims_at,
+        key: link.key.clone(),
+        claims,
+    })
 }
 
 fn on_refresh<'c>(context: &'c RequestContext<'_>, key: &LinkKey) -> Option<&'c OnRefresh> {

@@ -13,6 +13,7 @@ pub mod own_paths;
 pub mod paths;
 pub mod response_type;
 pub mod scope;
+pub mod signal;
 pub mod subject_type;
 pub mod ways_in;
 
@@ -23,5 +24,6 @@ pub use error_code::ErrorCode;
 pub use grant_type::GrantType;
 pub use response_type::ResponseType;
 pub use scope::{SCOPE_CLAIMS, built_in_scopes};
+pub use signal::Signal;
 pub use subject_type::SubjectType;
 pub use ways_in::{BREAK_GLASS, CERTIFICATE, CERTIFICATE_AMR, CERTIFICATE_FACTS, OWN_WAYS_IN};

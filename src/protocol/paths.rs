@@ -158,6 +158,8 @@ pub const BACKCHANNEL_LOGOUT: &str = "/backchannel-logout/";
 /// The prefix of the address that a provider loads in a frame at a sign-out (OIDC Front-Channel Logout §2); the provider's id
 /// follows.
 pub const FRONTCHANNEL_LOGOUT: &str = "/frontchannel-logout/";
+/// The prefix of the address for a provider's security events (RFC 8935), unless configured; the provider's id follows.
+pub const SIGNALS: &str = "/signals/";
 /// The break-glass page, unless configured.
 pub const BREAK_GLASS: &str = "/login";
 /// The prefix of static files; the file's name follows.
@@ -185,14 +187,18 @@ const fn single(path: &'static str, purpose: &'static str) -> Reserved {
 /// The paths below [`CALLBACK`]: an endpoint can't have one, the callback of a provider can.
 pub const CALLBACKS: Reserved = tree("/callback", "the callbacks of providers");
 
+/// The paths below [`SIGNALS`], which `providers.X.signals.path` may have too.
+pub const SIGNALS_BELOW: Reserved = tree("/signals", "the security events of providers");
+
 /// The paths that no endpoint and no callback may have, besides those of [`Page`]. The last ones are for future
 /// features.
-pub const RESERVED: [Reserved; 9] = [
+pub const RESERVED: [Reserved; 10] = [
     tree("/.well-known", "well-known documents"),
     tree("/static", "static files"),
     tree("/logout/callback", "the return from a provider's logout"),
     tree("/backchannel-logout", "the logout tokens of providers"),
     tree("/frontchannel-logout", "the front-channel logout of providers"),
+    SIGNALS_BELOW,
     tree("/account", "the account page"),
     tree("/console", "the console"),
     single(BREAK_GLASS, "the break-glass page"),

@@ -43,7 +43,8 @@ pub use one_time_ids::OneTimeIds;
 pub use pending::{PendingBound, PendingSignIns};
 pub use self_service::SelfService;
 pub use sessions::{
-    AccountWrite, AppSession, FromUpstream, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions,
+    AccountWrite, AppSession, ChangedClaims, EndOnce, FromUpstream, SessionView, Sessions, SignIn, SignInWritten,
+    UpstreamSessions,
 };
 pub use signing_keys::SigningKeys;
 pub use traces::Traces;

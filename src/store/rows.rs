@@ -4,11 +4,11 @@
 use serde_json::{Map, Value};
 
 use crate::store::bounds::REFUSED;
-use crate::store::encoding::{columns, json, link_row, seal_json, seal_text};
+use crate::store::encoding::{columns, json, link_row, once_key, seal_json, seal_text};
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{Code, Grant, Link, LinkKey, Session, StoredTrace, TokenHash, User};
 use crate::store::seal::{IndexKey, Sealer};
-use crate::store::{AccountWrite, Result, Rotation};
+use crate::store::{AccountWrite, ChangedClaims, EndOnce, Result, Rotation};
 
 /// An account as it is written.
 pub(crate) enum AccountRow {
@@ -160,5 +160,23 @@ impl RotationRows {
             None => None,
         };
         Ok(Self { rotation, successor, link, profile })
+    }
+}
+
+/// What ends because a provider says so, in the form in which it is written.
+pub(crate) struct EndRows {
+    pub(crate) end: EndOnce,
+    /// The stored form of the one-time identifier.
+    pub(crate) key: [u8; 32],
+    /// The claims of each changed link.
+    pub(crate) claims: Vec<Vec<u8>>,
+}
+
+impl EndRows {
+    pub(crate) fn new(sealer: &Sealer, end: EndOnce) -> Result<Self> {
+        let seal =
+            |changed: &ChangedClaims| seal_json(sealer, columns::CLAIMS, &link_row(&changed.key), &changed.claims);
+        let claims = end.claims.iter().map(seal).collect::<Result<_>>()?;
+        Ok(Self { key: once_key(end.once.0, &end.once.1), claims, end })
     }
 }

@@ -97,8 +97,38 @@ impl UpstreamSessions {
 pub struct FromUpstream {
     /// The session.
     pub view: SessionView,
-    /// The ID token of the sign-in at that provider.
-    pub id_token: Option<String>,
+    /// The session at the provider that it came from.
+    pub upstream: UpstreamSession,
+}
+
+/// What a provider says has ended.
+#[derive(Clone, Debug, Default)]
+pub struct EndOnce {
+    /// What the one-time identifier is of, and the identifier.
+    pub once: (&'static str, String),
+    /// Until when it is remembered.
+    pub expires_at: i64,
+    /// Sessions, which end as [`Sessions::end_session`] says.
+    pub sessions: Vec<SessionId>,
+    /// Upstream accounts whose grants are revoked, `offline_access` included, if they were made no later than at this time.
+    pub grants: Vec<(UserId, LinkKey, i64)>,
+    /// Upstream accounts whose claims have changed.
+    pub claims: Vec<ChangedClaims>,
+}
+
+/// Claims that replace those of a link, unless the provider has stated newer ones since they were read.
+#[derive(Clone, Debug)]
+pub struct ChangedClaims {
+    /// The upstream account.
+    pub key: LinkKey,
+    /// All of its claims.
+    pub claims: Map<String, Value>,
+    /// The address that they verify, in lower case.
+    pub verified_email: Option<String>,
+    /// When they count as obtained.
+    pub claims_at: i64,
+    /// The time of the claims that they were made from.
+    pub read_at: i64,
 }
 
 /// Whether a [`SignIn`] was written.
@@ -145,16 +175,10 @@ pub trait Sessions: Send + Sync {
     /// whose grants remain valid, and those whose grants were revoked, which may still hold a session of their own.
     async fn end_session(&self, id: &SessionId, now: i64, events: Vec<Event>) -> Result<Vec<AppSession>>;
 
-    /// Ends these sessions as [`Self::end_session`] does, all or none, and remembers a one-time identifier as
-    /// [`Self::use_once`] does. Returns the apps of each session; `None` if the identifier was already remembered, in which
-    /// case no session is ended.
-    async fn end_sessions_once(
-        &self,
-        ids: Vec<SessionId>,
-        kind: &str,
-        id: &str,
-        expires_at: i64,
-        now: i64,
-        events: Vec<Event>,
-    ) -> Result<Option<Vec<Vec<AppSession>>>>;
+    /// Does what a provider says has ended, all of it or nothing, and remembers a one-time identifier as [`Self::use_once`]
+    /// does. Returns the apps of each session; `None` if the identifier was already remembered, in which case nothing is changed
+    /// and no event recorded.
+    ///
+    /// [`Self::use_once`]: crate::store::OneTimeIds::use_once
+    async fn end_once(&self, end: EndOnce, now: i64, events: Vec<Event>) -> Result<Option<Vec<Vec<AppSession>>>>;
 }

@@ -156,6 +156,8 @@ pub enum Document {
     LogoutToken,
     /// What a provider says of a token (RFC 7662 §2.2).
     Introspection,
+    /// A security event token (RFC 8417).
+    SecurityEventToken,
 }
 
 impl Document {
@@ -171,6 +173,7 @@ impl Document {
             Self::AccessToken => "access token",
             Self::LogoutToken => "logout token",
             Self::Introspection => "introspection response",
+            Self::SecurityEventToken => "security event token",
         }
     }
 }

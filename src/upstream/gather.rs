@@ -225,7 +225,7 @@ fn media_type(response: &http::Response<Vec<u8>>) -> String {
 }
 
 /// Claims that say what a token is, rather than who the user is. They come from the ID token alone.
-const PROTOCOL: [&str; 17] = [
+pub(crate) const PROTOCOL: [&str; 17] = [
     "iss",
     "sub",
     "aud",

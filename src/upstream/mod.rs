@@ -13,7 +13,7 @@
 //! | `provider` | one provider's documents as they are fetched and kept, and its health |
 //! | `token` | requests to the token endpoint |
 //! | `gather` | ID token, userinfo and access token, verified and combined into claims |
-//! | [`sign_in`], [`refresh`], [`introspect`], [`logout`] | the operations |
+//! | [`sign_in`], [`refresh`], [`introspect`], [`logout`], [`signals`] | the operations |
 //! | [`probe`] | the examination of a provider before people depend on it |
 //! | [`error`] | why one did not succeed |
 
@@ -27,6 +27,7 @@ mod provider;
 pub mod refresh;
 pub mod settings;
 pub mod sign_in;
+pub mod signals;
 pub mod source;
 #[cfg(test)]
 mod tests;

@@ -71,6 +71,8 @@ pub(crate) struct Upstream {
     http: Arc<dyn HttpClient>,
     metadata: Arc<Cached<Metadata, Unavailable>>,
     keys: Arc<Cached<KeySet, Unavailable>>,
+    /// The keys of its security event tokens, where they are others.
+    signal_keys: Arc<Cached<KeySet, Unavailable>>,
     health: Mutex<Health>,
     metrics: Arc<Metrics>,
 }
@@ -83,7 +85,8 @@ impl Upstream {
         metrics: Arc<Metrics>,
     ) -> Arc<Self> {
         let (metadata, keys) = (Cached::new(Lifetimes::METADATA), Cached::new(Lifetimes::KEY_SET));
-        Arc::new(Self { source, random, http, metadata, keys, health: Mutex::default(), metrics })
+        let signal_keys = Cached::new(Lifetimes::KEY_SET);
+        Arc::new(Self { source, random, http, metadata, keys, signal_keys, health: Mutex::default(), metrics })
     }
 
     fn lock(&self) -> MutexGuard<'_, Health> {
@@ -230,11 +233,15 @@ impl Upstream {
         if signed.jws.algorithm == Algorithm::HS256 {
             return signed.jws.verify_symmetric(&settings.client_secret).map_err(invalid);
         }
-        let keys = self.keys(metadata, now).await?;
+        let (cache, url) = match &self.source.signals_jwks {
+            Some(url) if signed.document == Document::SecurityEventToken => (&self.signal_keys, url),
+            _ => (&self.keys, &metadata.jwks_uri),
+        };
+        let fetch = || Arc::clone(self).fetch_keys(url.clone(), now);
+        let keys = cache.get(now, fetch).await?;
         let verdict = match signed.jws.verify(&keys) {
             Err(check @ (Check::Key | Check::Signature)) if signed.refetch => {
-                let fetch = || Arc::clone(self).fetch_keys(metadata.jwks_uri.clone(), now);
-                match self.keys.refetch(&keys, now, fetch, |newer| signed.jws.verify(newer).is_ok()).await {
+                match cache.refetch(&keys, now, fetch, |newer| signed.jws.verify(newer).is_ok()).await {
                     Some(newer) => signed.jws.verify(&newer),
                     None => Err(check),
                 }

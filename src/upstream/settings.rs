@@ -11,12 +11,13 @@ use crate::config::language::issuer::ProviderIssuer;
 use crate::config::language::provider::{ClaimsSource, Forward, Provider, ProviderResponseMode, Reauth};
 use crate::config::language::quirks::OfflineAccess;
 use crate::config::language::scalar::SecretValue;
+use crate::config::language::signals::Signals;
 use crate::config::resolved;
 use crate::config::resolved::preset;
 use crate::config::resolved::preset::Quirks;
 use crate::jose::PrivateKey;
 use crate::outbound::OutboundPolicy;
-use crate::protocol::{Algorithm, ClientAuthMethod};
+use crate::protocol::{Algorithm, ClientAuthMethod, Signal};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::source::{ManualEndpoints, Source};
 
@@ -64,12 +65,36 @@ pub struct ProviderSettings {
     pub response_mode: Option<ProviderResponseMode>,
     /// The `resource` parameter.
     pub resource: Option<String>,
+    /// What its security event tokens are like, where it sends any.
+    pub signals: Option<SignalSettings>,
     /// The only algorithm that ID tokens may be signed with; `None`: what the metadata lists.
     pub id_token_alg: Option<Algorithm>,
     /// In what it differs from other providers.
     pub quirks: Quirks,
     /// Where its documents are found. Caches live as long as this stays the same.
     pub source: Arc<Source>,
+}
+
+/// What the security event tokens of a provider are like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignalSettings {
+    /// Their issuer; `None`: the provider's.
+    pub issuer: Option<String>,
+    /// Whom they are for; one of these is enough.
+    pub audience: Vec<String>,
+    /// The events that are acted upon.
+    pub events: Vec<Signal>,
+}
+
+impl SignalSettings {
+    fn of(declared: &Signals, client_id: &str) -> Self {
+        let audience = declared.audience.as_ref().map(|audience| audience.as_slice().to_vec());
+        Self {
+            issuer: declared.issuer.clone(),
+            audience: audience.unwrap_or_else(|| vec![client_id.to_owned()]),
+            events: declared.events.clone().unwrap_or_else(|| Signal::ALL.to_vec()),
+        }
+    }
 }
 
 /// Why a provider can't be used as the file has it. The text names the key and the way out.
@@ -124,6 +149,7 @@ impl ProviderSettings {
             logout: provider.logout,
             response_mode: provider.response_mode,
             resource: provider.resource.clone(),
+            signals: provider.signals.as_ref().map(|signals| SignalSettings::of(signals, &provider.client_id)),
             id_token_alg,
             quirks,
             source: Arc::new(source),
@@ -217,8 +243,10 @@ impl Reader<'_> {
             userinfo: self.endpoint("userinfo_endpoint", provider.userinfo_endpoint.as_ref())?,
             jwks: self.endpoint("jwks_uri", provider.jwks_uri.as_ref())?,
         };
+        let signals_jwks = provider.signals.as_ref().and_then(|signals| signals.jwks_uri.as_ref());
+        let signals_jwks = signals_jwks.map(|url| self.url("signals.jwks_uri", url)).transpose()?;
         let proxy = provider.proxy.as_ref().map(|proxy| self.url("proxy", proxy.expose())).transpose()?;
-        let written = [Some(&issuer_url), backchannel.as_ref()];
+        let written = [Some(&issuer_url), backchannel.as_ref(), signals_jwks.as_ref()];
         let policy = OutboundPolicy::trusting(written.into_iter().flatten().chain(manual.urls()))
             .allow_private_network(provider.allow_private_network)
             .allow_http(provider.allow_http)
@@ -232,13 +260,23 @@ impl Reader<'_> {
             ("token_endpoint", manual.token.as_ref()),
             ("userinfo_endpoint", manual.userinfo.as_ref()),
             ("jwks_uri", manual.jwks.as_ref()),
+            ("signals.jwks_uri", signals_jwks.as_ref()),
         ];
         for (key, url) in called {
             if let Some(url) = url {
                 policy.check(url).map_err(|error| self.error(key, error.to_string()))?;
             }
         }
-        Ok(Source { id: self.id.to_owned(), issuer, optional_slash, issuer_url, backchannel, manual, policy })
+        Ok(Source {
+            id: self.id.to_owned(),
+            issuer,
+            optional_slash,
+            issuer_url,
+            backchannel,
+            manual,
+            signals_jwks,
+            policy,
+        })
     }
 
     fn auth_method(&self, secrets: &[SecretValue]) -> Result<Option<ClientAuthMethod>, SettingsError> {

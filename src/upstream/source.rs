@@ -20,6 +20,8 @@ pub struct Source {
     pub backchannel: Option<Url>,
     /// Endpoints that the operator wrote.
     pub manual: ManualEndpoints,
+    /// The keys of its security event tokens, where they are others than those of its ID tokens.
+    pub signals_jwks: Option<Url>,
     /// Where calls may go.
     pub policy: OutboundPolicy,
 }
@@ -35,7 +37,8 @@ impl Source {
 
     /// The URLs that the operator wrote.
     pub fn written(&self) -> impl Iterator<Item = &Url> {
-        [Some(&self.issuer_url), self.backchannel.as_ref()].into_iter().flatten().chain(self.manual.urls())
+        let own = [Some(&self.issuer_url), self.backchannel.as_ref(), self.signals_jwks.as_ref()];
+        own.into_iter().flatten().chain(self.manual.urls())
     }
 }
 

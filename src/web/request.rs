@@ -127,12 +127,24 @@ impl Incoming {
         self.header(DPOP).map_or(ProofHeader::Unreadable, ProofHeader::One)
     }
 
+    /// Whether the body is of a media type, whatever its parameters.
+    #[must_use]
+    pub fn is_of_type(&self, wanted: &str) -> bool {
+        let kind = self.header(header::CONTENT_TYPE).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        kind.eq_ignore_ascii_case(wanted)
+    }
+
     /// Whether the body is a form (RFC 6749 §3.2 asks for this type).
     #[must_use]
     pub fn is_form(&self) -> bool {
-        let kind = self.header(header::CONTENT_TYPE).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim();
-        kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        self.is_of_type("application/x-www-form-urlencoded")
+    }
+
+    /// The body as text; `None` if it is none.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.body).ok()
     }
 
     /// The form in the body; empty when the body is none.

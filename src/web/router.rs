@@ -26,7 +26,7 @@ use crate::web::client_certificate::Entrance;
 use crate::web::exchange::Exchange;
 use crate::web::finish::Finished;
 use crate::web::handlers::{
-    account, authorize, break_glass, callback, console, documents, logout, start, token, userinfo,
+    account, authorize, break_glass, callback, console, documents, logout, signals, start, token, userinfo,
 };
 use crate::web::request::{Incoming, Unreadable, client_address};
 use crate::web::{client_certificate, cookies, cors, respond};
@@ -77,6 +77,7 @@ const fn place(route: Option<&Route>) -> &'static str {
         Some(Route::LogoutCallback(_)) => "logout_callback",
         Some(Route::BackchannelLogout(_)) => "backchannel_logout",
         Some(Route::FrontchannelLogout(_)) => "frontchannel_logout",
+        Some(Route::Signals(_)) => "signals",
         Some(Route::BreakGlass) => "break_glass",
         Some(Route::Account(_)) => "account",
         Some(Route::Console(_)) => "console",
@@ -246,6 +247,7 @@ async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Respo
         Route::Page(Page::Consent) if posted => Box::pin(authorize::consent_form(exchange)),
         Route::Page(Page::ConfirmSignOut) if posted => Box::pin(logout::confirm_form(exchange)),
         Route::BackchannelLogout(provider) if posted => Box::pin(logout::logout_token(exchange, provider)),
+        Route::Signals(provider) if posted => Box::pin(signals::receive(exchange, provider)),
         Route::FrontchannelLogout(provider) if !posted => Box::pin(logout::framed(exchange, provider)),
         Route::Endpoint(Endpoint::Jwks) if !posted => return documents::jwks(exchange),
         Route::Discovery if !posted => return documents::discovery(exchange),
@@ -257,6 +259,7 @@ async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Respo
         | Route::Page(_)
         | Route::BackchannelLogout(_)
         | Route::FrontchannelLogout(_)
+        | Route::Signals(_)
         | Route::Discovery
         | Route::LogoutCallback(_)
         | Route::Static => return exchange.method_not_allowed(),

@@ -61,6 +61,7 @@ mod rust_client;
 mod secrets;
 mod several_providers;
 mod sign_in;
+mod signals;
 mod store_faults;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "the unit tests use the rest")]

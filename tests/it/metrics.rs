@@ -100,8 +100,10 @@ async fn exposed(app: &TestApp, accept: &str) -> (String, BTreeMap<String, (Stri
 
 #[tokio::test]
 async fn what_is_exposed_is_the_catalogue() {
-    let app = TestApp::base().await;
+    let app = TestApp::with("[providers.staff.signals]").await;
     app.sign_in("app", &alice()).await;
+    let event = Request::post(app.absolute("/signals/staff")).header("content-type", "application/secevent+jwt");
+    assert_eq!(app.send(event.body(Body::from("x")).unwrap()).await.status, 400);
     app.idp().answer("token", Answer::json(500, &json!({})));
     app.through_provider(&mut Browser::new(), &Authorize::of("app"), &alice()).await;
     let (kind, openmetrics) = exposed(&app, "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.3").await;

@@ -10,8 +10,8 @@ use countersign::store::ids::UserId;
 use countersign::store::model::{Grant, KeyState, Link, LinkKey, Login, Session, StoredTrace, TokenHash};
 use countersign::store::self_service::OwnSessions;
 use countersign::store::{
-    AccountQuery, AccountWrite, AppSession, CertificateGrant, Ended, EventQuery, PendingBound, Person, Redeemed,
-    Replica, Rotated, Rotation, SignIn, SignInWritten, Store, StoredGeneration, UpstreamSessions,
+    AccountQuery, AccountWrite, AppSession, CertificateGrant, ChangedClaims, EndOnce, Ended, EventQuery, PendingBound,
+    Person, Redeemed, Replica, Rotated, Rotation, SignIn, SignInWritten, Store, StoredGeneration, UpstreamSessions,
 };
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -91,6 +91,7 @@ cases! {
     traces_end,
     a_one_time_identifier_is_used_once,
     sessions_end_together_with_the_use_of_an_identifier,
+    a_provider_ends_grants_and_changes_claims_once,
     d44_sweeping_takes_what_has_ended_and_nothing_else,
     d44_rows_from_the_future_hold_no_sweep_up,
     d44_an_unused_code_goes_when_it_expires,
@@ -494,7 +495,10 @@ pub(crate) async fn a_session_is_found_by_each_upstream_account_that_it_came_fro
             sid: sid.map(str::to_owned),
         });
         let found = found.await.unwrap();
-        found.into_iter().map(|from| (from.view.session.id.to_string(), from.id_token.unwrap())).collect::<Vec<_>>()
+        found
+            .into_iter()
+            .map(|from| (from.view.session.id.to_string(), from.upstream.id_token.unwrap()))
+            .collect::<Vec<_>>()
     };
     let subject = Some("upstream-alice");
     let it = |token: &str| vec![("c".to_owned(), format!("CANARY-token-{token}"))];
@@ -1092,18 +1096,62 @@ pub(crate) async fn sessions_end_together_with_the_use_of_an_identifier(store: S
         signed_in(&store, name, name).await;
     }
     granted(&store, "c", person("alice").grant("g", "alice")).await;
-    let ids = |ids: &[&str]| ids.iter().map(|id| session_id(id)).collect::<Vec<_>>();
-    let ended = store
-        .end_sessions_once(ids(&["alice", "bob"]), "logout", "a", NOW + 60, NOW, Vec::new())
-        .await
-        .unwrap()
-        .unwrap();
+    let end = |id: &str, sessions: &[&str]| EndOnce {
+        once: ("logout", id.to_owned()),
+        expires_at: NOW + 60,
+        sessions: sessions.iter().map(|id| session_id(id)).collect(),
+        ..EndOnce::default()
+    };
+    let ended = store.end_once(end("a", &["alice", "bob"]), NOW, Vec::new()).await.unwrap().unwrap();
     assert_eq!(ended.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0]);
     for (name, there) in [("alice", false), ("bob", false), ("carol", true)] {
         assert_eq!(store.session(secret(name)).await.unwrap().is_some(), there, "{name}");
     }
-    assert_eq!(store.end_sessions_once(ids(&["carol"]), "logout", "a", NOW + 60, NOW, Vec::new()).await.unwrap(), None);
+    assert_eq!(store.end_once(end("a", &["carol"]), NOW, vec![event()]).await.unwrap(), None);
     assert!(store.session(secret("carol")).await.unwrap().is_some(), "used before: nothing ends");
+    assert!(is_revoked(&store, "g").await);
+}
+
+pub(crate) async fn a_provider_ends_grants_and_changes_claims_once(store: Subject) {
+    let (alice, bob) = (person("alice"), person("bob"));
+    signed_in(&store, "alice", "a").await;
+    signed_in(&store, "bob", "b").await;
+    granted(&store, "c1", alice.offline_grant("offline", "a")).await;
+    granted(&store, "c2", Grant { created_at: NOW + 10, ..alice.offline_grant("later", "a") }).await;
+    let elsewhere = Some(LinkKey { provider: "other".to_owned(), ..alice.key() });
+    granted(&store, "c3", Grant { link: elsewhere, ..alice.offline_grant("elsewhere", "a") }).await;
+    granted(&store, "c4", bob.offline_grant("of-bob", "b")).await;
+    let link = async || {
+        let query = AccountQuery { key: Some(alice.key()), ..AccountQuery::default() };
+        store.accounts(query).await.unwrap().linked.unwrap().1
+    };
+    let changed = |group: &str, read_at: i64| ChangedClaims {
+        key: alice.key(),
+        claims: object(json!({ "sub": "alice", "groups": [group], "canary": "CANARY-claims" })),
+        verified_email: None,
+        claims_at: NOW - 900,
+        read_at,
+    };
+    let end = |id: &str, group: &str, read_at: i64| EndOnce {
+        once: ("signal", id.to_owned()),
+        expires_at: NOW + 60,
+        grants: vec![(alice.user_id(), alice.key(), NOW)],
+        claims: vec![changed(group, read_at)],
+        ..EndOnce::default()
+    };
+    assert_eq!(store.end_once(end("1", "new", NOW), NOW, vec![event()]).await.unwrap(), Some(Vec::new()));
+    for (grant, revoked) in [("offline", true), ("later", false), ("elsewhere", false), ("of-bob", false)] {
+        assert_eq!(is_revoked(&store, grant).await, revoked, "{grant}");
+    }
+    let now = link().await;
+    assert_eq!(now.claims.get("groups"), Some(&json!(["new"])));
+    assert_eq!((now.claims_at, &now.verified_email), (NOW - 900, &None));
+    assert_eq!(now.refresh_token.as_deref(), Some("CANARY-upstream-refresh"), "it stays");
+    assert!(store.session(secret("a")).await.unwrap().is_some());
+    // Once only, and not over what the provider stated since.
+    assert_eq!(store.end_once(end("1", "again", NOW), NOW, Vec::new()).await.unwrap(), None);
+    assert!(store.end_once(end("2", "old", NOW - 901), NOW, Vec::new()).await.unwrap().is_some());
+    assert_eq!(link().await.claims.get("groups"), Some(&json!(["new"])));
 }
 
 pub(crate) async fn d44_sweeping_takes_what_has_ended_and_nothing_else(store: Subject) {

@@ -24,6 +24,7 @@ mod references;
 mod response_types;
 mod secret_rules;
 mod server;
+mod signals;
 mod tokens;
 mod ui;
 pub(crate) mod urls;

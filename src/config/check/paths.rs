@@ -19,7 +19,7 @@ use crate::protocol::console_paths::ConsolePage;
 use crate::protocol::own_paths::AccountPage;
 use crate::protocol::paths::{
     BACKCHANNEL_LOGOUT, BREAK_GLASS, CALLBACK, CALLBACKS, Endpoint, FRONTCHANNEL_LOGOUT, LOGOUT_CALLBACK,
-    OAUTH_METADATA, OPENID_CONFIGURATION, Page, RESERVED, Reserved, STATIC,
+    OAUTH_METADATA, OPENID_CONFIGURATION, Page, RESERVED, Reserved, SIGNALS, SIGNALS_BELOW, STATIC,
 };
 
 /// What a path leads to.
@@ -41,6 +41,8 @@ pub enum Route {
     BackchannelLogout(String),
     /// What a provider loads in a frame when somebody signs out there.
     FrontchannelLogout(String),
+    /// Where a provider posts security events.
+    Signals(String),
     /// A page of the visitor's account.
     Account(AccountPage),
     /// A page of the operators' console.
@@ -89,6 +91,9 @@ impl Paths {
             routes.insert(below(&format!("{LOGOUT_CALLBACK}{id}")), Route::LogoutCallback(id.clone()));
             routes.insert(below(&format!("{BACKCHANNEL_LOGOUT}{id}")), Route::BackchannelLogout(id.clone()));
             routes.insert(below(&format!("{FRONTCHANNEL_LOGOUT}{id}")), Route::FrontchannelLogout(id.clone()));
+            if let Some(path) = &provider.signals_path {
+                routes.insert(path.clone(), Route::Signals(id.clone()));
+            }
             let callback = routes.entry(provider.callback_path.clone());
             if let Route::Callback(providers) = callback.or_insert_with(|| Route::Callback(Vec::new())) {
                 providers.push(id.clone());
@@ -150,6 +155,7 @@ pub(super) fn check(context: &mut Context<'_>) {
     let base = base(context.config);
     let endpoints = endpoints(context, &base);
     let break_glass = break_glass(context, &base, &endpoints);
+    signals(context, &base, &endpoints);
     let section = At::Root.key("providers");
     let (config, resolved) = (context.config, context.resolved);
     for (id, provider, path) in callbacks(config, resolved) {
@@ -179,6 +185,46 @@ pub(super) fn check(context: &mut Context<'_>) {
             let found = format!("{}, the path of `break_glass.path`", quote(found));
             context.must_or(&at, expected, found, Some(way_out));
         }
+    }
+}
+
+/// Reports paths of `signals` that something else has.
+fn signals(context: &mut Context<'_>, base: &str, endpoints: &[(String, Endpoint)]) {
+    let (config, resolved) = (context.config, context.resolved);
+    let section = At::Root.key("providers");
+    let mut taken: Vec<(String, String)> = callbacks(config, resolved)
+        .map(|(id, _, path)| (path, format!("the callback of `providers.{id}`")))
+        .chain(
+            endpoints.iter().map(|(path, endpoint)| (path.clone(), format!("that of `endpoints.{}`", endpoint.key()))),
+        )
+        .chain(
+            resolved
+                .break_glass
+                .iter()
+                .map(|account| (format!("{base}{}", account.path), "the break-glass page".to_owned())),
+        )
+        .collect();
+    for (id, provider) in &config.providers {
+        let declared = provider.signals.as_ref().and_then(|signals| signals.path.as_deref());
+        let Some(whole) = resolved.providers.get(id).and_then(|provider| provider.signals_path.clone()) else {
+            continue;
+        };
+        let own = comparable(&whole);
+        let at = section.key(id);
+        let at = at.key("signals");
+        let (at, found) = match declared {
+            Some(path) if urls::path(path).is_err() => continue,
+            Some(path) => (at.key("path"), quote(path)),
+            None => (at, quote(&whole)),
+        };
+        let way_out = || Some(format!("leave it out for its default, \"{SIGNALS}{id}\""));
+        if let Some(Reserved { path, purpose, .. }) = reserved(base, &own).filter(|taken| *taken != SIGNALS_BELOW) {
+            let expected = format!("a path that the broker does not use itself ({path}: {purpose})");
+            context.must_or(&at, expected, found, way_out());
+        } else if let Some((_, what)) = taken.iter().find(|(path, _)| *path == own) {
+            context.must_or(&at, "a path of its own", format!("{found}, {what}"), way_out());
+        }
+        taken.push((own, format!("the path of `providers.{id}.signals`")));
     }
 }
 

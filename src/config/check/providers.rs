@@ -8,6 +8,7 @@ use crate::config::check::paths;
 use crate::config::check::provider_addresses;
 use crate::config::check::provider_policy;
 use crate::config::check::provider_preset;
+use crate::config::check::signals;
 use crate::config::check::tokens::session_bounds;
 use crate::config::check::urls::Http;
 use crate::config::diagnostics::path::At;
@@ -36,6 +37,7 @@ pub(crate) fn check(context: &mut Context<'_>) {
         identity(context, &at, id, provider);
         let http = if provider.allow_http { Http::Anywhere } else { Http::Loopback };
         provider_addresses::check(context, &at, provider, http);
+        signals::check(context, &at, provider, http);
         authentication(context, &at, provider);
         provider_policy::check(context, &at, provider);
         linking(context, &at, id, provider);

@@ -24,6 +24,7 @@ pub(crate) mod redact;
 pub mod role_pattern;
 pub mod scalar;
 pub mod server;
+pub mod signals;
 pub mod toml_text;
 pub mod ui;
 

@@ -10,6 +10,7 @@ use crate::config::language::connection_url::ConnectionUrl;
 use crate::config::language::issuer::ProviderIssuer;
 use crate::config::language::quirks::Quirks;
 use crate::config::language::scalar::{Duration, Expression, OneOrMany, Secret};
+use crate::config::language::signals::Signals;
 use crate::protocol::ClientAuthMethod;
 
 /// Attribute or claim name → expression, or a list of which the first that yields a value counts.
@@ -341,6 +342,8 @@ pub struct Provider {
     /// In what it differs from other providers, where its preset does not say so.
     #[serde(default)]
     pub quirks: Quirks,
+    /// Security events that it sends (Shared Signals).
+    pub signals: Option<Signals>,
 }
 
 fn yes() -> bool {

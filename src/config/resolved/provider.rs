@@ -6,7 +6,7 @@ use crate::config::language::Config;
 use crate::config::language::provider::{OnRefresh, Provider as Declared, Reauth};
 use crate::config::language::scalar::Duration;
 use crate::config::resolved::preset;
-use crate::protocol::paths::CALLBACK;
+use crate::protocol::paths::{CALLBACK, SIGNALS};
 
 /// A provider.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Provider {
     pub redirect_uri: String,
     /// The path of the callback on the broker's host, including the issuer's path. Several providers may share it.
     pub callback_path: String,
+    /// The path that it posts security events to, including the issuer's path; `None` where it sends none.
+    pub signals_path: Option<String>,
     /// Address domains that lead to this provider, in lower case; internationalised ones in their encoded form.
     pub domains: Vec<String>,
     /// Whether its bearer tokens can be introspected here.
@@ -80,6 +82,7 @@ impl Provider {
             issuer: preset::issuer(declared).map(|issuer| issuer.to_string()),
             redirect_uri: callback.uri,
             callback_path: callback.path,
+            signals_path: signals_path(&config.issuer, id, declared),
             domains: declared.domains.iter().map(|domain| comparable(domain)).collect(),
             introspect: declared.introspect,
             reauth: declared.reauth,
@@ -94,6 +97,14 @@ impl Provider {
     pub fn has_domain(&self, domain: &str) -> bool {
         self.domains.contains(&comparable(domain))
     }
+}
+
+/// Where a provider posts security events: below the issuer, by default at `/signals/ID`.
+fn signals_path(issuer: &str, id: &str, declared: &Declared) -> Option<String> {
+    let signals = declared.signals.as_ref()?;
+    let below = signals.path.clone().unwrap_or_else(|| format!("{SIGNALS}{id}"));
+    let base = Url::parse(issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
+    Some(format!("{base}{below}"))
 }
 
 /// A domain in the form that is compared.

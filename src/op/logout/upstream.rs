@@ -11,7 +11,7 @@ use crate::op::error_text::quotable;
 use crate::op::logout::backchannel;
 use crate::op::params::{Form, Params};
 use crate::protocol::{Algorithm, ErrorCode};
-use crate::store::{SessionView, UpstreamSessions};
+use crate::store::{EndOnce, SessionView, UpstreamSessions};
 use crate::upstream::UpstreamError;
 use crate::upstream::error::Document;
 
@@ -45,18 +45,20 @@ pub async fn upstream_logout(context: &RequestContext<'_>, provider: &str, param
     };
     let found = context.store().sessions_of_upstream(ended).await?;
     let some = !found.is_empty();
-    let alike = found.into_iter().filter(|from| signed_alike(from.id_token.as_deref(), token.algorithm));
+    let alike = found.into_iter().filter(|from| signed_alike(from.upstream.id_token.as_deref(), token.algorithm));
     let sessions: Vec<SessionView> = alike.map(|from| from.view).collect();
     if some && sessions.is_empty() {
         let differs = UpstreamError::invalid(Document::LogoutToken, Check::Algorithm);
         return Err(refused(context, provider, &differs));
     }
-    let ids = sessions.iter().map(|view| view.session.id.clone()).collect();
-    let seen = format!("{} {}", settings.issuer(), token.jti);
     let events: Vec<Event> = sessions.iter().map(|view| ended_there(context, provider, view)).collect();
-    let once =
-        context.store().end_sessions_once(ids, "upstream_logout", &seen, token.expires_at, context.now, events.clone());
-    let apps = once.await?;
+    let end = EndOnce {
+        once: ("upstream_logout", format!("{} {}", settings.issuer(), token.jti)),
+        expires_at: token.expires_at,
+        sessions: sessions.iter().map(|view| view.session.id.clone()).collect(),
+        ..EndOnce::default()
+    };
+    let apps = context.store().end_once(end, context.now, events.clone()).await?;
     let apps = apps.ok_or_else(|| invalid("the logout token was used before"))?;
     for (view, apps) in sessions.iter().zip(&apps) {
         backchannel::session_ended(context, &view.user, apps, Duration::ZERO);

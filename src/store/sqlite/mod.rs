@@ -22,6 +22,7 @@ mod checkpoints;
 mod codes;
 mod consents;
 mod disk;
+mod ends;
 mod grant_rows;
 mod grants;
 mod history;

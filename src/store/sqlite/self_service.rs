@@ -8,8 +8,8 @@ use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{Consent, Session};
 use crate::store::self_service::OwnSessions;
 use crate::store::sqlite::administration::consent;
+use crate::store::sqlite::ends::apps_of_session;
 use crate::store::sqlite::rows::{many, run};
-use crate::store::sqlite::sessions::apps_of_session;
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{Ended, Result, SelfService};
 

@@ -4,18 +4,20 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 use crate::audit::Event;
-use crate::store::encoding::once_key;
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{TokenHash, UpstreamSession, User};
-use crate::store::rows::{AccountRow, CodeRow, LinkRow, SessionRow, TraceRow};
+use crate::store::rows::{AccountRow, CodeRow, EndRows, LinkRow, SessionRow, TraceRow};
 use crate::store::seal::Sealer;
 use crate::store::sqlite::accounts::{has_access, is_linked};
 use crate::store::sqlite::audit::EventRows;
+use crate::store::sqlite::ends::{end, user_of_session};
 use crate::store::sqlite::rows::{many, one, run};
 use crate::store::sqlite::shared::Outcome;
 use crate::store::sqlite::writer::Survives;
 use crate::store::sqlite::{SqliteStore, sql, upstream_sessions};
-use crate::store::{AppSession, FromUpstream, Result, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions};
+use crate::store::{
+    AppSession, EndOnce, FromUpstream, Result, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions,
+};
 
 #[async_trait]
 impl Sessions for SqliteStore {
@@ -84,23 +86,15 @@ impl Sessions for SqliteStore {
         .await
     }
 
-    async fn end_sessions_once(
-        &self,
-        ids: Vec<SessionId>,
-        kind: &str,
-        id: &str,
-        expires_at: i64,
-        now: i64,
-        events: Vec<Event>,
-    ) -> Result<Option<Vec<Vec<AppSession>>>> {
-        let key = once_key(kind, id);
+    async fn end_once(&self, end: EndOnce, now: i64, events: Vec<Event>) -> Result<Option<Vec<Vec<AppSession>>>> {
+        let rows = EndRows::new(&self.sealer, end)?;
         let events = self.event_rows(events);
         self.write(move |connection| {
-            if run(connection, sql::USE_ONCE, (key, expires_at, now))? != 1 {
+            if !rows.is_first(connection, now)? {
                 return Ok(None);
             }
             events.append(connection)?;
-            ids.iter().map(|id| end(connection, id, now)).collect::<Result<_>>().map(Some)
+            rows.write(connection, now).map(Some)
         })
         .await
     }
@@ -189,22 +183,4 @@ impl AccountRow {
             Self::Update(id, None) => has_access(connection, id),
         }
     }
-}
-
-fn user_of_session(connection: &Connection, id: &SessionId) -> Result<Option<UserId>> {
-    one(connection, sql::SESSION_USER, [id], |row| Ok(row.get(0)?))
-}
-
-/// Ends a session and revokes the grants bound to it.
-pub(crate) fn end(connection: &Connection, id: &SessionId, now: i64) -> Result<Vec<AppSession>> {
-    let Some(user) = user_of_session(connection, id)? else { return Ok(Vec::new()) };
-    let apps = apps_of_session(connection, &user, id)?;
-    run(connection, sql::REVOKE_SESSION, (&user, id, now))?;
-    run(connection, sql::DELETE_SESSION, [id])?;
-    Ok(apps)
-}
-
-/// Reads the apps that took part in a session.
-pub(super) fn apps_of_session(connection: &Connection, user: &UserId, id: &SessionId) -> Result<Vec<AppSession>> {
-    many(connection, sql::APPS_OF_SESSION, (user, id), |row| Ok(AppSession { client: row.get(0)?, sid: row.get(1)? }))
 }

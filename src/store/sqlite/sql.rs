@@ -77,6 +77,8 @@ statements! {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
     UPDATE_LINK = "UPDATE links SET claims = ?5, claims_at = ?6, refresh_token = ?7
         WHERE subject = ?3 AND issuer = ?2 AND provider = ?1 AND user_id = ?4";
+    CHANGE_CLAIMS = "UPDATE links SET claims = ?4, claims_at = ?5, verified_email = ?6
+        WHERE subject = ?3 AND issuer = ?2 AND provider = ?1 AND claims_at <= ?7";
     UPDATE_LINK_EMAIL = "UPDATE links SET verified_email = ?5
         WHERE subject = ?3 AND issuer = ?2 AND provider = ?1 AND user_id = ?4 AND verified_email IS NOT ?5";
     SYSTEM_ROLES = "SELECT name FROM system_roles ORDER BY name";
@@ -182,6 +184,9 @@ statements! {
     REVOKE_GRANTS_BY_LINK = "UPDATE grants SET revoked_at = ?5, expires_at = min(expires_at, ?5)
         WHERE user_id = ?1 AND revoked_at IS NULL AND data ->> '$.link.provider' = ?2
         AND data ->> '$.link.issuer' = ?3 AND data ->> '$.link.subject' = ?4";
+    REVOKE_OLD_GRANTS_BY_LINK = "UPDATE grants SET revoked_at = ?5, expires_at = min(expires_at, ?5)
+        WHERE user_id = ?1 AND revoked_at IS NULL AND data ->> '$.link.provider' = ?2
+        AND data ->> '$.link.issuer' = ?3 AND data ->> '$.link.subject' = ?4 AND data ->> '$.created_at' <= ?6";
     LIVE_GRANTS_OF_USER = "SELECT count(*) FROM grants WHERE user_id = ?1 AND revoked_at IS NULL AND expires_at > ?2";
     LAST_GRANT = "SELECT max(rowid) FROM grants";
     REVOKE_GRANTS_BETWEEN = "UPDATE grants SET revoked_at = ?4, expires_at = min(expires_at, max(?4,

@@ -27,11 +27,11 @@ pub(super) fn of(reader: &Reader<'_>, id: &SessionId) -> Result<Vec<UpstreamSess
 
 /// The sessions that a provider's sign-out ends.
 pub(super) fn ended(reader: &Reader<'_>, said: &UpstreamSessions) -> Result<Vec<FromUpstream>> {
-    let mut found: Vec<(Session, Option<String>)> = Vec::new();
-    for mut session in latest(reader, said)? {
+    let mut found: Vec<(Session, UpstreamSession)> = Vec::new();
+    for session in latest(reader, said)? {
         if said.ends(&session.link, session.upstream_sid.as_deref()) {
-            let id_token = session.upstream_id_token.take();
-            found.push((session, id_token));
+            let upstream = session.upstream();
+            found.push((session, upstream));
         }
     }
     for (id, upstream) in before(reader, said)? {
@@ -40,10 +40,10 @@ pub(super) fn ended(reader: &Reader<'_>, said: &UpstreamSessions) -> Result<Vec<
             && said.ends(&upstream.link, upstream.sid.as_deref())
             && let Some(session) = reader.session(sql::SESSION, [&id])?
         {
-            found.push((session, upstream.id_token));
+            found.push((session, upstream));
         }
     }
-    let view = |(session, id_token)| Ok(reader.session_view(session)?.map(|view| FromUpstream { view, id_token }));
+    let view = |(session, upstream)| Ok(reader.session_view(session)?.map(|view| FromUpstream { view, upstream }));
     found.into_iter().filter_map(|one| view(one).transpose()).collect()
 }
 

@@ -9,6 +9,7 @@ pub(super) mod console;
 pub(super) mod documents;
 pub(super) mod drafts;
 pub(super) mod logout;
+pub(super) mod signals;
 pub(super) mod start;
 pub(super) mod token;
 pub(super) mod userinfo;

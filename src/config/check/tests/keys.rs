@@ -97,7 +97,7 @@ const KEYS: &[(&str, Fate, &str)] = &[
     (
         "providers.*",
         In("upstream/settings.rs"),
-        "quirks scopes allow_http allow_private_network authorization_endpoint backchannel_url ca claims_from client_id client_key client_secret forward id_token_signed_response_alg jwks_uri logout post_logout_redirect_uri proxy response_mode token_endpoint token_endpoint_auth_method userinfo_endpoint",
+        "quirks scopes allow_http allow_private_network authorization_endpoint backchannel_url ca claims_from client_id client_key client_secret forward id_token_signed_response_alg jwks_uri logout post_logout_redirect_uri proxy response_mode signals token_endpoint token_endpoint_auth_method userinfo_endpoint",
     ),
     ("providers.*.on_refresh", In("op/authorize/leave.rs"), "max_age"),
     ("providers.*.on_refresh", In("op/upstream_claims.rs"), "claims max_stale unavailable"),
@@ -107,6 +107,8 @@ const KEYS: &[(&str, Fate, &str)] = &[
         "authorization_params booleans distinguished_names nonce offline_access optional_slash pkce subject_claims unsupported_prompts",
     ),
     ("providers.*.session", In("config/resolved/provider.rs"), "follow_upstream_expiry max_inactive max_lifetime"),
+    ("providers.*.signals", In("upstream/settings.rs"), "audience events issuer jwks_uri"),
+    ("providers.*.signals", In("config/resolved/provider.rs"), "path"),
     ("registration", NotBuilt, "initial_access_token metadata_hosts scopes"),
     ("resources.*", In("decision/policy/compile.rs"), "clients scopes"),
     ("resources.*", In("op/authorize/answer.rs"), "access_token"),
