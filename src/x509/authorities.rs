@@ -11,12 +11,14 @@ use x509_parser::prelude::X509Certificate;
 
 use crate::x509::certificate::{Certificate, key_usage, times};
 use crate::x509::flaw::Flaw;
+use crate::x509::verified::Verified;
 
 /// The certificate authorities of `certificates.ca`.
 #[derive(Clone, Debug, Default)]
 pub struct Authorities {
     anchors: Vec<Anchor>,
     intermediates: Vec<CertificateDer<'static>>,
+    verified: Verified,
 }
 
 /// An authority that a chain may end at. The library looks at its name and its key only.
@@ -82,6 +84,9 @@ impl Authorities {
     /// The check that it fails.
     pub fn verify(&self, certificate: &Certificate, now: i64) -> Result<(), Flaw> {
         certificate.check(now)?;
+        if self.verified.holds(&certificate.chain, now) {
+            return Ok(());
+        }
         let valid = self.anchors.iter().filter(|anchor| anchor.is_valid_at(now)).map(|anchor| anchor.anchor.clone());
         match self.chain(certificate, now, &valid.collect::<Vec<_>>()) {
             Err(Flaw::Authority) => {
@@ -89,7 +94,14 @@ impl Authorities {
                 let by_any = self.chain(certificate, now, &all);
                 Err(if by_any.is_ok() { Flaw::AuthorityTime } else { Flaw::Authority })
             }
-            outcome => outcome,
+            Err(flaw) => Err(flaw),
+            Ok(()) => {
+                let certificates = certificate.chain.iter().chain(&self.intermediates);
+                let ends = certificates.filter_map(|der| Some(times(&parse_x509_certificate(der).ok()?.1).1));
+                let ends = ends.chain(self.anchors.iter().map(|anchor| anchor.not_after));
+                self.verified.remember(&certificate.chain, now, ends);
+                Ok(())
+            }
         }
     }
 

@@ -18,6 +18,7 @@ pub mod authorities;
 pub mod certificate;
 pub mod flaw;
 pub mod header;
+mod verified;
 
 pub use authorities::Authorities;
 pub use certificate::Certificate;
