@@ -90,7 +90,7 @@ pub async fn start(inputs: Option<Inputs>, fixed: bool) -> Result<World, StartEr
     let (app_listener, app) = listener(app_port).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandomness::default());
-    let secret = random.secret()?;
+    let [secret, csrf] = random.secrets()?;
     let setting = Arc::new(Setting { broker, idp, app, secret });
     let shown = Shown::default();
     let (snapshot, watched, file) = first(&setting, inputs, &shown, clock.now())?;
@@ -124,6 +124,7 @@ pub async fn start(inputs: Option<Inputs>, fixed: bool) -> Result<World, StartEr
         pages: Pages::new("")?,
         broker: Arc::clone(&broker),
         faults,
+        csrf,
         shown,
         file,
         pending: Mutex::default(),

@@ -56,10 +56,14 @@ impl Setting {
         Arc::new(move |inputs: &Inputs, options: Options| {
             let options = Options { without_secrets: true, ..options };
             let written = prepare(inputs, &*files, options)?;
-            let adapted = match written.snapshot {
+            let mut adapted = match written.snapshot {
                 Some(_) => prepare_adapted(inputs, &*files, options, &|config| setting.adapt(config))?,
                 None => written,
             };
+            // Folders of secrets need not exist here; those that do not can't be watched.
+            let is_here =
+                |file: &std::path::PathBuf| file.parent().is_none_or(|at| at.as_os_str().is_empty() || at.is_dir());
+            adapted.involved.files.retain(is_here);
             *shown.lock().unwrap_or_else(PoisonError::into_inner) = adapted.layers.shown();
             Ok::<Prepared, _>(adapted)
         })
@@ -84,6 +88,7 @@ impl Setting {
     fn adapt_provider(&self, id: &str, provider: &mut Provider) {
         provider.issuer = Some(self.provider(id).into());
         provider.backchannel_url = None;
+        provider.base_url = None;
         provider.authorization_endpoint = None;
         provider.token_endpoint = None;
         provider.userinfo_endpoint = None;

@@ -12,7 +12,7 @@ use crate::decision::app::{AppRequest, authentication};
 use crate::decision::pipeline::Evidence;
 use crate::decision::trace::Step;
 use crate::op::console::why;
-use crate::op::{RequestContext, decide};
+use crate::op::{RequestContext, TraceId, decide};
 use crate::snapshot::client::Client;
 use crate::store::ids::SessionId;
 use crate::store::{EventQuery, SessionView};
@@ -52,7 +52,7 @@ fn context<'a>(app: &'a App, snapshot: &'a crate::snapshot::Snapshot) -> Request
         services,
         snapshot,
         now: services.clock.now(),
-        trace_id: String::new(),
+        trace_id: TraceId::new(String::new()),
         source: Source::Nameless,
         address: None,
         user_agent: None,

@@ -72,8 +72,8 @@ pub struct DemoHome {
     pub personas: Vec<Persona>,
     /// The providers.
     pub providers: Vec<DemoFault>,
-    /// The path that the switch is sent to.
-    pub break_path: &'static str,
+    /// The form of the switch.
+    pub switch: PostForm,
 }
 
 /// A step of the decision, with the expression behind it.

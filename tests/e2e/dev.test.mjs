@@ -98,7 +98,7 @@ test('a switch breaks a provider, and repairs it', () => visit(browser, async ({
   await corp.getByRole('button', { name: 'Apply' }).click()
   await page.getByRole('link', { name: /Alice Jansen/ }).click()
   await page.getByRole('heading', { name: 'What the app received' }).waitFor()
-}, { expected: /status of 5\d\d/ }))
+}, { expected: /status of [45]\d\d/ }))
 
 test('a file of one\'s own is edited while it runs: a change is applied, a mistake is shown', async () => {
   const cwd = mkdtempSync(join(tmpdir(), 'countersign-dev-'))
@@ -111,12 +111,12 @@ test('a file of one\'s own is edited while it runs: a change is applied, a mista
     await visit(browser, async ({ page }) => {
       const shows = (text) => async () => { await page.goto(`${own.app}/file`); return page.getByText(text).first().isVisible() }
       writeFileSync(file, stdout.replace("'contractors.example'", "'contractors.example', 'elsewhere.example'").replace('expect = { refused = "not_allowed" }', 'expect = { roles = ["admin"] }'))
-      await until('generation 2 is in force', shows('Generation 2 is in force'), { within: 5_000 })
+      await until('generation 2 is in force', shows('Generation 2 is in force'), { within: 15_000 })
       await page.goto(own.app)
       await page.getByRole('link', { name: /Mallory/ }).click()
       await page.getByRole('heading', { name: 'What the app received' }).waitFor()
       writeFileSync(file, readFileSync(file, 'utf8').replace('allow =', 'alow ='))
-      await until('the mistake is shown', shows('did you mean'), { within: 5_000 })
+      await until('the mistake is shown', shows('did you mean'), { within: 15_000 })
       await inspect(page, 'dev-problems')
     })
   } finally {

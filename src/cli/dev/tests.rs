@@ -96,7 +96,7 @@ client_key = { file = "missing.key" }
 domains = ["corp.example"]
 claims = { username = "claims.preferred_username.before('@')" }
 [clients.wiki]
-client_id = "a client & more"
+client_id = "wiki:1%"
 client_secret = { file = "missing" }
 redirect_uris = ["https://wiki.example.com/cb"]
 require = "'wiki' in groups"
@@ -138,9 +138,28 @@ fn a_file_runs_without_its_secrets_keys_and_addresses_and_decides_as_written() {
     assert!(text.contains("none.toml can't be read"), "{text}");
 }
 
+#[test]
+fn every_example_of_a_provider_runs_with_a_simulated_one_and_its_tests_people_sign_in() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/upstreams");
+    let mut tried = 0;
+    for name in ["generic", "keycloak", "okta", "auth0", "authentik", "adfs", "pingfederate"] {
+        let config = Some(folder.join(format!("{name}.toml")));
+        let (exit, text) = dev(&DevArgs { config: config.clone(), ..args("nobody") });
+        assert_eq!(exit, Exit::Usage, "{name}: {text}");
+        let people = text.trim().split_once("the people are ").unwrap().1;
+        let first = people.split(", ").next().unwrap();
+        let (exit, text) = dev(&DevArgs { config, ..args(first) });
+        assert_eq!(exit, Exit::Fine, "{name}: {text}");
+        tried += 1;
+    }
+    assert_eq!(tried, 7);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_of_breaking_a_provider_is_told_apart() {
     let Ok(world) = start(None, false).await else { panic!("dev does not start") };
+    // The discovery document is known from here on.
+    assert!(matches!(once(&world, "alice", None, &mut Vec::new()).await, Ok(Exit::Fine)));
     let mut told = Vec::new();
     for fault in Fault::ALL {
         world.demo.faults.set("corp", fault.name());

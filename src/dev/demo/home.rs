@@ -38,23 +38,18 @@ pub(super) async fn home(State(demo): Shared, headers: HeaderMap) -> Response {
         apps: apps.collect(),
         personas: people.collect(),
         providers: providers.map(provider).collect(),
-        break_path: "/break",
+        switch: pages::PostForm { action: "/break".to_owned(), csrf: demo.csrf.clone(), fields: Vec::new() },
     };
     page(&demo.pages, StatusCode::OK, &view, &[])
 }
 
 /// Breaks a provider, or repairs it.
-pub(super) async fn set_fault(
-    State(demo): Shared,
-    headers: HeaderMap,
-    Form(form): Form<HashMap<String, String>>,
-) -> Response {
-    // Another site must not press the switch; browsers say where a form came from (Fetch Metadata).
-    let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
-    if !matches!(site, None | Some(b"same-origin")) {
+pub(super) async fn set_fault(State(demo): Shared, Form(form): Form<HashMap<String, String>>) -> Response {
+    let text = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+    // Another site must not press the switch.
+    if text(pages::CSRF_FIELD) != demo.csrf {
         return respond::empty(StatusCode::FORBIDDEN);
     }
-    let text = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     if demo.broker.snapshot().load().providers.contains_key(text("provider")) {
         demo.faults.set(text("provider"), text("fault"));
     }

@@ -38,6 +38,8 @@ pub struct Demo {
     pub broker: Arc<App>,
     /// Which providers are broken.
     pub faults: Arc<Faults>,
+    /// What the forms of its pages carry.
+    pub csrf: String,
     /// The files.
     pub shown: Shown,
     /// The main file, where it is on disk.

@@ -9,6 +9,7 @@ use axum::response::Response;
 use url::Url;
 
 use crate::dev::idp::model::{Idp, Issued, Shared};
+use crate::dev::idp::shape::Shape;
 use crate::dev::personas::{persona, personas};
 use crate::dev::render::{not_found, page};
 use crate::pages;
@@ -36,7 +37,8 @@ pub(super) async fn authorize(
     let answer = |with: &[(&str, &str)]| {
         let mut answer = url::form_urlencoded::Serializer::new(String::new());
         answer.extend_pairs(with).append_pair("state", text("state"));
-        answer.append_pair("iss", &idp.setting.provider(&provider));
+        let shape = snapshot.config.providers.get(&provider).map(|declared| Shape::of(declared.preset));
+        answer.append_pair("iss", &shape.map(|shape| idp.issuer(&provider, shape)).unwrap_or_default());
         respond::see_other(&format!("{redirect_uri}?{}", answer.finish()))
     };
     if text("prompt").split(' ').any(|prompt| prompt == "none") {

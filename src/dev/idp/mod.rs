@@ -21,6 +21,7 @@ use crate::web::respond;
 use fault::Fault;
 pub use model::{Idp, Issued};
 use model::{Shared, unavailable};
+use shape::Shape;
 
 /// Below this path are the files of the pages; no provider's id begins so.
 pub const FILES: &str = "/-";
@@ -40,15 +41,14 @@ pub fn router(idp: Arc<Idp>) -> axum::Router {
 }
 
 async fn discovery(State(idp): Shared, Path(provider): Path<String>) -> Response {
-    if !idp.snapshot.load().providers.contains_key(&provider) {
-        return not_found(&idp.pages);
-    }
+    let snapshot = idp.snapshot.load_full();
+    let Some(declared) = snapshot.config.providers.get(&provider) else { return not_found(&idp.pages) };
     if idp.faults.is(&provider, Fault::Down) {
         return unavailable();
     }
     let issuer = idp.setting.provider(&provider);
     let document = json!({
-        "issuer": issuer,
+        "issuer": idp.issuer(&provider, Shape::of(declared.preset)),
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
         "userinfo_endpoint": format!("{issuer}/userinfo"),

@@ -10,6 +10,7 @@ use axum::response::Response;
 use serde_json::json;
 
 use crate::dev::idp::fault::Faults;
+use crate::dev::idp::shape::Shape;
 use crate::dev::setting::Setting;
 use crate::env::{Clock, Random};
 use crate::keys::Keys;
@@ -51,6 +52,11 @@ pub struct Issued {
 pub(super) type Shared = State<Arc<Idp>>;
 
 impl Idp {
+    /// How a provider names itself.
+    pub(super) fn issuer(&self, provider: &str, shape: &Shape) -> String {
+        format!("{}{}", self.setting.provider(provider), if shape.slash { "/" } else { "" })
+    }
+
     pub(super) fn issued(&self) -> MutexGuard<'_, HashMap<String, Issued>> {
         self.issued.lock().unwrap_or_else(PoisonError::into_inner)
     }

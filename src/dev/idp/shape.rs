@@ -13,13 +13,34 @@ pub(super) struct Shape {
     only_userinfo: &'static [&'static str],
     /// Whether the access token is a JWT with all claims; otherwise it says nothing.
     pub(super) jwt_access_token: bool,
+    /// Whether its issuer ends with a slash.
+    pub(super) slash: bool,
+    /// Whether userinfo refuses the access token.
+    pub(super) refuses_userinfo: bool,
 }
 
-const PLAIN: Shape = Shape { only_access_token: &[], only_userinfo: &[], jwt_access_token: false };
+const PLAIN: Shape = Shape {
+    only_access_token: &[],
+    only_userinfo: &[],
+    jwt_access_token: false,
+    slash: false,
+    refuses_userinfo: false,
+};
 
 /// Keycloak's default mappers put roles into the access token alone.
 const KEYCLOAK: Shape =
     Shape { only_access_token: &["realm_access", "resource_access"], jwt_access_token: true, ..PLAIN };
+
+/// The ID token of Okta's org authorization server has few claims.
+const OKTA: Shape =
+    Shape { only_userinfo: &["groups", "given_name", "family_name", "locale", "zoneinfo", "email_verified"], ..PLAIN };
+
+const WITH_SLASH: Shape = Shape { slash: true, ..PLAIN };
+
+/// AD FS answers userinfo with 401 to access tokens for a `resource`.
+const ADFS: Shape = Shape { refuses_userinfo: true, ..PLAIN };
+
+const PINGFEDERATE: Shape = Shape { only_userinfo: &["email", "email_verified"], ..PLAIN };
 
 impl Shape {
     /// The shape of a preset's provider.
@@ -27,6 +48,10 @@ impl Shape {
     pub(super) const fn of(preset: Preset) -> &'static Self {
         match preset {
             Preset::Keycloak => &KEYCLOAK,
+            Preset::Okta => &OKTA,
+            Preset::Auth0 | Preset::Authentik => &WITH_SLASH,
+            Preset::Adfs => &ADFS,
+            Preset::Pingfederate => &PINGFEDERATE,
             _ => &PLAIN,
         }
     }

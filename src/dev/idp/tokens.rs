@@ -59,7 +59,7 @@ pub(super) async fn token(State(idp): Shared, Path(provider): Path<String>, body
 impl Idp {
     /// The token response; `None` if the generator or a key is not available.
     fn answer(self: &Arc<Self>, issued: &Issued, person: &Persona, shape: &Shape, client_id: &str) -> Option<Response> {
-        let issuer = self.setting.provider(&issued.provider);
+        let issuer = self.issuer(&issued.provider, shape);
         let fault = self.faults.of(&issued.provider);
         let now = self.clock.now();
         let age = if fault == Some(Fault::Expired) { 2 * LIFETIME } else { 0 };
@@ -117,7 +117,7 @@ pub(super) async fn userinfo(State(idp): Shared, Path(provider): Path<String>, h
     let person = issued.filter(|issued| issued.provider == provider);
     let person = person.and_then(|issued| persona(&snapshot.config, &issued.persona));
     match (person, snapshot.config.providers.get(&provider)) {
-        (Some(person), Some(declared)) => {
+        (Some(person), Some(declared)) if !Shape::of(declared.preset).refuses_userinfo => {
             respond::json(StatusCode::OK, &Shape::of(declared.preset).userinfo(&person.claims))
         }
         _ => respond::empty(StatusCode::UNAUTHORIZED),

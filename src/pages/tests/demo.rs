@@ -86,7 +86,7 @@ pub(super) fn add_samples(all: &mut Vec<Sample>, fill: Fill) {
         apps: vec![DemoApp { name: fill("Grafana"), path: "/start?client=grafana".to_owned() }],
         personas: personas(fill, true),
         providers: providers.into(),
-        break_path: "/break",
+        switch: form(fill),
     };
     add(all, "demo", &home);
     let problems = DemoNav { problems: Some(fill("error: unknown key")), user_name: None, ..nav(fill, "home") };
