@@ -25,6 +25,7 @@ use crate::snapshot::reload::{Generations, ReloadStatus, Reloader, Watched};
 use crate::snapshot::shadow::Shadow;
 use crate::snapshot::told;
 use crate::store::Store;
+use crate::telemetry::SpanExporter;
 use crate::throttle::Throttle;
 use crate::upstream::RelyingParty;
 use crate::web::listener::Connections;
@@ -86,7 +87,9 @@ impl App {
         let services = Services {
             clock,
             app_keys,
-            upstreams: Arc::new(RelyingParty::new(http, Arc::clone(&random)).measured_by(Arc::clone(&metrics))),
+            upstreams: Arc::new(
+                RelyingParty::new(Arc::clone(&http), Arc::clone(&random)).measured_by(Arc::clone(&metrics)),
+            ),
             random,
             store,
             keys,
@@ -98,6 +101,7 @@ impl App {
             throttle,
             activity: Arc::new(Activity::of(Arc::clone(&metrics))),
             metrics,
+            telemetry: Arc::new(SpanExporter::new(Arc::clone(&http))),
             reload_status: Arc::clone(&reload_status),
             history: Arc::new(history),
             shadow,
@@ -195,6 +199,14 @@ impl App {
         let services = self.services();
         let exporter = Exporter::new(Arc::clone(&services.store), Arc::clone(&services.activity));
         exporter.catch_up(&self.snapshot.load_full().config.audit).await;
+    }
+
+    /// Sends the spans that wait to the collector that `[telemetry]` names.
+    pub async fn export_spans(&self) {
+        let settings = self.snapshot.load().telemetry.clone();
+        if let Some(settings) = settings {
+            self.services().telemetry.export(&settings).await;
+        }
     }
 
     /// Probes the providers whose last call failed, so that status and metrics show a recovery.

@@ -13,6 +13,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 pub trait Clock: Send + Sync {
     /// Seconds since the Unix epoch.
     fn now(&self) -> i64;
+
+    /// Nanoseconds since the Unix epoch, for traces. Nothing is decided by them.
+    fn nanoseconds(&self) -> u64 {
+        u64::try_from(self.now()).unwrap_or_default().saturating_mul(1_000_000_000)
+    }
 }
 
 /// The machine's clock.
@@ -24,6 +29,12 @@ impl Clock for SystemClock {
     fn now(&self) -> i64 {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
+    fn nanoseconds(&self) -> u64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -126,6 +137,19 @@ impl dyn Random + '_ {
         let mut bytes = [[0_u8; 32]; N];
         self.fill(bytes.as_flattened_mut())?;
         Ok(bytes.map(|secret| URL_SAFE_NO_PAD.encode(secret)))
+    }
+
+    /// A trace id: ten letters and digits that can be read aloud, of Crockford's base 32, which has no I, L, O and U. It is no
+    /// secret, and not unique for all time: what is kept under one is replaced by what comes later.
+    ///
+    /// # Errors
+    /// When the generator is not available.
+    pub fn trace_id(&self) -> Result<String, RandomUnavailable> {
+        const DIGITS: [u8; 32] = *b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+        let mut bytes = [0_u8; 10];
+        self.fill(&mut bytes)?;
+        let digit = |byte: &u8| DIGITS.get(usize::from(byte % 32)).copied().map_or('0', char::from);
+        Ok(bytes.iter().map(digit).collect())
     }
 
     /// A unique identifier: 128 random bits, base64url, 22 characters.

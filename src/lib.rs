@@ -26,6 +26,7 @@
 //! | [`cli`], [`import`], [`dev`] | the commands; importing from Dex and Keycloak; a demo environment | a new command |
 //! | [`audit`] | the events of the audit trail: their log lines, and the hash chain of their rows | a new kind of event |
 //! | [`metrics`] | what is measured: the catalogue of metrics, what is recorded, and one scrape | a new metric |
+//! | [`telemetry`] | traces for OpenTelemetry: spans, sampling, the export | another span |
 //! | [`x509`] | client certificates: reading and verifying them | a header form |
 //! | [`throttle`] | how often strangers may do something | a new limit |
 //! | [`digest`] | SHA-256 in the forms in which it is written | |
@@ -57,6 +58,7 @@ pub mod pages;
 pub mod protocol;
 pub mod snapshot;
 pub mod store;
+pub mod telemetry;
 pub mod throttle;
 pub mod upstream;
 pub mod web;

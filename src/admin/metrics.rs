@@ -31,6 +31,10 @@ fn exposition(admin: &Admin) -> Exposition {
     keys(&mut exposition, admin, &snapshot);
     break_glass(&mut exposition, admin);
     strangers(&mut exposition, admin);
+    let spans = admin.services.telemetry.figures();
+    exposition.counter(&catalogue::TELEMETRY_SENT, spans.sent);
+    exposition.counter(&catalogue::TELEMETRY_DROPPED, spans.dropped);
+    exposition.counter(&catalogue::TELEMETRY_FAILURES, spans.failures);
     exposition.gauge(&catalogue::AUDIT_OUTPUT_FAILED, admin.services.activity.is_output_failing());
     exposition
 }

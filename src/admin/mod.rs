@@ -26,5 +26,7 @@ pub fn router(admin: Arc<Admin>) -> axum::Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .merge(guarded)
+        // The files of the status page are public.
+        .fallback(get(status::file))
         .with_state(admin)
 }

@@ -26,6 +26,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(30);
 /// How often audit events are written to a file or to standard output.
 const EXPORT: Duration = Duration::from_secs(1);
 
+/// How often spans are sent.
+const SPANS: Duration = Duration::from_secs(2);
+
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -219,10 +222,21 @@ async fn listen(app: Arc<App>, listeners: Listeners) -> Exit {
             }
         }
     });
+    let tracing = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move {
+            let mut ticks = tokio::time::interval(SPANS);
+            loop {
+                ticks.tick().await;
+                app.export_spans().await;
+            }
+        }
+    });
     terminated().await;
     tracing::info!(event = "stop", "stopping after the requests under way");
     let _ = stop.send(true);
     housekeeping.abort();
+    tracing.abort();
     let grace = Duration::from_secs(app.snapshot().load().config.server.shutdown_grace.as_secs());
     let drained = tokio::time::timeout(grace, async {
         while servers.join_next().await.is_some() {}
@@ -233,6 +247,7 @@ async fn listen(app: Arc<App>, listeners: Listeners) -> Exit {
     }
     let _ = exporting.await;
     app.export_events().await;
+    app.export_spans().await;
     Exit::Fine
 }
 

@@ -115,6 +115,10 @@ catalogue! {
     AUDIT_EVENTS_LEFT_OUT = Counter "audit_events_left_out" []
         "Events of strangers that were left out of the audit trail because there were too many";
     AUDIT_OUTPUT_FAILED = Gauge "audit_output_failed" [] "1 while audit events can't be written to `file` or `stdout`";
+    TELEMETRY_SENT = Counter "telemetry_spans_sent" [] "Spans that the collector of `[telemetry]` took";
+    TELEMETRY_DROPPED = Counter "telemetry_spans_dropped" []
+        "Spans that were dropped: the collector did not take them, or too many waited";
+    TELEMETRY_FAILURES = Counter "telemetry_export_failures" [] "Exports of spans that failed";
     CONNECTIONS = Gauge "connections" [] "Open connections of the public listeners";
     CONNECTIONS_LIMIT = Gauge "connections_limit" [] "The most connections that the public listeners have";
     CONNECTIONS_CLOSED = Counter "connections_closed_for_room" [] "Connections that were closed to make room for others";

@@ -15,13 +15,16 @@ use crate::op::logout::delivery::Notifier;
 use crate::op::outcome::Outcome;
 use crate::op::refreshes::Refreshes;
 use crate::op::sources::Sources;
+use crate::op::trace_id::TraceId;
 use crate::protocol::BREAK_GLASS;
 use crate::snapshot::Snapshot;
 use crate::snapshot::client::Client;
 use crate::snapshot::history::History;
 use crate::snapshot::reload::ReloadStatus;
 use crate::snapshot::shadow::Shadow;
+use crate::store::model::TraceContext;
 use crate::store::{PendingBound, Store};
+use crate::telemetry::SpanExporter;
 use crate::throttle::{Source, Throttle};
 use crate::upstream::RelyingParty;
 use crate::x509::Reading;
@@ -57,6 +60,8 @@ pub struct Services {
     pub activity: Arc<Activity>,
     /// What is measured.
     pub metrics: Arc<Metrics>,
+    /// Sends traces.
+    pub telemetry: Arc<SpanExporter>,
     /// The outcome of the last reload.
     pub reload_status: Arc<ReloadStatus>,
     /// The history of the configuration.
@@ -76,7 +81,7 @@ pub struct RequestContext<'a> {
     /// Seconds since the Unix epoch.
     pub now: i64,
     /// Id of the request in logs, pages and stored traces.
-    pub trace_id: String,
+    pub trace_id: TraceId,
     /// Where the request came from, as limits count it.
     pub source: Source,
     /// The address that it came from; `None` for a peer without one.
@@ -92,6 +97,17 @@ impl RequestContext<'_> {
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         self.services.store.as_ref()
+    }
+
+    /// What later requests of the same sign-in go on with in logs and traces.
+    #[must_use]
+    pub fn trace(&self) -> TraceContext {
+        self.trace_id.context()
+    }
+
+    /// The request goes on with an earlier one: logs show its trace id from now on.
+    pub fn go_on(&self, earlier: Option<&TraceContext>) {
+        self.trace_id.go_on(earlier);
     }
 
     /// Whether this request may leave another line in the log. Asked for each line that a stranger can cause.

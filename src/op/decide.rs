@@ -194,7 +194,7 @@ fn kept(
     decided: &Decided<'_>,
 ) -> StoredTrace {
     StoredTrace {
-        id: context.trace_id.clone(),
+        id: context.trace_id.to_string(),
         names: Vec::new(),
         user_id,
         client: client.map(str::to_owned),

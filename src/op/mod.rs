@@ -47,8 +47,10 @@ pub mod session;
 pub mod signals;
 pub mod sources;
 pub mod token;
+mod trace_id;
 pub mod upstream_claims;
 pub mod userinfo;
 pub mod validity;
 
 pub use context::{RequestContext, Services};
+pub use trace_id::TraceId;

@@ -233,6 +233,8 @@ mod tests {
             "draft.outcome",
             "draft.asked",
             "draft.effect",
+            "demo.fault",
+            "status.key",
         ];
         let composed: Vec<String> = drafts.into_iter().chain(composed.map(str::to_owned)).collect();
         let keys = |part: &str| {

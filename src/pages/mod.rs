@@ -34,6 +34,7 @@ mod sample;
 mod samples;
 mod samples_drafts;
 mod samples_own;
+mod status;
 mod templates;
 #[cfg(test)]
 mod tests;
@@ -67,6 +68,7 @@ pub use languages::Languages;
 pub use looks::{LookPlace, LookProblem};
 pub use messages::CatalogueError;
 pub use own::{Action, ConfirmAction, Did, Notice, Paging, Shell};
+pub use status::{KeyStatus, ProviderStatus, Status, StatusCounts, StatusPage};
 pub use time::moment;
 pub use uri::{Destination, WebUri};
 pub use views::{

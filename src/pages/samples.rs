@@ -6,6 +6,7 @@
 
 use crate::pages::sample::{CSRF, Need, Sample, form, sample, text};
 use crate::pages::samples_own;
+use crate::pages::status::{KeyStatus, ProviderStatus, Status, StatusCounts, StatusPage};
 use crate::pages::uri::{Destination, WebUri};
 use crate::pages::views::{
     AppLink, BreakGlassPage, ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, Provider, Redirect, Scope,
@@ -41,6 +42,7 @@ pub(crate) fn samples() -> Vec<Sample> {
     decisions(&mut all, web.as_ref());
     statements(&mut all, web.as_ref());
     redirects(&mut all, web.as_ref());
+    status(&mut all);
     samples_own::add(&mut all);
     console::samples::add(&mut all);
     console::samples_people::add(&mut all);
@@ -159,6 +161,41 @@ fn statements(all: &mut Vec<Sample>, web: Option<&WebUri>) {
     all.push(sample(&out, &[FRAMES]));
     all.push(sample(&SignedOut { client_name: None, ..out }, &[FRAMES]));
     all.push(sample(&SignedOut { client_name: None, back_uri: None, frames: Vec::new(), ended: false }, &[]));
+}
+
+fn status(all: &mut Vec<Sample>) {
+    let provider = |healthy: Option<bool>| ProviderStatus {
+        id: text("provider"),
+        name: text("Provider"),
+        issuer: text("issuer"),
+        enabled: healthy.is_some(),
+        healthy,
+        unusable_endpoints: serde_json::Map::from_iter([(text("endpoint"), text("why").into())]),
+        refuses_our_credentials: healthy == Some(false),
+        last_success_at: healthy.map(|_| console::samples::AT),
+        last_error_at: healthy.map(|_| console::samples::AT),
+        last_error: healthy.map(|_| text("error")),
+    };
+    let key = |state: &'static str| KeyStatus {
+        kid: text("kid"),
+        alg: "RS256",
+        state,
+        rotation_due_at: (state == "current").then_some(console::samples::AT),
+    };
+    let full = Status {
+        issuer: text("issuer"),
+        generation: 2,
+        hash: text("hash"),
+        clients: 1,
+        counts: StatusCounts { clients: 1, providers: 2, roles: 3, sessions: 4 },
+        providers: [None, Some(true), Some(false)].map(provider).to_vec(),
+        keys: ["current", "next", "retired"].map(key).to_vec(),
+        reload_failed: true,
+        reload_problems: Vec::new(),
+    };
+    let bare = Status { providers: Vec::new(), keys: Vec::new(), reload_failed: false, ..full.clone() };
+    all.push(sample(&StatusPage { status: full, problems: Some(text("problem")) }, &[]));
+    all.push(sample(&StatusPage { status: bare, problems: None }, &[]));
 }
 
 fn frames() -> Vec<WebUri> {

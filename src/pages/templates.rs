@@ -50,6 +50,7 @@ pub(crate) const TEMPLATES: &[(&str, &str)] = &[
     ("sign_in.html", include_str!("../../templates/sign_in.html")),
     ("signed_out.html", include_str!("../../templates/signed_out.html")),
     ("signing_out.html", include_str!("../../templates/signing_out.html")),
+    ("status.html", include_str!("../../templates/status.html")),
 ];
 
 /// Before the name of a template: the built-in one, for the template that replaces it.

@@ -17,6 +17,7 @@ pub mod reload;
 pub mod settings;
 pub mod shadow;
 mod signing;
+mod telemetry;
 pub mod told;
 
 use std::collections::{BTreeMap, HashMap};
@@ -77,6 +78,8 @@ pub struct Snapshot {
     pub paths: Paths,
     /// The pages, with the settings of this generation.
     pub pages: Pages,
+    /// Where traces are sent; none if they are not.
+    pub telemetry: Option<Arc<crate::telemetry::Settings>>,
     /// What its files set.
     pub settings: Settings,
     /// What `check` warns of in its files, as it prints it; empty when there is nothing.
@@ -160,6 +163,9 @@ impl Snapshot {
             }
         }
         let break_glass = break_glass(&config, secrets, &mut problems);
+        let mut unusable = Vec::new();
+        let telemetry = telemetry::settings(&config, secrets, &mut unusable);
+        problems.extend(unusable.into_iter().map(|(path, message)| BuildProblem::Other { path, message }));
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -187,6 +193,7 @@ impl Snapshot {
             client_authorities,
             break_glass,
             pages,
+            telemetry,
             settings,
             warnings: String::new(),
             config,

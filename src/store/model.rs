@@ -213,12 +213,25 @@ pub struct Grant {
     /// Thumbprint of the certificate that its refresh tokens are bound to (RFC 8705 §4); `None` if they are not bound.
     #[serde(default)]
     pub certificate: Option<String>,
+    /// What its token requests go on with in logs and traces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceContext>,
     /// When it was created.
     pub created_at: i64,
     /// When it was revoked.
     pub revoked_at: Option<i64>,
     /// When it expires: none of its tokens can be valid after that.
     pub expires_at: i64,
+}
+
+/// What ties the requests of one sign-in together in logs and traces.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceContext {
+    /// The trace id of the first request.
+    pub id: String,
+    /// Its `traceparent` (W3C Trace Context), where a trusted proxy sent one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
 }
 
 /// An authorization code, with everything that its redemption needs.

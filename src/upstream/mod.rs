@@ -29,6 +29,7 @@ pub mod settings;
 pub mod sign_in;
 pub mod signals;
 pub mod source;
+mod spans;
 #[cfg(test)]
 mod tests;
 mod token;

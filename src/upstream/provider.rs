@@ -19,6 +19,7 @@ use crate::upstream::error::{Document, Unavailable, UnavailableProblem, Upstream
 use crate::upstream::metadata::{Metadata, UnusableEndpoint};
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::source::Source;
+use crate::upstream::spans::{SpanOfCall, in_request};
 
 /// What is known of a provider's reachability, for the status page and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -140,7 +141,9 @@ impl Upstream {
     ) -> Result<http::Response<Vec<u8>>, Unavailable> {
         let url = Some(cut(&request.uri().to_string()));
         let watch = Stopwatch::start();
+        let span = SpanOfCall::begin(&self.source.id, document, &request);
         let sent = self.http.send(request, &self.source.policy).await;
+        span.end(&sent);
         self.metrics.upstream_call(&self.source.id, document.name(), watch.seconds());
         let outcome = match sent {
             Ok(response) if response.status().is_server_error() || response.status() == 429 => {
@@ -202,11 +205,11 @@ impl Upstream {
     }
 
     pub(crate) async fn metadata(self: &Arc<Self>, now: i64) -> Result<Arc<Metadata>, Unavailable> {
-        self.metadata.get(now, || Arc::clone(self).fetch_metadata(now)).await
+        self.metadata.get(now, || in_request(Arc::clone(self).fetch_metadata(now))).await
     }
 
     pub(crate) async fn keys(self: &Arc<Self>, metadata: &Metadata, now: i64) -> Result<Arc<KeySet>, Unavailable> {
-        self.keys.get(now, || Arc::clone(self).fetch_keys(metadata.jwks_uri.clone(), now)).await
+        self.keys.get(now, || in_request(Arc::clone(self).fetch_keys(metadata.jwks_uri.clone(), now))).await
     }
 
     /// Fetches both documents now.

@@ -32,6 +32,7 @@ mod page;
 pub mod request;
 pub mod respond;
 mod router;
+mod spans;
 mod views;
 
 pub use client_certificate::Entrance;

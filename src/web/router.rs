@@ -18,9 +18,10 @@ use crate::metrics;
 use crate::op::certificate;
 use crate::op::dpop::{self, ProofHeader};
 use crate::op::error::PageError;
-use crate::op::{RequestContext, Services};
+use crate::op::{RequestContext, Services, TraceId};
 use crate::protocol::paths::{Endpoint, Page};
 use crate::snapshot::Snapshot;
+use crate::telemetry::Recording;
 use crate::throttle::Source;
 use crate::web::client_certificate::Entrance;
 use crate::web::exchange::Exchange;
@@ -29,6 +30,7 @@ use crate::web::handlers::{
     account, authorize, break_glass, callback, console, documents, logout, signals, start, token, userinfo,
 };
 use crate::web::request::{Incoming, Unreadable, client_address};
+use crate::web::spans::SpanOfRequest;
 use crate::web::{client_certificate, cookies, cors, respond};
 use crate::x509::Reading;
 
@@ -47,16 +49,20 @@ pub fn serve(edge: Arc<Edge>, entrance: Entrance) -> axum::Router {
 
 async fn handle(State((edge, entrance)): State<(Arc<Edge>, Entrance)>, request: Request<Body>) -> Response {
     let snapshot = edge.snapshot.load_full();
-    let Ok(trace_id) = edge.services.random.id() else { return respond::empty(StatusCode::INTERNAL_SERVER_ERROR) };
+    let Ok(trace_id) = edge.services.random.trace_id() else {
+        return respond::empty(StatusCode::INTERNAL_SERVER_ERROR);
+    };
     let address = client_address(&request, &snapshot.trusted_proxies);
     let span = tracing::info_span!("request", address = address.map(tracing::field::display));
     let (watch, recorded) = (Stopwatch::start(), Arc::clone(&edge.services.metrics));
+    let span_of_request = SpanOfRequest::begin(&edge.services, &snapshot, &request, &trace_id);
+    let recording = span_of_request.recording();
     let https_only_for = snapshot.issuer.https_only_for;
     let (client_certificate, ignored) = client_certificate::read(&snapshot, entrance, &request);
     let asker = Asker { address, trace_id, client_certificate, ignored: ignored.then_some(entrance) };
     let route = snapshot.paths.route(request.uri().path());
     let (uses_up, place) = (route.is_some_and(uses_something_up), place(route));
-    let answering = answer(edge, snapshot, request, asker).instrument(span);
+    let answering = Recording::scope(recording, answer(edge, snapshot, request, asker).instrument(span));
     // On a double click, the browser aborts the first request. The work of that request is completed all the same, so that the
     // second request gets its outcome.
     let mut response = if uses_up { Finished::new(answering).await } else { answering.await };
@@ -64,6 +70,7 @@ async fn handle(State((edge, entrance)): State<(Arc<Edge>, Entrance)>, request: 
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
     }
     recorded.request(place, response.status().as_u16(), watch.seconds());
+    span_of_request.end(place, response.status());
     response
 }
 
@@ -156,7 +163,7 @@ async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>
         services: &edge.services,
         snapshot: &snapshot,
         now,
-        trace_id,
+        trace_id: TraceId::new(trace_id),
         source: Source::of(address),
         address,
         user_agent: incoming.user_agent(),

@@ -113,7 +113,7 @@ pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError, waits: bool) -
     ErrorPage {
         status: failure.status,
         reason_code: failure.reason.to_owned(),
-        trace_id: Some(exchange.context.trace_id.clone()),
+        trace_id: Some(exchange.context.trace_id.to_string()),
         detail: None,
         client_name: failure.client.as_deref().map(|key| client_name(exchange, key, None)),
         provider_name: failure.provider.as_deref().map(|id| snapshot.provider_name(id).to_owned()),

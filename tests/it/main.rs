@@ -62,10 +62,12 @@ mod secrets;
 mod several_providers;
 mod sign_in;
 mod signals;
+mod status;
 mod store_faults;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "the unit tests use the rest")]
 mod support;
+mod telemetry;
 mod token;
 mod upstream;
 mod upstream_logout;

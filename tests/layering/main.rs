@@ -31,7 +31,7 @@ const LAYERS: &[&[&str]] = &[
     &["decision"],
     &["expression"],
     &["config"],
-    &["metrics"],
+    &["metrics", "telemetry"],
     &["audit", "outbound"],
     &["digest", "env", "excerpt", "protocol"],
 ];
@@ -63,6 +63,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
             "outbound/",
             "snapshot/reload/",
             "store/",
+            "telemetry/",
             "upstream/",
             "web/",
         ],

@@ -106,6 +106,7 @@ impl Person {
             amr: vec!["pwd".to_owned()],
             dpop_jkt: None,
             certificate: None,
+            trace: None,
             created_at: NOW,
             revoked_at: None,
             expires_at: NOW + 100_000,

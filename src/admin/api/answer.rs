@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::admin::Admin;
-use crate::op::RequestContext;
 use crate::op::administration::Failure;
+use crate::op::{RequestContext, TraceId};
 use crate::snapshot::Snapshot;
 use crate::throttle::Source;
 use crate::web::respond;
@@ -22,7 +22,7 @@ pub(super) type Answer = Result<Response, ApiError>;
 /// When there is no randomness for a trace id.
 pub(super) fn context<'a>(admin: &'a Admin, snapshot: &'a Snapshot) -> Result<RequestContext<'a>, ApiError> {
     let services = &admin.services;
-    let Ok(trace_id) = services.random.id() else {
+    let Ok(trace_id) = services.random.trace_id().map(TraceId::new) else {
         let text = "the random generator is not available";
         return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "no_randomness", text));
     };

@@ -35,7 +35,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("registration", Set),
     ("token_exchange", Set),
     ("device", Set),
-    ("telemetry", Set),
     ("config", Set),
     ("endpoints.device_authorization", Unless("/oauth2/device")),
     ("endpoints.registration", Unless("/oauth2/register")),

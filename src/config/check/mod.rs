@@ -25,6 +25,7 @@ mod response_types;
 mod secret_rules;
 mod server;
 mod signals;
+mod telemetry;
 mod tokens;
 mod ui;
 pub(crate) mod urls;
@@ -76,6 +77,7 @@ fn problems(loaded: &Loaded, config: &Config, resolved: &Resolved, expressions: 
     users::check(&mut context);
     break_glass::check(&mut context);
     ui::check(&mut context);
+    telemetry::check(&mut context);
     mapping_tests::check(&mut context);
     secret_rules::check(&mut context);
     expressions::check(&mut context, expressions);

@@ -50,14 +50,6 @@ pub struct Device {
     pub interval: Option<Duration>,
 }
 
-/// `[telemetry]`: OpenTelemetry.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Telemetry {
-    /// Where traces are sent.
-    pub otlp_endpoint: Option<String>,
-}
-
 /// `[config]`: who may change the file.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -25,6 +25,7 @@ pub mod role_pattern;
 pub mod scalar;
 pub mod server;
 pub mod signals;
+pub mod telemetry;
 pub mod toml_text;
 pub mod ui;
 
@@ -133,8 +134,8 @@ pub struct Config {
     /// The audit trail.
     #[serde(default)]
     pub audit: audit::Audit,
-    /// OpenTelemetry.
-    pub telemetry: Option<later::Telemetry>,
+    /// Traces for OpenTelemetry. Default: none are made.
+    pub telemetry: Option<telemetry::Telemetry>,
     /// Who may change the file.
     pub config: Option<later::ConfigTrust>,
 }

@@ -31,6 +31,11 @@ pub(crate) fn each_secret(config: &Config, visit: &mut dyn FnMut(&At<'_>, &Secre
     let break_glass = config.break_glass.as_ref().and_then(|section| section.password_hash.as_ref());
     one(&At::Root.key("break_glass").key("password_hash"), break_glass);
     let registration = config.registration.as_ref().and_then(|section| section.initial_access_token.as_ref());
+    let headers = At::Root.key("telemetry");
+    let headers = headers.key("headers");
+    for (name, header) in config.telemetry.iter().flat_map(|section| &section.headers) {
+        one(&headers.key(name), Some(header));
+    }
     one(&At::Root.key("registration").key("initial_access_token"), registration);
 }
 

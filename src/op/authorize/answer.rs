@@ -76,6 +76,7 @@ fn code_grant(flow: &Flow<'_>, request: &AuthorizeRequest, admitted: &Admitted) 
         amr: session.amr.clone(),
         dpop_jkt: None,
         certificate: None,
+        trace: Some(context.trace()),
         created_at: context.now,
         revoked_at: None,
         expires_at: issue::grant_end(context, client, &session.link, &request.resources, session.expires_at),

@@ -79,6 +79,7 @@ pub(super) async fn store(flow: &Flow<'_>, request: AuthorizeRequest, departure:
     if context.break_glass_enters(flow.client) {
         cookies.push(SetCookie::Waiting(state.clone()));
     }
+    let request = AuthorizeRequest { trace: Some(context.trace()), ..request };
     let issuer = context.snapshot.policy.providers.get(&provider).map(|provider| provider.issuer.clone());
     let issuer = issuer.unwrap_or_default();
     let data = LoginData { request, provider, issuer, nonce, code_verifier, redirect_uri, started_at: context.now };

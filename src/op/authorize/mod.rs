@@ -80,6 +80,7 @@ fn unresolved(context: &RequestContext<'_>, form: &AuthorizationForm, error: &OA
 
 /// Serves a valid request from this stage on.
 pub async fn resume(flow: &Flow<'_>, request: AuthorizeRequest, stage: Stage) -> Outcome {
+    flow.context.go_on(request.trace.as_ref());
     let to = request.to.clone();
     let for_break_glass = waiting::worth_keeping(flow, &request);
     match (dispatch(flow, request, stage).await, for_break_glass) {

@@ -49,7 +49,7 @@ async fn another_account(flow: &Flow<'_>, request: AuthorizeRequest) -> Result<O
         return Ok(None);
     }
     let prompt = Prompt { another_account: true, ..request.prompt };
-    let pending = Pending::SignIn(Box::new(AuthorizeRequest { prompt, login_hint: None, ..request }));
+    let pending = Pending::SignIn(Box::new(AuthorizeRequest { prompt, login_hint: None, trace: None, ..request }));
     let (id, _) = interaction::keep(flow.context, &pending, flow.browser).await?;
     Ok(Some(id))
 }

@@ -142,7 +142,7 @@ pub(super) fn decide(flow: &Flow<'_>, request: &AuthorizeRequest, signed_in: Sig
     // A user who has just agreed was admitted a moment ago, so that the file must have changed.
     let own_way_in = provider == CERTIFICATE || provider == BREAK_GLASS;
     if refusal.reason.rests_on_claims() && !agreed && !own_way_in {
-        let (reason, client, trace_id) = (refusal.reason.code(), request.to.client(), &flow.context.trace_id);
+        let (reason, client, trace_id) = (refusal.reason.code(), request.to.client(), &*flow.context.trace_id);
         tracing::info!(
             event = "sign_in_again",
             reason,

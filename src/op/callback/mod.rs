@@ -70,6 +70,7 @@ async fn serve(
     form: CallbackForm<'_>,
     browser: &Browser,
 ) -> Outcome {
+    context.go_on(login.request.trace.as_ref());
     let flow = match Flow::resumed(context, browser, &login.request.to) {
         Ok(flow) => flow,
         Err(error) => return authorize::stopped(context, &login.request.to, error.into()),

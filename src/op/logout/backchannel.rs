@@ -49,7 +49,7 @@ pub fn session_ended(
             subject: decide::subject(client, user),
             sid: client.backchannel_logout_session.then(|| sid.clone()),
             algorithm: client.id_token_alg,
-            trace_id: context.trace_id.clone(),
+            trace_id: context.trace_id.to_string(),
             after,
         });
     }

@@ -49,6 +49,7 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: CodeForm<'_>) -> Res
     let unusable = || invalid_grant("the code is unknown, used or expired");
     let (code, session) = context.store().code(hash).await?.ok_or_else(unusable)?;
     check_binding(request, &code, &form)?;
+    context.go_on(code.grant.trace.as_ref());
     if code.used_at.is_some() {
         let user = session.as_ref().map(|view| &view.user);
         let event = request.event(Kind::Suspicious, &code.grant, user).suspicious(Pattern::CodeReuse);

@@ -164,6 +164,7 @@ fn own_grant(
         amr: vec![CERTIFICATE_AMR.to_owned()],
         dpop_jkt: None,
         certificate: None,
+        trace: Some(context.trace()),
         created_at: context.now,
         revoked_at: None,
         expires_at: context.now + longest,

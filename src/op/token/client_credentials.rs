@@ -81,6 +81,7 @@ fn own_grant(
         amr: Vec::new(),
         dpop_jkt: None,
         certificate: None,
+        trace: Some(context.trace()),
         created_at: context.now,
         revoked_at: None,
         expires_at,

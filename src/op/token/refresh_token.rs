@@ -89,6 +89,7 @@ async fn valid(request: &TokenRequest<'_>, presented: &str) -> Result<Valid, OAu
     if view.grant.client != request.client.key {
         return Err(invalid_grant("the refresh token was issued to another client"));
     }
+    context.go_on(view.grant.trace.as_ref());
     validity::refresh_token(context, &token).map_err(|_| unusable())?;
     let view = entitlement::rebound(context, view).await?;
     if let Err(invalid) = validity::grant(context, &view) {

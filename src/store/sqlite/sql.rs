@@ -231,7 +231,9 @@ statements! {
     OLDEST_INTERACTION = "SELECT rowid FROM interactions ORDER BY rowid LIMIT 1";
     DELETE_LOGIN = "DELETE FROM logins WHERE rowid = ?1 RETURNING length(data)";
     DELETE_INTERACTION = "DELETE FROM interactions WHERE rowid = ?1 RETURNING length(data)";
-    INSERT_TRACE = "INSERT INTO traces (id, user_id, client, data, at, expires_at, alone) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    INSERT_TRACE = "INSERT INTO traces (id, user_id, client, data, at, expires_at, alone) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, client = excluded.client, data = excluded.data,
+        at = excluded.at, expires_at = excluded.expires_at, alone = excluded.alone";
     TRIM_TRACES = "DELETE FROM traces WHERE rowid IN (SELECT rowid FROM traces
         WHERE alone = 1 AND user_id IS ?1 ORDER BY rowid DESC LIMIT -1 OFFSET ?2)";
     TRACE = "SELECT id, user_id, client, data, at, expires_at FROM traces WHERE id = ?1 AND expires_at > ?2";

@@ -170,6 +170,11 @@ impl Broker {
         acceptor(Arc::clone(self.app.snapshot())).unwrap()
     }
 
+    /// Sends the spans that wait.
+    pub(crate) async fn export_spans(&self) {
+        self.app.export_spans().await;
+    }
+
     /// One round of housekeeping.
     pub(crate) async fn export_events(&self) {
         self.app.export_events().await;

@@ -127,7 +127,8 @@ const KEYS: &[(&str, Fate, &str)] = &[
     ("store", In("snapshot/generation.rs"), "encryption_keys"),
     ("subject", In("config/resolved/client.rs"), "type"),
     ("tables.*", In("config/load/secrets.rs"), "entries file"),
-    ("telemetry", NotBuilt, "otlp_endpoint"),
+    ("telemetry", In("config/language/telemetry.rs"), "otlp_endpoint"),
+    ("telemetry", In("snapshot/telemetry.rs"), "headers sample_ratio service_name"),
     ("tests.*", In("analysis/mapping_test/compare.rs"), "expect"),
     ("tests.*", In("analysis/mapping_test/mod.rs"), "certificate claims client given name provider refresh scopes"),
     (

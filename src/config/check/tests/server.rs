@@ -38,6 +38,32 @@ fn addresses_and_endpoints() {
 }
 
 #[test]
+fn telemetry() {
+    let with = |line: &str| format!("[telemetry]\notlp_endpoint = \"http://127.0.0.1:4318\"\n{line}");
+    let cases = [
+        (with(""), &[][..]),
+        (with("headers = { x-api-key = { env = \"K\" } }\nsample_ratio = 0"), &[]),
+        (with("sample_ratio = 1.5"), &["3:16 error `sample_ratio` must be at most 1"]),
+        (with("sample_ratio = nan"), &["3:16 error a number must be finite"]),
+        (with("service_name = \" \""), &["3:16 error `service_name` must be a name"]),
+        (with("headers = { Host = { env = \"K\" } }"), &["3:20 error `Host` must be a header"]),
+        (
+            "[telemetry]\notlp_endpoint = \"collector:4318\"".to_owned(),
+            &["2:17 error `otlp_endpoint` must be the http(s) URL"],
+        ),
+        (
+            "[telemetry]\notlp_endpoint = \"http://h/?token=x\"".to_owned(),
+            &["2:17 error `otlp_endpoint` must be the http(s) URL"],
+        ),
+        (
+            "[telemetry]\notlp_endpoint = \"http://h:4318\"\nheaders = { k = { env = \"K\" } }".to_owned(),
+            &["3:1 error `headers` would be sent to \"http://h:4318\" without TLS"],
+        ),
+    ];
+    assert_all(cases.iter().map(|(lines, expected)| added(lines, expected)));
+}
+
+#[test]
 fn lifetimes_and_keys() {
     let cases = [
         ("[tokens]\nauthorization_code = \"10m\"", &["2:22 error ~ must be at most \"5m\" but is \"10m\""][..]),

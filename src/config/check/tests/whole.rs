@@ -54,7 +54,7 @@ matches = "("
 roles = ["boss"]
 [users.alice]
 links = [{ provider = "corp" }]
-[telemetry]
+[device]
 "#;
     assert_problems(
         text,
@@ -82,7 +82,7 @@ links = [{ provider = "corp" }]
             "32:8 error `each` must be one of",
             "33:12 error `matches` must be a regular expression",
             "36:10 error a link must have",
-            "37:2 error `telemetry` is not built yet",
+            "37:2 error `device` is not built yet",
         ],
     );
 }

@@ -61,5 +61,6 @@ pub fn validate(
         claims,
         resources: form.resources,
         provider_hint: form.provider,
+        trace: Some(context.trace()),
     })
 }

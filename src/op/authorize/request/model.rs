@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::decision::app::AppRequest;
 use crate::protocol::ResponseType;
+use crate::store::model::TraceContext;
 
 /// How the answer travels (OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +126,9 @@ pub struct AuthorizeRequest {
     /// The provider that the app asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_hint: Option<String>,
+    /// What the requests that follow it go on with in logs and traces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceContext>,
 }
 
 impl AuthorizeRequest {
@@ -148,6 +152,7 @@ impl AuthorizeRequest {
             claims: None,
             resources: Vec::new(),
             provider_hint: None,
+            trace: None,
         }
     }
 
