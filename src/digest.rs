@@ -1,6 +1,6 @@
-//! SHA-256 in the forms in which protocols, the store and the commands write it.
+//! SHA-256 in the forms in which protocols, the store and the commands write it; SHA-1 where a protocol names a certificate by it.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -22,6 +22,12 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 #[must_use]
 pub fn sha256_base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(sha256(bytes))
+}
+
+/// The SHA-1 hash in base64url without padding, which names a certificate (RFC 7515 §4.1.7) and proves nothing.
+#[must_use]
+pub fn sha1_base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, bytes))
 }
 
 /// These bytes in lower-case hexadecimal.

@@ -20,6 +20,7 @@ pub mod policy;
 pub mod reason;
 pub mod roles;
 pub mod subject;
+pub mod subject_rule;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

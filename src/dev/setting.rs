@@ -10,7 +10,8 @@ use url::{Host, Url};
 use crate::config::Config;
 use crate::config::language::client::Client;
 use crate::config::language::connection_url::ConnectionUrl;
-use crate::config::language::provider::Provider;
+use crate::config::language::provider::{Provider, ProviderResponseMode};
+use crate::config::language::scalar::Expression;
 use crate::config::load::Inputs;
 use crate::config::load::files::Files;
 use crate::digest::sha256_hex;
@@ -97,11 +98,23 @@ impl Setting {
         provider.post_logout_redirect_uri = None;
         provider.client_secret = None;
         provider.client_key = None;
+        provider.client_certificate = None;
+        provider.client_assertion = None;
+        provider.team_id = None;
+        provider.key_id = None;
+        provider.require_pushed_authorization_requests = false;
         provider.token_endpoint_auth_method = Some(ClientAuthMethod::None);
         provider.id_token_signed_response_alg = None;
-        provider.response_mode = None;
+        provider.response_mode = Some(ProviderResponseMode::Query);
         provider.ca = None;
         provider.proxy = None;
+        if !provider.preset.is_openid() {
+            let endpoint = |name: &str| Some(format!("{}/{name}", self.provider(id)));
+            provider.authorization_endpoint = endpoint("authorize");
+            provider.token_endpoint = endpoint("token");
+            provider.userinfo_endpoint = endpoint("userinfo");
+            provider.subject = Some(Expression("claims.sub".to_owned()));
+        }
     }
 
     /// The demo app plays every app. What is on this machine anyway may go on using the broker with a hashed secret.

@@ -68,6 +68,22 @@ pub(crate) fn key_set_document<'k>(keys: impl Iterator<Item = (&'k PublicKey, &'
     serde_json::to_vec(&JwkSet { keys }).ok()
 }
 
+/// The document of the keys of a client (RFC 7517 §5): each with its thumbprint as its `kid`, and with the chain of its
+/// certificate if it has one (RFC 7517 §4.7), DER in base64. `None` if one of them can't be written.
+pub(crate) fn client_key_set<'k>(keys: impl Iterator<Item = (&'k PublicKey, Option<Vec<String>>)>) -> Option<Vec<u8>> {
+    let jwk = |(key, chain): (&PublicKey, Option<Vec<String>>)| {
+        let common = CommonParameters {
+            public_key_use: Some(PublicKeyUse::Signature),
+            key_id: Some(key.thumbprint()?),
+            x509_chain: chain,
+            ..CommonParameters::default()
+        };
+        Some(Jwk { common, algorithm: key.parameters() })
+    };
+    let keys = keys.map(jwk).collect::<Option<_>>()?;
+    serde_json::to_vec(&JwkSet { keys }).ok()
+}
+
 /// One public key.
 #[derive(Debug)]
 pub(crate) struct PublicKey {

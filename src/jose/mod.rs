@@ -33,9 +33,9 @@ use std::fmt;
 pub(crate) use claims::{Claims, SKEW};
 pub(crate) use half_hash::half_hash;
 pub use jwk::KeySet;
-pub(crate) use jwk::{PublicKey, key_set_document};
+pub(crate) use jwk::{PublicKey, client_key_set, key_set_document};
 pub(crate) use jws::{Jws, unsigned, unverified_issuer};
-pub(crate) use signing::sign_symmetric;
+pub(crate) use signing::{Header, sign_symmetric};
 pub use signing::{PrivateKey, SignError};
 
 /// A check that a token failed.

@@ -148,10 +148,23 @@ impl PrivateKey {
         kid: Option<&str>,
         claims: &impl Serialize,
     ) -> Result<String, SignError> {
+        self.sign_with(algorithm, &Header { typ, kid, ..Header::default() }, claims)
+    }
+
+    /// Signs claims as a compact JWS with this header, whose `alg` is that of `algorithm`.
+    ///
+    /// # Errors
+    /// If the algorithm is not one of [`Self::algorithms`], or the claims can't be written as JSON.
+    pub(crate) fn sign_with(
+        &self,
+        algorithm: Algorithm,
+        header: &Header<'_>,
+        claims: &impl Serialize,
+    ) -> Result<String, SignError> {
         if !self.algorithms().contains(&algorithm) {
             return Err(SignError::Algorithm(algorithm));
         }
-        let input = signing_input(algorithm, typ, kid, claims)?;
+        let input = signing_input(algorithm, header, claims)?;
         let signature = self.signature(algorithm, input.as_bytes()).ok_or(SignError::Refused)?;
         Ok(compact(input, &signature))
     }
@@ -177,30 +190,38 @@ impl PrivateKey {
 /// # Errors
 /// If the claims can't be written as JSON.
 pub(crate) fn sign_symmetric(secret: &SecretValue, claims: &impl Serialize) -> Result<String, SignError> {
-    let input = signing_input(Algorithm::HS256, "JWT", None, claims)?;
+    let input = signing_input(Algorithm::HS256, &Header { typ: "JWT", ..Header::default() }, claims)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
     let signature = hmac::sign(&key, input.as_bytes());
     Ok(compact(input, signature.as_ref()))
 }
 
 /// The JOSE header of a token that is signed here (RFC 7515 §4.1).
-#[derive(Serialize)]
-struct Header<'a> {
-    typ: &'a str,
-    alg: &'a str,
+#[derive(Clone, Copy, Default, Serialize)]
+pub(crate) struct Header<'a> {
+    /// What kind of token it is.
+    pub(crate) typ: &'a str,
+    /// The algorithm; what signs sets it.
+    pub(crate) alg: &'a str,
+    /// Which key signed it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    kid: Option<&'a str>,
+    pub(crate) kid: Option<&'a str>,
+    /// The SHA-1 thumbprint of the key's certificate, base64url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) x5t: Option<&'a str>,
+    /// The same with SHA-256.
+    #[serde(rename = "x5t#S256", skip_serializing_if = "Option::is_none")]
+    pub(crate) x5t_sha256: Option<&'a str>,
 }
 
 /// Header and payload (RFC 7515 §5.1, steps 1 to 4), with spare capacity for a signature.
 fn signing_input(
     algorithm: Algorithm,
-    typ: &str,
-    kid: Option<&str>,
+    header: &Header<'_>,
     claims: &impl Serialize,
 ) -> Result<String, serde_json::Error> {
     let mut json = Vec::with_capacity(1024);
-    serde_json::to_writer(&mut json, &Header { typ, alg: algorithm.name(), kid })?;
+    serde_json::to_writer(&mut json, &Header { alg: algorithm.name(), ..*header })?;
     let mut input = String::with_capacity(1536);
     URL_SAFE_NO_PAD.encode_string(&json, &mut input);
     input.push('.');

@@ -32,6 +32,7 @@ pub const OTHER: &str = "other";
 /// What public listeners serve besides the protocol's endpoints.
 const PLACES: &[&str] = &[
     "discovery",
+    "rp_jwks",
     "callback",
     "logout_callback",
     "backchannel_logout",

@@ -233,14 +233,16 @@ fn guarded(running: &Snapshot, new: &Snapshot, drafted: &ProviderSettings) -> (P
     let id = &drafted.id;
     let declared = |snapshot: &Snapshot| {
         let provider = snapshot.config.providers.get(id)?;
-        Some((provider.client_secret.clone(), provider.client_key.clone(), provider.token_endpoint_auth_method))
+        let certificate = (provider.client_certificate.clone(), provider.client_assertion.clone());
+        let signer = (provider.team_id.clone(), provider.key_id.clone());
+        let secrets = (provider.client_secret.clone(), provider.client_key.clone(), signer);
+        Some((secrets, certificate, provider.token_endpoint_auth_method))
     };
     let same = running.providers.get(id).filter(|known| {
         known.source == drafted.source && known.client_id == drafted.client_id && declared(running) == declared(new)
     });
     if let Some(known) = same {
-        settings.client_secret.clone_from(&known.client_secret);
-        settings.client_key.clone_from(&known.client_key);
+        settings.credentials.clone_from(&known.credentials);
         return (settings, Credentials::Send);
     }
     if !running.providers.values().any(|known| is_called_already(&known.source, &drafted.source)) {

@@ -105,6 +105,22 @@ pub fn changed(context: &RequestContext<'_>, link: &Link, event: &SecurityEvent)
     })
 }
 
+/// Adds the name that a provider said once, at an earlier sign-in, and does not say now.
+pub fn keep_name(context: &RequestContext<'_>, link: &Link, claims: &mut Map<String, Value>) {
+    let settings = context.snapshot.providers.get(&link.key.provider);
+    if !settings.is_some_and(|settings| settings.quirks.name_once) {
+        return;
+    }
+    if ["name", "given_name", "family_name"].iter().any(|name| claims.contains_key(*name)) {
+        return;
+    }
+    for name in ["name", "given_name", "family_name"] {
+        if let Some(known) = link.claims.get(name) {
+            claims.insert(name.to_owned(), known.clone());
+        }
+    }
+}
+
 fn on_refresh<'c>(context: &'c RequestContext<'_>, key: &LinkKey) -> Option<&'c OnRefresh> {
     context.snapshot.provider(&key.provider).map(|provider| &provider.on_refresh)
 }
@@ -161,8 +177,9 @@ async fn ask(context: &RequestContext<'_>, token: &SecretValue, link: Link) -> R
         Err(failed) => failed,
         Ok(refreshed) => {
             let verified_email = verified_email(context, &link.key, &refreshed.claims);
+            let mut claims = refreshed.claims;
+            keep_name(context, &link, &mut claims);
             let refresh_token = refreshed.refresh_token.map(|token| token.expose().to_owned()).or(link.refresh_token);
-            let claims = refreshed.claims;
             let fresh = Link { claims, claims_at: context.now, verified_email, refresh_token, ..link };
             let saved = context.store().save_link(fresh.clone()).await;
             return saved.map(|()| fresh).map_err(|error| Unanswered::NotCurrent(error.into()));

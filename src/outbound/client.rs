@@ -13,14 +13,16 @@ use flate2::read::MultiGzDecoder;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Proxy, redirect};
+use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use url::Url;
 
-use crate::outbound::{HttpClient, OutboundError, OutboundPolicy};
+use crate::outbound::{HttpClient, Identity, OutboundError, OutboundPolicy};
 
 /// The maximum number of pools, one for each policy. There are fewer providers; only many reloads reach the limit.
 const MAX_POOLS: usize = 1024;
@@ -105,6 +107,10 @@ impl GuardedClient {
                 built
             }
         };
+        let tls = match policy.identity() {
+            Some(identity) => presenting(identity, tls),
+            None => tls,
+        };
         let client = self.build(policy, tls)?;
         pools.clients.insert(policy.clone(), client.clone());
         Ok(client)
@@ -151,6 +157,14 @@ fn tls(ca: Option<&[u8]>) -> Result<ClientConfig, OutboundError> {
         Err(error) => return Err(broken(error)),
     };
     Ok(builder.with_no_client_auth())
+}
+
+/// The same, presenting a certificate where it is asked for. Sessions are its own: a resumed one would keep the client of the
+/// handshake that began it (RFC 8446 §4.6.1).
+fn presenting(identity: &Identity, mut tls: ClientConfig) -> ClientConfig {
+    tls.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(identity.pair()));
+    tls.resumption = Resumption::default();
+    tls
 }
 
 impl Default for GuardedClient {

@@ -8,6 +8,7 @@
 mod address;
 pub(crate) mod cache;
 mod client;
+mod identity;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,6 +21,7 @@ use url::{Host, Url};
 
 pub use address::is_public;
 pub use client::{GuardedClient, Limits, Lookup, SystemLookup};
+pub use identity::Identity;
 
 /// Sends one request under a policy. The broker uses [`GuardedClient`]; tests use scripted clients.
 #[async_trait]
@@ -81,6 +83,7 @@ pub struct OutboundPolicy {
     allow_http: bool,
     ca: Option<Arc<[u8]>>,
     proxy: Option<String>,
+    identity: Option<Arc<Identity>>,
 }
 
 impl OutboundPolicy {
@@ -140,6 +143,19 @@ impl OutboundPolicy {
         self
     }
 
+    /// Sets the certificate that is presented to servers that ask for one.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Option<Arc<Identity>>) -> Self {
+        self.identity = identity;
+        self
+    }
+
+    /// The certificate that is presented to servers that ask for one.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Arc<Identity>> {
+        self.identity.as_ref()
+    }
+
     /// Checks everything that can be checked without resolving the name: the scheme, and a numeric address.
     ///
     /// # Errors
@@ -189,6 +205,7 @@ impl fmt::Debug for OutboundPolicy {
             .field("allow_http", &self.allow_http)
             .field("ca", &self.ca.is_some())
             .field("proxy", &self.proxy.is_some())
+            .field("identity", &self.identity.is_some())
             .finish()
     }
 }

@@ -149,6 +149,8 @@ pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 /// The same document (RFC 8414 §3.1); the issuer's path follows it.
 pub const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
 
+/// The broker's public keys as a client of its providers (RFC 7523 §2.2, RFC 7517 §5).
+pub const CLIENT_JWKS: &str = "/oauth2/rp-jwks";
 /// The prefix of a provider's callback, unless configured; the provider's id follows.
 pub const CALLBACK: &str = "/callback/";
 /// The prefix of the return from a provider's logout; the provider's id follows.
@@ -192,7 +194,8 @@ pub const SIGNALS_BELOW: Reserved = tree("/signals", "the security events of pro
 
 /// The paths that no endpoint and no callback may have, besides those of [`Page`]. The last ones are for future
 /// features.
-pub const RESERVED: [Reserved; 10] = [
+pub const RESERVED: [Reserved; 11] = [
+    single(CLIENT_JWKS, "the broker's keys as a client of its providers"),
     tree("/.well-known", "well-known documents"),
     tree("/static", "static files"),
     tree("/logout/callback", "the return from a provider's logout"),

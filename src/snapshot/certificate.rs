@@ -106,6 +106,13 @@ impl Certificate {
     }
 }
 
+/// Why servers reject the first certificate of a PEM file at the time `now`, as a client's; `None` too if it has none.
+#[must_use]
+pub fn untimely_client(pem: &[u8], now: i64) -> Option<String> {
+    let certificate = CertificateDer::pem_slice_iter(pem).next()?.ok()?;
+    untimely(&certificate, now)
+}
+
 fn untimely(certificate: &CertificateDer<'_>, now: i64) -> Option<String> {
     let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).unwrap_or(0)));
     let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms.all;

@@ -14,15 +14,16 @@ use crate::config::diagnostics::locate::Layers;
 use crate::config::diagnostics::problem::{Problem, Problems, Severity};
 use crate::config::load::files::Files;
 use crate::config::load::origins::OriginRow;
-use crate::config::load::secrets::{Secrets, read_authorities, read_secrets, read_tables, read_tls};
+use crate::config::load::secrets::{ProviderFiles, Secrets, read_provider_files, read_secrets, read_tables, read_tls};
 use crate::config::load::templates::{TemplateFile, read_templates};
 use crate::config::load::{Inputs, Involved, Loaded, Unreadable, load};
+use crate::decision::policy::key_segment;
 use crate::decision::trace::Source;
 use crate::digest::{sha256, sha256_hex};
 use crate::expression::{Compiler, Place, Vocabulary};
 use crate::pages::{LookPlace, LookProblem, Pages, PagesError};
 use crate::protocol::ClaimType;
-use crate::snapshot::certificate::Certificate;
+use crate::snapshot::certificate::{Certificate, untimely_client};
 use crate::snapshot::issuer::Issuer;
 use crate::snapshot::settings::Settings;
 use crate::snapshot::{BuildProblem, Parts, Snapshot};
@@ -76,6 +77,11 @@ impl Files for Recorder<'_> {
 
     fn glob(&self, folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
         self.files.glob(folder, pattern)
+    }
+
+    // What is only tried is not what the generation is made from.
+    fn readable(&self, path: &Path) -> io::Result<()> {
+        self.files.readable(path)
     }
 }
 
@@ -150,7 +156,9 @@ pub fn prepare_adapted(
     let compile = &mut |place: ExpressionPlace, _: &str, text: &str| compile(&mut compiler, place, text);
     let checked = check(&loaded, compile);
     problems.append(checked.problems);
-    let authorities = loaded.config.as_ref().map(|config| read_authorities(config, &recorder)).unwrap_or_default();
+    let provider_files =
+        loaded.config.as_ref().map(|config| read_provider_files(config, &recorder)).unwrap_or_default();
+    warn_of_client_certificates(&loaded, &provider_files, options.now, &mut problems);
     let fingerprint = recorder.read.into_inner();
     let origins = loaded.origins();
     let (mut layers, config) = (loaded.layers, loaded.config);
@@ -166,7 +174,7 @@ pub fn prepare_adapted(
                 config,
                 resolved,
                 secrets: &secrets,
-                authorities,
+                files: provider_files,
                 certificate,
                 client_authorities,
                 compiler: &mut compiler,
@@ -220,6 +228,24 @@ fn certificate(loaded: &Loaded, files: &dyn Files, now: i64, problems: &mut Prob
             }
             None
         }
+    }
+}
+
+/// Warns of the broker's own certificates that providers will refuse.
+fn warn_of_client_certificates(
+    loaded: &Loaded,
+    files: &BTreeMap<String, ProviderFiles>,
+    now: i64,
+    problems: &mut Problems,
+) {
+    for (id, files) in files {
+        let Some(untimely) = files.client_certificate.as_ref().and_then(|pem| untimely_client(pem, now)) else {
+            continue;
+        };
+        let path = format!("providers.{}.client_certificate", key_segment(id));
+        let message = format!("`client_certificate`: it {untimely}: the provider refuses it");
+        let problem = loaded.layers.problem_at_path(Severity::Warning, &path, message);
+        problems.push(problem.suggest("renew it; the file is read again when it changes"));
     }
 }
 

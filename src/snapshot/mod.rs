@@ -33,13 +33,13 @@ use crate::config::Config;
 use crate::config::check::paths::Paths;
 use crate::config::language::client::Resource;
 use crate::config::language::scalar::SecretValue;
-use crate::config::load::secrets::Secrets;
+use crate::config::load::secrets::{ProviderFiles, Secrets};
 use crate::config::resolved::{Provider, Resolved};
 use crate::decision::policy::{ExpressionProblem, Policy, key_segment};
 use crate::decision::trace::Source;
 use crate::expression::Compiler;
 use crate::pages::{Lang, Pages};
-use crate::upstream::{ProviderSettings, ResolvedSecrets};
+use crate::upstream::{ProviderSettings, ResolvedSecrets, credentials};
 use crate::x509::Authorities;
 use settings::Settings;
 
@@ -74,6 +74,8 @@ pub struct Snapshot {
     pub client_authorities: Option<Authorities>,
     /// The break-glass account's password, where the account is declared.
     pub break_glass: Option<BreakGlass>,
+    /// The broker's public keys as a client of its providers: a JWK Set.
+    pub client_jwks: Vec<u8>,
     /// The paths that it serves.
     pub paths: Paths,
     /// The pages, with the settings of this generation.
@@ -116,8 +118,8 @@ pub struct Parts<'a> {
     pub resolved: Resolved,
     /// Secrets as read.
     pub secrets: &'a Secrets,
-    /// Certificate authorities of providers, PEM, by provider id.
-    pub authorities: BTreeMap<String, Vec<u8>>,
+    /// The certificates that providers name, by provider id.
+    pub files: BTreeMap<String, ProviderFiles>,
     /// The certificate of TCP listeners; `None` if it is not declared, or secrets were left unread.
     pub certificate: Option<Certificate>,
     /// The authorities of client certificates; `None` if they are not declared, or secrets were left unread.
@@ -139,7 +141,7 @@ impl Snapshot {
     /// All problems that become visible only here.
     pub fn build(parts: Parts<'_>) -> Result<Self, Vec<BuildProblem>> {
         let Parts { generation, hash, config, resolved, secrets, compiler, locate, .. } = parts;
-        let Parts { authorities, certificate, client_authorities, pages, settings, .. } = parts;
+        let Parts { files, certificate, client_authorities, pages, settings, .. } = parts;
         let policy = Policy::compile(&config, &resolved, compiler, locate)
             .map_err(|problems| problems.into_iter().map(BuildProblem::Expression).collect::<Vec<_>>())?;
         let other = |path: &str, message: String| BuildProblem::Other { path: path.to_owned(), message };
@@ -147,12 +149,15 @@ impl Snapshot {
         let mut problems = Vec::new();
         let mut providers = BTreeMap::new();
         for (id, provider) in &config.providers {
-            let secret = secrets.get(&format!("providers.{id}.client_secret")).to_vec();
-            let ca = authorities.get(id).map(|pem| pem.as_slice().into());
-            let client_key = secrets.get(&format!("providers.{id}.client_key")).first().cloned();
-            let read = ResolvedSecrets { client_secret: secret, client_key, ca };
+            let secret = |key: &str| secrets.get(&format!("providers.{id}.{key}")).to_vec();
+            let ProviderFiles { ca, client_certificate } = files.get(id).cloned().unwrap_or_default();
+            let (client_secret, client_key) = (secret("client_secret"), secret("client_key"));
+            let read = ResolvedSecrets { client_secret, client_key, client_certificate, ca };
             match ProviderSettings::new(id, provider, read, &config.issuer) {
-                Ok(settings) => drop(providers.insert(id.clone(), settings)),
+                Ok(settings) => {
+                    let subject = policy.providers.get(id).and_then(|provider| provider.subject.clone());
+                    drop(providers.insert(id.clone(), settings.with_subject(subject)));
+                }
                 Err(error) => problems.push(other(&format!("providers.{id}.{}", error.key), error.problem)),
             }
         }
@@ -183,6 +188,7 @@ impl Snapshot {
             hash,
             by_client_id: clients.values().map(|client| (client.client_id.clone(), client.key.clone())).collect(),
             resources: resolved.resources.values().map(|resource| (resource.uri.clone(), resource.clone())).collect(),
+            client_jwks: credentials::key_set(providers.values().map(|settings| &settings.credentials)),
             paths: Paths::of(&config, &resolved),
             discovery: OnceLock::new(),
             sources: provider_sources(&config, locate),

@@ -109,11 +109,25 @@ pub enum UnavailableProblem {
     #[error("{0}")]
     Outbound(#[from] OutboundError),
     /// The provider does not accept the broker as its client (RFC 6749 §5.2).
-    #[error("it refuses our credentials ({0}): check client_id, client_secret and token_endpoint_auth_method")]
+    #[error("it refuses our credentials ({0}): check client_id, the secret or key, and token_endpoint_auth_method")]
     Credentials(String),
+    /// The assertion that the broker authenticates with can't be read.
+    #[error("client_assertion: the file {file}: {problem}")]
+    Assertion {
+        /// The file.
+        file: Box<str>,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A status that is no success.
     #[error("status {0}")]
     Status(u16),
+    /// It was asked too often.
+    #[error("status {0}: it was asked too often")]
+    Throttled(u16),
+    /// It does not let the broker read this: why that may be.
+    #[error("status {0}: {1}")]
+    Forbidden(u16, &'static str),
     /// Not the JSON document that it should be.
     #[error("{0}")]
     Malformed(&'static str),
@@ -158,6 +172,14 @@ pub enum Document {
     Introspection,
     /// A security event token (RFC 8417).
     SecurityEventToken,
+    /// The answer to a pushed authorization request (RFC 9126 §2.2).
+    PushedRequest,
+    /// What an API says of the person of an access token.
+    Profile,
+    /// The person's addresses.
+    Addresses,
+    /// Organisations and teams of the person.
+    Organizations,
 }
 
 impl Document {
@@ -174,6 +196,10 @@ impl Document {
             Self::LogoutToken => "logout token",
             Self::Introspection => "introspection response",
             Self::SecurityEventToken => "security event token",
+            Self::PushedRequest => "pushed authorization response",
+            Self::Profile => "profile",
+            Self::Addresses => "addresses",
+            Self::Organizations => "organizations",
         }
     }
 }
@@ -217,6 +243,8 @@ pub struct ProviderError {
 pub enum Stage {
     /// The callback.
     Authorization,
+    /// The endpoint for pushed authorization requests.
+    Pushed,
     /// The token endpoint.
     Token,
 }
@@ -241,7 +269,10 @@ impl ProviderError {
             "account_selection_required",
             "temporarily_unavailable",
         ];
-        let passed = PASSED.into_iter().find(|code| *code == self.error);
+        // What LinkedIn and Apple call it when somebody goes back.
+        const CANCELLED: [&str; 2] = ["user_cancelled_login", "user_cancelled_authorize"];
+        let error = if CANCELLED.contains(&self.error.as_str()) { "access_denied" } else { self.error.as_str() };
+        let passed = PASSED.into_iter().find(|code| *code == error);
         passed.filter(|_| self.stage == Stage::Authorization).unwrap_or("server_error")
     }
 }
@@ -250,6 +281,7 @@ impl fmt::Display for ProviderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage = match self.stage {
             Stage::Authorization => "authorization response",
+            Stage::Pushed => "pushed authorization request",
             Stage::Token => "token endpoint",
         };
         write!(f, "{stage}: error {:?}", self.error)?;

@@ -13,6 +13,7 @@ use crate::config::language::provider::ClaimsSource;
 use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Jws, Problem, half_hash};
 use crate::protocol::{Algorithm, is_absent};
+use crate::upstream::client_auth::presented;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::provider::{Signed, Upstream, request, shown, unusable};
@@ -140,7 +141,9 @@ impl ProviderContext<'_> {
             .header(AUTHORIZATION, bearer)
             .body(Vec::new())
             .map_err(|_| unusable(document))?;
-        let response = self.upstream.send(document, call, self.now).await?;
+        // A token may be bound to the certificate that the broker authenticates with (RFC 8705 §3).
+        let identity = presented(self.settings, self.metadata);
+        let response = self.upstream.send_as(document, call, identity, self.now).await?;
         if response.status() != 200 {
             let problem = UnavailableProblem::Status(response.status().as_u16());
             return Err(UpstreamError::Unavailable(Unavailable { document, url: Some(shown(endpoint)), problem }));

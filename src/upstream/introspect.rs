@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::jose::Claims;
 use crate::upstream::RelyingParty;
+use crate::upstream::client_auth;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::provider::shown;
 use crate::upstream::settings::ProviderSettings;
@@ -23,7 +24,7 @@ impl RelyingParty {
         now: i64,
     ) -> Result<Option<Map<String, Value>>, UpstreamError> {
         let upstream = &self.upstream(settings);
-        let metadata = &*upstream.metadata(now).await?;
+        let metadata = &*client_auth::metadata(upstream, settings, now).await?;
         let Some(endpoint) = &metadata.introspection_endpoint else { return Ok(None) };
         let asked = [("token", bearer), ("token_type_hint", "access_token")];
         let call = token::Call { document: Document::Introspection, endpoint, form: &asked };

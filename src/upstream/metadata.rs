@@ -24,10 +24,16 @@ pub struct Metadata {
     pub token_audience: Url,
     /// Called by the broker.
     pub userinfo_endpoint: Option<Url>,
-    /// Called by the broker.
-    pub jwks_uri: Url,
+    /// Called by the broker; `None` if the provider signs nothing.
+    pub jwks_uri: Option<Url>,
     /// Called by the broker.
     pub introspection_endpoint: Option<Url>,
+    /// Called by the broker (RFC 9126 §5).
+    pub pushed_request_endpoint: Option<Url>,
+    /// Whether authorization requests must be pushed (RFC 9126 §5).
+    pub requires_pushed_requests: bool,
+    /// What is called in place of the endpoints on connections that present a certificate.
+    pub mtls_aliases: MtlsAliases,
     /// Where the browser goes to sign out.
     pub end_session_endpoint: Option<Url>,
     /// What ID tokens may be signed with, unless the configuration names one.
@@ -64,6 +70,19 @@ pub struct UnusableEndpoint {
     pub problem: String,
 }
 
+/// `mtls_endpoint_aliases` (RFC 8705 §5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MtlsAliases {
+    /// `token_endpoint`
+    pub token: Option<Url>,
+    /// `userinfo_endpoint`
+    pub userinfo: Option<Url>,
+    /// `introspection_endpoint`
+    pub introspection: Option<Url>,
+    /// `pushed_authorization_request_endpoint`
+    pub pushed_request: Option<Url>,
+}
+
 /// What is wrong with a member without a value. It is treated as absent.
 const EMPTY: &str = "it is empty";
 
@@ -78,8 +97,11 @@ impl Metadata {
             token_endpoint: manual.token.clone()?,
             token_audience: manual.token.clone()?,
             userinfo_endpoint: manual.userinfo.clone(),
-            jwks_uri: manual.jwks.clone()?,
+            jwks_uri: if source.openid { Some(manual.jwks.clone()?) } else { None },
             introspection_endpoint: None,
+            pushed_request_endpoint: None,
+            requires_pushed_requests: false,
+            mtls_aliases: MtlsAliases::default(),
             end_session_endpoint: None,
             // The default of a client that registered nothing (OIDC Registration §2).
             id_token_algs: vec![Algorithm::RS256],
@@ -135,14 +157,19 @@ impl Metadata {
         let userinfo_endpoint = optional("userinfo_endpoint", manual.userinfo.as_ref()).map(|url| read.called(url));
         let introspection_endpoint = optional("introspection_endpoint", None).map(|url| read.called(url));
         let end_session_endpoint = optional("end_session_endpoint", None);
+        let pushed = optional("pushed_authorization_request_endpoint", None).map(|url| read.called(url));
+        let mtls_aliases = read.mtls_aliases(&mut unusable);
         Ok(Self {
             issuer: found.to_owned(),
             authorization_endpoint: read.required("authorization_endpoint", manual.authorization.as_ref())?,
             token_endpoint: read.called(token_audience.clone()),
             token_audience,
             userinfo_endpoint,
-            jwks_uri: read.called(read.required("jwks_uri", manual.jwks.as_ref())?),
+            jwks_uri: Some(read.called(read.required("jwks_uri", manual.jwks.as_ref())?)),
             introspection_endpoint,
+            pushed_request_endpoint: pushed,
+            requires_pushed_requests: read.flag("require_pushed_authorization_requests"),
+            mtls_aliases,
             end_session_endpoint,
             userinfo_algs: read
                 .algorithms("userinfo_signing_alg_values_supported")
@@ -160,6 +187,20 @@ impl Metadata {
             auth_algs: read.algorithms("token_endpoint_auth_signing_alg_values_supported"),
             unusable,
         })
+    }
+
+    /// The metadata with the endpoints for connections that present a certificate: the aliases, where there are such (RFC 8705
+    /// §5).
+    #[must_use]
+    pub fn at_aliases(&self) -> Self {
+        let MtlsAliases { token, userinfo, introspection, pushed_request } = self.mtls_aliases.clone();
+        Self {
+            token_endpoint: token.unwrap_or_else(|| self.token_endpoint.clone()),
+            userinfo_endpoint: userinfo.or_else(|| self.userinfo_endpoint.clone()),
+            introspection_endpoint: introspection.or_else(|| self.introspection_endpoint.clone()),
+            pushed_request_endpoint: pushed_request.or_else(|| self.pushed_request_endpoint.clone()),
+            ..self.clone()
+        }
     }
 
     /// Whether claims can be taken from userinfo, where the provider has it. A provider without userinfo gives what its ID
@@ -200,7 +241,33 @@ impl Reader<'_> {
         if let Some(url) = written {
             return Ok(Some(url.clone()));
         }
-        let Some(text) = self.document.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
+        self.url(self.document.get(name))
+    }
+
+    /// The aliases of the endpoints that the broker calls; one that can't be used is noted.
+    fn mtls_aliases(&self, unusable: &mut Vec<UnusableEndpoint>) -> MtlsAliases {
+        let aliases = self.document.get("mtls_endpoint_aliases").and_then(Value::as_object);
+        let mut alias = |endpoint: &'static str| {
+            let name = endpoint.rsplit('.').next().unwrap_or_default();
+            match self.url(aliases.and_then(|aliases| aliases.get(name))) {
+                Ok(url) => url.map(|url| self.called(url)),
+                Err(problem) => {
+                    unusable.push(UnusableEndpoint { endpoint, problem });
+                    None
+                }
+            }
+        };
+        MtlsAliases {
+            token: alias("mtls_endpoint_aliases.token_endpoint"),
+            userinfo: alias("mtls_endpoint_aliases.userinfo_endpoint"),
+            introspection: alias("mtls_endpoint_aliases.introspection_endpoint"),
+            pushed_request: alias("mtls_endpoint_aliases.pushed_authorization_request_endpoint"),
+        }
+    }
+
+    /// A URL that the document names and the broker may call; `None` if it is not there.
+    fn url(&self, named: Option<&Value>) -> Result<Option<Url>, String> {
+        let Some(text) = named.filter(|value| !value.is_null()) else { return Ok(None) };
         let text = text.as_str().ok_or("it is not a string")?;
         if text.is_empty() {
             return Err(EMPTY.to_owned());

@@ -11,19 +11,27 @@
 //! | [`settings`], [`source`] | one provider, from the file and its preset |
 //! | [`metadata`] | the provider's discovery document |
 //! | `provider` | one provider's documents as they are fetched and kept, and its health |
-//! | `token` | requests to the token endpoint |
+//! | [`credentials`], `client_auth` | what the broker authenticates with as a client, and how |
+//! | `token`, `pushed` | requests to the token endpoint and to the one for pushed authorization requests |
 //! | `gather` | ID token, userinfo and access token, verified and combined into claims |
+//! | `plain`, `api`, `github` | who signed in where no ID token says it: OAuth 2.0, asking an API, GitHub's |
 //! | [`sign_in`], [`refresh`], [`introspect`], [`logout`], [`signals`] | the operations |
 //! | [`probe`] | the examination of a provider before people depend on it |
 //! | [`error`] | why one did not succeed |
 
+mod api;
+mod client_auth;
+pub mod credentials;
 pub mod error;
 mod gather;
+mod github;
 pub mod introspect;
 pub mod logout;
 pub mod metadata;
+mod plain;
 pub mod probe;
 mod provider;
+mod pushed;
 pub mod refresh;
 pub mod settings;
 pub mod sign_in;
@@ -37,9 +45,10 @@ mod token;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use credentials::ResolvedSecrets;
 pub use error::{RefreshError, UpstreamError};
 pub use provider::Health;
-pub use settings::{ProviderSettings, ResolvedSecrets};
+pub use settings::ProviderSettings;
 pub(crate) use sign_in::LONGEST_URL;
 pub use sign_in::{BeginParams, CallbackParams, Expected, UpstreamIdentity};
 

@@ -9,20 +9,27 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::config::language::provider::{ClaimsSource, Provider, ProviderResponseMode};
+use crate::config::language::scalar::SecretValue;
 use crate::jose::KeySet;
 use crate::outbound::{OutboundError, OutboundPolicy};
 use crate::protocol::Algorithm;
 use crate::upstream::RelyingParty;
+use crate::upstream::client_auth::{self, auth_method};
 use crate::upstream::error::{ProviderError, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::provider::Upstream;
+use crate::upstream::pushed;
 use crate::upstream::settings::ProviderSettings;
+use crate::upstream::sign_in::{BeginParams, authorization_query};
 use crate::upstream::token;
 
 /// A code that no provider has issued.
 const NO_CODE: &str = "countersign-probe-no-such-code";
 /// A PKCE verifier of the shortest length (RFC 7636 §4.1).
 const VERIFIER: &str = "countersign-probe-countersign-probe-counters";
+
+const MANUAL: &str = "the endpoints are those of the file or of the preset";
+const UNSIGNED: &str = "it signs nothing: its API says who signed in";
 
 /// What an examination found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -54,6 +61,8 @@ pub enum Asked {
     Discovery,
     /// Its key set (RFC 7517 §5).
     Keys,
+    /// Its endpoint for pushed authorization requests (RFC 9126 §2).
+    Push,
     /// Its token endpoint (RFC 6749 §4.1.3).
     Token,
 }
@@ -63,6 +72,7 @@ impl fmt::Display for Asked {
         f.pad(match self {
             Self::Discovery => "discovery",
             Self::Keys => "keys",
+            Self::Push => "push",
             Self::Token => "token",
         })
     }
@@ -146,7 +156,7 @@ impl RelyingParty {
         );
         let mut found = Examination::default();
         let discovery = Metadata::discovery_url(&settings.source);
-        let metadata = match upstream.metadata(now).await {
+        let metadata = match client_auth::metadata(&upstream, settings, now).await {
             Ok(metadata) => metadata,
             Err(error) => {
                 found.failed(Asked::Discovery, &discovery, &error, settings);
@@ -154,29 +164,72 @@ impl RelyingParty {
             }
         };
         if Metadata::manual(&settings.source).is_some() {
-            found.note(Asked::Discovery, None, Outcome::Skipped, "the endpoints are written in the file");
+            found.note(Asked::Discovery, None, Outcome::Skipped, MANUAL);
         } else {
             let answer = format!("issuer {}", metadata.issuer);
             found.note(Asked::Discovery, Some(&discovery), Outcome::Fine, answer);
         }
-        match upstream.keys(&metadata, now).await {
-            Ok(keys) => {
-                let (outcome, answer) = keys_answer(settings, &metadata, &keys);
-                found.note(Asked::Keys, Some(&metadata.jwks_uri), outcome, answer);
-            }
-            Err(error) => {
-                found.failed(Asked::Keys, &metadata.jwks_uri, &error, settings);
-            }
+        match &metadata.jwks_uri {
+            None => found.note(Asked::Keys, None, Outcome::Skipped, UNSIGNED),
+            Some(url) => match upstream.keys(&metadata, now).await {
+                Ok(keys) => {
+                    let (outcome, answer) = keys_answer(settings, &metadata, &keys);
+                    found.note(Asked::Keys, Some(url), outcome, answer);
+                }
+                Err(error) => found.failed(Asked::Keys, url, &error, settings),
+            },
         }
         match credentials {
             Credentials::Withhold(why) => found.note(Asked::Token, None, Outcome::Skipped, why),
             Credentials::Send => {
+                self.examine_pushing(&mut found, &upstream, settings, &metadata, now).await;
                 let (outcome, answer) = token_answer(&upstream, settings, &metadata, now).await;
                 found.note(Asked::Token, Some(&metadata.token_endpoint), outcome, answer);
             }
         }
         found.missing = missing(settings, declared, &metadata);
         found
+    }
+}
+
+impl RelyingParty {
+    /// Pushes an authorization request that nobody will follow, where requests are pushed: the provider checks all of it, the
+    /// redirect URI too.
+    async fn examine_pushing(
+        &self,
+        found: &mut Examination,
+        upstream: &Arc<Upstream>,
+        settings: &ProviderSettings,
+        metadata: &Metadata,
+        now: i64,
+    ) {
+        let endpoint = match pushed::endpoint(settings, metadata) {
+            Ok(None) => return,
+            Ok(Some(endpoint)) => endpoint,
+            Err(error) => return found.note(Asked::Push, None, Outcome::Trouble, error.problem.to_string()),
+        };
+        let verifier = SecretValue::new(VERIFIER.to_owned());
+        let params = BeginParams {
+            state: NO_CODE,
+            nonce: NO_CODE,
+            code_verifier: &verifier,
+            redirect_uri: &settings.redirect_uri,
+            prompt: &[],
+            another_account: false,
+            max_age: None,
+            login_hint: None,
+            ui_locales: None,
+            acr_values: None,
+        };
+        let query = authorization_query(settings, metadata, &params, false);
+        let (outcome, answer) = match pushed::push(upstream, settings, metadata, (endpoint, &query), now).await {
+            Ok(_) => (Outcome::Fine, "it accepts our authorization requests".to_owned()),
+            Err(UpstreamError::Provider(error)) => {
+                (Outcome::Trouble, format!("it refuses our authorization requests: {}", said(&error)))
+            }
+            Err(error) => (Outcome::Trouble, error.to_string()),
+        };
+        found.note(Asked::Push, Some(endpoint), outcome, answer);
     }
 }
 
@@ -215,16 +268,16 @@ async fn token_answer(
     if settings.uses_pkce(metadata) {
         grant.push(("code_verifier", VERIFIER));
     }
-    let method = token::auth_method(settings, metadata).name();
-    const CHECK: &str = "check client_id, client_secret and token_endpoint_auth_method";
+    let method = auth_method(settings, metadata).name();
+    const CHECK: &str = "check client_id, the secret or key, and token_endpoint_auth_method";
     match token::redeem(upstream, settings, metadata, &grant, now).await {
         Ok(_) => (Outcome::Trouble, "it gave tokens for a code that it never issued".to_owned()),
         Err(UpstreamError::Provider(error)) => match error.error.as_str() {
-            "invalid_grant" => (
+            refusal @ ("invalid_grant" | "bad_verification_code") => (
                 Outcome::Fine,
-                format!("it accepts our credentials ({method}) and refuses a code that does not exist (invalid_grant)"),
+                format!("it accepts our credentials ({method}) and refuses a code that does not exist ({refusal})"),
             ),
-            "invalid_client" | "unauthorized_client" => {
+            "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" => {
                 (Outcome::Trouble, format!("it refuses our credentials ({method}): {}; {CHECK}", said(&error)))
             }
             _ => (
@@ -276,7 +329,9 @@ fn missing(settings: &ProviderSettings, declared: &Provider, metadata: &Metadata
         missing
             .push("response_mode = \"form_post\": the provider's response_modes_supported does not have it".to_owned());
     }
-    if let Some(method) = settings.auth_method.filter(|method| lacks(&metadata.auth_methods, method.name())) {
+    // Where nothing is configured, the method is one that the metadata lists, or the best guess where it lists no fitting one.
+    let method = auth_method(settings, metadata);
+    if lacks(&metadata.auth_methods, method.name()) {
         let name = method.name();
         missing.push(format!("{name}: the provider's token_endpoint_auth_methods_supported does not have it"));
     }

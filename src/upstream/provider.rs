@@ -12,8 +12,8 @@ use crate::config::language::scalar::SecretValue;
 use crate::env::{Random, Stopwatch};
 use crate::jose::{Check, Jws, KeySet};
 use crate::metrics::Metrics;
-use crate::outbound::HttpClient;
 use crate::outbound::cache::{Cached, Lifetimes};
+use crate::outbound::{HttpClient, Identity};
 use crate::protocol::Algorithm;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::{Metadata, UnusableEndpoint};
@@ -43,11 +43,19 @@ pub struct Health {
 struct Refused {
     client_id: String,
     secret: Option<SecretValue>,
+    key: Option<String>,
+    certificate: Option<String>,
 }
 
 impl Refused {
     fn of(settings: &ProviderSettings) -> Self {
-        Self { client_id: settings.client_id.clone(), secret: settings.client_secret.first().cloned() }
+        let credentials = &settings.credentials;
+        Self {
+            client_id: settings.client_id.clone(),
+            secret: credentials.secrets.first().cloned(),
+            key: credentials.keys.first().map(|key| key.thumbprint.clone()),
+            certificate: credentials.certificate.as_ref().map(|certificate| certificate.x5t_sha256.clone()),
+        }
     }
 }
 
@@ -132,6 +140,18 @@ impl Upstream {
         outcome
     }
 
+    /// Notes that an answer of its API is of no use.
+    pub(crate) fn refused(&self, error: Unavailable, now: i64) -> Unavailable {
+        self.not_sent(error, now)
+    }
+
+    /// Notes that a call could not even be made, because of something on this side.
+    pub(crate) fn not_sent(&self, error: Unavailable, now: i64) -> Unavailable {
+        let error = self.failed(error);
+        self.lock().last_error = Some((now, error.clone()));
+        error
+    }
+
     /// Sends a request; answers of any status but 429 and 5xx come back.
     pub(crate) async fn send(
         &self,
@@ -139,10 +159,27 @@ impl Upstream {
         request: http::Request<Vec<u8>>,
         now: i64,
     ) -> Result<http::Response<Vec<u8>>, Unavailable> {
+        self.send_as(document, request, None, now).await
+    }
+
+    /// The same, on a connection that presents a certificate.
+    pub(crate) async fn send_as(
+        &self,
+        document: Document,
+        request: http::Request<Vec<u8>>,
+        identity: Option<&Arc<Identity>>,
+        now: i64,
+    ) -> Result<http::Response<Vec<u8>>, Unavailable> {
         let url = Some(cut(&request.uri().to_string()));
         let watch = Stopwatch::start();
         let span = SpanOfCall::begin(&self.source.id, document, &request);
-        let sent = self.http.send(request, &self.source.policy).await;
+        let sent = match identity {
+            None => self.http.send(request, &self.source.policy).await,
+            Some(identity) => {
+                let policy = self.source.policy.clone().with_identity(Some(Arc::clone(identity)));
+                self.http.send(request, &policy).await
+            }
+        };
         span.end(&sent);
         self.metrics.upstream_call(&self.source.id, document.name(), watch.seconds());
         let outcome = match sent {
@@ -209,14 +246,28 @@ impl Upstream {
     }
 
     pub(crate) async fn keys(self: &Arc<Self>, metadata: &Metadata, now: i64) -> Result<Arc<KeySet>, Unavailable> {
-        self.keys.get(now, || in_request(Arc::clone(self).fetch_keys(metadata.jwks_uri.clone(), now))).await
+        let url = Self::key_set_url(metadata)?;
+        self.keys.get(now, || in_request(Arc::clone(self).fetch_keys(url, now))).await
     }
 
     /// Fetches both documents now.
     pub(crate) async fn probe(self: &Arc<Self>, now: i64) -> Result<(), Unavailable> {
         let metadata = self.metadata.fetch_now(now, Arc::clone(self).fetch_metadata(now)).await?;
-        self.keys.fetch_now(now, Arc::clone(self).fetch_keys(metadata.jwks_uri.clone(), now)).await?;
+        match (&metadata.jwks_uri, &metadata.userinfo_endpoint) {
+            (Some(url), _) => drop(self.keys.fetch_now(now, Arc::clone(self).fetch_keys(url.clone(), now)).await?),
+            // It has no documents: that its API refuses a call without a token shows that it is there.
+            (None, Some(url)) => {
+                let unusable = |_| unusable(Document::Profile);
+                let call = request(http::Method::GET, url).body(Vec::new()).map_err(unusable)?;
+                drop(self.send(Document::Profile, call, now).await?);
+            }
+            (None, None) => {}
+        }
         Ok(())
+    }
+
+    fn key_set_url(metadata: &Metadata) -> Result<Url, Unavailable> {
+        metadata.jwks_uri.clone().ok_or_else(|| unusable(Document::KeySet))
     }
 
     /// Verifies a token's signature with the provider's keys, or with the client secret where HS256 is configured. Where
@@ -234,11 +285,11 @@ impl Upstream {
             return Err(invalid(Check::Algorithm));
         }
         if signed.jws.algorithm == Algorithm::HS256 {
-            return signed.jws.verify_symmetric(&settings.client_secret).map_err(invalid);
+            return signed.jws.verify_symmetric(&settings.credentials.secrets).map_err(invalid);
         }
         let (cache, url) = match &self.source.signals_jwks {
-            Some(url) if signed.document == Document::SecurityEventToken => (&self.signal_keys, url),
-            _ => (&self.keys, &metadata.jwks_uri),
+            Some(url) if signed.document == Document::SecurityEventToken => (&self.signal_keys, url.clone()),
+            _ => (&self.keys, Self::key_set_url(metadata)?),
         };
         let fetch = || Arc::clone(self).fetch_keys(url.clone(), now);
         let keys = cache.get(now, fetch).await?;

@@ -6,11 +6,16 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::config::language::provider::Profile;
 use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Problem};
 use crate::upstream::RelyingParty;
-use crate::upstream::error::{Document, ProviderError, RefreshError, UpstreamError};
+use crate::upstream::client_auth;
+use crate::upstream::error::{
+    Document, ProviderError, RefreshError, Stage, Unavailable, UnavailableProblem, UpstreamError,
+};
 use crate::upstream::gather::ProviderContext;
+use crate::upstream::plain;
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::token;
 use crate::upstream::token::Tokens;
@@ -72,10 +77,14 @@ impl RelyingParty {
         now: i64,
     ) -> Result<Refreshed, FailedRefresh> {
         let upstream = &self.upstream(settings);
-        let metadata = &*upstream.metadata(now).await.map_err(UpstreamError::from)?;
+        let metadata = &*client_auth::metadata(upstream, settings, now).await.map_err(UpstreamError::from)?;
+        let provider = ProviderContext { upstream, settings, metadata, now };
+        if let Some((profile, token)) = settings.profile.zip(plain::lasting(refresh_token)) {
+            let claims = same_person(&provider, profile, &token, subject).await.map_err(revoked)?;
+            return Ok(Refreshed { claims, refresh_token: None, id_token: None, access_token_expires_at: None });
+        }
         let grant = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
         let tokens = token::redeem(upstream, settings, metadata, &grant, now).await?;
-        let provider = ProviderContext { upstream, settings, metadata, now };
         match claims(&provider, &tokens, subject).await {
             Ok(claims) => Ok(Refreshed {
                 claims,
@@ -94,6 +103,9 @@ async fn claims(
     tokens: &Tokens,
     subject: &str,
 ) -> Result<Map<String, Value>, UpstreamError> {
+    if let Some(profile) = provider.settings.profile {
+        return same_person(provider, profile, &tokens.access_token, subject).await;
+    }
     let Some(id_token) = &tokens.id_token else { return without_id_token(provider, tokens, subject).await };
     let verified = provider.id_token(id_token, None, &tokens.access_token).await?;
     let invalid = |check| UpstreamError::invalid(Document::IdToken, check);
@@ -102,6 +114,34 @@ async fn claims(
         return Err(invalid(Check::Claim("sub", Problem::Differs)));
     }
     provider.gather(tokens, verified, &sub).await
+}
+
+/// What the API of a provider that signs nothing says now, if it is about the same person.
+async fn same_person(
+    provider: &ProviderContext<'_>,
+    profile: Profile,
+    token: &SecretValue,
+    subject: &str,
+) -> Result<Map<String, Value>, UpstreamError> {
+    let who = plain::who(provider, profile, token).await?;
+    if who.subject != subject {
+        return Err(UpstreamError::invalid(Document::Profile, Check::Claim("sub", Problem::Differs)));
+    }
+    Ok(who.claims)
+}
+
+/// What it means that the API does not accept an access token that does not expire: somebody took it back.
+fn revoked(error: UpstreamError) -> UpstreamError {
+    match error {
+        UpstreamError::Unavailable(Unavailable { problem: UnavailableProblem::Status(401), .. }) => {
+            UpstreamError::Provider(ProviderError::new(
+                Stage::Token,
+                "invalid_grant",
+                Some("the access token was revoked"),
+            ))
+        }
+        other => other,
+    }
 }
 
 async fn without_id_token(
@@ -125,7 +165,7 @@ impl From<UpstreamError> for RefreshError {
             UpstreamError::Unavailable(unavailable) => Self::Unavailable(unavailable),
             UpstreamError::Provider(error) if denies(&error) => Self::Denied(error),
             about_another @ UpstreamError::TokenInvalid {
-                document: Document::IdToken | Document::Userinfo,
+                document: Document::IdToken | Document::Userinfo | Document::Profile,
                 check: Check::Claim("iss" | "sub" | "aud" | "azp", _),
             } => Self::SomebodyElse(about_another),
             other => Self::Invalid(other),
@@ -137,6 +177,12 @@ impl From<UpstreamError> for RefreshError {
 fn denies(error: &ProviderError) -> bool {
     matches!(
         error.error.as_str(),
-        "invalid_grant" | "access_denied" | "login_required" | "interaction_required" | "consent_required"
+        // GitHub's name for the first.
+        "bad_refresh_token"
+            | "invalid_grant"
+            | "access_denied"
+            | "login_required"
+            | "interaction_required"
+            | "consent_required"
     )
 }

@@ -8,29 +8,19 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::config::language::issuer::ProviderIssuer;
-use crate::config::language::provider::{ClaimsSource, Forward, Provider, ProviderResponseMode, Reauth};
+use crate::config::language::provider::{ClaimsSource, Forward, Profile, Provider, ProviderResponseMode, Reauth};
 use crate::config::language::quirks::OfflineAccess;
 use crate::config::language::scalar::SecretValue;
 use crate::config::language::signals::Signals;
 use crate::config::resolved;
 use crate::config::resolved::preset;
 use crate::config::resolved::preset::Quirks;
-use crate::jose::PrivateKey;
+use crate::decision::subject_rule::SubjectRule;
 use crate::outbound::OutboundPolicy;
 use crate::protocol::{Algorithm, ClientAuthMethod, Signal};
+use crate::upstream::credentials::{Credentials, ResolvedSecrets};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::source::{ManualEndpoints, Source};
-
-/// What the file only points to, as it was read.
-#[derive(Clone, Debug, Default)]
-pub struct ResolvedSecrets {
-    /// `client_secret`, first to send.
-    pub client_secret: Vec<SecretValue>,
-    /// `client_key`, PEM.
-    pub client_key: Option<SecretValue>,
-    /// The contents of `ca`.
-    pub ca: Option<Arc<[u8]>>,
-}
 
 /// One provider, as this module uses it.
 #[derive(Clone, Debug)]
@@ -39,12 +29,12 @@ pub struct ProviderSettings {
     pub id: String,
     /// The client id that the provider gave the broker.
     pub client_id: String,
-    /// Client secrets; the first is sent.
-    pub client_secret: Vec<SecretValue>,
-    /// The broker's private key at the provider.
-    pub client_key: Option<Arc<PrivateKey>>,
+    /// What the broker authenticates with.
+    pub credentials: Credentials,
     /// How the broker authenticates at the token endpoint; `None`: as the metadata says.
     pub auth_method: Option<ClientAuthMethod>,
+    /// Push every authorization request, whether or not the metadata requires it.
+    pub pushes: bool,
     /// Scopes to ask for.
     pub scopes: Vec<String>,
     /// Scopes to ask for if the metadata lists them.
@@ -67,6 +57,12 @@ pub struct ProviderSettings {
     pub resource: Option<String>,
     /// What its security event tokens are like, where it sends any.
     pub signals: Option<SignalSettings>,
+    /// Where claims come from without an ID token; `None`: there is one.
+    pub profile: Option<Profile>,
+    /// The account's subject without an ID token.
+    pub subject: Option<SubjectRule>,
+    /// Organisations whose members may enter.
+    pub organizations: Vec<String>,
     /// The only algorithm that ID tokens may be signed with; `None`: what the metadata lists.
     pub id_token_alg: Option<Algorithm>,
     /// In what it differs from other providers.
@@ -123,12 +119,12 @@ impl ProviderSettings {
         let reader = Reader { id, provider };
         preset::known(provider.preset).ok_or_else(|| reader.error("preset", "this preset is not built yet"))?;
         let quirks = Quirks::of(provider);
-        let source = reader.source(secrets.ca, quirks.optional_slash)?;
+        let source = reader.source(secrets.ca.clone(), quirks.optional_slash)?;
         let auth_method = reader.auth_method(&secrets.client_secret)?;
-        let client_key = reader.client_key(secrets.client_key.as_ref())?;
         let id_token_alg = reader.id_token_alg(&secrets.client_secret)?;
+        let credentials = Credentials::of(provider, &secrets).map_err(|(key, problem)| reader.error(key, problem))?;
         let (scopes, optional_scopes) = preset::scopes(provider);
-        if !scopes.iter().any(|scope| scope == "openid") {
+        if provider.preset.is_openid() && !scopes.iter().any(|scope| scope == "openid") {
             return Err(
                 reader.error("scopes", "\"openid\" is not among them; without it there is no ID token to verify")
             );
@@ -136,20 +132,23 @@ impl ProviderSettings {
         Ok(Self {
             id: id.to_owned(),
             client_id: provider.client_id.clone(),
-            client_secret: secrets.client_secret,
-            client_key,
+            credentials,
             auth_method,
+            pushes: provider.require_pushed_authorization_requests,
             scopes,
             optional_scopes,
             redirect_uri: reader.redirect_uri(broker_issuer)?,
             post_logout_redirect_uri: provider.post_logout_redirect_uri.clone(),
             claims_from: preset::claims_from(provider),
-            reauth: provider.reauth,
+            reauth: preset::reauth(provider),
             forward: provider.forward.clone().unwrap_or_else(|| FORWARDED.to_vec()),
             logout: provider.logout,
-            response_mode: provider.response_mode,
+            response_mode: preset::response_mode(provider),
             resource: provider.resource.clone(),
             signals: provider.signals.as_ref().map(|signals| SignalSettings::of(signals, &provider.client_id)),
+            profile: preset::profile(provider),
+            subject: None,
+            organizations: provider.organizations.clone(),
             id_token_alg,
             quirks,
             source: Arc::new(source),
@@ -183,6 +182,12 @@ impl ProviderSettings {
     pub fn asks_by_access_type(&self) -> bool {
         let asks = self.scopes.iter().any(|scope| scope == OFFLINE_ACCESS);
         asks && self.quirks.offline_access == OfflineAccess::AccessType
+    }
+
+    /// The same, with the compiled expression for the subject.
+    #[must_use]
+    pub fn with_subject(self, subject: Option<SubjectRule>) -> Self {
+        Self { subject, ..self }
     }
 
     /// Whether `parameter` is passed on.
@@ -267,10 +272,14 @@ impl Reader<'_> {
                 policy.check(url).map_err(|error| self.error(key, error.to_string()))?;
             }
         }
+        let openid = provider.preset.is_openid();
+        let names_issuer = openid || provider.issuer.is_some();
         Ok(Source {
             id: self.id.to_owned(),
             issuer,
             optional_slash,
+            openid,
+            names_issuer,
             issuer_url,
             backchannel,
             manual,
@@ -281,7 +290,11 @@ impl Reader<'_> {
 
     fn auth_method(&self, secrets: &[SecretValue]) -> Result<Option<ClientAuthMethod>, SettingsError> {
         let key = "token_endpoint_auth_method";
-        match self.provider.token_endpoint_auth_method {
+        // The secret is signed here, and checked with its key.
+        if self.provider.team_id.is_some() {
+            return Ok(preset::auth_method(self.provider));
+        }
+        match preset::auth_method(self.provider) {
             // A declared secret may be left unread, as in a pull request.
             Some(
                 ClientAuthMethod::ClientSecretBasic
@@ -293,22 +306,18 @@ impl Reader<'_> {
             Some(ClientAuthMethod::None) if !secrets.is_empty() => {
                 Err(self.error(key, "is \"none\", so client_secret would never be sent; remove one of them"))
             }
-            Some(ClientAuthMethod::PrivateKeyJwt) if self.provider.client_key.is_none() => {
-                Err(self.error(key, "needs a client_key"))
+            Some(ClientAuthMethod::PrivateKeyJwt)
+                if self.provider.client_key.is_none() && self.provider.client_assertion.is_none() =>
+            {
+                Err(self.error(key, "needs a client_key or a client_assertion"))
             }
-            Some(method @ (ClientAuthMethod::TlsClientAuth | ClientAuthMethod::SelfSignedTlsClientAuth)) => {
-                Err(self
-                    .error(key, format!("{} is not built yet; use private_key_jwt or a client_secret", method.name())))
+            Some(ClientAuthMethod::TlsClientAuth | ClientAuthMethod::SelfSignedTlsClientAuth)
+                if self.provider.client_certificate.is_none() =>
+            {
+                Err(self.error(key, "needs a client_certificate, and its key in client_key"))
             }
-            None if self.provider.client_key.is_some() => Ok(Some(ClientAuthMethod::PrivateKeyJwt)),
             method => Ok(method),
         }
-    }
-
-    fn client_key(&self, pem: Option<&SecretValue>) -> Result<Option<Arc<PrivateKey>>, SettingsError> {
-        let Some(pem) = pem else { return Ok(None) };
-        let key = PrivateKey::from_pem(pem.expose()).map_err(|problem| self.error("client_key", problem))?;
-        Ok(Some(Arc::new(key)))
     }
 
     fn id_token_alg(&self, secrets: &[SecretValue]) -> Result<Option<Algorithm>, SettingsError> {

@@ -8,16 +8,19 @@ use std::fmt;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::config::language::provider::{ClaimsSource, Forward, ProviderResponseMode, Reauth};
+use crate::config::language::provider::{ClaimsSource, Forward, Profile, ProviderResponseMode, Reauth};
 use crate::config::language::scalar::SecretValue;
 use crate::digest::sha256_base64url;
 use crate::jose::{Check, Claims, Problem, SKEW};
 use crate::upstream::RelyingParty;
+use crate::upstream::client_auth;
 use crate::upstream::error::{Document, ProviderError, ResponseProblem, Stage, UpstreamError};
 use crate::upstream::gather::ProviderContext;
 use crate::upstream::metadata::Metadata;
+use crate::upstream::plain::{self, Who};
+use crate::upstream::pushed;
 use crate::upstream::settings::ProviderSettings;
-use crate::upstream::token;
+use crate::upstream::token::{self, Tokens};
 
 /// What an authorization request is made of, in addition to the provider's settings. What the app sent is passed on only as far
 /// as the provider's `forward` says.
@@ -56,6 +59,8 @@ pub struct CallbackParams<'a> {
     pub error: Option<&'a str>,
     /// Its text.
     pub error_description: Option<&'a str>,
+    /// `user`: JSON about the person (Sign in with Apple).
+    pub user: Option<&'a str>,
 }
 
 /// What the sign-in was begun with, from where the caller kept it.
@@ -116,7 +121,8 @@ impl RelyingParty {
     ///
     /// # Errors
     /// [`UpstreamError::Unavailable`] when the provider's metadata is not available; [`UpstreamError::Reauthentication`] when a
-    /// fresh authentication is asked for and the provider is declared unable.
+    /// fresh authentication is asked for and the provider is declared unable; others where the request is pushed (RFC 9126) and
+    /// the provider refuses it.
     pub async fn begin(
         &self,
         settings: &ProviderSettings,
@@ -127,11 +133,22 @@ impl RelyingParty {
         if settings.reauth == Reauth::Unsupported && (login || params.max_age.is_some()) {
             return Err(UpstreamError::Reauthentication(UNSUPPORTED));
         }
-        let metadata = self.upstream(settings).metadata(now).await?;
+        // Without OpenID Connect there is no way to ask that nobody be disturbed.
+        if settings.profile.is_some() && params.prompt.iter().any(|prompt| prompt == "none") {
+            return Err(UpstreamError::Reauthentication(UNSUPPORTED));
+        }
+        let upstream = &self.upstream(settings);
+        let metadata = client_auth::metadata(upstream, settings, now).await?;
         if settings.claims_from.contains(&ClaimsSource::Userinfo) {
             metadata.check_userinfo()?;
         }
-        Ok(authorization_url(settings, &metadata, params, login))
+        let query = authorization_query(settings, &metadata, params, login);
+        let Some(endpoint) = pushed::endpoint(settings, &metadata)? else {
+            return Ok(with_query(&metadata.authorization_endpoint, &query));
+        };
+        let request_uri = pushed::push(upstream, settings, &metadata, (endpoint, &query), now).await?;
+        let reference = [("client_id", settings.client_id.clone()), ("request_uri", request_uri)];
+        Ok(with_query(&metadata.authorization_endpoint, &reference))
     }
 
     /// From the callback to a verified identity: `iss` (RFC 9207), the code's exchange, the ID token (OIDC Core
@@ -148,17 +165,21 @@ impl RelyingParty {
         now: i64,
     ) -> Result<UpstreamIdentity, UpstreamError> {
         let upstream = &self.upstream(settings);
-        let metadata = &*upstream.metadata(now).await?;
-        let code = accept(metadata, callback)?;
+        let metadata = &*client_auth::metadata(upstream, settings, now).await?;
+        let code = accept(settings, metadata, callback)?;
         let mut grant =
             vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", expected.redirect_uri)];
         if settings.uses_pkce(metadata) {
             grant.push(("code_verifier", expected.code_verifier.expose()));
         }
         let tokens = token::redeem(upstream, settings, metadata, &grant, now).await?;
+        let provider = ProviderContext { upstream, settings, metadata, now };
+        if let Some(profile) = settings.profile {
+            reauthenticated(settings.reauth, expected.authenticated_after, None)?;
+            return unsigned(&provider, profile, tokens).await;
+        }
         let missing = UpstreamError::invalid(Document::TokenResponse, Check::Claim("id_token", Problem::Missing));
         let id_token = tokens.id_token.clone().ok_or(missing)?;
-        let provider = ProviderContext { upstream, settings, metadata, now };
         let verified = provider.id_token(&id_token, Some(expected.nonce), &tokens.access_token).await?;
         let claims = Claims(&verified);
         let invalid = |check| UpstreamError::invalid(Document::IdToken, check);
@@ -171,7 +192,7 @@ impl RelyingParty {
         Ok(UpstreamIdentity {
             provider: settings.id.clone(),
             issuer: settings.issuer().to_owned(),
-            claims: provider.gather(&tokens, verified, &sub).await?,
+            claims: with_name(settings, callback, provider.gather(&tokens, verified, &sub).await?),
             subject,
             auth_time,
             acr,
@@ -184,6 +205,57 @@ impl RelyingParty {
     }
 }
 
+/// The identity at a provider that signs nothing: what its API says with the access token.
+async fn unsigned(
+    provider: &ProviderContext<'_>,
+    profile: Profile,
+    tokens: Tokens,
+) -> Result<UpstreamIdentity, UpstreamError> {
+    let Who { subject, claims } = plain::who(provider, profile, &tokens.access_token).await?;
+    Ok(UpstreamIdentity {
+        provider: provider.settings.id.clone(),
+        issuer: provider.settings.issuer().to_owned(),
+        subject,
+        claims,
+        auth_time: None,
+        acr: None,
+        amr: Vec::new(),
+        sid: None,
+        id_token: SecretValue::new(String::new()),
+        refresh_token: plain::kept(&tokens),
+        access_token_expires_at: tokens.expires_at,
+    })
+}
+
+/// The claims with the name that came with them in the parameter `user`, where the provider says it once and there. The browser
+/// brought it, so that it may be what the person made up, as on any profile: nothing else of it is used, least of all the
+/// address.
+fn with_name(
+    settings: &ProviderSettings,
+    callback: &CallbackParams<'_>,
+    mut claims: Map<String, Value>,
+) -> Map<String, Value> {
+    let Some(user) = callback.user.filter(|_| settings.quirks.name_once) else { return claims };
+    let user: Value = serde_json::from_str(user).unwrap_or_default();
+    let part = |name: &str| {
+        let text = user.get("name")?.get(name)?.as_str()?.trim();
+        let fits = !text.is_empty() && text.chars().count() <= LONGEST_NAME && !text.chars().any(char::is_control);
+        fits.then(|| text.to_owned())
+    };
+    let (given, family) = (part("firstName"), part("lastName"));
+    let whole: Vec<&str> = given.iter().chain(&family).map(String::as_str).collect();
+    let whole = Some(whole.join(" ")).filter(|name| !name.is_empty());
+    for (name, value) in [("given_name", &given), ("family_name", &family), ("name", &whole)] {
+        if let Some(value) = value.as_ref().filter(|_| !claims.contains_key(name)) {
+            claims.insert(name.to_owned(), value.as_str().into());
+        }
+    }
+    claims
+}
+
+/// The longest part of a name that is taken from the parameter `user`, in characters.
+const LONGEST_NAME: usize = 100;
+
 const UNSUPPORTED: &str = "reauth = \"unsupported\": the provider can't be asked for a fresh authentication";
 
 /// The longest URL, in bytes, that a browser is sent to where its parameters can be long: what servers and proxies take by
@@ -194,8 +266,12 @@ pub(crate) const LONGEST_URL: usize = 8000;
 const LONGEST_FORWARDED: usize = 1024;
 
 /// The code, if the callback is an answer of this provider, and no error.
-fn accept<'a>(metadata: &Metadata, callback: &CallbackParams<'a>) -> Result<&'a str, UpstreamError> {
-    match callback.iss {
+fn accept<'a>(
+    settings: &ProviderSettings,
+    metadata: &Metadata,
+    callback: &CallbackParams<'a>,
+) -> Result<&'a str, UpstreamError> {
+    match callback.iss.filter(|_| settings.source.names_issuer) {
         Some(iss) if iss != metadata.issuer => return Err(UpstreamError::Response(ResponseProblem::IssuerDiffers)),
         None if metadata.iss_in_response => return Err(UpstreamError::Response(ResponseProblem::IssuerMissing)),
         _ => {}
@@ -223,15 +299,23 @@ fn reauthenticated(reauth: Reauth, after: Option<i64>, auth_time: Option<i64>) -
     }
 }
 
-fn authorization_url(settings: &ProviderSettings, metadata: &Metadata, params: &BeginParams<'_>, login: bool) -> Url {
+/// The parameters of an authorization request.
+pub(crate) fn authorization_query<'s>(
+    settings: &'s ProviderSettings,
+    metadata: &Metadata,
+    params: &BeginParams<'_>,
+    login: bool,
+) -> Vec<(&'s str, String)> {
     let mut query: Vec<(&str, String)> = vec![
         ("response_type", "code".to_owned()),
         ("client_id", settings.client_id.clone()),
         ("redirect_uri", params.redirect_uri.to_owned()),
-        ("scope", settings.requested_scopes(metadata)),
         ("state", params.state.to_owned()),
-        ("nonce", params.nonce.to_owned()),
     ];
+    query.extend(Some(("scope", settings.requested_scopes(metadata))).filter(|(_, scopes)| !scopes.is_empty()));
+    if settings.profile.is_none() {
+        query.push(("nonce", params.nonce.to_owned()));
+    }
     if settings.uses_pkce(metadata) {
         query.push(("code_challenge", sha256_base64url(params.code_verifier.expose().as_bytes())));
         query.push(("code_challenge_method", "S256".to_owned()));
@@ -265,7 +349,7 @@ fn authorization_url(settings: &ProviderSettings, metadata: &Metadata, params: &
             None => {}
         }
     }
-    with_query(&metadata.authorization_endpoint, &query)
+    query
 }
 
 /// The `prompt` values to send (OIDC Core §3.1.2.1): the app's, as far as they are passed on, without those that the provider

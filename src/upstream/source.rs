@@ -14,6 +14,10 @@ pub struct Source {
     /// The issuer that the discovery document names may end with a slash or not: the file has the address of that document, or
     /// the provider's quirks say so.
     pub optional_slash: bool,
+    /// Whether the provider signs ID tokens, so that it has a key set.
+    pub openid: bool,
+    /// Whether `iss` in its responses can be compared: a provider whose issuer nobody knows may name any.
+    pub names_issuer: bool,
     /// The issuer as a URL.
     pub issuer_url: Url,
     /// Where discovery and back-channel calls go instead.

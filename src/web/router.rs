@@ -78,6 +78,7 @@ async fn handle(State((edge, entrance)): State<(Arc<Edge>, Entrance)>, request: 
 const fn place(route: Option<&Route>) -> &'static str {
     match route {
         Some(Route::Discovery) => "discovery",
+        Some(Route::ClientJwks) => "rp_jwks",
         Some(Route::Endpoint(endpoint)) => endpoint.key(),
         Some(Route::Page(_)) => "page",
         Some(Route::Callback(_)) => "callback",
@@ -258,6 +259,7 @@ async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Respo
         Route::FrontchannelLogout(provider) if !posted => Box::pin(logout::framed(exchange, provider)),
         Route::Endpoint(Endpoint::Jwks) if !posted => return documents::jwks(exchange),
         Route::Discovery if !posted => return documents::discovery(exchange),
+        Route::ClientJwks if !posted => return documents::client_jwks(exchange),
         Route::LogoutCallback(provider) if !posted => Box::pin(logout::returned(exchange, provider)),
         Route::Page(Page::SignedOut) if !posted => Box::pin(logout::signed_out(exchange)),
         Route::Page(Page::Home) if !posted => Box::pin(start::home(exchange)),
@@ -268,6 +270,7 @@ async fn dispatch(exchange: &Exchange<'_>, route: &Route, posted: bool) -> Respo
         | Route::FrontchannelLogout(_)
         | Route::Signals(_)
         | Route::Discovery
+        | Route::ClientJwks
         | Route::LogoutCallback(_)
         | Route::Static => return exchange.method_not_allowed(),
     };

@@ -43,7 +43,12 @@ pub(crate) struct Call {
     pub(crate) url: String,
     pub(crate) authorization: Option<String>,
     pub(crate) form: HashMap<String, String>,
+    /// The certificate that the connection may present, DER.
+    pub(crate) certificate: Option<Vec<u8>>,
 }
+
+/// Whether a call to the token endpoint authenticates the broker.
+type Authenticates = Arc<dyn Fn(&Call) -> bool + Send + Sync>;
 
 /// Changes a document before it is sent.
 type Edit = Arc<dyn Fn(&mut Map<String, Value>) + Send + Sync>;
@@ -63,6 +68,9 @@ pub(crate) struct Script {
     pub(crate) odd_keys: Vec<Value>,
     /// Sends `iss` in authorization responses, and announces it in discovery.
     pub(crate) iss_in_response: bool,
+    /// Accepts pushed authorization requests at `/par`, and announces and requires them in discovery.
+    pub(crate) pushed_requests: bool,
+    authenticates: Option<Authenticates>,
     answers: HashMap<String, Answer>,
     id_token: Option<Edit>,
     userinfo: Option<Edit>,
@@ -79,6 +87,8 @@ impl Default for Script {
             rotated: false,
             odd_keys: Vec::new(),
             iss_in_response: false,
+            pushed_requests: false,
+            authenticates: None,
             answers: HashMap::new(),
             id_token: None,
             userinfo: None,
@@ -109,6 +119,8 @@ struct State {
     access_tokens: HashMap<String, String>,
     calls: Vec<Call>,
     left: Vec<HashMap<String, String>>,
+    /// Pushed requests by their `request_uri`.
+    pushed: HashMap<String, HashMap<String, String>>,
     serial: u64,
 }
 
@@ -131,6 +143,11 @@ impl Idp {
     /// Changes the script.
     pub(crate) fn script(&self, change: impl FnOnce(&mut Script)) {
         change(&mut self.state().script);
+    }
+
+    /// Authenticates the broker in this way, in place of its secret, from now on.
+    pub(crate) fn authenticate(&self, with: impl Fn(&Call) -> bool + Send + Sync + 'static) {
+        self.script(|script| script.authenticates = Some(Arc::new(with)));
     }
 
     /// Changes every ID token's claims from now on.
@@ -235,8 +252,14 @@ impl Idp {
     fn arrive(&self, url: &str) -> HashMap<String, String> {
         let parsed = url::Url::parse(url).unwrap();
         assert!(url.starts_with(&format!("{}/authorize?", self.issuer)), "{url} is not this provider's");
-        let params: HashMap<String, String> = parsed.query_pairs().into_owned().collect();
-        self.state().left.push(params.clone());
+        let mut params: HashMap<String, String> = parsed.query_pairs().into_owned().collect();
+        let mut state = self.state();
+        if state.script.pushed_requests {
+            let pushed = state.pushed.remove(&params["request_uri"]).unwrap();
+            assert_eq!((params.len(), &params["client_id"]), (2, &pushed["client_id"]), "{url}");
+            params = pushed;
+        }
+        state.left.push(params.clone());
         params
     }
 
@@ -258,15 +281,15 @@ impl Idp {
         if let Some(answer) = script.answers.get(&call.url).or_else(|| script.answers.get(&call.endpoint)) {
             return answer.clone();
         }
-        let Call { endpoint, authorization, form, .. } = call;
-        match endpoint.as_str() {
+        match call.endpoint.as_str() {
             "discovery" => Answer::json(200, &self.discovery(&script)),
             "jwks" => {
                 let keys: Vec<Value> = script.odd_keys.iter().cloned().chain(keys::jwks(script.rotated)).collect();
                 Answer::json(200, &json!({ "keys": keys }))
             }
-            "token" => self.token(&script, authorization.as_deref(), &form),
-            "userinfo" => self.userinfo(&script, authorization.as_deref()),
+            "token" => self.token(&script, &call),
+            "/par" if script.pushed_requests => self.push(&script, &call),
+            "userinfo" => self.userinfo(&script, call.authorization.as_deref()),
             _ => Answer::json(404, &json!({})),
         }
     }
@@ -283,18 +306,42 @@ impl Idp {
             "id_token_signing_alg_values_supported": ["RS256", "ES256"],
             "authorization_response_iss_parameter_supported": script.iss_in_response,
         });
+        if script.pushed_requests {
+            document["pushed_authorization_request_endpoint"] = format!("{issuer}/par").into();
+            document["require_pushed_authorization_requests"] = true.into();
+        }
         if let Some(edit) = &script.discovery {
             edit(document.as_object_mut().unwrap());
         }
         document
     }
 
-    fn token(&self, script: &Script, authorization: Option<&str>, form: &HashMap<String, String>) -> Answer {
-        let refuse = |error: &str| Answer::json(400, &json!({ "error": error }));
+    fn knows_client(script: &Script, call: &Call) -> bool {
         let expected = base64::engine::general_purpose::STANDARD.encode(format!("countersign:{IDP_SECRET}"));
-        if authorization != Some(format!("Basic {expected}").as_str()) {
+        match &script.authenticates {
+            Some(authenticates) => authenticates(call),
+            None => call.authorization == Some(format!("Basic {expected}")),
+        }
+    }
+
+    /// RFC 9126 §2.
+    fn push(&self, script: &Script, call: &Call) -> Answer {
+        if !Self::knows_client(script, call) {
             return Answer::json(401, &json!({ "error": "invalid_client" }));
         }
+        let mut state = self.state();
+        state.serial += 1;
+        let request_uri = format!("urn:ietf:params:oauth:request_uri:{}", state.serial);
+        state.pushed.insert(request_uri.clone(), call.form.clone());
+        Answer::json(201, &json!({ "request_uri": request_uri, "expires_in": 60 }))
+    }
+
+    fn token(&self, script: &Script, call: &Call) -> Answer {
+        let refuse = |error: &str| Answer::json(400, &json!({ "error": error }));
+        if !Self::knows_client(script, call) {
+            return Answer::json(401, &json!({ "error": "invalid_client" }));
+        }
+        let form = &call.form;
         let field = |name: &str| form.get(name).cloned().unwrap_or_default();
         match field("grant_type").as_str() {
             "authorization_code" => {
@@ -388,7 +435,8 @@ impl HttpClient for Idp {
         let path = path.map_or(url.path(), |path| path.split('?').next().unwrap_or_default());
         let authorization = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
         let form = url::form_urlencoded::parse(request.body()).into_owned().collect();
-        let call = Call { endpoint: name(path).to_owned(), url: url.to_string(), authorization, form };
+        let certificate = policy.identity().map(|identity| identity.chain()[0].to_vec());
+        let call = Call { endpoint: name(path).to_owned(), url: url.to_string(), authorization, form, certificate };
         let answer = self.serve(call);
         // A response is never immediate, so that callers of the same document really wait.
         tokio::task::yield_now().await;
@@ -405,6 +453,8 @@ impl HttpClient for Idp {
 /// All fake providers, by origin: everything that the broker can call.
 pub(crate) struct Net {
     idps: Vec<Arc<Idp>>,
+    /// Further servers, by the addresses that they begin with.
+    others: Mutex<Vec<(String, Arc<dyn HttpClient>)>>,
     /// Reaches apps that listen on loopback, as the product does.
     apps: GuardedClient,
     /// Every URL that was requested, served or not.
@@ -415,7 +465,19 @@ impl Net {
     /// Providers at these issuers.
     pub(crate) fn of(issuers: &[&str], clock: &Arc<ManualClock>) -> Arc<Self> {
         let idps = issuers.iter().map(|issuer| Arc::new(Idp::new(issuer, Arc::clone(clock)))).collect();
-        Arc::new(Self { idps, apps: GuardedClient::default(), asked: Mutex::default() })
+        Arc::new(Self { idps, others: Mutex::default(), apps: GuardedClient::default(), asked: Mutex::default() })
+    }
+
+    /// Adds a server at these addresses.
+    pub(crate) fn add(&self, addresses: &[&str], server: Arc<dyn HttpClient>) {
+        let mut others = self.others.lock().unwrap();
+        others.extend(addresses.iter().map(|address| ((*address).to_owned(), Arc::clone(&server))));
+    }
+
+    fn other(&self, url: &str) -> Option<Arc<dyn HttpClient>> {
+        let others = self.others.lock().unwrap();
+        let at = |address: &str| url.strip_prefix(address).is_some_and(|rest| rest.starts_with('/'));
+        others.iter().find(|(address, _)| at(address)).map(|(_, server)| Arc::clone(server))
     }
 
     /// The provider at a URL.
@@ -450,6 +512,9 @@ impl HttpClient for Net {
         policy.check(&url::Url::parse(&url).unwrap())?;
         if url.starts_with("http://127.0.0.1:") {
             return self.apps.send(request, policy).await;
+        }
+        if let Some(other) = self.other(&url) {
+            return other.send(request, policy).await;
         }
         match self.find(&url) {
             Some(idp) => idp.send(request, policy).await,

@@ -67,7 +67,9 @@ pub fn decide(policy: &Policy, config: &Config, test: &MappingTest) -> Result<Re
         // A test need not have all the claims that identify an account at this provider: then its `sub` does.
         let quirks = config.providers.get(id).map(Quirks::of).unwrap_or_default();
         let sub = || Some(claims.get("sub")?.as_str()?.to_owned());
-        subject = quirks.subject(claims).ok().or_else(sub).unwrap_or_default();
+        let rule = policy.providers.get(id).and_then(|provider| provider.subject.as_ref());
+        let by_rule = rule.and_then(|rule| rule.of(claims).ok());
+        subject = by_rule.or_else(|| quirks.subject(claims).ok()).or_else(sub).unwrap_or_default();
         Evidence { provider: id, issuer: None, subject: &subject, claims }
     };
     if let Some(client) = &test.client

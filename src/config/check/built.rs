@@ -27,9 +27,6 @@ enum When {
 
 use When::{Begins, Is, Not, Set, Unless};
 
-/// Methods that need a certificate.
-const CERTIFICATE_METHODS: &[&str] = &["tls_client_auth", "self_signed_tls_client_auth"];
-
 /// Path (`*`: any key or item), and which values are not built.
 const NOT_BUILT: &[(&str, When)] = &[
     ("registration", Set),
@@ -39,8 +36,22 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("endpoints.device_authorization", Unless("/oauth2/device")),
     ("endpoints.registration", Unless("/oauth2/register")),
     ("store.url", Begins(&["postgres:", "postgresql:"])),
-    ("providers.*.preset", Not(&["generic", "keycloak", "okta", "authentik", "auth0", "adfs", "pingfederate"])),
-    ("providers.*.token_endpoint_auth_method", Is(CERTIFICATE_METHODS)),
+    (
+        "providers.*.preset",
+        Not(&[
+            "generic",
+            "keycloak",
+            "okta",
+            "authentik",
+            "auth0",
+            "adfs",
+            "pingfederate",
+            "github",
+            "linkedin",
+            "apple",
+            "oauth2",
+        ]),
+    ),
     ("clients.*.security_profile", Is(&["fapi2"])),
     (
         "clients.*.grant_types.*",
@@ -106,9 +117,6 @@ fn way_out(at: &At<'_>, text: Option<&str>) -> &'static str {
         Some("gitlab") => {
             "leave it out, and write the issuer; for https://gitlab.com say who may enter: allow = \"'GROUP' in \
              claims.groups\""
-        }
-        Some("github" | "linkedin" | "apple" | "oauth2") => {
-            "leave the provider out; this version of Countersign does not have it"
         }
         _ => "leave it out; this version of Countersign does not have it",
     }

@@ -17,6 +17,7 @@ pub(crate) mod open_providers;
 pub mod paths;
 mod policy;
 mod provider_addresses;
+mod provider_credentials;
 mod provider_policy;
 mod provider_preset;
 mod providers;

@@ -107,7 +107,7 @@ fn service(provider: &Provider) -> Option<OpenService> {
     let by_host = addresses.into_iter().flatten().find_map(open_service);
     let by_preset = || match provider.preset {
         Preset::Google => Some(OpenService::Google),
-        Preset::Github | Preset::Linkedin | Preset::Apple => Some(OpenService::Other),
+        Preset::Linkedin | Preset::Apple => Some(OpenService::Other),
         Preset::Gitlab if issuer.is_none() => Some(OpenService::GitLab),
         _ => None,
     };
@@ -145,7 +145,7 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
         format!("`{at}` would admit everyone in the world who has an account there"),
         &format!(
             "say who may enter, for example {}, or add create_users = false to admit only declared users",
-            example(service)
+            if provider.preset == Preset::Github { "organizations = [\"acme\"]" } else { example(service) }
         ),
     );
 }

@@ -18,7 +18,7 @@ use crate::config::resolved::Resolved;
 use crate::protocol::console_paths::ConsolePage;
 use crate::protocol::own_paths::AccountPage;
 use crate::protocol::paths::{
-    BACKCHANNEL_LOGOUT, BREAK_GLASS, CALLBACK, CALLBACKS, Endpoint, FRONTCHANNEL_LOGOUT, LOGOUT_CALLBACK,
+    BACKCHANNEL_LOGOUT, BREAK_GLASS, CALLBACK, CALLBACKS, CLIENT_JWKS, Endpoint, FRONTCHANNEL_LOGOUT, LOGOUT_CALLBACK,
     OAUTH_METADATA, OPENID_CONFIGURATION, Page, RESERVED, Reserved, SIGNALS, SIGNALS_BELOW, STATIC,
 };
 
@@ -27,6 +27,8 @@ use crate::protocol::paths::{
 pub enum Route {
     /// The discovery document.
     Discovery,
+    /// The broker's public keys as a client of its providers.
+    ClientJwks,
     /// An endpoint.
     Endpoint(Endpoint),
     /// A page or its form.
@@ -70,6 +72,7 @@ impl Paths {
         let mut routes = HashMap::from([
             (below(OPENID_CONFIGURATION), Route::Discovery),
             (format!("{OAUTH_METADATA}{base}"), Route::Discovery),
+            (below(CLIENT_JWKS), Route::ClientJwks),
             // The issuer's own path, with and without a trailing slash.
             (base.clone(), Route::Page(Page::Home)),
         ]);

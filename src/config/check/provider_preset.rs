@@ -15,6 +15,22 @@ const KEYS: &[(&str, &[Preset])] = &[
     ("base_url", &[Preset::Github, Preset::Gitlab]),
     ("resource", &[Preset::Adfs]),
     ("subject", &[Preset::Oauth2]),
+    ("team_id", &[Preset::Apple]),
+    ("key_id", &[Preset::Apple]),
+];
+
+/// What follows from the address of a GitHub server.
+const GITHUB_KNOWS: &[&str] = &["issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint"];
+
+/// Keys that have no effect without an ID token.
+const OPENID_KEYS: &[&str] = &[
+    "backchannel_url",
+    "claims_from",
+    "id_token_signed_response_alg",
+    "introspect",
+    "jwks_uri",
+    "logout",
+    "post_logout_redirect_uri",
 ];
 
 /// Parameters of an authorization request that the broker sets itself, and the setting that decides each.
@@ -48,7 +64,29 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
             context.error(&here, format!("`{key}` has no effect without {}", names.join(" or ")), &way_out);
         }
     }
-    for (key, names) in [("tenants", &provider.tenants), ("hosted_domains", &provider.hosted_domains)] {
+    if provider.preset == Preset::Github {
+        let set: Vec<&str> = GITHUB_KNOWS.iter().copied().filter(|key| context.is_set(&at.key(key))).collect();
+        for key in set {
+            let message = format!("`{key}` must not be set with preset = \"github\", which knows it from `base_url`");
+            let way_out = "write base_url = \"https://github.corp.example\", or nothing for github.com";
+            context.error(&at.key(key), message, way_out);
+        }
+    }
+    if !provider.preset.is_openid() {
+        let set: Vec<&str> = OPENID_KEYS.iter().copied().filter(|key| context.is_set(&at.key(key))).collect();
+        for key in set {
+            let name = provider.preset.name();
+            let message =
+                format!("`{key}` has no effect with preset = {}: it is OAuth 2.0 without ID tokens", quote(name));
+            context.error(&at.key(key), message, "remove it");
+        }
+    }
+    let lists = [
+        ("tenants", &provider.tenants),
+        ("hosted_domains", &provider.hosted_domains),
+        ("organizations", &provider.organizations),
+    ];
+    for (key, names) in lists {
         let here = at.key(key);
         for (index, name) in names.iter().enumerate() {
             if name.trim().is_empty() {

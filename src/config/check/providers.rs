@@ -6,6 +6,7 @@ use crate::config::check::context::Context;
 use crate::config::check::open_providers;
 use crate::config::check::paths;
 use crate::config::check::provider_addresses;
+use crate::config::check::provider_credentials;
 use crate::config::check::provider_policy;
 use crate::config::check::provider_preset;
 use crate::config::check::signals;
@@ -14,8 +15,7 @@ use crate::config::check::urls::Http;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
 use crate::config::language::client::Client;
-use crate::config::language::provider::{ClaimsSource, LinkBy, Preset, Provider, RefreshClaims, RefreshUnavailable};
-use crate::protocol::ClientAuthMethod;
+use crate::config::language::provider::{ClaimsSource, LinkBy, Provider, RefreshClaims, RefreshUnavailable};
 use crate::protocol::PROTOCOL_CLAIMS;
 
 pub(crate) fn check(context: &mut Context<'_>) {
@@ -38,7 +38,7 @@ pub(crate) fn check(context: &mut Context<'_>) {
         let http = if provider.allow_http { Http::Anywhere } else { Http::Loopback };
         provider_addresses::check(context, &at, provider, http);
         signals::check(context, &at, provider, http);
-        authentication(context, &at, provider);
+        provider_credentials::check(context, &at, provider);
         provider_policy::check(context, &at, provider);
         linking(context, &at, id, provider);
         lifetimes(context, &at, provider);
@@ -77,46 +77,6 @@ fn identity(context: &mut Context<'_>, at: &At<'_>, id: &str, provider: &Provide
             }
         }
         context.no_duplicates(&scopes, list, Clone::clone);
-    }
-}
-
-fn authentication(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
-    let method_at = at.key("token_endpoint_auth_method");
-    let (secret, key) = (provider.client_secret.is_some(), provider.client_key.is_some());
-    if secret && key {
-        let message =
-            "`client_secret` and `client_key` must not both be set: the broker authenticates with one of them";
-        context.error(&at.key("client_key"), message, "keep one of them");
-    }
-    let method = provider.token_endpoint_auth_method;
-    match method {
-        None if !secret && !key && provider.preset != Preset::Apple => context.needs(
-            at,
-            &["client_secret", "client_key", "token_endpoint_auth_method"],
-            format!("`client_secret` must be set in `{at}`"),
-            "add client_secret = { file = \"...\" }, client_key, or token_endpoint_auth_method = \"none\"",
-        ),
-        Some(ClientAuthMethod::None) if secret || key => {
-            context.must(&method_at, "a method that uses the secret or key", "\"none\"");
-        }
-        Some(ClientAuthMethod::PrivateKeyJwt) if !key => {
-            context.needs(
-                at,
-                &["client_key"],
-                format!("`client_key` must be set in `{at}` for \"private_key_jwt\""),
-                "",
-            );
-        }
-        Some(
-            ClientAuthMethod::ClientSecretBasic
-            | ClientAuthMethod::ClientSecretPost
-            | ClientAuthMethod::ClientSecretJwt,
-        ) if !secret => {
-            let name = method.map(ClientAuthMethod::name).unwrap_or_default();
-            let message = format!("`client_secret` must be set in `{at}` for {}", quote(name));
-            context.needs(at, &["client_secret"], message, "add client_secret = { file = \"...\" }");
-        }
-        _ => {}
     }
 }
 

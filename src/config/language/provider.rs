@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::config::language::connection_url::ConnectionUrl;
 use crate::config::language::issuer::ProviderIssuer;
 use crate::config::language::quirks::Quirks;
-use crate::config::language::scalar::{Duration, Expression, OneOrMany, Secret};
+use crate::config::language::scalar::{Duration, Expression, OneOrMany, Secret, SecretFile};
 use crate::config::language::signals::Signals;
 use crate::protocol::ClientAuthMethod;
 
@@ -78,6 +78,17 @@ impl Preset {
     pub const fn is_openid(self) -> bool {
         !matches!(self, Self::Github | Self::Oauth2)
     }
+}
+
+/// Where the claims of a provider come from that speaks OAuth 2.0 and not OpenID Connect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// From the document at `userinfo_endpoint`.
+    #[default]
+    Userinfo,
+    /// From the parts of GitHub's API about the person.
+    Github,
 }
 
 /// The source of `email_verified`.
@@ -238,10 +249,26 @@ pub struct Provider {
     pub client_id: String,
     /// The client secret that the provider issued to the broker.
     pub client_secret: Option<Secret>,
-    /// A private key, PEM, for `private_key_jwt`.
+    /// A private key, PEM, for `private_key_jwt` and for the certificate. Two while it is rotated: the first signs, with its
+    /// RFC 7638 thumbprint as `kid`, and both are published at `/oauth2/rp-jwks`.
     pub client_key: Option<Secret>,
+    /// The broker's certificate with its chain, PEM, for `tls_client_auth` and `self_signed_tls_client_auth` (RFC 8705); with
+    /// `private_key_jwt`, its thumbprints are in the header (`x5t`, `x5t#S256`). Its key is the first of `client_key`.
+    /// Re-read when it changes.
+    #[schemars(extend("x-path" = true))]
+    pub client_certificate: Option<PathBuf>,
+    /// A file with a JWT that another issuer signs for the broker's workload, sent in place of a secret (RFC 7523 §2.2): the
+    /// token of a Kubernetes service account, for example. Read at each use.
+    pub client_assertion: Option<SecretFile>,
+    /// The developer team in whose name the client secret is signed, with `client_key` (apple).
+    pub team_id: Option<String>,
+    /// The provider's id of `client_key` (apple).
+    pub key_id: Option<String>,
     /// How the broker authenticates at the provider's token endpoint. Default: what the provider's metadata prefers.
     pub token_endpoint_auth_method: Option<ClientAuthMethod>,
+    /// Whether authorization requests are pushed (RFC 9126) although the provider's metadata does not require it.
+    #[serde(default)]
+    pub require_pushed_authorization_requests: bool,
     /// Scopes to request. Default: openid profile email.
     pub scopes: Option<Vec<String>>,
     /// Path of the callback. Default: `/callback/ID`. If providers share it, responses without `iss` are refused.
@@ -315,7 +342,7 @@ pub struct Provider {
     pub userinfo_endpoint: Option<String>,
     /// Key set, for a provider without discovery.
     pub jwks_uri: Option<String>,
-    /// Expression over `claims` that yields the account's subject (oauth2).
+    /// Expression over `claims` that yields the account's subject (oauth2): what is never given to another person.
     pub subject: Option<Expression>,
     /// Certificate authorities, PEM, for calls to this provider.
     #[schemars(extend("x-path" = true))]

@@ -48,6 +48,10 @@ pub struct Quirks {
     /// How a refresh token is asked for. Default: `scope`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offline_access: Option<OfflineAccess>,
+    /// Whether the person's name comes only with their first sign-in, in the parameter `user` of the answer (Sign in with
+    /// Apple). It is kept from then on. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_once: Option<bool>,
     /// Whether the issuer may end with a slash or not, whatever `issuer` has. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub optional_slash: Option<bool>,
@@ -69,6 +73,7 @@ impl Quirks {
             nonce: first(&self.nonce, &others.nonce),
             pkce: first(&self.pkce, &others.pkce),
             offline_access: first(&self.offline_access, &others.offline_access),
+            name_once: first(&self.name_once, &others.name_once),
             optional_slash: first(&self.optional_slash, &others.optional_slash),
         }
     }

@@ -17,6 +17,14 @@ pub trait Files {
     /// # Errors
     /// If the pattern is malformed; the text says how.
     fn glob(&self, folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String>;
+
+    /// Whether a file can be read, whose content matters only when it is used.
+    ///
+    /// # Errors
+    /// If it does not exist or can't be read.
+    fn readable(&self, path: &Path) -> io::Result<()> {
+        self.read(path).map(drop)
+    }
 }
 
 /// A hidden file is matched only by a pattern that begins with its dot, so that the `..data` folder of a mounted

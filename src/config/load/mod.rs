@@ -14,7 +14,7 @@ mod inputs;
 mod masks;
 pub mod origins;
 pub(crate) mod secret_places;
-mod secret_text;
+pub(crate) mod secret_text;
 pub mod secrets;
 pub(crate) mod shape;
 pub(crate) mod structure;

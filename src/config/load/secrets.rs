@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::config::Config;
 use crate::config::diagnostics::locate::Layers;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{Problems, Severity};
+use crate::config::language::provider::Provider;
 use crate::config::language::scalar::{Secret, SecretSource, SecretValue};
 use crate::config::load::Loaded;
 use crate::config::load::files::Files;
@@ -57,11 +59,23 @@ pub fn read_tables(loaded: &Loaded, files: &dyn Files) -> (Tables, Problems) {
     (tables, reader.problems)
 }
 
-/// Reads the certificate authorities of providers: provider id → PEM. A file that can't be read is reported by
-/// [`read_secrets`].
-pub fn read_authorities(config: &Config, files: &dyn Files) -> BTreeMap<String, Vec<u8>> {
-    let named = config.providers.iter().filter_map(|(id, provider)| Some((id, provider.ca.as_ref()?)));
-    named.filter_map(|(id, path)| Some((id.clone(), files.read(path).ok()?))).collect()
+/// The certificates that a provider names, PEM.
+#[derive(Clone, Debug, Default)]
+pub struct ProviderFiles {
+    /// `ca`
+    pub ca: Option<Arc<[u8]>>,
+    /// `client_certificate`
+    pub client_certificate: Option<Arc<[u8]>>,
+}
+
+/// Reads the certificates that providers name, by provider id. A file that can't be read is reported by [`read_secrets`].
+pub fn read_provider_files(config: &Config, files: &dyn Files) -> BTreeMap<String, ProviderFiles> {
+    let read = |path: &Option<PathBuf>| path.as_ref().and_then(|path| files.read(path).ok()).map(Arc::from);
+    let of = |provider: &Provider| ProviderFiles {
+        ca: read(&provider.ca),
+        client_certificate: read(&provider.client_certificate),
+    };
+    config.providers.iter().map(|(id, provider)| (id.clone(), of(provider))).collect()
 }
 
 /// The files of `[server] tls`, as read.
@@ -188,8 +202,18 @@ impl Reader<'_> {
     fn certificates(&mut self, config: &Config) {
         let providers = At::Root.key("providers");
         for (id, provider) in &config.providers {
-            if let Some(ca) = &provider.ca {
-                self.readable(&providers.key(id).key("ca"), ca);
+            let at = providers.key(id);
+            for (key, path) in [("ca", &provider.ca), ("client_certificate", &provider.client_certificate)] {
+                if let Some(path) = path {
+                    self.readable(&at.key(key), path);
+                }
+            }
+            if let Some(assertion) = &provider.client_assertion
+                && let Err(error) = self.files.readable(&assertion.file)
+            {
+                let message =
+                    format!("`client_assertion`: the file {} can't be read: {error}", assertion.file.display());
+                self.problem(&at.key("client_assertion"), message);
             }
         }
         if let Some(ca) = config.certificates.as_ref().and_then(|section| section.ca.as_ref()) {

@@ -8,12 +8,15 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use url::Url;
 
 use crate::config::language::issuer::ProviderIssuer;
-use crate::config::language::provider::{ClaimTable, ClaimsSource, Preset, Provider};
+use crate::config::language::provider::{
+    ClaimTable, ClaimsSource, Preset, Profile, Provider, ProviderResponseMode, Reauth,
+};
 use crate::config::language::quirks::{OfflineAccess, Quirks as Declared};
 use crate::config::language::scalar::{Expression, OneOrMany};
-use crate::protocol::default_attributes;
+use crate::protocol::{ClientAuthMethod, default_attributes};
 
 /// What is known of a kind of provider, for what the file does not set.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -33,6 +36,14 @@ pub struct Known {
     optional_scopes: Vec<String>,
     /// `claims_from`
     claims_from: Option<Vec<ClaimsSource>>,
+    /// `token_endpoint_auth_method`
+    token_endpoint_auth_method: Option<ClientAuthMethod>,
+    /// `response_mode`
+    response_mode: Option<ProviderResponseMode>,
+    /// `subject`
+    subject: Option<Expression>,
+    /// Where claims come from without an ID token.
+    profile: Profile,
     /// `claims`
     claims: ClaimTable,
     /// `quirks`
@@ -68,7 +79,54 @@ pub fn issuer(declared: &Provider) -> Option<ProviderIssuer> {
     let known = known(declared.preset);
     let fixed = || Some(ProviderIssuer::from(known?.issuer.clone()?));
     let base = || known.filter(|known| known.issuer_is_base_url).and_then(|_| base_url(declared));
-    declared.issuer.clone().or_else(|| Some(ProviderIssuer::from(base()?))).or_else(fixed)
+    let issuer = declared.issuer.clone().or_else(|| Some(ProviderIssuer::from(base()?))).or_else(fixed);
+    issuer.or_else(|| host(declared))
+}
+
+/// What stands for the issuer of a provider without one: where its token endpoint is.
+fn host(declared: &Provider) -> Option<ProviderIssuer> {
+    let token = declared.token_endpoint.as_ref().filter(|_| !declared.preset.is_openid())?;
+    let origin = Url::parse(token).ok()?.origin();
+    origin.is_tuple().then(|| ProviderIssuer::from(origin.ascii_serialization()))
+}
+
+/// `token_endpoint_auth_method`
+#[must_use]
+pub fn auth_method(declared: &Provider) -> Option<ClientAuthMethod> {
+    let has_secret = declared.client_secret.is_some() || declared.team_id.is_some();
+    let of_preset = || known(declared.preset)?.token_endpoint_auth_method.filter(|_| has_secret);
+    declared.token_endpoint_auth_method.or_else(of_preset)
+}
+
+/// `response_mode`
+#[must_use]
+pub fn response_mode(declared: &Provider) -> Option<ProviderResponseMode> {
+    declared.response_mode.or_else(|| known(declared.preset)?.response_mode)
+}
+
+/// The expression for the subject, where there is no ID token to name it.
+#[must_use]
+pub fn subject(declared: &Provider) -> Option<Expression> {
+    let of_preset = || known(declared.preset)?.subject.clone();
+    declared.subject.clone().or_else(of_preset).filter(|_| !declared.preset.is_openid())
+}
+
+/// Where claims come from without an ID token; `None` with one.
+#[must_use]
+pub fn profile(declared: &Provider) -> Option<Profile> {
+    let profile = known(declared.preset)?.profile;
+    // With an endpoint of its own, as `countersign dev` sets it, the claims are what is there.
+    let profile = if declared.userinfo_endpoint.is_some() { Profile::Userinfo } else { profile };
+    Some(profile).filter(|_| !declared.preset.is_openid())
+}
+
+/// How `prompt=login` and `max_age` are fulfilled. Without an ID token nothing proves when somebody authenticated.
+#[must_use]
+pub fn reauth(declared: &Provider) -> Reauth {
+    match declared.reauth {
+        Reauth::Verify if !declared.preset.is_openid() => Reauth::Unsupported,
+        reauth => reauth,
+    }
 }
 
 /// The address of the service, without a slash at its end: the one that the file has, or the preset's.
@@ -82,7 +140,21 @@ pub fn base_url(declared: &Provider) -> Option<String> {
 #[must_use]
 pub fn endpoint(declared: &Provider, key: &str, written: Option<&String>) -> Option<String> {
     let of_preset = || Some(format!("{}{}", base_url(declared)?, known(declared.preset)?.endpoints.get(key)?));
-    written.cloned().or_else(of_preset)
+    written.cloned().or_else(of_preset).or_else(|| github_user(declared).filter(|_| key == "userinfo_endpoint"))
+}
+
+/// Where GitHub answers about the person of an access token: on a host of its own, or below the server's address.
+fn github_user(declared: &Provider) -> Option<String> {
+    if profile(declared)? != Profile::Github {
+        return None;
+    }
+    let base = base_url(declared)?;
+    let url = Url::parse(&base).ok()?;
+    let host = url.host_str()?;
+    if host == "github.com" || host.ends_with(".ghe.com") {
+        return Some(format!("https://api.{host}/user"));
+    }
+    Some(format!("{base}/api/v3/user"))
 }
 
 /// The scopes to ask for, and those to ask for if the provider's metadata lists them.
@@ -135,6 +207,8 @@ pub struct Quirks {
     pub pkce: Option<bool>,
     /// How a refresh token is asked for.
     pub offline_access: OfflineAccess,
+    /// Whether the name comes once, in the parameter `user` of the answer.
+    pub name_once: bool,
     /// Whether the issuer may end with a slash or not.
     pub optional_slash: bool,
 }
@@ -152,6 +226,7 @@ impl Quirks {
             nonce,
             pkce,
             offline_access,
+            name_once,
             optional_slash,
         } = written_or_preset(declared);
         Self {
@@ -163,6 +238,7 @@ impl Quirks {
             without_nonce: nonce == Some(false),
             pkce,
             offline_access: offline_access.unwrap_or_default(),
+            name_once: name_once.unwrap_or_default(),
             optional_slash: optional_slash.unwrap_or_default(),
         }
     }

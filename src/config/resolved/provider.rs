@@ -85,7 +85,7 @@ impl Provider {
             signals_path: signals_path(&config.issuer, id, declared),
             domains: declared.domains.iter().map(|domain| comparable(domain)).collect(),
             introspect: declared.introspect,
-            reauth: declared.reauth,
+            reauth: preset::reauth(declared),
             on_refresh: declared.on_refresh.clone(),
             session: SessionBounds::of(config, declared),
         }

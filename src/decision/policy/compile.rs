@@ -14,6 +14,7 @@ use crate::decision::policy::model::{
     ProviderPolicy, RoleRule, ScopePolicy,
 };
 use crate::decision::policy::pattern::Pattern;
+use crate::decision::subject_rule::SubjectRule;
 use crate::decision::trace::Source;
 use crate::decision::username;
 use crate::expression::{Compiled, Compiler, Place, Reads};
@@ -163,6 +164,7 @@ fn provider_policy(build: &mut Build<'_>, config: &Config, id: &str, provider: &
         reads: Reads::of(expressions(&claims)),
         claims,
         normal: Normal::of(&preset::Quirks::of(provider)),
+        subject: subject(build, &path, provider),
         guards: guards(build, &path, provider),
         allow: build.condition(Place::Allow, &format!("{path}.allow"), provider.allow.as_ref()),
         asserted_roles: provider
@@ -188,7 +190,24 @@ fn guards(build: &mut Build<'_>, path: &str, provider: &Provider) -> Vec<(&'stat
         let expression = Expression(format!("{claim}.lower() in [{}]", quoted.join(", ")));
         Some((key, build.condition(Place::Allow, &format!("{path}.{key}"), Some(&expression))?))
     });
-    guards.collect()
+    let guards = guards.collect::<Vec<_>>();
+    guards.into_iter().chain(organizations(build, path, provider)).collect()
+}
+
+/// Membership in one of the listed organisations, whose names have no case.
+fn organizations(build: &mut Build<'_>, path: &str, provider: &Provider) -> Option<(&'static str, Condition)> {
+    const KEY: &str = "organizations";
+    let names = Some(&provider.organizations).filter(|names| !names.is_empty())?;
+    let quoted: Vec<String> = names.iter().map(|name| string_literal(&name.to_lowercase())).collect();
+    let expression = Expression(format!("claims.organizations.exists(o, o.lower() in [{}])", quoted.join(", ")));
+    Some((KEY, build.condition(Place::Allow, &format!("{path}.{KEY}"), Some(&expression))?))
+}
+
+/// The expression for the account's subject.
+fn subject(build: &mut Build<'_>, path: &str, provider: &Provider) -> Option<SubjectRule> {
+    let expression = preset::subject(provider)?;
+    let engine = build.compiler.engine();
+    Some(SubjectRule::new(build.compile(Place::Claims, &format!("{path}.subject"), &expression)?, engine))
 }
 
 /// A text as a literal of the expression language.
@@ -216,6 +235,7 @@ fn certificate_policy(build: &mut Build<'_>, section: &Certificates) -> Provider
         reads: Reads::of(&rule.alternatives),
         claims: vec![rule],
         normal: Normal::default(),
+        subject: None,
         guards: Vec::new(),
         allow: None,
         asserted_roles: Some((BTreeSet::new(), build.source(CERTIFICATES))),
@@ -240,6 +260,7 @@ fn break_glass(build: &Build<'_>, config: &Config) -> Option<BreakGlassPolicy> {
         claims: Vec::new(),
         reads: Reads::of(std::iter::empty()),
         normal: Normal::default(),
+        subject: None,
         guards: Vec::new(),
         allow: None,
         asserted_roles: None,

@@ -11,6 +11,7 @@ use crate::config::language::policy::{DefaultRolesWhen, Each, IgnoreCase, Userna
 use crate::config::language::provider::EmailVerified;
 use crate::decision::normal::Normal;
 use crate::decision::policy::pattern::Pattern;
+use crate::decision::subject_rule::SubjectRule;
 use crate::decision::trace::Source;
 use crate::decision::username;
 use crate::expression::{Compiled, Engine, Problem, Reads};
@@ -66,6 +67,8 @@ pub struct ProviderPolicy {
     pub reads: Reads,
     /// The form in which its claims are read.
     pub normal: Normal,
+    /// The account's subject, where it is an expression.
+    pub subject: Option<SubjectRule>,
     /// The lists of those who may sign in, as conditions, by their keys in the file.
     pub guards: Vec<(&'static str, Condition)>,
     /// The condition for signing in.

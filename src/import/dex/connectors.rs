@@ -52,6 +52,12 @@ enum Kind {
 fn kind(name: &str, config: &Value) -> Kind {
     let off = |mark, why: &str| Kind::Off(mark, why.to_owned(), None);
     let later = |preset| Kind::Off(Mark::NotBuilt, format!("preset = \"{preset}\", for this connector."), Some(preset));
+    let ready = |preset| {
+        let why = format!(
+            "preset = \"{preset}\" is for this connector. Complete the lines, register the new callback, and remove the `#`."
+        );
+        Kind::Off(Mark::ToDo, why, Some(preset))
+    };
     match name {
         "oidc" => match text(config, "issuer") {
             Some(issuer) => Kind::Oidc(issuer),
@@ -65,9 +71,9 @@ fn kind(name: &str, config: &Value) -> Kind {
             let host = text(config, "apiURL").unwrap_or_else(|| "https://login.microsoftonline.com".to_owned());
             if one { Kind::Oidc(format!("{}/{tenant}/v2.0", host.trim_end_matches('/'))) } else { later("entra") }
         }
-        "github" => later("github"),
-        "linkedin" => later("linkedin"),
-        "oauth" | "bitbucket-cloud" | "openshift" => later("oauth2"),
+        "github" => ready("github"),
+        "linkedin" => ready("linkedin"),
+        "oauth" | "bitbucket-cloud" | "openshift" => ready("oauth2"),
         "gitea" => off(
             Mark::ToDo,
             "Gitea and Forgejo are OpenID providers: register the broker there as an OAuth 2.0 application, and write \

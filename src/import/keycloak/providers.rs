@@ -36,6 +36,10 @@ enum Kind {
     Off(Mark, &'static str, Option<&'static str>),
 }
 
+/// What is left to do for a provider whose preset is not plain OpenID Connect.
+const READY: &str =
+    "the preset is for this provider. Complete the lines, register the new callback, and remove the `#`.";
+
 fn kind(idp: &Value) -> Kind {
     let config = below(idp, "config");
     match text(idp, "providerId").unwrap_or_default().as_str() {
@@ -58,11 +62,11 @@ fn kind(idp: &Value) -> Kind {
             }
             _ => Kind::Off(Mark::NotBuilt, "preset = \"entra\" for accounts of several tenants.", Some("entra")),
         },
-        "github" => Kind::Off(Mark::NotBuilt, "preset = \"github\".", Some("github")),
-        "apple" => Kind::Off(Mark::NotBuilt, "preset = \"apple\".", Some("apple")),
-        "linkedin" | "linkedin-openid-connect" => Kind::Off(Mark::NotBuilt, "preset = \"linkedin\".", Some("linkedin")),
+        "github" => Kind::Off(Mark::ToDo, READY, Some("github")),
+        "apple" => Kind::Off(Mark::ToDo, READY, Some("apple")),
+        "linkedin" | "linkedin-openid-connect" => Kind::Off(Mark::ToDo, READY, Some("linkedin")),
         "facebook" | "bitbucket" | "stackoverflow" | "instagram" | "paypal" | "openshift-v3" | "openshift-v4"
-        | "oauth2" => Kind::Off(Mark::NotBuilt, "preset = \"oauth2\", for this OAuth 2.0 service.", Some("oauth2")),
+        | "oauth2" => Kind::Off(Mark::ToDo, READY, Some("oauth2")),
         "twitter" => Kind::Off(Mark::NotSupported, "OAuth 1.0a is not implemented.", None),
         "saml" => Kind::Off(
             Mark::NotSupported,

@@ -1,4 +1,4 @@
-//! The parameters of a provider's callback (OIDC Core §3.1.2.5, §3.1.2.6, RFC 9207 §2).
+//! The parameters of a provider's callback (OIDC Core §3.1.2.5, §3.1.2.6, RFC 9207 §2; `user`: Sign in with Apple).
 
 use crate::op::params::{Duplicate, Form, Params};
 use crate::upstream::CallbackParams;
@@ -20,6 +20,7 @@ impl<'p> Form<'p> for CallbackForm<'p> {
                 iss: params.text("iss"),
                 error: params.text("error"),
                 error_description: params.text("error_description"),
+                user: params.text("user"),
             }),
         };
         Self { state: params.text("state"), response }

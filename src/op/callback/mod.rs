@@ -22,6 +22,8 @@ use crate::op::doubles::{First, Turn};
 use crate::op::outcome::{Browser, Next, Outcome, SetCookie, Stop};
 use crate::op::params::{Form as _, Params};
 use crate::op::session;
+use crate::op::upstream_claims;
+use crate::store::AccountQuery;
 use crate::store::model::{LinkKey, TokenHash};
 use crate::upstream::UpstreamIdentity;
 use admit::admit;
@@ -92,7 +94,7 @@ async fn returned(
     login: &LoginData,
     form: CallbackForm<'_>,
 ) -> Result<(Stage, Vec<SetCookie>), Stop> {
-    let identity = match verify(flow, providers, login, form).await {
+    let mut identity = match verify(flow, providers, login, form).await {
         Ok(identity) => identity,
         Err(Unverified::Callback(error)) => return Err(error.into()),
         Err(Unverified::Provider(error)) => {
@@ -102,7 +104,18 @@ async fn returned(
     };
     let UpstreamIdentity { provider, issuer, subject, .. } = &identity;
     let key = LinkKey { provider: provider.clone(), issuer: issuer.clone(), subject: subject.clone() };
+    if asks_for_kept_name(flow, &key) {
+        let query = AccountQuery { key: Some(key.clone()), ..AccountQuery::default() };
+        if let Some((_, link)) = flow.context.store().accounts(query).await?.linked {
+            upstream_claims::keep_name(flow.context, &link, &mut identity.claims);
+        }
+    }
     let previous = session::live(flow.context, flow.browser).await?;
     let facts = Facts { request: &login.request, identity: &identity, key, previous };
     Ok(admit(flow, &facts).await?.into_stage())
+}
+
+/// Whether the provider says a person's name only once, so that an earlier sign-in may have it.
+fn asks_for_kept_name(flow: &Flow<'_>, key: &LinkKey) -> bool {
+    flow.context.snapshot.providers.get(&key.provider).is_some_and(|settings| settings.quirks.name_once)
 }

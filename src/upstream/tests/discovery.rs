@@ -415,7 +415,7 @@ fn endpoints_below_the_issuer_are_called_on_the_back_channel() {
     assert_eq!(metadata.introspection_endpoint.unwrap().as_str(), "http://10.1.2.3:8080/auth/a/introspect");
     // Neither another path nor another port is below the issuer.
     assert_eq!(metadata.userinfo_endpoint.unwrap().as_str(), "https://id.example/realms/another/userinfo");
-    assert_eq!(metadata.jwks_uri.as_str(), "https://id.example:8443/realms/a/jwks");
+    assert_eq!(metadata.jwks_uri.unwrap().as_str(), "https://id.example:8443/realms/a/jwks");
 }
 
 #[tokio::test]

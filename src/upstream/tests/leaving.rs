@@ -201,7 +201,7 @@ async fn client_authentication_follows_configuration_then_metadata() {
     }
     // A public client says who it is, and proves nothing.
     let mut world = World::id_token_only();
-    world.settings.client_secret.clear();
+    world.settings.credentials.secrets.clear();
     world.id_token(&TestKey::rsa(), |_, _| {});
     world.finish(NOW).await.unwrap();
     let call = world.idp.calls("/token").pop().unwrap();
@@ -254,7 +254,8 @@ async fn an_assertion_sent_elsewhere_serves_at_no_token_endpoint() {
 async fn basic_credentials_are_form_encoded() {
     let mut world = World::id_token_only();
     world.settings.client_id = "a:b".to_owned();
-    world.settings.client_secret = vec![SecretValue::new("p%s w+é".to_owned()), SecretValue::new("next".to_owned())];
+    world.settings.credentials.secrets =
+        vec![SecretValue::new("p%s w+é".to_owned()), SecretValue::new("next".to_owned())];
     world.id_token(&TestKey::rsa(), |_, claims| set(claims, "aud", json!("a:b")));
     world.finish(NOW).await.unwrap();
     let sent = world.idp.calls("/token").pop().unwrap().authorization.unwrap();

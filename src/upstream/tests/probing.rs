@@ -43,6 +43,8 @@ async fn each_trouble_is_said_in_words() {
         (401, json!("no"), Outcome::Trouble, "status 401"),
         (400, json!({ "error": "unauthorized_client" }), Outcome::Trouble, "refuses our credentials"),
         (400, json!({ "error": "redirect_uri_mismatch" }), Outcome::Unclear, "redirect_uri_mismatch"),
+        (200, json!({ "error": "incorrect_client_credentials" }), Outcome::Trouble, "refuses our credentials"),
+        (200, json!({ "error": "bad_verification_code" }), Outcome::Fine, "bad_verification_code"),
         (503, json!({}), Outcome::Trouble, "status 503"),
         (200, token_response("x.y.z"), Outcome::Trouble, "never issued"),
     ] {
@@ -105,4 +107,25 @@ async fn what_a_sign_in_would_lack_is_listed() {
     let mapped = examined(&world, "claims = { username = \"claims.email\" }", Credentials::Send).await;
     assert!(!mapped.missing.iter().any(|text| text.starts_with("a username")));
     assert_eq!(examined(&World::new(""), "", Credentials::Withhold("")).await.missing, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_pushed_request_tells_whether_the_provider_knows_our_callback() {
+    for (status, body, outcome, part) in [
+        (201, json!({ "request_uri": "urn:x", "expires_in": 60 }), Outcome::Fine, "accepts our authorization requests"),
+        (400, json!({ "error": "invalid_redirect_uri" }), Outcome::Trouble, "invalid_redirect_uri"),
+        (404, json!({}), Outcome::Trouble, "status 404"),
+    ] {
+        let world = World::new("");
+        world.discovery(|document| {
+            set(document, "pushed_authorization_request_endpoint", json!(format!("{ISSUER}/par")));
+            set(document, "require_pushed_authorization_requests", json!(true));
+        });
+        world.idp.status("/par", status, body);
+        let found = examined(&world, "", Credentials::Send).await;
+        let (got, answer) = step(&found, Asked::Push);
+        assert!(got == outcome && answer.contains(part), "{answer}");
+        let withheld = examined(&world, "", Credentials::Withhold("not today")).await;
+        assert!(withheld.steps.iter().all(|step| step.asked != Asked::Push));
+    }
 }

@@ -259,6 +259,7 @@ fn probe(found: Examination) -> DraftProbe {
         asked: match step.asked {
             Asked::Discovery => "discovery",
             Asked::Keys => "keys",
+            Asked::Push => "push",
             Asked::Token => "token",
         },
         outcome: match step.outcome {

@@ -18,3 +18,8 @@ pub(crate) fn discovery(exchange: &Exchange<'_>) -> Response {
 pub(crate) fn jwks(exchange: &Exchange<'_>) -> Response {
     respond::public("application/jwk-set+json", &exchange.context.services.keys.set().jwks(), MAX_AGE)
 }
+
+/// The broker's keys as a client of its providers (RFC 7517 §8.5.1).
+pub(crate) fn client_jwks(exchange: &Exchange<'_>) -> Response {
+    respond::public("application/jwk-set+json", &exchange.context.snapshot.client_jwks, MAX_AGE)
+}

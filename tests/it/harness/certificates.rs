@@ -27,6 +27,12 @@ pub(crate) fn ca() -> &'static Ca {
     CA.get_or_init(|| Ca::root("Clients CA", |_| {}))
 }
 
+/// The broker's own certificate at a provider, in `broker-client.pem`, with its key in `broker-client.key`.
+pub(crate) fn brokers_own() -> &'static Leaf {
+    static OWN: OnceLock<Leaf> = OnceLock::new();
+    OWN.get_or_init(|| Leaf::named("countersign"))
+}
+
 fn params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
@@ -97,6 +103,11 @@ impl Leaf {
         let key = KeyPair::generate().unwrap();
         let certificate = params(name).self_signed(&key).unwrap();
         Self { pem: certificate.pem(), der: certificate.der().to_vec(), key }
+    }
+
+    /// Its private key, PEM.
+    pub(crate) fn key_pem(&self) -> String {
+        self.key.serialize_pem()
     }
 
     /// What the file and tokens call it.

@@ -210,7 +210,15 @@ fn read_from(toml: &str, overlays: &[&str]) -> (Inputs, Memory) {
     let names: Vec<String> = (0..overlays.len()).map(|n| format!("overlay-{n}.toml")).collect();
     let named = names.iter().map(String::as_str).zip(overlays.iter().copied());
     let ca = certificates::ca().pem.as_str();
-    let files = Memory::of(named.chain([("broker.toml", toml), ("clients-ca.pem", ca)]));
+    let own = certificates::brokers_own();
+    let key = own.key_pem();
+    let files = [
+        ("broker.toml", toml),
+        ("clients-ca.pem", ca),
+        ("broker-client.pem", own.pem.as_str()),
+        ("broker-client.key", key.as_str()),
+    ];
+    let files = Memory::of(named.chain(files));
     let inputs = Inputs {
         main: PathBuf::from("broker.toml"),
         overlays: names.iter().map(PathBuf::from).collect(),

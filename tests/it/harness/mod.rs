@@ -4,6 +4,7 @@ pub(crate) mod app;
 pub(crate) mod browser;
 pub(crate) mod certificates;
 pub(crate) mod compose;
+pub(crate) mod github;
 pub(crate) mod jwt;
 pub(crate) mod log;
 pub(crate) mod receiver;

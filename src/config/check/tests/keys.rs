@@ -83,7 +83,7 @@ const KEYS: &[(&str, Fate, &str)] = &[
         In("decision/policy/compile.rs"),
         "default_roles default_roles_when ignore_case on_username_conflict reserved_usernames",
     ),
-    ("providers.*", WithPreset, "base_url hosted_domains organizations resource subject tenants"),
+    ("providers.*", WithPreset, "base_url hosted_domains key_id organizations resource subject team_id tenants"),
     (
         "providers.*",
         In("config/resolved/provider.rs"),
@@ -97,14 +97,14 @@ const KEYS: &[(&str, Fate, &str)] = &[
     (
         "providers.*",
         In("upstream/settings.rs"),
-        "quirks scopes allow_http allow_private_network authorization_endpoint backchannel_url ca claims_from client_id client_key client_secret forward id_token_signed_response_alg jwks_uri logout post_logout_redirect_uri proxy response_mode signals token_endpoint token_endpoint_auth_method userinfo_endpoint",
+        "allow_http allow_private_network authorization_endpoint backchannel_url ca claims_from client_assertion client_certificate client_id client_key client_secret forward id_token_signed_response_alg jwks_uri logout post_logout_redirect_uri proxy quirks require_pushed_authorization_requests response_mode scopes signals token_endpoint token_endpoint_auth_method userinfo_endpoint",
     ),
     ("providers.*.on_refresh", In("op/authorize/leave.rs"), "max_age"),
     ("providers.*.on_refresh", In("op/upstream_claims.rs"), "claims max_stale unavailable"),
     (
         "providers.*.quirks",
         In("config/resolved/preset.rs"),
-        "authorization_params booleans distinguished_names nonce offline_access optional_slash pkce subject_claims unsupported_prompts",
+        "authorization_params booleans distinguished_names name_once nonce offline_access optional_slash pkce subject_claims unsupported_prompts",
     ),
     ("providers.*.session", In("config/resolved/provider.rs"), "follow_upstream_expiry max_inactive max_lifetime"),
     ("providers.*.signals", In("upstream/settings.rs"), "audience events issuer jwks_uri"),

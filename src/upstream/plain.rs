@@ -1,0 +1,59 @@
+//! Providers that speak OAuth 2.0 and not OpenID Connect. They sign nothing: who signed in is what their API says when it is
+//! asked with the access token that they gave for the broker's code.
+//!
+//! What ties that to the sign-in is the code, by `state`, PKCE and the redirect URI. Claims with the names of an ID token's
+//! protocol claims mean nothing here, and are left out.
+
+use serde_json::{Map, Value};
+
+use crate::config::language::provider::Profile;
+use crate::config::language::scalar::SecretValue;
+use crate::jose::{Check, Problem};
+use crate::upstream::api::Api;
+use crate::upstream::error::{Document, UpstreamError};
+use crate::upstream::gather::{PROTOCOL, ProviderContext};
+use crate::upstream::github;
+use crate::upstream::token::Tokens;
+
+/// Marks an access token that is kept in place of a refresh token.
+const KEPT: &str = "access-token:";
+
+/// Who signed in.
+pub(crate) struct Who {
+    pub(crate) subject: String,
+    pub(crate) claims: Map<String, Value>,
+}
+
+/// Asks the provider's API who signed in.
+pub(crate) async fn who(
+    provider: &ProviderContext<'_>,
+    profile: Profile,
+    token: &SecretValue,
+) -> Result<Who, UpstreamError> {
+    let invalid = |check| UpstreamError::invalid(Document::Profile, check);
+    let api = Api::new(provider, token);
+    let mut claims = match profile {
+        Profile::Github => github::claims(&api).await?,
+        Profile::Userinfo => api.object(Document::Profile, api.profile()?).await?,
+    };
+    claims.retain(|name, _| !PROTOCOL.contains(&name.as_str()) || name == "sub");
+    let missing = || invalid(Check::Claim("subject", Problem::Missing));
+    let rule = provider.settings.subject.as_ref().ok_or_else(missing)?;
+    let subject = rule.of(&claims).map_err(|problem| invalid(Check::Form(problem)))?;
+    claims.insert("sub".to_owned(), subject.as_str().into());
+    claims.insert("iss".to_owned(), provider.metadata.issuer.as_str().into());
+    Ok(Who { subject, claims })
+}
+
+/// What the provider is asked with again: its refresh token or, where it gave none and an access token that does not expire,
+/// that one.
+pub(crate) fn kept(tokens: &Tokens) -> Option<SecretValue> {
+    let lasting =
+        tokens.expires_at.is_none().then(|| SecretValue::new(format!("{KEPT}{}", tokens.access_token.expose())));
+    tokens.refresh_token.clone().or(lasting)
+}
+
+/// The access token that was kept in place of a refresh token; `None` if this is a refresh token.
+pub(crate) fn lasting(kept: &SecretValue) -> Option<SecretValue> {
+    kept.expose().strip_prefix(KEPT).map(|token| SecretValue::new(token.to_owned()))
+}
