@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 use crate::analysis::known::Known;
-use crate::cli::{ConfigArgs, Environment, Exit};
+use crate::cli::{ConfigArgs, Environment, Exit, store};
 use crate::config::load::files::Files;
 use crate::decision::username;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
@@ -17,7 +17,7 @@ pub(crate) use crate::op::decide::known;
 use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Options, Prepared, prepare_untested};
 use crate::store::ids::UserId;
-use crate::store::sqlite::{Location, SqliteStore};
+use crate::store::sqlite::Location;
 use crate::store::{Person, Store, StoreError};
 
 /// How many users are read at a time.
@@ -58,27 +58,27 @@ pub(crate) fn load(
     }
 }
 
-/// The local store of a broker.
+/// The store of a broker, opened by a command.
 pub(crate) struct LocalStore {
     runtime: Runtime,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
 }
 
 impl Broker {
-    /// Opens the broker's store if it is a file on this machine. `Ok(Err)` contains the reason why there is no store to open.
+    /// Opens the broker's store: a file on this machine, or a database. `Ok(Err)` contains the reason why there is no store to
+    /// open.
     ///
     /// # Errors
     /// The store exists and can't be opened.
     pub(crate) fn store(&self) -> Result<Result<LocalStore, String>, String> {
         let url = &self.snapshot.config.store.url;
-        let location = match Location::from_url(url.expose()) {
+        match Location::from_url(url.expose()) {
             Some(Location::Memory) => return Ok(Err("the store is in the memory of the running broker".to_owned())),
             Some(Location::File(path)) if !Path::new(&path).exists() => {
                 return Ok(Err(format!("there is no store at {} yet", path.display())));
             }
-            Some(location) => location,
-            None => return Ok(Err(format!("store.url \"{url}\" is not a local store"))),
-        };
+            _ => {}
+        }
         let keys = &self.prepared.encryption_keys;
         if keys.is_empty() && !self.snapshot.config.store.encryption_keys.is_empty() {
             return Ok(Err("the store's encryption_keys were not read".to_owned()));
@@ -86,8 +86,8 @@ impl Broker {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
         let random = Arc::new(SystemRandomness::default());
-        let store = SqliteStore::open(&location, keys, random).map_err(|error| error.to_string())?;
-        Ok(Ok(LocalStore { runtime, store: Arc::new(store) }))
+        let store = runtime.block_on(store::open(&self.snapshot, keys, random))?;
+        Ok(Ok(LocalStore { runtime, store }))
     }
 }
 
@@ -109,7 +109,7 @@ impl LocalStore {
 
     /// The store, for what keeps it.
     pub(crate) fn shared(&self) -> Arc<dyn Store> {
-        Arc::clone(&self.store) as _
+        Arc::clone(&self.store)
     }
 
     /// All people, read in pages.

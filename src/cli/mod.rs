@@ -29,6 +29,7 @@ pub mod revocations;
 pub mod schema;
 pub mod serve;
 pub mod sessions;
+mod store;
 mod table;
 pub mod test;
 pub mod users;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::app::{App, Parts};
-use crate::cli::{ConfigArgs, Environment, Exit, output};
+use crate::cli::{ConfigArgs, Environment, Exit, output, store};
 use crate::config::load::files::Disk;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
 use crate::op::sources::Sources;
@@ -16,8 +16,6 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Options, Prepared, prepare};
 use crate::snapshot::reload::{Reloader, Watched, from_disk};
 use crate::snapshot::shadow::Shadow;
-use crate::store::Store;
-use crate::store::sqlite::{Location, SqliteStore};
 use crate::web::listener::{Connections, Listener, acceptor, raise_limit};
 
 /// How often due keys are rotated and expired rows are removed.
@@ -155,12 +153,7 @@ async fn start(
     sources: Sources,
 ) -> Result<(App, Listeners), String> {
     let random = Arc::new(SystemRandomness::default());
-    let url = &snapshot.config.store.url;
-    let location =
-        Location::from_url(url.expose()).ok_or_else(|| format!("store.url \"{url}\" is not a sqlite URL"))?;
-    let store: Arc<dyn Store> = Arc::new(
-        SqliteStore::open(&location, encryption_keys, Arc::clone(&random) as _).map_err(|error| error.to_string())?,
-    );
+    let store = store::open(&snapshot, encryption_keys, Arc::clone(&random) as _).await?;
     let mut public = Vec::new();
     for address in &snapshot.config.server.listen {
         public.push(open("server.listen", address).await?);

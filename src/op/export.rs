@@ -64,6 +64,9 @@ impl Exporter {
     }
 
     async fn output(&self, name: &str, write: impl Fn(&str) -> std::io::Result<()> + Sync) -> Result<(), ExportError> {
+        if !self.store.may_export(name).await? {
+            return Ok(());
+        }
         loop {
             let after = match self.store.exported(name).await? {
                 Some(seq) => seq,

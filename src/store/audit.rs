@@ -73,6 +73,10 @@ pub trait Audit: Send + Sync {
     /// The ends of this replica's chain.
     async fn chain_ends(&self) -> Result<ChainEnds>;
 
+    /// Whether this process writes to an output now. Of several processes that share the store one does, as long as it asks again
+    /// every half a minute, so that each event is written once.
+    async fn may_export(&self, output: &str) -> Result<bool>;
+
     /// How far an output has come: the last event that was written to it.
     async fn exported(&self, output: &str) -> Result<Option<u64>>;
 

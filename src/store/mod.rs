@@ -21,6 +21,7 @@ pub mod maintenance;
 pub mod model;
 pub mod one_time_ids;
 pub mod pending;
+pub mod postgres;
 mod rows;
 pub mod seal;
 mod seal_check;

@@ -50,7 +50,9 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("webpki", &["x509/"], "certificates are verified in one place"),
     ("x509_parser", &["x509/"], "certificates are parsed in one place"),
     ("rusqlite", &["store/sqlite/"], "SQL is the store's"),
-    ("tokio_rustls", &["web/listener/"], "connections are the listeners'"),
+    ("tokio_postgres", &["store/postgres/"], "SQL is the store's"),
+    ("deadpool_postgres", &["store/postgres/"], "SQL is the store's"),
+    ("tokio_rustls", &["web/listener/", "store/postgres/"], "connections are the listeners' and the store's"),
     (
         "tokio",
         &[

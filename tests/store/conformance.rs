@@ -32,7 +32,7 @@ macro_rules! cases {
             ($make:path) => {
                 $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() {
-                    let made = $make();
+                    let made = $make().await;
                     crate::conformance::$name(std::sync::Arc::clone(&made.store)).await;
                 })*
             };
@@ -72,6 +72,11 @@ cases! {
     a_grant_without_a_code_keeps_its_consent_and_its_session_awake,
     a_grant_is_read_with_whom_it_is_for,
     d13_parallel_refreshes_make_one_lineage,
+    d31_a_sign_out_that_meets_a_refresh_ends_the_family,
+    d31_a_sign_out_that_meets_a_redemption_leaves_no_grant,
+    d31_a_user_who_is_disabled_while_signing_in_has_no_session,
+    d31_a_name_that_two_want_at_once_is_of_one,
+    d31_two_housekeepers_take_what_has_ended_and_nothing_else,
     d13_reuse_after_the_grace_revokes_the_family,
     d13_reuse_after_the_successor_was_used_revokes_the_family,
     no_grace_means_none,
@@ -769,6 +774,104 @@ pub(crate) async fn d13_parallel_refreshes_make_one_lineage(store: Subject) {
     }
     assert!(!is_revoked(&store, "g").await);
     assert_eq!(rotate(&store, &successor, "next", "g", NOW).await, Rotated::New);
+}
+
+pub(crate) async fn d31_a_sign_out_that_meets_a_refresh_ends_the_family(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "first").await;
+    for n in 0..25 {
+        let (session, grant, code) = (format!("s{n}"), format!("g{n}"), format!("c{n}"));
+        let id = session_id(&session);
+        store.finish_sign_in(alice.sign_in_again(&session), NOW).await.unwrap();
+        granted(&store, &code, alice.grant(&grant, &session)).await;
+        let (parent, successor) = (format!("{code}-0"), format!("{code}-1"));
+        let turn = Rotation { touch_session: Some(id.clone()), ..rotation(&parent, &successor, &grant) };
+        let (ended, rotated) =
+            tokio::join!(store.end_session(&id, NOW + 1, vec![event()]), store.rotate_refresh(turn, NOW + 1));
+        assert_eq!(ended.unwrap().len(), 1);
+        let rotated = rotated.unwrap();
+        assert!(matches!(rotated, Rotated::New | Rotated::Refused), "{rotated:?}");
+        assert!(is_revoked(&store, &grant).await);
+        assert_eq!(rotate(&store, &successor, "x", &grant, NOW + 1).await, Rotated::Refused);
+    }
+}
+
+pub(crate) async fn d31_a_sign_out_that_meets_a_redemption_leaves_no_grant(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "first").await;
+    for n in 0..25 {
+        let (session, grant, name) = (format!("s{n}"), format!("g{n}"), format!("c{n}"));
+        store.finish_sign_in(alice.sign_in_again(&session), NOW).await.unwrap();
+        // Whoever ends a session of their own ends what has offline access too.
+        let grant = alice.offline_grant(&grant, &session);
+        store.save_code(code(&name, grant.clone()), None, NOW).await.unwrap();
+        let first = Some(refresh(&format!("{name}-0"), grant.id.as_str()));
+        let (user, one) = (alice.user_id(), OwnSessions::One(session_id(&session)));
+        let (ended, redeemed) = tokio::join!(
+            store.end_own_sessions(&user, one, NOW + 1, event()),
+            store.redeem_code(TokenHash::of(&name), grant.clone(), first, NOW + 1, Vec::new())
+        );
+        let (ended, redeemed) = (ended.unwrap(), redeemed.unwrap());
+        assert_eq!((ended.sessions, ended.grants), (1, u64::from(redeemed == Redeemed::First)));
+        let left = store.grant(&grant.id).await.unwrap();
+        assert!(left.is_none_or(|view| view.grant.revoked_at.is_some()));
+    }
+}
+
+pub(crate) async fn d31_a_user_who_is_disabled_while_signing_in_has_no_session(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "first").await;
+    for n in 0..25 {
+        let unchanged = AccountWrite::Update { user_id: alice.user_id(), profile: None };
+        let sign_in = SignIn { account: unchanged, ..alice.sign_in_again(&format!("s{n}")) };
+        let user = alice.user_id();
+        let (disabled, written) =
+            tokio::join!(store.set_user_disabled(&user, true, NOW, event()), store.finish_sign_in(sign_in, NOW));
+        assert!(disabled.unwrap().is_some());
+        assert!(matches!(written.unwrap(), SignInWritten::Done | SignInWritten::Conflict));
+        assert!(store.sessions(Some(&user), 10).await.unwrap().is_empty());
+        store.set_user_disabled(&user, false, NOW, event()).await.unwrap();
+    }
+}
+
+pub(crate) async fn d31_a_name_that_two_want_at_once_is_of_one(store: Subject) {
+    signed_in(&store, "alice", "s").await;
+    for n in 0..25 {
+        let name = format!("name-{n}");
+        let key = format!("key-{name}");
+        let user = person("alice").user_id();
+        let (renamed, written) = tokio::join!(
+            store.rename_user(&user, &name, &key, event()),
+            store.finish_sign_in(person(&name).sign_in(&name), NOW)
+        );
+        let written = written.unwrap() == SignInWritten::Done;
+        assert_ne!(renamed.unwrap(), written, "exactly one of them");
+        let owner = store.user(&key).await.unwrap().unwrap().user.id;
+        assert_eq!(owner == user, !written);
+    }
+}
+
+pub(crate) async fn d31_two_housekeepers_take_what_has_ended_and_nothing_else(store: Subject) {
+    let alice = person("alice");
+    signed_in(&store, "alice", "s").await;
+    for n in 0..40 {
+        granted(&store, &format!("c{n}"), Grant { expires_at: NOW + 600, ..alice.grant(&format!("g{n}"), "s") }).await;
+        store.save_login(login(&format!("l{n}")), PendingBound::default()).await.unwrap();
+        store.use_once("jti", &n.to_string(), NOW + 600, NOW).await.unwrap();
+    }
+    granted(&store, "kept", alice.offline_grant("kept", "s")).await;
+    let housekeeper = async || while store.sweep(NOW + 600, 7).await.unwrap() {};
+    tokio::join!(housekeeper(), housekeeper());
+    // One of them may have left the work to the other.
+    housekeeper().await;
+    for n in 0..40 {
+        assert!(store.grant(&grant_id(&format!("g{n}"))).await.unwrap().is_none());
+        assert!(store.refresh_token(TokenHash::of(&format!("c{n}-0"))).await.unwrap().is_none());
+        assert_eq!(store.login(TokenHash::of(&format!("l{n}")), NOW).await.unwrap(), None);
+        assert!(store.use_once("jti", &n.to_string(), NOW + 1200, NOW + 600).await.unwrap());
+    }
+    assert!(store.session(secret("s")).await.unwrap().is_some());
+    assert_eq!(rotate(&store, "kept-0", "kept-1", "kept", NOW + 600).await, Rotated::New);
 }
 
 pub(crate) async fn d13_reuse_after_the_grace_revokes_the_family(store: Subject) {

@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod cluster;
 mod conformance;
 mod crash;
 mod fixtures;
 mod full_disk;
+mod postgres;
+mod postgres_start;
+mod postgres_tls;
 mod sqlite;

@@ -33,7 +33,7 @@ fn open(location: &Location, keys: &[&[u8]]) -> Result<SqliteStore, OpenError> {
 mod on_a_file {
     use super::{Arc, Location, Made, open};
 
-    fn make() -> Made {
+    async fn make() -> Made {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::File(folder.path().join("broker.db"));
         Made { store: Arc::new(open(&location, &[]).unwrap()), _folder: Some(folder) }
@@ -45,7 +45,7 @@ mod on_a_file {
 mod in_memory {
     use super::{Arc, Location, Made, open};
 
-    fn make() -> Made {
+    async fn make() -> Made {
         Made { store: Arc::new(open(&Location::Memory, &[]).unwrap()), _folder: None }
     }
 

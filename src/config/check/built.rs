@@ -19,13 +19,11 @@ enum When {
     Is(&'static [&'static str]),
     /// All values except these.
     Not(&'static [&'static str]),
-    /// Values that begin with one of these.
-    Begins(&'static [&'static str]),
     /// Any value except the default, which changes nothing.
     Unless(&'static str),
 }
 
-use When::{Begins, Is, Not, Set, Unless};
+use When::{Is, Not, Set, Unless};
 
 /// Path (`*`: any key or item), and which values are not built.
 const NOT_BUILT: &[(&str, When)] = &[
@@ -35,7 +33,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("config", Set),
     ("endpoints.device_authorization", Unless("/oauth2/device")),
     ("endpoints.registration", Unless("/oauth2/register")),
-    ("store.url", Begins(&["postgres:", "postgresql:"])),
     (
         "providers.*.preset",
         Not(&[
@@ -140,18 +137,9 @@ fn visit(branch: &Branch, value: &Value, at: &At<'_>, report: &mut Report<'_>) {
         Some(Is(values)) => text.is_some_and(|text| values.contains(&text)),
         Some(Not(values)) => text.is_some_and(|text| !values.contains(&text)),
         Some(Unless(default)) => text != Some(default),
-        Some(Begins(starts)) => text.is_some_and(|text| starts.iter().any(|start| text.starts_with(start))),
     };
     if refused {
-        // Only the beginning of a connection string is shown, because it could contain a password.
-        let shown = match branch.when {
-            Some(Is(_) | Not(_)) => text,
-            Some(Begins(starts)) => {
-                starts.iter().copied().find(|start| text.is_some_and(|text| text.starts_with(start)))
-            }
-            _ => None,
-        };
-        return report(at, shown);
+        return report(at, text.filter(|_| matches!(branch.when, Some(Is(_) | Not(_)))));
     }
     match value {
         Value::Dict(_, dict) => table(branch, dict, at, report),

@@ -87,4 +87,10 @@ fn store(context: &mut Context<'_>) {
         let expected = "\"sqlite:PATH\", \"sqlite::memory:\" or \"postgres://...\"";
         context.must(&At::Root.key("store").key("url"), expected, quote(&context.config.store.url.to_string()));
     }
+    if !url.starts_with("sqlite:") && context.config.store.encryption_keys.is_empty() {
+        let store = At::Root.key("store");
+        let message = "`encryption_keys` must be set with a PostgreSQL store: all replicas need the same key";
+        let way_out = "make a key with `openssl rand -base64 32`, and add encryption_keys = [{ file = \"...\" }]";
+        context.needs(&store, &["url", "encryption_keys"], message, way_out);
+    }
 }

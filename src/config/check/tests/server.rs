@@ -32,7 +32,11 @@ fn addresses_and_endpoints() {
             "[store]\nurl = \"mysql://u:secret@h/db\"",
             &["2:7 error `url` must be \"sqlite:PATH\" ~ \"mysql://u:***@h/db\""],
         ),
-        ("[store]\nurl = \"postgres://u:secret@h/db\"", &["2:7 error `url = \"postgres:\"` is not built yet"]),
+        (
+            "[store]\nurl = \"postgres://u:secret@h/db\"",
+            &["1:2 error `encryption_keys` must be set with a PostgreSQL store ~ openssl rand"],
+        ),
+        ("[store]\nurl = \"postgres://u@h/db\"\nencryption_keys = [{ file = \"app\" }]", &[]),
     ];
     assert_all(cases.iter().map(|(lines, expected)| added(lines, expected)));
 }

@@ -1,0 +1,150 @@
+//! Sessions: a finished sign-in is written in one transaction; ending a session revokes the grants bound to it.
+
+use async_trait::async_trait;
+
+use crate::audit::Event;
+use crate::store::encoding::once_key;
+use crate::store::ids::{SessionId, UserId};
+use crate::store::model::{TokenHash, UpstreamSession};
+use crate::store::postgres::PostgresStore;
+use crate::store::postgres::database::{Parameter, Repeat};
+use crate::store::postgres::error::Fate;
+use crate::store::postgres::parameters;
+use crate::store::postgres::rows::{
+    Cells, app, apps, link_columns, session_columns, session_view, session_view_of, user_columns,
+};
+use crate::store::rows::{AccountRow, CodeRow, LinkRow, SessionRow, TraceRow};
+use crate::store::{AppSession, FromUpstream, Result, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions};
+
+macro_rules! sessions {
+    ($of:literal, $which:literal) => {
+        concat!("SELECT ", session_view!(), session_view_of!($of), $which)
+    };
+}
+
+const BY_SECRET: &str = sessions!("sessions s", " WHERE s.secret = $1");
+/// The session with this id, or the one that the grants with this `sid` were moved to.
+const BY_ID: &str = sessions!(
+    "sessions s",
+    " WHERE s.id = coalesce((SELECT id FROM sessions WHERE id = $1),
+    (SELECT sso_session FROM grants WHERE sid = $1 AND sid <> sso_session LIMIT 1))"
+);
+const NEWEST: &str = sessions!("(SELECT * FROM sessions ORDER BY row DESC LIMIT $1) s", " ORDER BY s.row DESC");
+const NEWEST_OF_USER: &str =
+    sessions!("(SELECT * FROM sessions WHERE user_id = $1 ORDER BY row DESC LIMIT $2) s", " ORDER BY s.row DESC");
+
+/// A finished sign-in, sealed and encoded.
+struct SignInRows {
+    account: AccountRow,
+    only_here: bool,
+    link: LinkRow,
+    system_roles: Vec<String>,
+    session: SessionRow,
+    replaces: Option<SessionId>,
+    code: Option<CodeRow>,
+    trace: TraceRow,
+}
+
+impl SignInRows {
+    fn parameters<'p>(&'p self, now: &'p i64) -> Vec<Parameter<'p>> {
+        let mut all: Vec<Parameter<'p>> = vec![now, &self.only_here];
+        all.extend(parameters::account(&self.account));
+        all.extend(parameters::link(&self.link));
+        all.push(&self.system_roles);
+        all.extend(parameters::session(&self.session));
+        all.push(&self.replaces);
+        all.extend(parameters::some_code(self.code.as_ref()));
+        all.extend(parameters::trace(&self.trace));
+        all
+    }
+}
+
+#[async_trait]
+impl Sessions for PostgresStore {
+    async fn finish_sign_in(&self, sign_in: SignIn, now: i64) -> Result<SignInWritten> {
+        let events = self.events(&sign_in.events)?;
+        let rows = SignInRows {
+            account: AccountRow::new(&self.sealer, sign_in.account)?,
+            only_here: sign_in.only_here,
+            link: LinkRow::new(&self.sealer, sign_in.link)?,
+            system_roles: sign_in.system_roles,
+            session: SessionRow::new(&self.sealer, sign_in.session, sign_in.session_secret)?,
+            replaces: sign_in.replaces,
+            code: sign_in.code.map(CodeRow::new).transpose()?,
+            trace: TraceRow::new(&self.sealer, sign_in.trace)?,
+        };
+        let mut all = rows.parameters(&now);
+        all.extend(events.parameters());
+        let ended = match self.try_call("finish_sign_in", &all, Repeat::Never).await {
+            Ok(rows) => apps(&rows)?,
+            Err(failure) if matches!(failure.fate, Fate::Refused(_)) => return Ok(SignInWritten::Conflict),
+            Err(failure) => return Err(self.at_place(failure)),
+        };
+        Ok(if ended.is_empty() { SignInWritten::Done } else { SignInWritten::Replaced(ended) })
+    }
+
+    async fn session(&self, secret: TokenHash) -> Result<Option<SessionView>> {
+        let row = self.read_one(BY_SECRET, &[&secret]).await?;
+        row.map_or(Ok(None), |row| self.reader().session_view(&mut Cells::of(&row)))
+    }
+
+    async fn session_by_id(&self, id: &SessionId) -> Result<Option<SessionView>> {
+        let row = self.read_one(BY_ID, &[id]).await?;
+        row.map_or(Ok(None), |row| self.reader().session_view(&mut Cells::of(&row)))
+    }
+
+    async fn sessions(&self, user_id: Option<&UserId>, limit: u32) -> Result<Vec<SessionView>> {
+        let limit = i64::from(limit);
+        let rows = match user_id {
+            Some(id) => self.read(NEWEST_OF_USER, &[id, &limit]).await?,
+            None => self.read(NEWEST, &[&limit]).await?,
+        };
+        self.reader().session_views(&rows)
+    }
+
+    async fn sessions_of_upstream(&self, upstream: UpstreamSessions) -> Result<Vec<FromUpstream>> {
+        self.ended_upstream(&upstream).await
+    }
+
+    async fn upstream_sessions(&self, id: &SessionId) -> Result<Vec<UpstreamSession>> {
+        self.earlier_upstream(id).await
+    }
+
+    async fn touch_session(&self, id: &SessionId, now: i64) -> Result<()> {
+        self.call("touch_session", &[id, &now], Repeat::Harmless).await.map(drop)
+    }
+
+    async fn end_session(&self, id: &SessionId, now: i64, events: Vec<Event>) -> Result<Vec<AppSession>> {
+        let events = self.events(&events)?;
+        let [ids, data] = events.parameters();
+        apps(&self.call("end_session", &[id, &now, ids, data], Repeat::Never).await?)
+    }
+
+    async fn end_sessions_once(
+        &self,
+        ids: Vec<SessionId>,
+        kind: &str,
+        id: &str,
+        expires_at: i64,
+        now: i64,
+        events: Vec<Event>,
+    ) -> Result<Option<Vec<Vec<AppSession>>>> {
+        let key = once_key(kind, id);
+        let events = self.events(&events)?;
+        let [event_ids, data] = events.parameters();
+        let all: [Parameter<'_>; 6] = [&ids, &key.as_slice(), &expires_at, &now, event_ids, data];
+        let rows = self.call("end_sessions_once", &all, Repeat::Never).await?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let mut ended: Vec<Vec<AppSession>> = ids.iter().map(|_| Vec::new()).collect();
+        for row in &rows {
+            let mut cells = Cells::of(row);
+            let number = usize::try_from(cells.next::<i32>()?).unwrap_or_default();
+            if let Some(apps) = number.checked_sub(1).and_then(|at| ended.get_mut(at)) {
+                apps.push(app(&mut cells)?);
+            }
+        }
+        Ok(Some(ended))
+    }
+}
