@@ -7,7 +7,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -49,8 +49,8 @@ pub(crate) struct Cluster {
     pub(crate) port: u16,
     /// The directory of the server's programs, with a slash at the end; empty if they are in the path.
     pub(crate) programs: String,
-    /// Its end tells the script that this process has ended.
-    _life: ChildStdin,
+    /// The end of its standard input tells the script that this process has ended.
+    _script: Child,
 }
 
 /// The cluster of this process.
@@ -130,12 +130,11 @@ fn start() -> Cluster {
         Command::new("sh")
     };
     command.args(["-c", SCRIPT, "sh"]).arg(&folder).arg(&programs).arg(port.to_string());
-    let mut server = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let life = server.stdin.take().unwrap();
+    let mut script = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    BufReader::new(script.stdout.take().unwrap()).read_line(&mut said).unwrap();
     assert_eq!(said, "ready\n", "no PostgreSQL server could be started: install Debian's package postgresql");
-    Cluster { folder, port, programs, _life: life }
+    Cluster { folder, port, programs, _script: script }
 }
 
 /// Where the server's programs are: Debian keeps them out of the path.

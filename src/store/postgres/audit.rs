@@ -21,8 +21,9 @@ const EXPORT_SECONDS: i32 = 30;
 
 /// The first and last event of the hours that a query asks for.
 const HOURS: &str = "SELECT min(first), max(last) FROM audit_hours WHERE hour BETWEEN $1 AND $2";
-/// The events between $1 and $2 with one of the keys $3, of which the newest $4 are looked at. Those are found that are between the
-/// times $5 and $6 and have one of the keys $7 for each number in $8. The oldest one that was looked at has a row in any case.
+/// The events between $1 and $2 with one of the keys $3, of which the newest $4 are looked at. Those are found that are
+/// between the times $5 and $6 and have one of the keys $7 for each number in $8. The oldest one that was looked at has a row
+/// in any case.
 const BY_KEY: &str = "WITH candidates AS MATERIALIZED (
         SELECT DISTINCT f.seq FROM unnest($3::bytea[]) AS k (key) CROSS JOIN LATERAL (
             SELECT seq FROM audit_keys WHERE key = k.key AND seq BETWEEN $1 AND $2 ORDER BY seq DESC LIMIT $4) f

@@ -14,6 +14,7 @@ mod audit;
 mod certificates;
 mod chain;
 mod database;
+mod ends;
 mod error;
 mod events;
 mod grants;
@@ -76,8 +77,8 @@ impl std::fmt::Debug for PostgresStore {
 impl PostgresStore {
     /// Connects, checks that the server and the schema are suitable, and brings the schema up to date.
     ///
-    /// `secrets` are `store.encryption_keys`: the first one seals, all of them open. `issuer` is the broker's: a store belongs to
-    /// one.
+    /// `secrets` are `store.encryption_keys`: the first one seals, all of them open. `issuer` is the broker's: a store belongs
+    /// to one.
     ///
     /// # Errors
     /// If the store can't be used; the message says how to proceed, and nothing was changed.

@@ -99,8 +99,8 @@ pub enum OpenError {
     },
     /// A newer version has migrated the store.
     #[error(
-        "{store} was written by a newer version (schema {found}, this one knows {known}): run that version, or restore a backup \
-         from before the upgrade"
+        "{store} was written by a newer version (schema {found}, this one knows {known}): run that version, or restore a \
+         backup from before the upgrade"
     )]
     Newer {
         /// The store.
@@ -112,8 +112,8 @@ pub enum OpenError {
     },
     /// The store belongs to a broker with another issuer.
     #[error(
-        "{store} is the store of {found}, and this broker is {issuer}: give it a database of its own. If the issuer has changed, \
-         say so with: UPDATE countersign_store SET issuer = '{issuer}'"
+        "{store} is the store of {found}, and this broker is {issuer}: give it a database of its own. If the issuer has \
+         changed, say so with: UPDATE countersign_store SET issuer = '{issuer}'"
     )]
     OtherIssuer {
         /// The store.

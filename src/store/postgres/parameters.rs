@@ -106,7 +106,7 @@ pub(crate) fn made_in(row: &GrantRow) -> Option<&SessionId> {
 }
 
 /// A grant, with the bound of its app in its session. `made_in` is the session that it was made in.
-pub(crate) fn grant<'p>(row: &'p GrantRow, made_in: &'p Option<&'p SessionId>) -> [Parameter<'p>; 14] {
+pub(crate) fn grant<'p>(row: &'p GrantRow, made_in: &'p Option<&'p SessionId>) -> [Parameter<'p>; 15] {
     let grant = &row.grant;
     let [provider, issuer, subject] = some_link_key(grant.link.as_ref());
     [
@@ -121,6 +121,7 @@ pub(crate) fn grant<'p>(row: &'p GrantRow, made_in: &'p Option<&'p SessionId>) -
         &grant.sid,
         &row.data,
         &grant.dpop_jkt,
+        &grant.created_at,
         &grant.revoked_at,
         &grant.expires_at,
         &MOST_GRANTS,

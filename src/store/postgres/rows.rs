@@ -1,5 +1,5 @@
-//! Conversion of rows to records. A statement selects the columns of a record with one of the macros, and reads them in the same
-//! order.
+//! Conversion of rows to records. A statement selects the columns of a record with one of the macros, and reads them in the
+//! same order.
 
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;

@@ -24,8 +24,8 @@ const FUNCTIONS: &[&str] = &[
     include_str!("functions/audit.sql"),
 ];
 
-/// The table that says what this schema is, in a single row, which is locked while the schema changes. Its version is the number
-/// of migrations that have run.
+/// The table that says what this schema is, in a single row, which is locked while the schema changes. Its version is the
+/// number of migrations that have run.
 pub(crate) const CREATE_STORE: &str = "CREATE TABLE IF NOT EXISTS countersign_store (
         sole boolean PRIMARY KEY DEFAULT true CHECK (sole), version integer NOT NULL, issuer text NOT NULL
     );

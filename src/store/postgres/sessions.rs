@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 
 use crate::audit::Event;
-use crate::store::encoding::once_key;
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{TokenHash, UpstreamSession};
 use crate::store::postgres::PostgresStore;
@@ -11,10 +10,12 @@ use crate::store::postgres::database::{Parameter, Repeat};
 use crate::store::postgres::error::Fate;
 use crate::store::postgres::parameters;
 use crate::store::postgres::rows::{
-    Cells, app, apps, link_columns, session_columns, session_view, session_view_of, user_columns,
+    Cells, apps, link_columns, session_columns, session_view, session_view_of, user_columns,
 };
-use crate::store::rows::{AccountRow, CodeRow, LinkRow, SessionRow, TraceRow};
-use crate::store::{AppSession, FromUpstream, Result, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions};
+use crate::store::rows::{AccountRow, CodeRow, EndRows, LinkRow, SessionRow, TraceRow};
+use crate::store::{
+    AppSession, EndOnce, FromUpstream, Result, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions,
+};
 
 macro_rules! sessions {
     ($of:literal, $which:literal) => {
@@ -120,31 +121,8 @@ impl Sessions for PostgresStore {
         apps(&self.call("end_session", &[id, &now, ids, data], Repeat::Never).await?)
     }
 
-    async fn end_sessions_once(
-        &self,
-        ids: Vec<SessionId>,
-        kind: &str,
-        id: &str,
-        expires_at: i64,
-        now: i64,
-        events: Vec<Event>,
-    ) -> Result<Option<Vec<Vec<AppSession>>>> {
-        let key = once_key(kind, id);
-        let events = self.events(&events)?;
-        let [event_ids, data] = events.parameters();
-        let all: [Parameter<'_>; 6] = [&ids, &key.as_slice(), &expires_at, &now, event_ids, data];
-        let rows = self.call("end_sessions_once", &all, Repeat::Never).await?;
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        let mut ended: Vec<Vec<AppSession>> = ids.iter().map(|_| Vec::new()).collect();
-        for row in &rows {
-            let mut cells = Cells::of(row);
-            let number = usize::try_from(cells.next::<i32>()?).unwrap_or_default();
-            if let Some(apps) = number.checked_sub(1).and_then(|at| ended.get_mut(at)) {
-                apps.push(app(&mut cells)?);
-            }
-        }
-        Ok(Some(ended))
+    async fn end_once(&self, end: EndOnce, now: i64, events: Vec<Event>) -> Result<Option<Vec<Vec<AppSession>>>> {
+        let (rows, events) = (EndRows::new(&self.sealer, end)?, self.events(&events)?);
+        self.write_end(&rows, now, &events).await
     }
 }

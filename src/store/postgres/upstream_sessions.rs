@@ -48,10 +48,10 @@ impl PostgresStore {
             (None, None) => return Ok(Vec::new()),
         };
         let mut found: Vec<FromUpstream> = Vec::new();
-        for mut view in self.reader().session_views(&latest)? {
+        for view in self.reader().session_views(&latest)? {
             if said.ends(&view.session.link, view.session.upstream_sid.as_deref()) {
-                let id_token = view.session.upstream_id_token.take();
-                found.push(FromUpstream { view, id_token });
+                let upstream = view.session.upstream();
+                found.push(FromUpstream { view, upstream });
             }
         }
         for row in &before {
@@ -60,7 +60,7 @@ impl PostgresStore {
             let Some(view) = self.reader().session_view(&mut cells)? else { continue };
             let known = found.iter().any(|known| known.view.session.id == view.session.id);
             if !known && said.ends(&upstream.link, upstream.sid.as_deref()) {
-                found.push(FromUpstream { view, id_token: upstream.id_token });
+                found.push(FromUpstream { view, upstream });
             }
         }
         Ok(found)

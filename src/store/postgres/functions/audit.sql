@@ -1,4 +1,5 @@
--- The audit trail. Events wait in `audit_pending` and are chained by one replica at a time, which holds the row `audit` of `locks`.
+-- The audit trail. Events wait in `audit_pending` and are chained by one replica at a time, which holds the row `audit` of
+-- `locks`.
 
 -- Appends links to the chain, with what they are found by, and takes the events that they were made of from `audit_pending`.
 CREATE FUNCTION append_links@(

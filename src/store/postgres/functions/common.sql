@@ -1,7 +1,8 @@
--- Shared by the functions of the operations. They lock rows in this order: users, links, sessions, codes, grants, refresh tokens.
+-- Shared by the functions of the operations. They lock rows in this order: users, links, sessions, codes, grants, refresh
+-- tokens.
 
--- A write that survives the end of the broker, but perhaps not that of the database server. The server's log keeps the order, so
--- that it becomes as durable as the rest with the next write that waits for the disk.
+-- A write that survives the end of the broker, but perhaps not that of the database server. The server's log keeps the order,
+-- so that it becomes as durable as the rest with the next write that waits for the disk.
 CREATE FUNCTION passing@() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
@@ -17,8 +18,8 @@ BEGIN
     END IF;
 END $$;
 
--- The account of a sign-in, locked; false if a name or the subject is taken, or the account has no access. With `p_alone`, no other
--- sign-in of the account runs at the same time.
+-- The account of a sign-in, locked; false if a name or the subject is taken, or the account has no access. With `p_alone`, no
+-- other sign-in of the account runs at the same time.
 CREATE FUNCTION put_account@(
     p_create boolean, p_id text, p_username text, p_key text, p_sub text, p_profile bytea, p_disabled boolean,
     p_created bigint, p_alone boolean
@@ -79,15 +80,16 @@ BEGIN
     END IF;
 END $$;
 
--- A grant, with the code that was redeemed for it; the oldest of its app in its session go beyond a bound, with all they issued.
+-- A grant, with the code that was redeemed for it; the oldest of its app in its session go beyond a bound, with all they
+-- issued.
 CREATE FUNCTION put_grant@(
     p_id text, p_client text, p_user text, p_provider text, p_issuer text, p_subject text, p_session text, p_made_in text,
-    p_sid text, p_data text, p_jkt text, p_revoked bigint, p_expires bigint, p_code bytea, p_most integer
+    p_sid text, p_data text, p_jkt text, p_created bigint, p_revoked bigint, p_expires bigint, p_code bytea, p_most integer
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO grants (id, client, user_id, provider, issuer, subject, session_id, sso_session, sid, data, dpop_jkt,
-            revoked_at, expires_at, code)
-        VALUES (p_id, p_client, p_user, p_provider, p_issuer, p_subject, p_session, p_made_in, p_sid, p_data, p_jkt,
+            created_at, revoked_at, expires_at, code)
+        VALUES (p_id, p_client, p_user, p_provider, p_issuer, p_subject, p_session, p_made_in, p_sid, p_data, p_jkt, p_created,
             p_revoked, p_expires, p_code);
     PERFORM 1 FROM grants WHERE user_id = p_user AND sso_session = p_made_in AND client = p_client OFFSET p_most LIMIT 1;
     IF FOUND THEN
@@ -123,11 +125,14 @@ CREATE FUNCTION put_trace@(
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO traces (id, user_id, client, data, at, expires_at, alone)
-        VALUES (p_id, p_user, p_client, p_data, p_at, p_expires, p_alone);
+        VALUES (p_id, p_user, p_client, p_data, p_at, p_expires, p_alone)
+        ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, client = excluded.client, data = excluded.data,
+            at = excluded.at, expires_at = excluded.expires_at, alone = excluded.alone;
     IF NOT p_alone THEN
         RETURN;
     END IF;
-    INSERT INTO refused_names (key, trace) SELECT DISTINCT n, p_id FROM unnest(p_names) AS n;
+    INSERT INTO refused_names (key, trace) SELECT DISTINCT n, p_id FROM unnest(p_names) AS n
+        ON CONFLICT DO NOTHING;
     -- Near the bound, one at a time, so that each sees what the others have inserted.
     PERFORM 1 FROM traces WHERE alone AND owner = coalesce(p_user, '') OFFSET greatest(p_most - 64, 0) LIMIT 1;
     IF FOUND THEN

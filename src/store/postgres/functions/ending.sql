@@ -1,5 +1,5 @@
--- What ends. Functions that return o_sessions and o_grants have one row with these figures, whose o_client is NULL, and one for each
--- app that took part in a session; no row means that nothing changed.
+-- What ends. Functions that return o_sessions and o_grants have one row with these figures, whose o_client is NULL, and one
+-- for each app that took part in a session; no row means that nothing changed.
 
 CREATE FUNCTION touch_session@(p_id text, p_now bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -22,10 +22,14 @@ BEGIN
     RETURN FOUND;
 END $$;
 
--- Ends sessions with the use of an identifier. The row with number 0 says that it was the first use; those of the apps have the number
--- of their session, from 1.
-CREATE FUNCTION end_sessions_once@(
-    p_ids text[], p_once bytea, p_expires bigint, p_now bigint, p_events text[], p_event_data bytea[]
+-- Does what a provider says has ended, with the use of an identifier. The row with number 0 says that it was the first use;
+-- those of the apps have the number of their session, from 1.
+CREATE FUNCTION end_once@(
+    p_once bytea, p_expires bigint, p_now bigint, p_sessions text[],
+    p_users text[], p_providers text[], p_issuers text[], p_subjects text[], p_made_by bigint[],
+    p_claims_providers text[], p_claims_issuers text[], p_claims_subjects text[], p_claims bytea[], p_claims_at bigint[],
+    p_emails text[], p_read_at bigint[],
+    p_events text[], p_event_data bytea[]
 ) RETURNS TABLE (o_number integer, o_client text, o_sid text) LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT use_once@(p_once, p_expires, p_now) THEN
@@ -33,9 +37,18 @@ BEGIN
     END IF;
     PERFORM put_events@(p_events, p_event_data, NULL, NULL);
     RETURN QUERY SELECT 0, NULL::text, NULL::text;
-    FOR n IN 1 .. cardinality(p_ids) LOOP
-        RETURN QUERY SELECT n, e.o_client, e.o_sid FROM end_one@(p_ids[n], p_now) AS e;
+    UPDATE links SET claims = c.claims, claims_at = c.at, verified_email = c.email
+        FROM unnest(p_claims_providers, p_claims_issuers, p_claims_subjects, p_claims, p_claims_at, p_emails, p_read_at)
+            AS c (provider, issuer, subject, claims, at, email, read_at)
+        WHERE links.subject = c.subject AND links.issuer = c.issuer AND links.provider = c.provider
+            AND links.claims_at <= c.read_at;
+    FOR n IN 1 .. cardinality(p_sessions) LOOP
+        RETURN QUERY SELECT n, e.o_client, e.o_sid FROM end_one@(p_sessions[n], p_now) AS e;
     END LOOP;
+    UPDATE grants SET revoked_at = p_now, expires_at = least(expires_at, p_now)
+        FROM unnest(p_users, p_providers, p_issuers, p_subjects, p_made_by) AS g (user_id, provider, issuer, subject, made_by)
+        WHERE grants.user_id = g.user_id AND grants.revoked_at IS NULL AND grants.provider = g.provider
+            AND grants.issuer = g.issuer AND grants.subject = g.subject AND grants.created_at <= g.made_by;
 END $$;
 
 -- Ends sessions of a user with all grants and codes of them: one, or all but one.

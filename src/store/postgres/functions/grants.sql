@@ -24,14 +24,14 @@ END $$;
 
 CREATE FUNCTION save_grant@(
     p_id text, p_client text, p_user text, p_provider text, p_issuer text, p_subject text, p_session text, p_made_in text,
-    p_sid text, p_data text, p_jkt text, p_revoked bigint, p_expires bigint, p_most integer,
+    p_sid text, p_data text, p_jkt text, p_created bigint, p_revoked bigint, p_expires bigint, p_most integer,
     p_now bigint, p_consent_user text, p_consent_client text, p_scopes text, p_claims text, p_granted bigint,
     p_events text[], p_event_data bytea[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM remember@(p_made_in, p_now, p_consent_user, p_consent_client, p_scopes, p_claims, p_granted);
     PERFORM put_grant@(p_id, p_client, p_user, p_provider, p_issuer, p_subject, p_session, p_made_in, p_sid, p_data, p_jkt,
-        p_revoked, p_expires, NULL, p_most);
+        p_created, p_revoked, p_expires, NULL, p_most);
     PERFORM put_events@(p_events, p_event_data, NULL, NULL);
 END $$;
 
@@ -43,12 +43,12 @@ BEGIN
         VALUES (p_hash, p_grant, p_parent, p_created, p_used, p_expires, p_family);
 END $$;
 
--- Redeems a code: true at its first use, whose grant is stored; otherwise what its first use issued is revoked. With `p_again`, an
--- earlier attempt of the same call may have been committed, which is known by the id of its grant.
+-- Redeems a code: true at its first use, whose grant is stored; otherwise what its first use issued is revoked. With
+-- `p_again`, an earlier attempt of the same call may have been committed, which is known by the id of its grant.
 CREATE FUNCTION redeem_code@(
     p_hash bytea, p_now bigint, p_again boolean,
     p_id text, p_client text, p_user text, p_provider text, p_issuer text, p_subject text, p_session text, p_made_in text,
-    p_sid text, p_data text, p_jkt text, p_revoked bigint, p_expires bigint, p_most integer,
+    p_sid text, p_data text, p_jkt text, p_created bigint, p_revoked bigint, p_expires bigint, p_most integer,
     p_refresh bytea, p_refresh_grant text, p_refresh_created bigint, p_refresh_used bigint, p_refresh_expires bigint,
     p_refresh_family bigint,
     p_events text[], p_event_data bytea[]
@@ -80,7 +80,7 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM put_grant@(p_id, p_client, p_user, p_provider, p_issuer, p_subject, p_session, p_made_in, p_sid, p_data, p_jkt,
-        p_revoked, p_expires, p_hash, p_most);
+        p_created, p_revoked, p_expires, p_hash, p_most);
     IF p_refresh IS NOT NULL THEN
         PERFORM put_refresh@(p_refresh, p_refresh_grant, NULL, p_refresh_created, p_refresh_used, p_refresh_expires,
             p_refresh_family);
@@ -96,9 +96,9 @@ BEGIN
     PERFORM put_events@(p_events, p_event_data, NULL, NULL);
 END $$;
 
--- Uses a refresh token. The outcome is `new`, `replayed` (with the sealed successor), `reused` or `refused`. It fails with CS002, and
--- nothing is written, if the account that comes with it has lost access. With `p_again`, an earlier attempt of the same call may have
--- been committed, which is known by its successor.
+-- Uses a refresh token. The outcome is `new`, `replayed` (with the sealed successor), `reused` or `refused`. It fails with
+-- CS002, and nothing is written, if the account that comes with it has lost access. With `p_again`, an earlier attempt of the
+-- same call may have been committed, which is known by its successor.
 CREATE FUNCTION rotate_refresh@(
     p_parent bytea, p_now bigint, p_again boolean, p_grace bigint,
     p_successor bytea, p_successor_grant text, p_successor_created bigint, p_successor_used bigint,

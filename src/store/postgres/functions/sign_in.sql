@@ -7,7 +7,8 @@ CREATE FUNCTION finish_sign_in@(
     p_refresh bytea, p_link_created bigint,
     p_roles text[],
     p_session text, p_secret bytea, p_session_user text, p_session_provider text, p_session_issuer text,
-    p_session_subject text, p_session_data text, p_upstream_sid text, p_id_token bytea, p_session_created bigint, p_last_active bigint,
+    p_session_subject text, p_session_data text, p_upstream_sid text, p_id_token bytea, p_session_created bigint,
+    p_last_active bigint,
     p_max_inactive bigint, p_session_expires bigint,
     p_replaces text,
     p_code bytea, p_code_grant text, p_code_client text, p_code_sid text, p_code_session text, p_code_data text,
@@ -70,7 +71,8 @@ BEGIN
     -- Two tabs may sign in at the same time, and the code of the first may not be redeemed yet.
     UPDATE codes SET sid = p_new, session_id = CASE WHEN session_id IS NOT NULL THEN p_new END
         WHERE used_at IS NULL AND sid = p_old;
-    -- So do the upstream sessions that it came from. A sign-in with the same upstream account takes the place of the earlier one.
+    -- So do the upstream sessions that it came from. A sign-in with the same upstream account takes the place of the earlier
+    -- one.
     UPDATE upstream_sessions SET session_id = p_new WHERE session_id = p_old;
     INSERT INTO upstream_sessions (session_id, provider, issuer, subject, sid, id_token, sealed_in, at)
         SELECT p_new, provider, issuer, subject, upstream_sid, upstream_id_token, id, created_at
@@ -81,14 +83,15 @@ BEGIN
         AND u.provider = s.provider AND u.issuer = s.issuer AND u.subject = s.subject;
 END $$;
 
--- A certificate is exchanged for a grant. It fails with CS001, and nothing is written, if the account or the link can't be written.
+-- A certificate is exchanged for a grant. It fails with CS001, and nothing is written, if the account or the link can't be
+-- written.
 CREATE FUNCTION grant_by_certificate@(
     p_create boolean, p_user text, p_username text, p_key text, p_sub text, p_profile bytea, p_disabled boolean,
     p_user_created bigint,
     p_has_link boolean, p_provider text, p_issuer text, p_subject text, p_link_user text, p_claims bytea,
     p_claims_at bigint, p_email text, p_refresh bytea, p_link_created bigint,
     p_grant text, p_client text, p_grant_user text, p_grant_provider text, p_grant_issuer text, p_grant_subject text,
-    p_session text, p_made_in text, p_sid text, p_data text, p_jkt text, p_revoked bigint, p_expires bigint,
+    p_session text, p_made_in text, p_sid text, p_data text, p_jkt text, p_created bigint, p_revoked bigint, p_expires bigint,
     p_most_grants integer,
     p_trace text, p_trace_user text, p_trace_client text, p_trace_data bytea, p_trace_at bigint, p_trace_expires bigint,
     p_names bytea[], p_most_traces integer,
@@ -110,7 +113,7 @@ BEGIN
         RAISE EXCEPTION 'conflict' USING ERRCODE = 'CS001';
     END IF;
     PERFORM put_grant@(p_grant, p_client, p_grant_user, p_grant_provider, p_grant_issuer, p_grant_subject, p_session,
-        p_made_in, p_sid, p_data, p_jkt, p_revoked, p_expires, NULL, p_most_grants);
+        p_made_in, p_sid, p_data, p_jkt, p_created, p_revoked, p_expires, NULL, p_most_grants);
     PERFORM put_trace@(p_trace, p_trace_user, p_trace_client, p_trace_data, p_trace_at, p_trace_expires, true, p_names,
         p_most_traces);
     PERFORM put_events@(p_events, p_event_data, NULL, NULL);

@@ -1,7 +1,7 @@
 -- What waits, what is kept, what is swept.
 
--- Stores what waits. With `p_count`, all that waits is counted, one at a time, and the oldest go beyond the bounds: somewhat more than
--- necessary where the bounds are large, so that this happens rarely. Returns how much more there is room for.
+-- Stores what waits. With `p_count`, all that waits is counted, one at a time, and the oldest go beyond the bounds: somewhat
+-- more than necessary where the bounds are large, so that this happens rarely. Returns how much more there is room for.
 CREATE FUNCTION save_pending@(
     p_kind text, p_id bytea, p_browser bytea, p_data bytea, p_expires bigint, p_count boolean, p_rows bigint, p_bytes bigint
 ) RETURNS TABLE (o_rows bigint, o_bytes bigint) LANGUAGE plpgsql AS $$
@@ -95,8 +95,8 @@ BEGIN
         SET hash = excluded.hash, generation = excluded.generation, seen_at = excluded.seen_at;
 END $$;
 
--- Takes a lease, or extends one's own, and returns its fence; NULL while another one holds it. The time is the server's, which all
--- replicas share.
+-- Takes a lease, or extends one's own, and returns its fence; NULL while another one holds it. The time is the server's, which
+-- all replicas share.
 CREATE FUNCTION take_lease@(p_name text, p_holder text, p_seconds integer) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     v_fence bigint;

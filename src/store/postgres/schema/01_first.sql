@@ -123,6 +123,7 @@ CREATE TABLE grants (
     sid text COLLATE "C",
     data text NOT NULL,
     dpop_jkt text,
+    created_at bigint NOT NULL,
     revoked_at bigint,
     expires_at bigint NOT NULL,
     code bytea
