@@ -83,11 +83,12 @@ fn listen_address(context: &mut Context<'_>, at: &At<'_>, text: &str) -> Option<
 fn store(context: &mut Context<'_>) {
     let url = context.config.store.url.expose();
     let sqlite = url.strip_prefix("sqlite:").is_some_and(|path| !path.is_empty() && !path.starts_with("//"));
-    if !sqlite && !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+    let postgres = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+    if !sqlite && !postgres {
         let expected = "\"sqlite:PATH\", \"sqlite::memory:\" or \"postgres://...\"";
         context.must(&At::Root.key("store").key("url"), expected, quote(&context.config.store.url.to_string()));
     }
-    if !url.starts_with("sqlite:") && context.config.store.encryption_keys.is_empty() {
+    if postgres && context.config.store.encryption_keys.is_empty() {
         let store = At::Root.key("store");
         let message = "`encryption_keys` must be set with a PostgreSQL store: all replicas need the same key";
         let way_out = "make a key with `openssl rand -base64 32`, and add encryption_keys = [{ file = \"...\" }]";

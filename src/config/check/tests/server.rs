@@ -34,7 +34,7 @@ fn addresses_and_endpoints() {
         ),
         (
             "[store]\nurl = \"postgres://u:secret@h/db\"",
-            &["1:2 error `encryption_keys` must be set with a PostgreSQL store ~ openssl rand"],
+            &["1:1 error `encryption_keys` must be set with a PostgreSQL store ~ openssl rand"],
         ),
         ("[store]\nurl = \"postgres://u@h/db\"\nencryption_keys = [{ file = \"app\" }]", &[]),
     ];
