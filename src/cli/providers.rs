@@ -296,6 +296,32 @@ mod tests {
 
     const FILE: &str = "issuer = \"https://sso.example.com\"\n[providers.corp]\nname = \"Staff\"\nissuer = \"https://idp.example\"\nclient_id = \"broker\"\nclient_secret = { env = \"SECRET\" }\nbackchannel_url = \"https://10.1.2.3\"\ncreate_users = false\n";
 
+    #[test]
+    fn a_provider_is_shown_with_its_preset_s_quirks_and_where_each_is_from() {
+        let file = FILE
+            .replace("name = \"Staff\"", "name = \"Staff\"\npreset = \"entra\"\nquirks = { booleans = [\"flag\"] }");
+        let files = Memory::of([("b.toml", file.as_str())]);
+        let shown = |json| {
+            let source = ConfigArgs { config: PathBuf::from("b.toml"), overlay: Vec::new() };
+            let args = ProvidersArgs { command: ProvidersCommand::Show { id: "corp".to_owned() }, source, json };
+            let mut out = Vec::new();
+            run(&args, &Environment::new(), &files, idp() as _, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let text = shown(false);
+        for line in [
+            "preset        entra",
+            "scopes        openid profile email User.Read",
+            "quirk         subject_claims = [\"oid\",\"tid\"], by entra",
+            "quirk         booleans = [\"flag\"], by the file",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        let document: Value = serde_json::from_str(&shown(true)).unwrap();
+        assert_eq!(document.pointer("/quirks/tenant_issuer"), Some(&json!(true)));
+        assert_eq!(document.pointer("/preset"), Some(&json!("entra")));
+    }
+
     fn ran(command: ProvidersCommand, json: bool, idp: &Arc<Idp>) -> (Exit, String) {
         let files = Memory::of([("b.toml", FILE)]);
         let source = ConfigArgs { config: PathBuf::from("b.toml"), overlay: Vec::new() };

@@ -78,7 +78,8 @@ fn first_value(name: &str) -> Option<String> {
             ',' | ';' | '+' => break,
             '\\' => {
                 let pair: String = characters.clone().take(2).collect();
-                match u8::from_str_radix(&pair, 16).ok().filter(|_| pair.len() == 2) {
+                let hexadecimal = pair.len() == 2 && pair.chars().all(|c| c.is_ascii_hexdigit());
+                match u8::from_str_radix(&pair, 16).ok().filter(|_| hexadecimal) {
                     Some(byte) => {
                         bytes.push(byte);
                         characters.nth(1);

@@ -10,6 +10,7 @@ use url::{Host, Url};
 use crate::config::Config;
 use crate::config::language::client::Client;
 use crate::config::language::connection_url::ConnectionUrl;
+use crate::config::language::groups_from::{GroupSource, GroupsFrom};
 use crate::config::language::provider::{Provider, ProviderResponseMode};
 use crate::config::language::scalar::Expression;
 use crate::config::load::Inputs;
@@ -115,6 +116,10 @@ impl Setting {
             provider.userinfo_endpoint = endpoint("userinfo");
             provider.subject = Some(Expression("claims.sub".to_owned()));
         }
+        // People are those of the file's tests: their groups are there, and their `sub` tells them apart, as it does in a test.
+        provider.groups_from = Some(GroupsFrom::Source(GroupSource::Token));
+        provider.quirks.subject_claims = Some(vec!["sub".to_owned()]);
+        provider.quirks.tenant_issuer = Some(false);
     }
 
     /// The demo app plays every app. What is on this machine anyway may go on using the broker with a hashed secret.

@@ -91,6 +91,8 @@ pub(crate) struct PublicKey {
     /// The only algorithm that it may be used with, if it names one (RFC 7517 §4.4).
     alg: Option<String>,
     key_type: KeyType,
+    /// The issuer whose tokens it signs, where a key set of several issuers says so. Not registered; Microsoft's has it.
+    issuer: Option<String>,
     material: Material,
     /// The key, parsed for the first algorithm that it verified. Keeping it saves the computations on an RSA modulus or a
     /// point, a tenth of the work. `None` if aws-lc-rs rejects the key, for example a point that is not on its curve.
@@ -107,7 +109,7 @@ pub(super) enum Material {
 
 impl PublicKey {
     pub(super) const fn new(key_type: KeyType, material: Material) -> Self {
-        Self { kid: None, alg: None, key_type, material, parsed: OnceLock::new() }
+        Self { kid: None, alg: None, key_type, issuer: None, material, parsed: OnceLock::new() }
     }
 
     /// Reads a JWK; `None` if it is of an unknown type, curve or use, or if it is symmetric or weak. Private members are
@@ -132,7 +134,8 @@ impl PublicKey {
             }
             _ => return None,
         };
-        Some(Self { kid: text("kid")?, alg: text("alg")?, ..Self::new(key_type, material) })
+        let issuer = key.get("issuer").and_then(Value::as_str).map(str::to_owned);
+        Some(Self { kid: text("kid")?, alg: text("alg")?, issuer, ..Self::new(key_type, material) })
     }
 
     /// Whether both are the same key.
@@ -196,6 +199,11 @@ impl PublicKey {
             ..CommonParameters::default()
         };
         Some(Jwk { common, algorithm: self.parameters() })
+    }
+
+    /// The issuer whose tokens it signs, where the key set says so.
+    pub(crate) fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// Whether it may be used with this algorithm.

@@ -104,8 +104,17 @@ impl<'a> Jws<'a> {
     /// # Errors
     /// [`Check::Key`] if no key fits, [`Check::Signature`] if no fitting key verifies it.
     pub(crate) fn verify(&self, keys: &KeySet) -> Result<(), Check> {
+        self.verify_where(keys, |_| true)
+    }
+
+    /// The same, with those keys only whose `issuer` in the key set is accepted.
+    ///
+    /// # Errors
+    /// As for [`Jws::verify`].
+    pub(crate) fn verify_where(&self, keys: &KeySet, accepted: impl Fn(Option<&str>) -> bool) -> Result<(), Check> {
         let mut verdict = Check::Key;
-        for key in keys.fitting(self.kid.as_deref(), self.algorithm) {
+        let fitting = keys.fitting(self.kid.as_deref(), self.algorithm);
+        for key in fitting.filter(|key| accepted(key.issuer())) {
             if key.verifies(self.algorithm, self.signed.as_bytes(), &self.signature) {
                 return Ok(());
             }

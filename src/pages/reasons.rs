@@ -52,6 +52,7 @@ pub(crate) const REASONS: &[(&str, Advice)] = &[
     ("csrf_failed", Advice::StartAgain),
     ("domain_unknown", Advice::AnotherWay),
     ("email_ambiguous", Advice::Administrator),
+    ("groups_unavailable", Advice::TryAgain),
     ("internal_error", Advice::TryAgain),
     ("invalid_client", Advice::AppOperator),
     ("invalid_redirect_uri", Advice::AppOperator),

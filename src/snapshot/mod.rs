@@ -152,7 +152,8 @@ impl Snapshot {
             let secret = |key: &str| secrets.get(&format!("providers.{id}.{key}")).to_vec();
             let ProviderFiles { ca, client_certificate } = files.get(id).cloned().unwrap_or_default();
             let (client_secret, client_key) = (secret("client_secret"), secret("client_key"));
-            let read = ResolvedSecrets { client_secret, client_key, client_certificate, ca };
+            let group_credentials = secret("groups_from.credentials").first().cloned();
+            let read = ResolvedSecrets { client_secret, client_key, client_certificate, ca, group_credentials };
             match ProviderSettings::new(id, provider, read, &config.issuer) {
                 Ok(settings) => {
                     let subject = policy.providers.get(id).and_then(|provider| provider.subject.clone());

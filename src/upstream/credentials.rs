@@ -26,6 +26,8 @@ pub struct ResolvedSecrets {
     pub client_certificate: Option<Arc<[u8]>>,
     /// The contents of `ca`.
     pub ca: Option<Arc<[u8]>>,
+    /// `groups_from.credentials`, JSON.
+    pub group_credentials: Option<SecretValue>,
 }
 
 /// A private key of the broker as a client.

@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::jose::Check;
 use crate::outbound::OutboundError;
+use crate::upstream::hints::hint;
 
 /// Why a sign-in at the provider did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +38,7 @@ impl UpstreamError {
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
+            Self::Unavailable(Unavailable { document: Document::Groups, .. }) => GROUPS_UNAVAILABLE,
             Self::Unavailable(_) => "provider_unavailable",
             Self::Provider(_) => "provider_error",
             Self::Response(_) => "response_invalid",
@@ -49,6 +51,8 @@ impl UpstreamError {
     #[must_use]
     pub fn oauth_error(&self) -> &'static str {
         match self {
+            // Trying again does not help.
+            Self::Unavailable(error) if !error.problem.passes() => "server_error",
             Self::Unavailable(_) => "temporarily_unavailable",
             Self::Provider(error) => error.for_app(),
             Self::Response(_) | Self::TokenInvalid { .. } => "server_error",
@@ -84,11 +88,15 @@ impl RefreshError {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Denied(_) => "provider_denied",
+            Self::Unavailable(Unavailable { document: Document::Groups, .. }) => GROUPS_UNAVAILABLE,
             Self::Unavailable(_) => "provider_unavailable",
             Self::SomebodyElse(error) | Self::Invalid(error) => error.reason(),
         }
     }
 }
+
+/// The reason code where a person's groups could not be had.
+const GROUPS_UNAVAILABLE: &str = "groups_unavailable";
 
 /// No usable answer, with what was being fetched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -128,6 +136,20 @@ pub enum UnavailableProblem {
     /// It does not let the broker read this: why that may be.
     #[error("status {0}: {1}")]
     Forbidden(u16, &'static str),
+    /// The service refuses to answer.
+    #[error("status {status}: {way_out}")]
+    Denied {
+        /// The status.
+        status: u16,
+        /// What the operator has to do.
+        way_out: &'static str,
+    },
+    /// The service throttles (RFC 6585 §4).
+    #[error("it throttles (status 429), and is not asked again for {0} s")]
+    Paused(i64),
+    /// A person is in more groups than `groups_from` allows.
+    #[error("the person is in more than {0} groups (groups_from.max_groups)")]
+    TooManyGroups(usize),
     /// Not the JSON document that it should be.
     #[error("{0}")]
     Malformed(&'static str),
@@ -149,6 +171,14 @@ pub enum UnavailableProblem {
         /// What is wrong with it.
         problem: String,
     },
+}
+
+impl UnavailableProblem {
+    /// Whether it may pass by itself. Otherwise somebody has to change something.
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        !matches!(self, Self::Denied { .. } | Self::TooManyGroups(_))
+    }
 }
 
 /// A document of the provider.
@@ -180,6 +210,8 @@ pub enum Document {
     Addresses,
     /// Organisations and teams of the person.
     Organizations,
+    /// A person's groups, from an API.
+    Groups,
 }
 
 impl Document {
@@ -200,6 +232,7 @@ impl Document {
             Self::Profile => "profile",
             Self::Addresses => "addresses",
             Self::Organizations => "organizations",
+            Self::Groups => "groups",
         }
     }
 }
@@ -285,8 +318,11 @@ impl fmt::Display for ProviderError {
             Stage::Token => "token endpoint",
         };
         write!(f, "{stage}: error {:?}", self.error)?;
-        match &self.description {
-            Some(description) => write!(f, " ({description:?})"),
+        if let Some(description) = &self.description {
+            write!(f, " ({description:?})")?;
+        }
+        match hint(&self.error, self.description.as_deref()) {
+            Some(hint) => write!(f, ": {hint}"),
             None => Ok(()),
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde_json::{Map, Value};
 
+use crate::config::language::groups_from::GroupSource;
 use crate::config::language::provider::ClaimsSource;
 use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Jws, Problem, half_hash};
@@ -44,7 +45,7 @@ impl ProviderContext<'_> {
         let algorithms = if configured.is_empty() { self.metadata.id_token_algs.as_slice() } else { configured };
         let claims = Claims(&jws.claims);
         // First of all: a token that names another issuer is not looked up among the keys of this one.
-        claims.issuer(&self.metadata.issuer).map_err(invalid)?;
+        self.issued(claims).map_err(invalid)?;
         self.verify(document, &jws, algorithms, true).await?;
         if !jws.is_plain_jwt() {
             return Err(invalid(Check::Form("its typ is not that of an ID token")));
@@ -69,6 +70,14 @@ impl ProviderContext<'_> {
         claims.subject()?;
         claims.has_come("auth_time", self.now)?;
         Ok(())
+    }
+
+    /// Whether a token names the provider as its issuer: character for character, or as one of its tenants.
+    pub(crate) fn issued(&self, claims: Claims<'_>) -> Result<(), Check> {
+        let iss = claims.text("iss")?.ok_or(Check::Claim("iss", Problem::Missing))?;
+        let tid = if self.settings.source.tenants.is_some() { claims.text("tid")? } else { None };
+        let of_it = self.settings.source.issued(&self.metadata.issuer, iss, tid);
+        if of_it { Ok(()) } else { Err(Check::Claim("iss", Problem::Differs)) }
     }
 
     /// The subject under which the account of an ID token is kept.
@@ -108,6 +117,14 @@ impl ProviderContext<'_> {
                 personal.push((name, value));
             }
         }
+        if self.settings.groups_from.source == GroupSource::Userinfo {
+            personal.retain(|(name, _)| name != "groups");
+            if self.metadata.userinfo_endpoint.is_none() {
+                let problem =
+                    UnavailableProblem::Malformed("the provider has no userinfo, which groups are to come from");
+                return Err(Unavailable { document: Document::Groups, url: None, problem }.into());
+            }
+        }
         for source in &self.settings.claims_from {
             match source {
                 ClaimsSource::IdToken => add(&mut gathered, personal.drain(..)),
@@ -121,6 +138,7 @@ impl ProviderContext<'_> {
                 }
             }
         }
+        self.groups(&mut gathered, &tokens.access_token, subject).await?;
         Ok(gathered)
     }
 
@@ -173,7 +191,7 @@ impl ProviderContext<'_> {
         }
         let claims = Claims(&jws.claims);
         if claims.text("iss").map_err(invalid)?.is_some() {
-            claims.issuer(&self.metadata.issuer).map_err(invalid)?;
+            self.issued(claims).map_err(invalid)?;
         }
         if jws.claims.get("aud").is_some_and(|aud| !aud.is_null()) {
             claims.audience(&self.settings.client_id).map_err(invalid)?;
@@ -208,7 +226,7 @@ impl ProviderContext<'_> {
     }
 
     fn check_access_token(&self, claims: Claims<'_>, subject: &str) -> Result<(), Check> {
-        claims.issuer(&self.metadata.issuer)?;
+        self.issued(claims)?;
         claims.equals("sub", subject)?;
         claims.not_expired(self.now)?;
         claims.has_come("nbf", self.now)?;

@@ -13,11 +13,13 @@
 //! | `provider` | one provider's documents as they are fetched and kept, and its health |
 //! | [`credentials`], `client_auth` | what the broker authenticates with as a client, and how |
 //! | `token`, `pushed` | requests to the token endpoint and to the one for pushed authorization requests |
+//! | `tenants` | providers of which each tenant is an issuer |
 //! | `gather` | ID token, userinfo and access token, verified and combined into claims |
 //! | `plain`, `api`, `github` | who signed in where no ID token says it: OAuth 2.0, asking an API, GitHub's |
+//! | `groups`, `service_account` | a person's groups from an API |
 //! | [`sign_in`], [`refresh`], [`introspect`], [`logout`], [`signals`] | the operations |
 //! | [`probe`] | the examination of a provider before people depend on it |
-//! | [`error`] | why one did not succeed |
+//! | [`error`], `hints` | why one did not succeed, and what it means |
 
 mod api;
 mod client_auth;
@@ -25,6 +27,8 @@ pub mod credentials;
 pub mod error;
 mod gather;
 mod github;
+mod groups;
+mod hints;
 pub mod introspect;
 pub mod logout;
 pub mod metadata;
@@ -33,11 +37,13 @@ pub mod probe;
 mod provider;
 mod pushed;
 pub mod refresh;
+mod service_account;
 pub mod settings;
 pub mod sign_in;
 pub mod signals;
 pub mod source;
 mod spans;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::config::language::groups_from::{GroupSource, GroupsWhen};
 use crate::config::language::provider::{ClaimsSource, Provider, ProviderResponseMode};
 use crate::config::language::scalar::SecretValue;
 use crate::jose::KeySet;
@@ -16,11 +17,13 @@ use crate::protocol::Algorithm;
 use crate::upstream::RelyingParty;
 use crate::upstream::client_auth::{self, auth_method};
 use crate::upstream::error::{ProviderError, Unavailable, UnavailableProblem, UpstreamError};
+use crate::upstream::hints::hint;
 use crate::upstream::metadata::Metadata;
 use crate::upstream::provider::Upstream;
 use crate::upstream::pushed;
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::sign_in::{BeginParams, authorization_query};
+use crate::upstream::tenants::TEMPLATE;
 use crate::upstream::token;
 
 /// A code that no provider has issued.
@@ -166,8 +169,8 @@ impl RelyingParty {
         if Metadata::manual(&settings.source).is_some() {
             found.note(Asked::Discovery, None, Outcome::Skipped, MANUAL);
         } else {
-            let answer = format!("issuer {}", metadata.issuer);
-            found.note(Asked::Discovery, Some(&discovery), Outcome::Fine, answer);
+            let (outcome, answer) = discovery_answer(settings, &metadata);
+            found.note(Asked::Discovery, Some(&discovery), outcome, answer);
         }
         match &metadata.jwks_uri {
             None => found.note(Asked::Keys, None, Outcome::Skipped, UNSIGNED),
@@ -233,6 +236,21 @@ impl RelyingParty {
     }
 }
 
+/// Whether the document speaks for a tenant that may sign in.
+fn discovery_answer(settings: &ProviderSettings, metadata: &Metadata) -> (Outcome, String) {
+    let answer = format!("issuer {}", metadata.issuer);
+    let many = metadata.issuer.contains(TEMPLATE);
+    match (&settings.source.tenants, many) {
+        (None, true) => {
+            (Outcome::Trouble, format!("{answer}: it speaks for many tenants, which preset = \"entra\" understands"))
+        }
+        (Some(tenants), true) if !tenants.are_listed() => {
+            (Outcome::Trouble, format!("{answer}: it speaks for many tenants; say in `tenants` which may sign in"))
+        }
+        _ => (Outcome::Fine, answer),
+    }
+}
+
 /// Whether an ID token can be verified with one of the keys.
 fn keys_answer(settings: &ProviderSettings, metadata: &Metadata, keys: &KeySet) -> (Outcome, String) {
     let algorithms = match settings.id_token_alg {
@@ -295,10 +313,15 @@ async fn token_answer(
     }
 }
 
+/// What the provider said, and what it means where that is known.
 fn said(error: &ProviderError) -> String {
-    match &error.description {
+    let said = match &error.description {
         Some(description) => format!("{} {description:?}", error.error),
         None => error.error.clone(),
+    };
+    match hint(&error.error, error.description.as_deref()) {
+        Some(hint) => format!("{said} ({hint})"),
+        None => said,
     }
 }
 
@@ -318,6 +341,7 @@ fn missing(settings: &ProviderSettings, declared: &Provider, metadata: &Metadata
                 .to_owned(),
         );
     }
+    missing.extend(missing_groups(settings, declared, metadata));
     let from_userinfo = settings.claims_from.contains(&ClaimsSource::Userinfo);
     if from_userinfo && metadata.userinfo_endpoint.is_none() {
         missing.push("userinfo: the provider has no userinfo endpoint; claims come from the ID token alone".to_owned());
@@ -342,4 +366,19 @@ fn missing(settings: &ProviderSettings, declared: &Provider, metadata: &Metadata
         missing.push(format!("{}: {}", unusable.endpoint, unusable.problem));
     }
     missing
+}
+
+/// The groups that a sign-in through the provider would lack.
+fn missing_groups(settings: &ProviderSettings, declared: &Provider, metadata: &Metadata) -> Option<String> {
+    let from = &settings.groups_from;
+    if from.source == GroupSource::Graph && from.when == GroupsWhen::Overage {
+        let missing = "groups, unless the app registration emits them (Token configuration, Add groups claim): Graph is asked \
+                       only for those for whom a token has no room";
+        return Some(missing.to_owned());
+    }
+    let listed = metadata.claims.as_ref().is_none_or(|claims| claims.iter().any(|claim| claim == "groups"));
+    let missing = "groups: the provider's claims_supported does not have them; let its app registration emit a claim `groups`, \
+                   map another one with claims.groups, or set groups_from";
+    let lacks = from.source == GroupSource::Token && !declared.claims.contains_key("groups") && !listed;
+    lacks.then(|| missing.to_owned())
 }

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::header::ACCEPT;
+use serde_json::Value;
 use url::Url;
 
 use crate::config::language::scalar::SecretValue;
@@ -16,6 +17,7 @@ use crate::outbound::cache::{Cached, Lifetimes};
 use crate::outbound::{HttpClient, Identity};
 use crate::protocol::Algorithm;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
+use crate::upstream::groups::cache::GroupsCache;
 use crate::upstream::metadata::{Metadata, UnusableEndpoint};
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::source::Source;
@@ -82,6 +84,8 @@ pub(crate) struct Upstream {
     keys: Arc<Cached<KeySet, Unavailable>>,
     /// The keys of its security event tokens, where they are others.
     signal_keys: Arc<Cached<KeySet, Unavailable>>,
+    /// Groups of its people, as an API gave them.
+    pub(crate) groups: GroupsCache,
     health: Mutex<Health>,
     metrics: Arc<Metrics>,
 }
@@ -95,7 +99,8 @@ impl Upstream {
     ) -> Arc<Self> {
         let (metadata, keys) = (Cached::new(Lifetimes::METADATA), Cached::new(Lifetimes::KEY_SET));
         let signal_keys = Cached::new(Lifetimes::KEY_SET);
-        Arc::new(Self { source, random, http, metadata, keys, signal_keys, health: Mutex::default(), metrics })
+        let (groups, health) = (GroupsCache::default(), Mutex::default());
+        Arc::new(Self { source, random, http, metadata, keys, signal_keys, groups, health, metrics })
     }
 
     fn lock(&self) -> MutexGuard<'_, Health> {
@@ -191,6 +196,28 @@ impl Upstream {
             Err(error) => Err(self.failed(Unavailable { document, url, problem: error.into() })),
         };
         self.note(now, outcome)
+    }
+
+    /// Sends a request to an API of the provider; answers of any status come back. The API is not the provider: that it does
+    /// not answer says nothing of sign-ins that need nothing of it.
+    pub(crate) async fn call_api(
+        &self,
+        document: Document,
+        request: http::Request<Vec<u8>>,
+        now: i64,
+    ) -> Result<http::Response<Vec<u8>>, Unavailable> {
+        let url = Some(cut(&request.uri().to_string()));
+        let watch = Stopwatch::start();
+        let sent = self.http.send(request, &self.source.policy).await;
+        self.metrics.upstream_call(&self.source.id, document.name(), watch.seconds());
+        sent.map_err(|error| self.api_failed(Unavailable { document, url, problem: error.into() }, now))
+    }
+
+    /// Counts a failure of an API, and notes it.
+    pub(crate) fn api_failed(&self, error: Unavailable, now: i64) -> Unavailable {
+        let error = self.failed(error);
+        self.lock().last_error = Some((now, error.clone()));
+        error
     }
 
     async fn document(&self, document: Document, url: &Url, now: i64) -> Result<Vec<u8>, Unavailable> {
@@ -293,10 +320,12 @@ impl Upstream {
         };
         let fetch = || Arc::clone(self).fetch_keys(url.clone(), now);
         let keys = cache.get(now, fetch).await?;
-        let verdict = match signed.jws.verify(&keys) {
+        let text = |name: &str| signed.jws.claims.get(name).and_then(Value::as_str);
+        let signs = |key: Option<&str>| self.source.signs(key, text("iss"), text("tid"));
+        let verdict = match signed.jws.verify_where(&keys, signs) {
             Err(check @ (Check::Key | Check::Signature)) if signed.refetch => {
-                match cache.refetch(&keys, now, fetch, |newer| signed.jws.verify(newer).is_ok()).await {
-                    Some(newer) => signed.jws.verify(&newer),
+                match cache.refetch(&keys, now, fetch, |newer| signed.jws.verify_where(newer, signs).is_ok()).await {
+                    Some(newer) => signed.jws.verify_where(&newer, signs),
                     None => Err(check),
                 }
             }

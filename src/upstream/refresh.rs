@@ -156,6 +156,7 @@ async fn without_id_token(
     }
     let mut claims = provider.userinfo(&tokens.access_token, subject).await?.ok_or(nothing)?;
     claims.insert("iss".to_owned(), Value::String(provider.metadata.issuer.clone()));
+    provider.groups(&mut claims, &tokens.access_token, subject).await?;
     Ok(claims)
 }
 
@@ -166,7 +167,7 @@ impl From<UpstreamError> for RefreshError {
             UpstreamError::Provider(error) if denies(&error) => Self::Denied(error),
             about_another @ UpstreamError::TokenInvalid {
                 document: Document::IdToken | Document::Userinfo | Document::Profile,
-                check: Check::Claim("iss" | "sub" | "aud" | "azp", _),
+                check: Check::Claim("iss" | "tid" | "sub" | "aud" | "azp", _),
             } => Self::SomebodyElse(about_another),
             other => Self::Invalid(other),
         }

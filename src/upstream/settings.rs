@@ -13,6 +13,7 @@ use crate::config::language::quirks::OfflineAccess;
 use crate::config::language::scalar::SecretValue;
 use crate::config::language::signals::Signals;
 use crate::config::resolved;
+use crate::config::resolved::groups_from::GroupsFrom;
 use crate::config::resolved::preset;
 use crate::config::resolved::preset::Quirks;
 use crate::decision::subject_rule::SubjectRule;
@@ -20,7 +21,9 @@ use crate::outbound::OutboundPolicy;
 use crate::protocol::{Algorithm, ClientAuthMethod, Signal};
 use crate::upstream::credentials::{Credentials, ResolvedSecrets};
 use crate::upstream::metadata::Metadata;
+use crate::upstream::service_account::ServiceAccount;
 use crate::upstream::source::{ManualEndpoints, Source};
+use crate::upstream::tenants::Tenants;
 
 /// One provider, as this module uses it.
 #[derive(Clone, Debug)]
@@ -67,6 +70,12 @@ pub struct ProviderSettings {
     pub id_token_alg: Option<Algorithm>,
     /// In what it differs from other providers.
     pub quirks: Quirks,
+    /// Where groups come from.
+    pub groups_from: GroupsFrom,
+    /// The service account that groups are read with; `None` if there is none, or secrets were left unread.
+    pub service_account: Option<Arc<ServiceAccount>>,
+    /// The address of the service, without a slash at its end.
+    pub service_url: String,
     /// Where its documents are found. Caches live as long as this stays the same.
     pub source: Arc<Source>,
 }
@@ -119,7 +128,13 @@ impl ProviderSettings {
         let reader = Reader { id, provider };
         preset::known(provider.preset).ok_or_else(|| reader.error("preset", "this preset is not built yet"))?;
         let quirks = Quirks::of(provider);
-        let source = reader.source(secrets.ca.clone(), quirks.optional_slash)?;
+        let groups_from = GroupsFrom::of(provider);
+        let service_account = reader.service_account(secrets.group_credentials.as_ref())?;
+        let called = [
+            groups_from.url.as_deref().map(|url| reader.url("groups_from", url)).transpose()?,
+            service_account.as_ref().map(|account| account.token_uri().clone()),
+        ];
+        let source = reader.source(secrets.ca.clone(), &quirks, &called)?;
         let auth_method = reader.auth_method(&secrets.client_secret)?;
         let id_token_alg = reader.id_token_alg(&secrets.client_secret)?;
         let credentials = Credentials::of(provider, &secrets).map_err(|(key, problem)| reader.error(key, problem))?;
@@ -150,7 +165,10 @@ impl ProviderSettings {
             subject: None,
             organizations: provider.organizations.clone(),
             id_token_alg,
+            service_url: preset::base_url(provider).unwrap_or_else(|| source.issuer.trim_end_matches('/').to_owned()),
             quirks,
+            groups_from,
+            service_account,
             source: Arc::new(source),
         })
     }
@@ -229,10 +247,11 @@ impl Reader<'_> {
         preset::endpoint(self.provider, key, written).map(|text| self.url(key, &text)).transpose()
     }
 
-    fn source(&self, ca: Option<Arc<[u8]>>, optional_slash: bool) -> Result<Source, SettingsError> {
+    /// `called` are the addresses of the source of groups that the operator wrote.
+    fn source(&self, ca: Option<Arc<[u8]>>, quirks: &Quirks, groups: &[Option<Url>]) -> Result<Source, SettingsError> {
         let provider = self.provider;
         let declared = preset::issuer(provider).ok_or_else(|| self.error("issuer", "is missing"))?;
-        let optional_slash = optional_slash || declared.is_from_document();
+        let optional_slash = quirks.optional_slash || declared.is_from_document();
         let issuer = declared.to_string();
         let issuer_url = self.url("issuer", &issuer)?;
         let backchannel = provider.backchannel_url.clone().map(ProviderIssuer::from);
@@ -252,11 +271,12 @@ impl Reader<'_> {
         let signals_jwks = signals_jwks.map(|url| self.url("signals.jwks_uri", url)).transpose()?;
         let proxy = provider.proxy.as_ref().map(|proxy| self.url("proxy", proxy.expose())).transpose()?;
         let written = [Some(&issuer_url), backchannel.as_ref(), signals_jwks.as_ref()];
-        let policy = OutboundPolicy::trusting(written.into_iter().flatten().chain(manual.urls()))
-            .allow_private_network(provider.allow_private_network)
-            .allow_http(provider.allow_http)
-            .with_ca(ca)
-            .with_proxy(proxy.as_ref());
+        let policy =
+            OutboundPolicy::trusting(written.into_iter().flatten().chain(manual.urls()).chain(groups.iter().flatten()))
+                .allow_private_network(provider.allow_private_network)
+                .allow_http(provider.allow_http)
+                .with_ca(ca)
+                .with_proxy(proxy.as_ref());
         let called = [
             // With a back channel the issuer itself is never called, but the browser goes there.
             ("issuer", Some(&issuer_url)),
@@ -267,6 +287,7 @@ impl Reader<'_> {
             ("jwks_uri", manual.jwks.as_ref()),
             ("signals.jwks_uri", signals_jwks.as_ref()),
         ];
+        let called = called.into_iter().chain(groups.iter().map(|url| ("groups_from", url.as_ref())));
         for (key, url) in called {
             if let Some(url) = url {
                 policy.check(url).map_err(|error| self.error(key, error.to_string()))?;
@@ -278,6 +299,7 @@ impl Reader<'_> {
             id: self.id.to_owned(),
             issuer,
             optional_slash,
+            tenants: quirks.tenant_issuer.then(|| Tenants::new(&issuer_url, &provider.tenants)),
             openid,
             names_issuer,
             issuer_url,
@@ -318,6 +340,11 @@ impl Reader<'_> {
             }
             method => Ok(method),
         }
+    }
+
+    fn service_account(&self, file: Option<&SecretValue>) -> Result<Option<Arc<ServiceAccount>>, SettingsError> {
+        let problem = |problem: String| self.error("groups_from", format!("credentials {problem}"));
+        file.map(ServiceAccount::parse).transpose().map_err(problem)
     }
 
     fn id_token_alg(&self, secrets: &[SecretValue]) -> Result<Option<Algorithm>, SettingsError> {

@@ -272,7 +272,9 @@ fn accept<'a>(
     callback: &CallbackParams<'a>,
 ) -> Result<&'a str, UpstreamError> {
     match callback.iss.filter(|_| settings.source.names_issuer) {
-        Some(iss) if iss != metadata.issuer => return Err(UpstreamError::Response(ResponseProblem::IssuerDiffers)),
+        Some(iss) if !settings.source.answers(&metadata.issuer, iss) => {
+            return Err(UpstreamError::Response(ResponseProblem::IssuerDiffers));
+        }
         None if metadata.iss_in_response => return Err(UpstreamError::Response(ResponseProblem::IssuerMissing)),
         _ => {}
     }

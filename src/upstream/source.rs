@@ -3,6 +3,7 @@
 use url::Url;
 
 use crate::outbound::OutboundPolicy;
+use crate::upstream::tenants::{TEMPLATE, Tenants};
 
 /// Where a provider's documents are found, and how it may be called.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +19,8 @@ pub struct Source {
     pub openid: bool,
     /// Whether `iss` in its responses can be compared: a provider whose issuer nobody knows may name any.
     pub names_issuer: bool,
+    /// Each tenant is an issuer of its own.
+    pub tenants: Option<Tenants>,
     /// The issuer as a URL.
     pub issuer_url: Url,
     /// Where discovery and back-channel calls go instead.
@@ -36,7 +39,31 @@ impl Source {
     #[must_use]
     pub fn may_be_named(&self, issuer: &str) -> bool {
         let bare = |text: &'_ str| text.strip_suffix('/').unwrap_or(text).to_owned();
-        issuer == self.issuer || (self.optional_slash && bare(issuer) == bare(&self.issuer))
+        issuer == self.issuer
+            || (self.optional_slash && bare(issuer) == bare(&self.issuer))
+            || self.tenants.as_ref().is_some_and(|tenants| tenants.may_be_named(issuer))
+    }
+
+    /// Whether a token with this `iss` and `tid` is of the provider whose discovery document names `named`.
+    pub(crate) fn issued(&self, named: &str, iss: &str, tid: Option<&str>) -> bool {
+        match &self.tenants {
+            Some(tenants) if iss != named => tenants.issued(named, iss, tid),
+            _ => iss == named && !named.contains(TEMPLATE),
+        }
+    }
+
+    /// Whether a key that names this issuer in its key set may sign tokens of `iss`.
+    pub(crate) fn signs(&self, key: Option<&str>, iss: Option<&str>, tid: Option<&str>) -> bool {
+        match (&self.tenants, key) {
+            (Some(tenants), Some(key)) => tenants.signs(key, iss, tid),
+            _ => true,
+        }
+    }
+
+    /// Whether a response that names this issuer is of the provider whose discovery document names `named`.
+    #[must_use]
+    pub fn answers(&self, named: &str, iss: &str) -> bool {
+        iss == named || self.tenants.as_ref().is_some_and(|tenants| tenants.may_be_named(iss))
     }
 
     /// The URLs that the operator wrote.

@@ -247,7 +247,7 @@ fn what_an_overlay_or_a_variable_sets_can_not_be_changed_in_the_file() {
 fn what_is_typed_wrongly_is_told_at_its_field() {
     let world = World::usual();
     for (draft, key, what) in [
-        (created(Kind::Provider, &[("id", "x"), ("client_id", "c")]), "issuer", What::Missing),
+        (created(Kind::Provider, &[("id", "x"), ("issuer", "https://x.example")]), "client_id", What::Missing),
         (created(Kind::Role, &[("id", "admin")]), "id", What::Taken),
         (created(Kind::User, &[("id", "x"), ("links", "corp 4711")]), "links", What::Link("corp 4711".to_owned())),
         (posted(&world, Kind::Provider, "corp", &[("preset", "nope")]), "preset", What::Choice),

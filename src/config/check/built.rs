@@ -17,13 +17,22 @@ enum When {
     Set,
     /// Only these values.
     Is(&'static [&'static str]),
+<<<<<<< HEAD
     /// All values except these.
     Not(&'static [&'static str]),
+=======
+    /// Values that begin with one of these.
+    Begins(&'static [&'static str]),
+>>>>>>> fe39ff1 (Entra, Google and GitLab, and groups from where tokens do not have them)
     /// Any value except the default, which changes nothing.
     Unless(&'static str),
 }
 
+<<<<<<< HEAD
 use When::{Is, Not, Set, Unless};
+=======
+use When::{Begins, Is, Set, Unless};
+>>>>>>> fe39ff1 (Entra, Google and GitLab, and groups from where tokens do not have them)
 
 /// Path (`*`: any key or item), and which values are not built.
 const NOT_BUILT: &[(&str, When)] = &[
@@ -33,6 +42,7 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("config", Set),
     ("endpoints.device_authorization", Unless("/oauth2/device")),
     ("endpoints.registration", Unless("/oauth2/register")),
+<<<<<<< HEAD
     (
         "providers.*.preset",
         Not(&[
@@ -49,6 +59,9 @@ const NOT_BUILT: &[(&str, When)] = &[
             "oauth2",
         ]),
     ),
+=======
+    ("store.url", Begins(&["postgres:", "postgresql:"])),
+>>>>>>> fe39ff1 (Entra, Google and GitLab, and groups from where tokens do not have them)
     ("clients.*.security_profile", Is(&["fapi2"])),
     (
         "clients.*.grant_types.*",
@@ -96,28 +109,12 @@ pub(crate) fn check(values: &Dict, layers: &Layers, problems: &mut Problems) {
         let span = key_span.unwrap_or_else(|| layers.nearest_span(at));
         let what = text.map(|text| format!("{} = {}", at.name(), quote(text))).unwrap_or_else(|| at.name());
         let problem = layers.problem_at(Severity::Error, span, at.to_string(), format!("`{what}` is not built yet"));
-        problems.push(problem.suggest(way_out(at, text)));
+        problems.push(problem.suggest(WAY_OUT));
     });
 }
 
-/// How to correct the problem. A preset for an OpenID provider can be replaced by the provider's issuer, together with a line
-/// that says who may enter.
-fn way_out(at: &At<'_>, text: Option<&str>) -> &'static str {
-    match text.filter(|_| at.name() == "preset") {
-        Some("google") => {
-            "leave it out, write issuer = \"https://accounts.google.com\", and say who may enter: allow = \"claims.hd == \
-             'corp.example'\""
-        }
-        Some("entra") => {
-            "leave it out, and name one tenant: issuer = \"https://login.microsoftonline.com/TENANT-ID/v2.0\""
-        }
-        Some("gitlab") => {
-            "leave it out, and write the issuer; for https://gitlab.com say who may enter: allow = \"'GROUP' in \
-             claims.groups\""
-        }
-        _ => "leave it out; this version of Countersign does not have it",
-    }
-}
+/// How to correct the problem.
+const WAY_OUT: &str = "leave it out; this version of Countersign does not have it";
 
 type Report<'r> = dyn FnMut(&At<'_>, Option<&str>) + 'r;
 
@@ -135,11 +132,22 @@ fn visit(branch: &Branch, value: &Value, at: &At<'_>, report: &mut Report<'_>) {
         None => false,
         Some(Set) => true,
         Some(Is(values)) => text.is_some_and(|text| values.contains(&text)),
-        Some(Not(values)) => text.is_some_and(|text| !values.contains(&text)),
         Some(Unless(default)) => text != Some(default),
     };
     if refused {
+<<<<<<< HEAD
         return report(at, text.filter(|_| matches!(branch.when, Some(Is(_) | Not(_)))));
+=======
+        // Only the beginning of a connection string is shown, because it could contain a password.
+        let shown = match branch.when {
+            Some(Is(_)) => text,
+            Some(Begins(starts)) => {
+                starts.iter().copied().find(|start| text.is_some_and(|text| text.starts_with(start)))
+            }
+            _ => None,
+        };
+        return report(at, shown);
+>>>>>>> fe39ff1 (Entra, Google and GitLab, and groups from where tokens do not have them)
     }
     match value {
         Value::Dict(_, dict) => table(branch, dict, at, report),

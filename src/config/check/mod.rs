@@ -18,6 +18,7 @@ pub mod paths;
 mod policy;
 mod provider_addresses;
 mod provider_credentials;
+mod provider_groups;
 mod provider_policy;
 mod provider_preset;
 mod providers;

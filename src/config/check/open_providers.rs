@@ -104,7 +104,11 @@ fn service(provider: &Provider) -> Option<OpenService> {
         provider.userinfo_endpoint.as_deref(),
         provider.jwks_uri.as_deref(),
     ];
-    let by_host = addresses.into_iter().flatten().find_map(open_service);
+    // Whatever host answers in Microsoft's stead.
+    let many = |issuer: &str| issuer.split('/').any(|segment| MANY_TENANTS.contains(&&*segment.to_ascii_lowercase()));
+    let by_tenants =
+        || (provider.preset == Preset::Entra && issuer.as_deref().is_some_and(many)).then_some(OpenService::Microsoft);
+    let by_host = addresses.into_iter().flatten().find_map(open_service).or_else(by_tenants);
     let by_preset = || match provider.preset {
         Preset::Google => Some(OpenService::Google),
         Preset::Linkedin | Preset::Apple => Some(OpenService::Other),

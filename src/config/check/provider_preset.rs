@@ -2,9 +2,10 @@
 
 use crate::config::check::context::Context;
 use crate::config::check::open_providers;
+use crate::config::check::urls;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
-use crate::config::language::provider::{Preset, Provider};
+use crate::config::language::provider::{EmailVerified, LinkBy, Preset, Provider};
 use crate::config::language::quirks::OfflineAccess;
 
 /// Keys that have an effect only with some presets.
@@ -13,7 +14,7 @@ const KEYS: &[(&str, &[Preset])] = &[
     ("organizations", &[Preset::Github]),
     ("hosted_domains", &[Preset::Google]),
     ("base_url", &[Preset::Github, Preset::Gitlab]),
-    ("resource", &[Preset::Adfs]),
+    ("resource", &[Preset::Adfs, Preset::Entra]),
     ("subject", &[Preset::Oauth2]),
     ("team_id", &[Preset::Apple]),
     ("key_id", &[Preset::Apple]),
@@ -96,6 +97,63 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
         context.no_duplicates(&here, names, |name| name.to_lowercase());
     }
     quirks(context, &at.key("quirks"), provider);
+    match provider.preset {
+        Preset::Entra => entra(context, at, provider),
+        Preset::Google => google(context, at, provider),
+        _ => {}
+    }
+}
+
+/// What administrators of Microsoft Entra ID often get wrong.
+fn entra(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
+    let tenants = at.key("tenants");
+    for (index, tenant) in provider.tenants.iter().enumerate() {
+        let is_id = tenant.len() == 36 && tenant.chars().all(|c| c == '-' || c.is_ascii_hexdigit());
+        if !is_id && !tenant.trim().is_empty() {
+            let way_out = Some("it is on the tenant's page Overview, as Tenant ID".to_owned());
+            context.must_or(&tenants.index(index), "the id of a tenant (a UUID)", quote(tenant), way_out);
+        }
+    }
+    let by_object = provider.quirks.subject_claims.is_none();
+    if let Some(scopes) = provider.scopes.as_ref().filter(|_| by_object)
+        && !scopes.iter().any(|scope| scope == "profile")
+    {
+        let message = "`scopes` must have \"profile\": without it tokens lack `oid`, by which accounts are known";
+        context.error(&at.key("scopes"), message, "add \"profile\"");
+    }
+    if provider.email_verified == EmailVerified::Always && provider.tenants.len() != 1 {
+        let message = "anybody who runs one of several tenants can give an account any address";
+        let way_out =
+            "leave `email_verified` out: an address that its tenant owns is verified (optional claim xms_edov)";
+        context.warn(&at.key("email_verified"), message, way_out);
+    }
+    if provider.link_by == LinkBy::VerifiedEmail && provider.email_verified == EmailVerified::Never {
+        let message = "`link_by` has no effect: no address of this provider is verified";
+        context.error(&at.key("link_by"), message, "leave `email_verified` out, and have xms_edov in the ID token");
+    }
+}
+
+/// What administrators of Google Workspace often get wrong.
+fn google(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
+    let domains = at.key("hosted_domains");
+    for (index, domain) in provider.hosted_domains.iter().enumerate() {
+        match urls::domain(domain) {
+            Err(expected) if !domain.trim().is_empty() => context.must(&domains.index(index), expected, quote(domain)),
+            Ok(()) if matches!(domain.to_lowercase().as_str(), "gmail.com" | "googlemail.com") => {
+                let message = format!("accounts of {domain} are of no organisation: their tokens have no `hd`");
+                context.error(&domains.index(index), message, "write the domain of your organisation");
+            }
+            _ => {}
+        }
+    }
+    let scopes = at.key("scopes");
+    for (index, scope) in provider.scopes.iter().flatten().enumerate() {
+        if scope == "groups" {
+            let message = "Google has no scope \"groups\", and refuses sign-ins that ask for it";
+            let way_out = "remove it; groups come with groups_from = { source = \"cloud_identity\", credentials = { file = \"...\" } }";
+            context.error(&scopes.index(index), message, way_out);
+        }
+    }
 }
 
 fn quirks(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {

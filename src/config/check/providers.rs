@@ -7,6 +7,7 @@ use crate::config::check::open_providers;
 use crate::config::check::paths;
 use crate::config::check::provider_addresses;
 use crate::config::check::provider_credentials;
+use crate::config::check::provider_groups;
 use crate::config::check::provider_policy;
 use crate::config::check::provider_preset;
 use crate::config::check::signals;
@@ -43,6 +44,7 @@ pub(crate) fn check(context: &mut Context<'_>) {
         linking(context, &at, id, provider);
         lifetimes(context, &at, provider);
         provider_preset::check(context, &at, provider);
+        provider_groups::check(context, &at, provider, http);
         open_providers::check(context, &at, provider);
         claims(context, &at, provider);
         hidden(context, &at, id, provider);

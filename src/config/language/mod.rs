@@ -11,6 +11,7 @@ pub mod certificates;
 pub mod client;
 pub mod connection_url;
 pub mod console;
+pub mod groups_from;
 pub mod issuer;
 pub mod later;
 pub mod lifetimes;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::language::connection_url::ConnectionUrl;
+use crate::config::language::groups_from::GroupsFrom;
 use crate::config::language::issuer::ProviderIssuer;
 use crate::config::language::quirks::Quirks;
 use crate::config::language::scalar::{Duration, Expression, OneOrMany, Secret, SecretFile};
@@ -242,7 +243,7 @@ pub struct Provider {
     /// The issuer, character for character as the provider states it, or the address of its discovery document.
     #[schemars(with = "Option<String>")]
     pub issuer: Option<ProviderIssuer>,
-    /// Tenants that may sign in (entra; needed with `organizations` and `common`).
+    /// Ids of the tenants that may sign in (entra; needed with `organizations` and `common`).
     #[serde(default)]
     pub tenants: Vec<String>,
     /// The client id that the provider assigned to the broker.
@@ -360,12 +361,14 @@ pub struct Provider {
     /// Accepted values of `hd` (google).
     #[serde(default)]
     pub hosted_domains: Vec<String>,
-    /// The `resource` parameter (adfs).
+    /// The `resource` parameter (adfs, and entra with tokens of version 1).
     pub resource: Option<String>,
     /// The algorithm with which its ID tokens must be signed. Default: any that its metadata lists.
     pub id_token_signed_response_alg: Option<String>,
     /// How it returns the authorization response. Default: in the query.
     pub response_mode: Option<ProviderResponseMode>,
+    /// Where the `groups` claim comes from, if not from the provider's tokens. Default: the preset's source.
+    pub groups_from: Option<GroupsFrom>,
     /// In what it differs from other providers, where its preset does not say so.
     #[serde(default)]
     pub quirks: Quirks,

@@ -52,6 +52,10 @@ pub struct Quirks {
     /// Apple). It is kept from then on. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_once: Option<bool>,
+    /// Whether each tenant of the provider is an issuer of its own, as at Microsoft's identity platform: the discovery document
+    /// may have `{tenantid}` in its issuer, and tokens name their tenant in `tid` and `iss`. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant_issuer: Option<bool>,
     /// Whether the issuer may end with a slash or not, whatever `issuer` has. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub optional_slash: Option<bool>,
@@ -74,6 +78,7 @@ impl Quirks {
             pkce: first(&self.pkce, &others.pkce),
             offline_access: first(&self.offline_access, &others.offline_access),
             name_once: first(&self.name_once, &others.name_once),
+            tenant_issuer: first(&self.tenant_issuer, &others.tenant_issuer),
             optional_slash: first(&self.optional_slash, &others.optional_slash),
         }
     }

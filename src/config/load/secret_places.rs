@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::Config;
 use crate::config::diagnostics::path::At;
+use crate::config::language::groups_from::GroupsFrom;
 use crate::config::language::scalar::{Secret, SecretSource};
 
 /// Calls `visit` with every secret of a configuration and its path.
@@ -23,6 +24,9 @@ pub(crate) fn each_secret(config: &Config, visit: &mut dyn FnMut(&At<'_>, &Secre
     for (id, provider) in &config.providers {
         one(&providers.key(id).key("client_secret"), provider.client_secret.as_ref());
         one(&providers.key(id).key("client_key"), provider.client_key.as_ref());
+        let groups = provider.groups_from.as_ref().and_then(GroupsFrom::settings);
+        let credentials = groups.and_then(|groups| groups.credentials.as_ref());
+        one(&providers.key(id).key("groups_from").key("credentials"), credentials);
     }
     let clients = At::Root.key("clients");
     for (id, client) in &config.clients {

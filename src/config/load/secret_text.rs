@@ -11,7 +11,7 @@ pub(crate) enum SecretKind {
     Client,
     /// One line of printable ASCII: a bearer token (RFC 6750 §2.1), a password hash.
     Line,
-    /// Several lines: a private key, PEM.
+    /// Several lines: a private key, PEM, or the JSON file that has one.
     Pem,
     /// Any text: a key is derived from it, and it is never sent.
     Seed,
@@ -22,7 +22,7 @@ impl SecretKind {
     pub(crate) fn of(path: &str) -> Self {
         if path.ends_with(".client_secret") {
             Self::Client
-        } else if path.ends_with(".client_key") {
+        } else if path.ends_with(".client_key") || path.ends_with(".groups_from.credentials") {
             Self::Pem
         } else if path.starts_with("store.encryption_keys") {
             Self::Seed

@@ -7,6 +7,7 @@
 pub mod break_glass;
 pub mod certificates;
 pub mod client;
+pub mod groups_from;
 pub mod limits;
 mod localized;
 pub mod preset;

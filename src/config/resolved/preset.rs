@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::config::language::groups_from::{GroupSource, GroupsFrom};
 use crate::config::language::issuer::ProviderIssuer;
 use crate::config::language::provider::{
     ClaimTable, ClaimsSource, Preset, Profile, Provider, ProviderResponseMode, Reauth,
@@ -46,6 +47,8 @@ pub struct Known {
     profile: Profile,
     /// `claims`
     claims: ClaimTable,
+    /// `groups_from`
+    groups_from: Option<GroupSource>,
     /// `quirks`
     quirks: Declared,
 }
@@ -162,11 +165,38 @@ fn github_user(declared: &Provider) -> Option<String> {
 pub fn scopes(declared: &Provider) -> (Vec<String>, Vec<String>) {
     match &declared.scopes {
         Some(scopes) => (scopes.clone(), Vec::new()),
-        None => (
-            default_of(declared, |known| known.scopes.clone()).unwrap_or_default(),
-            known(declared.preset).map(|known| known.optional_scopes.clone()).unwrap_or_default(),
-        ),
+        None => {
+            let mut scopes = default_of(declared, |known| known.scopes.clone()).unwrap_or_default();
+            scopes.extend(source_scopes(declared).first().map(|scope| (*scope).to_owned()));
+            (scopes, known(declared.preset).map(|known| known.optional_scopes.clone()).unwrap_or_default())
+        }
     }
+}
+
+/// The scopes one of which the source of groups needs; the first is the narrowest.
+#[must_use]
+pub fn source_scopes(declared: &Provider) -> &'static [&'static str] {
+    match declared.groups_from.as_ref().map(GroupsFrom::source).or_else(|| groups_from(declared)) {
+        Some(GroupSource::Gitlab) => &["read_api", "api"],
+        Some(GroupSource::Graph) => &[
+            "User.Read",
+            "https://graph.microsoft.com/User.Read",
+            "User.Read.All",
+            "GroupMember.Read.All",
+            "https://graph.microsoft.com/GroupMember.Read.All",
+            "Group.Read.All",
+            "Directory.Read.All",
+            "https://graph.microsoft.com/Directory.Read.All",
+            "https://graph.microsoft.com/.default",
+        ],
+        _ => &[],
+    }
+}
+
+/// The source of groups that the preset has.
+#[must_use]
+pub fn groups_from(declared: &Provider) -> Option<GroupSource> {
+    known(declared.preset)?.groups_from
 }
 
 /// The documents that claims come from.
@@ -209,6 +239,8 @@ pub struct Quirks {
     pub offline_access: OfflineAccess,
     /// Whether the name comes once, in the parameter `user` of the answer.
     pub name_once: bool,
+    /// Whether each tenant is an issuer of its own.
+    pub tenant_issuer: bool,
     /// Whether the issuer may end with a slash or not.
     pub optional_slash: bool,
 }
@@ -227,6 +259,7 @@ impl Quirks {
             pkce,
             offline_access,
             name_once,
+            tenant_issuer,
             optional_slash,
         } = written_or_preset(declared);
         Self {
@@ -234,14 +267,27 @@ impl Quirks {
             subject_claims: subject_claims.unwrap_or_default(),
             booleans: booleans.unwrap_or_default(),
             distinguished_names: distinguished_names.unwrap_or_default(),
-            authorization_params: authorization_params.unwrap_or_default(),
+            authorization_params: with_hosted_domain(declared, authorization_params.unwrap_or_default()),
             without_nonce: nonce == Some(false),
             pkce,
             offline_access: offline_access.unwrap_or_default(),
             name_once: name_once.unwrap_or_default(),
+            tenant_issuer: tenant_issuer.unwrap_or_default(),
             optional_slash: optional_slash.unwrap_or_default(),
         }
     }
+}
+
+/// The domain that Google shows accounts of, or that of any organisation where there are several. It is a hint: `hosted_domains`
+/// is a condition, too.
+fn with_hosted_domain(declared: &Provider, mut params: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let hint = match declared.hosted_domains.as_slice() {
+        [] => return params,
+        [one] => one.to_lowercase(),
+        _ => "*".to_owned(),
+    };
+    params.entry("hd".to_owned()).or_insert(hint);
+    params
 }
 
 /// The longest subject, in bytes (OIDC Core §2).

@@ -49,6 +49,10 @@ enum Kind {
     Off(Mark, String, Option<&'static str>),
 }
 
+/// What an operator has to add to a provider for the accounts of several tenants.
+const SEVERAL_TENANTS: &str =
+    "accounts of several tenants: write the ids of those that may sign in into `tenants`, and remove the `#`.";
+
 fn kind(name: &str, config: &Value) -> Kind {
     let off = |mark, why: &str| Kind::Off(mark, why.to_owned(), None);
     let later = |preset| Kind::Off(Mark::NotBuilt, format!("preset = \"{preset}\", for this connector."), Some(preset));
@@ -69,7 +73,8 @@ fn kind(name: &str, config: &Value) -> Kind {
             let tenant = text(config, "tenant").unwrap_or_else(|| "common".to_owned());
             let one = tenant.len() == 36 && tenant.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
             let host = text(config, "apiURL").unwrap_or_else(|| "https://login.microsoftonline.com".to_owned());
-            if one { Kind::Oidc(format!("{}/{tenant}/v2.0", host.trim_end_matches('/'))) } else { later("entra") }
+            let several = || Kind::Off(Mark::ToDo, SEVERAL_TENANTS.to_owned(), Some("entra"));
+            if one { Kind::Oidc(format!("{}/{tenant}/v2.0", host.trim_end_matches('/'))) } else { several() }
         }
         "github" => ready("github"),
         "linkedin" => ready("linkedin"),
@@ -280,6 +285,10 @@ fn discovery(config: &Value, table: &mut Table) {
     }
 }
 
+/// How groups from Google's directory are had.
+const CLOUD_IDENTITY: &str = "write groups_from = { source = \"cloud_identity\", credentials = { file = \"...\" } } into the provider, \
+                              and give the service account Cloud Identity's groups.readonly scope.";
+
 fn left_out(config: &Value, type_name: &str, table: &mut Table) {
     for (key, mark, why) in [
         ("insecureSkipVerify", Mark::NotSupported, "certificates are always verified."),
@@ -291,9 +300,13 @@ fn left_out(config: &Value, type_name: &str, table: &mut Table) {
             Mark::NotSupported,
             "write it as an expression in `claims`, for example groups = \"...\".",
         ),
-        ("serviceAccountFilePath", Mark::NotSupported, "groups from Google's directory are not looked up."),
-        ("adminEmail", Mark::NotSupported, "groups from Google's directory are not looked up."),
-        ("domainToAdminEmail", Mark::NotSupported, "groups from Google's directory are not looked up."),
+        ("serviceAccountFilePath", Mark::ToDo, CLOUD_IDENTITY),
+        ("adminEmail", Mark::ToDo, "write it as `subject` into groups_from."),
+        (
+            "domainToAdminEmail",
+            Mark::NotSupported,
+            "groups_from has one `subject`: declare a provider for each domain.",
+        ),
         ("onlySecurityGroups", Mark::NotSupported, "choose the groups in the provider's own token configuration."),
         ("groupNameFormat", Mark::NotSupported, "groups are those of the token. A [tables.X] turns ids into names."),
         (
@@ -302,11 +315,11 @@ fn left_out(config: &Value, type_name: &str, table: &mut Table) {
             "an account is known by the provider's `iss` and `sub`, which never change.",
         ),
         ("getGroupsPermission", Mark::NotSupported, "groups are those of the token."),
-        ("fetchTransitiveGroupMembership", Mark::NotSupported, "groups are those of the token."),
+        ("fetchTransitiveGroupMembership", Mark::ToDo, "groups of groups count unless groups_from has nested = false."),
         ("emailToLowercase", Mark::ToDo, "write email = \"claims.email.lower()\" into its claims."),
         ("preferredUsernameField", Mark::ToDo, "choose the claim with `username` in its claims."),
         ("domainHint", Mark::NotSupported, "no domain is sent to the provider."),
-        ("graphURL", Mark::NotSupported, "Graph is not called: groups are those of the token."),
+        ("graphURL", Mark::ToDo, "write it as `url` into groups_from = { source = \"graph\", url = \"...\" }."),
         ("userIDKey", Mark::NotSupported, "an account is known by the provider's `iss` and `sub`, which never change."),
     ] {
         if is_set(config, key) && text(config, key).as_deref() != Some("sub") {

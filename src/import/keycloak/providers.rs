@@ -60,7 +60,11 @@ fn kind(idp: &Value) -> Kind {
             Some(tenant) if tenant.len() == 36 && tenant.chars().all(|c| c.is_ascii_hexdigit() || c == '-') => {
                 Kind::Oidc { issuer: format!("https://login.microsoftonline.com/{tenant}/v2.0"), keycloak: false }
             }
-            _ => Kind::Off(Mark::NotBuilt, "preset = \"entra\" for accounts of several tenants.", Some("entra")),
+            _ => Kind::Off(
+                Mark::ToDo,
+                "accounts of several tenants: write the ids of those that may sign in into `tenants`.",
+                Some("entra"),
+            ),
         },
         "github" => Kind::Off(Mark::ToDo, READY, Some("github")),
         "apple" => Kind::Off(Mark::ToDo, READY, Some("apple")),

@@ -52,7 +52,7 @@ pub async fn framed(context: &RequestContext<'_>, provider: &str, params: &Param
         invalid(text.to_owned())
     };
     let (Some(iss), Some(sid)) = (form.iss, form.sid) else { return Err(missing()) };
-    if iss != settings.issuer() {
+    if !settings.source.answers(settings.issuer(), iss) {
         return Err(invalid(format!("iss is {} and not the provider's issuer", excerpt(iss))));
     }
     let parents = context.services.upstreams.logout_page_origins(settings, context.now).await;

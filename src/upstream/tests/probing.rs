@@ -93,6 +93,7 @@ async fn what_a_sign_in_would_lack_is_listed() {
     let expected = [
         "scope groups",
         "a username",
+        "groups",
         "userinfo",
         "sign-out at the provider",
         "response_mode = \"form_post\"",
@@ -128,4 +129,40 @@ async fn a_pushed_request_tells_whether_the_provider_knows_our_callback() {
         let withheld = examined(&world, "", Credentials::Withhold("not today")).await;
         assert!(withheld.steps.iter().all(|step| step.asked != Asked::Push));
     }
+}
+
+#[tokio::test]
+async fn what_a_provider_s_error_code_means_is_said() {
+    for (error, text, hint) in [
+        ("invalid_client", "AADSTS7000215: Invalid client secret provided.", "not its Secret ID"),
+        ("unauthorized_client", "AADSTS700016: Application was not found", "Application (client) ID"),
+        ("invalid_client", "The OAuth client was not found.", ".apps.googleusercontent.com"),
+        ("unauthorized_client", "Invalid client or Invalid client credentials", "tab Credentials"),
+    ] {
+        let world = World::new("");
+        world.idp.status("/token", 401, json!({ "error": error, "error_description": text }));
+        let found = examined(&world, "", Credentials::Send).await;
+        let (outcome, answer) = step(&found, Asked::Token);
+        assert!(outcome == Outcome::Trouble && answer.contains(hint), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_document_for_many_tenants_needs_those_that_may_sign_in() {
+    let many = |document: &mut Value| set(document, "issuer", format!("{ISSUER}/{{tenantid}}/v2.0").into());
+    for (lines, outcome, part) in [
+        ("preset = \"entra\"", Outcome::Trouble, "say in `tenants` which may sign in"),
+        ("preset = \"entra\"\ntenants = [\"9f3c0000-0000-0000-0000-00000000000a\"]", Outcome::Fine, "{tenantid}"),
+    ] {
+        let world = World::new(lines);
+        world.discovery(many);
+        let found = examined(&world, lines, Credentials::Withhold("no")).await;
+        let (got, answer) = step(&found, Asked::Discovery);
+        assert!(got == outcome && answer.contains(part), "{answer}");
+        assert!(found.missing.iter().any(|missing| missing.contains("Add groups claim")), "{:?}", found.missing);
+    }
+    let world = World::new("");
+    world.discovery(|document| set(document, "claims_supported", json!(["sub", "preferred_username"])));
+    let missing = examined(&world, "", Credentials::Withhold("no")).await.missing;
+    assert!(missing.iter().any(|missing| missing.starts_with("groups: ")), "{missing:?}");
 }

@@ -50,6 +50,15 @@ impl TestApp {
         Self { broker, clock, net, origin }
     }
 
+    /// The broker of this configuration, with providers at these issuers.
+    pub(crate) async fn at(issuers: &[&str], toml: &str) -> Self {
+        let clock = ManualClock::at(START);
+        let net = Net::of(issuers, &clock);
+        let broker = Broker::start(toml, &[], &clock, &net).await;
+        let origin = broker.origin();
+        Self { broker, clock, net, origin }
+    }
+
     /// The broker of [`BASE`] with its store in this file.
     pub(crate) async fn stored_in(store: &std::path::Path) -> Self {
         let clock = ManualClock::at(START);

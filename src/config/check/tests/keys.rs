@@ -97,14 +97,20 @@ const KEYS: &[(&str, Fate, &str)] = &[
     (
         "providers.*",
         In("upstream/settings.rs"),
-        "allow_http allow_private_network authorization_endpoint backchannel_url ca claims_from client_assertion client_certificate client_id client_key client_secret forward id_token_signed_response_alg jwks_uri logout post_logout_redirect_uri proxy quirks require_pushed_authorization_requests response_mode scopes signals token_endpoint token_endpoint_auth_method userinfo_endpoint",
+        "allow_http allow_private_network authorization_endpoint backchannel_url ca claims_from client_assertion client_certificate client_id client_key client_secret forward groups_from id_token_signed_response_alg jwks_uri logout post_logout_redirect_uri proxy quirks require_pushed_authorization_requests response_mode scopes signals token_endpoint token_endpoint_auth_method userinfo_endpoint",
     ),
     ("providers.*.on_refresh", In("op/authorize/leave.rs"), "max_age"),
     ("providers.*.on_refresh", In("op/upstream_claims.rs"), "claims max_stale unavailable"),
     (
+        "providers.*.groups_from",
+        In("config/resolved/groups_from.rs"),
+        "levels max_age max_groups max_stale names nested source subject unavailable url when",
+    ),
+    ("providers.*.groups_from", In("config/load/secret_places.rs"), "credentials"),
+    (
         "providers.*.quirks",
         In("config/resolved/preset.rs"),
-        "authorization_params booleans distinguished_names name_once nonce offline_access optional_slash pkce subject_claims unsupported_prompts",
+        "authorization_params booleans distinguished_names name_once nonce offline_access optional_slash pkce subject_claims tenant_issuer unsupported_prompts",
     ),
     ("providers.*.session", In("config/resolved/provider.rs"), "follow_upstream_expiry max_inactive max_lifetime"),
     ("providers.*.signals", In("upstream/settings.rs"), "audience events issuer jwks_uri"),

@@ -63,23 +63,60 @@ fn providers() {
                 "11:1 error `token_endpoint` must be set",
             ],
         ),
-        (
-            "preset = \"google\"",
-            &[
-                "11:1 error `providers.second` would admit everyone in the world",
-                "16:10 error `preset = \"google\"` is not built yet",
-            ],
-        ),
-        (
-            "preset = \"google\"\nhosted_domains = [\"corp.example\"]",
-            &["16:10 error `preset = \"google\"` is not built yet"],
-        ),
+        ("preset = \"google\"", &["11:1 error `providers.second` would admit everyone in the world"]),
+        ("preset = \"google\"\nhosted_domains = [\"corp.example\"]", &[]),
         (
             "introspect = true\nauthorization_endpoint = \"https://i.example/a\"\ntoken_endpoint = \"https://i.example/t\"\njwks_uri = \"https://i.example/k\"",
             &["16:14 error `introspect` needs discovery"],
         ),
         ("introspect = true", &[]),
-        ("preset = \"entra\"\nallow = \"true\"", &["16:10 error ~ not built yet"]),
+        (
+            "preset = \"google\"\nhosted_domains = [\"@corp.example\", \"gmail.com\"]\nscopes = [\"openid\", \"groups\"]",
+            &[
+                "17:19 error `hosted_domains[0]` must be a domain",
+                "17:36 error accounts of gmail.com are of no organisation",
+                "18:21 error Google has no scope \"groups\" ~ cloud_identity",
+            ],
+        ),
+        (
+            "preset = \"entra\"\ntenants = [\"corp.onmicrosoft.com\"]\nscopes = [\"openid\", \"email\"]",
+            &[
+                "17:12 error `tenants[0]` must be the id of a tenant ~ Overview",
+                "18:10 error `scopes` must have \"profile\" ~ oid",
+            ],
+        ),
+        (
+            "preset = \"entra\"\nemail_verified = \"always\"",
+            &["17:18 warning anybody who runs one of several tenants can give an account any address ~ xms_edov"],
+        ),
+        (
+            "preset = \"entra\"\nemail_verified = \"never\"\nlink_by = \"verified_email\"\nlink_with = [\"staff\"]",
+            &["18:11 error `link_by` has no effect"],
+        ),
+        ("groups_from = \"userinfo\"", &[]),
+        ("groups_from = \"userinfo\"\nclaims_from = [\"id_token\"]", &["16:15 error groups can't come from userinfo"]),
+        ("groups_from = \"graf\"", &["16:15 error `groups_from` must be one of \"token\", \"userinfo\", \"graph\""]),
+        (
+            "groups_from = \"graph\"\nscopes = [\"openid\"]",
+            &["17:10 error `scopes` has none ~ \"graph\" ~ [add \"User.Read\"]"],
+        ),
+        ("groups_from = \"cloud_identity\"", &["16:15 error ~ need the `credentials` of a service account"]),
+        ("groups_from = { source = \"cloud_identity\" }", &["16:15 error `credentials` must be set"]),
+        (
+            "groups_from = { source = \"userinfo\", max_age = \"5m\", levels = true }",
+            &[
+                "16:48 error `max_age` has no effect unless groups come from \"graph\" or \"gitlab\" or \"cloud_identity\"",
+                "16:63 error `levels` has no effect unless groups come from \"gitlab\"",
+            ],
+        ),
+        (
+            "groups_from = { source = \"graph\", max_age = \"2h\", url = \"ftp://x\" }",
+            &["16:45 error `max_stale` must be at least `max_age`", "16:57 error `url` must be"],
+        ),
+        (
+            "groups_from = { source = \"graph\", unavailable = \"deny\", max_stale = \"1h\" }",
+            &["16:69 error `max_stale` has no effect"],
+        ),
         ("preset = \"adfs\"\nresource = \"https://sso.example.com\"", &[]),
         ("resource = \"https://sso.example.com\"", &["16:12 error `resource` has no effect without preset = \"adfs\""]),
         ("quirks = { subject_claims = [\"oid\", \"tid\"], booleans = [\"xms_edov\"], pkce = false }", &[]),
@@ -110,10 +147,7 @@ fn providers() {
     let entra = BASE
         .replace("https://id.example/realms/staff", "https://login.microsoftonline.com/common/v2.0")
         .replace("[providers.staff]", "[providers.staff]\npreset = \"entra\"");
-    assert_problems(
-        &entra,
-        &["2:1 error `providers.staff` would admit", "2:1 error `tenants` must be set", "3:10 error ~ not built"],
-    );
+    assert_problems(&entra, &["2:1 error `providers.staff` would admit", "2:1 error `tenants` must be set"]);
 }
 
 #[test]
@@ -138,6 +172,25 @@ fn a_provider_of_the_whole_world_must_say_who_may_enter() {
         assert_problems(&at(issuer, "allow = \"claims.hd == 'corp.example'\""), &[]);
         assert_problems(&at(issuer, "create_users = false"), &[]);
     }
+    // By the preset, whatever the host, and where the preset has the issuer.
+    let preset = |lines: &str| BASE.replace("issuer = \"https://id.example/realms/staff\"", lines);
+    for (lines, open) in [
+        ("preset = \"google\"", true),
+        ("preset = \"google\"\nhosted_domains = [\"corp.example\"]", false),
+        ("preset = \"gitlab\"", true),
+        ("preset = \"gitlab\"\nbase_url = \"https://gitlab.com/\"", true),
+        ("preset = \"gitlab\"\nbase_url = \"https://gitlab.corp.example\"", false),
+        ("preset = \"gitlab\"\nallow = \"'corp' in claims.groups\"", false),
+        (
+            "preset = \"entra\"\nissuer = \"https://login.example/common/v2.0\"\ncreate_users = false\ntenants = [\"9f3c0000-0000-0000-0000-00000000000a\"]",
+            false,
+        ),
+    ] {
+        let expected = ["2:1 error `providers.staff` would admit everyone in the world"];
+        assert_problems(&preset(lines), if open { &expected } else { &[] });
+    }
+    let many = preset("preset = \"entra\"\nissuer = \"https://login.example/common/v2.0\"");
+    assert_problems(&many, &["2:1 error `providers.staff` would admit", "2:1 error `tenants` must be set"]);
     let document = "https://accounts.google.com/.well-known/openid-configuration";
     assert_problems(&at(document, ""), &["2:1 error `providers.staff` would admit everyone"]);
     assert_problems(
@@ -151,10 +204,7 @@ fn a_provider_of_the_whole_world_must_say_who_may_enter() {
         &at("https://accounts.google.com", "hosted_domains = [\"corp.example\"]"),
         &["6:18 error ~ [write allow = \"claims.hd in ['corp.example']\" instead]"],
     );
-    assert_problems(
-        &at("https://accounts.google.com", "preset = \"google\"\nallow = \"claims.hd == 'x'\""),
-        &["6:10 error `preset = \"google\"` is not built yet ~ allow = \"claims.hd == 'corp.example'\""],
-    );
+    assert_problems(&at("https://accounts.google.com", "preset = \"google\"\nallow = \"claims.hd == 'x'\""), &[]);
     assert_problems(
         &at("https://accounts.google.com", "hosted_domains = []"),
         &["2:1 error ~ would admit", "6:18 error"],

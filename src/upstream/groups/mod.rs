@@ -1,0 +1,131 @@
+//! A person's groups from an API, where the provider's tokens do not have them.
+//!
+//! When an API is asked and what happens when it does not answer is here: one call at a time for a person, none while the groups
+//! are young, none for a moment after a failure. Each source knows how its service lists groups. A person whose groups can't be
+//! had does not get in: a policy must never take "no answer" for "in no group".
+//!
+//! | module | the service |
+//! | --- | --- |
+//! | `graph` | Microsoft Graph |
+//! | `gitlab` | GitLab |
+//! | `cloud_identity` | Google |
+//! | `api` | calls within bounds |
+//! | `cache`, `facts` | what is kept |
+
+mod api;
+pub(crate) mod cache;
+mod cloud_identity;
+mod facts;
+mod gitlab;
+mod graph;
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::config::language::groups_from::{GroupSource, GroupsWhen};
+use crate::config::language::scalar::SecretValue;
+use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
+use crate::upstream::gather::ProviderContext;
+use crate::upstream::groups::api::Api;
+use facts::{Facts, GROUPS};
+
+impl ProviderContext<'_> {
+    /// Sets the groups in the claims of a person, whose `sub` is `sub`, where `groups_from` takes them from an API.
+    pub(crate) async fn groups(
+        &self,
+        claims: &mut Map<String, Value>,
+        access_token: &SecretValue,
+        sub: &str,
+    ) -> Result<(), UpstreamError> {
+        let from = &self.settings.groups_from;
+        let asked = match from.source {
+            GroupSource::Token | GroupSource::Userinfo => false,
+            GroupSource::CloudIdentity => {
+                // Only what the service account's organisation vouches for has its groups.
+                let member = cloud_identity::member(claims).is_some();
+                if !member {
+                    claims.insert(GROUPS.to_owned(), Value::Array(Vec::new()));
+                }
+                member
+            }
+            GroupSource::Graph | GroupSource::Gitlab => from.when == GroupsWhen::Always || has_overage(claims),
+        };
+        if !asked {
+            return Ok(());
+        }
+        // By what accounts are known: a `sub` may be unique within a tenant only.
+        let person = self.settings.quirks.subject(claims).unwrap_or_else(|_| sub.to_owned());
+        let cache = &self.upstream.groups;
+        let facts = cache.get(&person, from, self.now, || self.fetch_groups(claims, access_token)).await?;
+        // What stood for the groups is of no use any more.
+        for name in ["_claim_names", "_claim_sources", "hasgroups"] {
+            claims.shift_remove(name);
+        }
+        claims.extend(facts.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Ok(())
+    }
+
+    async fn fetch_groups(
+        &self,
+        claims: &Map<String, Value>,
+        access_token: &SecretValue,
+    ) -> Result<Facts, Unavailable> {
+        let from = &self.settings.groups_from;
+        let mut api = Api::new(self.upstream, Document::Groups, way_out(from.source), self.now);
+        let base = self.api_url(&api)?;
+        let facts = match from.source {
+            GroupSource::Token | GroupSource::Userinfo => Facts::new(),
+            GroupSource::Graph => graph::groups(&mut api, from, &base, access_token).await?,
+            GroupSource::Gitlab => gitlab::groups(&mut api, from, &base, access_token).await?,
+            GroupSource::CloudIdentity => {
+                let account = self.settings.service_account.as_deref();
+                cloud_identity::groups(&mut api, (from, account), &base, claims).await?
+            }
+        };
+        let count = facts.get(GROUPS).and_then(Value::as_array).map_or(0, Vec::len);
+        if count > from.max_groups {
+            return Err(api.failed(&base, UnavailableProblem::TooManyGroups(from.max_groups)));
+        }
+        Ok(facts)
+    }
+
+    /// The address of the API: the one that the file has, or the service's own.
+    fn api_url(&self, api: &Api<'_>) -> Result<Url, Unavailable> {
+        let from = &self.settings.groups_from;
+        let graph_host = || self.metadata.graph_host.as_deref().unwrap_or("graph.microsoft.com");
+        let address = match (&from.url, from.source) {
+            (Some(url), _) => url.clone(),
+            (None, GroupSource::Gitlab) => format!("{}/api/v4", self.settings.service_url),
+            (None, GroupSource::CloudIdentity) => "https://cloudidentity.googleapis.com/v1".to_owned(),
+            (None, _) => format!("https://{}/v1.0", graph_host()),
+        };
+        let issuer = &self.settings.source.issuer_url;
+        Url::parse(&address).map_err(|_| api.failed(issuer, UnavailableProblem::Malformed("its address is not a URL")))
+    }
+}
+
+/// Whether a token says that it has no room for the groups. Where it names a place to ask at, that place is not asked: it is an
+/// API that was switched off, and an address that a token names is not called.
+fn has_overage(claims: &Map<String, Value>) -> bool {
+    let named = claims.get("_claim_names").is_some_and(|names| names.get(GROUPS).is_some());
+    let flagged = claims.get("hasgroups").is_some_and(|flag| flag == true || flag == "true");
+    named || flagged
+}
+
+/// What an operator has to do when the service refuses to answer.
+const fn way_out(source: GroupSource) -> &'static str {
+    match source {
+        GroupSource::Graph => {
+            "the access token may not read groups: add \"User.Read\" to scopes (with names, \"GroupMember.Read.All\"), and grant it \
+             in the app registration under API permissions"
+        }
+        GroupSource::Gitlab => {
+            "the access token may not read groups: add \"read_api\" to scopes, and allow it in the application"
+        }
+        GroupSource::CloudIdentity => {
+            "the service account may not read groups: give it the role Groups Reader, or domain-wide delegation with `subject`; \
+             groups of groups need an Enterprise or Cloud Identity Premium edition (nested = false)"
+        }
+        GroupSource::Token | GroupSource::Userinfo => "",
+    }
+}
