@@ -34,6 +34,10 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider,
     if context.broken.within(&here) {
         return;
     }
+    if !provider.preset.is_openid() {
+        let message = "`groups_from` is for OpenID providers: groups of this preset are those of its own API";
+        return context.error(&here, message, "remove it");
+    }
     if source == GroupSource::Userinfo && !preset::claims_from(provider).contains(&ClaimsSource::Userinfo) {
         let message = "groups can't come from userinfo, which `claims_from` does not have";
         context.error(&here, message, "add \"userinfo\" to `claims_from`");

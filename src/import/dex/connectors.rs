@@ -55,7 +55,6 @@ const SEVERAL_TENANTS: &str =
 
 fn kind(name: &str, config: &Value) -> Kind {
     let off = |mark, why: &str| Kind::Off(mark, why.to_owned(), None);
-    let later = |preset| Kind::Off(Mark::NotBuilt, format!("preset = \"{preset}\", for this connector."), Some(preset));
     let ready = |preset| {
         let why = format!(
             "preset = \"{preset}\" is for this connector. Complete the lines, register the new callback, and remove the `#`."

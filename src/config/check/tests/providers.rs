@@ -93,6 +93,10 @@ fn providers() {
             "preset = \"entra\"\nemail_verified = \"never\"\nlink_by = \"verified_email\"\nlink_with = [\"staff\"]",
             &["18:11 error `link_by` has no effect"],
         ),
+        (
+            "preset = \"github\"\norganizations = [\"acme\"]\ngroups_from = \"userinfo\"",
+            &["18:15 error `groups_from` is for OpenID providers"],
+        ),
         ("groups_from = \"userinfo\"", &[]),
         ("groups_from = \"userinfo\"\nclaims_from = [\"id_token\"]", &["16:15 error groups can't come from userinfo"]),
         ("groups_from = \"graf\"", &["16:15 error `groups_from` must be one of \"token\", \"userinfo\", \"graph\""]),
