@@ -17,22 +17,11 @@ enum When {
     Set,
     /// Only these values.
     Is(&'static [&'static str]),
-<<<<<<< HEAD
-    /// All values except these.
-    Not(&'static [&'static str]),
-=======
-    /// Values that begin with one of these.
-    Begins(&'static [&'static str]),
->>>>>>> fe39ff1 (Entra, Google and GitLab, and groups from where tokens do not have them)
     /// Any value except the default, which changes nothing.
     Unless(&'static str),
 }
 
-<<<<<<< HEAD
-use When::{Is, Not, Set, Unless};
-=======
-use When::{Begins, Is, Set, Unless};
->>>>>>> fe39ff1 (Entra, Google and GitLab, and groups from where tokens do not have them)
+use When::{Is, Set, Unless};
 
 /// Path (`*`: any key or item), and which values are not built.
 const NOT_BUILT: &[(&str, When)] = &[
@@ -42,26 +31,6 @@ const NOT_BUILT: &[(&str, When)] = &[
     ("config", Set),
     ("endpoints.device_authorization", Unless("/oauth2/device")),
     ("endpoints.registration", Unless("/oauth2/register")),
-<<<<<<< HEAD
-    (
-        "providers.*.preset",
-        Not(&[
-            "generic",
-            "keycloak",
-            "okta",
-            "authentik",
-            "auth0",
-            "adfs",
-            "pingfederate",
-            "github",
-            "linkedin",
-            "apple",
-            "oauth2",
-        ]),
-    ),
-=======
-    ("store.url", Begins(&["postgres:", "postgresql:"])),
->>>>>>> fe39ff1 (Entra, Google and GitLab, and groups from where tokens do not have them)
     ("clients.*.security_profile", Is(&["fapi2"])),
     (
         "clients.*.grant_types.*",
@@ -135,19 +104,7 @@ fn visit(branch: &Branch, value: &Value, at: &At<'_>, report: &mut Report<'_>) {
         Some(Unless(default)) => text != Some(default),
     };
     if refused {
-<<<<<<< HEAD
-        return report(at, text.filter(|_| matches!(branch.when, Some(Is(_) | Not(_)))));
-=======
-        // Only the beginning of a connection string is shown, because it could contain a password.
-        let shown = match branch.when {
-            Some(Is(_)) => text,
-            Some(Begins(starts)) => {
-                starts.iter().copied().find(|start| text.is_some_and(|text| text.starts_with(start)))
-            }
-            _ => None,
-        };
-        return report(at, shown);
->>>>>>> fe39ff1 (Entra, Google and GitLab, and groups from where tokens do not have them)
+        return report(at, text.filter(|_| matches!(branch.when, Some(Is(_)))));
     }
     match value {
         Value::Dict(_, dict) => table(branch, dict, at, report),
