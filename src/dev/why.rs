@@ -81,15 +81,14 @@ pub async fn admitted(app: &App, sid: &str, client: &str) -> Option<Why> {
 fn readings(policy: &crate::decision::policy::Policy, view: &SessionView, client: &Client) -> Option<Readings> {
     let link = view.link.as_ref()?;
     let (acr, amr) = authentication(&link.claims);
-    let request = AppRequest {
-        client: &client.key,
-        scopes: &client.scopes,
-        acr: acr.as_deref(),
-        amr: &amr,
-        ..AppRequest::default()
-    };
+    let request = request_of(client, acr.as_deref(), &amr);
     let facts = AccountFacts { linked: Some(decide::account(&view.user)), ..AccountFacts::default() };
     Some(Readings::of(policy, &decide::evidence(link), &facts, Some(&request)))
+}
+
+/// What an app asks for: all that it may ask for.
+fn request_of<'a>(client: &'a Client, acr: Option<&'a str>, amr: &'a [String]) -> AppRequest<'a> {
+    AppRequest { client: &client.key, scopes: &client.scopes, acr, amr, ..AppRequest::default() }
 }
 
 fn with_reading(step: Step, readings: &Readings) -> WhyStep {
@@ -112,9 +111,12 @@ pub async fn refused(app: &App, trace_id: &str, claims: Option<&Map<String, Valu
     let stored = services.store.trace(trace_id, services.clock.now()).await.ok().flatten()?;
     let kept = Kept::read(&stored.data).ok()?;
     let snapshot = app.snapshot().load_full();
+    let client = stored.client.as_ref().and_then(|key| snapshot.clients.get(key));
     let readings = claims.map(|claims| {
         let evidence = Evidence { provider: &kept.provider, issuer: None, subject: "", claims };
-        Readings::of(&snapshot.policy, &evidence, &AccountFacts::default(), None)
+        let (acr, amr) = authentication(claims);
+        let request = client.map(|client| request_of(client, acr.as_deref(), &amr));
+        Readings::of(&snapshot.policy, &evidence, &AccountFacts::default(), request.as_ref())
     });
     let readings = readings.unwrap_or_default();
     Some(Why {
@@ -144,8 +146,9 @@ impl Why {
         if let Some(failure) = &self.failure {
             let _ = writeln!(out, "  provider {failure}");
         }
-        // The refusing step has its reading already where the claims are known.
-        if let Some(by) = self.refused_by.as_ref().filter(|_| self.steps.iter().all(|step| step.reading.is_none())) {
+        // The refusing step, which is the last, has its reading already where the claims are known.
+        let told = self.steps.last().is_some_and(|step| step.reading.is_some());
+        if let Some(by) = self.refused_by.as_ref().filter(|_| !told) {
             let _ = write!(out, "{by}");
         }
         for rule in &self.unmatched {

@@ -11,7 +11,7 @@ use crate::store::model::StoredTrace;
 /// Each operation is one transaction. `now` is in seconds since the Unix epoch.
 #[async_trait]
 pub trait Traces: Send + Sync {
-    /// Stores a decision without a sign-in: a refusal. The number kept for each account, and for all decisions without one, is
+    /// Stores a decision without a sign-in: a refusal. It replaces an earlier decision with the same id. The number kept for each account, and for all decisions without one, is
     /// bounded; the oldest are deleted first.
     async fn save_trace(&self, trace: StoredTrace, events: Vec<Event>) -> Result<()>;
 

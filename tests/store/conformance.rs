@@ -94,6 +94,7 @@ cases! {
     replicas_say_what_they_run,
     signing_keys_change_only_from_what_was_seen,
     traces_end,
+    a_decision_under_an_id_that_comes_again_replaces_the_first,
     a_one_time_identifier_is_used_once,
     sessions_end_together_with_the_use_of_an_identifier,
     a_provider_ends_grants_and_changes_claims_once,
@@ -1170,6 +1171,16 @@ pub(crate) async fn signing_keys_change_only_from_what_was_seen(store: Subject) 
     }
     assert_eq!(tasks.join_all().await.into_iter().filter(|done| *done).count(), 1);
     assert_eq!(store.signing_keys().await.unwrap().len(), 1);
+}
+
+/// The requests of one sign-in share a trace id: what `explain --trace` shows is the last decision.
+pub(crate) async fn a_decision_under_an_id_that_comes_again_replaces_the_first(store: Subject) {
+    let first = StoredTrace { client: Some("app".to_owned()), names: vec!["Dora".to_owned()], ..trace("t") };
+    store.save_trace(first, Vec::new()).await.unwrap();
+    let again = StoredTrace { client: Some("other".to_owned()), data: "{}".to_owned(), at: NOW + 5, ..trace("t") };
+    store.save_trace(again, Vec::new()).await.unwrap();
+    let kept = store.trace("t", NOW).await.unwrap().unwrap();
+    assert_eq!((kept.client.as_deref(), kept.data.as_str(), kept.at), (Some("other"), "{}", NOW + 5));
 }
 
 pub(crate) async fn traces_end(store: Subject) {
