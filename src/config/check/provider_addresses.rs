@@ -76,7 +76,7 @@ fn manual_endpoints(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
     }
     for (key, set) in written {
         let needed = match key {
-            "jwks_uri" => !oauth,
+            "jwks_uri" => provider.preset.is_openid(),
             "userinfo_endpoint" => oauth,
             _ => provider.preset != Preset::Github,
         };

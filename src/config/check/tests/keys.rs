@@ -101,6 +101,7 @@ const KEYS: &[(&str, Fate, &str)] = &[
     ),
     ("providers.*.on_refresh", In("op/authorize/leave.rs"), "max_age"),
     ("providers.*.on_refresh", In("op/upstream_claims.rs"), "claims max_stale unavailable"),
+    ("providers.*.client_assertion", In("upstream/credentials.rs"), "file"),
     (
         "providers.*.groups_from",
         In("config/resolved/groups_from.rs"),
