@@ -16,7 +16,7 @@ use countersign::snapshot::generation::{Options, prepare};
 use countersign::store::ids::{SessionId, UserId};
 use countersign::store::model::{Device, Link, LinkKey, Session, StoredTrace, TokenHash, User};
 use countersign::store::sqlite::{Location, SqliteStore};
-use countersign::store::{AccountWrite, Sessions as _, SignIn};
+use countersign::store::{AccountWrite, Maintenance as _, Sessions as _, SignIn};
 use serde_json::json;
 
 type Failure = Box<dyn std::error::Error>;
@@ -60,6 +60,8 @@ pub(crate) async fn fill(file: &str, number: usize) -> Result<(), Failure> {
     while let Some(done) = tasks.join_next().await {
         done??;
     }
+    // Indexes the events, as the broker does now and then.
+    while store.sweep(now, 5_000).await? {}
     Ok(())
 }
 

@@ -88,6 +88,25 @@ pub fn host_name() -> String {
     name.trim().chars().take(64).collect()
 }
 
+/// The digits of Crockford's base 32.
+const DIGITS: [u8; 32] = *b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// How many of them a trace id has.
+const TRACE_ID: usize = 10;
+
+/// A trace id as it was issued, whatever the case in which it was typed, with spaces and hyphens, and with the letters that are
+/// read as digits. `None` if it can't be one.
+#[must_use]
+pub fn read_trace_id(typed: &str) -> Option<String> {
+    let letters = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').map(|c| match c.to_ascii_uppercase() {
+        'O' => '0',
+        'I' | 'L' => '1',
+        c => c,
+    });
+    let id: String = letters.collect();
+    let known = |c: char| u8::try_from(c).is_ok_and(|byte| DIGITS.contains(&byte));
+    (id.len() == TRACE_ID && id.chars().all(known)).then_some(id)
+}
+
 /// Random bytes for identifiers, secrets and nonces.
 pub trait Random: Send + Sync {
     /// Fills `buffer` with unpredictable bytes.
@@ -145,8 +164,7 @@ impl dyn Random + '_ {
     /// # Errors
     /// When the generator is not available.
     pub fn trace_id(&self) -> Result<String, RandomUnavailable> {
-        const DIGITS: [u8; 32] = *b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-        let mut bytes = [0_u8; 10];
+        let mut bytes = [0_u8; TRACE_ID];
         self.fill(&mut bytes)?;
         let digit = |byte: &u8| DIGITS.get(usize::from(byte % 32)).copied().map_or('0', char::from);
         Ok(bytes.iter().map(digit).collect())
@@ -160,5 +178,22 @@ impl dyn Random + '_ {
         let mut bytes = [0_u8; 16];
         self.fill(&mut bytes)?;
         Ok(URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_is_read_out_is_understood_however_it_is_typed() {
+        let id = (&SystemRandomness::default() as &dyn Random).trace_id().unwrap();
+        assert_eq!(read_trace_id(&id).as_deref(), Some(id.as_str()));
+        assert_eq!(read_trace_id(&id.to_lowercase()), Some(id));
+        assert_eq!(read_trace_id(" oil0i-abcde ").as_deref(), Some("01101ABCDE"));
+        for wrong in ["", "ABCDEFGH1", "ABCDEFGH123", "ABCDEFGHU1", "ABCDEFGHé1"] {
+            assert_eq!(read_trace_id(wrong), None, "{wrong}");
+        }
     }
 }

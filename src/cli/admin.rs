@@ -161,7 +161,12 @@ impl AdminListener {
         });
         let (status, bytes) = answer.map_err(|error| {
             let why = if error.is_connect() { "no broker answers there".to_owned() } else { error.to_string() };
-            let text = format!("admin.listen {}: {why}; start the broker, or name its file by --config", self.name);
+            let text = match self.base.strip_prefix("http://") {
+                Some(listen) if listen == self.name || listen == "admin" => {
+                    format!("admin.listen {}: {why}; start the broker, or name its file by --config", self.name)
+                }
+                _ => format!("--server {}: {why}", self.name),
+            };
             (Exit::CouldNotRun, text)
         })?;
         let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();

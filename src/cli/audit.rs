@@ -15,7 +15,7 @@ use crate::cli::printable::Printable;
 use crate::cli::table::{self, text, time};
 use crate::cli::{Environment, Exit};
 use crate::config::language::scalar::Duration;
-use crate::config::load::files::Files;
+use crate::config::load::files::{Files, why};
 use crate::env::{Clock as _, SystemClock};
 use crate::op::administration::audit::{Filter, query, stretch};
 
@@ -290,7 +290,7 @@ fn verify_file(path: &Path, as_json: bool, out: &mut dyn Write, err: &mut dyn Wr
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
         Err(error) => {
-            writeln!(err, "error: {} can't be read: {error}", path.display())?;
+            writeln!(err, "error: {} can't be read: {}", path.display(), why(&error))?;
             return Ok(Exit::CouldNotRun);
         }
     };

@@ -9,10 +9,11 @@ use tokio::runtime::Runtime;
 
 use crate::analysis::known::Known;
 use crate::cli::{ConfigArgs, Environment, Exit, store};
+use crate::config::diagnostics::problem::nearest;
 use crate::config::load::files::Files;
-use crate::decision::username;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
 use crate::op::administration::Failure;
+use crate::op::administration::people::find_in;
 pub(crate) use crate::op::decide::known;
 use crate::snapshot::Snapshot;
 use crate::snapshot::generation::{Options, Prepared, prepare_untested};
@@ -161,7 +162,7 @@ pub(crate) fn open(broker: &Broker, out: &mut dyn Write) -> io::Result<Result<Lo
     }
 }
 
-/// Finds a user by name, or writes to `out` that there is none.
+/// Finds a user by name, `sub` or verified address, or writes to `out` that there is none.
 ///
 /// # Errors
 /// When the writer fails.
@@ -170,17 +171,24 @@ pub(crate) fn find(broker: &Broker, name: &str, out: &mut dyn Write) -> io::Resu
         Ok(store) => store,
         Err(exit) => return Ok(Err(exit)),
     };
-    match store.run(store.store().user(&username::key(name))) {
-        Ok(Some(person)) => Ok(Ok(person)),
-        Ok(None) => {
-            writeln!(out, "error: there is no user {name}")?;
-            Ok(Err(Exit::Problem))
-        }
-        Err(error) => {
-            writeln!(out, "error: the store can't be read: {error}")?;
-            Ok(Err(Exit::CouldNotRun))
-        }
+    match store.block_on(find_in(store.store(), name)) {
+        Ok(person) => Ok(Ok(person)),
+        Err(failure) => failed(&failure, out).map(Err),
     }
+}
+
+/// Writes to `out` that there is no client of this key, and which there are.
+///
+/// # Errors
+/// When the writer fails.
+pub(crate) fn no_client(broker: &Broker, key: &str, out: &mut dyn Write) -> io::Result<Exit> {
+    let known: Vec<&str> = broker.snapshot.clients.keys().map(String::as_str).collect();
+    match nearest(key, known.iter().copied()) {
+        Some(near) => writeln!(out, "error: there is no client {key}; did you mean {near}?")?,
+        None if known.is_empty() => writeln!(out, "error: there is no client {key}; the file has none")?,
+        None => writeln!(out, "error: there is no client {key}; the file has {}", known.join(", "))?,
+    }
+    Ok(Exit::Problem)
 }
 
 /// Writes why an operation failed. Exit code 3 when the store is not available, 1 otherwise.

@@ -12,7 +12,7 @@ use crate::config::load::files::Files;
 /// `countersign capture`
 #[derive(Clone, Debug, Args)]
 pub struct CaptureArgs {
-    /// The username.
+    /// The person: a username, a `sub`, or a verified address.
     pub user: String,
     /// The app whose rules and claims the test covers.
     #[arg(long, value_name = "APP")]
@@ -34,10 +34,13 @@ pub struct CaptureArgs {
 /// When the writer fails.
 pub fn run(args: &CaptureArgs, environment: &Environment, files: &dyn Files, out: &mut dyn Write) -> io::Result<Exit> {
     let out = &mut Printable::new(out);
-    let broker = match broker::load(&args.source, environment, files, false, out)? {
+    let broker = match broker::load(&args.source, environment, files, true, out)? {
         Ok(broker) => broker,
         Err(exit) => return Ok(exit),
     };
+    if let Some(client) = args.client.as_ref().filter(|key| !broker.snapshot.clients.contains_key(*key)) {
+        return broker::no_client(&broker, client, out);
+    }
     let known = match broker::find(&broker, &args.user, out)? {
         Ok(person) => broker::known(person),
         Err(exit) => return Ok(exit),

@@ -13,14 +13,16 @@ use crate::cli::broker::{Broker, LocalStore};
 use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit, broker};
 use crate::config::load::files::Files;
-use crate::env::{Clock as _, SystemClock};
+use crate::env::{Clock as _, SystemClock, read_trace_id};
 use crate::op::administration::Failure;
-use crate::op::administration::audit::attempts;
+use crate::op::administration::audit::{attempts, trace};
 use crate::op::administration::people::find_in;
 use crate::op::decide::subject as subject_of;
 use crate::store::model::StoredTrace;
 use crate::store::{EventQuery, Person};
 
+/// How many attempts to sign in are listed.
+const LAST: u32 = 10;
 /// How many refusals of somebody without an account are explained.
 const REFUSALS: u32 = 5;
 
@@ -29,7 +31,7 @@ const REFUSALS: u32 = 5;
 pub struct ExplainArgs {
     /// The person: a username, a `sub`, or an address. Whoever was refused without an account is found by the names that the
     /// provider gave.
-    #[arg(required_unless_present_any = ["trace", "last"])]
+    #[arg(required_unless_present_any = ["trace", "last", "refused"])]
     pub user: Option<String>,
     /// The app that would receive the claims.
     #[arg(long, value_name = "APP")]
@@ -43,8 +45,8 @@ pub struct ExplainArgs {
     /// List the last attempts to sign in, 10 by default.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", conflicts_with_all = ["user", "trace"])]
     pub last: Option<u32>,
-    /// Only those that let nobody in.
-    #[arg(long, requires = "last")]
+    /// List only those that let nobody in.
+    #[arg(long, conflicts_with_all = ["user", "trace"])]
     pub refused: bool,
     /// The configuration.
     #[command(flatten)]
@@ -67,9 +69,7 @@ pub fn run(args: &ExplainArgs, environment: &Environment, files: &dyn Files, out
     if let Some(client) = &args.client
         && !broker.snapshot.clients.contains_key(client)
     {
-        let known: Vec<&str> = broker.snapshot.clients.keys().map(String::as_str).collect();
-        writeln!(out, "error: there is no client {client}; the file has {}", known.join(", "))?;
-        return Ok(Exit::Problem);
+        return broker::no_client(&broker, client, out);
     }
     let store = match broker::open(&broker, out)? {
         Ok(store) => store,
@@ -79,7 +79,7 @@ pub fn run(args: &ExplainArgs, environment: &Environment, files: &dyn Files, out
         return kept(&store, id, args.json, out);
     }
     let name = args.user.as_deref().unwrap_or_default();
-    let outcome = match args.last {
+    let outcome = match args.last.or(args.refused.then_some(LAST)) {
         Some(limit) => return last(&store, limit, args, out),
         None => store.block_on(find_in(store.store(), name)),
     };
@@ -196,7 +196,8 @@ fn last(store: &LocalStore, limit: u32, args: &ExplainArgs, out: &mut dyn Write)
         writeln!(out, "{}  {who}", told(event))?;
     }
     if attempts.is_empty() {
-        writeln!(out, "Nobody has tried to sign in yet.")?;
+        let nobody = if args.refused { "Nobody was refused." } else { "Nobody has tried to sign in." };
+        writeln!(out, "{nobody}")?;
     }
     Ok(Exit::Fine)
 }
@@ -209,11 +210,16 @@ fn document(trace: &StoredTrace) -> serde_json::Result<Value> {
 
 /// Prints a stored decision.
 fn kept(store: &LocalStore, id: &str, as_json: bool, out: &mut dyn Write) -> io::Result<Exit> {
-    let trace = match store.run(store.store().trace(id, SystemClock.now())) {
+    let trace = match store.run(trace(store.store(), id, SystemClock.now())) {
         Ok(Some(trace)) => trace,
         Ok(None) => {
-            let text = "compare it, letter by letter, with the one on the page or in the log; decisions are kept as long as \
-                        audit.retention says";
+            let text = match read_trace_id(id) {
+                None => "an id has ten letters and digits, as the page or the log shows it",
+                Some(_) => {
+                    "compare it, letter by letter, with the one on the page or in the log; decisions are kept as long as \
+                     audit.retention says"
+                }
+            };
             writeln!(out, "error: there is no decision with the trace id {id}: {text}")?;
             return Ok(Exit::Problem);
         }

@@ -108,3 +108,6 @@ pub enum Command {
     /// Ask a running broker whether it is ready, as a container's health check.
     Healthcheck(healthcheck::HealthcheckArgs),
 }
+
+#[cfg(test)]
+mod tests;

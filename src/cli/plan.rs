@@ -20,7 +20,7 @@ use crate::cli::broker::Broker;
 use crate::cli::people::sealed::{SealedPeople, key};
 use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit, broker};
-use crate::config::load::files::Files;
+use crate::config::load::files::{Files, why};
 use crate::snapshot::compared::Compared;
 use people::Source;
 
@@ -92,9 +92,16 @@ pub fn run(
     err: &mut dyn Write,
 ) -> io::Result<Exit> {
     let (out, err) = (&mut Printable::new(out), &mut Printable::new(err));
+    for (file, what) in [(Some(&args.new), "NEW"), (args.against.as_ref(), "--against")] {
+        if let Some((file, Err(error))) = file.map(|file| (file, files.read(file))) {
+            writeln!(err, "error: {what}: {} can't be read: {}", file.display(), why(&error))?;
+            return Ok(Exit::CouldNotRun);
+        }
+    }
     let old_source = with(args, args.against.as_ref().unwrap_or(&args.source.config));
     let old = match broker::load(&old_source, environment, files, args.without_secrets, err)? {
         Ok(broker) => broker,
+        Err(Exit::CouldNotRun) => return Ok(Exit::CouldNotRun),
         Err(_) => {
             writeln!(err, "error: the old configuration has problems, so nothing can be compared with it")?;
             return Ok(Exit::CouldNotRun);
@@ -139,7 +146,10 @@ fn source(
     let opened = match &args.people {
         Some(file) => {
             let named = args.key.clone().unwrap_or_else(|| format!("env:{KEY}"));
-            let opened = key(&named, environment, files).and_then(|key| SealedPeople::open(file, key, files));
+            let way_out =
+                |text| if args.key.is_none() { format!("{text}; set it, or name a key by --key") } else { text };
+            let opened =
+                key(&named, environment, files).map_err(way_out).and_then(|key| SealedPeople::open(file, key, files));
             opened.and_then(|people| belongs(people, old)).map(Source::Sealed)
         }
         None => match old.store() {

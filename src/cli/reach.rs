@@ -7,6 +7,7 @@ use clap::Args;
 use crate::analysis::reach::reach;
 use crate::cli::printable::Printable;
 use crate::cli::{ConfigArgs, Environment, Exit, broker};
+use crate::config::diagnostics::problem::nearest;
 use crate::config::load::files::Files;
 
 /// `countersign reach`
@@ -37,6 +38,10 @@ pub fn run(args: &ReachArgs, environment: &Environment, files: &dyn Files, out: 
         writeln!(out, "{}", serde_json::to_string_pretty(&reach)?)?;
     } else {
         write!(out, "{reach}")?;
+        let known = broker.snapshot.policy.roles.keys().map(String::as_str);
+        if let Some(near) = nearest(&args.role, known).filter(|_| reach.ways.is_empty() && reach.declared.is_none()) {
+            writeln!(out, "  did you mean {near}?")?;
+        }
     }
     Ok(if reach.ways.is_empty() { Exit::Problem } else { Exit::Fine })
 }

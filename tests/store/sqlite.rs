@@ -84,6 +84,15 @@ fn a_location_is_read_from_its_url() {
     assert_eq!(Location::from_url("postgres://db/broker"), None);
 }
 
+#[test]
+fn another_programs_database_is_named_as_one_even_without_a_key() {
+    let (_folder, location, path) = place();
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
+    let said = open(&location, &[]).unwrap_err().to_string();
+    assert!(said.contains("is not a Countersign store"), "{said}");
+}
+
 #[tokio::test]
 async fn files_are_for_their_owner_alone() {
     let (_folder, location, path) = place();

@@ -34,7 +34,7 @@ require = "'sre' in groups"
 level = "'admin' in roles ? 'A' : 'V'"
 "#;
 
-fn sign_in(name: &str, groups: &[&str]) -> SignIn {
+pub(crate) fn sign_in(name: &str, groups: &[&str]) -> SignIn {
     let key =
         LinkKey { provider: "corp".into(), issuer: "https://login.example".into(), subject: format!("up-{name}") };
     let claims = json!({ "sub": key.subject, "preferred_username": name, "name": "A Person", "groups": groups });
@@ -180,6 +180,12 @@ fn who_loses_the_only_way_in_is_accepted_or_the_change_is_refused() {
     assert_eq!((exit, &json["refused"], &json["notices"][0]["weight"]), (Exit::Fine, &json!(false), &json!("lockout")));
     let (_, text) = planned(folder.path(), &narrow, |args| args.format = Format::Markdown);
     assert!(text.starts_with("### Countersign plan: refused\n"), "{text}");
+    let (exit, text) = planned(folder.path(), FILE, |args| args.new = "none.toml".into());
+    assert_eq!((exit, text.as_str()), (Exit::CouldNotRun, "error: NEW: none.toml can't be read: it does not exist\n"));
+    let (exit, text) = planned(folder.path(), FILE, |args| args.against = Some("none.toml".into()));
+    assert!(exit == Exit::CouldNotRun && text.starts_with("error: --against: none.toml can't be read"), "{text}");
+    let (exit, text) = planned(folder.path(), FILE, |args| args.people = Some("none.sealed".into()));
+    assert!(exit == Exit::CouldNotRun && text.contains("COUNTERSIGN_PEOPLE_KEY has no key; set it, or name"), "{text}");
     let (exit, text) = planned(folder.path(), FILE, |args| args.server = Some("nowhere".to_owned()));
     assert!(exit == Exit::Usage && text.contains("--server nowhere: write http://HOST:PORT"), "{text}");
 }
@@ -200,7 +206,7 @@ fn who_cannot_get_in_is_explained_from_the_name_alone() {
     };
     runtime.block_on(store.record(vec![refusal(Some("alice"))])).unwrap();
     let stranger = StoredTrace {
-        id: "abcdefghij".to_owned(),
+        id: "01ABCDEFGH".to_owned(),
         names: vec!["mallory".to_owned()],
         user_id: None,
         client: Some("grafana".to_owned()),
@@ -235,12 +241,18 @@ fn who_cannot_get_in_is_explained_from_the_name_alone() {
     assert!(text.contains("grafana gets"), "explained for the app that refused: {text}");
     let (exit, text) = run(&|args| args.user = Some("Mallory".into()));
     assert_eq!(exit, Exit::Problem);
-    for part in ["has no account", "trace abcdefghij", "'/sre' is not 'sre'", "claims.groups = [\"/sre\"]"] {
+    for part in ["has no account", "trace 01ABCDEFGH", "'/sre' is not 'sre'", "claims.groups = [\"/sre\"]"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let (exit, text) = run(&|args| (args.last, args.refused) = (Some(10), true));
     assert_eq!((exit, text.lines().count()), (Exit::Fine, 2), "{text}");
-    assert!(run(&|args| args.trace = Some("abcdefghij".into())).1.contains("refused  not_allowed"));
+    assert_eq!(run(&|args| args.refused = true).1.lines().count(), 2);
+    // As it is read out over the telephone.
+    for typed in ["01ABCDEFGH", "oi-abcde-fgh", "OLABC DEFGH"] {
+        assert!(run(&|args| args.trace = Some(typed.into())).1.contains("refused  not_allowed"), "{typed}");
+    }
+    let (exit, text) = run(&|args| args.trace = Some("01ABCDEFG".into()));
+    assert!(exit == Exit::Problem && text.contains("an id has ten letters and digits"), "{text}");
 
     let audit = |command: audit::AuditCommand, json: bool| {
         let broker = crate::cli::admin::BrokerArgs { config: source(folder.path()), json };
@@ -295,6 +307,11 @@ fn explain_capture_and_reach_read_the_same_store() {
     assert!(text.contains("roles    role admin: by rule  ["), "{text}");
     assert!(text.contains("broker.toml:9]") && text.contains("    sub = \"sub-alice\""), "{text}");
     assert!(text.contains("      level = \"A\""), "{text}");
+    args.client = Some("grafna".into());
+    assert_eq!(explain::run(&args, &environment, &Disk, &mut out).unwrap(), Exit::Problem);
+    let text = String::from_utf8(std::mem::take(&mut out)).unwrap();
+    assert_eq!(text, "error: there is no client grafna; did you mean grafana?\n");
+    args.client = None;
     args.user = Some("nobody".into());
     assert_eq!(explain::run(&args, &environment, &Disk, &mut out).unwrap(), Exit::Problem);
     (args.user, args.client, args.trace) = (None, None, Some("trace-bob".into()));

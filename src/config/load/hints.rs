@@ -7,6 +7,9 @@ use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{nearest, quote};
 use crate::config::load::shape::{Shape, Types};
 
+/// Lists whose items have no spaces.
+const SPACED: &[&str] = &["scopes", "grant_types", "response_types", "redirect_uris", "default_acr_values", "forward"];
+
 pub(crate) fn types_of(value: &Value) -> Types {
     match value {
         Value::String(..) | Value::Char(..) => Types::STRING,
@@ -48,7 +51,18 @@ pub(crate) fn type_hint(shape: &Shape, value: &Value, at: &At<'_>) -> Option<Str
             Some(format!("write {text} without quotes"))
         }
         Value::String(_, text) if shape.accepts(Types::ARRAY) && shape.items.is_some() && !shape.secret => {
-            Some(format!("put it in brackets: [{}]", quote(text)))
+            // OAuth writes these lists with spaces; other texts have spaces of their own.
+            let items: Vec<String> = match SPACED.contains(&at.name().as_str()) {
+                true => text.split_whitespace().map(quote).collect(),
+                false => vec![quote(text)],
+            };
+            Some(format!("put it in brackets: [{}]", items.join(", ")))
+        }
+        Value::Array(_, items) if shape.is_keyed() && items.iter().all(|item| matches!(item, Value::Dict(..))) => {
+            Some(format!("give each an id: [{at}.ID] instead of [[{at}]]"))
+        }
+        Value::Num(_, number) if shape.accepts(Types::ARRAY) && at.name() == "listen" => {
+            number.to_i128().map(|port| format!("write [\"127.0.0.1:{port}\"]"))
         }
         Value::Bool(_, on) if !shape.values.is_empty() => instead_of_flag(shape, *on),
         // The message lists the values.

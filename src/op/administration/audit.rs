@@ -4,9 +4,11 @@ use serde::Serialize;
 
 use crate::audit::Kind;
 use crate::audit::chain::{Place, Recorded};
+use crate::env::read_trace_id;
 use crate::op::administration::Failure;
 use crate::op::administration::people::find_in;
-use crate::store::{EventPage, EventQuery, Store};
+use crate::store::model::StoredTrace;
+use crate::store::{EventPage, EventQuery, Store, StoreError};
 
 /// Which events to read, in the words of a command or a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,6 +92,17 @@ pub async fn attempts(store: &dyn Store, among: EventQuery, refused_only: bool) 
     all.sort_unstable_by_key(|event| std::cmp::Reverse(event.seq));
     all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     Ok(all)
+}
+
+/// A decision by its trace id, however that was typed.
+///
+/// # Errors
+/// When the store is not available.
+pub async fn trace(store: &dyn Store, id: &str, now: i64) -> Result<Option<StoredTrace>, StoreError> {
+    match (store.trace(id, now).await?, read_trace_id(id)) {
+        (None, Some(read)) => store.trace(&read, now).await,
+        (found, _) => Ok(found),
+    }
 }
 
 /// The events after `seq`, with the ends of the chain. 0 is before the first one that is left.

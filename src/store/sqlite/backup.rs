@@ -36,7 +36,7 @@ pub enum BackupError {
     #[error("{0} is there already, and nothing is overwritten: name a new file, such as broker-2026-11-28.db")]
     There(PathBuf),
     /// The copy can't be written.
-    #[error("{path} can't be written: {source}")]
+    #[error("{path} can't be written: {}", unwritten(.source))]
     Io {
         /// The file of the copy.
         path: PathBuf,
@@ -64,6 +64,14 @@ pub enum BackupError {
         /// What was found.
         found: String,
     },
+}
+
+fn unwritten(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "its folder does not exist".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// Copies the store to a new file, which only its owner can read, and reads the copy to see that it is whole. The file appears

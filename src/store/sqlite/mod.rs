@@ -206,7 +206,8 @@ impl SqliteStore {
         let (key, draft) = match location {
             _ if !secrets.is_empty() => return Ok((Sealer::new(secrets, random)?, false)),
             Location::File(path) => {
-                let key = key_file::read_or_make(path, || open::is_empty(path), &*random)?;
+                let key = key_file::read_or_make(path, || open::is_empty(path), &*random);
+                let key = key.map_err(|error| open::foreign(location, path).unwrap_or_else(|| error.into()))?;
                 (key.secret, key.draft)
             }
             Location::Memory => {

@@ -295,6 +295,12 @@ pub(super) fn is_ours(connection: &Connection) -> Result<bool, StoreError> {
     Ok(id == schema::APPLICATION_ID)
 }
 
+/// That a database which has no key is another program's, if it is.
+pub(crate) fn foreign(location: &Location, path: &Path) -> Option<OpenError> {
+    let ours = is_empty(path) || connect(location, false).and_then(|connection| is_ours(&connection)).unwrap_or(true);
+    (!ours).then(|| OpenError::Foreign { store: location.to_string() })
+}
+
 /// What `PRAGMA quick_check` finds wrong with a database that is small enough to be read completely at start.
 pub(crate) fn damage(connection: &Connection, path: &Path) -> Result<Option<String>, StoreError> {
     if std::fs::metadata(path).is_ok_and(|file| file.len() > CHECKED_WHOLE) {

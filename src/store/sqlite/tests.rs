@@ -387,3 +387,38 @@ fn pages_of_a_hundred_thousand_users_and_sessions_cost_as_much_as_those_of_a_few
         assert!(steps < 2_000, "{name}: {steps} steps");
     }
 }
+
+/// A store with this many people, each with a link and an event, and the steps for what `explain` and `audit query` read of one.
+fn steps_for_one_of(number: i64) -> Vec<(&'static str, usize, i32)> {
+    let connection = open::connect(&Location::Memory, true).unwrap();
+    open::migrate(&connection, "memory", None).unwrap();
+    run(&connection, "BEGIN", []).unwrap();
+    for n in 0..number {
+        let (id, name, sub) = (format!("id-{n}"), format!("name-{n}"), format!("sub-{n}"));
+        run(&connection, sql::INSERT_USER, (&id, &name, &name, &sub, Vec::new(), false, n)).unwrap();
+        let address = format!("{name}@example.com");
+        let link = ("corp", "https://id.example", &sub, &id, Vec::new(), n, address, None::<Vec<u8>>, n);
+        run(&connection, sql::INSERT_LINK, link).unwrap();
+        run(&connection, sql::INSERT_EVENT, (n + 1, n, Vec::new(), Vec::new(), [0_u8; 32])).unwrap();
+        run(&connection, sql::INSERT_EVENT_POSTING, (n.to_be_bytes(), n + 1, n + 1, Vec::new())).unwrap();
+    }
+    run(&connection, "COMMIT", []).unwrap();
+    let n = number / 2;
+    let of = |name: &str| format!("{name}-{n}");
+    let found = [
+        ("by name", steps_of_a_page(&connection, sql::USER_BY_KEY, [of("name")])),
+        ("by sub", steps_of_a_page(&connection, sql::USER_BY_SUB, [of("sub")])),
+        ("by address", steps_of_a_page(&connection, sql::USERS_BY_ADDRESS, (format!("name-{n}@example.com"), 10))),
+        ("links", steps_of_a_page(&connection, sql::LINKS_OF_USER, [of("id")])),
+        ("event", steps_of_a_page(&connection, sql::EVENT, [n])),
+        ("events", steps_of_a_page(&connection, sql::EVENT_POSTINGS, (n.to_be_bytes(), i64::MAX))),
+    ];
+    found.into_iter().map(|(what, (found, steps))| (what, found, steps)).collect()
+}
+
+#[test]
+fn explaining_and_auditing_somebody_takes_the_same_steps_however_many_people_there_are() {
+    let few = steps_for_one_of(10);
+    assert!(few.iter().all(|(_, found, steps)| *found == 1 && *steps < 100), "{few:?}");
+    assert_eq!(steps_for_one_of(5_000), few);
+}

@@ -3,6 +3,7 @@
 use crate::analysis::explain::Kept;
 use crate::audit::{Event, Kind};
 use crate::decision::reason::Reason;
+use crate::op::administration::audit::trace;
 use crate::op::administration::{Failure, people};
 use crate::op::console::events;
 use crate::op::error::PageError;
@@ -123,7 +124,7 @@ impl Desk<'_> {
     pub(crate) async fn trace(&self, id: &str) -> Built<ConsoleTrace> {
         let context = &self.exchange.context;
         let gone = || PageError::new(404, "not_found", "no decision has this id, or it is no longer kept");
-        let stored = context.store().trace(id, context.now).await?.ok_or_else(gone)?;
+        let stored = trace(context.store(), id, context.now).await?.ok_or_else(gone)?;
         let kept = Kept::read(&stored.data).map_err(|_| gone())?;
         let user = match &stored.user_id {
             Some(id) => context.store().user_by_id(id).await?,
