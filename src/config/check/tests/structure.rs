@@ -10,12 +10,12 @@ fn structure() {
             &["2:10 error ~ `listen` must be an array of strings but is the string ~ [put it in brackets"][..],
         ),
         (
-            "[clients.b]\nscopes = \"openid profile\"\ngrant_types = []\nclient_secret = \"long enough\"",
+            "[clients.b]\nscopes = \"openid profile\"\ngrant_types = []\nclient_secret = { file = \"s\" }",
             &["2:10 error ~ `scopes` must be an array of strings ~ [put it in brackets: [\"openid\", \"profile\"]]"],
         ),
         (
-            "[[roles]]\nname = \"x\"",
-            &["1:1 error `roles` must be a table but is an array ~ [give each an id: [roles.ID]"],
+            "[[resources]]\nuri = \"https://x.example\"",
+            &["1:1 error `resources` must be a table but is an array ~ [give each an id: [resources.ID]"],
         ),
         ("[server]\nlisten = 8080", &["2:10 error `listen` must be an array ~ 8080 ~ [write [\"127.0.0.1:8080\"]]"]),
         ("[clients.b]\nclient_secret = 5\ngrant_types = []", &["2:17 error ~ must be a secret ~ but is a number"]),
