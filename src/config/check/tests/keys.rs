@@ -130,7 +130,7 @@ const KEYS: &[(&str, Fate, &str)] = &[
     ("server", In("snapshot/proxies.rs"), "trusted_proxies"),
     ("server.tls", In("snapshot/certificate.rs"), "cert key"),
     ("session", In("config/resolved/provider.rs"), "max_inactive max_lifetime"),
-    ("store", In("cli/serve.rs"), "url"),
+    ("store", In("cli/store.rs"), "url"),
     ("store", In("snapshot/generation.rs"), "encryption_keys"),
     ("subject", In("config/resolved/client.rs"), "type"),
     ("tables.*", In("config/load/secrets.rs"), "entries file"),
