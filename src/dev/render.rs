@@ -44,6 +44,7 @@ pub(super) fn not_found(pages: &Pages) -> Response {
         back_uri: None,
         user_name: None,
         another_account: None,
+        elsewhere: None,
         account_path: None,
         break_glass_path: None,
     };

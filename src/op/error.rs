@@ -61,11 +61,22 @@ pub struct PageError {
     /// Key of the client whose request this is, once it is proven.
     pub client: Option<String>,
     /// Id of the provider that was used.
-    pub provider: Option<String>,
+    pub provider: Option<Box<str>>,
     /// Whether an event tells of it already, so that showing it is not logged again.
     pub announced: bool,
     /// Who is refused, if it is known.
     pub refused: Option<Box<RefusedPerson>>,
+    /// The other providers, where this one can't be used.
+    pub elsewhere: Option<Box<Elsewhere>>,
+}
+
+/// The other ways to sign in, where a provider can't be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Secret id of the request, for the form.
+    pub interaction: String,
+    /// The ids and the names of the providers.
+    pub providers: Vec<(String, String)>,
 }
 
 /// A person who is refused, as the page names them.
@@ -81,7 +92,17 @@ impl PageError {
     /// An error page.
     pub fn new(status: u16, reason: &'static str, detail: impl Into<String>) -> Self {
         let detail = excerpt_owned(detail.into()).into_boxed_str();
-        Self { status, reason, detail, back: None, client: None, provider: None, announced: false, refused: None }
+        Self {
+            status,
+            reason,
+            detail,
+            back: None,
+            client: None,
+            provider: None,
+            announced: false,
+            refused: None,
+            elsewhere: None,
+        }
     }
 
     /// An error that an app would get, for a person where no app asked.
@@ -94,7 +115,7 @@ impl PageError {
     #[must_use]
     pub fn refused(reason: Reason, provider: &str, back: Option<String>) -> Self {
         let page = Self::new(403, reason.code(), format!("refused: {reason}"));
-        Self { back, provider: Some(provider.to_owned()), ..page }
+        Self { back, provider: Some(provider.into()), ..page }
     }
 }
 

@@ -36,6 +36,7 @@ pub mod hint;
 pub mod interaction;
 pub mod introspect;
 pub mod issue;
+pub mod last_provider;
 pub mod logout;
 pub mod mark;
 pub mod outcome;

@@ -4,6 +4,7 @@
 use crate::env::RandomUnavailable;
 use crate::op::authorize::request::model::{ResponseMode, ReturnAddress};
 use crate::op::error::{OAuthError, PageError};
+use crate::op::last_provider::LastProviders;
 use crate::store::StoreError;
 use crate::store::ids::SessionId;
 use crate::store::model::TokenHash;
@@ -15,8 +16,8 @@ pub struct Browser {
     pub session: Option<String>,
     /// The secrets that bind sign-ins under way to this browser: several where requests were answered at the same time.
     pub bindings: Vec<String>,
-    /// The provider that was last used here.
-    pub last_provider: Option<String>,
+    /// The providers that were last used here.
+    pub last_providers: LastProviders,
     /// Secret id of a request that waits for a sign-in.
     pub waiting: Option<String>,
     /// Whether its session may be one of the break-glass account.
@@ -40,8 +41,8 @@ pub enum SetCookie {
     EndSession,
     /// The secret that binds sign-ins under way.
     Binding(String),
-    /// The provider that was used.
-    LastProvider(String),
+    /// The providers that were used last.
+    LastProviders(LastProviders),
     /// Secret id of a request that waits for a sign-in.
     Waiting(String),
     /// The session is one of the break-glass account, for this many seconds.

@@ -72,8 +72,8 @@ pub use status::{KeyStatus, ProviderStatus, Status, StatusCounts, StatusPage};
 pub use time::moment;
 pub use uri::{Destination, WebUri};
 pub use views::{
-    AppLink, BreakGlassPage, ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, PostForm, Provider, Redirect,
-    Scope, SignIn, SignedInAccount, SignedOut, SigningOut, TraceLine, View,
+    AppLink, BreakGlassPage, ConfirmSignOut, Consent, Elsewhere, ErrorPage, Field, FormPost, Home, PostForm, Provider,
+    Redirect, Scope, SignIn, SignedInAccount, SignedOut, SigningOut, TraceLine, View,
 };
 
 use messages::Catalogue;

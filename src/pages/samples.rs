@@ -9,8 +9,8 @@ use crate::pages::samples_own;
 use crate::pages::status::{KeyStatus, ProviderStatus, Status, StatusCounts, StatusPage};
 use crate::pages::uri::{Destination, WebUri};
 use crate::pages::views::{
-    AppLink, BreakGlassPage, ConfirmSignOut, Consent, ErrorPage, Field, FormPost, Home, Provider, Redirect, Scope,
-    SignIn, SignedInAccount, SignedOut, SigningOut,
+    AppLink, BreakGlassPage, ConfirmSignOut, Consent, Elsewhere, ErrorPage, Field, FormPost, Home, Provider, Redirect,
+    Scope, SignIn, SignedInAccount, SignedOut, SigningOut,
 };
 use crate::pages::{console, samples_drafts};
 
@@ -131,6 +131,10 @@ fn statements(all: &mut Vec<Sample>, web: Option<&WebUri>) {
         back_uri: web.cloned(),
         user_name: Some(text("Person")),
         another_account: Some(form()),
+        elsewhere: Some(Elsewhere {
+            providers: vec![Provider { name: text("Provider"), action_value: text("id"), last_used: false }],
+            form: form(),
+        }),
         account_path: Some("/account".to_owned()),
         break_glass_path: Some("/login?backup=1".to_owned()),
     };
@@ -145,6 +149,7 @@ fn statements(all: &mut Vec<Sample>, web: Option<&WebUri>) {
         back_uri: None,
         user_name: None,
         another_account: None,
+        elsewhere: None,
         account_path: None,
         break_glass_path: None,
     };

@@ -149,10 +149,21 @@ pub struct ErrorPage {
     pub user_name: Option<String>,
     /// Signs in with another account, where that may help.
     pub another_account: Option<PostForm>,
+    /// Signs in by another provider, where this one can't be used.
+    pub elsewhere: Option<Elsewhere>,
     /// The path of the account pages, where they may help.
     pub account_path: Option<String>,
     /// The break-glass page, where it may be used and the request waits for it.
     pub break_glass_path: Option<String>,
+}
+
+/// The other ways to sign in, on an error page.
+#[derive(Clone, Debug, Serialize)]
+pub struct Elsewhere {
+    /// The providers.
+    pub providers: Vec<Provider>,
+    /// Where the choice is sent.
+    pub form: PostForm,
 }
 
 /// Signed out.

@@ -127,6 +127,9 @@ pub enum UnavailableProblem {
         /// What is wrong with it.
         problem: String,
     },
+    /// Nothing was sent, because the provider failed several times in a row.
+    #[error("it failed several times in a row, and is left alone for a few seconds")]
+    LeftAlone,
     /// A status that is no success.
     #[error("status {0}")]
     Status(u16),

@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | [`settings`], [`source`] | one provider, from the file and its preset |
 //! | [`metadata`] | the provider's discovery document |
+//! | `breaker` | when a provider that fails is left alone |
 //! | `provider` | one provider's documents as they are fetched and kept, and its health |
 //! | [`credentials`], `client_auth` | what the broker authenticates with as a client, and how |
 //! | `token`, `pushed` | requests to the token endpoint and to the one for pushed authorization requests |
@@ -22,6 +23,7 @@
 //! | [`error`], `hints` | why one did not succeed, and what it means |
 
 mod api;
+mod breaker;
 mod client_auth;
 pub mod credentials;
 pub mod error;

@@ -14,8 +14,9 @@ use crate::env::{Random, Stopwatch};
 use crate::jose::{Check, Jws, KeySet};
 use crate::metrics::Metrics;
 use crate::outbound::cache::{Cached, Lifetimes};
-use crate::outbound::{HttpClient, Identity};
+use crate::outbound::{HttpClient, Identity, OutboundError};
 use crate::protocol::Algorithm;
+use crate::upstream::breaker::{Breaker, Went};
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::groups::cache::GroupsCache;
 use crate::upstream::metadata::{Metadata, UnusableEndpoint};
@@ -87,6 +88,7 @@ pub(crate) struct Upstream {
     /// Groups of its people, as an API gave them.
     pub(crate) groups: GroupsCache,
     health: Mutex<Health>,
+    breaker: Breaker,
     metrics: Arc<Metrics>,
 }
 
@@ -99,8 +101,8 @@ impl Upstream {
     ) -> Arc<Self> {
         let (metadata, keys) = (Cached::new(Lifetimes::METADATA), Cached::new(Lifetimes::KEY_SET));
         let signal_keys = Cached::new(Lifetimes::KEY_SET);
-        let (groups, health) = (GroupsCache::default(), Mutex::default());
-        Arc::new(Self { source, random, http, metadata, keys, signal_keys, groups, health, metrics })
+        let (groups, health, breaker) = (GroupsCache::default(), Mutex::default(), Breaker::default());
+        Arc::new(Self { source, random, http, metadata, keys, signal_keys, groups, health, breaker, metrics })
     }
 
     fn lock(&self) -> MutexGuard<'_, Health> {
@@ -136,6 +138,9 @@ impl Upstream {
 
     /// Notes how a call went.
     fn note<T>(&self, now: i64, outcome: Result<T, Unavailable>) -> Result<T, Unavailable> {
+        if matches!(&outcome, Err(error) if error.problem == UnavailableProblem::LeftAlone) {
+            return outcome;
+        }
         let mut health = self.lock();
         health.healthy = Some(outcome.is_ok());
         match &outcome {
@@ -157,7 +162,16 @@ impl Upstream {
         error
     }
 
-    /// Sends a request; answers of any status but 429 and 5xx come back.
+    /// Whether a request for this document would be sent now, and not held back because the provider fails.
+    ///
+    /// # Errors
+    /// It would be held back.
+    pub(crate) fn is_asked_for(&self, document: Document, now: i64) -> Result<(), Unavailable> {
+        let held_back = Unavailable { document, url: None, problem: UnavailableProblem::LeftAlone };
+        if self.breaker.is_open_for(document, now) { Ok(()) } else { Err(held_back) }
+    }
+
+    /// Sends a request; answers of any status but 429 and 5xx come back. Nothing is sent while the provider is left alone.
     pub(crate) async fn send(
         &self,
         document: Document,
@@ -176,6 +190,9 @@ impl Upstream {
         now: i64,
     ) -> Result<http::Response<Vec<u8>>, Unavailable> {
         let url = Some(cut(&request.uri().to_string()));
+        let Some(pass) = self.breaker.enter(document, now) else {
+            return Err(Unavailable { document, url, problem: UnavailableProblem::LeftAlone });
+        };
         let watch = Stopwatch::start();
         let span = SpanOfCall::begin(&self.source.id, document, &request);
         let sent = match identity {
@@ -187,14 +204,21 @@ impl Upstream {
         };
         span.end(&sent);
         self.metrics.upstream_call(&self.source.id, document.name(), watch.seconds());
-        let outcome = match sent {
+        let (went, outcome) = match sent {
             Ok(response) if response.status().is_server_error() || response.status() == 429 => {
-                let problem = UnavailableProblem::Status(response.status().as_u16());
-                Err(self.failed(Unavailable { document, url, problem }))
+                (Went::Badly, Err(UnavailableProblem::Status(response.status().as_u16())))
             }
-            Ok(response) => Ok(response),
-            Err(error) => Err(self.failed(Unavailable { document, url, problem: error.into() })),
+            Ok(response) => (Went::Well, Ok(response)),
+            Err(error @ (OutboundError::Timeout | OutboundError::Connect(_) | OutboundError::Failed(_))) => {
+                (Went::Nowhere, Err(error.into()))
+            }
+            Err(error) => (Went::Badly, Err(error.into())),
         };
+        if pass.ended(went, now) {
+            let provider = &self.source.id;
+            tracing::warn!(event = "provider_left_alone", %provider, document = document.name(), "a provider fails: nothing is sent for a few seconds");
+        }
+        let outcome = outcome.map_err(|problem| self.failed(Unavailable { document, url, problem }));
         self.note(now, outcome)
     }
 

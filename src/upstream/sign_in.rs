@@ -139,8 +139,11 @@ impl RelyingParty {
         }
         let upstream = &self.upstream(settings);
         let metadata = client_auth::metadata(upstream, settings, now).await?;
+        // What would fail when the browser comes back fails before it leaves.
+        upstream.is_asked_for(Document::TokenResponse, now)?;
         if settings.claims_from.contains(&ClaimsSource::Userinfo) {
             metadata.check_userinfo()?;
+            upstream.is_asked_for(Document::Userinfo, now)?;
         }
         let query = authorization_query(settings, &metadata, params, login);
         let Some(endpoint) = pushed::endpoint(settings, &metadata)? else {

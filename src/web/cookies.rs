@@ -5,6 +5,7 @@ use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
 
 use crate::op::interaction::LIFETIME;
+use crate::op::last_provider::LastProviders;
 use crate::op::outcome::{Browser, SetCookie};
 use crate::snapshot::issuer::Issuer;
 use crate::store::model::TokenHash;
@@ -18,6 +19,9 @@ const BINDING_KEPT: Duration = Duration::seconds(2 * LIFETIME);
 /// The longest secret id of a request that waits, in characters: a secret with the mark of its client.
 const LONGEST_ID: usize = 128;
 
+/// The longest list of providers that were used last, in bytes.
+const LONGEST_LIST: usize = 1024;
+
 /// Binding secrets that are looked at, of those that a browser brings.
 const MOST_BINDINGS: usize = 16;
 
@@ -25,12 +29,14 @@ const MOST_BINDINGS: usize = 16;
 #[must_use]
 pub fn read(headers: &HeaderMap, issuer: &Issuer) -> Browser {
     let names = &issuer.cookies;
-    let [session, last_provider, waiting, break_glass] =
+    let [session, last_providers, waiting, break_glass] =
         values(headers, [&names.session, &names.provider, &names.waiting, &names.break_glass]);
     Browser {
         session: session.filter(|secret| is_secret(secret)),
         bindings: bindings(headers, &names.browser),
-        last_provider: last_provider.filter(|id| id.len() <= 63),
+        last_providers: last_providers
+            .filter(|text| text.len() <= LONGEST_LIST)
+            .map_or_else(LastProviders::default, |text| LastProviders::parse(&text)),
         waiting: waiting.filter(|id| id.len() <= LONGEST_ID),
         break_glass: break_glass.is_some(),
     }
@@ -100,11 +106,12 @@ fn parse(pair: &[u8]) -> Option<Cookie<'_>> {
 #[must_use]
 pub fn write(cookie: &SetCookie, issuer: &Issuer) -> Option<HeaderValue> {
     let names = &issuer.cookies;
+    let mut list = None;
     let (name, value, max_age) = match cookie {
         SetCookie::Session(secret) => (names.session.clone(), secret.as_str(), None),
         SetCookie::EndSession => (names.session.clone(), "", Some(Duration::ZERO)),
         SetCookie::Binding(secret) => (binding_name(&names.browser, secret), secret.as_str(), Some(BINDING_KEPT)),
-        SetCookie::LastProvider(id) => (names.provider.clone(), id.as_str(), Some(REMEMBERED)),
+        SetCookie::LastProviders(used) => (names.provider.clone(), list.insert(used.text()).as_str(), Some(REMEMBERED)),
         SetCookie::Waiting(id) => (names.waiting.clone(), id.as_str(), Some(Duration::seconds(LIFETIME))),
         SetCookie::BreakGlass(seconds) => (names.break_glass.clone(), "1", Some(Duration::seconds(*seconds))),
     };

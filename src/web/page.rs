@@ -115,8 +115,8 @@ impl Exchange<'_> {
             let (reason, detail) = (failure.reason, &failure.detail);
             tracing::info!(event = "error_page", reason, detail, trace_id = %self.context.trace_id, "showed an error");
         }
-        let form =
-            failure.refused.as_ref().and_then(|person| person.another_account.as_ref()).and(failure.client.as_deref());
+        let another = failure.refused.as_ref().is_some_and(|person| person.another_account.is_some());
+        let form = failure.client.as_deref().filter(|_| another || failure.elsewhere.is_some());
         let leads_to = form.map(|client| self.own_schemes(client)).unwrap_or_default();
         let mut response = self.page_with_form(status, None, &views::error(self, failure, waits), &leads_to);
         if status == StatusCode::SERVICE_UNAVAILABLE {

@@ -3,11 +3,12 @@
 use crate::config::resolved::{Client, Localized};
 use crate::op::break_glass;
 use crate::op::break_glass::Problem;
+use crate::op::error;
 use crate::op::error::PageError;
 use crate::op::outcome::{AccountChoice, ConsentPage, SignInPage};
 use crate::pages::{
-    AppLink, BreakGlassPage, ConfirmSignOut, Consent, ErrorPage, Field, Home, Lang, PostForm, Provider, Scope, SignIn,
-    SignedInAccount, SignedOut, WebUri,
+    AppLink, BreakGlassPage, ConfirmSignOut, Consent, Elsewhere, ErrorPage, Field, Home, Lang, PostForm, Provider,
+    Scope, SignIn, SignedInAccount, SignedOut, WebUri,
 };
 use crate::protocol::own_paths::AccountPage;
 use crate::protocol::paths::{Endpoint, Page};
@@ -121,8 +122,18 @@ pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError, waits: bool) -
         back_uri: failure.back.clone().or_else(entry).as_deref().and_then(WebUri::parse),
         user_name: refused.and_then(|person| person.name.clone()),
         another_account: another_account.map(|id| form(exchange, Page::SignIn, id)),
+        elsewhere: failure.elsewhere.as_deref().map(|others| elsewhere(exchange, others)),
         account_path: account_path(exchange).filter(|_| leads_to_account(failure)),
         break_glass_path: waits.then(|| break_glass_path(exchange)).flatten(),
+    }
+}
+
+fn elsewhere(exchange: &Exchange<'_>, others: &error::Elsewhere) -> Elsewhere {
+    let provider =
+        |(id, name): &(String, String)| Provider { name: name.clone(), action_value: id.clone(), last_used: false };
+    Elsewhere {
+        providers: others.providers.iter().map(provider).collect(),
+        form: form(exchange, Page::SignIn, &others.interaction),
     }
 }
 

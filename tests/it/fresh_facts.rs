@@ -192,7 +192,11 @@ async fn a_provider_that_is_away_is_waited_for_as_long_as_the_file_says() {
         app.wait(1346);
         open(&app, &mut browser, "app").await;
     }
-    leaves(&open(&app, &mut browser, "other").await);
+    // Nobody is sent to a provider that could not be reached time and again: whoever comes back from it could not be signed in.
+    open(&app, &mut browser, "other").await.assert_error_page(502, "provider_unavailable");
+    app.idp().behave();
+    app.wait(31);
+    assert!(open(&app, &mut browser, "other").await.location().contains("code="), "it is there again");
 }
 
 #[tokio::test]

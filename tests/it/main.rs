@@ -56,6 +56,7 @@ mod odd_providers;
 mod paths;
 mod policy;
 mod presets;
+mod provider_down;
 mod recent_sign_in;
 mod redirect_uri;
 mod refresh;

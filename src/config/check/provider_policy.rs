@@ -10,7 +10,7 @@ use crate::protocol::STANDARD_CLAIMS;
 pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     let domains = at.key("domains");
     for (index, domain) in provider.domains.iter().enumerate() {
-        if let Err(expected) = urls::domain(domain) {
+        if let Err(expected) = urls::domain(domain.strip_prefix("*.").unwrap_or(domain)) {
             context.must(&domains.index(index), expected, quote(domain));
         }
     }

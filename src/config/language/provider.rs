@@ -278,7 +278,8 @@ pub struct Provider {
     pub redirect_uri: Option<String>,
     /// Where the provider sends the browser after a sign-out that names no app. Default: the signed-out page.
     pub post_logout_redirect_uri: Option<String>,
-    /// Address domains that lead to this provider. They never restrict who may enter.
+    /// Address domains that lead to this provider; `*.corp.example` stands for every domain below that one. They never restrict who
+    /// may enter.
     #[serde(default)]
     pub domains: Vec<String>,
     /// Who may enter: a condition over `claims`, `user`, `provider`. Default: everyone who can sign in at the provider.

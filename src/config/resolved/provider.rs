@@ -27,7 +27,8 @@ pub struct Provider {
     pub callback_path: String,
     /// The path that it posts security events to, including the issuer's path; `None` where it sends none.
     pub signals_path: Option<String>,
-    /// Address domains that lead to this provider, in lower case; internationalised ones in their encoded form.
+    /// Address domains that lead to this provider, in lower case; internationalised ones in their encoded form. `*.` before one
+    /// stands for every domain below it.
     pub domains: Vec<String>,
     /// Whether its bearer tokens can be introspected here.
     pub introspect: bool,
@@ -91,11 +92,17 @@ impl Provider {
         }
     }
 
-    /// Whether addresses of this domain lead to it. Domains are compared without regard to case, and to whether they are
-    /// written in their own script or encoded.
+    /// How closely one of its `domains` fits the domain of an address: the longest counts, and a domain itself more than one with
+    /// `*.`, which stands for every domain below it. `None` if none fits. Domains are compared without regard to case, and to
+    /// whether they are written in their own script or encoded.
     #[must_use]
-    pub fn has_domain(&self, domain: &str) -> bool {
-        self.domains.contains(&comparable(domain))
+    pub fn fits_domain(&self, domain: &str) -> Option<usize> {
+        let domain = comparable(domain);
+        let fits = |own: &String| match own.strip_prefix('*') {
+            Some(below) => domain.strip_suffix(below).filter(|rest| !rest.is_empty()).map(|_| below.len()),
+            None => (*own == domain).then_some(usize::MAX),
+        };
+        self.domains.iter().filter_map(fits).max()
     }
 }
 
@@ -109,6 +116,9 @@ fn signals_path(issuer: &str, id: &str, declared: &Declared) -> Option<String> {
 
 /// A domain in the form that is compared.
 fn comparable(domain: &str) -> String {
+    if let Some(below) = domain.strip_prefix("*.") {
+        return format!("*.{}", comparable(below));
+    }
     match Host::parse(domain) {
         Ok(Host::Domain(domain)) => domain,
         _ => domain.to_lowercase(),

@@ -43,13 +43,13 @@ impl<'p> Form<'p> for SignInForm<'p> {
 struct ConsentForm<'p> {
     /// Id of what waits.
     csrf: &'p str,
-    /// Whether the user agrees. A missing answer counts as a refusal.
-    agreed: bool,
+    /// The answer. A missing one counts as a refusal.
+    decision: Option<&'p str>,
 }
 
 impl<'p> Form<'p> for ConsentForm<'p> {
     fn read(params: &'p Params) -> Self {
-        Self { csrf: params.text("csrf").unwrap_or_default(), agreed: params.text("decision") == Some("allow") }
+        Self { csrf: params.text("csrf").unwrap_or_default(), decision: params.text("decision") }
     }
 }
 
@@ -114,8 +114,18 @@ async fn pending_consent(
         return Err(interaction::other_form(context, form.csrf));
     };
     interaction::take(context, form.csrf).await?;
-    let stage = if form.agreed { Stage::Agreed { session } } else { Stage::Declined };
-    Ok((*request, stage))
+    let mut request = *request;
+    let stage = match form.decision {
+        Some("allow") => Stage::Agreed { session },
+        // Whoever is asked is not whom the session belongs to.
+        Some("another_account") => {
+            request.prompt.another_account = true;
+            request.login_hint = None;
+            Stage::SignInDue
+        }
+        _ => Stage::Declined,
+    };
+    Ok((request, stage))
 }
 
 async fn resume(context: &RequestContext<'_>, browser: &Browser, request: AuthorizeRequest, stage: Stage) -> Outcome {

@@ -148,7 +148,7 @@ async fn steps(
             Stage::ProviderChosen(provider) => leave::begin(flow, &request, provider).await?,
             Stage::Leaving(departure) => return leave::store(flow, request, *departure).await,
             Stage::ProviderFailed { provider, error } => {
-                return Err(refusal::by_provider(flow.context, &request, &provider, &error).await);
+                return refusal::by_provider(flow, request, &provider, &error).await;
             }
             Stage::SignedIn(signed_in) => session::decide(flow, &request, *signed_in)?,
             Stage::Agreed { session } => session::agreed(flow, &session).await?,

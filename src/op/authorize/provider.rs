@@ -14,7 +14,11 @@ use crate::snapshot::client::Client;
 /// The provider whose `domains` an address belongs to.
 fn by_address<'p>(context: &'p RequestContext<'_>, client: &'p Client, address: &str) -> Option<&'p Provider> {
     let (_, domain) = address.trim().rsplit_once('@')?;
-    context.snapshot.accepted(client).find(|provider| provider.has_domain(domain))
+    let fitting =
+        context.snapshot.accepted(client).filter_map(|provider| Some((provider.fits_domain(domain)?, provider)));
+    // Of several that fit equally well, the first.
+    let best = fitting.reduce(|best, other| if other.0 > best.0 { other } else { best });
+    best.map(|(_, provider)| provider)
 }
 
 /// Chooses the provider that the request names, that its `login_hint` belongs to, or that is the only one; otherwise the
@@ -79,7 +83,7 @@ pub(super) async fn page(
         .map(|provider| Choice {
             id: provider.id.clone(),
             name: provider.name.clone(),
-            last_used: browser.last_provider.as_ref() == Some(&provider.id),
+            last_used: browser.last_providers.of(request.to.client()) == Some(&provider.id),
         })
         .collect();
     choices.sort_by_key(|choice| !choice.last_used);

@@ -8,12 +8,12 @@ use crate::op::authorize::request::model::{AuthorizeRequest, Destination, Prompt
 use crate::op::authorize::response;
 use crate::op::authorize::stage::{Flow, Refused};
 use crate::op::decide;
-use crate::op::error::{OAuthError, PageError, RefusedPerson};
+use crate::op::error::{Elsewhere, OAuthError, PageError, RefusedPerson};
 use crate::op::error_text::about_person;
 use crate::op::events;
 use crate::op::interaction;
 use crate::op::interaction::Pending;
-use crate::op::outcome::Stop;
+use crate::op::outcome::{Next, Outcome, SetCookie, Stop};
 use crate::protocol::ErrorCode;
 use crate::upstream::UpstreamError;
 
@@ -54,30 +54,65 @@ async fn another_account(flow: &Flow<'_>, request: AuthorizeRequest) -> Result<O
     Ok(Some(id))
 }
 
-/// A failure of the provider: its OAuth errors go to the app, everything else is a page with a way back to the app.
+/// A failure of the provider: its OAuth errors go to the app, everything else is a page with a way back to the app and, if the
+/// provider is not available, to the others.
+///
+/// # Errors
+/// The failure, where there is nothing more to offer.
 pub(super) async fn by_provider(
-    context: &RequestContext<'_>,
-    request: &AuthorizeRequest,
+    flow: &Flow<'_>,
+    request: AuthorizeRequest,
     provider: &str,
     error: &UpstreamError,
-) -> Stop {
+) -> Result<Outcome, Stop> {
+    let context = flow.context;
     let event = context.event(Kind::UpstreamFailure).reason(error.reason()).provider(provider);
     let event = request.to.client().iter().fold(event, |event, client| event.client(client));
     let text = error.to_string();
     let trace = decide::failure_trace(context, request.to.client(), provider, error.reason(), &text);
     context.record_failure(trace, event.detail(text)).await;
     let for_app = for_app(context, error);
-    match error {
-        UpstreamError::Provider(_) | UpstreamError::Reauthentication(_) => Stop::App(for_app),
-        _ => {
-            let status = if matches!(error, UpstreamError::Unavailable(_)) { 502 } else { 400 };
-            let mut page = PageError::new(status, error.reason(), error.to_string());
-            page.announced = true;
-            page.provider = Some(provider.to_owned());
-            page.back = back(context, &request.to, &for_app);
-            Stop::Page(page)
-        }
+    if matches!(error, UpstreamError::Provider(_) | UpstreamError::Reauthentication(_)) {
+        return Err(Stop::App(for_app));
     }
+    let unavailable = matches!(error, UpstreamError::Unavailable(_));
+    let mut page = PageError::new(if unavailable { 502 } else { 400 }, error.reason(), error.to_string());
+    page.announced = true;
+    page.provider = Some(provider.into());
+    page.back = back(context, &request.to, &for_app);
+    page.client = request.to.client().map(str::to_owned);
+    let others = if unavailable { elsewhere(flow, request, provider).await } else { None };
+    match others {
+        Some((elsewhere, cookies)) => {
+            page.elsewhere = Some(Box::new(elsewhere));
+            Ok(Outcome { next: Next::Error(page), cookies })
+        }
+        None => Err(Stop::Page(page)),
+    }
+}
+
+/// The most providers that an error page offers.
+const OFFERED: usize = 8;
+
+/// The providers besides this one by which the request can go on, with the request stored for them. `None` where there are none, or
+/// the store can't be written: the failure is told all the same.
+async fn elsewhere(flow: &Flow<'_>, request: AuthorizeRequest, provider: &str) -> Option<(Elsewhere, Vec<SetCookie>)> {
+    let context = flow.context;
+    let works = |id: &str| {
+        let settings = context.snapshot.providers.get(id);
+        settings.is_some_and(|settings| context.services.upstreams.health(settings).healthy() != Some(false))
+    };
+    let accepted = context.snapshot.accepted(flow.client).filter(|other| other.id != provider && works(&other.id));
+    let providers: Vec<_> = accepted.take(OFFERED).map(|other| (other.id.clone(), other.name.clone())).collect();
+    if providers.is_empty() || request.prompt.none {
+        return None;
+    }
+    let pending = Pending::SignIn(Box::new(AuthorizeRequest { provider_hint: None, ..request }));
+    let (interaction, mut cookies) = interaction::keep(context, &pending, flow.browser).await.ok()?;
+    if context.break_glass_enters(flow.client) {
+        cookies.push(SetCookie::Waiting(interaction.clone()));
+    }
+    Some((Elsewhere { interaction, providers }, cookies))
 }
 
 /// The way back to an app, with the error for it.

@@ -78,7 +78,8 @@ pub(super) async fn write(
     let mut cookies = vec![SetCookie::Session(secret)];
     // What the sign-in page remembers is an identity provider.
     if key.provider != CERTIFICATE {
-        cookies.push(SetCookie::LastProvider(key.provider.clone()));
+        let used = flow.browser.last_providers.after(&key.provider, facts.request.to.client());
+        cookies.push(SetCookie::LastProviders(used));
     }
     Ok(Some(Written { admitted, prepared, cookies }))
 }

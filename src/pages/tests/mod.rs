@@ -74,6 +74,7 @@ fn error(fill: Fill, code: &str) -> ErrorPage {
         back_uri: web("https://grafana.example.com/"),
         user_name: None,
         another_account: None,
+        elsewhere: None,
         account_path: None,
         break_glass_path: None,
     }
