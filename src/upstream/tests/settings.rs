@@ -57,7 +57,6 @@ fn what_cannot_work_is_refused_with_its_key_and_the_way_out() {
         ("issuer = \"https://idp.example#x\"".to_owned(), true, "providers.corp.issuer: must not have a fragment"),
         ("issuer = \"http://idp.example\"".to_owned(), true, "set allow_http = true"),
         (with("backchannel_url = \"http://10.0.0.1\""), true, "providers.corp.backchannel_url: 10.0.0.1 is not https"),
-        (with("preset = \"entra\""), true, "providers.corp.preset: this preset is not built yet"),
         (with("scopes = [\"email\"]"), true, "providers.corp.scopes: \"openid\" is not among them"),
         (with("redirect_path = \"cb\""), true, "providers.corp.redirect_path: must start with"),
         (with("redirect_path = \"/a\"\nredirect_uri = \"https://a/b\""), true, "keep one of them"),
