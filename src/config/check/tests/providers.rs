@@ -110,7 +110,10 @@ fn providers() {
         ),
         (
             "preset = \"github\"\norganizations = [\"acme\"]\ngroups_from = \"userinfo\"",
-            &["18:15 error `groups_from` is for OpenID providers"],
+            &[
+                "12:10 error `issuer` must not be set with preset = \"github\"",
+                "18:15 error `groups_from` is for OpenID providers",
+            ],
         ),
         ("groups_from = \"userinfo\"", &[]),
         ("groups_from = \"userinfo\"\nclaims_from = [\"id_token\"]", &["16:15 error groups can't come from userinfo"]),
