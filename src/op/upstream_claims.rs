@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::audit::Kind;
-use crate::config::language::provider::{OnRefresh, RefreshClaims, RefreshUnavailable};
+use crate::config::language::refresh::{OnRefresh, RefreshClaims, RefreshUnavailable};
 use crate::config::language::scalar::SecretValue;
 use crate::decision::pipeline::{Evidence, begin};
 use crate::decision::reason::Reason;

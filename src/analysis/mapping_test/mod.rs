@@ -14,7 +14,7 @@ pub use failure::{Difference, Failure};
 
 use crate::config::Config;
 use crate::config::language::mapping_test::MappingTest;
-use crate::config::language::provider::RefreshClaims;
+use crate::config::language::refresh::RefreshClaims;
 use crate::config::resolved::preset::Quirks;
 use crate::decision::app::{AppRequest, authentication};
 use crate::decision::pipeline::{Decision, Evidence, begin};

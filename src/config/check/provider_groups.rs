@@ -6,7 +6,8 @@ use crate::config::check::urls::Http;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
 use crate::config::language::groups_from::{GroupSource, GroupsSettings};
-use crate::config::language::provider::{ClaimsSource, Provider, RefreshUnavailable};
+use crate::config::language::provider::{ClaimsSource, Provider};
+use crate::config::language::refresh::RefreshUnavailable;
 use crate::config::resolved::groups_from::GroupsFrom;
 use crate::config::resolved::preset;
 

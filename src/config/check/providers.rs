@@ -16,7 +16,8 @@ use crate::config::check::urls::Http;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
 use crate::config::language::client::Client;
-use crate::config::language::provider::{ClaimsSource, LinkBy, Provider, RefreshClaims, RefreshUnavailable};
+use crate::config::language::provider::{ClaimsSource, LinkBy, Provider};
+use crate::config::language::refresh::{RefreshClaims, RefreshUnavailable};
 use crate::protocol::PROTOCOL_CLAIMS;
 
 pub(crate) fn check(context: &mut Context<'_>) {

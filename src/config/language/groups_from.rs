@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::language::provider::RefreshUnavailable;
+use crate::config::language::refresh::RefreshUnavailable;
 use crate::config::language::scalar::{Duration, Secret};
 
 /// Where the `groups` claim comes from.

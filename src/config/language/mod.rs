@@ -22,6 +22,7 @@ pub mod policy;
 pub mod provider;
 pub mod quirks;
 pub(crate) mod redact;
+pub mod refresh;
 pub mod role_pattern;
 pub mod scalar;
 pub mod server;

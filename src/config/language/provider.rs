@@ -10,6 +10,7 @@ use crate::config::language::connection_url::ConnectionUrl;
 use crate::config::language::groups_from::GroupsFrom;
 use crate::config::language::issuer::ProviderIssuer;
 use crate::config::language::quirks::Quirks;
+use crate::config::language::refresh::OnRefresh;
 use crate::config::language::scalar::{Duration, Expression, OneOrMany, Secret, SecretFile};
 use crate::config::language::signals::Signals;
 use crate::protocol::ClientAuthMethod;
@@ -139,55 +140,6 @@ pub enum Reauth {
     Trust,
     /// The provider does not support it: such requests end in `login_required`.
     Unsupported,
-}
-
-/// Where a refresh takes its upstream claims from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RefreshClaims {
-    /// The provider is asked again.
-    Upstream,
-    /// The claims of the last sign-in are used.
-    #[default]
-    Cached,
-    /// The refresh is refused.
-    Deny,
-}
-
-/// What a refresh does while the provider is unavailable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RefreshUnavailable {
-    /// It uses the claims of the last answer, as long as they are not older than `max_stale`.
-    #[default]
-    Cached,
-    /// It is refused.
-    Deny,
-}
-
-/// `on_refresh`
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct OnRefresh {
-    /// `upstream`, `cached` or `deny`.
-    pub claims: RefreshClaims,
-    /// Claims younger than this are not requested again.
-    pub max_age: Duration,
-    /// What happens while the provider is unavailable.
-    pub unavailable: RefreshUnavailable,
-    /// The oldest claims that `unavailable = "cached"` may use.
-    pub max_stale: Duration,
-}
-
-impl Default for OnRefresh {
-    fn default() -> Self {
-        Self {
-            claims: RefreshClaims::default(),
-            max_age: Duration::minutes(15),
-            unavailable: RefreshUnavailable::default(),
-            max_stale: Duration::hours(1),
-        }
-    }
 }
 
 /// A provider's own session limits, which can only shorten those of `[session]`.

@@ -1,7 +1,8 @@
 //! `[providers.X] groups_from`, resolved.
 
 use crate::config::language::groups_from::{GroupSource, GroupsFrom as Declared, GroupsSettings, GroupsWhen};
-use crate::config::language::provider::{Provider, RefreshUnavailable};
+use crate::config::language::provider::Provider;
+use crate::config::language::refresh::RefreshUnavailable;
 use crate::config::language::scalar::Duration;
 use crate::config::resolved::preset;
 

@@ -3,7 +3,8 @@
 use url::{Host, Url};
 
 use crate::config::language::Config;
-use crate::config::language::provider::{OnRefresh, Provider as Declared, Reauth};
+use crate::config::language::provider::{Provider as Declared, Reauth};
+use crate::config::language::refresh::OnRefresh;
 use crate::config::language::scalar::Duration;
 use crate::config::resolved::preset;
 use crate::protocol::paths::{CALLBACK, SIGNALS};
