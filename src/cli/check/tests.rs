@@ -144,13 +144,13 @@ fn exit_codes_tell_problems_from_failures() {
 
 #[test]
 fn json_has_every_field_of_every_problem() {
-    let files = Memory::of([("b.toml", "issuer = \"https://x.example\"\n[server]\nlisten = 5\n")]);
+    let files = Memory::of([("b.toml", "issuer = \"https://x.example\"\n[server]\ntrusted_proxies = 5\n")]);
     let (_, out) = run_on(&CheckArgs { format: Format::Json, ..args("b.toml") }, &files);
     let document: serde_json::Value = serde_json::from_str(&out).unwrap();
     let problem = document.pointer("/problems/1").unwrap();
     let expected = json!({
-        "severity": "error", "file": "b.toml", "line": 3, "column": 10, "path": "server.listen",
-        "message": "`listen` must be an array of strings but is the integer 5",
+        "severity": "error", "file": "b.toml", "line": 3, "column": 19, "path": "server.trusted_proxies",
+        "message": "`trusted_proxies` must be an array of strings but is the integer 5",
         "found": "the integer 5", "expected": "an array of strings", "suggestion": null,
     });
     assert_eq!(problem, &expected);

@@ -170,14 +170,19 @@ impl State {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use std::sync::LazyLock;
+
     use serde_json::json;
 
     use super::*;
     use crate::config::language::provider::Provider;
 
     fn from() -> GroupsFrom {
-        let text = "client_id = \"c\"\ngroups_from = \"gitlab\"";
-        GroupsFrom::of(&toml::from_str::<Provider>(text).unwrap())
+        static FROM: LazyLock<GroupsFrom> = LazyLock::new(|| {
+            let text = "client_id = \"c\"\ngroups_from = \"gitlab\"";
+            GroupsFrom::of(&toml::from_str::<Provider>(text).unwrap())
+        });
+        FROM.clone()
     }
 
     async fn put(cache: &GroupsCache, person: usize, names: usize, now: i64) {
