@@ -130,10 +130,10 @@ async fn a_change_is_a_patch_of_the_file_with_its_check_and_nothing_is_written()
 #[tokio::test]
 async fn what_is_wrong_is_said_at_its_field_and_what_was_typed_stays() {
     let (app, mut browser) = operator(FILE, &["[clients.app]\nclient_name = \"The app\"\n"]).await;
-    let typed = [("id", "Two Words"), ("claims", "a = 5"), ("issuer", ""), ("name", "<b>\"'</b>")];
+    let typed = [("id", "Two Words"), ("claims", "a = 5"), ("client_id", ""), ("name", "<b>\"'</b>")];
     let reply = drafted(&app, &mut browser, "/console/draft/provider", &typed).await;
     let text = reply.text();
-    for key in ["id", "claims", "issuer"] {
+    for key in ["id", "claims", "client_id"] {
         assert!(text.contains(&format!("id=\"fault-{key}\"")), "{key}: {text}");
     }
     assert!(!text.contains("<b>"), "{text}");

@@ -27,7 +27,9 @@ fn with_name(name: &str) -> String {
 async fn the_status_of_a_refused_reload_shows_no_password_of_a_url() {
     let (app, mut reloader, file, _folder) = on_disk().await;
     for url in ["postgres://u:canary@h/db", "postgres://h/db?password=canary", "u:canary@h"] {
-        std::fs::write(&file, BASE.replace("sqlite::memory:", url)).unwrap();
+        let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        let store = format!("\"{url}\"\nstore.encryption_keys = [\"{key}\"]");
+        std::fs::write(&file, BASE.replace("\"sqlite::memory:\"", &store)).unwrap();
         let outcome = format!("{:?}", reloader.reload().await);
         let status = app.broker.status().await;
         assert!(status.contains("\"reload_failed\":true") && status.contains("store.url"), "{status}");
