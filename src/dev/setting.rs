@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::config::language::client::Client;
 use crate::config::language::connection_url::ConnectionUrl;
 use crate::config::language::groups_from::{GroupSource, GroupsFrom};
-use crate::config::language::provider::{Provider, ProviderResponseMode};
+use crate::config::language::provider::{Provider, ProviderResponseMode, Reauth};
 use crate::config::language::scalar::Expression;
 use crate::config::load::Inputs;
 use crate::config::load::files::Files;
@@ -116,9 +116,11 @@ impl Setting {
             provider.token_endpoint = endpoint("token");
             provider.userinfo_endpoint = endpoint("userinfo");
             provider.subject = Some(Expression("claims.sub".to_owned()));
+            provider.reauth = Reauth::Trust;
         }
         // People are those of the file's tests: their groups are there, and their `sub` tells them apart, as it does in a test.
-        provider.groups_from = Some(GroupsFrom::Source(GroupSource::Token));
+        let in_token = GroupsFrom::Source(GroupSource::Token);
+        provider.groups_from = provider.preset.is_openid().then_some(in_token);
         provider.quirks.subject_claims = Some(vec!["sub".to_owned()]);
         provider.quirks.tenant_issuer = Some(false);
     }

@@ -142,7 +142,9 @@ fn a_file_runs_without_its_secrets_keys_and_addresses_and_decides_as_written() {
 fn every_example_of_a_provider_runs_with_a_simulated_one_and_its_tests_people_sign_in() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/upstreams");
     let mut tried = 0;
-    for name in ["generic", "keycloak", "okta", "auth0", "authentik", "adfs", "pingfederate"] {
+    let others = ["github", "linkedin", "apple", "oauth2"];
+    for name in ["generic", "keycloak", "okta", "auth0", "authentik", "adfs", "pingfederate"].into_iter().chain(others)
+    {
         let config = Some(folder.join(format!("{name}.toml")));
         let (exit, text) = dev(&DevArgs { config: config.clone(), ..args("nobody") });
         assert_eq!(exit, Exit::Usage, "{name}: {text}");
@@ -152,7 +154,7 @@ fn every_example_of_a_provider_runs_with_a_simulated_one_and_its_tests_people_si
         assert_eq!(exit, Exit::Fine, "{name}: {text}");
         tried += 1;
     }
-    assert_eq!(tried, 7);
+    assert_eq!(tried, 11);
 }
 
 #[tokio::test(flavor = "multi_thread")]
