@@ -293,15 +293,13 @@ impl Reader<'_> {
                 policy.check(url).map_err(|error| self.error(key, error.to_string()))?;
             }
         }
-        let openid = provider.preset.is_openid();
-        let names_issuer = openid || provider.issuer.is_some();
         Ok(Source {
             id: self.id.to_owned(),
             issuer,
             optional_slash,
             tenants: quirks.tenant_issuer.then(|| Tenants::new(&issuer_url, &provider.tenants)),
-            openid,
-            names_issuer,
+            openid: provider.preset.is_openid(),
+            names_issuer: provider.preset.is_openid() || provider.issuer.is_some(),
             issuer_url,
             backchannel,
             manual,

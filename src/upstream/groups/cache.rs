@@ -170,25 +170,23 @@ impl State {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use std::sync::LazyLock;
+    use std::sync::OnceLock;
 
     use serde_json::json;
 
     use super::*;
     use crate::config::language::provider::Provider;
 
-    fn from() -> GroupsFrom {
-        static FROM: LazyLock<GroupsFrom> = LazyLock::new(|| {
-            let text = "client_id = \"c\"\ngroups_from = \"gitlab\"";
-            GroupsFrom::of(&toml::from_str::<Provider>(text).unwrap())
-        });
-        FROM.clone()
+    fn from() -> &'static GroupsFrom {
+        static FROM: OnceLock<GroupsFrom> = OnceLock::new();
+        let text = "client_id = \"c\"\ngroups_from = \"gitlab\"";
+        FROM.get_or_init(|| GroupsFrom::of(&toml::from_str::<Provider>(text).unwrap()))
     }
 
     async fn put(cache: &GroupsCache, person: usize, names: usize, now: i64) {
         let facts = json!({ "groups": vec!["group"; names] }).as_object().cloned().unwrap();
         let fetch = || async { Ok(facts) };
-        cache.get(&format!("person-{person}"), &from(), now, fetch).await.unwrap();
+        cache.get(&format!("person-{person}"), from(), now, fetch).await.unwrap();
     }
 
     #[tokio::test]
@@ -214,7 +212,7 @@ mod tests {
         let error = || Unavailable { document: Document::Groups, url: None, problem: UnavailableProblem::Status(500) };
         for person in 0..2 * MAX_PEOPLE {
             let now = i64::try_from(person).unwrap();
-            let failed = cache.get(&person.to_string(), &from(), now, || async { Err(error()) }).await;
+            let failed = cache.get(&person.to_string(), from(), now, || async { Err(error()) }).await;
             assert_eq!(failed.unwrap_err(), error());
         }
         assert!(cache.lock().people.len() <= MAX_PEOPLE);
@@ -224,12 +222,12 @@ mod tests {
     async fn a_clock_that_was_set_back_neither_prolongs_what_is_kept_nor_a_pause() {
         let cache = GroupsCache::default();
         put(&cache, 1, 1, 10_000).await;
-        let fetched = cache.get("person-1", &from(), 5_000, || async { Ok(Facts::new()) }).await.unwrap();
+        let fetched = cache.get("person-1", from(), 5_000, || async { Ok(Facts::new()) }).await.unwrap();
         assert!(fetched.is_empty(), "what came from the future is not young");
         let problem = UnavailableProblem::Paused(60);
         let throttled = Unavailable { document: Document::Groups, url: None, problem };
-        assert!(cache.get("person-2", &from(), 10_000, || async { Err(throttled) }).await.is_err());
-        assert!(cache.get("person-3", &from(), 10_000, || async { Ok(Facts::new()) }).await.is_err());
-        assert!(cache.get("person-3", &from(), 5_000, || async { Ok(Facts::new()) }).await.is_ok());
+        assert!(cache.get("person-2", from(), 10_000, || async { Err(throttled) }).await.is_err());
+        assert!(cache.get("person-3", from(), 10_000, || async { Ok(Facts::new()) }).await.is_err());
+        assert!(cache.get("person-3", from(), 5_000, || async { Ok(Facts::new()) }).await.is_ok());
     }
 }
