@@ -201,9 +201,10 @@ mod tests {
         for person in 0..500 {
             put(&cache, person, 1000, i64::try_from(person).unwrap()).await;
         }
-        let (names, people) = (cache.lock().names, cache.lock().people.len());
+        let state = cache.lock();
+        let (names, people) = (state.names, state.people.len());
         assert!(names <= MAX_NAMES && names == people * 1000, "{names} {people}");
-        assert!(cache.lock().people.contains_key("person-499"));
+        assert!(state.people.contains_key("person-499"));
     }
 
     #[tokio::test]
