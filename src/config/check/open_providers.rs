@@ -149,7 +149,12 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
         format!("`{at}` would admit everyone in the world who has an account there"),
         &format!(
             "say who may enter, for example {}, or add create_users = false to admit only declared users",
-            if provider.preset == Preset::Github { "organizations = [\"acme\"]" } else { example(service) }
+            match provider.preset {
+                Preset::Github => "organizations = [\"acme\"]",
+                // Which this preset needs anyway.
+                Preset::Entra => "tenants = [\"TENANT-ID\"]",
+                _ => example(service),
+            }
         ),
     );
 }
