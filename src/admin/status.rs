@@ -57,7 +57,8 @@ fn page(admin: &Admin, snapshot: &Snapshot, status: Status, headers: &HeaderMap)
 }
 
 fn found(admin: &Admin, snapshot: &Snapshot) -> Status {
-    let providers = snapshot.policy.providers.values().map(|declared| provider(admin, snapshot, declared));
+    let declared = snapshot.policy.providers.values().filter(|declared| !declared.is_certificate());
+    let providers: Vec<_> = declared.map(|declared| provider(admin, snapshot, declared)).collect();
     let keys = admin.services.keys.set();
     let every = snapshot.config.keys.rotate_every.seconds();
     let due = |algorithm| keys.activated().find(|(of, _)| *of == algorithm).map(|(_, at)| at.saturating_add(every));
@@ -75,11 +76,11 @@ fn found(admin: &Admin, snapshot: &Snapshot) -> Status {
         clients: snapshot.clients.len(),
         counts: StatusCounts {
             clients: snapshot.clients.len(),
-            providers: snapshot.policy.providers.len(),
+            providers: providers.len(),
             roles: snapshot.config.roles.len(),
             sessions: admin.services.metrics.active_sessions(),
         },
-        providers: providers.collect(),
+        providers,
         keys: keys.list().map(key).collect(),
         reload_failed: admin.reload_status.failed(),
         // Problems are plain data, so that this can't fail.

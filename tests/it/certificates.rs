@@ -349,3 +349,11 @@ async fn the_audit_trail_tells_of_certificates() {
     let detached = events.iter().find(|event| event.action == Some(Action::CertificateDetached)).unwrap();
     assert_eq!((detached.user.as_deref(), detached.grants), (Some("ci-runner"), Some(2)));
 }
+
+#[tokio::test]
+async fn the_status_lists_no_provider_that_is_none() {
+    let app = TestApp::with(CREATING).await;
+    let status: Value = serde_json::from_str(&app.broker.status().await).unwrap();
+    let ids: Vec<&Value> = status["providers"].as_array().unwrap().iter().map(|provider| &provider["id"]).collect();
+    assert_eq!((ids, &status["counts"]["providers"]), (vec![&json!("staff")], &json!(1)));
+}
