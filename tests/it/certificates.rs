@@ -351,7 +351,7 @@ async fn the_audit_trail_tells_of_certificates() {
 }
 
 #[tokio::test]
-async fn the_status_lists_no_provider_that_is_none() {
+async fn certificates_are_not_listed_as_a_provider() {
     let app = TestApp::with(CREATING).await;
     let status: Value = serde_json::from_str(&app.broker.status().await).unwrap();
     let ids: Vec<&Value> = status["providers"].as_array().unwrap().iter().map(|provider| &provider["id"]).collect();
