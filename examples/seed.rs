@@ -1,8 +1,8 @@
 //! Fills the store of a configuration with people, to try `plan`, `explain`, `audit query` and backups at the size of a large
 //! organisation: `cargo run --release --example seed -- broker.toml 100000`.
 //!
-//! Each has an account that is linked at the first provider of the file, claims with one of ten groups, a session, the trace of a
-//! sign-in and its event. The broker must not be running.
+//! Each has an account that is linked at the first provider of the file, claims with one of ten groups, a session, the trace of
+//! a sign-in and its event. The broker must not be running.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub(crate) async fn fill(file: &str, number: usize) -> Result<(), Failure> {
     let snapshot = prepared.snapshot.ok_or("the file has problems: `countersign check` shows them")?;
     let provider = snapshot.providers.keys().next().ok_or("the file has no provider")?.clone();
     let issuer = snapshot.policy.providers.get(&provider).map(|provider| provider.issuer.clone()).unwrap_or_default();
-    let location = Location::from_url(snapshot.config.store.url.expose()).ok_or("the store is no SQLite file")?;
+    let location = Location::from_url(snapshot.config.store.url.expose()).ok_or("the store is not a SQLite file")?;
     let random = Arc::new(SystemRandomness::default());
     let store = Arc::new(SqliteStore::open(&location, &prepared.encryption_keys, random)?);
     let now = SystemClock.now();

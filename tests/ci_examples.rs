@@ -1,5 +1,5 @@
-//! Runs the commands of `examples/ci` in a repository, as the CI services would. What posts the comment (`gh`, `curl`) is replaced
-//! by scripts that keep it.
+//! Runs the commands of `examples/ci` in a repository, as the CI services would. What posts the comment (`gh`, `curl`) is
+//! replaced by scripts that keep it.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../examples/seed.rs"]

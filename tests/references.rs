@@ -1,5 +1,6 @@
-//! The references in `docs/operations.md` have everything that the code has, and nothing else: events of the log and of the audit
-//! trail, actions, patterns and reason codes. That of the metrics is compared with the catalogue in `tests/it/metrics.rs`.
+//! The references in `docs/operations.md` have everything that the code has, and nothing else: events of the log and of the
+//! audit trail, actions, patterns and reason codes. That of the metrics is compared with the catalogue in
+//! `tests/it/metrics.rs`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;

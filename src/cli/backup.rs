@@ -59,7 +59,7 @@ pub fn run(
         None => {
             writeln!(
                 err,
-                "error: store.url \"{url}\" is no SQLite file: back it up with the tools of its database (pg_dump)"
+                "error: store.url \"{url}\" is not a SQLite file: back it up with the tools of its database (pg_dump)"
             )?;
             return Ok(Exit::CouldNotRun);
         }
@@ -72,11 +72,9 @@ pub fn run(
         }
     };
     report(args, &made, out)?;
-    let Some(why) = unrecorded(&broker, &made, &args.to) else {
-        advise(&broker, &path, err)?;
-        return Ok(Exit::Fine);
-    };
-    writeln!(err, "warning: the backup is not in the audit trail: {why}")?;
+    if let Some(why) = unrecorded(&broker, &made, &args.to) {
+        writeln!(err, "warning: the backup is not in the audit trail: {why}")?;
+    }
     advise(&broker, &path, err)?;
     Ok(Exit::Fine)
 }
@@ -106,7 +104,7 @@ fn advise(broker: &Broker, store: &Path, err: &mut dyn Write) -> io::Result<()> 
     )
 }
 
-/// Records the backup; the reason if that is not possible. The copy itself does not have the event.
+/// Records the backup, or returns why that is not possible. The copy itself does not have the event.
 fn unrecorded(broker: &Broker, made: &Backup, to: &Path) -> Option<String> {
     if !made.current {
         return Some(

@@ -24,8 +24,8 @@ pub struct BreakGlassArgs {
 /// What `break-glass` can do.
 #[derive(Debug, Subcommand)]
 pub enum BreakGlassCommand {
-    /// Ask for a password twice and print its Argon2id hash, for `break_glass.password_hash`. Without a terminal the password is
-    /// the first line of the input.
+    /// Ask for a password twice and print its Argon2id hash, for `break_glass.password_hash`. Without a terminal the password
+    /// is the first line of the input.
     Hash,
 }
 

@@ -162,6 +162,23 @@ pub(crate) fn open(broker: &Broker, out: &mut dyn Write) -> io::Result<Result<Lo
     }
 }
 
+/// Prepares a configuration without its secrets and opens its store, or writes to `out` why that can't be done.
+///
+/// # Errors
+/// When the writer fails.
+pub(crate) fn load_with_store(
+    args: &ConfigArgs,
+    environment: &Environment,
+    files: &dyn Files,
+    out: &mut dyn Write,
+) -> io::Result<Result<(Broker, LocalStore), Exit>> {
+    let broker = match load(args, environment, files, true, out)? {
+        Ok(broker) => broker,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    Ok(open(&broker, out)?.map(|store| (broker, store)))
+}
+
 /// Finds a user by name, `sub` or verified address, or writes to `out` that there is none.
 ///
 /// # Errors

@@ -105,11 +105,11 @@ async fn once(world: &World, id: &str, client: Option<&str>, out: &mut dyn Write
     let apps: Vec<String> = demo::apps(&snapshot.config).into_iter().map(|(key, _)| key).collect();
     let asked = client.or(person.client.as_deref()).or(apps.first().map(String::as_str)).unwrap_or_default();
     if !apps.iter().any(|app| app == asked) {
-        writeln!(out, "error: {asked:?} is no app that signs people in; the file has {}", apps.join(", "))?;
+        writeln!(out, "error: {asked:?} is not an app that signs people in; the file has {}", apps.join(", "))?;
         return Ok(Exit::Usage);
     }
     let url = demo::authorization_request(&world.demo, &snapshot, asked, Some(person))
-        .ok_or_else(|| StartError::Other("the system's generator of random numbers is not available".to_owned()))?;
+        .ok_or_else(|| StartError::Other("the system's random generator is not available".to_owned()))?;
     let ended = walk(world, &url, person).await.map_err(StartError::Other)?;
     if let Ended::AtApp(query) = &ended
         && let Some(code) = query.get("code")

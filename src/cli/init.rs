@@ -49,8 +49,8 @@ pub struct Console<'c> {
     pub interactive: bool,
 }
 
-/// Runs the command: writes the file, and beside it a placeholder for the provider's secret and the schema. The first app's secret alone goes
-/// to `out`; questions and what to do next go to `err`. Nothing is overwritten.
+/// Runs the command: writes the file, and beside it a placeholder for the provider's secret and the schema. The first app's
+/// secret alone goes to `out`; questions and what to do next go to `err`. Nothing is overwritten.
 ///
 /// # Errors
 /// When a writer, or reading an answer, fails.

@@ -65,7 +65,7 @@ pub fn run(
         }
     } else {
         writeln!(err, "No broker answers at {}: the store itself is used.", listener.name())?;
-        match local(args, environment, files, err)? {
+        match broker::load_with_store(&args.broker.config, environment, files, err)? {
             Ok((broker, store)) => match store.block_on(act(&broker, &store, &args.command)) {
                 Ok(answer) => Ok(answer),
                 Err(failure) => Err(broker::failed(&failure, err)?),
@@ -79,20 +79,6 @@ pub fn run(
         Ok(answer) => print(&args.command, &answer, out)?,
     }
     Ok(Exit::Fine)
-}
-
-/// The store of a broker that is stopped.
-fn local(
-    args: &KeysArgs,
-    environment: &Environment,
-    files: &dyn Files,
-    err: &mut dyn Write,
-) -> io::Result<Result<(Broker, LocalStore), Exit>> {
-    let broker = match broker::load(&args.broker.config, environment, files, true, err)? {
-        Ok(broker) => broker,
-        Err(exit) => return Ok(Err(exit)),
-    };
-    Ok(broker::open(&broker, err)?.map(|store| (broker, store)))
 }
 
 /// Does on the store what the running broker would do.

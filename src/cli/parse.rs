@@ -6,8 +6,8 @@ use clap::Parser as _;
 
 use crate::cli::Cli;
 
-/// Reads the arguments, of which the first is the program's name. Where they are wrong, and would be right if a file in TOML were
-/// named by `--config`, it is.
+/// Reads the arguments, of which the first is the program's name. Where they are wrong, and would be right if a file in TOML
+/// were named by `--config`, it is.
 ///
 /// # Errors
 /// The arguments are wrong, or ask for help; the error prints itself.

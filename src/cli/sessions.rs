@@ -9,6 +9,7 @@ use crate::cli::admin::{AdminListener, BrokerArgs};
 use crate::cli::printable::Printable;
 use crate::cli::table::{self, list, text, time};
 use crate::cli::{Environment, Exit};
+use crate::config::diagnostics::problem::counted;
 use crate::config::load::files::Files;
 
 /// Arguments of `sessions`.
@@ -106,12 +107,12 @@ pub(crate) fn write(out: &mut dyn Write, sessions: &[Value]) -> io::Result<()> {
 /// When the writer fails.
 pub(crate) fn report(headline: &str, answer: &Value, out: &mut dyn Write) -> io::Result<()> {
     let number = |key: &str| answer.get(key).and_then(Value::as_u64).unwrap_or_default();
-    let counted = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    let (sessions, grants) = (number("sessions_ended"), number("grants_revoked"));
-    writeln!(out, "{headline} {} ended, {} revoked.", counted(sessions, "session"), counted(grants, "grant"))?;
+    let counted = |key: &str, word: &str| counted(usize::try_from(number(key)).unwrap_or(usize::MAX), word);
+    let (sessions, grants) = (counted("sessions_ended", "session"), counted("grants_revoked", "grant"));
+    writeln!(out, "{headline} {sessions} ended, {grants} revoked.")?;
     let apps = list(answer, "apps_notified");
     if !apps.is_empty() {
-        writeln!(out, "Notified by back channel: {}.", apps)?;
+        writeln!(out, "Notified by back channel: {apps}.")?;
     }
     if answer.get("offline_tokens_until").is_some_and(Value::is_i64) {
         let until = time(answer, "offline_tokens_until");

@@ -33,20 +33,5 @@ pub(super) fn page<V: pages::View>(pages: &Pages, status: StatusCode, view: &V, 
 /// The page for an address that is none.
 #[must_use]
 pub(super) fn not_found(pages: &Pages) -> Response {
-    let view = pages::ErrorPage {
-        status: 404,
-        reason_code: "not_found".to_owned(),
-        trace_id: None,
-        detail: None,
-        client_name: None,
-        provider_name: None,
-        contacts: Vec::new(),
-        back_uri: None,
-        user_name: None,
-        another_account: None,
-        elsewhere: None,
-        account_path: None,
-        break_glass_path: None,
-    };
-    page(pages, StatusCode::NOT_FOUND, &view, &[])
+    page(pages, StatusCode::NOT_FOUND, &pages::ErrorPage::bare(404, "not_found"), &[])
 }

@@ -32,7 +32,7 @@ fn node(yaml: &Yaml<'_>, depth: usize) -> Result<Value, String> {
         Yaml::Mapping(entries) => {
             let mut object = Map::new();
             for (key, value) in entries {
-                let key = scalar(&node(key, depth + 1)?).ok_or("has a key that is no text")?;
+                let key = scalar(&node(key, depth + 1)?).ok_or("has a key that is not text")?;
                 object.insert(key, node(value, depth + 1)?);
             }
             Value::Object(object)

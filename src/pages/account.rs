@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::pages::own::{Paging, Shell};
 use crate::pages::uri::WebUri;
-use crate::pages::views::{Scope, View};
+use crate::pages::views::{Scope, templates};
 
 /// Who the broker thinks the visitor is.
 #[derive(Clone, Debug, Serialize)]
@@ -191,10 +191,6 @@ pub struct OwnCertificate {
     pub detach_path: Option<String>,
 }
 
-impl View for AccountCertificates {
-    const TEMPLATE: &'static str = "account_certificates.html";
-}
-
 /// What happened to the visitor lately.
 #[derive(Clone, Debug, Serialize)]
 pub struct AccountActivity {
@@ -263,22 +259,11 @@ pub struct SessionRow {
     pub end_path: String,
 }
 
-impl View for AccountOverview {
-    const TEMPLATE: &'static str = "account_overview.html";
-}
-
-impl View for AccountSessions {
-    const TEMPLATE: &'static str = "account_sessions.html";
-}
-
-impl View for AccountActivity {
-    const TEMPLATE: &'static str = "account_activity.html";
-}
-
-impl View for AccountApps {
-    const TEMPLATE: &'static str = "account_apps.html";
-}
-
-impl View for AccountConsents {
-    const TEMPLATE: &'static str = "account_consents.html";
+templates! {
+    AccountActivity => "account_activity.html",
+    AccountApps => "account_apps.html",
+    AccountCertificates => "account_certificates.html",
+    AccountConsents => "account_consents.html",
+    AccountOverview => "account_overview.html",
+    AccountSessions => "account_sessions.html",
 }

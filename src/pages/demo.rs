@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::pages::console::{Obstacle, UnmatchedRow};
 use crate::pages::json;
-use crate::pages::views::{Field, PostForm, TraceLine, View};
+use crate::pages::views::{Field, PostForm, TraceLine, templates};
 
 /// A person of a simulated provider.
 #[derive(Clone, Debug, Serialize)]
@@ -180,22 +180,10 @@ pub struct PersonaPicker {
     pub fields: Vec<Field>,
 }
 
-impl View for DemoHome {
-    const TEMPLATE: &'static str = "demo_home.html";
-}
-
-impl View for DemoTokens {
-    const TEMPLATE: &'static str = "demo_tokens.html";
-}
-
-impl View for DemoRefused {
-    const TEMPLATE: &'static str = "demo_refused.html";
-}
-
-impl View for DemoFile {
-    const TEMPLATE: &'static str = "demo_file.html";
-}
-
-impl View for PersonaPicker {
-    const TEMPLATE: &'static str = "persona_picker.html";
+templates! {
+    DemoFile => "demo_file.html",
+    DemoHome => "demo_home.html",
+    DemoRefused => "demo_refused.html",
+    DemoTokens => "demo_tokens.html",
+    PersonaPicker => "persona_picker.html",
 }

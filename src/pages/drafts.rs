@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::pages::own::Shell;
-use crate::pages::views::{PostForm, View};
+use crate::pages::views::{PostForm, templates};
 
 /// The form of an entry: a new one, a change, or a deletion. The form sends `id`, `file`, `probe` and each field by its key.
 #[derive(Clone, Debug, Serialize)]
@@ -204,10 +204,7 @@ pub struct DraftStep {
     pub answer: String,
 }
 
-impl View for DraftForm {
-    const TEMPLATE: &'static str = "draft_form.html";
-}
-
-impl View for DraftResult {
-    const TEMPLATE: &'static str = "draft_result.html";
+templates! {
+    DraftForm => "draft_form.html",
+    DraftResult => "draft_result.html",
 }

@@ -1,6 +1,6 @@
-//! The texts of the pages: one catalogue a language, with named places such as `{client}`.
+//! The texts of the pages: one catalogue for each language, with named placeholders such as `{client}`.
 //!
-//! The value of a place is untrusted text: it is escaped and isolated from the text around it, by `<bdi>` in HTML and by
+//! The value of a placeholder is untrusted text: it is escaped and isolated from the text around it, by `<bdi>` in HTML and by
 //! U+2068 and U+2069 in plain text, so that a name in another direction can't reorder a sentence.
 
 use std::borrow::Cow;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::pages::html::escape;
 use crate::pages::lang::Lang;
 
-/// A catalogue of the build can't be read.
+/// A built-in catalogue can't be read.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the texts in {lang} can't be read: {problem}")]
 pub struct CatalogueError {
@@ -25,18 +25,18 @@ pub struct CatalogueError {
 enum Segment<'t> {
     /// Literal text.
     Text(&'t str),
-    /// The place of a value, by its name.
-    Place(&'t str),
+    /// A placeholder, by its name.
+    Placeholder(&'t str),
 }
 
-/// A text as it is written in a catalogue: a slice of the binary, unless JSON escapes a character of it.
+/// A text as it is written in a catalogue: borrowed from the binary, unless JSON escapes a character of it.
 #[derive(Debug, Deserialize)]
 struct Written<'t>(#[serde(borrow)] Cow<'t, str>);
 
-/// The built-in texts of a language, by their keys. They are slices of the binary: all languages are in memory.
+/// The built-in texts of a language, by their keys. They borrow from the binary, because all languages stay in memory.
 type Texts<'t> = BTreeMap<&'t str, Written<'t>>;
 
-/// The texts of one language: the built-in ones, and those that a file puts in their place.
+/// The texts of one language: the built-in ones, and those of the file that replace them.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     lang: Lang,
@@ -45,7 +45,7 @@ pub(crate) struct Catalogue {
 }
 
 impl Catalogue {
-    /// The built-in texts of `lang`, which are parsed once in the life of the process.
+    /// The built-in texts of `lang`, which are parsed once per process.
     pub(crate) fn load(lang: Lang) -> Result<Self, CatalogueError> {
         static PARSED: [OnceLock<Result<Texts<'static>, CatalogueError>>; Lang::ALL.len()] =
             [const { OnceLock::new() }; Lang::ALL.len()];
@@ -58,7 +58,7 @@ impl Catalogue {
         Ok(Self { lang, built_in, own: BTreeMap::new() })
     }
 
-    /// Replaces a text. The new one may have the places that the built-in English text has and no others, since pages have
+    /// Replaces a text. The new one may have the placeholders of the built-in English text and no others, since pages have
     /// values for these alone.
     ///
     /// # Errors
@@ -68,19 +68,19 @@ impl Catalogue {
         if text.trim().is_empty() {
             return Err("must not be empty: screen readers need a name for every control".to_owned());
         }
-        let given = places(text).ok_or("has an unbalanced brace: places are written {client}")?;
-        let known = places(replaced).unwrap_or_default();
-        if let Some(place) = given.into_iter().find(|place| !known.contains(place)) {
+        let given = placeholders(text).ok_or("has an unbalanced brace: placeholders are written {client}")?;
+        let known = placeholders(replaced).unwrap_or_default();
+        if let Some(name) = given.into_iter().find(|name| !known.contains(name)) {
             let named = known.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(", ");
             let has =
                 if named.is_empty() { "there is none in this text".to_owned() } else { format!("it has {named}") };
-            return Err(format!("has the place {{{place}}}, which the built-in text does not have: {has}"));
+            return Err(format!("has the placeholder {{{name}}}, which the built-in text does not have: {has}"));
         }
         self.own.insert(key.to_owned(), text.to_owned());
         Ok(())
     }
 
-    /// The text as it is written, with its places.
+    /// The text as it is written, with its placeholders.
     fn text(&self, key: &str) -> Option<&str> {
         let own = if self.own.is_empty() { None } else { self.own.get(key).map(String::as_str) };
         own.or_else(|| self.built_in.get(key).map(|written| &*written.0))
@@ -117,7 +117,7 @@ impl Catalogue {
         for segment in segments(self.text(key)?) {
             match segment? {
                 Segment::Text(text) => put(&mut out, text),
-                Segment::Place(name) => {
+                Segment::Placeholder(name) => {
                     let (_, value) = values.iter().find(|(given, _)| given == name)?;
                     out.push_str(open);
                     put(&mut out, value);
@@ -150,14 +150,14 @@ const fn source(lang: Lang) -> &'static str {
     }
 }
 
-/// Cuts a text at its `{places}`. The last segment is `None` when a brace is unbalanced.
+/// Cuts a text at its `{placeholders}`. The last segment is `None` when a brace is unbalanced.
 fn segments(text: &str) -> impl Iterator<Item = Option<Segment<'_>>> {
     let mut rest = text;
     std::iter::from_fn(move || {
         if let Some(inside) = rest.strip_prefix('{') {
             let cut = inside.split_once('}');
             rest = cut.map_or("", |(_, after)| after);
-            return Some(cut.map(|(name, _)| Segment::Place(name)));
+            return Some(cut.map(|(name, _)| Segment::Placeholder(name)));
         }
         let (literal, after) = rest.split_at(rest.find('{').unwrap_or(rest.len()));
         rest = if literal.contains('}') { "" } else { after };
@@ -165,14 +165,14 @@ fn segments(text: &str) -> impl Iterator<Item = Option<Segment<'_>>> {
     })
 }
 
-/// The names of a text's places, sorted. `None` when a brace is unbalanced.
-fn places(text: &str) -> Option<Vec<&str>> {
+/// The names of a text's placeholders, sorted. `None` when a brace is unbalanced.
+fn placeholders(text: &str) -> Option<Vec<&str>> {
     let segments: Vec<Segment<'_>> = segments(text).collect::<Option<_>>()?;
     let mut names: Vec<&str> = segments
         .into_iter()
         .filter_map(|segment| match segment {
             Segment::Text(_) => None,
-            Segment::Place(name) => Some(name),
+            Segment::Placeholder(name) => Some(name),
         })
         .collect();
     names.sort_unstable();
@@ -190,14 +190,15 @@ mod tests {
     use crate::pages::reasons::REASONS;
     use crate::protocol::built_in_scopes;
 
-    /// What keeps a catalogue from having the keys and places of the English one.
+    /// The first key at which a catalogue differs from the English one: it is not in both, or has other placeholders.
     fn misfit(catalogue: &Catalogue, english: &Catalogue) -> Option<String> {
         let keys: BTreeSet<&str> = catalogue.keys().collect();
         let odd = keys.symmetric_difference(&english.keys().collect()).next().copied();
         odd.or_else(|| {
             let differs = |key: &&str| {
-                let places = |of: &Catalogue| of.text(key).and_then(places).map(|names| format!("{names:?}"));
-                places(catalogue).is_none() || places(catalogue) != places(english)
+                let placeholders =
+                    |of: &Catalogue| of.text(key).and_then(placeholders).map(|names| format!("{names:?}"));
+                placeholders(catalogue).is_none() || placeholders(catalogue) != placeholders(english)
             };
             english.keys().find(differs)
         })
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn every_catalogue_has_the_texts_and_places_of_the_english_one() {
+    fn every_catalogue_has_the_texts_and_placeholders_of_the_english_one() {
         let english = Catalogue::load(Lang::En).unwrap();
         for &lang in Lang::ALL {
             assert_eq!(misfit(&Catalogue::load(lang).unwrap(), &english), None, "{}", lang.tag());
@@ -305,11 +306,11 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_cut_at_their_places() {
-        assert_eq!(places("{a} and {b}{a}, then"), Some(vec!["a", "a", "b"]));
-        assert_eq!(places(""), Some(vec![]));
+    fn texts_are_cut_at_their_placeholders() {
+        assert_eq!(placeholders("{a} and {b}{a}, then"), Some(vec!["a", "a", "b"]));
+        assert_eq!(placeholders(""), Some(vec![]));
         for text in ["to {client", "to client}", "{a} b} c", "}{"] {
-            assert_eq!(places(text), None, "{text}");
+            assert_eq!(placeholders(text), None, "{text}");
         }
     }
 

@@ -138,23 +138,8 @@ fn statements(all: &mut Vec<Sample>, web: Option<&WebUri>) {
         account_path: Some("/account".to_owned()),
         break_glass_path: Some("/login?backup=1".to_owned()),
     };
-    let bare = ErrorPage {
-        status: 404,
-        reason_code: text("unheard_of"),
-        trace_id: None,
-        detail: None,
-        client_name: None,
-        provider_name: None,
-        contacts: Vec::new(),
-        back_uri: None,
-        user_name: None,
-        another_account: None,
-        elsewhere: None,
-        account_path: None,
-        break_glass_path: None,
-    };
     all.push(sample(&full, &[]));
-    all.push(sample(&bare, &[]));
+    all.push(sample(&ErrorPage::bare(404, &text("unheard_of")), &[]));
     let home =
         Home { issuer: text("issuer"), user_name: None, sign_out_path: None, account_path: None, apps: Vec::new() };
     let apps = web.map(|uri| AppLink { name: text("App"), uri: uri.clone() }).into_iter().collect();

@@ -1,5 +1,5 @@
-//! Moments as pages show them: the date as the language writes it, in UTC, because without script a page does not know where the
-//! person is.
+//! Moments as pages show them: the date as the language writes it, in UTC, because without script a page does not know where
+//! the person is.
 
 use chrono::DateTime;
 

@@ -157,6 +157,28 @@ pub struct ErrorPage {
     pub break_glass_path: Option<String>,
 }
 
+impl ErrorPage {
+    /// A page that says why, and nothing else.
+    #[must_use]
+    pub fn bare(status: u16, reason_code: &str) -> Self {
+        Self {
+            status,
+            reason_code: reason_code.to_owned(),
+            trace_id: None,
+            detail: None,
+            client_name: None,
+            provider_name: None,
+            contacts: Vec::new(),
+            back_uri: None,
+            user_name: None,
+            another_account: None,
+            elsewhere: None,
+            account_path: None,
+            break_glass_path: None,
+        }
+    }
+}
+
 /// The other ways to sign in, on an error page.
 #[derive(Clone, Debug, Serialize)]
 pub struct Elsewhere {
@@ -308,10 +330,13 @@ impl View for Consent {
     }
 }
 
-/// Gives each other view its template.
+/// Gives each view its template.
 macro_rules! templates {
-    ($($view:ty => $template:literal),+ $(,)?) => { $(impl View for $view { const TEMPLATE: &'static str = $template; })+ };
+    ($($view:ty => $template:literal),+ $(,)?) => {
+        $(impl $crate::pages::views::View for $view { const TEMPLATE: &'static str = $template; })+
+    };
 }
+pub(super) use templates;
 
 templates! {
     BreakGlassPage => "break_glass.html",

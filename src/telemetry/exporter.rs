@@ -30,7 +30,7 @@ pub struct Settings {
     pub policy: OutboundPolicy,
 }
 
-/// What it counted.
+/// What an exporter has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Spans that the collector took.
@@ -53,7 +53,7 @@ pub struct SpanExporter {
 }
 
 impl SpanExporter {
-    /// One that calls with this client.
+    /// An exporter that calls the collector with this client.
     #[must_use]
     pub fn new(http: Arc<dyn HttpClient>) -> Self {
         Self {
@@ -67,22 +67,22 @@ impl SpanExporter {
         }
     }
 
-    /// Adds spans to those that wait. Beyond the bound they are dropped and counted.
+    /// Queues spans. When the queue has no room for them, they are dropped and counted.
     pub fn add(&self, spans: Vec<Span>) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if queue.len() + spans.len() > MOST {
             drop(queue);
-            self.drop_of(spans.len());
+            self.count_dropped(spans.len());
         } else {
             queue.extend(spans);
         }
     }
 
-    fn drop_of(&self, spans: usize) {
+    fn count_dropped(&self, spans: usize) {
         self.dropped.fetch_add(u64::try_from(spans).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// What it counted.
+    /// What it has counted.
     #[must_use]
     pub fn figures(&self) -> Figures {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -105,7 +105,7 @@ impl SpanExporter {
                 }
                 Err(problem) => {
                     self.failures.fetch_add(1, Ordering::Relaxed);
-                    self.drop_of(batch.len() + waiting.len());
+                    self.count_dropped(batch.len() + waiting.len());
                     if !self.failing.swap(true, Ordering::Relaxed) {
                         let url = &settings.url;
                         tracing::warn!(

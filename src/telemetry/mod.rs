@@ -7,9 +7,9 @@
 //! it. Spans hold names, addresses without queries, and status codes; never a secret, token, code, or claim.
 //!
 //! The OpenTelemetry SDK is not used. The broker makes spans in two places and has its own HTTP client, queue and reload, so
-//! that of the SDK only the encoding would be left; OTLP's JSON encoding ([`otlp`]), which every collector must accept (OTLP
-//! 1.0, "OTLP/HTTP"), is one file, where the SDK, its exporter and the bridge from `tracing` bring some twenty crates, a thread
-//! and a second way to configure everything by environment variables.
+//! only the SDK's encoding would be left to use. OTLP's JSON encoding ([`otlp`]), which every collector must accept (OTLP 1.0,
+//! "OTLP/HTTP"), is one file; the SDK, its exporter and the bridge from `tracing` bring some twenty crates, a thread, and a
+//! second way to configure everything, by environment variables.
 
 mod exporter;
 mod otlp;

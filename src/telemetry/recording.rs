@@ -46,9 +46,9 @@ struct State {
 pub struct Call {
     /// What was called, in one of few names.
     pub name: &'static str,
-    /// When it began and ended, in nanoseconds from the beginning of the request.
+    /// When it began, in nanoseconds from the beginning of the request.
     pub began: u64,
-    /// When it ended.
+    /// When it ended, counted in the same way.
     pub ended: u64,
     /// What is known of it.
     pub attributes: Vec<(&'static str, Attribute)>,
@@ -57,7 +57,7 @@ pub struct Call {
 }
 
 impl Recording {
-    /// Begins one at a time (nanoseconds since the Unix epoch), for the request that logs show `id` for.
+    /// Begins a recording at `now` (nanoseconds since the Unix epoch). `id` is the trace id that logs show for the request.
     #[must_use]
     pub fn begin(now: u64, id: &str, caller: Option<TraceParent>) -> Arc<Self> {
         let (trace, sampled) = match caller {
@@ -101,7 +101,7 @@ impl Recording {
         self.state().id.clone()
     }
 
-    /// The request goes on with the trace of an earlier one, which logs and pages show `id` for.
+    /// Continues the trace of an earlier request, for which logs and pages show `id`.
     pub fn go_on(&self, id: &str, trace: TraceId, sampled: Option<bool>) {
         let mut state = self.state();
         id.clone_into(&mut state.id);

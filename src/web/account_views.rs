@@ -1,7 +1,5 @@
 //! What `op::account` found, as the data of the pages below `/account`.
 
-use serde_json::Value;
-
 use crate::audit::Event;
 use crate::decision::policy::Attached;
 use crate::op::account::about;
@@ -25,6 +23,7 @@ use crate::protocol::{BREAK_GLASS, CERTIFICATE};
 use crate::store::model::{Consent, Link, Session};
 use crate::web::exchange::Exchange;
 use crate::web::own::own_path;
+use crate::web::views;
 
 /// Who the visitor is.
 pub(super) fn overview(exchange: &Exchange<'_>, visitor: &Admitted, shell: Shell, about: &About) -> AccountOverview {
@@ -43,7 +42,7 @@ pub(super) fn overview(exchange: &Exchange<'_>, visitor: &Admitted, shell: Shell
         sub: visitor.user.sub.clone(),
         provider_name: provider_name(exchange, &visitor.decision.provider),
         claims_at: about.link.claims_at,
-        attributes: about.attributes.iter().map(|known| shown(known, Some(text(&known.value)))).collect(),
+        attributes: about.attributes.iter().map(|known| shown(known, Some(views::value_text(&known.value)))).collect(),
         groups: about.groups.iter().map(nameless).collect(),
         roles: about.roles.iter().map(nameless).collect(),
         links: about.links.iter().map(linked).collect(),
@@ -188,8 +187,7 @@ fn provider_name(exchange: &Exchange<'_>, id: &str) -> String {
 
 /// The name of an app, by its key; the key itself where the file has no such app any more.
 pub(super) fn app_name(exchange: &Exchange<'_>, key: &str) -> String {
-    let client = exchange.context.snapshot.clients.get(key);
-    client.map_or(key, |client| client.name_in(&exchange.languages(None))).to_owned()
+    views::client_name(exchange, key, None)
 }
 
 /// The path, below the issuer's, of the action that takes a consent back.
@@ -202,15 +200,6 @@ fn paging(exchange: &Exchange<'_>, page: AccountPage, last: Option<&str>, later:
     let issuer = &exchange.context.snapshot.issuer;
     let next = |last| issuer.path_of(&own_path(page.path(), &[("after", last)]));
     Paging { first: later.then(|| issuer.path_of(page.path())), next: last.map(next) }
-}
-
-/// A value as people read it.
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    }
 }
 
 /// The sessions of the visitor. `later` is whether this is not the first page of them.

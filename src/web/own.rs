@@ -69,8 +69,8 @@ impl Exchange<'_> {
         Ok((visitor, form))
     }
 
-    /// The visitor who posted the form of an action, with its fields. `path` is that of the action with its parameters. Where the
-    /// last sign-in is too long ago, the response leads to another one and back to the page that asks.
+    /// The visitor who posted the form of an action, with its fields. `path` is that of the action with its parameters. Where
+    /// the last sign-in is too long ago, the response leads to another one and back to the page that asks.
     pub(crate) async fn actor(&self, path: &str) -> Result<(Box<Admitted>, Params), Response> {
         let (visitor, form) = self.poster(path).await?;
         if own::is_recent(&self.context, &visitor.session) {
@@ -79,8 +79,8 @@ impl Exchange<'_> {
         Err(authorize::write(self, &own::sign_in_again(&self.context, &self.browser, &visitor, path).await))
     }
 
-    /// The frame of a page: who is there, and what has just been done. `layout` is the template of the area, `section` the entry of
-    /// its navigation.
+    /// The frame of a page: who is there, and what has just been done. `layout` is the template of the area, `section` the
+    /// entry of its navigation.
     pub(crate) fn shell(&self, visitor: &Admitted, layout: &'static str, section: &'static str) -> Shell {
         let snapshot = self.context.snapshot;
         Shell {
@@ -119,8 +119,8 @@ impl Exchange<'_> {
         Ok(PostForm { action: self.context.snapshot.issuer.path_of(path), csrf, fields: Vec::new() })
     }
 
-    /// The page that asks before an action. `about` is what the action is about; `path` is that of the action with its parameters,
-    /// `back` the one that leads back without it.
+    /// The page that asks before an action. `about` is what the action is about; `path` is that of the action with its
+    /// parameters, `back` the one that leads back without it.
     pub(crate) fn confirm(
         &self,
         visitor: &Admitted,

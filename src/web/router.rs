@@ -1,5 +1,5 @@
-//! From a request to its handler. Paths come from the configuration, so one fallback looks them up in the generation that the
-//! request sees, in place of a router with fixed paths.
+//! From a request to its handler. Paths come from the configuration, so a single fallback, rather than a router with fixed
+//! paths, looks them up in the generation that serves the request.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -34,7 +34,7 @@ use crate::web::spans::SpanOfRequest;
 use crate::web::{client_certificate, cookies, cors, respond};
 use crate::x509::Reading;
 
-/// What the public listener's router works with.
+/// The state of the public router.
 pub struct Edge {
     /// What the steps of `op` may use.
     pub services: Services,
@@ -59,10 +59,10 @@ async fn handle(State((edge, entrance)): State<(Arc<Edge>, Entrance)>, request: 
     let recording = span_of_request.recording();
     let https_only_for = snapshot.issuer.https_only_for;
     let (client_certificate, ignored) = client_certificate::read(&snapshot, entrance, &request);
-    let asker = Asker { address, trace_id, client_certificate, ignored: ignored.then_some(entrance) };
+    let requester = Requester { address, trace_id, client_certificate, ignored: ignored.then_some(entrance) };
     let route = snapshot.paths.route(request.uri().path());
     let (uses_up, place) = (route.is_some_and(uses_something_up), place(route));
-    let answering = Recording::scope(recording, answer(edge, snapshot, request, asker).instrument(span));
+    let answering = Recording::scope(recording, answer(edge, snapshot, request, requester).instrument(span));
     // On a double click, the browser aborts the first request. The work of that request is completed all the same, so that the
     // second request gets its outcome.
     let mut response = if uses_up { Finished::new(answering).await } else { answering.await };
@@ -135,16 +135,16 @@ fn without_acting(exchange: &Exchange<'_>, route: &Route) -> Option<Response> {
     (exchange.incoming.method == Method::HEAD).then(|| respond::without_length(StatusCode::OK))
 }
 
-/// Whom a request comes from, with its id.
-struct Asker {
+/// Where a request comes from, and its trace id.
+struct Requester {
     address: Option<IpAddr>,
     trace_id: String,
     client_certificate: Reading,
-    /// The listener at which the header of a certificate counted for nothing.
+    /// The listener at which the header of a client certificate was ignored.
     ignored: Option<Entrance>,
 }
 
-async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>, asker: Asker) -> Response {
+async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>, requester: Requester) -> Response {
     let now = edge.services.clock.now();
     let limits = &snapshot.resolved.limits;
     if request.uri().query().is_some_and(|query| query.len() > limits.query) {
@@ -159,7 +159,7 @@ async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>
         Err(Unreadable::TooSlow) => return respond::empty(StatusCode::REQUEST_TIMEOUT),
     };
     let browser = cookies::read(&incoming.headers, &snapshot.issuer);
-    let Asker { address, trace_id, client_certificate, ignored } = asker;
+    let Requester { address, trace_id, client_certificate, ignored } = requester;
     let context = RequestContext {
         services: &edge.services,
         snapshot: &snapshot,
@@ -175,7 +175,7 @@ async fn answer(edge: Arc<Edge>, snapshot: Arc<Snapshot>, request: Request<Body>
     }
     let exchange = Exchange { context, incoming: &incoming, browser, break_glass: Mutex::default() };
     exchange.look_for_break_glass().await;
-    // The body of the answer to HEAD is left out by axum, which counts it first.
+    // axum leaves out the body of a response to HEAD, after it has counted its length.
     match route {
         Some(route) => serve_route(&exchange, route).await,
         None => exchange.error(&PageError::new(404, "not_found", "no such path")),
@@ -220,8 +220,8 @@ fn writes_for_strangers(exchange: &Exchange<'_>, route: &Route, posted: bool) ->
     }
 }
 
-/// What a handler is doing. Each has memory of its own: the future of a request, which is moved several times before it is
-/// polled, would otherwise be as large as that of the largest handler.
+/// The future of a handler, boxed: otherwise the future of every request, which is moved several times before it is polled,
+/// would be as large as that of the largest handler.
 type Answering<'e> = Pin<Box<dyn Future<Output = Response> + Send + 'e>>;
 
 /// Calls the handler of a route. `posted` is true for POST, false for GET and HEAD.

@@ -1,5 +1,7 @@
 //! What `op` found, as the data of a page: names in the person's language, addresses that are safe to show, our own forms.
 
+use serde_json::Value;
+
 use crate::config::resolved::{Client, Localized};
 use crate::op::break_glass;
 use crate::op::break_glass::Problem;
@@ -14,10 +16,19 @@ use crate::protocol::own_paths::AccountPage;
 use crate::protocol::paths::{Endpoint, Page};
 use crate::web::exchange::Exchange;
 
-/// The name of a client, by its key.
-fn client_name(exchange: &Exchange<'_>, key: &str, ui_locales: Option<&str>) -> String {
+/// The name of a client, by its key; the key itself where the file has no such client any more.
+pub(super) fn client_name(exchange: &Exchange<'_>, key: &str, ui_locales: Option<&str>) -> String {
     let client = exchange.context.snapshot.clients.get(key);
     client.map_or(key, |client| client.name_in(&exchange.languages(ui_locales))).to_owned()
+}
+
+/// A JSON value as people read it.
+pub(super) fn value_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(value_text).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
 }
 
 /// An address of a client that is safe to show, in the person's language.
@@ -104,7 +115,8 @@ pub(super) fn consent(exchange: &Exchange<'_>, page: &ConsentPage) -> Consent {
     }
 }
 
-/// The error page. Without a way back of its own it leads to the app that it is about; `waits`, to the break-glass page as well.
+/// The error page. Without a way back of its own it leads to the app that it is about, and, if a request `waits` for it, to the
+/// break-glass page as well.
 pub(super) fn error(exchange: &Exchange<'_>, failure: &PageError, waits: bool) -> ErrorPage {
     let snapshot = exchange.context.snapshot;
     let client = failure.client.as_deref().and_then(|key| snapshot.clients.get(key));
@@ -137,8 +149,8 @@ fn elsewhere(exchange: &Exchange<'_>, others: &error::Elsewhere) -> Elsewhere {
     }
 }
 
-/// Whether the account pages may help: they say what an app requires and what the person has, and they are where a form of theirs
-/// that was refused begins anew.
+/// Whether the account pages may help: they say what an app requires and what the person has, and a form of theirs that was
+/// refused is started again there.
 fn leads_to_account(failure: &PageError) -> bool {
     let by_app = ["client_requirement_not_met", "client_provider_not_allowed"].contains(&failure.reason);
     let by_form = ["csrf_failed", "session_expired", "sign_in_too_old"].contains(&failure.reason);

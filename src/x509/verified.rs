@@ -1,7 +1,7 @@
-//! Chains that were verified, so that a client that comes again costs no signature verification.
+//! A cache of verified chains: no signature is verified again for a client that returns soon.
 //!
-//! A signature stays valid; what changes is the time. A chain is remembered until the first certificate that could be part of
-//! it expires, and at most for [`LIFETIME`]. It is forgotten with the authorities: a reload that reads others begins anew.
+//! Signatures stay valid; certificates expire. A chain is remembered until the first certificate that could be part of it
+//! expires, and for [`LIFETIME`] at most. The cache belongs to its authorities: a reload that reads others starts an empty one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,14 +15,14 @@ const MOST: usize = 1024;
 /// How long a chain is remembered, in seconds.
 const LIFETIME: i64 = 300;
 
-/// When a chain was verified, and until when that counts.
+/// When a chain was verified, and the last second in which that counts.
 #[derive(Clone, Copy, Debug)]
 struct Period {
     from: i64,
     until: i64,
 }
 
-/// The chains that were verified by the same authorities.
+/// The chains that were verified against the same authorities.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Verified(Arc<Mutex<HashMap<[u8; 32], Period>>>);
 
@@ -33,15 +33,15 @@ impl Verified {
         periods.get(&id(chain)).is_some_and(|period| (period.from..=period.until).contains(&now))
     }
 
-    /// Remembers a chain that was verified now. `ends` are the last seconds in which the certificates that may be part of it are
-    /// valid.
+    /// Remembers a chain that was verified now. `ends` has, for each certificate that may be part of it, the last second in
+    /// which it is valid.
     pub(super) fn remember(&self, chain: &[CertificateDer<'_>], now: i64, ends: impl Iterator<Item = i64>) {
         let until = ends.filter(|end| *end >= now).fold(now.saturating_add(LIFETIME), i64::min);
         let mut periods = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if periods.len() >= MOST {
             periods.retain(|_, period| (period.from..=period.until).contains(&now));
         }
-        // Those who come again soon are remembered again.
+        // Clients that return soon are remembered again.
         if periods.len() >= MOST {
             periods.clear();
         }

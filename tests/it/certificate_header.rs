@@ -208,8 +208,9 @@ async fn the_form_of_envoy() {
     }
 }
 
-/// Where Envoy appends to what the client sent, the client's part must not change how Envoy's is read. Mallory has a certificate of
-/// the authority, with a quote in its subject, and puts another user's before it, in an element whose quote is left open.
+/// Where Envoy appends to what the client sent, the client's part must not change how Envoy's is read. Mallory has a
+/// certificate of the authority, with a quote in its subject, and puts another user's before it, in an element whose quote is
+/// left open.
 #[tokio::test]
 async fn d17_an_open_quote_before_the_proxys_element_does_not_hide_it() {
     let app = TestApp::with(&file("x-forwarded-client-cert")).await;

@@ -1,5 +1,5 @@
-//! Groups from an API (`groups_from`): sign-ins with Microsoft Graph, GitLab and Google's Cloud Identity behind them, healthy and
-//! not. A person whose groups can't be had does not get in.
+//! Groups from an API (`groups_from`): sign-ins with Microsoft Graph, GitLab and Google's Cloud Identity behind them, healthy
+//! and not. A person whose groups can't be had does not get in.
 
 use countersign::outbound::OutboundError;
 use serde_json::{Value, json};

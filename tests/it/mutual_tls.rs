@@ -172,19 +172,24 @@ async fn userinfo(app: &TestApp, leaf: Option<&Leaf>, token: &str) -> Reply {
     Browser::presenting(HEADER, &header).send(app, Method::GET, "/oauth2/userinfo", None, &headers).await
 }
 
+/// The token request of the public client for a code.
+fn redemption(code: &str) -> [(&'static str, &str); 5] {
+    [
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("redirect_uri", "https://spa.example/cb"),
+        ("code_verifier", VERIFIER),
+        ("client_id", "spa"),
+    ]
+}
+
 #[tokio::test]
 async fn a_bound_token_is_good_for_its_holder_alone() {
     let text = format!("{SECTION}\n[clients.spa]\ntls_client_certificate_bound_access_tokens = true");
     let app = TestApp::with(&text).await;
     let (leaf, thief) = (Leaf::named("spa"), Leaf::named("spa"));
     let code = app.through_provider(&mut Browser::new(), &Authorize::of("spa"), &alice()).await.param("code");
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("code", code.as_str()),
-        ("redirect_uri", "https://spa.example/cb"),
-        ("code_verifier", VERIFIER),
-        ("client_id", "spa"),
-    ];
+    let form = redemption(&code);
     token(&app, None, &form).await.assert_json_error(400, "invalid_request");
     let tokens = Tokens::read(&token(&app, Some(&leaf), &form).await);
     assert_eq!(claims_of(tokens.access())["cnf"], json!({ "x5t#S256": leaf.thumbprint() }));
@@ -216,13 +221,7 @@ async fn a_bound_token_is_good_for_its_holder_alone() {
 async fn a_client_that_binds_nothing_gets_plain_tokens_whatever_it_presents() {
     let app = TestApp::with(SECTION).await;
     let code = app.through_provider(&mut Browser::new(), &Authorize::of("spa"), &alice()).await.param("code");
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("code", code.as_str()),
-        ("redirect_uri", "https://spa.example/cb"),
-        ("code_verifier", VERIFIER),
-        ("client_id", "spa"),
-    ];
+    let form = redemption(&code);
     let tokens = Tokens::read(&token(&app, Some(&Leaf::named("x")), &form).await);
     assert!(!claims_of(tokens.access()).contains_key("cnf"));
     assert_eq!(app.userinfo(tokens.access()).await.status, 200);

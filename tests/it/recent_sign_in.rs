@@ -1,5 +1,5 @@
-//! Actions that take access away need a recent sign-in, whatever way somebody signed in: where nobody can be asked again, they say
-//! what to do.
+//! Actions that take access away need a recent sign-in, whatever way somebody signed in: where nobody can be asked again, they
+//! say what to do.
 
 use http::Method;
 

@@ -1,5 +1,5 @@
-//! One person signs in through several providers in one browser: a sign-out at any of them ends the session, and a sign-out here
-//! goes to all of them.
+//! One person signs in through several providers in one browser: a sign-out at any of them ends the session, and a sign-out
+//! here goes to all of them.
 
 use http::Method;
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use countersign::store::model::{
     Code, Consent, Device, Grant, Interaction, KeyState, Link, LinkKey, Login, RefreshToken, Session, SigningKey,
     StoredTrace, TokenHash, User,
 };
-use countersign::store::{AccountWrite, Rotation, SignIn};
+use countersign::store::{AccountWrite, PendingBound, Rotated, Rotation, SignIn, SignInWritten, Store};
 use serde_json::{Map, Value, json};
 
 /// The time at which the tests begin.
@@ -244,4 +244,20 @@ pub(crate) fn signing_key(kid: &str, state: KeyState) -> SigningKey {
         activated_at: Some(NOW),
         retired_at: None,
     }
+}
+
+/// Stores one row in every table that has a sealed column.
+pub(crate) async fn fill(store: &dyn Store) {
+    let alice = person("alice");
+    assert_eq!(store.finish_sign_in(alice.sign_in("s"), NOW).await.unwrap(), SignInWritten::Done);
+    store.save_login(login("state"), PendingBound::default()).await.unwrap();
+    store.save_interaction(interaction("interaction"), PendingBound::default()).await.unwrap();
+    let grant = alice.grant("g", "s");
+    store.save_code(code("CANARY-code", grant.clone()), Some(alice.consent()), NOW).await.unwrap();
+    let first = refresh("CANARY-refresh-0", "g");
+    store.redeem_code(TokenHash::of("CANARY-code"), grant, Some(first), NOW, Vec::new()).await.unwrap();
+    let turn = rotation("CANARY-refresh-0", "CANARY-refresh-1", "g");
+    assert_eq!(store.rotate_refresh(turn, NOW).await.unwrap(), Rotated::New);
+    store.replace_signing_keys(Vec::new(), vec![signing_key("k", KeyState::Current)]).await.unwrap();
+    store.use_once("jti", "CANARY-jti", NOW + 60, NOW).await.unwrap();
 }

@@ -52,8 +52,8 @@ fn large(state: &str) -> Login {
     Login { data: "x".repeat(16_000), ..login(state) }
 }
 
-/// Begins sign-ins until no space is left; returns how many were stored. A single refusal does not count: the next sign-in finds
-/// that the log has been moved, however busy the machine is.
+/// Begins sign-ins until no space is left; returns how many were stored. A single refusal does not count: the next sign-in
+/// finds that the log has been moved, however busy the machine is.
 async fn fill(store: &SqliteStore, name: &str) -> usize {
     let (mut kept, mut refused) = (0, 0);
     for n in 0.. {

@@ -1,4 +1,4 @@
-//! The store: one conformance suite for every backend, and tests that only an SQLite file allows.
+//! The store: one conformance suite for every backend, and tests of what only one of them has.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::cluster::{Database, cluster, connect};
 use crate::conformance::chain;
-use crate::fixtures::{NOW, code, event, grant_id, interaction, login, person, refresh, rotation, secret, signing_key};
+use crate::fixtures::{self, NOW, code, event, grant_id, login, person, refresh, rotation, secret, signing_key};
 
 pub(crate) const KEY: &[u8] = b"the key of the PostgreSQL tests";
 pub(crate) const ISSUER: &str = "https://broker.example";
@@ -56,20 +56,9 @@ async fn replicas() -> (Database, [Arc<PostgresStore>; 2]) {
     (database, both)
 }
 
-/// One row in every table that has a sealed column.
+/// One row in every table that has a sealed column, and an event.
 async fn fill(store: &PostgresStore) {
-    let alice = person("alice");
-    assert_eq!(store.finish_sign_in(alice.sign_in("s"), NOW).await.unwrap(), SignInWritten::Done);
-    store.save_login(login("state"), PendingBound::default()).await.unwrap();
-    store.save_interaction(interaction("interaction"), PendingBound::default()).await.unwrap();
-    let grant = alice.grant("g", "s");
-    store.save_code(code("CANARY-code", grant.clone()), Some(alice.consent()), NOW).await.unwrap();
-    let first = refresh("CANARY-refresh-0", "g");
-    store.redeem_code(TokenHash::of("CANARY-code"), grant, Some(first), NOW, Vec::new()).await.unwrap();
-    let turn = rotation("CANARY-refresh-0", "CANARY-refresh-1", "g");
-    assert_eq!(store.rotate_refresh(turn, NOW).await.unwrap(), Rotated::New);
-    store.replace_signing_keys(Vec::new(), vec![signing_key("k", KeyState::Current)]).await.unwrap();
-    store.use_once("jti", "CANARY-jti", NOW + 60, NOW).await.unwrap();
+    fixtures::fill(store).await;
     store.record(vec![event().detail("CANARY-event")]).await.unwrap();
 }
 

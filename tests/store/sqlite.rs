@@ -9,12 +9,12 @@ use countersign::store::ids::UserId;
 use countersign::store::model::{KeyState, TokenHash};
 use countersign::store::sqlite::{Location, OpenError, SqliteStore};
 use countersign::store::{
-    Accounts as _, Administration as _, Grants as _, Maintenance as _, OneTimeIds as _, PendingBound,
-    PendingSignIns as _, Rotated, Sessions as _, SignInWritten, SigningKeys as _, Store, StoreError, Traces as _,
+    Accounts as _, Administration as _, Grants as _, Maintenance as _, OneTimeIds as _, PendingSignIns as _, Rotated,
+    Sessions as _, SigningKeys as _, Store, StoreError, Traces as _,
 };
 use tempfile::TempDir;
 
-use crate::fixtures::{NOW, code, event, grant_id, interaction, login, person, refresh, rotation, secret, signing_key};
+use crate::fixtures::{NOW, event, fill, grant_id, login, person, rotation, secret, signing_key};
 
 const KEY_A: &[u8] = b"the first store key of these tests";
 const KEY_B: &[u8] = b"the second store key of these tests";
@@ -57,22 +57,6 @@ fn place() -> (TempDir, Location, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state").join("broker.db");
     (folder, Location::File(path.clone()), path)
-}
-
-/// One row in every table that has a sealed column.
-async fn fill(store: &SqliteStore) {
-    let alice = person("alice");
-    assert_eq!(store.finish_sign_in(alice.sign_in("s"), NOW).await.unwrap(), SignInWritten::Done);
-    store.save_login(login("state"), PendingBound::default()).await.unwrap();
-    store.save_interaction(interaction("interaction"), PendingBound::default()).await.unwrap();
-    let grant = alice.grant("g", "s");
-    store.save_code(code("CANARY-code", grant.clone()), Some(alice.consent()), NOW).await.unwrap();
-    let first = refresh("CANARY-refresh-0", "g");
-    store.redeem_code(TokenHash::of("CANARY-code"), grant, Some(first), NOW, Vec::new()).await.unwrap();
-    let turn = rotation("CANARY-refresh-0", "CANARY-refresh-1", "g");
-    assert_eq!(store.rotate_refresh(turn, NOW).await.unwrap(), Rotated::New);
-    store.replace_signing_keys(Vec::new(), vec![signing_key("k", KeyState::Current)]).await.unwrap();
-    store.use_once("jti", "CANARY-jti", NOW + 60, NOW).await.unwrap();
 }
 
 #[test]

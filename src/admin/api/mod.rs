@@ -1,5 +1,5 @@
-//! `/api`: what the commands `users`, `sessions`, `clients`, `consents`, `keys` and `audit` ask of a running broker. Lists by GET,
-//! actions by POST with a JSON object; every answer is JSON, an error too.
+//! `/api`: what the commands `users`, `sessions`, `clients`, `consents`, `keys` and `audit` ask of a running broker. Lists by
+//! GET, actions by POST with a JSON object; every answer is JSON, an error too.
 //!
 //! On loopback no token is needed, so a website must not be able to call this interface through an administrator's browser.
 //! Requests with the headers that browsers add, `Origin` and `Sec-Fetch-Site`, are refused, and an action needs

@@ -69,7 +69,7 @@ pub fn run(
     err: &mut dyn Write,
 ) -> io::Result<Exit> {
     let (out, err) = (&mut Printable::new(out), &mut Printable::new(err));
-    let (broker, store) = match opened(&args.source, environment, files, err)? {
+    let (broker, store) = match broker::load_with_store(&args.source, environment, files, err)? {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
     };
@@ -108,19 +108,6 @@ enum Done {
     Exported(String),
     Named(String),
     Nobody(String),
-}
-
-fn opened(
-    source: &ConfigArgs,
-    environment: &Environment,
-    files: &dyn Files,
-    err: &mut dyn Write,
-) -> io::Result<Result<(Broker, LocalStore), Exit>> {
-    let broker = match broker::load(source, environment, files, true, err)? {
-        Ok(broker) => broker,
-        Err(exit) => return Ok(Err(exit)),
-    };
-    Ok(broker::open(&broker, err)?.map(|store| (broker, store)))
 }
 
 fn export(
@@ -177,6 +164,6 @@ fn name(store: &LocalStore, pseudonym: &str, people: &SealedPeople) -> Result<Do
             return Ok(Done::Named(username));
         }
     }
-    let text = format!("{pseudonym} is nobody's pseudonym in that file; a file has its own, which others do not have");
+    let text = format!("{pseudonym} is nobody's pseudonym in that file: each export has pseudonyms of its own");
     Ok(Done::Nobody(text))
 }

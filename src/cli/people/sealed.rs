@@ -144,7 +144,7 @@ impl SealedPeople {
         let text = String::from_utf8(bytes).ok();
         let mut lines = text.iter().flat_map(|text| text.lines());
         let id = lines.next().and_then(|first| first.strip_prefix(MAGIC));
-        let id = id.ok_or_else(|| format!("{file} is no file of `countersign people export`"))?.to_owned();
+        let id = id.ok_or_else(|| format!("{file} was not written by `countersign people export`"))?.to_owned();
         let lines: Vec<String> = lines.map(str::to_owned).collect();
         let sealer = sealer(key)?;
         let Some(Part::Header(header)) = lines.first().and_then(|line| opened(&sealer, &id, 0, line)) else {

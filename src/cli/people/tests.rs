@@ -115,7 +115,7 @@ fn a_file_with_the_wrong_key_or_an_altered_line_is_refused() {
         assert!(exit == Exit::CouldNotRun && err.contains("its end is missing"), "{err}");
     }
     std::fs::write(&path, "something else").unwrap();
-    assert!(planned(folder.path(), same, KEY).2.contains("is no file of `countersign people export`"));
+    assert!(planned(folder.path(), same, KEY).2.contains("was not written by `countersign people export`"));
     std::fs::write(&path, &text).unwrap();
     let (_, _, err) = planned(folder.path(), |file| file.replace("//sso.", "//other."), KEY);
     assert!(err.is_empty(), "only the old file says whose people they are: {err}");

@@ -59,8 +59,8 @@ pub(super) async fn refused(
     if let Some(last) = decided.last_mut().filter(|_| refused_by.is_some()) {
         last.reading = None;
     }
-    let again = pending.persona.as_ref().map(|id| ("persona", id)).or(Some(("client", &pending.client)));
-    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(again).finish();
+    let again = pending.persona.as_ref().map_or(("client", &pending.client), |id| ("persona", id));
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair(again.0, again.1).finish();
     let view = pages::DemoRefused {
         nav: demo.nav("refused", headers),
         reason_code: refused.unwrap_or_else(|| error.to_owned()),
@@ -98,7 +98,7 @@ fn steps(steps: Vec<WhyStep>) -> Vec<pages::DemoStep> {
     steps.into_iter().map(step).collect()
 }
 
-/// The page of the file with this line lit.
+/// The page of the file with this line highlighted.
 fn line_path(source: &Source) -> Option<String> {
     let line = source.line.to_string();
     let query = url::form_urlencoded::Serializer::new(String::new())

@@ -170,7 +170,9 @@ fn identity(client: &Value, key: &str, place: &str, table: &mut Table) {
         }
         (None, Some(variable)) => table.note(
             Mark::ToDo,
-            format!("Dex reads the client id from the variable {variable}. It is no secret: write it as `client_id`."),
+            format!(
+                "Dex reads the client id from the variable {variable}. It is not a secret: write it as `client_id`."
+            ),
         ),
         _ => {}
     }

@@ -198,7 +198,7 @@ fn credentials(config: &Value, key: &str, table: &mut Table) {
             let name = variable(&id).unwrap_or_default().to_owned();
             table.note(
                 Mark::ToDo,
-                format!("Dex reads the client id from the variable {name}. It is no secret: write it here."),
+                format!("Dex reads the client id from the variable {name}. It is not a secret: write it here."),
             );
             table.set("client_id", id);
         }

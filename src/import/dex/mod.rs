@@ -121,7 +121,9 @@ fn servers(dex: &Value, document: &mut Document) {
     if !proxies.is_empty() {
         server.set("trusted_proxies", proxies);
     }
-    odd.iter().for_each(|proxy| server.note(Mark::ToDo, format!("trusted proxy {proxy} is no network or address.")));
+    odd.iter().for_each(|proxy| {
+        server.note(Mark::ToDo, format!("trusted proxy {proxy} is neither a network nor an address."))
+    });
     for (key, why) in [
         ("headers", "the security headers of the pages are fixed. A proxy can add more."),
         ("allowedHeaders", "the headers that other origins may send are fixed."),

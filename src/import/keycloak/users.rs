@@ -69,7 +69,7 @@ fn links(user: &Value, providers: &Providers, linked: &mut BTreeSet<(String, Str
                 links.push(inline([("provider", id.clone()), ("sub", sub)]));
             }
             Some(_) => {}
-            None => table.note(Mark::ToDo, format!("{sub} at {alias}, which is no active provider.")),
+            None => table.note(Mark::ToDo, format!("{sub} at {alias}, which is not an active provider.")),
         }
     }
     if links.is_empty() {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::pages::console::events::Count;
 use crate::pages::own::{Paging, Shell};
-use crate::pages::views::View;
+use crate::pages::views::templates;
 
 /// The first page.
 #[derive(Clone, Debug, Serialize)]
@@ -282,11 +282,6 @@ pub struct ChangeRow {
     pub before: Option<String>,
     /// Its value since.
     pub after: Option<String>,
-}
-
-/// Gives each view its template.
-macro_rules! templates {
-    ($($view:ty => $template:literal),+ $(,)?) => { $(impl View for $view { const TEMPLATE: &'static str = $template; })+ };
 }
 
 templates! {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::analysis::explain::{Condition, Read};
 use crate::pages::own::{Paging, Shell};
-use crate::pages::views::{TraceLine, View};
+use crate::pages::views::{TraceLine, templates};
 
 /// How often something happened.
 #[derive(Clone, Debug, Serialize)]
@@ -166,10 +166,7 @@ impl From<Read> for ReadRow {
     }
 }
 
-impl View for ConsoleEvents {
-    const TEMPLATE: &'static str = "console_events.html";
-}
-
-impl View for ConsoleTrace {
-    const TEMPLATE: &'static str = "console_trace.html";
+templates! {
+    ConsoleEvents => "console_events.html",
+    ConsoleTrace => "console_trace.html",
 }

@@ -6,7 +6,7 @@ use crate::analysis::explain::Unmatched;
 use crate::pages::console::events::Obstacle;
 use crate::pages::json;
 use crate::pages::own::{Paging, Shell};
-use crate::pages::views::{TraceLine, View};
+use crate::pages::views::{TraceLine, templates};
 
 /// Users that a search finds.
 #[derive(Clone, Debug, Serialize)]
@@ -225,18 +225,9 @@ fn optional_html<S: serde::Serializer>(claims: &Option<serde_json::Value>, seria
     }
 }
 
-impl View for ConsoleUsers {
-    const TEMPLATE: &'static str = "console_users.html";
-}
-
-impl View for ConsoleUser {
-    const TEMPLATE: &'static str = "console_user.html";
-}
-
-impl View for ConsoleWhy {
-    const TEMPLATE: &'static str = "console_why.html";
-}
-
-impl View for ConsoleSessions {
-    const TEMPLATE: &'static str = "console_sessions.html";
+templates! {
+    ConsoleSessions => "console_sessions.html",
+    ConsoleUser => "console_user.html",
+    ConsoleUsers => "console_users.html",
+    ConsoleWhy => "console_why.html",
 }

@@ -212,7 +212,7 @@ fn texts_of_the_file_are_checked_and_escaped() {
         (
             "[texts.en]\n\"sign_in.title\" = \"to {app}\"",
             "ui.texts.en.\"sign_in.title\"",
-            "has the place {app}, which the built-in text does not have: it has {client}",
+            "has the placeholder {app}, which the built-in text does not have: it has {client}",
             "",
         ),
         ("[texts.en]\n\"common.or\" = \"{client}\"", "ui.texts.en.\"common.or\"", "there is none in this text", ""),

@@ -64,19 +64,11 @@ fn sign_in(fill: Fill, names: &[&str]) -> SignIn {
 
 fn error(fill: Fill, code: &str) -> ErrorPage {
     ErrorPage {
-        status: 400,
-        reason_code: fill(code),
         trace_id: Some(fill("5f1c0a9be3d24f6d")),
-        detail: None,
         client_name: Some(fill("Grafana")),
-        provider_name: None,
         contacts: vec![fill("helpdesk@corp.example")],
         back_uri: web("https://grafana.example.com/"),
-        user_name: None,
-        another_account: None,
-        elsewhere: None,
-        account_path: None,
-        break_glass_path: None,
+        ..ErrorPage::bare(400, &fill(code))
     }
 }
 

@@ -1,8 +1,8 @@
-//! What the events of the audit trail are found by, in tables of their own that are written many events at a time.
+//! The index of the audit trail, in tables of its own that are written for a batch of events at a time.
 //!
-//! A row of `audit_postings` has all events of one run that have one key: their distances from the first, 4 bytes each. An event
-//! has six keys, but most of them, such as the client and the kind, are those of its neighbours, so that an event costs a row
-//! or two. The runs follow each other, and so do the rows of a key.
+//! A row of `audit_postings` has the events of one batch that share a key: their distances from the first, 4 bytes each. An
+//! event has six keys, but shares most of them, such as the client and the kind, with its neighbours, so it costs a row or two.
+//! Batches do not overlap, and so neither do the rows of a key.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub(crate) fn index(connection: &Connection, limit: u32) -> Result<usize> {
         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?))
     })?;
     let Some((newest, ..)) = rows.last() else { return Ok(0) };
-    // In the order of the table, so that neighbours are written together.
+    // Sorted as the table is, so that rows that are neighbours are written together.
     let mut postings: BTreeMap<IndexKey, Vec<i64>> = BTreeMap::new();
     let mut hours: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
     for (seq, at, keys) in &rows {
@@ -94,8 +94,8 @@ pub(super) fn events_with(
     Ok(())
 }
 
-/// The first and the last indexed event of some hours, which begin at `from` and end at `to`; the first is after the last where
-/// there is none.
+/// The first and the last indexed event of the hours from that of `from` to that of `to`. Where there is none, the first comes
+/// after the last.
 pub(super) fn between(connection: &Connection, from: i64, to: i64) -> Result<(i64, i64)> {
     let hours = (from.div_euclid(HOUR), to.div_euclid(HOUR));
     let bounds = one(connection, sql::EVENT_HOURS, hours, |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -103,8 +103,8 @@ pub(super) fn between(connection: &Connection, from: i64, to: i64) -> Result<(i6
     Ok((first.unwrap_or(i64::MAX), last.unwrap_or(0)))
 }
 
-/// Forgets events from the beginning of the trail: when each happened, and its keys. A row with later events too is removed
-/// together with the last of them.
+/// Removes events, each given by its time and its keys, from the beginning of the trail. A row that has later events too is
+/// removed together with the last of them.
 pub(super) fn forget<'e>(
     connection: &Connection,
     newest: i64,
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_events_of_a_run_share_the_rows_of_their_keys_and_take_them_along() {
+    fn the_events_of_a_batch_share_the_rows_of_their_keys_and_take_them_along() {
         let connection = open::connect(&Location::Memory, true).unwrap();
         open::migrate(&connection, "memory", None).unwrap();
         let (client, kind) = (*b"client__", *b"kind____");

@@ -17,6 +17,7 @@ use crate::pages::{Paging, Shell};
 use crate::protocol::console_paths::ConsolePage;
 use crate::web::exchange::Exchange;
 use crate::web::own::own_path;
+use crate::web::views;
 
 /// How many entries of the configuration a page lists.
 const ENTRIES: usize = 50;
@@ -82,8 +83,7 @@ impl<'a> Desk<'a> {
 
     /// The name of a client, by its key.
     pub(super) fn client_name(&self, key: &str) -> String {
-        let client = self.exchange.context.snapshot.clients.get(key);
-        client.map_or(key, |client| client.name_in(&self.exchange.languages(None))).to_owned()
+        views::client_name(self.exchange, key, None)
     }
 
     /// Some entries of a map behind the parameter `after`, with the way to the others.
@@ -103,8 +103,8 @@ impl<'a> Desk<'a> {
         (entries, paging)
     }
 
-    /// The way through a list: `current` is the parameter that says where this page begins, with its value on any but the first;
-    /// `next` is its value on the next one.
+    /// The way through a list: `current` is the parameter that says where this page begins, with its value on any but the
+    /// first; `next` is its value on the next one.
     fn paging(
         &self,
         page: ConsolePage,
@@ -117,14 +117,5 @@ impl<'a> Desk<'a> {
             self.path(page, &all)
         };
         Paging { first: current.map(|_| self.path(page, parameters)), next: next.map(with) }
-    }
-}
-
-/// A JSON value as people read it.
-fn value_text(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Array(items) => items.iter().map(value_text).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
     }
 }

@@ -15,7 +15,8 @@ use crate::pages::{
 use crate::protocol::console_paths::ConsolePage;
 use crate::store::model::{Consent, Link, Session, User};
 use crate::store::{Person, SessionView};
-use crate::web::console::{Built, Desk, value_text};
+use crate::web::console::{Built, Desk};
+use crate::web::views::value_text;
 
 /// The most sessions on a user's page, and on a page of sessions.
 const FEW_SESSIONS: u32 = 10;

@@ -1,5 +1,5 @@
-//! The page of a visitor's client certificates, and its actions. A certificate is presented where browsers reach the listener for
-//! certificates; the rest is served anywhere.
+//! The page of a visitor's client certificates, and its actions. A certificate is presented where browsers reach the listener
+//! for certificates; the rest is served anywhere.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -57,7 +57,8 @@ fn not_offered(exchange: &Exchange<'_>) -> Response {
 }
 
 /// Asks whether the certificate that the browser presents is to be attached. Where none is read, the browser is sent to the
-/// listener that reads them, once. Nobody signs in there: a certificate would do it, and make an account where the file says so.
+/// listener that reads them, once. Nobody signs in there: a certificate would do it, and make an account where the file says
+/// so.
 pub(super) async fn ask_to_attach(exchange: &Exchange<'_>) -> Result<Response, Response> {
     let path = AccountPage::AttachCertificate.path();
     let list = AccountPage::Certificates.path();

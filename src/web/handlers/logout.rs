@@ -45,8 +45,8 @@ pub(crate) async fn logout_token(exchange: &Exchange<'_>, provider: &str) -> Res
     }
 }
 
-/// What a provider loads in a frame when somebody signs out there (OIDC Front-Channel Logout §2): a page that only this provider
-/// may frame, with the apps that sign out in frames of their own.
+/// What a provider loads in a frame when somebody signs out there (OIDC Front-Channel Logout §2): a page that only this
+/// provider may frame, with the apps that sign out in frames of their own.
 pub(crate) async fn framed(exchange: &Exchange<'_>, provider: &str) -> Response {
     match framed::framed(&exchange.context, provider, &exchange.params()).await {
         Ok(Framed { frames, parents }) => {

@@ -1,5 +1,5 @@
-//! A fake GitHub, as its documentation describes it: OAuth apps and GitHub Apps, `/user` with addresses, organisations and teams
-//! in pages of a hundred, single sign-on that hides organisations, and errors with status 200.
+//! A fake GitHub, as its documentation describes it: OAuth apps and GitHub Apps, `/user` with addresses, organisations and
+//! teams in pages of a hundred, single sign-on that hides organisations, and errors with status 200.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
