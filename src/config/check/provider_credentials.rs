@@ -40,7 +40,7 @@ fn signed_secret(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     if provider.preset != Preset::Apple || provider.client_secret.is_some() {
         if provider.preset == Preset::Apple && parts.into_iter().any(|(_, set)| set) {
             let message =
-                "`client_secret` and `team_id`, `key_id`, `client_key` must not both be set: the broker signs a secret";
+                "`client_secret` must not be set beside `team_id`, `key_id` or `client_key`: the broker signs a secret";
             context.error(
                 &at.key("client_secret"),
                 message,

@@ -1,8 +1,8 @@
 //! What the events of the audit trail are found by, in tables of their own that are written many events at a time.
 //!
-//! A row of `audit_postings` has all events of one run that have one key: their distances from the first, 4 bytes each. An event
-//! has six keys, but most of them, such as the client and the kind, are those of its neighbours, so that an event costs a row
-//! or two. The runs follow each other, and so do the rows of a key.
+//! A row of `audit_postings` has all events of one run that have one key: their distances from the first, 4 bytes each. An
+//! event has six keys, but most of them, such as the client and the kind, are those of its neighbours, so that an event costs a
+//! row or two. The runs follow each other, and so do the rows of a key.
 
 use std::collections::BTreeMap;
 
