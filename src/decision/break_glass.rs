@@ -1,7 +1,8 @@
 //! The decision on the break-glass account: what the file gives it, and nothing else.
 //!
-//! It has no upstream claims. Its groups and roles are those of `[break_glass]`; role rules and default roles do not apply. What
-//! an app gets is decided as for everybody, but for the app's `providers` and `require`: see [`app`](crate::decision::app).
+//! It has no upstream claims. Its groups and roles are those of `[break_glass]`; role rules and default roles do not apply.
+//! What an app gets is decided as for everybody, but for the app's `providers` and `require`: see
+//! [`app`](crate::decision::app).
 
 use std::collections::BTreeSet;
 

@@ -104,8 +104,8 @@ pub async fn open(context: &RequestContext<'_>, kind: Kind, id: Option<&str>) ->
     Ok(tagged(context, opened))
 }
 
-/// The form with a tag in place of the hash of its file. A file may hold a secret, and whoever sees all of it but the secret could
-/// try guesses of the secret against a hash.
+/// The form with a tag in place of the hash of its file. A file may hold a secret, and whoever sees all of it but the secret
+/// could try guesses of the secret against a hash.
 fn tagged(context: &RequestContext<'_>, opened: Opened) -> Opened {
     let tag = context.services.keys.set().tag(SEEN, opened.seen.as_bytes());
     Opened { seen: tag.map(|tag| URL_SAFE_NO_PAD.encode(tag)).unwrap_or_default(), ..opened }

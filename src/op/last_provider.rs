@@ -1,7 +1,7 @@
 //! What a browser remembers of the providers that it used: the last one of all, and the last one for each of a few apps.
 //!
-//! The cookie is only a convenience. It holds ids of providers, which the sign-in page shows anyway, and short hashes of the keys of
-//! apps; what is in it is offered first and never chosen without the person.
+//! The cookie is only a convenience. It holds ids of providers, which the sign-in page shows anyway, and short hashes of the
+//! keys of apps; what is in it is offered first and never chosen without the person.
 
 use crate::digest::sha256_hex;
 

@@ -79,9 +79,9 @@ pub async fn keep(context: &RequestContext<'_>, link: Link, identity: &UpstreamI
     context.store().save_link(Link { claims, claims_at: context.now, verified_email, refresh_token, ..link }).await
 }
 
-/// The claims of an upstream account after the provider said which changed, and when (CAEP §3.2). They count as old as claims that
-/// a refresh asks for again, so that the provider has the last word where `on_refresh` asks it. `None` where newer claims are known
-/// already, or nothing changed.
+/// The claims of an upstream account after the provider said which changed, and when (CAEP §3.2). They count as old as claims
+/// that a refresh asks for again, so that the provider has the last word where `on_refresh` asks it. `None` where newer claims
+/// are known already, or nothing changed.
 #[must_use]
 pub fn changed(context: &RequestContext<'_>, link: &Link, event: &SecurityEvent) -> Option<ChangedClaims> {
     if link.claims_at > event.at {

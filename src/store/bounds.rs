@@ -8,7 +8,7 @@ pub(crate) const GRANTS_OF_APP: u32 = 64;
 
 /// The maximum number of decisions without a sign-in that are kept for one account.
 pub(crate) const REFUSALS_OF_USER: u32 = 1_000;
-/// The maximum number kept for all decisions without an account.
+/// The maximum number of decisions without an account that are kept.
 pub(crate) const REFUSALS_OF_STRANGERS: u32 = 10_000;
 
 /// The maximum number of refusals that are read for one name.

@@ -8,7 +8,34 @@ use crate::store::encoding::{columns, json, link_row, once_key, seal_json, seal_
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{Code, Grant, Link, LinkKey, Session, StoredTrace, TokenHash, User};
 use crate::store::seal::{IndexKey, Sealer};
-use crate::store::{AccountWrite, ChangedClaims, EndOnce, Result, Rotation};
+use crate::store::{AccountWrite, ChangedClaims, EndOnce, Result, Rotation, SignIn};
+
+/// A finished sign-in, without its events.
+pub(crate) struct SignInRows {
+    pub(crate) account: AccountRow,
+    pub(crate) only_here: bool,
+    pub(crate) link: LinkRow,
+    pub(crate) system_roles: Vec<String>,
+    pub(crate) session: SessionRow,
+    pub(crate) replaces: Option<SessionId>,
+    pub(crate) code: Option<CodeRow>,
+    pub(crate) trace: TraceRow,
+}
+
+impl SignInRows {
+    pub(crate) fn new(sealer: &Sealer, sign_in: SignIn) -> Result<Self> {
+        Ok(Self {
+            account: AccountRow::new(sealer, sign_in.account)?,
+            only_here: sign_in.only_here,
+            link: LinkRow::new(sealer, sign_in.link)?,
+            system_roles: sign_in.system_roles,
+            session: SessionRow::new(sealer, sign_in.session, sign_in.session_secret)?,
+            replaces: sign_in.replaces,
+            code: sign_in.code.map(CodeRow::new).transpose()?,
+            trace: TraceRow::new(sealer, sign_in.trace)?,
+        })
+    }
+}
 
 /// An account as it is written.
 pub(crate) enum AccountRow {

@@ -11,8 +11,8 @@ use crate::store::model::StoredTrace;
 /// Each operation is one transaction. `now` is in seconds since the Unix epoch.
 #[async_trait]
 pub trait Traces: Send + Sync {
-    /// Stores a decision without a sign-in: a refusal. It replaces an earlier decision with the same id. The number kept for each account, and for all decisions without one, is
-    /// bounded; the oldest are deleted first.
+    /// Stores a decision without a sign-in: a refusal. It replaces an earlier decision with the same id. The number kept for
+    /// each account, and for all decisions without one, is bounded; the oldest are deleted first.
     async fn save_trace(&self, trace: StoredTrace, events: Vec<Event>) -> Result<()>;
 
     /// The refusals of somebody without an account, the newest first, by a name, an address or an upstream `sub`, whatever its

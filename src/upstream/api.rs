@@ -1,128 +1,205 @@
-//! Asking a provider's API with an access token: one document, or a list in pages, within bounds.
+//! Calls to an API with an access token, beyond the endpoints of OAuth and OpenID Connect: what a provider says of a person,
+//! and the groups that a service lists. All calls for one person are bounded together, in number and in time.
+//!
+//! What the answers mean is the caller's. A status that is no success becomes an error here: one that says that the caller may
+//! not ask (a [denial](UnavailableProblem::Denied)), or one that says nothing about it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::header::{ACCEPT, AUTHORIZATION, HeaderValue, LINK, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LINK, RETRY_AFTER};
 use serde_json::{Map, Value};
 use url::Url;
 
 use crate::config::language::scalar::SecretValue;
-use crate::jose::{Check, Problem};
+use crate::env::Stopwatch;
+use crate::jose::Check;
 use crate::outbound::OutboundError;
 use crate::upstream::client_auth::presented;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::gather::ProviderContext;
-use crate::upstream::provider::{request, shown, unusable};
+use crate::upstream::groups::cache::LONGEST_PAUSE;
+use crate::upstream::request::{bearer, request, shown, unusable};
 
-/// The most pages of a list. With a hundred entries in each that is more than any person has.
-const MOST_PAGES: usize = 50;
-/// The longest that all pages of a list may take together.
-const LONGEST: Duration = Duration::from_secs(15);
+/// The most calls for one person: lists of more pages are refused.
+const MAX_CALLS: usize = 64;
+/// The longest that all of them may take together, in seconds. Each call has its own, shorter limit.
+const MAX_SECONDS: f64 = 15.0;
+/// How long a service that throttles is left alone, in seconds, when it does not say.
+const PAUSE: i64 = 30;
 
 /// An answer of an API.
 pub(crate) type Answer = http::Response<Vec<u8>>;
 
-/// A provider's API with an access token.
+/// What is left of the calls for one person.
+pub(crate) struct Bounds {
+    calls: AtomicUsize,
+    watch: Stopwatch,
+}
+
+impl Bounds {
+    pub(crate) fn start() -> Self {
+        Self { calls: AtomicUsize::new(0), watch: Stopwatch::start() }
+    }
+
+    /// How long the next call may take.
+    fn next(&self) -> Result<Duration, UnavailableProblem> {
+        if self.calls.fetch_add(1, Ordering::Relaxed) >= MAX_CALLS {
+            return Err(UnavailableProblem::Malformed("its list does not end"));
+        }
+        let left = Duration::try_from_secs_f64(MAX_SECONDS - self.watch.seconds());
+        left.map_err(|_| OutboundError::Timeout.into())
+    }
+}
+
+/// An API that is asked for one document.
+#[derive(Clone, Copy)]
 pub(crate) struct Api<'a> {
     provider: &'a ProviderContext<'a>,
-    token: &'a SecretValue,
+    bounds: &'a Bounds,
+    /// Whether it is a service beside the provider: that it does not answer says nothing of sign-ins that need nothing of it.
+    beside: bool,
+    token: Option<&'a SecretValue>,
+    document: Document,
+    way_out: Option<&'static str>,
 }
 
 impl<'a> Api<'a> {
-    pub(crate) fn new(provider: &'a ProviderContext<'a>, token: &'a SecretValue) -> Self {
-        Self { provider, token }
+    /// The API of the provider itself.
+    pub(crate) const fn of(provider: &'a ProviderContext<'a>, bounds: &'a Bounds, document: Document) -> Self {
+        Self { provider, bounds, beside: false, token: None, document, way_out: None }
     }
 
-    pub(crate) fn provider(&self) -> &'a ProviderContext<'a> {
+    /// The API of a service beside the provider.
+    pub(crate) const fn beside(provider: &'a ProviderContext<'a>, bounds: &'a Bounds, document: Document) -> Self {
+        Self { beside: true, ..Self::of(provider, bounds, document) }
+    }
+
+    /// The same API, asked with an access token.
+    pub(crate) const fn with_token(self, token: &'a SecretValue) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
+    /// The same API, with what the operator has to do when it refuses to answer.
+    pub(crate) const fn with_way_out(self, way_out: &'static str) -> Self {
+        Self { way_out: Some(way_out), ..self }
+    }
+
+    /// The same API, asked for another document.
+    pub(crate) const fn asked_for(self, document: Document) -> Self {
+        Self { document, ..self }
+    }
+
+    pub(crate) const fn provider(&self) -> &'a ProviderContext<'a> {
         self.provider
     }
 
-    /// Where the profile is.
-    pub(crate) fn profile(&self) -> Result<&'a Url, UpstreamError> {
-        let endpoint = self.provider.metadata.userinfo_endpoint.as_ref();
-        Ok(endpoint.ok_or_else(|| unusable(Document::Profile))?)
+    /// The time.
+    pub(crate) const fn now(&self) -> i64 {
+        self.provider.now
     }
 
-    /// The answer, which succeeded.
-    pub(crate) async fn get(&self, document: Document, url: &Url) -> Result<Answer, UpstreamError> {
-        let bearer = HeaderValue::from_str(&format!("Bearer {}", self.token.expose())).map_err(|_| {
-            UpstreamError::invalid(Document::TokenResponse, Check::Claim("access_token", Problem::Type))
-        })?;
-        let call = request(http::Method::GET, url)
-            .header(ACCEPT, "application/json")
-            .header(AUTHORIZATION, bearer)
-            .body(Vec::new())
-            .map_err(|_| unusable(document))?;
-        let ProviderContext { upstream, settings, metadata, now } = *self.provider;
-        let answer = upstream.send_as(document, call, presented(settings, metadata), now).await?;
-        match answer.status().as_u16() {
-            200 => Ok(answer),
-            status => {
-                let problem = if is_throttled(&answer) {
-                    UnavailableProblem::Throttled(status)
-                } else {
-                    UnavailableProblem::Status(status)
-                };
-                Err(upstream.refused(Unavailable { document, url: Some(shown(url)), problem }, now).into())
+    /// The successful answer at a URL.
+    pub(crate) async fn get(&self, url: &Url) -> Result<Answer, Unavailable> {
+        self.send(url, request(http::Method::GET, url).body(Vec::new())).await
+    }
+
+    /// Posts a JSON document.
+    pub(crate) async fn post(&self, url: &Url, body: &Value) -> Result<Answer, Unavailable> {
+        let call = request(http::Method::POST, url).header(CONTENT_TYPE, "application/json");
+        self.send(url, call.body(body.to_string().into_bytes())).await
+    }
+
+    /// Posts a form.
+    pub(crate) async fn post_form(&self, url: &Url, form: &[(&str, &str)]) -> Result<Answer, Unavailable> {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let call = request(http::Method::POST, url).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(url, call.body(body.into_bytes())).await
+    }
+
+    /// A JSON object.
+    pub(crate) async fn object(&self, url: &Url) -> Result<Map<String, Value>, UpstreamError> {
+        let answer = self.get(url).await?;
+        let wrong = |_| UpstreamError::invalid(self.document, Check::Form("it is not a JSON object"));
+        serde_json::from_slice(answer.body()).map_err(wrong)
+    }
+
+    /// All items of a list, whose pages name the next one in a `Link` header (RFC 8288 §3). `look` sees each answer. A list
+    /// that can't be read to its end is an error: half of the groups would decide wrongly.
+    pub(crate) async fn list(&self, first: &Url, mut look: impl FnMut(&Answer)) -> Result<Vec<Value>, UpstreamError> {
+        let (mut items, mut url) = (Vec::new(), first.clone());
+        loop {
+            let answer = self.get(&url).await?;
+            look(&answer);
+            let page: Vec<Value> = serde_json::from_slice(answer.body())
+                .map_err(|_| UpstreamError::invalid(self.document, Check::Form("it is not a JSON list")))?;
+            items.extend(page);
+            let Some(next) = next(&answer) else { return Ok(items) };
+            url = self.another(first, &next)?;
+            if url.path() != first.path() {
+                return Err(self.malformed(first, "its next page is of another list").into());
             }
         }
     }
 
-    /// A JSON object.
-    pub(crate) async fn object(&self, document: Document, url: &Url) -> Result<Map<String, Value>, UpstreamError> {
-        let answer = self.get(document, url).await?;
-        let wrong = |_| UpstreamError::invalid(document, Check::Form("it is not a JSON object"));
-        serde_json::from_slice(answer.body()).map_err(wrong)
-    }
-
-    /// All items of a list, whose pages name the next one in a `Link` header (RFC 8288 §3). `look` sees each answer. A list that
-    /// can't be read to its end is an error: half of the groups would decide wrongly.
-    pub(crate) async fn list(
-        &self,
-        document: Document,
-        first: &Url,
-        mut look: impl FnMut(&Answer),
-    ) -> Result<Vec<Value>, UpstreamError> {
-        let pages = async {
-            let (mut items, mut url) = (Vec::new(), first.clone());
-            for _ in 0..MOST_PAGES {
-                let answer = self.get(document, &url).await?;
-                look(&answer);
-                let page: Vec<Value> = serde_json::from_slice(answer.body())
-                    .map_err(|_| UpstreamError::invalid(document, Check::Form("it is not a JSON list")))?;
-                items.extend(page);
-                match next(&answer) {
-                    None => return Ok(items),
-                    Some(next) => {
-                        url = same_list(first, &next).ok_or_else(|| self.bad_paging(document, first, ELSEWHERE))?
-                    }
-                }
+    async fn send(&self, url: &Url, call: Result<http::Request<Vec<u8>>, http::Error>) -> Result<Answer, Unavailable> {
+        let mut call = call.map_err(|_| unusable(self.document))?;
+        call.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(token) = self.token {
+            let bearer = bearer(token).ok_or_else(|| self.malformed(url, "its access token can't be sent"))?;
+            call.headers_mut().insert(AUTHORIZATION, bearer);
+        }
+        let left = self.bounds.next().map_err(|problem| self.failed(url, problem))?;
+        let ProviderContext { upstream, settings, metadata, now } = *self.provider;
+        let sent = async {
+            if self.beside {
+                upstream.call_api(self.document, call, now).await
+            } else {
+                upstream.send_as(self.document, call, presented(settings, metadata), now).await
             }
-            Err(self.bad_paging(document, first, ENDLESS))
         };
-        tokio::time::timeout(LONGEST, pages).await.unwrap_or_else(|_| {
-            let problem = UnavailableProblem::Outbound(OutboundError::Timeout);
-            Err(self.told(Unavailable { document, url: Some(shown(first)), problem }))
-        })
+        let answer = tokio::time::timeout(left, sent).await;
+        let answer = answer.unwrap_or_else(|_| Err(self.failed(url, OutboundError::Timeout.into())))?;
+        if answer.status() == 200 { Ok(answer) } else { Err(self.failed(url, self.problem(&answer))) }
     }
 
-    fn bad_paging(&self, document: Document, url: &Url, problem: &'static str) -> UpstreamError {
-        let problem = UnavailableProblem::Malformed(problem);
-        self.told(Unavailable { document, url: Some(shown(url)), problem })
+    /// What an answer says that is no success.
+    fn problem(&self, answer: &Answer) -> UnavailableProblem {
+        let headers = answer.headers();
+        let spent = || headers.get("x-ratelimit-remaining").is_some_and(|left| left == "0");
+        match (answer.status().as_u16(), self.way_out) {
+            (429, _) => UnavailableProblem::Paused(pause(headers, self.now())),
+            (403, _) if spent() || headers.contains_key(RETRY_AFTER) => UnavailableProblem::Throttled(403),
+            (status @ 400..=499, Some(way_out)) => UnavailableProblem::Denied { status, way_out },
+            (status, _) => UnavailableProblem::Status(status),
+        }
     }
 
-    fn told(&self, error: Unavailable) -> UpstreamError {
-        self.provider.upstream.refused(error, self.provider.now).into()
+    /// Notes that the document could not be had.
+    pub(crate) fn failed(&self, url: &Url, problem: UnavailableProblem) -> Unavailable {
+        let error = Unavailable { document: self.document, url: Some(shown(url)), problem };
+        self.provider.upstream.noted(error, self.now())
     }
-}
 
-const ELSEWHERE: &str = "its next page is at another address";
-const ENDLESS: &str = "it has more than 50 pages";
+    /// Notes that it is not what it should be.
+    pub(crate) fn malformed(&self, url: &Url, what: &'static str) -> Unavailable {
+        self.failed(url, UnavailableProblem::Malformed(what))
+    }
 
-/// Whether the API refuses because it was asked too often.
-fn is_throttled(answer: &Answer) -> bool {
-    let spent = answer.headers().get("x-ratelimit-remaining").is_some_and(|left| left == "0");
-    answer.status() == 429 || (answer.status() == 403 && (spent || answer.headers().contains_key(RETRY_AFTER)))
+    /// The JSON document that an answer is: an object or a list.
+    pub(crate) fn json(&self, url: &Url, answer: &Answer) -> Result<Value, Unavailable> {
+        let read = serde_json::from_slice::<Value>(answer.body());
+        let body = read.ok().filter(|body| body.is_object() || body.is_array());
+        body.ok_or_else(|| self.malformed(url, "it is not a JSON document"))
+    }
+
+    /// The URL of another page, which must be at the service that was asked first: the access token goes there.
+    pub(crate) fn another(&self, first: &Url, next: &str) -> Result<Url, Unavailable> {
+        let at_home =
+            |url: &Url| url.origin() == first.origin() && url.username().is_empty() && url.password().is_none();
+        let url = first.join(next).ok().filter(at_home);
+        url.ok_or_else(|| self.malformed(first, "its next page is somewhere else"))
+    }
 }
 
 /// The address of the next page.
@@ -135,8 +212,35 @@ fn next(answer: &Answer) -> Option<String> {
     })
 }
 
-/// The next page, if it is a page of the same list: the access token goes nowhere else.
-fn same_list(first: &Url, next: &str) -> Option<Url> {
-    let next = first.join(next).ok()?;
-    (next.origin() == first.origin() && next.path() == first.path() && next.username().is_empty()).then_some(next)
+/// The seconds for which a service that throttles is not asked (RFC 9110 §10.2.3).
+fn pause(headers: &HeaderMap, now: i64) -> i64 {
+    let text = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
+    let date = || Some(chrono::DateTime::parse_from_rfc2822(text).ok()?.timestamp().saturating_sub(now));
+    text.parse::<i64>().ok().or_else(date).unwrap_or(PAUSE).clamp(1, LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_a_number_of_seconds_or_a_date_and_has_bounds() {
+        let now = 784_111_777;
+        for (header, seconds) in [
+            (Some("12"), 12),
+            (Some("0"), 1),
+            (Some("-5"), 1),
+            (Some("99999999999"), LONGEST_PAUSE),
+            (Some("Sun, 06 Nov 1994 08:50:37 GMT"), 60),
+            (Some("Sun, 06 Nov 1994 08:00:00 GMT"), 1),
+            (Some("soon"), PAUSE),
+            (None, PAUSE),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = header.and_then(|text| HeaderValue::from_str(text).ok()) {
+                headers.insert(RETRY_AFTER, value);
+            }
+            assert_eq!(pause(&headers, now), seconds, "{header:?}");
+        }
+    }
 }

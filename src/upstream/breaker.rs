@@ -1,9 +1,9 @@
-//! Leaving a provider alone while it fails: after several failures in a row nothing is sent for a short time, and then one request at
-//! a time, until one succeeds. People and apps get their answer at once instead of waiting for one more timeout, and a provider that
-//! struggles is not flooded.
+//! Leaving a provider alone while it fails: after several failures in a row nothing is sent for a short time, and then one
+//! request at a time, until one succeeds. People and apps get their answer at once instead of waiting for one more timeout, and
+//! a provider that struggles is not flooded.
 //!
-//! What can't be reached is counted for the provider as a whole; what answers with an error of the server, for that document alone,
-//! so that an endpoint that is broken does not take the others with it.
+//! What can't be reached is counted for the provider as a whole; what answers with an error of the server, for that document
+//! alone, so that an endpoint that is broken does not take the others with it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

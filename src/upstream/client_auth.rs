@@ -20,7 +20,8 @@ use crate::protocol::{Algorithm, ClientAuthMethod};
 use crate::upstream::credentials::ClientKey;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::Metadata;
-use crate::upstream::provider::{Upstream, unusable};
+use crate::upstream::provider::Upstream;
+use crate::upstream::request::unusable;
 use crate::upstream::settings::ProviderSettings;
 
 /// RFC 7523 §2.2.
@@ -64,7 +65,7 @@ pub(crate) fn auth_method(settings: &ProviderSettings, metadata: &Metadata) -> C
 }
 
 /// The certificate that connections to the provider present: that of a method by certificate. Tokens may be bound to it
-/// (RFC 8705 §3), so that it is presented wherever they are.
+/// (RFC 8705 §3), so it is presented wherever they are.
 pub(crate) fn presented<'s>(settings: &'s ProviderSettings, metadata: &Metadata) -> Option<&'s Arc<Identity>> {
     let method = auth_method(settings, metadata);
     let by_certificate = matches!(method, ClientAuthMethod::TlsClientAuth | ClientAuthMethod::SelfSignedTlsClientAuth);
@@ -104,7 +105,7 @@ pub(crate) async fn authenticate(
     let method = auth_method(settings, metadata);
     if let (ClientAuthMethod::PrivateKeyJwt, Some(file)) = (method, &credentials.assertion) {
         let read = read_assertion(file.clone()).await;
-        return asserted(read.map_err(|problem| upstream.not_sent(unreadable(file, problem), now))?);
+        return asserted(read.map_err(|problem| upstream.noted(unreadable(file, problem), now))?);
     }
     let secret = match &credentials.signed_secret {
         None => credentials.secrets.first().cloned(),

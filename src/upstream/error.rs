@@ -136,10 +136,7 @@ pub enum UnavailableProblem {
     /// It was asked too often.
     #[error("status {0}: it was asked too often")]
     Throttled(u16),
-    /// It does not let the broker read this: why that may be.
-    #[error("status {0}: {1}")]
-    Forbidden(u16, &'static str),
-    /// The service refuses to answer.
+    /// It refuses to answer.
     #[error("status {status}: {way_out}")]
     Denied {
         /// The status.

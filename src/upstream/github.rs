@@ -1,15 +1,15 @@
 //! GitHub's API: the person, their primary address, their organisations and teams.
 //!
-//! The same for OAuth apps and GitHub Apps, whose tokens differ in what they may read: by scope (`read:org`, `user:email`), or by
-//! permission ("Members", "Email addresses"). What a policy may rest on is read to the end or not at all: an organisation that
-//! can't be read is an error, never an empty list.
+//! The same for OAuth apps and GitHub Apps, whose tokens differ in what they may read: by scope (`read:org`, `user:email`), or
+//! by permission ("Members", "Email addresses"). What a policy may rest on is read to the end or not at all: an organisation
+//! that can't be read is an error, never an empty list.
 
 use serde_json::{Map, Value};
 use url::Url;
 
 use crate::upstream::api::{Answer, Api};
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
-use crate::upstream::provider::unusable;
+use crate::upstream::request::unusable;
 use crate::upstream::settings::ProviderSettings;
 
 /// Scopes with which organisations and teams can be read.
@@ -18,13 +18,15 @@ const ORGANIZATION_SCOPES: [&str; 3] = ["read:org", "write:org", "admin:org"];
 const EMAIL_SCOPES: [&str; 2] = ["user:email", "user"];
 /// The header that names organisations that the token may not see, for want of a sign-in at their identity provider.
 const SSO: &str = "x-github-sso";
+/// What may be wrong with a token that may not read organisations or teams.
+const MEMBERS_WAY_OUT: &str = "the token may not read organisations and teams: it needs the scope read:org, or a GitHub App's \
+                               permission Members; without read:org in `scopes` they are not asked for";
 
-/// What GitHub says of the person who signed in.
-pub(crate) async fn claims(api: &Api<'_>) -> Result<Map<String, Value>, UpstreamError> {
+/// What GitHub says of the person who signed in, whose profile is at `user`.
+pub(crate) async fn claims(api: &Api<'_>, user: &Url) -> Result<Map<String, Value>, UpstreamError> {
     let settings = api.provider().settings;
     let asks = |scopes: &[&str]| settings.scopes.iter().any(|scope| scopes.contains(&scope.as_str()));
-    let user = api.profile()?;
-    let mut claims = api.object(Document::Profile, user).await?;
+    let mut claims = api.object(user).await?;
     // Addresses of other API calls, which say nothing of the person.
     claims.retain(|name, _| !name.ends_with("_url") || matches!(name.as_str(), "avatar_url" | "html_url"));
     // The address on the public page need not be the primary one.
@@ -66,7 +68,7 @@ fn below(user: &Url, list: &str) -> Result<Url, UpstreamError> {
 
 /// The primary address, and whether GitHub has verified it. `None` if the token may not read addresses.
 async fn email(api: &Api<'_>, user: &Url) -> Result<Option<(String, bool)>, UpstreamError> {
-    let list = match api.list(Document::Addresses, &below(user, "emails")?, |_| {}).await {
+    let list = match api.asked_for(Document::Addresses).list(&below(user, "emails")?, |_| {}).await {
         Err(UpstreamError::Unavailable(Unavailable { problem: UnavailableProblem::Status(403 | 404), .. })) => {
             let provider = &api.provider().settings.id;
             tracing::info!(
@@ -93,13 +95,14 @@ struct Memberships {
 }
 
 async fn memberships(api: &Api<'_>, user: &Url) -> Result<Memberships, UpstreamError> {
+    let api = api.asked_for(Document::Organizations).with_way_out(MEMBERS_WAY_OUT);
     let (orgs, teams) = (below(user, "orgs")?, below(user, "teams")?);
     let (mut hidden_orgs, mut hidden_teams) = (Vec::new(), Vec::new());
     let (organizations, teams) = tokio::join!(
-        api.list(Document::Organizations, &orgs, |answer| hidden_orgs.extend(hidden(answer))),
-        api.list(Document::Organizations, &teams, |answer| hidden_teams.extend(hidden(answer))),
+        api.list(&orgs, |answer| hidden_orgs.extend(hidden(answer))),
+        api.list(&teams, |answer| hidden_teams.extend(hidden(answer))),
     );
-    let (organizations, teams) = (organizations.map_err(with_way_out)?, teams.map_err(with_way_out)?);
+    let (organizations, teams) = (organizations?, teams?);
     let login = |organization: &Value| organization.get("login")?.as_str().map(str::to_owned);
     let team = |team: &Value| Some(format!("{}/{}", login(team.get("organization")?)?, team.get("slug")?.as_str()?));
     hidden_orgs.extend(hidden_teams);
@@ -117,18 +120,4 @@ fn hidden(answer: &Answer) -> Vec<String> {
     let header = answer.headers().get(SSO).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let ids = header.split(';').find_map(|part| part.trim().strip_prefix("organizations="));
     ids.into_iter().flat_map(|ids| ids.split(',')).map(|id| id.trim().to_owned()).take(100).collect()
-}
-
-/// What may be wrong with a token that may not read organisations or teams.
-fn with_way_out(error: UpstreamError) -> UpstreamError {
-    const WAY_OUT: &str = "the token may not read organisations and teams: it needs the scope read:org, or a GitHub App's \
-                           permission Members; without read:org in `scopes` they are not asked for";
-    match error {
-        UpstreamError::Unavailable(Unavailable {
-            document,
-            url,
-            problem: UnavailableProblem::Status(status @ (403 | 404)),
-        }) => Unavailable { document, url, problem: UnavailableProblem::Forbidden(status, WAY_OUT) }.into(),
-        other => other,
-    }
 }

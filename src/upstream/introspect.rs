@@ -6,7 +6,7 @@ use crate::jose::Claims;
 use crate::upstream::RelyingParty;
 use crate::upstream::client_auth;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
-use crate::upstream::provider::shown;
+use crate::upstream::request::shown;
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::token;
 

@@ -11,12 +11,14 @@
 //! | [`settings`], [`source`] | one provider, from the file and its preset |
 //! | [`metadata`] | the provider's discovery document |
 //! | `breaker` | when a provider that fails is left alone |
+//! | `request` | a request as it is written, and its address in errors |
 //! | `provider` | one provider's documents as they are fetched and kept, and its health |
 //! | [`credentials`], `client_auth` | what the broker authenticates with as a client, and how |
 //! | `token`, `pushed` | requests to the token endpoint and to the one for pushed authorization requests |
 //! | `tenants` | providers of which each tenant is an issuer |
 //! | `gather` | ID token, userinfo and access token, verified and combined into claims |
-//! | `plain`, `api`, `github` | who signed in where no ID token says it: OAuth 2.0, asking an API, GitHub's |
+//! | `api` | calls to an API with an access token, within bounds |
+//! | `plain`, `github` | who signed in where no ID token says it: OAuth 2.0, GitHub |
 //! | `groups`, `service_account` | a person's groups from an API |
 //! | [`sign_in`], [`refresh`], [`introspect`], [`logout`], [`signals`] | the operations |
 //! | [`probe`] | the examination of a provider before people depend on it |
@@ -39,6 +41,7 @@ pub mod probe;
 mod provider;
 mod pushed;
 pub mod refresh;
+mod request;
 mod service_account;
 pub mod settings;
 pub mod sign_in;

@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 use crate::config::language::provider::Profile;
 use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Problem};
-use crate::upstream::api::Api;
+use crate::upstream::api::{Api, Bounds};
 use crate::upstream::error::{Document, UpstreamError};
 use crate::upstream::gather::{PROTOCOL, ProviderContext};
 use crate::upstream::github;
+use crate::upstream::request::unusable;
 use crate::upstream::token::Tokens;
 
 /// Marks an access token that is kept in place of a refresh token.
@@ -31,10 +32,13 @@ pub(crate) async fn who(
     token: &SecretValue,
 ) -> Result<Who, UpstreamError> {
     let invalid = |check| UpstreamError::invalid(Document::Profile, check);
-    let api = Api::new(provider, token);
+    let endpoint = provider.metadata.userinfo_endpoint.as_ref();
+    let endpoint = endpoint.ok_or_else(|| unusable(Document::Profile))?;
+    let bounds = Bounds::start();
+    let api = Api::of(provider, &bounds, Document::Profile).with_token(token);
     let mut claims = match profile {
-        Profile::Github => github::claims(&api).await?,
-        Profile::Userinfo => api.object(Document::Profile, api.profile()?).await?,
+        Profile::Github => github::claims(&api, endpoint).await?,
+        Profile::Userinfo => api.object(endpoint).await?,
     };
     claims.retain(|name, _| !PROTOCOL.contains(&name.as_str()) || name == "sub");
     let missing = || invalid(Check::Claim("subject", Problem::Missing));

@@ -20,6 +20,7 @@ use crate::upstream::breaker::{Breaker, Went};
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::groups::cache::GroupsCache;
 use crate::upstream::metadata::{Metadata, UnusableEndpoint};
+use crate::upstream::request::{cut, request, shown, unusable};
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::source::Source;
 use crate::upstream::spans::{SpanOfCall, in_request};
@@ -150,13 +151,9 @@ impl Upstream {
         outcome
     }
 
-    /// Notes that an answer of its API is of no use.
-    pub(crate) fn refused(&self, error: Unavailable, now: i64) -> Unavailable {
-        self.not_sent(error, now)
-    }
-
-    /// Notes that a call could not even be made, because of something on this side.
-    pub(crate) fn not_sent(&self, error: Unavailable, now: i64) -> Unavailable {
+    /// Counts a failure that says nothing of whether the provider can be reached, and keeps it for the status page: an answer of
+    /// an API that is of no use, or a call that could not be made because of something on this side.
+    pub(crate) fn noted(&self, error: Unavailable, now: i64) -> Unavailable {
         let error = self.failed(error);
         self.lock().last_error = Some((now, error.clone()));
         error
@@ -193,18 +190,7 @@ impl Upstream {
         let Some(pass) = self.breaker.enter(document, now) else {
             return Err(Unavailable { document, url, problem: UnavailableProblem::LeftAlone });
         };
-        let watch = Stopwatch::start();
-        let span = SpanOfCall::begin(&self.source.id, document, &request);
-        let sent = match identity {
-            None => self.http.send(request, &self.source.policy).await,
-            Some(identity) => {
-                let policy = self.source.policy.clone().with_identity(Some(Arc::clone(identity)));
-                self.http.send(request, &policy).await
-            }
-        };
-        span.end(&sent);
-        self.metrics.upstream_call(&self.source.id, document.name(), watch.seconds());
-        let (went, outcome) = match sent {
+        let (went, outcome) = match self.exchange(document, request, identity).await {
             Ok(response) if response.status().is_server_error() || response.status() == 429 => {
                 (Went::Badly, Err(UnavailableProblem::Status(response.status().as_u16())))
             }
@@ -231,17 +217,29 @@ impl Upstream {
         now: i64,
     ) -> Result<http::Response<Vec<u8>>, Unavailable> {
         let url = Some(cut(&request.uri().to_string()));
-        let watch = Stopwatch::start();
-        let sent = self.http.send(request, &self.source.policy).await;
-        self.metrics.upstream_call(&self.source.id, document.name(), watch.seconds());
-        sent.map_err(|error| self.api_failed(Unavailable { document, url, problem: error.into() }, now))
+        let sent = self.exchange(document, request, None).await;
+        sent.map_err(|error| self.noted(Unavailable { document, url, problem: error.into() }, now))
     }
 
-    /// Counts a failure of an API, and notes it.
-    pub(crate) fn api_failed(&self, error: Unavailable, now: i64) -> Unavailable {
-        let error = self.failed(error);
-        self.lock().last_error = Some((now, error.clone()));
-        error
+    /// One request with its answer, measured and traced.
+    async fn exchange(
+        &self,
+        document: Document,
+        request: http::Request<Vec<u8>>,
+        identity: Option<&Arc<Identity>>,
+    ) -> Result<http::Response<Vec<u8>>, OutboundError> {
+        let watch = Stopwatch::start();
+        let span = SpanOfCall::begin(&self.source.id, document, &request);
+        let sent = match identity {
+            None => self.http.send(request, &self.source.policy).await,
+            Some(identity) => {
+                let policy = self.source.policy.clone().with_identity(Some(Arc::clone(identity)));
+                self.http.send(request, &policy).await
+            }
+        };
+        span.end(&sent);
+        self.metrics.upstream_call(&self.source.id, document.name(), watch.seconds());
+        sent
     }
 
     async fn document(&self, document: Document, url: &Url, now: i64) -> Result<Vec<u8>, Unavailable> {
@@ -369,31 +367,4 @@ pub(crate) struct Signed<'a> {
     pub(crate) algorithms: &'a [Algorithm],
     /// Whether an unknown key is worth a new key set.
     pub(crate) refetch: bool,
-}
-
-/// A request to `url`; building it fails only for what no URL here can hold.
-pub(crate) fn request(method: http::Method, url: &Url) -> http::request::Builder {
-    http::Request::builder().method(method).uri(url.as_str())
-}
-
-/// The request could not even be written.
-pub(crate) const fn unusable(document: Document) -> Unavailable {
-    Unavailable { document, url: None, problem: UnavailableProblem::Malformed("its URL can't be called") }
-}
-
-/// The longest URL in an error, in bytes. URLs have no secrets: a password in one is refused before it is called.
-const LONGEST_URL: usize = 256;
-
-/// A URL for errors.
-pub(crate) fn shown(url: &Url) -> Box<str> {
-    cut(url.as_str())
-}
-
-fn cut(url: &str) -> Box<str> {
-    // Without a query, which a provider may have put anything into.
-    let url = url.split('?').next().unwrap_or_default();
-    match url.get(..url.floor_char_boundary(LONGEST_URL)) {
-        Some(cut) if cut.len() < url.len() => format!("{cut}...").into(),
-        _ => url.into(),
-    }
 }

@@ -133,13 +133,14 @@ async fn same_person(
 /// What it means that the API does not accept an access token that does not expire: somebody took it back.
 fn revoked(error: UpstreamError) -> UpstreamError {
     match error {
-        UpstreamError::Unavailable(Unavailable { problem: UnavailableProblem::Status(401), .. }) => {
-            UpstreamError::Provider(ProviderError::new(
-                Stage::Token,
-                "invalid_grant",
-                Some("the access token was revoked"),
-            ))
-        }
+        UpstreamError::Unavailable(Unavailable {
+            problem: UnavailableProblem::Status(401) | UnavailableProblem::Denied { status: 401, .. },
+            ..
+        }) => UpstreamError::Provider(ProviderError::new(
+            Stage::Token,
+            "invalid_grant",
+            Some("the access token was revoked"),
+        )),
         other => other,
     }
 }

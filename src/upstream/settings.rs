@@ -118,7 +118,7 @@ impl ProviderSettings {
     /// Settings of the provider `id`, for the broker whose issuer is `broker_issuer`.
     ///
     /// # Errors
-    /// When something that sign-ins need is missing, contradicts itself, or is not built yet.
+    /// When something that sign-ins need is missing, or contradicts itself.
     pub fn new(
         id: &str,
         provider: &Provider,
@@ -126,7 +126,6 @@ impl ProviderSettings {
         broker_issuer: &str,
     ) -> Result<Self, SettingsError> {
         let reader = Reader { id, provider };
-        preset::known(provider.preset).ok_or_else(|| reader.error("preset", "this preset is not built yet"))?;
         let quirks = Quirks::of(provider);
         let groups_from = GroupsFrom::of(provider);
         let service_account = reader.service_account(secrets.group_credentials.as_ref())?;

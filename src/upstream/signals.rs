@@ -1,8 +1,8 @@
-//! Security event tokens that a provider posts (RFC 8417; Shared Signals Framework 1.0, CAEP 1.0, RISC 1.0): the checks, and what
-//! they say.
+//! Security event tokens that a provider posts (RFC 8417; Shared Signals Framework 1.0, CAEP 1.0, RISC 1.0): the checks, and
+//! what they say.
 //!
-//! The caller decides what follows from an event, and acts on each `jti` once. An event says when it happened, and what was made
-//! here later is not affected by it: a token that comes late or once more ends nothing that it should not.
+//! The caller decides what follows from an event, and acts on each `jti` once. An event says when it happened, and what was
+//! made here later is not affected by it: a token that comes late or once more ends nothing that it should not.
 
 use serde_json::{Map, Value};
 
@@ -182,8 +182,8 @@ fn simple(about: &Value, issuers: &[&str]) -> Option<SignalSubject> {
     }
 }
 
-/// A person, a session, or a session of a person (SSF §3.2). Other members, such as a device, are not known here: the event then
-/// concerns more than it names, rather than less. `None` if one that is there can't be read.
+/// A person, a session, or a session of a person (SSF §3.2). Other members, such as a device, are not known here: the event
+/// then concerns more than it names, rather than less. `None` if one that is there can't be read.
 fn complex(about: &Value, issuers: &[&str]) -> Option<SignalSubject> {
     let mut subject = match about.get("user") {
         Some(user) => simple(user, issuers)?,

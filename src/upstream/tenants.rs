@@ -1,7 +1,7 @@
 //! Providers at which each tenant is an issuer of its own: Microsoft's identity platform.
 //!
-//! The discovery document for many tenants has `{tenantid}` in its issuer, one keyset serves them all, and a token says in `tid`
-//! which tenant it is of. Tokens of version 1 name another host than those of version 2. Which tenants may sign in is a
+//! The discovery document for many tenants has `{tenantid}` in its issuer, one keyset serves them all, and a token says in
+//! `tid` which tenant it is of. Tokens of version 1 name another host than those of version 2. Which tenants may sign in is a
 //! condition of the policy (`tenants`); here a token is held to be of the tenant that it names.
 
 use url::Url;

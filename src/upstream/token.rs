@@ -1,7 +1,7 @@
 //! The token endpoint: the requests to it, and the parts of the answer that are used.
 //!
-//! The two grants that the broker uses are here; `client_auth` authenticates the broker, and `gather` handles the contents of the
-//! tokens. Errors hold nothing of the answer but the code and the text of an OAuth error.
+//! The two grants that the broker uses are here; `client_auth` authenticates the broker, and `gather` handles the contents of
+//! the tokens. Errors hold nothing of the answer but the code and the text of an OAuth error.
 
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ use crate::protocol::is_absent;
 use crate::upstream::client_auth::{Authentication, authenticate, presented};
 use crate::upstream::error::{Document, ProviderError, Stage, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::Metadata;
-use crate::upstream::provider::{Upstream, request, shown, unusable};
+use crate::upstream::provider::Upstream;
+use crate::upstream::request::{authorization, request, shown, unusable};
 use crate::upstream::settings::ProviderSettings;
 
 /// What the token endpoint gave (RFC 6749 §5.1, OIDC Core §3.1.3.3).
@@ -139,7 +140,7 @@ fn written(call: Call<'_>, proof: Authentication) -> Result<http::Request<Vec<u8
         .header(ACCEPT, "application/json")
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
     if let Some(header) = proof.header {
-        request = request.header(AUTHORIZATION, header);
+        request = request.header(AUTHORIZATION, authorization(&header)?);
     }
     request.body(body.finish().into_bytes())
 }

@@ -43,6 +43,7 @@ fn a_target_is_read_from_its_url() {
         ("postgres://db/broker?sslmode=verify-ca&sslrootcert=system", "verify-full"),
         ("postgres://db/broker?sslcert=/a.pem", "only one of sslcert and sslkey"),
         ("postgres://db/broker?sslrootcert=ca.pem", "absolute path"),
+        ("postgres://db/broker?passfile=system", "absolute path"),
         ("postgres://db/broker?target_session_attrs=any", "read-write"),
         ("postgres://db/broker?channel_binding=require", "verify-full"),
         ("postgres://db/broker?pool_max_conns=0", "positive number"),

@@ -459,24 +459,13 @@ pub(crate) struct Net {
     apps: GuardedClient,
     /// Every URL that was requested, served or not.
     asked: Mutex<Vec<String>>,
-    /// Other services, by their addresses.
-    services: Mutex<Vec<(String, Handler)>>,
 }
-
-/// Answers the requests to a service.
-type Handler = Arc<dyn Fn(&http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, OutboundError> + Send + Sync>;
 
 impl Net {
     /// Providers at these issuers.
     pub(crate) fn of(issuers: &[&str], clock: &Arc<ManualClock>) -> Arc<Self> {
         let idps = issuers.iter().map(|issuer| Arc::new(Idp::new(issuer, Arc::clone(clock)))).collect();
-        Arc::new(Self {
-            idps,
-            others: Mutex::default(),
-            apps: GuardedClient::default(),
-            asked: Mutex::default(),
-            services: Mutex::default(),
-        })
+        Arc::new(Self { idps, others: Mutex::default(), apps: GuardedClient::default(), asked: Mutex::default() })
     }
 
     /// Adds a server at these addresses.
@@ -487,17 +476,9 @@ impl Net {
 
     fn other(&self, url: &str) -> Option<Arc<dyn HttpClient>> {
         let others = self.others.lock().unwrap();
-        let at = |address: &str| url.strip_prefix(address).is_some_and(|rest| rest.starts_with('/'));
+        let within = |rest: &str| rest.starts_with(['/', '?']) || rest.is_empty();
+        let at = |address: &str| url.strip_prefix(address).is_some_and(within);
         others.iter().find(|(address, _)| at(address)).map(|(_, server)| Arc::clone(server))
-    }
-
-    /// Puts a service at an address, beside the providers.
-    pub(crate) fn serve(
-        &self,
-        address: &str,
-        handler: impl Fn(&http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, OutboundError> + Send + Sync + 'static,
-    ) {
-        self.services.lock().unwrap().push((address.to_owned(), Arc::new(handler)));
     }
 
     /// The provider at a URL.
@@ -530,15 +511,6 @@ impl HttpClient for Net {
         let url = request.uri().to_string();
         self.asked.lock().unwrap().push(url.clone());
         policy.check(&url::Url::parse(&url).unwrap())?;
-        let find = |(address, _): &&(String, Handler)| {
-            url.strip_prefix(address.as_str()).is_some_and(|rest| rest.starts_with(['/', '?']) || rest.is_empty())
-        };
-        let service = self.services.lock().unwrap().iter().find(find).map(|(_, handler)| Arc::clone(handler));
-        if let Some(handler) = service {
-            // An answer is never immediate, so that requests at the same time really wait for each other.
-            tokio::task::yield_now().await;
-            return handler(&request);
-        }
         if url.starts_with("http://127.0.0.1:") {
             return self.apps.send(request, policy).await;
         }

@@ -23,7 +23,7 @@ use crate::decision::claims;
 use crate::decision::pipeline::{Decision, Evidence};
 use crate::decision::policy::Policy;
 use crate::decision::reason::Reason;
-use crate::decision::roles::{RoleFacts, permitted};
+use crate::decision::roles::permitted;
 use crate::decision::trace::Trace;
 
 pub use condition::{Condition, Read};
@@ -158,13 +158,7 @@ fn unmatched(policy: &Policy, link: &KnownLink, decision: &Decision) -> Vec<Unma
         return Vec::new();
     };
     let asserted = permitted(policy, provider, &attributes.roles, &mut Trace::default());
-    let facts = RoleFacts {
-        user: &decision.profile,
-        groups: &decision.groups,
-        asserted: &attributes.roles,
-        username: &decision.account.username,
-    };
-    unmatched::rules(policy, provider, &facts, &asserted)
+    unmatched::rules(policy, provider, &unmatched::facts(decision, &attributes.roles), &asserted)
 }
 
 /// `provider`, `claims_at`, `trace`, `refused_by`, `change`, `unmatched`, `groups`, `roles`, `permissions` and `app`.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::analysis::explain::condition::{Read, read, reads};
 use crate::analysis::explain::refusing::{allow_variables, app_variables, object};
-use crate::analysis::explain::unmatched::variables as rule_variables;
+use crate::analysis::explain::unmatched::{facts, variables as rule_variables};
 use crate::config::language::policy::Each;
 use crate::decision::account::AccountFacts;
 use crate::decision::app::AppRequest;
@@ -15,7 +15,7 @@ use crate::decision::claims;
 use crate::decision::claims::Attributes;
 use crate::decision::pipeline::{Decision, Evidence, begin};
 use crate::decision::policy::{ClaimRule, Policy, ProviderPolicy, RoleRule};
-use crate::decision::roles::{RoleFacts, made, permitted};
+use crate::decision::roles::{made, permitted};
 use crate::decision::trace::{Source, Trace};
 use crate::expression::Compiled;
 
@@ -91,13 +91,7 @@ impl Readings {
     /// The role rules for this provider.
     fn rules(&mut self, policy: &Policy, provider: &ProviderPolicy, attributes: &Attributes, decision: &Decision) {
         let asserted = permitted(policy, provider, &attributes.roles, &mut Trace::default());
-        let facts = RoleFacts {
-            user: &decision.profile,
-            groups: &decision.groups,
-            asserted: &attributes.roles,
-            username: &decision.account.username,
-        };
-        let variables = rule_variables(provider, &facts, &asserted);
+        let variables = rule_variables(provider, &facts(decision, &attributes.roles), &asserted);
         for rule in &policy.role_rules {
             match (&rule.when, &rule.each) {
                 (Some(when), _) => self.add(&rule.source, &when.expression, &variables, None),

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::analysis::explain::condition::{Condition, explained};
 use crate::config::language::policy::Each;
+use crate::decision::pipeline::Decision;
 use crate::decision::policy::{Policy, ProviderPolicy, RoleRule};
 use crate::decision::roles::{RoleFacts, made, rule_bindings};
 use crate::decision::trace::Source;
@@ -41,6 +42,12 @@ impl Serialize for Unmatched {
         json.serialize_entry("condition", &self.condition)?;
         json.end()
     }
+}
+
+/// The facts that the rules read of a decision, and of the roles that the provider asserted.
+pub(super) fn facts<'d>(decision: &'d Decision, asserted: &'d [String]) -> RoleFacts<'d> {
+    let Decision { profile: user, groups, account, .. } = decision;
+    RoleFacts { user, groups, asserted, username: &account.username }
 }
 
 /// The rules for this provider that did not match.

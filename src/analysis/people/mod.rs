@@ -1,7 +1,7 @@
 //! The known people in the form in which they leave the broker, for a plan that is made elsewhere.
 //!
 //! [`wanted`] determines which of their claims the expressions of a file read; nothing else leaves. [`person`] is the form,
-//! [`pseudonym`] replaces what identifies people by pseudonyms, and puts the names back that the files of a plan contain anyway.
+//! [`pseudonym`] replaces what identifies people by pseudonyms, and restores the names that the files of a plan contain anyway.
 
 mod person;
 mod pseudonym;

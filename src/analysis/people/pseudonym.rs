@@ -1,5 +1,5 @@
-//! Pseudonyms: keyed hashes under the salt of one export, so that two exports can't be compared, and nobody can guess names
-//! without the file's key.
+//! Pseudonyms: keyed hashes under the salt of one export. Two exports can't be compared, and nobody can guess names without the
+//! file's key.
 
 use std::collections::{BTreeMap, BTreeSet};
 

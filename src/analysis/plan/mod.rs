@@ -1,9 +1,9 @@
 //! The effects of a configuration change: which settings differ, and what changes for whom.
 //!
 //! [`difference`] compares settings by meaning, [`renames`] finds providers with another id, [`impact`] evaluates known people's
-//! sign-ins with both policies, [`report`] defines the plan and prints it, [`markdown`] prints it for a pull request, [`document`]
-//! is its JSON. This file combines them and detects changes that need `--force` or `--accept`. It does no I/O: the caller reads
-//! the people from the store.
+//! sign-ins with both policies, [`report`] defines the plan and prints it, [`markdown`] prints it for a pull request,
+//! [`document`] is its JSON. This file combines them and detects changes that need `--force` or `--accept`. It does no I/O: the
+//! caller reads the people from the store.
 
 pub mod difference;
 pub mod document;

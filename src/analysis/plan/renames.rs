@@ -1,7 +1,7 @@
 //! Providers whose id changes: what would look like one that is removed and another one that is added.
 //!
 //! A provider is taken for a renamed one if its issuer and its client id are those of one that is removed. Accounts are linked
-//! by the provider's id, so that a rename is seldom what was meant: `name` is what people see.
+//! by the provider's id, so a rename is seldom what was meant: `name` is what people see.
 
 use std::collections::BTreeMap;
 

@@ -91,7 +91,8 @@ fn needed(context: &mut Context<'_>, at: &At<'_>, what: &str) {
     }
 }
 
-/// People attach certificates in the browser in which they are signed in: it must reach the listener, and send its cookies there.
+/// People attach certificates in the browser in which they are signed in: it must reach the listener, and send its cookies
+/// there.
 fn presented(context: &mut Context<'_>, at: &At<'_>) {
     let origin = context.resolved.certificates.as_ref().and_then(|section| section.origin.clone());
     let host = |text: &str| Url::parse(text).ok().and_then(|url| url.host_str().map(str::to_owned));

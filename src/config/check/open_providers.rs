@@ -8,7 +8,6 @@ use crate::config::check::context::Context;
 use crate::config::check::paths::comparable;
 use crate::config::diagnostics::path::At;
 use crate::config::language::provider::{Preset, Provider};
-use crate::config::language::toml_text;
 use crate::config::resolved::preset;
 
 /// A service where anyone in the world can have an account.
@@ -157,27 +156,6 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
             }
         ),
     );
-}
-
-/// What replaces a setting that only works with a preset that is not built.
-pub(crate) fn replacement(key: &str, provider: &Provider) -> Option<String> {
-    let list = |values: &[String]| {
-        let quoted: Vec<String> =
-            values.iter().map(|value| format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))).collect();
-        quoted.join(", ")
-    };
-    let (claim, values) = match key {
-        "hosted_domains" => ("hd", &provider.hosted_domains),
-        "tenants" => ("tid", &provider.tenants),
-        "organizations" => return Some("say who may enter with `allow`, or remove it".to_owned()),
-        _ => return None,
-    };
-    let condition = format!("claims.{claim} in [{}]", list(values));
-    let whole = match &provider.allow {
-        Some(allow) => format!("({}) && {condition}", allow.as_str()),
-        None => condition,
-    };
-    (!values.is_empty()).then(|| format!("write allow = {} instead", toml_text::string(&whole)))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider,
                 context.must_or(&at.key("issuer"), expected, quote(issuer), way_out);
             }
         }
-        None if provider.preset.is_openid() && !has_issuer(provider) => {
+        None if provider.preset.is_openid() && preset::issuer(provider).is_none() => {
             let message = format!("`issuer` must be set in `{at}`");
             context.needs(at, &["issuer"], message, "add issuer = \"https://...\"");
         }
@@ -55,11 +55,6 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider,
         context.must(&at.key("proxy"), expected, quote(&proxy.to_string()));
     }
     manual_endpoints(context, at, provider);
-}
-
-/// Whether the preset has an issuer. One that is not built is reported as such.
-fn has_issuer(provider: &Provider) -> bool {
-    preset::issuer(provider).is_some() || preset::known(provider.preset).is_none()
 }
 
 /// Endpoints set in the file must be complete: discovery is not used for the rest.

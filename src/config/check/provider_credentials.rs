@@ -13,8 +13,9 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
         ("client_key", provider.client_key.is_some()),
         ("client_assertion", provider.client_assertion.is_some()),
     ];
+    let told = signed_secret(context, at, provider);
     let mut declared = set.into_iter().filter(|(_, set)| *set).map(|(key, _)| key);
-    if let (Some(first), Some(second)) = (declared.next(), declared.next()) {
+    if let (false, Some(first), Some(second)) = (told, declared.next(), declared.next()) {
         let message =
             format!("`{first}` and `{second}` must not both be set: the broker authenticates with one of them");
         context.error(&at.key(second), message, "keep one of them");
@@ -22,38 +23,38 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
     if provider.client_assertion.as_ref().is_some_and(|source| source.file.as_os_str().is_empty()) {
         context.must(&at.key("client_assertion").key("file"), "the path of a file", "empty");
     }
-    signed_secret(context, at, provider);
     method(context, at, provider);
     certificate(context, at, provider);
 }
 
-/// A secret that the broker signs itself takes three keys.
-fn signed_secret(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
+/// A secret that the broker signs itself takes three keys, and no other secret. `true` if another one was reported.
+fn signed_secret(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) -> bool {
     let parts = [
         ("team_id", provider.team_id.is_some()),
         ("key_id", provider.key_id.is_some()),
         ("client_key", provider.client_key.is_some()),
     ];
-    if provider.token_endpoint_auth_method == Some(ClientAuthMethod::None) {
-        return;
+    if provider.preset != Preset::Apple || provider.token_endpoint_auth_method == Some(ClientAuthMethod::None) {
+        return false;
     }
-    if provider.preset != Preset::Apple || provider.client_secret.is_some() {
-        if provider.preset == Preset::Apple && parts.into_iter().any(|(_, set)| set) {
-            let message =
-                "`client_secret` and `team_id`, `key_id`, `client_key` must not both be set: the broker signs a secret";
+    if provider.client_secret.is_some() {
+        let both = parts.into_iter().any(|(_, set)| set);
+        if both {
+            let message = "`client_secret` and `team_id`, `key_id`, `client_key` must not be set together: the broker signs a secret";
             context.error(
                 &at.key("client_secret"),
                 message,
                 "remove it: a secret of your own expires within six months",
             );
         }
-        return;
+        return both;
     }
     for (key, _) in parts.into_iter().filter(|(_, set)| !set) {
         let message =
             format!("`{key}` must be set in `{at}`: with team_id, key_id and client_key the broker signs its secret");
         context.needs(at, &[key], message, "see examples/upstreams/apple.toml");
     }
+    false
 }
 
 fn method(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {

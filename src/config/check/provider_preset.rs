@@ -1,12 +1,12 @@
 //! `[providers.X]`: the keys that only some presets have, and `quirks`.
 
 use crate::config::check::context::Context;
-use crate::config::check::open_providers;
 use crate::config::check::urls;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
 use crate::config::language::provider::{EmailVerified, LinkBy, Preset, Provider};
 use crate::config::language::quirks::OfflineAccess;
+use crate::config::language::toml_text;
 
 /// Keys that have an effect only with some presets.
 const KEYS: &[(&str, &[Preset])] = &[
@@ -61,7 +61,7 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
         if context.is_set(&here) && !presets.contains(&provider.preset) && !context.broken.within(&at.key("preset")) {
             let names: Vec<String> =
                 presets.iter().map(|preset| format!("preset = {}", quote(preset.name()))).collect();
-            let way_out = open_providers::replacement(key, provider).unwrap_or_else(|| "remove it".to_owned());
+            let way_out = replacement(key, provider).unwrap_or_else(|| "remove it".to_owned());
             context.error(&here, format!("`{key}` has no effect without {}", names.join(" or ")), &way_out);
         }
     }
@@ -102,6 +102,27 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
         Preset::Google => google(context, at, provider),
         _ => {}
     }
+}
+
+/// What to write in place of a setting that has no effect without its preset.
+fn replacement(key: &str, provider: &Provider) -> Option<String> {
+    let list = |values: &[String]| {
+        let quoted: Vec<String> =
+            values.iter().map(|value| format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))).collect();
+        quoted.join(", ")
+    };
+    let (claim, values) = match key {
+        "hosted_domains" => ("hd", &provider.hosted_domains),
+        "tenants" => ("tid", &provider.tenants),
+        "organizations" => return Some("say who may enter with `allow`, or remove it".to_owned()),
+        _ => return None,
+    };
+    let condition = format!("claims.{claim} in [{}]", list(values));
+    let whole = match &provider.allow {
+        Some(allow) => format!("({}) && {condition}", allow.as_str()),
+        None => condition,
+    };
+    (!values.is_empty()).then(|| format!("write allow = {} instead", toml_text::string(&whole)))
 }
 
 /// What administrators of Microsoft Entra ID often get wrong.

@@ -1,4 +1,5 @@
-//! `[keys]`, `[tokens]`, `[session]`, `audit.retention`, and the lifetimes that providers, clients and resources set for themselves.
+//! `[keys]`, `[tokens]`, `[session]`, `audit.retention`, and the lifetimes that providers, clients and resources set for
+//! themselves.
 
 use crate::config::check::context::Context;
 use crate::config::diagnostics::path::At;

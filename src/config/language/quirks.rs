@@ -56,7 +56,7 @@ pub struct Quirks {
     /// may have `{tenantid}` in its issuer, and tokens name their tenant in `tid` and `iss`. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant_issuer: Option<bool>,
-    /// Whether the issuer may end with a slash or not, whatever `issuer` has. Default: false.
+    /// Whether a slash at the end of the issuer is ignored when issuers are compared. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub optional_slash: Option<bool>,
 }

@@ -6,8 +6,10 @@ use serde::Deserialize;
 use crate::config::language::scalar::OneOrMany;
 use crate::protocol::Signal;
 
-/// `[providers.X.signals]`: the provider posts security events (SSF 1.0, push delivery by RFC 8935), which end sessions and grants
-/// here.
+/// `[providers.X.signals]`: the provider posts security events (SSF 1.0, push delivery by RFC 8935), which end sessions and
+/// grants here. A subject given as `iss` and `sub` matches nobody where `quirks.subject_claims` makes up an account's subject
+/// from other claims, as the preset `entra` does: such a provider has to name people by a verified address, or sessions by
+/// their `sid`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Signals {

@@ -4,7 +4,7 @@
 //! provider has: what it stands for is resolved here.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -53,35 +53,26 @@ pub struct Known {
     quirks: Declared,
 }
 
-/// Every preset that is built.
-fn all() -> &'static BTreeMap<String, Known> {
-    static ALL: OnceLock<BTreeMap<String, Known>> = OnceLock::new();
-    // That the text can be read is tested below.
-    ALL.get_or_init(|| toml::from_str(include_str!("presets.toml")).unwrap_or_default())
-}
-
-/// What is known of a kind of provider; `None` if the preset is not built.
-#[must_use]
-pub fn known(preset: Preset) -> Option<&'static Known> {
-    all().get(preset.name())
-}
-
-/// What is known of any provider.
-fn generic() -> Option<&'static Known> {
-    known(Preset::Generic)
+/// What is known of a kind of provider.
+fn known(preset: Preset) -> &'static Known {
+    // That the text can be read and has every preset is tested below.
+    static ALL: LazyLock<BTreeMap<String, Known>> =
+        LazyLock::new(|| toml::from_str(include_str!("presets.toml")).unwrap_or_default());
+    static NOTHING: LazyLock<Known> = LazyLock::new(Known::default);
+    ALL.get(preset.name()).unwrap_or(&NOTHING)
 }
 
 /// The first value that the preset of a provider, or the generic one, has.
 fn default_of<T: Clone>(declared: &Provider, value: impl Fn(&'static Known) -> Option<T>) -> Option<T> {
-    [known(declared.preset), generic()].into_iter().flatten().find_map(value)
+    [known(declared.preset), known(Preset::Generic)].into_iter().find_map(value)
 }
 
 /// The issuer of a provider: the one that the file has, or the preset's; `None` if there is none.
 #[must_use]
 pub fn issuer(declared: &Provider) -> Option<ProviderIssuer> {
     let known = known(declared.preset);
-    let fixed = || Some(ProviderIssuer::from(known?.issuer.clone()?));
-    let base = || known.filter(|known| known.issuer_is_base_url).and_then(|_| base_url(declared));
+    let fixed = || Some(ProviderIssuer::from(known.issuer.clone()?));
+    let base = || base_url(declared).filter(|_| known.issuer_is_base_url);
     let issuer = declared.issuer.clone().or_else(|| Some(ProviderIssuer::from(base()?))).or_else(fixed);
     issuer.or_else(|| host(declared))
 }
@@ -97,27 +88,27 @@ fn host(declared: &Provider) -> Option<ProviderIssuer> {
 #[must_use]
 pub fn auth_method(declared: &Provider) -> Option<ClientAuthMethod> {
     let has_secret = declared.client_secret.is_some() || declared.team_id.is_some();
-    let of_preset = || known(declared.preset)?.token_endpoint_auth_method.filter(|_| has_secret);
+    let of_preset = || known(declared.preset).token_endpoint_auth_method.filter(|_| has_secret);
     declared.token_endpoint_auth_method.or_else(of_preset)
 }
 
 /// `response_mode`
 #[must_use]
 pub fn response_mode(declared: &Provider) -> Option<ProviderResponseMode> {
-    declared.response_mode.or_else(|| known(declared.preset)?.response_mode)
+    declared.response_mode.or_else(|| known(declared.preset).response_mode)
 }
 
 /// The expression for the subject, where there is no ID token to name it.
 #[must_use]
 pub fn subject(declared: &Provider) -> Option<Expression> {
-    let of_preset = || known(declared.preset)?.subject.clone();
+    let of_preset = || known(declared.preset).subject.clone();
     declared.subject.clone().or_else(of_preset).filter(|_| !declared.preset.is_openid())
 }
 
 /// Where claims come from without an ID token; `None` with one.
 #[must_use]
 pub fn profile(declared: &Provider) -> Option<Profile> {
-    let profile = known(declared.preset)?.profile;
+    let profile = known(declared.preset).profile;
     // With an endpoint of its own, as `countersign dev` sets it, the claims are what is there.
     let profile = if declared.userinfo_endpoint.is_some() { Profile::Userinfo } else { profile };
     Some(profile).filter(|_| !declared.preset.is_openid())
@@ -135,14 +126,14 @@ pub fn reauth(declared: &Provider) -> Reauth {
 /// The address of the service, without a slash at its end: the one that the file has, or the preset's.
 #[must_use]
 pub fn base_url(declared: &Provider) -> Option<String> {
-    let base = declared.base_url.clone().or_else(|| known(declared.preset)?.base_url.clone())?;
+    let base = declared.base_url.clone().or_else(|| known(declared.preset).base_url.clone())?;
     Some(base.trim_end_matches('/').to_owned())
 }
 
 /// An endpoint of a provider by its key in the file: the one that the file has, or the preset's below `base_url`.
 #[must_use]
 pub fn endpoint(declared: &Provider, key: &str, written: Option<&String>) -> Option<String> {
-    let of_preset = || Some(format!("{}{}", base_url(declared)?, known(declared.preset)?.endpoints.get(key)?));
+    let of_preset = || Some(format!("{}{}", base_url(declared)?, known(declared.preset).endpoints.get(key)?));
     written.cloned().or_else(of_preset).or_else(|| github_user(declared).filter(|_| key == "userinfo_endpoint"))
 }
 
@@ -168,7 +159,7 @@ pub fn scopes(declared: &Provider) -> (Vec<String>, Vec<String>) {
         None => {
             let mut scopes = default_of(declared, |known| known.scopes.clone()).unwrap_or_default();
             scopes.extend(source_scopes(declared).first().map(|scope| (*scope).to_owned()));
-            (scopes, known(declared.preset).map(|known| known.optional_scopes.clone()).unwrap_or_default())
+            (scopes, known(declared.preset).optional_scopes.clone())
         }
     }
 }
@@ -196,7 +187,7 @@ pub fn source_scopes(declared: &Provider) -> &'static [&'static str] {
 /// The source of groups that the preset has.
 #[must_use]
 pub fn groups_from(declared: &Provider) -> Option<GroupSource> {
-    known(declared.preset)?.groups_from
+    known(declared.preset).groups_from
 }
 
 /// The documents that claims come from.
@@ -211,7 +202,7 @@ pub fn claims_from(declared: &Provider) -> Vec<ClaimsSource> {
 pub fn claims(declared: &Provider) -> ClaimTable {
     let standard = |name: &str| OneOrMany::One(Expression(format!("claims.{name}")));
     let mut table: ClaimTable = default_attributes().map(|name| (name.to_owned(), standard(name))).collect();
-    for known in [generic(), known(declared.preset)].into_iter().flatten() {
+    for known in [known(Preset::Generic), known(declared.preset)] {
         table.extend(known.claims.clone());
     }
     table.retain(|name, _| !declared.claims.contains_key(name));
@@ -278,8 +269,8 @@ impl Quirks {
     }
 }
 
-/// The domain that Google shows accounts of, or that of any organisation where there are several. It is a hint: `hosted_domains`
-/// is a condition, too.
+/// The domain that Google shows accounts of, or that of any organisation where there are several. It is a hint:
+/// `hosted_domains` is a condition, too.
 fn with_hosted_domain(declared: &Provider, mut params: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let hint = match declared.hosted_domains.as_slice() {
         [] => return params,
@@ -311,23 +302,26 @@ impl Quirks {
 /// The quirks of a provider in the language of the file: those that it sets, then those of its preset.
 #[must_use]
 pub fn written_or_preset(declared: &Provider) -> Declared {
-    let of_preset = known(declared.preset).map(|known| known.quirks.clone()).unwrap_or_default();
-    declared.quirks.or(&of_preset)
+    declared.quirks.or(&known(declared.preset).quirks)
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn every_table_is_a_preset_and_can_be_read() {
+    fn every_preset_has_a_table_that_can_be_read() {
         let read: BTreeMap<String, Known> = toml::from_str(include_str!("presets.toml")).unwrap();
         for name in read.keys() {
             let preset: Preset = serde_json::from_value(name.as_str().into()).unwrap();
             assert_eq!(preset.name(), name);
         }
-        assert!(known(Preset::Generic).is_some() && known(Preset::Keycloak).is_some());
+        let schema = serde_json::to_value(schemars::schema_for!(Preset)).unwrap();
+        let presets = schema["oneOf"].as_array().unwrap().iter().map(|preset| preset["const"].as_str().unwrap());
+        assert_eq!(presets.collect::<BTreeSet<_>>(), read.keys().map(String::as_str).collect());
     }
 
     #[test]

@@ -6,8 +6,8 @@ use crate::op::RequestContext;
 use crate::op::administration::Failure;
 use crate::op::decide::known;
 
-/// A page of people behind `after`, in order of their names, each with the wanted claims, and what the next page is behind. That
-/// they are read is recorded with the first page.
+/// A page of people behind `after`, in order of their names, each with the wanted claims, and what the next page is behind.
+/// That they are read is recorded with the first page.
 ///
 /// # Errors
 /// When the store is not available.

@@ -85,8 +85,8 @@ pub async fn sign_in(context: &RequestContext<'_>, browser: &Browser, due: Due) 
     authorize::resume(&flow, due.request, due.stage).await
 }
 
-/// Has the visitor prove once more who they are, as the same person, and come back to the page at this path: at their provider, with
-/// the password of the break-glass account, or by presenting their certificate.
+/// Has the visitor prove once more who they are, as the same person, and come back to the page at this path: at their provider,
+/// with the password of the break-glass account, or by presenting their certificate.
 pub async fn sign_in_again(context: &RequestContext<'_>, browser: &Browser, visitor: &Admitted, path: &str) -> Outcome {
     let flow = Flow { context, client: &context.snapshot.own, browser };
     let mut request = AuthorizeRequest::own(path.to_owned());
@@ -110,7 +110,8 @@ async fn by_password(flow: &Flow<'_>, request: AuthorizeRequest) -> Outcome {
     Outcome { next, cookies: waiting::keep(flow, request).await }
 }
 
-/// To the same page where certificates are read. There, whoever presents the session's own certificate is asked for nothing else.
+/// To the same page where certificates are read. There, whoever presents the session's own certificate is asked for nothing
+/// else.
 fn by_certificate(context: &RequestContext<'_>, path: &str) -> Outcome {
     let snapshot = context.snapshot;
     let origin = snapshot.resolved.certificates.as_ref().and_then(|section| section.origin.as_deref());
@@ -131,9 +132,9 @@ fn can_be_asked(context: &RequestContext<'_>, provider: &str) -> bool {
     context.snapshot.provider(provider).is_some_and(|provider| provider.reauth != Reauth::Unsupported)
 }
 
-/// Whether the visitor has proven recently enough who they are for an action that takes access away: by what the provider attests,
-/// by the password of the break-glass account, or by a certificate, which proves it whenever it is presented. A provider with
-/// `reauth = "unsupported"` attests nothing, so the sign-in here counts.
+/// Whether the visitor has proven recently enough who they are for an action that takes access away: by what the provider
+/// attests, by the password of the break-glass account, or by a certificate, which proves it whenever it is presented. A
+/// provider with `reauth = "unsupported"` attests nothing, so the sign-in here counts.
 #[must_use]
 pub fn is_recent(context: &RequestContext<'_>, session: &Session) -> bool {
     let provider = session.link.provider.as_str();

@@ -94,8 +94,8 @@ pub(super) async fn by_provider(
 /// The most providers that an error page offers.
 const OFFERED: usize = 8;
 
-/// The providers besides this one by which the request can go on, with the request stored for them. `None` where there are none, or
-/// the store can't be written: the failure is told all the same.
+/// The providers besides this one by which the request can go on, with the request stored for them. `None` where there are
+/// none, or the store can't be written: the failure is told all the same.
 async fn elsewhere(flow: &Flow<'_>, request: AuthorizeRequest, provider: &str) -> Option<(Elsewhere, Vec<SetCookie>)> {
     let context = flow.context;
     let works = |id: &str| {

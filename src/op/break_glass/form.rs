@@ -36,8 +36,8 @@ impl<'p> Form<'p> for BreakGlassForm<'p> {
 }
 
 impl BreakGlassForm<'_> {
-    /// Whether the username is that of the account, in any case, composition and width, and with white space around it: who may have
-    /// to type it in a hurry is not told that only a capital is wrong.
+    /// Whether the username is that of the account, in any case, composition and width, and with white space around it: who may
+    /// have to type it in a hurry is not told that only a capital is wrong.
     pub(super) fn names(&self, account: &BreakGlass) -> bool {
         let given = username::normalize(self.username);
         given.is_some_and(|given| username::key(&given) == username::key(&account.username))

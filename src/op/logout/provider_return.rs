@@ -24,8 +24,9 @@ impl<'p> Form<'p> for ReturnForm<'p> {
     }
 }
 
-/// Serves the return from a provider's logout, including a duplicate request: to the logout of the next provider that the session
-/// came from, or back to the app. The session here has already ended: without a known `state`, only these ways are lost.
+/// Serves the return from a provider's logout, including a duplicate request: to the logout of the next provider that the
+/// session came from, or back to the app. The session here has already ended: without a known `state`, only these ways are
+/// lost.
 pub async fn returned(context: &RequestContext<'_>, provider: &str, params: &Params, browser: &Browser) -> Outcome {
     let state = ReturnForm::read(params).state.unwrap_or_default();
     let serving = match context.services.logout_doubles.turn(TokenHash::of(state), context.now).await {

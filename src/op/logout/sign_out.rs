@@ -1,9 +1,9 @@
 //! Ending a session: here, in the apps that had a part in it, and at the providers that it came from; then back to the app. The
 //! app that asked is notified last.
 //!
-//! The browser goes to the provider of the latest sign-in first, and from there to those of the sign-ins before it. It must come
-//! back from each (OIDC RP-Initiated Logout 1.0 §3) to go on to the next: where one does not let it, the session here has ended
-//! nevertheless, and those at the providers that are left live on.
+//! The browser goes to the provider of the latest sign-in first, and from there to those of the sign-ins before it. It must
+//! come back from each (OIDC RP-Initiated Logout 1.0 §3) to go on to the next: where one does not let it, the session here has
+//! ended nevertheless, and those at the providers that are left live on.
 
 use std::time::Duration;
 
@@ -91,8 +91,8 @@ async fn end(context: &RequestContext<'_>, request: &LogoutRequest, view: &Sessi
     Ok(Ended { apps, asked })
 }
 
-/// The address of the next provider's own logout, with the cookies to set before the browser goes there. `None` when no provider
-/// of these sessions has one and is still the one that the user signed in at.
+/// The address of the next provider's own logout, with the cookies to set before the browser goes there. `None` when no
+/// provider of these sessions has one and is still the one that the user signed in at.
 pub(super) async fn provider_logout(
     context: &RequestContext<'_>,
     request: &LogoutRequest,

@@ -1,5 +1,5 @@
 //! How many more rows may wait before all that wait are counted again. Counting them at every insert would read them all, so
-//! that each replica inserts a part of what was free at its last count, and counts at every insert when little is free.
+//! each replica inserts a part of what was free at its last count, and counts at every insert only when little is free.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

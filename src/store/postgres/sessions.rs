@@ -12,7 +12,7 @@ use crate::store::postgres::parameters;
 use crate::store::postgres::rows::{
     Cells, apps, link_columns, session_columns, session_view, session_view_of, user_columns,
 };
-use crate::store::rows::{AccountRow, CodeRow, EndRows, LinkRow, SessionRow, TraceRow};
+use crate::store::rows::{EndRows, SignInRows};
 use crate::store::{
     AppSession, EndOnce, FromUpstream, Result, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions,
 };
@@ -34,18 +34,6 @@ const NEWEST: &str = sessions!("(SELECT * FROM sessions ORDER BY row DESC LIMIT 
 const NEWEST_OF_USER: &str =
     sessions!("(SELECT * FROM sessions WHERE user_id = $1 ORDER BY row DESC LIMIT $2) s", " ORDER BY s.row DESC");
 
-/// A finished sign-in, sealed and encoded.
-struct SignInRows {
-    account: AccountRow,
-    only_here: bool,
-    link: LinkRow,
-    system_roles: Vec<String>,
-    session: SessionRow,
-    replaces: Option<SessionId>,
-    code: Option<CodeRow>,
-    trace: TraceRow,
-}
-
 impl SignInRows {
     fn parameters<'p>(&'p self, now: &'p i64) -> Vec<Parameter<'p>> {
         let mut all: Vec<Parameter<'p>> = vec![now, &self.only_here];
@@ -64,16 +52,7 @@ impl SignInRows {
 impl Sessions for PostgresStore {
     async fn finish_sign_in(&self, sign_in: SignIn, now: i64) -> Result<SignInWritten> {
         let events = self.events(&sign_in.events)?;
-        let rows = SignInRows {
-            account: AccountRow::new(&self.sealer, sign_in.account)?,
-            only_here: sign_in.only_here,
-            link: LinkRow::new(&self.sealer, sign_in.link)?,
-            system_roles: sign_in.system_roles,
-            session: SessionRow::new(&self.sealer, sign_in.session, sign_in.session_secret)?,
-            replaces: sign_in.replaces,
-            code: sign_in.code.map(CodeRow::new).transpose()?,
-            trace: TraceRow::new(&self.sealer, sign_in.trace)?,
-        };
+        let rows = SignInRows::new(&self.sealer, sign_in)?;
         let mut all = rows.parameters(&now);
         all.extend(events.parameters());
         let ended = match self.try_call("finish_sign_in", &all, Repeat::Never).await {

@@ -58,7 +58,7 @@ struct Own {
 }
 
 impl Target {
-    /// Reads a URL; `None` if it is not one of PostgreSQL. Files that it names are read by [`Target`]'s user.
+    /// Reads a URL; `None` if it is not one of PostgreSQL. Of the files that it names, only `passfile` is read here.
     ///
     /// # Errors
     /// What is wrong with it, in words that follow `store.url`.
@@ -122,7 +122,7 @@ impl Own {
         };
         let milliseconds = || number().map(|number| Duration::from_millis(number.into()));
         if ["sslrootcert", "sslcert", "sslkey", "passfile"].contains(&key)
-            && value != "system"
+            && !(key == "sslrootcert" && value == "system")
             && !value.starts_with('/')
         {
             return Err(format!("has {key}={value}: it must be the absolute path of a file"));
@@ -138,7 +138,7 @@ impl Own {
             "statement_timeout" => self.statement_timeout = Some(milliseconds()?),
             "lock_timeout" => self.lock_timeout = Some(milliseconds()?),
             "channel_binding" if value == "require" => {
-                return Err("has channel_binding=require, which is not built: use sslmode=verify-full".to_owned());
+                return Err("has channel_binding=require, which is not supported: use sslmode=verify-full".to_owned());
             }
             _ => return Ok(false),
         }
@@ -168,16 +168,14 @@ impl Own {
         Ok(mode)
     }
 
-    /// The store writes, so that a standby is of no use.
+    /// The store writes, so a standby is of no use.
     fn target_session_attrs(&self, config: &mut Config) -> Result<(), String> {
         match self.target.as_deref() {
             None | Some("read-write" | "primary") => {
                 config.target_session_attrs(TargetSessionAttrs::ReadWrite);
                 Ok(())
             }
-            Some(other) => {
-                Err(format!("has target_session_attrs={other}: the store writes, so that it must be read-write"))
-            }
+            Some(other) => Err(format!("has target_session_attrs={other}: the store writes, so it must be read-write")),
         }
     }
 }

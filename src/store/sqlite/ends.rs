@@ -1,4 +1,5 @@
-//! Ending sessions, and what ends because a provider says so: sessions, grants, and claims that have changed, in one transaction.
+//! Ending sessions, and what ends because a provider says so: sessions, grants, and claims that have changed, in one
+//! transaction.
 
 use rusqlite::Connection;
 

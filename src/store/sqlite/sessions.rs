@@ -6,8 +6,7 @@ use rusqlite::Connection;
 use crate::audit::Event;
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{TokenHash, UpstreamSession, User};
-use crate::store::rows::{AccountRow, CodeRow, EndRows, LinkRow, SessionRow, TraceRow};
-use crate::store::seal::Sealer;
+use crate::store::rows::{AccountRow, EndRows, SignInRows};
 use crate::store::sqlite::accounts::{has_access, is_linked};
 use crate::store::sqlite::audit::EventRows;
 use crate::store::sqlite::ends::{end, user_of_session};
@@ -23,8 +22,8 @@ use crate::store::{
 impl Sessions for SqliteStore {
     async fn finish_sign_in(&self, mut sign_in: SignIn, now: i64) -> Result<SignInWritten> {
         let events = self.event_rows(std::mem::take(&mut sign_in.events));
-        let rows = SignInRows::new(&self.sealer, sign_in, events)?;
-        self.decide(Survives::Restart, move |connection| rows.write(connection, now)).await
+        let rows = SignInRows::new(&self.sealer, sign_in)?;
+        self.decide(Survives::Restart, move |connection| rows.write(connection, &events, now)).await
     }
 
     async fn session(&self, secret: TokenHash) -> Result<Option<SessionView>> {
@@ -100,35 +99,8 @@ impl Sessions for SqliteStore {
     }
 }
 
-/// A finished sign-in, already sealed and encoded, so that the writer only has to write it.
-struct SignInRows {
-    account: AccountRow,
-    only_here: bool,
-    link: LinkRow,
-    system_roles: Vec<String>,
-    session: SessionRow,
-    replaces: Option<SessionId>,
-    code: Option<CodeRow>,
-    trace: TraceRow,
-    events: EventRows,
-}
-
 impl SignInRows {
-    fn new(sealer: &Sealer, sign_in: SignIn, events: EventRows) -> Result<Self> {
-        Ok(Self {
-            account: AccountRow::new(sealer, sign_in.account)?,
-            only_here: sign_in.only_here,
-            link: LinkRow::new(sealer, sign_in.link)?,
-            system_roles: sign_in.system_roles,
-            session: SessionRow::new(sealer, sign_in.session, sign_in.session_secret)?,
-            replaces: sign_in.replaces,
-            code: sign_in.code.map(CodeRow::new).transpose()?,
-            trace: TraceRow::new(sealer, sign_in.trace)?,
-            events,
-        })
-    }
-
-    fn write(&self, connection: &Connection, now: i64) -> Result<Outcome<SignInWritten>> {
+    fn write(&self, connection: &Connection, events: &EventRows, now: i64) -> Result<Outcome<SignInWritten>> {
         let link = self.link.link();
         let taken = self.only_here && is_linked(connection, &link.user_id, &link.key)?;
         let written = !taken && self.account.write(connection)? && self.link.upsert(connection)?;
@@ -149,7 +121,7 @@ impl SignInRows {
             code.insert(connection)?;
         }
         self.trace.insert(connection)?;
-        self.events.append(connection)?;
+        events.append(connection)?;
         Ok(Outcome::Keep(if ended.is_empty() { SignInWritten::Done } else { SignInWritten::Replaced(ended) }))
     }
 

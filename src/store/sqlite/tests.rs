@@ -388,7 +388,8 @@ fn pages_of_a_hundred_thousand_users_and_sessions_cost_as_much_as_those_of_a_few
     }
 }
 
-/// A store with this many people, each with a link and an event, and the steps for what `explain` and `audit query` read of one.
+/// A store with this many people, each with a link and an event, and the steps for what `explain` and `audit query` read of
+/// one.
 fn steps_for_one_of(number: i64) -> Vec<(&'static str, usize, i32)> {
     let connection = open::connect(&Location::Memory, true).unwrap();
     open::migrate(&connection, "memory", None).unwrap();

@@ -5,9 +5,9 @@ use url::Url;
 
 use crate::config::language::scalar::SecretValue;
 use crate::config::resolved::groups_from::GroupsFrom;
+use crate::upstream::api::Api;
 use crate::upstream::error::{Unavailable, UnavailableProblem};
-use crate::upstream::groups::api::{Api, list, text};
-use crate::upstream::groups::facts::{Facts, GROUPS, names};
+use crate::upstream::groups::facts::{Facts, GROUPS, list, names, text};
 use crate::upstream::service_account::ServiceAccount;
 
 /// The label of groups with members; other groups are for policies of Google Cloud.
@@ -29,15 +29,15 @@ pub(super) fn member(claims: &Map<String, Value>) -> Option<&str> {
 
 /// The addresses of the groups: direct ones, or also those that other groups are members of.
 pub(super) async fn groups(
-    api: &mut Api<'_>,
+    api: &Api<'_>,
     (from, account): (&GroupsFrom, Option<&ServiceAccount>),
     base: &Url,
     claims: &Map<String, Value>,
 ) -> Result<Facts, Unavailable> {
-    let unread =
-        || api.failed(base, UnavailableProblem::Malformed("the credentials of the service account were not read"));
+    let unread = || api.malformed(base, "the credentials of the service account were not read");
     let account = account.ok_or_else(unread)?;
     let token = token(api, account, from).await?;
+    let api = api.with_token(&token);
     let search = if from.nested { "searchTransitiveGroups" } else { "searchDirectGroups" };
     let mut url = base.clone();
     url.set_path(&format!("{}/groups/-/memberships:{search}", base.path().trim_end_matches('/')));
@@ -49,8 +49,8 @@ pub(super) async fn groups(
         if let Some(page_token) = &page_token {
             url.query_pairs_mut().append_pair("pageToken", page_token);
         }
-        let page = match api.get(&url, &token).await {
-            Ok(page) => page,
+        let answer = match api.get(&url).await {
+            Ok(answer) => answer,
             Err(error) => {
                 if matches!(error.problem, UnavailableProblem::Denied { status: 401, .. }) {
                     account.forget();
@@ -58,12 +58,13 @@ pub(super) async fn groups(
                 return Err(error);
             }
         };
-        let malformed = |what| api.failed(&url, UnavailableProblem::Malformed(what));
+        let malformed = |what| api.malformed(&url, what);
+        let body = api.json(&url, &answer)?;
         // Somebody in no group has no list.
         let none = Vec::new();
-        let items = match page.body.get("memberships") {
-            None | Some(Value::Null) if page.body.is_object() => &none,
-            _ => list(&page.body, "memberships").ok_or_else(|| malformed("it has no list of groups"))?,
+        let items = match body.get("memberships") {
+            None | Some(Value::Null) if body.is_object() => &none,
+            _ => list(&body, "memberships").ok_or_else(|| malformed("it has no list of groups"))?,
         };
         for item in items {
             let address = item.get("groupKey").and_then(|key| text(key, "id"));
@@ -72,7 +73,7 @@ pub(super) async fn groups(
         if found.len() > from.max_groups {
             return Err(api.failed(&url, UnavailableProblem::TooManyGroups(from.max_groups)));
         }
-        page_token = text(&page.body, "nextPageToken").map(str::to_owned);
+        page_token = text(&body, "nextPageToken").map(str::to_owned);
         if page_token.is_none() {
             break;
         }
@@ -83,18 +84,18 @@ pub(super) async fn groups(
 }
 
 /// An access token of the service account: the one that is kept, or a new one.
-async fn token(api: &mut Api<'_>, account: &ServiceAccount, from: &GroupsFrom) -> Result<SecretValue, Unavailable> {
-    if let Some(token) = account.token(api.now) {
+async fn token(api: &Api<'_>, account: &ServiceAccount, from: &GroupsFrom) -> Result<SecretValue, Unavailable> {
+    if let Some(token) = account.token(api.now()) {
         return Ok(token);
     }
     let url = account.token_uri();
-    let malformed = |what| api.failed(url, UnavailableProblem::Malformed(what));
-    let assertion = account.assertion(from.subject.as_deref(), api.now);
+    let malformed = |what| api.malformed(url, what);
+    let assertion = account.assertion(from.subject.as_deref(), api.now());
     let assertion = assertion.ok_or_else(|| malformed("its assertion can't be signed"))?;
-    let page = api.post_form(url, &[("grant_type", GRANT), ("assertion", &assertion)]).await?;
-    let token = text(&page.body, "access_token").map(|token| SecretValue::new(token.to_owned()));
-    let no_token = || api.failed(url, UnavailableProblem::Malformed("its answer has no access_token"));
-    let token = token.ok_or_else(no_token)?;
-    account.keep(token.clone(), page.body.get("expires_in").and_then(Value::as_i64).unwrap_or(0), api.now);
+    let answer = api.post_form(url, &[("grant_type", GRANT), ("assertion", &assertion)]).await?;
+    let body = api.json(url, &answer)?;
+    let token = text(&body, "access_token").map(|token| SecretValue::new(token.to_owned()));
+    let token = token.ok_or_else(|| malformed("its answer has no access_token"))?;
+    account.keep(token.clone(), body.get("expires_in").and_then(Value::as_i64).unwrap_or(0), api.now());
     Ok(token)
 }

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
-use crate::config::language::scalar::SecretValue;
 use crate::config::resolved::groups_from::GroupsFrom;
+use crate::upstream::api::Api;
 use crate::upstream::error::{Unavailable, UnavailableProblem};
-use crate::upstream::groups::api::{Api, text};
-use crate::upstream::groups::facts::{Facts, GROUPS, names};
+use crate::upstream::groups::facts::{Facts, GROUPS, names, text};
 
 /// The claim with the access levels.
 const GROUP_LEVELS: &str = "group_levels";
 
-/// Access levels, highest first. The API says only whether somebody has at least one of them, so that each is asked for.
+/// Access levels, highest first. The API says only whether somebody has at least one of them, so each is asked for.
 const LEVELS: [(u8, &str); 6] =
     [(50, "owner"), (40, "maintainer"), (30, "developer"), (20, "reporter"), (15, "planner"), (10, "guest")];
 
@@ -21,16 +20,11 @@ const LEVELS: [(u8, &str); 6] =
 const PER_PAGE: usize = 100;
 
 /// Full paths of groups; with levels, each path with its highest one.
-pub(super) async fn groups(
-    api: &mut Api<'_>,
-    from: &GroupsFrom,
-    base: &Url,
-    token: &SecretValue,
-) -> Result<Facts, Unavailable> {
+pub(super) async fn groups(api: &Api<'_>, from: &GroupsFrom, base: &Url) -> Result<Facts, Unavailable> {
     let mut found: BTreeMap<String, &str> = BTreeMap::new();
     let asked = if from.levels { LEVELS.as_slice() } else { LEVELS.get(LEVELS.len() - 1..).unwrap_or_default() };
     for (level, name) in asked {
-        for path in at_least(api, from, base, token, *level).await? {
+        for path in at_least(api, from, base, *level).await? {
             found.entry(path).or_insert(name);
         }
     }
@@ -44,13 +38,7 @@ pub(super) async fn groups(
 }
 
 /// The groups in which the person has at least this level.
-async fn at_least(
-    api: &mut Api<'_>,
-    from: &GroupsFrom,
-    base: &Url,
-    token: &SecretValue,
-    level: u8,
-) -> Result<Vec<String>, Unavailable> {
+async fn at_least(api: &Api<'_>, from: &GroupsFrom, base: &Url, level: u8) -> Result<Vec<String>, Unavailable> {
     let mut paths = Vec::new();
     for number in 1_usize.. {
         let mut url = base.clone();
@@ -59,9 +47,10 @@ async fn at_least(
             .append_pair("min_access_level", &level.to_string())
             .append_pair("per_page", &PER_PAGE.to_string())
             .append_pair("page", &number.to_string());
-        let page = api.get(&url, token).await?;
-        let malformed = |what| api.failed(&url, UnavailableProblem::Malformed(what));
-        let items = page.body.as_array().ok_or_else(|| malformed("it is not a list of groups"))?;
+        let answer = api.get(&url).await?;
+        let malformed = |what| api.malformed(&url, what);
+        let body = api.json(&url, &answer)?;
+        let items = body.as_array().ok_or_else(|| malformed("it is not a list of groups"))?;
         for item in items {
             let path = text(item, "full_path").ok_or_else(|| malformed("it lists a group without full_path"))?;
             paths.push(path.to_owned());
@@ -69,7 +58,7 @@ async fn at_least(
         if paths.len() > from.max_groups {
             return Err(api.failed(&url, UnavailableProblem::TooManyGroups(from.max_groups)));
         }
-        let next = page.headers.get("x-next-page").map(|next| !next.is_empty());
+        let next = answer.headers().get("x-next-page").map(|next| !next.is_empty());
         if !next.unwrap_or(items.len() >= PER_PAGE) {
             break;
         }

@@ -3,35 +3,30 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::config::language::scalar::SecretValue;
 use crate::config::resolved::groups_from::GroupsFrom;
+use crate::upstream::api::Api;
 use crate::upstream::error::{Unavailable, UnavailableProblem};
-use crate::upstream::groups::api::{Api, Page, list, text};
-use crate::upstream::groups::facts::{Facts, GROUPS, names};
+use crate::upstream::groups::facts::{Facts, GROUPS, list, names, text};
 
 /// The claim with the display names.
 const GROUP_NAMES: &str = "group_names";
 
 /// Ids by `/me/getMemberObjects`, which is one call; with names, by `/me/transitiveMemberOf`. Both may have several pages
 /// (`@odata.nextLink`).
-pub(super) async fn groups(
-    api: &mut Api<'_>,
-    from: &GroupsFrom,
-    base: &Url,
-    token: &SecretValue,
-) -> Result<Facts, Unavailable> {
+pub(super) async fn groups(api: &Api<'_>, from: &GroupsFrom, base: &Url) -> Result<Facts, Unavailable> {
     let (mut ids, mut shown) = (Vec::new(), Vec::new());
     let first = address(base, if from.names { "/me/transitiveMemberOf" } else { "/me/getMemberObjects" });
     let mut url = first.clone();
-    let mut page = if from.names {
+    let mut answer = if from.names {
         url.set_query(Some("$select=id,displayName&$top=999"));
-        api.get(&url, token).await?
+        api.get(&url).await?
     } else {
-        api.post(&url, token, &json!({ "securityEnabledOnly": false })).await?
+        api.post(&url, &json!({ "securityEnabledOnly": false })).await?
     };
     loop {
-        let malformed = |what| api.failed(&url, UnavailableProblem::Malformed(what));
-        let items = list(&page.body, "value").ok_or_else(|| malformed("it has no list of groups"))?;
+        let malformed = |what| api.malformed(&url, what);
+        let body = api.json(&url, &answer)?;
+        let items = list(&body, "value").ok_or_else(|| malformed("it has no list of groups"))?;
         for item in items {
             let id = item.as_str().or_else(|| text(item, "id"));
             ids.push(
@@ -42,9 +37,9 @@ pub(super) async fn groups(
         if ids.len() > from.max_groups {
             return Err(api.failed(&url, UnavailableProblem::TooManyGroups(from.max_groups)));
         }
-        let Some(next) = next(&page) else { break };
+        let Some(next) = next(&body) else { break };
         url = api.another(&first, &next.ok_or_else(|| malformed("its next page has no address"))?)?;
-        page = api.get(&url, token).await?;
+        answer = api.get(&url).await?;
     }
     let mut facts = Facts::new();
     facts.insert(GROUPS.to_owned(), names(ids));
@@ -55,8 +50,8 @@ pub(super) async fn groups(
 }
 
 /// The address of the next page; the inner `None`: there is one, and it is not an address.
-fn next(page: &Page) -> Option<Option<String>> {
-    let next = page.body.get("@odata.nextLink").filter(|next| **next != Value::Null)?;
+fn next(body: &Value) -> Option<Option<String>> {
+    let next = body.get("@odata.nextLink").filter(|next| **next != Value::Null)?;
     Some(next.as_str().map(str::to_owned))
 }
 

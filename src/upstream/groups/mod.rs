@@ -1,18 +1,17 @@
 //! A person's groups from an API, where the provider's tokens do not have them.
 //!
-//! When an API is asked and what happens when it does not answer is here: one call at a time for a person, none while the groups
-//! are young, none for a moment after a failure. Each source knows how its service lists groups. A person whose groups can't be
-//! had does not get in: a policy must never take "no answer" for "in no group".
+//! When an API is asked and what happens when it does not answer is here: one call at a time for a person, none while the
+//! groups are young, none for a moment after a failure. Each source knows how its service lists groups. A person whose groups
+//! can't be had does not get in: a policy must never take "no answer" for "in no group".
 //!
 //! | module | the service |
 //! | --- | --- |
 //! | `graph` | Microsoft Graph |
 //! | `gitlab` | GitLab |
 //! | `cloud_identity` | Google |
-//! | `api` | calls within bounds |
-//! | `cache`, `facts` | what is kept |
+//! | `cache` | what is kept |
+//! | `facts` | what an API said |
 
-mod api;
 pub(crate) mod cache;
 mod cloud_identity;
 mod facts;
@@ -24,9 +23,9 @@ use url::Url;
 
 use crate::config::language::groups_from::{GroupSource, GroupsWhen};
 use crate::config::language::scalar::SecretValue;
+use crate::upstream::api::{Api, Bounds};
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::gather::ProviderContext;
-use crate::upstream::groups::api::Api;
 use facts::{Facts, GROUPS};
 
 impl ProviderContext<'_> {
@@ -71,15 +70,16 @@ impl ProviderContext<'_> {
         access_token: &SecretValue,
     ) -> Result<Facts, Unavailable> {
         let from = &self.settings.groups_from;
-        let mut api = Api::new(self.upstream, Document::Groups, way_out(from.source), self.now);
+        let bounds = Bounds::start();
+        let api = Api::beside(self, &bounds, Document::Groups).with_way_out(way_out(from.source));
         let base = self.api_url(&api)?;
         let facts = match from.source {
             GroupSource::Token | GroupSource::Userinfo => Facts::new(),
-            GroupSource::Graph => graph::groups(&mut api, from, &base, access_token).await?,
-            GroupSource::Gitlab => gitlab::groups(&mut api, from, &base, access_token).await?,
+            GroupSource::Graph => graph::groups(&api.with_token(access_token), from, &base).await?,
+            GroupSource::Gitlab => gitlab::groups(&api.with_token(access_token), from, &base).await?,
             GroupSource::CloudIdentity => {
                 let account = self.settings.service_account.as_deref();
-                cloud_identity::groups(&mut api, (from, account), &base, claims).await?
+                cloud_identity::groups(&api, (from, account), &base, claims).await?
             }
         };
         let count = facts.get(GROUPS).and_then(Value::as_array).map_or(0, Vec::len);
@@ -100,7 +100,7 @@ impl ProviderContext<'_> {
             (None, _) => format!("https://{}/v1.0", graph_host()),
         };
         let issuer = &self.settings.source.issuer_url;
-        Url::parse(&address).map_err(|_| api.failed(issuer, UnavailableProblem::Malformed("its address is not a URL")))
+        Url::parse(&address).map_err(|_| api.malformed(issuer, "its address is not a URL"))
     }
 }
 

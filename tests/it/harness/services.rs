@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use countersign::outbound::OutboundError;
+use async_trait::async_trait;
+use countersign::outbound::{HttpClient, OutboundError, OutboundPolicy};
 use serde_json::{Value, json};
 
 use super::TestApp;
@@ -43,6 +44,7 @@ type Answer = Box<dyn Fn(&Asked) -> Reply + Send + Sync>;
 
 /// A service at an address. What it answers can be replaced at any time.
 pub(crate) struct Service {
+    address: String,
     answer: Mutex<Answer>,
     asked: Mutex<Vec<Asked>>,
 }
@@ -54,9 +56,9 @@ impl Service {
         address: &str,
         answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
     ) -> Arc<Self> {
-        let service = Arc::new(Self { answer: Mutex::new(Box::new(answer)), asked: Mutex::default() });
-        let (served, base) = (Arc::clone(&service), address.to_owned());
-        app.net.serve(address, move |request| served.serve(&base, request));
+        let answer: Mutex<Answer> = Mutex::new(Box::new(answer));
+        let service = Arc::new(Self { address: address.to_owned(), answer, asked: Mutex::default() });
+        app.net.add(&[address], Arc::clone(&service) as Arc<dyn HttpClient>);
         service
     }
 
@@ -74,17 +76,22 @@ impl Service {
     pub(crate) fn requests(&self) -> Vec<String> {
         self.asked.lock().unwrap().iter().map(|asked| format!("{} {}", asked.method, asked.path)).collect()
     }
+}
 
-    fn serve(&self, base: &str, request: &http::Request<Vec<u8>>) -> Reply {
+#[async_trait]
+impl HttpClient for Service {
+    async fn send(&self, request: http::Request<Vec<u8>>, _: &OutboundPolicy) -> Reply {
+        // An answer is never immediate, so that requests at the same time really wait for each other.
+        tokio::task::yield_now().await;
         let url = url::Url::parse(&request.uri().to_string()).unwrap();
         let whole = format!("{}{}", url.origin().ascii_serialization(), url.path());
         let authorization = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
         let asked = Asked {
             method: request.method().to_string(),
-            path: whole.strip_prefix(base).unwrap().to_owned(),
+            path: whole.strip_prefix(&self.address).unwrap().to_owned(),
             query: url.query_pairs().into_owned().collect(),
             bearer: authorization.and_then(|value| value.strip_prefix("Bearer ").map(str::to_owned)),
-            body: request.body().clone(),
+            body: request.into_body(),
         };
         let answer = (self.answer.lock().unwrap())(&asked);
         self.asked.lock().unwrap().push(asked);

@@ -14,7 +14,7 @@ enum Fate {
     In(&'static str),
     /// It is refused because it is not built.
     NotBuilt,
-    /// It is refused unless the chosen preset is one that is not built.
+    /// It is refused with presets that do not have it.
     WithPreset,
 }
 
