@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{ACCEPT, AUTHORIZATION, HeaderValue, LINK, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, LINK, RETRY_AFTER};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -10,6 +10,7 @@ use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Problem};
 use crate::outbound::OutboundError;
 use crate::upstream::client_auth::presented;
+use crate::upstream::credentials::bearer;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::gather::ProviderContext;
 use crate::upstream::provider::{request, shown, unusable};
@@ -45,7 +46,7 @@ impl<'a> Api<'a> {
 
     /// The answer, which succeeded.
     pub(crate) async fn get(&self, document: Document, url: &Url) -> Result<Answer, UpstreamError> {
-        let bearer = HeaderValue::from_str(&format!("Bearer {}", self.token.expose())).map_err(|_| {
+        let bearer = bearer(self.token).ok_or_else(|| {
             UpstreamError::invalid(Document::TokenResponse, Check::Claim("access_token", Problem::Type))
         })?;
         let call = request(http::Method::GET, url)

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
@@ -17,7 +18,7 @@ use crate::config::load::secret_text::{SecretKind, decode, meant};
 use crate::jose::{Header, sign_symmetric};
 use crate::outbound::Identity;
 use crate::protocol::{Algorithm, ClientAuthMethod};
-use crate::upstream::credentials::ClientKey;
+use crate::upstream::credentials::{ClientKey, secret_header};
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::provider::{Upstream, unusable};
@@ -33,7 +34,7 @@ const LONGEST_ASSERTION: u64 = 64 * 1024;
 /// What a request carries to authenticate the broker.
 pub(crate) struct Authentication {
     /// The `Authorization` header.
-    pub(crate) header: Option<String>,
+    pub(crate) header: Option<HeaderValue>,
     /// Parameters of the form.
     pub(crate) form: Vec<(&'static str, String)>,
 }
@@ -126,7 +127,8 @@ pub(crate) async fn authenticate(
             form(vec![client_id(), ("client_secret", secret.expose().to_owned())])
         }
         (ClientAuthMethod::ClientSecretBasic, _, Some(secret)) => {
-            Ok(Authentication { header: Some(basic(&settings.client_id, secret)), form: Vec::new() })
+            let header = basic(&settings.client_id, secret).ok_or_else(unsigned)?;
+            Ok(Authentication { header: Some(header), form: Vec::new() })
         }
         // RFC 8705 §2: the certificate is the proof, `client_id` says whose it is.
         _ => form(vec![client_id()]),
@@ -194,7 +196,7 @@ fn unreadable(file: &Path, problem: String) -> Unavailable {
 }
 
 /// Both parts are form-encoded before they are joined (RFC 6749 §2.3.1).
-fn basic(client_id: &str, secret: &SecretValue) -> String {
+fn basic(client_id: &str, secret: &SecretValue) -> Option<HeaderValue> {
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(client_id), encode(secret.expose()))))
+    secret_header(&format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(client_id), encode(secret.expose())))))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
 use serde_json::json;
 
 use crate::config::language::provider::Provider;
@@ -14,6 +15,18 @@ use crate::digest::{sha1_base64url, sha256_base64url};
 use crate::jose::{PrivateKey, SignError, client_key_set};
 use crate::outbound::Identity;
 use crate::protocol::Algorithm;
+
+/// A value that no compression of headers remembers (RFC 7541 §7.1.3) and that nothing prints; `None` if it can't be sent.
+pub(crate) fn secret_header(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The `Authorization` header of an access token (RFC 6750 §2.1).
+pub(crate) fn bearer(token: &SecretValue) -> Option<HeaderValue> {
+    secret_header(&format!("Bearer {}", token.expose()))
+}
 
 /// What the file only points to, as it was read.
 #[derive(Clone, Debug, Default)]

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Map, Value};
 
 use crate::config::language::groups_from::GroupSource;
@@ -15,6 +15,7 @@ use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Jws, Problem, half_hash};
 use crate::protocol::{Algorithm, is_absent};
 use crate::upstream::client_auth::presented;
+use crate::upstream::credentials::bearer;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::provider::{Signed, Upstream, request, shown, unusable};
@@ -151,7 +152,7 @@ impl ProviderContext<'_> {
         let document = Document::Userinfo;
         self.metadata.check_userinfo()?;
         let Some(endpoint) = &self.metadata.userinfo_endpoint else { return Ok(None) };
-        let bearer = HeaderValue::from_str(&format!("Bearer {}", access_token.expose())).map_err(|_| {
+        let bearer = bearer(access_token).ok_or_else(|| {
             UpstreamError::invalid(Document::TokenResponse, Check::Claim("access_token", Problem::Type))
         })?;
         let call = request(http::Method::GET, endpoint)

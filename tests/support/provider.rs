@@ -459,6 +459,8 @@ pub(crate) struct Net {
     apps: GuardedClient,
     /// Every URL that was requested, served or not.
     asked: Mutex<Vec<String>>,
+    /// The URLs that were called with credentials, and whether their header was marked as sensitive.
+    authorized: Mutex<Vec<(String, bool)>>,
     /// Other services, by their addresses.
     services: Mutex<Vec<(String, Handler)>>,
 }
@@ -475,6 +477,7 @@ impl Net {
             others: Mutex::default(),
             apps: GuardedClient::default(),
             asked: Mutex::default(),
+            authorized: Mutex::default(),
             services: Mutex::default(),
         })
     }
@@ -518,6 +521,11 @@ impl Net {
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
+
+    /// The URLs that were called with credentials, and whether their header was marked as sensitive.
+    pub(crate) fn authorized(&self) -> Vec<(String, bool)> {
+        self.authorized.lock().unwrap().clone()
+    }
 }
 
 #[async_trait]
@@ -529,6 +537,9 @@ impl HttpClient for Net {
     ) -> Result<http::Response<Vec<u8>>, OutboundError> {
         let url = request.uri().to_string();
         self.asked.lock().unwrap().push(url.clone());
+        if let Some(value) = request.headers().get("authorization") {
+            self.authorized.lock().unwrap().push((url.clone(), value.is_sensitive()));
+        }
         policy.check(&url::Url::parse(&url).unwrap())?;
         let find = |(address, _): &&(String, Handler)| {
             url.strip_prefix(address.as_str()).is_some_and(|rest| rest.starts_with(['/', '?']) || rest.is_empty())

@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::config::language::scalar::SecretValue;
 use crate::env::Stopwatch;
+use crate::upstream::credentials::bearer;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem};
 use crate::upstream::groups::cache::LONGEST_PAUSE;
 use crate::upstream::provider::{Upstream, request, shown, unusable};
@@ -49,15 +50,15 @@ impl<'a> Api<'a> {
     }
 
     /// Reads a JSON document.
-    pub(crate) async fn get(&mut self, url: &Url, bearer: &SecretValue) -> Result<Page, Unavailable> {
+    pub(crate) async fn get(&mut self, url: &Url, token: &SecretValue) -> Result<Page, Unavailable> {
         let call = request(http::Method::GET, url).body(Vec::new());
-        self.send(url, Some(bearer), call).await
+        self.send(url, Some(token), call).await
     }
 
     /// Posts a JSON document, and reads one.
-    pub(crate) async fn post(&mut self, url: &Url, bearer: &SecretValue, body: &Value) -> Result<Page, Unavailable> {
+    pub(crate) async fn post(&mut self, url: &Url, token: &SecretValue, body: &Value) -> Result<Page, Unavailable> {
         let call = request(http::Method::POST, url).header(CONTENT_TYPE, "application/json");
-        self.send(url, Some(bearer), call.body(body.to_string().into_bytes())).await
+        self.send(url, Some(token), call.body(body.to_string().into_bytes())).await
     }
 
     /// Posts a form without any authentication but what it contains, and reads a JSON document.
@@ -70,7 +71,7 @@ impl<'a> Api<'a> {
     async fn send(
         &mut self,
         url: &Url,
-        bearer: Option<&SecretValue>,
+        token: Option<&SecretValue>,
         call: Result<http::Request<Vec<u8>>, http::Error>,
     ) -> Result<Page, Unavailable> {
         if self.calls >= MAX_CALLS {
@@ -82,11 +83,9 @@ impl<'a> Api<'a> {
         self.calls += 1;
         let mut call = call.map_err(|_| unusable(self.document))?;
         call.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
-        if let Some(bearer) = bearer {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", bearer.expose()))
-                .map_err(|_| self.failed(url, UnavailableProblem::Malformed("its access token can't be sent")))?;
-            value.set_sensitive(true);
-            call.headers_mut().insert(AUTHORIZATION, value);
+        if let Some(token) = token {
+            let unsendable = || self.failed(url, UnavailableProblem::Malformed("its access token can't be sent"));
+            call.headers_mut().insert(AUTHORIZATION, bearer(token).ok_or_else(unsendable)?);
         }
         let answer = self.upstream.call_api(self.document, call, self.now).await?;
         let problem = match answer.status().as_u16() {
