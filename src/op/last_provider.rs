@@ -30,9 +30,10 @@ impl LastProviders {
         let is_id = |id: &str| {
             (1..=LONGEST).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
         };
+        let is_mark = |app: &str| app.len() == 8 && app.bytes().all(|b| b.is_ascii_hexdigit());
         let mut parts = text.split('~');
         let last = parts.next().filter(|id| is_id(id)).map(str::to_owned);
-        let pairs = parts.filter_map(|part| part.split_once(':')).filter(|(app, id)| app.len() == 8 && is_id(id));
+        let pairs = parts.filter_map(|part| part.split_once(':')).filter(|(app, id)| is_mark(app) && is_id(id));
         Self { last, by_app: pairs.take(APPS).map(|(app, id)| (app.to_owned(), id.to_owned())).collect() }
     }
 
@@ -91,7 +92,7 @@ mod tests {
         for (text, last) in [("staff", Some("staff")), ("", None), ("<b>", None), ("a b~c", None)] {
             assert_eq!(LastProviders::parse(text).of(None), last, "{text}");
         }
-        let odd = LastProviders::parse("staff~x:y~12345678:<b>~12345678~~:~12345678:good");
+        let odd = LastProviders::parse("staff~x:y~12345678:<b>~12345678~~:~\"1,3456\\:bad~12345678:good");
         assert_eq!(odd.by_app, [("12345678".to_owned(), "good".to_owned())]);
     }
 }

@@ -69,6 +69,8 @@ pub(crate) struct Breaker(Mutex<HashMap<Counted, State>>);
 pub(crate) struct Pass<'b> {
     breaker: &'b Breaker,
     document: Document,
+    /// Whether it is the one request that finds out how the provider, or the document, does.
+    probes: [bool; 2],
 }
 
 impl Breaker {
@@ -78,23 +80,28 @@ impl Breaker {
 
     /// Whether a request for a document would be sent now.
     pub(crate) fn is_open_for(&self, document: Document, now: i64) -> bool {
-        let states = self.lock();
-        [None, Some(document)].iter().all(|counted| states.get(counted).is_none_or(|state| state.may_pass(now)))
+        may_pass(&self.lock(), document, now)
     }
 
     /// Lets a request for a document pass; `None` while the provider is left alone.
     pub(crate) fn enter(&self, document: Document, now: i64) -> Option<Pass<'_>> {
-        if !self.is_open_for(document, now) {
+        let mut states = self.lock();
+        if !may_pass(&states, document, now) {
             return None;
         }
-        let mut states = self.lock();
-        for counted in [None, Some(document)] {
-            if let Some(state) = states.get_mut(&counted) {
+        let probes = [None, Some(document)].map(|counted| {
+            let state = states.get_mut(&counted);
+            state.is_some_and(|state| {
                 state.probing = state.until.is_some();
-            }
-        }
-        Some(Pass { breaker: self, document })
+                state.probing
+            })
+        });
+        Some(Pass { breaker: self, document, probes })
     }
+}
+
+fn may_pass(states: &HashMap<Counted, State>, document: Document, now: i64) -> bool {
+    [None, Some(document)].iter().all(|counted| states.get(counted).is_none_or(|state| state.may_pass(now)))
 }
 
 impl Pass<'_> {
@@ -121,8 +128,9 @@ impl Pass<'_> {
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         let mut states = self.breaker.lock();
-        for counted in [None, Some(self.document)] {
-            if let Some(state) = states.get_mut(&counted) {
+        // A request that was sent before the provider was left alone is not the one that finds out.
+        for (counted, probes) in [None, Some(self.document)].into_iter().zip(self.probes) {
+            if let Some(state) = states.get_mut(&counted).filter(|_| probes) {
                 state.probing = false;
             }
         }
@@ -161,6 +169,24 @@ mod tests {
         drop(breaker.enter(Document::Discovery, NOW + 30).unwrap());
         assert!(send(&breaker, Document::Discovery, Went::Well, NOW + 30));
         assert!(breaker.is_open_for(Document::Userinfo, NOW + 30));
+    }
+
+    #[test]
+    fn d24_a_request_of_before_is_not_the_one_that_finds_out() {
+        let breaker = Breaker::default();
+        let before = [Document::Userinfo; 3].map(|document| breaker.enter(document, NOW).unwrap());
+        for document in [Document::Discovery, Document::TokenResponse, Document::KeySet] {
+            assert!(send(&breaker, document, Went::Nowhere, NOW));
+        }
+        let probe = breaker.enter(Document::Discovery, NOW + 10).unwrap();
+        // Browsers that no longer wait, and one that is told late.
+        let [first, second, late] = before;
+        drop((first, second));
+        assert!(breaker.enter(Document::Discovery, NOW + 10).is_none(), "still one at a time");
+        late.ended(Went::Nowhere, NOW + 10);
+        assert!(!breaker.is_open_for(Document::Discovery, NOW + 31), "the one that finds out is still under way");
+        drop(probe);
+        assert!(breaker.is_open_for(Document::Discovery, NOW + 31));
     }
 
     #[test]

@@ -288,7 +288,13 @@ fn accept<'a>(
             callback.error_description,
         )));
     }
-    callback.code.filter(|code| !code.is_empty()).ok_or(UpstreamError::Response(ResponseProblem::Empty))
+    let code = callback.code.filter(|code| !code.is_empty()).ok_or(UpstreamError::Response(ResponseProblem::Empty))?;
+    // A server that fails at what somebody made up would be left alone, and with it all who sign in there.
+    if code.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        Ok(code)
+    } else {
+        Err(UpstreamError::Response(ResponseProblem::Code))
+    }
 }
 
 fn reauthenticated(reauth: Reauth, after: Option<i64>, auth_time: Option<i64>) -> Result<(), UpstreamError> {

@@ -287,5 +287,15 @@ async fn a_plan_reads_the_people_with_the_claims_that_it_asks_for() {
     let events = get(&app, "/audit?event=admin_action").await.1;
     let actions: Vec<&str> =
         events["events"].as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap()).collect();
-    assert_eq!(actions, ["people_read"; 2], "the first page of each reading is recorded: {events}");
+    assert_eq!(actions, ["people_read"; 3], "the first page of each reading is recorded, and the next: {events}");
+    // Whoever begins in the middle is in the trail too, and a long reading does not fill it.
+    let app = TestApp::base().await;
+    app.sign_in("app", &alice()).await;
+    for _ in 0..100 {
+        let all = act(&app, "/people/read", json!({ "claims": {}, "after": "!", "limit": 10 })).await;
+        assert_eq!(all["people"].as_array().unwrap().len(), 1, "{all}");
+    }
+    let events = get(&app, "/audit?event=admin_action&limit=100").await.1;
+    let recorded = events["events"].as_array().unwrap().len();
+    assert!((1..=60).contains(&recorded), "{recorded}");
 }

@@ -26,7 +26,13 @@ fn with_name(name: &str) -> String {
 #[tokio::test]
 async fn the_status_of_a_refused_reload_shows_no_password_of_a_url() {
     let (app, mut reloader, file, _folder) = on_disk().await;
-    for url in ["postgres://u:canary@h/db", "postgres://h/db?password=canary", "u:canary@h"] {
+    for url in [
+        "postgres://u:canary@h/db",
+        "postgres://h/db?password=canary",
+        "u:canary@h",
+        "postgres://u:pass?canary@h/db",
+        "postgres://u:pass?word&canary=x@h/db?sslmode=disable",
+    ] {
         let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
         let store = format!("\"{url}\"\nstore.encryption_keys = [\"{key}\"]");
         std::fs::write(&file, BASE.replace("\"sqlite::memory:\"", &store)).unwrap();

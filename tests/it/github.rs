@@ -114,6 +114,8 @@ async fn all_pages_are_read() {
     let groups = Value::from(signed_in(&app, &github).await.claims())["groups"].clone();
     assert_eq!(groups.as_array().unwrap().len(), 251);
     assert_eq!((github.calls("/user/teams").len(), github.calls("/user/orgs").len()), (3, 1));
+    let calls = app.net.authorized();
+    assert!(calls.len() >= 5 && calls.iter().all(|(_, marked)| *marked), "{calls:?}");
 }
 
 #[tokio::test]

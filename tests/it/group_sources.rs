@@ -5,7 +5,7 @@ use countersign::outbound::OutboundError;
 use serde_json::{Value, json};
 
 use crate::harness::services::{Service, cloud_identity, gitlab, graph, json as answer, raw, throttled};
-use crate::harness::{Authorize, Browser, Reply, TestApp, Tokens, alice, with};
+use crate::harness::{Authorize, Browser, IDP, Reply, TestApp, Tokens, alice, with};
 
 const GRAPH: &str = "https://graph.example/v1.0";
 
@@ -127,6 +127,21 @@ fn useless() -> Vec<Useless> {
             "next page is somewhere else",
         ),
         (
+            "elsewhere by its user",
+            || {
+                answer(
+                    200,
+                    &json!({ "value": [], "@odata.nextLink": "https://graph.microsoft.com@evil.example/v1.0/x" }),
+                )
+            },
+            "next page is somewhere else",
+        ),
+        (
+            "elsewhere without TLS",
+            || answer(200, &json!({ "value": [], "@odata.nextLink": GRAPH.replace("https:", "http:") })),
+            "next page is somewhere else",
+        ),
+        (
             "without end",
             || {
                 answer(
@@ -147,6 +162,8 @@ async fn d24_an_api_that_gives_no_groups_lets_nobody_in() {
         let page = attempt(&app, &alice()).await;
         page.assert_error_page(502, "groups_unavailable");
         assert!(service.count() <= 64, "{name}: {}", service.count());
+        let elsewhere = |url: &String| url.contains("evil") || url.starts_with("http:");
+        assert!(!app.net.asked().iter().any(elsewhere), "{name}: the token goes nowhere else");
         let status = app.broker.status().await;
         assert!(status.contains(said), "{name}: {said} is not in {status}");
         let metrics = app.broker.metrics().await;
@@ -431,4 +448,17 @@ async fn d24_a_service_account_that_is_refused_lets_nobody_in() {
     service.answers(cloud_identity("dora@corp.example", &["sre@corp.example"], &[]));
     app.wait(10);
     assert_eq!((groups(&app, &dora()).await, tokens.count()), (json!(["sre@corp.example"]), 2));
+}
+
+#[tokio::test]
+async fn d40_tokens_and_secrets_are_marked_in_every_call() {
+    let app = with_graph(", max_age = \"1m\"").await;
+    Service::at(&app, GRAPH, graph(GRAPH, many(2), 1));
+    groups(&app, &alice()).await;
+    let calls = app.net.authorized();
+    for called in [format!("{IDP}/token"), format!("{IDP}/userinfo"), GRAPH.to_owned()] {
+        assert!(calls.iter().any(|(url, _)| url.starts_with(&called)), "{called}: {calls:?}");
+    }
+    // A header that is not marked may be printed, and be kept by the compression of HTTP/2 (RFC 7541 §7.1.3).
+    assert!(calls.iter().all(|(_, marked)| *marked), "{calls:?}");
 }

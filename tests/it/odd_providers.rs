@@ -483,3 +483,24 @@ async fn an_error_in_an_app_is_a_sentence_with_what_to_quote_at_its_end() {
     refused.assert_json_error(400, "invalid_grant");
     assert_description(refused.json()["error_description"].as_str().unwrap(), lacks, "client_requirement_not_met");
 }
+
+#[tokio::test]
+async fn d04_claims_that_identify_an_account_together_do_not_run_into_each_other() {
+    let app = TestApp::with("providers.staff.quirks.subject_claims = [\"org\", \"team\", \"person\"]").await;
+    let mut accounts = std::collections::BTreeSet::new();
+    // Joined with dots and no more, they would be two people.
+    let people = [
+        ("corp.example", "a", "b"),
+        ("corp", "example.a", "b"),
+        ("corp", "example", "a.b"),
+        ("corp%2Eexample", "a", "b"),
+        ("corp\\.example", "a", "b"),
+    ];
+    for (at, (org, team, person)) in people.iter().enumerate() {
+        let claims = json!({ "org": org, "team": team, "person": person, "preferred_username": format!("p{at}") });
+        let (_, tokens) = app.sign_in("app", &with(alice(), claims.clone())).await;
+        let again = app.sign_in("app", &with(alice(), claims)).await.1;
+        assert_eq!(again.sub(), tokens.sub());
+        assert!(accounts.insert(tokens.sub().to_owned()), "{org} {team} {person} is somebody else");
+    }
+}

@@ -188,3 +188,21 @@ async fn whoever_is_asked_for_somebody_elses_consent_uses_another_account() {
     let answer = browser.submit(&app, &bobs, &[("decision", "allow")]).await;
     assert_eq!(app.tokens("app", &answer).await.claims()["preferred_username"], "bob");
 }
+
+#[tokio::test]
+async fn d24_codes_that_no_server_gives_do_not_have_a_provider_left_alone() {
+    let app = TestApp::base().await;
+    app.idp().answer("token", Answer::json(500, &json!({})));
+    for made_up in ["%00", "a%0A", "%7F", "caf%C3%A9", "%E2%80%AE", "%F0%9F%98%80"] {
+        let mut stranger = Browser::new();
+        let callback = app.at_provider(&mut stranger, &Authorize::of("app"), &alice()).await;
+        let (head, rest) = callback.split_once("code=").unwrap();
+        let rest = rest.split_once('&').unwrap().1;
+        let page = stranger.open(&app, &format!("{head}code={made_up}&{rest}")).await;
+        page.assert_error_page(400, "response_invalid");
+        assert!(stranger.session().is_none(), "{made_up}");
+    }
+    assert_eq!(app.idp().count("token"), 0, "nothing that makes a server fail is sent to it");
+    app.idp().behave();
+    app.sign_in("app", &alice()).await;
+}

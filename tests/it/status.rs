@@ -5,7 +5,7 @@ use axum::http::{Request, header};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
-use crate::harness::TestApp;
+use crate::harness::{Authorize, Browser, TestApp};
 
 async fn status(app: &TestApp, path: &str, accept: &str, language: &str) -> (u16, String, String, String) {
     let request = Request::get(path).header(header::ACCEPT, accept).header(header::ACCEPT_LANGUAGE, language);
@@ -46,4 +46,18 @@ async fn a_browser_gets_the_status_as_a_page_and_everybody_else_as_json() {
     assert!(body.contains(".panel"));
     assert_eq!(status(&app, "/static/nothing.css", "*/*", "en").await.0, 404);
     assert_eq!(status(&app, "/elsewhere", BROWSER, "en").await.0, 404);
+}
+
+#[tokio::test]
+async fn d19_what_the_file_and_a_provider_say_is_text_on_the_status_page() {
+    let app = TestApp::with("providers.staff.name = \"<img src=x onerror=alert(1)>\"").await;
+    app.idp().edit_discovery(|document| {
+        document.insert("issuer".to_owned(), "https://evil.example/<script>alert(2)</script>".into());
+    });
+    Browser::new().open(&app, &Authorize::of("app").url(&app)).await.assert_error_page(502, "provider_unavailable");
+    let json = status(&app, "/status", "*/*", "en").await.3;
+    assert!(json.contains("onerror=alert(1)") && json.contains("alert(2)"), "{json}");
+    let page = status(&app, "/status", BROWSER, "en").await.3;
+    assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;") && page.contains("alert(2)"), "{page}");
+    assert!(!page.contains("<img src=x") && !page.contains("<script>alert"), "{page}");
 }

@@ -1181,6 +1181,15 @@ pub(crate) async fn a_decision_under_an_id_that_comes_again_replaces_the_first(s
     store.save_trace(again, Vec::new()).await.unwrap();
     let kept = store.trace("t", NOW).await.unwrap().unwrap();
     assert_eq!((kept.client.as_deref(), kept.data.as_str(), kept.at), (Some("other"), "{}", NOW + 5));
+    assert!(store.refusals_named("dora", NOW, 9).await.unwrap().is_empty(), "it is not about her any more");
+    // A refusal, and then a sign-in of somebody else that goes on with the same request.
+    let refused = StoredTrace { user_id: None, names: vec!["Mallory".to_owned()], ..trace("u") };
+    store.save_trace(refused, Vec::new()).await.unwrap();
+    let mut sign_in = person("alice").sign_in("alice");
+    sign_in.trace = trace("u");
+    assert!(matches!(store.finish_sign_in(sign_in, NOW).await.unwrap(), SignInWritten::Done { .. }));
+    assert!(store.trace("u", NOW).await.unwrap().is_some());
+    assert!(store.refusals_named("mallory", NOW, 9).await.unwrap().is_empty(), "Alice's decision is not Mallory's");
 }
 
 pub(crate) async fn traces_end(store: Subject) {

@@ -459,13 +459,21 @@ pub(crate) struct Net {
     apps: GuardedClient,
     /// Every URL that was requested, served or not.
     asked: Mutex<Vec<String>>,
+    /// The URLs that were called with credentials, and whether their header was marked as sensitive.
+    authorized: Mutex<Vec<(String, bool)>>,
 }
 
 impl Net {
     /// Providers at these issuers.
     pub(crate) fn of(issuers: &[&str], clock: &Arc<ManualClock>) -> Arc<Self> {
         let idps = issuers.iter().map(|issuer| Arc::new(Idp::new(issuer, Arc::clone(clock)))).collect();
-        Arc::new(Self { idps, others: Mutex::default(), apps: GuardedClient::default(), asked: Mutex::default() })
+        Arc::new(Self {
+            idps,
+            others: Mutex::default(),
+            apps: GuardedClient::default(),
+            asked: Mutex::default(),
+            authorized: Mutex::default(),
+        })
     }
 
     /// Adds a server at these addresses.
@@ -499,6 +507,11 @@ impl Net {
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
+
+    /// The URLs that were called with credentials, and whether their header was marked as sensitive.
+    pub(crate) fn authorized(&self) -> Vec<(String, bool)> {
+        self.authorized.lock().unwrap().clone()
+    }
 }
 
 #[async_trait]
@@ -510,6 +523,9 @@ impl HttpClient for Net {
     ) -> Result<http::Response<Vec<u8>>, OutboundError> {
         let url = request.uri().to_string();
         self.asked.lock().unwrap().push(url.clone());
+        if let Some(value) = request.headers().get("authorization") {
+            self.authorized.lock().unwrap().push((url.clone(), value.is_sensitive()));
+        }
         policy.check(&url::Url::parse(&url).unwrap())?;
         if url.starts_with("http://127.0.0.1:") {
             return self.apps.send(request, policy).await;

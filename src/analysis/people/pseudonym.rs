@@ -112,6 +112,10 @@ impl Pseudonyms {
             Value::String(text) if identifies || text.contains('@') || own.contains(&text.to_lowercase()) => {
                 self.of_text(text).into()
             }
+            // An account may be known by a number, as at GitHub.
+            Value::Number(number) if identifies || own.contains(&number.to_string()) => {
+                self.of(&number.to_string()).into()
+            }
             Value::Array(items) => items.iter().map(|item| self.value(item, identifies, own)).collect(),
             Value::Object(members) => {
                 let replaced = members.iter().map(|(name, value)| {

@@ -77,6 +77,24 @@ fn only_what_expressions_read_leaves_and_it_names_nobody() {
 }
 
 #[test]
+fn d40_an_account_that_is_a_number_is_under_a_pseudonym_too() {
+    let read = "claims.tid == 't1' && has(claims.id) && has(claims.phone_number) && has(claims.level)";
+    let policy = policy(&FILE.replace("claims.tid == 't1'", read));
+    let mut known = person("alice", "it");
+    let link = &mut known.links[0];
+    link.subject = "5832310".to_owned();
+    for (name, number) in [("id", 5_832_310), ("phone_number", 4_930_123), ("level", 3)] {
+        link.claims.insert(name.to_owned(), number.into());
+    }
+    let (alice, whole) = Pseudonyms::new(b"salt").person(&policy, &known, &Wanted::by(&policy));
+    let claims = &alice.links[0].claims;
+    assert!(whole && claims["id"] == alice.links[0].subject, "the same account has the same pseudonym");
+    assert_eq!(claims["level"], json!(3));
+    let all = serde_json::to_string(&alice).unwrap();
+    assert!(!all.contains("5832310") && !all.contains("4930123"), "{all}");
+}
+
+#[test]
 fn names_that_the_files_have_are_put_back() {
     let new = FILE.replace("claims.tid == 't1'", "claims.email != 'mallory@corp.example'");
     let (old, new) = (policy(FILE), policy(&new));

@@ -26,7 +26,8 @@ pub struct Quirks {
     /// Values of `prompt` that the provider fails on, which are left out. `login` and `none` are always passed on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unsupported_prompts: Option<Vec<String>>,
-    /// Claims of the ID token that identify an account together, joined with dots. Default: `sub`.
+    /// Claims of the ID token that identify an account together, joined with dots; in all but the last, `%` is written as `%25`
+    /// and a dot as `%2E`. Default: `sub`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4))]
     pub subject_claims: Option<Vec<String>>,

@@ -286,6 +286,7 @@ const LONGEST_SUBJECT: usize = 255;
 
 impl Quirks {
     /// The subject of an account by these claims of a verified token: `sub`, or the claims that stand for it, joined with dots.
+    /// A dot in any but the last is encoded: two people whose claims differ must not have one account.
     ///
     /// # Errors
     /// The name of the claim that is missing, empty, not a text, or too long.
@@ -294,7 +295,13 @@ impl Quirks {
         let names = self.subject_claims.iter().map(String::as_str);
         let names: Vec<&str> = if self.subject_claims.is_empty() { vec!["sub"] } else { names.collect() };
         let parts: Vec<&str> = names.iter().map(|name| text(name).ok_or(*name)).collect::<Result<_, _>>()?;
-        let subject = parts.join(".");
+        let subject = match parts.split_last() {
+            Some((last, before)) => {
+                let encoded = |part: &&str| part.replace('%', "%25").replace('.', "%2E") + ".";
+                before.iter().map(encoded).chain([(*last).to_owned()]).collect::<String>()
+            }
+            None => String::new(),
+        };
         if subject.len() > LONGEST_SUBJECT { Err(names.first().copied().unwrap_or("sub")) } else { Ok(subject) }
     }
 }

@@ -6,8 +6,12 @@ use crate::op::RequestContext;
 use crate::op::administration::Failure;
 use crate::op::decide::known;
 
+/// What further pages are counted as.
+const CONTINUED: &str = "people_read";
+
 /// A page of people behind `after`, in order of their names, each with the wanted claims, and what the next page is behind.
-/// That they are read is recorded with the first page.
+/// That they are read is recorded with the first page, and with further ones as often as rows of one kind may be written:
+/// nobody reads without a record by beginning in the middle.
 ///
 /// # Errors
 /// When the store is not available.
@@ -17,8 +21,11 @@ pub async fn page(
     after: &str,
     limit: u32,
 ) -> Result<(Vec<Exported>, Option<String>), Failure> {
+    let event = context.event(Kind::AdminAction).action(Action::PeopleRead);
     if after.is_empty() {
-        context.record(context.event(Kind::AdminAction).action(Action::PeopleRead)).await;
+        context.record(event).await;
+    } else if context.services.throttle.may_record_of(CONTINUED) {
+        context.record(event.detail("a further page")).await;
     }
     let people = context.store().users_by_name(after, limit).await?;
     let full = u32::try_from(people.len()).is_ok_and(|read| read >= limit);

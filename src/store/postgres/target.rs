@@ -16,6 +16,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEPALIVE: Duration = Duration::from_secs(30);
 const PORT: u16 = 5432;
 
+const IN_PASSWORD: &str = "can't be read: a \"?\" in its password must be written as %3F, and every \"&\" as %26";
+
 /// How the server's certificate is verified (libpq's `sslmode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verification {
@@ -64,7 +66,11 @@ impl Target {
     /// What is wrong with it, in words that follow `store.url`.
     pub fn from_url(url: &str) -> Option<Result<Self, String>> {
         let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"))?;
-        Some(Self::read(rest))
+        // Messages name parameters. What follows a "?" in a password is none.
+        let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let in_password = !base.contains('@') && query.contains('@');
+        let problem = |said| if in_password { IN_PASSWORD.to_owned() } else { said };
+        Some(Self::read(rest).map_err(problem))
     }
 
     fn read(rest: &str) -> Result<Self, String> {

@@ -237,6 +237,7 @@ statements! {
     TRIM_TRACES = "DELETE FROM traces WHERE rowid IN (SELECT rowid FROM traces
         WHERE alone = 1 AND user_id IS ?1 ORDER BY rowid DESC LIMIT -1 OFFSET ?2)";
     TRACE = "SELECT id, user_id, client, data, at, expires_at FROM traces WHERE id = ?1 AND expires_at > ?2";
+    FORGET_REFUSED_NAMES = "DELETE FROM refused_names WHERE trace = ?1";
     INSERT_REFUSED_NAME = "INSERT INTO refused_names (key, trace) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     REFUSALS_NAMED = "SELECT id, user_id, client, data, at, expires_at FROM refused_names
         CROSS JOIN traces ON traces.id = refused_names.trace

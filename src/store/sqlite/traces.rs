@@ -62,6 +62,8 @@ impl TraceRow {
 
     fn insert_as(&self, connection: &Connection, alone: bool) -> Result<()> {
         let StoredTrace { id, user_id, client, at, expires_at, .. } = &self.trace;
+        // An earlier decision with this id may have been about somebody else.
+        run(connection, sql::FORGET_REFUSED_NAMES, [id])?;
         run(connection, sql::INSERT_TRACE, (id, user_id, client, &self.data, at, expires_at, alone)).map(drop)
     }
 }

@@ -128,6 +128,8 @@ BEGIN
         VALUES (p_id, p_user, p_client, p_data, p_at, p_expires, p_alone)
         ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, client = excluded.client, data = excluded.data,
             at = excluded.at, expires_at = excluded.expires_at, alone = excluded.alone;
+    -- An earlier decision with this id may have been about somebody else.
+    DELETE FROM refused_names WHERE trace = p_id;
     IF NOT p_alone THEN
         RETURN;
     END IF;
