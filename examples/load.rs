@@ -3,6 +3,9 @@
 //! `cargo run --profile dist --example load [-- SIGN_INS]` prints one JSON line per scenario: operations per second, p50 and
 //! p99 in milliseconds, errors, the broker's CPU milliseconds per operation, and its resident memory in MiB. It uses only
 //! loopback, makes a fixed number of operations and ends by itself.
+//!
+//! The store is a new SQLite file, or with `STORE=postgres://...` an empty PostgreSQL database. `PEOPLE=1000000` and
+//! `EXPIRED=10000000` fill it first, as `examples/seed.rs` does; the broker sweeps the expired rows meanwhile.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 #![expect(clippy::disallowed_methods, reason = "it measures time, and its provider has the machine's clock")]
 
@@ -26,6 +29,10 @@ use countersign::protocol::SigningAlgorithm;
 use countersign::store::sqlite::{Location, SqliteStore};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+#[path = "seed.rs"]
+#[expect(dead_code, reason = "its own `main` is not called here")]
+mod seed;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -148,6 +155,12 @@ async fn start(idp: &str) -> Result<(Broker, Duration), Failure> {
     first.kill()?;
     first.wait()?;
     first_answer?;
+    let number = |name: &str| std::env::var(name).map_or(Ok(0), |text| text.parse::<usize>());
+    let (people, expired) = (number("PEOPLE")?, number("EXPIRED")?);
+    if people > 0 {
+        let path = config.to_string_lossy();
+        seed::fill(&path, people, expired).await.map_err(|error| error.to_string())?;
+    }
     let started = Instant::now();
     let process = spawn()?;
     let broker = Broker { process, issuer, _folder: folder };
@@ -168,9 +181,14 @@ async fn answers(issuer: &str) -> Result<(), Failure> {
 }
 
 fn file(issuer: &str, port: u16, admin: u16, idp: &str) -> String {
+    let store = std::env::var("STORE").map_or_else(
+        |_| String::new(),
+        |url| format!("[store]\nurl = \"{url}\"\nencryption_keys = [\"only for a load test on this machine\"]"),
+    );
     format!(
         r#"
 issuer = "{issuer}"
+{store}
 [server]
 listen = ["127.0.0.1:{port}"]
 [admin]

@@ -1,68 +1,119 @@
-//! Fills the store of a configuration with people, to try `plan`, `explain`, `audit query` and backups at the size of a large
-//! organisation: `cargo run --release --example seed -- broker.toml 100000`.
+//! Fills the store of a configuration with people and with expired rows, to try `plan`, `explain`, `audit query`, sweeping and
+//! backups at the size of a large organisation: `cargo run --release --example seed -- broker.toml 100000 1000000`.
 //!
-//! Each has an account that is linked at the first provider of the file, claims with one of ten groups, a session, the trace of
-//! a sign-in and its event. The broker must not be running.
+//! Each person has an account that is linked at the first provider of the file, claims with one of ten groups, a session, the
+//! trace of a sign-in and its event. The expired rows are sessions, codes and traces of sign-ins of the same people a year ago.
+//! The broker must not be running.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::sync::Arc;
 
 use countersign::audit::{Event, Identify, Kind, Person};
-use countersign::cli::environment;
+use countersign::cli::{environment, store};
 use countersign::config::load::Inputs;
 use countersign::config::load::files::Disk;
 use countersign::env::{Clock as _, SystemClock, SystemRandomness};
 use countersign::snapshot::generation::{Options, prepare};
-use countersign::store::ids::{SessionId, UserId};
-use countersign::store::model::{Device, Link, LinkKey, Session, StoredTrace, TokenHash, User};
-use countersign::store::sqlite::{Location, SqliteStore};
-use countersign::store::{AccountWrite, Maintenance as _, Sessions as _, SignIn};
+use countersign::store::ids::{GrantId, SessionId, UserId};
+use countersign::store::model::{Code, Device, Grant, Link, LinkKey, Session, StoredTrace, TokenHash, User};
+use countersign::store::{AccountWrite, SignIn};
 use serde_json::json;
 
 type Failure = Box<dyn std::error::Error>;
 
 /// How many sign-ins are under way at a time.
 const AT_ONCE: usize = 64;
+/// How many rows an expired sign-in leaves.
+const EXPIRED_ROWS: usize = 3;
+/// Seconds.
+const YEAR: i64 = 365 * 86_400;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
-    let file = args.next().ok_or("usage: seed FILE NUMBER")?;
-    let number: usize = args.next().ok_or("usage: seed FILE NUMBER")?.parse()?;
-    fill(&file, number).await?;
-    println!("{number} people: person-0 to person-{}", number.saturating_sub(1));
+    let usage = "usage: seed FILE PEOPLE [EXPIRED_ROWS]";
+    let file = args.next().ok_or(usage)?;
+    let people: usize = args.next().ok_or(usage)?.parse()?;
+    let expired: usize = args.next().map_or(Ok(0), |text| text.parse())?;
+    fill(&file, people, expired).await?;
+    println!("{people} people: person-0 to person-{}; {expired} expired rows", people.saturating_sub(1));
     Ok(())
 }
 
-/// Adds people to the store of a configuration.
-pub(crate) async fn fill(file: &str, number: usize) -> Result<(), Failure> {
+/// Adds people, and at least as many expired rows, to the store of a configuration.
+pub(crate) async fn fill(file: &str, people: usize, expired: usize) -> Result<(), Failure> {
     let inputs = Inputs { main: file.into(), overlays: Vec::new(), environment: environment() };
-    let options = Options { number: 1, without_secrets: true, now: SystemClock.now() };
-    let prepared = prepare(&inputs, &Disk, options).map_err(|error| error.to_string())?;
+    let now = SystemClock.now();
+    let prepared = prepare(&inputs, &Disk, Options { number: 1, without_secrets: true, now })?;
     let snapshot = prepared.snapshot.ok_or("the file has problems: `countersign check` shows them")?;
     let provider = snapshot.providers.keys().next().ok_or("the file has no provider")?.clone();
     let issuer = snapshot.policy.providers.get(&provider).map(|provider| provider.issuer.clone()).unwrap_or_default();
-    let location = Location::from_url(snapshot.config.store.url.expose()).ok_or("the store is not a SQLite file")?;
     let random = Arc::new(SystemRandomness::default());
-    let store = Arc::new(SqliteStore::open(&location, &prepared.encryption_keys, random)?);
-    let now = SystemClock.now();
+    let store = store::open(&snapshot, &prepared.encryption_keys, random).await?;
+    let link = |n| LinkKey { provider: provider.clone(), issuer: issuer.clone(), subject: format!("upstream-{n}") };
+    let attempts = expired.div_ceil(EXPIRED_ROWS);
+    let of_old = (0..attempts).map(|n| (expired_sign_in(n, link(n % people.max(1)), now - YEAR), now - YEAR));
+    let of_today = (0..people).map(|n| (sign_in(n, link(n), now), now));
     let mut tasks = tokio::task::JoinSet::new();
-    for n in 0..number {
+    for (sign_in, at) in of_today.chain(of_old) {
         if tasks.len() >= AT_ONCE {
             tasks.join_next().await.ok_or("no task")???;
         }
-        let key = LinkKey { provider: provider.clone(), issuer: issuer.clone(), subject: format!("upstream-{n}") };
-        let (store, sign_in) = (Arc::clone(&store), sign_in(n, key, now));
-        tasks.spawn(
-            async move { store.finish_sign_in(sign_in, now).await.map(drop).map_err(|error| error.to_string()) },
-        );
+        let store = Arc::clone(&store);
+        tasks
+            .spawn(async move { store.finish_sign_in(sign_in, at).await.map(drop).map_err(|error| error.to_string()) });
     }
     while let Some(done) = tasks.join_next().await {
         done??;
     }
-    // Indexes the events, as the broker does now and then.
-    while store.sweep(now, 5_000).await? {}
+    // At this time nothing is expired: this only indexes the events, as the broker does now and then.
+    while store.sweep(now - 2 * YEAR, 5_000).await? {}
     Ok(())
+}
+
+/// A sign-in of a person whose session, code and trace are expired: [`EXPIRED_ROWS`] rows.
+fn expired_sign_in(n: usize, key: LinkKey, at: i64) -> SignIn {
+    let person = key.subject.trim_start_matches("upstream-").parse().unwrap_or_default();
+    let mut sign_in = sign_in(person, key, at);
+    let AccountWrite::Create(user) = &sign_in.account else { return sign_in };
+    let user_id = user.id.clone();
+    sign_in.session.id = SessionId::new(format!("expired-session-{n}"));
+    sign_in.session_secret = TokenHash::of(&format!("expired-secret-{n}"));
+    sign_in.trace.id = format!("E{n:09}");
+    sign_in.trace.expires_at = at + 3_600;
+    sign_in.events = Vec::new();
+    let grant = Grant {
+        id: GrantId::new(format!("expired-grant-{n}")),
+        client: "app".to_owned(),
+        user_id: Some(user_id.clone()),
+        link: Some(sign_in.link.key.clone()),
+        session_id: Some(sign_in.session.id.clone()),
+        sid: Some(sign_in.session.id.clone()),
+        scopes: vec!["openid".to_owned()],
+        resources: Vec::new(),
+        nonce: None,
+        claims_request: None,
+        auth_time: Some(at),
+        acr: None,
+        amr: Vec::new(),
+        dpop_jkt: None,
+        certificate: None,
+        trace: None,
+        created_at: at,
+        revoked_at: None,
+        expires_at: at + 3_600,
+    };
+    sign_in.code = Some(Code {
+        hash: TokenHash::of(&format!("expired-code-{n}")),
+        grant,
+        redirect_uri: "https://app.example/callback".to_owned(),
+        code_challenge: None,
+        dpop_jkt: None,
+        used_at: None,
+        expires_at: at + 60,
+    });
+    sign_in.account = AccountWrite::Update { user_id, profile: None };
+    sign_in
 }
 
 /// The first sign-in of a person.

@@ -29,7 +29,7 @@ pub mod revocations;
 pub mod schema;
 pub mod serve;
 pub mod sessions;
-mod store;
+pub mod store;
 mod table;
 pub mod test;
 pub mod users;

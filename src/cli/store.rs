@@ -12,11 +12,7 @@ use crate::store::sqlite::{Location, SqliteStore};
 ///
 /// # Errors
 /// Why it can't be used, and how to proceed.
-pub(crate) async fn open(
-    snapshot: &Snapshot,
-    keys: &[Vec<u8>],
-    random: Arc<dyn Random>,
-) -> Result<Arc<dyn Store>, String> {
+pub async fn open(snapshot: &Snapshot, keys: &[Vec<u8>], random: Arc<dyn Random>) -> Result<Arc<dyn Store>, String> {
     let url = &snapshot.config.store.url;
     if let Some(location) = Location::from_url(url.expose()) {
         let store = SqliteStore::open(&location, keys, random).map_err(|error| error.to_string())?;
