@@ -81,11 +81,19 @@ impl Stopwatch {
     }
 }
 
-/// The name of this host, as far as the system tells it; empty otherwise. Operators tell processes apart by it.
+/// Microseconds of the monotonic clock of the system (`CLOCK_MONOTONIC`), for service managers. Nothing is decided by them.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
+pub fn monotonic_microseconds() -> i64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_nsec / 1_000)
+}
+
+/// The name of this host, as far as the system tells it; empty otherwise. Operators tell processes apart by it. It is not read
+/// from `/proc`, which a sandbox may hide.
 #[must_use]
 pub fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.trim().chars().take(64).collect()
+    rustix::system::uname().nodename().to_string_lossy().trim().chars().take(64).collect()
 }
 
 /// The digits of Crockford's base 32.

@@ -28,6 +28,7 @@ pub mod reach;
 pub mod revocations;
 pub mod schema;
 pub mod serve;
+mod service_manager;
 pub mod sessions;
 pub mod store;
 mod table;

@@ -5,8 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::app::{App, Parts};
+use crate::cli::service_manager::ServiceManager;
 use crate::cli::{ConfigArgs, Environment, Exit, output, store};
 use crate::config::load::files::Disk;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
@@ -69,6 +73,8 @@ pub fn run(args: &ServeArgs, environment: &Environment) -> Exit {
 }
 
 async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
+    // From here on, SIGHUP does not end the process. What changed before the reloader receives signals, it reads when it starts.
+    let _hangups = signal(SignalKind::hangup());
     let config = match args.config.with_file(args.file.as_ref(), environment) {
         Ok(config) => config,
         Err(error) => {
@@ -103,12 +109,22 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
     match start(snapshot, &encryption_keys, shadow.clone(), sources).await {
         Ok((app, listeners)) => {
             let app = Arc::new(app);
-            tokio::spawn(app.reloader(Watched { inputs, fingerprint, involved, prepare: from_disk() }).run());
+            let manager = Arc::new(ServiceManager::of(environment).unwrap_or_else(|error| {
+                tracing::error!(event = "service_manager", error, "the service manager is told nothing");
+                ServiceManager::default()
+            }));
+            let serving = Serving::begin(&app, listeners);
+            manager.ready(&app.snapshot().load());
+            tokio::spawn(Arc::clone(&manager).watch(Arc::clone(&app.services().store) as _));
+            let reloader = app.reloader(Watched { inputs, fingerprint, involved, prepare: from_disk() });
+            tokio::spawn(reloader.observed_by(Arc::clone(&manager) as _).run());
             if let (Some(shadow), Some(watched)) = (shadow, watched) {
                 let reloader = Reloader::new(shadow, Arc::new(SystemClock), Arc::default(), watched);
                 tokio::spawn(reloader.that_only_decides().run());
             }
-            listen(app, listeners).await
+            terminated().await;
+            manager.stopping();
+            serving.end(&app).await
         }
         Err(error) => {
             tracing::error!(error, "the broker can't start");
@@ -183,65 +199,80 @@ async fn open(key: &str, address: &str) -> Result<Listener, String> {
     Listener::open(address).await.map_err(|error| format!("{key}: {error}"))
 }
 
-async fn listen(app: Arc<App>, listeners: Listeners) -> Exit {
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let mut servers = tokio::task::JoinSet::new();
-    announce(&app, &listeners);
-    let routers = listeners.public.into_iter().map(|listener| (listener, app.router()));
-    let certificates = listeners.certificates.into_iter().map(|listener| (listener, app.certificates_router()));
-    for (listener, router) in routers.chain(certificates).chain([(listeners.admin, app.admin_router())]) {
-        servers.spawn(listener.serve(router, stopped.clone()));
-    }
-    let housekeeping = tokio::spawn({
-        let app = Arc::clone(&app);
-        async move {
-            let mut ticks = tokio::time::interval(HOUSEKEEPING);
-            loop {
-                ticks.tick().await;
-                app.housekeeping().await;
-            }
+/// The tasks of a broker that serves.
+struct Serving {
+    stop: watch::Sender<bool>,
+    servers: JoinSet<()>,
+    /// Those that end only when they are aborted.
+    periodic: Vec<JoinHandle<()>>,
+    exporting: JoinHandle<()>,
+}
+
+impl Serving {
+    /// Starts them.
+    fn begin(app: &Arc<App>, listeners: Listeners) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let mut servers = JoinSet::new();
+        announce(app, &listeners);
+        let routers = listeners.public.into_iter().map(|listener| (listener, app.router()));
+        let certificates = listeners.certificates.into_iter().map(|listener| (listener, app.certificates_router()));
+        for (listener, router) in routers.chain(certificates).chain([(listeners.admin, app.admin_router())]) {
+            servers.spawn(listener.serve(router, stopped.clone()));
         }
-    });
-    let exporting = tokio::spawn({
-        let (app, mut stopped) = (Arc::clone(&app), stopped.clone());
-        async move {
-            let mut ticks = tokio::time::interval(EXPORT);
-            while !*stopped.borrow() {
-                app.export_events().await;
-                tokio::select! {
-                    _ = ticks.tick() => {}
-                    _ = stopped.changed() => {}
+        let housekeeping = tokio::spawn({
+            let app = Arc::clone(app);
+            async move {
+                let mut ticks = tokio::time::interval(HOUSEKEEPING);
+                loop {
+                    ticks.tick().await;
+                    app.housekeeping().await;
                 }
             }
-        }
-    });
-    let tracing = tokio::spawn({
-        let app = Arc::clone(&app);
-        async move {
-            let mut ticks = tokio::time::interval(SPANS);
-            loop {
-                ticks.tick().await;
-                app.export_spans().await;
+        });
+        let exporting = tokio::spawn({
+            let (app, mut stopped) = (Arc::clone(app), stopped);
+            async move {
+                let mut ticks = tokio::time::interval(EXPORT);
+                while !*stopped.borrow() {
+                    app.export_events().await;
+                    tokio::select! {
+                        _ = ticks.tick() => {}
+                        _ = stopped.changed() => {}
+                    }
+                }
             }
-        }
-    });
-    terminated().await;
-    tracing::info!(event = "stop", "stopping after the requests under way");
-    let _ = stop.send(true);
-    housekeeping.abort();
-    tracing.abort();
-    let grace = Duration::from_secs(app.snapshot().load().config.server.shutdown_grace.as_secs());
-    let drained = tokio::time::timeout(grace, async {
-        while servers.join_next().await.is_some() {}
-        app.services().notifier.idle().await;
-    });
-    if drained.await.is_err() {
-        tracing::warn!("requests or logout tokens were still under way at the end of server.shutdown_grace");
+        });
+        let tracing = tokio::spawn({
+            let app = Arc::clone(app);
+            async move {
+                let mut ticks = tokio::time::interval(SPANS);
+                loop {
+                    ticks.tick().await;
+                    app.export_spans().await;
+                }
+            }
+        });
+        Self { stop, servers, periodic: vec![housekeeping, tracing], exporting }
     }
-    let _ = exporting.await;
-    app.export_events().await;
-    app.export_spans().await;
-    Exit::Fine
+
+    /// Ends them after the requests under way.
+    async fn end(mut self, app: &App) -> Exit {
+        tracing::info!(event = "stop", "stopping after the requests under way");
+        let _ = self.stop.send(true);
+        self.periodic.iter().for_each(JoinHandle::abort);
+        let grace = Duration::from_secs(app.snapshot().load().config.server.shutdown_grace.as_secs());
+        let drained = tokio::time::timeout(grace, async {
+            while self.servers.join_next().await.is_some() {}
+            app.services().notifier.idle().await;
+        });
+        if drained.await.is_err() {
+            tracing::warn!("requests or logout tokens were still under way at the end of server.shutdown_grace");
+        }
+        let _ = self.exporting.await;
+        app.export_events().await;
+        app.export_spans().await;
+        Exit::Fine
+    }
 }
 
 fn announce(app: &App, listeners: &Listeners) {
@@ -257,7 +288,6 @@ fn announce(app: &App, listeners: &Listeners) {
 
 /// Waits for SIGTERM or SIGINT.
 async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
     let interrupted = tokio::signal::ctrl_c();
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => {

@@ -1,4 +1,5 @@
-//! How proxies forward a client certificate: URL-encoded PEM (nginx), RFC 9440, and Envoy's `x-forwarded-client-cert`.
+//! How proxies forward a client certificate: URL-encoded PEM (nginx), RFC 9440 (Caddy and others), Envoy's
+//! `x-forwarded-client-cert`, and Traefik's `x-forwarded-tls-client-cert`.
 //!
 //! Everything here is what a proxy wrote, of bytes that a stranger chose. What does not have the form exactly is refused.
 
@@ -84,6 +85,8 @@ fn chain(section: &Certificates, headers: &HeaderMap) -> Result<Vec<CertificateD
     match section.form {
         HeaderForm::EscapedPem => escaped_pem(text),
         HeaderForm::Forwarded => forwarded(text),
+        HeaderForm::Base64 if text.is_empty() => Ok(Vec::new()),
+        HeaderForm::Base64 => text.split(',').map(base64_der).collect(),
         HeaderForm::ClientCert => {
             disguised(headers, CHAIN.as_str())?;
             let chain = self::text(headers, CHAIN.as_str())?;
@@ -135,6 +138,12 @@ fn byte_sequence(item: &str) -> Result<CertificateDer<'static>, Flaw> {
     let form = Flaw::Form("it is not a byte sequence (RFC 9440 2.1)");
     let inner = item.trim().strip_prefix(':').and_then(|rest| rest.strip_suffix(':')).ok_or(form)?;
     BASE64.decode(inner).map(CertificateDer::from).map_err(|_| form)
+}
+
+/// One certificate of Traefik's header: PEM without its first line, its last line and its line ends.
+fn base64_der(item: &str) -> Result<CertificateDer<'static>, Flaw> {
+    let form = Flaw::Form("it is not a list of certificates in base64");
+    BASE64.decode(item).map(CertificateDer::from).map_err(|_| form)
 }
 
 /// Envoy's header: elements of `Key=Value` pairs, one element for each proxy on the way. The last was appended by the nearest

@@ -208,6 +208,27 @@ async fn the_form_of_envoy() {
     }
 }
 
+/// PEM without its frame and line ends, the chain separated by commas.
+#[tokio::test]
+async fn the_form_of_traefik() {
+    let app = TestApp::with(&file("X-Forwarded-Tls-Client-Cert")).await;
+    let name = "x-forwarded-tls-client-cert";
+    let middle = ca().intermediate("Issuing CA", |_| {});
+    let leaf = middle.issue("runner", |_| {});
+    let bare = |der: &[u8]| byte_sequence(der).trim_matches(':').to_owned();
+    let (own, between) = (bare(&leaf.der), bare(middle.der()));
+    assert_accepted(&app, &[(name, &format!("{own},{between}"))]).await;
+    assert_accepted(&app, &[(name, &bare(&Leaf::named("direct").der))]).await;
+    assert_refused(&app, &[(name, &own)], "not issued by an authority").await;
+    assert_refused(&app, &[(name, "")], "without a client certificate").await;
+    assert_refused(&app, &[(name, &own), (name, &between)], "more than once").await;
+    assert_refused(&app, &[("x_forwarded_tls_client_cert", &own)], "underscores").await;
+    for value in [format!("{own},"), format!(",{own}"), format!(":{own}:"), leaf.escaped(), "AAAA".to_owned()] {
+        let reply = exchange(&app, &mut proxy(), &[(name, &value)]).await;
+        reply.assert_json_error(400, "invalid_grant");
+    }
+}
+
 /// Where Envoy appends to what the client sent, the client's part must not change how Envoy's is read. Mallory has a
 /// certificate of the authority, with a quote in its subject, and puts another user's before it, in an element whose quote is
 /// left open.

@@ -46,7 +46,11 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
     ("jsonwebtoken", &["jose/"], "JWS are made and read in one place"),
     ("prometheus_client", &["metrics/"], "what is measured is declared in one place"),
     ("reqwest", &["outbound/", "cli/"], "calls to other hosts go through one guarded client"),
-    ("rustix", &["web/listener/", "cli/break_glass.rs"], "descriptors are the listeners', the terminal the prompt's"),
+    (
+        "rustix",
+        &["web/listener/", "cli/break_glass.rs", "env.rs"],
+        "descriptors are the listeners', the terminal the prompt's, the clock and the host's name the environment's",
+    ),
     ("webpki", &["x509/"], "certificates are verified in one place"),
     ("x509_parser", &["x509/"], "certificates are parsed in one place"),
     ("rusqlite", &["store/sqlite/"], "SQL is the store's"),

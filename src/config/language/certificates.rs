@@ -18,9 +18,9 @@ pub struct Certificates {
     /// Scheme, host and port at which clients reach the proxy, published in `mtls_endpoint_aliases` (RFC 8705 §5). Default:
     /// those of the issuer, with the port of `listen`.
     pub origin: Option<String>,
-    /// The header that the proxy forwards the certificate in. `Client-Cert` (RFC 9440) holds DER in base64,
-    /// `x-forwarded-client-cert` (Envoy) key-value pairs, and any other header the PEM form, URL-encoded. Default:
-    /// X-Client-Cert.
+    /// The header that the proxy forwards the certificate in. `Client-Cert` (RFC 9440) and `x-forwarded-tls-client-cert`
+    /// (Traefik) hold DER in base64, `x-forwarded-client-cert` (Envoy) key-value pairs, and any other header the PEM form,
+    /// URL-encoded. Default: X-Client-Cert.
     pub header: Option<String>,
     /// The certificate authorities that client certificates are verified against, PEM: roots, and intermediate certificates
     /// that clients do not send. Re-read when it changes.

@@ -18,6 +18,9 @@ pub enum HeaderForm {
     ClientCert,
     /// Envoy's `x-forwarded-client-cert`.
     Forwarded,
+    /// DER in base64, the client's certificate and the rest of the chain separated by commas: Traefik's
+    /// `x-forwarded-tls-client-cert`.
+    Base64,
 }
 
 /// How certificates reach the broker, and where clients present them.
@@ -40,6 +43,7 @@ impl Certificates {
         let form = match header.as_str() {
             "client-cert" => HeaderForm::ClientCert,
             "x-forwarded-client-cert" => HeaderForm::Forwarded,
+            "x-forwarded-tls-client-cert" => HeaderForm::Base64,
             _ => HeaderForm::EscapedPem,
         };
         let origin = declared.origin.clone().or_else(|| at_port_of(&config.issuer, declared));

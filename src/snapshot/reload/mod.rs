@@ -42,6 +42,15 @@ pub trait Generations: Send + Sync {
     async fn refused(&self, problems: &str);
 }
 
+/// Who is told of each reload of a running broker.
+pub trait Observer: Send + Sync {
+    /// The files are read.
+    fn begins(&self);
+
+    /// The reload has ended: which generation serves now, and whether the files have problems.
+    fn ends(&self, serving: &Snapshot, status: &ReloadStatus);
+}
+
 /// How a generation is made of the files.
 pub type Prepare = Arc<dyn Fn(&Inputs, Options) -> Result<Prepared, Unreadable> + Send + Sync>;
 
@@ -77,6 +86,7 @@ pub struct Reloader {
     involved: Involved,
     /// Whether the configuration only decides: it opens nothing and needs no secrets.
     only_decides: bool,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// The outcome of a reload.
@@ -100,8 +110,14 @@ impl Reloader {
         watched: Watched,
     ) -> Self {
         let Watched { inputs, fingerprint, involved, prepare } = watched;
-        let (serving, refused, only_decides) = (fingerprint, None, false);
-        Self { generations, clock, status, inputs, prepare, serving, refused, involved, only_decides }
+        let (serving, refused, only_decides, observer) = (fingerprint, None, false, None);
+        Self { generations, clock, status, inputs, prepare, serving, refused, involved, only_decides, observer }
+    }
+
+    /// A reloader that reports each reload.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// A reloader for a configuration that only decides: its secrets are not read, and no change needs a restart.
@@ -112,6 +128,17 @@ impl Reloader {
 
     /// Loads, checks and applies the configuration, all or nothing.
     pub async fn reload(&mut self) -> Reloaded {
+        if let Some(observer) = &self.observer {
+            observer.begins();
+        }
+        let outcome = self.attempt().await;
+        if let Some(observer) = &self.observer {
+            observer.ends(&self.generations.serving(), &self.status);
+        }
+        outcome
+    }
+
+    async fn attempt(&mut self) -> Reloaded {
         let old = self.generations.serving();
         let without_secrets = self.only_decides;
         let options = Options { number: old.generation + 1, without_secrets, now: self.clock.now() };
@@ -173,8 +200,10 @@ impl Reloader {
     pub async fn run(mut self) {
         let (events, mut changed) = mpsc::channel::<()>(1);
         let hangup = events.clone();
+        // Before the files are read: a signal that comes later leads to another reload.
+        let signals = signal(SignalKind::hangup());
         tokio::spawn(async move {
-            let Ok(mut signals) = signal(SignalKind::hangup()) else { return };
+            let Ok(mut signals) = signals else { return };
             while signals.recv().await.is_some() {
                 let _ = hangup.try_send(());
             }

@@ -82,6 +82,18 @@ impl ReloadStatus {
         self.refusal().as_ref().map(|refusal| refusal.problems.clone()).unwrap_or_default()
     }
 
+    /// The first problem of the last reload in one line, with its place and the number of others; `None` if it succeeded.
+    #[must_use]
+    pub fn summary(&self) -> Option<String> {
+        let problems = self.list();
+        let (first, others) = problems.split_first()?;
+        let first = match first {
+            ReloadProblem::Configuration(problem) => format!("{}:{}: {}", problem.file, problem.line, problem.message),
+            ReloadProblem::Other { message } => message.clone(),
+        };
+        Some(if others.is_empty() { first } else { format!("{first} (and {} more)", others.len()) })
+    }
+
     fn refusal(&self) -> MutexGuard<'_, Option<Refusal>> {
         self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }

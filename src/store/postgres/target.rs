@@ -1,6 +1,6 @@
 //! `store.url` for PostgreSQL: libpq's connection URI, with its parameters as far as they have a meaning here.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -224,13 +224,23 @@ fn name(config: &Config) -> String {
     format!("postgres://{}/{database}", hosts.join(","))
 }
 
+/// Whether others may read or change a file with a password. The group may read one that belongs to root, as libpq allows for
+/// private keys: Kubernetes and systemd pass secrets so to a process that is not root.
+const fn is_exposed(owner: u32, mode: u32) -> bool {
+    let denied = if owner == 0 { 0o027 } else { 0o077 };
+    mode & denied != 0
+}
+
 /// The password of the first host from a file in libpq's format: lines of `host:port:database:user:password`.
 fn password(file: &PathBuf, config: &Config) -> Result<String, String> {
     let shown = file.display();
     let failed = |error: std::io::Error| format!("names passfile {shown}: {error}");
     let text = std::fs::read_to_string(file).map_err(failed)?;
-    if std::fs::metadata(file).map_err(failed)?.permissions().mode() & 0o077 != 0 {
-        return Err(format!("names passfile {shown}, which others may read: set its mode to 0600"));
+    let metadata = std::fs::metadata(file).map_err(failed)?;
+    if is_exposed(metadata.uid(), metadata.mode()) {
+        return Err(format!(
+            "names passfile {shown}, which others may read: set its mode to 0600, or 0640 if it belongs to root"
+        ));
     }
     let (host, port) = hosts(config).into_iter().next().unwrap_or_default();
     let host = if host.starts_with('/') { "localhost".to_owned() } else { host };
@@ -265,4 +275,19 @@ fn fields(line: &str) -> Vec<String> {
         }
     }
     fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_exposed;
+
+    #[test]
+    fn the_group_may_read_a_password_of_root_and_no_other() {
+        for (owner, mode) in [(0, 0o400), (0, 0o600), (0, 0o440), (0, 0o640), (1000, 0o400), (1000, 0o600)] {
+            assert!(!is_exposed(owner, mode), "{owner} {mode:o}");
+        }
+        for (owner, mode) in [(0, 0o644), (0, 0o660), (0, 0o604), (1000, 0o640), (1000, 0o440), (1000, 0o604)] {
+            assert!(is_exposed(owner, mode), "{owner} {mode:o}");
+        }
+    }
 }
