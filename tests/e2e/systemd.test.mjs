@@ -36,6 +36,7 @@ if (!process.env.COUNTERSIGN_TEST_WITHOUT_CONTAINERS) describe('under systemd', 
   test('it is confined, and its state is its own', () => {
     is('user', 'countersign')
     is('confined', /^CapEff: 0+ CapBnd: 0+ NoNewPrivs: 1 Seccomp: 2 $/)
+    is('credentials', /^((countersign 400|root 440) ){2}$/)
     is('state', 'countersign 700 countersign 600 ')
     assert.doesNotMatch(journal, /Operation not permitted|EPERM|Read-only file system|"level":"ERROR".*(start|store)/)
   })

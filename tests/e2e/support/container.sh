@@ -11,7 +11,13 @@ if [ -z "${COUNTERSIGN_CONTAINER-}" ]; then
 fi
 
 made=() at=$(mktemp -d)
-trap 'umount --recursive "$at" || true; rm -rf --one-file-system "$at" "${made[@]}"' EXIT
+clean() {
+  umount --recursive "$at" || true
+  rm -rf --one-file-system "$at" "${made[@]}"
+  # What nspawn leaves of its control groups; one that is in use can't be removed.
+  find /sys/fs/cgroup -depth -type d '(' -path '*/payload*' -o -path '*/supervisor*' ')' -exec rmdir {} + 2>/dev/null || true
+}
+trap clean EXIT
 if [ -z "$share" ]; then
   share=$(mktemp -d)
   made=("$share")
@@ -31,6 +37,8 @@ ExecStart=/share/run
 TimeoutStartSec=120
 ExecStopPost=/bin/sh -c 'systemctl --no-block exit $EXIT_STATUS'
 UNIT
+# There is no network that could come up.
+ln -s /dev/null "$at/root/etc/systemd/system/network-online.target"
 rm -f "$at/root/etc/machine-id"
 timeout --kill-after=5 150 "$nspawn" --quiet --directory="$at/root" --register=no --keep-unit --private-network --console=pipe \
   --bind="$share:/share" /lib/systemd/systemd --unit=run.service < /dev/null

@@ -31,6 +31,7 @@ see status "$(show StatusText)"
 pid=$(show MainPID)
 see user "$(ps -o user= -p "$pid")"
 see confined "$(grep -E '^(NoNewPrivs|Seccomp|CapEff|CapBnd):' /proc/$pid/status | tr -s '\t\n' ' ')"
+see credentials "$(stat -c '%U %a' /proc/$pid/root/run/credentials/countersign.service/secrets_* | tr '\n' ' ')"
 see state "$(stat -c '%U %a' /var/lib/countersign/ /var/lib/countersign/broker.db | tr '\n' ' ')"
 
 sed -i 's/^listen = .*/&\nshutdown_grace = "5s"/' /etc/countersign/broker.toml
