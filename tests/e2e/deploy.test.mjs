@@ -1,7 +1,7 @@
 // deploy/: what is there is read by the programs that read it in production, as far as they run without a cluster.
 import assert from 'node:assert/strict'
 import { execFile, execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import https from 'node:https'
 import { join, relative } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -142,7 +142,9 @@ describe('the image', () => {
     // What a container runtime adds: the host's names.
     writeFileSync(join(at, 'etc/hosts'), '127.0.0.1 localhost idp.test\n')
     writeFileSync(join(at, 'etc/ssl/certs/ca-certificates.crt'), tls.authority, { flag: 'a' })
-    writeFileSync(join(at, 'etc/countersign/broker.toml'), `
+    // As kubelet mounts a ConfigMap: the files are links into a folder that a link names, which is replaced as a whole.
+    for (const name of ['broker.toml', 'corp']) symlinkSync(`..data/${name}`, join(at, 'etc/countersign', name))
+    mount('..1', `
 issuer = "http://127.0.0.1:${ports.http}"
 [server]
 listen = ["127.0.0.1:${ports.http}"]
@@ -156,7 +158,6 @@ allow_private_network = true
 client_id = "countersign"
 client_secret = { file = "corp" }
 `)
-    writeFileSync(join(at, 'etc/countersign/corp'), 'secret-of-corp')
     running = await startProcess('the image', '/usr/sbin/chroot', inside('serve'), { url: `http://127.0.0.1:${ports.admin}/healthz`, env })
   })
 
@@ -164,6 +165,15 @@ client_secret = { file = "corp" }
     await running?.stop()
     if (idp) await close(idp)
   })
+
+  function mount(version, toml) {
+    const files = join(at, 'etc/countersign', version)
+    mkdirSync(files)
+    writeFileSync(join(files, 'broker.toml'), toml)
+    writeFileSync(join(files, 'corp'), 'secret-of-corp')
+    symlinkSync(version, join(at, 'etc/countersign/..data_tmp'))
+    renameSync(join(at, 'etc/countersign/..data_tmp'), join(at, 'etc/countersign/..data'))
+  }
 
   const [user] = /(?<=^USER )\S+/m.exec(read('Containerfile'))
   const [, config] = /^ENV COUNTERSIGN_CONFIG=(\S+)$/m.exec(read('Containerfile'))
@@ -200,6 +210,13 @@ client_secret = { file = "corp" }
     const { stdout } = await command('/usr/sbin/chroot', inside('providers', 'probe', 'corp'), { env }).catch((failed) => failed)
     assert.match(stdout, new RegExp(`https://idp\\.test:${idpPort}/\\.well-known/openid-configuration`))
     assert.doesNotMatch(stdout, /resolve|certificate/i)
+  })
+
+  test('a ConfigMap that is replaced is applied', async () => {
+    const generation = async () => (await (await fetch(`http://127.0.0.1:${ports.admin}/status`)).json()).generation
+    assert.equal(await generation(), 1)
+    mount('..2', readFileSync(join(at, 'etc/countersign/broker.toml'), 'utf8').replace('[server]', '[server]\nshutdown_grace = "3s"'))
+    await until('the second generation serves', async () => await generation() === 2)
   })
 
   test('nothing else is in it, and the user can change nothing but the state', () => {

@@ -41,6 +41,11 @@ if (!process.env.COUNTERSIGN_TEST_WITHOUT_CONTAINERS) describe('under systemd', 
     assert.doesNotMatch(journal, /Operation not permitted|EPERM|Read-only file system|"level":"ERROR".*(start|store)/)
   })
 
+  test('confined as it is, it resolves names and calls providers', () => {
+    is('sign_in', '502')
+    is('outbound', /https:\/\/id\.corp\.example\/\.well-known\/openid-configuration.*Connection refused/)
+  })
+
   test('its status says which generation serves and why one was refused', () => {
     is('reloaded', 'generation 2 serves; providers: 1, apps: 1')
     is('refused', /^the last reload was refused: \/etc\/countersign\/broker\.toml:1: unknown key `nonsense`.*; generation 2 serves/)
