@@ -18,8 +18,8 @@ pub struct EventQuery {
     pub client: Option<String>,
     /// Of this provider.
     pub provider: Option<String>,
-    /// Of this kind.
-    pub kind: Option<Kind>,
+    /// Of one of these kinds; of any kind if there are none.
+    pub kinds: Vec<Kind>,
     /// With this reason code.
     pub reason: Option<String>,
     /// From this address.

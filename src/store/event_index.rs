@@ -29,15 +29,19 @@ fn indexed_fields(event: &Event) -> [(&'static str, Option<&str>); 6] {
     ]
 }
 
-/// What a query looks for, in the same order: the field that selects the fewest events comes first.
-fn asked_fields(query: &EventQuery) -> [(&'static str, Option<&str>); 6] {
+/// What a query looks for, in the same order: the field that selects the fewest events comes first. Each has the values of
+/// which an event must have one, none if any will do.
+fn asked_fields(query: &EventQuery) -> [(&'static str, Vec<&str>); 6] {
+    fn one(value: Option<&str>) -> Vec<&str> {
+        value.into_iter().collect()
+    }
     [
-        ("account", query.account.as_ref().map(UserId::as_str)),
-        ("address", query.address.as_deref()),
-        ("reason", query.reason.as_deref()),
-        ("client", query.client.as_deref()),
-        ("provider", query.provider.as_deref()),
-        ("kind", query.kind.map(Kind::name)),
+        ("account", one(query.account.as_ref().map(UserId::as_str))),
+        ("address", one(query.address.as_deref())),
+        ("reason", one(query.reason.as_deref())),
+        ("client", one(query.client.as_deref())),
+        ("provider", one(query.provider.as_deref())),
+        ("kind", query.kinds.iter().copied().map(Kind::name).collect()),
     ]
 }
 
@@ -47,10 +51,13 @@ pub(crate) fn event_keys(sealer: &Sealer, event: &Event) -> Vec<u8> {
     fields.flat_map(|(field, value)| sealer.index_key(field, value)).flatten().collect()
 }
 
-/// For each field that a query asks for, the keys that an event may have for it: one for each key of the store.
+/// For each field that a query asks for, the keys of which an event must have one: for each value, one for each key of the
+/// store.
 pub(crate) fn wanted_keys(sealer: &Sealer, query: &EventQuery) -> Vec<Vec<IndexKey>> {
-    let asked = asked_fields(query).into_iter().filter_map(|(field, value)| Some((field, value?)));
-    asked.map(|(field, value)| sealer.index_keys(field, value).collect()).collect()
+    let asked = asked_fields(query).into_iter().filter(|(_, values)| !values.is_empty());
+    asked
+        .map(|(field, values)| values.into_iter().flat_map(|value| sealer.index_keys(field, value)).collect())
+        .collect()
 }
 
 /// The number of leading events that retention removes, of these times in the order of the chain.

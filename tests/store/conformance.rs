@@ -1476,7 +1476,10 @@ pub(crate) async fn events_are_chained_and_found_by_every_field(store: Subject) 
         assert_eq!(found(&store, EventQuery { account: of(&person("x")), ..all.clone() }).await, [0_u64; 0]);
         assert_eq!(found(&store, EventQuery { client: Some("app".into()), ..all.clone() }).await, [2, 1]);
         assert_eq!(found(&store, EventQuery { provider: Some("partner".into()), ..all.clone() }).await, [3]);
-        assert_eq!(found(&store, EventQuery { kind: Some(Kind::SignIn), ..all.clone() }).await, [1]);
+        assert_eq!(found(&store, EventQuery { kinds: vec![Kind::SignIn], ..all.clone() }).await, [1]);
+        let several = vec![Kind::SignIn, Kind::Logout, Kind::Refusal];
+        assert_eq!(found(&store, EventQuery { kinds: several.clone(), account: of(&bob), ..all.clone() }).await, [2]);
+        assert_eq!(found(&store, EventQuery { kinds: several, to: Some(NOW), ..all.clone() }).await, [2, 1]);
         assert_eq!(found(&store, EventQuery { reason: Some("not_allowed".into()), ..all.clone() }).await, [2]);
         assert_eq!(found(&store, EventQuery { address: Some("192.0.2.7".into()), ..all.clone() }).await, [2]);
         assert_eq!(found(&store, EventQuery { from: Some(NOW + 1), ..all.clone() }).await, [3]);
@@ -1487,7 +1490,7 @@ pub(crate) async fn events_are_chained_and_found_by_every_field(store: Subject) 
         );
         let both = EventQuery { client: Some("app".into()), account: of(&bob), ..all.clone() };
         assert_eq!(found(&store, both.clone()).await, [2]);
-        assert_eq!(found(&store, EventQuery { kind: Some(Kind::Logout), ..both }).await, [0_u64; 0]);
+        assert_eq!(found(&store, EventQuery { kinds: vec![Kind::Logout], ..both }).await, [0_u64; 0]);
     }
     let events = chain(&*store).await;
     let [first, second, third] = events.as_slice() else { panic!("{events:?}") };

@@ -39,18 +39,8 @@ pub async fn list(
     visitor: &Admitted,
     before: Option<u64>,
 ) -> Result<Activity, PageError> {
-    let (mut events, mut more) = (Vec::new(), false);
-    for kind in KINDS {
-        let account = Some(visitor.user.id.clone());
-        let query = EventQuery { account, kind: Some(kind), before, limit: PAGE, ..EventQuery::default() };
-        let page = context.store().events(query).await?;
-        more |= page.next.is_some();
-        events.extend(page.events);
-    }
-    events.sort_by_key(|recorded| std::cmp::Reverse(recorded.seq));
-    let page = usize::try_from(PAGE).unwrap_or(usize::MAX);
-    more |= events.len() > page;
-    events.truncate(page);
-    let next = events.last().map(|recorded| recorded.seq).filter(|_| more);
-    Ok(Activity { events, next })
+    let account = Some(visitor.user.id.clone());
+    let query = EventQuery { account, kinds: KINDS.to_vec(), before, limit: PAGE, ..EventQuery::default() };
+    let page = context.store().events(query).await?;
+    Ok(Activity { events: page.events, next: page.next })
 }

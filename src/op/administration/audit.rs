@@ -66,7 +66,7 @@ pub async fn query(store: &dyn Store, filter: &Filter) -> Result<EventPage, Fail
         account,
         client: filter.client.clone(),
         provider: filter.provider.clone(),
-        kind: kind.transpose()?,
+        kinds: kind.transpose()?.into_iter().collect(),
         reason: filter.reason.clone(),
         address: filter.address.clone(),
         from: filter.from,
@@ -82,16 +82,11 @@ pub async fn query(store: &dyn Store, filter: &Filter) -> Result<EventPage, Fail
 /// # Errors
 /// When the store is not available.
 pub async fn attempts(store: &dyn Store, among: EventQuery, refused_only: bool) -> Result<Vec<Recorded>, Failure> {
-    let kinds = [Kind::Refusal, Kind::UpstreamFailure, Kind::SignIn];
-    let kinds = if refused_only { kinds.get(..2) } else { kinds.get(..) };
-    let limit = among.limit;
-    let mut all = Vec::new();
-    for kind in kinds.unwrap_or_default() {
-        all.extend(store.events(EventQuery { kind: Some(*kind), ..among.clone() }).await?.events);
+    let mut kinds = vec![Kind::Refusal, Kind::UpstreamFailure];
+    if !refused_only {
+        kinds.push(Kind::SignIn);
     }
-    all.sort_unstable_by_key(|event| std::cmp::Reverse(event.seq));
-    all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(all)
+    Ok(store.events(EventQuery { kinds, ..among }).await?.events)
 }
 
 /// A decision by its trace id, however that was typed.

@@ -33,7 +33,7 @@ pub struct Refusals {
 /// When the store is not available.
 pub async fn refusals(context: &RequestContext<'_>) -> Result<Refusals> {
     let query = EventQuery {
-        kind: Some(Kind::Refusal),
+        kinds: vec![Kind::Refusal],
         from: Some(context.now - LATELY),
         limit: COUNTED,
         ..EventQuery::default()

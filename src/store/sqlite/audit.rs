@@ -99,7 +99,7 @@ fn forget(connection: &Connection, cutoff: i64, now: i64, limit: u32) -> Result<
 /// A query under way.
 struct Search<'a> {
     reader: &'a Reader<'a>,
-    /// For each field that was asked for, the keys that an event may have for it: one for each key of the store.
+    /// For each field that was asked for, the keys of which an event must have one.
     wanted: Vec<Vec<IndexKey>>,
     from: i64,
     to: i64,
@@ -182,7 +182,8 @@ fn search(reader: &Reader<'_>, query: &EventQuery) -> Result<EventPage> {
     Ok(EventPage { events: search.found.into_iter().map(|(_, event)| event).collect(), next })
 }
 
-/// The indexed events with one of these keys. With several keys of the store, an event has its key by the one that sealed it.
+/// The indexed events with one of these keys. An event has one of them at most: a field has one value, and its key is by the
+/// key of the store that sealed the event.
 fn by_keys(search: &mut Search<'_>, keys: &[IndexKey], oldest: i64, newest: i64) -> Result<()> {
     let before = std::mem::take(&mut search.found);
     let (mut found, mut stopped) = (Vec::new(), None);

@@ -23,7 +23,7 @@ impl Desk<'_> {
         let text = |value: &str| Some(value.to_owned()).filter(|value| !value.is_empty());
         let kind = filter.kind.as_ref().and_then(|kind| Kind::from_name(&kind.chosen));
         let mut query = EventQuery {
-            kind: if refusals { Some(Kind::Refusal) } else { kind },
+            kinds: if refusals { vec![Kind::Refusal] } else { kind.into_iter().collect() },
             reason: text(&filter.reason.chosen),
             provider: text(&filter.provider.chosen),
             client: text(&filter.client),
