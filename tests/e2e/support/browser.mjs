@@ -9,7 +9,8 @@ import { CookieJar } from 'tough-cookie'
 export class Page {
   constructor(browser, { url, status, headers, body, left = false }) {
     Object.assign(this, { browser, url: new URL(url), status, headers, body, left })
-    this.root = parse(body ?? '')
+    // Without script, what `noscript` has is part of the page.
+    this.root = parse(body ?? '', { blockTextElements: { script: true, style: true, pre: true } })
   }
 
   get text() {
@@ -33,13 +34,24 @@ export class Page {
     return found
   }
 
+  /** Submits the page's only form, after filling `fields` into it. */
+  submit(fields) {
+    const [button, ...others] = this.root.querySelectorAll('form button, form input[type=submit]')
+    if (!button || others.length) throw new Error(`not one form with one button on\n${this}`)
+    return this.#submit(button, fields)
+  }
+
   /** Clicks the link or button that shows `label`, after filling `fields` into its form. */
   click(label, fields = {}) {
     const control = this.#control(label)
     if (control.tagName === 'A') return this.browser.open(new URL(control.getAttribute('href'), this.url))
+    return this.#submit(control, fields)
+  }
+
+  #submit(control, fields) {
     const formId = control.getAttribute('form')
     const form = formId ? this.root.querySelectorAll('form').find((f) => f.id === formId) : control.closest('form')
-    if (!form) throw new Error(`"${label}" belongs to no form on\n${this}`)
+    if (!form) throw new Error(`a button that belongs to no form on\n${this}`)
     const values = new URLSearchParams()
     for (const input of form.querySelectorAll('input[name]')) {
       const box = ['checkbox', 'radio'].includes(input.getAttribute('type'))
@@ -110,14 +122,17 @@ export class Browser {
 
   /**
    * Goes from `url` to an app's address: clicks `provider` if the broker offers several, logs in as `login` if an IdP asks
-   * (oidc-provider with our form, or Keycloak with its own). Fails with the page's text on any other page; a test that expects
-   * a page uses `open` instead.
+   * (oidc-provider with our form, or another with its own, where the login is the password too). Fails with the page's text
+   * on any other page; a test that expects a page uses `open` instead.
    */
   async signIn(url, { login, provider } = {}) {
     let page = url instanceof Page ? url : await this.open(url)
     for (let steps = 0; steps < 6 && !page.left; steps += 1) {
       if (page.has('#kc-form-login') && login) page = await page.click('Sign In', { username: login, password: login })
+      else if (page.has('input[name=password]') && login) page = await page.submit({ username: login, password: login })
       else if (page.has('input[name=login]') && login) page = await page.click('Log in', { login })
+      // A response in a form (response_mode=form_post), which a browser with script posts by itself.
+      else if (page.has('form[method=post] input[name=state]')) page = await page.click('Continue')
       else if (page.status === 200 && provider && page.text.includes(provider)) page = await page.click(provider)
       else throw new Error(`the sign-in stops at ${page}`)
     }

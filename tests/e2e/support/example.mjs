@@ -8,9 +8,9 @@ import { root } from './broker.mjs'
 /** The text of `examples/NAME.toml`. */
 export const example = (name) => readFileSync(join(root, 'examples', `${name}.toml`), 'utf8')
 
-/** The app's settings that an example gives its reader: the indented lines of its comments. */
+/** The app's settings that an example gives its reader: the indented lines of its comments, before the notes. */
 export function recipe(name) {
-  return example(name).split('\n').filter((line) => line.startsWith('#   ')).map((line) => line.slice(4)).join('\n')
+  return example(name).split('# Notes:')[0].split('\n').filter((line) => line.startsWith('#   ')).map((line) => line.slice(4)).join('\n')
 }
 
 /** The hash of a secret for `client_secret_hashes`. */

@@ -12,9 +12,12 @@ const SCOPES = {
   email: ['email', 'email_verified'],
 }
 
-function signingKey() {
-  const jwk = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })
-  return { ...jwk, use: 'sig', alg: 'RS256', kid: randomBytes(4).toString('hex') }
+/** A fresh private key for signing with `alg`. */
+export function signingKey(alg = 'RS256') {
+  const kinds = { ES256: ['ec', { namedCurve: 'P-256' }], ES384: ['ec', { namedCurve: 'P-384' }], EdDSA: ['ed25519'], Ed25519: ['ed25519'] }
+  const [kind, options] = kinds[alg] ?? ['rsa', { modulusLength: 2048 }]
+  const jwk = generateKeyPairSync(kind, options).privateKey.export({ format: 'jwk' })
+  return { ...jwk, use: 'sig', alg, kid: randomBytes(4).toString('hex') }
 }
 
 function page(title, body) {
@@ -23,8 +26,8 @@ function page(title, body) {
 }
 
 /** The login page that people see at the IdP. */
-function loginPage(name, uid, hint) {
-  return page(`${name}: log in`, `<form method="post" action="/interaction/${uid}">
+function loginPage(name, action, hint) {
+  return page(`${name}: log in`, `<form method="post" action="${action}">
 <label>Login <input name="login" autofocus value="${String(hint ?? '').replace(/[^a-z0-9@.]/gi, '')}"></label>
 <button name="action" value="login">Log in</button> <button name="action" value="refuse">Cancel</button></form>`)
 }
@@ -37,11 +40,15 @@ function loginPage(name, uid, hint) {
  * - `brokers`: the clients, as oidc-provider takes them. Held by value.
  * - `claimsIn`: `id_token` (all claims are in it, as with many IdPs) or `userinfo` (Core §5.4).
  * - `publicUrl`: the issuer, if it is not the address because a TLS proxy passes requests on to the port.
+ * - `path`: what follows the address in the issuer, `/tenant/one` or a slash alone. Nothing is served beside it.
+ * - `settings`: oidc-provider's own, in place of those below; its `features` are added to them.
+ * - `formPostOnly`: authorization responses in the query are refused, and the discovery document says so.
  */
-export async function startIdp({ name, port = 0, accounts, brokers, claimsIn = 'id_token', publicUrl }) {
+export async function startIdp({ name, port = 0, accounts, brokers, claimsIn = 'id_token', publicUrl, path = '', settings = {}, formPostOnly = false }) {
   const server = http.createServer()
   const bound = await listen(server, port)
-  const issuer = publicUrl ?? `http://127.0.0.1:${bound}`
+  const issuer = publicUrl ?? `http://127.0.0.1:${bound}${path}`
+  const mount = path.replace(/\/$/, '')
   const counts = { logins: 0 }
   const provider = new Provider(issuer, {
     clients: brokers,
@@ -56,7 +63,9 @@ export async function startIdp({ name, port = 0, accounts, brokers, claimsIn = '
     acrValues: ['urn:example:silver'],
     ttl: { AccessToken: 3600, AuthorizationCode: 60, IdToken: 3600, Interaction: 600, Grant: 86_400, Session: 86_400, RefreshToken: 86_400 },
     pkce: { required: () => false },
+    ...settings,
     features: {
+      ...settings.features,
       devInteractions: { enabled: false },
       rpInitiatedLogout: {
         enabled: true,
@@ -65,7 +74,7 @@ export async function startIdp({ name, port = 0, accounts, brokers, claimsIn = '
         },
       },
     },
-    interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
+    interactions: { url: (ctx, interaction) => `${mount}/interaction/${interaction.uid}` },
     async findAccount(ctx, login) {
       const claims = accounts[login]
       return claims && { accountId: login, claims: () => ({ ...claims, sub: claims.sub ?? login }) }
@@ -80,7 +89,15 @@ export async function startIdp({ name, port = 0, accounts, brokers, claimsIn = '
   })
   provider.proxy = publicUrl !== undefined
   provider.use(async (ctx, next) => {
-    if (!ctx.path.startsWith('/interaction/')) return next()
+    if (formPostOnly && ctx.path === '/auth' && ctx.query.response_mode !== 'form_post') {
+      ctx.body = page(`${name}: error`, '<p>response_mode: only form_post is allowed for this client</p>')
+      return
+    }
+    if (!ctx.path.startsWith('/interaction/')) {
+      await next()
+      if (formPostOnly && ctx.path === '/.well-known/openid-configuration') ctx.body.response_modes_supported = ['form_post']
+      return
+    }
     const { uid, params, prompt } = await provider.interactionDetails(ctx.req, ctx.res)
     if (prompt.name === 'consent') {
       // The grant below covers what was requested; a client that asks for consent gets it at once.
@@ -89,7 +106,7 @@ export async function startIdp({ name, port = 0, accounts, brokers, claimsIn = '
       return
     }
     if (ctx.method === 'GET') {
-      ctx.body = loginPage(name, uid, params.login_hint)
+      ctx.body = loginPage(name, `${mount}/interaction/${uid}`, params.login_hint)
       return
     }
     const body = new URLSearchParams(await text(ctx.req))
@@ -108,6 +125,15 @@ export async function startIdp({ name, port = 0, accounts, brokers, claimsIn = '
       // The back channel goes directly to the port, and has the same issuer as the front channel.
       request.headers['x-forwarded-proto'] = 'https'
       request.headers['x-forwarded-host'] = new URL(publicUrl).host
+    }
+    if (mount) {
+      if (!request.url.startsWith(`${mount}/`)) {
+        response.writeHead(404).end()
+        return
+      }
+      // As a framework mounts an application below a path.
+      request.originalUrl = request.url
+      request.url = request.url.slice(mount.length)
     }
     handle(request, response)
   })
