@@ -12,4 +12,5 @@ pub mod known;
 pub mod mapping_test;
 pub mod people;
 pub mod plan;
+pub mod proposal;
 pub mod reach;

@@ -23,6 +23,7 @@ mod parse;
 pub mod people;
 pub mod plan;
 mod printable;
+mod probe;
 pub mod providers;
 pub mod reach;
 pub mod revocations;

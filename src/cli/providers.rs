@@ -1,6 +1,7 @@
 //! `countersign providers`: list and show the providers of a file, and probe one before people depend on it.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -9,16 +10,15 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::broker::Broker;
 use crate::cli::printable::Printable;
+use crate::cli::probe::{Probe, Told};
 use crate::cli::{ConfigArgs, Environment, Exit, broker, table};
 use crate::config::language::provider::Provider;
 use crate::config::load::files::Files;
 use crate::config::load::origins::OriginRow;
 use crate::config::resolved::preset;
 use crate::decision::policy::key_segment;
-use crate::env::{Clock as _, SystemClock, SystemRandomness};
 use crate::outbound::HttpClient;
-use crate::upstream::probe::{Credentials, Examination};
-use crate::upstream::{ProviderSettings, RelyingParty};
+use crate::upstream::ProviderSettings;
 
 /// Arguments of `providers`.
 #[derive(Clone, Debug, Args)]
@@ -52,6 +52,14 @@ pub enum ProvidersCommand {
         /// Do not read secrets: the token endpoint is not asked.
         #[arg(long)]
         without_secrets: bool,
+        /// Propose lines of the file by the claims of this person's last sign-in there: a username, a `sub`, or a verified
+        /// address.
+        #[arg(long, value_name = "PERSON")]
+        person: Option<String>,
+        /// Propose lines of the file by the claims in this file: a JSON object, such as a userinfo response, or a JWT, which is
+        /// read and not verified.
+        #[arg(long, value_name = "FILE", conflicts_with = "person")]
+        claims: Option<PathBuf>,
     },
 }
 
@@ -93,7 +101,16 @@ pub fn run(
             None => unknown(&broker, id, out),
         },
         ProvidersCommand::Probe { id, .. } if !broker.snapshot.providers.contains_key(id) => unknown(&broker, id, out),
-        ProvidersCommand::Probe { id, .. } => probe(&broker, id, without_secrets, http, args.json, out),
+        ProvidersCommand::Probe { id, person, claims, .. } => {
+            let told = Told { person: person.as_deref(), claims: claims.as_deref() };
+            match told.read(&broker, id, files, out)? {
+                Ok(sent) => {
+                    let probe = Probe { broker: &broker, id, without_secrets, sent, as_json: args.json };
+                    probe.run(http, out)
+                }
+                Err(exit) => Ok(exit),
+            }
+        }
     }
 }
 
@@ -232,63 +249,9 @@ fn show_defaults(used: &ProviderSettings, declared: &Provider, out: &mut dyn Wri
     Ok(())
 }
 
-fn probe(
-    broker: &Broker,
-    id: &str,
-    without_secrets: bool,
-    http: Arc<dyn HttpClient>,
-    as_json: bool,
-    out: &mut dyn Write,
-) -> io::Result<Exit> {
-    let snapshot = &broker.snapshot;
-    let (Some(settings), Some(declared)) = (snapshot.providers.get(id), snapshot.config.providers.get(id)) else {
-        return Ok(Exit::Problem);
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            writeln!(out, "error: no runtime: {error}")?;
-            return Ok(Exit::CouldNotRun);
-        }
-    };
-    let credentials =
-        if without_secrets { Credentials::Withhold("our credentials were not read") } else { Credentials::Send };
-    let upstreams = RelyingParty::new(http, Arc::new(SystemRandomness::default()));
-    let found = runtime.block_on(upstreams.examine(settings, declared, credentials, SystemClock.now()));
-    if as_json {
-        let mut document = serde_json::to_value(&found)?;
-        if let Some(object) = document.as_object_mut() {
-            object.insert("provider".to_owned(), json!(id));
-            object.insert("trouble".to_owned(), json!(found.has_trouble()));
-        }
-        writeln!(out, "{document:#}")?;
-    } else {
-        print(id, &found, out)?;
-    }
-    Ok(if found.has_trouble() { Exit::Problem } else { Exit::Fine })
-}
-
-fn print(id: &str, found: &Examination, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "provider {id}")?;
-    for step in &found.steps {
-        let url = step.url.as_deref().map(|url| format!("{url}: ")).unwrap_or_default();
-        writeln!(out, "  {:9} {:10} {url}{}", step.outcome, step.asked, step.answer)?;
-    }
-    if !found.missing.is_empty() {
-        writeln!(out, "\nA sign-in would do without")?;
-        for missing in &found.missing {
-            writeln!(out, "  {missing}")?;
-        }
-    }
-    let verdict = if found.has_trouble() { "sign-ins would fail" } else { "no trouble" };
-    writeln!(out, "\n{id}: {verdict}")
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
     use crate::config::load::files::Memory;
     use crate::env::ManualClock;
@@ -323,7 +286,17 @@ mod tests {
     }
 
     fn ran(command: ProvidersCommand, json: bool, idp: &Arc<Idp>) -> (Exit, String) {
-        let files = Memory::of([("b.toml", FILE)]);
+        ran_with(FILE, &[], command, json, idp)
+    }
+
+    fn ran_with(
+        file: &str,
+        more: &[(&str, &str)],
+        command: ProvidersCommand,
+        json: bool,
+        idp: &Arc<Idp>,
+    ) -> (Exit, String) {
+        let files = Memory::of([("b.toml", file)].into_iter().chain(more.iter().copied()));
         let source = ConfigArgs { config: PathBuf::from("b.toml"), overlay: Vec::new() };
         let environment = Environment::from([("SECRET".to_owned(), "canary-secret-0123456789".to_owned())]);
         let args = ProvidersArgs { command, source, json };
@@ -370,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_probe_exits_with_1_when_sign_ins_would_fail() {
-        let probe = |without_secrets| ProvidersCommand::Probe { id: "corp".to_owned(), without_secrets };
+        let probe = |without_secrets| probing(without_secrets, None);
         let idp = idp();
         let (exit, out) = ran(probe(false), false, &idp);
         assert_eq!(exit, Exit::Problem, "the provider knows another secret: {out}");
@@ -383,5 +356,64 @@ mod tests {
         let (exit, out) = ran(probe(true), false, &idp);
         assert!(exit == Exit::Fine && out.contains("skipped"), "{out}");
         assert_eq!(idp.count("token"), calls);
+    }
+
+    fn probing(without_secrets: bool, claims: Option<&str>) -> ProvidersCommand {
+        let claims = claims.map(PathBuf::from);
+        ProvidersCommand::Probe { id: "corp".to_owned(), without_secrets, person: None, claims }
+    }
+
+    #[test]
+    fn lines_are_proposed_by_what_the_provider_says_or_sends_and_pass_check_as_an_overlay() {
+        let idp = idp();
+        idp.edit_discovery(|document| {
+            document.insert("claims_supported".to_owned(), json!(["sub", "email", "email_verified", "cognito:groups"]));
+            document.insert("scopes_supported".to_owned(), json!(["openid", "profile", "email", "groups"]));
+        });
+        let (_, out) = ran(probing(true, None), false, &idp);
+        for line in [
+            "scopes = [\"openid\", \"profile\", \"email\", \"groups\"]",
+            "username = \"claims.email\"",
+            "groups = \"claims['cognito:groups']\"",
+        ] {
+            assert!(out.contains(line), "{line}: {out}");
+        }
+        let sent = r#"{ "sub": "1", "mail": "dora@corp.example", "email_verified": "true", "realm_access": { "roles": ["viewer"] },
+            "https://corp.example/groups": [{ "id": "g1", "name": "sre" }], "department": "Platform" }"#;
+        let (_, out) = ran_with(FILE, &[("sent.json", sent)], probing(true, Some("sent.json")), true, &idp);
+        let document: Value = serde_json::from_str(&out).unwrap();
+        let toml = document.pointer("/proposal").and_then(Value::as_str).unwrap();
+        let expected = "[providers.corp]\nscopes = [\"openid\", \"profile\", \"email\", \"groups\"]";
+        assert!(!toml.contains(expected), "the groups come without the scope: {toml}");
+        for line in [
+            "username = \"claims.mail\"",
+            "email = \"claims.mail\"",
+            "groups = \"claims['https://corp.example/groups'].map(g, g.name)\"",
+            "roles = \"claims.realm_access.roles\"",
+            "booleans = [\"email_verified\"]",
+        ] {
+            assert!(toml.contains(line), "{line}: {toml}");
+        }
+        let sent_names: Vec<&str> =
+            document.pointer("/sent").unwrap().as_object().unwrap().keys().map(String::as_str).collect();
+        assert!(sent_names.contains(&"department"), "{sent_names:?}");
+        assert!(!out.contains("Platform") && !out.contains("dora@"), "values are not shown: {out}");
+        let files = Memory::of([("b.toml", FILE), ("proposal.toml", toml)]);
+        let source = ConfigArgs { config: PathBuf::from("b.toml"), overlay: vec![PathBuf::from("proposal.toml")] };
+        let args = ProvidersArgs { command: ProvidersCommand::List, source, json: false };
+        let mut out = Vec::new();
+        let exit = run(&args, &Environment::new(), &files, Arc::clone(&idp) as _, &mut out).unwrap();
+        assert_eq!(exit, Exit::Fine, "{}", String::from_utf8_lossy(&out));
+        // A JWT, and what is neither.
+        let jwt = "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIiwidXBuIjoiZG9yYUBjb3JwIn0.";
+        let (_, out) = ran_with(FILE, &[("jwt", jwt)], probing(true, Some("jwt")), false, &idp);
+        assert!(out.contains("username = \"claims.upn\""), "{out}");
+        for (text, part) in [("[1]", "neither a JSON object nor a JWT"), ("a.b.c", "neither a JSON object nor a JWT")] {
+            let (exit, out) = ran_with(FILE, &[("odd", text)], probing(true, Some("odd")), false, &idp);
+            assert!(exit == Exit::Problem && out.contains(part), "{out}");
+        }
+        let (exit, out) = ran(probing(true, Some("none.json")), false, &idp);
+        assert!(exit == Exit::CouldNotRun && out.contains("none.json"), "{out}");
+        assert_eq!(idp.count("token"), 0);
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use crate::analysis::explain::{Condition, Kept, Read, Reading, Readings, Unmatched};
+use crate::analysis::proposal::{Seen, propose};
 use crate::app::App;
 use crate::audit::Kind;
 use crate::decision::account::AccountFacts;
@@ -13,6 +14,7 @@ use crate::decision::pipeline::Evidence;
 use crate::decision::trace::Step;
 use crate::op::console::why;
 use crate::op::{RequestContext, TraceId, decide};
+use crate::snapshot::Snapshot;
 use crate::snapshot::client::Client;
 use crate::store::ids::SessionId;
 use crate::store::{EventQuery, SessionView};
@@ -43,10 +45,12 @@ pub struct Why {
     pub failure: Option<String>,
     /// Role rules that did not match.
     pub unmatched: Vec<Unmatched>,
+    /// Lines of the file, TOML, for what the provider sends and the file does not map; empty if there is nothing to propose.
+    pub proposal: String,
 }
 
 /// The context of a question that no request asks.
-fn context<'a>(app: &'a App, snapshot: &'a crate::snapshot::Snapshot) -> RequestContext<'a> {
+fn context<'a>(app: &'a App, snapshot: &'a Snapshot) -> RequestContext<'a> {
     let services = app.services();
     RequestContext {
         services,
@@ -68,7 +72,9 @@ pub async fn admitted(app: &App, sid: &str, client: &str) -> Option<Why> {
     let explained = why::explained(&context(app, &snapshot), &view.user, view.link.as_ref()?, Some(client));
     let readings = readings(&snapshot.policy, &view, client)?;
     let steps = explained.trace.steps.into_iter().map(|step| with_reading(step, &readings));
+    let claims = view.link.as_ref().map(|link| &link.claims);
     Some(Why {
+        proposal: proposal(&snapshot, &explained.provider, claims),
         refused: explained.trace.refused.map(|reason| reason.code().to_owned()),
         provider: explained.provider,
         steps: steps.collect(),
@@ -76,6 +82,11 @@ pub async fn admitted(app: &App, sid: &str, client: &str) -> Option<Why> {
         failure: None,
         unmatched: explained.unmatched,
     })
+}
+
+fn proposal(snapshot: &Snapshot, provider: &str, claims: Option<&Map<String, Value>>) -> String {
+    let seen = Seen { claims, ..Seen::default() };
+    propose(&snapshot.policy, &snapshot.config, provider, &seen).to_toml(provider)
 }
 
 fn readings(policy: &crate::decision::policy::Policy, view: &SessionView, client: &Client) -> Option<Readings> {
@@ -120,6 +131,7 @@ pub async fn refused(app: &App, trace_id: &str, claims: Option<&Map<String, Valu
     });
     let readings = readings.unwrap_or_default();
     Some(Why {
+        proposal: proposal(&snapshot, &kept.provider, claims),
         refused: kept.refused,
         provider: kept.provider,
         steps: kept.steps.into_iter().map(|step| with_reading(step, &readings)).collect(),
@@ -153,6 +165,13 @@ impl Why {
         }
         for rule in &self.unmatched {
             let _ = write!(out, "{rule}");
+        }
+        if !self.proposal.is_empty() {
+            let _ = write!(
+                out,
+                "\nLines for the file, for what the provider sends and the file does not map\n\n{}",
+                self.proposal
+            );
         }
         out
     }

@@ -112,6 +112,8 @@ pub struct DemoTokens {
     pub unmatched: Vec<UnmatchedRow>,
     /// The reason code, where the file would refuse the person by now.
     pub refused: Option<String>,
+    /// Lines for the file, TOML, for what the provider sends and the file does not map; empty if there are none.
+    pub proposal: String,
     /// Refreshes the tokens, where there is a refresh token.
     pub refresh: Option<PostForm>,
     /// Signs out.
@@ -137,6 +139,8 @@ pub struct DemoRefused {
     pub failure: Option<String>,
     /// The path that tries again.
     pub again_path: String,
+    /// Lines for the file, TOML, for what the provider sends and the file does not map; empty if there are none.
+    pub proposal: String,
 }
 
 /// A line of the file.

@@ -104,6 +104,11 @@ impl<'a> Api<'a> {
         self.send(url, request(http::Method::GET, url).body(Vec::new())).await
     }
 
+    /// The same, with media types of its own.
+    pub(crate) async fn get_as(&self, url: &Url, accept: &'static str) -> Result<Answer, Unavailable> {
+        self.send(url, request(http::Method::GET, url).header(ACCEPT, accept).body(Vec::new())).await
+    }
+
     /// Posts a JSON document.
     pub(crate) async fn post(&self, url: &Url, body: &Value) -> Result<Answer, Unavailable> {
         let call = request(http::Method::POST, url).header(CONTENT_TYPE, "application/json");
@@ -126,25 +131,25 @@ impl<'a> Api<'a> {
 
     /// All items of a list, whose pages name the next one in a `Link` header (RFC 8288 §3). `look` sees each answer. A list
     /// that can't be read to its end is an error: half of the groups would decide wrongly.
-    pub(crate) async fn list(&self, first: &Url, mut look: impl FnMut(&Answer)) -> Result<Vec<Value>, UpstreamError> {
+    pub(crate) async fn list(&self, first: &Url, mut look: impl FnMut(&Answer)) -> Result<Vec<Value>, Unavailable> {
         let (mut items, mut url) = (Vec::new(), first.clone());
         loop {
             let answer = self.get(&url).await?;
             look(&answer);
-            let page: Vec<Value> = serde_json::from_slice(answer.body())
-                .map_err(|_| UpstreamError::invalid(self.document, Check::Form("it is not a JSON list")))?;
+            let page: Vec<Value> =
+                serde_json::from_slice(answer.body()).map_err(|_| self.malformed(&url, "it is not a JSON list"))?;
             items.extend(page);
             let Some(next) = next(&answer) else { return Ok(items) };
             url = self.another(first, &next)?;
             if url.path() != first.path() {
-                return Err(self.malformed(first, "its next page is of another list").into());
+                return Err(self.malformed(first, "its next page is of another list"));
             }
         }
     }
 
     async fn send(&self, url: &Url, call: Result<http::Request<Vec<u8>>, http::Error>) -> Result<Answer, Unavailable> {
         let mut call = call.map_err(|_| unusable(self.document))?;
-        call.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        call.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         if let Some(token) = self.token {
             let bearer = bearer(token).ok_or_else(|| self.malformed(url, "its access token can't be sent"))?;
             call.headers_mut().insert(AUTHORIZATION, bearer);

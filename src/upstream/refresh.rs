@@ -123,7 +123,7 @@ async fn same_person(
     token: &SecretValue,
     subject: &str,
 ) -> Result<Map<String, Value>, UpstreamError> {
-    let who = plain::who(provider, profile, token).await?;
+    let who = plain::who(provider, profile, token, Some(subject)).await?;
     if who.subject != subject {
         return Err(UpstreamError::invalid(Document::Profile, Check::Claim("sub", Problem::Differs)));
     }

@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::config::language::groups_from::GroupSource;
 use crate::config::language::issuer::ProviderIssuer;
 use crate::config::language::provider::{ClaimsSource, Forward, Profile, Provider, ProviderResponseMode, Reauth};
 use crate::config::language::quirks::OfflineAccess;
 use crate::config::language::scalar::SecretValue;
 use crate::config::language::signals::Signals;
+use crate::config::load::secret_text::{SecretKind, meant};
 use crate::config::resolved;
 use crate::config::resolved::groups_from::GroupsFrom;
 use crate::config::resolved::preset;
@@ -74,6 +76,8 @@ pub struct ProviderSettings {
     pub groups_from: GroupsFrom,
     /// The service account that groups are read with; `None` if there is none, or secrets were left unread.
     pub service_account: Option<Arc<ServiceAccount>>,
+    /// The token with which a directory is asked for groups; `None` if there is none, or secrets were left unread.
+    pub directory_token: Option<SecretValue>,
     /// The address of the service, without a slash at its end.
     pub service_url: String,
     /// Where its documents are found. Caches live as long as this stays the same.
@@ -128,7 +132,8 @@ impl ProviderSettings {
         let reader = Reader { id, provider };
         let quirks = Quirks::of(provider);
         let groups_from = GroupsFrom::of(provider);
-        let service_account = reader.service_account(secrets.group_credentials.as_ref())?;
+        let (service_account, directory_token) =
+            reader.group_credentials(groups_from.source, secrets.group_credentials.as_ref())?;
         let called = [
             groups_from.url.as_deref().map(|url| reader.url("groups_from", url)).transpose()?,
             service_account.as_ref().map(|account| account.token_uri().clone()),
@@ -168,6 +173,7 @@ impl ProviderSettings {
             quirks,
             groups_from,
             service_account,
+            directory_token,
             source: Arc::new(source),
         })
     }
@@ -339,9 +345,19 @@ impl Reader<'_> {
         }
     }
 
-    fn service_account(&self, file: Option<&SecretValue>) -> Result<Option<Arc<ServiceAccount>>, SettingsError> {
+    /// What groups are read with: a service account's key, or a token.
+    fn group_credentials(
+        &self,
+        source: GroupSource,
+        file: Option<&SecretValue>,
+    ) -> Result<(Option<Arc<ServiceAccount>>, Option<SecretValue>), SettingsError> {
         let problem = |problem: String| self.error("groups_from", format!("credentials {problem}"));
-        file.map(ServiceAccount::parse).transpose().map_err(problem)
+        let Some(file) = file else { return Ok((None, None)) };
+        if source == GroupSource::Scim {
+            let token = meant(SecretKind::Line, file.expose()).map_err(problem)?;
+            return Ok((None, Some(SecretValue::new(token.secret.to_owned()))));
+        }
+        Ok((Some(ServiceAccount::parse(file).map_err(problem)?), None))
     }
 
     fn id_token_alg(&self, secrets: &[SecretValue]) -> Result<Option<Algorithm>, SettingsError> {

@@ -214,7 +214,7 @@ async fn unsigned(
     profile: Profile,
     tokens: Tokens,
 ) -> Result<UpstreamIdentity, UpstreamError> {
-    let Who { subject, claims } = plain::who(provider, profile, &tokens.access_token).await?;
+    let Who { subject, claims } = plain::who(provider, profile, &tokens.access_token, None).await?;
     Ok(UpstreamIdentity {
         provider: provider.settings.id.clone(),
         issuer: provider.settings.issuer().to_owned(),

@@ -27,8 +27,11 @@ async fn with(lines: &str) -> (TestApp, Arc<Github>) {
 }
 
 async fn acme() -> (TestApp, Arc<Github>) {
-    with("organizations = [\"acme\"]").await
+    with(&format!("organizations = [\"acme\"]\n{UNKEPT}")).await
 }
+
+/// Nothing of what the API says is kept.
+const UNKEPT: &str = "groups_from = { source = \"github\", max_age = \"0s\", unavailable = \"deny\" }";
 
 /// A sign-in in this browser, up to the broker's last answer.
 async fn attempt_in(browser: &mut Browser, app: &TestApp, github: &Github, request: &Authorize) -> Reply {
@@ -131,6 +134,8 @@ async fn d24_pages_without_end_and_pages_elsewhere_admit_nobody() {
     ] {
         github.next_page(next);
         attempt(&app, &github).await.assert_error_page(502, "provider_unavailable");
+        // After a failure nothing is asked about this person for a moment.
+        app.wait(10);
     }
     assert!(app.net.asked().iter().all(|url| !url.contains("evil")), "the token goes nowhere else");
     let calls = || ["", "/emails", "/orgs", "/teams"].map(|list| github.calls(&format!("/user{list}")).len());
@@ -226,8 +231,8 @@ async fn claims_of_a_protocol_that_github_does_not_speak_mean_nothing() {
     assert!(claims.get("acr").is_none() && claims.get("amr").is_none(), "{claims:?}");
 }
 
-const FRESH: &str =
-    "organizations = [\"acme\"]\non_refresh = { claims = \"upstream\", max_age = \"0s\", unavailable = \"deny\" }";
+const FRESH: &str = "organizations = [\"acme\"]\non_refresh = { claims = \"upstream\", max_age = \"0s\", unavailable = \"deny\" }\n\
+                     groups_from = { source = \"github\", max_age = \"0s\", unavailable = \"deny\" }";
 
 #[tokio::test]
 async fn a_token_of_an_oauth_app_is_asked_again_until_it_is_revoked() {
@@ -251,6 +256,105 @@ async fn a_token_of_an_oauth_app_is_asked_again_until_it_is_revoked() {
     app.wait(60);
     github.revokes();
     assert_eq!(app.refresh("app", tokens.refresh()).await.status, 400);
+}
+
+/// The same, with what the API says kept for five minutes.
+const KEPT: &str =
+    "organizations = [\"acme\"]\non_refresh = { claims = \"upstream\", max_age = \"0s\", unavailable = \"deny\" }";
+
+/// Calls to the API, by what they ask for.
+fn calls(github: &Github) -> [usize; 4] {
+    ["", "/emails", "/orgs", "/teams"].map(|list| github.calls(&format!("/user{list}")).len())
+}
+
+#[tokio::test]
+async fn what_the_api_said_serves_sign_ins_and_refreshes_while_it_is_young() {
+    let (app, github) = with(KEPT).await;
+    let tokens = signed_in(&app, &github).await;
+    assert_eq!(calls(&github), [1, 1, 1, 1]);
+    github.list("teams", vec![team("acme", "night")]);
+    github.says("name", json!("Renamed"));
+    // A sign-in asks whose token it is, and nothing more.
+    let claims = Value::from(signed_in(&app, &github).await.claims());
+    assert_eq!(calls(&github), [2, 1, 1, 1]);
+    assert_eq!(claims["groups"], json!(["Acme", "Acme/sre", "octo-org/admins"]));
+    assert_eq!((&claims["name"], &claims["email"]), (&json!("Renamed"), &json!("octocat@acme.example")));
+    // A refresh asks nothing.
+    app.wait(299);
+    let tokens = Tokens::read(&app.refresh("app", tokens.refresh()).await);
+    assert_eq!((calls(&github), &tokens.claims()["groups"]), ([2, 1, 1, 1], &claims["groups"]));
+    app.wait(1);
+    let tokens = Tokens::read(&app.refresh("app", tokens.refresh()).await);
+    assert_eq!((calls(&github), &tokens.claims()["groups"]), ([3, 2, 2, 2], &json!(["Acme", "acme/night"])));
+    // Another person's are another's.
+    github.is_used_by(7, "hubot");
+    github.list("teams", vec![]);
+    assert_eq!(signed_in(&app, &github).await.claims()["groups"], json!(["Acme"]));
+    assert_eq!(calls(&github), [4, 3, 3, 3]);
+    app.wait(300);
+    github.is_used_by(583_231, "octocat");
+    github.revokes();
+    assert_eq!(
+        app.refresh("app", tokens.refresh()).await.status,
+        400,
+        "a revoked token is found out when they are old"
+    );
+}
+
+#[tokio::test]
+async fn simultaneous_sign_ins_of_a_person_share_the_calls() {
+    let (app, github) = with(KEPT).await;
+    tokio::join!(signed_in(&app, &github), signed_in(&app, &github));
+    assert_eq!(calls(&github), [2, 1, 1, 1]);
+}
+
+#[tokio::test]
+async fn what_keeps_somebody_out_is_not_kept() {
+    let (app, github) = with(KEPT).await;
+    github.list("orgs", vec![json!({ "login": "octo-org" })]);
+    attempt(&app, &github).await.assert_error_page(403, "not_allowed");
+    github.list("orgs", vec![json!({ "login": "acme" })]);
+    github.hides("2");
+    assert!(attempt(&app, &github).await.location().contains("code="), "who has become a member enters at once");
+    let before = calls(&github);
+    attempt(&app, &github).await;
+    assert_eq!(calls(&github), before.map(|count| count + 1), "what single sign-on hides may be seen the next time");
+}
+
+#[tokio::test]
+async fn d24_memberships_of_before_serve_while_the_api_is_unavailable_and_not_when_it_refuses() {
+    let lines =
+        "organizations = [\"acme\"]\ngroups_from = { source = \"github\", max_age = \"1m\", max_stale = \"10m\" }";
+    let (app, github) = with(lines).await;
+    attempt(&app, &github).await;
+    app.wait(60);
+    github.answer("/user/orgs", Answer::json(503, &json!({})));
+    assert!(attempt(&app, &github).await.location().contains("code="));
+    let asked = github.calls("/user/orgs").len();
+    attempt(&app, &github).await;
+    assert_eq!(github.calls("/user/orgs").len(), asked, "it is left alone for a moment");
+    app.wait(541);
+    attempt(&app, &github).await.assert_error_page(502, "provider_unavailable");
+    app.wait(10);
+    github.answer("/user/orgs", Answer::json(200, &json!([{ "login": "acme" }])));
+    assert!(attempt(&app, &github).await.location().contains("code="));
+    app.wait(60);
+    github.answer("/user/orgs", Answer::json(403, &json!({})));
+    attempt(&app, &github).await.assert_error_page(502, "provider_unavailable");
+    let most = "organizations = [\"acme\"]\ngroups_from = { source = \"github\", max_groups = 3 }";
+    let (app, github) = with(most).await;
+    attempt(&app, &github).await.assert_error_page(502, "provider_unavailable");
+    assert!(app.broker.status().await.contains("more than 3 groups"));
+}
+
+#[tokio::test]
+async fn a_reload_that_lists_an_organisation_makes_it_a_group_at_once() {
+    let (app, github) = with(KEPT).await;
+    signed_in(&app, &github).await;
+    app.reload(&config(&KEPT.replace("[\"acme\"]", "[\"acme\", \"octo-org\"]")), &[]).await;
+    let claims = signed_in(&app, &github).await.claims();
+    assert_eq!(claims["groups"], json!(["Acme", "octo-org", "Acme/sre", "octo-org/admins"]));
+    assert_eq!(calls(&github), [2, 1, 1, 1]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use countersign::outbound::OutboundError;
 use serde_json::{Value, json};
 
-use crate::harness::services::{Service, cloud_identity, gitlab, graph, json as answer, raw, throttled};
+use crate::harness::services::{Service, cloud_identity, gitlab, graph, json as answer, raw, scim, throttled};
 use crate::harness::{Authorize, Browser, IDP, Reply, TestApp, Tokens, alice, with};
 
 const GRAPH: &str = "https://graph.example/v1.0";
@@ -461,4 +461,124 @@ async fn d40_tokens_and_secrets_are_marked_in_every_call() {
     }
     // A header that is not marked may be printed, and be kept by the compression of HTTP/2 (RFC 7541 §7.1.3).
     assert!(calls.iter().all(|(_, marked)| *marked), "{calls:?}");
+}
+
+const SCIM: &str = "https://directory.example/scim/v2";
+
+/// The provider `staff` with groups from a directory, and these settings more.
+async fn with_scim(settings: &str) -> TestApp {
+    let from = format!("source = \"scim\", url = \"{SCIM}\", credentials = \"scim-token\"{settings}");
+    TestApp::with(&format!("[providers.staff]\ngroups_from = {{ {from} }}")).await
+}
+
+fn alice_there(groups: Value) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "id": "u-1", "userName": "Alice", "externalId": "1",
+        "emails": [{ "value": "Alice@corp.example", "primary": true }], "groups": groups,
+    })
+}
+
+#[tokio::test]
+async fn a_directory_is_asked_for_the_groups_of_a_user() {
+    let app = with_scim("").await;
+    let own = json!([
+        { "value": "g-2", "display": "SRE", "$ref": "../Groups/g-2", "type": "direct" },
+        { "value": "g-1", "display": "Everyone", "type": "indirect" },
+    ]);
+    let service = Service::at(&app, SCIM, scim(vec![alice_there(own)], &[]));
+    assert_eq!(groups(&app, &alice()).await, json!(["Everyone", "SRE"]), "those of the token do not count");
+    assert_eq!(service.requests(), ["GET /Users"]);
+    groups(&app, &alice()).await;
+    assert_eq!(service.count(), 1, "they are young");
+    // Whom the directory does not know is in no group.
+    let bob = json!({ "sub": "2", "preferred_username": "bob\" or \"a\" eq \"a", "groups": ["admins"] });
+    assert_eq!(groups(&app, &bob).await, json!([]));
+    let nameless = json!({ "sub": "3", "username": "eve", "groups": ["admins"] });
+    assert_eq!((groups(&app, &nameless).await, service.count()), (json!([]), 2));
+}
+
+#[tokio::test]
+async fn a_directory_whose_users_list_no_groups_is_asked_for_their_memberships_in_pages() {
+    for (attribute, claims) in [
+        ("", json!({})),
+        (", attribute = \"externalId\", claim = \"sub\"", json!({ "preferred_username": "somebody" })),
+        (", attribute = \"emails.value\"", json!({ "preferred_username": "somebody" })),
+        (", attribute = \"id\", claim = \"scim_id\"", json!({ "preferred_username": "somebody", "scim_id": "u-1" })),
+    ] {
+        let app = with_scim(attribute).await;
+        let all: Vec<(String, String)> = (0..150).map(|n| (format!("g-{n:03}"), format!("Group {n:03}"))).collect();
+        let service = Service::at(&app, SCIM, scim(vec![alice_there(Value::Null)], &all));
+        let found = groups(&app, &with(alice(), claims)).await;
+        assert_eq!((found.as_array().unwrap().len(), &found[149]), (150, &json!("Group 149")), "{attribute}");
+        // Whether filters are applied, and two pages.
+        assert_eq!(service.requests(), ["GET /Users", "GET /Groups", "GET /Groups", "GET /Groups"]);
+    }
+    // An address that the provider does not vouch for is nobody's.
+    let app = with_scim(", attribute = \"emails.value\"").await;
+    let service = Service::at(&app, SCIM, scim(vec![alice_there(json!([{ "value": "g", "display": "SRE" }]))], &[]));
+    let unverified = with(alice(), json!({ "email_verified": false }));
+    assert_eq!((groups(&app, &unverified).await, service.count()), (json!([]), 0));
+    let app = TestApp::with(&format!(
+        "[providers.staff]\ngroups_from = {{ source = \"scim\", url = \"{SCIM}\", credentials = \"scim-token\" }}\n\
+         [providers.staff.claims]\ngroups = \"claims.group_ids\""
+    ))
+    .await;
+    let _service = Service::at(&app, SCIM, scim(vec![alice_there(json!([{ "value": "g-7", "display": "SRE" }]))], &[]));
+    assert_eq!(groups(&app, &alice()).await, json!(["g-7"]));
+}
+
+#[tokio::test]
+async fn d24_a_directory_that_ignores_filters_or_fails_lets_nobody_in() {
+    let list = |items: Value, total: Value| json!({ "schemas": [], "totalResults": total, "Resources": items });
+    let everybody = json!([{ "id": "u-0", "userName": "admin", "groups": [{ "value": "g", "display": "admins" }] }]);
+    let twice = json!([alice_there(json!([])), alice_there(json!([]))]);
+    let groups_of_all = json!([{ "id": "g", "displayName": "admins" }]);
+    let alice_alone = json!([alice_there(Value::Null)]);
+    for (users, groups, said) in [
+        ((200, list(everybody, json!(1))), (200, json!({})), "users that the filter does not name"),
+        ((200, list(twice, json!(2))), (200, json!({})), "must tell people apart"),
+        (
+            (200, list(alice_alone.clone(), json!(1))),
+            (200, list(groups_of_all, json!(1))),
+            "ignores the filter members.value",
+        ),
+        ((200, list(alice_alone.clone(), json!(1))), (501, json!({})), "status 501"),
+        ((200, list(alice_alone, json!(1))), (200, json!([])), "no totalResults"),
+        ((401, json!({})), (200, json!({})), "status 401: the token may not read"),
+        ((403, json!({})), (200, json!({})), "status 403: the token may not read"),
+        ((400, json!({ "scimType": "invalidFilter" })), (200, json!({})), "status 400"),
+        ((500, json!({})), (200, json!({})), "status 500"),
+        ((200, json!({ "Resources": [] })), (200, json!({})), "no totalResults"),
+        ((200, list(json!({}), json!(1))), (200, json!({})), "Resources are not a list"),
+        ((200, list(json!([]), json!(7))), (200, json!({})), "although its list goes on"),
+        ((200, list(json!([7]), json!(1))), (200, json!({})), "users that the filter does not name"),
+        ((200, json!("x")), (200, json!({})), "not a JSON document"),
+    ] {
+        let app = with_scim("").await;
+        let service = Service::at(&app, SCIM, move |asked| {
+            let (status, body) = if asked.path == "/Users" { &users } else { &groups };
+            answer(*status, body)
+        });
+        attempt(&app, &alice()).await.assert_error_page(502, "groups_unavailable");
+        let status = app.broker.status().await;
+        assert!(status.contains(said), "{said} is not in {status}");
+        assert!(!status.contains("scim-token") && service.count() <= 64);
+    }
+    // Its list does not end, and somebody is in too many.
+    let app = with_scim(", max_groups = 100").await;
+    let all: Vec<(String, String)> = (0..101).map(|n| (format!("g-{n}"), format!("Group {n}"))).collect();
+    let _service = Service::at(&app, SCIM, scim(vec![alice_there(Value::Null)], &all));
+    attempt(&app, &alice()).await.assert_error_page(502, "groups_unavailable");
+    assert!(app.broker.status().await.contains("more than 100 groups"));
+}
+
+#[tokio::test]
+async fn d24_an_address_that_changes_hands_does_not_bring_the_groups_of_before() {
+    let app = with_scim("").await;
+    let own = json!([{ "value": "g-2", "display": "SRE" }]);
+    let service = Service::at(&app, SCIM, scim(vec![alice_there(own)], &[]));
+    assert_eq!(groups(&app, &alice()).await, json!(["SRE"]));
+    // The same account, which the directory knows by another name by now.
+    let renamed = with(alice(), json!({ "preferred_username": "alicia" }));
+    assert_eq!((groups(&app, &renamed).await, service.count()), (json!([]), 2));
 }

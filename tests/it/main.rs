@@ -26,6 +26,7 @@ mod certificates;
 mod clock;
 mod consent;
 mod console;
+mod corpus;
 mod discovery;
 mod dpop;
 mod drafts;

@@ -22,6 +22,56 @@ pub enum GroupSource {
     Gitlab,
     /// Google's Cloud Identity, with a service account: addresses of groups, nested ones too.
     CloudIdentity,
+    /// GitHub's API, with the person's access token: organisations and teams. It is the source of preset `github`, and of no
+    /// other.
+    Github,
+    /// A directory that speaks SCIM 2.0 (RFC 7644), with a token of the broker's own: display names of groups.
+    Scim,
+}
+
+impl GroupSource {
+    /// Whether the groups are in the provider's tokens or in userinfo.
+    #[must_use]
+    pub const fn is_of_a_token(self) -> bool {
+        matches!(self, Self::Token | Self::Userinfo)
+    }
+
+    /// Whether an API is asked with the access token of the person who signs in.
+    #[must_use]
+    pub const fn asks_as_the_person(self) -> bool {
+        matches!(self, Self::Graph | Self::Gitlab | Self::Github)
+    }
+}
+
+/// The attribute by which a SCIM directory knows a person (RFC 7643 §3.1, §4.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, serde::Serialize, JsonSchema)]
+pub enum ScimAttribute {
+    /// The name with which the person signs in.
+    #[default]
+    #[serde(rename = "userName")]
+    UserName,
+    /// The id that the provider of the account gave the person.
+    #[serde(rename = "externalId")]
+    ExternalId,
+    /// An address of the person.
+    #[serde(rename = "emails.value")]
+    Email,
+    /// The directory's own id of the person.
+    #[serde(rename = "id")]
+    Id,
+}
+
+impl ScimAttribute {
+    /// Its name in filters.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UserName => "userName",
+            Self::ExternalId => "externalId",
+            Self::Email => "emails.value",
+            Self::Id => "id",
+        }
+    }
 }
 
 /// When a source is asked.
@@ -68,10 +118,16 @@ pub struct GroupsSettings {
     pub levels: Option<bool>,
     /// Whether groups of groups count (cloud_identity). Default: true.
     pub nested: Option<bool>,
-    /// The address of the API. Default: that of the service.
+    /// The address of the API. Default: that of the service; scim has none.
     pub url: Option<String>,
-    /// The key of the service account, as the JSON file that Google gives (cloud_identity).
+    /// What the broker asks with: the key of the service account, as the JSON file that Google gives (cloud_identity), or the
+    /// bearer token (scim).
     pub credentials: Option<Secret>,
+    /// The attribute by which the directory knows a person (scim). Default: `userName`.
+    pub attribute: Option<ScimAttribute>,
+    /// The claim that has the value of that attribute (scim): one that people can't choose for themselves. An address must be
+    /// verified. Default: `preferred_username`; with `emails.value`, `email`.
+    pub claim: Option<String>,
     /// The administrator for whom the service account acts, where it has domain-wide delegation (cloud_identity).
     pub subject: Option<String>,
 }

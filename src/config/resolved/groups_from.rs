@@ -1,6 +1,8 @@
 //! `[providers.X] groups_from`, resolved.
 
-use crate::config::language::groups_from::{GroupSource, GroupsFrom as Declared, GroupsSettings, GroupsWhen};
+use crate::config::language::groups_from::{
+    GroupSource, GroupsFrom as Declared, GroupsSettings, GroupsWhen, ScimAttribute,
+};
 use crate::config::language::provider::Provider;
 use crate::config::language::refresh::RefreshUnavailable;
 use crate::config::language::scalar::Duration;
@@ -29,6 +31,10 @@ pub struct GroupsFrom {
     pub url: Option<String>,
     /// The administrator for whom a service account acts.
     pub subject: Option<String>,
+    /// The attribute by which a SCIM directory knows a person.
+    pub attribute: ScimAttribute,
+    /// The claim with its value.
+    pub claim: String,
 }
 
 impl GroupsFrom {
@@ -41,6 +47,8 @@ impl GroupsFrom {
         let source = source.or_else(|| preset::groups_from(declared)).unwrap_or_default();
         let when = if source == GroupSource::Graph { GroupsWhen::Overage } else { GroupsWhen::Always };
         let max_stale = own.max_stale.unwrap_or(Duration::hours(1)).seconds();
+        let attribute = own.attribute.unwrap_or_default();
+        let claim = if attribute == ScimAttribute::Email { "email" } else { "preferred_username" };
         let cached = own.unavailable.unwrap_or_default() == RefreshUnavailable::Cached;
         Self {
             source,
@@ -53,6 +61,8 @@ impl GroupsFrom {
             nested: own.nested.unwrap_or(true),
             url: own.url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
             subject: own.subject.clone(),
+            attribute,
+            claim: own.claim.clone().unwrap_or_else(|| claim.to_owned()),
         }
     }
 }

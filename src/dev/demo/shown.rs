@@ -30,6 +30,7 @@ pub(super) async fn tokens(State(demo): Shared, headers: HeaderMap) -> Response 
         steps: steps(why.steps),
         unmatched: why.unmatched.into_iter().map(UnmatchedRow::from).collect(),
         refused: why.refused,
+        proposal: why.proposal,
         refresh: tokens.refresh_token.is_some().then(|| form("/refresh")),
         sign_out: form("/sign-out"),
         id_token,
@@ -54,7 +55,7 @@ pub(super) async fn refused(
         Some(id) => why::refused(&demo.broker, id, person.as_ref().map(|person| &person.claims)).await,
         None => None,
     };
-    let Why { refused, steps: mut decided, refused_by, failure, .. } = why.unwrap_or_default();
+    let Why { refused, steps: mut decided, refused_by, failure, proposal, .. } = why.unwrap_or_default();
     // What refused is shown by itself.
     if let Some(last) = decided.last_mut().filter(|_| refused_by.is_some()) {
         last.reading = None;
@@ -69,6 +70,7 @@ pub(super) async fn refused(
         steps: steps(decided),
         refused_by: refused_by.map(Obstacle::from),
         failure,
+        proposal,
         again_path: format!("/start?{query}"),
     };
     page(&demo.pages, StatusCode::OK, &view, &[])

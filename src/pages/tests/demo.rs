@@ -67,6 +67,7 @@ fn tokens(fill: Fill) -> DemoTokens {
         steps: steps(fill),
         unmatched: vec![unmatched],
         refused: None,
+        proposal: fill("[providers.corp.claims]\nusername = \"claims.email\""),
         refresh: Some(form(fill)),
         sign_out: form(fill),
     }
@@ -93,7 +94,11 @@ pub(super) fn add_samples(all: &mut Vec<Sample>, fill: Fill) {
     add(all, "demo-problems", &DemoHome { nav: problems, ..home });
     add(all, "demo-tokens", &tokens(fill));
     let refused = Some("not_allowed".to_owned());
-    add(all, "demo-tokens-plain", &DemoTokens { refresh: None, unmatched: Vec::new(), refused, ..tokens(fill) });
+    add(
+        all,
+        "demo-tokens-plain",
+        &DemoTokens { refresh: None, unmatched: Vec::new(), refused, proposal: String::new(), ..tokens(fill) },
+    );
     let full = DemoRefused {
         nav: nav(fill, "refused"),
         reason_code: fill("not_allowed"),
@@ -102,10 +107,12 @@ pub(super) fn add_samples(all: &mut Vec<Sample>, fill: Fill) {
         steps: steps(fill),
         refused_by: Some(condition(fill)),
         failure: Some(fill("token response: status 503")),
+        proposal: fill("[providers.corp.claims]\nusername = \"claims.email\""),
         again_path: "/start?persona=alice".to_owned(),
     };
-    let (description, trace_id, failure) = (String::new(), None, None);
-    let bare = DemoRefused { description, trace_id, steps: Vec::new(), refused_by: None, failure, ..full.clone() };
+    let (description, trace_id, failure, proposal) = (String::new(), None, None, String::new());
+    let steps = Vec::new();
+    let bare = DemoRefused { description, trace_id, steps, refused_by: None, failure, proposal, ..full.clone() };
     add(all, "demo-refused", &full);
     add(all, "demo-refused-plain", &bare);
     let line = |number| DemoLine { number, text: fill("issuer = \"https://sso.example.com\""), lit: number == 2 };

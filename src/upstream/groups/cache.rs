@@ -92,6 +92,18 @@ impl GroupsCache {
         from.max_stale.filter(|_| error.problem.passes()).and_then(serves).ok_or(error)
     }
 
+    /// What is kept of a person while it is young.
+    pub(crate) fn young(&self, sub: &str, from: &GroupsFrom, now: i64) -> Option<Arc<Facts>> {
+        self.kept(sub, from, now, from.max_age)
+    }
+
+    /// Forgets what is kept of a person.
+    pub(crate) fn forget(&self, sub: &str) {
+        let mut state = self.lock();
+        let kept = state.people.get_mut(sub).and_then(|person| person.kept.take());
+        state.names = state.names.saturating_sub(kept.map_or(0, |kept| kept.names));
+    }
+
     /// What is kept of a person, if it was fetched with these settings and is younger than this.
     fn kept(&self, sub: &str, from: &GroupsFrom, now: i64, younger: i64) -> Option<Arc<Facts>> {
         let state = self.lock();

@@ -27,21 +27,18 @@ pub(super) fn member(claims: &Map<String, Value>) -> Option<&str> {
     text("email").filter(|email| !email.contains(['\'', '\\']) && !email.chars().any(char::is_control))
 }
 
-/// The addresses of the groups: direct ones, or also those that other groups are members of.
+/// The addresses of the groups of an address: direct ones, or also those that other groups are members of.
 pub(super) async fn groups(
     api: &Api<'_>,
-    (from, account): (&GroupsFrom, Option<&ServiceAccount>),
+    (from, account): (&GroupsFrom, &ServiceAccount),
     base: &Url,
-    claims: &Map<String, Value>,
+    email: &str,
 ) -> Result<Facts, Unavailable> {
-    let unread = || api.malformed(base, "the credentials of the service account were not read");
-    let account = account.ok_or_else(unread)?;
     let token = token(api, account, from).await?;
     let api = api.with_token(&token);
     let search = if from.nested { "searchTransitiveGroups" } else { "searchDirectGroups" };
     let mut url = base.clone();
     url.set_path(&format!("{}/groups/-/memberships:{search}", base.path().trim_end_matches('/')));
-    let email = member(claims).unwrap_or_default();
     let query = format!("member_key_id == '{email}' && '{LABEL}' in labels");
     let (mut found, mut page_token) = (Vec::new(), None::<String>);
     loop {
@@ -84,7 +81,11 @@ pub(super) async fn groups(
 }
 
 /// An access token of the service account: the one that is kept, or a new one.
-async fn token(api: &Api<'_>, account: &ServiceAccount, from: &GroupsFrom) -> Result<SecretValue, Unavailable> {
+pub(super) async fn token(
+    api: &Api<'_>,
+    account: &ServiceAccount,
+    from: &GroupsFrom,
+) -> Result<SecretValue, Unavailable> {
     if let Some(token) = account.token(api.now()) {
         return Ok(token);
     }

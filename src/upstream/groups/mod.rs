@@ -9,6 +9,7 @@
 //! | `graph` | Microsoft Graph |
 //! | `gitlab` | GitLab |
 //! | `cloud_identity` | Google |
+//! | `scim` | a directory that speaks SCIM 2.0 |
 //! | `cache` | what is kept |
 //! | `facts` | what an API said |
 
@@ -17,6 +18,7 @@ mod cloud_identity;
 mod facts;
 mod gitlab;
 mod graph;
+mod scim;
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -26,6 +28,7 @@ use crate::config::language::scalar::SecretValue;
 use crate::upstream::api::{Api, Bounds};
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::gather::ProviderContext;
+use crate::upstream::service_account::ServiceAccount;
 use facts::{Facts, GROUPS};
 
 impl ProviderContext<'_> {
@@ -38,22 +41,22 @@ impl ProviderContext<'_> {
     ) -> Result<(), UpstreamError> {
         let from = &self.settings.groups_from;
         let asked = match from.source {
-            GroupSource::Token | GroupSource::Userinfo => false,
-            GroupSource::CloudIdentity => {
-                // Only what the service account's organisation vouches for has its groups.
-                let member = cloud_identity::member(claims).is_some();
-                if !member {
-                    claims.insert(GROUPS.to_owned(), Value::Array(Vec::new()));
-                }
-                member
-            }
+            // GitHub's are in its claims.
+            GroupSource::Token | GroupSource::Userinfo | GroupSource::Github => false,
+            // Only what the service account's organisation vouches for has its groups.
+            GroupSource::CloudIdentity => is_known(cloud_identity::member(claims).is_some(), claims),
+            GroupSource::Scim => is_known(scim::person(from, claims).is_some(), claims),
             GroupSource::Graph | GroupSource::Gitlab => from.when == GroupsWhen::Always || has_overage(claims),
         };
         if !asked {
             return Ok(());
         }
         // By what accounts are known: a `sub` may be unique within a tenant only.
-        let person = self.settings.quirks.subject(claims).unwrap_or_else(|_| sub.to_owned());
+        let mut person = self.settings.quirks.subject(claims).unwrap_or_else(|_| sub.to_owned());
+        // Somebody who is known to the directory by another value from now on has the groups of that.
+        if let Some(value) = scim::person(from, claims).filter(|_| from.source == GroupSource::Scim) {
+            person = format!("{person} {value}");
+        }
         let cache = &self.upstream.groups;
         let facts = cache.get(&person, from, self.now, || self.fetch_groups(claims, access_token)).await?;
         // What stood for the groups is of no use any more.
@@ -74,12 +77,17 @@ impl ProviderContext<'_> {
         let api = Api::beside(self, &bounds, Document::Groups).with_way_out(way_out(from.source));
         let base = self.api_url(&api)?;
         let facts = match from.source {
-            GroupSource::Token | GroupSource::Userinfo => Facts::new(),
+            GroupSource::Token | GroupSource::Userinfo | GroupSource::Github => Facts::new(),
             GroupSource::Graph => graph::groups(&api.with_token(access_token), from, &base).await?,
             GroupSource::Gitlab => gitlab::groups(&api.with_token(access_token), from, &base).await?,
             GroupSource::CloudIdentity => {
-                let account = self.settings.service_account.as_deref();
-                cloud_identity::groups(&api, (from, account), &base, claims).await?
+                let member = cloud_identity::member(claims).unwrap_or_default();
+                cloud_identity::groups(&api, (from, self.service_account(&api, &base)?), &base, member).await?
+            }
+            GroupSource::Scim => {
+                let token = self.directory_token(&api, &base)?;
+                let person = scim::person(from, claims).unwrap_or_default();
+                scim::groups(&api.with_token(token), from, &base, person).await?
             }
         };
         let count = facts.get(GROUPS).and_then(Value::as_array).map_or(0, Vec::len);
@@ -87,6 +95,46 @@ impl ProviderContext<'_> {
             return Err(api.failed(&base, UnavailableProblem::TooManyGroups(from.max_groups)));
         }
         Ok(facts)
+    }
+
+    /// Whether the API that groups come from answers the broker itself: with nobody's groups, or those of the administrator for
+    /// whom a service account acts.
+    ///
+    /// # Errors
+    /// It gives no usable answer.
+    pub(crate) async fn examine_groups(&self) -> Result<&'static str, Unavailable> {
+        let from = &self.settings.groups_from;
+        let bounds = Bounds::start();
+        let api = Api::beside(self, &bounds, Document::Groups).with_way_out(way_out(from.source));
+        let base = self.api_url(&api)?;
+        match from.source {
+            GroupSource::CloudIdentity => {
+                let account = self.service_account(&api, &base)?;
+                let Some(member) = from.subject.as_deref() else {
+                    cloud_identity::token(&api, account, from).await?;
+                    return Ok(
+                        "it gives our service account a token; without `subject`, only a sign-in shows whether it may read groups",
+                    );
+                };
+                cloud_identity::groups(&api, (from, account), &base, member).await?;
+                Ok("it lists the groups of `subject`")
+            }
+            GroupSource::Scim => {
+                let token = self.directory_token(&api, &base)?;
+                scim::examine(&api.with_token(token), from, &base).await
+            }
+            _ => Ok("it is not asked"),
+        }
+    }
+
+    fn service_account(&self, api: &Api<'_>, base: &Url) -> Result<&ServiceAccount, Unavailable> {
+        let account = self.settings.service_account.as_deref();
+        account.ok_or_else(|| api.malformed(base, "the credentials of the service account were not read"))
+    }
+
+    fn directory_token(&self, api: &Api<'_>, base: &Url) -> Result<&SecretValue, Unavailable> {
+        let token = self.settings.directory_token.as_ref();
+        token.ok_or_else(|| api.malformed(base, "the token for the directory was not read"))
     }
 
     /// The address of the API: the one that the file has, or the service's own.
@@ -102,6 +150,14 @@ impl ProviderContext<'_> {
         let issuer = &self.settings.source.issuer_url;
         Url::parse(&address).map_err(|_| api.malformed(issuer, "its address is not a URL"))
     }
+}
+
+/// Whether a source knows a person by name. Somebody whom it does not is in no group there, whatever the token says.
+fn is_known(known: bool, claims: &mut Map<String, Value>) -> bool {
+    if !known {
+        claims.insert(GROUPS.to_owned(), Value::Array(Vec::new()));
+    }
+    known
 }
 
 /// Whether a token says that it has no room for the groups. Where it names a place to ask at, that place is not asked: it is an
@@ -126,6 +182,9 @@ const fn way_out(source: GroupSource) -> &'static str {
             "the service account may not read groups: give it the role Groups Reader, or domain-wide delegation with `subject`; \
              groups of groups need an Enterprise or Cloud Identity Premium edition (nested = false)"
         }
-        GroupSource::Token | GroupSource::Userinfo => "",
+        GroupSource::Scim => {
+            "the token may not read users and groups: see groups_from.credentials, and its permissions in the directory"
+        }
+        GroupSource::Token | GroupSource::Userinfo | GroupSource::Github => "",
     }
 }

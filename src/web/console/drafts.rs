@@ -261,6 +261,7 @@ fn probe(found: Examination) -> DraftProbe {
             Asked::Keys => "keys",
             Asked::Push => "push",
             Asked::Token => "token",
+            Asked::Groups => "groups",
         },
         outcome: match step.outcome {
             Answered::Fine => "fine",

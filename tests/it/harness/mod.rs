@@ -8,6 +8,7 @@ pub(crate) mod github;
 pub(crate) mod jwt;
 pub(crate) mod log;
 pub(crate) mod receiver;
+pub(crate) mod recorded;
 pub(crate) mod services;
 pub(crate) mod tls;
 

@@ -187,3 +187,43 @@ pub(crate) fn cloud_identity(
         json(200, &body)
     }
 }
+
+/// A SCIM 2.0 directory (RFC 7644) with these users, of which the first is a member of these groups (id, name).
+pub(crate) fn scim(users: Vec<Value>, groups: &[(String, String)]) -> impl Fn(&Asked) -> Reply + Send + Sync + use<> {
+    let groups: Vec<Value> =
+        groups.iter().map(|(id, name)| json!({ "id": id, "displayName": name, "meta": {} })).collect();
+    let member = users[0]["id"].clone();
+    move |asked| {
+        if asked.bearer.as_deref() != Some("scim-token") {
+            return json(401, &json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "401" }));
+        }
+        let (attribute, value) = asked.query["filter"].split_once(" eq ").unwrap();
+        let value: Value = serde_json::from_str(value).unwrap();
+        let fits = |user: &&Value| {
+            let folded = |text: &Value| text.as_str().map(str::to_lowercase);
+            match attribute {
+                "userName" => folded(&user["userName"]) == folded(&value),
+                "emails.value" => folded(&user["emails"][0]["value"]) == folded(&value),
+                "externalId" | "id" => user[attribute] == value,
+                _ => panic!("{attribute}"),
+            }
+        };
+        let found: Vec<Value> = match asked.path.as_str() {
+            "/Users" => users.iter().filter(fits).cloned().collect(),
+            "/Groups" if attribute == "members.value" && value == member => groups.clone(),
+            "/Groups" => Vec::new(),
+            _ => return json(404, &json!({})),
+        };
+        let number = |name: &str| asked.query[name].parse::<usize>().unwrap();
+        let (start, count) = (number("startIndex"), number("count"));
+        let items: Vec<Value> = found.iter().skip(start - 1).take(count).cloned().collect();
+        let mut body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"], "totalResults": found.len(),
+            "startIndex": start, "itemsPerPage": items.len(),
+        });
+        if !items.is_empty() {
+            body["Resources"] = items.into();
+        }
+        json(200, &body)
+    }
+}

@@ -105,7 +105,7 @@ const KEYS: &[(&str, Fate, &str)] = &[
     (
         "providers.*.groups_from",
         In("config/resolved/groups_from.rs"),
-        "levels max_age max_groups max_stale names nested source subject unavailable url when",
+        "attribute claim levels max_age max_groups max_stale names nested source subject unavailable url when",
     ),
     ("providers.*.groups_from", In("config/load/secret_places.rs"), "credentials"),
     (

@@ -112,7 +112,25 @@ fn providers() {
             "preset = \"github\"\norganizations = [\"acme\"]\ngroups_from = \"userinfo\"",
             &[
                 "12:10 error `issuer` must not be set with preset = \"github\"",
-                "18:15 error `groups_from` is for OpenID providers",
+                "18:15 error groups of preset = \"github\" come from \"github\" alone ~ [write groups_from = { source = \"github\"",
+            ],
+        ),
+        ("groups_from = \"github\"", &["16:15 error groups come from \"github\" with preset = \"github\" alone"]),
+        ("groups_from = \"scim\"", &["16:15 error groups from \"scim\" need the `url` and `credentials`"]),
+        (
+            "groups_from = { source = \"scim\", nested = true, claim = \"\" }",
+            &[
+                "16:15 error `url` must be set",
+                "16:15 error `credentials` must be set",
+                "16:42 error `nested` has no effect unless groups come from \"cloud_identity\"",
+                "16:57 error `claim` must be the name of a claim",
+            ],
+        ),
+        (
+            "groups_from = { source = \"graph\", attribute = \"id\", claim = \"oid\" }",
+            &[
+                "16:47 error `attribute` has no effect unless groups come from \"scim\"",
+                "16:61 error `claim` has no effect unless groups come from \"scim\"",
             ],
         ),
         ("groups_from = \"userinfo\"", &[]),

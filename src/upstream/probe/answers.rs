@@ -1,0 +1,109 @@
+//! What each answer of a provider means to its sign-ins.
+
+use std::sync::Arc;
+
+use crate::jose::KeySet;
+use crate::protocol::Algorithm;
+use crate::upstream::client_auth::auth_method;
+use crate::upstream::error::{ProviderError, UnavailableProblem, UpstreamError};
+use crate::upstream::hints::hint;
+use crate::upstream::metadata::Metadata;
+use crate::upstream::probe::model::Outcome;
+use crate::upstream::provider::Upstream;
+use crate::upstream::settings::ProviderSettings;
+use crate::upstream::tenants::TEMPLATE;
+use crate::upstream::token;
+
+/// A code that no provider has issued.
+pub(super) const NO_CODE: &str = "countersign-probe-no-such-code";
+/// A PKCE verifier of the shortest length (RFC 7636 §4.1).
+pub(super) const VERIFIER: &str = "countersign-probe-countersign-probe-counters";
+
+/// Whether the document speaks for a tenant that may sign in.
+pub(super) fn discovery_answer(settings: &ProviderSettings, metadata: &Metadata) -> (Outcome, String) {
+    let answer = format!("issuer {}", metadata.issuer);
+    let many = metadata.issuer.contains(TEMPLATE);
+    match (&settings.source.tenants, many) {
+        (None, true) => {
+            (Outcome::Trouble, format!("{answer}: it speaks for many tenants, which preset = \"entra\" understands"))
+        }
+        (Some(tenants), true) if !tenants.are_listed() => {
+            (Outcome::Trouble, format!("{answer}: it speaks for many tenants; say in `tenants` which may sign in"))
+        }
+        _ => (Outcome::Fine, answer),
+    }
+}
+
+/// Whether an ID token can be verified with one of the keys.
+pub(super) fn keys_answer(settings: &ProviderSettings, metadata: &Metadata, keys: &KeySet) -> (Outcome, String) {
+    let algorithms = match settings.id_token_alg {
+        Some(algorithm) => vec![algorithm],
+        None => metadata.id_token_algs.clone(),
+    };
+    let names = |algorithms: &[Algorithm]| algorithms.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
+    if algorithms.is_empty() {
+        let answer =
+            "it signs ID tokens with no algorithm that the broker knows (id_token_signing_alg_values_supported)";
+        return (Outcome::Trouble, answer.to_owned());
+    }
+    let count = keys.len();
+    let counted = format!("{count} usable {}", if count == 1 { "key" } else { "keys" });
+    let symmetric = algorithms == [Algorithm::HS256];
+    let fitting: Vec<Algorithm> =
+        algorithms.iter().copied().filter(|algorithm| keys.fitting(None, *algorithm).next().is_some()).collect();
+    if fitting.is_empty() && !symmetric {
+        return (Outcome::Trouble, format!("{counted}, none of them for ID tokens signed with {}", names(&algorithms)));
+    }
+    (Outcome::Fine, if symmetric { counted } else { format!("{counted}, for {}", names(&fitting)) })
+}
+
+/// Redeems a code that does not exist. A provider that knows the broker refuses the code, another one the credentials.
+pub(super) async fn token_answer(
+    upstream: &Arc<Upstream>,
+    settings: &ProviderSettings,
+    metadata: &Metadata,
+    now: i64,
+) -> (Outcome, String) {
+    let mut grant =
+        vec![("grant_type", "authorization_code"), ("code", NO_CODE), ("redirect_uri", settings.redirect_uri.as_str())];
+    if settings.uses_pkce(metadata) {
+        grant.push(("code_verifier", VERIFIER));
+    }
+    let method = auth_method(settings, metadata).name();
+    const CHECK: &str = "check client_id, the secret or key, and token_endpoint_auth_method";
+    match token::redeem(upstream, settings, metadata, &grant, now).await {
+        Ok(_) => (Outcome::Trouble, "it gave tokens for a code that it never issued".to_owned()),
+        Err(UpstreamError::Provider(error)) => match error.error.as_str() {
+            refusal @ ("invalid_grant" | "bad_verification_code") => (
+                Outcome::Fine,
+                format!("it accepts our credentials ({method}) and refuses a code that does not exist ({refusal})"),
+            ),
+            "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" => {
+                (Outcome::Trouble, format!("it refuses our credentials ({method}): {}; {CHECK}", said(&error)))
+            }
+            _ => (
+                Outcome::Unclear,
+                format!("{} ({method}): this does not say whether it accepts our credentials", said(&error)),
+            ),
+        },
+        Err(UpstreamError::Unavailable(error)) => match error.problem {
+            UnavailableProblem::Status(status @ (401 | 403)) => {
+                (Outcome::Trouble, format!("it refuses our credentials ({method}): status {status}; {CHECK}"))
+            }
+            problem => (Outcome::Trouble, problem.to_string()),
+        },
+        Err(other) => (Outcome::Trouble, other.to_string()),
+    }
+}
+
+/// What the provider said, and what it means where that is known.
+pub(super) fn said(error: &ProviderError) -> String {
+    let said = match &error.description {
+        Some(description) => format!("{} {description:?}", error.error),
+        None => error.error.clone(),
+    };
+    match hint(&error.error, error.description.as_deref()) {
+        Some(hint) => format!("{said} ({hint})"),
+        None => said,
+    }
+}
