@@ -64,7 +64,7 @@ async fn outcome(document: &Value) -> Value {
     let scope = url::Url::parse(&leaving.location()).unwrap();
     let scope = scope.query_pairs().find(|(name, _)| name == "scope").map(|(_, value)| value.into_owned());
     json!({
-        "account": { "issuer": link.issuer, "subject": link.subject },
+        "account": { "issuer": link.key.issuer, "subject": link.key.subject },
         "asked_scope": scope,
         "calls": provider.asked(),
         "claims": sorted(claims.into()),
@@ -89,7 +89,10 @@ async fn what_providers_send_becomes_what_is_written_beside_it() {
     let mut differences = Vec::new();
     for name in documents() {
         let document = read(&name).unwrap();
-        assert!(document["documentation"].as_str().is_some_and(|title| title.len() > 10), "{name}: where is its form from?");
+        assert!(
+            document["documentation"].as_str().is_some_and(|title| title.len() > 10),
+            "{name}: where is its form from?"
+        );
         let found = outcome(&document).await;
         if std::env::var_os("COUNTERSIGN_UPDATE").is_some() {
             let text = format!("{}\n", serde_json::to_string_pretty(&found).unwrap());
@@ -107,7 +110,8 @@ fn every_preset_has_a_document_and_none_has_a_person_in_it() {
     let all: Vec<(String, String)> =
         documents().into_iter().map(|name| (name.clone(), read(&name).unwrap().to_string())).collect();
     assert!(all.len() >= 20, "{}", all.len());
-    let schema = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/broker.schema.json")).unwrap();
+    let schema =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/broker.schema.json")).unwrap();
     let schema: Value = serde_json::from_str(&schema).unwrap();
     let presets = schema["$defs"]["Preset"]["oneOf"].as_array().unwrap();
     for preset in presets.iter().map(|preset| preset["const"].as_str().unwrap()).filter(|preset| *preset != "generic") {
@@ -116,8 +120,17 @@ fn every_preset_has_a_document_and_none_has_a_person_in_it() {
     }
     assert!(all.iter().any(|(_, text)| !text.contains("preset = ")), "and the generic one");
     for (name, text) in &all {
-        for address in text.split(['"', ' ', '\\']).filter(|word| word.contains('@') && word.contains('.')) {
-            let made_up = [".example", "example.com", "privaterelay.appleid.com", "noreply.github.com", ".sandbox", "zitadel.cloud"];
+        for address in
+            text.split(['"', ' ', '\\']).filter(|word| word.find('@').is_some_and(|at| at > 0) && word.contains('.'))
+        {
+            let made_up = [
+                ".example",
+                "example.com",
+                "privaterelay.appleid.com",
+                "noreply.github.com",
+                ".sandbox",
+                "zitadel.cloud",
+            ];
             assert!(made_up.iter().any(|end| address.ends_with(end)), "{name}: {address}");
         }
     }

@@ -42,7 +42,8 @@ impl Recorded {
         let apis = self.document["apis"].as_object().into_iter().flatten();
         let apis = apis.map(|(call, _)| Value::from(call.split_once(' ').unwrap().1));
         let urls = named.into_iter().chain(endpoints).chain(apis);
-        let origins = urls.filter_map(|url| Some(url::Url::parse(url.as_str()?).unwrap().origin().ascii_serialization()));
+        let origins =
+            urls.filter_map(|url| Some(url::Url::parse(url.as_str()?).unwrap().origin().ascii_serialization()));
         origins.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
     }
 
@@ -91,7 +92,9 @@ impl Recorded {
     fn tokens(&self, form: &HashMap<String, String>) -> (u16, Value) {
         let left = self.left.lock().unwrap();
         let params = &left.as_ref().unwrap().params;
-        if form.get("code").map(String::as_str) != Some("recorded-code") || form["redirect_uri"] != params["redirect_uri"] {
+        if form.get("code").map(String::as_str) != Some("recorded-code")
+            || form["redirect_uri"] != params["redirect_uri"]
+        {
             return (400, json!({ "error": "invalid_grant" }));
         }
         let mut answer = json!({ "token_type": "Bearer", "expires_in": 3600, "access_token": "recorded-access-token" });
@@ -100,7 +103,8 @@ impl Recorded {
         }
         if self.document["id_token"].is_object() {
             let without = self.document["id_token_without_nonce"] == true;
-            answer["id_token"] = self.signed(&self.document["id_token"], params.get("nonce").filter(|_| !without)).into();
+            answer["id_token"] =
+                self.signed(&self.document["id_token"], params.get("nonce").filter(|_| !without)).into();
         }
         if let Some(recorded) = self.document["token_response"].as_object() {
             answer = recorded.clone().into();
