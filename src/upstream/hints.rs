@@ -2,6 +2,8 @@
 //!
 //! A provider's own words are for those who know its error codes. Each hint names the setting, here or there.
 
+use crate::config::language::provider::Preset;
+
 /// What a refusal has in its code or text, and the way out.
 const HINTS: &[(&str, &str)] = &[
     // Microsoft Entra ID
@@ -26,6 +28,21 @@ const HINTS: &[(&str, &str)] = &[
     ("AADSTS50105", "the person is not assigned to the app: Enterprise applications, Users and groups"),
     ("AADSTS65001", "nobody has consented to the scopes: API permissions, Grant admin consent"),
     ("AADSTS650053", "a scope does not exist there: compare `scopes` with API permissions"),
+    ("AADSTS500113", "the app registration has no redirect URI: add it under Authentication, platform Web"),
+    ("AADSTS900561", "the issuer is not that of version 2: it ends with /v2.0"),
+    // GitHub
+    (
+        "MUST match the registered callback URL",
+        "the redirect URI is not the app's Authorization callback URL, nor below it: Settings, Developer settings",
+    ),
+    ("incorrect_client_credentials", "generate a new client secret on the app's page, and compare its Client ID"),
+    ("application_suspended", "GitHub has suspended the app: ask its support"),
+    ("unverified_user_email", "the person's primary address at GitHub is not verified"),
+    // LinkedIn
+    (
+        "is not authorized for your application",
+        "add the product Sign In with LinkedIn using OpenID Connect on the tab Products of the app",
+    ),
     // Google
     ("redirect_uri_mismatch", "the redirect URI is not registered: add it to the client's Authorized redirect URIs"),
     (
@@ -36,6 +53,13 @@ const HINTS: &[(&str, &str)] = &[
         "The provided client secret is invalid",
         "client_secret is not that of this client: make a new one in the Google Cloud console",
     ),
+    ("deleted_client", "the client was deleted in the Google Cloud console"),
+    ("disabled_client", "the client is disabled in the Google Cloud console"),
+    (
+        "Client is unauthorized to retrieve access tokens using this method",
+        "grant the service account domain-wide delegation for its scope: Admin console, Security, API controls",
+    ),
+    ("org_internal", "the consent screen is for one organisation, and the account is of another"),
     // Okta
     (
         "The client secret supplied for a confidential client is invalid",
@@ -46,18 +70,58 @@ const HINTS: &[(&str, &str)] = &[
         "One or more scopes are not configured",
         "the authorization server has not all of `scopes`; a custom one has `groups` only if it is made",
     ),
+    (
+        "must be a Login redirect URI in the client app settings",
+        "the redirect URI is not registered: add it to Sign-in redirect URIs on the tab General",
+    ),
+    (
+        "User is not assigned to the client application",
+        "assign the person, or a group, on the tab Assignments of the app",
+    ),
+    (
+        "Policy evaluation failed for this request",
+        "no access policy of the authorization server admits this app, person and scopes: Security, API",
+    ),
     // Auth0
+    ("Callback URL mismatch", "the redirect URI is not registered: add it to Allowed Callback URLs of the application"),
+    ("Unknown client", "client_id is of no application of this tenant: compare it, and the tenant in issuer"),
+    ("Service not found", "the audience in authorization_params is of no API of this tenant"),
+    ("client requires organization", "the application is for organisations: name one in authorization_params"),
     ("not allowed for the client", "allow the grant type under Advanced Settings, Grant Types, of the application"),
     // AD FS
     ("MSIS9321", "the application has no permission for the web API: Application Permissions of the application group"),
     ("MSIS9223", "the client identifier is unknown there, or the application is disabled"),
     ("MSIS9224", "the redirect URI is not registered: add it to the server application"),
+    (
+        "MSIS9605",
+        "the application may not use the resource: add it to the application group, with Application Permissions",
+    ),
+    ("MSIS9622", "client_secret is not that of the server application: reset it there"),
     // Keycloak
+    ("Standard flow is disabled for the client", "switch on Standard flow, in the client's Capability config"),
+    ("Invalid scopes", "a scope is not assigned to the client: Client scopes, Add client scope"),
+    ("Client is disabled", "switch the client on there"),
+    ("Invalid redirect_uri", "the redirect URI is not registered: add it to the client's redirect URIs"),
+    ("Missing parameter: code_challenge_method", "the client wants PKCE: remove quirks.pkce = false"),
     (
         "Invalid client or Invalid client credentials",
         "copy the secret from the tab Credentials again; Client authentication must be on",
     ),
+    // PingFederate
+    ("Invalid client or client credentials", "compare client_id, and reset the secret on the page of the OAuth client"),
+    (
+        "must be blank or a subset of the provided scopes",
+        "a scope is not allowed to the client: Restrict common scopes, on the page of the OAuth client",
+    ),
     // GitLab
+    (
+        "The redirect URI included is not valid",
+        "the redirect URI is not registered: add it to the application, one on each line",
+    ),
+    (
+        "The requested scope is invalid, unknown, or malformed",
+        "tick all of `scopes` in the application: openid, profile, email, and read_api for groups_from",
+    ),
     (
         "Client authentication failed due to unknown client",
         "compare client_id with Application ID, and make a new Secret",
@@ -68,6 +132,23 @@ const HINTS: &[(&str, &str)] = &[
 pub(crate) fn hint(code: &str, text: Option<&str>) -> Option<&'static str> {
     let has = |part: &str| code.contains(part) || text.is_some_and(|text| text.contains(part));
     HINTS.iter().find(|(part, _)| has(part)).map(|(_, hint)| *hint)
+}
+
+/// What to compare where a provider refuses the broker without saying why.
+pub(crate) const fn credentials_hint(preset: Preset) -> &'static str {
+    match preset {
+        Preset::Apple => {
+            "client_id must be the Services ID and not the App ID; team_id, key_id and client_key must belong together, and the \
+             key have Sign in with Apple for that App ID"
+        }
+        Preset::Entra => "check client_id, and that client_secret is the Value of a secret that has not expired",
+        Preset::Google => "check client_id (the whole one, with .apps.googleusercontent.com) and the secret",
+        Preset::Github => "compare the app's Client ID (not its App ID), and generate a new client secret",
+        Preset::Linkedin => "compare Client ID and Primary Client Secret on the tab Auth of the app",
+        Preset::Authentik => "the provider's Client type must be Confidential; compare its Client ID and Client Secret",
+        Preset::Keycloak => "Client authentication must be on; compare the secret on the tab Credentials",
+        _ => "check client_id, the secret or key, and token_endpoint_auth_method",
+    }
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::config::language::provider::Preset;
 use crate::jose::KeySet;
 use crate::protocol::Algorithm;
 use crate::upstream::client_auth::auth_method;
 use crate::upstream::error::{ProviderError, UnavailableProblem, UpstreamError};
-use crate::upstream::hints::hint;
+use crate::upstream::hints::{credentials_hint, hint};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::probe::model::Outcome;
 use crate::upstream::provider::Upstream;
@@ -62,6 +63,7 @@ pub(super) async fn token_answer(
     upstream: &Arc<Upstream>,
     settings: &ProviderSettings,
     metadata: &Metadata,
+    preset: Preset,
     now: i64,
 ) -> (Outcome, String) {
     let mut grant =
@@ -70,7 +72,7 @@ pub(super) async fn token_answer(
         grant.push(("code_verifier", VERIFIER));
     }
     let method = auth_method(settings, metadata).name();
-    const CHECK: &str = "check client_id, the secret or key, and token_endpoint_auth_method";
+    let check = credentials_hint(preset);
     match token::redeem(upstream, settings, metadata, &grant, now).await {
         Ok(_) => (Outcome::Trouble, "it gave tokens for a code that it never issued".to_owned()),
         Err(UpstreamError::Provider(error)) => match error.error.as_str() {
@@ -79,7 +81,7 @@ pub(super) async fn token_answer(
                 format!("it accepts our credentials ({method}) and refuses a code that does not exist ({refusal})"),
             ),
             "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" => {
-                (Outcome::Trouble, format!("it refuses our credentials ({method}): {}; {CHECK}", said(&error)))
+                (Outcome::Trouble, format!("it refuses our credentials ({method}): {}; {check}", said(&error)))
             }
             _ => (
                 Outcome::Unclear,
@@ -88,7 +90,7 @@ pub(super) async fn token_answer(
         },
         Err(UpstreamError::Unavailable(error)) => match error.problem {
             UnavailableProblem::Status(status @ (401 | 403)) => {
-                (Outcome::Trouble, format!("it refuses our credentials ({method}): status {status}; {CHECK}"))
+                (Outcome::Trouble, format!("it refuses our credentials ({method}): status {status}; {check}"))
             }
             problem => (Outcome::Trouble, problem.to_string()),
         },

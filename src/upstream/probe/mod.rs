@@ -73,7 +73,7 @@ impl RelyingParty {
             Credentials::Withhold(why) => found.note(Asked::Token, None, Outcome::Skipped, why),
             Credentials::Send => {
                 self.examine_pushing(&mut found, &upstream, settings, &metadata, now).await;
-                let (outcome, answer) = token_answer(&upstream, settings, &metadata, now).await;
+                let (outcome, answer) = token_answer(&upstream, settings, &metadata, declared.preset, now).await;
                 found.note(Asked::Token, Some(&metadata.token_endpoint), outcome, answer);
             }
         }

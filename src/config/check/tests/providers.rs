@@ -120,9 +120,9 @@ fn providers() {
         (
             "groups_from = { source = \"scim\", nested = true, claim = \"\" }",
             &[
-                "16:15 error `url` must be set",
                 "16:15 error `credentials` must be set",
-                "16:42 error `nested` has no effect unless groups come from \"cloud_identity\"",
+                "16:15 error `url` must be set",
+                "16:43 error `nested` has no effect unless groups come from \"cloud_identity\"",
                 "16:57 error `claim` must be the name of a claim",
             ],
         ),
