@@ -17,11 +17,12 @@ function home() {
 }
 
 /**
- * Starts Keycloak on a free port of 127.0.0.1 and imports `realm`, a realm's representation as Keycloak exports it.
+ * Starts Keycloak on a free port of 127.0.0.1 and imports `realms`, representations as Keycloak exports them.
  *
- * `issuer` is the realm's, `admin(path, options)` calls the admin API below the realm and returns its response.
+ * `issuer` and `admin` are those of the first realm, `realm(name)` has those of any: `admin(path, options)` calls the admin API
+ * below the realm and returns its response.
  */
-export async function startKeycloak(realm) {
+export async function startKeycloak(...realms) {
   const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
   const server = await startProcess('Keycloak', join(home(), 'bin/kc.sh'), [
@@ -54,15 +55,16 @@ export async function startKeycloak(realm) {
     return text ? JSON.parse(text) : undefined
   }
   try {
-    await call('', { method: 'POST', body: realm })
+    for (const realm of realms) await call('', { method: 'POST', body: realm })
   } catch (error) {
     await server.stop('SIGKILL')
     throw error
   }
+  const realm = (name) => ({ issuer: `${origin}/realms/${name}`, admin: (path, options) => call(`/${name}${path}`, options) })
   return {
     port,
-    issuer: `${origin}/realms/${realm.realm}`,
-    admin: (path, options) => call(`/${realm.realm}${path}`, options),
+    ...realm(realms[0].realm),
+    realm,
     log: server.log,
     close: server.stop,
   }
