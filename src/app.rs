@@ -238,6 +238,16 @@ impl App {
         }
     }
 
+    /// Adopts the signing keys that another process on the store has rotated or revoked. A key that it has published is then
+    /// known here long before it signs, and one that it has revoked is refused here too.
+    pub async fn follow_keys(&self) {
+        let services = self.services();
+        let policy = self.snapshot.load().key_policy();
+        if let Err(error) = services.keys.adopt(&policy, services.clock.now()).await {
+            tracing::debug!(%error, "the signing keys can't be read; this will be tried again at once");
+        }
+    }
+
     /// One round of housekeeping: rotates keys that are due, probes failed providers and removes expired rows.
     pub async fn housekeeping(&self) {
         let services = self.services();

@@ -25,6 +25,9 @@ use crate::web::listener::{Connections, Listener, acceptor, raise_limit};
 /// How often due keys are rotated and expired rows are removed.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
 
+/// How often signing keys that another process on the store has changed are adopted.
+const KEYS: Duration = Duration::from_secs(1);
+
 /// How often audit events are written to a file or to standard output.
 const EXPORT: Duration = Duration::from_secs(1);
 
@@ -219,16 +222,11 @@ impl Serving {
         for (listener, router) in routers.chain(certificates).chain([(listeners.admin, app.admin_router())]) {
             servers.spawn(listener.serve(router, stopped.clone()));
         }
-        let housekeeping = tokio::spawn({
-            let app = Arc::clone(app);
-            async move {
-                let mut ticks = tokio::time::interval(HOUSEKEEPING);
-                loop {
-                    ticks.tick().await;
-                    app.housekeeping().await;
-                }
-            }
-        });
+        let periodic = vec![
+            repeat(app, HOUSEKEEPING, |app| async move { app.housekeeping().await }),
+            repeat(app, KEYS, |app| async move { app.follow_keys().await }),
+            repeat(app, SPANS, |app| async move { app.export_spans().await }),
+        ];
         let exporting = tokio::spawn({
             let (app, mut stopped) = (Arc::clone(app), stopped);
             async move {
@@ -242,17 +240,7 @@ impl Serving {
                 }
             }
         });
-        let tracing = tokio::spawn({
-            let app = Arc::clone(app);
-            async move {
-                let mut ticks = tokio::time::interval(SPANS);
-                loop {
-                    ticks.tick().await;
-                    app.export_spans().await;
-                }
-            }
-        });
-        Self { stop, servers, periodic: vec![housekeeping, tracing], exporting }
+        Self { stop, servers, periodic, exporting }
     }
 
     /// Ends them after the requests under way.
@@ -273,6 +261,22 @@ impl Serving {
         app.export_spans().await;
         Exit::Fine
     }
+}
+
+/// Does this at once and then every `period`, until it is aborted.
+fn repeat<W, F>(app: &Arc<App>, period: Duration, work: W) -> JoinHandle<()>
+where
+    W: Fn(Arc<App>) -> F + Send + 'static,
+    F: Future<Output = ()> + Send,
+{
+    let app = Arc::clone(app);
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(period);
+        loop {
+            ticks.tick().await;
+            work(Arc::clone(&app)).await;
+        }
+    })
 }
 
 fn announce(app: &App, listeners: &Listeners) {

@@ -39,7 +39,7 @@ impl std::fmt::Debug for Keys {
 impl Keys {
     /// Reads the keys, and generates those without which nothing can be signed: one for each algorithm of the policy that has
     /// none, as at the first start. Everything else is left to [`Self::ensure`], which must be called soon afterwards and then
-    /// at least every minute.
+    /// at least every minute, and to [`Self::adopt`], every second.
     ///
     /// # Errors
     /// If the store fails or holds an unusable key, or no key can be generated.
@@ -62,6 +62,16 @@ impl Keys {
     /// As [`Self::open`]; the previous keys stay in use.
     pub async fn ensure(&self, policy: &KeyPolicy, now: i64) -> Result<bool, KeysError> {
         self.follow(policy, now, Occasion::Upkeep).await
+    }
+
+    /// Adopts the changes of other processes, and generates only a key without which nothing can be signed. Unlike
+    /// [`Self::ensure`], it retires no key of an algorithm that only another process's policy lists, as while a new
+    /// configuration is rolled out. `true` if the set changed.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; the previous keys stay in use.
+    pub async fn adopt(&self, policy: &KeyPolicy, now: i64) -> Result<bool, KeysError> {
+        self.follow(policy, now, Occasion::Start).await
     }
 
     /// Rotates every key at once, regardless of its age. Tokens that were signed before can still be verified.

@@ -84,10 +84,12 @@ impl SigningKeys {
         self.keys.iter().map(|key| (key.kid.as_str(), key.algorithm, key.state))
     }
 
-    /// The keys that sign, each as its algorithm and id.
+    /// The keys that sign, each as its algorithm and id, in an order that does not depend on where they were read.
     #[must_use]
     pub fn signing(&self) -> Vec<String> {
-        self.current().map(|key| format!("{} {}", key.algorithm.name(), key.kid)).collect()
+        let of = |algorithm: SigningAlgorithm| self.current().find(|key| key.algorithm == algorithm);
+        let keys = SigningAlgorithm::ALL.into_iter().filter_map(of);
+        keys.map(|key| format!("{} {}", key.algorithm.name(), key.kid)).collect()
     }
 
     /// When the current key of each algorithm began to sign.

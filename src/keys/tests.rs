@@ -340,3 +340,50 @@ async fn what_no_key_signs_with_is_missing() {
     began.sort_by_key(|(algorithm, _)| algorithm.name());
     assert_eq!(began, [(ES256, NOW), (RS256, NOW)]);
 }
+
+#[tokio::test]
+async fn what_another_process_rotated_or_revoked_is_adopted() {
+    let (store, policy) = (store(), policy(&[ES256]));
+    let one = Keys::open(Arc::clone(&store), &policy, NOW).await.unwrap();
+    let other = Keys::open(store, &policy, NOW).await.unwrap();
+    one.ensure(&policy, NOW).await.unwrap();
+    for turn in 0..3 {
+        assert!(other.adopt(&policy, NOW + turn).await.unwrap());
+        assert!(!other.adopt(&policy, NOW + turn).await.unwrap());
+        one.rotate_now(&policy, NOW + turn).await.unwrap();
+        let token = one.set().sign(ES256, "JWT", &claims(json!({ "turn": turn }))).unwrap();
+        assert!(verifies_with(&other.set().jwks(), &token), "the other published the key before it signed");
+        assert!(other.set().verify(&token, "JWT").is_ok());
+    }
+    other.adopt(&policy, NOW + 3).await.unwrap();
+    let stolen = one.set().sign(ES256, "JWT", &claims(json!({}))).unwrap();
+    one.revoke(&kid_of(&stolen), &policy, NOW + 4).await.unwrap();
+    assert!(other.set().verify(&stolen, "JWT").is_ok());
+    other.adopt(&policy, NOW + 4).await.unwrap();
+    assert!(other.set().verify(&stolen, "JWT").is_err());
+    assert_eq!(kids(&other), kids(&one));
+}
+
+#[tokio::test]
+async fn adopting_retires_no_algorithm_that_only_another_process_lists() {
+    let store = store();
+    let (old, new) = (policy(&[RS256]), policy(&[RS256, ES256]));
+    let before = Keys::open(Arc::clone(&store), &old, NOW).await.unwrap();
+    let after = Keys::open(store, &new, NOW).await.unwrap();
+    before.adopt(&old, NOW).await.unwrap();
+    after.adopt(&new, NOW).await.unwrap();
+    assert!(after.set().missing(&new.algorithms).is_empty());
+    assert_eq!(states(&after), [Current, Current]);
+    assert_eq!(kids(&before), kids(&after));
+}
+
+#[tokio::test]
+async fn the_order_in_which_keys_are_read_is_no_rotation() {
+    let store = store();
+    Keys::open(Arc::clone(&store), &policy(&[RS256, ES256]), NOW).await.unwrap();
+    let mut keys = store.signing_keys().await.unwrap();
+    let one = SigningKeys::new(&keys, |_| true).unwrap();
+    keys.reverse();
+    let other = SigningKeys::new(&keys, |_| true).unwrap();
+    assert_eq!(one.signing(), other.signing());
+}

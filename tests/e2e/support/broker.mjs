@@ -39,9 +39,9 @@ export function run(args, { cwd, env = {}, within = 30_000 } = {}) {
   })
 }
 
-/** The addresses of a broker, known before it starts, so that IdPs and apps can be configured. */
-export async function place() {
-  const [port, adminPort] = [await freePort(), await freePort()]
+/** The addresses of a broker, known before it starts, so that IdPs and apps can be configured; `kept` as of `freePort`. */
+export async function place(options) {
+  const [port, adminPort] = [await freePort(options), await freePort(options)]
   return { port, adminPort, issuer: `http://127.0.0.1:${port}`, admin: `http://127.0.0.1:${adminPort}` }
 }
 
@@ -53,11 +53,14 @@ export class Broker {
     this.folder = folder({ 'broker.toml': toml, ...files })
     this.file = join(this.folder, 'broker.toml')
     this.log = ''
+    /** A command that the process is started by, and that becomes it: `env`, `unshare`. */
+    this.by = []
   }
 
   /** Starts the process and waits until it answers. */
   async start() {
-    this.child = spawn(binary, ['serve', '--config', this.file, ...this.overlays.flatMap((name) => ['--overlay', join(this.folder, name)])], { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] })
+    const [command, ...args] = [...this.by, binary, 'serve', '--config', this.file, ...this.overlays.flatMap((name) => ['--overlay', join(this.folder, name)])]
+    this.child = spawn(command, args, { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] })
     const child = this.child
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { this.log += chunk })
     const exited = new Promise((done) => { child.once('exit', (code, signal) => done(code ?? signal)) })

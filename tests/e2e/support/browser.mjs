@@ -93,6 +93,8 @@ export class Browser {
     this.jar = new CookieJar()
     this.apps = apps
     this.visited = []
+    /** What servers answered, in order: `{ url, status, headers }`. */
+    this.answers = []
   }
 
   /** Goes to `url` and follows redirects to the last page. */
@@ -105,6 +107,7 @@ export class Browser {
       }
       const cookie = await this.jar.getCookieString(next.url.href)
       const response = await send(next, { accept: 'text/html', 'accept-language': 'en', ...headers, ...(cookie ? { cookie } : {}) })
+      this.answers.push({ url: next.url, status: response.status, headers: response.headers })
       for (const line of response.headers.getSetCookie()) await this.jar.setCookie(line, next.url.href)
       const location = response.headers.get('location')
       if (response.status < 300 || response.status >= 400 || !location) {

@@ -10,12 +10,18 @@ import { join } from 'node:path'
 
 // Below the ports that the kernel assigns to connections, and different from where other test processes begin.
 let nextPort = 20_000 + (process.pid * 37) % 10_000
+// Above them: ports that stay free while the process that uses them is down.
+let nextKept = 31_001 + (process.pid * 37) % 1_500
 
-/** A TCP port of 127.0.0.1 on which nothing listens, a different one for each call. */
-export async function freePort() {
+/**
+ * A TCP port of 127.0.0.1 on which nothing listens, a different one for each call. Other test processes may take it while nothing
+ * listens, unless it is to be `kept`.
+ */
+export async function freePort({ kept = false } = {}) {
   for (;;) {
-    nextPort = nextPort >= 31_000 ? 20_000 : nextPort + 1
-    const port = nextPort
+    if (kept) nextKept = nextKept >= 32_700 ? 31_001 : nextKept + 1
+    else nextPort = nextPort >= 31_000 ? 20_000 : nextPort + 1
+    const port = kept ? nextKept : nextPort
     const server = net.createServer()
     const free = await new Promise((resolve) => {
       server.once('error', () => resolve(false))
@@ -79,4 +85,37 @@ export async function tlsFront(tls, port, targetPort) {
   })
   await listen(server, port)
   return { close: () => { agent.destroy(); return close(server) } }
+}
+
+/**
+ * A network between a client and `127.0.0.1:targetPort` that can be made slow or be interrupted. `slow(ms)` delays what is sent
+ * in either direction; after `stop()` nothing gets through and nobody is told, as when packets are lost; `pass()` ends both, and
+ * what was held arrives.
+ */
+export async function network(targetPort) {
+  const sockets = new Set()
+  let [delay, stopped] = [0, false]
+  const forward = (from, to) => {
+    sockets.add(from)
+    from.on('data', (chunk) => {
+      if (delay) setTimeout(() => to.writable && to.write(chunk), delay)
+      else to.write(chunk)
+    })
+    from.on('close', () => { sockets.delete(from); to.destroy() })
+    from.on('error', () => {})
+    if (stopped) from.pause()
+  }
+  const server = net.createServer((client) => {
+    const onward = net.connect(targetPort, '127.0.0.1')
+    forward(client, onward)
+    forward(onward, client)
+  })
+  const port = await listen(server)
+  return {
+    port,
+    slow(milliseconds) { delay = milliseconds },
+    stop() { stopped = true; for (const socket of sockets) socket.pause() },
+    pass() { [delay, stopped] = [0, false]; for (const socket of sockets) socket.resume() },
+    close: () => new Promise((resolve) => { server.close(resolve); for (const socket of sockets) socket.destroy() }),
+  }
 }

@@ -1,0 +1,70 @@
+// Several processes with one file and one PostgreSQL database, behind nginx as docs/postgresql.md says, and a real IdP.
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { Broker, folder, place, root } from './broker.mjs'
+import { broker as brokerClient, startIdp } from './idp.mjs'
+import { freePort } from './net.mjs'
+import { startNginx } from './nginx.mjs'
+import { brokerToml, people, SECRETS } from './world.mjs'
+
+/** The proxy that docs/postgresql.md shows, with these addresses. */
+function proxy(port, replicas) {
+  const [, page] = /^```nginx\n([^]*?)^```$/m.exec(readFileSync(join(root, 'docs/postgresql.md'), 'utf8'))
+  const servers = ['10.0.0.1:8080', '10.0.0.2:8080']
+  return servers.reduce((text, server, at) => text.replace(server, `127.0.0.1:${replicas[at].port}`), page)
+    .replace('listen 8000', `listen 127.0.0.1:${port}`)
+}
+
+/**
+ * Starts two replicas on the store at `url`; each reaches it by one of them if `url` is a list. `toml` is appended to the file
+ * that both have.
+ *
+ * In what it returns, `at(replica)` is a `fetch` that reaches one replica, where the issuer's would reach either.
+ */
+export async function startReplicas(url, toml = '') {
+  const port = await freePort()
+  const issuer = `http://127.0.0.1:${port}`
+  const places = [{ ...await place({ kept: true }), issuer }, { ...await place({ kept: true }), issuer }]
+  const accounts = people().corp
+  const corp = await startIdp({ name: 'corp', accounts, brokers: [brokerClient(issuer, 'corp')] })
+  const file = `${brokerToml(places[0], { corp, partner: corp })
+    .replace(/\[providers\.partner\][^]*?asserted_roles = \[\]\n/, '')
+    .replace('[server]', '[server]\ntrusted_proxies = ["127.0.0.1/32"]')}
+[store]
+url = "${[url].flat()[0]}"
+encryption_keys = [{ file = "store-key" }]
+
+[limits]
+per_address = { rate = "1000/s", burst = 1000 }
+${toml}`
+  const key = randomBytes(32).toString('base64')
+  const replicas = places.map((there, number) => new Broker(there, file, {
+    ...SECRETS,
+    'store-key': key,
+    // Everything else is the same; only the addresses differ, because all of them are on one machine.
+    'here.overlay.toml': `[server]
+listen = ["127.0.0.1:${there.port}"]
+[admin]
+listen = "127.0.0.1:${there.adminPort}"
+[store]
+url = "${[url].flat().at(number % [url].flat().length)}"
+`,
+  }))
+  let nginx
+  const close = async () => {
+    await Promise.all(replicas.map((replica) => replica.stop()))
+    await nginx?.close()
+    await corp.close()
+  }
+  try {
+    await Promise.all(replicas.map((replica) => replica.start()))
+    nginx = await startNginx({ folder: folder(), servers: proxy(port, replicas), port })
+  } catch (error) {
+    await close()
+    throw error
+  }
+  const at = (replica) => (address, options) => fetch(String(address).replace(issuer, `http://127.0.0.1:${replica.port}`), options)
+  return { issuer, replicas, corp, accounts, file, at, close }
+}
