@@ -78,6 +78,8 @@ impl Maintenance for SqliteStore {
         if let Some(damage) = self.damage.get() {
             return Err(StoreError::Damaged(damage.clone()));
         }
+        // Space that was freed is used as soon as somebody asks, and not only at the next sweep.
+        self.make_room().await?;
         self.write(|connection| run(connection, sql::PING, []).map(drop)).await?;
         self.read(|reader| one(reader.connection, sql::SEAL_CHECKS, [], |_| Ok(()))).await.map(drop)
     }

@@ -149,6 +149,18 @@ async fn d32_the_reserve_is_given_up_on_a_full_disk_and_made_again() {
 }
 
 #[tokio::test]
+async fn d32_space_that_was_freed_is_found_when_readiness_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    store.writer.file().unwrap().disk.note(&StoreError::Full("no room".to_owned()));
+    store.save_login(login("a", 1), PendingBound::default()).await.unwrap();
+    let refused = store.save_login(login("b", 100_000), PendingBound::default()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Full(_)), "{refused:?}");
+    store.ping().await.unwrap();
+    store.save_login(login("b", 100_000), PendingBound::default()).await.unwrap();
+}
+
+#[tokio::test]
 async fn d32_a_read_only_store_is_said_to_be_so() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
