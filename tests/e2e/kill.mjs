@@ -1,17 +1,18 @@
-// node kill.mjs [--kills 1000] [--store sqlite|postgres] [--seed N]: kills the broker that often, and says what it found.
+// node kill.mjs [--kills 1000] [--store sqlite|postgres] [--database] [--seed N]: kills the broker that often, with
+// --database PostgreSQL too, and says what it found.
 import { parseArgs } from 'node:util'
 
 import { kills } from './support/kills.mjs'
 
-const { values } = parseArgs({ options: { kills: { type: 'string', default: '1000' }, store: { type: 'string', default: 'sqlite' }, seed: { type: 'string' } } })
+const { values } = parseArgs({ options: { kills: { type: 'string', default: '1000' }, store: { type: 'string', default: 'sqlite' }, seed: { type: 'string' }, database: { type: 'boolean', default: false } } })
 const count = Number(values.kills)
 const seed = values.seed === undefined ? undefined : Number(values.seed)
-if (!Number.isInteger(count) || count < 1 || !['sqlite', 'postgres'].includes(values.store) || Number.isNaN(seed)) {
-  process.stderr.write('usage: node kill.mjs [--kills 1000] [--store sqlite|postgres] [--seed N]\n')
+if (!Number.isInteger(count) || count < 1 || !['sqlite', 'postgres'].includes(values.store) || (values.database && values.store !== 'postgres') || Number.isNaN(seed)) {
+  process.stderr.write('usage: node kill.mjs [--kills 1000] [--store sqlite|postgres] [--database] [--seed N]\n')
   process.exit(2)
 }
 try {
-  const found = await kills({ count, store: values.store, seed, say: (line) => process.stderr.write(`${line}\n`) })
+  const found = await kills({ count, store: values.store, database: values.database, seed, say: (line) => process.stderr.write(`${line}\n`) })
   for (const [what, number] of Object.entries(found)) process.stdout.write(`${what}: ${number}\n`)
 } catch (error) {
   process.stderr.write(`${error.message}\n${error.cause?.stack ?? ''}\n`)

@@ -47,14 +47,14 @@ async function send(url, { form, method = form ? 'POST' : 'GET', json } = {}) {
 const parsed = (answer) => ({ status: answer.status, body: answer.body.startsWith('{') ? JSON.parse(answer.body) : {} })
 
 /**
- * - `broker`: the process, with its addresses; `accounts`: the people at the IdP, to whom new ones are added.
- * - `lossy`: whether the database may have lost the last sign-ins and codes, as docs/postgresql.md says of a crash of the server.
+ * `broker` is the process, with its addresses; `accounts` are the people at the IdP, to whom new ones are added; `away` says
+ * whether the database was killed, so that 503 is the right answer, and leaves open what became of the request.
  */
 export class Ledger {
-  static async of(broker, accounts) {
+  static async of(broker, accounts, away = () => false) {
     const app = await App.at(broker.issuer, apps.gitlab)
     return Object.assign(new Ledger(), {
-      broker, accounts, app, lossy: false,
+      broker, accounts, app, away,
       /** The `sub` that each person was shown. */
       subjects: new Map(),
       /** People who have begun to sign in. */
@@ -73,8 +73,15 @@ export class Ledger {
     this.counts[what] = (this.counts[what] ?? 0) + 1
   }
 
+  /** A request to the broker. */
+  async ask(url, request) {
+    const answer = await send(url, request)
+    if (answer.status === 503 && this.away()) throw new Error('the database is away')
+    return answer
+  }
+
   async token(form) {
-    return parsed(await send(`${this.broker.issuer}/oauth2/token`, { form: { client_id: apps.gitlab.id, client_secret: apps.gitlab.secret, ...form } }))
+    return parsed(await this.ask(`${this.broker.issuer}/oauth2/token`, { form: { client_id: apps.gitlab.id, client_secret: apps.gitlab.secret, ...form } }))
   }
 
   exchange(grant) {
@@ -98,6 +105,7 @@ export class Ledger {
     const session = { login, browser: new Browser([APPS]), dead: false }
     const { url, checks } = await this.app.begin()
     const page = await session.browser.open(url)
+    this.served(page)
     if (!page.has('input[name=login]')) throw new Violation(`no way to the IdP: ${page}`)
     return { session, checks, page, at: performance.now() }
   }
@@ -108,7 +116,12 @@ export class Ledger {
     return this.arrived(session, checks, back)
   }
 
+  served(page) {
+    if (page.status === 503 && this.away()) throw new Error('the database is away')
+  }
+
   arrived(session, checks, page) {
+    this.served(page)
     const code = page.left && page.url.searchParams.get('code')
     if (!code || page.url.searchParams.get('state') !== checks.expectedState) throw new Violation(`the sign-in stops at ${page}`)
     const grant = { session, code, checks, state: 'code', at: performance.now() }
@@ -152,7 +165,7 @@ export class Ledger {
 
   async revoke(grant) {
     grant.pending = 'end'
-    const { status } = await send(`${this.broker.issuer}/oauth2/revoke`, { form: { client_id: apps.gitlab.id, client_secret: apps.gitlab.secret, token: grant.refresh } })
+    const { status } = await this.ask(`${this.broker.issuer}/oauth2/revoke`, { form: { client_id: apps.gitlab.id, client_secret: apps.gitlab.secret, token: grant.refresh } })
     grant.pending = undefined
     if (status !== 200) throw new Violation(`a revocation is answered with ${status}`)
     grant.state = 'dead'
@@ -190,7 +203,7 @@ export class Ledger {
     const together = this.grants.filter(({ session, state }) => session === grant.session && state !== 'dead')
     for (const each of together) each.pending = each.state === 'code' ? 'redeem or end' : 'end'
     grant.session.ending = true
-    const { status } = await send(`${this.broker.issuer}/oauth2/logout?${new URLSearchParams({ id_token_hint: grant.id })}`)
+    const { status } = await this.ask(`${this.broker.issuer}/oauth2/logout?${new URLSearchParams({ id_token_hint: grant.id })}`)
     if (status >= 400) throw new Violation(`a sign-out is answered with ${status}`)
     grant.session.dead = true
     for (const each of together) Object.assign(each, { pending: undefined, state: 'dead' })
@@ -198,13 +211,13 @@ export class Ledger {
   }
 
   async introspect(grant) {
-    const { body } = parsed(await send(`${this.broker.issuer}/oauth2/introspect`, { form: { client_id: apps.gitlab.id, client_secret: apps.gitlab.secret, token: grant.access } }))
+    const { body } = parsed(await this.ask(`${this.broker.issuer}/oauth2/introspect`, { form: { client_id: apps.gitlab.id, client_secret: apps.gitlab.secret, token: grant.access } }))
     if (body.active !== (grant.state === 'live')) throw new Violation(`a token that is ${grant.state} is introspected as ${JSON.stringify(body)}`)
     this.count('introspections')
   }
 
   async rotateKeys() {
-    const { status } = await send(`${this.broker.admin}/api/keys/rotate`, { method: 'POST', json: {} })
+    const { status } = await this.ask(`${this.broker.admin}/api/keys/rotate`, { method: 'POST', json: {} })
     if (status !== 200) throw new Violation(`a rotation is answered with ${status}`)
     this.count('key rotations')
   }
@@ -255,7 +268,7 @@ export class Ledger {
 
   /** Every token that was issued verifies by the published key set, as an API would verify it. */
   async verifyTokens(tokens) {
-    const { status, body } = await send(`${this.broker.issuer}/oauth2/jwks`)
+    const { status, body } = await this.ask(`${this.broker.issuer}/oauth2/jwks`)
     if (status !== 200) throw new Violation(`no key set: ${status}`)
     const keys = createLocalJWKSet(JSON.parse(body))
     for (const token of tokens) {
@@ -270,7 +283,7 @@ export class Ledger {
   async verifyUsers() {
     const found = new Map()
     for (let after = ''; after !== undefined;) {
-      const { body } = parsed(await send(`${this.broker.admin}/api/users?${new URLSearchParams({ after, limit: '1000' })}`))
+      const { body } = parsed(await this.ask(`${this.broker.admin}/api/users?${new URLSearchParams({ after, limit: '1000' })}`))
       for (const { username, sub } of body.users) {
         if (found.has(username)) throw new Violation(`${username} has two accounts`)
         found.set(username, sub)
