@@ -204,6 +204,19 @@ async fn d11_a_used_code_revokes_what_it_gave() {
 }
 
 #[tokio::test]
+async fn d11_a_used_code_revokes_what_it_gave_after_its_own_lifetime_too() {
+    let app = TestApp::base().await;
+    let code = code(&app, &Authorize::of("app")).await;
+    let tokens = Tokens::read(&app.redeem("app", &code).await);
+    app.wait(600);
+    app.broker.housekeeping().await;
+    assert_eq!(app.userinfo(tokens.access()).await.status, 200);
+    app.redeem("app", &code).await.assert_json_error(400, "invalid_grant");
+    app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
+    app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
+}
+
+#[tokio::test]
 async fn a_used_code_in_another_clients_hands_revokes_nothing() {
     let app = TestApp::base().await;
     let code = code(&app, &Authorize::of("app")).await;

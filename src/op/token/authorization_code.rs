@@ -57,6 +57,10 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: CodeForm<'_>) -> Res
         context.announce(&[event]);
         return Err(unusable());
     }
+    // Only now: a used code tells of its reuse for as long as what it led to lives, not only for its own minute.
+    if context.now >= code.expires_at {
+        return Err(invalid_grant("the code has expired"));
+    }
     request.check_key(code.dpop_jkt.as_deref())?;
     let session_end = session.as_ref().map_or(context.now, |view| view.session.expires_at);
     let (user, link) = match validity::account_of(context, session) {
@@ -86,13 +90,10 @@ pub(super) async fn grant(request: &TokenRequest<'_>, form: CodeForm<'_>) -> Res
     respond(request, Issue { grant: &grant, scopes, resources: &resources, user, refresh_token: secret, event })
 }
 
-/// Everything that binds a code: its client, its time, its redirect URI, its challenge.
+/// Everything that binds a code: its client, its redirect URI, its challenge.
 fn check_binding(request: &TokenRequest<'_>, code: &Code, form: &CodeForm<'_>) -> Result<(), OAuthError> {
     if code.grant.client != request.client.key {
         return Err(invalid_grant("the code was issued to another client"));
-    }
-    if request.context.now >= code.expires_at {
-        return Err(invalid_grant("the code has expired"));
     }
     if form.redirect_uri != Some(code.redirect_uri.as_str()) {
         return Err(invalid_grant("redirect_uri differs from the one of the authorization request"));
