@@ -195,7 +195,7 @@ test('the network to PostgreSQL is slow, then too slow, then gone for one replic
   await server.createDatabase('countersign')
   const between = [await network(server.port), await network(server.port)]
   started.push(async () => { for (const each of between) await each.close() })
-  const url = ({ port }) => `postgres://countersign@127.0.0.1:${port}/countersign?statement_timeout=2000&connect_timeout=2`
+  const url = ({ port }) => `postgres://countersign@127.0.0.1:${port}/countersign?statement_timeout=1000&connect_timeout=2`
   const world = await startReplicas(between.map(url))
   started.push(() => world.close())
   const [a, b] = world.replicas
@@ -206,7 +206,7 @@ test('the network to PostgreSQL is slow, then too slow, then gone for one replic
   between[0].slow(100)
   assert.equal((await signIn(atA)).claims.sub, first.claims.sub, 'slow is not away')
 
-  between[0].slow(6_000)
+  between[0].slow(4_000)
   await away(a, atA, first.tokens.refresh_token)
   assert.equal((await atB.introspect(first.tokens.access_token)).active, true, 'the other is not affected')
   between[0].pass()

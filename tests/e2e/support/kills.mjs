@@ -239,16 +239,16 @@ class Harness {
     if (code !== 0) throw new Violation(`audit verify: ${stdout}${stderr}`)
   }
 
-  /** Until `count` kills: start, check, work, kill. */
-  async rounds(ledger, count, say) {
-    for (let round = 1; this.kills < count; round += 1) {
+  /** Until `count` kills, or until `ended`: start, check, work, kill. */
+  async rounds(ledger, { count, ended, say }) {
+    for (let round = 1; this.kills < count && !ended(); round += 1) {
       this.begun = 0
       const workers = [...Array.from({ length: WORKERS }, () => this.work(ledger)), this.administer(ledger)]
-      const ended = Promise.allSettled(workers)
+      const working = Promise.allSettled(workers)
       await this.during(this.random.below(ACTIONS))
       const database = this.database && this.random.chance(0.5)
       await (database ? this.killDatabase() : this.kill())
-      for (const { reason } of await ended) if (reason) throw reason
+      for (const { reason } of await working) if (reason) throw reason
       if (database) await this.databaseUp(ledger)
       else {
         while (this.kills < count && this.random.chance(0.2)) await this.killAtStart()
@@ -265,10 +265,10 @@ class Harness {
 
 /**
  * Kills the broker `count` times: a tenth of them at first starts, on an empty store. With `database`, half of the other kills
- * hit PostgreSQL. Returns counts of what was done and checked, or fails with the first violation. `spoil` is given the broker
- * after each kill: what it does must be noticed.
+ * hit PostgreSQL. Ends early when `ended` says so. Returns counts of what was done and checked, or fails with the first
+ * violation. `spoil` is given the broker after each kill: what it does must be noticed.
  */
-export async function kills({ count, store, seed = randomBytes(4).readUInt32LE(), say = () => {}, database = false, spoil }) {
+export async function kills({ count, store, seed = randomBytes(4).readUInt32LE(), say = () => {}, ended = () => false, database = false, spoil }) {
   const began = performance.now()
   const harness = await Harness.start({ store, seed, database, spoil })
   try {
@@ -276,7 +276,7 @@ export async function kills({ count, store, seed = randomBytes(4).readUInt32LE()
     const first = harness.kills
     await harness.up()
     const ledger = await Ledger.of(harness.broker, harness.accounts, () => harness.databaseAway)
-    await harness.rounds(ledger, count, say)
+    await harness.rounds(ledger, { count, ended, say })
     await ledger.verifyTokens(ledger.fresh.splice(0))
     for (const grant of ledger.grants.filter(({ state }) => state === 'live')) await ledger.stillLive(grant)
     for (const grant of ledger.grants.filter(({ state }) => state === 'dead')) await ledger.stillDead(grant)
