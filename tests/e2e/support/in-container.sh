@@ -36,9 +36,10 @@ see state "$(stat -c '%U %a' /var/lib/countersign/ /var/lib/countersign/broker.d
 
 # The provider's name leads to this machine, where nothing answers: what the broker says of it shows how far it came.
 echo '127.0.0.1 id.corp.example' >> /etc/hosts
-query='client_id=grafana&response_type=code&scope=openid&state=s&redirect_uri=https%3A%2F%2Fgrafana.example.com%2Flogin%2Fgeneric_oauth'
-challenge='code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256'
-see sign_in "$(curl --silent --max-time 20 --output /dev/null --write-out '%{http_code}' "http://127.0.0.1:8080/oauth2/authorize?$query&$challenge")"
+see sign_in "$(curl --silent --max-time 20 --output /dev/null --write-out '%{http_code}' --get \
+  --data 'client_id=grafana&response_type=code&scope=openid&state=s&code_challenge_method=S256' \
+  --data 'code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM' \
+  --data-urlencode 'redirect_uri=https://grafana.example.com/login/generic_oauth' http://127.0.0.1:8080/oauth2/authorize)"
 see outbound "$(journalctl --quiet --unit=countersign --output=cat | grep -m1 'id.corp.example' | cut -c1-600)"
 
 sed -i 's/^listen = .*/&\nshutdown_grace = "5s"/' /etc/countersign/broker.toml
