@@ -1,7 +1,7 @@
 // deploy/: what is there is read by the programs that read it in production, as far as they run without a cluster.
 import assert from 'node:assert/strict'
 import { execFile, execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import https from 'node:https'
 import { join, relative } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -121,10 +121,10 @@ describe('Kubernetes', () => {
 
 if (!process.env.COUNTERSIGN_TEST_WITHOUT_CONTAINERS) describe('the image', () => {
   const copied = [...read('Containerfile').matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, names]) => names.split(' '))
-  let at, ports, running, idp, idpPort
+  let made, at, ports, running, idp, idpPort
 
   before(async () => {
-    const made = folder()
+    made = folder()
     chmodSync(made, 0o755)
     await command(join(root, 'tests/e2e/support/image.sh'), [binary, made], { timeout: 120_000 })
     at = join(made, 'image')
@@ -163,6 +163,8 @@ client_secret = { file = "corp" }
   after(async () => {
     await running?.stop()
     if (idp) await close(idp)
+    // The image is large.
+    if (made) rmSync(made, { recursive: true })
   })
 
   function mount(version, toml) {

@@ -2,7 +2,7 @@
 // says so where containers are not permitted, and sets COUNTERSIGN_TEST_WITHOUT_CONTAINERS.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { cpSync, readFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -23,6 +23,7 @@ if (!process.env.COUNTERSIGN_TEST_WITHOUT_CONTAINERS) describe('under systemd', 
     await promisify(execFile)(join(root, 'tests/e2e/support/container.sh'), [nspawn, share], { timeout: 170_000 })
     seen = Object.fromEntries(readFileSync(join(share, 'seen'), 'utf8').trim().split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]))
     journal = readFileSync(join(share, 'journal'), 'utf8')
+    rmSync(share, { recursive: true })
   })
 
   const is = (name, expected) => (expected instanceof RegExp ? assert.match : assert.equal)(seen[name], expected, `${name}\n${journal}`)
