@@ -11,6 +11,7 @@ type Asset = (&'static str, &'static str, &'static [u8]);
 
 const ASSETS: &[Asset] = &[
     ("style.css", "text/css; charset=utf-8", include_bytes!("../../static/style.css")),
+    ("demo.css", "text/css; charset=utf-8", include_bytes!("../../static/demo.css")),
     ("page.js", "text/javascript; charset=utf-8", include_bytes!("../../static/page.js")),
     ("mark.svg", "image/svg+xml", include_bytes!("../../static/mark.svg")),
     ("favicon.svg", "image/svg+xml", include_bytes!("../../static/mark.svg")),

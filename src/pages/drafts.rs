@@ -29,6 +29,10 @@ pub struct DraftForm {
     pub groups: Vec<DraftGroup>,
     /// Settings of the entry that have no field.
     pub others: Vec<String>,
+    /// The presets that a new provider can have.
+    pub presets: Vec<String>,
+    /// The preset of a provider, whose fields the form has.
+    pub preset: Option<&'static str>,
     /// Whether something has to be corrected.
     pub faulty: bool,
     /// Why the file can't be changed as it is.
@@ -59,6 +63,8 @@ pub struct DraftField {
     pub key: &'static str,
     /// How it is typed: `text`, `lines`, `choice`, `flag`, `condition`, `secret`, `claims`, `links`.
     pub input: &'static str,
+    /// The ids of the notes on it, but for its help.
+    pub notes: String,
     /// Whether the entry needs it.
     pub required: bool,
     /// What it shows.
@@ -71,6 +77,16 @@ pub struct DraftField {
     pub held: Option<DraftFault>,
     /// What is wrong with it.
     pub fault: Option<DraftFault>,
+}
+
+impl DraftField {
+    /// With the ids of its notes.
+    #[must_use]
+    pub fn noted(self) -> Self {
+        let notes = [("fault", self.fault.is_some()), ("locked", self.locked.is_some()), ("held", self.held.is_some())];
+        let ids = notes.into_iter().filter(|(_, has)| *has).map(|(note, _)| format!("{note}-{} ", self.key));
+        Self { notes: ids.collect(), ..self }
+    }
 }
 
 /// A text with what it is about: a key below `draft.fault.` or `draft.held.`.

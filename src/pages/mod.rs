@@ -301,6 +301,11 @@ fn in_language(mut env: Environment<'static>, catalogue: &Arc<Catalogue>, common
     let texts = Arc::clone(catalogue);
     env.add_function("has_text", move |key: &str| texts.has(key));
     let texts = Arc::clone(catalogue);
+    env.add_function("draft_help", move |key: &str, input: &str| {
+        let help = |key: String| texts.html(&key, &[]).map(Value::from_safe_string);
+        help(format!("draft.help.{key}")).or_else(|| help(format!("draft.input.{input}")))
+    });
+    let texts = Arc::clone(catalogue);
     env.add_function("reason_text", move |code: &str, part: &str| {
         let key = format!("reason.{}.{part}", reasons::known(code));
         texts.plain(&key, &[]).ok_or_else(|| missing(&key))

@@ -41,7 +41,8 @@ fn groups(kind: Kind, full: bool) -> Vec<DraftGroup> {
     let field = |(index, field): (usize, &'static crate::analysis::draft::Field)| DraftField {
         key: field.key,
         input: field.input.name(),
-        required: field.required,
+        notes: String::new(),
+        required: full,
         value: if full { text("on") } else { String::new() },
         choices: if field.input == Input::Choice { vec![text("choice")] } else { Vec::new() },
         locked: (full && index % 3 == 0).then(|| text("place")),
@@ -49,6 +50,7 @@ fn groups(kind: Kind, full: bool) -> Vec<DraftGroup> {
             .then(|| fault(held.get(index % 4).copied().unwrap_or("env"))),
         fault: full.then(|| fault(FAULTS.get(index % FAULTS.len()).copied().unwrap_or("missing"))),
     };
+    let field = |indexed| DraftField::noted(field(indexed));
     kind.groups()
         .iter()
         .map(|group| DraftGroup { name: group.name, fields: group.fields.iter().enumerate().map(field).collect() })
@@ -68,6 +70,8 @@ fn forms(all: &mut Vec<Sample>) {
         files: vec![text("file"), text("other")],
         groups: groups(kind, true),
         others: vec![text("other")],
+        presets: Vec::new(),
+        preset: Some("entra"),
         faulty: true,
         impossible: Some(text("why")),
         probe: Some(true),
@@ -82,6 +86,8 @@ fn forms(all: &mut Vec<Sample>) {
         files: vec![text("file")],
         groups: groups(kind, false),
         others: Vec::new(),
+        presets: vec![text("preset")],
+        preset: None,
         faulty: false,
         impossible: None,
         probe: None,

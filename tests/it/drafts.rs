@@ -75,8 +75,11 @@ fn form(page: &Reply) -> Form {
     }
     for found in Regex::new(r"(?s)(<select[^>]*>)(.*?)</select>").unwrap().captures_iter(html) {
         let chosen = found[2].split("<option").find(|option| option.contains(" selected"));
+        // An option without a value has that of its text (HTML, the option element).
+        let value =
+            |option: &str| attribute(option, "value").or_else(|| Some(unescape(option.split(['>', '<']).nth(1)?)));
         if let Some(name) = attribute(&found[1], "name").filter(|_| !found[1].contains(" disabled")) {
-            fields.push((name, chosen.and_then(|option| attribute(option, "value")).unwrap_or_default()));
+            fields.push((name, chosen.and_then(value).unwrap_or_default()));
         }
     }
     Form { action, fields, buttons: Vec::new() }
@@ -150,6 +153,71 @@ async fn what_is_wrong_is_said_at_its_field_and_what_was_typed_stays() {
     assert!(forced.text().contains("id=\"fault-client_name\""), "{forced}");
     let above = browser.open(&app, "/console/draft/role?id=nothing").await;
     assert_eq!(form(&above).field("id"), Some("nothing"), "an entry that is not there is a new one");
+}
+
+/// The fields of a form, but for those that every form has.
+fn own_fields(page: &Reply) -> Vec<String> {
+    let fields = form(page).fields.into_iter().map(|(name, _)| name);
+    fields.filter(|name| !["csrf", "id", "seen", "shown", "probe", "file"].contains(&name.as_str())).collect()
+}
+
+#[tokio::test]
+async fn a_provider_is_drafted_with_the_settings_of_its_preset() {
+    let (app, mut browser) = operator(FILE, &[]).await;
+    let has = |page: &Reply, key: &str| page.text().contains(&format!("id=\"{key}\""));
+    let page = browser.open(&app, "/console/draft/provider").await;
+    assert!(has(&page, "issuer") && !has(&page, "tenants") && !has(&page, "team_id"), "{page}");
+    assert!(page.text().contains("<option selected>generic</option>"), "{page}");
+    let page = browser.open(&app, "/console/draft/provider?preset=apple").await;
+    for (key, shown) in [("team_id", true), ("key_id", true), ("client_key", true), ("client_secret", false)] {
+        assert_eq!(has(&page, key), shown, "{key}: {page}");
+    }
+    assert_eq!((form(&page).field("preset"), form(&page).field("shown")), (Some("apple"), Some("apple")));
+    // What the preset needs is asked for at its field, and what was typed stays.
+    let typed = [("id", "apple"), ("client_id", "com.example.sso"), ("team_id", "ABCDE12345")];
+    let path = "/console/draft/provider?preset=apple";
+    let again = drafted(&app, &mut browser, path, &typed).await;
+    for key in ["key_id", "client_key"] {
+        assert!(again.text().contains(&format!("id=\"fault-{key}\"")), "{key}: {again}");
+    }
+    assert_eq!(form(&again).field("team_id"), Some("ABCDE12345"));
+    assert_eq!(form(&again).field("preset"), Some("apple"));
+
+    let path = "/console/draft/provider?preset=google";
+    let typed = [
+        ("id", "google"),
+        ("client_id", "c.apps.googleusercontent.com"),
+        ("client_secret", "/run/secrets/google"),
+        ("hosted_domains", "corp.example"),
+        ("groups_from.source", "cloud_identity"),
+        ("groups_from.credentials", "/run/secrets/google.json"),
+    ];
+    let found = drafted(&app, &mut browser, path, &typed).await;
+    let shown = unescape(&found.text());
+    for line in [
+        ">+preset = \"google\"<",
+        ">+hosted_domains = [\"corp.example\"]<",
+        ">+groups_from = { source = \"cloud_identity\", credentials = { file = \"/run/secrets/google.json\" } }<",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert!(!shown.contains("logout = false") && !shown.contains("tag bad\">Error"), "{found}");
+    assert!(!has(&browser.open(&app, "/console/draft/provider?preset=nothing").await, "tenants"));
+}
+
+#[tokio::test]
+async fn a_provider_that_gets_another_preset_keeps_what_its_form_did_not_show() {
+    let (app, mut browser) = operator(FILE, &[]).await;
+    let path = "/console/draft/provider?id=staff&preset=apple";
+    let page = browser.open(&app, path).await;
+    assert!(own_fields(&page).contains(&"issuer".to_owned()) && !own_fields(&page).contains(&"team_id".to_owned()));
+    let found = drafted(&app, &mut browser, path, &[("preset", "entra")]).await;
+    assert!(found.text().contains(">+preset = ") && !found.text().contains(">+logout"), "{found}");
+    // Back at the form, it has the fields of the new preset, and boxes as the file has them.
+    let again = browser.submit_form(&app, &Form::all(&found.text()).remove(0), &[("as", "again")]).await;
+    assert!(own_fields(&again).contains(&"tenants".to_owned()), "{again}");
+    assert_eq!(form(&again).field("shown"), Some("entra"));
+    assert_eq!(form(&again).field("logout"), Some("on"));
 }
 
 #[tokio::test]

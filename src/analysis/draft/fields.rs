@@ -1,5 +1,7 @@
 //! The fields of a draft: which settings of an entry a form has, and how each is typed.
 
+use crate::analysis::draft::presets::{Need, Only};
+use crate::config::language::provider::Preset;
 use crate::config::load::shape::{Additional, Shape};
 
 /// What a draft is about.
@@ -64,7 +66,9 @@ pub struct Field {
     /// How it is typed.
     pub input: Input,
     /// Whether the entry needs it.
-    pub required: bool,
+    pub need: Need,
+    /// The presets that have it.
+    pub only: Only,
 }
 
 /// Fields with a heading of their own.
@@ -134,8 +138,11 @@ impl Kind {
     /// The values of the language for a choice.
     #[must_use]
     pub fn choices(self, key: &str) -> &'static [String] {
-        let shape = key.split('.').try_fold(self.shape(), |shape, key| Some(shape?.properties.get(key)));
-        shape.flatten().map(|shape| shape.values.as_slice()).unwrap_or_default()
+        self.setting(key).map(|shape| shape.values.as_slice()).unwrap_or_default()
+    }
+
+    fn setting(self, key: &str) -> Option<&'static Shape> {
+        key.split('.').try_fold(self.shape()?, |shape, key| shape.property(key))
     }
 
     /// What ids must be; `None` when this one is well-formed.
@@ -148,11 +155,26 @@ impl Kind {
 }
 
 const fn field(key: &'static str, input: Input) -> Field {
-    Field { key, input, required: false }
+    Field { key, input, need: Need::Never, only: Only::Any }
 }
 
 const fn needed(key: &'static str, input: Input) -> Field {
-    Field { key, input, required: true }
+    Field { key, input, need: Need::Always, only: Only::Any }
+}
+
+/// A setting that only these presets have.
+const fn only(presets: &'static [Preset], key: &'static str, input: Input) -> Field {
+    Field { key, input, need: Need::Never, only: Only::These(presets) }
+}
+
+/// A setting that only these presets have, and need.
+const fn needed_by(presets: &'static [Preset], key: &'static str, input: Input) -> Field {
+    Field { key, input, need: Need::By(presets), only: Only::These(presets) }
+}
+
+/// A setting of providers that support OpenID Connect.
+const fn openid(key: &'static str, input: Input) -> Field {
+    Field { key, input, need: Need::Never, only: Only::OpenId }
 }
 
 const fn group(name: &'static str, fields: &'static [Field]) -> Group {
@@ -160,29 +182,58 @@ const fn group(name: &'static str, fields: &'static [Field]) -> Group {
 }
 
 use Input::{Choice, Claims, Condition, Flag, Hashes, Lines, Links, Secret, Text};
+use Preset::{Adfs, Apple, Auth0, Authentik, Entra, Generic, Github, Gitlab, Google, Keycloak, Linkedin, Oauth2};
+use Preset::{Okta, Pingfederate};
+
+/// Presets whose providers a company runs or rents, at an address of its own.
+const OWN: &[Preset] = &[Generic, Entra, Okta, Keycloak, Authentik, Auth0, Adfs, Pingfederate];
+/// Presets whose providers take a signed assertion in place of a secret.
+const SIGNING: &[Preset] = &[Generic, Entra, Okta, Keycloak, Authentik, Auth0, Adfs, Pingfederate, Apple];
+/// Presets whose providers know groups, or leave it to the file where they are.
+const GROUPS: &[Preset] = &[Generic, Entra, Okta, Keycloak, Authentik, Auth0, Adfs, Pingfederate, Google, Gitlab];
+/// Presets with a choice of methods and a ready-made secret.
+const SECRETS: &[Preset] =
+    &[Generic, Entra, Okta, Keycloak, Authentik, Auth0, Adfs, Pingfederate, Google, Gitlab, Github, Linkedin, Oauth2];
 
 const PROVIDER: &[Group] = &[
     group("general", &[field("name", Text), field("enabled", Flag(true)), field("preset", Choice)]),
     group(
         "connection",
         &[
-            field("issuer", Text),
+            Field { key: "issuer", input: Text, need: Need::By(OWN), only: Only::OpenId },
+            only(&[Entra], "tenants", Lines),
+            only(&[Github, Gitlab], "base_url", Text),
+            needed_by(&[Oauth2], "authorization_endpoint", Text),
+            needed_by(&[Oauth2], "token_endpoint", Text),
+            needed_by(&[Oauth2], "userinfo_endpoint", Text),
+            needed_by(&[Oauth2], "subject", Condition),
             needed("client_id", Text),
-            field("client_secret", Secret),
-            field("token_endpoint_auth_method", Choice),
+            only(SECRETS, "client_secret", Secret),
+            needed_by(&[Apple], "team_id", Text),
+            needed_by(&[Apple], "key_id", Text),
+            Field { key: "client_key", input: Secret, need: Need::By(&[Apple]), only: Only::These(SIGNING) },
+            only(SECRETS, "token_endpoint_auth_method", Choice),
             field("scopes", Lines),
+            only(&[Adfs, Entra], "resource", Text),
             field("redirect_path", Text),
-            field("backchannel_url", Text),
+            openid("backchannel_url", Text),
             field("allow_http", Flag(false)),
-            field("post_logout_redirect_uri", Text),
+            openid("post_logout_redirect_uri", Text),
         ],
     ),
     group(
         "people",
         &[
+            only(&[Google], "hosted_domains", Lines),
+            only(&[Github], "organizations", Lines),
             field("allow", Condition),
             field("create_users", Flag(true)),
             field("claims", Claims),
+            only(GROUPS, "groups_from.source", Choice),
+            only(&[Google], "groups_from.credentials", Secret),
+            only(&[Google], "groups_from.subject", Text),
+            only(&[Entra], "groups_from.names", Flag(false)),
+            only(&[Gitlab], "groups_from.levels", Flag(false)),
             field("email_verified", Choice),
             field("create_roles", Flag(false)),
             field("asserted_roles", Lines),
@@ -199,7 +250,7 @@ const PROVIDER: &[Group] = &[
             field("session.max_lifetime", Text),
             field("session.follow_upstream_expiry", Flag(false)),
             field("on_refresh.claims", Choice),
-            field("logout", Flag(true)),
+            openid("logout", Flag(true)),
             field("hidden", Flag(false)),
         ],
     ),
@@ -267,8 +318,7 @@ mod tests {
     fn every_field_is_a_setting_of_the_language_and_every_choice_has_values() {
         for kind in Kind::ALL {
             for field in kind.fields() {
-                let shape = field.key.split('.').try_fold(kind.shape(), |shape, key| Some(shape?.properties.get(key)));
-                assert!(shape.flatten().is_some(), "{}.{}", kind.section(), field.key);
+                assert!(kind.setting(field.key).is_some(), "{}.{}", kind.section(), field.key);
                 let choice = field.input == Choice;
                 assert_eq!(choice, !kind.choices(field.key).is_empty(), "{}.{}", kind.section(), field.key);
             }

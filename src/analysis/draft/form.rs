@@ -6,9 +6,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::analysis::draft::fields::{Field, Input, Kind};
+use crate::analysis::draft::presets::{Need, preset};
+use crate::analysis::draft::short;
 use crate::config::diagnostics::locate::{Layers, Origin};
 use crate::config::diagnostics::tree::{Data, Node, Table};
+use crate::config::language::provider::Preset;
 use crate::config::language::toml_text;
+
+/// How an empty list is shown and typed: an empty field stands for no list.
+pub(super) const NONE: &str = "[]";
 
 /// A form as it is filled in for an entry.
 #[derive(Clone, Debug)]
@@ -34,6 +40,8 @@ pub struct Filled {
     pub field: &'static Field,
     /// What it shows; a flag that is on shows `on`.
     pub value: String,
+    /// Whether the entry has the setting.
+    pub set: bool,
     /// The overlay or variable that sets it. It can't be changed in the file.
     pub locked: Option<Origin>,
     /// What a secret is now, if it is no file.
@@ -103,7 +111,7 @@ impl Form {
         }
         let empty = |field: &'static Field| {
             let value = if field.input == Input::Flag(true) { "on" } else { "" };
-            Filled { field, value: value.to_owned(), locked: None, held: None }
+            Filled { field, value: value.to_owned(), set: false, locked: None, held: None }
         };
         let file = last.unwrap_or_else(|| main.to_path_buf());
         Self { kind, id: None, file, files, fields: kind.fields().map(empty).collect(), others: Vec::new() }
@@ -114,14 +122,40 @@ impl Form {
     pub fn field(&self, key: &str) -> Option<&Filled> {
         self.fields.iter().find(|filled| filled.field.key == key)
     }
+
+    /// The preset that decides which fields there are: the chosen one, or that of the entry.
+    #[must_use]
+    pub fn preset(&self, chosen: Option<&str>) -> Preset {
+        let own = || self.field("preset").map(|filled| filled.value.as_str());
+        preset(chosen.or_else(own).unwrap_or_default())
+    }
+
+    /// Whether the entry, with this preset, cannot do without a setting.
+    #[must_use]
+    pub fn needs(&self, filled: &Filled, preset: Preset) -> bool {
+        match filled.field.need {
+            Need::Never => false,
+            Need::Always => true,
+            Need::By(presets) => presets.contains(&preset) && (self.id.is_none() || filled.set),
+        }
+    }
+}
+
+impl Filled {
+    /// Whether the form of a provider with this preset has the field: the preset has the setting, or the entry does.
+    #[must_use]
+    pub fn is_shown(&self, preset: Preset) -> bool {
+        self.set || self.field.only.has(preset)
+    }
 }
 
 fn filled(layers: &Layers, kind: Kind, id: &str, field: &'static Field) -> Filled {
     let path: Vec<&str> = [kind.section(), id].into_iter().chain(field.key.split('.')).collect();
-    let locked = layers.set_above(&path);
-    let node = match field.input {
-        Input::Claims => layers.in_base(&path).map(|entry| &entry.value),
-        _ => layers.in_force(&path),
+    let in_short = short::read(layers, kind, id, field.key);
+    let (node, locked) = match (in_short, field.input) {
+        (Some(short), _) => (short.node, short.locked),
+        (None, Input::Claims) => (layers.in_base(&path).map(|entry| &entry.value), layers.set_above(&path)),
+        (None, _) => (layers.in_force(&path), layers.set_above(&path)),
     };
     let mut held = None;
     let value = match (field.input, node) {
@@ -139,7 +173,7 @@ fn filled(layers: &Layers, kind: Kind, id: &str, field: &'static Field) -> Fille
     };
     // Single claims can be set above; the others are this file's.
     let locked = locked.filter(|_| field.input != Input::Claims);
-    Filled { field, value, locked, held }
+    Filled { field, value, set: node.is_some() || locked.is_some(), locked, held }
 }
 
 fn on(flag: bool) -> String {
@@ -150,6 +184,7 @@ fn shown(layers: &Layers, input: Input, node: &Node) -> String {
     match (input, &node.data) {
         (_, Data::String(text)) => text.clone(),
         (Input::Flag(_), Data::Boolean(flag)) => on(*flag),
+        (Input::Lines, Data::Array(items)) if items.is_empty() => NONE.to_owned(),
         (Input::Lines, Data::Array(items)) => items.iter().map(text).collect::<Vec<_>>().join("\n"),
         (Input::Links, Data::Array(items)) => items.iter().map(link).collect::<Vec<_>>().join("\n"),
         (Input::Claims, Data::Table(table)) => {

@@ -1,13 +1,15 @@
 //! A draft of a change to the configuration: what somebody typed into a form, as a changed file and a patch. Nothing is
 //! written; git applies it.
 //!
-//! [`fields`] says which settings the forms have, [`form`] what they show, `typed` turns what was typed into edits, and
+//! [`fields`] says which settings the forms have, [`presets`] which of them a provider has, [`form`] what they show, `typed` turns what was typed into edits, and
 //! [`difference`] shows them without secrets. Secrets are only ever named by the file that holds them. The caller loads the
 //! files, checks the changed ones, and plans the effects.
 
 pub mod difference;
 pub mod fields;
 pub mod form;
+pub mod presets;
+mod short;
 #[cfg(test)]
 mod tests;
 mod typed;
@@ -16,7 +18,8 @@ use std::path::{Path, PathBuf};
 
 pub use fields::{Field, Group, Input, Kind};
 pub use form::{Filled, Form, Held, NoForm, Posted};
-pub use typed::{Fault, What};
+pub use presets::{Need, Only};
+pub use typed::{Fault, SHOWN, What};
 
 use crate::config::diagnostics::locate::Layers;
 use crate::config::edit::{Edit, EditError, Written, apply};

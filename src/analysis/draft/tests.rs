@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod presets;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::analysis::draft::fields::{Field, Input};
-use crate::analysis::draft::form::{Filled, Form, Posted};
+use crate::analysis::draft::form::{Filled, Form, NONE, Posted};
+use crate::analysis::draft::short::{Change, folded};
 use crate::config::diagnostics::locate::{Layers, Origin};
 use crate::config::diagnostics::tree::{Data, Node, Table, parse};
 use crate::config::edit::Written;
@@ -42,22 +43,25 @@ pub enum What {
     Control,
 }
 
-/// A change of one setting: its path below the entry, and its value; none removes it.
-pub(super) type Change = (Vec<String>, Option<Written>);
+/// The hidden field with the preset whose fields the form had.
+pub const SHOWN: &str = "shown";
 
 /// The settings that differ from what the form shows.
 pub(super) fn changes(form: &Form, layers: &Layers, posted: &Posted) -> Result<Vec<Change>, Vec<Fault>> {
     let (mut changes, mut faults) = (Vec::new(), Vec::new());
+    let of = |name: &str| form.preset(posted.get(name).map(String::as_str));
+    let (preset, shown) = (of("preset"), of(SHOWN));
     for filled in &form.fields {
         let key = filled.field.key;
-        // A box that is not ticked is not sent, and neither is a field that can't be changed.
+        // A box that is not ticked is not sent, and neither is a field that can't be changed, or that the form did not have.
         let unsent = match filled.field.input {
-            Input::Flag(_) if filled.locked.is_none() => "",
+            Input::Flag(_) if filled.locked.is_none() && filled.is_shown(shown) => "",
             _ => &filled.value,
         };
         let typed = tidy(filled.field.input, posted.get(key).map_or(unsent, String::as_str));
         let fault = |what| Fault { key: key.to_owned(), what };
-        if typed.is_empty() && filled.field.required && filled.locked.is_none() {
+        let held = filled.locked.is_some() || filled.held.is_some();
+        if typed.is_empty() && form.needs(filled, preset) && !held {
             faults.push(fault(What::Missing));
         } else if typed == tidy(filled.field.input, &filled.value) {
             continue;
@@ -70,7 +74,7 @@ pub(super) fn changes(form: &Form, layers: &Layers, posted: &Posted) -> Result<V
             }
         }
     }
-    if faults.is_empty() { Ok(changes) } else { Err(faults) }
+    if faults.is_empty() { Ok(folded(layers, (form.kind, form.id.as_deref()), changes)) } else { Err(faults) }
 }
 
 /// `file:line`, or `$VARIABLE`.
@@ -111,6 +115,7 @@ fn change(form: &Form, layers: &Layers, filled: &Filled, typed: &str) -> Result<
         Input::Lines | Input::Hashes if typed.chars().any(|c| c.is_control() && c != '\n') => {
             return Err(What::Control);
         }
+        Input::Lines if typed == NONE => Some(Written::List(Vec::new())),
         Input::Lines | Input::Hashes => Some(Written::List(typed.lines().map(str::to_owned).collect())),
         Input::Links => Some(links(typed)?),
     };

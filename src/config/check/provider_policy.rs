@@ -5,6 +5,7 @@ use crate::config::check::urls;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{did_you_mean, quote};
 use crate::config::language::provider::Provider;
+use crate::config::resolved::preset;
 use crate::protocol::STANDARD_CLAIMS;
 
 pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
@@ -38,7 +39,7 @@ fn roles(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
     let Some(roles) = &provider.asserted_roles else {
         // Only declared roles can be asserted, unless the provider creates others.
         let any_role = !context.config.roles.is_empty() || provider.create_roles;
-        if any_role && context.config.providers.len() > 1 {
+        if any_role && context.config.providers.len() > 1 && preset::asserts_roles(provider) {
             context.warn(
                 at,
                 format!("`{at}` may assert any role, as one of several providers"),

@@ -16,8 +16,9 @@ pub enum Written {
 }
 
 impl Written {
-    /// The value on one line.
-    pub(super) fn text(&self) -> String {
+    /// The value in TOML, on one line.
+    #[must_use]
+    pub fn text(&self) -> String {
         match self {
             Self::Text(text) => string(text),
             Self::Flag(flag) => flag.to_string(),

@@ -147,7 +147,13 @@ impl Shape {
 
     /// Whether it, or one of its alternatives, has a property of this name.
     pub(crate) fn has_property(&self, key: &str) -> bool {
-        self.properties.contains_key(key) || self.alternatives.iter().any(|alternative| alternative.has_property(key))
+        self.property(key).is_some()
+    }
+
+    /// The property of this name, its own or that of one of its alternatives.
+    pub(crate) fn property(&self, key: &str) -> Option<&Self> {
+        let below = || self.alternatives.iter().find_map(|alternative| alternative.property(key));
+        self.properties.get(key).or_else(below)
     }
 
     /// Whether it is a keyed section, such as `[clients.X]`, whose keys are ids.

@@ -49,6 +49,8 @@ pub struct Known {
     claims: ClaimTable,
     /// `groups_from`
     groups_from: Option<GroupSource>,
+    /// Whether an account may have a claim `roles`. Default: yes.
+    sends_roles: Option<bool>,
     /// `quirks`
     quirks: Declared,
 }
@@ -207,6 +209,12 @@ pub fn claims(declared: &Provider) -> ClaimTable {
     }
     table.retain(|name, _| !declared.claims.contains_key(name));
     table
+}
+
+/// Whether a provider can say which roles somebody has: the file maps them, or its tokens may have a claim `roles`.
+#[must_use]
+pub fn asserts_roles(declared: &Provider) -> bool {
+    declared.claims.contains_key("roles") || known(declared.preset).sends_roles != Some(false)
 }
 
 /// In what a provider differs from others, resolved.

@@ -1,11 +1,13 @@
 //! The pages of drafts with values as people meet them, to be looked at; and their size.
 
-use crate::analysis::draft::{Input, Kind};
+use crate::analysis::draft::presets::preset;
+use crate::analysis::draft::{Input, Kind, Need};
+use crate::config::language::provider::Preset;
 use crate::pages::own::Shell;
 use crate::pages::*;
 
 /// The most bytes of a page with its stylesheet.
-const LARGEST: usize = 60 * 1024;
+const LARGEST: usize = 40 * 1024;
 
 fn shell() -> Shell {
     Shell {
@@ -37,17 +39,20 @@ fn value(key: &str) -> &'static str {
     }
 }
 
-fn draft_form(kind: Kind) -> DraftForm {
+fn draft_form(kind: Kind, preset: Preset) -> DraftForm {
+    let has = |field: &&'static crate::analysis::draft::Field| field.only.has(preset);
     let field = |field: &'static crate::analysis::draft::Field| DraftField {
         key: field.key,
         input: field.input.name(),
-        required: field.required,
+        notes: String::new(),
+        required: field.need == Need::Always,
         value: value(field.key).to_owned(),
         choices: if field.input == Input::Choice { kind.choices(field.key).to_vec() } else { Vec::new() },
         locked: (field.key == "redirect_path").then(|| "env/staging.toml:14".to_owned()),
         held: None,
         fault: (field.key == "issuer").then(|| DraftFault { code: "missing", detail: String::new() }),
     };
+    let field = |one| DraftField::noted(field(one));
     let groups = kind.groups().iter();
     DraftForm {
         shell: shell(),
@@ -58,9 +63,11 @@ fn draft_form(kind: Kind) -> DraftForm {
         file: "broker.toml".to_owned(),
         files: vec!["broker.toml".to_owned()],
         groups: groups
-            .map(|group| DraftGroup { name: group.name, fields: group.fields.iter().map(field).collect() })
+            .map(|group| DraftGroup { name: group.name, fields: group.fields.iter().filter(has).map(field).collect() })
             .collect(),
         others: vec!["forward".to_owned(), "reauth".to_owned()],
+        presets: kind.choices("preset").to_vec(),
+        preset: (kind == Kind::Provider).then(|| preset.name()),
         faulty: true,
         impossible: None,
         probe: Some(true),
@@ -149,13 +156,13 @@ fn pages_of_drafts_render_in_every_language_and_stay_small() {
     let pages = Pages::new("/sso").unwrap();
     let style = assets::asset("style.css").unwrap().1.len();
     for &lang in Lang::ALL {
-        let rendered = [
-            ("draft-form", pages.render(lang, &draft_form(Kind::Provider)).unwrap()),
-            ("draft-form-client", pages.render(lang, &draft_form(Kind::Client)).unwrap()),
-            ("draft-form-role", pages.render(lang, &draft_form(Kind::Role)).unwrap()),
-            ("draft-form-user", pages.render(lang, &draft_form(Kind::User)).unwrap()),
-            ("draft-result", pages.render(lang, &draft_result()).unwrap()),
-        ];
+        let render = |name: String, kind, preset| (name, pages.render(lang, &draft_form(kind, preset)).unwrap());
+        let presets = Kind::Provider.choices("preset").iter();
+        let providers = presets.map(|name| render(format!("draft-form-{name}"), Kind::Provider, preset(name)));
+        let others = [Kind::Client, Kind::Role, Kind::User];
+        let others = others.map(|kind| render(format!("draft-form-{}", kind.name()), kind, Preset::Generic));
+        let result = ("draft-result".to_owned(), pages.render(lang, &draft_result()).unwrap());
+        let rendered = providers.chain(others).chain([result]);
         for (name, html) in rendered {
             assert!(html.len() + style < LARGEST, "{name}: {} bytes", html.len());
             assert_eq!(html.matches("<h1").count(), 1, "{name}");

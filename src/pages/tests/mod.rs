@@ -201,7 +201,7 @@ fn skeleton(html: &str) -> Vec<String> {
 fn every_page_renders_in_every_language() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pages");
     std::fs::create_dir_all(folder.join("static")).unwrap();
-    for name in ["style.css", "page.js", "mark.svg", "favicon.svg", "guilloche.svg"] {
+    for name in ["style.css", "demo.css", "page.js", "mark.svg", "favicon.svg", "guilloche.svg"] {
         std::fs::write(folder.join("static").join(name), assets::asset(name).unwrap().1).unwrap();
     }
     for Sample { name, lang, html } in samples(&plain) {

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use crate::analysis::draft::difference::LineKind;
-use crate::analysis::draft::{Action, Draft, Fault, Filled, Held, Kind, Posted, What};
+use crate::analysis::draft::{Action, Draft, Fault, Filled, Form, Group, Held, Kind, Posted, SHOWN, What};
 use crate::analysis::plan::Plan;
 use crate::analysis::plan::impact::{Affected, Why};
 use crate::config::diagnostics::problem::{Problem, Severity};
+use crate::config::language::provider::Preset;
 use crate::op::draft::{Opened, Outcome, Sent};
 use crate::op::error::PageError;
 use crate::op::params::Params;
@@ -20,6 +21,8 @@ use crate::web::own::own_path;
 
 /// The most people whom a page names.
 const NAMED: usize = 50;
+/// The setting with the preset of a provider.
+const PRESET: &str = "preset";
 /// The most notices that a page shows.
 const NOTICES: usize = 20;
 
@@ -33,6 +36,8 @@ pub(crate) struct Request {
     pub(crate) delete: bool,
     /// The path of the draft, below the issuer's.
     pub(crate) page: &'static str,
+    /// The preset that was chosen for a new provider.
+    pub(crate) preset: Option<String>,
 }
 
 impl Request {
@@ -70,7 +75,7 @@ impl Typed {
     /// The fields of a form; of one that comes twice, the first.
     pub(crate) fn of(kind: Kind, form: &Params) -> Self {
         let first = |name: &str| form.pairs().iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        let keys = kind.fields().map(|field| field.key).chain(["id"]);
+        let keys = kind.fields().map(|field| field.key).chain(["id", SHOWN]);
         Self {
             posted: keys.filter_map(|key| Some((key.to_owned(), first(key)?))).collect(),
             file: first("file"),
@@ -136,14 +141,19 @@ impl Desk<'_> {
         let action = request.action(opened, &Typed::default());
         let seen = typed.map_or(opened.seen.as_str(), |typed| typed.seen.as_str());
         let fault = |key: &str| faults.iter().find(|fault| fault.key == key).map(|fault| described(&fault.what));
-        let field = |filled: &Filled| field(kind, filled, typed, fault(filled.field.key));
-        let group = |group: &crate::analysis::draft::Group| DraftGroup {
-            name: group.name,
-            fields: group.fields.iter().filter_map(|one| form.field(one.key)).map(field).collect(),
-        };
+        let preset = chosen_preset(request, form, typed);
+        let creates = matches!(action, Action::Create { .. });
         let typed_id = typed.and_then(|typed| typed.posted.get("id").cloned());
         let chosen = typed.and_then(|typed| typed.file.clone());
         let delete_path = (matches!(action, Action::Edit { .. })).then(|| request.path_with(true));
+        let of_provider = kind == Kind::Provider && !request.delete;
+        let mut hidden = vec![Field::new("seen", seen)];
+        if of_provider {
+            hidden.push(Field::new(SHOWN, preset.name()));
+        }
+        if of_provider && creates {
+            hidden.push(Field::new(PRESET, if preset == Preset::default() { "" } else { preset.name() }));
+        }
         Ok(DraftForm {
             shell: self.draft_shell(kind),
             kind: kind.name(),
@@ -152,14 +162,16 @@ impl Desk<'_> {
             id_fault: fault("id"),
             file: chosen.unwrap_or_else(|| form.file.display().to_string()),
             files: form.files.iter().map(|file| file.display().to_string()).collect(),
-            groups: if request.delete { Vec::new() } else { kind.groups().iter().map(group).collect() },
+            groups: if request.delete { Vec::new() } else { groups(form, preset, typed, &fault) },
             others: form.others.clone(),
+            presets: if of_provider && creates { kind.choices(PRESET).to_vec() } else { Vec::new() },
+            preset: of_provider.then(|| preset.name()),
             faulty: !faults.is_empty(),
             impossible: impossible.or_else(|| opened.impossible.clone()),
             probe: (kind == Kind::Provider).then(|| typed.is_none_or(|typed| typed.probe)),
             back: self.up(kind),
             delete_path: delete_path.map(|path| self.exchange.context.snapshot.issuer.path_of(&path)),
-            form: self.draft_post(request, vec![Field::new("seen", seen)])?,
+            form: self.draft_post(request, hidden)?,
         })
     }
 
@@ -208,7 +220,47 @@ pub(crate) fn patch_name(kind: Kind, id: &str) -> String {
     format!("{}-{id}.patch", kind.name())
 }
 
-fn field(kind: Kind, filled: &Filled, typed: Option<&Typed>, fault: Option<DraftFault>) -> DraftField {
+/// The preset whose fields are shown: the one that was typed or chosen, or that of the entry.
+fn chosen_preset(request: &Request, form: &Form, typed: Option<&Typed>) -> Preset {
+    let chosen = typed.and_then(|typed| typed.posted.get(PRESET)).or(request.preset.as_ref());
+    form.preset(chosen.filter(|_| typed.is_some() || form.id.is_none()).map(String::as_str))
+}
+
+/// The fields that the preset has, those of the entry, and those into which something was typed. The preset of a new provider
+/// is chosen before.
+fn groups(
+    form: &Form,
+    preset: Preset,
+    typed: Option<&Typed>,
+    fault: &impl Fn(&str) -> Option<DraftFault>,
+) -> Vec<DraftGroup> {
+    let is_typed = |key: &str| typed.is_some_and(|typed| typed.posted.get(key).is_some_and(|value| !value.is_empty()));
+    let shown = |filled: &&Filled| {
+        let key = filled.field.key;
+        let chosen_before = key == PRESET && form.id.is_none();
+        !chosen_before && (filled.is_shown(preset) || is_typed(key) || fault(key).is_some())
+    };
+    // A box that the form did not have was not left unticked.
+    let before = typed.map(|typed| form.preset(typed.posted.get(SHOWN).map(String::as_str)));
+    let was_shown =
+        |filled: &Filled| before.is_some_and(|before| filled.is_shown(before)) || is_typed(filled.field.key);
+    let group = |group: &Group| {
+        let filled = group.fields.iter().filter_map(|one| form.field(one.key)).filter(shown);
+        let field = |filled: &Filled| {
+            let typed = typed.filter(|_| was_shown(filled));
+            field(form.kind, filled, typed, (form.needs(filled, preset), fault(filled.field.key)))
+        };
+        DraftGroup { name: group.name, fields: filled.map(field).collect() }
+    };
+    form.kind.groups().iter().map(group).collect()
+}
+
+fn field(
+    kind: Kind,
+    filled: &Filled,
+    typed: Option<&Typed>,
+    (required, fault): (bool, Option<DraftFault>),
+) -> DraftField {
     let key = filled.field.key;
     // A box that is not ticked, and a field that can't be changed, are not sent.
     let sent = typed.filter(|_| filled.locked.is_none()).map(|typed| typed.posted.get(key).cloned());
@@ -218,16 +270,18 @@ fn field(kind: Kind, filled: &Filled, typed: Option<&Typed>, fault: Option<Draft
         Held::Several => DraftFault { code: "several", detail: String::new() },
         Held::Hashes => DraftFault { code: "hashes", detail: String::new() },
     });
-    DraftField {
+    let field = DraftField {
         key,
         input: filled.field.input.name(),
-        required: filled.field.required,
+        notes: String::new(),
+        required: required && held.is_none(),
         value: sent.map_or_else(|| filled.value.clone(), Option::unwrap_or_default),
         choices: kind.choices(key).to_vec(),
         locked: filled.locked.as_ref().map(ToString::to_string),
         held,
         fault,
-    }
+    };
+    field.noted()
 }
 
 fn described(what: &What) -> DraftFault {

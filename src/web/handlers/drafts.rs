@@ -20,7 +20,8 @@ const AS: &str = "as";
 pub(crate) async fn serve(exchange: &Exchange<'_>, page: &'static str, kind: Kind, posted: bool) -> Response {
     let query = &exchange.incoming.query;
     let id = query.text("id").filter(|id| id.len() <= 2048).map(str::to_owned);
-    let request = Request { kind, id, delete: query.text("delete").is_some(), page };
+    let preset = query.text("preset").map(str::to_owned);
+    let request = Request { kind, id, delete: query.text("delete").is_some(), page, preset };
     let served = if posted { submit(exchange, &request).await } else { show(exchange, &request).await };
     served.unwrap_or_else(|response| response)
 }

@@ -117,3 +117,31 @@ fn a_pattern_with_capitals_never_matches_what_is_folded() {
     let local = format!("{}\n[users.bob]\ngroups = [\"App-x\"]", rule("groups", "App-.*"));
     assert_all([added(&local, &[])]);
 }
+
+#[test]
+fn a_provider_that_sends_no_roles_needs_no_list_of_them() {
+    let secret = "client_id = \"c\"\nclient_secret = { file = \"two\" }\n";
+    let first = "2:1 warning `providers.staff` may assert any role";
+    let cases = [
+        ("okta", "issuer = \"https://acme.okta.com\"", true),
+        (
+            "oauth2",
+            "authorization_endpoint = \"https://a.example/a\"\ntoken_endpoint = \"https://a.example/t\"\nuserinfo_endpoint = \"https://a.example/u\"\nsubject = \"claims.id\"",
+            true,
+        ),
+        ("github", "organizations = [\"acme\"]", false),
+        ("google", "hosted_domains = [\"corp.example\"]", false),
+        ("gitlab", "base_url = \"https://gitlab.corp.example\"", false),
+        ("linkedin", "create_users = false", false),
+        // The file makes roles of something else.
+        ("github", "organizations = [\"acme\"]\nclaims.roles = \"claims.groups\"", true),
+    ];
+    for (preset, lines, warned) in cases {
+        let text = format!("{BASE}[providers.two]\npreset = \"{preset}\"\n{secret}{lines}\n");
+        let second = "10:1 warning `providers.two` may assert any role";
+        let expected: Vec<&str> = [first].into_iter().chain(warned.then_some(second)).collect();
+        assert_problems(&text, &expected);
+    }
+    let apple = "client_id = \"c\"\nteam_id = \"ABCDE12345\"\nkey_id = \"FGHIJ67890\"\nclient_key = { file = \"k\" }\ncreate_users = false\n";
+    assert_problems(&format!("{BASE}[providers.apple]\npreset = \"apple\"\n{apple}"), &[first]);
+}
