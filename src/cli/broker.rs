@@ -13,6 +13,7 @@ use crate::config::diagnostics::problem::nearest;
 use crate::config::load::files::Files;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
 use crate::op::administration::Failure;
+use crate::op::administration::near::suggestion;
 use crate::op::administration::people::find_in;
 pub(crate) use crate::op::decide::known;
 use crate::snapshot::Snapshot;
@@ -190,6 +191,10 @@ pub(crate) fn find(broker: &Broker, name: &str, out: &mut dyn Write) -> io::Resu
     };
     match store.block_on(find_in(store.store(), name)) {
         Ok(person) => Ok(Ok(person)),
+        Err(Failure::NotFound(text)) => {
+            let suggestion = store.run(suggestion(store.store(), name)).unwrap_or_default();
+            failed(&Failure::NotFound(text + &suggestion), out).map(Err)
+        }
         Err(failure) => failed(&failure, out).map(Err),
     }
 }

@@ -16,6 +16,7 @@ use crate::config::load::files::Files;
 use crate::env::{Clock as _, SystemClock, read_trace_id};
 use crate::op::administration::Failure;
 use crate::op::administration::audit::{attempts, trace};
+use crate::op::administration::near::suggestion;
 use crate::op::administration::people::find_in;
 use crate::op::decide::subject as subject_of;
 use crate::store::model::StoredTrace;
@@ -163,7 +164,8 @@ fn stranger(store: &LocalStore, name: &str, why: &str, as_json: bool, out: &mut 
         }
     };
     if found.is_empty() {
-        writeln!(out, "error: {why}, and nobody of that name was refused")?;
+        let suggestion = store.run(suggestion(store.store(), name)).unwrap_or_default();
+        writeln!(out, "error: {why}, and nobody of that name was refused{suggestion}")?;
         return Ok(Exit::Problem);
     }
     if as_json {

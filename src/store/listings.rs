@@ -17,6 +17,9 @@ pub trait Listings: Send + Sync {
     /// Users whose `username_key` begins with `prefix` and comes after `after`, in order of that key.
     async fn users_named(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<Person>>;
 
+    /// The usernames of the users who have one of these `username_key`s, in any order.
+    async fn usernames_of(&self, username_keys: &[String]) -> Result<Vec<String>>;
+
     /// Users whose public subject begins with `prefix` and comes after `after`, in order of the subject.
     async fn users_with_sub(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<Person>>;
 

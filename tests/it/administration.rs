@@ -299,3 +299,26 @@ async fn a_plan_reads_the_people_with_the_claims_that_it_asks_for() {
     let recorded = events["events"].as_array().unwrap().len();
     assert!((1..=60).contains(&recorded), "{recorded}");
 }
+
+#[tokio::test]
+async fn a_misspelt_name_is_answered_with_the_nearest_ones() {
+    let app = TestApp::base().await;
+    app.sign_in("app", &alice()).await;
+    app.sign_in("app", &bob()).await;
+    let told = async |name: &str| {
+        let (status, answer) = get(&app, &format!("/user?user={name}")).await;
+        assert_eq!(status, 404, "{name}: {answer}");
+        answer["error_description"].as_str().unwrap().to_owned()
+    };
+    for (typed, near) in [("alcie", "alice"), ("Alicce", "alice"), ("alise", "alice"), ("ali", "alice"), ("bbo", "bob")]
+    {
+        let text = told(typed).await;
+        assert!(text.ends_with(&format!("; did you mean {near}?")), "{typed}: {text}");
+    }
+    for typed in ["zebra", "x", "alexandra", &"a".repeat(3000)] {
+        assert!(!told(typed).await.contains("did you mean"), "{typed}");
+    }
+    // Actions say the same.
+    let (_, answer) = post(&app, "/users/disable", json!({ "user": "alcie" })).await;
+    assert!(answer["error_description"].as_str().unwrap().contains("did you mean alice?"), "{answer}");
+}

@@ -564,3 +564,17 @@ async fn a_refused_reload_is_remembered_once() {
     let told: Vec<bool> = generations.iter().map(|generation| generation.applied).collect();
     assert_eq!(told, [false, true], "the refused one, and the one that serves");
 }
+
+#[tokio::test]
+async fn a_search_that_finds_nobody_names_those_who_may_be_meant() {
+    let app = with_console("").await;
+    let mut browser = operator(&app).await;
+    let html = page(&app, &mut browser, "/console/users?q=alcie").await;
+    assert!(html.contains("No user is found.") && html.contains("Did you mean:"), "{html}");
+    let found = page(&app, &mut browser, &link(&html, "/console/users?q=alice")).await;
+    assert!(link(&found, "/console/user?sub=").len() > 20, "{found}");
+    for query in ["alice", "zebra", ""] {
+        let html = page(&app, &mut browser, &format!("/console/users?q={query}")).await;
+        assert!(!html.contains("Did you mean:"), "{query}: {html}");
+    }
+}

@@ -1075,6 +1075,12 @@ pub(crate) async fn users_are_found_by_the_beginning_of_a_name_a_sub_and_an_addr
     assert_eq!(names(&store.users_named("", None, 9).await.unwrap()), ["ann", "anna", "anne", "an\u{10ffff}x", "bob"]);
     assert!(store.users_named("key-c", None, 9).await.unwrap().is_empty());
 
+    let keys = ["key-bob", "key-nobody", "key-anna", ""].map(str::to_owned);
+    let mut called = store.usernames_of(&keys).await.unwrap();
+    called.sort();
+    assert_eq!(called, ["anna", "bob"]);
+    assert!(store.usernames_of(&[]).await.unwrap().is_empty());
+
     assert_eq!(names(&store.users_with_sub("sub-ann", None, 2).await.unwrap()), ["ann", "anna"]);
     assert_eq!(names(&store.users_with_sub("sub-ann", Some("sub-anna"), 2).await.unwrap()), ["anne"]);
 

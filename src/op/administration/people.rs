@@ -6,6 +6,7 @@ use crate::decision::break_glass::account_key;
 use crate::decision::username;
 use crate::op::RequestContext;
 use crate::op::administration::Failure;
+use crate::op::administration::near::suggestion;
 use crate::store::model::{Consent, Session, User};
 use crate::store::{Person, SessionView, Store};
 
@@ -104,7 +105,10 @@ pub struct ConsentSummary {
 /// # Errors
 /// When there is none, when several share the address, or when the store is not available.
 pub async fn find(context: &RequestContext<'_>, name: &str) -> Result<Person, Failure> {
-    find_in(context.store(), name).await
+    match find_in(context.store(), name).await {
+        Err(Failure::NotFound(text)) => Err(Failure::NotFound(text + &suggestion(context.store(), name).await?)),
+        found => found,
+    }
 }
 
 /// As [`find`], in this store.

@@ -2,6 +2,7 @@
 
 use crate::decision::username;
 use crate::op::RequestContext;
+use crate::op::administration::near::near;
 use crate::op::error::PageError;
 use crate::store::{Person, Result as StoreResult};
 
@@ -26,6 +27,8 @@ pub struct Found {
     pub hits: Vec<Hit>,
     /// Where the next page begins.
     pub next: Option<String>,
+    /// Where nobody is found: names that are nearly what was searched for.
+    pub near: Vec<String>,
 }
 
 /// Where a page begins. Names come first, then addresses, then subjects; a user whose name matches is not shown again.
@@ -72,7 +75,10 @@ pub async fn search(context: &RequestContext<'_>, text: &str, page: Option<&str>
         Some(token) => Position::parse(token).ok_or_else(unknown)?,
         None => Position::Names(None),
     };
-    Ok(Search { context, text: text.trim(), name: username::key(text) }.page(position).await?)
+    let found = Search { context, text: text.trim(), name: username::key(text) }.page(position).await?;
+    let nobody = page.is_none() && found.hits.is_empty() && found.next.is_none();
+    let near = if nobody { near(context.store(), text).await? } else { Vec::new() };
+    Ok(Found { near, ..found })
 }
 
 struct Search<'a> {
@@ -103,7 +109,7 @@ impl Search<'_> {
         hits.truncate(PAGE);
         let last = hits.last().filter(|_| full).map(|(_, after)| after.clone());
         let next = last.or(further).map(|position| position.token());
-        Found { hits: hits.into_iter().map(|(hit, _)| hit).collect(), next }
+        Found { hits: hits.into_iter().map(|(hit, _)| hit).collect(), next, near: Vec::new() }
     }
 
     /// Up to `most` users from a position on, each with the position after it; and where to go on, unless all are found.

@@ -15,6 +15,6 @@ pub use configuration::{
 };
 pub use events::{ConsoleEvents, ConsoleTrace, Count, EventFilter, EventRow, Obstacle, Options, ReadRow};
 pub use people::{
-    AppRow, ConsentRow, ConsoleSession, ConsoleSessions, ConsoleUser, ConsoleUsers, ConsoleWhy, LinkRow, UnmatchedRow,
-    UserRow,
+    AppRow, ConsentRow, ConsoleSession, ConsoleSessions, ConsoleUser, ConsoleUsers, ConsoleWhy, LinkRow, NearUser,
+    UnmatchedRow, UserRow,
 };

@@ -17,8 +17,19 @@ pub struct ConsoleUsers {
     pub query: String,
     /// Those who were found.
     pub users: Vec<UserRow>,
+    /// Where nobody was found: those whose names are nearly what was searched for.
+    pub near: Vec<NearUser>,
     /// The rest of the list.
     pub paging: Paging,
+}
+
+/// A user whose name is nearly what was searched for.
+#[derive(Clone, Debug, Serialize)]
+pub struct NearUser {
+    /// The username.
+    pub username: String,
+    /// The path of a search for it.
+    pub path: String,
 }
 
 /// A user in a list.

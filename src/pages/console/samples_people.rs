@@ -2,8 +2,8 @@
 
 use crate::pages::console::events::{ConsoleTrace, Obstacle, ReadRow};
 use crate::pages::console::people::{
-    AppRow, ConsentRow, ConsoleSession, ConsoleSessions, ConsoleUser, ConsoleUsers, ConsoleWhy, LinkRow, UnmatchedRow,
-    UserRow,
+    AppRow, ConsentRow, ConsoleSession, ConsoleSessions, ConsoleUser, ConsoleUsers, ConsoleWhy, LinkRow, NearUser,
+    UnmatchedRow, UserRow,
 };
 use crate::pages::console::samples::{AT, paging, path, shell};
 use crate::pages::own::{Did, Paging};
@@ -50,10 +50,15 @@ fn users(all: &mut Vec<Sample>) {
         shell: shell(None),
         query: text("query"),
         users: rows.into_iter().chain([nameless]).collect(),
+        near: vec![
+            NearUser { username: text("near"), path: path() },
+            NearUser { username: text("other"), path: path() },
+        ],
         paging: paging(),
     };
-    let bare = ConsoleUsers { query: String::new(), users: Vec::new(), paging: Paging::default(), ..full.clone() };
-    all.extend([sample(&full, &[]), sample(&bare, &[])]);
+    let nobody = ConsoleUsers { users: Vec::new(), paging: Paging::default(), ..full.clone() };
+    let bare = ConsoleUsers { query: String::new(), near: Vec::new(), ..nobody.clone() };
+    all.extend([sample(&full, &[]), sample(&nobody, &[]), sample(&bare, &[])]);
     let link = LinkRow {
         provider_name: text("Provider"),
         issuer: text("issuer"),

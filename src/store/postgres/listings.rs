@@ -30,6 +30,7 @@ const USERS_NAMED: &str = people!(
         ORDER BY username_key LIMIT $4) u",
     "u.username_key, l.row"
 );
+const USERNAMES_OF: &str = "SELECT username FROM users WHERE username_key = ANY($1)";
 const USERS_WITH_SUB: &str = people!(
     "(SELECT * FROM users WHERE sub >= $1 AND sub < $2 AND (NOT $3 OR sub > $1) ORDER BY sub LIMIT $4) u",
     "u.sub, l.row"
@@ -66,6 +67,11 @@ impl Listings for PostgresStore {
 
     async fn users_named(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<Person>> {
         self.page(USERS_NAMED, prefix, after, limit).await
+    }
+
+    async fn usernames_of(&self, username_keys: &[String]) -> Result<Vec<String>> {
+        let rows = self.read(USERNAMES_OF, &[&username_keys]).await?;
+        rows.iter().map(|row| Cells::of(row).next()).collect()
     }
 
     async fn users_with_sub(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<Person>> {

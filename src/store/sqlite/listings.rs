@@ -23,6 +23,17 @@ impl Listings for SqliteStore {
         self.read_long(move |reader| people(reader, sql::USERS_NAMED, bounds)).await
     }
 
+    async fn usernames_of(&self, username_keys: &[String]) -> Result<Vec<String>> {
+        let keys = username_keys.to_vec();
+        self.read_long(move |reader| {
+            let name =
+                |key: String| many(reader.connection, sql::USERNAME_OF, [key], |row| Ok(row.get::<_, String>(0)?));
+            let found: Result<Vec<Vec<String>>> = keys.into_iter().map(name).collect();
+            Ok(found?.concat())
+        })
+        .await
+    }
+
     async fn users_with_sub(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<Person>> {
         let bounds = (lower_bound(prefix, after), upper_bound(prefix), limit);
         self.read_long(move |reader| people(reader, sql::USERS_WITH_SUB, bounds)).await

@@ -49,6 +49,7 @@ statements! {
     USERS_BY_ADDRESS = "SELECT user_id FROM links WHERE verified_email = ?1 ORDER BY rowid LIMIT ?2";
     USERS_NAMED = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users
         WHERE username_key >= ?1 AND username_key < ?2 ORDER BY username_key LIMIT ?3";
+    USERNAME_OF = "SELECT username FROM users WHERE username_key = ?1";
     USERS_WITH_SUB = "SELECT id, username, username_key, sub, profile, disabled, created_at FROM users
         WHERE sub >= ?1 AND sub < ?2 ORDER BY sub LIMIT ?3";
     USERS_WITH_ADDRESS = "SELECT verified_email, rowid, user_id FROM links

@@ -9,8 +9,8 @@ use crate::op::console::{users, why};
 use crate::op::error::PageError;
 use crate::op::validity;
 use crate::pages::{
-    AppRow, ConsentRow, ConsoleSession, ConsoleSessions, ConsoleUser, ConsoleUsers, ConsoleWhy, LinkRow, Obstacle,
-    Paging, TraceLine, UnmatchedRow, UserRow,
+    AppRow, ConsentRow, ConsoleSession, ConsoleSessions, ConsoleUser, ConsoleUsers, ConsoleWhy, LinkRow, NearUser,
+    Obstacle, Paging, TraceLine, UnmatchedRow, UserRow,
 };
 use crate::protocol::console_paths::ConsolePage;
 use crate::store::model::{Consent, Link, Session, User};
@@ -32,8 +32,13 @@ impl Desk<'_> {
         let found = users::search(&self.exchange.context, query, page).await?;
         let parameters = [("q", query)];
         let paging = self.paging(ConsolePage::Users, &parameters, ("page", page), found.next.as_deref());
+        let near = found
+            .near
+            .into_iter()
+            .map(|username| NearUser { path: self.path(ConsolePage::Users, &[("q", &username)]), username });
+        let near = near.collect();
         let users = found.hits.into_iter().map(|hit| self.user_row(&hit.person, hit.address)).collect();
-        Ok(ConsoleUsers { shell: self.shell("users"), query: query.to_owned(), users, paging })
+        Ok(ConsoleUsers { shell: self.shell("users"), query: query.to_owned(), users, near, paging })
     }
 
     fn user_row(&self, person: &Person, address: Option<String>) -> UserRow {
