@@ -18,6 +18,7 @@ pub mod healthcheck;
 pub mod import;
 pub mod init;
 pub mod keys;
+mod otel;
 pub mod output;
 mod parse;
 pub mod people;

@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::app::{App, Parts};
 use crate::cli::service_manager::ServiceManager;
-use crate::cli::{ConfigArgs, Environment, Exit, output, store};
+use crate::cli::{ConfigArgs, Environment, Exit, otel, output, store};
 use crate::config::load::files::Disk;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
 use crate::op::sources::Sources;
@@ -102,6 +102,14 @@ async fn serve(args: &ServeArgs, environment: &Environment) -> Exit {
     };
     for warning in &problems {
         tracing::warn!(file = %warning.file, line = warning.line, "{}", warning.message);
+    }
+    for (variable, instead) in otel::unread(environment) {
+        tracing::warn!(
+            event = "environment_not_read",
+            variable,
+            instead,
+            "an environment variable is set that has no effect here"
+        );
     }
     let shadow = match args.shadow.as_ref().map(|file| shadow(file, environment)).transpose() {
         Ok(shadow) => shadow,

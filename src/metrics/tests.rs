@@ -45,8 +45,9 @@ fn series_are_bounded_with_a_thousand_clients_and_nothing_goes_uncounted() {
     assert_eq!((tokens.len(), tokens.iter().map(|(_, value)| value).sum::<u64>()), (1002, counted));
     let mut exposition = Exposition::default();
     metrics.expose(&mut exposition);
-    let lines = exposition.render(Format::Prometheus).lines().count();
-    assert!(lines < 7_500, "{lines} lines");
+    let text = exposition.render(Format::Prometheus);
+    let lines = text.lines().count();
+    assert!(lines < 7_500 && text.len() < 1024 * 1024, "{lines} lines, {} bytes", text.len());
 }
 
 #[test]

@@ -97,31 +97,34 @@ impl SpanExporter {
             let rest = waiting.split_off(waiting.len().min(BATCH));
             let batch = std::mem::replace(&mut waiting, rest);
             match self.send(settings, &batch).await {
-                Ok(()) => {
-                    self.sent.fetch_add(u64::try_from(batch.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
-                    if self.failing.swap(false, Ordering::Relaxed) {
+                Ok(rejected) => {
+                    let rejected = rejected.min(batch.len());
+                    self.count_dropped(rejected);
+                    self.sent.fetch_add(u64::try_from(batch.len() - rejected).unwrap_or(u64::MAX), Ordering::Relaxed);
+                    if rejected > 0 {
+                        self.fails(settings, &format!("{rejected} of {} spans were rejected", batch.len()));
+                    } else if self.failing.swap(false, Ordering::Relaxed) {
                         tracing::info!(event = "telemetry_export_works", "the collector takes spans again");
                     }
                 }
                 Err(problem) => {
                     self.failures.fetch_add(1, Ordering::Relaxed);
                     self.count_dropped(batch.len() + waiting.len());
-                    if !self.failing.swap(true, Ordering::Relaxed) {
-                        let url = &settings.url;
-                        tracing::warn!(
-                            event = "telemetry_export_failed",
-                            url,
-                            problem,
-                            "spans are dropped until it works"
-                        );
-                    }
-                    return;
+                    return self.fails(settings, &problem);
                 }
             }
         }
     }
 
-    async fn send(&self, settings: &Settings, batch: &[Span]) -> Result<(), String> {
+    fn fails(&self, settings: &Settings, problem: &str) {
+        if !self.failing.swap(true, Ordering::Relaxed) {
+            let url = &settings.url;
+            tracing::warn!(event = "telemetry_export_failed", url, problem, "spans are dropped until it works");
+        }
+    }
+
+    /// How many of the spans the collector rejects.
+    async fn send(&self, settings: &Settings, batch: &[Span]) -> Result<usize, String> {
         let body = serde_json::to_vec(&otlp::request(&settings.service, &self.host, batch));
         let mut request = Request::post(&settings.url)
             .header(header::CONTENT_TYPE, "application/json")
@@ -129,7 +132,7 @@ impl SpanExporter {
             .map_err(|error| error.to_string())?;
         request.headers_mut().extend(settings.headers.clone());
         match self.http.send(request, &settings.policy).await {
-            Ok(response) if response.status() == StatusCode::OK => Ok(()),
+            Ok(response) if response.status() == StatusCode::OK => Ok(otlp::rejected(response.body())),
             Ok(response) => Err(format!("status {}", response.status().as_u16())),
             Err(error) => Err(error.to_string()),
         }

@@ -19,6 +19,15 @@ pub(super) fn request(service: &str, host: &str, spans: &[Span]) -> Value {
     }] })
 }
 
+/// How many spans an answer with status 200 rejects: `partialSuccess` (OTLP 1.0, "Partial Success").
+pub(super) fn rejected(answer: &[u8]) -> usize {
+    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let rejected = answer.pointer("/partialSuccess/rejectedSpans").unwrap_or(&Value::Null);
+    // A 64-bit number is a string in this encoding, and some receivers write a number.
+    let number = rejected.as_str().and_then(|text| text.parse().ok()).or_else(|| rejected.as_u64());
+    number.and_then(|number| usize::try_from(number).ok()).unwrap_or(0)
+}
+
 fn span(span: &Span) -> Value {
     let kind = match span.kind {
         Kind::Server => 2,

@@ -17,6 +17,8 @@ struct Collected {
     bodies: String,
     headers: Vec<(String, HeaderMap)>,
     fails: bool,
+    /// What it answers with.
+    answer: &'static str,
 }
 
 struct Collector {
@@ -46,17 +48,22 @@ impl Collector {
     }
 }
 
-async fn take(State(collected): State<Arc<Mutex<Collected>>>, uri: Uri, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn take(
+    State(collected): State<Arc<Mutex<Collected>>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, &'static str) {
     let mut collected = collected.lock().unwrap();
     if collected.fails {
-        return StatusCode::SERVICE_UNAVAILABLE;
+        return (StatusCode::SERVICE_UNAVAILABLE, "");
     }
     collected.bodies.push_str(std::str::from_utf8(&body).unwrap());
     let request: Value = serde_json::from_slice(&body).unwrap();
     let spans = request["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap().clone();
     collected.spans.extend(spans);
     collected.headers.push((uri.path().to_owned(), headers));
-    StatusCode::OK
+    (StatusCode::OK, collected.answer)
 }
 
 #[derive(Debug)]
@@ -253,4 +260,32 @@ async fn all_lines_of_a_sign_in_have_the_trace_id_of_its_first_request() {
     assert!(lines.len() >= 3, "{lines:?}");
     assert_eq!(ids.len(), 1, "{lines:?}");
     assert_eq!(ids.first().unwrap().len(), 10);
+}
+
+/// A collector may take a request and reject some of its spans (OTLP 1.0, "Partial Success").
+#[tokio::test]
+async fn spans_that_the_collector_rejects_are_counted_as_dropped() {
+    let collector = Collector::start().await;
+    let app = TestApp::with(&collector.section("")).await;
+    let figure = async |name: &str| {
+        let text = app.broker.metrics().await;
+        let line =
+            text.lines().find_map(|line| line.strip_prefix(&format!("countersign_telemetry_spans_{name}_total ")));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    for (answer, dropped) in [
+        ("{}", 0),
+        ("{\"partialSuccess\":{\"rejectedSpans\":\"2\",\"errorMessage\":\"quota\"}}", 2),
+        ("{\"partialSuccess\":{\"rejectedSpans\":1}}", 3),
+        ("{\"partialSuccess\":{\"errorMessage\":\"only a warning\"}}", 3),
+        ("not JSON", 3),
+    ] {
+        collector.collected.lock().unwrap().answer = answer;
+        app.sign_in("app", &alice()).await;
+        let before = figure("sent").await + figure("dropped").await;
+        let sent = collector.spans(&app).await.len() as u64;
+        assert!(sent > 2);
+        assert_eq!(figure("dropped").await, dropped, "{answer}");
+        assert_eq!(figure("sent").await + figure("dropped").await, before + sent, "{answer}");
+    }
 }

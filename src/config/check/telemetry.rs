@@ -9,12 +9,19 @@ use crate::config::diagnostics::problem::quote;
 /// Headers that the broker sets itself.
 const OWN: [&str; 4] = ["content-type", "content-length", "host", "accept-encoding"];
 
+/// The registered port of OTLP over gRPC.
+const GRPC: u16 = 4317;
+
 pub(crate) fn check(context: &mut Context<'_>) {
     let Some(telemetry) = &context.config.telemetry else { return };
     let at = At::Root.key("telemetry");
     let endpoint = at.key("otlp_endpoint");
     let written = &telemetry.otlp_endpoint;
     let url = Url::parse(written).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
+    if url.as_ref().is_some_and(|url| url.port() == Some(GRPC)) {
+        let message = format!("port {GRPC} is usually that of OTLP over gRPC, and spans are sent over HTTP");
+        context.warn(&endpoint, message, "write the port of OTLP over HTTP, usually 4318");
+    }
     let bare = |url: &Url| url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     match url.filter(|url| bare(url) && url.password().is_none()) {
         None => context.must(&endpoint, "the http(s) URL of an OTLP/HTTP collector, without a query", quote(written)),

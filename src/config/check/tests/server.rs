@@ -56,6 +56,12 @@ fn telemetry() {
             &["2:17 error `otlp_endpoint` must be the http(s) URL"],
         ),
         (
+            "[telemetry]\notlp_endpoint = \"http://127.0.0.1:4317\"".to_owned(),
+            &[
+                "2:17 warning port 4317 is usually that of OTLP over gRPC ~ [write the port of OTLP over HTTP, usually 4318]",
+            ],
+        ),
+        (
             "[telemetry]\notlp_endpoint = \"http://h/?token=x\"".to_owned(),
             &["2:17 error `otlp_endpoint` must be the http(s) URL"],
         ),
