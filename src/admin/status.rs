@@ -17,6 +17,7 @@ use crate::snapshot::Snapshot;
 use crate::store::model::KeyState;
 use crate::upstream::Health;
 use crate::web::respond;
+use crate::x509::Authorities;
 
 /// `/status`.
 pub(super) async fn status(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
@@ -82,6 +83,7 @@ fn found(admin: &Admin, snapshot: &Snapshot) -> Status {
         },
         providers,
         keys: keys.list().map(key).collect(),
+        revocation_lists_due_at: snapshot.client_authorities.as_ref().and_then(Authorities::next_update),
         reload_failed: admin.reload_status.failed(),
         // Problems are plain data, so that this can't fail.
         reload_problems: problems.iter().map(|one| serde_json::to_value(one).unwrap_or(Value::Null)).collect(),

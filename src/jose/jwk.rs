@@ -12,13 +12,14 @@ use aws_lc_rs::signature::{
     RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
 };
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{
     AlgorithmParameters, CommonParameters, EllipticCurve, EllipticCurveKeyParameters, Jwk, JwkSet,
     OctetKeyPairParameters, PublicKeyUse, RSAKeyParameters, ThumbprintHash,
 };
 use serde_json::Value;
 
+use crate::digest::sha256;
 use crate::protocol::Algorithm;
 use crate::protocol::algorithm::KeyType;
 
@@ -51,9 +52,15 @@ impl KeySet {
         self.0.len()
     }
 
-    /// Whether one of them is this key, whatever its `kid` and `alg`.
-    pub(crate) fn has(&self, key: &PublicKey) -> bool {
-        self.0.iter().any(|own| own.is(key))
+    /// Whether a certificate with this key and this SHA-256 is registered (RFC 8705 §2.2.2): one of them is this key, whatever
+    /// its `kid` and `alg`, and if it has a certificate of its own (`x5c`), it is this one.
+    pub(crate) fn registers(&self, key: &PublicKey, certificate: &[u8; 32]) -> bool {
+        let of_any = |own: &PublicKey| match own.certificate {
+            Registered::None => true,
+            Registered::Hash(hash) => hash == *certificate,
+            Registered::Unreadable => false,
+        };
+        self.0.iter().any(|own| own.is(key) && of_any(own))
     }
 
     /// The keys with which a token with this `kid` and `alg` may have been signed; without a `kid`, all that fit the `alg`.
@@ -94,9 +101,22 @@ pub(crate) struct PublicKey {
     /// The issuer whose tokens it signs, where a key set of several issuers says so. Not registered; Microsoft's has it.
     issuer: Option<String>,
     material: Material,
+    /// The certificate for the key, the first of `x5c` (RFC 7517 §4.7).
+    certificate: Registered,
     /// The key, parsed for the first algorithm that it verified. Keeping it saves the computations on an RSA modulus or a
     /// point, a tenth of the work. `None` if aws-lc-rs rejects the key, for example a point that is not on its curve.
     parsed: OnceLock<(Algorithm, Option<ParsedPublicKey>)>,
+}
+
+/// The certificate of a key in a set.
+#[derive(Clone, Copy, Debug)]
+enum Registered {
+    /// There is none.
+    None,
+    /// Its SHA-256.
+    Hash([u8; 32]),
+    /// `x5c` is not a list of certificates in base64. Signatures can still be verified with the key.
+    Unreadable,
 }
 
 #[derive(Debug)]
@@ -109,7 +129,8 @@ pub(super) enum Material {
 
 impl PublicKey {
     pub(super) const fn new(key_type: KeyType, material: Material) -> Self {
-        Self { kid: None, alg: None, key_type, issuer: None, material, parsed: OnceLock::new() }
+        let certificate = Registered::None;
+        Self { kid: None, alg: None, key_type, issuer: None, material, certificate, parsed: OnceLock::new() }
     }
 
     /// Reads a JWK; `None` if it is of an unknown type, curve or use, or if it is symmetric or weak. Private members are
@@ -135,7 +156,8 @@ impl PublicKey {
             _ => return None,
         };
         let issuer = key.get("issuer").and_then(Value::as_str).map(str::to_owned);
-        Some(Self { kid: text("kid")?, alg: text("alg")?, issuer, ..Self::new(key_type, material) })
+        let certificate = registered(key);
+        Some(Self { kid: text("kid")?, alg: text("alg")?, issuer, certificate, ..Self::new(key_type, material) })
     }
 
     /// Whether both are the same key.
@@ -255,6 +277,16 @@ const UNCOMPRESSED: u8 = 4;
 
 fn member(key: &Value, name: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(key.get(name)?.as_str()?).ok()
+}
+
+/// The certificate of a JWK: `x5c` holds DER in base64, not base64url, and the key's own certificate first (RFC 7517 §4.7).
+fn registered(key: &Value) -> Registered {
+    let Some(chain) = key.get("x5c").filter(|chain| !chain.is_null()) else { return Registered::None };
+    let first = chain.as_array().and_then(|chain| chain.first()).and_then(Value::as_str);
+    match first.and_then(|first| STANDARD.decode(first).ok()) {
+        Some(der) => Registered::Hash(sha256(&der)),
+        None => Registered::Unreadable,
+    }
 }
 
 fn rsa(key: &Value) -> Option<RsaPublicKeyComponents<Vec<u8>>> {

@@ -180,10 +180,17 @@ fn status(all: &mut Vec<Sample>) {
         counts: StatusCounts { clients: 1, providers: 2, roles: 3, sessions: 4 },
         providers: [None, Some(true), Some(false)].map(provider).to_vec(),
         keys: ["current", "next", "retired"].map(key).to_vec(),
+        revocation_lists_due_at: Some(console::samples::AT),
         reload_failed: true,
         reload_problems: Vec::new(),
     };
-    let bare = Status { providers: Vec::new(), keys: Vec::new(), reload_failed: false, ..full.clone() };
+    let bare = Status {
+        providers: Vec::new(),
+        keys: Vec::new(),
+        revocation_lists_due_at: None,
+        reload_failed: false,
+        ..full.clone()
+    };
     all.push(sample(&StatusPage { status: full, problems: Some(text("problem")) }, &[]));
     all.push(sample(&StatusPage { status: bare, problems: None }, &[]));
 }

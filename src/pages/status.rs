@@ -22,6 +22,8 @@ pub struct Status {
     pub providers: Vec<ProviderStatus>,
     /// The signing keys.
     pub keys: Vec<KeyStatus>,
+    /// When the first of the revocation lists of client certificates expires.
+    pub revocation_lists_due_at: Option<i64>,
     /// Whether the files have problems, and an older generation is in force.
     pub reload_failed: bool,
     /// The problems, in the form of `check --format json`.

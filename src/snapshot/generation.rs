@@ -24,10 +24,10 @@ use crate::expression::{Compiler, Place, Vocabulary};
 use crate::pages::{LookPlace, LookProblem, Pages, PagesError};
 use crate::protocol::ClaimType;
 use crate::snapshot::certificate::{Certificate, untimely_client};
+use crate::snapshot::client_authorities::client_authorities;
 use crate::snapshot::issuer::Issuer;
 use crate::snapshot::settings::Settings;
 use crate::snapshot::{BuildProblem, Parts, Snapshot};
-use crate::x509::Authorities;
 
 /// What to prepare.
 #[derive(Clone, Copy, Debug)]
@@ -246,31 +246,6 @@ fn warn_of_client_certificates(
         let message = format!("`client_certificate`: it {untimely}: the provider refuses it");
         let problem = loaded.layers.problem_at_path(Severity::Warning, &path, message);
         problems.push(problem.suggest("renew it; the file is read again when it changes"));
-    }
-}
-
-/// What client certificates are verified against; what is wrong with the file goes to the problems. A file that can't be read
-/// has been reported with the secrets.
-fn client_authorities(loaded: &Loaded, files: &dyn Files, now: i64, problems: &mut Problems) -> Option<Authorities> {
-    const PATH: &str = "certificates.ca";
-    let name = loaded.config.as_ref()?.certificates.as_ref()?.ca.as_ref()?;
-    let pem = files.read(name).ok()?;
-    match Authorities::read(&pem) {
-        Ok(authorities) => {
-            if authorities.have_expired(now) {
-                let message =
-                    format!("`ca`: every authority in {} has expired: no certificate is accepted", name.display());
-                let problem = loaded.layers.problem_at_path(Severity::Warning, PATH, message);
-                problems.push(problem.suggest("renew it; the file is read again when it changes"));
-            }
-            Some(authorities)
-        }
-        Err(what) => {
-            let message = format!("`ca` must hold certificates of authorities but {} {what}", name.display());
-            let way_out = "put the root there, and the intermediate certificates that clients do not send, all PEM";
-            problems.push(loaded.layers.error_at_path(PATH, message).suggest(way_out.to_owned()));
-            None
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod break_glass;
 pub mod certificate;
 pub mod client;
+mod client_authorities;
 pub mod compared;
 pub mod drafted;
 pub mod generation;

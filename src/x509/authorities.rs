@@ -11,6 +11,8 @@ use x509_parser::prelude::X509Certificate;
 
 use crate::x509::certificate::{Certificate, key_usage, times};
 use crate::x509::flaw::Flaw;
+use crate::x509::revocations;
+use crate::x509::revocations::Revocations;
 use crate::x509::verified::Verified;
 
 /// The certificate authorities of `certificates.ca`.
@@ -18,6 +20,9 @@ use crate::x509::verified::Verified;
 pub struct Authorities {
     anchors: Vec<Anchor>,
     intermediates: Vec<CertificateDer<'static>>,
+    /// The names of all of them, in DER.
+    names: Vec<Vec<u8>>,
+    revocations: Option<Revocations>,
     verified: Verified,
 }
 
@@ -68,7 +73,25 @@ impl Authorities {
         if found.anchors.is_empty() {
             return Err("holds certificates that only certify each other".to_owned());
         }
+        found.names = parsed.iter().map(|certificate| certificate.subject().as_raw().to_vec()).collect();
         Ok(found)
+    }
+
+    /// With the revocation lists of these authorities.
+    ///
+    /// # Errors
+    /// When one is of another authority.
+    pub fn with_revocations(self, revocations: Revocations) -> Result<Self, String> {
+        match revocations.stranger(&self.names) {
+            Some(name) => Err(format!("holds a list of {name}, whose certificate `ca` does not have")),
+            None => Ok(Self { revocations: Some(revocations), ..self }),
+        }
+    }
+
+    /// When the first revocation list is due to be replaced, in seconds since the Unix epoch; `None` without any.
+    #[must_use]
+    pub fn next_update(&self) -> Option<i64> {
+        self.revocations.as_ref().map(Revocations::next_update)
     }
 
     /// Whether every authority that a chain may end at has expired.
@@ -98,7 +121,9 @@ impl Authorities {
             Ok(()) => {
                 let certificates = certificate.chain.iter().chain(&self.intermediates);
                 let ends = certificates.filter_map(|der| Some(times(&parse_x509_certificate(der).ok()?.1).1));
-                let ends = ends.chain(self.anchors.iter().map(|anchor| anchor.not_after));
+                let ends = ends
+                    .chain(self.anchors.iter().map(|anchor| anchor.not_after))
+                    .chain(self.next_update().map(|next| next - 1));
                 self.verified.remember(&certificate.chain, now, ends);
                 Ok(())
             }
@@ -112,14 +137,19 @@ impl Authorities {
         let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now).unwrap_or(0)));
         let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms.all;
         let usage = KeyUsage::client_auth();
+        let lists = self.revocations.as_ref().map(Revocations::lists).unwrap_or_default();
+        let revocation = revocations::options(&lists);
         let verified =
-            end_entity.verify_for_usage(algorithms, anchors, &intermediates, now, usage, None, Some(&certifies));
-        match verified {
-            Ok(_) => Ok(()),
+            end_entity.verify_for_usage(algorithms, anchors, &intermediates, now, usage, revocation, Some(&certifies));
+        let Err(error) = verified else { return Ok(()) };
+        if let Some(flaw) = revocations::flaw(&error) {
+            return Err(flaw);
+        }
+        match error {
             // An authority may have the name of another, and not its key.
-            Err(Error::UnknownIssuer | Error::InvalidSignatureForPublicKey) => Err(Flaw::Authority),
-            Err(Error::RequiredEkuNotFoundContext(_)) => Err(Flaw::Purpose),
-            Err(_) => Err(Flaw::Chain),
+            Error::UnknownIssuer | Error::InvalidSignatureForPublicKey => Err(Flaw::Authority),
+            Error::RequiredEkuNotFoundContext(_) => Err(Flaw::Purpose),
+            _ => Err(Flaw::Chain),
         }
     }
 }

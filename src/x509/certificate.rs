@@ -79,6 +79,11 @@ impl Certificate {
         fingerprint(&self.hash)
     }
 
+    /// The SHA-256 of the certificate.
+    pub(crate) fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+
     /// The confirmation `x5t#S256` (RFC 8705 §3.1).
     #[must_use]
     pub fn thumbprint(&self) -> String {

@@ -40,6 +40,18 @@ pub enum Flaw {
     /// The chain leads to an authority that has expired or is not valid yet.
     #[error("the authority that issued the certificate has expired or is not valid yet")]
     AuthorityTime,
+    /// Its authority has revoked it, or an intermediate certificate.
+    #[error("the certificate has been revoked")]
+    Revoked,
+    /// The revocation list of an authority has expired (nextUpdate).
+    #[error("the revocation list of the certificate's authority has expired")]
+    ListExpired,
+    /// There is no revocation list of an authority of the chain.
+    #[error("certificates.crl has no revocation list of the certificate's authority")]
+    NoList,
+    /// The revocation list of an authority is not signed by it.
+    #[error("the revocation list of the certificate's authority is not signed by a key of that authority")]
+    ListSignature,
     /// Another check of the chain fails, for example the validity period of an intermediate certificate.
     #[error("the certificate's chain is not valid")]
     Chain,

@@ -9,6 +9,7 @@
 //! | [`header`] | the forms in which proxies forward a certificate |
 //! | [`certificate`] | what is read of a certificate: names, times, keys |
 //! | [`authorities`] | the chain to a certificate authority |
+//! | [`revocations`] | certificate revocation lists |
 //! | [`flaw`] | what can be wrong |
 //!
 //! Certificates are parsed by x509-parser, and chains are verified by rustls-webpki. That ignores key usages and the time of a
@@ -18,9 +19,11 @@ pub mod authorities;
 pub mod certificate;
 pub mod flaw;
 pub mod header;
+pub mod revocations;
 mod verified;
 
 pub use authorities::Authorities;
 pub use certificate::Certificate;
 pub use flaw::Flaw;
 pub use header::Reading;
+pub use revocations::Revocations;

@@ -63,6 +63,7 @@ mod redirect_uri;
 mod refresh;
 mod reload;
 mod request_objects;
+mod revocation;
 mod rust_client;
 mod secrets;
 mod several_providers;

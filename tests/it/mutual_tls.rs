@@ -123,6 +123,62 @@ async fn self_signed_certificates_are_known_by_their_key() {
     assert!(reply.text().contains("expired"), "{reply}");
 }
 
+/// A key with `x5c` registers that certificate and no other (RFC 8705 §2.2.2), not even another one with the same key.
+#[tokio::test]
+async fn a_registered_certificate_is_that_one_and_no_other() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    let app = TestApp::with(&robot(&format!(
+        "token_endpoint_auth_method = \"self_signed_tls_client_auth\"\njwks_uri = \"{IDP}/app-keys\""
+    )))
+    .await;
+    let leaf = Leaf::self_signed("robot");
+    let (renewed, other) = (leaf.renewed(), Leaf::self_signed("robot"));
+    assert_eq!(renewed.jwk(), leaf.jwk());
+    let with = |x5c: Value| {
+        let mut jwk = leaf.jwk();
+        jwk["x5c"] = x5c;
+        jwk
+    };
+    let der = STANDARD.encode(&leaf.der);
+    let next = STANDARD.encode(&renewed.der);
+    let mut accepted = Vec::new();
+    for keys in [
+        json!([leaf.jwk()]),
+        json!([with(json!([der]))]),
+        json!([with(json!([der, next]))]),
+        json!([with(json!([next]))]),
+        json!([with(json!([der])), with(json!([next]))]),
+        json!([with(json!([STANDARD.encode(&other.der)]))]),
+        json!([with(json!([URL_SAFE_NO_PAD.encode(&leaf.der)]))]),
+        json!([with(json!([]))]),
+        json!([with(json!("x"))]),
+        json!([with(Value::Null)]),
+    ] {
+        app.idp().answer("/app-keys", Answer::json(200, &json!({ "keys": keys })));
+        app.wait(86_400);
+        let mut outcome = Vec::new();
+        for leaf in [&leaf, &renewed, &other] {
+            outcome.push(token(&app, Some(leaf), &CREDENTIALS).await.status == 200);
+        }
+        accepted.push((outcome[0], outcome[1]));
+        assert!(!outcome[2], "another key: {keys}");
+    }
+    let wanted = [
+        (true, true),
+        (true, false),
+        (true, false),
+        (false, true),
+        (true, true),
+        (false, false),
+        (false, false),
+        (false, false),
+        (false, false),
+        (true, true),
+    ];
+    assert_eq!(accepted, wanted);
+}
+
 /// A client changes its certificate by adding the new key to its set, without a change here (RFC 8705 §2.2.2, §6.3).
 #[tokio::test]
 async fn self_signed_certificates_follow_the_client_s_key_set() {

@@ -168,6 +168,10 @@ fn authorities(context: &mut Context<'_>, at: &At<'_>, section: &Certificates) {
         let message = "`ca` must be set in `certificates`: certificates are verified here, whatever the proxy did";
         context.needs(at, &["ca"], message, "add ca = \"clients-ca.pem\"");
     }
+    if section.ca.is_none() && section.crl.is_some() {
+        let message = "`crl` has no effect without `ca`: it lists what those authorities revoked";
+        context.error(&at.key("crl"), message, "add ca = \"clients-ca.pem\", or leave it out");
+    }
 }
 
 fn of_client(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: &resolved::Client) {

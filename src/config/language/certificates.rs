@@ -26,6 +26,11 @@ pub struct Certificates {
     /// that clients do not send. Re-read when it changes.
     #[schemars(extend("x-path" = true))]
     pub ca: Option<PathBuf>,
+    /// Certificate revocation lists of these authorities (RFC 5280 §5), PEM or one in DER. With them, every certificate of a chain
+    /// needs a list that has not expired, and is refused without. Re-read when the file changes. Default: none, and revocation
+    /// is not checked.
+    #[schemars(extend("x-path" = true))]
+    pub crl: Option<PathBuf>,
     /// Clients that may exchange a user's certificate for tokens, by `grant_type=urn:countersign:grant:certificate`.
     #[serde(default)]
     pub clients: Vec<String>,

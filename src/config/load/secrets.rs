@@ -219,6 +219,12 @@ impl Reader<'_> {
         if let Some(ca) = config.certificates.as_ref().and_then(|section| section.ca.as_ref()) {
             self.readable(&At::Root.key("certificates").key("ca"), ca);
         }
+        if let Some(crl) = config.certificates.as_ref().and_then(|section| section.crl.as_ref())
+            && let Err(error) = self.files.readable(crl)
+        {
+            let message = format!("`crl`: the file {} can't be read: {error}", crl.display());
+            self.problem(&At::Root.key("certificates").key("crl"), message);
+        }
     }
 
     fn readable(&mut self, at: &At<'_>, path: &Path) {

@@ -33,16 +33,21 @@ pub(crate) async fn verify(context: &RequestContext<'_>, client: &Client, jws: &
     verified.map_err(|unverified| failed(context, client, unverified))
 }
 
-/// Whether a public key is one of the client's.
+/// Whether a certificate with this key and this SHA-256 is one of the client's (RFC 8705 §2.2.2).
 ///
 /// # Errors
 /// That it is not, or that the client's key set is not available.
-pub(crate) async fn has(context: &RequestContext<'_>, client: &Client, key: &PublicKey) -> Result<(), SignatureError> {
+pub(crate) async fn registers(
+    context: &RequestContext<'_>,
+    client: &Client,
+    key: &PublicKey,
+    certificate: &[u8; 32],
+) -> Result<(), SignatureError> {
     match &client.keys {
-        ClientKeys::Inline(keys) if keys.has(key) => Ok(()),
+        ClientKeys::Inline(keys) if keys.registers(key, certificate) => Ok(()),
         ClientKeys::None | ClientKeys::Inline(_) => Err(SignatureError::Check(Check::Key)),
         ClientKeys::Remote(url) => {
-            let found = context.services.app_keys.has(key, url, context.now).await;
+            let found = context.services.app_keys.registers(key, certificate, url, context.now).await;
             found.map_err(|unverified| failed(context, client, unverified))
         }
     }

@@ -112,12 +112,19 @@ impl AppKeys {
         self.checked(url, now, |keys| jws.verify(keys)).await
     }
 
-    /// Whether the key set at `url` has this key, looked for as [`Self::verify`] does.
+    /// Whether the key set at `url` registers a certificate with this key and SHA-256, looked for as [`Self::verify`] does.
     ///
     /// # Errors
-    /// When the key set is not available or too many requests wait for it, or does not have the key.
-    pub(crate) async fn has(&self, key: &PublicKey, url: &Url, now: i64) -> Result<(), Unverified> {
-        self.checked(url, now, |keys| if keys.has(key) { Ok(()) } else { Err(Check::Key) }).await
+    /// When the key set is not available or too many requests wait for it, or does not register it.
+    pub(crate) async fn registers(
+        &self,
+        key: &PublicKey,
+        certificate: &[u8; 32],
+        url: &Url,
+        now: i64,
+    ) -> Result<(), Unverified> {
+        let check = |keys: &KeySet| if keys.registers(key, certificate) { Ok(()) } else { Err(Check::Key) };
+        self.checked(url, now, check).await
     }
 
     /// The outcome of a check against the key set at `url`, which is fetched anew once where the kept one fails it.

@@ -7,8 +7,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType,
+    SerialNumber, date_time_ymd,
 };
 
 /// Where clients reach the proxy before `certificates.listen`, as `origin` defaults to.
@@ -83,6 +84,25 @@ impl Ca {
     pub(crate) fn der(&self) -> &[u8] {
         &self.der
     }
+
+    /// Its revocation list with these serial numbers, which is due to be replaced on this day, in PEM.
+    pub(crate) fn revoking(&self, serials: &[u64], (year, month, day): (i32, u8, u8)) -> String {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2026, 10, 15),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 10, 15),
+            next_update: date_time_ymd(year, month, day),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).unwrap().pem().unwrap()
+    }
 }
 
 /// A client's certificate.
@@ -102,6 +122,15 @@ impl Leaf {
     pub(crate) fn self_signed(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = params(name).self_signed(&key).unwrap();
+        Self { pem: certificate.pem(), der: certificate.der().to_vec(), key }
+    }
+
+    /// Another certificate that signs itself, with the same key.
+    pub(crate) fn renewed(&self) -> Self {
+        let key = KeyPair::from_pem(&self.key_pem()).unwrap();
+        let mut params = params("renewed");
+        params.serial_number = Some(SerialNumber::from(2_u64));
+        let certificate = params.self_signed(&key).unwrap();
         Self { pem: certificate.pem(), der: certificate.der().to_vec(), key }
     }
 

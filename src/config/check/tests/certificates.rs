@@ -7,6 +7,15 @@ const SECTION: &str =
     "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n[certificates]\nlisten = [\"127.0.0.1:8444\"]\nca = \"ca.pem\"\n";
 
 #[test]
+fn revocation_lists_are_of_authorities() {
+    let alone = SECTION.replace("ca = \"ca.pem\"", "crl = \"clients.crl\"");
+    assert_all([
+        added(&alone, &["5:7 error `crl` has no effect without `ca` ~ [add ca = \"clients-ca.pem\", or leave it out]"]),
+        added(&format!("{SECTION}crl = \"clients.crl\"\n"), &[]),
+    ]);
+}
+
+#[test]
 fn the_section() {
     let with = |lines: &str, expected: &[&str]| added(&format!("{SECTION}{lines}"), expected);
     assert_all([

@@ -35,7 +35,7 @@ const KEYS: &[(&str, Fate, &str)] = &[
     ("certificates", In("config/resolved/certificates.rs"), "header origin"),
     ("certificates", In("config/resolved/client.rs"), "clients"),
     ("certificates", In("decision/policy/compile.rs"), "create_users username"),
-    ("certificates", In("snapshot/generation.rs"), "ca"),
+    ("certificates", In("snapshot/client_authorities.rs"), "ca crl"),
     (
         "clients.*",
         In("config/language/client.rs"),

@@ -1,5 +1,5 @@
 //! Clients that authenticate by a certificate (RFC 8705 §2): `tls_client_auth`, by a chain to a certificate authority and a
-//! name, and `self_signed_tls_client_auth`, by the key.
+//! name, and `self_signed_tls_client_auth`, by the certificate or the key that the client registered.
 
 use crate::config::resolved::client::CertificateSubject;
 use crate::jose::PublicKey;
@@ -52,8 +52,8 @@ pub(super) async fn authenticate<'c>(
     certificate.check(context.now).map_err(refused)?;
     let key = certificate.public_key().and_then(PublicKey::parse);
     let key = key.ok_or_else(|| refused("the certificate's key is of an unknown kind, or weak"))?;
-    keys::has(context, client, &key).await.map_err(|error| match error {
-        SignatureError::Check(_) => refused("the certificate's key is not in the client's jwks or jwks_uri"),
+    keys::registers(context, client, &key, certificate.hash()).await.map_err(|error| match error {
+        SignatureError::Check(_) => refused("the certificate is not registered by the client's jwks or jwks_uri"),
         SignatureError::KeysUnavailable => OAuthError::new(ErrorCode::TemporarilyUnavailable, error.to_string()),
     })?;
     Ok(client)
