@@ -14,9 +14,10 @@ use super::*;
 use crate::audit::{Event, Identify, Kind, Person};
 use crate::cli::plan::tests::{folder, sign_in};
 use crate::config::load::files::Disk;
-use crate::env::{Clock as _, SystemClock, SystemRandomness};
+use crate::env::{Clock as _, ManualClock, SystemClock, SystemRandomness};
 use crate::store::sqlite::{Location, SqliteStore};
 use crate::store::{Audit as _, Sessions as _};
+use crate::support::provider::Idp;
 
 const ODD: &str = "e\u{1b}[2J\u{9b}31m\u{202e}vil";
 
@@ -35,6 +36,10 @@ fn said(folder: &Path, line: &[&str]) -> String {
         Command::Users(args) => users::run(&args, &environment, &Disk, &mut out, &mut err),
         Command::Sessions(args) => sessions::run(&args, &environment, &Disk, &mut out, &mut err),
         Command::Keys(args) => keys::run(&args, &environment, &Disk, &mut out, &mut err),
+        Command::Providers(args) => {
+            let idp = Idp::new("https://login.example", ManualClock::at(0));
+            providers::run(&args, &environment, &Disk, Arc::new(idp), &mut out)
+        }
         other => unreachable!("{other:?}"),
     }
     .unwrap();
@@ -77,6 +82,17 @@ fn names_control_no_terminal_where_the_store_is_read() {
     ] {
         assert_harmless(line, &said(folder.path(), line));
     }
+}
+
+#[test]
+fn a_probe_reads_what_the_provider_sent_when_a_person_last_signed_in() {
+    let folder = folder();
+    let probe =
+        |person: &str| said(folder.path(), &["providers", "probe", "corp", "--without-secrets", "--person", person]);
+    let text = probe("bob");
+    assert!(text.contains("It sent") && text.contains("groups: a list of 1, the first a text"), "{text}");
+    assert!(!text.contains("dev") && !text.contains("A Person"), "values are not shown: {text}");
+    assert!(probe("nobody").starts_with("error: "), "{}", probe("nobody"));
 }
 
 #[test]

@@ -104,6 +104,7 @@ impl Setting {
         provider.team_id = None;
         provider.key_id = None;
         provider.require_pushed_authorization_requests = false;
+        provider.dpop_bound_access_tokens = false;
         provider.signals = None;
         provider.token_endpoint_auth_method = Some(ClientAuthMethod::None);
         provider.id_token_signed_response_alg = None;

@@ -212,6 +212,11 @@ impl PublicKey {
         jwk.thumbprint(ThumbprintHash::SHA256).ok()
     }
 
+    /// The JWK with nothing but what makes up the key; `None` if it can't be written.
+    pub(crate) fn bare_jwk(&self) -> Option<Value> {
+        serde_json::to_value(Jwk { common: CommonParameters::default(), algorithm: self.parameters() }).ok()
+    }
+
     /// The JWK to publish, with `use`, `alg` and `kid`; `None` for an algorithm that the library does not know (ES512).
     fn jwk(&self, kid: &str, algorithm: Algorithm) -> Option<Jwk> {
         let common = CommonParameters {

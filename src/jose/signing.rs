@@ -212,6 +212,9 @@ pub(crate) struct Header<'a> {
     /// The same with SHA-256.
     #[serde(rename = "x5t#S256", skip_serializing_if = "Option::is_none")]
     pub(crate) x5t_sha256: Option<&'a str>,
+    /// The public key itself (RFC 7515 §4.1.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) jwk: Option<&'a serde_json::Value>,
 }
 
 /// Header and payload (RFC 7515 §5.1, steps 1 to 4), with spare capacity for a signature.

@@ -16,8 +16,9 @@ use crate::env::Stopwatch;
 use crate::jose::Check;
 use crate::outbound::OutboundError;
 use crate::upstream::client_auth::presented;
+use crate::upstream::context::ProviderContext;
+use crate::upstream::dpop::is_asked_for_nonce;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
-use crate::upstream::gather::ProviderContext;
 use crate::upstream::groups::cache::LONGEST_PAUSE;
 use crate::upstream::request::{bearer, request, shown, unusable};
 
@@ -60,6 +61,8 @@ pub(crate) struct Api<'a> {
     /// Whether it is a service beside the provider: that it does not answer says nothing of sign-ins that need nothing of it.
     beside: bool,
     token: Option<&'a SecretValue>,
+    /// Whether the token is the broker's own, and not the person's.
+    own: bool,
     document: Document,
     way_out: Option<&'static str>,
 }
@@ -67,7 +70,7 @@ pub(crate) struct Api<'a> {
 impl<'a> Api<'a> {
     /// The API of the provider itself.
     pub(crate) const fn of(provider: &'a ProviderContext<'a>, bounds: &'a Bounds, document: Document) -> Self {
-        Self { provider, bounds, beside: false, token: None, document, way_out: None }
+        Self { provider, bounds, beside: false, token: None, own: false, document, way_out: None }
     }
 
     /// The API of a service beside the provider.
@@ -75,9 +78,14 @@ impl<'a> Api<'a> {
         Self { beside: true, ..Self::of(provider, bounds, document) }
     }
 
-    /// The same API, asked with an access token.
+    /// The same API, asked with the person's access token.
     pub(crate) const fn with_token(self, token: &'a SecretValue) -> Self {
-        Self { token: Some(token), ..self }
+        Self { token: Some(token), own: false, ..self }
+    }
+
+    /// The same API, asked with a bearer token of the broker's own.
+    pub(crate) const fn with_own_token(self, token: &'a SecretValue) -> Self {
+        Self { token: Some(token), own: true, ..self }
     }
 
     /// The same API, with what the operator has to do when it refuses to answer.
@@ -150,12 +158,24 @@ impl<'a> Api<'a> {
     async fn send(&self, url: &Url, call: Result<http::Request<Vec<u8>>, http::Error>) -> Result<Answer, Unavailable> {
         let mut call = call.map_err(|_| unusable(self.document))?;
         call.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+        let bound = !self.own && self.token.is_some() && self.provider.key.is_some();
+        let answer = self.send_once(url, call.clone()).await?;
+        let answer = if bound && is_asked_for_nonce(&answer) { self.send_once(url, call).await? } else { answer };
+        if answer.status() == 200 { Ok(answer) } else { Err(self.failed(url, self.problem(&answer))) }
+    }
+
+    /// One call, with the token.
+    async fn send_once(&self, url: &Url, mut call: http::Request<Vec<u8>>) -> Result<Answer, Unavailable> {
         if let Some(token) = self.token {
-            let bearer = bearer(token).ok_or_else(|| self.malformed(url, "its access token can't be sent"))?;
-            call.headers_mut().insert(AUTHORIZATION, bearer);
+            let presented = if self.own {
+                bearer(token).map(|bearer| drop(call.headers_mut().insert(AUTHORIZATION, bearer)))
+            } else {
+                self.provider.present(&mut call, url, token)
+            };
+            presented.ok_or_else(|| self.malformed(url, "its access token can't be sent"))?;
         }
         let left = self.bounds.next().map_err(|problem| self.failed(url, problem))?;
-        let ProviderContext { upstream, settings, metadata, now } = *self.provider;
+        let ProviderContext { upstream, settings, metadata, now, .. } = *self.provider;
         let sent = async {
             if self.beside {
                 upstream.call_api(self.document, call, now).await
@@ -165,7 +185,10 @@ impl<'a> Api<'a> {
         };
         let answer = tokio::time::timeout(left, sent).await;
         let answer = answer.unwrap_or_else(|_| Err(self.failed(url, OutboundError::Timeout.into())))?;
-        if answer.status() == 200 { Ok(answer) } else { Err(self.failed(url, self.problem(&answer))) }
+        if self.provider.key.is_some() {
+            upstream.nonces.note(url, answer.headers());
+        }
+        Ok(answer)
     }
 
     /// What an answer says that is no success.

@@ -6,29 +6,23 @@
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Map, Value};
+use url::Url;
 
 use crate::config::language::groups_from::GroupSource;
 use crate::config::language::provider::ClaimsSource;
 use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Jws, Problem, half_hash};
+use crate::outbound::Identity;
 use crate::protocol::{Algorithm, is_absent};
 use crate::upstream::client_auth::presented;
+use crate::upstream::context::ProviderContext;
+use crate::upstream::dpop::is_asked_for_nonce;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
-use crate::upstream::metadata::Metadata;
-use crate::upstream::provider::{Signed, Upstream};
-use crate::upstream::request::{bearer, request, shown, unusable};
-use crate::upstream::settings::ProviderSettings;
+use crate::upstream::provider::Signed;
+use crate::upstream::request::{request, shown, unusable};
 use crate::upstream::token::Tokens;
-
-/// One provider with its metadata, for one operation.
-pub(crate) struct ProviderContext<'a> {
-    pub(crate) upstream: &'a Arc<Upstream>,
-    pub(crate) settings: &'a ProviderSettings,
-    pub(crate) metadata: &'a Metadata,
-    pub(crate) now: i64,
-}
 
 impl ProviderContext<'_> {
     /// Verifies an ID token (OIDC Core §3.1.3.7) and returns its claims. Without `nonce` none is asked for: a refreshed
@@ -152,17 +146,12 @@ impl ProviderContext<'_> {
         let document = Document::Userinfo;
         self.metadata.check_userinfo()?;
         let Some(endpoint) = &self.metadata.userinfo_endpoint else { return Ok(None) };
-        let bearer = bearer(access_token).ok_or_else(|| {
-            UpstreamError::invalid(Document::TokenResponse, Check::Claim("access_token", Problem::Type))
-        })?;
-        let call = request(http::Method::GET, endpoint)
-            .header(ACCEPT, "application/json, application/jwt")
-            .header(AUTHORIZATION, bearer)
-            .body(Vec::new())
-            .map_err(|_| unusable(document))?;
         // A token may be bound to the certificate that the broker authenticates with (RFC 8705 §3).
         let identity = presented(self.settings, self.metadata);
-        let response = self.upstream.send_as(document, call, identity, self.now).await?;
+        let mut response = self.ask_userinfo(endpoint, access_token, identity).await?;
+        if self.key.is_some() && is_asked_for_nonce(&response) {
+            response = self.ask_userinfo(endpoint, access_token, identity).await?;
+        }
         if response.status() != 200 {
             let problem = UnavailableProblem::Status(response.status().as_u16());
             return Err(UpstreamError::Unavailable(Unavailable { document, url: Some(shown(endpoint)), problem }));
@@ -178,6 +167,27 @@ impl ProviderContext<'_> {
         // OIDC Core §5.3.2: compared before anything of it is used.
         Claims(&read).equals("sub", subject).map_err(invalid)?;
         Ok(Some(read))
+    }
+
+    async fn ask_userinfo(
+        &self,
+        endpoint: &Url,
+        access_token: &SecretValue,
+        identity: Option<&Arc<Identity>>,
+    ) -> Result<http::Response<Vec<u8>>, UpstreamError> {
+        let document = Document::Userinfo;
+        let mut call = request(http::Method::GET, endpoint)
+            .header(ACCEPT, "application/json, application/jwt")
+            .body(Vec::new())
+            .map_err(|_| unusable(document))?;
+        self.present(&mut call, endpoint, access_token).ok_or_else(|| {
+            UpstreamError::invalid(Document::TokenResponse, Check::Claim("access_token", Problem::Type))
+        })?;
+        let response = self.upstream.send_as(document, call, identity, self.now).await?;
+        if self.key.is_some() {
+            self.upstream.nonces.note(endpoint, response.headers());
+        }
+        Ok(response)
     }
 
     /// Signed userinfo: `iss` and `aud`, which it should have, must be right where they are there (OIDC Core §5.3.2).

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::upstream::api::{Answer, Api};
+use crate::upstream::context::ProviderContext;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
-use crate::upstream::gather::ProviderContext;
 use crate::upstream::request::unusable;
 use crate::upstream::settings::ProviderSettings;
 

@@ -24,11 +24,11 @@ const HINTS: &[(&str, &str)] = &[
         "AADSTS50020",
         "the account is of a tenant that the app registration does not admit: see its Supported account types",
     ),
+    ("AADSTS500113", "the app registration has no redirect URI: add it under Authentication, platform Web"),
     ("AADSTS50011", "the redirect URI is not registered: add it under Authentication, platform Web"),
     ("AADSTS50105", "the person is not assigned to the app: Enterprise applications, Users and groups"),
     ("AADSTS65001", "nobody has consented to the scopes: API permissions, Grant admin consent"),
     ("AADSTS650053", "a scope does not exist there: compare `scopes` with API permissions"),
-    ("AADSTS500113", "the app registration has no redirect URI: add it under Authentication, platform Web"),
     ("AADSTS900561", "the issuer is not that of version 2: it ends with /v2.0"),
     // GitHub
     (

@@ -27,7 +27,7 @@ impl RelyingParty {
         let metadata = &*client_auth::metadata(upstream, settings, now).await?;
         let Some(endpoint) = &metadata.introspection_endpoint else { return Ok(None) };
         let asked = [("token", bearer), ("token_type_hint", "access_token")];
-        let call = token::Call { document: Document::Introspection, endpoint, form: &asked };
+        let call = token::Call { document: Document::Introspection, endpoint, form: &asked, key: None };
         let response = token::post(upstream, settings, metadata, call, now).await?;
         if !response.status().is_success() {
             let problem = UnavailableProblem::Status(response.status().as_u16());

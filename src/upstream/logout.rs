@@ -10,8 +10,8 @@ use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Jws, Problem, SKEW};
 use crate::protocol::Algorithm;
 use crate::upstream::RelyingParty;
+use crate::upstream::context::ProviderContext;
 use crate::upstream::error::{Document, UpstreamError};
-use crate::upstream::gather::ProviderContext;
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::sign_in::{LONGEST_URL, with_query};
 
@@ -89,7 +89,7 @@ impl RelyingParty {
         let invalid = |check| UpstreamError::invalid(Document::LogoutToken, check);
         let upstream = &self.upstream(settings);
         let metadata = &*upstream.metadata(now).await?;
-        let provider = ProviderContext { upstream, settings, metadata, now };
+        let provider = ProviderContext { upstream, settings, metadata, key: None, now };
         let jws = Jws::parse(token).map_err(invalid)?;
         if !matches!(jws.typ.as_deref(), None | Some("jwt" | "logout+jwt")) {
             return Err(invalid(Check::Form("its typ is not that of a logout token")));

@@ -56,6 +56,8 @@ pub struct Metadata {
     pub auth_methods: Option<Vec<String>>,
     /// `token_endpoint_auth_signing_alg_values_supported`, where it says.
     pub auth_algs: Option<Vec<Algorithm>>,
+    /// `dpop_signing_alg_values_supported` (RFC 9449 §5.1), where it says.
+    pub dpop_algs: Option<Vec<String>>,
     /// The host of Microsoft Graph in the provider's cloud (`msgraph_host`), where it says.
     pub graph_host: Option<String>,
     /// Endpoints that a sign-in can do without, and that the document names in a way that can't be used. What needs them is
@@ -116,6 +118,7 @@ impl Metadata {
             response_modes: None,
             auth_methods: None,
             auth_algs: None,
+            dpop_algs: None,
             graph_host: None,
             unusable: Vec::new(),
         })
@@ -188,6 +191,7 @@ impl Metadata {
             response_modes: read.texts("response_modes_supported"),
             auth_methods: read.texts("token_endpoint_auth_methods_supported"),
             auth_algs: read.algorithms("token_endpoint_auth_signing_alg_values_supported"),
+            dpop_algs: read.texts("dpop_signing_alg_values_supported"),
             graph_host: document.get("msgraph_host").and_then(Value::as_str).map(str::to_owned),
             unusable,
         })

@@ -15,6 +15,8 @@
 //! | `provider` | one provider's documents as they are fetched and kept, and its health |
 //! | [`credentials`], `client_auth` | what the broker authenticates with as a client, and how |
 //! | `token`, `pushed` | requests to the token endpoint and to the one for pushed authorization requests |
+//! | `dpop`, `nonces` | tokens that are bound to a key (RFC 9449) |
+//! | `context` | a provider with its metadata, for one operation |
 //! | `tenants` | providers of which each tenant is an issuer |
 //! | `gather` | ID token, userinfo and access token, verified and combined into claims |
 //! | `api` | calls to an API with an access token, within bounds |
@@ -27,7 +29,9 @@
 mod api;
 mod breaker;
 mod client_auth;
+mod context;
 pub mod credentials;
+mod dpop;
 pub mod error;
 mod gather;
 mod github;
@@ -36,6 +40,7 @@ mod hints;
 pub mod introspect;
 pub mod logout;
 pub mod metadata;
+mod nonces;
 mod plain;
 pub mod probe;
 mod provider;

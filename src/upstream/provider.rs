@@ -20,6 +20,7 @@ use crate::upstream::breaker::{Breaker, Went};
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::groups::cache::GroupsCache;
 use crate::upstream::metadata::{Metadata, UnusableEndpoint};
+use crate::upstream::nonces::Nonces;
 use crate::upstream::request::{cut, request, shown, unusable};
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::source::Source;
@@ -90,6 +91,8 @@ pub(crate) struct Upstream {
     pub(crate) groups: GroupsCache,
     health: Mutex<Health>,
     breaker: Breaker,
+    /// What its servers gave for the next proofs.
+    pub(crate) nonces: Nonces,
     metrics: Arc<Metrics>,
 }
 
@@ -103,7 +106,8 @@ impl Upstream {
         let (metadata, keys) = (Cached::new(Lifetimes::METADATA), Cached::new(Lifetimes::KEY_SET));
         let signal_keys = Cached::new(Lifetimes::KEY_SET);
         let (groups, health, breaker) = (GroupsCache::default(), Mutex::default(), Breaker::default());
-        Arc::new(Self { source, random, http, metadata, keys, signal_keys, groups, health, breaker, metrics })
+        let nonces = Nonces::default();
+        Arc::new(Self { source, random, http, metadata, keys, signal_keys, groups, health, breaker, nonces, metrics })
     }
 
     fn lock(&self) -> MutexGuard<'_, Health> {

@@ -51,7 +51,7 @@ pub(crate) async fn push(
     let document = Document::PushedRequest;
     let (endpoint, parameters) = request;
     let form: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let call = Call { document, endpoint, form: &form };
+    let call = Call { document, endpoint, form: &form, key: None };
     let answer = answer(upstream, settings, metadata, call, now).await?;
     let invalid = |problem| UpstreamError::invalid(document, Check::Claim("request_uri", problem));
     match answer.get("request_uri") {

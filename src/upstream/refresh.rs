@@ -11,10 +11,12 @@ use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Claims, Problem};
 use crate::upstream::RelyingParty;
 use crate::upstream::client_auth;
+use crate::upstream::context::ProviderContext;
+use crate::upstream::dpop;
+use crate::upstream::dpop::ProofKey;
 use crate::upstream::error::{
     Document, ProviderError, RefreshError, Stage, Unavailable, UnavailableProblem, UpstreamError,
 };
-use crate::upstream::gather::ProviderContext;
 use crate::upstream::plain;
 use crate::upstream::settings::ProviderSettings;
 use crate::upstream::token;
@@ -78,13 +80,19 @@ impl RelyingParty {
     ) -> Result<Refreshed, FailedRefresh> {
         let upstream = &self.upstream(settings);
         let metadata = &*client_auth::metadata(upstream, settings, now).await.map_err(UpstreamError::from)?;
-        let provider = ProviderContext { upstream, settings, metadata, now };
-        if let Some((profile, token)) = settings.profile.zip(plain::lasting(refresh_token)) {
+        // The key of the sign-in, even if none is used for new ones any more.
+        let (key, refresh_token) = dpop::kept(refresh_token);
+        let key = match key {
+            Some(key) => Some(key),
+            None => ProofKey::of(settings, metadata).map_err(UpstreamError::from)?,
+        };
+        let provider = ProviderContext { upstream, settings, metadata, key, now };
+        if let Some((profile, token)) = settings.profile.zip(plain::lasting(&refresh_token)) {
             let claims = same_person(&provider, profile, &token, subject).await.map_err(revoked)?;
             return Ok(Refreshed { claims, refresh_token: None, id_token: None, access_token_expires_at: None });
         }
         let grant = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
-        let tokens = token::redeem(upstream, settings, metadata, &grant, now).await?;
+        let tokens = token::redeem(&provider, &grant).await?;
         match claims(&provider, &tokens, subject).await {
             Ok(claims) => Ok(Refreshed {
                 claims,

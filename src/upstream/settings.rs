@@ -40,6 +40,8 @@ pub struct ProviderSettings {
     pub auth_method: Option<ClientAuthMethod>,
     /// Push every authorization request, whether or not the metadata requires it.
     pub pushes: bool,
+    /// Whether tokens are bound to a key (RFC 9449).
+    pub dpop: bool,
     /// Scopes to ask for.
     pub scopes: Vec<String>,
     /// Scopes to ask for if the metadata lists them.
@@ -153,6 +155,7 @@ impl ProviderSettings {
             client_id: provider.client_id.clone(),
             credentials,
             auth_method,
+            dpop: provider.dpop_bound_access_tokens,
             pushes: provider.require_pushed_authorization_requests,
             scopes,
             optional_scopes,

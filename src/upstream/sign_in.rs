@@ -14,8 +14,9 @@ use crate::digest::sha256_base64url;
 use crate::jose::{Check, Claims, Problem, SKEW};
 use crate::upstream::RelyingParty;
 use crate::upstream::client_auth;
+use crate::upstream::context::ProviderContext;
+use crate::upstream::dpop::ProofKey;
 use crate::upstream::error::{Document, ProviderError, ResponseProblem, Stage, UpstreamError};
-use crate::upstream::gather::ProviderContext;
 use crate::upstream::metadata::Metadata;
 use crate::upstream::plain::{self, Who};
 use crate::upstream::pushed;
@@ -140,6 +141,7 @@ impl RelyingParty {
         let upstream = &self.upstream(settings);
         let metadata = client_auth::metadata(upstream, settings, now).await?;
         // What would fail when the browser comes back fails before it leaves.
+        drop(ProofKey::of(settings, &metadata)?);
         upstream.is_asked_for(Document::TokenResponse, now)?;
         if settings.claims_from.contains(&ClaimsSource::Userinfo) {
             metadata.check_userinfo()?;
@@ -175,8 +177,8 @@ impl RelyingParty {
         if settings.uses_pkce(metadata) {
             grant.push(("code_verifier", expected.code_verifier.expose()));
         }
-        let tokens = token::redeem(upstream, settings, metadata, &grant, now).await?;
-        let provider = ProviderContext { upstream, settings, metadata, now };
+        let provider = ProviderContext { upstream, settings, metadata, key: ProofKey::of(settings, metadata)?, now };
+        let tokens = token::redeem(&provider, &grant).await?;
         if let Some(profile) = settings.profile {
             reauthenticated(settings.reauth, expected.authenticated_after, None)?;
             return unsigned(&provider, profile, tokens).await;

@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 use crate::jose::{Check, Claims, Jws, Problem, SKEW};
 use crate::protocol::{Algorithm, Signal};
 use crate::upstream::RelyingParty;
+use crate::upstream::context::ProviderContext;
 use crate::upstream::error::{Document, UpstreamError};
-use crate::upstream::gather::{PROTOCOL, ProviderContext};
+use crate::upstream::gather::PROTOCOL;
 use crate::upstream::settings::{ProviderSettings, SignalSettings};
 
 /// The oldest token that is accepted, in seconds. Transmitters try again for hours or days after an outage.
@@ -97,7 +98,7 @@ impl RelyingParty {
             (None, true) => metadata.id_token_algs.as_slice(),
             (None, false) => configured,
         };
-        let provider = ProviderContext { upstream, settings, metadata, now };
+        let provider = ProviderContext { upstream, settings, metadata, key: None, now };
         provider.verify(document, &jws, algorithms, true).await?;
         let issuers = [issuer, metadata.issuer.as_str(), settings.issuer()];
         read(&jws.claims, &signals.audience, &issuers, now).map_err(invalid)

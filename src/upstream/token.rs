@@ -13,6 +13,8 @@ use crate::config::language::scalar::SecretValue;
 use crate::jose::{Check, Problem};
 use crate::protocol::is_absent;
 use crate::upstream::client_auth::{Authentication, authenticate, presented};
+use crate::upstream::context::ProviderContext;
+use crate::upstream::dpop::{DPOP, ProofKey, Proven, nonce};
 use crate::upstream::error::{Document, ProviderError, Stage, Unavailable, UnavailableProblem, UpstreamError};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::provider::Upstream;
@@ -28,17 +30,19 @@ pub(crate) struct Tokens {
 }
 
 /// Sends a grant to the token endpoint.
-pub(crate) async fn redeem(
-    upstream: &Arc<Upstream>,
-    settings: &ProviderSettings,
-    metadata: &Metadata,
-    grant: &[(&str, &str)],
-    now: i64,
-) -> Result<Tokens, UpstreamError> {
-    let call = Call { document: Document::TokenResponse, endpoint: &metadata.token_endpoint, form: grant };
+pub(crate) async fn redeem(provider: &ProviderContext<'_>, grant: &[(&str, &str)]) -> Result<Tokens, UpstreamError> {
+    let ProviderContext { upstream, settings, metadata, now, .. } = *provider;
+    let key = provider.key.as_deref();
+    let call = Call { document: Document::TokenResponse, endpoint: &metadata.token_endpoint, form: grant, key };
     let answer = answer(upstream, settings, metadata, call, now).await?;
     upstream.credentials_accepted();
-    read(&answer, now)
+    let tokens = read(&answer, key.is_some(), now)?;
+    // What can only be used with the key is kept with it.
+    let refresh_token = match key {
+        Some(key) => tokens.refresh_token.map(|token| key.keep(&token)),
+        None => tokens.refresh_token,
+    };
+    Ok(Tokens { refresh_token, ..tokens })
 }
 
 /// The members that an endpoint answered a form with, where it did not refuse it. What it says of the broker's credentials is
@@ -112,6 +116,8 @@ pub(crate) struct Call<'a> {
     pub(crate) endpoint: &'a url::Url,
     /// The form.
     pub(crate) form: &'a [(&'a str, &'a str)],
+    /// The key that the tokens it asks for are bound to.
+    pub(crate) key: Option<&'a ProofKey>,
 }
 
 /// Posts a form to the token endpoint, or to another that wants the same authentication.
@@ -122,13 +128,45 @@ pub(crate) async fn post(
     call: Call<'_>,
     now: i64,
 ) -> Result<http::Response<Vec<u8>>, UpstreamError> {
-    let Call { document, endpoint, .. } = call;
+    let response = post_once(upstream, settings, metadata, call, now).await?;
+    // RFC 9449 §8: a server that wants a nonce refuses the proof and gives one. The form was not looked at.
+    if call.key.is_some() && wants_nonce(&response) {
+        return post_once(upstream, settings, metadata, call, now).await;
+    }
+    Ok(response)
+}
+
+fn wants_nonce(response: &http::Response<Vec<u8>>) -> bool {
+    let error = serde_json::from_slice::<Value>(response.body()).ok();
+    let error = error.as_ref().and_then(|answer| answer.get("error")).and_then(Value::as_str);
+    error == Some("use_dpop_nonce") && nonce(response.headers()).is_some()
+}
+
+async fn post_once(
+    upstream: &Arc<Upstream>,
+    settings: &ProviderSettings,
+    metadata: &Metadata,
+    call: Call<'_>,
+    now: i64,
+) -> Result<http::Response<Vec<u8>>, UpstreamError> {
+    let Call { document, endpoint, key, .. } = call;
     // An assertion for one endpoint must not be usable at another, because a provider could name any endpoint.
     let audience =
         if *endpoint == metadata.token_endpoint { metadata.token_audience.as_str() } else { metadata.issuer.as_str() };
     let proof = authenticate(upstream, settings, metadata, audience, now).await?;
-    let request = written(call, proof).map_err(|_| unusable(document))?;
-    Ok(upstream.send_as(document, request, presented(settings, metadata), now).await?)
+    let mut request = written(call, proof).map_err(|_| unusable(document))?;
+    if let Some(key) = key {
+        let nonce = upstream.nonces.of(endpoint);
+        let proven = Proven { method: &http::Method::POST, url: endpoint, access_token: None, nonce: nonce.as_deref() };
+        let jti = upstream.random.id().map_err(|_| unusable(document))?;
+        let proof = key.proof(proven, &jti, now).ok_or_else(|| unusable(document))?;
+        request.headers_mut().insert(DPOP, proof);
+    }
+    let response = upstream.send_as(document, request, presented(settings, metadata), now).await?;
+    if key.is_some() {
+        upstream.nonces.note(endpoint, response.headers());
+    }
+    Ok(response)
 }
 
 /// The form as a request, with the broker's authentication.
@@ -146,7 +184,8 @@ fn written(call: Call<'_>, proof: Authentication) -> Result<http::Request<Vec<u8
 }
 
 /// The parts of a token response that are used. A member without a value counts as absent (RFC 6749 §5.1 has no such members).
-fn read(answer: &Map<String, Value>, now: i64) -> Result<Tokens, UpstreamError> {
+/// A token that was to be bound to a key and is not, or the other way round, is refused (RFC 9449 §5).
+fn read(answer: &Map<String, Value>, bound: bool, now: i64) -> Result<Tokens, UpstreamError> {
     let invalid = |name, problem| UpstreamError::invalid(Document::TokenResponse, Check::Claim(name, problem));
     let present = |name: &str| answer.get(name).filter(|value| !is_absent(value));
     let secret = |name: &'static str| match present(name) {
@@ -154,10 +193,11 @@ fn read(answer: &Map<String, Value>, now: i64) -> Result<Tokens, UpstreamError> 
         Some(Value::String(text)) => Ok(Some(SecretValue::new(text.clone()))),
         Some(_) => Err(invalid(name, Problem::Type)),
     };
+    let expected = if bound { "dpop" } else { "bearer" };
     match present("token_type") {
-        None => {}
-        Some(Value::String(kind)) if kind.trim().eq_ignore_ascii_case("bearer") => {}
-        Some(_) => return Err(invalid("token_type", Problem::Differs)),
+        None if !bound => {}
+        Some(Value::String(kind)) if kind.trim().eq_ignore_ascii_case(expected) => {}
+        _ => return Err(invalid("token_type", Problem::Differs)),
     }
     Ok(Tokens {
         access_token: secret("access_token")?.ok_or_else(|| invalid("access_token", Problem::Missing))?,

@@ -78,6 +78,7 @@ mod telemetry;
 mod token;
 mod upstream;
 mod upstream_credentials;
+mod upstream_dpop;
 mod upstream_logout;
 mod upstream_pushed;
 mod userinfo;

@@ -179,3 +179,40 @@ async fn each_way_of_breaking_a_provider_is_told_apart() {
     world.demo.faults.set("corp", "");
     assert!(matches!(once(&world, "alice", None, &mut Vec::new()).await, Ok(Exit::Fine)));
 }
+
+#[test]
+fn what_a_provider_sends_and_the_file_does_not_map_comes_with_the_lines_to_paste() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broker.toml");
+    let text = |claims: &str, expect: &str| {
+        format!(
+            "issuer = \"https://sso.example.com\"\n[providers.corp]\nissuer = \"https://idp.example\"\nclient_id = \"c\"\n\
+             client_secret = \"0123456789abcdef0123456789abcdef\"\nasserted_roles = []\n{claims}\n[clients.app]\n\
+             client_secret = \"0123456789abcdef0123456789abcdef\"\nredirect_uris = [\"https://app.example/cb\"]\n[[tests]]\n\
+             name = \"dora\"\nprovider = \"corp\"\nclient = \"app\"\n\
+             claims = {{ sub = \"dora\", mail = \"dora@corp.example\", \"https://corp.example/groups\" = [\"sre\"] }}\n\
+             expect = {{ {expect} }}\n"
+        )
+    };
+    let once = |person: &str| dev(&DevArgs { config: Some(file.clone()), ..args(person) });
+    std::fs::write(&file, text("", "refused = \"username_missing\"")).unwrap();
+    let (_, people) = once("nobody-of-this-name");
+    let dora = people.trim().rsplit(' ').next().unwrap();
+    let (exit, told) = once(dora);
+    assert_eq!(exit, Exit::Problem, "{told}");
+    let lines = "[providers.corp.claims]\nusername = \"claims.mail\"";
+    assert!(told.starts_with("refused: username_missing") && told.contains(lines), "{told}");
+    let groups = "groups = \"claims['https://corp.example/groups']\"";
+    assert!(told.contains(groups), "{told}");
+    std::fs::write(
+        &file,
+        text(
+            &format!("[providers.corp.claims]\nusername = \"claims.mail\"\nemail = \"claims.mail\"\n{groups}"),
+            "username = \"dora@corp.example\"",
+        ),
+    )
+    .unwrap();
+    let (exit, told) = once(dora);
+    assert_eq!(exit, Exit::Fine, "{told}");
+    assert!(!told.contains("Lines for the file") && told.contains("\"sre\""), "{told}");
+}

@@ -16,6 +16,7 @@ mod mapping_tests;
 pub(crate) mod open_providers;
 pub mod paths;
 mod policy;
+mod preset_mistakes;
 mod provider_addresses;
 mod provider_credentials;
 mod provider_groups;

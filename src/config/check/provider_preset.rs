@@ -1,6 +1,7 @@
 //! `[providers.X]`: the keys that only some presets have, and `quirks`.
 
 use crate::config::check::context::Context;
+use crate::config::check::preset_mistakes;
 use crate::config::check::urls;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
@@ -27,6 +28,7 @@ const GITHUB_KNOWS: &[&str] = &["issuer", "authorization_endpoint", "token_endpo
 const OPENID_KEYS: &[&str] = &[
     "backchannel_url",
     "claims_from",
+    "dpop_bound_access_tokens",
     "id_token_signed_response_alg",
     "introspect",
     "jwks_uri",
@@ -97,6 +99,7 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
         context.no_duplicates(&here, names, |name| name.to_lowercase());
     }
     quirks(context, &at.key("quirks"), provider);
+    preset_mistakes::check(context, at, provider);
     match provider.preset {
         Preset::Entra => entra(context, at, provider),
         Preset::Google => google(context, at, provider),

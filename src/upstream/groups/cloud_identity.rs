@@ -35,7 +35,7 @@ pub(super) async fn groups(
     email: &str,
 ) -> Result<Facts, Unavailable> {
     let token = token(api, account, from).await?;
-    let api = api.with_token(&token);
+    let api = api.with_own_token(&token);
     let search = if from.nested { "searchTransitiveGroups" } else { "searchDirectGroups" };
     let mut url = base.clone();
     url.set_path(&format!("{}/groups/-/memberships:{search}", base.path().trim_end_matches('/')));

@@ -26,8 +26,8 @@ use url::Url;
 use crate::config::language::groups_from::{GroupSource, GroupsWhen};
 use crate::config::language::scalar::SecretValue;
 use crate::upstream::api::{Api, Bounds};
+use crate::upstream::context::ProviderContext;
 use crate::upstream::error::{Document, Unavailable, UnavailableProblem, UpstreamError};
-use crate::upstream::gather::ProviderContext;
 use crate::upstream::service_account::ServiceAccount;
 use facts::{Facts, GROUPS};
 
@@ -87,7 +87,7 @@ impl ProviderContext<'_> {
             GroupSource::Scim => {
                 let token = self.directory_token(&api, &base)?;
                 let person = scim::person(from, claims).unwrap_or_default();
-                scim::groups(&api.with_token(token), from, &base, person).await?
+                scim::groups(&api.with_own_token(token), from, &base, person).await?
             }
         };
         let count = facts.get(GROUPS).and_then(Value::as_array).map_or(0, Vec::len);
@@ -121,7 +121,7 @@ impl ProviderContext<'_> {
             }
             GroupSource::Scim => {
                 let token = self.directory_token(&api, &base)?;
-                scim::examine(&api.with_token(token), from, &base).await
+                scim::examine(&api.with_own_token(token), from, &base).await
             }
             _ => Ok("it is not asked"),
         }

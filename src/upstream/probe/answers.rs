@@ -6,6 +6,8 @@ use crate::config::language::provider::Preset;
 use crate::jose::KeySet;
 use crate::protocol::Algorithm;
 use crate::upstream::client_auth::auth_method;
+use crate::upstream::context::ProviderContext;
+use crate::upstream::dpop::ProofKey;
 use crate::upstream::error::{ProviderError, UnavailableProblem, UpstreamError};
 use crate::upstream::hints::{credentials_hint, hint};
 use crate::upstream::metadata::Metadata;
@@ -73,7 +75,11 @@ pub(super) async fn token_answer(
     }
     let method = auth_method(settings, metadata).name();
     let check = credentials_hint(preset);
-    match token::redeem(upstream, settings, metadata, &grant, now).await {
+    let key = match ProofKey::of(settings, metadata) {
+        Ok(key) => key,
+        Err(error) => return (Outcome::Trouble, error.problem.to_string()),
+    };
+    match token::redeem(&ProviderContext { upstream, settings, metadata, key, now }, &grant).await {
         Ok(_) => (Outcome::Trouble, "it gave tokens for a code that it never issued".to_owned()),
         Err(UpstreamError::Provider(error)) => match error.error.as_str() {
             refusal @ ("invalid_grant" | "bad_verification_code") => (

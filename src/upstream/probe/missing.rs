@@ -43,6 +43,18 @@ pub(super) fn missing(settings: &ProviderSettings, declared: &Provider, metadata
     if !settings.uses_pkce(metadata) {
         missing.push("PKCE: the provider does not support S256, so codes are bound by the nonce alone".to_owned());
     }
+    match (settings.dpop, &metadata.dpop_algs) {
+        (true, None) => missing.push(
+            "DPoP: the provider's metadata does not have dpop_signing_alg_values_supported; if it gives bearer tokens, sign-ins \
+             fail"
+                .to_owned(),
+        ),
+        (false, Some(_)) => missing.push(
+            "tokens that are bound to a key: the provider offers it (DPoP), and with dpop_bound_access_tokens = true they are"
+                .to_owned(),
+        ),
+        _ => {}
+    }
     for unusable in &metadata.unusable {
         missing.push(format!("{}: {}", unusable.endpoint, unusable.problem));
     }

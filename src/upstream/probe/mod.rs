@@ -16,8 +16,8 @@ use crate::config::language::provider::Provider;
 use crate::config::language::scalar::SecretValue;
 use crate::upstream::RelyingParty;
 use crate::upstream::client_auth;
+use crate::upstream::context::ProviderContext;
 use crate::upstream::error::{Unavailable, UnavailableProblem, UpstreamError};
-use crate::upstream::gather::ProviderContext;
 use crate::upstream::metadata::Metadata;
 use crate::upstream::provider::Upstream;
 use crate::upstream::pushed;
@@ -77,7 +77,7 @@ impl RelyingParty {
                 found.note(Asked::Token, Some(&metadata.token_endpoint), outcome, answer);
             }
         }
-        let provider = ProviderContext { upstream: &upstream, settings, metadata: &metadata, now };
+        let provider = ProviderContext { upstream: &upstream, settings, metadata: &metadata, key: None, now };
         examine_groups(&mut found, &provider, credentials).await;
         found.missing = missing(settings, declared, &metadata);
         found.offers = Offers {

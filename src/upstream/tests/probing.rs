@@ -166,3 +166,89 @@ async fn a_document_for_many_tenants_needs_those_that_may_sign_in() {
     let missing = examined(&world, "", Credentials::Withhold("no")).await.missing;
     assert!(missing.iter().any(|missing| missing.starts_with("groups: ")), "{missing:?}");
 }
+
+const DIRECTORY: &str = "credentials = \"scim-token\"";
+
+/// A provider whose groups come from a directory.
+fn with_directory() -> (World, String) {
+    let lines = format!("groups_from = {{ source = \"scim\", url = \"{ISSUER}/scim\", {DIRECTORY} }}");
+    let mut world = World::new(&lines);
+    world.settings.directory_token = Some(SecretValue::new("scim-token".to_owned()));
+    world.idp.status("/token", 400, json!({ "error": "invalid_grant" }));
+    (world, lines)
+}
+
+#[tokio::test]
+async fn the_api_that_groups_come_from_is_asked_where_the_broker_has_an_account_there() {
+    let nobody = json!({ "totalResults": 0, "Resources": [] });
+    let everybody = json!({ "totalResults": 1, "Resources": [{ "id": "1", "userName": "admin" }] });
+    for (status, body, outcome, part) in [
+        (200, nobody, Outcome::Fine, "finds nobody of a name that nobody has"),
+        (200, everybody, Outcome::Trouble, "users that the filter does not name"),
+        (401, json!({}), Outcome::Trouble, "groups_from.credentials"),
+        (403, json!({}), Outcome::Trouble, "its permissions in the directory"),
+        (503, json!({}), Outcome::Unclear, "status 503"),
+        (200, json!([]), Outcome::Trouble, "no totalResults"),
+    ] {
+        let (world, lines) = with_directory();
+        world.idp.status("/scim/Users", status, body);
+        let found = examined(&world, &lines, Credentials::Send).await;
+        let (got, answer) = step(&found, Asked::Groups);
+        assert!(got == outcome && answer.contains(part), "{got:?} {answer}");
+        assert!(!format!("{found:?}").contains("scim-token"));
+        let withheld = examined(&world, &lines, Credentials::Withhold("not today")).await;
+        assert_eq!(step(&withheld, Asked::Groups), (Outcome::Skipped, "not today".to_owned()));
+        assert_eq!(world.idp.count("/scim/Users"), 1);
+    }
+    // What is asked as the person can't be asked without one.
+    let lines = "groups_from = { source = \"gitlab\", url = \"https://git.example/api/v4\" }";
+    let world = World::new(lines);
+    world.idp.status("/token", 400, json!({ "error": "invalid_grant" }));
+    let found = examined(&world, lines, Credentials::Send).await;
+    let (got, answer) = step(&found, Asked::Groups);
+    assert!(got == Outcome::Skipped && answer.contains("only a sign-in"), "{answer}");
+    assert!(
+        examined(&World::new(""), "", Credentials::Withhold(""))
+            .await
+            .steps
+            .iter()
+            .all(|step| step.asked != Asked::Groups)
+    );
+}
+
+#[tokio::test]
+async fn tokens_that_can_be_bound_to_a_key_are_told() {
+    let lines = "dpop_bound_access_tokens = true";
+    for (settings, listed, part) in [
+        ("", Some(json!(["ES256"])), Some("with dpop_bound_access_tokens = true they are")),
+        ("", None, None),
+        (lines, None, Some("does not have dpop_signing_alg_values_supported")),
+        (lines, Some(json!(["ES256"])), None),
+    ] {
+        let world = World::new(settings);
+        if let Some(listed) = listed {
+            world.discovery(|document| set(document, "dpop_signing_alg_values_supported", listed));
+        }
+        let missing = examined(&world, settings, Credentials::Withhold("no")).await.missing;
+        let told = missing.iter().find(|missing| missing.contains("DPoP"));
+        assert_eq!(told.is_some(), part.is_some(), "{missing:?}");
+        assert!(part.is_none_or(|part| told.is_some_and(|told| told.contains(part))), "{missing:?}");
+    }
+    let world = World::new(lines);
+    world.discovery(|document| set(document, "dpop_signing_alg_values_supported", json!(["EdDSA"])));
+    let found = examined(&world, lines, Credentials::Send).await;
+    let (outcome, answer) = step(&found, Asked::Token);
+    assert!(outcome == Outcome::Trouble && answer.contains("ES256"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_to_compare_is_said_for_each_product() {
+    for (preset, part) in
+        [("apple", "Services ID"), ("authentik", "Confidential"), ("keycloak", "Client authentication must be on")]
+    {
+        let world = World::new("");
+        world.idp.status("/token", 401, json!({ "error": "invalid_client" }));
+        let found = examined(&world, &format!("preset = \"{preset}\""), Credentials::Send).await;
+        assert!(step(&found, Asked::Token).1.contains(part), "{preset}");
+    }
+}

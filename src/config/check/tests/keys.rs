@@ -97,7 +97,7 @@ const KEYS: &[(&str, Fate, &str)] = &[
     (
         "providers.*",
         In("upstream/settings.rs"),
-        "allow_http allow_private_network authorization_endpoint backchannel_url ca claims_from client_assertion client_certificate client_id client_key client_secret forward groups_from id_token_signed_response_alg jwks_uri logout post_logout_redirect_uri proxy quirks require_pushed_authorization_requests response_mode scopes signals token_endpoint token_endpoint_auth_method userinfo_endpoint",
+        "allow_http allow_private_network authorization_endpoint backchannel_url ca claims_from client_assertion client_certificate client_id client_key client_secret dpop_bound_access_tokens forward groups_from id_token_signed_response_alg jwks_uri logout post_logout_redirect_uri proxy quirks require_pushed_authorization_requests response_mode scopes signals token_endpoint token_endpoint_auth_method userinfo_endpoint",
     ),
     ("providers.*.on_refresh", In("op/authorize/leave.rs"), "max_age"),
     ("providers.*.on_refresh", In("op/upstream_claims.rs"), "claims max_stale unavailable"),

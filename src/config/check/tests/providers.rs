@@ -134,6 +134,7 @@ fn providers() {
             ],
         ),
         ("groups_from = \"userinfo\"", &[]),
+        ("preset = \"okta\"\ndpop_bound_access_tokens = true", &[]),
         ("groups_from = \"userinfo\"\nclaims_from = [\"id_token\"]", &["16:15 error groups can't come from userinfo"]),
         ("groups_from = \"graf\"", &["16:15 error `groups_from` must be one of \"token\", \"userinfo\", \"graph\""]),
         (
@@ -282,4 +283,38 @@ fn roles_and_the_profile_that_a_provider_brings() {
     assert_all(cases.iter().map(|(lines, expected)| {
         mismatch(&BASE.replace("[clients.app]", &format!("{lines}\n[clients.app]")), expected)
     }));
+}
+
+#[test]
+fn what_is_copied_from_the_wrong_place_is_told_with_the_right_one() {
+    for (lines, part) in [
+        ("preset = \"okta\"\nissuer = \"https://acme-admin.okta.com\"", "write \"https://acme.okta.com\""),
+        ("preset = \"github\"\nclient_id = \"123456\"\norganizations = [\"acme\"]", "it must be the Client ID"),
+        ("preset = \"github\"\norganizations = [\"acme/sre\"]", "the login of an organisation"),
+        ("preset = \"github\"\norganizations = [\"https://github.com/acme\"]", "the login of an organisation"),
+        ("preset = \"github\"\nbase_url = \"https://git.example/api/v3\"", "write \"https://git.example\""),
+        ("preset = \"google\"\nclient_id = \"1234567890\"", ".apps.googleusercontent.com"),
+        (
+            "preset = \"apple\"\nteam_id = \"ACME Inc\"\nkey_id = \"ABC123DEFG\"",
+            "`team_id` must be ten letters and digits",
+        ),
+        (
+            "preset = \"apple\"\nteam_id = \"A1B2C3D4E5\"\nkey_id = \"AuthKey_ABC123DEFG\"",
+            "`key_id` must be ten letters and digits",
+        ),
+        (
+            "preset = \"apple\"\nclient_id = \"A1B2C3D4E5.com.example\"\nteam_id = \"A1B2C3D4E5\"\nkey_id = \"ABC123DEFG\"",
+            "the Services ID",
+        ),
+        (
+            "preset = \"entra\"\nissuer = \"https://login.microsoftonline.com/9f3c0000-0000-0000-0000-00000000000a\"",
+            "end with /v2.0",
+        ),
+    ] {
+        let client_id = if lines.contains("client_id") { "" } else { "client_id = \"x\"\n" };
+        let found = problems(&format!(
+            "issuer = \"https://sso.example.com\"\n[providers.second]\n{client_id}create_users = false\n{lines}\n"
+        ));
+        assert!(found.iter().any(|line| line.contains(part)), "{lines}\n{found:#?}");
+    }
 }
