@@ -46,6 +46,12 @@ const WORK = {
     toml: 'client_key = { file = "broker-key" }',
     probe: /^ +ok +token .*\(private_key_jwt\)/m,
   },
+  // Its tokens are bound to the broker's key, and every proof needs a nonce of the provider's.
+  dpop: {
+    client: { dpop_bound_access_tokens: true },
+    idp: { settings: { features: { dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 7), requireNonce: () => true } } }, claimsIn: 'userinfo' },
+    toml: 'dpop_bound_access_tokens = true',
+  },
   'form-post': { idp: { formPostOnly: true }, toml: 'response_mode = "form_post"' },
   rotating: { idp: { settings: { rotateRefreshToken: true, issueRefreshToken: async () => true } } },
   path: { idp: { path: '/tenant/one' } },
