@@ -9,7 +9,7 @@ use countersign::cli::revocations::Revocation;
 use countersign::cli::{
     Cli, Command, Environment, Exit, audit, backup, break_glass, capture, check, client, completions, dev, environment,
     explain, healthcheck, init, keys, output, parse, people, plan, providers, reach, revocations, schema, serve,
-    sessions, test, users,
+    sessions, store_copy, test, users,
 };
 use countersign::config::load::files::Disk;
 use countersign::env::{Clock as _, SystemClock};
@@ -58,6 +58,7 @@ fn run(command: Command, environment: &Environment, out: &mut dyn Write, colour:
         Command::Audit(args) => audit::run(&args, environment, &Disk, out, &mut io::stderr()),
         Command::Keys(args) => keys::run(&args, environment, &Disk, out, &mut io::stderr()),
         Command::Backup(args) => backup::run(&args, environment, &Disk, out, &mut io::stderr()),
+        Command::Store(args) => store_copy::run(&args, environment, &Disk, out, &mut io::stderr()),
         Command::Clients(args) => {
             revocations::run(Revocation::Clients(&args), environment, &Disk, out, &mut io::stderr())
         }

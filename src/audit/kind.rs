@@ -115,6 +115,8 @@ named! {
         KeyRevoked = "key_revoked": "a signing key was revoked",
         /// Copied the store.
         StoreBackedUp = "store_backed_up": "a backup of the store was made",
+        /// Copied the store to another one, which has this event.
+        StoreCopied = "store_copied": "the store was copied here from another one",
         /// Read the known people with their claims, for a plan.
         PeopleRead = "people_read": "the known people were read for a plan",
     }

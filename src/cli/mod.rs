@@ -33,6 +33,7 @@ pub mod serve;
 mod service_manager;
 pub mod sessions;
 pub mod store;
+pub mod store_copy;
 mod table;
 pub mod test;
 pub mod users;
@@ -98,6 +99,8 @@ pub enum Command {
     Keys(keys::KeysArgs),
     /// Make a consistent copy of a SQLite store, while a broker uses it or not.
     Backup(backup::BackupArgs),
+    /// Copy a store to another place or another database.
+    Store(store_copy::StoreArgs),
     /// Revoke all grants of a client of a running broker.
     Clients(revocations::ClientsArgs),
     /// Revoke the consents of users of a running broker.

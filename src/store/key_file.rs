@@ -87,12 +87,13 @@ pub fn read_or_make(
         // Another process may have created it in the meantime.
         return find(store)?.ok_or(KeyFileError::Missing { path });
     }
-    make(store, random)?;
+    let failed = |source| KeyFileError::Random { path: draft_file(store), source };
+    make(store, &random.secret().map_err(failed)?, random)?;
     find(store)?.ok_or(KeyFileError::Missing { path })
 }
 
-/// The existing key. A draft beside a key with its final name was left by a slower process of the same first start.
-fn find(store: &Path) -> Result<Option<StoreKey>, KeyFileError> {
+/// The key of an existing store, if it has a file. A draft beside a key with its final name was left by a slower process of the same first start.
+pub(crate) fn find(store: &Path) -> Result<Option<StoreKey>, KeyFileError> {
     let (path, draft) = (key_file(store), draft_file(store));
     let drafted = match read(&path)? {
         Some(secret) => return Ok(Some(StoreKey { secret, draft: false })),
@@ -121,10 +122,17 @@ pub fn complete(store: &Path) -> Result<(), KeyFileError> {
     remove(&draft)
 }
 
-fn make(store: &Path, random: &dyn Random) -> Result<(), KeyFileError> {
+/// Gives a store that does not exist yet this key, as a draft; `false` if it has another key already.
+pub(crate) fn adopt(store: &Path, secret: &[u8], random: &dyn Random) -> Result<bool, KeyFileError> {
+    if find(store)?.is_none() {
+        make(store, &URL_SAFE_NO_PAD.encode(secret), random)?;
+    }
+    Ok(find(store)?.is_some_and(|key| key.secret == secret))
+}
+
+fn make(store: &Path, secret: &str, random: &dyn Random) -> Result<(), KeyFileError> {
     let path = draft_file(store);
     let failed = |source| KeyFileError::Random { path: path.clone(), source };
-    let secret = random.secret().map_err(failed)?;
     let own = beside(store, &format!(".key.{}", random.id().map_err(failed)?));
     let made = publish(&own, &path, secret.as_bytes());
     let removed = remove(&own);
@@ -144,7 +152,8 @@ fn remove(path: &Path) -> Result<(), KeyFileError> {
     }
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>, KeyFileError> {
+/// The key in a file; `None` if there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, KeyFileError> {
     match std::fs::read_to_string(path) {
         Ok(text) => {
             let text = text.trim();

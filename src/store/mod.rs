@@ -30,6 +30,7 @@ pub mod sessions;
 pub mod signing_keys;
 pub mod sqlite;
 pub mod traces;
+pub mod transfer;
 
 pub use accounts::{AccountQuery, AccountView, Accounts, Person};
 pub use administration::{Administration, Ended};

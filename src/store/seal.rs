@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{cmac, hkdf, hmac};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::digest::sha256;
 use crate::env::Random;
@@ -79,7 +81,8 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    /// Derives a 256-bit key from each secret (HKDF-SHA256, RFC 5869). The first one seals, all of them open.
+    /// Derives a 256-bit key from each secret (HKDF-SHA256, RFC 5869). The first one seals, all of them open. A secret that is the
+    /// text of a key file also opens what that key file has sealed.
     ///
     /// # Errors
     /// If there is no secret, or one is shorter than 16 bytes.
@@ -87,19 +90,19 @@ impl Sealer {
         if secrets.is_empty() {
             return Err(SealerError::NoKey);
         }
-        let keys = secrets
-            .iter()
-            .enumerate()
-            .map(|(at, secret)| {
-                if secret.len() < SHORTEST_SECRET {
-                    return Err(SealerError::TooShort(at + 1));
-                }
-                derive(secret, b"store sealing")
-                    .zip(derive(secret, b"store index"))
-                    .and_then(|(key, index)| Key::new(&key, &index))
-                    .ok_or(SealerError::Refused(at + 1))
-            })
-            .collect::<std::result::Result<_, _>>()?;
+        let key = |(at, secret): (usize, &[u8])| {
+            if secret.len() < SHORTEST_SECRET {
+                return Err(SealerError::TooShort(at + 1));
+            }
+            derive(secret, b"store sealing")
+                .zip(derive(secret, b"store index"))
+                .and_then(|(key, index)| Key::new(&key, &index))
+                .ok_or(SealerError::Refused(at + 1))
+        };
+        let numbered = || secrets.iter().enumerate();
+        let named = numbered().map(|(at, secret)| key((at, secret)));
+        let of_key_files = numbered().filter_map(|(at, secret)| Some(key((at, &of_key_file(secret)?))));
+        let keys = named.chain(of_key_files).collect::<std::result::Result<_, _>>()?;
         Ok(Self { keys, random })
     }
 
@@ -209,6 +212,12 @@ impl Key {
     }
 }
 
+/// The key of a key file beside a store, if this secret is the text of one, which `store.encryption_keys` may name: the file
+/// has 32 bytes in base64url.
+fn of_key_file(secret: &[u8]) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(secret).ok().filter(|key| key.len() == 32)
+}
+
 /// A 256-bit key for one purpose.
 fn derive(secret: &[u8], purpose: &[u8]) -> Option<[u8; 32]> {
     let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign");
@@ -276,6 +285,21 @@ mod tests {
         assert_eq!(sealer(&[B]).open("c", b"1", &new).unwrap(), b"plain");
         let Err(StoreError::Corrupt(message)) = sealer(&[B]).open("c", b"1", &old) else { unreachable!() };
         assert!(message.contains("store.encryption_keys"), "{message}");
+    }
+
+    #[test]
+    fn the_text_of_a_key_file_opens_what_the_file_has_sealed() {
+        let key = [7; 32];
+        let text = URL_SAFE_NO_PAD.encode(key);
+        let old = sealer(&[&key]).seal("c", b"1", b"plain").unwrap();
+        let named = sealer(&[B, text.as_bytes()]);
+        assert_eq!(named.open("c", b"1", &old).unwrap(), b"plain");
+        assert!(sealer(&[B]).open("c", b"1", &old).is_err());
+        let found = sealer(&[&key]).index_key("kind", "sign_in").unwrap();
+        assert!(named.index_keys("kind", "sign_in").any(|key| key == found));
+        // What is sealed from here on is sealed with the text, as ever.
+        let new = sealer(&[text.as_bytes()]).seal("c", b"1", b"plain").unwrap();
+        assert!(sealer(&[&key]).open("c", b"1", &new).is_err());
     }
 
     #[test]

@@ -24,6 +24,9 @@ mod certificate_header;
 mod certificate_sign_in;
 mod certificates;
 mod clock;
+#[path = "../store/cluster.rs"]
+#[expect(dead_code, reason = "the tests of the store use more of it")]
+mod cluster;
 mod consent;
 mod console;
 mod corpus;
@@ -50,6 +53,7 @@ mod logout;
 mod logout_channels;
 mod looks;
 mod metrics;
+mod moved_store;
 mod mutual_tls;
 mod oauth2;
 mod odd_browsers;

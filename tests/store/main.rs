@@ -11,3 +11,4 @@ mod postgres;
 mod postgres_start;
 mod postgres_tls;
 mod sqlite;
+mod transfer;

@@ -35,6 +35,7 @@ mod signing_keys;
 mod target;
 mod tls;
 mod traces;
+pub mod transfer;
 mod upstream_sessions;
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use crate::store::postgres::error::{Failure, text};
 use crate::store::postgres::schema::{CREATE_STORE, MIGRATIONS, SUFFIX, functions};
 use crate::store::seal::{Sealer, SealerError};
 use crate::store::seal_check::{self, SealCheck};
+use crate::store::transfer::tables::UNFINISHED;
 
 /// The oldest server: PostgreSQL 13.
 const OLDEST: i32 = 130_000;
@@ -136,6 +137,17 @@ pub enum OpenError {
         /// Ids of the given keys.
         given: String,
     },
+    /// A copy of another store that was not finished.
+    #[error(
+        "{store} is a copy of {from} that was not finished: run `countersign store copy` again, which continues, or give the \
+         broker an empty database"
+    )]
+    Unfinished {
+        /// The store.
+        store: String,
+        /// Where it was copied from.
+        from: String,
+    },
     /// Anything else.
     #[error("{store}: {reason}")]
     Failed {
@@ -187,6 +199,19 @@ impl Opening<'_> {
                 Err(Stopped::Server(error)) => return Err(self.failed(error)),
             }
         }
+    }
+
+    /// Whether there is a store; nothing is changed.
+    pub(crate) async fn exists(&self) -> Result<bool, OpenError> {
+        let look = async {
+            let connection = self.database.connection().await.map_err(|failure| self.unreachable(failure))?;
+            let schema = self.check_server(&connection).await?;
+            self.check_tables(&connection, &schema).await
+        };
+        look.await.map_err(|stopped| match stopped {
+            Stopped::Opening(error) => error,
+            Stopped::Server(error) => self.failed(error),
+        })
     }
 
     async fn attempt(&self) -> Result<(), Stopped> {
@@ -284,6 +309,11 @@ impl Opening<'_> {
 
     /// Makes sure that one of the keys is one that sealed this store, and records the key that seals from now on.
     async fn check_keys(&self, transaction: &Transaction<'_>) -> Result<(), Stopped> {
+        let mark = transaction.query_opt("SELECT value FROM meta WHERE key = $1", &[&UNFINISHED]).await?;
+        if let Some(mark) = mark {
+            let from = String::from_utf8_lossy(mark.try_get(0)?).into_owned();
+            return Err(OpenError::Unfinished { store: self.store.to_owned(), from }.into());
+        }
         let rows = transaction.query("SELECT key, value FROM meta WHERE key LIKE 'seal:%'", &[]).await?;
         let rows = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
         let rows: Vec<(String, Vec<u8>)> = rows.collect::<Result<_, tokio_postgres::Error>>()?;

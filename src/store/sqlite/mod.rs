@@ -46,6 +46,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod traces;
+pub mod transfer;
 mod upstream_sessions;
 mod validity;
 mod writer;
@@ -189,6 +190,7 @@ impl SqliteStore {
         let connection = open::connect(location, true);
         let connection = connection.map_err(|reason| OpenError::Sqlite { store: name.clone(), reason })?;
         open::migrate(&connection, &name, key)?;
+        open::check_finished(&connection, &name)?;
         open::check_keys(&connection, sealer, &name)?;
         Ok(connection)
     }

@@ -13,8 +13,9 @@ use crate::store::StoreError;
 use crate::store::key_file::{KeyFileError, beside, key_file, sync_folder};
 use crate::store::seal::{Sealer, SealerError};
 use crate::store::seal_check::{self, SealCheck};
-use crate::store::sqlite::rows::{many, run};
+use crate::store::sqlite::rows::{many, one, run};
 use crate::store::sqlite::{schema, sql};
+use crate::store::transfer::tables::UNFINISHED;
 
 /// The oldest SQLite that is free of the write-ahead log reset bug (3.51.3).
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -64,7 +65,7 @@ fn why(error: &std::io::Error) -> String {
         ErrorKind::PermissionDenied => {
             "permission denied: run this as the user that the broker runs as, who must own the folder".to_owned()
         }
-        ErrorKind::NotADirectory => "a part of its path is not a folder".to_owned(),
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "a part of its path is not a folder".to_owned(),
         ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
         _ => error.to_string(),
     }
@@ -130,6 +131,17 @@ pub enum OpenError {
         found: usize,
         /// The newest schema known here.
         known: usize,
+    },
+    /// A copy of another store that was not finished.
+    #[error(
+        "{store} is a copy of {from} that was not finished: run `countersign store copy` again, which continues, or remove \
+         {store} to begin with an empty store"
+    )]
+    Unfinished {
+        /// The store.
+        store: String,
+        /// Where it was copied from.
+        from: String,
     },
     /// None of the keys is one of those that sealed the store.
     #[error(
@@ -283,6 +295,21 @@ fn migrate_locked(connection: &Connection, store: &str, key: Option<PathBuf>) ->
     connection
         .execute_batch(&format!("PRAGMA application_id = {}; PRAGMA user_version = {known};", schema::APPLICATION_ID))
         .map_err(|e| failed(e.into()))
+}
+
+/// The source of a copy that is not finished, if the database is one.
+pub(super) fn unfinished(connection: &Connection) -> Result<Option<String>, StoreError> {
+    let from = one(connection, sql::META, [UNFINISHED], |row| Ok(row.get::<_, Vec<u8>>(0)?))?;
+    Ok(from.map(|from| String::from_utf8_lossy(&from).into_owned()))
+}
+
+/// Fails if the database is a copy that is not finished.
+pub(crate) fn check_finished(connection: &Connection, store: &str) -> Result<(), OpenError> {
+    let failed = |reason: StoreError| OpenError::Sqlite { store: store.to_owned(), reason };
+    match unfinished(connection).map_err(failed)? {
+        Some(from) => Err(OpenError::Unfinished { store: store.to_owned(), from }),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn version(connection: &Connection) -> Result<usize, StoreError> {

@@ -19,6 +19,7 @@ statements! {
     INSERT_SEAL_CHECK = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO NOTHING";
 
     META = "SELECT value FROM meta WHERE key = ?1";
+    DELETE_META = "DELETE FROM meta WHERE key = ?1";
     SET_META = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
     // The audit trail.
@@ -207,6 +208,8 @@ statements! {
     KEEP_REFRESH = "UPDATE refresh_tokens SET expires_at = ?2 WHERE hash = ?1";
     FORGET_SUCCESSOR = "UPDATE refresh_tokens SET successor = NULL, successor_until = NULL WHERE hash = ?1";
     NEWEST_REFRESH = "UPDATE grants SET refresh = ?2 WHERE id = ?1";
+    NEWEST_COPIED = "UPDATE grants SET refresh = ?2 WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM refresh_tokens AS t
+        WHERE t.hash = grants.refresh AND (t.used_at IS NULL, t.created_at) >= (?3 IS NULL, ?4))";
     DELETE_REFRESH = "DELETE FROM refresh_tokens WHERE hash = ?1 RETURNING parent";
     CONSENT = "SELECT scopes, claims, granted_at FROM consents WHERE user_id = ?1 AND client = ?2";
     UPSERT_CONSENT = "INSERT INTO consents (user_id, client, scopes, claims, granted_at) VALUES (?1, ?2, ?3, ?4, ?5)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use base64::Engine as _;
 use countersign::env::{Clock as _, ManualClock};
+use countersign::store::Store;
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value};
@@ -74,6 +75,23 @@ impl TestApp {
         let net = Net::of(&[IDP, PARTNER], &clock);
         let broker = Broker::on_disk(main, &clock, &net).await;
         let origin = broker.origin();
+        Self { broker, clock, net, origin }
+    }
+
+    /// The broker of [`BASE`] with this store.
+    pub(crate) async fn over(store: Arc<dyn Store>) -> Self {
+        let clock = ManualClock::at(START);
+        let net = Net::of(&[IDP, PARTNER], &clock);
+        let broker = Broker::over(store, BASE, &clock, &net).await;
+        let origin = broker.origin();
+        Self { broker, clock, net, origin }
+    }
+
+    /// The same broker, started again with the store that is opened once this one has ended.
+    pub(crate) async fn moved(self, open: impl AsyncFnOnce() -> Arc<dyn Store>) -> Self {
+        let Self { broker, clock, net, origin } = self;
+        drop(broker);
+        let broker = Broker::over(open().await, BASE, &clock, &net).await;
         Self { broker, clock, net, origin }
     }
 

@@ -45,6 +45,11 @@ impl Broker {
         Self::start_on(Arc::new(store), toml, &[], clock, net).await
     }
 
+    /// A broker with a store that has its signing keys already.
+    pub(crate) async fn over(store: Arc<dyn Store>, toml: &str, clock: &Arc<ManualClock>, net: &Arc<Net>) -> Self {
+        Self::on(store, snapshot(toml, &[], 1), sources(toml, &[]), clock, net).await
+    }
+
     async fn start_on(
         store: Arc<dyn Store>,
         toml: &str,
