@@ -32,12 +32,13 @@ async fn sign_ins_sessions_codes_and_refresh_tokens_go_on_in_a_copied_store() {
     let mut waiting = Browser::new();
     let callback = app.at_provider(&mut waiting, &Authorize::of("app"), &alice()).await;
 
-    let moved = async || -> Arc<dyn Store> {
+    let moved = async || {
         let (mut from, origin) = SqliteEnd::source(&sqlite("a.db"), &keys, random()).unwrap();
         let mut to = postgres::destination(&target, &broker, &origin).await.unwrap();
         assert!(copy(&mut from, &mut to, &mut |_| {}).await.unwrap().iter().all(Compared::is_equal));
         drop(to);
-        Arc::new(PostgresStore::open(&target, &keys, random(), ISSUER).await.unwrap())
+        let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&target, &keys, random(), ISSUER).await.unwrap());
+        store
     };
     let app = app.moved(moved).await;
     let second = Tokens::read(&app.refresh("app", tokens.refresh()).await);
@@ -52,12 +53,13 @@ async fn sign_ins_sessions_codes_and_refresh_tokens_go_on_in_a_copied_store() {
     assert!(!again.param("code").is_empty(), "the session is there, without another sign-in");
 
     // And back.
-    let moved = async || -> Arc<dyn Store> {
+    let moved = async || {
         let (mut from, origin) = postgres::source(&target, &broker).await.unwrap();
         let mut to = SqliteEnd::destination(&sqlite("b.db"), &keys, &origin, random()).unwrap();
         assert!(copy(&mut from, &mut to, &mut |_| {}).await.unwrap().iter().all(Compared::is_equal));
         drop(to);
-        Arc::new(open("b.db"))
+        let store: Arc<dyn Store> = Arc::new(open("b.db"));
+        store
     };
     let app = app.moved(moved).await;
     for refresh in [second.refresh(), third.refresh()] {

@@ -51,13 +51,8 @@ pub struct PostgresEnd {
 }
 
 impl PostgresEnd {
-    /// Holds a store that is to be copied, once its events are chained. `name` is that of a broker's connections.
-    pub(crate) async fn hold_source(
-        database: &Database,
-        store: &str,
-        name: &str,
-    ) -> std::result::Result<Self, Refusal> {
-        alone(database, store, name).await?;
+    /// Holds a store that is to be copied, once its events are chained.
+    pub(crate) async fn hold_source(database: &Database, store: &str) -> std::result::Result<Self, Refusal> {
         let failed =
             |error: tokio_postgres::Error| in_use(store, &error).unwrap_or_else(|| failure(store, error.into()));
         let reader = database.connection().await.map_err(|error| failure(store, error.into()))?;
@@ -66,9 +61,6 @@ impl PostgresEnd {
         let lock = format!("LOCK TABLE {} IN SHARE MODE", tables.join(", "));
         let begin = format!("{PATIENT}; BEGIN ISOLATION LEVEL REPEATABLE READ; {lock}; {HOLD}");
         reader.batch_execute(&begin).await.map_err(failed)?;
-        if let Some(from) = unfinished(&reader).await.map_err(failed)? {
-            return Err(Refusal::UnfinishedSource { store: store.to_owned(), from });
-        }
         let waiting = reader.query_one("SELECT count(*) FROM audit_pending", &[]).await.map_err(failed)?;
         if waiting.try_get::<_, i64>(0).map_err(failed)? > 0 {
             let by = " by a broker that has just written an event".to_owned();
@@ -80,10 +72,9 @@ impl PostgresEnd {
     /// Holds a store that is to be written, and marks it as a copy of `from` if it is empty.
     pub(crate) async fn hold_destination(
         database: &Database,
-        (store, name): (&str, &str),
+        store: &str,
         from: &str,
     ) -> std::result::Result<Self, Refusal> {
-        alone(database, store, name).await?;
         let failed =
             |error: tokio_postgres::Error| in_use(store, &error).unwrap_or_else(|| failure(store, error.into()));
         let connected = |error: Failure| failure(store, error.into());

@@ -77,9 +77,10 @@ pub async fn destination(target: &Target, broker: &Broker<'_>, origin: &Origin) 
     let (database, sealer) = prepared(target, broker)?;
     let opening = Opening { database: &database, store: &store, issuer: broker.issuer, sealer: &sealer };
     let failed = |error: Failure| Refusal::Failed { store: store.clone(), reason: error.into() };
+    let exists = opening.exists().await.map_err(refused)?;
     end::alone(&database, &store, &name).await?;
     let mut begun = false;
-    if opening.exists().await.map_err(refused)? {
+    if exists {
         end::free(&database, &store).await?;
         let connection = database.connection().await.map_err(failed)?;
         let row = connection.query_one(IDENTITY, &[]).await.map_err(|error| failed(error.into()))?;
