@@ -52,13 +52,13 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     inputs
 }
 
-/// Gives a target one input; a finding is reported with what is needed to repeat it.
-fn give(check: &mut Check, target: &str, origin: &str, input: &[u8]) {
+/// Gives a target one input, and returns whether it was accepted; a finding is reported with what is needed to repeat it.
+fn give(check: &mut Check, target: &str, origin: &str, input: &[u8]) -> bool {
     let before = spent();
     let outcome = catch_unwind(AssertUnwindSafe(|| check(input)));
     let seconds = spent() - before;
-    if outcome.is_ok() && seconds <= MOST {
-        return;
+    if let (Ok(accepted), true) = (&outcome, seconds <= MOST) {
+        return *accepted;
     }
     let path = std::env::temp_dir().join(format!("countersign-fuzz-{target}"));
     std::fs::write(&path, input).unwrap();
@@ -75,7 +75,11 @@ fn drive(target: &str) {
     let mut check = make();
     let corpus = corpus(target);
     for (file, input) in &corpus {
-        give(&mut check, target, file, input);
+        let accepted = give(&mut check, target, file, input);
+        assert!(
+            accepted || !file.ends_with("-valid"),
+            "{file} is meant to be accepted, and is the beginning of the others"
+        );
     }
     let seeds: Vec<Vec<u8>> = corpus.into_iter().map(|(_, input)| input).collect();
     let (seconds, seed) = (number("COUNTERSIGN_FUZZ_SECONDS", 3), number("COUNTERSIGN_FUZZ_SEED", 1));
@@ -129,6 +133,7 @@ driven! {
     id_token,
     userinfo,
     graph,
+    directory,
     github,
     expression,
     configuration,
