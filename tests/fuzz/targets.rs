@@ -297,7 +297,8 @@ fn certificate_header() -> Check {
         let reply = runtime.block_on(proxy.send(app, Method::POST, "/oauth2/token", Some(&form), &headers));
         leads_to_ours(&reply);
         assert_ne!(reply.status, 200, "nobody in the corpus has a certificate of this authority: {reply}");
-        reply.text().contains("was not issued by an authority")
+        // It was read, and is of nobody's authority.
+        !reply.text().contains("can't be read")
     })
 }
 
