@@ -263,6 +263,34 @@ async fn d39_stopping_finishes_requests_and_ends_everything_else() {
     }
 }
 
+#[tokio::test]
+async fn d39_a_request_that_meets_the_stop_is_answered_and_its_connection_closed() {
+    let running = Running::start(BASE, None, &["127.0.0.1:0"], Timeouts::default()).await;
+    let mut used = running.plain().await;
+    assert_eq!(get(&mut used, DISCOVERY).await.0, 200);
+    let silent = running.plain().await;
+    // The broker accepts this one only after it was told to stop, because nothing else has run in between.
+    let late = std::net::TcpStream::connect(("127.0.0.1", running.port())).unwrap();
+    running.stop.send_replace(true);
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    late.set_nonblocking(true).unwrap();
+    let mut all = [used, silent, TcpStream::from_std(late).unwrap()];
+    for stream in &mut all {
+        stream.write_all(format!("GET {DISCOVERY} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+    }
+    for stream in &mut all {
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+        assert!(response.to_lowercase().contains("\r\nconnection: close\r\n"), "{response}");
+    }
+    let port = running.port();
+    running.stop().await;
+    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err(), "nothing more is accepted");
+}
+
 trait Duplex: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin {}
 impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> Duplex for S {}
 

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Request;
+use axum::http::header::{CONNECTION, HeaderValue};
 use axum::response::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -46,8 +47,13 @@ pub use tls::acceptor;
 
 /// How long to wait where the system can't give another connection (too many open files).
 const EXHAUSTED: Duration = Duration::from_secs(1);
-/// How long an idle connection that is closed for another one may take to close.
+/// How long an idle connection that is closed for another one may take to close, and how long one stays open when the broker
+/// stops: its client may have sent a request before it could know.
 const LEAVING: Duration = Duration::from_secs(1);
+/// When the broker stops, how many connections are still accepted that were made before, which is as many as the system keeps
+/// waiting, and how long none may be found until there is none.
+const BACKLOG: usize = 1024;
+const NONE_LEFT: Duration = Duration::from_millis(10);
 
 /// Who is at the other end of a connection. An extension of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,9 +206,10 @@ impl Listener {
         }
     }
 
-    /// Serves until `stop` is true: then nothing more is accepted, the socket is closed, handshakes are broken off, and
-    /// requests under way are finished.
-    pub async fn serve(self, router: axum::Router, mut stop: watch::Receiver<bool>) {
+    /// Serves until `stop` is true: then only connections that are already made are accepted, the socket is closed, handshakes
+    /// are broken off, requests that are under way or arrive within a second are answered, and connections are closed after that.
+    /// A proxy that has just sent a request to this process therefore gets its answer, while it connects to others from now on.
+    pub async fn serve(self, router: axum::Router, stop: watch::Receiver<bool>) {
         let Self { socket, tls, timeouts, connections } = self;
         let mut running = JoinSet::new();
         // Accepted first: which connection is closed for it is decided only once it exists.
@@ -210,15 +217,23 @@ impl Listener {
             let (stream, peer) = socket.accept().await;
             (stream, peer, connections.place().await)
         };
+        let begin = |running: &mut JoinSet<()>, (stream, peer, place)| {
+            let (router, stop, place) = (router.clone(), stop.clone(), Arc::new(place));
+            running.spawn(Connection { peer, timeouts, router, stop, place }.run(stream, tls.clone()));
+        };
+        let mut stopping = stop.clone();
         loop {
             tokio::select! {
-                (stream, peer, place) = next() => {
-                    let (router, stop, place) = (router.clone(), stop.clone(), Arc::new(place));
-                    running.spawn(Connection { peer, timeouts, router, stop, place }.run(stream, tls.clone()));
+                connection = next() => {
+                    begin(&mut running, connection);
                     while running.try_join_next().is_some() {}
                 }
-                () = stopped(&mut stop) => break,
+                () = stopped(&mut stopping) => break,
             }
+        }
+        for _ in 0..BACKLOG {
+            let Ok(connection) = timeout(NONE_LEFT, next()).await else { break };
+            begin(&mut running, connection);
         }
         drop(socket);
         while running.join_next().await.is_some() {}
@@ -268,11 +283,11 @@ impl Connection {
         let stream = TokioIo::new(Patience::new(stream, Arc::clone(&place), first_head, write));
         let buffer = place.connections().buffer();
         let service = service_fn({
-            let place = Arc::clone(&place);
+            let (place, stop) = (Arc::clone(&place), stop.clone());
             move |mut request: Request<hyper::body::Incoming>| {
                 request.extensions_mut().insert(peer);
                 request.extensions_mut().insert(timeouts);
-                answer(router.clone(), Arc::clone(&place), request)
+                answer(router.clone(), Arc::clone(&place), stop.clone(), request)
             }
         });
         let connection = http1::Builder::new()
@@ -283,10 +298,13 @@ impl Connection {
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = stopped(&mut stop) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
+            () = stopped(&mut stop) => match timeout(LEAVING, connection.as_mut()).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            },
             () = place.must_close() => {
                 if matches!(place.waiting(), Some(Waiting::Begin | Waiting::Body)) {
                     return tracing::debug!(?peer, "a connection was closed to make room for others");
@@ -306,17 +324,23 @@ impl Connection {
     }
 }
 
-/// Answers a request. The connection is at work until then.
+/// Answers a request. The connection is at work until then, and is closed after it when the broker stops (RFC 9112 §9.6).
 async fn answer(
     mut router: axum::Router,
     place: Arc<Place>,
+    stop: watch::Receiver<bool>,
     request: Request<hyper::body::Incoming>,
 ) -> Result<Response, Infallible> {
     place.begins();
-    let answered = match head::check(&request, place.connections().headers()) {
+    let mut answered = match head::check(&request, place.connections().headers()) {
         Ok(()) => router.call(request.map(|body| Awaited::new(body, Arc::clone(&place)))).await,
         Err(status) => Ok(respond::empty(status)),
     };
     place.waits(Waiting::Next);
+    if *stop.borrow()
+        && let Ok(response) = &mut answered
+    {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     answered
 }
