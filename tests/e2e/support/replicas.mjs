@@ -1,4 +1,4 @@
-// Several processes with one file and one PostgreSQL database, behind nginx as docs/postgresql.md says, and a real IdP.
+// Several processes with one file and one PostgreSQL database, behind nginx as in deploy/proxies, and a real IdP.
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,12 +9,18 @@ import { freePort } from './net.mjs'
 import { startNginx } from './nginx.mjs'
 import { brokerToml, people, SECRETS } from './world.mjs'
 
-/** The proxy that docs/postgresql.md shows, with these addresses. */
+/** What deploy/proxies/nginx.conf says of replicas, without its TLS; `X-Replica` tells which of them answered. */
 function proxy(port, replicas) {
-  const [, page] = /^```nginx\n([^]*?)^```$/m.exec(readFileSync(join(root, 'docs/postgresql.md'), 'utf8'))
-  const servers = ['10.0.0.1:8080', '10.0.0.2:8080']
-  return servers.reduce((text, server, at) => text.replace(server, `127.0.0.1:${replicas[at].port}`), page)
-    .replace('listen 8000', `listen 127.0.0.1:${port}`)
+  const file = readFileSync(join(root, 'deploy/proxies/nginx.conf'), 'utf8')
+  const [upstream] = /^upstream broker \{\n[^]*?^\}$/m.exec(file)
+  const [location] = /^ {4}location \/ \{\n[^]*?^ {4}\}$/m.exec(file)
+  const servers = ['10.0.0.11:8080', '10.0.0.12:8080'].reduce((text, server, at) => text.replace(server, `127.0.0.1:${replicas[at].port}`), upstream)
+  return `${servers}
+server {
+    listen 127.0.0.1:${port};
+    add_header X-Replica $upstream_addr always;
+${location}
+}`
 }
 
 /**
