@@ -138,8 +138,8 @@ pub(crate) fn hint(code: &str, text: Option<&str>) -> Option<&'static str> {
 pub(crate) const fn credentials_hint(preset: Preset) -> &'static str {
     match preset {
         Preset::Apple => {
-            "client_id must be the Services ID and not the App ID; team_id, key_id and client_key must belong together, and the \
-             key have Sign in with Apple for that App ID"
+            "client_id must be the Services ID and not the App ID; team_id, key_id and client_key must belong together, and \
+             the key have Sign in with Apple for that App ID"
         }
         Preset::Entra => "check client_id, and that client_secret is the Value of a secret that has not expired",
         Preset::Google => "check client_id (the whole one, with .apps.googleusercontent.com) and the secret",

@@ -26,8 +26,8 @@ pub(crate) struct Who {
     pub(crate) claims: Map<String, Value>,
 }
 
-/// Asks the provider's API who signed in. Of the person with the subject `known`, whom a refresh is about, nothing is asked while
-/// what the API said is young.
+/// Asks the provider's API who signed in. Of the person with the subject `known`, whom a refresh is about, nothing is asked
+/// while what the API said is young.
 pub(crate) async fn who(
     provider: &ProviderContext<'_>,
     profile: Profile,

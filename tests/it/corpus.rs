@@ -1,5 +1,5 @@
-//! What providers really send, replayed: each document in `tests/fixtures/idps/` is signed in with, and what an app then gets is
-//! compared with the outcome beside it. `COUNTERSIGN_UPDATE=1` writes the outcomes anew, for their difference to be read.
+//! What providers really send, replayed: each document in `tests/fixtures/idps/` is signed in with, and what an app then gets
+//! is compared with the outcome beside it. `COUNTERSIGN_UPDATE=1` writes the outcomes anew, for their difference to be read.
 
 use std::path::{Path, PathBuf};
 

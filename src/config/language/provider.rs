@@ -222,8 +222,8 @@ pub struct Provider {
     /// Whether authorization requests are pushed (RFC 9126) although the provider's metadata does not require it.
     #[serde(default)]
     pub require_pushed_authorization_requests: bool,
-    /// Whether the provider's tokens are bound to a key of the broker's, with a proof in every request (DPoP, RFC 9449). A provider
-    /// that gives a bearer token all the same is refused.
+    /// Whether the provider's tokens are bound to a key of the broker's, with a proof in every request (DPoP, RFC 9449). A
+    /// provider that gives a bearer token all the same is refused.
     #[serde(default)]
     pub dpop_bound_access_tokens: bool,
     /// Scopes to request. Default: openid profile email.

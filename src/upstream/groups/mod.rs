@@ -113,7 +113,7 @@ impl ProviderContext<'_> {
                 let Some(member) = from.subject.as_deref() else {
                     cloud_identity::token(&api, account, from).await?;
                     return Ok(
-                        "it gives our service account a token; without `subject`, only a sign-in shows whether it may read groups",
+                        "our service account gets a token; without `subject`, only a sign-in shows whether it may read groups",
                     );
                 };
                 cloud_identity::groups(&api, (from, account), &base, member).await?;

@@ -45,8 +45,8 @@ pub(super) fn missing(settings: &ProviderSettings, declared: &Provider, metadata
     }
     match (settings.dpop, &metadata.dpop_algs) {
         (true, None) => missing.push(
-            "DPoP: the provider's metadata does not have dpop_signing_alg_values_supported; if it gives bearer tokens, sign-ins \
-             fail"
+            "DPoP: the provider's metadata does not have dpop_signing_alg_values_supported; if it gives bearer tokens, \
+             sign-ins fail"
                 .to_owned(),
         ),
         (false, Some(_)) => missing.push(
