@@ -15,14 +15,17 @@ impl SpanOfCall {
         Self(current().map(|recording| {
             let uri = request.uri();
             let host = uri.host().unwrap_or_default();
+            let port = uri.port_u16();
+            let authority = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
             // Without the query, which a provider may have put anything into.
-            let url = format!("{}://{}{}", uri.scheme_str().unwrap_or_default(), host, uri.path());
-            let attributes = vec![
+            let url = format!("{}://{authority}{}", uri.scheme_str().unwrap_or_default(), uri.path());
+            let mut attributes = vec![
                 ("countersign.provider", Attribute::Text(provider.to_owned())),
                 ("http.request.method", Attribute::Text(request.method().to_string())),
                 ("server.address", Attribute::Text(host.to_owned())),
                 ("url.full", Attribute::Text(url.chars().take(256).collect())),
             ];
+            attributes.extend(port.map(|port| ("server.port", Attribute::Number(i64::from(port)))));
             let began = recording.elapsed();
             let call = Call { name: document.name(), began, ended: began, attributes, failed: false };
             (recording, call)

@@ -3,8 +3,11 @@
 use super::*;
 use crate::config::language::provider::Preset;
 
-/// A second provider with this preset, as its form is filled in, and what is written below its header.
-const FILLED: &[(&str, &[(&str, &str)], &str)] = &[
+/// A preset, what is typed into the form of a provider, and what is then written below its header.
+type Typed = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
+/// A second provider of each kind.
+const FILLED: &[Typed] = &[
     (
         "",
         &[("issuer", "https://two.example"), ("client_secret", "/run/two"), ("asserted_roles", "[]")],
