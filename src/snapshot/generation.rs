@@ -27,7 +27,7 @@ use crate::snapshot::certificate::{Certificate, untimely_client};
 use crate::snapshot::client_authorities::client_authorities;
 use crate::snapshot::issuer::Issuer;
 use crate::snapshot::settings::Settings;
-use crate::snapshot::{BuildProblem, Parts, Snapshot};
+use crate::snapshot::{BuildProblem, Parts, Snapshot, store_url};
 
 /// What to prepare.
 #[derive(Clone, Copy, Debug)]
@@ -158,6 +158,9 @@ pub fn prepare_adapted(
     problems.append(checked.problems);
     let provider_files =
         loaded.config.as_ref().map(|config| read_provider_files(config, &recorder)).unwrap_or_default();
+    if let Some(config) = &loaded.config {
+        store_url::check(config, &loaded.layers, &mut problems);
+    }
     warn_of_client_certificates(&loaded, &provider_files, options.now, &mut problems);
     let fingerprint = recorder.read.into_inner();
     let origins = loaded.origins();

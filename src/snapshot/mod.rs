@@ -18,6 +18,7 @@ pub mod reload;
 pub mod settings;
 pub mod shadow;
 mod signing;
+mod store_url;
 mod telemetry;
 pub mod told;
 

@@ -229,6 +229,43 @@ fn the_password_of_a_url_is_never_shown() {
 }
 
 #[test]
+fn what_a_start_would_refuse_of_a_postgresql_url_is_reported_in_its_place() {
+    const HEAD: &str =
+        "issuer = \"https://x.example\"\nstore.encryption_keys = [\"0123456789abcdef0123456789abcdef\"]\n";
+    for (url, said) in [
+        ("postgres://u:canary@h/db?sslmode=verify", "`url` has sslmode=verify: it must be disable, prefer, require"),
+        ("postgres://u:canary@h/db?sslmode=verify-ca", "`url` has sslmode=verify-ca without sslrootcert"),
+        (
+            "postgres://h/db?sslmode=verify-ca&sslrootcert=ca.pem",
+            "`url` has sslrootcert=ca.pem: it must be the absolute",
+        ),
+        ("postgres://h/db?sslcert=/a.pem", "`url` has only one of sslcert and sslkey"),
+        ("postgres://h/db?statement_timeout=0", "`url` has statement_timeout=0: it must be a positive number"),
+        ("postgres://h/db?pool_max_conns=many", "`url` has pool_max_conns=many: it must be a positive number"),
+        ("postgres://h/db?target_session_attrs=any", "`url` has target_session_attrs=any"),
+        ("postgres://u:canary@h/db?channel_binding=require", "`url` has channel_binding=require"),
+        ("postgres:///db", "`url` names no host"),
+        ("postgres://h/db?sslpassword=canary", "`url` can't be read: invalid connection string: unknown option"),
+        ("postgres://u:canary@h:port/db", "`url` can't be read: invalid connection string: invalid value for option"),
+        ("postgres://u:can?ary@h/db", "`url` can't be read: a \"?\" in its password must be written as %3F"),
+    ] {
+        let files = Memory::of([("b.toml", format!("{HEAD}store.url = \"{url}\"\n").as_str())]);
+        let shown = shown(&files, &Environment::new());
+        assert!(shown.contains(said) && shown.contains("b.toml:3:"), "{url}\n{shown}");
+        for part in ["canary", "ary@"] {
+            assert!(!shown.contains(part), "{url}\n{shown}");
+        }
+    }
+    // The files that it names may be on another machine.
+    let url = "postgres://h/db?sslmode=verify-full&sslcert=/no/a.pem&sslkey=/no/a.key&passfile=/no/pgpass";
+    let text = format!("{HEAD}store.url = \"{url}\"\n");
+    let mut out = Vec::new();
+    run(&args("b.toml"), &Environment::new(), &Memory::of([("b.toml", text.as_str())]), 0, &mut out, false).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    assert!(!out.contains("`url`"), "{out}");
+}
+
+#[test]
 fn a_password_in_an_overlay_or_a_variable_is_not_shown_nor_one_that_another_layer_replaces() {
     const HEAD: &str = "issuer = \"https://x.example\"\nstore = { url = \"postgres://u:canary@h\", bad = 1 }\n";
     let main = "issuer = \"https://x.example\"\nclients.a = { client_secret = \"canary\", bad = 1 }\n";

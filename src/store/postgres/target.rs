@@ -65,6 +65,23 @@ impl Target {
     /// # Errors
     /// What is wrong with it, in words that follow `store.url`.
     pub fn from_url(url: &str) -> Option<Result<Self, String>> {
+        Some(Self::without_password_file(url)?.and_then(|(mut target, passfile)| {
+            if let Some(file) = &passfile {
+                target.config.password(password(file, &target.config)?);
+            }
+            Ok(target)
+        }))
+    }
+
+    /// As [`Self::from_url`], without reading any file: where the configuration is checked, there may be none.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words that follow `store.url`.
+    pub fn check(url: &str) -> Option<Result<(), String>> {
+        Some(Self::without_password_file(url)?.map(drop))
+    }
+
+    fn without_password_file(url: &str) -> Option<Result<(Self, Option<PathBuf>), String>> {
         let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"))?;
         // Messages name parameters. What follows a "?" in a password is none.
         let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -73,17 +90,21 @@ impl Target {
         Some(Self::read(rest).map_err(problem))
     }
 
-    fn read(rest: &str) -> Result<Self, String> {
+    fn read(rest: &str) -> Result<(Self, Option<PathBuf>), String> {
         let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (mut own, mut others) = (Own::default(), String::new());
         for (key, value) in url::form_urlencoded::parse(query.replace('+', "%2B").as_bytes()) {
+            if key.contains('@') {
+                return Err(IN_PASSWORD.to_owned());
+            }
             if !own.take(&key, &value)? {
                 let value = utf8_percent_encode(&value, NON_ALPHANUMERIC);
                 others.push_str(&format!("{}{key}={value}", if others.is_empty() { "?" } else { "&" }));
             }
         }
         let config = format!("postgres://{base}{others}").parse::<Config>();
-        let mut config = config.map_err(|error| crate::store::postgres::error::text(&error))?;
+        let mut config =
+            config.map_err(|error| format!("can't be read: {}", crate::store::postgres::error::text(&error)))?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err("names no host: use postgres://HOST/DATABASE".to_owned());
         }
@@ -92,15 +113,12 @@ impl Target {
         own.target_session_attrs(&mut config)?;
         defaults(&mut config);
         let name = name(&config);
-        if let Some(file) = &own.passfile {
-            config.password(password(file, &config)?);
-        }
         let certificate = match (own.sslcert, own.sslkey) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
             _ => return Err("has only one of sslcert and sslkey: a client certificate needs both".to_owned()),
         };
-        Ok(Self {
+        let target = Self {
             config,
             verification,
             authority: own.sslrootcert.filter(|file| file != "system").map(PathBuf::from),
@@ -109,7 +127,8 @@ impl Target {
             statement_timeout: own.statement_timeout.unwrap_or(STATEMENT_TIMEOUT),
             lock_timeout: own.lock_timeout.unwrap_or(LOCK_TIMEOUT),
             name,
-        })
+        };
+        Ok((target, own.passfile))
     }
 }
 
