@@ -16,7 +16,7 @@ use countersign::env::{Clock as _, SystemClock, SystemRandomness};
 use countersign::snapshot::generation::{Options, prepare};
 use countersign::store::ids::{GrantId, SessionId, UserId};
 use countersign::store::model::{Code, Device, Grant, Link, LinkKey, Session, StoredTrace, TokenHash, User};
-use countersign::store::{AccountWrite, SignIn};
+use countersign::store::{AccountWrite, SignIn, Tell};
 use serde_json::json;
 
 type Failure = Box<dyn std::error::Error>;
@@ -181,5 +181,6 @@ fn sign_in(n: usize, key: LinkKey, now: i64) -> SignIn {
         code: None,
         trace,
         events: vec![event],
+        tell: Tell::default(),
     }
 }

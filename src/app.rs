@@ -16,6 +16,7 @@ use crate::op::Services;
 use crate::op::activity::Activity;
 use crate::op::client::remote::AppKeys;
 use crate::op::export::Exporter;
+use crate::op::logout::backchannel;
 use crate::op::logout::delivery::Notifier;
 use crate::op::sources::Sources;
 use crate::outbound::HttpClient;
@@ -74,7 +75,9 @@ impl App {
     pub async fn new(parts: Parts, snapshot: Snapshot) -> Result<Self, StartError> {
         let Parts { clock, random, store, http, shadow, sources } = parts;
         let keys = Arc::new(Keys::open(Arc::clone(&store), &snapshot.key_policy(), clock.now()).await?);
-        let notifier = Notifier::new(Arc::clone(&http), Arc::clone(&keys), Arc::clone(&clock), Arc::clone(&random));
+        let (keys_of_notifier, told) = (Arc::clone(&keys), Arc::clone(&store));
+        let notifier =
+            Notifier::new(Arc::clone(&http), keys_of_notifier, told, Arc::clone(&clock), Arc::clone(&random));
         let app_keys = Arc::new(AppKeys::new(Arc::clone(&http)));
         let throttle = Arc::new(Throttle::new(Arc::clone(&clock), &snapshot.resolved.limits));
         let connections = Connections::public(&snapshot.resolved.limits);
@@ -199,6 +202,11 @@ impl App {
         let services = self.services();
         let exporter = Exporter::new(Arc::clone(&services.store), Arc::clone(&services.activity));
         exporter.catch_up(&self.snapshot.load_full().config.audit).await;
+    }
+
+    /// Tells apps that sessions ended, where no process does: what a process that ended left behind.
+    pub async fn tell_apps(&self) {
+        backchannel::deliver_left(self.services(), &self.snapshot.load_full()).await;
     }
 
     /// Sends the spans that wait to the collector that `[telemetry]` names.

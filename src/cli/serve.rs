@@ -31,6 +31,9 @@ const KEYS: Duration = Duration::from_secs(1);
 /// How often audit events are written to a file or to standard output.
 const EXPORT: Duration = Duration::from_secs(1);
 
+/// How often the store is asked for logout tokens that no process sends.
+const TELLING: Duration = Duration::from_secs(5);
+
 /// How often spans are sent.
 const SPANS: Duration = Duration::from_secs(2);
 
@@ -233,6 +236,7 @@ impl Serving {
         let periodic = vec![
             repeat(app, HOUSEKEEPING, |app| async move { app.housekeeping().await }),
             repeat(app, KEYS, |app| async move { app.follow_keys().await }),
+            repeat(app, TELLING, |app| async move { app.tell_apps().await }),
             repeat(app, SPANS, |app| async move { app.export_spans().await }),
         ];
         let exporting = tokio::spawn({

@@ -5,13 +5,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::audit::{Action, Kind};
+use crate::audit::Kind;
 use crate::decision::account::LinkedBy;
 use crate::decision::policy::Attached;
 use crate::op::RequestContext;
 use crate::protocol::CERTIFICATE;
 use crate::store::model::{Link, LinkKey};
-use crate::store::{AccountView, StoreError};
 use crate::x509::{Certificate, Flaw, Reading};
 
 /// The member of a link's claims that says how the certificate was attached.
@@ -118,24 +117,4 @@ pub fn attached_by(known: Option<&Link>, linked_by: LinkedBy) -> Attached {
 pub fn has_expired(link: &Link, now: i64) -> bool {
     let not_after = link.claims.get("not_after").and_then(Value::as_i64);
     link.key.provider == CERTIFICATE && not_after.is_some_and(|not_after| now > not_after)
-}
-
-/// Detaches a certificate from the account that the file took it from, so that it counts like one that nobody has. `true` when
-/// it did, and the accounts must be read anew.
-///
-/// # Errors
-/// When the store can't be written.
-pub async fn detach_taken(context: &RequestContext<'_>, view: &AccountView) -> Result<bool, StoreError> {
-    let Some((user, link)) = view.linked.as_ref().filter(|(_, link)| link.key.provider == CERTIFICATE) else {
-        return Ok(false);
-    };
-    if context.snapshot.policy.keeps_certificate(&link.key.subject, &user.username, attached(link)) {
-        return Ok(false);
-    }
-    let event = context.event_about(Kind::AdminAction, user).action(Action::CertificateDetached);
-    let event = event.detail("the configuration no longer attaches it to this user");
-    if let Some(ended) = context.store().detach_certificate(&user.id, &link.key, context.now, event.clone()).await? {
-        context.announce(&[event.ended(ended.sessions, ended.grants)]);
-    }
-    Ok(true)
 }

@@ -210,3 +210,10 @@ fn kept(
 pub fn subject(client: &Client, user: &User) -> String {
     subject::subject(client.pairwise_sector(), &ids(user)).into_owned()
 }
+
+/// The same, from the two ids of a user.
+#[must_use]
+pub fn subject_of(client: &Client, id: &UserId, sub: &str) -> String {
+    let ids = AccountIds { id: id.as_str().to_owned(), sub: sub.to_owned() };
+    subject::subject(client.pairwise_sector(), &ids).into_owned()
+}

@@ -81,6 +81,7 @@ pub async fn receive(context: &RequestContext<'_>, provider: &str, token: &str) 
     }
     plan.end.once = ("signal", format!("{} {}", settings.issuer(), set.jti));
     plan.end.expires_at = set.expires_at;
+    plan.end.tell = backchannel::tell(context);
     plan.end.sessions = plan.sessions.keys().cloned().collect();
     let ended = context.store().end_once(plan.end, context.now, plan.events.clone()).await?;
     let first = ended.is_some();

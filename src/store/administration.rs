@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use crate::audit::Event;
 use crate::store::ids::UserId;
 use crate::store::model::Consent;
-use crate::store::{AppSession, Person, Result};
+use crate::store::{AppSession, Person, Result, Tell};
 
 /// What ended when access was revoked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,7 @@ pub trait Administration: Send + Sync {
         disabled: bool,
         now: i64,
         event: Event,
+        tell: &Tell,
     ) -> Result<Option<Ended>>;
 
     /// Renames a user; `false` if the name is taken or there is no such user.

@@ -6,6 +6,9 @@ pub(crate) const UNUSED_CODES: u32 = 64;
 /// The maximum number of grants of one app in one session; the oldest are deleted first.
 pub(crate) const GRANTS_OF_APP: u32 = 64;
 
+/// The maximum number of notices that wait for one client; beyond it, none is kept.
+pub(crate) const NOTICES_OF_CLIENT: u32 = 10_000;
+
 /// The maximum number of decisions without a sign-in that are kept for one account.
 pub(crate) const REFUSALS_OF_USER: u32 = 1_000;
 /// The maximum number of decisions without an account that are kept.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::audit::Event;
 use crate::store::ids::UserId;
 use crate::store::model::{Grant, Link, LinkKey, StoredTrace};
-use crate::store::{AccountWrite, Ended, Result};
+use crate::store::{AccountWrite, Ended, Result, Tell};
 
 /// Everything that is written when a certificate is exchanged for tokens, in one transaction.
 #[derive(Clone, Debug)]
@@ -45,6 +45,7 @@ pub trait Certificates: Send + Sync {
         key: &LinkKey,
         now: i64,
         event: Event,
+        tell: &Tell,
     ) -> Result<Option<Ended>>;
 
     /// The links of a user at this provider id, in the order in which they were made.

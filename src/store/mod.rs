@@ -19,6 +19,7 @@ pub mod key_file;
 pub mod listings;
 pub mod maintenance;
 pub mod model;
+pub mod notices;
 pub mod one_time_ids;
 pub mod pending;
 pub mod postgres;
@@ -41,6 +42,7 @@ pub use grants::{GrantView, Grants, Redeemed, Rotated, Rotation};
 pub use history::{History, Replica, StoredGeneration};
 pub use listings::Listings;
 pub use maintenance::Maintenance;
+pub use notices::{LogoutNotices, NoticeHold, StoredNotice, Tell};
 pub use one_time_ids::OneTimeIds;
 pub use pending::{PendingBound, PendingSignIns};
 pub use self_service::SelfService;
@@ -63,6 +65,7 @@ pub trait Store:
     + Grants
     + History
     + Listings
+    + LogoutNotices
     + Maintenance
     + OneTimeIds
     + PendingSignIns
@@ -81,6 +84,7 @@ impl<T> Store for T where
         + Grants
         + History
         + Listings
+        + LogoutNotices
         + Maintenance
         + OneTimeIds
         + PendingSignIns

@@ -8,7 +8,7 @@ use crate::store::encoding::{columns, json, link_row, once_key, seal_json, seal_
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{Code, Grant, Link, LinkKey, Session, StoredTrace, TokenHash, User};
 use crate::store::seal::{IndexKey, Sealer};
-use crate::store::{AccountWrite, ChangedClaims, EndOnce, Result, Rotation, SignIn};
+use crate::store::{AccountWrite, ChangedClaims, EndOnce, Result, Rotation, SignIn, Tell};
 
 /// A finished sign-in, without its events.
 pub(crate) struct SignInRows {
@@ -20,6 +20,7 @@ pub(crate) struct SignInRows {
     pub(crate) replaces: Option<SessionId>,
     pub(crate) code: Option<CodeRow>,
     pub(crate) trace: TraceRow,
+    pub(crate) tell: Tell,
 }
 
 impl SignInRows {
@@ -33,6 +34,7 @@ impl SignInRows {
             replaces: sign_in.replaces,
             code: sign_in.code.map(CodeRow::new).transpose()?,
             trace: TraceRow::new(sealer, sign_in.trace)?,
+            tell: sign_in.tell,
         })
     }
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::audit::Event;
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{Consent, Session};
-use crate::store::{Ended, Result};
+use crate::store::{Ended, Result, Tell};
 
 /// Which of a user's sessions are to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,5 +37,12 @@ pub trait SelfService: Send + Sync {
     /// Ends sessions of a user, with everything that apps were granted in them, `offline_access` included: whoever ends the
     /// session of a lost device means all of it. Sessions of others are left alone. The event is recorded with how many ended,
     /// if any did.
-    async fn end_own_sessions(&self, user_id: &UserId, which: OwnSessions, now: i64, event: Event) -> Result<Ended>;
+    async fn end_own_sessions(
+        &self,
+        user_id: &UserId,
+        which: OwnSessions,
+        now: i64,
+        event: Event,
+        tell: &Tell,
+    ) -> Result<Ended>;
 }

@@ -7,6 +7,7 @@ use crate::audit::Event;
 use crate::store::Result;
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{Code, Link, LinkKey, Session, StoredTrace, TokenHash, UpstreamSession, User};
+use crate::store::notices::{NoticeHold, Tell};
 
 /// A session with its user and link.
 #[derive(Clone, Debug)]
@@ -58,6 +59,8 @@ pub struct SignIn {
     pub trace: StoredTrace,
     /// What is recorded of it.
     pub events: Vec<Event>,
+    /// The apps to tell if the session that it replaces is another user's.
+    pub tell: Tell,
 }
 
 /// An app that took part in an ended session and has to be notified (OIDC Back-Channel Logout §2.4).
@@ -67,6 +70,8 @@ pub struct AppSession {
     pub client: String,
     /// The `sid` in the tokens that it got; it differs from the session's own if the grant was moved from an older session.
     pub sid: SessionId,
+    /// The notice that is kept for it, if it is to be told; the caller holds it.
+    pub notice: Option<NoticeHold>,
 }
 
 /// What has ended according to a provider (OIDC Back-Channel Logout §2.4): `subject`, `sid` or both are present.
@@ -114,6 +119,8 @@ pub struct EndOnce {
     pub grants: Vec<(UserId, LinkKey, i64)>,
     /// Upstream accounts whose claims have changed.
     pub claims: Vec<ChangedClaims>,
+    /// The apps to tell of the sessions.
+    pub tell: Tell,
 }
 
 /// Claims that replace those of a link, unless the provider has stated newer ones since they were read.
@@ -172,8 +179,9 @@ pub trait Sessions: Send + Sync {
     async fn touch_session(&self, id: &SessionId, now: i64) -> Result<()>;
 
     /// Ends a session and revokes the grants bound to it. Returns all apps that had a grant in it: those with `offline_access`,
-    /// whose grants remain valid, and those whose grants were revoked, which may still hold a session of their own.
-    async fn end_session(&self, id: &SessionId, now: i64, events: Vec<Event>) -> Result<Vec<AppSession>>;
+    /// whose grants remain valid, and those whose grants were revoked, which may still hold a session of their own. A notice is
+    /// kept for those that are to be told.
+    async fn end_session(&self, id: &SessionId, now: i64, events: Vec<Event>, tell: &Tell) -> Result<Vec<AppSession>>;
 
     /// Does what a provider says has ended, all of it or nothing, and remembers a one-time identifier as [`Self::use_once`]
     /// does. Returns the apps of each session; `None` if the identifier was already remembered, in which case nothing is changed

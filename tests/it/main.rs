@@ -51,6 +51,7 @@ mod listener;
 mod listener_floods;
 mod logout;
 mod logout_channels;
+mod logout_notices;
 mod looks;
 mod metrics;
 mod moved_store;

@@ -85,7 +85,13 @@ async fn happens(event: Event, app: &TestApp, browser: &mut Browser, held: [&Hel
             let person = app.broker.store.user("alice").await.unwrap().unwrap();
             app.broker
                 .store
-                .set_user_disabled(&person.user.id, true, app.now(), crate::harness::admin_event())
+                .set_user_disabled(
+                    &person.user.id,
+                    true,
+                    app.now(),
+                    crate::harness::admin_event(),
+                    &countersign::store::Tell::default(),
+                )
                 .await
                 .unwrap();
         }

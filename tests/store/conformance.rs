@@ -11,7 +11,8 @@ use countersign::store::model::{Grant, KeyState, Link, LinkKey, Login, Session, 
 use countersign::store::self_service::OwnSessions;
 use countersign::store::{
     AccountQuery, AccountWrite, AppSession, CertificateGrant, ChangedClaims, EndOnce, Ended, EventQuery, PendingBound,
-    Person, Redeemed, Replica, Rotated, Rotation, SignIn, SignInWritten, Store, StoredGeneration, UpstreamSessions,
+    Person, Redeemed, Replica, Rotated, Rotation, SignIn, SignInWritten, Store, StoredGeneration, Tell,
+    UpstreamSessions,
 };
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -20,6 +21,8 @@ use crate::fixtures::{
     NOW, code, event, grant_id, interaction, login, object, person, refresh, rotation, secret, session_id, signing_key,
     trace,
 };
+
+pub(crate) use crate::notices::*;
 
 /// A store to test, as a trait object, so that no case can bypass the trait.
 type Subject = Arc<dyn Store>;
@@ -57,6 +60,10 @@ cases! {
     d21_a_sign_in_replaces_the_session_before,
     grants_move_over_when_the_same_user_signs_in_again,
     ending_a_session_ends_what_is_bound_to_it,
+    every_way_to_end_a_session_keeps_notices_for_the_apps_that_are_told,
+    a_notice_is_for_the_one_who_took_it_last,
+    of_several_takers_one_gets_each_notice,
+    a_notice_is_worth_nothing_after_a_day,
     sessions_are_found_by_what_a_provider_says,
     a_session_is_found_by_each_upstream_account_that_it_came_from,
     sessions_are_listed_newest_first,
@@ -230,7 +237,7 @@ pub(crate) async fn a_returning_user_is_updated(store: Subject) {
     };
     assert_eq!(store.finish_sign_in(unchanged("s3"), NOW + 6).await.unwrap(), SignInWritten::Done);
     assert_eq!(store.session(secret("s3")).await.unwrap().unwrap().user.profile, profile);
-    store.set_user_disabled(&alice.user_id(), true, NOW + 7, event()).await.unwrap();
+    store.set_user_disabled(&alice.user_id(), true, NOW + 7, event(), &Tell::default()).await.unwrap();
     assert_eq!(store.finish_sign_in(unchanged("s4"), NOW + 7).await.unwrap(), SignInWritten::Conflict);
     assert!(store.session(secret("s4")).await.unwrap().is_none());
 }
@@ -301,7 +308,7 @@ pub(crate) async fn a_clients_grants_are_revoked_however_many_there_are(store: S
     assert_eq!(store.revoke_client("app-0", NOW, event()).await.unwrap().grants, 0, "once");
     assert_eq!(store.revoke_client("unknown", NOW, event()).await.unwrap().grants, 0);
 
-    let ended = store.set_user_disabled(&alice.user_id(), true, NOW, event()).await.unwrap().unwrap();
+    let ended = store.set_user_disabled(&alice.user_id(), true, NOW, event(), &Tell::default()).await.unwrap().unwrap();
     assert_eq!((ended.sessions, ended.grants), (1, 10), "only what was not revoked before is counted");
 }
 
@@ -326,12 +333,12 @@ pub(crate) async fn an_administrator_finds_users_by_name_sub_and_address(store: 
 pub(crate) async fn a_disabled_account_is_not_signed_in(store: Subject) {
     let alice = person("alice");
     signed_in(&store, "alice", "s").await;
-    store.set_user_disabled(&alice.user_id(), true, NOW, event()).await.unwrap();
+    store.set_user_disabled(&alice.user_id(), true, NOW, event(), &Tell::default()).await.unwrap();
     let written = store.finish_sign_in(alice.sign_in_again("t"), NOW).await.unwrap();
     assert_eq!(written, SignInWritten::Conflict);
     let gone = store.finish_sign_in(person("nobody").sign_in_again("t"), NOW).await.unwrap();
     assert_eq!(gone, SignInWritten::Conflict);
-    store.set_user_disabled(&alice.user_id(), false, NOW, event()).await.unwrap();
+    store.set_user_disabled(&alice.user_id(), false, NOW, event(), &Tell::default()).await.unwrap();
     assert_eq!(store.finish_sign_in(alice.sign_in_again("t"), NOW).await.unwrap(), SignInWritten::Done);
 }
 
@@ -372,7 +379,8 @@ pub(crate) async fn d21_a_sign_in_replaces_the_session_before(store: Subject) {
     granted(&store, "c", person("alice").grant("g", "old")).await;
     let mut sign_in = person("bob").sign_in("new");
     sign_in.replaces = Some(session_id("old"));
-    let told = SignInWritten::Replaced(vec![AppSession { client: "app".to_owned(), sid: session_id("old") }]);
+    let told =
+        SignInWritten::Replaced(vec![AppSession { client: "app".to_owned(), sid: session_id("old"), notice: None }]);
     assert_eq!(store.finish_sign_in(sign_in, NOW).await.unwrap(), told);
     assert!(store.session(secret("old")).await.unwrap().is_none());
     assert!(is_revoked(&store, "g").await);
@@ -397,9 +405,9 @@ pub(crate) async fn grants_move_over_when_the_same_user_signs_in_again(store: Su
     assert_eq!(by_sid("old").await, Some(session_id("new")), "what their tokens name is this session now");
     assert_eq!((by_sid("new").await, by_sid("other").await), (Some(session_id("new")), None));
 
-    let mut apps = store.end_session(&session_id("new"), NOW, Vec::new()).await.unwrap();
+    let mut apps = store.end_session(&session_id("new"), NOW, Vec::new(), &Tell::default()).await.unwrap();
     apps.sort_by(|a, b| a.client.cmp(&b.client));
-    let app = |client: &str| AppSession { client: client.to_owned(), sid: session_id("old") };
+    let app = |client: &str| AppSession { client: client.to_owned(), sid: session_id("old"), notice: None };
     assert_eq!(apps, [app("app"), app("offline-app")]);
     assert!(is_revoked(&store, "bound").await);
     assert!(!is_revoked(&store, "offline").await);
@@ -422,9 +430,9 @@ pub(crate) async fn ending_a_session_ends_what_is_bound_to_it(store: Subject) {
     granted(&store, "c4", revoked).await;
     store.revoke_grant(&grant_id("revoked"), NOW, Vec::new()).await.unwrap();
 
-    let mut apps = store.end_session(&session_id("s"), NOW + 1, Vec::new()).await.unwrap();
+    let mut apps = store.end_session(&session_id("s"), NOW + 1, Vec::new(), &Tell::default()).await.unwrap();
     apps.sort_by(|a, b| a.client.cmp(&b.client));
-    let app = |client: &str| AppSession { client: client.to_owned(), sid: session_id("s") };
+    let app = |client: &str| AppSession { client: client.to_owned(), sid: session_id("s"), notice: None };
     assert_eq!(apps, [app("app"), app("offline-app"), app("revoked-app")]);
     assert!(store.session(secret("s")).await.unwrap().is_none());
     let bound = store.grant(&grant_id("bound")).await.unwrap().unwrap();
@@ -434,7 +442,7 @@ pub(crate) async fn ending_a_session_ends_what_is_bound_to_it(store: Subject) {
     assert_eq!(store.grant(&grant_id("revoked")).await.unwrap().unwrap().grant.revoked_at, Some(NOW));
     assert_eq!(rotate(&store, "c1-0", "x", "bound", NOW + 1).await, Rotated::Refused);
     assert_eq!(rotate(&store, "c2-0", "y", "offline", NOW + 1).await, Rotated::New);
-    assert!(store.end_session(&session_id("s"), NOW + 2, Vec::new()).await.unwrap().is_empty());
+    assert!(store.end_session(&session_id("s"), NOW + 2, Vec::new(), &Tell::default()).await.unwrap().is_empty());
 }
 
 pub(crate) async fn sessions_are_found_by_what_a_provider_says(store: Subject) {
@@ -591,10 +599,12 @@ pub(crate) async fn own_sessions_end_with_everything_granted_in_them(store: Subj
 
     let one = |id| OwnSessions::One(session_id(id));
     for nothing in [one("bobs"), one("nobody")] {
-        let ended = store.end_own_sessions(&alice.user_id(), nothing, NOW + 1, event()).await.unwrap();
+        let ended =
+            store.end_own_sessions(&alice.user_id(), nothing, NOW + 1, event(), &Tell::default()).await.unwrap();
         assert_eq!(ended, Ended::default());
     }
-    let ended = store.end_own_sessions(&alice.user_id(), one("phone"), NOW + 1, event()).await.unwrap();
+    let ended =
+        store.end_own_sessions(&alice.user_id(), one("phone"), NOW + 1, event(), &Tell::default()).await.unwrap();
     assert_eq!((ended.sessions, ended.grants, ended.apps.len()), (1, 1, 1));
     assert_eq!(rotate(&store, "c1-0", "x", "offline", NOW + 1).await, Rotated::Refused);
     let late = store.redeem_code(
@@ -609,7 +619,7 @@ pub(crate) async fn own_sessions_end_with_everything_granted_in_them(store: Subj
 
     store.finish_sign_in(alice.sign_in_again("tablet"), NOW).await.unwrap();
     let all_but = OwnSessions::AllBut(session_id("tablet"));
-    let ended = store.end_own_sessions(&alice.user_id(), all_but, NOW + 2, event()).await.unwrap();
+    let ended = store.end_own_sessions(&alice.user_id(), all_but, NOW + 2, event(), &Tell::default()).await.unwrap();
     assert_eq!((ended.sessions, ended.grants), (1, 1));
     assert!(store.session(secret("tablet")).await.unwrap().is_some());
     assert!(store.session(secret("laptop")).await.unwrap().is_none());
@@ -702,14 +712,14 @@ pub(crate) async fn a_code_dies_with_its_session_and_its_user(store: Subject) {
     for (name, grant) in [("bound", alice.grant("b", "s")), ("offline", alice.offline_grant("o", "s"))] {
         store.save_code(code(name, grant), None, NOW).await.unwrap();
     }
-    store.end_session(&session_id("s"), NOW, Vec::new()).await.unwrap();
+    store.end_session(&session_id("s"), NOW, Vec::new(), &Tell::default()).await.unwrap();
     let redeem =
         async |name: &str, grant| store.redeem_code(TokenHash::of(name), grant, None, NOW, Vec::new()).await.unwrap();
     assert_eq!(redeem("bound", alice.grant("b", "s")).await, Redeemed::Refused);
     assert!(store.grant(&grant_id("b")).await.unwrap().is_none());
-    store.set_user_disabled(&alice.user_id(), true, NOW, event()).await.unwrap();
+    store.set_user_disabled(&alice.user_id(), true, NOW, event(), &Tell::default()).await.unwrap();
     assert_eq!(redeem("offline", alice.offline_grant("o", "s")).await, Redeemed::Refused);
-    store.set_user_disabled(&alice.user_id(), false, NOW, event()).await.unwrap();
+    store.set_user_disabled(&alice.user_id(), false, NOW, event(), &Tell::default()).await.unwrap();
     assert_eq!(redeem("offline", alice.offline_grant("o", "s")).await, Redeemed::Refused);
 }
 
@@ -720,7 +730,7 @@ pub(crate) async fn a_grant_without_a_code_keeps_its_consent_and_its_session_awa
     assert_eq!(store.consent(&alice.user_id(), "app").await.unwrap(), Some(alice.consent()));
     let view = store.grant(&grant_id("g")).await.unwrap().unwrap();
     assert_eq!(view.session.map(|session| session.last_active), Some(NOW + 200));
-    store.end_session(&session_id("s"), NOW + 201, Vec::new()).await.unwrap();
+    store.end_session(&session_id("s"), NOW + 201, Vec::new(), &Tell::default()).await.unwrap();
     let view = store.grant(&grant_id("g")).await.unwrap().unwrap();
     assert_eq!((view.grant.revoked_at, view.session), (Some(NOW + 201), None));
 }
@@ -787,8 +797,10 @@ pub(crate) async fn d31_a_sign_out_that_meets_a_refresh_ends_the_family(store: S
         granted(&store, &code, alice.grant(&grant, &session)).await;
         let (parent, successor) = (format!("{code}-0"), format!("{code}-1"));
         let turn = Rotation { touch_session: Some(id.clone()), ..rotation(&parent, &successor, &grant) };
-        let (ended, rotated) =
-            tokio::join!(store.end_session(&id, NOW + 1, vec![event()]), store.rotate_refresh(turn, NOW + 1));
+        let (ended, rotated) = tokio::join!(
+            store.end_session(&id, NOW + 1, vec![event()], &Tell::default()),
+            store.rotate_refresh(turn, NOW + 1)
+        );
         assert_eq!(ended.unwrap().len(), 1);
         let rotated = rotated.unwrap();
         assert!(matches!(rotated, Rotated::New | Rotated::Refused), "{rotated:?}");
@@ -809,7 +821,7 @@ pub(crate) async fn d31_a_sign_out_that_meets_a_redemption_leaves_no_grant(store
         let first = Some(refresh(&format!("{name}-0"), grant.id.as_str()));
         let (user, one) = (alice.user_id(), OwnSessions::One(session_id(&session)));
         let (ended, redeemed) = tokio::join!(
-            store.end_own_sessions(&user, one, NOW + 1, event()),
+            store.end_own_sessions(&user, one, NOW + 1, event(), &Tell::default()),
             store.redeem_code(TokenHash::of(&name), grant.clone(), first, NOW + 1, Vec::new())
         );
         let (ended, redeemed) = (ended.unwrap(), redeemed.unwrap());
@@ -826,12 +838,14 @@ pub(crate) async fn d31_a_user_who_is_disabled_while_signing_in_has_no_session(s
         let unchanged = AccountWrite::Update { user_id: alice.user_id(), profile: None };
         let sign_in = SignIn { account: unchanged, ..alice.sign_in_again(&format!("s{n}")) };
         let user = alice.user_id();
-        let (disabled, written) =
-            tokio::join!(store.set_user_disabled(&user, true, NOW, event()), store.finish_sign_in(sign_in, NOW));
+        let (disabled, written) = tokio::join!(
+            store.set_user_disabled(&user, true, NOW, event(), &Tell::default()),
+            store.finish_sign_in(sign_in, NOW)
+        );
         assert!(disabled.unwrap().is_some());
         assert!(matches!(written.unwrap(), SignInWritten::Done | SignInWritten::Conflict));
         assert!(store.sessions(Some(&user), 10).await.unwrap().is_empty());
-        store.set_user_disabled(&user, false, NOW, event()).await.unwrap();
+        store.set_user_disabled(&user, false, NOW, event(), &Tell::default()).await.unwrap();
     }
 }
 
@@ -1002,7 +1016,7 @@ pub(crate) async fn disabling_a_user_ends_everything(store: Subject) {
     granted(&store, "c1", alice.grant("bound", "s")).await;
     granted(&store, "c2", alice.offline_grant("offline", "s")).await;
     granted(&store, "c3", person("bob").grant("bob", "b")).await;
-    store.set_user_disabled(&alice.user_id(), true, NOW, event()).await.unwrap();
+    store.set_user_disabled(&alice.user_id(), true, NOW, event(), &Tell::default()).await.unwrap();
     assert!(store.user("key-alice").await.unwrap().unwrap().user.disabled);
     assert!(store.session(secret("s")).await.unwrap().is_none());
     for id in ["bound", "offline"] {
@@ -1011,7 +1025,7 @@ pub(crate) async fn disabling_a_user_ends_everything(store: Subject) {
     assert!(!is_revoked(&store, "bob").await);
     assert!(store.session(secret("b")).await.unwrap().is_some());
 
-    store.set_user_disabled(&alice.user_id(), false, NOW, event()).await.unwrap();
+    store.set_user_disabled(&alice.user_id(), false, NOW, event(), &Tell::default()).await.unwrap();
     assert!(!store.user("key-alice").await.unwrap().unwrap().user.disabled);
     assert!(is_revoked(&store, "offline").await);
     assert_eq!(rotate(&store, "c2-0", "x", "offline", NOW).await, Rotated::Refused);
@@ -1112,7 +1126,7 @@ pub(crate) async fn sessions_are_paged_newest_first(store: Subject) {
             before = Some(*last);
             seen.extend(page.iter().map(|(_, view)| view.session.id.to_string()));
             // A session that ends meanwhile hides no other one.
-            store.end_session(&session_id("d"), NOW, Vec::new()).await.unwrap();
+            store.end_session(&session_id("d"), NOW, Vec::new(), &Tell::default()).await.unwrap();
         }
         let wanted: Vec<_> = wanted.into_iter().filter(|id| user.is_none() || *id != "d").collect();
         assert_eq!(seen, wanted);
@@ -1561,7 +1575,7 @@ pub(crate) async fn an_event_comes_and_goes_with_the_write_that_it_tells_of(stor
         ..rotation("unknown", "r1", "g")
     };
     assert_eq!(store.rotate_refresh(turn(issued()), NOW).await.unwrap(), Rotated::Refused);
-    let ended = store.set_user_disabled(&alice.user_id(), true, NOW, event()).await.unwrap();
+    let ended = store.set_user_disabled(&alice.user_id(), true, NOW, event(), &Tell::default()).await.unwrap();
     assert!(store.revoke_consent(&alice.user_id(), "nothing", NOW, event()).await.unwrap().is_none());
     let events = chain(&*store).await;
     let kinds: Vec<Kind> = events.iter().map(|event| event.event.kind).collect();
@@ -1647,7 +1661,7 @@ pub(crate) async fn a_certificate_is_exchanged_for_a_grant(store: Subject) {
         assert!(store.grant(&id).await.unwrap().is_none());
     }
     assert!(store.user("key-carol").await.unwrap().is_none());
-    store.set_user_disabled(&person("alice").user_id(), true, NOW, event()).await.unwrap();
+    store.set_user_disabled(&person("alice").user_id(), true, NOW, event(), &Tell::default()).await.unwrap();
     assert!(!store.grant_by_certificate(certificate_grant_again("alice", "fifth")).await.unwrap());
     assert!(store.grant(&grant_id("fifth")).await.unwrap().is_none());
     let kinds: Vec<Kind> = chain(&*store).await.iter().map(|event| event.event.kind).collect();
@@ -1666,8 +1680,11 @@ pub(crate) async fn a_certificate_belongs_to_one_user(store: Subject) {
     let listed = store.links_at(&alice, "certificate").await.unwrap();
     assert_eq!(listed.iter().map(|link| link.user_id.as_str()).collect::<Vec<_>>(), [alice.as_str()]);
     assert!(store.links_at(&bob, "certificate").await.unwrap().is_empty());
-    assert!(store.detach_certificate(&bob, &link.key, NOW, event()).await.unwrap().is_none(), "not his to detach");
-    store.set_user_disabled(&bob, true, NOW, event()).await.unwrap();
+    assert!(
+        store.detach_certificate(&bob, &link.key, NOW, event(), &Tell::default()).await.unwrap().is_none(),
+        "not his to detach"
+    );
+    store.set_user_disabled(&bob, true, NOW, event(), &Tell::default()).await.unwrap();
     link.key.subject = "another".to_owned();
     assert!(!store.attach_certificate(link, event()).await.unwrap(), "nothing for whom has no access");
 }
@@ -1686,19 +1703,23 @@ pub(crate) async fn a_certificate_is_detached_with_all_that_it_made(store: Subje
     store.save_grant(in_session, None, NOW, Vec::new()).await.unwrap();
     store.save_grant(alice.grant("of-provider", "p"), None, NOW, Vec::new()).await.unwrap();
 
-    let ended = store.detach_certificate(&alice.user_id(), &key, NOW, event()).await.unwrap().unwrap();
+    let ended =
+        store.detach_certificate(&alice.user_id(), &key, NOW, event(), &Tell::default()).await.unwrap().unwrap();
     assert_eq!((ended.sessions, ended.grants), (1, 2));
     let events = chain(&*store).await;
     let last = &events.last().unwrap().event;
     assert_eq!((last.sessions, last.grants), (Some(1), Some(2)));
-    assert_eq!(ended.apps, [AppSession { client: "app".to_owned(), sid: session_id("c") }]);
+    assert_eq!(ended.apps, [AppSession { client: "app".to_owned(), sid: session_id("c"), notice: None }]);
     assert!(store.session(secret("c")).await.unwrap().is_none());
     assert!(store.session(secret("p")).await.unwrap().is_some());
     for (id, revoked) in [("by-certificate", true), ("in-session", true), ("of-provider", false)] {
         let view = store.grant(&grant_id(id)).await.unwrap();
         assert_eq!(view.is_none_or(|view| view.grant.revoked_at.is_some()), revoked, "{id}");
     }
-    assert!(store.detach_certificate(&alice.user_id(), &key, NOW, event()).await.unwrap().is_none(), "it is gone");
+    assert!(
+        store.detach_certificate(&alice.user_id(), &key, NOW, event(), &Tell::default()).await.unwrap().is_none(),
+        "it is gone"
+    );
     assert!(store.attach_certificate(certificate_grant("alice", "x").link.unwrap(), event()).await.unwrap());
 }
 

@@ -6,7 +6,7 @@ use countersign::store::model::{
     Code, Consent, Device, Grant, Interaction, KeyState, Link, LinkKey, Login, RefreshToken, Session, SigningKey,
     StoredTrace, TokenHash, User,
 };
-use countersign::store::{AccountWrite, PendingBound, Rotated, Rotation, SignIn, SignInWritten, Store};
+use countersign::store::{AccountWrite, PendingBound, Rotated, Rotation, SignIn, SignInWritten, Store, Tell};
 use serde_json::{Map, Value, json};
 
 /// The time at which the tests begin.
@@ -130,6 +130,7 @@ impl Person {
             code: None,
             trace: trace(&format!("trace-{session}")),
             events: vec![self.event(Kind::SignIn)],
+            tell: Tell::default(),
         }
     }
 

@@ -4,17 +4,17 @@ use std::process::Command;
 use std::sync::Arc;
 
 use countersign::env::SystemRandomness;
-use countersign::store::model::{KeyState, TokenHash};
+use countersign::store::model::{Grant, KeyState, TokenHash};
 use countersign::store::postgres::{OpenError, PostgresStore, Target};
 use countersign::store::{
     Accounts as _, Audit as _, Grants as _, Maintenance as _, OneTimeIds as _, PendingBound, PendingSignIns as _,
-    Redeemed, Rotated, Sessions as _, SignInWritten, SigningKeys as _, Store, StoreError,
+    Redeemed, Rotated, Sessions as _, SignInWritten, SigningKeys as _, Store, StoreError, Tell,
 };
 use tokio::task::JoinSet;
 
 use crate::cluster::{Database, cluster, connect};
 use crate::conformance::chain;
-use crate::fixtures::{self, NOW, code, event, grant_id, login, person, refresh, rotation, secret, signing_key};
+use crate::fixtures::{self, NOW, code, event, grant_id, login, person, refresh, rotation, secret, session_id, signing_key};
 
 pub(crate) const KEY: &[u8] = b"the key of the PostgreSQL tests";
 pub(crate) const ISSUER: &str = "https://broker.example";
@@ -256,4 +256,26 @@ async fn a_text_that_the_server_cannot_store_is_nobodys() {
     sign_in.link.key.subject = "eve\0".to_owned();
     assert!(matches!(store.finish_sign_in(sign_in, NOW).await, Err(StoreError::Corrupt(_))));
     assert!(store.user("key-eve").await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notices_for_one_app_are_bounded_and_do_not_crowd_out_others() {
+    let (database, [a, _]) = replicas().await;
+    let alice = person("alice");
+    assert_eq!(a.finish_sign_in(alice.sign_in("s"), NOW).await.unwrap(), SignInWritten::Done);
+    for (id, client) in [("g1", "app"), ("g2", "other")] {
+        let grant = Grant { client: client.to_owned(), ..alice.grant(id, "s") };
+        a.save_grant(grant, None, NOW, Vec::new()).await.unwrap();
+    }
+    database
+        .execute(
+            "INSERT INTO logout_notices (client, user_id, sub, sid, trace_id, held_until, created_at)
+                SELECT 'app', 'u', 'u', n::text, '', 0, 0 FROM generate_series(1, 10000) AS n",
+        )
+        .await;
+    let clients = ["app".to_owned(), "other".to_owned()].into();
+    let tell = Tell { clients, trace_id: String::new(), held_until: NOW };
+    let apps = a.end_session(&session_id("s"), NOW, Vec::new(), &tell).await.unwrap();
+    let kept = |client: &str| apps.iter().any(|app| app.client == client && app.notice.is_some());
+    assert_eq!((apps.len(), kept("app"), kept("other")), (2, false, true));
 }

@@ -10,7 +10,7 @@ use countersign::store::model::{KeyState, TokenHash};
 use countersign::store::sqlite::{Location, OpenError, SqliteStore};
 use countersign::store::{
     Accounts as _, Administration as _, Grants as _, Maintenance as _, OneTimeIds as _, PendingSignIns as _, Rotated,
-    Sessions as _, SigningKeys as _, Store, StoreError, Traces as _,
+    Sessions as _, SigningKeys as _, Store, StoreError, Tell, Traces as _,
 };
 use tempfile::TempDir;
 
@@ -237,7 +237,7 @@ async fn a_second_process_reads_and_takes_access_away() {
     fill(&server).await;
     let command = open(&location, &[]).unwrap();
     assert_eq!(command.people(None, 10).await.unwrap().len(), 1);
-    command.set_user_disabled(&UserId::new("user-alice"), true, NOW, event()).await.unwrap();
+    command.set_user_disabled(&UserId::new("user-alice"), true, NOW, event(), &Tell::default()).await.unwrap();
     assert!(server.session(secret("s")).await.unwrap().is_none());
     assert!(server.grant(&grant_id("g")).await.unwrap().unwrap().grant.revoked_at.is_some());
 }

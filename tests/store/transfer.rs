@@ -15,7 +15,7 @@ use countersign::store::sqlite::{Location, OpenError, SqliteStore};
 use countersign::store::transfer::tables::TABLES;
 use countersign::store::{
     Accounts as _, EventQuery, Maintenance as _, OneTimeIds as _, PendingBound, PendingSignIns as _, Redeemed, Replica,
-    Rotated, Rotation, Sessions as _, SignInWritten, Store, StoredGeneration, UpstreamSessions,
+    Rotated, Rotation, Sessions as _, SignIn, SignInWritten, Store, StoredGeneration, Tell, UpstreamSessions,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -136,6 +136,12 @@ async fn fill_all(store: &dyn Store) {
         store.finish_sign_in(again, NOW + 2).await.unwrap(),
         SignInWritten::Done | SignInWritten::Replaced(_)
     ));
+    // A session that ended, of which an app is still to be told.
+    let ended = SignIn { events: Vec::new(), ..bob.sign_in_again("b3") };
+    assert_eq!(store.finish_sign_in(ended, NOW + 2).await.unwrap(), SignInWritten::Done);
+    store.save_grant(bob.grant("bg3", "b3"), None, NOW + 2, Vec::new()).await.unwrap();
+    let tell = Tell { clients: ["app".to_owned()].into(), trace_id: "a-request".to_owned(), held_until: NOW + 62 };
+    assert_eq!(store.end_session(&session_id("b3"), NOW + 2, Vec::new(), &tell).await.unwrap().len(), 1);
     let refused = StoredTrace { user_id: None, names: vec!["Mallory".to_owned()], ..trace("refused") };
     store.save_trace(refused, vec![person("mallory").event(Kind::Refusal).reason("not_allowed")]).await.unwrap();
     let generation = StoredGeneration {
@@ -183,6 +189,9 @@ async fn goes_on(store: &dyn Store) {
     };
     let from = store.sessions_of_upstream(said).await.unwrap();
     assert_eq!(from.first().unwrap().upstream.id_token.as_deref(), Some("CANARY-id-token"));
+    let told = store.take_notices(NOW + 62, NOW + 122, &BTreeSet::new(), 9).await.unwrap();
+    let told: Vec<_> = told.iter().map(|notice| (notice.client.as_str(), notice.sid.as_str())).collect();
+    assert_eq!(told, [("app", "b3")]);
     // The code moved to the new session.
     let (moved, view) = store.code(TokenHash::of("bob-first")).await.unwrap().unwrap();
     assert_eq!((moved.grant.sid, view.unwrap().session.id), (Some(session_id("b2")), session_id("b2")));
@@ -520,7 +529,10 @@ async fn every_table_and_column_is_copied_or_made_anew() {
         &[
             ("logins", &["state", "browser", "data", "expires_at"]),
             ("interactions", &["id", "browser", "data", "expires_at"]),
+            ("links", &["lease_fence", "lease_until"]),
             ("grants", &["refresh"]),
+            ("logout_notices", &["id", "fence"]),
+            ("sqlite_sequence", &["name", "seq"]),
             ("audit_postings", &["key", "first", "last", "events"]),
             ("audit_hours", &["hour", "first", "last"]),
         ],
@@ -538,7 +550,8 @@ async fn every_table_and_column_is_copied_or_made_anew() {
     let expected = with(
         catalogued(),
         &[
-            ("links", &["row"]),
+            ("links", &["row", "lease_fence", "lease_until"]),
+            ("logout_notices", &["row", "fence"]),
             ("sessions", &["row", "provider", "issuer", "subject", "created_at"]),
             ("pending", &["seq"]),
             ("codes", &["row", "client", "session_id"]),

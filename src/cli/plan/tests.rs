@@ -13,7 +13,7 @@ use crate::env::{Clock as _, SystemClock, SystemRandomness};
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{Device, Link, LinkKey, Session, StoredTrace, TokenHash, User};
 use crate::store::sqlite::{Location, SqliteStore};
-use crate::store::{AccountWrite, Audit as _, Sessions as _, SignIn, Traces as _};
+use crate::store::{AccountWrite, Audit as _, Sessions as _, SignIn, Tell, Traces as _};
 
 const FILE: &str = r#"issuer = "https://sso.example.com"
 [store]
@@ -92,6 +92,7 @@ pub(crate) fn sign_in(name: &str, groups: &[&str]) -> SignIn {
         session_secret: TokenHash::of(name),
         replaces: None,
         code: None,
+        tell: Tell::default(),
         trace,
         events: Vec::new(),
     }

@@ -188,7 +188,8 @@ pub async fn detach(context: &RequestContext<'_>, visitor: &Admitted, held: &Hel
     let (user, key) = (&visitor.user, certificate::link_key(&held.fingerprint));
     let event = context.event_about(Kind::CertificateDetached, user).provider(CERTIFICATE);
     let event = event.detail(key.subject.clone());
-    let detached = context.store().detach_certificate(&user.id, &key, context.now, event.clone()).await?;
+    let tell = backchannel::tell(context);
+    let detached = context.store().detach_certificate(&user.id, &key, context.now, event.clone(), &tell).await?;
     if let Some(ended) = &detached {
         context.announce(&[event.ended(ended.sessions, ended.grants)]);
         backchannel::session_ended(context, user, &ended.apps, Duration::ZERO);

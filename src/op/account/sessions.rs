@@ -66,7 +66,8 @@ pub async fn end(context: &RequestContext<'_>, visitor: &Admitted, which: OwnSes
         OwnSessions::One(id) => event.sid(Some(id.as_str())),
         OwnSessions::AllBut(_) => event,
     };
-    let ended = context.store().end_own_sessions(&user.id, which, context.now, event.clone()).await?;
+    let tell = backchannel::tell(context);
+    let ended = context.store().end_own_sessions(&user.id, which, context.now, event.clone(), &tell).await?;
     if ended.sessions > 0 {
         context.announce(&[event.ended(ended.sessions, ended.grants)]);
         backchannel::session_ended(context, user, &ended.apps, Duration::ZERO);

@@ -4,6 +4,7 @@ use crate::audit::{Action, Kind};
 use crate::op::RequestContext;
 use crate::op::administration::people::find;
 use crate::op::administration::{Failure, Report, acted, report};
+use crate::op::logout::backchannel;
 use crate::store::ids::SessionId;
 use crate::store::model::User;
 use crate::store::{Ended, SessionView};
@@ -49,12 +50,12 @@ pub async fn sessions_of_user(context: &RequestContext<'_>, user: &User, by: Opt
 
 /// Ends sessions of one user.
 async fn end(context: &RequestContext<'_>, sessions: &[SessionView], by: Option<&str>) -> Result<Report, Failure> {
-    let mut ended = Ended::default();
+    let (mut ended, tell) = (Ended::default(), backchannel::tell(context));
     for view in sessions {
         let event = context.event_about(Kind::AdminAction, &view.user).action(Action::SessionRevoked);
         let event = event.provider(&view.session.link.provider).sid(Some(view.session.id.as_str()));
         let event = acted(event, by);
-        let apps = context.store().end_session(&view.session.id, context.now, vec![event.clone()]).await?;
+        let apps = context.store().end_session(&view.session.id, context.now, vec![event.clone()], &tell).await?;
         context.announce(&[event]);
         ended.sessions += 1;
         ended.apps.extend(apps);

@@ -6,8 +6,9 @@ use crate::decision::username;
 use crate::op::RequestContext;
 use crate::op::administration::people::{Access, access, find};
 use crate::op::administration::{Failure, Report, acted, report};
-use crate::store::Ended;
+use crate::op::logout::backchannel;
 use crate::store::model::User;
+use crate::store::{Ended, Tell};
 
 /// Disables a user: all sessions end, all grants are revoked, and every sign-in is refused until the user is enabled.
 ///
@@ -30,7 +31,8 @@ pub async fn disable_user(
     by: Option<&str>,
 ) -> Result<Option<Report>, Failure> {
     let event = acted(context.event_about(Kind::AdminAction, user).action(Action::UserDisabled), by);
-    let ended = context.store().set_user_disabled(&user.id, true, context.now, event.clone()).await?;
+    let tell = backchannel::tell(context);
+    let ended = context.store().set_user_disabled(&user.id, true, context.now, event.clone(), &tell).await?;
     let Some(ended) = ended else { return Ok(None) };
     context.announce(&[event.ended(ended.sessions, ended.grants)]);
     Ok(Some(report(context, Some(user), &ended, None)))
@@ -56,7 +58,8 @@ pub async fn enable_user(context: &RequestContext<'_>, user: &User, by: Option<&
         return Err(Failure::Refused(text));
     }
     let event = acted(context.event_about(Kind::AdminAction, user).action(Action::UserEnabled), by);
-    let enabled = context.store().set_user_disabled(&user.id, false, context.now, event.clone()).await?.is_some();
+    let (store, nobody) = (context.store(), Tell::default());
+    let enabled = store.set_user_disabled(&user.id, false, context.now, event.clone(), &nobody).await?.is_some();
     if enabled {
         context.announce(&[event]);
     }

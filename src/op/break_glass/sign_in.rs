@@ -86,6 +86,7 @@ async fn write(context: &RequestContext<'_>, browser: &Browser, key: &LinkKey) -
         replaces: previous.as_ref().map(|view| view.session.id.clone()),
         code: None,
         trace: decide::stored_trace(context, Some(user.id.clone()), None, BREAK_GLASS, &decision.trace),
+        tell: previous.as_ref().map(|_| backchannel::tell(context)).unwrap_or_default(),
     };
     match (context.store().finish_sign_in(sign_in, context.now).await?, &previous) {
         (SignInWritten::Conflict, _) => return Ok(None),

@@ -139,6 +139,7 @@ fn sign_in(
             &decision.trace,
         ),
         events: Vec::new(),
+        tell: facts.previous.as_ref().map(|_| backchannel::tell(context)).unwrap_or_default(),
     }
 }
 

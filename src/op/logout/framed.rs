@@ -62,12 +62,12 @@ pub async fn framed(context: &RequestContext<'_>, provider: &str, params: &Param
         subject: None,
         sid: Some(sid.to_owned()),
     };
-    let mut framed = Vec::new();
+    let (mut framed, tell) = (Vec::new(), backchannel::tell(context));
     for FromUpstream { view, .. } in context.store().sessions_of_upstream(ended).await? {
         let event = context.event_about(Kind::Logout, &view.user).provider(provider);
         let event = event.sid(Some(view.session.id.as_str())).detail("at the provider, in a frame");
         let events = vec![event];
-        let apps = context.store().end_session(&view.session.id, context.now, events.clone()).await?;
+        let apps = context.store().end_session(&view.session.id, context.now, events.clone(), &tell).await?;
         backchannel::session_ended(context, &view.user, &apps, Duration::ZERO);
         context.announce(&events);
         framed.extend(frames(context, &apps));

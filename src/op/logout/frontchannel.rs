@@ -6,16 +6,17 @@ use crate::op::RequestContext;
 use crate::op::logout::participants::participants;
 use crate::snapshot::client::Client;
 use crate::store::AppSession;
-use crate::store::ids::SessionId;
 
 /// What the user's browser loads in frames: the `frontchannel_logout_uri` of each app of an ended session, with `iss` and
 /// `sid` added to its query (§3), unless the app is registered without them (§2).
 #[must_use]
 pub(super) fn frames(context: &RequestContext<'_>, apps: &[AppSession]) -> Vec<Url> {
-    let frame = |(client, sid): (&Client, &SessionId)| {
+    let frame = |(client, app): (&Client, &AppSession)| {
         let mut url = client.frontchannel_logout_uri.clone()?;
         if client.frontchannel_logout_session {
-            url.query_pairs_mut().append_pair("iss", &context.snapshot.issuer.text).append_pair("sid", sid.as_str());
+            url.query_pairs_mut()
+                .append_pair("iss", &context.snapshot.issuer.text)
+                .append_pair("sid", app.sid.as_str());
         }
         Some(url)
     };

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::protocol::SigningAlgorithm;
+use crate::store::NoticeHold;
 use crate::store::ids::SessionId;
 
 /// `typ` of logout tokens (Back-Channel Logout §2.4).
@@ -20,6 +21,12 @@ const LIFETIME: i64 = 120;
 /// A session that ended, as one app is notified of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
+    /// The hold on what the store keeps of it.
+    pub hold: NoticeHold,
+    /// Until when it is held.
+    pub held_until: i64,
+    /// How often delivery was attempted.
+    pub attempts: u32,
     /// Key of the client, for the log.
     pub client: String,
     /// Its `backchannel_logout_uri`.

@@ -4,12 +4,11 @@ use crate::op::RequestContext;
 use crate::op::validity;
 use crate::snapshot::client::Client;
 use crate::store::AppSession;
-use crate::store::ids::SessionId;
 
-/// The clients to notify, each with a `sid` that it knows. Clients that were removed or disabled are left out.
+/// The clients to notify, each with its part in the session. Clients that were removed or disabled are left out.
 pub(super) fn participants<'a>(
     context: &'a RequestContext<'_>,
     apps: &'a [AppSession],
-) -> impl Iterator<Item = (&'a Client, &'a SessionId)> {
-    apps.iter().filter_map(|app| Some((validity::client(context, &app.client).ok()?, &app.sid)))
+) -> impl Iterator<Item = (&'a Client, &'a AppSession)> {
+    apps.iter().filter_map(|app| Some((validity::client(context, &app.client).ok()?, app)))
 }

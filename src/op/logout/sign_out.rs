@@ -83,7 +83,8 @@ async fn end(context: &RequestContext<'_>, request: &LogoutRequest, view: &Sessi
     let event = context.event_about(Kind::Logout, &view.user).provider(&view.session.link.provider);
     let event = event.sid(Some(view.session.id.as_str()));
     let event = request.client.iter().fold(event, |event, client| event.client(client));
-    let apps = context.store().end_session(&view.session.id, context.now, vec![event.clone()]).await?;
+    let tell = backchannel::tell(context);
+    let apps = context.store().end_session(&view.session.id, context.now, vec![event.clone()], &tell).await?;
     context.announce(&[event]);
     let (asked, others): (Vec<_>, Vec<_>) =
         apps.iter().cloned().partition(|app| request.client.as_ref() == Some(&app.client));

@@ -56,6 +56,7 @@ pub async fn upstream_logout(context: &RequestContext<'_>, provider: &str, param
         once: ("upstream_logout", format!("{} {}", settings.issuer(), token.jti)),
         expires_at: token.expires_at,
         sessions: sessions.iter().map(|view| view.session.id.clone()).collect(),
+        tell: backchannel::tell(context),
         ..EndOnce::default()
     };
     let apps = context.store().end_once(end, context.now, events.clone()).await?;

@@ -6,10 +6,10 @@ use crate::audit::Event;
 use crate::store::ids::UserId;
 use crate::store::model::Consent;
 use crate::store::postgres::PostgresStore;
-use crate::store::postgres::database::Repeat;
-use crate::store::postgres::parameters::answered;
+use crate::store::postgres::database::{Parameter, Repeat};
+use crate::store::postgres::parameters::{TellRows, answered};
 use crate::store::postgres::rows::{Cells, consent, ended, link_columns, user_columns, value};
-use crate::store::{Administration, Ended, Person, Result};
+use crate::store::{Administration, Ended, Person, Result, Tell};
 
 /// How many rows of a table one transaction examines while the grants of a client are revoked.
 const WINDOW: i32 = 5_000;
@@ -69,10 +69,13 @@ impl Administration for PostgresStore {
         disabled: bool,
         now: i64,
         event: Event,
+        tell: &Tell,
     ) -> Result<Option<Ended>> {
-        let events = self.events(&[event])?;
-        let [ids, data] = events.parameters();
-        ended(&self.call("set_user_disabled", &[user_id, &disabled, &now, ids, data], Repeat::Never).await?)
+        let (events, tell) = (self.events(&[event])?, TellRows::of(tell));
+        let mut all: Vec<Parameter<'_>> = vec![user_id, &disabled, &now];
+        all.extend(tell.parameters());
+        all.extend(events.parameters());
+        ended(&self.call("set_user_disabled", &all, Repeat::Never).await?)
     }
 
     async fn rename_user(&self, user_id: &UserId, username: &str, username_key: &str, event: Event) -> Result<bool> {

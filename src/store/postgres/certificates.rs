@@ -8,10 +8,10 @@ use crate::store::model::{Link, LinkKey};
 use crate::store::postgres::PostgresStore;
 use crate::store::postgres::database::{Parameter, Repeat};
 use crate::store::postgres::error::Fate;
-use crate::store::postgres::parameters::{self, answered, made_in};
+use crate::store::postgres::parameters::{self, TellRows, answered, made_in};
 use crate::store::postgres::rows::{Cells, ended, link_columns, value};
 use crate::store::rows::{AccountRow, GrantRow, LinkRow, TraceRow};
-use crate::store::{CertificateGrant, Certificates, Ended, Result};
+use crate::store::{CertificateGrant, Certificates, Ended, Result, Tell};
 
 const LINKS_AT: &str =
     concat!("SELECT ", link_columns!(), " FROM links l WHERE l.user_id = $1 AND l.provider = $2 ORDER BY l.row");
@@ -53,11 +53,13 @@ impl Certificates for PostgresStore {
         key: &LinkKey,
         now: i64,
         event: Event,
+        tell: &Tell,
     ) -> Result<Option<Ended>> {
-        let events = self.events(&[event])?;
-        let [ids, data] = events.parameters();
+        let (events, tell) = (self.events(&[event])?, TellRows::of(tell));
         let [provider, issuer, subject] = parameters::link_key(key);
-        let all: [Parameter<'_>; 7] = [user_id, provider, issuer, subject, &now, ids, data];
+        let mut all: Vec<Parameter<'_>> = vec![user_id, provider, issuer, subject, &now];
+        all.extend(tell.parameters());
+        all.extend(events.parameters());
         ended(&self.call("detach_certificate", &all, Repeat::Never).await?)
     }
 

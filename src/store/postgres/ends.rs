@@ -3,6 +3,7 @@
 use crate::store::postgres::PostgresStore;
 use crate::store::postgres::database::{Parameter, Repeat};
 use crate::store::postgres::events::EventRows;
+use crate::store::postgres::parameters::TellRows;
 use crate::store::postgres::rows::{Cells, app};
 use crate::store::rows::EndRows;
 use crate::store::{AppSession, Result};
@@ -31,6 +32,8 @@ impl PostgresStore {
         let read_at: Vec<i64> = end.claims.iter().map(|changed| changed.read_at).collect();
         all.extend([&claims_providers as Parameter<'_>, &claims_issuers, &claims_subjects, &rows.claims]);
         all.extend([&claims_at as Parameter<'_>, &emails, &read_at]);
+        let tell = TellRows::of(&end.tell);
+        all.extend(tell.parameters());
         all.extend(events.parameters());
         let answer = self.call("end_once", &all, Repeat::Never).await?;
         if answer.is_empty() {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use crate::metrics::StoreFigures;
+use crate::store::notices::NOTICE_LIFETIME;
 use crate::store::postgres::PostgresStore;
 use crate::store::postgres::database::Repeat;
 use crate::store::postgres::parameters::answered;
@@ -11,7 +12,7 @@ use crate::store::{Maintenance, Result};
 
 /// The kinds of rows that expire, as the function `sweep` knows them.
 const KINDS: &[&str] =
-    &["login", "interaction", "session", "grant", "code", "refresh_token", "successor", "trace", "used_once"];
+    &["login", "interaction", "session", "grant", "code", "refresh_token", "successor", "trace", "used_once", "notice"];
 
 /// How long a replica may sweep after it has taken or extended the lease.
 const LEASE_SECONDS: i32 = 60;
@@ -52,7 +53,8 @@ impl Maintenance for PostgresStore {
         let (mut more, mut failed) = (false, None);
         for kind in KINDS {
             // A kind that fails does not keep the others from being swept.
-            match self.call("sweep", &[kind, &now, &most, &fence], Repeat::Harmless).await {
+            let expired = if *kind == "notice" { now.saturating_sub(NOTICE_LIFETIME) } else { now };
+            match self.call("sweep", &[kind, &expired, &most, &fence], Repeat::Harmless).await {
                 Ok(rows) => match value::<Option<i64>>(&rows)?.flatten() {
                     Some(deleted) => more |= limit > 0 && deleted >= i64::from(limit),
                     // It took too long, and another replica goes on.

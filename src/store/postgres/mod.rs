@@ -22,6 +22,7 @@ mod history;
 mod ids;
 mod listings;
 mod maintenance;
+mod notices;
 mod one_time_ids;
 mod open;
 mod parameters;

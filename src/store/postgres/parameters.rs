@@ -1,12 +1,12 @@
 //! Records as parameters of functions, in the order in which the functions take them.
 
-use crate::store::bounds::{GRANTS_OF_APP, REFUSALS_OF_STRANGERS, REFUSALS_OF_USER, UNUSED_CODES};
+use crate::store::bounds::{GRANTS_OF_APP, NOTICES_OF_CLIENT, REFUSALS_OF_STRANGERS, REFUSALS_OF_USER, UNUSED_CODES};
 use crate::store::encoding::json;
 use crate::store::ids::SessionId;
 use crate::store::model::{Consent, LinkKey, RefreshToken};
 use crate::store::postgres::database::Parameter;
 use crate::store::rows::{AccountRow, CodeRow, GrantRow, LinkRow, SessionRow, TraceRow};
-use crate::store::{Result, StoreError};
+use crate::store::{Result, StoreError, Tell};
 
 /// What is absent.
 pub(crate) const NO_TEXT: &Option<&str> = &None;
@@ -16,6 +16,7 @@ pub(crate) const NO_NUMBER: &Option<i64> = &None;
 /// Bounds, as columns have them.
 const MOST_CODES: i32 = bound(UNUSED_CODES);
 const MOST_GRANTS: i32 = bound(GRANTS_OF_APP);
+const MOST_NOTICES: i32 = bound(NOTICES_OF_CLIENT);
 const MOST_OF_USER: i32 = bound(REFUSALS_OF_USER);
 const MOST_OF_STRANGERS: i32 = bound(REFUSALS_OF_STRANGERS);
 
@@ -140,6 +141,23 @@ pub(crate) fn some_refresh(token: Option<&RefreshToken>) -> [Parameter<'_>; 6] {
             &token.expires_at,
             &token.family_expires_at,
         ],
+    }
+}
+
+/// The apps to tell of the end of a session, as functions take them.
+pub(crate) struct TellRows<'t> {
+    tell: &'t Tell,
+    clients: Vec<&'t String>,
+}
+
+impl<'t> TellRows<'t> {
+    pub(crate) fn of(tell: &'t Tell) -> Self {
+        Self { tell, clients: tell.clients.iter().collect() }
+    }
+
+    /// `p_tell` to `p_most`.
+    pub(crate) fn parameters(&self) -> [Parameter<'_>; 4] {
+        [&self.clients, &self.tell.trace_id, &self.tell.held_until, &MOST_NOTICES]
     }
 }
 

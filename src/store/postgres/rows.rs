@@ -8,7 +8,7 @@ use crate::store::encoding::{columns, key_state, link_row, open_json, open_text,
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{Consent, Grant, Link, LinkKey, Session, SigningKey, StoredTrace, User};
 use crate::store::seal::Sealer;
-use crate::store::{AppSession, Ended, GrantView, Person, Result, SessionView};
+use crate::store::{AppSession, Ended, GrantView, NoticeHold, Person, Result, SessionView};
 
 /// The columns of a user, `u`.
 macro_rules! user_columns {
@@ -245,14 +245,16 @@ pub(crate) fn consent(user_id: &UserId, row: &Row) -> Result<Consent> {
     })
 }
 
-/// The apps of an ended session, from client and `sid`.
+/// The apps of an ended session, from client, `sid` and notice.
 pub(crate) fn apps(rows: &[Row]) -> Result<Vec<AppSession>> {
     rows.iter().map(|row| app(&mut Cells::of(row))).collect()
 }
 
 /// One of them.
 pub(crate) fn app(cells: &mut Cells<'_>) -> Result<AppSession> {
-    Ok(AppSession { client: cells.next()?, sid: cells.next::<SessionId>()? })
+    let (client, sid): (String, SessionId) = (cells.next()?, cells.next()?);
+    let notice = cells.next::<Option<i64>>()?.map(|id| NoticeHold { id, fence: 0 });
+    Ok(AppSession { client, sid, notice })
 }
 
 /// What an operation ended; `None` if it changed nothing.
@@ -262,7 +264,7 @@ pub(crate) fn ended(rows: &[Row]) -> Result<Option<Ended>> {
     for row in rows {
         let mut cells = Cells::of(row);
         let (sessions, grants): (i64, i64) = (cells.next()?, cells.next()?);
-        if cells.is_missing(2)? {
+        if cells.is_missing(3)? {
             all = Some((sessions.unsigned_abs(), grants.unsigned_abs()));
         } else {
             apps.push(app(&mut cells)?);

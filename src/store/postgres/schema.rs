@@ -12,7 +12,8 @@ use std::sync::LazyLock;
 use crate::digest::sha256;
 
 /// All migrations, in order. `store.version` counts those that have run.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("schema/01_first.sql")];
+pub(crate) const MIGRATIONS: &[&str] =
+    &[include_str!("schema/01_first.sql"), include_str!("schema/02_logout_notices.sql")];
 
 /// The functions, by topic.
 const FUNCTIONS: &[&str] = &[
@@ -20,6 +21,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("functions/sign_in.sql"),
     include_str!("functions/grants.sql"),
     include_str!("functions/ending.sql"),
+    include_str!("functions/notices.sql"),
     include_str!("functions/upkeep.sql"),
     include_str!("functions/audit.sql"),
 ];

@@ -6,10 +6,11 @@ use crate::audit::Event;
 use crate::store::ids::{SessionId, UserId};
 use crate::store::model::{Consent, Session};
 use crate::store::postgres::PostgresStore;
-use crate::store::postgres::database::Repeat;
+use crate::store::postgres::database::{Parameter, Repeat};
+use crate::store::postgres::parameters::TellRows;
 use crate::store::postgres::rows::{Cells, consent, ended};
 use crate::store::self_service::OwnSessions;
-use crate::store::{Ended, Result, SelfService};
+use crate::store::{Ended, Result, SelfService, Tell};
 
 const OWN_SESSIONS: &str = "SELECT data, NULL::bytea, last_active FROM sessions WHERE user_id = $1
     AND row < coalesce((SELECT row FROM sessions WHERE id = $2), 9223372036854775807)
@@ -35,14 +36,23 @@ impl SelfService for PostgresStore {
         rows.iter().map(|row| consent(user_id, row)).collect()
     }
 
-    async fn end_own_sessions(&self, user_id: &UserId, which: OwnSessions, now: i64, event: Event) -> Result<Ended> {
+    async fn end_own_sessions(
+        &self,
+        user_id: &UserId,
+        which: OwnSessions,
+        now: i64,
+        event: Event,
+        tell: &Tell,
+    ) -> Result<Ended> {
         let (one, kept) = match which {
             OwnSessions::One(id) => (Some(id), None),
             OwnSessions::AllBut(id) => (None, Some(id)),
         };
-        let events = self.events(&[event])?;
-        let [ids, data] = events.parameters();
-        let rows = self.call("end_own_sessions", &[user_id, &one, &kept, &now, ids, data], Repeat::Never).await?;
+        let (events, tell) = (self.events(&[event])?, TellRows::of(tell));
+        let mut all: Vec<Parameter<'_>> = vec![user_id, &one, &kept, &now];
+        all.extend(tell.parameters());
+        all.extend(events.parameters());
+        let rows = self.call("end_own_sessions", &all, Repeat::Never).await?;
         Ok(ended(&rows)?.unwrap_or_default())
     }
 }

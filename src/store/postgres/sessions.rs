@@ -8,13 +8,13 @@ use crate::store::model::{TokenHash, UpstreamSession};
 use crate::store::postgres::PostgresStore;
 use crate::store::postgres::database::{Parameter, Repeat};
 use crate::store::postgres::error::Fate;
-use crate::store::postgres::parameters;
+use crate::store::postgres::parameters::{self, TellRows};
 use crate::store::postgres::rows::{
     Cells, apps, link_columns, session_columns, session_view, session_view_of, user_columns,
 };
 use crate::store::rows::{EndRows, SignInRows};
 use crate::store::{
-    AppSession, EndOnce, FromUpstream, Result, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions,
+    AppSession, EndOnce, FromUpstream, Result, SessionView, Sessions, SignIn, SignInWritten, Tell, UpstreamSessions,
 };
 
 macro_rules! sessions {
@@ -53,7 +53,9 @@ impl Sessions for PostgresStore {
     async fn finish_sign_in(&self, sign_in: SignIn, now: i64) -> Result<SignInWritten> {
         let events = self.events(&sign_in.events)?;
         let rows = SignInRows::new(&self.sealer, sign_in)?;
+        let tell = TellRows::of(&rows.tell);
         let mut all = rows.parameters(&now);
+        all.extend(tell.parameters());
         all.extend(events.parameters());
         let ended = match self.try_call("finish_sign_in", &all, Repeat::Never).await {
             Ok(rows) => apps(&rows)?,
@@ -94,10 +96,12 @@ impl Sessions for PostgresStore {
         self.call("touch_session", &[id, &now], Repeat::Harmless).await.map(drop)
     }
 
-    async fn end_session(&self, id: &SessionId, now: i64, events: Vec<Event>) -> Result<Vec<AppSession>> {
-        let events = self.events(&events)?;
-        let [ids, data] = events.parameters();
-        apps(&self.call("end_session", &[id, &now, ids, data], Repeat::Never).await?)
+    async fn end_session(&self, id: &SessionId, now: i64, events: Vec<Event>, tell: &Tell) -> Result<Vec<AppSession>> {
+        let (events, tell) = (self.events(&events)?, TellRows::of(tell));
+        let mut all: Vec<Parameter<'_>> = vec![id, &now];
+        all.extend(tell.parameters());
+        all.extend(events.parameters());
+        apps(&self.call("end_session", &all, Repeat::Never).await?)
     }
 
     async fn end_once(&self, end: EndOnce, now: i64, events: Vec<Event>) -> Result<Option<Vec<Vec<AppSession>>>> {

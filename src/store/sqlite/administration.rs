@@ -8,8 +8,8 @@ use crate::store::encoding::parse;
 use crate::store::ids::UserId;
 use crate::store::model::Consent;
 use crate::store::sqlite::rows::{Reader, many, one, run};
-use crate::store::sqlite::{SqliteStore, sql};
-use crate::store::{Administration, AppSession, Ended, Person, Result};
+use crate::store::sqlite::{SqliteStore, ends, notices, sql};
+use crate::store::{Administration, Ended, Person, Result, Tell};
 
 /// How many rows of a table one transaction examines while the grants of a client are revoked.
 const WINDOW: i64 = 5_000;
@@ -63,11 +63,12 @@ impl Administration for SqliteStore {
         disabled: bool,
         now: i64,
         event: Event,
+        tell: &Tell,
     ) -> Result<Option<Ended>> {
-        let id = user_id.clone();
+        let (id, tell) = (user_id.clone(), tell.clone());
         let make = self.event_maker();
         self.write(move |connection| {
-            let Some(ended) = set_disabled(connection, &id, disabled, now)? else { return Ok(None) };
+            let Some(ended) = set_disabled(connection, &id, disabled, &tell, now)? else { return Ok(None) };
             make(vec![event.ended(ended.sessions, ended.grants)]).append(connection)?;
             Ok(Some(ended))
         })
@@ -168,15 +169,21 @@ pub(super) fn consent(user_id: &UserId, row: &Row<'_>) -> Result<Consent> {
 }
 
 /// Disables or enables a user; `None` if nothing changes.
-fn set_disabled(connection: &Connection, user_id: &UserId, disabled: bool, now: i64) -> Result<Option<Ended>> {
+fn set_disabled(
+    connection: &Connection,
+    user_id: &UserId,
+    disabled: bool,
+    tell: &Tell,
+    now: i64,
+) -> Result<Option<Ended>> {
     if run(connection, sql::SET_DISABLED, (user_id, disabled))? == 0 {
         return Ok(None);
     }
     if !disabled {
         return Ok(Some(Ended::default()));
     }
-    let apps =
-        many(connection, sql::APPS_OF_USER, [user_id], |row| Ok(AppSession { client: row.get(0)?, sid: row.get(1)? }))?;
+    let mut apps = many(connection, sql::APPS_OF_USER, [user_id], ends::app)?;
+    notices::keep(connection, user_id, &mut apps, tell, now)?;
     let sessions = run(connection, sql::DELETE_SESSIONS_OF_USER, [user_id])?;
     let live: Option<i64> = one(connection, sql::LIVE_GRANTS_OF_USER, (user_id, now), |row| Ok(row.get(0)?))?;
     run(connection, sql::REVOKE_GRANTS_OF_USER, (user_id, now))?;

@@ -13,7 +13,7 @@ use crate::store::sqlite::rows::{many, run};
 use crate::store::sqlite::shared::Outcome;
 use crate::store::sqlite::writer::Survives;
 use crate::store::sqlite::{SqliteStore, sql};
-use crate::store::{CertificateGrant, Certificates, Ended, Result};
+use crate::store::{CertificateGrant, Certificates, Ended, Result, Tell};
 
 #[async_trait]
 impl Certificates for SqliteStore {
@@ -59,11 +59,12 @@ impl Certificates for SqliteStore {
         key: &LinkKey,
         now: i64,
         event: Event,
+        tell: &Tell,
     ) -> Result<Option<Ended>> {
-        let (user, key) = (user_id.clone(), key.clone());
+        let (user, key, tell) = (user_id.clone(), key.clone(), tell.clone());
         let make = self.event_maker();
         self.write(move |connection| {
-            let detached = detach(connection, &user, &key, now)?;
+            let detached = detach(connection, &user, &key, &tell, now)?;
             if let Some(ended) = &detached {
                 make(vec![event.ended(ended.sessions, ended.grants)]).append(connection)?;
             }
@@ -87,7 +88,7 @@ fn is_link(connection: &Connection, row: &GrantRow) -> Result<bool> {
     Ok(owner.first() == Some(user))
 }
 
-fn detach(connection: &Connection, user: &UserId, key: &LinkKey, now: i64) -> Result<Option<Ended>> {
+fn detach(connection: &Connection, user: &UserId, key: &LinkKey, tell: &Tell, now: i64) -> Result<Option<Ended>> {
     let LinkKey { provider, issuer, subject } = key;
     if run(connection, sql::DELETE_LINK, (provider, issuer, subject, user))? == 0 {
         return Ok(None);
@@ -97,7 +98,7 @@ fn detach(connection: &Connection, user: &UserId, key: &LinkKey, now: i64) -> Re
     let grants = run(connection, sql::REVOKE_GRANTS_BY_LINK, (user, provider, issuer, subject, now))?;
     let mut ended = Ended { sessions: sessions.len() as u64, grants: grants as u64, apps: Vec::new() };
     for session in &sessions {
-        ended.apps.extend(end(connection, session, now)?);
+        ended.apps.extend(end(connection, session, tell, now)?);
     }
     Ok(Some(ended))
 }

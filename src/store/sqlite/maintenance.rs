@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 use crate::metrics::StoreFigures;
+use crate::store::notices::NOTICE_LIFETIME;
 use crate::store::sqlite::grant_rows::forget;
 use crate::store::sqlite::pending::Swept;
 use crate::store::sqlite::rows::{many, one, run};
@@ -27,6 +28,7 @@ const SWEEPS: &[Sweep] = &[
     |connection, _, now, limit| found(run(connection, sql::SWEEP_SUCCESSORS, (now, limit))?, limit),
     |connection, _, now, limit| found(run(connection, sql::SWEEP_TRACES, (now, limit))?, limit),
     |connection, _, now, limit| found(run(connection, sql::SWEEP_USED_ONCE, (now, limit))?, limit),
+    |connection, _, now, limit| found(run(connection, sql::SWEEP_NOTICES, (now - NOTICE_LIFETIME, limit))?, limit),
     |connection, _, _, limit| found(audit_index::index(connection, limit)?, limit),
 ];
 

@@ -30,6 +30,7 @@ mod ids;
 mod listings;
 mod log;
 mod maintenance;
+mod notices;
 mod one_time_ids;
 mod open;
 mod pending;

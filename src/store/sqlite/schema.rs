@@ -15,6 +15,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     REFUSED_NAMES,
     UPSTREAM_SESSIONS,
     AUDIT_POSTINGS,
+    LOGOUT_NOTICES,
 ];
 
 /// `application_id` of the database file, "Csgn": tells our files from other SQLite databases.
@@ -302,4 +303,22 @@ CREATE TABLE audit_postings (
     events BLOB NOT NULL,
     PRIMARY KEY (key, first)
 ) STRICT, WITHOUT ROWID;
+";
+
+// Apps that are still to be told that a session ended. An id is never given twice: a process may come back to one that is gone.
+const LOGOUT_NOTICES: &str = "
+CREATE TABLE logout_notices (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    client TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    sub TEXT NOT NULL,
+    sid TEXT NOT NULL,
+    trace_id TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    fence INTEGER NOT NULL DEFAULT 0,
+    held_until INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX logout_notices_held ON logout_notices (held_until);
+CREATE INDEX logout_notices_client ON logout_notices (client);
 ";

@@ -11,7 +11,7 @@ use crate::store::sqlite::administration::consent;
 use crate::store::sqlite::ends::apps_of_session;
 use crate::store::sqlite::rows::{many, run};
 use crate::store::sqlite::{SqliteStore, sql};
-use crate::store::{Ended, Result, SelfService};
+use crate::store::{Ended, Result, SelfService, Tell};
 
 #[async_trait]
 impl SelfService for SqliteStore {
@@ -35,8 +35,15 @@ impl SelfService for SqliteStore {
         .await
     }
 
-    async fn end_own_sessions(&self, user_id: &UserId, which: OwnSessions, now: i64, event: Event) -> Result<Ended> {
-        let user_id = user_id.clone();
+    async fn end_own_sessions(
+        &self,
+        user_id: &UserId,
+        which: OwnSessions,
+        now: i64,
+        event: Event,
+        tell: &Tell,
+    ) -> Result<Ended> {
+        let (user_id, tell) = (user_id.clone(), tell.clone());
         let make = self.event_maker();
         self.write(move |connection| {
             let ids: Vec<SessionId> = match which {
@@ -47,6 +54,7 @@ impl SelfService for SqliteStore {
             };
             let mut ended = Ended::default();
             for id in &ids {
+                ended.apps.extend(apps_of_session(connection, &user_id, id, &tell, now)?);
                 end(connection, &user_id, id, now, &mut ended)?;
             }
             if ended.sessions > 0 {
@@ -60,7 +68,6 @@ impl SelfService for SqliteStore {
 
 /// Ends one session with all grants and codes of it.
 fn end(connection: &Connection, user: &UserId, id: &SessionId, now: i64, ended: &mut Ended) -> Result<()> {
-    ended.apps.extend(apps_of_session(connection, user, id)?);
     let grants = run(connection, sql::REVOKE_ALL_OF_SESSION, (user, id, now))?;
     run(connection, sql::DELETE_CODES_OF_SESSION, [id])?;
     run(connection, sql::DELETE_SESSION, [id])?;

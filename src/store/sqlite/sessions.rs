@@ -15,7 +15,7 @@ use crate::store::sqlite::shared::Outcome;
 use crate::store::sqlite::writer::Survives;
 use crate::store::sqlite::{SqliteStore, sql, upstream_sessions};
 use crate::store::{
-    AppSession, EndOnce, FromUpstream, Result, SessionView, Sessions, SignIn, SignInWritten, UpstreamSessions,
+    AppSession, EndOnce, FromUpstream, Result, SessionView, Sessions, SignIn, SignInWritten, Tell, UpstreamSessions,
 };
 
 #[async_trait]
@@ -75,12 +75,12 @@ impl Sessions for SqliteStore {
         self.write_passing(move |connection| run(connection, sql::TOUCH_SESSION, (id, now)).map(drop)).await
     }
 
-    async fn end_session(&self, id: &SessionId, now: i64, events: Vec<Event>) -> Result<Vec<AppSession>> {
-        let id = id.clone();
+    async fn end_session(&self, id: &SessionId, now: i64, events: Vec<Event>, tell: &Tell) -> Result<Vec<AppSession>> {
+        let (id, tell) = (id.clone(), tell.clone());
         let events = self.event_rows(events);
         self.write(move |connection| {
             events.append(connection)?;
-            end(connection, &id, now)
+            end(connection, &id, &tell, now)
         })
         .await
     }
@@ -138,7 +138,7 @@ impl SignInRows {
             run(connection, sql::MOVE_CODES, (old, self.session.id()))?;
             upstream_sessions::inherit(connection, old, self.session.id(), self.session.link())?;
         }
-        end(connection, old, now)
+        end(connection, old, &self.tell, now)
     }
 }
 

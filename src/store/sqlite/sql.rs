@@ -249,6 +249,20 @@ statements! {
     USE_ONCE = "INSERT INTO used_once (id, expires_at) VALUES (?1, ?2)
         ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at WHERE used_once.expires_at <= ?3";
 
+    // Apps that are still to be told that a session ended. ?1 is now; a hold that ends after ?2 counts as
+    // over; ?3 is a JSON array of clients.
+    INSERT_NOTICE = "INSERT INTO logout_notices (client, user_id, sub, sid, trace_id, held_until, created_at)
+        SELECT ?1, id, sub, ?3, ?4, ?5, ?6 FROM users WHERE id = ?2 RETURNING id";
+    HAS_NOTICES = "SELECT 1 FROM logout_notices WHERE client = ?1 LIMIT 1 OFFSET ?2";
+    IS_NOTICE_LEFT = "SELECT 1 FROM logout_notices WHERE (held_until <= ?1 OR held_until > ?2)
+        AND instr(?3, json_quote(client)) = 0 LIMIT 1";
+    TAKE_NOTICES = "UPDATE logout_notices SET held_until = ?4, fence = fence + 1 WHERE id IN
+        (SELECT id FROM logout_notices WHERE (held_until <= ?1 OR held_until > ?2)
+            AND instr(?3, json_quote(client)) = 0 LIMIT ?5)
+        RETURNING id, fence, client, user_id, sub, sid, trace_id, attempts, created_at";
+    HOLD_NOTICE = "UPDATE logout_notices SET attempts = ?3, held_until = ?4 WHERE id = ?1 AND fence = ?2";
+    FORGET_NOTICE = "DELETE FROM logout_notices WHERE id = ?1 AND fence = ?2";
+
     // The history of the configuration.
     INSERT_GENERATION = "INSERT INTO generations (id, replica, number, hash, applied, data, at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -287,6 +301,8 @@ statements! {
         (SELECT hash FROM refresh_tokens WHERE successor_until <= ?1 ORDER BY successor_until LIMIT ?2)";
     SWEEP_TRACES = "DELETE FROM traces WHERE rowid IN
         (SELECT rowid FROM traces WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+    SWEEP_NOTICES = "DELETE FROM logout_notices WHERE id IN
+        (SELECT id FROM logout_notices WHERE held_until <= ?1 ORDER BY held_until LIMIT ?2)";
     SWEEP_USED_ONCE = "DELETE FROM used_once WHERE id IN
         (SELECT id FROM used_once WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
 }

@@ -271,6 +271,7 @@ fn sign_in(provider: &str, subject: &str, again: Option<usize>) -> crate::store:
             at: 1,
             expires_at: 100,
         },
+        tell: crate::store::Tell::default(),
         events: Vec::new(),
     }
 }

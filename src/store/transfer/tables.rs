@@ -185,6 +185,20 @@ pub const TABLES: &[Table] = &[
     Table { name: "refused_names", columns: &[("key", Bytes), ("trace", Text)], order: Key(&["key", "trace"]) },
     Table { name: "used_once", columns: &[("id", Bytes), ("expires_at", Integer)], order: Key(&["id"]) },
     Table {
+        name: "logout_notices",
+        columns: &[
+            ("client", Text),
+            ("user_id", Text),
+            ("sub", Text),
+            ("sid", Text),
+            ("trace_id", Text),
+            ("attempts", Integer),
+            ("held_until", Integer),
+            ("created_at", Integer),
+        ],
+        order: Inserted,
+    },
+    Table {
         name: "audit",
         columns: &[("seq", Integer), ("at", Integer), ("keys", Bytes), ("data", Bytes), ("hash", Bytes)],
         order: Key(&["seq"]),

@@ -190,6 +190,11 @@ impl Broker {
         self.app.housekeeping().await;
     }
 
+    /// Takes up what other processes left to be sent to apps.
+    pub(crate) async fn tell_apps(&self) {
+        self.app.tell_apps().await;
+    }
+
     /// Waits until every logout token has been delivered or abandoned.
     pub(crate) async fn apps_are_told(&self) {
         self.app.services().notifier.idle().await;

@@ -59,6 +59,11 @@ impl Receiver {
         self.inner.hang.lock().unwrap().insert(format!("/{app}"));
     }
 
+    /// Makes it respond again.
+    pub(crate) fn answer(&self, app: &str) {
+        self.inner.hang.lock().unwrap().remove(&format!("/{app}"));
+    }
+
     /// The requests that an app has received.
     pub(crate) fn received(&self, app: &str) -> Vec<Received> {
         let path = format!("/{app}");

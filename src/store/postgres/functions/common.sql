@@ -144,8 +144,9 @@ BEGIN
     END IF;
 END $$;
 
--- Ends a session and revokes the grants bound to it. Returns the apps that took part in it.
-CREATE FUNCTION end_one@(p_id text, p_now bigint) RETURNS TABLE (o_client text, o_sid text) LANGUAGE plpgsql AS $$
+-- Ends a session and revokes the grants bound to it. Returns the apps that took part in it, as `part_of`.
+CREATE FUNCTION end_one@(p_id text, p_now bigint, p_tell text[], p_request text, p_held bigint, p_most integer)
+RETURNS TABLE (o_client text, o_sid text, o_notice bigint) LANGUAGE plpgsql AS $$
 DECLARE
     v_user text;
 BEGIN
@@ -153,7 +154,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    RETURN QUERY SELECT DISTINCT client, coalesce(sid, sso_session) FROM grants WHERE user_id = v_user AND sso_session = p_id;
+    RETURN QUERY SELECT * FROM part_of@(v_user, p_id, p_now, p_tell, p_request, p_held, p_most);
     UPDATE grants SET revoked_at = coalesce(revoked_at, p_now), expires_at = least(expires_at, p_now)
         WHERE user_id = v_user AND sso_session = p_id AND (session_id IS NOT NULL OR revoked_at IS NOT NULL);
     DELETE FROM sessions WHERE id = p_id;

@@ -7,11 +7,13 @@ BEGIN
     PERFORM touch@(p_id, p_now);
 END $$;
 
-CREATE FUNCTION end_session@(p_id text, p_now bigint, p_events text[], p_event_data bytea[])
-RETURNS TABLE (o_client text, o_sid text) LANGUAGE plpgsql AS $$
+CREATE FUNCTION end_session@(
+    p_id text, p_now bigint, p_tell text[], p_request text, p_held bigint, p_most integer,
+    p_events text[], p_event_data bytea[]
+) RETURNS TABLE (o_client text, o_sid text, o_notice bigint) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM put_events@(p_events, p_event_data, NULL, NULL);
-    RETURN QUERY SELECT * FROM end_one@(p_id, p_now);
+    RETURN QUERY SELECT * FROM end_one@(p_id, p_now, p_tell, p_request, p_held, p_most);
 END $$;
 
 -- Remembers a one-time identifier; false if it is remembered already.
@@ -29,21 +31,22 @@ CREATE FUNCTION end_once@(
     p_users text[], p_providers text[], p_issuers text[], p_subjects text[], p_made_by bigint[],
     p_claims_providers text[], p_claims_issuers text[], p_claims_subjects text[], p_claims bytea[], p_claims_at bigint[],
     p_emails text[], p_read_at bigint[],
+    p_tell text[], p_request text, p_held bigint, p_most integer,
     p_events text[], p_event_data bytea[]
-) RETURNS TABLE (o_number integer, o_client text, o_sid text) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (o_number integer, o_client text, o_sid text, o_notice bigint) LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT use_once@(p_once, p_expires, p_now) THEN
         RETURN;
     END IF;
     PERFORM put_events@(p_events, p_event_data, NULL, NULL);
-    RETURN QUERY SELECT 0, NULL::text, NULL::text;
+    RETURN QUERY SELECT 0, NULL::text, NULL::text, NULL::bigint;
     UPDATE links SET claims = c.claims, claims_at = c.at, verified_email = c.email
         FROM unnest(p_claims_providers, p_claims_issuers, p_claims_subjects, p_claims, p_claims_at, p_emails, p_read_at)
             AS c (provider, issuer, subject, claims, at, email, read_at)
         WHERE links.subject = c.subject AND links.issuer = c.issuer AND links.provider = c.provider
             AND links.claims_at <= c.read_at;
     FOR n IN 1 .. cardinality(p_sessions) LOOP
-        RETURN QUERY SELECT n, e.o_client, e.o_sid FROM end_one@(p_sessions[n], p_now) AS e;
+        RETURN QUERY SELECT n, e.o_client, e.o_sid, e.o_notice FROM end_one@(p_sessions[n], p_now, p_tell, p_request, p_held, p_most) AS e;
     END LOOP;
     UPDATE grants SET revoked_at = p_now, expires_at = least(expires_at, p_now)
         FROM unnest(p_users, p_providers, p_issuers, p_subjects, p_made_by) AS g (user_id, provider, issuer, subject, made_by)
@@ -53,8 +56,9 @@ END $$;
 
 -- Ends sessions of a user with all grants and codes of them: one, or all but one.
 CREATE FUNCTION end_own_sessions@(
-    p_user text, p_one text, p_kept text, p_now bigint, p_events text[], p_event_data bytea[]
-) RETURNS TABLE (o_sessions bigint, o_grants bigint, o_client text, o_sid text) LANGUAGE plpgsql AS $$
+    p_user text, p_one text, p_kept text, p_now bigint, p_tell text[], p_request text, p_held bigint, p_most integer,
+    p_events text[], p_event_data bytea[]
+) RETURNS TABLE (o_sessions bigint, o_grants bigint, o_client text, o_sid text, o_notice bigint) LANGUAGE plpgsql AS $$
 DECLARE
     v_id text;
     v_sessions bigint := 0;
@@ -63,8 +67,7 @@ DECLARE
 BEGIN
     FOR v_id IN SELECT id FROM sessions WHERE user_id = p_user AND (id = p_one OR p_one IS NULL AND id <> p_kept)
             ORDER BY id FOR UPDATE LOOP
-        RETURN QUERY SELECT DISTINCT 0::bigint, 0::bigint, client, coalesce(sid, sso_session) FROM grants
-            WHERE user_id = p_user AND sso_session = v_id;
+        RETURN QUERY SELECT 0::bigint, 0::bigint, a.* FROM part_of@(p_user, v_id, p_now, p_tell, p_request, p_held, p_most) AS a;
         DELETE FROM codes WHERE sid = v_id AND used_at IS NULL;
         UPDATE grants SET revoked_at = coalesce(revoked_at, p_now), expires_at = least(expires_at, p_now)
             WHERE user_id = p_user AND sso_session = v_id;
@@ -76,12 +79,13 @@ BEGIN
     IF v_sessions > 0 THEN
         PERFORM put_events@(p_events, p_event_data, v_sessions, v_grants);
     END IF;
-    RETURN QUERY SELECT v_sessions, v_grants, NULL::text, NULL::text;
+    RETURN QUERY SELECT v_sessions, v_grants, NULL::text, NULL::text, NULL::bigint;
 END $$;
 
 CREATE FUNCTION set_user_disabled@(
-    p_user text, p_disabled boolean, p_now bigint, p_events text[], p_event_data bytea[]
-) RETURNS TABLE (o_sessions bigint, o_grants bigint, o_client text, o_sid text) LANGUAGE plpgsql AS $$
+    p_user text, p_disabled boolean, p_now bigint, p_tell text[], p_request text, p_held bigint, p_most integer,
+    p_events text[], p_event_data bytea[]
+) RETURNS TABLE (o_sessions bigint, o_grants bigint, o_client text, o_sid text, o_notice bigint) LANGUAGE plpgsql AS $$
 DECLARE
     v_sessions bigint := 0;
     v_grants bigint := 0;
@@ -92,8 +96,8 @@ BEGIN
     END IF;
     IF p_disabled THEN
         PERFORM 1 FROM sessions WHERE user_id = p_user ORDER BY id FOR UPDATE;
-        RETURN QUERY SELECT DISTINCT 0::bigint, 0::bigint, client, coalesce(sid, sso_session) FROM grants
-            WHERE user_id = p_user AND sso_session IN (SELECT id FROM sessions WHERE user_id = p_user);
+        RETURN QUERY SELECT 0::bigint, 0::bigint, a.* FROM sessions s
+            CROSS JOIN LATERAL part_of@(p_user, s.id, p_now, p_tell, p_request, p_held, p_most) AS a WHERE s.user_id = p_user;
         SELECT count(*) INTO v_grants FROM grants WHERE user_id = p_user AND revoked_at IS NULL AND expires_at > p_now;
         UPDATE grants SET revoked_at = coalesce(revoked_at, p_now), expires_at = least(expires_at, p_now)
             WHERE user_id = p_user;
@@ -101,7 +105,7 @@ BEGIN
         GET DIAGNOSTICS v_sessions = ROW_COUNT;
     END IF;
     PERFORM put_events@(p_events, p_event_data, v_sessions, v_grants);
-    RETURN QUERY SELECT v_sessions, v_grants, NULL::text, NULL::text;
+    RETURN QUERY SELECT v_sessions, v_grants, NULL::text, NULL::text, NULL::bigint;
 END $$;
 
 -- Renames a user; false if the name is taken or there is no such user.
@@ -196,8 +200,9 @@ BEGIN
 END $$;
 
 CREATE FUNCTION detach_certificate@(
-    p_user text, p_provider text, p_issuer text, p_subject text, p_now bigint, p_events text[], p_event_data bytea[]
-) RETURNS TABLE (o_sessions bigint, o_grants bigint, o_client text, o_sid text) LANGUAGE plpgsql AS $$
+    p_user text, p_provider text, p_issuer text, p_subject text, p_now bigint, p_tell text[], p_request text, p_held bigint, p_most integer,
+    p_events text[], p_event_data bytea[]
+) RETURNS TABLE (o_sessions bigint, o_grants bigint, o_client text, o_sid text, o_notice bigint) LANGUAGE plpgsql AS $$
 DECLARE
     v_id text;
     v_sessions bigint := 0;
@@ -216,9 +221,9 @@ BEGIN
     GET DIAGNOSTICS v_grants = ROW_COUNT;
     FOR v_id IN SELECT id FROM sessions
             WHERE user_id = p_user AND provider = p_provider AND issuer = p_issuer AND subject = p_subject ORDER BY id LOOP
-        RETURN QUERY SELECT 0::bigint, 0::bigint, e.o_client, e.o_sid FROM end_one@(v_id, p_now) AS e;
+        RETURN QUERY SELECT 0::bigint, 0::bigint, e.* FROM end_one@(v_id, p_now, p_tell, p_request, p_held, p_most) AS e;
         v_sessions := v_sessions + 1;
     END LOOP;
     PERFORM put_events@(p_events, p_event_data, v_sessions, v_grants);
-    RETURN QUERY SELECT v_sessions, v_grants, NULL::text, NULL::text;
+    RETURN QUERY SELECT v_sessions, v_grants, NULL::text, NULL::text, NULL::bigint;
 END $$;

@@ -14,8 +14,9 @@ CREATE FUNCTION finish_sign_in@(
     p_code bytea, p_code_grant text, p_code_client text, p_code_sid text, p_code_session text, p_code_data text,
     p_code_expires bigint, p_most_codes integer,
     p_trace text, p_trace_user text, p_trace_client text, p_trace_data bytea, p_trace_at bigint, p_trace_expires bigint,
+    p_tell text[], p_request text, p_held bigint, p_most integer,
     p_events text[], p_event_data bytea[]
-) RETURNS TABLE (o_client text, o_sid text) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (o_client text, o_sid text, o_notice bigint) LANGUAGE plpgsql AS $$
 DECLARE
     v_old text;
 BEGIN
@@ -49,7 +50,7 @@ BEGIN
         IF v_old = p_session_user THEN
             PERFORM move_session@(v_old, p_replaces, p_session, p_session_expires);
         END IF;
-        RETURN QUERY SELECT * FROM end_one@(p_replaces, p_now);
+        RETURN QUERY SELECT * FROM end_one@(p_replaces, p_now, p_tell, p_request, p_held, p_most);
     END IF;
     IF p_code IS NOT NULL THEN
         PERFORM put_code@(p_code, p_code_grant, p_code_client, p_code_sid, p_code_session, p_code_data, p_code_expires,

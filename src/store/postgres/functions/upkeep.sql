@@ -143,6 +143,9 @@ BEGIN
         WHEN 'trace' THEN
             DELETE FROM traces WHERE id = ANY (ARRAY(SELECT id FROM traces WHERE expires_at <= p_now
                 ORDER BY expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
+        WHEN 'notice' THEN
+            DELETE FROM logout_notices WHERE row = ANY (ARRAY(SELECT row FROM logout_notices WHERE held_until <= p_now
+                ORDER BY held_until LIMIT p_limit FOR UPDATE SKIP LOCKED));
         WHEN 'used_once' THEN
             DELETE FROM used_once WHERE id = ANY (ARRAY(SELECT id FROM used_once WHERE expires_at <= p_now
                 ORDER BY expires_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
