@@ -14,7 +14,7 @@ use crate::store::{AccountView, StoreError};
 ///
 /// # Errors
 /// When the store can't be written.
-pub async fn detach(context: &RequestContext<'_>, view: &AccountView) -> Result<bool, StoreError> {
+pub(super) async fn detach(context: &RequestContext<'_>, view: &AccountView) -> Result<bool, StoreError> {
     let Some((user, link)) = view.linked.as_ref().filter(|(_, link)| link.key.provider == CERTIFICATE) else {
         return Ok(false);
     };

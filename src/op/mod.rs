@@ -51,6 +51,7 @@ pub mod sources;
 pub mod token;
 mod trace_id;
 pub mod upstream_claims;
+mod upstream_lease;
 pub mod userinfo;
 pub mod validity;
 

@@ -12,6 +12,7 @@ use crate::decision::pipeline::{Evidence, begin};
 use crate::decision::reason::Reason;
 use crate::decision::trace::{Refusal, Stage, Trace};
 use crate::op::RequestContext;
+use crate::op::upstream_lease::Lease;
 use crate::store::model::{Link, LinkKey};
 use crate::store::{AccountQuery, ChangedClaims, StoreError};
 use crate::upstream::refresh::FailedRefresh;
@@ -157,7 +158,21 @@ async fn renewed(context: &RequestContext<'_>, on_refresh: &OnRefresh, link: Lin
     if attempt.failed_just_now(clock.now()) {
         return last_answer(context, on_refresh, stored, AWAY);
     }
-    let answer = ask(context, &token, stored).await;
+    let Some(lease) = Lease::take(context.store(), &**clock, &stored.key).await? else {
+        attempt.ended(true, clock.now());
+        return last_answer(context, on_refresh, stored, AWAY);
+    };
+    // Another process may have asked before this one had the lease.
+    let stored = lease.stored().await?.unwrap_or(stored);
+    if recent(context, on_refresh, &stored) {
+        lease.release().await;
+        return Ok(stored);
+    }
+    let token = stored.refresh_token.clone().map_or(token, SecretValue::new);
+    let answer = ask(context, &token, stored, &lease).await;
+    if answer.is_err() {
+        lease.release().await;
+    }
     attempt.ended(matches!(answer, Err(Unanswered::Failed(_))), clock.now());
     match answer {
         Ok(link) => Ok(link),
@@ -167,7 +182,12 @@ async fn renewed(context: &RequestContext<'_>, on_refresh: &OnRefresh, link: Lin
 }
 
 /// Asks the provider for claims, by the refresh token that it gave, and stores them.
-async fn ask(context: &RequestContext<'_>, token: &SecretValue, link: Link) -> Result<Link, Unanswered> {
+async fn ask(
+    context: &RequestContext<'_>,
+    token: &SecretValue,
+    link: Link,
+    lease: &Lease<'_>,
+) -> Result<Link, Unanswered> {
     let denied = |key: &LinkKey, text| Err(Unanswered::NotCurrent(refused(context, key, text)));
     let Some(settings) = context.snapshot.providers.get(&link.key.provider) else {
         return denied(&link.key, "the provider is not there any more");
@@ -181,8 +201,11 @@ async fn ask(context: &RequestContext<'_>, token: &SecretValue, link: Link) -> R
             keep_name(context, &link, &mut claims);
             let refresh_token = refreshed.refresh_token.map(|token| token.expose().to_owned()).or(link.refresh_token);
             let fresh = Link { claims, claims_at: context.now, verified_email, refresh_token, ..link };
-            let saved = context.store().save_link(fresh.clone()).await;
-            return saved.map(|()| fresh).map_err(|error| Unanswered::NotCurrent(error.into()));
+            return match lease.save(fresh.clone()).await {
+                Ok(true) => Ok(fresh),
+                Ok(false) => superseded(lease, fresh).await,
+                Err(error) => Err(Unanswered::NotCurrent(error.into())),
+            };
         }
     };
     match error {
@@ -194,7 +217,7 @@ async fn ask(context: &RequestContext<'_>, token: &SecretValue, link: Link) -> R
         }
         error => {
             tracing::warn!(provider = %link.key.provider, trace_id = %context.trace_id, %error, "upstream refresh failed");
-            let kept = keep_token(context, link, refresh_token).await;
+            let kept = keep_token(lease, link, refresh_token).await;
             Err(kept
                 .map_or_else(|error| Unanswered::NotCurrent(error.into()), |link| Unanswered::Failed(Box::new(link))))
         }
@@ -203,16 +226,25 @@ async fn ask(context: &RequestContext<'_>, token: &SecretValue, link: Link) -> R
 
 /// Keeps the refresh token that a provider gave before it failed: the one of before may be used up. What a sign-in stored
 /// meanwhile counts more.
-async fn keep_token(context: &RequestContext<'_>, link: Link, token: Option<SecretValue>) -> Result<Link, StoreError> {
+async fn keep_token(lease: &Lease<'_>, link: Link, token: Option<SecretValue>) -> Result<Link, StoreError> {
     let Some(token) = token else { return Ok(link) };
-    let query = AccountQuery { key: Some(link.key.clone()), ..AccountQuery::default() };
-    match context.store().accounts(query).await?.linked {
-        Some((_, stored)) if stored.refresh_token == link.refresh_token => {
+    match lease.stored().await? {
+        Some(stored) if stored.refresh_token == link.refresh_token => {
             let link = Link { refresh_token: Some(token.expose().to_owned()), ..stored };
-            context.store().save_link(link.clone()).await?;
+            lease.save(link.clone()).await?;
             Ok(link)
         }
         _ => Ok(link),
+    }
+}
+
+/// What is stored, where it counts more than the answer: the claims of a sign-in that was finished while the provider was
+/// asked. Where another process asks now because the answer took too long, its token counts.
+async fn superseded(lease: &Lease<'_>, answered: Link) -> Result<Link, Unanswered> {
+    match lease.stored().await {
+        Ok(Some(stored)) if stored.claims_at >= answered.claims_at => Ok(stored),
+        Ok(stored) => Err(Unanswered::Failed(Box::new(stored.unwrap_or(answered)))),
+        Err(error) => Err(Unanswered::NotCurrent(error.into())),
     }
 }
 

@@ -6,6 +6,9 @@ use crate::store::Result;
 use crate::store::ids::UserId;
 use crate::store::model::{Link, LinkKey, User};
 
+/// The longest lease on a link, in seconds.
+pub const LONGEST_LEASE: i64 = 300;
+
 /// What the account decision asks of the store, answered in one transaction.
 #[derive(Clone, Debug, Default)]
 pub struct AccountQuery {
@@ -53,8 +56,22 @@ pub trait Accounts: Send + Sync {
     /// Reads what the account decision needs to know.
     async fn accounts(&self, query: AccountQuery) -> Result<AccountView>;
 
-    /// Refreshes an existing link. Nothing is written if it no longer exists or belongs to another user.
+    /// Refreshes an existing link, and ends the lease on it. Nothing is written if it no longer exists or belongs to another
+    /// user.
     async fn save_link(&self, link: Link) -> Result<()>;
+
+    /// Takes the right to use the refresh token of a link until `until`, and returns its fence. A provider may take a second use
+    /// of a refresh token for theft, so of all processes that share the store, one uses it at a time. `None` while somebody else
+    /// has the right, or if there is no such link. A lease that ends later than [`LONGEST_LEASE`] from `now` was made by a clock
+    /// that has been set back since, and counts as over.
+    async fn lease_link(&self, key: &LinkKey, now: i64, until: i64) -> Result<Option<i64>>;
+
+    /// As [`Self::save_link`], for the holder of the lease with this fence. `false`, and nothing is written, if somebody has taken
+    /// the lease or saved the link since: what is stored then counts more.
+    async fn save_leased_link(&self, link: Link, fence: i64) -> Result<bool>;
+
+    /// Gives a lease back, if it is still the one with this fence.
+    async fn release_link(&self, key: &LinkKey, fence: i64) -> Result<()>;
 
     /// Looks up a user by username key.
     async fn user(&self, username_key: &str) -> Result<Option<Person>>;

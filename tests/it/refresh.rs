@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use countersign::outbound::OutboundError;
+use countersign::store::AccountQuery;
+use countersign::store::model::{Link, LinkKey};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::{Answer, Auth, Authorize, BASE, Browser, START, TestApp, Tokens, alice, claims_of, with};
+use crate::harness::{Answer, Auth, Authorize, BASE, Browser, IDP, START, TestApp, Tokens, alice, claims_of, with};
 
 const OFFLINE: &str = "openid profile email groups offline_access";
 
@@ -260,6 +262,65 @@ async fn parallel_refreshes_ask_the_provider_once() {
     }
     assert!(tasks.join_all().await.iter().all(|reply| reply.status == 200));
     assert_eq!(app.idp().count("token"), 2);
+}
+
+/// Makes the provider hold back its answers to refreshes until the sender is dropped.
+fn held_back(app: &TestApp) -> std::sync::mpsc::Sender<()> {
+    let (release, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    app.idp().edit_token_response(move |_| gate.lock().unwrap().recv().unwrap_or_default());
+    release
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn two_brokers_on_one_store_use_the_providers_refresh_token_once() {
+    let (app, tokens) = asking("unavailable = \"deny\"").await;
+    let elsewhere =
+        app.sign_in_with(&mut Browser::new(), &Authorize::of("other").set("scope", OFFLINE), &alice()).await;
+    let overlay = "[providers.staff]\nscopes = [\"openid\", \"profile\", \"email\", \"offline_access\"]\non_refresh = { claims = \"upstream\", max_age = \"15m\", unavailable = \"deny\" }\n";
+    let (other, app) = (app.restarted(BASE, &[overlay]).await, Arc::new(app));
+    app.wait(900);
+    app.idp().knows(&with(alice(), json!({ "groups": ["new"] })));
+    let (asked, release) = (app.idp().count("token"), held_back(&app));
+    let mut tasks = JoinSet::new();
+    let first = Arc::clone(&app);
+    tasks.spawn(async move { first.refresh("app", tokens.refresh()).await });
+    while app.idp().count("token") == asked {
+        tokio::task::yield_now().await;
+    }
+    // The first one waits for the provider, which would refuse a second use of the token.
+    tasks.spawn(async move { other.refresh("other", elsewhere.refresh()).await });
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    drop(release);
+    for reply in tasks.join_all().await {
+        assert_eq!(reply.status, 200, "{reply}");
+        assert_eq!(groups(&Tokens::read(&reply)), json!(["new"]));
+    }
+    assert_eq!(app.idp().count("token"), asked + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_sign_in_while_the_provider_is_asked_counts_more_than_its_answer() {
+    let (app, tokens) = asking("unavailable = \"deny\"").await;
+    let app = Arc::new(app);
+    app.wait(900);
+    let (asked, release) = (app.idp().count("token"), held_back(&app));
+    let first = Arc::clone(&app);
+    let refresh = tokio::spawn(async move { first.refresh("app", tokens.refresh()).await });
+    while app.idp().count("token") == asked {
+        tokio::task::yield_now().await;
+    }
+    let key = LinkKey { provider: "staff".to_owned(), issuer: IDP.to_owned(), subject: "1".to_owned() };
+    let query = || AccountQuery { key: Some(key.clone()), ..AccountQuery::default() };
+    let link = app.broker.store.accounts(query()).await.unwrap().linked.unwrap().1;
+    let newer = Link { refresh_token: Some("of-the-sign-in".to_owned()), claims_at: app.now(), ..link };
+    app.broker.store.save_link(newer).await.unwrap();
+    drop(release);
+    assert_eq!(refresh.await.unwrap().status, 200);
+    let link = app.broker.store.accounts(query()).await.unwrap().linked.unwrap().1;
+    assert_eq!(link.refresh_token.as_deref(), Some("of-the-sign-in"));
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ use crate::fixtures::{
     trace,
 };
 
+pub(crate) use crate::leases::*;
 pub(crate) use crate::notices::*;
 
 /// A store to test, as a trait object, so that no case can bypass the trait.
@@ -64,6 +65,9 @@ cases! {
     a_notice_is_for_the_one_who_took_it_last,
     of_several_takers_one_gets_each_notice,
     a_notice_is_worth_nothing_after_a_day,
+    one_at_a_time_has_the_lease_on_a_link,
+    what_is_saved_of_a_link_ends_the_lease_on_it,
+    of_several_who_want_the_lease_one_gets_it,
     sessions_are_found_by_what_a_provider_says,
     a_session_is_found_by_each_upstream_account_that_it_came_from,
     sessions_are_listed_newest_first,
@@ -797,10 +801,9 @@ pub(crate) async fn d31_a_sign_out_that_meets_a_refresh_ends_the_family(store: S
         granted(&store, &code, alice.grant(&grant, &session)).await;
         let (parent, successor) = (format!("{code}-0"), format!("{code}-1"));
         let turn = Rotation { touch_session: Some(id.clone()), ..rotation(&parent, &successor, &grant) };
-        let (ended, rotated) = tokio::join!(
-            store.end_session(&id, NOW + 1, vec![event()], &Tell::default()),
-            store.rotate_refresh(turn, NOW + 1)
-        );
+        let nobody = Tell::default();
+        let (ended, rotated) =
+            tokio::join!(store.end_session(&id, NOW + 1, vec![event()], &nobody), store.rotate_refresh(turn, NOW + 1));
         assert_eq!(ended.unwrap().len(), 1);
         let rotated = rotated.unwrap();
         assert!(matches!(rotated, Rotated::New | Rotated::Refused), "{rotated:?}");
@@ -820,8 +823,9 @@ pub(crate) async fn d31_a_sign_out_that_meets_a_redemption_leaves_no_grant(store
         store.save_code(code(&name, grant.clone()), None, NOW).await.unwrap();
         let first = Some(refresh(&format!("{name}-0"), grant.id.as_str()));
         let (user, one) = (alice.user_id(), OwnSessions::One(session_id(&session)));
+        let nobody = Tell::default();
         let (ended, redeemed) = tokio::join!(
-            store.end_own_sessions(&user, one, NOW + 1, event(), &Tell::default()),
+            store.end_own_sessions(&user, one, NOW + 1, event(), &nobody),
             store.redeem_code(TokenHash::of(&name), grant.clone(), first, NOW + 1, Vec::new())
         );
         let (ended, redeemed) = (ended.unwrap(), redeemed.unwrap());
@@ -838,8 +842,9 @@ pub(crate) async fn d31_a_user_who_is_disabled_while_signing_in_has_no_session(s
         let unchanged = AccountWrite::Update { user_id: alice.user_id(), profile: None };
         let sign_in = SignIn { account: unchanged, ..alice.sign_in_again(&format!("s{n}")) };
         let user = alice.user_id();
+        let nobody = Tell::default();
         let (disabled, written) = tokio::join!(
-            store.set_user_disabled(&user, true, NOW, event(), &Tell::default()),
+            store.set_user_disabled(&user, true, NOW, event(), &nobody),
             store.finish_sign_in(sign_in, NOW)
         );
         assert!(disabled.unwrap().is_some());

@@ -7,6 +7,7 @@ mod conformance;
 mod crash;
 mod fixtures;
 mod full_disk;
+mod leases;
 mod notices;
 mod postgres;
 mod postgres_start;

@@ -14,7 +14,9 @@ use tokio::task::JoinSet;
 
 use crate::cluster::{Database, cluster, connect};
 use crate::conformance::chain;
-use crate::fixtures::{self, NOW, code, event, grant_id, login, person, refresh, rotation, secret, session_id, signing_key};
+use crate::fixtures::{
+    self, NOW, code, event, grant_id, login, person, refresh, rotation, secret, session_id, signing_key,
+};
 
 pub(crate) const KEY: &[u8] = b"the key of the PostgreSQL tests";
 pub(crate) const ISSUER: &str = "https://broker.example";

@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 
+use crate::store::accounts::LONGEST_LEASE;
 use crate::store::ids::UserId;
-use crate::store::model::Link;
+use crate::store::model::{Link, LinkKey};
 use crate::store::postgres::PostgresStore;
 use crate::store::postgres::database::{Parameter, Repeat};
 use crate::store::postgres::parameters;
-use crate::store::postgres::rows::{Cells, link_columns, user_columns};
+use crate::store::postgres::rows::{Cells, link_columns, user_columns, value};
 use crate::store::rows::LinkRow;
 use crate::store::{AccountQuery, AccountView, Accounts, Person, Result};
 
@@ -67,8 +68,24 @@ const USERS_AFTER: &str = concat!(
     " FROM (SELECT * FROM users WHERE id > $1 ORDER BY id LIMIT $2) u LEFT JOIN links l ON l.user_id = u.id
     ORDER BY u.id, l.row"
 );
-const UPDATE_LINK: &str = "UPDATE links SET claims = $5, claims_at = $6, verified_email = $7, refresh_token = $8
-    WHERE provider = $1 AND issuer = $2 AND subject = $3 AND user_id = $4";
+/// Whatever is saved of a link ends the lease on it.
+macro_rules! update_link {
+    ($which:literal) => {
+        concat!(
+            "UPDATE links SET claims = $5, claims_at = $6, verified_email = $7, refresh_token = $8,
+            lease_fence = lease_fence + 1, lease_until = 0
+            WHERE provider = $1 AND issuer = $2 AND subject = $3 AND user_id = $4",
+            $which
+        )
+    };
+}
+const UPDATE_LINK: &str = update_link!("");
+const UPDATE_LEASED_LINK: &str = update_link!(" AND lease_fence = $9 RETURNING true");
+const LEASE_LINK: &str = "UPDATE links SET lease_fence = lease_fence + 1, lease_until = $6
+    WHERE provider = $1 AND issuer = $2 AND subject = $3 AND (lease_until <= $4 OR lease_until > $5)
+    RETURNING lease_fence";
+const RELEASE_LINK: &str = "UPDATE links SET lease_until = 0
+    WHERE provider = $1 AND issuer = $2 AND subject = $3 AND lease_fence = $4";
 const SYSTEM_ROLES: &str = "SELECT name FROM system_roles ORDER BY name";
 
 #[async_trait]
@@ -109,6 +126,27 @@ impl Accounts for PostgresStore {
         let row = LinkRow::new(&self.sealer, link)?;
         let [all @ .., _created] = parameters::link(&row);
         self.write(UPDATE_LINK, &all, Repeat::Harmless).await.map(drop)
+    }
+
+    async fn lease_link(&self, key: &LinkKey, now: i64, until: i64) -> Result<Option<i64>> {
+        let [provider, issuer, subject] = parameters::link_key(key);
+        let latest = now.saturating_add(LONGEST_LEASE);
+        let all: [Parameter<'_>; 6] = [provider, issuer, subject, &now, &latest, &until];
+        // If the answer is lost, nobody has the lease until it expires.
+        value(&self.write(LEASE_LINK, &all, Repeat::Never).await?)
+    }
+
+    async fn save_leased_link(&self, link: Link, fence: i64) -> Result<bool> {
+        let row = LinkRow::new(&self.sealer, link)?;
+        let [all @ .., _created] = parameters::link(&row);
+        let mut all: Vec<Parameter<'_>> = all.to_vec();
+        all.push(&fence);
+        Ok(!self.write(UPDATE_LEASED_LINK, &all, Repeat::Harmless).await?.is_empty())
+    }
+
+    async fn release_link(&self, key: &LinkKey, fence: i64) -> Result<()> {
+        let [provider, issuer, subject] = parameters::link_key(key);
+        self.write(RELEASE_LINK, &[provider, issuer, subject, &fence], Repeat::Harmless).await.map(drop)
     }
 
     async fn user(&self, username_key: &str) -> Result<Option<Person>> {

@@ -12,8 +12,11 @@ use std::sync::LazyLock;
 use crate::digest::sha256;
 
 /// All migrations, in order. `store.version` counts those that have run.
-pub(crate) const MIGRATIONS: &[&str] =
-    &[include_str!("schema/01_first.sql"), include_str!("schema/02_logout_notices.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("schema/01_first.sql"),
+    include_str!("schema/02_logout_notices.sql"),
+    include_str!("schema/03_link_leases.sql"),
+];
 
 /// The functions, by topic.
 const FUNCTIONS: &[&str] = &[

@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use crate::store::accounts::LONGEST_LEASE;
 use crate::store::ids::UserId;
 use crate::store::model::{Link, LinkKey, User};
 use crate::store::rows::LinkRow;
-use crate::store::sqlite::rows::{Reader, many, one};
+use crate::store::sqlite::rows::{Reader, many, one, run};
 use crate::store::sqlite::{SqliteStore, sql};
 use crate::store::{AccountQuery, AccountView, Accounts, Person, Result};
 
@@ -20,6 +21,28 @@ impl Accounts for SqliteStore {
         let user_id = link.user_id.clone();
         let row = LinkRow::new(&self.sealer, link)?;
         self.write(move |connection| row.update(connection, &user_id).map(|_| ())).await
+    }
+
+    async fn lease_link(&self, key: &LinkKey, now: i64, until: i64) -> Result<Option<i64>> {
+        let LinkKey { provider, issuer, subject } = key.clone();
+        let row = (provider, issuer, subject, now, now.saturating_add(LONGEST_LEASE), until);
+        self.write_passing(move |connection| one(connection, sql::LEASE_LINK, row, |row| Ok(row.get(0)?))).await
+    }
+
+    async fn save_leased_link(&self, link: Link, fence: i64) -> Result<bool> {
+        let (user_id, LinkKey { provider, issuer, subject }) = (link.user_id.clone(), link.key.clone());
+        let row = LinkRow::new(&self.sealer, link)?;
+        self.write(move |connection| {
+            let held = one(connection, sql::IS_LEASED, (provider, issuer, subject, fence), |_| Ok(()))?.is_some();
+            Ok(held && row.update(connection, &user_id)?)
+        })
+        .await
+    }
+
+    async fn release_link(&self, key: &LinkKey, fence: i64) -> Result<()> {
+        let LinkKey { provider, issuer, subject } = key.clone();
+        let row = (provider, issuer, subject, fence);
+        self.write_passing(move |connection| run(connection, sql::RELEASE_LINK, row).map(drop)).await
     }
 
     async fn user(&self, username_key: &str) -> Result<Option<Person>> {

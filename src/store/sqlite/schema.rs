@@ -16,6 +16,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     UPSTREAM_SESSIONS,
     AUDIT_POSTINGS,
     LOGOUT_NOTICES,
+    LINK_LEASES,
 ];
 
 /// `application_id` of the database file, "Csgn": tells our files from other SQLite databases.
@@ -321,4 +322,10 @@ CREATE TABLE logout_notices (
 ) STRICT;
 CREATE INDEX logout_notices_held ON logout_notices (held_until);
 CREATE INDEX logout_notices_client ON logout_notices (client);
+";
+
+// The right to use the refresh token of a link.
+const LINK_LEASES: &str = "
+ALTER TABLE links ADD COLUMN lease_fence INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE links ADD COLUMN lease_until INTEGER NOT NULL DEFAULT 0;
 ";

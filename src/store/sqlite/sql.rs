@@ -77,12 +77,19 @@ statements! {
     INSERT_LINK = "INSERT INTO links
         (provider, issuer, subject, user_id, claims, claims_at, verified_email, refresh_token, created_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
-    UPDATE_LINK = "UPDATE links SET claims = ?5, claims_at = ?6, refresh_token = ?7
+    UPDATE_LINK = "UPDATE links SET claims = ?5, claims_at = ?6, refresh_token = ?7,
+        lease_fence = lease_fence + 1, lease_until = 0
         WHERE subject = ?3 AND issuer = ?2 AND provider = ?1 AND user_id = ?4";
     CHANGE_CLAIMS = "UPDATE links SET claims = ?4, claims_at = ?5, verified_email = ?6
         WHERE subject = ?3 AND issuer = ?2 AND provider = ?1 AND claims_at <= ?7";
     UPDATE_LINK_EMAIL = "UPDATE links SET verified_email = ?5
         WHERE subject = ?3 AND issuer = ?2 AND provider = ?1 AND user_id = ?4 AND verified_email IS NOT ?5";
+    LEASE_LINK = "UPDATE links SET lease_fence = lease_fence + 1, lease_until = ?6
+        WHERE subject = ?3 AND issuer = ?2 AND provider = ?1 AND (lease_until <= ?4 OR lease_until > ?5)
+        RETURNING lease_fence";
+    IS_LEASED = "SELECT 1 FROM links WHERE subject = ?3 AND issuer = ?2 AND provider = ?1 AND lease_fence = ?4";
+    RELEASE_LINK = "UPDATE links SET lease_until = 0
+        WHERE subject = ?3 AND issuer = ?2 AND provider = ?1 AND lease_fence = ?4";
     SYSTEM_ROLES = "SELECT name FROM system_roles ORDER BY name";
     INSERT_SYSTEM_ROLE = "INSERT INTO system_roles (name) VALUES (?1) ON CONFLICT DO NOTHING";
 

@@ -65,7 +65,7 @@ impl World {
 
     /// A notice for this client of a session that ended.
     async fn notice(&self, client: &str) -> Notice {
-        let id = Random::id(&SystemRandomness::default()).unwrap();
+        let id = (&SystemRandomness::default() as &dyn Random).id().unwrap();
         let told = ended(&*self.store, &id, client, self.clock.now()).await;
         Notice {
             hold: told.notice.unwrap(),

@@ -47,7 +47,8 @@ BEGIN
     INSERT INTO links (provider, issuer, subject, user_id, claims, claims_at, verified_email, refresh_token, created_at)
         VALUES (p_provider, p_issuer, p_subject, p_user, p_claims, p_claims_at, p_email, p_refresh, p_created)
         ON CONFLICT (subject, issuer, provider) DO UPDATE SET claims = excluded.claims, claims_at = excluded.claims_at,
-            verified_email = excluded.verified_email, refresh_token = excluded.refresh_token
+            verified_email = excluded.verified_email, refresh_token = excluded.refresh_token,
+            lease_fence = links.lease_fence + 1, lease_until = 0
         WHERE links.user_id = excluded.user_id;
     RETURN FOUND;
 END $$;
