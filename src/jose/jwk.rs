@@ -272,7 +272,7 @@ fn curve_parameters(algorithm: Algorithm) -> Option<&'static dyn VerificationAlg
         Algorithm::ES256 => Some(&ECDSA_P256_SHA256_FIXED),
         Algorithm::ES384 => Some(&ECDSA_P384_SHA384_FIXED),
         Algorithm::ES512 => Some(&ECDSA_P521_SHA512_FIXED),
-        Algorithm::EdDSA => Some(&ED25519),
+        Algorithm::EdDSA | Algorithm::Ed25519 => Some(&ED25519),
         _ => None,
     }
 }

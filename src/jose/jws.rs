@@ -74,7 +74,7 @@ impl<'a> Jws<'a> {
         let (header, payload, signature) = match [(); 6].map(|()| parts.next()) {
             [Some(header), Some(payload), Some(signature), None, ..] => (header, payload, signature),
             [Some(_), Some(_), Some(_), Some(_), Some(_), None] => {
-                return Err(Check::Form("it is encrypted, which is not supported"));
+                return Err(Check::Form("it is encrypted, which is not supported: its issuer must only sign it"));
             }
             _ => return Err(NOT_A_JWT),
         };

@@ -38,6 +38,8 @@ pub(crate) use jws::{Jws, unsigned, unverified_issuer};
 pub(crate) use signing::{Header, sign_symmetric};
 pub use signing::{PrivateKey, SignError};
 
+use crate::protocol::Algorithm;
+
 /// A check that a token failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Check {
@@ -47,6 +49,9 @@ pub enum Check {
     /// Its `alg` is `none`, not a supported signature algorithm, or not one that its issuer may use.
     #[error("alg is not one that it may be signed with")]
     Algorithm,
+    /// It is signed with a supported algorithm that its issuer may not use.
+    #[error("it is signed with {}, which is not accepted", .0.name())]
+    NotAccepted(Algorithm),
     /// No key fits its `kid` and `alg`.
     #[error("no key of the key set fits its kid and alg")]
     Key,

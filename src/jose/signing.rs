@@ -120,7 +120,7 @@ impl PrivateKey {
             Pair::Rsa(_) => &[Algorithm::RS256, Algorithm::PS256],
             Pair::P256(_) => &[Algorithm::ES256],
             Pair::P384(_) => &[Algorithm::ES384],
-            Pair::Ed25519(_) => &[Algorithm::EdDSA],
+            Pair::Ed25519(_) => &[Algorithm::EdDSA, Algorithm::Ed25519],
         }
     }
 

@@ -47,7 +47,7 @@ impl From<&UpstreamError> for Refused {
         let code = match error {
             UpstreamError::Unavailable(_) => return Self::TryAgain,
             UpstreamError::TokenInvalid { check, .. } => match check {
-                Check::Key | Check::Signature | Check::Algorithm => "invalid_key",
+                Check::Key | Check::Signature | Check::Algorithm | Check::NotAccepted(_) => "invalid_key",
                 Check::Claim("iss", _) => "invalid_issuer",
                 Check::Claim("aud", _) => "invalid_audience",
                 Check::Claim(..) | Check::Form(_) => "invalid_request",

@@ -1,4 +1,4 @@
-//! JWS algorithms (RFC 7518 §3.1, RFC 8037 §3.1), with their key types and hash functions.
+//! JWS algorithms (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2), with their key types and hash functions.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ pub enum Algorithm {
     ES384,
     ES512,
     EdDSA,
+    Ed25519,
 }
 
 /// The kind of key that an algorithm takes (RFC 7518 §6, RFC 8037 §2).
@@ -48,7 +49,7 @@ pub enum Hash {
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::HS256,
         Self::RS256,
         Self::RS384,
@@ -60,6 +61,7 @@ impl Algorithm {
         Self::ES384,
         Self::ES512,
         Self::EdDSA,
+        Self::Ed25519,
     ];
 
     /// The name in the JOSE registry.
@@ -77,6 +79,7 @@ impl Algorithm {
             Self::ES384 => "ES384",
             Self::ES512 => "ES512",
             Self::EdDSA => "EdDSA",
+            Self::Ed25519 => "Ed25519",
         }
     }
 
@@ -107,7 +110,7 @@ impl Algorithm {
             Self::ES256 => KeyType::P256,
             Self::ES384 => KeyType::P384,
             Self::ES512 => KeyType::P521,
-            Self::EdDSA => KeyType::Ed25519,
+            Self::EdDSA | Self::Ed25519 => KeyType::Ed25519,
         }
     }
 
@@ -117,7 +120,7 @@ impl Algorithm {
         match self {
             Self::HS256 | Self::RS256 | Self::PS256 | Self::ES256 => Hash::Sha256,
             Self::RS384 | Self::PS384 | Self::ES384 => Hash::Sha384,
-            Self::RS512 | Self::PS512 | Self::ES512 | Self::EdDSA => Hash::Sha512,
+            Self::RS512 | Self::PS512 | Self::ES512 | Self::EdDSA | Self::Ed25519 => Hash::Sha512,
         }
     }
 

@@ -21,7 +21,7 @@ pub enum UpstreamError {
     #[error("authorization response: {0}")]
     Response(ResponseProblem),
     /// A token or userinfo failed a check.
-    #[error("{document}: {check}")]
+    #[error("{document}: {check}{}", way_out(*document, *check))]
     TokenInvalid {
         /// The document.
         document: Document,
@@ -62,6 +62,16 @@ impl UpstreamError {
 
     pub(crate) const fn invalid(document: Document, check: Check) -> Self {
         Self::TokenInvalid { document, check }
+    }
+}
+
+/// What the operator can do about a check that failed, where it is known.
+fn way_out(document: Document, check: Check) -> &'static str {
+    match (document, check) {
+        (Document::IdToken, Check::NotAccepted(_)) => {
+            ": set id_token_signed_response_alg to it, or let the provider sign with another algorithm"
+        }
+        _ => "",
     }
 }
 

@@ -335,7 +335,7 @@ impl Upstream {
     ) -> Result<(), UpstreamError> {
         let invalid = |check| UpstreamError::invalid(signed.document, check);
         if !signed.algorithms.contains(&signed.jws.algorithm) {
-            return Err(invalid(Check::Algorithm));
+            return Err(invalid(Check::NotAccepted(signed.jws.algorithm)));
         }
         if signed.jws.algorithm == Algorithm::HS256 {
             return signed.jws.verify_symmetric(&settings.credentials.secrets).map_err(invalid);

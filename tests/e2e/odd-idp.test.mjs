@@ -2,10 +2,11 @@
 // broker can't do is refused with its reason on the page, in the log, and where a document shows it, by `providers probe`.
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
 import { App, person } from './support/app.mjs'
-import { Broker, place, run } from './support/broker.mjs'
+import { Broker, folder, place, run } from './support/broker.mjs'
 import { Browser } from './support/browser.mjs'
 import { hashed, overlay } from './support/example.mjs'
 import { broker as registered, signingKey, startIdp } from './support/idp.mjs'
@@ -13,7 +14,10 @@ import { APPS, bye, callback } from './support/world.mjs'
 
 const pem = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'pem', type: 'pkcs8' })
 const encryptionKey = { ...generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' }), use: 'enc', kid: 'enc' }
-const signs = (...algs) => ({ jwks: { keys: algs.map(signingKey) }, enabledJWA: { idTokenSigningAlgValues: [...algs, 'HS256'], userinfoSigningAlgValues: algs } })
+// Making an RSA key takes long: the providers share one.
+const RSA = signingKey()
+const key = (alg) => /^[RP]S/.test(alg) ? { ...RSA, alg, kid: alg } : signingKey(alg)
+const signs = (...algs) => ({ jwks: { keys: algs.map(key) }, enabledJWA: { idTokenSigningAlgValues: [...algs, 'HS256'], userinfoSigningAlgValues: algs } })
 const encrypts = { features: { encryption: { enabled: true }, jwtUserinfo: { enabled: true } } }
 const PUSHES = { pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true } }
 const LONG_SECRET = 'a secret of thirty-two bytes or more, shared'
@@ -24,6 +28,7 @@ const LONG_SECRET = 'a secret of thirty-two bytes or more, shared'
  */
 const WORK = {
   eddsa: { client: { id_token_signed_response_alg: 'EdDSA' }, idp: { settings: signs('EdDSA') } },
+  ed25519: { client: { id_token_signed_response_alg: 'Ed25519' }, idp: { settings: signs('Ed25519') } },
   ps256: { client: { id_token_signed_response_alg: 'PS256' }, idp: { settings: signs('PS256') } },
   'several-keys': { client: { id_token_signed_response_alg: 'ES384' }, idp: { settings: signs('ES256', 'ES384', 'EdDSA', 'RS256') } },
   hs256: { client: { id_token_signed_response_alg: 'HS256' }, idp: { settings: signs('RS256') }, toml: 'id_token_signed_response_alg = "HS256"' },
@@ -63,7 +68,7 @@ const FAIL = {
   encrypted: {
     client: { id_token_encrypted_response_alg: 'RSA-OAEP-256', id_token_encrypted_response_enc: 'A128CBC-HS256', jwks: { keys: [encryptionKey] } },
     idp: { settings: encrypts },
-    reason: 'token_invalid', log: 'ID token: it is encrypted, which is not supported',
+    reason: 'token_invalid', log: 'ID token: it is encrypted, which is not supported: its issuer must only sign it',
   },
   'encrypted-userinfo': {
     client: {
@@ -71,11 +76,11 @@ const FAIL = {
       jwks: { keys: [encryptionKey] },
     },
     idp: { settings: encrypts, claimsIn: 'userinfo' },
-    reason: 'token_invalid', log: 'userinfo: it is encrypted, which is not supported',
+    reason: 'token_invalid', log: 'userinfo: it is encrypted, which is not supported: its issuer must only sign it',
   },
   'another-algorithm': {
     client: { id_token_signed_response_alg: 'PS256' }, idp: { settings: signs('PS256', 'RS256') }, toml: 'id_token_signed_response_alg = "RS256"',
-    reason: 'token_invalid', log: 'ID token: ',
+    reason: 'token_invalid', log: 'ID token: it is signed with PS256, which is not accepted: set id_token_signed_response_alg to it',
   },
   // The provider's words for a proof of possession (DPoP) that is missing.
   'bound-tokens': {
@@ -90,11 +95,12 @@ let broker
 
 before(async () => {
   const at = await place()
-  await Promise.all(Object.entries(KINDS).map(async ([id, { client = {}, idp }]) => {
+  const started = await Promise.allSettled(Object.entries(KINDS).map(async ([id, { client = {}, idp }]) => {
     const accounts = { alice: { sub: 'corp-1', preferred_username: `alice-${id}`, name: 'Alice Example', email: 'alice@corp.example', email_verified: true, groups: ['sre'] } }
     const more = typeof client === 'function' ? client(at.issuer) : client
-    idps[id] = await startIdp({ name: id, accounts, brokers: [registered(at.issuer, id, { secret: LONG_SECRET, ...more })], ...idp })
+    idps[id] = await startIdp({ name: id, accounts, brokers: [registered(at.issuer, id, { secret: LONG_SECRET, ...more })], ...idp, settings: { ...signs('RS256'), ...idp.settings } })
   }))
+  for (const one of started) if (one.reason) throw one.reason
   const toml = Object.entries(KINDS).map(([id, { toml = '' }]) => `
 [providers.${id}]
 issuer = "${idps[id].issuer}"
@@ -135,12 +141,13 @@ for (const [id, { probe: expected = /^ +ok +token .*it accepts our credentials \
     const { preferred_username: username, name, groups } = person(claims)
     assert.deepEqual([username, name, groups], [`alice-${id}`, 'Alice Example', ['sre']])
 
-    // The next token knows what the provider says now, where it can still be asked.
+    // The provider gives a refresh token only where it rotates them: elsewhere the claims of the sign-in stay.
     idps[id].accounts.alice.groups = ['sre', 'wiki']
     let token = tokens.refresh_token
     for (let round = 0; round < 2; round += 1) {
       const again = await one.refresh(token)
       assert.equal(again.claims().sub, claims.sub)
+      assert.deepEqual(again.claims().groups, id === 'rotating' ? ['sre', 'wiki'] : ['sre'])
       token = again.refresh_token
     }
     const page = await browser.open(one.endSession({ id_token_hint: tokens.id_token, post_logout_redirect_uri: bye(id) }))
@@ -160,3 +167,10 @@ for (const [id, { reason, log }] of Object.entries(FAIL)) {
     assert.ok(logged.includes(log), logged)
   })
 }
+
+test('a provider that answers only in a form: the probe names the setting', async () => {
+  const toml = broker.read().replace('response_mode = "form_post"', '')
+  const file = join(folder({ 'broker.toml': toml, secret: LONG_SECRET, 'broker-key': pem() }), 'broker.toml')
+  const { stdout } = await run(['providers', 'probe', 'form-post', '--config', file])
+  assert.match(stdout, /an answer in the query: .* set response_mode = "form_post"/)
+})

@@ -171,7 +171,7 @@ fn assert_challenge(reply: &Reply, error: &str) {
     let [challenge] = challenges.as_slice() else { panic!("{challenges:?}") };
     assert!(challenge.starts_with("DPoP "), "{challenge}");
     assert!(challenge.contains(&format!("error=\"{error}\"")), "{challenge}");
-    assert!(challenge.contains("algs=\"ES256 ES384 PS256 RS256 EdDSA\""), "{challenge}");
+    assert!(challenge.contains("algs=\"ES256 ES384 PS256 RS256 EdDSA Ed25519\""), "{challenge}");
 }
 
 #[tokio::test]
@@ -573,7 +573,7 @@ async fn nonces_outlive_a_rotation_of_the_signing_keys() {
 async fn browsers_and_libraries_learn_of_it() {
     let app = TestApp::base().await;
     let document = app.get("/.well-known/openid-configuration").await.json();
-    let algorithms = json!(["ES256", "ES384", "PS256", "RS256", "EdDSA"]);
+    let algorithms = json!(["ES256", "ES384", "PS256", "RS256", "EdDSA", "Ed25519"]);
     assert_eq!(document["dpop_signing_alg_values_supported"], algorithms);
 
     let proof = Key::new().for_token(&app);

@@ -122,7 +122,7 @@ async fn verified(
                 return Err(invalid_object("its typ is not that of a request object"));
             }
             if required.is_some_and(|alg| alg != jws.algorithm.name()) {
-                return Err(invalid_object(Check::Algorithm));
+                return Err(invalid_object(Check::NotAccepted(jws.algorithm)));
             }
             keys::verify(context, client, &jws).await.map_err(|error| match error {
                 SignatureError::Check(check) => invalid_object(check),

@@ -7,8 +7,8 @@ use crate::jose::{Check, Claims, Jws, Problem, PublicKey};
 use crate::protocol::Algorithm;
 
 /// The algorithms of proofs, as discovery and challenges name them (`dpop_signing_alg_values_supported`).
-pub const ALGORITHMS: [Algorithm; 5] =
-    [Algorithm::ES256, Algorithm::ES384, Algorithm::PS256, Algorithm::RS256, Algorithm::EdDSA];
+pub const ALGORITHMS: [Algorithm; 6] =
+    [Algorithm::ES256, Algorithm::ES384, Algorithm::PS256, Algorithm::RS256, Algorithm::EdDSA, Algorithm::Ed25519];
 
 /// Bytes of the longest proof. One by an RSA key of 8192 bits has about 3,200.
 const MAX_LENGTH: usize = 8192;

@@ -48,7 +48,7 @@ pub async fn upstream_logout(context: &RequestContext<'_>, provider: &str, param
     let alike = found.into_iter().filter(|from| signed_alike(from.upstream.id_token.as_deref(), token.algorithm));
     let sessions: Vec<SessionView> = alike.map(|from| from.view).collect();
     if some && sessions.is_empty() {
-        let differs = UpstreamError::invalid(Document::LogoutToken, Check::Algorithm);
+        let differs = UpstreamError::invalid(Document::LogoutToken, Check::NotAccepted(token.algorithm));
         return Err(refused(context, provider, &differs));
     }
     let events: Vec<Event> = sessions.iter().map(|view| ended_there(context, provider, view)).collect();

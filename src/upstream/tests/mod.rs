@@ -119,7 +119,7 @@ fn discovery(issuer: &str) -> Value {
         "jwks_uri": format!("{issuer}/jwks"),
         "end_session_endpoint": format!("{issuer}/logout"),
         "introspection_endpoint": format!("{issuer}/introspect"),
-        "id_token_signing_alg_values_supported": ["RS256", "ES256", "ES384", "EdDSA", "none", "HS256"],
+        "id_token_signing_alg_values_supported": ["RS256", "ES256", "ES384", "EdDSA", "Ed25519", "none", "HS256"],
         "op_policy_uri": ""
     })
 }

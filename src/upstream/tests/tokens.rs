@@ -171,6 +171,7 @@ async fn every_supported_algorithm_verifies() {
         TestKey::ec384(),
         TestKey::ec521(),
         TestKey::ed25519(),
+        TestKey::ed25519().with_alg("Ed25519"),
     ];
     for key in keys {
         let world = World::id_token_only();
@@ -193,16 +194,16 @@ async fn d06_unsigned_symmetric_unlisted_and_encrypted_tokens_are_refused() {
     let mac = |secret: &[u8]| hmac(secret, &json!({ "alg": "HS256", "kid": "rsa-1" }), &claims());
     let jwe = format!("{}.a2V5.aXY.{payload}.dGFn", part(json!({ "alg": "dir", "enc": "A256GCM" })));
     let listed = |key: TestKey| key.sign(&key.header(), &claims());
-    let encrypted = Check::Form("it is encrypted, which is not supported");
+    let encrypted = Check::Form("it is encrypted, which is not supported: its issuer must only sign it");
     let demanding = Check::Form("its header demands what is not supported (crit, cty or enc)");
     let no_jwt = Check::Form("it is not a signed JWT");
     let cases = [
         ("none", none, Check::Algorithm),
         ("None", format!("{}.{payload}.", part(json!({ "alg": "None" }))), Check::Algorithm),
-        ("public key as secret", mac(key.jwk().to_string().as_bytes()), Check::Algorithm),
-        ("client secret, not configured", mac(b"s3cret"), Check::Algorithm),
-        ("PS256, not listed", listed(TestKey::rsa().with_alg("PS256")), Check::Algorithm),
-        ("RS512, not listed", listed(TestKey::rsa().with_alg("RS512")), Check::Algorithm),
+        ("public key as secret", mac(key.jwk().to_string().as_bytes()), Check::NotAccepted(Algorithm::HS256)),
+        ("client secret, not configured", mac(b"s3cret"), Check::NotAccepted(Algorithm::HS256)),
+        ("PS256, not listed", listed(TestKey::rsa().with_alg("PS256")), Check::NotAccepted(Algorithm::PS256)),
+        ("RS512, not listed", listed(TestKey::rsa().with_alg("RS512")), Check::NotAccepted(Algorithm::RS512)),
         ("JWE", jwe, encrypted),
         ("crit", key.sign(&json!({ "alg": "RS256", "crit": ["b64"], "b64": false }), &claims()), demanding),
         ("nested", key.sign(&json!({ "alg": "RS256", "cty": "JWT" }), &claims()), demanding),
@@ -237,7 +238,7 @@ async fn d06_hs256_works_only_where_it_is_configured() {
     assert_eq!(refused(world.finish(NOW).await), (Document::IdToken, Check::Signature));
     // Then nothing else passes.
     world.id_token(&TestKey::rsa(), |_, _| {});
-    assert_eq!(refused(world.finish(NOW).await), (Document::IdToken, Check::Algorithm));
+    assert_eq!(refused(world.finish(NOW).await), (Document::IdToken, Check::NotAccepted(Algorithm::RS256)));
 }
 
 #[tokio::test]
@@ -247,7 +248,7 @@ async fn the_configured_algorithm_is_the_only_one() {
     world.id_token(&key, |_, _| {});
     assert!(world.finish(NOW).await.is_ok());
     world.id_token(&TestKey::rsa(), |_, _| {});
-    assert_eq!(refused(world.finish(NOW).await), (Document::IdToken, Check::Algorithm));
+    assert_eq!(refused(world.finish(NOW).await), (Document::IdToken, Check::NotAccepted(Algorithm::RS256)));
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ export async function startIdp({ name, port = 0, accounts, brokers, claimsIn = '
   const counts = { logins: 0 }
   const provider = new Provider(issuer, {
     clients: brokers,
-    jwks: { keys: [signingKey()] },
+    jwks: settings.jwks ?? { keys: [signingKey()] },
     cookies: {
       keys: [randomBytes(16).toString('hex')],
       names: { interaction: `${name}_interaction`, resume: `${name}_resume`, session: `${name}_session` },
