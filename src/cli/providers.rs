@@ -252,6 +252,9 @@ fn show_defaults(used: &ProviderSettings, declared: &Provider, out: &mut dyn Wri
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
     use crate::config::load::files::Memory;
     use crate::env::ManualClock;
@@ -348,7 +351,8 @@ mod tests {
         let (exit, out) = ran(probe(false), false, &idp);
         assert_eq!(exit, Exit::Problem, "the provider knows another secret: {out}");
         assert!(out.contains("refuses our credentials") && out.ends_with("corp: sign-ins would fail\n"), "{out}");
-        idp.status("token", 400, json!({ "error": "invalid_grant" }));
+        let ours = STANDARD.encode("broker:canary-secret-0123456789");
+        idp.authenticate(move |call| call.authorization == Some(format!("Basic {ours}")));
         let (exit, out) = ran(probe(false), true, &idp);
         let document: Value = serde_json::from_str(&out).unwrap();
         assert_eq!((exit, document.pointer("/trouble")), (Exit::Fine, Some(&json!(false))), "{out}");

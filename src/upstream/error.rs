@@ -4,9 +4,10 @@
 
 use std::fmt;
 
+use crate::config::language::provider::Preset;
 use crate::jose::Check;
 use crate::outbound::OutboundError;
-use crate::upstream::hints::hint;
+use crate::upstream::hints::{credentials_hint, hint};
 
 /// Why a sign-in at the provider did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -336,6 +337,7 @@ impl fmt::Display for ProviderError {
         }
         match hint(&self.error, self.description.as_deref()) {
             Some(hint) => write!(f, ": {hint}"),
+            None if self.error == "invalid_client" => write!(f, ": {}", credentials_hint(Preset::Generic)),
             None => Ok(()),
         }
     }

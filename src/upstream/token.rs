@@ -68,7 +68,7 @@ pub(crate) async fn answer(
     let text = |name: &str| answer.as_ref().and_then(|answer| answer.get(name)).and_then(Value::as_str);
     // Some providers send an error with status 200.
     if let Some(error) = text("error") {
-        return Err(refused(upstream, settings, call, (error, text("error_description")), now)
+        return Err(refused(upstream, settings, call, (status, error, text("error_description")), now)
             .unwrap_or_else(|| unavailable.into()));
     }
     match answer {
@@ -88,23 +88,32 @@ fn refused(
     upstream: &Upstream,
     settings: &ProviderSettings,
     call: Call<'_>,
-    (error, description): (&str, Option<&str>),
+    (status, error, description): (http::StatusCode, &str, Option<&str>),
     now: i64,
 ) -> Option<UpstreamError> {
     let stage = if call.document == Document::PushedRequest { Stage::Pushed } else { Stage::Token };
-    match error {
-        // GitHub's name for it.
-        "invalid_client" | "incorrect_client_credentials" => {
-            let error = ProviderError::new(stage, error, description);
-            upstream.credentials_refused(settings, call.endpoint, &error.error, now);
-            return Some(UpstreamError::Provider(error));
-        }
-        // What else it says of the grant shows that it knows the broker.
-        "invalid_grant" | "bad_verification_code" => upstream.credentials_accepted(),
-        _ => {}
+    if refuses_us(status, error) {
+        let error = ProviderError::new(stage, error, description);
+        upstream.credentials_refused(settings, call.endpoint, &error.error, now);
+        return Some(UpstreamError::Provider(error));
+    }
+    // What else it says of the grant shows that it knows the broker.
+    if matches!(error, "invalid_grant" | "bad_verification_code") {
+        upstream.credentials_accepted();
     }
     let unavailable = matches!(error, "temporarily_unavailable" | "server_error");
     (!unavailable).then(|| UpstreamError::Provider(ProviderError::new(stage, error, description)))
+}
+
+/// Whether an OAuth error says that the provider does not accept the broker's credentials.
+fn refuses_us(status: http::StatusCode, error: &str) -> bool {
+    match error {
+        // The second is GitHub's name for it.
+        "invalid_client" | "incorrect_client_credentials" => true,
+        // Keycloak's name for it. With another status it says that the client may not use this grant (RFC 6749 §5.2).
+        "unauthorized_client" => status == http::StatusCode::UNAUTHORIZED,
+        _ => false,
+    }
 }
 
 /// A form for an endpoint that the broker authenticates at.

@@ -340,6 +340,7 @@ test('a secret that Keycloak has changed: sessions go on, the operator is told, 
   const refused = await form.click('Sign In', { username: 'carol', password: 'carol' })
   assert.equal(refused.url.searchParams.get('error'), 'server_error', `${refused}`)
   assert.match(bridge.log, /"provider":"partners".*copy the secret from the tab Credentials again/)
+  assert.match(await (await fetch(`${bridge.admin}/status`)).text(), /it refuses our credentials/)
   assert.equal((await across('staff', 'bob')).claims.preferred_username, 'bob')
 
   writeFileSync(join(bridge.folder, 'partners-secret'), value)

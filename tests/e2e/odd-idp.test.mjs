@@ -58,6 +58,10 @@ const WORK = {
     toml: 'dpop_bound_access_tokens = true',
   },
   'form-post': { idp: { formPostOnly: true }, toml: 'response_mode = "form_post"' },
+  bound: {
+    client: { dpop_bound_access_tokens: true }, idp: { settings: { issueRefreshToken: async () => true, features: { dPoP: { enabled: true } } } },
+    toml: 'dpop_bound_access_tokens = true',
+  },
   rotating: { idp: { settings: { rotateRefreshToken: true, issueRefreshToken: async () => true } } },
   path: { idp: { path: '/tenant/one' } },
   slash: { idp: { path: '/' } },
@@ -82,7 +86,7 @@ const FAIL = {
     client: { id_token_signed_response_alg: 'PS256' }, idp: { settings: signs('PS256', 'RS256') }, toml: 'id_token_signed_response_alg = "RS256"',
     reason: 'token_invalid', log: 'ID token: it is signed with PS256, which is not accepted: set id_token_signed_response_alg to it',
   },
-  // The provider's words for a proof of possession (DPoP) that is missing.
+  // The provider's words for a proof of possession (DPoP) that is missing, because the file does not say so.
   'bound-tokens': {
     client: { dpop_bound_access_tokens: true }, idp: { settings: { features: { dPoP: { enabled: true } } } },
     reason: 'provider_error', log: 'token endpoint: error \\"invalid_grant\\"',
@@ -141,13 +145,13 @@ for (const [id, { probe: expected = /^ +ok +token .*it accepts our credentials \
     const { preferred_username: username, name, groups } = person(claims)
     assert.deepEqual([username, name, groups], [`alice-${id}`, 'Alice Example', ['sre']])
 
-    // The provider gives a refresh token only where it rotates them: elsewhere the claims of the sign-in stay.
+    // Where the provider gives no refresh token, the claims of the sign-in stay.
     idps[id].accounts.alice.groups = ['sre', 'wiki']
     let token = tokens.refresh_token
     for (let round = 0; round < 2; round += 1) {
       const again = await one.refresh(token)
       assert.equal(again.claims().sub, claims.sub)
-      assert.deepEqual(again.claims().groups, id === 'rotating' ? ['sre', 'wiki'] : ['sre'])
+      assert.deepEqual(again.claims().groups, ['rotating', 'bound'].includes(id) ? ['sre', 'wiki'] : ['sre'])
       token = again.refresh_token
     }
     const page = await browser.open(one.endSession({ id_token_hint: tokens.id_token, post_logout_redirect_uri: bye(id) }))

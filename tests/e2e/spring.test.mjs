@@ -139,6 +139,6 @@ test('a wrong secret is told by the probe, the log and the health', async () => 
   const form = await new Browser().open(`${app.address}/`)
   const page = await form.submit({ username: 'alice', password: 'alice' })
   assert.equal(page.url.href, `${app.address}/login?error`, `${page}`)
-  assert.match(broker.log, /"event":"upstream_failure".*token endpoint: error \\"invalid_client\\"/)
+  assert.match(broker.log, /"event":"upstream_failure".*token endpoint: error \\"invalid_client\\": check client_id, the secret/)
   assert.match(await (await fetch(`${broker.admin}/status`)).text(), /it refuses our credentials/)
 })

@@ -67,6 +67,8 @@ const probe = () => run(['providers', 'probe', 'zitadel', '--config', broker.fil
 test('zitadel/oidc: probed, signed in, refreshed, signed out', async () => {
   const { code, stdout } = await probe()
   assert.equal(code, 0, stdout)
+  // It looks the code up before the client: what it refuses says nothing about the secret.
+  assert.match(stdout, /unclear +token .*it refuses a code that does not exist \(invalid_grant\) whatever the secret/)
   assert.match(stdout, /scope custom_scope: the provider's scopes_supported does not have it/)
 
   const [one, browser] = [await app(), new Browser([APPS])]
@@ -98,6 +100,6 @@ test('a wrong secret is told to the operator, and the person comes back to the a
   const page = await form.submit({ username: 'alice', password: 'alice' })
   assert.equal(page.url.searchParams.get('error'), 'server_error', `${page}`)
   assert.match(page.url.searchParams.get('error_description'), /provider_error, trace \w+/)
-  assert.match(broker.log, /"event":"upstream_failure".*token endpoint: error \\"invalid_client\\"/)
+  assert.match(broker.log, /"event":"upstream_failure".*token endpoint: error \\"invalid_client\\" .*: check client_id, the secret/)
   assert.match(await (await fetch(`${broker.admin}/status`)).text(), /it refuses our credentials/)
 })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::language::provider::Preset;
+use crate::config::language::scalar::SecretValue;
 use crate::jose::KeySet;
 use crate::protocol::Algorithm;
 use crate::upstream::client_auth::auth_method;
@@ -21,6 +22,10 @@ use crate::upstream::token;
 pub(super) const NO_CODE: &str = "countersign-probe-no-such-code";
 /// A PKCE verifier of the shortest length (RFC 7636 §4.1).
 pub(super) const VERIFIER: &str = "countersign-probe-countersign-probe-counters";
+/// A secret that no provider has issued, as long as an HMAC with SHA-256 needs it (RFC 7518 §3.2).
+const NO_SECRET: &str = "countersign-probe-no-such-secret";
+/// What providers call a code that does not exist (RFC 6749 §5.2; the second is GitHub's).
+const REFUSES_CODE: [&str; 2] = ["invalid_grant", "bad_verification_code"];
 
 /// Whether the document speaks for a tenant that may sign in.
 pub(super) fn discovery_answer(settings: &ProviderSettings, metadata: &Metadata) -> (Outcome, String) {
@@ -68,24 +73,23 @@ pub(super) async fn token_answer(
     preset: Preset,
     now: i64,
 ) -> (Outcome, String) {
-    let mut grant =
-        vec![("grant_type", "authorization_code"), ("code", NO_CODE), ("redirect_uri", settings.redirect_uri.as_str())];
-    if settings.uses_pkce(metadata) {
-        grant.push(("code_verifier", VERIFIER));
-    }
     let method = auth_method(settings, metadata).name();
     let check = credentials_hint(preset);
-    let key = match ProofKey::of(settings, metadata) {
-        Ok(key) => key,
-        Err(error) => return (Outcome::Trouble, error.problem.to_string()),
-    };
-    match token::redeem(&ProviderContext { upstream, settings, metadata, key, now }, &grant).await {
-        Ok(_) => (Outcome::Trouble, "it gave tokens for a code that it never issued".to_owned()),
+    match redeem_no_code(upstream, settings, metadata, now).await {
+        Ok(()) => (Outcome::Trouble, "it gave tokens for a code that it never issued".to_owned()),
         Err(UpstreamError::Provider(error)) => match error.error.as_str() {
-            refusal @ ("invalid_grant" | "bad_verification_code") => (
-                Outcome::Fine,
-                format!("it accepts our credentials ({method}) and refuses a code that does not exist ({refusal})"),
-            ),
+            refusal if REFUSES_CODE.contains(&refusal) => {
+                if refuses_before_it_knows_us(upstream, settings, metadata, now).await {
+                    let answer = format!(
+                        "it refuses a code that does not exist ({refusal}) whatever the secret ({method}): only a \
+                         sign-in shows whether ours is right"
+                    );
+                    return (Outcome::Unclear, answer);
+                }
+                let answer =
+                    format!("it accepts our credentials ({method}) and refuses a code that does not exist ({refusal})");
+                (Outcome::Fine, answer)
+            }
             "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" => {
                 (Outcome::Trouble, format!("it refuses our credentials ({method}): {}; {check}", said(&error)))
             }
@@ -101,6 +105,40 @@ pub(super) async fn token_answer(
             problem => (Outcome::Trouble, problem.to_string()),
         },
         Err(other) => (Outcome::Trouble, other.to_string()),
+    }
+}
+
+async fn redeem_no_code(
+    upstream: &Arc<Upstream>,
+    settings: &ProviderSettings,
+    metadata: &Metadata,
+    now: i64,
+) -> Result<(), UpstreamError> {
+    let mut grant =
+        vec![("grant_type", "authorization_code"), ("code", NO_CODE), ("redirect_uri", settings.redirect_uri.as_str())];
+    if settings.uses_pkce(metadata) {
+        grant.push(("code_verifier", VERIFIER));
+    }
+    let key = ProofKey::of(settings, metadata)?;
+    token::redeem(&ProviderContext { upstream, settings, metadata, key, now }, &grant).await.map(drop)
+}
+
+/// Whether the code is refused to a client with a wrong secret too. Some providers look the code up before they authenticate
+/// the client: their refusal of the code says nothing about the secret.
+async fn refuses_before_it_knows_us(
+    upstream: &Arc<Upstream>,
+    settings: &ProviderSettings,
+    metadata: &Metadata,
+    now: i64,
+) -> bool {
+    if settings.credentials.secrets.is_empty() {
+        return false;
+    }
+    let mut stranger = settings.clone();
+    stranger.credentials.secrets = vec![SecretValue::new(NO_SECRET.to_owned())];
+    match redeem_no_code(upstream, &stranger, metadata, now).await {
+        Err(UpstreamError::Provider(error)) => REFUSES_CODE.contains(&error.error.as_str()),
+        _ => false,
     }
 }
 

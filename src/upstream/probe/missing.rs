@@ -34,6 +34,13 @@ pub(super) fn missing(settings: &ProviderSettings, declared: &Provider, metadata
         missing
             .push("response_mode = \"form_post\": the provider's response_modes_supported does not have it".to_owned());
     }
+    if settings.response_mode != Some(ProviderResponseMode::FormPost) && lacks(&metadata.response_modes, "query") {
+        missing.push(
+            "an answer in the query: the provider's response_modes_supported does not have it; set response_mode = \
+             \"form_post\""
+                .to_owned(),
+        );
+    }
     // Where nothing is configured, the method is one that the metadata lists, or the best guess where it lists no fitting one.
     let method = auth_method(settings, metadata);
     if lacks(&metadata.auth_methods, method.name()) {

@@ -1,5 +1,8 @@
 //! The examination of a provider: what each step says, and what a sign-in would lack.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 use crate::support::provider::{Answer, IDP_SECRET};
 use crate::upstream::probe::{Asked, Credentials, Examination, Outcome};
@@ -18,13 +21,14 @@ fn step(found: &Examination, asked: Asked) -> (Outcome, String) {
 #[tokio::test]
 async fn a_provider_that_knows_us_refuses_only_the_code() {
     let world = World::new("");
-    world.idp.status("/token", 400, json!({ "error": "invalid_grant" }));
+    world.idp.authenticate(|call| call.authorization == Some(format!("Basic {}", STANDARD.encode("broker:s3cret"))));
     let found = examined(&world, "", Credentials::Send).await;
     let outcomes: Vec<Outcome> = found.steps.iter().map(|step| step.outcome).collect();
     assert_eq!(outcomes, [Outcome::Fine; 3], "{found:?}");
     assert!(!found.has_trouble());
     assert_eq!(step(&found, Asked::Keys).1, "1 usable key, for RS256");
-    let call = world.idp.calls("token").pop().unwrap();
+    assert!(step(&found, Asked::Token).1.contains("it accepts our credentials"), "{found:?}");
+    let call = world.idp.calls("token").remove(0);
     assert!(call.authorization.is_some() && call.form.contains_key("code_verifier"), "{call:?}");
     assert_eq!(call.form.get("grant_type").map(String::as_str), Some("authorization_code"));
     assert!(!format!("{found:?}").contains("s3cret") && !format!("{found:?}").contains(IDP_SECRET));
@@ -44,7 +48,9 @@ async fn each_trouble_is_said_in_words() {
         (400, json!({ "error": "unauthorized_client" }), Outcome::Trouble, "refuses our credentials"),
         (400, json!({ "error": "redirect_uri_mismatch" }), Outcome::Unclear, "redirect_uri_mismatch"),
         (200, json!({ "error": "incorrect_client_credentials" }), Outcome::Trouble, "refuses our credentials"),
-        (200, json!({ "error": "bad_verification_code" }), Outcome::Fine, "bad_verification_code"),
+        // Said to a wrong secret too.
+        (200, json!({ "error": "bad_verification_code" }), Outcome::Unclear, "whatever the secret"),
+        (400, json!({ "error": "invalid_grant" }), Outcome::Unclear, "only a sign-in shows whether ours is right"),
         (503, json!({}), Outcome::Trouble, "status 503"),
         (200, token_response("x.y.z"), Outcome::Trouble, "never issued"),
     ] {
@@ -64,7 +70,7 @@ async fn each_trouble_is_said_in_words() {
     world.idp.status("/token", 400, json!({ "error": "invalid_grant" }));
     let found = examined(&world, "", Credentials::Send).await;
     assert_eq!(step(&found, Asked::Keys), (Outcome::Trouble, "it has no supported key".to_owned()));
-    assert_eq!(step(&found, Asked::Token).0, Outcome::Fine, "the token endpoint is asked all the same");
+    assert_eq!(step(&found, Asked::Token).0, Outcome::Unclear, "the token endpoint is asked all the same");
     let world = World::new("");
     world.discovery(|document| set(document, "id_token_signing_alg_values_supported", json!(["ES256"])));
     let found = examined(&world, "", Credentials::Withhold("not today")).await;
@@ -104,6 +110,13 @@ async fn what_a_sign_in_would_lack_is_listed() {
     assert_eq!(first, expected);
     assert!(!found.has_trouble());
     assert!(!world.idp.calls("token").pop().unwrap().form.contains_key("code_verifier"));
+    // A provider that answers only in a form needs the setting.
+    for (extra, lacks) in [(extra, false), ("", true)] {
+        let world = World::new(extra);
+        world.discovery(|document| set(document, "response_modes_supported", json!(["form_post"])));
+        let found = examined(&world, extra, Credentials::Withhold("")).await;
+        assert_eq!(found.missing.iter().any(|text| text.starts_with("an answer in the query")), lacks, "{found:?}");
+    }
     // A mapped username, and a provider that says nothing, lack nothing.
     let mapped = examined(&world, "claims = { username = \"claims.email\" }", Credentials::Send).await;
     assert!(!mapped.missing.iter().any(|text| text.starts_with("a username")));

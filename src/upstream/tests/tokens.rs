@@ -140,6 +140,23 @@ async fn errors_of_the_token_endpoint_stay_with_the_broker() {
 }
 
 #[tokio::test]
+async fn a_provider_that_refuses_our_credentials_is_known_by_each_name_for_it() {
+    for (status, error, refuses_us) in [
+        (401, "invalid_client", true),
+        (400, "invalid_client", true),
+        (401, "unauthorized_client", true),
+        (400, "unauthorized_client", false),
+        (200, "incorrect_client_credentials", true),
+        (400, "invalid_grant", false),
+    ] {
+        let world = World::id_token_only();
+        world.idp.status("/token", status, json!({ "error": error }));
+        world.finish(NOW).await.unwrap_err();
+        assert_eq!(world.rp.health(&world.settings).refuses_us(), refuses_us, "{status} {error}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_response_is_read_strictly() {
     let cases = [
         ("id_token", Value::Null, Check::Claim("id_token", Problem::Missing)),
