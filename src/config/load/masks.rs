@@ -1,20 +1,31 @@
 //! The places of secrets in one file or variable, as it was read.
 //!
 //! They are found before the layers are merged, so that a value that another layer replaces, or that is refused, is masked too.
-//! The values of secret settings, of unknown keys that are named like a secret or similar to one, and passwords in URLs,
-//! wherever a URL is written, are secret.
+//! The values of secret settings, of unknown keys that are named like a secret or similar to one, also where an id is expected,
+//! and passwords in URLs, wherever a URL is written, are secret.
 
 use crate::config::diagnostics::locate::Layers;
 use crate::config::diagnostics::problem::nearest;
 use crate::config::diagnostics::tree::{Data, Node, Span, Table};
 use crate::config::language::redact::{self, sounds_secret};
-use crate::config::load::shape::{Additional, Shape};
+use crate::config::load::shape::{Additional, Shape, Types};
 
 /// The places of a table read from one source.
 pub(crate) fn secrets(table: &Table, layers: &Layers) -> Vec<Span> {
     let mut walk = Walk { layers, found: Vec::new() };
     walk.table(Some(Shape::root()), table);
     walk.found
+}
+
+const fn types_of_node(data: &Data) -> Types {
+    match data {
+        Data::String(_) => Types::STRING,
+        Data::Integer(_) => Types::INTEGER,
+        Data::Float(_) => Types::NUMBER,
+        Data::Boolean(_) => Types::BOOLEAN,
+        Data::Array(_) => Types::ARRAY,
+        Data::Table(_) => Types::TABLE,
+    }
 }
 
 struct Walk<'w> {
@@ -32,6 +43,12 @@ impl Walk<'_> {
             };
             match (shape.properties.get(key), &shape.additional) {
                 (Some(known), _) => self.value(known, &entry.value),
+                // A secret that stands in the table of all providers in place of the table of one.
+                (None, Additional::Shaped(known))
+                    if sounds_secret(key) && !known.accepts(types_of_node(&entry.value.data)) =>
+                {
+                    self.hide(None, &entry.value);
+                }
                 (None, Additional::Shaped(known)) => self.value(known, &entry.value),
                 (None, Additional::Any) => self.value(&Shape::text(), &entry.value),
                 (None, Additional::None) => {

@@ -15,6 +15,7 @@ use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{Problem, Problems, Severity, did_you_mean, list, nearest, quote};
 use crate::config::diagnostics::tree::Span;
 use crate::config::language::names::LOCALIZED;
+use crate::config::language::redact::sounds_secret;
 use crate::config::load::foreign;
 use crate::config::load::hints::{choose, instead_of_flag, is_top_level, stand_in, type_hint, types_of};
 use crate::config::load::shape::{Additional, PathKind, Shape};
@@ -195,7 +196,13 @@ impl Walk<'_> {
             }
             match &shape.additional {
                 Additional::Any => true,
-                Additional::Shaped(entry) => self.value(entry, value, &here),
+                Additional::Shaped(entry) => {
+                    let outer = self.hide;
+                    self.hide |= sounds_secret(key) && !entry.accepts(types_of(value));
+                    let fits = self.value(entry, value, &here);
+                    self.hide = outer;
+                    fits
+                }
                 Additional::None => {
                     meant.extend(self.unknown(shape, key, &here));
                     false

@@ -295,6 +295,28 @@ file = "bad.json"
     assert!(matches!(lines.as_slice(), [(17, message)] if message.contains("one JSON object of strings")), "{lines:?}");
 }
 
+#[test]
+fn d40_a_secret_where_an_id_belongs_is_not_shown() {
+    let main = r#"issuer = "https://sso.example.com"
+[providers]
+client_secret = "CANARY-1"
+[clients]
+client_secret = ["CANARY-2", "CANARY-3"]
+[users]
+password = 12345678
+[roles.secret-keepers]
+[roles.token]
+"#;
+    let environment = [("COUNTERSIGN__CLIENTS__TOKEN", "CANARY-4")];
+    let loaded = read(&[("broker.toml", main)], &[], &environment);
+    let told = loaded.problems.render(&loaded.layers, false);
+    assert!(!told.contains("CANARY") && !told.contains("12345678"), "{told}");
+    for path in ["providers.client_secret", "clients.client_secret", "users.password"] {
+        assert!(told.contains(&format!("= setting: {path}\n")), "{path}\n{told}");
+    }
+    assert!(!told.contains("roles."), "{told}");
+}
+
 proptest! {
     #[test]
     fn arbitrary_text_never_panics(text in "(\\PC|\\n|[\\[\\]{}=\".'#a-z_]|clients|providers|issuer = |\\[\\[tests\\]\\]){0,80}") {
