@@ -7,9 +7,10 @@ see() { printf '%s=%s\n' "$1" "$2" >> seen; }
 show() { systemctl show countersign --value --property="$1"; }
 # Polls until the property matches, for 20 seconds at most, and says what it was last.
 until_shown() {
-  local end=$((SECONDS + 20))
-  while [[ ! "$(show "$1")" =~ $2 ]] && [ $SECONDS -lt $end ]; do sleep 0.05; done
-  show "$1"
+  local end=$((SECONDS + 20)) value
+  value=$(show "$1")
+  while [[ ! "$value" =~ $2 ]] && [ $SECONDS -lt $end ]; do sleep 0.05; value=$(show "$1"); done
+  printf '%s\n' "$value"
 }
 answers() { curl --silent --max-time 5 http://127.0.0.1:8080/.well-known/openid-configuration | grep -o '"issuer":"[^"]*"'; }
 
