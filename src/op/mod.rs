@@ -19,7 +19,7 @@ pub mod break_glass;
 pub mod callback;
 pub mod certificate;
 pub mod certificate_binding;
-mod certificate_taken;
+mod certificate_withdrawn;
 pub mod client;
 pub mod console;
 mod context;

@@ -11,7 +11,7 @@ use crate::excerpt::excerpt;
 use crate::op::authorize::stage::{Flow, Refused, Stage};
 use crate::op::callback::shadow;
 use crate::op::callback::write::{Facts, Written, write};
-use crate::op::certificate_taken;
+use crate::op::certificate_withdrawn;
 use crate::op::decide;
 use crate::op::error::PageError;
 use crate::op::outcome::{SetCookie, Stop};
@@ -96,7 +96,7 @@ async fn decide(
     };
     let query = decide::query(key.clone(), mapped.question());
     let mut view = context.store().accounts(query.clone()).await?;
-    if certificate_taken::detach(context, &view).await? {
+    if certificate_withdrawn::detach(context, &view).await? {
         view = context.store().accounts(query).await?;
     }
     let app = facts.request.app_request(identity.acr.as_deref(), &identity.amr);

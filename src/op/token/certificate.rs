@@ -13,7 +13,7 @@ use crate::env::RandomUnavailable;
 use crate::op::RequestContext;
 use crate::op::callback::rows;
 use crate::op::certificate;
-use crate::op::certificate_taken;
+use crate::op::certificate_withdrawn;
 use crate::op::decide;
 use crate::op::dpop;
 use crate::op::entitlement;
@@ -128,7 +128,7 @@ async fn decided(
     };
     let query = decide::query(key.clone(), mapped.question());
     let mut view = context.store().accounts(query.clone()).await?;
-    if certificate_taken::detach(context, &view).await? {
+    if certificate_withdrawn::detach(context, &view).await? {
         view = context.store().accounts(query).await?;
     }
     match mapped.decide(decide::facts(&view, new.clone()), Some(&app)) {
