@@ -22,7 +22,7 @@ use crate::upstream::settings::ProviderSettings;
 
 /// Marks a refresh token that is kept with its key.
 const KEPT: &str = "dpop-key:";
-/// The header of a proof, and that of the nonce for the next one.
+/// The header of a proof (RFC 9449 §4.1).
 pub(crate) const DPOP: &str = "dpop";
 /// The header with which a server gives a nonce (RFC 9449 §8.1).
 pub(crate) const DPOP_NONCE: &str = "dpop-nonce";
@@ -54,19 +54,28 @@ impl ProofKey {
         Some(Arc::new(Self { key, jwk, document }))
     }
 
+    /// Checks that the provider knows the algorithm of the keys, where its tokens are bound to one.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(crate) fn check(settings: &ProviderSettings, metadata: &Metadata) -> Result<(), Unavailable> {
+        let listed = |names: &Vec<String>| names.iter().any(|name| name == Algorithm::ES256.name());
+        if !settings.dpop || metadata.dpop_algs.as_ref().is_none_or(listed) {
+            return Ok(());
+        }
+        let problem = "it has no ES256, with which dpop_bound_access_tokens signs".to_owned();
+        let problem = UnavailableProblem::Endpoint { endpoint: "dpop_signing_alg_values_supported", problem };
+        Err(Unavailable { document: Document::Discovery, url: None, problem })
+    }
+
     /// A new key where tokens of the provider are bound, and none elsewhere.
     ///
     /// # Errors
-    /// When the provider does not know the algorithm, or no key can be made.
+    /// As [`Self::check`], and when no key can be made.
     pub(crate) fn of(settings: &ProviderSettings, metadata: &Metadata) -> Result<Option<Arc<Self>>, Unavailable> {
+        Self::check(settings, metadata)?;
         if !settings.dpop {
             return Ok(None);
-        }
-        let listed = |names: &Vec<String>| names.iter().any(|name| name == Algorithm::ES256.name());
-        if !metadata.dpop_algs.as_ref().is_none_or(listed) {
-            let problem = "it has no ES256, with which dpop_bound_access_tokens signs".to_owned();
-            let problem = UnavailableProblem::Endpoint { endpoint: "dpop_signing_alg_values_supported", problem };
-            return Err(Unavailable { document: Document::Discovery, url: None, problem });
         }
         let key = PrivateKey::generate(SigningAlgorithm::ES256).ok().and_then(Self::read);
         key.map(Some).ok_or_else(|| unusable(Document::TokenResponse))

@@ -141,7 +141,7 @@ impl RelyingParty {
         let upstream = &self.upstream(settings);
         let metadata = client_auth::metadata(upstream, settings, now).await?;
         // What would fail when the browser comes back fails before it leaves.
-        drop(ProofKey::of(settings, &metadata)?);
+        ProofKey::check(settings, &metadata)?;
         upstream.is_asked_for(Document::TokenResponse, now)?;
         if settings.claims_from.contains(&ClaimsSource::Userinfo) {
             metadata.check_userinfo()?;
@@ -291,7 +291,7 @@ fn accept<'a>(
         )));
     }
     let code = callback.code.filter(|code| !code.is_empty()).ok_or(UpstreamError::Response(ResponseProblem::Empty))?;
-    // A server that fails at what somebody made up would be left alone, and with it all who sign in there.
+    // A made-up code that a server fails at would count as its failure: the provider would be left alone, for everybody.
     if code.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
         Ok(code)
     } else {
