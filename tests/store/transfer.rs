@@ -380,7 +380,8 @@ async fn a_store_in_use_is_neither_copied_nor_written() {
     let running = open_as(&database.url(), &[KEY], ISSUER).await.unwrap();
     running.ping().await.unwrap();
     let said = place.refused(&database.url(), &place.sqlite("b.db"), 3);
-    assert!(said.contains("connections named countersign") && said.contains("stop every replica"), "{said}");
+    assert!(said.contains("in use by 1 connection named countersign"), "{said}");
+    assert!(said.contains("stop every replica"), "{said}");
     drop(running);
     // Somebody else who holds a row, as another copy does.
     let mut other = connect(&database.name).await;

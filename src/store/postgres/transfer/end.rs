@@ -100,18 +100,21 @@ impl PostgresEnd {
         Ok(end)
     }
 
+    fn writer(&self) -> Result<&Object> {
+        self.writer.as_ref().ok_or_else(|| StoreError::ReadOnly("a source is not written".to_owned()))
+    }
+
     async fn write(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<()> {
-        let writer = self.writer.as_ref().ok_or_else(|| StoreError::ReadOnly("a source is not written".to_owned()))?;
+        let writer = self.writer()?;
         let prepared = writer.prepare_cached(statement).await?;
         writer.execute(&prepared, values).await.map(drop).map_err(Into::into)
     }
 
     async fn run(&self, statements: &str) -> Result<()> {
-        let writer = self.writer.as_ref().ok_or_else(|| StoreError::ReadOnly("a source is not written".to_owned()))?;
-        writer.batch_execute(statements).await.map_err(Into::into)
+        self.writer()?.batch_execute(statements).await.map_err(Into::into)
     }
 
-    /// Inserts rows, with what is computed from them.
+    /// Inserts rows, with the columns that are computed from them.
     async fn insert_rows(&self, table: &'static Table, rows: Vec<Row>) -> Result<()> {
         let values = parameters(table, rows)?;
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|column| &**column as &(dyn ToSql + Sync)).collect();
@@ -139,9 +142,10 @@ pub(crate) async fn alone(database: &Database, store: &str, name: &str) -> std::
             break;
         }
         if attempt == ASKED {
+            let counted = if others == 1 { "1 connection".to_owned() } else { format!("{others} connections") };
             return Err(Refusal::InUse {
                 store: store.to_owned(),
-                by: format!(" by {others} connections named {name}, from {hosts}"),
+                by: format!(" by {counted} named {name}, from {hosts}"),
                 way_out: "stop every replica first. If they are those of a broker in another schema of this database, give \
                           one of the two another application_name in its URL; connections that a pooler keeps end when it is \
                           told to close them"
