@@ -145,7 +145,7 @@ BEGIN
     END IF;
 END $$;
 
--- Ends a session and revokes the grants bound to it. Returns the apps that took part in it, as `part_of`.
+-- Ends a session and revokes the grants bound to it. Returns the apps that took part in it, as apps_of_session does.
 CREATE FUNCTION end_one@(p_id text, p_now bigint, p_tell text[], p_request text, p_held bigint, p_most integer)
 RETURNS TABLE (o_client text, o_sid text, o_notice bigint) LANGUAGE plpgsql AS $$
 DECLARE
@@ -155,7 +155,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    RETURN QUERY SELECT * FROM part_of@(v_user, p_id, p_now, p_tell, p_request, p_held, p_most);
+    RETURN QUERY SELECT * FROM apps_of_session@(v_user, p_id, p_now, p_tell, p_request, p_held, p_most);
     UPDATE grants SET revoked_at = coalesce(revoked_at, p_now), expires_at = least(expires_at, p_now)
         WHERE user_id = v_user AND sso_session = p_id AND (session_id IS NOT NULL OR revoked_at IS NOT NULL);
     DELETE FROM sessions WHERE id = p_id;

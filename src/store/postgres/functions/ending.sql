@@ -46,7 +46,8 @@ BEGIN
         WHERE links.subject = c.subject AND links.issuer = c.issuer AND links.provider = c.provider
             AND links.claims_at <= c.read_at;
     FOR n IN 1 .. cardinality(p_sessions) LOOP
-        RETURN QUERY SELECT n, e.o_client, e.o_sid, e.o_notice FROM end_one@(p_sessions[n], p_now, p_tell, p_request, p_held, p_most) AS e;
+        RETURN QUERY SELECT n, e.o_client, e.o_sid, e.o_notice
+            FROM end_one@(p_sessions[n], p_now, p_tell, p_request, p_held, p_most) AS e;
     END LOOP;
     UPDATE grants SET revoked_at = p_now, expires_at = least(expires_at, p_now)
         FROM unnest(p_users, p_providers, p_issuers, p_subjects, p_made_by) AS g (user_id, provider, issuer, subject, made_by)
@@ -67,7 +68,8 @@ DECLARE
 BEGIN
     FOR v_id IN SELECT id FROM sessions WHERE user_id = p_user AND (id = p_one OR p_one IS NULL AND id <> p_kept)
             ORDER BY id FOR UPDATE LOOP
-        RETURN QUERY SELECT 0::bigint, 0::bigint, a.* FROM part_of@(p_user, v_id, p_now, p_tell, p_request, p_held, p_most) AS a;
+        RETURN QUERY SELECT 0::bigint, 0::bigint, a.*
+            FROM apps_of_session@(p_user, v_id, p_now, p_tell, p_request, p_held, p_most) AS a;
         DELETE FROM codes WHERE sid = v_id AND used_at IS NULL;
         UPDATE grants SET revoked_at = coalesce(revoked_at, p_now), expires_at = least(expires_at, p_now)
             WHERE user_id = p_user AND sso_session = v_id;
@@ -97,7 +99,8 @@ BEGIN
     IF p_disabled THEN
         PERFORM 1 FROM sessions WHERE user_id = p_user ORDER BY id FOR UPDATE;
         RETURN QUERY SELECT 0::bigint, 0::bigint, a.* FROM sessions s
-            CROSS JOIN LATERAL part_of@(p_user, s.id, p_now, p_tell, p_request, p_held, p_most) AS a WHERE s.user_id = p_user;
+            CROSS JOIN LATERAL apps_of_session@(p_user, s.id, p_now, p_tell, p_request, p_held, p_most) AS a
+            WHERE s.user_id = p_user;
         SELECT count(*) INTO v_grants FROM grants WHERE user_id = p_user AND revoked_at IS NULL AND expires_at > p_now;
         UPDATE grants SET revoked_at = coalesce(revoked_at, p_now), expires_at = least(expires_at, p_now)
             WHERE user_id = p_user;
@@ -200,8 +203,8 @@ BEGIN
 END $$;
 
 CREATE FUNCTION detach_certificate@(
-    p_user text, p_provider text, p_issuer text, p_subject text, p_now bigint, p_tell text[], p_request text, p_held bigint, p_most integer,
-    p_events text[], p_event_data bytea[]
+    p_user text, p_provider text, p_issuer text, p_subject text, p_now bigint,
+    p_tell text[], p_request text, p_held bigint, p_most integer, p_events text[], p_event_data bytea[]
 ) RETURNS TABLE (o_sessions bigint, o_grants bigint, o_client text, o_sid text, o_notice bigint) LANGUAGE plpgsql AS $$
 DECLARE
     v_id text;

@@ -2,7 +2,7 @@
 -- the session, p_held the time until which the caller holds the notices, p_most how many may wait for one client.
 
 -- The apps that took part in a session that ends, each with the notice that is kept for it, if it is told.
-CREATE FUNCTION part_of@(
+CREATE FUNCTION apps_of_session@(
     p_user text, p_session text, p_now bigint, p_tell text[], p_request text, p_held bigint, p_most integer
 ) RETURNS TABLE (o_client text, o_sid text, o_notice bigint) LANGUAGE plpgsql AS $$
 BEGIN
