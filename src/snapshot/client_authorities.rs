@@ -24,7 +24,7 @@ pub(super) fn client_authorities(
                 let problem = loaded.layers.problem_at_path(Severity::Warning, PATH, message);
                 problems.push(problem.suggest("renew it; the file is read again when it changes"));
             }
-            revocations(loaded, authorities, (files, now), problems)
+            revocations(loaded, authorities, files, now, problems)
         }
         Err(what) => {
             let message = format!("`ca` must hold certificates of authorities but {} {what}", name.display());
@@ -40,7 +40,8 @@ pub(super) fn client_authorities(
 fn revocations(
     loaded: &Loaded,
     authorities: Authorities,
-    (files, now): (&dyn Files, i64),
+    files: &dyn Files,
+    now: i64,
     problems: &mut Problems,
 ) -> Option<Authorities> {
     const PATH: &str = "certificates.crl";

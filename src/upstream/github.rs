@@ -26,7 +26,7 @@ const MEMBERS_WAY_OUT: &str = "the token may not read organisations and teams: i
 
 /// Claims that come from other answers than the profile. They are kept for a while; the profile, which says whose token it is,
 /// is not.
-const BESIDES: [&str; 5] = ["email", "email_verified", ORGANIZATIONS, TEAMS, HIDDEN];
+const BEYOND_PROFILE: [&str; 5] = ["email", "email_verified", ORGANIZATIONS, TEAMS, HIDDEN];
 const ORGANIZATIONS: &str = "organizations";
 const TEAMS: &str = "teams";
 const HIDDEN: &str = "sso_organizations";
@@ -64,7 +64,7 @@ pub(crate) async fn profile(api: &Api<'_>, user: &Url) -> Result<Map<String, Val
     // Addresses of other API calls, which say nothing of the person.
     claims.retain(|name, _| !name.ends_with("_url") || matches!(name.as_str(), "avatar_url" | "html_url"));
     // What the other answers say is theirs alone: the address on the public page need not be the primary one.
-    claims.retain(|name, _| !BESIDES.contains(&name.as_str()));
+    claims.retain(|name, _| !BEYOND_PROFILE.contains(&name.as_str()));
     Ok(claims)
 }
 
@@ -83,8 +83,8 @@ pub(crate) async fn claims(
     if facts.contains_key(HIDDEN) || !is_member(settings, &facts) {
         upstream.groups.forget(&person);
     }
-    let besides = facts.iter().filter(|(name, _)| BESIDES.contains(&name.as_str()));
-    profile.extend(besides.map(|(name, value)| (name.clone(), value.clone())));
+    let others = facts.iter().filter(|(name, _)| BEYOND_PROFILE.contains(&name.as_str()));
+    profile.extend(others.map(|(name, value)| (name.clone(), value.clone())));
     Ok(with_groups(settings, profile))
 }
 

@@ -30,7 +30,8 @@ pub(super) fn member(claims: &Map<String, Value>) -> Option<&str> {
 /// The addresses of the groups of an address: direct ones, or also those that other groups are members of.
 pub(super) async fn groups(
     api: &Api<'_>,
-    (from, account): (&GroupsFrom, &ServiceAccount),
+    from: &GroupsFrom,
+    account: &ServiceAccount,
     base: &Url,
     email: &str,
 ) -> Result<Facts, Unavailable> {

@@ -44,8 +44,8 @@ impl ProviderContext<'_> {
             // GitHub's are in its claims.
             GroupSource::Token | GroupSource::Userinfo | GroupSource::Github => false,
             // Only what the service account's organisation vouches for has its groups.
-            GroupSource::CloudIdentity => is_known(cloud_identity::member(claims).is_some(), claims),
-            GroupSource::Scim => is_known(scim::person(from, claims).is_some(), claims),
+            GroupSource::CloudIdentity => known_or_in_none(cloud_identity::member(claims).is_some(), claims),
+            GroupSource::Scim => known_or_in_none(scim::person(from, claims).is_some(), claims),
             GroupSource::Graph | GroupSource::Gitlab => from.when == GroupsWhen::Always || has_overage(claims),
         };
         if !asked {
@@ -82,7 +82,7 @@ impl ProviderContext<'_> {
             GroupSource::Gitlab => gitlab::groups(&api.with_token(access_token), from, &base).await?,
             GroupSource::CloudIdentity => {
                 let member = cloud_identity::member(claims).unwrap_or_default();
-                cloud_identity::groups(&api, (from, self.service_account(&api, &base)?), &base, member).await?
+                cloud_identity::groups(&api, from, self.service_account(&api, &base)?, &base, member).await?
             }
             GroupSource::Scim => {
                 let token = self.directory_token(&api, &base)?;
@@ -116,7 +116,7 @@ impl ProviderContext<'_> {
                         "our service account gets a token; without `subject`, only a sign-in shows whether it may read groups",
                     );
                 };
-                cloud_identity::groups(&api, (from, account), &base, member).await?;
+                cloud_identity::groups(&api, from, account, &base, member).await?;
                 Ok("it lists the groups of `subject`")
             }
             GroupSource::Scim => {
@@ -152,8 +152,8 @@ impl ProviderContext<'_> {
     }
 }
 
-/// Whether a source knows a person by name. Somebody whom it does not is in no group there, whatever the token says.
-fn is_known(known: bool, claims: &mut Map<String, Value>) -> bool {
+/// Sets no groups for somebody whom a source can't know by name, whatever the token says, and returns whether it can.
+fn known_or_in_none(known: bool, claims: &mut Map<String, Value>) -> bool {
     if !known {
         claims.insert(GROUPS.to_owned(), Value::Array(Vec::new()));
     }

@@ -52,7 +52,7 @@ pub(super) async fn groups(api: &Api<'_>, from: &GroupsFrom, base: &Url, person:
 pub(super) async fn examine(api: &Api<'_>, from: &GroupsFrom, base: &Url) -> Result<&'static str, Unavailable> {
     let facts = groups(api, from, base, NOBODY).await?;
     let none = facts.values().all(|names| names.as_array().is_some_and(Vec::is_empty));
-    Ok(if none { "it answers, and finds nobody of a name that nobody has" } else { "it answers" })
+    Ok(if none { "it answers, and applies the filter" } else { "it answers" })
 }
 
 struct Group {
@@ -79,7 +79,7 @@ async fn of_user(api: &Api<'_>, from: &GroupsFrom, base: &Url, user: &Value) -> 
     let nobody = filter(NOBODY);
     pages(api, &url, Query { filter: &nobody, attributes: "id" }, 1, |_| strangers += 1).await?;
     if strangers > 0 {
-        return Err(malformed("it ignores the filter members.value, so that it would give everybody all groups"));
+        return Err(malformed("it ignores the filter members.value, and would give everybody all groups"));
     }
     let (mut groups, own) = (Vec::new(), filter(id));
     let query = Query { filter: &own, attributes: "id,displayName" };

@@ -57,7 +57,7 @@ pub(super) fn missing(settings: &ProviderSettings, declared: &Provider, metadata
                 .to_owned(),
         ),
         (false, Some(_)) => missing.push(
-            "tokens that are bound to a key: the provider offers it (DPoP), and with dpop_bound_access_tokens = true they are"
+            "tokens that are bound to a key: the provider supports DPoP; set dpop_bound_access_tokens = true"
                 .to_owned(),
         ),
         _ => {}

@@ -196,7 +196,7 @@ async fn the_api_that_groups_come_from_is_asked_where_the_broker_has_an_account_
     let nobody = json!({ "totalResults": 0, "Resources": [] });
     let everybody = json!({ "totalResults": 1, "Resources": [{ "id": "1", "userName": "admin" }] });
     for (status, body, outcome, part) in [
-        (200, nobody, Outcome::Fine, "finds nobody of a name that nobody has"),
+        (200, nobody, Outcome::Fine, "it answers, and applies the filter"),
         (200, everybody, Outcome::Trouble, "users that the filter does not name"),
         (401, json!({}), Outcome::Trouble, "groups_from.credentials"),
         (403, json!({}), Outcome::Trouble, "its permissions in the directory"),
@@ -233,7 +233,7 @@ async fn the_api_that_groups_come_from_is_asked_where_the_broker_has_an_account_
 async fn tokens_that_can_be_bound_to_a_key_are_told() {
     let lines = "dpop_bound_access_tokens = true";
     for (settings, listed, part) in [
-        ("", Some(json!(["ES256"])), Some("with dpop_bound_access_tokens = true they are")),
+        ("", Some(json!(["ES256"])), Some("set dpop_bound_access_tokens = true")),
         ("", None, None),
         (lines, None, Some("does not have dpop_signing_alg_values_supported")),
         (lines, Some(json!(["ES256"])), None),
