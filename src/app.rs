@@ -75,9 +75,13 @@ impl App {
     pub async fn new(parts: Parts, snapshot: Snapshot) -> Result<Self, StartError> {
         let Parts { clock, random, store, http, shadow, sources } = parts;
         let keys = Arc::new(Keys::open(Arc::clone(&store), &snapshot.key_policy(), clock.now()).await?);
-        let (keys_of_notifier, told) = (Arc::clone(&keys), Arc::clone(&store));
-        let notifier =
-            Notifier::new(Arc::clone(&http), keys_of_notifier, told, Arc::clone(&clock), Arc::clone(&random));
+        let notifier = Notifier::new(
+            Arc::clone(&http),
+            Arc::clone(&keys),
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+        );
         let app_keys = Arc::new(AppKeys::new(Arc::clone(&http)));
         let throttle = Arc::new(Throttle::new(Arc::clone(&clock), &snapshot.resolved.limits));
         let connections = Connections::public(&snapshot.resolved.limits);
@@ -204,7 +208,7 @@ impl App {
         exporter.catch_up(&self.snapshot.load_full().config.audit).await;
     }
 
-    /// Tells apps that sessions ended, where no process does: what a process that ended left behind.
+    /// Sends the logout tokens that no process is sending, such as those of a process that ended before it had sent them.
     pub async fn tell_apps(&self) {
         backchannel::deliver_left(self.services(), &self.snapshot.load_full()).await;
     }
@@ -252,7 +256,7 @@ impl App {
         let services = self.services();
         let policy = self.snapshot.load().key_policy();
         if let Err(error) = services.keys.adopt(&policy, services.clock.now()).await {
-            tracing::debug!(%error, "the signing keys can't be read; this will be tried again at once");
+            tracing::debug!(%error, "the signing keys can't be read; this will be tried again in a second");
         }
     }
 

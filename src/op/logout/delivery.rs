@@ -162,9 +162,6 @@ impl Notifier {
             }
             pause(wait).await;
         };
-        if last == Attempt::Taken {
-            return;
-        }
         let Notice { client, trace_id, attempts, .. } = &notice;
         match last {
             Attempt::Delivered => tracing::info!(
@@ -193,10 +190,13 @@ impl Notifier {
                 error,
                 "an app could not be notified that a session ended"
             ),
-            Attempt::Taken => {}
+            Attempt::Taken => return,
         }
         if let Err(error) = self.store.forget_notice(notice.hold).await {
-            tracing::warn!(client, trace_id, %error, "a logout token that was sent is still in the store, and will be sent again");
+            tracing::warn!(
+                client, trace_id, %error,
+                "a logout token that was sent is still in the store, and will be sent again"
+            );
         }
     }
 
@@ -238,8 +238,8 @@ impl Notifier {
         held.then_some(call)
     }
 
-    /// Holds a notice until this time, and remembers the attempts. `false` if another process has taken it. An app is rather
-    /// told twice than not at all: the notice is sent even if the store can't say whether it is still held.
+    /// Holds a notice until this time, and remembers the attempts. `false` if another process has taken it. The notice is sent
+    /// even if the store can't say whether it is still held: an app that is told twice is better than one that is not told.
     async fn hold(&self, notice: &mut Notice, until: i64) -> bool {
         match self.store.hold_notice(notice.hold, notice.attempts, until).await {
             Ok(held) => {
@@ -248,7 +248,10 @@ impl Notifier {
             }
             Err(error) => {
                 let Notice { client, trace_id, .. } = &*notice;
-                tracing::warn!(client, trace_id, %error, "the store can't hold a logout token; another replica may send it too");
+                tracing::warn!(
+                    client, trace_id, %error,
+                    "the store can't hold a logout token; another replica may send it too"
+                );
                 true
             }
         }
