@@ -34,7 +34,7 @@ pub(crate) fn is_published(key: &SigningKey, policy: &KeyPolicy, now: i64) -> bo
 /// The occasion of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Occasion<'k> {
-    /// The process starts: generate only the keys without which nothing can be signed.
+    /// The process starts, or adopts what another one changed: generate only the keys without which nothing can be signed.
     Start,
     /// Do everything that is due.
     Upkeep,

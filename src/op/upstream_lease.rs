@@ -1,8 +1,8 @@
 //! The right to ask a provider about one upstream account, of which one process has it at a time.
 //!
 //! A provider that gives a new refresh token at each use may take a second use of the one before for theft, and end the
-//! person's access (RFC 6749 §10.4, RFC 9700 §4.14.2). Within a process, [`refreshes`](crate::op::refreshes) lets one request at
-//! a time come here; across the replicas that share a store, a lease on the link does.
+//! person's access (RFC 6749 §10.4, RFC 9700 §4.14.2). Within a process, [`refreshes`](crate::op::refreshes) lets one request
+//! at a time ask; across the replicas that share a store, a lease on the link does.
 
 use std::time::Duration;
 

@@ -60,14 +60,14 @@ pub trait Accounts: Send + Sync {
     /// user.
     async fn save_link(&self, link: Link) -> Result<()>;
 
-    /// Takes the right to use the refresh token of a link until `until`, and returns its fence. A provider may take a second use
-    /// of a refresh token for theft, so of all processes that share the store, one uses it at a time. `None` while somebody else
-    /// has the right, or if there is no such link. A lease that ends later than [`LONGEST_LEASE`] from `now` was made by a clock
-    /// that has been set back since, and counts as over.
+    /// Takes a lease on a link, the right to use its refresh token until `until`, and returns the fence of the lease. A provider
+    /// may take a second use of a refresh token for theft, so of all processes that share the store, one uses it at a time.
+    /// `None` while another process has the lease, or if there is no such link. A lease that ends later than
+    /// [`LONGEST_LEASE`] from `now` was made by a clock that has been set back since, and counts as over.
     async fn lease_link(&self, key: &LinkKey, now: i64, until: i64) -> Result<Option<i64>>;
 
-    /// As [`Self::save_link`], for the holder of the lease with this fence. `false`, and nothing is written, if somebody has taken
-    /// the lease or saved the link since: what is stored then counts more.
+    /// As [`Self::save_link`], for the holder of the lease with this fence. `false`, and nothing is written, if another process
+    /// has taken the lease or saved the link since: what it stored is newer.
     async fn save_leased_link(&self, link: Link, fence: i64) -> Result<bool>;
 
     /// Gives a lease back, if it is still the one with this fence.

@@ -92,7 +92,8 @@ pub fn read_or_make(
     find(store)?.ok_or(KeyFileError::Missing { path })
 }
 
-/// The key of an existing store, if it has a file. A draft beside a key with its final name was left by a slower process of the same first start.
+/// The key of an existing store, if it has a file. A draft beside a key with its final name was left by a slower process of the
+/// same first start.
 pub(crate) fn find(store: &Path) -> Result<Option<StoreKey>, KeyFileError> {
     let (path, draft) = (key_file(store), draft_file(store));
     let drafted = match read(&path)? {

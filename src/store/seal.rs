@@ -81,8 +81,8 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    /// Derives a 256-bit key from each secret (HKDF-SHA256, RFC 5869). The first one seals, all of them open. A secret that is the
-    /// text of a key file also opens what that key file has sealed.
+    /// Derives a 256-bit key from each secret (HKDF-SHA256, RFC 5869). The first one seals, all of them open. A secret that is
+    /// the text of a key file also opens what that key file has sealed.
     ///
     /// # Errors
     /// If there is no secret, or one is shorter than 16 bytes.

@@ -58,7 +58,7 @@ impl Bounds {
 pub(crate) struct Api<'a> {
     provider: &'a ProviderContext<'a>,
     bounds: &'a Bounds,
-    /// Whether it is a service beside the provider: that it does not answer says nothing of sign-ins that need nothing of it.
+    /// Whether it is another service than the provider: its failures do not count as failures of the provider.
     beside: bool,
     token: Option<&'a SecretValue>,
     /// Whether the token is the broker's own, and not the person's.
@@ -112,7 +112,7 @@ impl<'a> Api<'a> {
         self.send(url, request(http::Method::GET, url).body(Vec::new())).await
     }
 
-    /// The same, with media types of its own.
+    /// The same, accepting these media types.
     pub(crate) async fn get_as(&self, url: &Url, accept: &'static str) -> Result<Answer, Unavailable> {
         self.send(url, request(http::Method::GET, url).header(ACCEPT, accept).body(Vec::new())).await
     }
@@ -164,7 +164,7 @@ impl<'a> Api<'a> {
         if answer.status() == 200 { Ok(answer) } else { Err(self.failed(url, self.problem(&answer))) }
     }
 
-    /// One call, with the token.
+    /// Sends a request once, with the token.
     async fn send_once(&self, url: &Url, mut call: http::Request<Vec<u8>>) -> Result<Answer, Unavailable> {
         if let Some(token) = self.token {
             let presented = if self.own {
@@ -191,7 +191,7 @@ impl<'a> Api<'a> {
         Ok(answer)
     }
 
-    /// What an answer says that is no success.
+    /// What an answer means whose status is not a success.
     fn problem(&self, answer: &Answer) -> UnavailableProblem {
         let headers = answer.headers();
         let spent = || headers.get("x-ratelimit-remaining").is_some_and(|left| left == "0");

@@ -23,8 +23,8 @@ pub(crate) struct ProviderContext<'a> {
 }
 
 impl ProviderContext<'_> {
-    /// Presents the person's access token in a request: as a bearer token (RFC 6750 §2.1), or bound to a key, with a proof (RFC
-    /// 9449 §7.1). `None` if the token has characters that no header can have, or no proof can be made.
+    /// Presents the person's access token in a request: as a bearer token (RFC 6750 §2.1), or bound to a key, with a proof
+    /// (RFC 9449 §7.1). `None` if the token has characters that no header can have, or no proof can be made.
     pub(crate) fn present(&self, request: &mut http::Request<Vec<u8>>, url: &Url, token: &SecretValue) -> Option<()> {
         let Some(key) = &self.key else {
             request.headers_mut().insert(AUTHORIZATION, bearer(token)?);

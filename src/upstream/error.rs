@@ -269,7 +269,7 @@ pub enum ResponseProblem {
     /// Neither a code nor an error.
     #[error("it carries neither a code nor an error")]
     Empty,
-    /// A code that no authorization server gives: it has other than printable ASCII (RFC 6749 Appendix A.11).
+    /// A code that no authorization server gives: it has characters other than printable ASCII (RFC 6749 Appendix A.11).
     #[error("its code has characters that no code has")]
     Code,
 }

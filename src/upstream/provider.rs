@@ -155,8 +155,8 @@ impl Upstream {
         outcome
     }
 
-    /// Counts a failure that says nothing of whether the provider can be reached, and keeps it for the status page: an answer of
-    /// an API that is of no use, or a call that could not be made because of something on this side.
+    /// Counts a failure that says nothing about whether the provider can be reached, and keeps it for the status page: an
+    /// answer of an API that is of no use, or a call that could not be made because of something on this side.
     pub(crate) fn noted(&self, error: Unavailable, now: i64) -> Unavailable {
         let error = self.failed(error);
         self.lock().last_error = Some((now, error.clone()));

@@ -26,7 +26,7 @@ struct Page {
 }
 
 /// `POST /api/people/read {"claims": {PROVIDER: {...}}, "after": KEY, "limit": N}`: people in order of their names, with the
-/// claims that are asked for. `next` is what to continue after, if there are more. It is recorded in the audit trail.
+/// claims that are asked for. `next` is what to continue after, if there are more. Reading is recorded in the audit trail.
 pub(super) async fn read_page(State(admin): State<Arc<Admin>>, headers: HeaderMap, body: Bytes) -> Answer {
     let Page { claims, after, limit } = read(&headers, &body)?;
     if !(1..=MOST).contains(&limit) {

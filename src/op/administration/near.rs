@@ -1,4 +1,4 @@
-//! The users whose names are nearly what an operator typed.
+//! Users whose names resemble what an operator typed.
 //!
 //! However many users there are, little is read: the names that differ by one edit are looked up one by one, and of those that
 //! begin in the same way only the first few are compared. For operators alone: to others this would tell who has an account.

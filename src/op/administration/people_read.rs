@@ -6,12 +6,12 @@ use crate::op::RequestContext;
 use crate::op::administration::Failure;
 use crate::op::decide::known;
 
-/// What further pages are counted as.
+/// What further pages count as in the throttle.
 const CONTINUED: &str = "people_read";
 
 /// A page of people behind `after`, in order of their names, each with the wanted claims, and what the next page is behind.
-/// That they are read is recorded with the first page, and with further ones as often as rows of one kind may be written:
-/// nobody reads without a record by beginning in the middle.
+/// Reading is recorded with the first page, and with further pages as often as the throttle allows: nobody who begins in the
+/// middle reads without a record.
 ///
 /// # Errors
 /// When the store is not available.

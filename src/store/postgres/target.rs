@@ -83,7 +83,7 @@ impl Target {
 
     fn without_password_file(url: &str) -> Option<Result<(Self, Option<PathBuf>), String>> {
         let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"))?;
-        // Messages name parameters. What follows a "?" in a password is none.
+        // Messages quote parameters, and must not quote what follows a "?" in a password.
         let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
         let in_password = !base.contains('@') && query.contains('@');
         let problem = |said| if in_password { IN_PASSWORD.to_owned() } else { said };
@@ -244,7 +244,7 @@ fn name(config: &Config) -> String {
 }
 
 /// Whether others may read or change a file with a password. The group may read one that belongs to root, as libpq allows for
-/// private keys: Kubernetes and systemd pass secrets so to a process that is not root.
+/// private keys: Kubernetes and systemd pass secrets this way to a process that is not root.
 const fn is_exposed(owner: u32, mode: u32) -> bool {
     let denied = if owner == 0 { 0o027 } else { 0o077 };
     mode & denied != 0

@@ -84,8 +84,8 @@ impl SqliteEnd {
         Ok((Self { connection, reading: None }, Origin { identity: name.clone(), name, key_file }))
     }
 
-    /// A store to copy to: one that does not exist yet, an empty one, or an unfinished copy of the source `from`. Without
-    /// `keys`, it gets a key file with the key of the source.
+    /// A store to copy to: one that does not exist yet, an empty one, or an unfinished copy of `origin`. Without `keys`,
+    /// it gets a key file with the key of the source.
     ///
     /// # Errors
     /// If it can't be written, or has something.
