@@ -186,7 +186,7 @@ impl Throttle {
         self.rows.count(&source).is_ok() && self.all_rows.count(&()).is_ok()
     }
 
-    /// Whether a refusal of this account may be recorded.
+    /// Whether a refusal of this account may be recorded, or another event that is counted under this name.
     #[must_use]
     pub fn may_record_of(&self, account: &str) -> bool {
         self.refusal_rows.count(&account.to_owned()).is_ok()

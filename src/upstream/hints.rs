@@ -29,14 +29,14 @@ const HINTS: &[(&str, &str)] = &[
     ("AADSTS50105", "the person is not assigned to the app: Enterprise applications, Users and groups"),
     ("AADSTS65001", "nobody has consented to the scopes: API permissions, Grant admin consent"),
     ("AADSTS650053", "a scope does not exist there: compare `scopes` with API permissions"),
-    ("AADSTS900561", "the issuer is not that of version 2: it ends with /v2.0"),
+    ("AADSTS900561", "the issuer is not that of version 2, which ends with /v2.0"),
     // GitHub
     (
         "MUST match the registered callback URL",
         "the redirect URI is not the app's Authorization callback URL, nor below it: Settings, Developer settings",
     ),
     ("incorrect_client_credentials", "generate a new client secret on the app's page, and compare its Client ID"),
-    ("application_suspended", "GitHub has suspended the app: ask its support"),
+    ("application_suspended", "GitHub has suspended the app: contact GitHub Support"),
     ("unverified_user_email", "the person's primary address at GitHub is not verified"),
     // LinkedIn
     (
@@ -100,7 +100,7 @@ const HINTS: &[(&str, &str)] = &[
     // Keycloak
     ("Standard flow is disabled for the client", "switch on Standard flow, in the client's Capability config"),
     ("Invalid scopes", "a scope is not assigned to the client: Client scopes, Add client scope"),
-    ("Client is disabled", "switch the client on there"),
+    ("Client is disabled", "the client is disabled there: switch it on"),
     ("Invalid redirect_uri", "the redirect URI is not registered: add it to the client's redirect URIs"),
     ("Missing parameter: code_challenge_method", "the client wants PKCE: remove quirks.pkce = false"),
     (
@@ -139,7 +139,7 @@ pub(crate) const fn credentials_hint(preset: Preset) -> &'static str {
     match preset {
         Preset::Apple => {
             "client_id must be the Services ID and not the App ID; team_id, key_id and client_key must belong together, and \
-             the key have Sign in with Apple for that App ID"
+             the key must have Sign in with Apple enabled for that App ID"
         }
         Preset::Entra => "check client_id, and that client_secret is the Value of a secret that has not expired",
         Preset::Google => "check client_id (the whole one, with .apps.googleusercontent.com) and the secret",
