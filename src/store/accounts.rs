@@ -60,9 +60,9 @@ pub trait Accounts: Send + Sync {
     /// user.
     async fn save_link(&self, link: Link) -> Result<()>;
 
-    /// Takes a lease on a link, the right to use its refresh token until `until`, and returns the fence of the lease. A provider
-    /// may take a second use of a refresh token for theft, so of all processes that share the store, one uses it at a time.
-    /// `None` while another process has the lease, or if there is no such link. A lease that ends later than
+    /// Takes a lease on a link, the right to use its refresh token until `until`, and returns the fence of the lease. A
+    /// provider may take a second use of a refresh token for theft, so of all processes that share the store, one uses it at a
+    /// time. `None` while another process has the lease, or if there is no such link. A lease that ends later than
     /// [`LONGEST_LEASE`] from `now` was made by a clock that has been set back since, and counts as over.
     async fn lease_link(&self, key: &LinkKey, now: i64, until: i64) -> Result<Option<i64>>;
 

@@ -3,8 +3,8 @@
 //! Only the configuration grants access; the operations here take it away. A disabled user can be enabled again, and a user can
 //! be renamed, but never to a name that the configuration gives rights to. [`people`] finds and describes users, [`near`]
 //! suggests names for a misspelt one, [`users`] changes users, [`revocations`] ends sessions and grants, [`keys`] rotates and
-//! revokes signing keys. Each operation reports what it ended, notifies the apps of the sessions (OIDC Back-Channel Logout 1.0),
-//! and leaves one line in the log.
+//! revokes signing keys. Each operation reports what it ended, notifies the apps of the sessions (OIDC Back-Channel Logout
+//! 1.0), and leaves one line in the log.
 
 pub mod audit;
 pub mod keys;
