@@ -177,7 +177,7 @@ fn new(
 
 fn explain(what: &What) -> String {
     match what {
-        What::Taken => "there is such an entry already".to_owned(),
+        What::Taken => "there is such an entry already: choose another id, or change that entry".to_owned(),
         What::Misnamed(expected) => format!("must be {expected}"),
         What::Locked(place) => format!("is set at {place}"),
         What::Control => "must not have control characters".to_owned(),

@@ -65,7 +65,7 @@ pub enum Command {
     Init(init::InitArgs),
     /// Run the broker.
     Serve(serve::ServeArgs),
-    /// Try the broker: in memory, with a simulated identity provider and a demo app that shows its tokens.
+    /// Try the broker: in memory, with simulated identity providers and a demo app that shows its tokens.
     Dev(dev::DevArgs),
     /// Report every problem of a configuration, and run its tests.
     Check(check::CheckArgs),
