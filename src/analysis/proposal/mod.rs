@@ -19,6 +19,7 @@ use std::collections::BTreeSet;
 pub use model::{Proposal, Seen};
 
 use crate::config::Config;
+use crate::config::language::cel_source::cel_member;
 use crate::config::language::provider::{Preset, Provider};
 use crate::config::resolved::preset;
 use crate::decision::policy::Policy;
@@ -48,7 +49,7 @@ fn by_name(proposal: &mut Proposal, declared: &Provider, listed: &[String]) {
     let defaults = preset::claims(declared);
     for attribute in ["username", "groups", "roles", "email"] {
         let Some(rule) = defaults.get(attribute) else { continue };
-        let reads = |name: &String| rule.as_slice().iter().any(|read| read.as_str() == shape::member("claims", name));
+        let reads = |name: &String| rule.as_slice().iter().any(|read| read.as_str() == cel_member("claims", name));
         if listed.iter().any(reads) {
             continue;
         }
@@ -59,7 +60,7 @@ fn by_name(proposal: &mut Proposal, declared: &Provider, listed: &[String]) {
                 proposal.distinguished_names = with(preset::written_or_preset(declared).distinguished_names, name);
             }
             let why = format!("claims_supported has {name:?}");
-            proposal.map(attribute, shape::member("claims", name), why);
+            proposal.map(attribute, cel_member("claims", name), why);
         }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::analysis::proposal::model::{Proposal, with};
 use crate::analysis::proposal::shape::Shape;
 use crate::analysis::proposal::{names, shape};
+use crate::config::language::cel_source::cel_member;
 use crate::config::language::provider::{EmailVerified, Provider};
 use crate::config::resolved::preset;
 use crate::decision::claims::{Attributes, attributes};
@@ -83,7 +84,7 @@ fn is_fine(names: &[String]) -> bool {
 fn places<'a>(claims: &'a Map<String, Value>, client_id: &str) -> Vec<At<'a>> {
     let mut level: Vec<At<'a>> = Vec::new();
     for (name, value) in claims.iter().filter(|(name, _)| !PASSED_OVER.contains(&name.as_str())) {
-        let expression = shape::member("claims", name);
+        let expression = cel_member("claims", name);
         level.push(At { expression, claim: name, direct: true, local: names::local(name), value });
     }
     let mut all = Vec::new();
@@ -95,7 +96,7 @@ fn places<'a>(claims: &'a Map<String, Value>, client_id: &str) -> Vec<At<'a>> {
                 if at.local == "resourceaccess" && name != client_id {
                     continue;
                 }
-                let expression = shape::member(&at.expression, name);
+                let expression = cel_member(&at.expression, name);
                 below.push(At { expression, claim: at.claim, direct: false, local: names::local(name), value });
             }
         }

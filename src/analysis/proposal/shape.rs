@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::config::language::cel_source::cel_member;
+
 /// What a value needs to become an attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -15,44 +17,9 @@ pub(super) enum Shape {
     Unreadable(&'static str),
 }
 
-/// Words that CEL reserves, which can't follow a dot.
-const RESERVED: [&str; 21] = [
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "false",
-    "for",
-    "function",
-    "if",
-    "import",
-    "in",
-    "let",
-    "loop",
-    "namespace",
-    "null",
-    "package",
-    "return",
-    "true",
-    "var",
-    "void",
-    "while",
-];
-
 /// Members of an object that name a group, the best first.
 const NAMING: [&str; 10] =
     ["name", "display", "displayName", "display_name", "slug", "full_path", "path", "key", "value", "id"];
-
-/// A member of an object, as an expression reads it.
-pub(super) fn member(object: &str, name: &str) -> String {
-    let mut letters = name.chars();
-    let begins = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-    if begins && letters.all(|c| c.is_ascii_alphanumeric() || c == '_') && !RESERVED.contains(&name) {
-        return format!("{object}.{name}");
-    }
-    format!("{object}['{}']", name.replace('\\', "\\\\").replace('\'', "\\'"))
-}
 
 /// A list of names. `direct`: the value is a claim itself, and not a member of one.
 pub(super) fn list(at: &str, value: &Value, direct: bool) -> Option<Shape> {
@@ -102,7 +69,7 @@ fn items_list(at: &str, items: &[Value], direct: bool) -> Option<Shape> {
         items.iter().all(text)
     };
     let name = NAMING.into_iter().find(|name| names(name))?;
-    Some(Shape::Expression(format!("{at}.map(g, {})", member("g", name))))
+    Some(Shape::Expression(format!("{at}.map(g, {})", cel_member("g", name))))
 }
 
 /// An object whose members are named as the groups are.

@@ -5,6 +5,7 @@ use crate::config::check::preset_mistakes;
 use crate::config::check::urls;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
+use crate::config::language::cel_source::cel_list;
 use crate::config::language::provider::{EmailVerified, LinkBy, Preset, Provider};
 use crate::config::language::quirks::OfflineAccess;
 use crate::config::language::toml_text;
@@ -109,18 +110,13 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
 
 /// What to write in place of a setting that has no effect without its preset.
 fn replacement(key: &str, provider: &Provider) -> Option<String> {
-    let list = |values: &[String]| {
-        let quoted: Vec<String> =
-            values.iter().map(|value| format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))).collect();
-        quoted.join(", ")
-    };
     let (claim, values) = match key {
         "hosted_domains" => ("hd", &provider.hosted_domains),
         "tenants" => ("tid", &provider.tenants),
         "organizations" => return Some("say who may enter with `allow`, or remove it".to_owned()),
         _ => return None,
     };
-    let condition = format!("claims.{claim} in [{}]", list(values));
+    let condition = format!("claims.{claim} in {}", cel_list(values));
     let whole = match &provider.allow {
         Some(allow) => format!("({}) && {condition}", allow.as_str()),
         None => condition,

@@ -7,6 +7,7 @@ pub mod account;
 pub mod address;
 pub mod audit;
 pub mod break_glass;
+pub(crate) mod cel_source;
 pub mod certificates;
 pub mod client;
 pub mod connection_url;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::config::Config;
+use crate::config::language::cel_source::cel_list;
 use crate::config::language::certificates::Certificates;
 use crate::config::language::client::Client;
 use crate::config::language::provider::{ClaimTable, EmailVerified, LinkBy, Provider};
@@ -186,8 +187,8 @@ fn guards(build: &mut Build<'_>, path: &str, provider: &Provider) -> Vec<(&'stat
         [("tenants", "claims.tid", &provider.tenants), ("hosted_domains", "claims.hd", &provider.hosted_domains)];
     let listed = lists.into_iter().filter(|(_, _, names)| !names.is_empty());
     let guards = listed.filter_map(|(key, claim, names)| {
-        let quoted: Vec<String> = names.iter().map(|name| string_literal(&name.to_lowercase())).collect();
-        let expression = Expression(format!("{claim}.lower() in [{}]", quoted.join(", ")));
+        let names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        let expression = Expression(format!("{claim}.lower() in {}", cel_list(&names)));
         Some((key, build.condition(Place::Allow, &format!("{path}.{key}"), Some(&expression))?))
     });
     let guards = guards.collect::<Vec<_>>();
@@ -198,8 +199,8 @@ fn guards(build: &mut Build<'_>, path: &str, provider: &Provider) -> Vec<(&'stat
 fn organizations(build: &mut Build<'_>, path: &str, provider: &Provider) -> Option<(&'static str, Condition)> {
     const KEY: &str = "organizations";
     let names = Some(&provider.organizations).filter(|names| !names.is_empty())?;
-    let quoted: Vec<String> = names.iter().map(|name| string_literal(&name.to_lowercase())).collect();
-    let expression = Expression(format!("claims.organizations.exists(o, o.lower() in [{}])", quoted.join(", ")));
+    let names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    let expression = Expression(format!("claims.organizations.exists(o, o.lower() in {})", cel_list(&names)));
     Some((KEY, build.condition(Place::Allow, &format!("{path}.{KEY}"), Some(&expression))?))
 }
 
@@ -208,11 +209,6 @@ fn subject(build: &mut Build<'_>, path: &str, provider: &Provider) -> Option<Sub
     let expression = preset::subject(provider)?;
     let engine = build.compiler.engine();
     Some(SubjectRule::new(build.compile(Place::Claims, &format!("{path}.subject"), &expression)?, engine))
-}
-
-/// A text as a literal of the expression language.
-fn string_literal(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
 /// Sign-in by certificate, as one of the providers: it names new users, and asserts nothing else of anybody. What an identity

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::config::check::urls::{Http, issuer as issuer_problem, path as path_problem, web_url};
+use crate::config::language::cel_source::{cel_list, cel_path, cel_text};
 use crate::config::language::toml_text;
 use crate::import::dex::common::plain_http_off_loopback;
 use crate::import::dex::known;
 use crate::import::document::{Document, Mark, Table};
 use crate::import::read::{below, flag, is_set, items, on, text, texts};
 use crate::import::words;
-use crate::import::words::{Ids, Names, cel_list, cel_path, cel_text, secret_env, secret_file, unknown_keys, variable};
+use crate::import::words::{Ids, Names, secret_env, secret_file, unknown_keys, variable};
 
 /// The connectors of a configuration, grouped by the result of the import.
 #[derive(Debug, Default)]

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::config::language::cel_source::{cel_list, cel_path, cel_text};
 use crate::import::document::{Mark, Table};
 use crate::import::keycloak::provider_mappers::{attribute, dotted};
 use crate::import::keycloak::providers::Providers;
 use crate::import::keycloak::realm::{Realm, client_role};
 use crate::import::read::{below, items, on, text};
-use crate::import::words::{cel_list, cel_path, cel_text, claim_refused};
+use crate::import::words::claim_refused;
 
 /// Attributes that every provider sets without a mapper.
 const DEFAULT_ATTRIBUTES: &[&str] =

@@ -13,10 +13,11 @@ mod values;
 
 use serde_json::Value;
 
+use crate::config::language::cel_source::{cel_list, cel_text};
 use crate::import::document::{Document, Mark, Table, inline};
 use crate::import::read::{below, is_set, items, on, positive, text};
 use crate::import::words;
-use crate::import::words::{cel_list, cel_text, duration};
+use crate::import::words::duration;
 use realm::{Group, Realm};
 
 /// Keys of which an export has at least one, besides `realm`.

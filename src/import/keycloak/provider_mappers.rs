@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::config::language::cel_source::{cel_list, cel_maybe, cel_path, cel_text};
 use crate::import::document::{Mark, Table};
 use crate::import::keycloak::realm::Realm;
 use crate::import::read::{below, items, on, text};
-use crate::import::words::{cel_list, cel_maybe, cel_path, cel_text, claim_refused};
+use crate::import::words::claim_refused;
 
 /// Keycloak's name of a user attribute → its name here.
 pub(crate) fn attribute(name: &str) -> String {

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use crate::config::check::urls::{Http, web_url};
+use crate::config::language::cel_source::{cel_list, cel_path, cel_text};
 use crate::config::language::role_pattern::RolePattern;
 use crate::import::document::{Mark, Table};
 use crate::import::read::{is_set, on, text};
-use crate::import::words::{cel_list, cel_path, cel_text, unknown_keys};
+use crate::import::words::unknown_keys;
 
 /// The conditions of `allow`: hosted domains, and the essential claim.
 pub(crate) fn conditions(config: &Value, table: &mut Table) -> Vec<String> {
