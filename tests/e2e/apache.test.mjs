@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
 import { startApache, variables } from './support/apache.mjs'
-import { Broker, place } from './support/broker.mjs'
+import { place } from './support/broker.mjs'
 import { Browser } from './support/browser.mjs'
-import { example, hashed, overlay, recipe } from './support/example.mjs'
+import { exampleBroker, hashed, recipe } from './support/example.mjs'
 import { broker as brokerClient, startIdp } from './support/idp.mjs'
 import { freePort } from './support/net.mjs'
 import { until } from './support/until.mjs'
@@ -21,19 +21,13 @@ before(async () => {
   const port = await freePort()
   const wiki = `http://127.0.0.1:${port}`
   idp = await startIdp({ name: 'corp', accounts: people().corp, brokers: [brokerClient(at.issuer, 'corp')] })
-  broker = new Broker(at, example(EXAMPLE), {
-    'corp-secret': 'corp-secret',
-    'here.overlay.toml': overlay(at, `
-[providers.corp]
-issuer = "${idp.issuer}"
-client_secret = { file = "corp-secret" }
+  broker = exampleBroker(EXAMPLE, at, idp.issuer, `
 [clients.wiki]
 client_secret_hashes = ["${hashed(SECRET)}"]
 redirect_uris = ["${wiki}/oidc"]
 post_logout_redirect_uris = ["${wiki}/signed-out"]
 backchannel_logout_uri = "${wiki}/oidc?logout=backchannel"
-`),
-  })
+`)
   await broker.start()
   apache = await startApache({
     port,

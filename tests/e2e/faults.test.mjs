@@ -15,7 +15,7 @@ import { network } from './support/net.mjs'
 import { Postgres } from './support/postgres.mjs'
 import { startReplicas } from './support/replicas.mjs'
 import { until } from './support/until.mjs'
-import { APPS, apps, brokerToml, people, SECRETS } from './support/world.mjs'
+import { APPS, apps, people, SECRETS, withoutPartner } from './support/world.mjs'
 
 /** How long an answer may take while a fault lasts. */
 const BOUND = 15_000
@@ -33,8 +33,7 @@ async function one(by, toml) {
   const at = await place()
   const corp = await startIdp({ name: 'corp', accounts: people().corp, brokers: [brokerClient(at.issuer, 'corp')] })
   started.push(() => corp.close())
-  const file = brokerToml(at, { corp, partner: corp }).replace(/\[providers\.partner\][^]*?asserted_roles = \[\]\n/, '')
-  const broker = new Broker(at, `${file}\n${toml}`, SECRETS)
+  const broker = new Broker(at, `${withoutPartner(at, corp)}\n${toml}`, SECRETS)
   broker.by = by
   started.push(() => broker.stop('SIGKILL'))
   await broker.start()

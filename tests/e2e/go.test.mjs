@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
 import { person } from './support/app.mjs'
-import { Broker, place, root } from './support/broker.mjs'
+import { place, root } from './support/broker.mjs'
 import { Browser } from './support/browser.mjs'
-import { example, hashed, overlay } from './support/example.mjs'
+import { exampleBroker, hashed } from './support/example.mjs'
 import { broker as brokerClient, startIdp } from './support/idp.mjs'
 import { freePort } from './support/net.mjs'
 import { startProcess } from './support/process.mjs'
@@ -30,14 +30,7 @@ token_endpoint_auth_method = "${method}"
 redirect_uris = ["http://127.0.0.1:${ports[id]}/callback"]
 post_logout_redirect_uris = ["http://127.0.0.1:${ports[id]}/bye"]
 `)
-  broker = new Broker(at, example('apps/go'), {
-    'corp-secret': 'corp-secret',
-    'here.overlay.toml': overlay(at, `
-[providers.corp]
-issuer = "${idp.issuer}"
-client_secret = { file = "corp-secret" }
-${clients.join('')}`),
-  })
+  broker = exampleBroker('apps/go', at, idp.issuer, clients.join(''))
   await broker.start()
   for (const id of Object.keys(METHODS)) {
     const address = `127.0.0.1:${ports[id]}`

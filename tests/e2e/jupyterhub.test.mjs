@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
-import { Broker, folder, place, root } from './support/broker.mjs'
+import { folder, place, root } from './support/broker.mjs'
 import { Browser } from './support/browser.mjs'
-import { example, hashed, overlay, recipe } from './support/example.mjs'
+import { exampleBroker, hashed, recipe } from './support/example.mjs'
 import { broker as registered, startIdp } from './support/idp.mjs'
 import { freePort } from './support/net.mjs'
 import { startProcess } from './support/process.mjs'
@@ -42,20 +42,14 @@ before(async () => {
   const port = await freePort()
   address = `http://127.0.0.1:${port}`
   idp = await startIdp({ name: 'corp', accounts, brokers: [registered(at.issuer, 'corp')], settings: { issueRefreshToken: async () => true } })
-  broker = new Broker(at, example('apps/jupyterhub'), {
-    'corp-secret': 'corp-secret',
-    'here.overlay.toml': overlay(at, `
-[providers.corp]
-issuer = "${idp.issuer}"
-client_secret = { file = "corp-secret" }
+  broker = exampleBroker('apps/jupyterhub', at, idp.issuer, `
 on_refresh = { claims = "upstream", max_age = "0s" }
 [clients.jupyterhub]
 client_secret_hashes = ["${hashed('hub-secret')}"]
 redirect_uris = ["${address}/hub/oauth_callback"]
 post_logout_redirect_uris = ["${address}/hub/login"]
 tokens = { access_token = "2s" }
-`),
-  })
+`)
   await broker.start()
   const secrets = folder({ jupyterhub: 'hub-secret\n' })
   const settings = recipe('apps/jupyterhub')

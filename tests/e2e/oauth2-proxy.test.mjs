@@ -4,9 +4,9 @@ import http from 'node:http'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
-import { Broker, folder, place, root } from './support/broker.mjs'
+import { folder, place, root } from './support/broker.mjs'
 import { Browser } from './support/browser.mjs'
-import { example, hashed, overlay, recipe } from './support/example.mjs'
+import { exampleBroker, hashed, recipe } from './support/example.mjs'
 import { broker as registered, startIdp } from './support/idp.mjs'
 import { close, freePort, listen } from './support/net.mjs'
 import { startProcess } from './support/process.mjs'
@@ -26,20 +26,14 @@ before(async () => {
   app = http.createServer((request, response) => response.end(JSON.stringify(request.headers)))
   const behind = await listen(app)
   idp = await startIdp({ name: 'corp', accounts, brokers: [registered(at.issuer, 'corp')], settings: { issueRefreshToken: async () => true } })
-  broker = new Broker(at, example('apps/oauth2-proxy'), {
-    'corp-secret': 'corp-secret',
-    'here.overlay.toml': overlay(at, `
-[providers.corp]
-issuer = "${idp.issuer}"
-client_secret = { file = "corp-secret" }
+  broker = exampleBroker('apps/oauth2-proxy', at, idp.issuer, `
 on_refresh = { claims = "upstream", max_age = "0s" }
 [clients.oauth2-proxy]
 client_secret_hashes = ["${hashed('proxy-secret')}"]
 redirect_uris = ["${address}/oauth2/callback"]
 post_logout_redirect_uris = ["${address}/bye"]
 tokens = { access_token = "3s", id_token = "3s" }
-`),
-  })
+`)
   await broker.start()
 
   const secrets = folder({ 'oauth2-proxy': 'proxy-secret', 'oauth2-proxy-cookie': '0123456789abcdef0123456789abcdef' })

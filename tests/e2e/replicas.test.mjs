@@ -135,6 +135,7 @@ test('50 redemptions of one code at both replicas give tokens once', async () =>
   const answers = await Promise.allSettled(Array.from({ length: 50 }, (_, at) => both[at % 2].finish(page.url, checks)))
   const won = answers.filter(({ status }) => status === 'fulfilled')
   assert.ok(won.length <= 1, `${won.length} redemptions`)
+  for (const { reason } of answers.filter(({ status }) => status === 'rejected')) assert.equal(reason.error, 'invalid_grant', `${reason}`)
   for (const { value } of won) assert.equal(await refusal(both[1].refresh(value.refresh_token)), 'invalid_grant')
 })
 
@@ -242,7 +243,7 @@ client_secret = { file = "gitlab-secret" }
 redirect_uris = ["${APPS}later/callback"]
 `
   const hash = async (replica) => (await (await fetch(`${replica.admin}/status`)).json()).hash
-    const { failures } = await load(async (done) => {
+  const { failures } = await load(async (done) => {
     await more(done, 2)
     for (const replica of world.replicas) {
       const old = await hash(replica)

@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 
 import { person } from './support/app.mjs'
-import { Broker, binary, place } from './support/broker.mjs'
+import { binary, place } from './support/broker.mjs'
 import { Browser } from './support/browser.mjs'
-import { example, hashed, overlay } from './support/example.mjs'
+import { exampleBroker, hashed } from './support/example.mjs'
 import { broker as brokerClient, startIdp } from './support/idp.mjs'
 import { freePort } from './support/net.mjs'
 import { startProcess } from './support/process.mjs'
@@ -23,18 +23,12 @@ before(async () => {
   const port = await freePort()
   address = `http://127.0.0.1:${port}`
   idp = await startIdp({ name: 'corp', accounts, brokers: [brokerClient(at.issuer, 'corp')] })
-  broker = new Broker(at, example('apps/rust'), {
-    'corp-secret': 'corp-secret',
-    'here.overlay.toml': overlay(at, `
-[providers.corp]
-issuer = "${idp.issuer}"
-client_secret = { file = "corp-secret" }
+  broker = exampleBroker('apps/rust', at, idp.issuer, `
 [clients.rust-app]
 client_secret_hashes = ["${hashed(SECRET)}"]
 redirect_uris = ["${address}/callback"]
 post_logout_redirect_uris = ["${address}/"]
-`),
-  })
+`)
   await broker.start()
   const env = { ISSUER: at.issuer, CLIENT_ID: 'rust-app', CLIENT_SECRET: SECRET, APP_URL: address, LISTEN: `127.0.0.1:${port}` }
   app = await startProcess('the Rust app', program, [], { url: address, env })

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
 import { person } from './support/app.mjs'
-import { Broker, folder, place, root, run } from './support/broker.mjs'
+import { folder, place, root, run } from './support/broker.mjs'
 import { Browser } from './support/browser.mjs'
-import { example, hashed, overlay, recipe } from './support/example.mjs'
+import { exampleBroker, hashed, recipe } from './support/example.mjs'
 import { freePort } from './support/net.mjs'
 import { startSpring } from './support/spring.mjs'
 import { until } from './support/until.mjs'
@@ -26,12 +26,7 @@ before(async () => {
     // All ports of a host share cookies, and the app needs the usual name for its back channel.
     'server.servlet.session.cookie.name': 'PROVIDER', issuer, secret: 'corp-secret', 'redirect-uri': `${at.issuer}/callback/corp`, 'post-logout-redirect-uri': `${at.issuer}/logout/callback/corp`,
   })
-  broker = new Broker(at, example('apps/spring'), {
-    'corp-secret': 'corp-secret',
-    'here.overlay.toml': overlay(at, `
-[providers.corp]
-issuer = "${issuer}"
-client_secret = { file = "corp-secret" }
+  broker = exampleBroker('apps/spring', at, issuer, `
 on_refresh = { claims = "upstream", max_age = "0s" }
 [roles.auditor]
 
@@ -42,8 +37,7 @@ post_logout_redirect_uris = ["${address}"]
 backchannel_logout_uri = "${address}/logout/connect/back-channel/countersign"
 # Spring refreshes a token that has less than a minute left.
 tokens = { access_token = "1m" }
-`),
-  })
+`)
   await broker.start()
   const yaml = SETTINGS.slice(0, SETTINGS.indexOf('var asks')).replace(ISSUER, at.issuer)
   const file = join(folder({ 'application.yml': yaml }), 'application.yml')

@@ -4,9 +4,9 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
-import { Broker, folder, place, root } from './support/broker.mjs'
+import { folder, place, root } from './support/broker.mjs'
 import { Browser } from './support/browser.mjs'
-import { example, hashed, overlay, recipe } from './support/example.mjs'
+import { exampleBroker, hashed, recipe } from './support/example.mjs'
 import { broker as registered, startIdp } from './support/idp.mjs'
 import { freePort } from './support/net.mjs'
 import { startProcess } from './support/process.mjs'
@@ -40,18 +40,12 @@ before(async () => {
   const port = await freePort()
   address = `http://127.0.0.1:${port}`
   idp = await startIdp({ name: 'corp', accounts, brokers: [registered(at.issuer, 'corp')] })
-  broker = new Broker(at, example('apps/synapse'), {
-    'corp-secret': 'corp-secret',
-    'here.overlay.toml': overlay(at, `
-[providers.corp]
-issuer = "${idp.issuer}"
-client_secret = { file = "corp-secret" }
+  broker = exampleBroker('apps/synapse', at, idp.issuer, `
 [clients.synapse]
 client_secret_hashes = ["${hashed('synapse-secret')}"]
 redirect_uris = ["${address}/_synapse/client/oidc/callback"]
 backchannel_logout_uri = "${address}/_synapse/client/oidc/backchannel_logout"
-`),
-  })
+`)
   await broker.start()
   const key = `ed25519 a_test ${randomBytes(32).toString('base64').replace(/=+$/, '')}\n`
   const cwd = folder({ 'signing.key': key, 'secrets/synapse': 'synapse-secret' })

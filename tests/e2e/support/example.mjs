@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { root } from './broker.mjs'
+import { Broker, root } from './broker.mjs'
 
 /** The text of `examples/NAME.toml`. */
 export const example = (name) => readFileSync(join(root, 'examples', `${name}.toml`), 'utf8')
@@ -23,3 +23,13 @@ listen = ["127.0.0.1:${at.port}"]
 [admin]
 listen = "127.0.0.1:${at.adminPort}"
 ${rest}`
+
+/** The broker of `examples/NAME.toml` at `at`; its provider `corp` is the IdP `issuer`, and `rest` continues that table of the overlay. */
+export const exampleBroker = (name, at, issuer, rest) => new Broker(at, example(name), {
+  'corp-secret': 'corp-secret',
+  'here.overlay.toml': overlay(at, `
+[providers.corp]
+issuer = "${issuer}"
+client_secret = { file = "corp-secret" }
+${rest}`),
+})

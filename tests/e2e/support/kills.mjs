@@ -10,7 +10,7 @@ import { broker as brokerClient, startIdp } from './idp.mjs'
 import { Ledger, randomness, Violation } from './ledger.mjs'
 import { Postgres } from './postgres.mjs'
 import { until } from './until.mjs'
-import { brokerToml, SECRETS } from './world.mjs'
+import { SECRETS, withoutPartner } from './world.mjs'
 
 /** How many people and apps are at work at the same time. */
 const WORKERS = 4
@@ -24,7 +24,7 @@ const ROUNDS_BETWEEN_AUDITS = 25
 
 /** The file of the broker; `variant` makes another one, for reloads. */
 function toml(at, corp, store, variant) {
-  return `${brokerToml(at, { corp, partner: corp }).replace(/\[providers\.partner\][^]*?asserted_roles = \[\]\n/, '')}
+  return `${withoutPartner(at, corp)}
 [store]
 ${store}
 [limits]

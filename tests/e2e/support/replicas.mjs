@@ -7,7 +7,7 @@ import { Broker, folder, place, root } from './broker.mjs'
 import { broker as brokerClient, startIdp } from './idp.mjs'
 import { freePort } from './net.mjs'
 import { startNginx } from './nginx.mjs'
-import { brokerToml, people, SECRETS } from './world.mjs'
+import { people, SECRETS, withoutPartner } from './world.mjs'
 
 /** What deploy/proxies/nginx.conf says of replicas, without its TLS; `X-Replica` tells which of them answered. */
 function proxy(port, replicas) {
@@ -35,9 +35,7 @@ export async function startReplicas(url, toml = '') {
   const places = [{ ...await place({ kept: true }), issuer }, { ...await place({ kept: true }), issuer }]
   const accounts = people().corp
   const corp = await startIdp({ name: 'corp', accounts, brokers: [brokerClient(issuer, 'corp')] })
-  const file = `${brokerToml(places[0], { corp, partner: corp })
-    .replace(/\[providers\.partner\][^]*?asserted_roles = \[\]\n/, '')
-    .replace('[server]', '[server]\ntrusted_proxies = ["127.0.0.1/32"]')}
+  const file = `${withoutPartner(places[0], corp).replace('[server]', '[server]\ntrusted_proxies = ["127.0.0.1/32"]')}
 [store]
 url = "${[url].flat()[0]}"
 encryption_keys = [{ file = "store-key" }]

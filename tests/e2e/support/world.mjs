@@ -113,6 +113,11 @@ grant_types = []
 `
 }
 
+/** The same with the IdP `corp` alone. */
+export function withoutPartner(at, corp) {
+  return brokerToml(at, { corp, partner: corp }).replace(/\[providers\.partner\][^]*?asserted_roles = \[\]\n/, '')
+}
+
 export const SECRETS = {
   'corp-secret': 'corp-secret\n',
   'partner-secret': 'partner-secret',
