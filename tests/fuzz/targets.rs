@@ -121,7 +121,7 @@ fn leads_to_ours(reply: &Reply) {
     assert!(target.is_empty() || own || OURS.iter().any(|ours| target.starts_with(ours)), "{reply}");
 }
 
-/// The answer does not repeat what should have proved something.
+/// The answer does not repeat a credential.
 fn keeps_secret(reply: &Reply, presented: &str) {
     assert!(presented.len() < 24 || !reply.text().contains(presented), "{reply}");
 }
