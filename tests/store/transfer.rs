@@ -349,7 +349,7 @@ async fn a_source_that_changed_meanwhile_is_copied_anew() {
     fill_all(&place.open("a.db", &[KEY]).unwrap()).await;
     let a = place.sqlite("a.db");
     for to in [place.sqlite("b.db"), database.url()] {
-        assert!(killed_after(&place, &a, &to, 19));
+        assert!(killed_after(&place, &a, &to, 13));
         let name = format!("carol-{}", to.len());
         let carol = person(&name);
         let store = place.open("a.db", &[KEY]).unwrap();
