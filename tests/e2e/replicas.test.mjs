@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
 
-import { App, client, refusal } from './support/app.mjs'
+import { App, refusal } from './support/app.mjs'
 import { run } from './support/broker.mjs'
 import { Browser } from './support/browser.mjs'
 import { close, listen } from './support/net.mjs'

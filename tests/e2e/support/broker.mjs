@@ -1,6 +1,6 @@
 // The countersign binary as an operator runs it: a folder with broker.toml, a process, its log.
 import { execFile, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,9 +17,16 @@ export const binary = process.env.COUNTERSIGN_BIN ?? join(root, 'target/debug/co
 /** The folder for screenshots of pages. */
 export const pictures = join(root, 'target/pictures')
 
-/** A fresh folder with `files` (path to text) in it. */
+/** The folders that this process made; what a failed test leaves in them is kept. */
+const folders = []
+process.on('exit', (code) => {
+  if (code === 0) for (const path of folders) rmSync(path, { recursive: true, force: true })
+})
+
+/** A fresh folder with `files` (path to text) in it, removed when the process ends. */
 export function folder(files = {}) {
   const path = mkdtempSync(join(tmpdir(), 'countersign-e2e-'))
+  folders.push(path)
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(path, name)), { recursive: true })
     writeFileSync(join(path, name), text)

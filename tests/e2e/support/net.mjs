@@ -1,7 +1,7 @@
 // Addresses on this machine, and the TLS that puts app, broker and IdP on three sites.
 import { execFileSync } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
 import net from 'node:net'
@@ -58,9 +58,10 @@ export function certificate(hosts) {
     '-subj', '/CN=countersign e2e', '-addext', `subjectAltName=${hosts.map((host) => `DNS:${host}`).join(',')}`,
     '-keyout', key, '-out', cert,
   ], { stdio: ['ignore', 'ignore', 'pipe'] })
-  const pem = readFileSync(cert)
-  const der = new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' })
-  return { key: readFileSync(key), cert: pem, spki: createHash('sha256').update(der).digest('base64') }
+  const made = { key: readFileSync(key), cert: readFileSync(cert) }
+  rmSync(folder, { recursive: true })
+  const der = new X509Certificate(made.cert).publicKey.export({ type: 'spki', format: 'der' })
+  return { ...made, spki: createHash('sha256').update(der).digest('base64') }
 }
 
 /** A TLS-terminating reverse proxy in front of `http://127.0.0.1:targetPort`, as an operator would use one. */
