@@ -254,31 +254,10 @@ async fn a_disabled_user_is_out_at_once() {
     // With `users disable`, sessions and grants end and are not restored later.
     app.reload(BASE, &[]).await;
     let (mut browser, tokens) = app.sign_in("app", &alice()).await;
-    let person = app.broker.store.user("alice").await.unwrap().unwrap();
-    app.broker
-        .store
-        .set_user_disabled(
-            &person.user.id,
-            true,
-            app.now(),
-            crate::harness::admin_event(),
-            &countersign::store::Tell::default(),
-        )
-        .await
-        .unwrap();
+    app.set_user_disabled("alice", true).await;
     app.userinfo(tokens.access()).await.assert_json_error(401, "invalid_token");
     attempt(&app, "staff", &alice()).await.assert_error_page(403, "user_disabled");
-    app.broker
-        .store
-        .set_user_disabled(
-            &person.user.id,
-            false,
-            app.now(),
-            crate::harness::admin_event(),
-            &countersign::store::Tell::default(),
-        )
-        .await
-        .unwrap();
+    app.set_user_disabled("alice", false).await;
     app.refresh("app", tokens.refresh()).await.assert_json_error(400, "invalid_grant");
     let reply = browser.open(&app, &Authorize::of("app").set("prompt", "none").url(&app)).await;
     reply.assert_app_error("app", "login_required");

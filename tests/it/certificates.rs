@@ -219,18 +219,7 @@ async fn the_same_policy_decides_as_for_everybody() {
     refused(&app, &Leaf::named("rogue"), "client_requirement_not_met").await;
     // The policy acts on what was issued, and a disabled user is out.
     let tokens = Tokens::read(&exchange(&app, &Leaf::named("worker"), "openid").await);
-    let person = app.broker.store.user("worker").await.unwrap().unwrap();
-    app.broker
-        .store
-        .set_user_disabled(
-            &person.user.id,
-            true,
-            app.now(),
-            crate::harness::admin_event(),
-            &countersign::store::Tell::default(),
-        )
-        .await
-        .unwrap();
+    app.set_user_disabled("worker", true).await;
     assert_eq!(app.introspect("app", tokens.access()).await.json()["active"], false);
     let other = format!("{CREATING}\n[clients.app]\nproviders = [\"staff\"]");
     app.reload(BASE, &[&other]).await;

@@ -488,7 +488,7 @@ async fn an_error_in_an_app_is_a_sentence_with_what_to_quote_at_its_end() {
 async fn d04_claims_that_identify_an_account_together_do_not_run_into_each_other() {
     let app = TestApp::with("providers.staff.quirks.subject_claims = [\"org\", \"team\", \"person\"]").await;
     let mut accounts = std::collections::BTreeSet::new();
-    // Joined with dots and no more, they would be two people.
+    // Joined by dots that are not escaped, the first three would be one person.
     let people = [
         ("corp.example", "a", "b"),
         ("corp", "example.a", "b"),

@@ -81,20 +81,7 @@ async fn happens(event: Event, app: &TestApp, browser: &mut Browser, held: [&Hel
         }
         Event::SessionInactive => app.wait(240),
         Event::UserDisabledInFile => reload("users.alice.enabled = false").await,
-        Event::UserDisabledAtRunTime => {
-            let person = app.broker.store.user("alice").await.unwrap().unwrap();
-            app.broker
-                .store
-                .set_user_disabled(
-                    &person.user.id,
-                    true,
-                    app.now(),
-                    crate::harness::admin_event(),
-                    &countersign::store::Tell::default(),
-                )
-                .await
-                .unwrap();
-        }
+        Event::UserDisabledAtRunTime => app.set_user_disabled("alice", true).await,
         Event::ClientDisabled => reload("clients.app.enabled = false").await,
         Event::GrantRevoked => {
             for held in held {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use base64::Engine as _;
+use countersign::audit::{Event, Identify, Kind};
 use countersign::env::{Clock as _, ManualClock};
-use countersign::store::Store;
+use countersign::store::{Store, Tell};
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value};
@@ -213,6 +214,17 @@ impl TestApp {
     /// Revokes a token as this client.
     pub(crate) async fn revoke(&self, client: &str, token: &str) -> Reply {
         self.post("/oauth2/revoke", &Auth::of(client), &[("token", token)]).await
+    }
+
+    /// What `users disable` and `users enable` do.
+    pub(crate) async fn set_user_disabled(&self, username: &str, disabled: bool) {
+        let person = self.broker.store.user(username).await.unwrap().unwrap();
+        let event = Event::new(Kind::AdminAction, self.now(), Identify::Username);
+        self.broker
+            .store
+            .set_user_disabled(&person.user.id, disabled, self.now(), event, &Tell::default())
+            .await
+            .unwrap();
     }
 
     /// A complete sign-in of a person in a new browser, through the provider to the tokens.

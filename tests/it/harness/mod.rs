@@ -22,12 +22,6 @@ pub(crate) use receiver::Receiver;
 
 use serde_json::{Value, json};
 
-/// What an administrator did, for tests that call the store.
-pub(crate) fn admin_event() -> countersign::audit::Event {
-    use countersign::audit::{Event, Identify, Kind};
-    Event::new(Kind::AdminAction, START, Identify::Username)
-}
-
 /// The broker of most tests.
 pub(crate) const ISSUER: &str = "https://sso.example.com";
 /// The provider `staff` of most tests.
