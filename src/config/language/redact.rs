@@ -14,10 +14,25 @@ pub(crate) const MASK: &str = "***";
 
 /// Whether the name of a key or query parameter indicates a secret.
 pub(crate) fn sounds_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    ["secret", "password", "passwd", "pwd", "passphrase", "token", "private", "client_key"]
-        .iter()
-        .any(|word| key.contains(word))
+    const WORDS: &[&str] = &[
+        "secret",
+        "password",
+        "passwd",
+        "pwd",
+        "passphrase",
+        "token",
+        "private",
+        "client_key",
+        "api_key",
+        "apikey",
+        "encryption_key",
+        "signing_key",
+        "credential",
+        "bearer",
+        "hmac",
+    ];
+    let key = key.to_ascii_lowercase().replace('-', "_");
+    WORDS.iter().any(|word| key.contains(word))
 }
 
 /// The passwords of all URLs in one whole value, in bytes. A password may contain any character.

@@ -50,6 +50,10 @@ pub(crate) fn type_hint(shape: &Shape, value: &Value, at: &At<'_>) -> Option<Str
         Value::String(_, text) if shape.accepts(Types::BOOLEAN) && (text == "true" || text == "false") => {
             Some(format!("write {text} without quotes"))
         }
+        // The text is a secret, which is not repeated.
+        Value::String(..) if shape.holds_secrets() && !shape.secret && shape.items.is_some() => {
+            Some("put it in brackets".to_owned())
+        }
         Value::String(_, text) if shape.accepts(Types::ARRAY) && shape.items.is_some() && !shape.secret => {
             // OAuth writes these lists with spaces; other texts have spaces of their own.
             let items: Vec<String> = match SPACED.contains(&at.name().as_str()) {

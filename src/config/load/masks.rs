@@ -42,14 +42,22 @@ impl Walk<'_> {
                 continue;
             };
             match (shape.properties.get(key), &shape.additional) {
-                (Some(known), _) => self.value(known, &entry.value),
+                (Some(known), _) => {
+                    self.misplaced(shape, known, &entry.value);
+                    self.value(known, &entry.value);
+                }
                 // A secret that stands in the table of all providers in place of the table of one.
                 (None, Additional::Shaped(known))
                     if sounds_secret(key) && !known.accepts(types_of_node(&entry.value.data)) =>
                 {
                     self.hide(None, &entry.value);
                 }
-                (None, Additional::Shaped(known)) => self.value(known, &entry.value),
+                (None, Additional::Shaped(known)) => {
+                    if sounds_secret(key) {
+                        self.strange(known, &entry.value);
+                    }
+                    self.value(known, &entry.value);
+                }
                 (None, Additional::Any) => self.value(&Shape::text(), &entry.value),
                 (None, Additional::None) => {
                     let near = nearest(key, shape.properties.keys().map(String::as_str));
@@ -57,6 +65,23 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+
+    /// Hides secrets that were written below the header of the claims, and belong above it.
+    fn misplaced(&mut self, parent: &Shape, known: &Shape, node: &Node) {
+        let Data::Table(claims) = &node.data else { return };
+        let secret = |key: &str| parent.property(key).is_some_and(Shape::holds_secrets);
+        let found = claims.iter().filter(|(key, _)| known.claims && secret(key));
+        found.for_each(|(_, entry)| self.hide(None, &entry.value));
+    }
+
+    /// Hides what an entry that is named like a secret has under keys that its language does not know: it may be a secret that is
+    /// written as a table.
+    fn strange(&mut self, shape: &Shape, node: &Node) {
+        let Data::Table(table) = &node.data else { return };
+        let near = |key: &str| nearest(key, shape.properties.keys().map(String::as_str)).is_some();
+        let unknown = table.iter().filter(|(key, _)| !shape.has_property(key) && !near(key));
+        unknown.for_each(|(_, entry)| self.hide(None, &entry.value));
     }
 
     fn unknown(&mut self, near: Option<&Shape>, key: &str, value: &Node) {
@@ -73,6 +98,9 @@ impl Walk<'_> {
     fn value(&mut self, shape: &Shape, node: &Node) {
         if shape.secret {
             return self.hide(Some(shape), node);
+        }
+        if shape.holds_secrets() && !shape.accepts(types_of_node(&node.data)) {
+            return self.hide(shape.items.as_deref(), node);
         }
         match &node.data {
             Data::String(text) => {
@@ -94,8 +122,11 @@ impl Walk<'_> {
         match &node.data {
             Data::Array(items) => items.iter().for_each(|item| self.hide(shape, item)),
             Data::Table(table) => {
-                let known = |key: &str| shape.is_some_and(|shape| shape.has_property(key));
-                table.iter().filter(|(key, _)| !known(key)).for_each(|(_, entry)| self.hide(None, &entry.value));
+                let source = |key: &str, value: &Node| {
+                    shape.is_some_and(|shape| shape.has_property(key)) && matches!(value.data, Data::String(_))
+                };
+                let hidden = table.iter().filter(|(key, entry)| !source(key, &entry.value));
+                hidden.for_each(|(_, entry)| self.hide(None, &entry.value));
             }
             _ => self.found.push(node.span),
         }

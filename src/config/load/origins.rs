@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use crate::config::diagnostics::locate::Origin;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::printable;
-use crate::config::language::redact;
+use crate::config::language::redact::{self, sounds_secret};
 use crate::config::load::Loaded;
 use crate::config::load::shape::{Additional, Shape};
 
@@ -73,7 +73,11 @@ impl Loaded {
             Value::String(_, url) if shape.connection => {
                 self.push(*at, format!("{:?}", redact::connection_url(url)), rows);
             }
-            _ => self.push(*at, value_text(value, shape.secret), rows),
+            _ => {
+                // A secret that was reported as misplaced, such as one among the claims.
+                let misplaced = sounds_secret(&at.name()) && self.broken.covers(at);
+                self.push(*at, value_text(value, shape.secret || misplaced), rows);
+            }
         }
     }
 

@@ -150,6 +150,16 @@ impl Shape {
         self.property(key).is_some()
     }
 
+    /// Whether it is a secret, or a list or table whose entries are secrets.
+    pub(crate) fn holds_secrets(&self) -> bool {
+        let entries = match &self.additional {
+            Additional::Shaped(entry) => entry.secret,
+            Additional::Any | Additional::None => false,
+        };
+        let items = self.items.as_ref().is_some_and(|items| items.secret);
+        self.secret || entries || items || self.alternatives.iter().any(Self::holds_secrets)
+    }
+
     /// The property of this name, its own or that of one of its alternatives.
     pub(crate) fn property(&self, key: &str) -> Option<&Self> {
         let below = || self.alternatives.iter().find_map(|alternative| alternative.property(key));

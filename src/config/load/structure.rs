@@ -101,7 +101,8 @@ impl Walk<'_> {
     /// Whether the value fits; parts of it may be changed.
     fn value(&mut self, shape: &Shape, value: &mut Value, at: &At<'_>) -> bool {
         let outer = self.hide;
-        self.hide |= shape.secret;
+        // A secret in place of a list or table of secrets.
+        self.hide |= shape.secret || (shape.holds_secrets() && !shape.accepts(types_of(value)));
         let fits = self.visible_value(shape, value, at);
         self.hide = outer;
         fits

@@ -317,6 +317,44 @@ password = 12345678
     assert!(!told.contains("roles."), "{told}");
 }
 
+#[test]
+fn d40_a_secret_of_the_wrong_shape_or_below_the_wrong_header_is_not_shown() {
+    let issuer = "issuer = \"https://sso.example.com\"\n";
+    let provider = "[providers.corp]\nissuer = \"https://idp.example\"\nclient_id = \"c\"\nallow = \"true\"\n";
+    for (first, rest) in [
+        ("", "[store]\nencryption_keys = \"CANARY\""),
+        ("", "[store]\nencryption_keys = { value = \"CANARY\" }"),
+        ("", "[store]\nencryption_key = \"CANARY\""),
+        ("encryption_keys = [\"CANARY\"]", ""),
+        ("", "[server]\nencryption_keys = [\"CANARY\"]"),
+        ("", "[telemetry]\nheaders = \"CANARY\""),
+        ("", "[providers.corp.claims]\nclient_secret = \"CANARY\""),
+        ("", "[providers.corp.claims]\nclient_secret = [\"CANARY\"]"),
+        ("", "[providers.client_secret]\nvalue = \"CANARY\""),
+        ("", "[users]\npassword = { value = \"CANARY\" }"),
+        ("", "[clients.app]\nclient_secret = { file = [\"CANARY\"] }"),
+        ("", "[clients.app]\nclient_secret = { env = { name = \"CANARY\" } }"),
+        ("", "[providers.other]\napi_key = \"CANARY\""),
+        ("", "[providers.other]\napi-key = [{ value = \"CANARY\" }]"),
+    ] {
+        let text = format!("{issuer}{first}\n{provider}{rest}\n");
+        let loaded = read(&[("broker.toml", &text)], &[], &[]);
+        let told = loaded.problems.render(&loaded.layers, false);
+        assert!(told.contains("***"), "{first}{rest}\n{told}");
+        let origins = format!("{:?}", loaded.origins());
+        for shown in [told, loaded.problems.json(), origins] {
+            assert!(!shown.contains("CANARY"), "{first}{rest}\n{shown}");
+        }
+    }
+    let files = [("broker.toml", issuer), ("o.toml", "[store]\nencryption_keys = \"CANARY\"")];
+    for loaded in
+        [read(&files, &["o.toml"], &[]), read(&files, &[], &[("COUNTERSIGN__STORE__ENCRYPTION_KEYS", "CANARY")])]
+    {
+        let told = format!("{}{}", loaded.problems.render(&loaded.layers, false), loaded.problems.json());
+        assert!(told.contains("put it in brackets") && !told.contains("CANARY"), "{told}");
+    }
+}
+
 proptest! {
     #[test]
     fn arbitrary_text_never_panics(text in "(\\PC|\\n|[\\[\\]{}=\".'#a-z_]|clients|providers|issuer = |\\[\\[tests\\]\\]){0,80}") {
