@@ -11,8 +11,7 @@ use crate::import::dex::common::plain_http_off_loopback;
 use crate::import::dex::known;
 use crate::import::document::{Document, Mark, Table};
 use crate::import::read::{below, flag, is_set, items, on, text, texts};
-use crate::import::words;
-use crate::import::words::{Ids, Names, secret_env, secret_file, unknown_keys, variable};
+use crate::import::words::{self, Ids, Names, secret_env, secret_file, unknown_keys, variable};
 
 /// The connectors of a configuration, grouped by the result of the import.
 #[derive(Debug, Default)]
