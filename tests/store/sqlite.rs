@@ -221,13 +221,16 @@ fn another_programs_database_is_refused() {
 
 #[test]
 fn several_processes_may_start_on_no_store_at_once() {
-    let (_folder, location, _) = place();
-    std::thread::scope(|scope| {
-        let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| open(&location, &[]))).collect();
-        for start in starts {
-            start.join().unwrap().unwrap();
-        }
-    });
+    // Repeated, because SQLite refuses at once, without waiting, in a short moment of the first start only.
+    for _ in 0..20 {
+        let (_folder, location, _) = place();
+        std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..8).map(|_| scope.spawn(|| open(&location, &[]))).collect();
+            for start in starts {
+                start.join().unwrap().unwrap();
+            }
+        });
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::store::StoreError;
 use crate::store::key_file::{KeyFileError, beside, key_file, sync_folder};
@@ -25,6 +25,8 @@ pub(crate) const RESERVE: &str = ".reserve";
 pub(crate) const WRITE_WAIT: Duration = Duration::from_secs(2);
 /// How long a read waits; in WAL mode almost nothing blocks readers.
 const READ_WAIT: Duration = Duration::from_millis(250);
+/// How often a start tries to use the write-ahead log of a new database while other processes start too.
+const LOG_ATTEMPTS: usize = 50;
 const STATEMENTS: usize = 128;
 /// Size up to which a database is read completely at start, to check that it is undamaged; this takes only a moment.
 const CHECKED_WHOLE: u64 = 32 * 1024 * 1024;
@@ -246,10 +248,11 @@ pub(crate) fn connect(location: &Location, writes: bool) -> Result<Connection, S
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.busy_timeout(if writes { WRITE_WAIT } else { READ_WAIT })?;
     if writes {
+        use_the_log(&connection)?;
         // NORMAL: a commit does not wait for the disk; `writer.rs` syncs the log where that is necessary, and makes the
         // checkpoints.
         connection.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA fullfsync = ON;
+            "PRAGMA synchronous = NORMAL; PRAGMA fullfsync = ON;
              PRAGMA checkpoint_fullfsync = ON; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
              PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;
              PRAGMA cache_size = -2048;",
@@ -258,6 +261,19 @@ pub(crate) fn connect(location: &Location, writes: bool) -> Result<Connection, S
         connection.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -512;")?;
     }
     Ok(connection)
+}
+
+/// Changes to the write-ahead log. While another process does the same to a new database, SQLite refuses at once instead of
+/// waiting; a transaction waits for that process, for at most [`WRITE_WAIT`].
+fn use_the_log(connection: &Connection) -> Result<(), StoreError> {
+    let busy = |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+    for _ in 1..LOG_ATTEMPTS {
+        match connection.execute_batch("PRAGMA journal_mode = WAL") {
+            Err(error) if busy(&error) => connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?,
+            other => return Ok(other?),
+        }
+    }
+    Ok(connection.execute_batch("PRAGMA journal_mode = WAL")?)
 }
 
 /// Brings the schema up to date, in one transaction that locks out other processes. `key` is the key file of an existing store:
