@@ -1,5 +1,6 @@
-// A person with a browser without script: cookies, redirects, links and forms, over plain HTTP.
+// A person with a browser without script: cookies, redirects, links and forms.
 import http from 'node:http'
+import https from 'node:https'
 import { text } from 'node:stream/consumers'
 
 import { parse } from 'node-html-parser'
@@ -73,10 +74,10 @@ export class Page {
  * One request as a browser sends it for a navigation. It does not use `fetch`, which sends `sec-fetch-mode: cors`: to scripts,
  * mod_auth_openidc responds with 401 instead of the redirect to the sign-in.
  */
-async function send({ url, method, body }, headers) {
+async function send({ url, method, body }, headers, ca) {
   const form = body && { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8' }
   const all = { ...headers, ...form, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
-  const request = http.request(url, { method, agent: false, headers: all, timeout: 30_000 })
+  const request = (url.protocol === 'https:' ? https : http).request(url, { method, agent: false, headers: all, timeout: 30_000, ca })
   request.once('timeout', () => request.destroy(new Error(`no answer within 30 s: ${method} ${url}`)))
   const answered = new Promise((resolve, reject) => { request.once('response', resolve).once('error', reject) })
   request.end(body?.toString())
@@ -88,10 +89,11 @@ async function send({ url, method, body }, headers) {
 
 /** One browser: a cookie jar that several apps, the broker and the IdPs share. */
 export class Browser {
-  /** `apps`: addresses that nobody serves; arriving there ends a navigation. */
-  constructor(apps = []) {
+  /** `apps`: addresses that nobody serves; arriving there ends a navigation. `ca`: the only certificate that it trusts. */
+  constructor(apps = [], { ca } = {}) {
     this.jar = new CookieJar()
     this.apps = apps
+    this.ca = ca
     this.visited = []
     /** What servers answered, in order: `{ url, status, headers }`. */
     this.answers = []
@@ -106,7 +108,7 @@ export class Browser {
         return new Page(this, { url: next.url, status: 0, body: '', left: true })
       }
       const cookie = await this.jar.getCookieString(next.url.href)
-      const response = await send(next, { accept: 'text/html', 'accept-language': 'en', ...headers, ...(cookie ? { cookie } : {}) })
+      const response = await send(next, { accept: 'text/html', 'accept-language': 'en', ...headers, ...(cookie ? { cookie } : {}) }, this.ca)
       this.answers.push({ url: next.url, status: response.status, headers: response.headers })
       for (const line of response.headers.getSetCookie()) await this.jar.setCookie(line, next.url.href)
       const location = response.headers.get('location')
