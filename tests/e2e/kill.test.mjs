@@ -11,6 +11,7 @@ for (const store of ['sqlite', 'postgres']) {
     const found = await kills({ count: 20, store })
     context.diagnostic(JSON.stringify(found))
     assert.equal(found.kills, 20)
+    assert.ok(found['stores migrated'] > 0, JSON.stringify(found))
     for (const what of ['redemptions', 'refreshes', 'live grants checked', 'dead grants checked', 'tokens verified']) {
       assert.ok(found[what] > 0, `no ${what}: ${JSON.stringify(found)}`)
     }

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Broker, place, run } from './broker.mjs'
 import { broker as brokerClient, startIdp } from './idp.mjs'
 import { Ledger, randomness, Violation } from './ledger.mjs'
+import { OldPostgres, OldSqlite } from './older.mjs'
 import { Postgres } from './postgres.mjs'
 import { until } from './until.mjs'
 import { SECRETS, withoutPartner } from './world.mjs'
@@ -19,6 +20,10 @@ const ACTIONS = 40
 const INTO = 40
 /** The last milliseconds before a crash of PostgreSQL of which what needs no durability may be lost, with what the crash takes. */
 const MAY_BE_LOST = 5_000
+/** Rows that are added to an older store, to make its migration take a while. */
+const FILLERS = 20_000
+/** The oldest SQLite schema that a store is taken back to: the first with an audit trail, which must survive too. */
+const OLDEST = { OldSqlite: 7, OldPostgres: 1 }
 /** After how many kills all accounts and the whole audit trail are checked; at the end everything is. */
 const ROUNDS_BETWEEN_AUDITS = 25
 
@@ -46,7 +51,7 @@ class Harness {
     const at = await place({ kept: true })
     const accounts = {}
     const corp = await startIdp({ name: 'corp', accounts, brokers: [brokerClient(at.issuer, 'corp')] })
-    const harness = Object.assign(new Harness(), { random: randomness(seed), corp, spoil, database, kills: 0, databaseKills: 0, starts: 0, reloads: 0, begun: 0, startTakes: 500 })
+    const harness = Object.assign(new Harness(), { random: randomness(seed), corp, spoil, database, kills: 0, databaseKills: 0, starts: 0, reloads: 0, migrated: 0, ofMigrations: 0, begun: 0, startTakes: 500 })
     try {
       if (store === 'postgres') {
         harness.postgres = await Postgres.make()
@@ -141,6 +146,41 @@ class Harness {
       await this.broker.stop()
     }
     await this.empty()
+  }
+
+  /**
+   * Kills starts that migrate the store, which is taken back to an older schema with all that is in it; the start that is not
+   * killed ends what they have begun. What clients were told before must hold then.
+   */
+  async migrations(ledger, count) {
+    const store = this.postgres ? new OldPostgres(this.postgres, 'countersign') : new OldSqlite(join(this.broker.folder, 'state/broker.db'))
+    const oldest = OLDEST[store.constructor.name]
+    for (const last = this.kills + count; this.kills < last;) {
+      const kept = ledger.fresh.concat(await this.someGrants(ledger))
+      await this.broker.stop()
+      const [, newest] = await store.versions()
+      await store.rewrite(oldest + this.random.below(newest - oldest), FILLERS)
+      this.migrated += 1
+      do {
+        await (this.random.chance(0.5) ? store.heldUp(() => this.killAtStart()) : this.killAtStart())
+        if ((await store.versions())[0] === newest) break
+        this.ofMigrations += 1
+      } while (this.kills < last)
+      await this.up()
+      const [found] = await store.versions()
+      if (found !== newest) throw new Violation(`the schema is ${found} after a start that was not killed`)
+      await ledger.verifyTokens(kept)
+      await this.check(ledger)
+      await this.checkAll(ledger)
+    }
+  }
+
+  /** Signs people in, and returns the tokens that some of their apps have. */
+  async someGrants(ledger) {
+    for (let n = 0; n < 3; n += 1) await ledger.redeem(await ledger.arrive(await ledger.begin(this.random)))
+    ledger.atIdp.push(await ledger.begin(this.random))
+    await ledger.arrive(await ledger.begin(this.random))
+    return ledger.some(this.random, 'live', 20).flatMap(({ access, id }) => [access, id])
   }
 
   /** One person or app: does this and that until the broker or the database is killed. */
@@ -264,9 +304,10 @@ class Harness {
 }
 
 /**
- * Kills the broker `count` times: a tenth of them at first starts, on an empty store. With `database`, half of the other kills
- * hit PostgreSQL. Ends early when `ended` says so. Returns counts of what was done and checked, or fails with the first
- * violation. `spoil` is given the broker after each kill: what it does must be noticed.
+ * Kills the broker `count` times: a tenth of them at first starts, on an empty store, and a tenth, at the end, at starts that
+ * migrate an older store. With `database`, half of the other kills hit PostgreSQL. Ends early when `ended` says so. Returns
+ * counts of what was done and checked, or fails with the first violation. `spoil` is given the broker after each kill: what it
+ * does must be noticed.
  */
 export async function kills({ count, store, seed = randomBytes(4).readUInt32LE(), say = () => {}, ended = () => false, database = false, spoil }) {
   const began = performance.now()
@@ -276,13 +317,16 @@ export async function kills({ count, store, seed = randomBytes(4).readUInt32LE()
     const first = harness.kills
     await harness.up()
     const ledger = await Ledger.of(harness.broker, harness.accounts, () => harness.databaseAway)
-    await harness.rounds(ledger, { count, ended, say })
+    const migrating = Math.ceil(count / 10)
+    await harness.rounds(ledger, { count: count - migrating, ended, say })
+    if (!ended()) await harness.migrations(ledger, count - harness.kills)
     await ledger.verifyTokens(ledger.fresh.splice(0))
     for (const grant of ledger.grants.filter(({ state }) => state === 'live')) await ledger.stillLive(grant)
     for (const grant of ledger.grants.filter(({ state }) => state === 'dead')) await ledger.stillDead(grant)
     await harness.checkAll(ledger)
     return {
-      store, seed, kills: harness.kills, 'of first starts': first, 'of later starts': harness.starts - first,
+      store, seed, kills: harness.kills, 'of first starts': first,
+      'of later starts': harness.starts - first, 'of them before a migration was complete': harness.ofMigrations, 'stores migrated': harness.migrated,
       ...(database ? { 'of PostgreSQL': harness.databaseKills } : {}),
       reloads: harness.reloads, people: ledger.subjects.size, ...ledger.counts, seconds: Math.round((performance.now() - began) / 1000),
     }
