@@ -2,10 +2,12 @@
 //! backups at the size of a large organisation: `cargo run --release --example seed -- broker.toml 100000 1000000`.
 //!
 //! Each person has an account that is linked at the first provider of the file, claims with one of ten groups, a session, the
-//! trace of a sign-in and its event. The expired rows are sessions, codes and traces of sign-ins of the same people a year ago.
+//! trace of a sign-in and its event. The expired rows are sessions, codes and traces of sign-ins of the same people a year ago;
+//! with `swept` as the last argument they are deleted again, as the broker would do.
 //! The broker must not be running.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use countersign::audit::{Event, Identify, Kind, Person};
@@ -16,7 +18,7 @@ use countersign::env::{Clock as _, SystemClock, SystemRandomness};
 use countersign::snapshot::generation::{Options, prepare};
 use countersign::store::ids::{GrantId, SessionId, UserId};
 use countersign::store::model::{Code, Device, Grant, Link, LinkKey, Session, StoredTrace, TokenHash, User};
-use countersign::store::{AccountWrite, SignIn, Tell};
+use countersign::store::{AccountWrite, SignIn, Store, Tell};
 use serde_json::json;
 
 type Failure = Box<dyn std::error::Error>;
@@ -25,23 +27,30 @@ type Failure = Box<dyn std::error::Error>;
 const AT_ONCE: usize = 64;
 /// How many rows an expired sign-in leaves.
 const EXPIRED_ROWS: usize = 3;
+/// How many rows are deleted, or events indexed, at a time.
+const BATCH: u32 = 5_000;
 /// Seconds.
 const YEAR: i64 = 365 * 86_400;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
-    let usage = "usage: seed FILE PEOPLE [EXPIRED_ROWS]";
+    let usage = "usage: seed FILE PEOPLE [EXPIRED_ROWS [swept]]";
     let file = args.next().ok_or(usage)?;
     let people: usize = args.next().ok_or(usage)?.parse()?;
     let expired: usize = args.next().map_or(Ok(0), |text| text.parse())?;
-    fill(&file, people, expired).await?;
-    println!("{people} people: person-0 to person-{}; {expired} expired rows", people.saturating_sub(1));
+    let swept = args.next().map_or(Ok(false), |text| if text == "swept" { Ok(true) } else { Err(usage) })?;
+    fill(&file, 0..people, expired).await?;
+    if swept {
+        sweep(&file).await?;
+    }
+    let what = if swept { "swept rows" } else { "expired rows" };
+    println!("{people} people: person-0 to person-{}; {expired} {what}", people.saturating_sub(1));
     Ok(())
 }
 
-/// Adds people, and at least as many expired rows, to the store of a configuration.
-pub(crate) async fn fill(file: &str, people: usize, expired: usize) -> Result<(), Failure> {
+/// The store of a configuration, with its first provider and that one's issuer.
+async fn open(file: &str) -> Result<(Arc<dyn Store>, String, String), Failure> {
     let inputs = Inputs { main: file.into(), overlays: Vec::new(), environment: environment() };
     let now = SystemClock.now();
     let prepared = prepare(&inputs, &Disk, Options { number: 1, without_secrets: true, now })?;
@@ -49,11 +58,24 @@ pub(crate) async fn fill(file: &str, people: usize, expired: usize) -> Result<()
     let provider = snapshot.providers.keys().next().ok_or("the file has no provider")?.clone();
     let issuer = snapshot.policy.providers.get(&provider).map(|provider| provider.issuer.clone()).unwrap_or_default();
     let random = Arc::new(SystemRandomness::default());
-    let store = store::open(&snapshot, &prepared.encryption_keys, random).await?;
+    Ok((store::open(&snapshot, &prepared.encryption_keys, random).await?, provider, issuer))
+}
+
+/// Deletes the expired rows from the store of a configuration.
+pub(crate) async fn sweep(file: &str) -> Result<(), Failure> {
+    let (store, ..) = open(file).await?;
+    while store.sweep(SystemClock.now(), BATCH).await? {}
+    Ok(())
+}
+
+/// Adds the people with these numbers, and at least as many expired rows, to the store of a configuration.
+pub(crate) async fn fill(file: &str, people: Range<usize>, expired: usize) -> Result<(), Failure> {
+    let (store, provider, issuer) = open(file).await?;
+    let now = SystemClock.now();
     let link = |n| LinkKey { provider: provider.clone(), issuer: issuer.clone(), subject: format!("upstream-{n}") };
     let attempts = expired.div_ceil(EXPIRED_ROWS);
-    let of_old = (0..attempts).map(|n| (expired_sign_in(n, link(n % people.max(1)), now - YEAR), now - YEAR));
-    let of_today = (0..people).map(|n| (sign_in(n, link(n), now), now));
+    let of_old = (0..attempts).map(|n| (expired_sign_in(n, link(n % people.end.max(1)), now - YEAR), now - YEAR));
+    let of_today = people.clone().map(|n| (sign_in(n, link(n), now), now));
     let mut tasks = tokio::task::JoinSet::new();
     for (sign_in, at) in of_today.chain(of_old) {
         if tasks.len() >= AT_ONCE {
@@ -67,7 +89,7 @@ pub(crate) async fn fill(file: &str, people: usize, expired: usize) -> Result<()
         done??;
     }
     // At this time nothing is expired: this only indexes the events, as the broker does now and then.
-    while store.sweep(now - 2 * YEAR, 5_000).await? {}
+    while store.sweep(now - 2 * YEAR, BATCH).await? {}
     Ok(())
 }
 

@@ -50,7 +50,7 @@ impl Repository {
         std::fs::write(this.folder.path().join("people.key"), "a key of more than sixteen bytes").unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let file = this.work().join("broker.toml").display().to_string();
-        runtime.block_on(seed::fill(&file, 30, 10)).unwrap();
+        runtime.block_on(seed::fill(&file, 0..30, 10)).unwrap();
         this.run("countersign people export --sealed ../people.key > people.sealed", &[]);
         this.run(
             "git init -q -b main . && git add . && git commit -qm one && git clone -q --bare . ../origin.git",
