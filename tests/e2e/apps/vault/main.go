@@ -1,5 +1,5 @@
-// Vault's OIDC plugin with what of Vault it needs around it: storage in memory, and its paths below /v1/auth/oidc. The server of
-// Vault or OpenBao would add tokens and identities, and many minutes of compiling.
+// Vault's OIDC plugin with what it needs of Vault: storage in memory, and its paths below /v1/auth/oidc. The server would add
+// tokens and identities.
 //
 //	vault server ADDRESS             serves the plugin; writing needs no token
 //	vault login ADDRESS [KEY=VALUE…] is `vault login -method=oidc KEY=VALUE…`, and prints what Vault's core is told of the person
@@ -104,7 +104,9 @@ func answer(w http.ResponseWriter, request *logical.Request, response *logical.R
 		for _, group := range auth.GroupAliases {
 			groups = append(groups, group.Name)
 		}
-		response.Data = map[string]any{"alias": auth.Alias.Name, "metadata": auth.Alias.Metadata, "groups": groups, "policies": auth.Policies}
+		response.Data = map[string]any{
+			"alias": auth.Alias.Name, "metadata": auth.Alias.Metadata, "groups": groups, "policies": auth.Policies,
+		}
 	}
 	_ = json.NewEncoder(w).Encode(logical.LogicalResponseToHTTPResponse(response))
 }
