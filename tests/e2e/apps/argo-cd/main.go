@@ -1,5 +1,5 @@
-// What of Argo CD's server signs people in, out and decides what they may: its own settings, handlers, sessions and RBAC, with a
-// cluster of the Kubernetes client's fake, which holds the ConfigMaps and the Secret that an administrator would apply.
+// The parts of Argo CD's server that sign people in and out and decide what they may do: its own settings, handlers, sessions
+// and RBAC. The cluster is the Kubernetes client's fake, with the ConfigMaps and the Secret that an administrator would apply.
 package main
 
 import (
@@ -75,7 +75,8 @@ func apply(file string) (kubernetes.Interface, error) {
 		return nil, err
 	}
 	named := func(name string) metav1.ObjectMeta {
-		return metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: map[string]string{"app.kubernetes.io/part-of": "argocd"}}
+		labels := map[string]string{"app.kubernetes.io/part-of": "argocd"}
+		return metav1.ObjectMeta{Name: name, Namespace: namespace, Labels: labels}
 	}
 	main := &corev1.ConfigMap{ObjectMeta: named(common.ArgoCDConfigMapName), Data: map[string]string{}}
 	access := &corev1.ConfigMap{ObjectMeta: named(common.ArgoCDRBACConfigMapName), Data: map[string]string{}}
@@ -120,7 +121,9 @@ func loadPolicies(ctx context.Context, cluster kubernetes.Interface) (*rbac.Enfo
 }
 
 // userInfo answers who the session's token is for, and whether they may change clusters or only look at applications.
-func userInfo(sessions *session.SessionManager, enforcer *rbac.Enforcer, policies *rbacpolicy.RBACPolicyEnforcer) http.HandlerFunc {
+func userInfo(
+	sessions *session.SessionManager, enforcer *rbac.Enforcer, policies *rbacpolicy.RBACPolicyEnforcer,
+) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		token, err := httputil.JoinCookies(common.AuthCookieName, r.Cookies())
 		var claims jwt.Claims

@@ -1,8 +1,8 @@
 // Vault's OIDC plugin with what it needs of Vault: storage in memory, and its paths below /v1/auth/oidc. The server would add
 // tokens and identities.
 //
-//	vault server ADDRESS             serves the plugin; writing needs no token
-//	vault login ADDRESS [KEY=VALUE…] is `vault login -method=oidc KEY=VALUE…`, and prints what Vault's core is told of the person
+//	vault server ADDRESS              serves the plugin; writing needs no token
+//	vault login ADDRESS [KEY=VALUE…]  is `vault login -method=oidc`, and prints what Vault's core is told of the person
 package main
 
 import (
