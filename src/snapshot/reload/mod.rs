@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::config::load::files::Disk;
 use crate::config::load::{Inputs, Involved, Unreadable};
@@ -199,36 +199,45 @@ impl Reloader {
     /// Watches and reloads until the process ends. SIGHUP reloads at once.
     pub async fn run(mut self) {
         let (events, mut changed) = mpsc::channel::<()>(1);
-        let hangup = events.clone();
+        let hangup = Arc::new(Notify::new());
+        let hung_up = Arc::clone(&hangup);
         // Before the files are read: a signal that comes later leads to another reload.
         let signals = signal(SignalKind::hangup());
         tokio::spawn(async move {
             let Ok(mut signals) = signals else { return };
             while signals.recv().await.is_some() {
-                let _ = hangup.try_send(());
+                hung_up.notify_one();
             }
         });
         let mut watch = Watch::new(events);
         // Changes that were saved after the files were read and before they were watched are applied now.
         let mut stamps = self.catch_up(&mut watch).await;
         loop {
-            let event = tokio::time::timeout(POLL, changed.recv()).await.is_ok();
-            if !event && stamps_off_thread(&self.involved).await == stamps {
+            let asked = tokio::select! {
+                () = hangup.notified() => true,
+                _ = tokio::time::timeout(POLL, changed.recv()) => false,
+            };
+            // What has changed is seen in the files themselves: others in their folders, such as the store's, change often.
+            let mut seen = stamps_off_thread(&self.involved).await;
+            if !asked && seen == stamps {
+                tokio::time::sleep(SLICE).await;
                 continue;
             }
-            // Whether there is more is seen in the files themselves: others in their folders, such as the store's, change
-            // often.
-            let (mut burst, mut seen) = (Burst::default(), stamps_off_thread(&self.involved).await);
-            loop {
+            let mut burst = Burst::default();
+            let more = loop {
                 tokio::time::sleep(SLICE).await;
                 let now = stamps_off_thread(&self.involved).await;
                 let more = std::mem::replace(&mut seen, now) != seen;
                 if burst.is_over(more) {
-                    break;
+                    break more;
                 }
-            }
+            };
             while changed.try_recv().is_ok() {}
             stamps = self.catch_up(&mut watch).await;
+            if more {
+                // A change in the same tick of the file system's clock as the last one would leave the stamps as they are.
+                stamps.clear();
+            }
         }
     }
 

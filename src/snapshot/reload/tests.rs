@@ -118,6 +118,41 @@ async fn d36_a_hundred_writes_are_not_a_hundred_generations() {
     running.abort();
 }
 
+/// A store in the folder of the file is written all the time, and a reload costs as much as the configuration is long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d36_a_busy_store_beside_the_file_causes_no_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broker.toml");
+    std::fs::write(&file, "issuer = \"https://sso.example.com\"\n").unwrap();
+    let (inputs, Prepared { fingerprint, involved, snapshot, .. }) = prepared(&file);
+    let (read, mut reads) = mpsc::unbounded_channel();
+    let disk = from_disk();
+    let prepare: Prepare = Arc::new(move |inputs, options| {
+        read.send(()).unwrap();
+        disk(inputs, options)
+    });
+    let (applied, _generations) = mpsc::unbounded_channel();
+    let broker = Arc::new(Recorded { serving: Mutex::new(Arc::new(snapshot.unwrap())), applied });
+    let watched = Watched { inputs, fingerprint, involved, prepare };
+    let reloader = Reloader::new(broker as _, crate::env::ManualClock::at(0), Arc::default(), watched);
+    let running = tokio::spawn(reloader.run());
+    reads.recv().await.unwrap();
+
+    let store = folder.path().join("broker.db-wal");
+    let busy = tokio::spawn(async move {
+        loop {
+            tokio::fs::write(&store, "a page").await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    });
+    let again = tokio::time::timeout(SLICE * (QUIET + 10), reads.recv()).await;
+    assert!(again.is_err(), "the files were read although none of them had changed");
+    std::fs::write(&file, "issuer = \"https://login.example.com\"\n").unwrap();
+    tokio::time::timeout(Duration::from_secs(60), reads.recv()).await.unwrap().unwrap();
+    busy.abort();
+    running.abort();
+}
+
 /// A shadow needs no secrets, opens nothing, and keeps what it had when a change has problems.
 #[tokio::test]
 async fn a_shadow_is_reloaded_too() {
