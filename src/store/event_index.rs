@@ -17,17 +17,21 @@ pub(crate) const EXPORTED: &str = "audit_exported ";
 pub(crate) const LOOKED_AT: usize = 20_000;
 pub(crate) const HOUR: i64 = 3600;
 
-/// The fields that an event is found by, with their values.
-fn indexed_fields(event: &Event) -> [(&'static str, Option<&str>); 6] {
-    [
-        ("account", event.account.as_deref()),
-        ("address", event.address.as_deref()),
+/// The fields that an event is found by, with their values. Fields of the second group have few values, which come again in
+/// many events.
+fn indexed_fields(event: &Event) -> ([Field<'_>; 2], [Field<'_>; 4]) {
+    let of_many = [("account", event.account.as_deref()), ("address", event.address.as_deref())];
+    let of_few = [
         ("reason", event.reason.as_deref()),
         ("client", event.client.as_deref()),
         ("provider", event.provider.as_deref()),
         ("kind", Some(event.kind.name())),
-    ]
+    ];
+    (of_many, of_few)
 }
+
+/// The name of a field, and its value if the event has one.
+type Field<'e> = (&'static str, Option<&'e str>);
 
 /// What a query looks for, in the same order: the field that selects the fewest events comes first. Each has the values of
 /// which an event must have one, none if any will do.
@@ -47,8 +51,10 @@ fn asked_fields(query: &EventQuery) -> [(&'static str, Vec<&str>); 6] {
 
 /// The keys by which an event is found, one after the other.
 pub(crate) fn event_keys(sealer: &Sealer, event: &Event) -> Vec<u8> {
-    let fields = indexed_fields(event).into_iter().filter_map(|(field, value)| Some((field, value?)));
-    fields.flat_map(|(field, value)| sealer.index_key(field, value)).flatten().collect()
+    let (of_many, of_few) = indexed_fields(event);
+    let of_many = of_many.into_iter().filter_map(|(field, value)| sealer.index_key(field, value?));
+    let of_few = of_few.into_iter().filter_map(|(field, value)| sealer.recurring_index_key(field, value?));
+    of_many.chain(of_few).flatten().collect()
 }
 
 /// For each field that a query asks for, the keys of which an event must have one: for each value, one for each key of the

@@ -9,12 +9,14 @@
 //! tag (16 bytes)`; the associated data is the column's name and the row's id, so a value that was moved to another row or
 //! column can't be opened.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{cmac, hkdf, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use foldhash::fast::RandomState;
 
 use crate::digest::sha256;
 use crate::env::Random;
@@ -25,12 +27,19 @@ const KEY_ID: usize = 8;
 const NONCE: usize = 24;
 const HEAD: usize = 1 + KEY_ID + NONCE;
 const SHORTEST_SECRET: usize = 16;
+/// The most recurring index keys of one field that are kept.
+const MOST_RECURRING: usize = 2048;
 
 /// The keys that seal and open columns. The first one seals, all of them open.
 pub struct Sealer {
     keys: Vec<Key>,
     random: Arc<dyn Random>,
+    /// Index keys that are asked for again and again, by field and value.
+    recurring: RwLock<HashMap<&'static str, Recurring>>,
 }
+
+/// The index keys of one field.
+type Recurring = HashMap<Box<str>, IndexKey, RandomState>;
 
 /// Identifies the key that sealed a value: the first bytes of the SHA-256 of the derived key, shown in hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,7 +112,7 @@ impl Sealer {
         let named = numbered().map(|(at, secret)| key((at, secret)));
         let of_key_files = numbered().filter_map(|(at, secret)| Some(key((at, &of_key_file(secret)?))));
         let keys = named.chain(of_key_files).collect::<std::result::Result<_, _>>()?;
-        Ok(Self { keys, random })
+        Ok(Self { keys, random, recurring: RwLock::default() })
     }
 
     /// Seals `plain` for one column (`table.column`) of one row.
@@ -163,6 +172,25 @@ impl Sealer {
     #[must_use]
     pub fn index_key(&self, field: &str, value: &str) -> Option<IndexKey> {
         self.index_keys(field, value).next()
+    }
+
+    /// As [`Self::index_key`], for a field with few values: their keys are kept, since computing one takes several times as
+    /// long as finding it.
+    #[must_use]
+    pub fn recurring_index_key(&self, field: &'static str, value: &str) -> Option<IndexKey> {
+        let kept = self.recurring.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = kept.get(field).and_then(|keys| keys.get(value)) {
+            return Some(*key);
+        }
+        drop(kept);
+        let key = self.index_key(field, value)?;
+        let mut kept = self.recurring.write().unwrap_or_else(PoisonError::into_inner);
+        let keys = kept.entry(field).or_default();
+        if keys.len() >= MOST_RECURRING {
+            keys.clear();
+        }
+        keys.insert(value.into(), key);
+        Some(key)
     }
 
     /// The keys that a row may have, by whichever key was the first when it was written.
@@ -300,6 +328,20 @@ mod tests {
         // What is sealed from here on is sealed with the text, as ever.
         let new = sealer(&[text.as_bytes()]).seal("c", b"1", b"plain").unwrap();
         assert!(sealer(&[&key]).open("c", b"1", &new).is_err());
+    }
+
+    #[test]
+    fn a_key_that_is_kept_is_the_key_that_is_computed() {
+        let sealer = sealer(&[B, A]);
+        for n in 0..=MOST_RECURRING {
+            let client = format!("app-{n}");
+            assert_eq!(sealer.recurring_index_key("client", &client), sealer.index_key("client", &client));
+        }
+        for (field, value) in [("client", "app-7"), ("client", "app-7"), ("provider", "app-7"), ("client", "app-9")] {
+            assert_eq!(sealer.recurring_index_key(field, value), sealer.index_key(field, value), "{field} {value}");
+        }
+        let kept = sealer.recurring.read().unwrap();
+        assert!(kept.values().all(|keys| keys.len() <= MOST_RECURRING));
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl EventRows {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let replica = replica(connection)?;
+        let (replica, mut previous) = end(connection)?;
         let replica = match &replica {
             Some(replica) => replica,
             None => {
@@ -50,7 +50,6 @@ impl EventRows {
                 &*self.replica
             }
         };
-        let mut previous = last(connection)?;
         for row in &self.rows {
             let (text, place) = row.draft.link(replica, previous);
             let data = self.sealer.seal(columns::EVENT, &place.seq.to_be_bytes(), text.as_bytes())?;
@@ -61,10 +60,9 @@ impl EventRows {
     }
 }
 
-fn replica(connection: &Connection) -> Result<Option<String>> {
-    let text =
-        |bytes| String::from_utf8(bytes).map_err(|_| StoreError::Corrupt(format!("meta.{REPLICA} is not UTF-8")));
-    meta(connection, REPLICA)?.map(text).transpose()
+/// The id of a replica, from `meta`.
+fn replica(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|_| StoreError::Corrupt(format!("meta.{REPLICA} is not UTF-8")))
 }
 
 /// The last event that retention removed.
@@ -72,14 +70,17 @@ fn anchor(connection: &Connection) -> Result<Option<Place>> {
     meta(connection, ANCHOR)?.map(|bytes| place_from(&bytes)).transpose()
 }
 
-/// The last event of the chain.
-fn last(connection: &Connection) -> Result<Option<Place>> {
-    let last =
-        one(connection, sql::LAST_EVENT, [], |row| Ok(Place { seq: unsigned(row.get(0)?), hash: Hash(row.get(1)?) }))?;
-    match last {
-        Some(last) => Ok(Some(last)),
-        None => anchor(connection),
-    }
+/// The id of the replica, if it has one, and the last event of its chain.
+fn end(connection: &Connection) -> Result<(Option<String>, Option<Place>)> {
+    let last = one(connection, sql::LAST_EVENT, [REPLICA], |row| {
+        let replica: Option<Vec<u8>> = row.get(2)?;
+        Ok((replica, Place { seq: unsigned(row.get(0)?), hash: Hash(row.get(1)?) }))
+    })?;
+    let (id, last) = match last {
+        Some((id, last)) => (id, Some(last)),
+        None => (meta(connection, REPLICA)?, anchor(connection)?),
+    };
+    Ok((id.map(replica).transpose()?, last))
 }
 
 /// Removes events from the beginning of the chain, and returns how many it looked at and how many it removed.
@@ -249,8 +250,8 @@ impl Audit for SqliteStore {
     async fn chain_ends(&self) -> Result<ChainEnds> {
         self.read(move |reader| {
             let connection = reader.connection;
-            let replica = replica(connection)?.unwrap_or_default();
-            Ok(ChainEnds { replica, anchor: anchor(connection)?, last: last(connection)? })
+            let (replica, last) = end(connection)?;
+            Ok(ChainEnds { replica: replica.unwrap_or_default(), anchor: anchor(connection)?, last })
         })
         .await
     }

@@ -23,7 +23,7 @@ statements! {
     SET_META = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
     // The audit trail.
-    LAST_EVENT = "SELECT seq, hash FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1";
+    LAST_EVENT = "SELECT seq, hash, (SELECT value FROM meta WHERE key = ?1) FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1";
     INSERT_EVENT = "INSERT INTO audit (seq, at, keys, data, hash) VALUES (?1, ?2, ?3, ?4, ?5)";
     EVENTS_BETWEEN = "SELECT seq, at, keys, data, hash FROM audit WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq DESC";
     EVENTS_AFTER = "SELECT seq, at, keys, data, hash FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2";
