@@ -14,7 +14,7 @@ use crate::analysis::draft::{Action, Draft, Fault, Form, Kind, NoForm, Refused};
 use crate::analysis::known::Known;
 use crate::analysis::plan::Plan;
 use crate::config::diagnostics::problem::Problem;
-use crate::config::load::load;
+use crate::config::load::layers;
 use crate::digest::sha256_hex;
 use crate::op::error::PageError;
 use crate::op::sources::Sources;
@@ -119,14 +119,14 @@ fn is_seen(context: &RequestContext<'_>, seen: &str, text: &str) -> bool {
 
 fn opened(sources: &Sources, kind: Kind, id: Option<&str>) -> Result<Opened, PageError> {
     let main = &sources.inputs.main;
-    let loaded = load(&sources.inputs, &*sources.files).map_err(|error| conflict(error.to_string()))?;
-    let found = id.map(|id| Form::of(&loaded.layers, kind, id)).unwrap_or(Err(NoForm::Unknown));
+    let layers = layers(&sources.inputs, &*sources.files).map_err(|error| conflict(error.to_string()))?;
+    let found = id.map(|id| Form::of(&layers, kind, id)).unwrap_or(Err(NoForm::Unknown));
     let impossible = match &found {
         Err(above @ NoForm::Above(_)) => Some(above.to_string()),
         _ => None,
     };
-    let form = found.unwrap_or_else(|_| Form::blank(&loaded.layers, kind, main));
-    let seen = hash(loaded.layers.text_of(&form.file).unwrap_or_default());
+    let form = found.unwrap_or_else(|_| Form::blank(&layers, kind, main));
+    let seen = hash(layers.text_of(&form.file).unwrap_or_default());
     Ok(Opened { form, seen, impossible })
 }
 

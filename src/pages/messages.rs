@@ -4,9 +4,10 @@
 //! U+2068 and U+2069 in plain text, so that a name in another direction can't reorder a sentence.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
+use foldhash::fast::RandomState;
 use serde::Deserialize;
 
 use crate::pages::html::escape;
@@ -34,7 +35,7 @@ enum Segment<'t> {
 struct Written<'t>(#[serde(borrow)] Cow<'t, str>);
 
 /// The built-in texts of a language, by their keys. They borrow from the binary, because all languages stay in memory.
-type Texts<'t> = BTreeMap<&'t str, Written<'t>>;
+type Texts<'t> = HashMap<&'t str, Written<'t>, RandomState>;
 
 /// The texts of one language: the built-in ones, and those of the file that replace them.
 #[derive(Debug)]
@@ -128,9 +129,11 @@ impl Catalogue {
         Some(out)
     }
 
-    /// The keys of all texts.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &'static str> {
-        self.built_in.keys().copied()
+    /// The keys of all texts, sorted.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let mut keys: Vec<&str> = self.built_in.keys().copied().collect();
+        keys.sort_unstable();
+        keys.into_iter()
     }
 }
 

@@ -73,17 +73,7 @@ impl Provider for Layer<'_> {
 /// # Errors
 /// If the main file or an overlay can't be read. All other problems are in [`Loaded::problems`].
 pub fn load(inputs: &Inputs, files: &dyn Files) -> Result<Loaded, Unreadable> {
-    let mut reader = Reader::new(files);
-    let main = reader.main(&inputs.main)?;
-    reader.layers.add_tree(main);
-    for overlay in &inputs.overlays {
-        let overlay = reader.overlay(overlay)?;
-        reader.layers.add_tree(overlay);
-    }
-    let Reader { mut layers, mut problems, mut involved, syntax, .. } = reader;
-    let environment = environment::layer(&inputs.environment, &mut layers, &mut problems);
-    layers.add_tree(environment);
-
+    let Read { layers, mut problems, mut involved, syntax } = read(inputs, files)?;
     let mut values = merge(&layers);
     let partial = syntax.iter().any(|(_, damage)| *damage != Damage::Nothing);
     let mut found = Problems::default();
@@ -98,6 +88,37 @@ pub fn load(inputs: &Inputs, files: &dyn Files) -> Result<Loaded, Unreadable> {
     environment::unread(&inputs.environment, &asked, &mut loaded.layers, &mut loaded.problems);
     loaded.problems.sort();
     Ok(loaded)
+}
+
+/// Reads all layers, for what they say and where. They are neither merged nor checked, which takes most of the time of [`load`].
+///
+/// # Errors
+/// If the main file or an overlay can't be read.
+pub fn layers(inputs: &Inputs, files: &dyn Files) -> Result<Layers, Unreadable> {
+    read(inputs, files).map(|read| read.layers)
+}
+
+/// The layers, before they are merged.
+struct Read {
+    layers: Layers,
+    problems: Problems,
+    involved: Involved,
+    /// What is not TOML.
+    syntax: Vec<(Span, Damage)>,
+}
+
+fn read(inputs: &Inputs, files: &dyn Files) -> Result<Read, Unreadable> {
+    let mut reader = Reader::new(files);
+    let main = reader.main(&inputs.main)?;
+    reader.layers.add_tree(main);
+    for overlay in &inputs.overlays {
+        let overlay = reader.overlay(overlay)?;
+        reader.layers.add_tree(overlay);
+    }
+    let Reader { mut layers, mut problems, involved, syntax, .. } = reader;
+    let environment = environment::layer(&inputs.environment, &mut layers, &mut problems);
+    layers.add_tree(environment);
+    Ok(Read { layers, problems, involved, syntax })
 }
 
 fn merge(layers: &Layers) -> Dict {
