@@ -27,6 +27,7 @@ mod exchange;
 mod finish;
 mod handlers;
 pub mod listener;
+mod methods;
 mod own;
 mod page;
 pub mod request;

@@ -31,7 +31,7 @@ use crate::web::handlers::{
 };
 use crate::web::request::{Incoming, Unreadable, client_address};
 use crate::web::spans::SpanOfRequest;
-use crate::web::{client_certificate, cookies, cors, respond};
+use crate::web::{client_certificate, cookies, cors, methods, respond};
 use crate::x509::Reading;
 
 /// The state of the public router.
@@ -202,6 +202,9 @@ async fn serve_route(exchange: &Exchange<'_>, route: &Route) -> Response {
         },
         None => exchange.method_not_allowed(),
     };
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, methods::allow(route));
+    }
     cors::decorate(response.headers_mut(), snapshot, route, origin);
     add_dpop_nonce(exchange, route, &mut response);
     response

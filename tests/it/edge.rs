@@ -275,6 +275,55 @@ async fn what_a_stranger_sends_is_bounded() {
     assert!(browser.get(&app, &Authorize::of("app").url(&app)).await.location().starts_with(IDP));
 }
 
+/// RFC 9110 §15.5.6.
+#[tokio::test]
+async fn a_method_that_a_path_does_not_have_is_refused_with_those_that_it_has() {
+    let sections = "[account]\n[console]\nrequire = \"'admin' in roles\"\n[roles.admin]\n[providers.staff.signals]";
+    let app = TestApp::with(sections).await;
+    for path in [
+        "/",
+        "/.well-known/openid-configuration",
+        "/oauth2/rp-jwks",
+        "/oauth2/jwks",
+        "/oauth2/authorize",
+        "/oauth2/token",
+        "/oauth2/userinfo",
+        "/oauth2/logout",
+        "/oauth2/introspect",
+        "/oauth2/revoke",
+        "/oauth2/par",
+        "/sign-in",
+        "/consent",
+        "/logout/confirm",
+        "/logout/done",
+        "/callback/staff",
+        "/logout/callback/staff",
+        "/backchannel-logout/staff",
+        "/frontchannel-logout/staff",
+        "/signals/staff",
+        "/static/page.js",
+        "/account",
+        "/account/sessions/end",
+        "/console",
+        "/console/users",
+        "/console/user/disable",
+        "/console/draft/client",
+    ] {
+        let send = async |method| Browser::new().send(&app, method, path, None, &[]).await;
+        let put = send(Method::PUT).await;
+        put.assert_error_page(405, "method_not_allowed");
+        let allow: Vec<&str> = put.header("allow").split(", ").collect();
+        for method in [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS] {
+            let reply = send(method.clone()).await;
+            assert_ne!(reply.status, 404, "{path}");
+            assert_eq!(reply.status != 405, allow.contains(&method.as_str()), "{method} {path}: {allow:?}");
+            if reply.status == 405 {
+                assert_eq!(reply.header("allow"), put.header("allow"), "{method} {path}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn odd_requests_are_errors_of_the_client_never_of_the_server() {
     let app = TestApp::base().await;
