@@ -24,7 +24,9 @@ const MOST: usize = 8;
 /// The rest of the chain (RFC 9440 §2.3).
 const CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 /// What PEM begins with.
-const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
+const PEM: &str = "-----BEGIN CERTIFICATE-----";
+/// What it ends with.
+const PEM_END: &str = "-----END CERTIFICATE-----";
 /// Byte sequences may come without padding (RFC 9651 §4.2.7).
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -125,8 +127,13 @@ fn escaped_pem(text: &str) -> Result<Vec<CertificateDer<'static>>, Flaw> {
         return Ok(Vec::new());
     }
     let pem: Cow<'_, [u8]> = percent_decode_str(text).into();
-    if !pem.trim_ascii_start().starts_with(PEM) {
-        return Err(Flaw::Form("it is not a URL-encoded PEM certificate"));
+    let malformed = Flaw::Form("it is not a URL-encoded PEM certificate");
+    let mut blocks = str::from_utf8(&pem).map_err(|_| malformed)?.rsplit(PEM_END);
+    // The PEM reader skips text outside of blocks. A proxy joins repeated headers with commas there, and then the first
+    // certificate may be one that the client sent.
+    let end = blocks.next().unwrap_or_default();
+    if !end.trim_ascii().is_empty() || blocks.any(|block| !block.trim_ascii_start().starts_with(PEM)) {
+        return Err(malformed);
     }
     // One more than may be, so that a longer chain is seen as such.
     let certificates = CertificateDer::pem_slice_iter(&pem).take(MOST + 1);

@@ -258,6 +258,21 @@ async fn d17_surprises_in_the_header_are_refused() {
         assert_refused(&app, &[(HEADER, &value), (disguise, &value)], "underscores").await;
         assert_refused(&app, &[(disguise, &value)], "underscores").await;
     }
+    // A proxy may join a header of the client with its own: the first certificate would be the client's choice.
+    let other = Leaf::named("other").escaped();
+    let form = "not a URL-encoded PEM";
+    for joined in [
+        format!("{value}, {other}"),
+        format!("{value},{other}"),
+        format!("{value}%2C{other}"),
+        format!("{value};x"),
+        format!("{value}x"),
+        format!("x{value}"),
+        format!("{value}%00{other}"),
+        format!("{value}{}", other.replace("-----END", "-----end")),
+    ] {
+        assert_refused(&app, &[(HEADER, &joined)], form).await;
+    }
     let long = "A".repeat(100_000);
     assert_refused(&app, &[(HEADER, &long)], "too long").await;
     let ten = value.repeat(10);
