@@ -69,6 +69,23 @@ async fn d23_a_profile_that_names_nobody_admits_nobody() {
     }
 }
 
+/// JSON numbers beyond 64 bits, and fractions, are rounded when they are read: two people would have one account.
+#[tokio::test]
+async fn d04_numbers_that_can_not_be_read_exactly_name_nobody() {
+    for number in ["20000000000000000000", "20000000000000000001", "9007199254740993.0", "1e300", "0.1", "-1e19"] {
+        let app = service("").await;
+        let profile = format!("{{\"account\":{{\"id\":{number}}},\"preferred_username\":\"alice\"}}");
+        app.idp().answer("userinfo", Answer::Raw(200, "application/json", profile.into_bytes()));
+        attempt(&app, &alice()).await.assert_error_page(400, "token_invalid");
+    }
+    for number in ["18446744073709551615", "-9223372036854775808", "7.0", "9007199254740993"] {
+        let app = service("").await;
+        let profile = format!("{{\"account\":{{\"id\":{number}}},\"preferred_username\":\"alice\"}}");
+        app.idp().answer("userinfo", Answer::Raw(200, "application/json", profile.into_bytes()));
+        assert!(attempt(&app, &alice()).await.location().contains("code="), "{number}");
+    }
+}
+
 #[tokio::test]
 async fn d24_a_profile_that_can_not_be_read_admits_nobody() {
     for answer in [
