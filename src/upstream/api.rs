@@ -230,14 +230,34 @@ impl<'a> Api<'a> {
     }
 }
 
-/// The address of the next page.
+/// The address of the next page (RFC 8288 §3).
 fn next(answer: &Answer) -> Option<String> {
     let links = answer.headers().get_all(LINK).iter().filter_map(|value| value.to_str().ok());
-    links.flat_map(|value| value.split(',')).find_map(|link| {
-        let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
-        let is_next = |parameter: &str| matches!(parameter.trim(), "rel=\"next\"" | "rel=next");
-        parameters.split(';').any(is_next).then(|| target.to_owned())
-    })
+    links.flat_map(links_of).find(|(_, parameters)| is_next(parameters)).map(|(target, _)| target.to_owned())
+}
+
+/// The targets of a header's links, which may contain commas, and the parameters of each.
+fn links_of(header: &str) -> Vec<(&str, &str)> {
+    let (mut links, mut rest) = (Vec::new(), header);
+    while let Some((target, behind)) = rest.split_once('<').and_then(|(_, rest)| rest.split_once('>')) {
+        let mut quoted = false;
+        let end = behind.find(|c| {
+            quoted ^= c == '"';
+            c == ',' && !quoted
+        });
+        let (parameters, others) = behind.split_at(end.unwrap_or(behind.len()));
+        links.push((target, parameters));
+        rest = others;
+    }
+    links
+}
+
+/// Whether a link leads to the next page: `rel` may name several relations, and the first `rel` counts (RFC 8288 §3.3).
+fn is_next(parameters: &str) -> bool {
+    let mut named = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
+    let rel = named.find(|(name, _)| name.trim().eq_ignore_ascii_case("rel"));
+    let mut relations = rel.into_iter().flat_map(|(_, value)| value.trim().trim_matches('"').split_ascii_whitespace());
+    relations.any(|relation| relation.eq_ignore_ascii_case("next"))
 }
 
 /// The seconds for which a service that throttles is not asked (RFC 9110 §10.2.3).
@@ -250,6 +270,34 @@ fn pause(headers: &HeaderMap, now: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_next_page_is_found_in_any_spelling_of_a_link() {
+        let found = |header: &str| {
+            let links = links_of(header).into_iter();
+            links.filter(|(_, parameters)| is_next(parameters)).map(|(target, _)| target.to_owned()).collect::<Vec<_>>()
+        };
+        for next in [
+            "<https://a/?p=2>; rel=\"next\"",
+            "<https://a/?p=2>;rel=next",
+            "<https://a/?p=1>; rel=\"prev\", <https://a/?p=2>; rel=\"next\", <https://a/?p=9>; rel=\"last\"",
+            "<https://a/?p=2>; rel=\"last next\"",
+            "<https://a/?p=2>; title=\"a, b\"; REL = \"Next\"",
+            "<https://a/?x=1,2;3>; rel=\"first\",<https://a/?p=2>; rel=\"next\"",
+        ] {
+            assert_eq!(found(next), ["https://a/?p=2"], "{next}");
+        }
+        assert_eq!(found("<https://a/?ids=1,2,3&p=2>; rel=\"next\""), ["https://a/?ids=1,2,3&p=2"]);
+        for none in [
+            "",
+            "<https://a/?p=2>; rel=\"prev\"; rel=\"next\"",
+            "<https://a/>; rev=\"next\"",
+            "https://a; rel=next",
+            "<https://a; rel=next",
+        ] {
+            assert!(found(none).is_empty(), "{none}");
+        }
+    }
 
     #[test]
     fn a_pause_is_a_number_of_seconds_or_a_date_and_has_bounds() {
