@@ -7,6 +7,8 @@ use crate::config::check::urls;
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::quote;
 use crate::config::language::policy::User;
+use crate::config::resolved;
+use crate::protocol::GrantType;
 
 pub(crate) fn check(context: &mut Context<'_>) {
     let config = context.config;
@@ -76,5 +78,18 @@ fn subject<'c>(context: &mut Context<'_>, at: &At<'_>, name: &'c str, sub: &'c s
         context.must(at, "1 to 255 printable ASCII characters (OIDC Core §2)", quote(sub));
     } else if let Some(other) = claimed.subjects.insert(sub, name) {
         context.error(at, format!("the subject {} must be unique but is that of `{other}` too", quote(sub)), "");
+    } else if let Some(client) = own_subject(context, sub) {
+        // RFC 9068 §5, RFC 9700 §4.15.
+        let message = format!(
+            "the subject {} must not be the client id of `{client}`, whose own tokens would look like those of this user",
+            quote(sub)
+        );
+        context.error(at, message, "give the client another `client_id`; users keep their subjects");
     }
+}
+
+/// The client whose tokens of its own have this subject.
+fn own_subject<'c>(context: &Context<'c>, sub: &str) -> Option<&'c str> {
+    let named = |client: &resolved::Client| client.client_id == sub && client.may(GrantType::ClientCredentials);
+    context.resolved.clients.iter().find(|(_, client)| named(client)).map(|(id, _)| id.as_str())
 }

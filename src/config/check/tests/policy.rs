@@ -53,6 +53,13 @@ fn roles_tables_users_and_tests() {
             ],
         ),
         (
+            "[clients.job]\nclient_secret = \"a secret that only the job knows\"\ngrant_types = [\"client_credentials\"]\n[users.a]\nsub = \"job\"\n[users.b]\nsub = \"app\"",
+            &[
+                "2:17 warning `client_secret` is written into the file",
+                "5:7 error the subject \"job\" must not be the client id of `job`",
+            ],
+        ),
+        (
             "[users.a]\nroles = [\"nope\"]\nsub = \"é\"",
             &["2:10 error ~ declared role", "3:7 error `sub` must be 1 to 255 printable ASCII"],
         ),
