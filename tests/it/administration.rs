@@ -36,6 +36,35 @@ async fn act(app: &TestApp, path: &str, body: Value) -> Value {
     answer
 }
 
+/// A page of evil.example whose name now points at 127.0.0.1 is of the same origin, and no browser marks what it asks.
+#[tokio::test]
+async fn d18_a_name_that_was_pointed_at_the_admin_listener_reads_nothing() {
+    let app = TestApp::base().await;
+    app.sign_in("app", &alice()).await;
+    let ask = async |app: &TestApp, path: &str, host: &'static str, token: &str| {
+        let request = Request::get(path).header("host", host).header("authorization", format!("Bearer {token}"));
+        let response = app.broker.admin_router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        (status, String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap())
+    };
+    let names = ["evil.example:9464", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "[x]", ""];
+    for path in ["/api/users", "/api/sessions", "/api/audit", "/status", "/metrics"] {
+        for host in names {
+            let (status, body) = ask(&app, path, host, "").await;
+            assert_eq!(status, 421, "{path} as {host}");
+            assert!(body.contains("admin.token") && !body.contains("alice"), "{body}");
+        }
+        for host in ["127.0.0.1:9464", "localhost:9464", "LOCALHOST", "[::1]:9464", "127.0.0.2"] {
+            assert_eq!(ask(&app, path, host, "").await.0, 200, "{path} as {host}");
+        }
+    }
+    assert_eq!(ask(&app, "/healthz", "evil.example", "").await.0, 200, "probes say nothing");
+    // Where a token is required, it is what counts.
+    let guarded = TestApp::with("admin.token = \"the-token-of-the-administrators\"").await;
+    assert_eq!(ask(&guarded, "/status", "admin.example", "the-token-of-the-administrators").await.0, 200);
+    assert_eq!(ask(&guarded, "/status", "127.0.0.1:9464", "").await.0, 401);
+}
+
 #[tokio::test]
 async fn a_disabled_user_is_out_at_once_and_the_answer_says_what_ended() {
     let app = TestApp::base().await;
