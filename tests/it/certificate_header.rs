@@ -128,7 +128,7 @@ async fn the_url_encoded_form() {
     for (value, reason) in [
         ("(null)", "not a URL-encoded PEM"),
         ("NONE", "not a URL-encoded PEM"),
-        (half, "PEM is damaged"),
+        (half, "not a URL-encoded PEM"),
         (lower.as_str(), "not a URL-encoded PEM"),
         (bad_der.as_str(), "can't be read"),
         (key.as_str(), "not a URL-encoded PEM"),
