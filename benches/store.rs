@@ -17,7 +17,7 @@ use countersign::store::{
     Grants as _, PendingBound, PendingSignIns as _, Redeemed, Rotated, Sessions as _, SignInWritten,
 };
 use divan::Bencher;
-use fixtures::{NOW, code, grant_id, login, person, refresh, rotation, session_id};
+use fixtures::{NOW, browser, code, grant_id, login, person, refresh, rotation, session_id};
 use tokio::runtime::Runtime;
 
 fn main() {
@@ -51,7 +51,7 @@ async fn sign_in(store: &SqliteStore) {
     let someone = person(n.to_string());
     let (state, session, grant) = (format!("state-{n}"), format!("session-{n}"), format!("grant-{n}"));
     store.save_login(login(&state), PendingBound::default()).await.unwrap();
-    store.take_login(TokenHash::of(&state), NOW).await.unwrap().unwrap();
+    store.take_login(TokenHash::of(&state), &[browser()], NOW).await.unwrap().unwrap();
     let mut written = someone.sign_in(&session);
     written.code = Some(code(&grant, someone.grant(&grant, &session)));
     assert_eq!(store.finish_sign_in(written, NOW).await.unwrap(), SignInWritten::Done);

@@ -28,7 +28,13 @@ impl Browser {
     /// Whether it has the binding secret with this hash: the browser began what is bound by it.
     #[must_use]
     pub fn is_bound_by(&self, hash: TokenHash) -> bool {
-        self.bindings.iter().any(|secret| TokenHash::of(secret) == hash)
+        self.bound_by().contains(&hash)
+    }
+
+    /// The hashes of its binding secrets.
+    #[must_use]
+    pub fn bound_by(&self) -> Vec<TokenHash> {
+        self.bindings.iter().map(|secret| TokenHash::of(secret)).collect()
     }
 }
 

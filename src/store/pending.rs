@@ -45,8 +45,9 @@ pub trait PendingSignIns: Send + Sync {
     /// Reads a sign-in by its state without removing it.
     async fn login(&self, state: TokenHash, now: i64) -> Result<Option<Login>>;
 
-    /// Reads and removes a sign-in by its state: at most one caller gets it. Expired ones are not returned.
-    async fn take_login(&self, state: TokenHash, now: i64) -> Result<Option<Login>>;
+    /// Reads and removes a sign-in by its state, if it is bound to one of these browsers: at most one caller gets it. One that
+    /// is bound to another browser stays. Expired ones are not returned.
+    async fn take_login(&self, state: TokenHash, browsers: &[TokenHash], now: i64) -> Result<Option<Login>>;
 
     /// Stores a request that waits for a user.
     async fn save_interaction(&self, interaction: Interaction, bound: PendingBound) -> Result<()>;

@@ -80,8 +80,7 @@ async fn d44_sweeping_goes_on_after_a_clock_that_jumped_ahead_and_back() {
     // Expired data is deleted, not only refused, and does not return when the clock is set back.
     for callback in left {
         let state = callback.split("state=").nth(1).unwrap().split('&').next().unwrap();
-        let login =
-            app.broker.store.take_login(countersign::store::model::TokenHash::of(state), app.now()).await.unwrap();
+        let login = app.broker.store.login(countersign::store::model::TokenHash::of(state), app.now()).await.unwrap();
         assert!(login.is_none());
     }
 }

@@ -18,8 +18,8 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::fixtures::{
-    NOW, code, event, grant_id, interaction, login, object, person, refresh, rotation, secret, session_id, signing_key,
-    trace,
+    NOW, browser, code, event, grant_id, interaction, login, object, person, refresh, rotation, secret, session_id,
+    signing_key, trace,
 };
 
 pub(crate) use crate::leases::*;
@@ -161,22 +161,27 @@ pub(crate) async fn d01_a_login_is_taken_once(store: Subject) {
     store.save_login(kept.clone(), PendingBound::default()).await.unwrap();
     assert_eq!(store.login(TokenHash::of("state"), NOW).await.unwrap(), Some(kept.clone()), "reading leaves it there");
     assert_eq!(store.login(TokenHash::of("state"), kept.expires_at).await.unwrap(), None, "it has expired");
+    let other = TokenHash::of("other browser");
+    for others in [&[][..], &[other]] {
+        let taken = store.take_login(TokenHash::of("state"), others, NOW).await.unwrap();
+        assert_eq!(taken, None, "it stays for the browser that began it");
+    }
     let mut tasks = JoinSet::new();
     for _ in 0..20 {
         let store = Arc::clone(&store);
-        tasks.spawn(async move { store.take_login(TokenHash::of("state"), NOW).await.unwrap() });
+        tasks.spawn(async move { store.take_login(TokenHash::of("state"), &[other, browser()], NOW).await.unwrap() });
     }
     let taken: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
     assert_eq!(taken, [kept]);
-    assert_eq!(store.take_login(TokenHash::of("other"), NOW).await.unwrap(), None);
+    assert_eq!(store.take_login(TokenHash::of("other"), &[browser()], NOW).await.unwrap(), None);
 }
 
 pub(crate) async fn a_login_ends(store: Subject) {
     store.save_login(login("a"), PendingBound::default()).await.unwrap();
     store.save_login(login("b"), PendingBound::default()).await.unwrap();
-    assert!(store.take_login(TokenHash::of("a"), NOW + 599).await.unwrap().is_some());
-    assert_eq!(store.take_login(TokenHash::of("b"), NOW + 600).await.unwrap(), None);
-    assert_eq!(store.take_login(TokenHash::of("b"), NOW).await.unwrap(), None);
+    assert!(store.take_login(TokenHash::of("a"), &[browser()], NOW + 599).await.unwrap().is_some());
+    assert_eq!(store.take_login(TokenHash::of("b"), &[browser()], NOW + 600).await.unwrap(), None);
+    assert_eq!(store.take_login(TokenHash::of("b"), &[browser()], NOW).await.unwrap(), None);
 }
 
 pub(crate) async fn an_interaction_is_read_often_and_taken_once(store: Subject) {
@@ -1320,7 +1325,7 @@ pub(crate) async fn d44_sweeping_takes_what_has_ended_and_nothing_else(store: Su
     }
     assert_eq!(rounds, 2);
     assert_eq!(store.interaction(TokenHash::of("i0"), NOW).await.unwrap(), None);
-    assert_eq!(store.take_login(TokenHash::of("l0"), NOW).await.unwrap(), None);
+    assert_eq!(store.take_login(TokenHash::of("l0"), &[browser()], NOW).await.unwrap(), None);
     assert!(store.use_once("jti", "0", NOW + 600, NOW).await.unwrap());
     assert!(store.session(secret("s")).await.unwrap().is_some());
     assert!(store.grant(&grant_id("g")).await.unwrap().is_some());
@@ -1355,7 +1360,7 @@ pub(crate) async fn d44_rows_from_the_future_hold_no_sweep_up(store: Subject) {
     store.save_login(login("now"), PendingBound::default()).await.unwrap();
     store.save_trace(trace("now"), Vec::new()).await.unwrap();
     while store.sweep(NOW + 86_400, 10).await.unwrap() {}
-    assert_eq!(store.take_login(TokenHash::of("now"), NOW).await.unwrap(), None);
+    assert_eq!(store.take_login(TokenHash::of("now"), &[browser()], NOW).await.unwrap(), None);
     assert_eq!(store.trace("now", NOW).await.unwrap(), None);
     assert!(store.trace("future-0", NOW).await.unwrap().is_some());
     while store.sweep(NOW + 2 * ahead, 10).await.unwrap() {}
@@ -1378,7 +1383,8 @@ pub(crate) async fn d42_what_waits_is_bounded_and_the_oldest_goes_first(store: S
         store.save_login(login(&format!("l{n}")), bound).await.unwrap();
         store.save_interaction(interaction(&format!("i{n}")), bound).await.unwrap();
     }
-    let login_left = async |n: usize| store.take_login(TokenHash::of(&format!("l{n}")), NOW).await.unwrap().is_some();
+    let login_left =
+        async |n: usize| store.take_login(TokenHash::of(&format!("l{n}")), &[browser()], NOW).await.unwrap().is_some();
     let page_left = async |n: usize| store.interaction(TokenHash::of(&format!("i{n}")), NOW).await.unwrap().is_some();
     let mut left = Vec::new();
     for n in 0..4 {
@@ -1396,7 +1402,8 @@ pub(crate) async fn d42_what_waits_is_bounded_in_bytes(store: Subject) {
     }
     let mut left = 0;
     for n in 0..10 {
-        left += usize::from(store.take_login(TokenHash::of(&format!("l{n}")), NOW).await.unwrap().is_some());
+        left +=
+            usize::from(store.take_login(TokenHash::of(&format!("l{n}")), &[browser()], NOW).await.unwrap().is_some());
     }
     assert_eq!(left, 3);
 }
@@ -1407,7 +1414,7 @@ pub(crate) async fn d42_finished_sign_ins_leave_room(store: Subject) {
     for n in 0..50 {
         store.save_login(login(&format!("l{n}")), bound).await.unwrap();
         store.save_interaction(interaction(&format!("i{n}")), bound).await.unwrap();
-        assert!(store.take_login(TokenHash::of(&format!("l{n}")), NOW).await.unwrap().is_some());
+        assert!(store.take_login(TokenHash::of(&format!("l{n}")), &[browser()], NOW).await.unwrap().is_some());
         assert!(store.take_interaction(TokenHash::of(&format!("i{n}")), NOW).await.unwrap().is_some());
     }
     // Swept rows free space as well.
@@ -1418,7 +1425,10 @@ pub(crate) async fn d42_finished_sign_ins_leave_room(store: Subject) {
     for n in 0..2 {
         store.save_login(login(&format!("m{n}")), bound).await.unwrap();
     }
-    assert!(store.take_login(TokenHash::of("waits"), NOW).await.unwrap().is_some(), "nothing waits beside it");
+    assert!(
+        store.take_login(TokenHash::of("waits"), &[browser()], NOW).await.unwrap().is_some(),
+        "nothing waits beside it"
+    );
 }
 
 pub(crate) async fn d47_an_account_found_by_an_address_has_one_link_at_a_provider(store: Subject) {

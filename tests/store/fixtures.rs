@@ -165,10 +165,15 @@ pub(crate) fn secret(session: &str) -> TokenHash {
     TokenHash::of(&format!("secret-{session}"))
 }
 
+/// Hash of the secret that sign-ins and requests are bound by.
+pub(crate) fn browser() -> TokenHash {
+    TokenHash::of("browser")
+}
+
 pub(crate) fn login(state: &str) -> Login {
     Login {
         state: TokenHash::of(state),
-        browser: TokenHash::of("browser"),
+        browser: browser(),
         data: json!({ "nonce": "n", "canary": "CANARY-login" }).to_string(),
         expires_at: NOW + 600,
     }
@@ -177,7 +182,7 @@ pub(crate) fn login(state: &str) -> Login {
 pub(crate) fn interaction(id: &str) -> Interaction {
     Interaction {
         id: TokenHash::of(id),
-        browser: TokenHash::of("browser"),
+        browser: browser(),
         data: json!({ "client": "app", "canary": "CANARY-interaction" }).to_string(),
         expires_at: NOW + 600,
     }

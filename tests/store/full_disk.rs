@@ -13,7 +13,7 @@ use countersign::store::{
     Maintenance as _, PendingBound, PendingSignIns as _, Sessions as _, SignInWritten, StoreError,
 };
 
-use crate::fixtures::{NOW, login, person, secret};
+use crate::fixtures::{NOW, browser, login, person, secret};
 
 const FOLDER: &str = "COUNTERSIGN_TEST_SMALL_DISK";
 const LEFT_OUT: &str = "COUNTERSIGN_TEST_WITHOUT_SMALL_DISK";
@@ -99,7 +99,7 @@ async fn filled_and_swept() {
         fill(&store, "more").await;
     }
     assert!(store.session(secret("s")).await.unwrap().is_some());
-    assert!(store.take_login(TokenHash::of("first-0"), NOW).await.unwrap().is_some());
+    assert!(store.take_login(TokenHash::of("first-0"), &[browser()], NOW).await.unwrap().is_some());
     for round in 0..3 {
         while store.sweep(NOW + 600, 500).await.unwrap() {}
         store.ping().await.unwrap();
@@ -132,7 +132,7 @@ async fn filled_and_started_again() {
             open(&path)
         }
     };
-    assert!(store.take_login(TokenHash::of("first-1"), NOW).await.unwrap().is_some());
+    assert!(store.take_login(TokenHash::of("first-1"), &[browser()], NOW).await.unwrap().is_some());
     while store.sweep(NOW + 600, 500).await.unwrap() {}
     store.save_login(large("after"), NO_BOUND).await.unwrap();
     store.ping().await.unwrap();
@@ -168,6 +168,6 @@ async fn read_only_for_a_while() {
     mount("rw");
     store.ping().await.unwrap();
     store.save_login(login("a"), NO_BOUND).await.unwrap();
-    assert!(store.take_login(TokenHash::of("a"), NOW).await.unwrap().is_some());
+    assert!(store.take_login(TokenHash::of("a"), &[browser()], NOW).await.unwrap().is_some());
     assert!(store.session(secret("s")).await.unwrap().is_some());
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::cluster::{Database, cluster, connect};
 use crate::conformance::chain;
 use crate::fixtures::{
-    self, NOW, code, event, grant_id, login, person, refresh, rotation, secret, session_id, signing_key,
+    self, NOW, browser, code, event, grant_id, login, person, refresh, rotation, secret, session_id, signing_key,
 };
 
 pub(crate) const KEY: &[u8] = b"the key of the PostgreSQL tests";
@@ -69,8 +69,8 @@ async fn every_step_of_a_sign_in_may_meet_another_replica() {
     let (_database, [a, b]) = replicas().await;
     let alice = person("alice");
     a.save_login(login("state"), PendingBound::default()).await.unwrap();
-    assert!(b.take_login(TokenHash::of("state"), NOW).await.unwrap().is_some());
-    assert!(a.take_login(TokenHash::of("state"), NOW).await.unwrap().is_none());
+    assert!(b.take_login(TokenHash::of("state"), &[browser()], NOW).await.unwrap().is_some());
+    assert!(a.take_login(TokenHash::of("state"), &[browser()], NOW).await.unwrap().is_none());
     let mut sign_in = alice.sign_in("s");
     sign_in.code = Some(code("c", alice.grant("g", "s")));
     assert_eq!(a.finish_sign_in(sign_in, NOW).await.unwrap(), SignInWritten::Done);

@@ -14,7 +14,7 @@ use countersign::store::{
 };
 use tempfile::TempDir;
 
-use crate::fixtures::{NOW, event, fill, grant_id, login, person, rotation, secret, signing_key};
+use crate::fixtures::{NOW, browser, event, fill, grant_id, login, person, rotation, secret, signing_key};
 
 const KEY_A: &[u8] = b"the first store key of these tests";
 const KEY_B: &[u8] = b"the second store key of these tests";
@@ -132,7 +132,7 @@ async fn everything_outlives_a_restart() {
     drop(store);
     let store = open(&location, &[]).unwrap();
     let alice = person("alice");
-    assert_eq!(store.take_login(TokenHash::of("state"), NOW).await.unwrap(), Some(login("state")));
+    assert_eq!(store.take_login(TokenHash::of("state"), &[browser()], NOW).await.unwrap(), Some(login("state")));
     let view = store.session(secret("s")).await.unwrap().unwrap();
     assert_eq!((view.user, view.link), (alice.user(), Some(alice.link())));
     assert_eq!(store.signing_keys().await.unwrap(), [signing_key("k", KeyState::Current)]);

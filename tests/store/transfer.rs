@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use crate::cluster::{Database, connect};
 use crate::conformance::chain;
 use crate::fixtures::{
-    NOW, code, event, fill, grant_id, login, person, refresh, rotation, secret, session_id, signing_key, trace,
+    NOW, browser, code, event, fill, grant_id, login, person, refresh, rotation, secret, session_id, signing_key, trace,
 };
 use crate::postgres::{ISSUER, open_as};
 
@@ -212,8 +212,8 @@ async fn goes_on(store: &dyn Store) {
     assert_eq!(twice.await.unwrap(), Redeemed::Refused);
     assert!(store.grant(&grant_id("bg2")).await.unwrap().unwrap().grant.revoked_at.is_some());
     assert!(!store.use_once("jti", "CANARY-jti", NOW + 60, NOW).await.unwrap());
-    assert_eq!(store.take_login(TokenHash::of("state"), NOW).await.unwrap(), Some(login("state")));
-    assert_eq!(store.take_login(TokenHash::of("state"), NOW).await.unwrap(), None);
+    assert_eq!(store.take_login(TokenHash::of("state"), &[browser()], NOW).await.unwrap(), Some(login("state")));
+    assert_eq!(store.take_login(TokenHash::of("state"), &[browser()], NOW).await.unwrap(), None);
     assert!(store.interaction(TokenHash::of("interaction"), NOW).await.unwrap().is_some());
     assert_eq!(store.signing_keys().await.unwrap(), [signing_key("k", KeyState::Current)]);
     assert_eq!(store.consent(&bob.user_id(), "app").await.unwrap(), Some(bob.consent()));
@@ -354,7 +354,7 @@ async fn a_source_that_changed_meanwhile_is_copied_anew() {
         let carol = person(&name);
         let store = place.open("a.db", &[KEY]).unwrap();
         assert_eq!(store.finish_sign_in(carol.sign_in(&name), NOW).await.unwrap(), SignInWritten::Done);
-        store.take_login(TokenHash::of("state"), NOW).await.unwrap();
+        store.take_login(TokenHash::of("state"), &[browser()], NOW).await.unwrap();
         store.save_login(login("state"), PendingBound::default()).await.unwrap();
         drop(store);
         let said = place.copy(&a, &to);

@@ -21,13 +21,14 @@ pub(super) async fn take(
         PageError { client, ..PageError::new(400, reason, detail) }
     };
     let not_found = |detail: &str| page("login_not_found", detail);
-    let gone = || not_found("the state is unknown, used or expired");
     let hash = TokenHash::of(state.ok_or_else(|| not_found("the callback has no state, or several"))?);
-    let login = context.store().login(hash, context.now).await?.ok_or_else(gone)?;
-    if !browser.is_bound_by(login.browser) {
-        return Err(page("login_other_browser", "the sign-in was begun in another browser"));
-    }
-    let login = context.store().take_login(hash, context.now).await?.ok_or_else(gone)?;
+    let Some(login) = context.store().take_login(hash, &browser.bound_by(), context.now).await? else {
+        let left = context.store().login(hash, context.now).await?;
+        return Err(match left.filter(|login| !browser.is_bound_by(login.browser)) {
+            Some(_) => page("login_other_browser", "the sign-in was begun in another browser"),
+            None => not_found("the state is unknown, used or expired"),
+        });
+    };
     // What another version of the broker stored in another form counts as expired.
     serde_json::from_str(&login.data).map_err(|_| not_found("the sign-in was stored by another version"))
 }

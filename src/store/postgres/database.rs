@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -19,6 +19,15 @@ const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(15);
 /// What an answer may take beyond the server's own limit, before the connection is given up.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// The condition, always true, that makes a write survive the end of the broker, but perhaps not that of the database server:
+/// `passing` of the functions, for statements that are not functions.
+macro_rules! passing {
+    () => {
+        "set_config('synchronous_commit', 'off', true) IS NOT NULL"
+    };
+}
+pub(crate) use passing;
 
 /// A parameter of a statement.
 pub(crate) type Parameter<'p> = &'p (dyn ToSql + Sync);
@@ -58,6 +67,9 @@ impl Database {
         });
         let pool = Pool::builder(manager)
             .max_size(target.connections)
+            // The connection that was used last: its server process has its plans and its tables' entries in a core's cache.
+            // Used in turn, all connections would lose them.
+            .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(target.statement_timeout))
             .create_timeout(Some(target.statement_timeout))
@@ -117,7 +129,7 @@ impl Database {
             let again = match failure.fate {
                 Fate::Undone => true,
                 Fate::Unknown => repeat == Repeat::Harmless,
-                Fate::Refused(_) | Fate::Unstorable | Fate::Failed => false,
+                Fate::Refused(_) | Fate::Taken | Fate::Unstorable | Fate::Failed => false,
             };
             if !again || attempt == ATTEMPTS {
                 return Err(failure);

@@ -16,6 +16,8 @@ pub(crate) enum Fate {
     Unknown,
     /// It did not happen, by a decision of a function: the code of its exception.
     Refused(String),
+    /// It did not happen: there is a row with the same key.
+    Taken,
     /// It did not happen: a text has a character that the server can't store.
     Unstorable,
     /// It did not happen.
@@ -58,6 +60,7 @@ impl From<Error> for Failure {
             // A server that has become a standby.
             "25006" => Self { error: StoreError::ReadOnly(text), fate: Fate::Undone, spent: true },
             "22021" => Self { fate: Fate::Unstorable, ..failed(StoreError::Corrupt(text)) },
+            "23505" => Self { fate: Fate::Taken, ..failed(StoreError::Corrupt(text)) },
             "53100" => failed(StoreError::Full(text)),
             "XX001" | "XX002" => failed(StoreError::Damaged(text)),
             code if code.starts_with("CS") => {

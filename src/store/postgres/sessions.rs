@@ -59,7 +59,9 @@ impl Sessions for PostgresStore {
         all.extend(events.parameters());
         let ended = match self.try_call("finish_sign_in", &all, Repeat::Never).await {
             Ok(rows) => apps(&rows)?,
-            Err(failure) if matches!(failure.fate, Fate::Refused(_)) => return Ok(SignInWritten::Conflict),
+            Err(failure) if matches!(failure.fate, Fate::Refused(_) | Fate::Taken) => {
+                return Ok(SignInWritten::Conflict);
+            }
             Err(failure) => return Err(self.at_place(failure)),
         };
         Ok(if ended.is_empty() { SignInWritten::Done } else { SignInWritten::Replaced(ended) })

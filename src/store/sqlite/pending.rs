@@ -16,16 +16,16 @@ use crate::store::{PendingBound, PendingSignIns, Result};
 type Waiting = ([u8; 32], Vec<u8>, i64);
 
 /// Reads and removes a pending row.
-fn take(connection: &Connection, tally: &Tally, sql: &str, id: TokenHash) -> Result<Option<Waiting>> {
-    let row = read(connection, sql, id)?;
+fn take(connection: &Connection, tally: &Tally, sql: &str, params: impl Params) -> Result<Option<Waiting>> {
+    let row = read(connection, sql, params)?;
     if let Some((_, data, _)) = &row {
         tally.change(Amount::default().minus(Amount::row(data.len())));
     }
     Ok(row)
 }
 
-fn read(connection: &Connection, sql: &str, id: TokenHash) -> Result<Option<Waiting>> {
-    one(connection, sql, [id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+fn read(connection: &Connection, sql: &str, params: impl Params) -> Result<Option<Waiting>> {
+    one(connection, sql, params, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
 }
 
 /// Stores a row, replacing the oldest ones if the bound is reached.
@@ -137,11 +137,6 @@ impl SqliteStore {
         let tally = Arc::clone(self.writer.tally());
         self.write_passing(move |connection| insert(connection, &tally, what, &row, bound)).await
     }
-
-    async fn take_waiting(&self, sql: &'static str, id: TokenHash) -> Result<Option<Waiting>> {
-        let tally = Arc::clone(self.writer.tally());
-        self.write_passing(move |connection| take(connection, &tally, sql, id)).await
-    }
 }
 
 #[async_trait]
@@ -153,12 +148,22 @@ impl PendingSignIns for SqliteStore {
     }
 
     async fn login(&self, state: TokenHash, now: i64) -> Result<Option<Login>> {
-        let row = self.read_recent(move |reader| read(reader.connection, sql::LOGIN, state)).await?;
+        let row = self.read_recent(move |reader| read(reader.connection, sql::LOGIN, [state.0])).await?;
         self.open_login(state, row, now)
     }
 
-    async fn take_login(&self, state: TokenHash, now: i64) -> Result<Option<Login>> {
-        let row = self.take_waiting(sql::TAKE_LOGIN, state).await?;
+    async fn take_login(&self, state: TokenHash, browsers: &[TokenHash], now: i64) -> Result<Option<Login>> {
+        let (tally, browsers) = (Arc::clone(self.writer.tally()), browsers.to_vec());
+        let take_own = move |connection: &Connection| {
+            for browser in browsers {
+                let row = take(connection, &tally, sql::TAKE_LOGIN, (state.0, browser.0))?;
+                if row.is_some() {
+                    return Ok(row);
+                }
+            }
+            Ok(None)
+        };
+        let row = self.write_passing(take_own).await?;
         self.open_login(state, row, now)
     }
 
@@ -169,12 +174,14 @@ impl PendingSignIns for SqliteStore {
     }
 
     async fn interaction(&self, id: TokenHash, now: i64) -> Result<Option<Interaction>> {
-        let row = self.read(move |reader| read(reader.connection, sql::INTERACTION, id)).await?;
+        let row = self.read(move |reader| read(reader.connection, sql::INTERACTION, [id.0])).await?;
         self.open_interaction(id, row, now)
     }
 
     async fn take_interaction(&self, id: TokenHash, now: i64) -> Result<Option<Interaction>> {
-        let row = self.take_waiting(sql::TAKE_INTERACTION, id).await?;
+        let tally = Arc::clone(self.writer.tally());
+        let take_it = move |connection: &Connection| take(connection, &tally, sql::TAKE_INTERACTION, [id.0]);
+        let row = self.write_passing(take_it).await?;
         self.open_interaction(id, row, now)
     }
 }

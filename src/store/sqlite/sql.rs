@@ -231,7 +231,7 @@ statements! {
     INSERT_LOGIN = "INSERT INTO logins (rowid, state, browser, data, expires_at) VALUES (1 + max(
         coalesce((SELECT max(rowid) FROM logins), 0), coalesce((SELECT max(rowid) FROM interactions), 0)), ?1, ?2, ?3, ?4)";
     LOGIN = "SELECT browser, data, expires_at FROM logins WHERE state = ?1";
-    TAKE_LOGIN = "DELETE FROM logins WHERE state = ?1 RETURNING browser, data, expires_at";
+    TAKE_LOGIN = "DELETE FROM logins WHERE state = ?1 AND browser = ?2 RETURNING browser, data, expires_at";
     INSERT_INTERACTION = "INSERT INTO interactions (rowid, id, browser, data, expires_at) VALUES (1 + max(
         coalesce((SELECT max(rowid) FROM logins), 0), coalesce((SELECT max(rowid) FROM interactions), 0)), ?1, ?2, ?3, ?4)";
     INTERACTION = "SELECT browser, data, expires_at FROM interactions WHERE id = ?1";

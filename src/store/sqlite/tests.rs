@@ -95,10 +95,10 @@ async fn d32_a_full_disk_refuses_writes_and_recovers_by_itself() {
     limit("1").await;
     let refused = store.save_login(login("big", 100_000), PendingBound::default()).await.unwrap_err();
     assert!(matches!(refused, StoreError::Full(_)), "{refused:?}");
-    assert!(store.take_login(TokenHash::of("big"), 0).await.unwrap().is_none());
+    assert!(store.take_login(TokenHash::of("big"), &[TokenHash::of("b")], 0).await.unwrap().is_none());
     limit("4294967294").await;
     store.save_login(login("big", 100_000), PendingBound::default()).await.unwrap();
-    assert!(store.take_login(TokenHash::of("big"), 0).await.unwrap().is_some());
+    assert!(store.take_login(TokenHash::of("big"), &[TokenHash::of("b")], 0).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn d32_a_store_that_filled_up_recovers_by_sweeping() {
     assert!(matches!(full, StoreError::Full(_)), "{full:?}");
     assert!(n > 100, "{n}");
     // Existing sign-ins are kept and can be taken; new ones can't begin.
-    assert!(store.take_login(TokenHash::of("l0"), 0).await.unwrap().is_some());
+    assert!(store.take_login(TokenHash::of("l0"), &[TokenHash::of("b")], 0).await.unwrap().is_some());
     while store.sweep(100, 50).await.unwrap() {}
     for again in 0..n {
         store.save_login(login(&format!("again-{again}"), 3_000), PendingBound::default()).await.unwrap();
@@ -180,8 +180,8 @@ async fn d32_a_store_that_was_opened_read_only_recovers_when_it_can_be_written()
     let refused = store.save_login(login("a", 1), PendingBound::default()).await.unwrap_err();
     assert!(matches!(refused, StoreError::ReadOnly(_)), "{refused:?}");
     store.save_login(login("a", 1), PendingBound::default()).await.unwrap();
-    assert!(store.take_login(TokenHash::of("a"), 0).await.unwrap().is_some());
-    assert!(store.take_login(TokenHash::of("before"), 0).await.unwrap().is_some());
+    assert!(store.take_login(TokenHash::of("a"), &[TokenHash::of("b")], 0).await.unwrap().is_some());
+    assert!(store.take_login(TokenHash::of("before"), &[TokenHash::of("b")], 0).await.unwrap().is_some());
     store.ping().await.unwrap();
 }
 

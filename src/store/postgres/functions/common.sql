@@ -1,21 +1,25 @@
 -- Shared by the functions of the operations. They lock rows in this order: users, links, sessions, codes, grants, refresh
 -- tokens.
+--
+-- What a sign-in and a refresh consist of is called in an assignment to v_done, not with PERFORM: PL/pgSQL evaluates such an
+-- expression by itself, and runs a statement of the executor for PERFORM, which takes as long as a small INSERT. For the same
+-- reason nothing is called that would do nothing.
 
 -- A write that survives the end of the broker, but perhaps not that of the database server. The server's log keeps the order,
 -- so that it becomes as durable as the rest with the next write that waits for the disk.
-CREATE FUNCTION passing@() RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM set_config('synchronous_commit', 'off', true);
-END $$;
+CREATE FUNCTION passing@() RETURNS boolean LANGUAGE sql AS $$
+    SELECT set_config('synchronous_commit', 'off', true) IS NOT NULL;
+$$;
 
 -- Events, with what their operation ended.
-CREATE FUNCTION put_events@(p_ids text[], p_data bytea[], p_sessions bigint, p_grants bigint) RETURNS void
+CREATE FUNCTION put_events@(p_ids text[], p_data bytea[], p_sessions bigint, p_grants bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
     IF cardinality(p_ids) > 0 THEN
         INSERT INTO audit_pending (id, data, sessions, grants)
             SELECT e.id, e.data, p_sessions, p_grants FROM unnest(p_ids, p_data) AS e (id, data);
     END IF;
+    RETURN true;
 END $$;
 
 -- The account of a sign-in, locked; false if a name or the subject is taken, or the account has no access. With `p_alone`, no
@@ -61,24 +65,29 @@ BEGIN
 END $$;
 
 -- Marks a session as active.
-CREATE FUNCTION touch@(p_id text, p_now bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION touch@(p_id text, p_now bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE sessions SET last_active = p_now
         WHERE id = p_id AND last_active < p_now AND expires_at > p_now AND last_active + max_inactive > p_now;
+    RETURN FOUND;
 END $$;
 
--- An unused code; the oldest of its session go beyond a bound.
+-- An unused code; the oldest of its session go beyond a bound, if there is one.
 CREATE FUNCTION put_code@(
     p_hash bytea, p_grant text, p_client text, p_sid text, p_session text, p_data text, p_expires bigint, p_most integer
-) RETURNS void LANGUAGE plpgsql AS $$
+) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO codes (hash, grant_id, client, sid, session_id, data, expires_at, keep_until)
         VALUES (p_hash, p_grant, p_client, p_sid, p_session, p_data, p_expires, p_expires);
+    IF p_most IS NULL THEN
+        RETURN true;
+    END IF;
     PERFORM 1 FROM codes WHERE sid = p_sid AND used_at IS NULL OFFSET p_most LIMIT 1;
     IF FOUND THEN
         DELETE FROM codes WHERE used_at IS NULL AND hash = ANY (ARRAY(
             SELECT hash FROM codes WHERE sid = p_sid AND used_at IS NULL ORDER BY row DESC OFFSET p_most));
     END IF;
+    RETURN true;
 END $$;
 
 -- A grant, with the code that was redeemed for it; the oldest of its app in its session go beyond a bound, with all they
@@ -86,7 +95,7 @@ END $$;
 CREATE FUNCTION put_grant@(
     p_id text, p_client text, p_user text, p_provider text, p_issuer text, p_subject text, p_session text, p_made_in text,
     p_sid text, p_data text, p_jkt text, p_created bigint, p_revoked bigint, p_expires bigint, p_code bytea, p_most integer
-) RETURNS void LANGUAGE plpgsql AS $$
+) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO grants (id, client, user_id, provider, issuer, subject, session_id, sso_session, sid, data, dpop_jkt,
             created_at, revoked_at, expires_at, code)
@@ -97,6 +106,7 @@ BEGIN
         PERFORM forget_grants@(ARRAY(SELECT id FROM grants
             WHERE user_id = p_user AND sso_session = p_made_in AND client = p_client ORDER BY row DESC OFFSET p_most));
     END IF;
+    RETURN true;
 END $$;
 
 -- Deletes grants, with their codes and refresh tokens.
@@ -112,27 +122,31 @@ BEGIN
 END $$;
 
 -- Revokes a grant. It is kept as long as the session that it was made in.
-CREATE FUNCTION revoke_one@(p_id text, p_now bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION revoke_one@(p_id text, p_now bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE grants SET revoked_at = p_now, expires_at = least(expires_at, greatest(p_now,
             coalesce((SELECT s.expires_at FROM sessions s WHERE s.id = grants.sso_session), p_now)))
         WHERE id = p_id AND revoked_at IS NULL;
+    RETURN FOUND;
 END $$;
 
 -- A decision; for one without a sign-in, the names that it is found by, and the oldest of the same account go beyond a bound.
 CREATE FUNCTION put_trace@(
     p_id text, p_user text, p_client text, p_data bytea, p_at bigint, p_expires bigint, p_alone boolean, p_names bytea[],
     p_most integer
-) RETURNS void LANGUAGE plpgsql AS $$
+) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO traces (id, user_id, client, data, at, expires_at, alone)
         VALUES (p_id, p_user, p_client, p_data, p_at, p_expires, p_alone)
-        ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, client = excluded.client, data = excluded.data,
-            at = excluded.at, expires_at = excluded.expires_at, alone = excluded.alone;
-    -- An earlier decision with this id may have been about somebody else.
-    DELETE FROM refused_names WHERE trace = p_id;
+        ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        UPDATE traces SET user_id = p_user, client = p_client, data = p_data, at = p_at, expires_at = p_expires,
+            alone = p_alone WHERE id = p_id;
+        -- The earlier decision may have been about somebody else.
+        DELETE FROM refused_names WHERE trace = p_id;
+    END IF;
     IF NOT p_alone THEN
-        RETURN;
+        RETURN true;
     END IF;
     INSERT INTO refused_names (key, trace) SELECT DISTINCT n, p_id FROM unnest(p_names) AS n
         ON CONFLICT DO NOTHING;
@@ -143,6 +157,7 @@ BEGIN
         DELETE FROM traces WHERE id = ANY (ARRAY(
             SELECT id FROM traces WHERE alone AND owner = coalesce(p_user, '') ORDER BY row DESC OFFSET p_most));
     END IF;
+    RETURN true;
 END $$;
 
 -- Ends a session and revokes the grants bound to it. Returns the apps that took part in it, as apps_of_session does.

@@ -37,10 +37,11 @@ END $$;
 
 CREATE FUNCTION put_refresh@(
     p_hash bytea, p_grant text, p_parent bytea, p_created bigint, p_used bigint, p_expires bigint, p_family bigint
-) RETURNS void LANGUAGE plpgsql AS $$
+) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO refresh_tokens (hash, grant_id, parent, created_at, used_at, expires_at, family_expires_at)
         VALUES (p_hash, p_grant, p_parent, p_created, p_used, p_expires, p_family);
+    RETURN true;
 END $$;
 
 -- Redeems a code: true at its first use, whose grant is stored; otherwise what its first use issued is revoked. With
@@ -57,6 +58,7 @@ DECLARE
     v_valid boolean := true;
     v_live boolean;
     v_first text;
+    v_done boolean;
 BEGIN
     IF p_user IS NOT NULL THEN
         v_valid := has_access@(p_user);
@@ -73,19 +75,19 @@ BEGIN
         IF p_again AND v_first = p_id THEN
             RETURN EXISTS (SELECT FROM grants WHERE id = p_id AND revoked_at IS NULL);
         END IF;
-        PERFORM revoke_one@(v_first, p_now);
+        v_done := revoke_one@(v_first, p_now);
         RETURN false;
     END IF;
     IF NOT v_valid THEN
         RETURN false;
     END IF;
-    PERFORM put_grant@(p_id, p_client, p_user, p_provider, p_issuer, p_subject, p_session, p_made_in, p_sid, p_data, p_jkt,
+    v_done := put_grant@(p_id, p_client, p_user, p_provider, p_issuer, p_subject, p_session, p_made_in, p_sid, p_data, p_jkt,
         p_created, p_revoked, p_expires, p_hash, p_most);
     IF p_refresh IS NOT NULL THEN
-        PERFORM put_refresh@(p_refresh, p_refresh_grant, NULL, p_refresh_created, p_refresh_used, p_refresh_expires,
+        v_done := put_refresh@(p_refresh, p_refresh_grant, NULL, p_refresh_created, p_refresh_used, p_refresh_expires,
             p_refresh_family);
     END IF;
-    PERFORM put_events@(p_events, p_event_data, NULL, NULL);
+    v_done := put_events@(p_events, p_event_data, NULL, NULL);
     RETURN true;
 END $$;
 
@@ -106,8 +108,9 @@ CREATE FUNCTION rotate_refresh@(
     p_has_link boolean, p_provider text, p_issuer text, p_subject text, p_claims bytea, p_claims_at bigint, p_email text,
     p_upstream_refresh bytea,
     p_touch text, p_profile_user text, p_profile bytea, p_jkt text, p_grant_expires bigint,
-    p_events text[], p_event_data bytea[], p_reuse_events text[], p_reuse_event_data bytea[]
-) RETURNS TABLE (o_outcome text, o_successor bytea) LANGUAGE plpgsql AS $$
+    p_events text[], p_event_data bytea[], p_reuse_events text[], p_reuse_event_data bytea[],
+    OUT o_outcome text, OUT o_successor bytea
+) LANGUAGE plpgsql AS $$
 DECLARE
     v_grant text;
     v_user text;
@@ -116,11 +119,12 @@ DECLARE
     v_token refresh_tokens%ROWTYPE;
     v_valid boolean := true;
     v_replay boolean;
+    v_done boolean;
 BEGIN
     SELECT t.grant_id, g.user_id, g.session_id INTO v_grant, v_user, v_session
         FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id WHERE t.hash = p_parent AND g.revoked_at IS NULL;
     IF NOT FOUND THEN
-        RETURN QUERY SELECT 'refused', NULL::bytea;
+        o_outcome := 'refused';
         RETURN;
     END IF;
     IF v_user IS NOT NULL THEN
@@ -144,16 +148,19 @@ BEGIN
     -- From here on, one use of the family at a time.
     SELECT * INTO v_granted FROM grants WHERE id = v_grant FOR NO KEY UPDATE;
     IF NOT FOUND OR v_granted.revoked_at IS NOT NULL THEN
-        RETURN QUERY SELECT 'refused', NULL::bytea;
+        o_outcome := 'refused';
         RETURN;
     END IF;
     IF v_granted.session_id IS DISTINCT FROM v_session THEN
         RAISE EXCEPTION 'the grant has moved to another session' USING ERRCODE = '40001';
     END IF;
     SELECT * INTO v_token FROM refresh_tokens WHERE hash = p_parent;
-    IF p_again AND EXISTS (SELECT FROM refresh_tokens WHERE hash = p_successor AND parent = p_parent) THEN
-        RETURN QUERY SELECT 'new', NULL::bytea;
-        RETURN;
+    IF p_again THEN
+        PERFORM 1 FROM refresh_tokens WHERE hash = p_successor AND parent = p_parent;
+        IF FOUND THEN
+            o_outcome := 'new';
+            RETURN;
+        END IF;
     END IF;
     v_valid := v_valid AND p_now < v_granted.expires_at;
     IF v_token.used_at IS NOT NULL THEN
@@ -161,19 +168,20 @@ BEGIN
         v_replay := v_token.successor IS NOT NULL AND p_now >= v_token.used_at - p_grace
             AND p_now < coalesce(v_token.successor_until, p_now);
         IF v_replay AND v_valid THEN
-            PERFORM put_events@(p_events, p_event_data, NULL, NULL);
-            RETURN QUERY SELECT 'replayed', v_token.successor;
+            v_done := put_events@(p_events, p_event_data, NULL, NULL);
+            o_outcome := 'replayed';
+            o_successor := v_token.successor;
         ELSIF v_replay THEN
-            RETURN QUERY SELECT 'refused', NULL::bytea;
+            o_outcome := 'refused';
         ELSE
-            PERFORM revoke_one@(v_grant, p_now);
-            PERFORM put_events@(p_reuse_events, p_reuse_event_data, NULL, NULL);
-            RETURN QUERY SELECT 'reused', NULL::bytea;
+            v_done := revoke_one@(v_grant, p_now);
+            v_done := put_events@(p_reuse_events, p_reuse_event_data, NULL, NULL);
+            o_outcome := 'reused';
         END IF;
         RETURN;
     END IF;
     IF NOT v_valid OR p_now >= least(v_token.expires_at, v_token.family_expires_at) THEN
-        RETURN QUERY SELECT 'refused', NULL::bytea;
+        o_outcome := 'refused';
         RETURN;
     END IF;
     IF p_has_link AND v_user IS NOT NULL THEN
@@ -181,7 +189,7 @@ BEGIN
                 refresh_token = p_upstream_refresh
             WHERE subject = p_subject AND issuer = p_issuer AND provider = p_provider AND user_id = v_user;
         IF NOT FOUND THEN
-            RETURN QUERY SELECT 'refused', NULL::bytea;
+            o_outcome := 'refused';
             RETURN;
         END IF;
     END IF;
@@ -195,7 +203,7 @@ BEGIN
         UPDATE refresh_tokens SET used_at = p_now, successor = p_sealed,
                 successor_until = CASE WHEN p_sealed IS NOT NULL THEN p_now + p_grace END
             WHERE hash = p_parent;
-        PERFORM put_refresh@(p_successor, p_successor_grant, p_parent, p_successor_created, p_successor_used,
+        v_done := put_refresh@(p_successor, p_successor_grant, p_parent, p_successor_created, p_successor_used,
             p_successor_expires, p_successor_family);
     ELSE
         UPDATE refresh_tokens SET expires_at = p_keep_until WHERE hash = p_parent;
@@ -204,12 +212,16 @@ BEGIN
         UPDATE refresh_tokens SET successor = NULL, successor_until = NULL
             WHERE hash = v_token.parent AND successor IS NOT NULL;
     END IF;
-    PERFORM touch@(p_touch, p_now);
+    IF p_touch IS NOT NULL THEN
+        v_done := touch@(p_touch, p_now);
+    END IF;
     IF v_granted.expires_at < p_grant_expires THEN
         UPDATE codes SET keep_until = p_grant_expires WHERE hash = v_granted.code AND keep_until < p_grant_expires;
     END IF;
-    UPDATE grants SET expires_at = greatest(expires_at, p_grant_expires), dpop_jkt = coalesce(dpop_jkt, p_jkt)
-        WHERE id = v_grant AND (expires_at < p_grant_expires OR dpop_jkt IS NULL AND p_jkt IS NOT NULL);
-    PERFORM put_events@(p_events, p_event_data, NULL, NULL);
-    RETURN QUERY SELECT 'new', NULL::bytea;
+    IF v_granted.expires_at < p_grant_expires OR v_granted.dpop_jkt IS NULL AND p_jkt IS NOT NULL THEN
+        UPDATE grants SET expires_at = greatest(expires_at, p_grant_expires), dpop_jkt = coalesce(dpop_jkt, p_jkt)
+            WHERE id = v_grant;
+    END IF;
+    v_done := put_events@(p_events, p_event_data, NULL, NULL);
+    o_outcome := 'new';
 END $$;

@@ -1,4 +1,5 @@
--- A finished sign-in. It fails with CS001, and nothing is written, if the account, the link or the session can't be written.
+-- A finished sign-in. It fails with CS001, and nothing is written, if the account or the link can't be written, and with a
+-- unique violation if the session can't: its id and its secret are random, so that looking for them first is not worth it.
 CREATE FUNCTION finish_sign_in@(
     p_now bigint, p_only_here boolean,
     p_create boolean, p_user text, p_username text, p_key text, p_sub text, p_profile bytea, p_disabled boolean,
@@ -19,8 +20,8 @@ CREATE FUNCTION finish_sign_in@(
 ) RETURNS TABLE (o_client text, o_sid text, o_notice bigint) LANGUAGE plpgsql AS $$
 DECLARE
     v_old text;
+    v_done boolean := passing@();
 BEGIN
-    PERFORM passing@();
     IF NOT put_account@(p_create, p_user, p_username, p_key, p_sub, p_profile, p_disabled, p_user_created, p_only_here) THEN
         RAISE EXCEPTION 'conflict' USING ERRCODE = 'CS001';
     END IF;
@@ -40,11 +41,7 @@ BEGIN
     INSERT INTO sessions (id, secret, user_id, provider, issuer, subject, data, upstream_sid, upstream_id_token,
             created_at, last_active, max_inactive, expires_at)
         VALUES (p_session, p_secret, p_session_user, p_session_provider, p_session_issuer, p_session_subject,
-            p_session_data, p_upstream_sid, p_id_token, p_session_created, p_last_active, p_max_inactive, p_session_expires)
-        ON CONFLICT DO NOTHING;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'conflict' USING ERRCODE = 'CS001';
-    END IF;
+            p_session_data, p_upstream_sid, p_id_token, p_session_created, p_last_active, p_max_inactive, p_session_expires);
     IF p_replaces IS NOT NULL THEN
         SELECT user_id INTO v_old FROM sessions WHERE id = p_replaces FOR UPDATE;
         IF v_old = p_session_user THEN
@@ -53,11 +50,12 @@ BEGIN
         RETURN QUERY SELECT * FROM end_one@(p_replaces, p_now, p_tell, p_request, p_held, p_most);
     END IF;
     IF p_code IS NOT NULL THEN
-        PERFORM put_code@(p_code, p_code_grant, p_code_client, p_code_sid, p_code_session, p_code_data, p_code_expires,
-            p_most_codes);
+        -- A session that replaces no other has no other code.
+        v_done := put_code@(p_code, p_code_grant, p_code_client, p_code_sid, p_code_session, p_code_data, p_code_expires,
+            CASE WHEN p_replaces IS NOT NULL THEN p_most_codes END);
     END IF;
-    PERFORM put_trace@(p_trace, p_trace_user, p_trace_client, p_trace_data, p_trace_at, p_trace_expires, false, NULL, 0);
-    PERFORM put_events@(p_events, p_event_data, NULL, NULL);
+    v_done := put_trace@(p_trace, p_trace_user, p_trace_client, p_trace_data, p_trace_at, p_trace_expires, false, NULL, 0);
+    v_done := put_events@(p_events, p_event_data, NULL, NULL);
 END $$;
 
 -- The grants and unused codes of a session pass to the one that replaces it.

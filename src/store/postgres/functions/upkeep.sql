@@ -1,39 +1,27 @@
 -- What waits, what is kept, what is swept.
 
--- Stores what waits. With `p_count`, all that waits is counted, one at a time, and the oldest go beyond the bounds: somewhat
--- more than necessary where the bounds are large, so that this happens rarely. Returns how much more there is room for.
-CREATE FUNCTION save_pending@(
-    p_kind text, p_id bytea, p_browser bytea, p_data bytea, p_expires bigint, p_count boolean, p_rows bigint, p_bytes bigint
-) RETURNS TABLE (o_rows bigint, o_bytes bigint) LANGUAGE plpgsql AS $$
+-- Stores what waits, and counts all that waits, one at a time. The oldest go beyond the bounds: somewhat more than necessary
+-- where the bounds are large, so that this happens rarely. Returns how much more there is room for.
+CREATE FUNCTION save_and_count_pending@(
+    p_kind text, p_id bytea, p_browser bytea, p_data bytea, p_expires bigint, p_rows bigint, p_bytes bigint,
+    OUT o_rows bigint, OUT o_bytes bigint
+) LANGUAGE plpgsql AS $$
 DECLARE
     v_own bigint;
-    v_rows bigint;
-    v_bytes bigint;
+    v_done boolean := passing@();
 BEGIN
-    PERFORM passing@();
     INSERT INTO pending (kind, id, browser, data, expires_at) VALUES (p_kind, p_id, p_browser, p_data, p_expires)
-        ON CONFLICT DO NOTHING RETURNING seq INTO v_own;
-    IF NOT p_count THEN
-        RETURN;
-    END IF;
+        ON CONFLICT (id) DO NOTHING RETURNING seq INTO v_own;
     PERFORM 1 FROM locks WHERE name = 'pending' FOR UPDATE;
-    SELECT count(*), coalesce(sum(octet_length(data)), 0) INTO v_rows, v_bytes FROM pending;
-    IF v_rows > p_rows OR v_bytes > p_bytes THEN
+    SELECT p_rows - count(*), p_bytes - coalesce(sum(octet_length(data)), 0) INTO o_rows, o_bytes FROM pending;
+    IF o_rows < 0 OR o_bytes < 0 THEN
         DELETE FROM pending WHERE seq <> v_own AND seq = ANY (ARRAY(
             SELECT w.seq FROM (
                 SELECT seq, row_number() OVER newest AS rows, sum(octet_length(data)) OVER newest AS bytes
                 FROM pending WINDOW newest AS (ORDER BY seq DESC)
             ) AS w WHERE w.rows > p_rows - p_rows / 16 OR w.bytes > p_bytes - p_bytes / 16));
-        SELECT count(*), coalesce(sum(octet_length(data)), 0) INTO v_rows, v_bytes FROM pending;
+        SELECT p_rows - count(*), p_bytes - coalesce(sum(octet_length(data)), 0) INTO o_rows, o_bytes FROM pending;
     END IF;
-    RETURN QUERY SELECT p_rows - v_rows, p_bytes - v_bytes;
-END $$;
-
-CREATE FUNCTION take_pending@(p_kind text, p_id bytea)
-RETURNS TABLE (o_browser bytea, o_data bytea, o_expires bigint) LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM passing@();
-    RETURN QUERY DELETE FROM pending WHERE kind = p_kind AND id = p_id RETURNING browser, data, expires_at;
 END $$;
 
 CREATE FUNCTION save_trace@(
