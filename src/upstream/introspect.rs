@@ -11,8 +11,8 @@ use crate::upstream::settings::ProviderSettings;
 use crate::upstream::token;
 
 impl RelyingParty {
-    /// What the provider says of a token that is good, and was issued to the broker or is for it (`aud` names its client id or
-    /// the provider's `resource`): its members, `sub` among them. `None` when it is not, is about nobody, or the provider has
+    /// What the provider says of a token that is good, and was issued to the broker or is for it (`aud` names its client id,
+    /// the provider's `resource`, or an audience that the file declares): its members, `sub` among them. `None` when it is not, is about nobody, or the provider has
     /// no introspection endpoint.
     ///
     /// # Errors
@@ -47,12 +47,14 @@ impl RelyingParty {
         if answer.contains_key("exp") && claims.not_expired(now).is_err() {
             return Ok(None);
         }
-        // A token that the provider issued for another app is not accepted: the operator of that app could present it here
-        // and act as its user.
+        // A token that the provider issued for another app is not accepted unless the file declares its audience: the operator
+        // of that app could present it here and act as its user.
         let text = |name: &str| answer.get(name).and_then(Value::as_str);
         let issued_to_us = ["client_id", "azp"].iter().any(|name| text(name) == Some(settings.client_id.as_str()));
         let meant_for = |audience: &str| claims.audience(audience).is_ok();
-        let meant_for_us = meant_for(&settings.client_id) || settings.resource.as_deref().is_some_and(meant_for);
+        let meant_for_us = meant_for(&settings.client_id)
+            || settings.resource.as_deref().is_some_and(meant_for)
+            || settings.audiences.iter().any(|audience| meant_for(audience));
         if !issued_to_us && !meant_for_us {
             return Ok(None);
         }

@@ -62,6 +62,8 @@ pub struct ProviderSettings {
     pub response_mode: Option<ProviderResponseMode>,
     /// The `resource` parameter.
     pub resource: Option<String>,
+    /// Audiences besides the client id whose tokens may be introspected here.
+    pub audiences: Vec<String>,
     /// What its security event tokens are like, where it sends any.
     pub signals: Option<SignalSettings>,
     /// Where claims come from without an ID token; `None`: there is one.
@@ -167,6 +169,7 @@ impl ProviderSettings {
             logout: provider.logout,
             response_mode: preset::response_mode(provider),
             resource: provider.resource.clone(),
+            audiences: provider.introspect.audiences().to_vec(),
             signals: provider.signals.as_ref().map(|signals| SignalSettings::of(signals, &provider.client_id)),
             profile: preset::profile(provider),
             subject: None,

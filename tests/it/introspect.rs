@@ -284,6 +284,40 @@ async fn a_providers_token_opens_nothing_that_the_file_does_not() {
     assert_eq!(closed.idp().count("/introspect"), 0);
 }
 
+/// An API of the provider's other apps: its tokens name it, or an audience that all of them share, and not the broker.
+#[tokio::test]
+async fn d28_a_providers_tokens_for_other_audiences_are_active_only_where_the_file_declares_these() {
+    let declared =
+        OPEN.replace("introspect = true", "introspect = { audiences = [\"account\", \"https://api.example\"] }");
+    for (aud, active) in [
+        (json!("account"), true),
+        (json!(["other", "https://api.example"]), true),
+        (json!("countersign"), true),
+        (json!("https://api.example/"), false),
+        (json!(["other"]), false),
+        (json!(null), false),
+        (json!({ "account": true }), false),
+    ] {
+        for (file, active) in [(&declared[..], active), (OPEN, aud == json!("countersign"))] {
+            let app = TestApp::with(file).await;
+            let token = json!({ "active": true, "sub": "1", "client_id": "shop", "azp": "shop", "aud": aud });
+            with_provider_tokens(&app, token).await;
+            app.sign_in("app", &alice()).await;
+            let answer = app.introspect("api", "their-token").await.json();
+            assert_eq!(answer["active"], active, "{aud}: {answer}");
+            if active {
+                assert_eq!((&answer["username"], &answer["aud"]), (&json!("alice"), &aud));
+            }
+        }
+    }
+    // What the API requires holds for these tokens too, and so does what the file says of the person.
+    let strict = declared.replace("'staff' in groups", "'nobody' in groups");
+    let app = TestApp::with(&strict).await;
+    with_provider_tokens(&app, json!({ "active": true, "sub": "1", "client_id": "shop", "aud": "account" })).await;
+    app.sign_in("app", &alice()).await;
+    assert_eq!(app.introspect("api", "their-token").await.json(), inactive());
+}
+
 #[tokio::test]
 async fn a_bound_token_of_a_providers_stays_bound_and_old_facts_count_as_little_as_at_a_refresh() {
     let deny = "[providers.staff]\non_refresh = { claims = \"deny\" }\n";

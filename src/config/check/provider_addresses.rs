@@ -14,6 +14,9 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider,
             if let Err(expected) = urls::issuer(issuer, http) {
                 let way_out = issuer.starts_with("http://").then(|| "or add allow_http = true".to_owned());
                 context.must_or(&at.key("issuer"), expected, quote(issuer), way_out);
+            } else if urls::is_same_issuer(issuer, &context.config.issuer) {
+                let message = "`issuer` is this broker's own: it can't be its own provider";
+                context.error(&at.key("issuer"), message, "write the issuer of the provider that people sign in with");
             }
         }
         None if provider.preset.is_openid() && preset::issuer(provider).is_none() => {

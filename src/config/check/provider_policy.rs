@@ -21,15 +21,20 @@ pub(crate) fn check(context: &mut Context<'_>, at: &At<'_>, provider: &Provider)
 }
 
 fn introspection(context: &mut Context<'_>, at: &At<'_>, provider: &Provider) {
-    if !provider.introspect {
+    if !provider.introspect.is_on() {
         return;
     }
+    let (audiences, names) = (at.key("audiences"), provider.introspect.audiences());
+    for (index, name) in names.iter().enumerate().filter(|(_, name)| name.trim().is_empty()) {
+        context.must(&audiences.index(index), "the `aud` of tokens", quote(name));
+    }
+    context.no_duplicates(&audiences, names, Clone::clone);
     let manual = [&provider.authorization_endpoint, &provider.token_endpoint, &provider.jwks_uri];
     if manual.into_iter().all(Option::is_some) {
         let message = "`introspect` needs discovery, which the written endpoints replace";
         context.error(at, message, "leave out one of authorization_endpoint, token_endpoint, jwks_uri");
     }
-    if context.config.providers.values().filter(|other| other.introspect && other.enabled).count() > 1 {
+    if context.config.providers.values().filter(|other| other.introspect.is_on() && other.enabled).count() > 1 {
         let message = "several providers have `introspect`, and an opaque token does not say which of them issued it";
         context.warn(at, message, "opaque tokens are inactive here unless one provider alone has it");
     }

@@ -32,6 +32,7 @@ pub(crate) fn web_url(text: &str, http: Http) -> Result<Url, Expected> {
         "https" => {}
         "http" if http == Http::Anywhere || is_loopback(&host) => {}
         "http" => return Err("an https URL (http is accepted on loopback only)"),
+        _ if http == Http::Anywhere => return Err("an http or https URL"),
         _ => return Err("an https URL"),
     }
     let authority = text.split("://").nth(1).unwrap_or("").split(['/', '?', '#']).next().unwrap_or("");
@@ -54,6 +55,17 @@ pub(crate) fn issuer(text: &str, http: Http) -> Result<Url, Expected> {
         return Err("a URL without `.` and `..` in its path");
     }
     Ok(url)
+}
+
+/// Whether two issuers, or the address of the discovery document of one, are at one place.
+pub(crate) fn is_same_issuer(one: &str, other: &str) -> bool {
+    let place = |text: &str| {
+        let url = Url::parse(text).ok()?;
+        let path = url.path().trim_end_matches('/');
+        let path = path.strip_suffix("/.well-known/openid-configuration").unwrap_or(path).trim_end_matches('/');
+        Some((url.origin(), path.to_owned()))
+    };
+    place(one).is_some_and(|one| Some(one) == place(other))
 }
 
 /// The broker's own issuer: every endpoint's path begins with its path, so it has no empty segments. It may be percent-encoded,
@@ -109,7 +121,10 @@ fn has_dot_segments(text: &str) -> bool {
 
 /// The path of an endpoint or callback: it begins with `/` and contains nothing that a proxy or browser would rewrite.
 pub(crate) fn path(text: &str) -> Result<(), Expected> {
-    if !text.starts_with('/') || text.len() < 2 {
+    if text == "/" {
+        return Err("a path below `/`");
+    }
+    if !text.starts_with('/') {
         return Err("a path that begins with `/`");
     }
     if text.ends_with('/') || text.contains("//") || has_dot_segments(&format!("x:{text}")) {

@@ -13,6 +13,7 @@ pub mod client;
 pub mod connection_url;
 pub mod console;
 pub mod groups_from;
+pub mod introspect;
 pub mod issuer;
 pub mod later;
 pub mod lifetimes;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::config::language::connection_url::ConnectionUrl;
 use crate::config::language::groups_from::GroupsFrom;
+use crate::config::language::introspect::Introspect;
 use crate::config::language::issuer::ProviderIssuer;
 use crate::config::language::quirks::Quirks;
 use crate::config::language::refresh::OnRefresh;
@@ -275,9 +276,9 @@ pub struct Provider {
     /// Whether a sign-out also signs out at the provider.
     #[serde(default = "yes")]
     pub logout: bool,
-    /// Whether its bearer tokens can be introspected here.
+    /// Whether its bearer tokens can be introspected here; `{ audiences = [...] }` for those that are for other audiences too.
     #[serde(default)]
-    pub introspect: bool,
+    pub introspect: Introspect,
     /// Offered only to clients whose `providers` names it. Others can't reach it by a hint, a domain or a session.
     #[serde(default)]
     pub hidden: bool,

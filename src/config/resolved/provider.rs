@@ -86,7 +86,7 @@ impl Provider {
             callback_path: callback.path,
             signals_path: signals_path(&config.issuer, id, declared),
             domains: declared.domains.iter().map(|domain| comparable(domain)).collect(),
-            introspect: declared.introspect,
+            introspect: declared.introspect.is_on(),
             reauth: preset::reauth(declared),
             on_refresh: declared.on_refresh.clone(),
             session: SessionBounds::of(config, declared),

@@ -108,6 +108,7 @@ const KEYS: &[(&str, Fate, &str)] = &[
         "attribute claim levels max_age max_groups max_stale names nested source subject unavailable url when",
     ),
     ("providers.*.groups_from", In("config/load/secret_places.rs"), "credentials"),
+    ("providers.*.introspect", In("upstream/settings.rs"), "audiences"),
     (
         "providers.*.quirks",
         In("config/resolved/preset.rs"),

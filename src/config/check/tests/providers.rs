@@ -39,6 +39,7 @@ fn providers() {
         ("redirect_path = \"/auth/oidc\"", &[]),
         ("backchannel_url = \"ftp://x\"", &["16:19 error `backchannel_url` must be"]),
         ("backchannel_url = \"http://10.1.2.3:8080/realms/main\"", &[]),
+        ("proxy = \"socks5://proxy.example\"", &["16:9 error `proxy` must be an http or https URL"]),
         ("domains = [\"corp.example\", \"@corp\"]", &["16:28 error `domains[1]` must be a domain"]),
         ("domains = [\"corp.example\", \"*.corp.example\"]", &[]),
         ("domains = [\"*.*.example\"]", &["16:12 error `domains[0]` must be a domain"]),
@@ -85,6 +86,16 @@ fn providers() {
             &["16:14 error `introspect` needs discovery"],
         ),
         ("introspect = true", &[]),
+        ("introspect = { audiences = [\"account\", \"https://api.example\"] }", &[]),
+        ("introspect = { audiences = [] }", &["16:28 error `audiences` must be a list of at least one value"]),
+        ("introspect = [\"account\"]", &["16:14 error `introspect` must be a boolean or a table but is an array"]),
+        (
+            "introspect = { audiences = [\"account\", \"\", \"account\"] }",
+            &[
+                "16:40 error `audiences[1]` must be the `aud` of tokens",
+                "16:44 error `audiences` lists \"account\" twice",
+            ],
+        ),
         (
             "preset = \"google\"\nhosted_domains = [\"@corp.example\", \"gmail.com\"]\nscopes = [\"openid\", \"groups\"]",
             &[
@@ -317,4 +328,17 @@ fn what_is_copied_from_the_wrong_place_is_told_with_the_right_one() {
         ));
         assert!(found.iter().any(|line| line.contains(part)), "{lines}\n{found:#?}");
     }
+}
+
+#[test]
+fn the_broker_is_not_its_own_provider() {
+    for own in [
+        "https://sso.example.com",
+        "https://SSO.example.com:443/",
+        "https://sso.example.com/.well-known/openid-configuration",
+    ] {
+        let text = BASE.replace("https://id.example/realms/staff", own);
+        assert_problems(&text, &["3:10 error `issuer` is this broker's own ~ that people sign in with"]);
+    }
+    assert_problems(&BASE.replace("https://id.example/realms/staff", "https://sso.example.com/realms/staff"), &[]);
 }
