@@ -6,14 +6,23 @@ use serde_json::{Map, Value};
 /// The maximum nesting of a YAML document.
 const DEEPEST: usize = 64;
 
-/// Parses one YAML document.
+/// Parses the YAML documents of a text; empty ones are left out.
 ///
 /// # Errors
-/// The text is not valid YAML, or contains no document. The message never contains the file's content.
-pub(crate) fn yaml(text: &str) -> Result<Value, String> {
+/// The text is not valid YAML. The message never contains the file's content.
+pub(crate) fn yaml_documents(text: &str) -> Result<Vec<Value>, String> {
     let documents = Yaml::load_from_str(text)
         .map_err(|error| format!("is not YAML: line {}, column {}", error.marker().line(), error.marker().col() + 1))?;
-    documents.first().map_or(Ok(Value::Null), |document| node(document, 0))
+    let values: Vec<Value> = documents.iter().map(|document| node(document, 0)).collect::<Result<_, _>>()?;
+    Ok(values.into_iter().filter(|value| !value.is_null()).collect())
+}
+
+/// Parses one YAML document; null if there is none.
+///
+/// # Errors
+/// As [`yaml_documents`].
+pub(crate) fn yaml(text: &str) -> Result<Value, String> {
+    Ok(yaml_documents(text)?.into_iter().next().unwrap_or(Value::Null))
 }
 
 fn node(yaml: &Yaml<'_>, depth: usize) -> Result<Value, String> {
@@ -30,10 +39,18 @@ fn node(yaml: &Yaml<'_>, depth: usize) -> Result<Value, String> {
             Value::Array(items.iter().map(|item| node(item, depth + 1)).collect::<Result<_, _>>()?)
         }
         Yaml::Mapping(entries) => {
-            let mut object = Map::new();
+            let (mut object, mut merged) = (Map::new(), Vec::new());
             for (key, value) in entries {
                 let key = scalar(&node(key, depth + 1)?).ok_or("has a key that is not text")?;
-                object.insert(key, node(value, depth + 1)?);
+                match (key.as_str(), node(value, depth + 1)?) {
+                    ("<<", one @ Value::Object(_)) => merged.push(one),
+                    ("<<", Value::Array(several)) => merged.extend(several),
+                    (_, value) => drop(object.insert(key, value)),
+                }
+            }
+            // Merge keys (YAML 1.1): what is written beside one counts, then the first.
+            for (key, value) in merged.into_iter().filter_map(|one| one.as_object().cloned()).flatten() {
+                object.entry(key).or_insert(value);
             }
             Value::Object(object)
         }

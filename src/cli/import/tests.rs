@@ -1,5 +1,7 @@
 //! Whole files: the result passes the real check, contains what it should, and contains no secrets.
 
+use base64::Engine as _;
+
 use crate::cli::import::*;
 use crate::snapshot::Snapshot;
 
@@ -81,7 +83,7 @@ fn keys<V>(map: &std::collections::BTreeMap<String, V>) -> Vec<&str> {
 #[test]
 fn dex_becomes_a_file_that_passes_the_check() {
     let (toml, snapshot) = imported(dex::import, DEX);
-    assert_eq!(keys(&snapshot.config.providers), ["certificate-2", "entra", "gl", "google", "okta"]);
+    assert_eq!(keys(&snapshot.config.providers), ["certificate-2", "entra", "gl", "google", "hub", "okta"]);
     assert_eq!(keys(&snapshot.config.clients), ["argo-cd", "argo-cd-2", "cli", "grafana", "portal-one-admin"]);
     let scopes = "[\"openid\", \"profile\", \"email\", \"groups\", \"offline_access\"]";
     assert_values(
@@ -118,7 +120,10 @@ fn dex_becomes_a_file_that_passes_the_check() {
             (&["clients", "grafana", "consent"], "\"explicit\""),
             (&["clients", "grafana", "redirect_uris"], "[\"https://grafana.corp.example/login/generic_oauth\"]"),
             (&["clients", "argo-cd-2", "client_secret"], "{ env = \"ARGOCD_CLIENT_SECRET\" }"),
-            (&["clients", "argo-cd-2", "providers"], "[\"okta\"]"),
+            (&["clients", "argo-cd-2", "providers"], "[\"okta\", \"hub\"]"),
+            (&["providers", "hub", "preset"], "\"github\""),
+            (&["providers", "hub", "organizations"], "[\"corp\"]"),
+            (&["providers", "hub", "allow"], "\"claims.groups.intersects(['corp/dev'])\""),
             (&["clients", "cli", "token_endpoint_auth_method"], "\"none\""),
             (&["clients", "cli", "application_type"], "\"native\""),
             (&["clients", "cli", "tokens", "refresh_token", "rotate"], "true"),
@@ -137,12 +142,12 @@ fn what_dex_has_and_countersign_has_not_is_told_at_its_place() {
             ("Changed", "every person gets a new `sub`"),
             ("Changed", "storage was `postgres`"),
             ("Changed", "`web.http` \"0.0.0.0:5556\" is not listened on"),
-            ("Not built yet", "PostgreSQL"),
+            ("To do", "the store can be on PostgreSQL"),
             ("To do", "`frontend`"),
             ("Not built yet", "`[device]`"),
             ("To do", "the response types token, id_token"),
             ("Not built yet", "the device flow, for `/device/callback`"),
-            ("To do", "preset = \"github\" is for this connector"),
+            ("Changed", "teams are named by their slug"),
             ("To do", "accounts of several tenants"),
             ("Not supported", "`grpc`"),
             ("Not supported", "the grant type password"),
@@ -159,7 +164,6 @@ fn what_dex_has_and_countersign_has_not_is_told_at_its_place() {
             ("Not supported", "connectors for tests"),
             ("Not supported", "`enablePasswordDB`"),
             ("Changed", "the client id was Argo CD"),
-            ("To do", "`allowedConnectors` has hub too"),
             ("To do", "anyone can have an account"),
             ("To do", "the variable IDP_CLIENT"),
             ("To do", "the variable PORTAL_ID"),
@@ -169,7 +173,6 @@ fn what_dex_has_and_countersign_has_not_is_told_at_its_place() {
             ("To do", "plain http"),
         ],
     );
-    assert!(toml.contains("# [providers.hub]\n") && toml.contains("# organizations = [\"corp\"]\n"));
     assert!(toml.contains("# [clients.anywhere]\n"));
 }
 
@@ -227,6 +230,8 @@ fn a_realm_becomes_a_file_that_passes_the_check() {
             (&["clients", "batch", "grant_types"], "[\"client_credentials\"]"),
             (&["clients", "orders-api", "grant_types"], "[]"),
             (&["clients", "desktop", "enabled"], "false"),
+            (&["clients", "signed", "token_endpoint_auth_method"], "\"private_key_jwt\""),
+            (&["clients", "signed", "jwks_uri"], "\"https://signed.corp.example/jwks\""),
         ],
     );
     let secrets = ["-secret-", "-password-", "hash-value", "salt-b2e"];
@@ -265,7 +270,6 @@ fn what_keycloak_has_and_countersign_has_not_is_told_at_its_place() {
             ("Not supported", "the mapper script (script-custom.js)"),
             ("Not supported", "the claim aud can't be set"),
             ("Changed", "realm_access, resource_access stood in the access token only"),
-            ("Not built yet", "private_key_jwt"),
             ("Not supported", "the client https://saml.corp.example/metadata speaks saml"),
         ],
     );
@@ -369,6 +373,11 @@ fn dex_is_found_inside_what_deploys_it() {
         format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: dex }}\ndata:\n  config.yaml: |\n{}", indented(4)),
         format!("configs:\n  cm:\n    dex.config: |\n{}", indented(6)),
         format!("server:\n  config:\n    dex.config: |\n{}", indented(6)),
+        format!("kind: HelmRelease\nspec:\n  values:\n    config:\n{}", indented(6)),
+        format!("kind: Application\nspec:\n  source:\n    helm:\n      values: |\n        config:\n{}", indented(10)),
+        format!("kind: Namespace\n---\nkind: ConfigMap\ndata:\n  config.yaml: |\n{}---\nkind: Service\n", indented(4)),
+        format!("kind: List\nitems:\n- kind: Service\n- kind: ConfigMap\n  data:\n    config.yaml: |\n{}", indented(6)),
+        format!("kind: Secret\ndata:\n  config.yaml: {}\n", base64::engine::general_purpose::STANDARD.encode(dex)),
     ] {
         let (toml, snapshot) = imported(dex::import, &text);
         assert_eq!(keys(&snapshot.config.providers), ["okta"], "{text}");
@@ -377,6 +386,12 @@ fn dex_is_found_inside_what_deploys_it() {
     }
     let (toml, _) = imported(dex::import, &format!("replicaCount: 2\nconfig: |\n{}ingress: {{}}\n", indented(2)));
     assert_told(&toml, &[("Not supported", "beside it in the file: `replicaCount`, `ingress`")]);
+    let manifests =
+        format!("kind: Namespace\n---\nkind: ConfigMap\ndata:\n  config.yaml: |\n{}---\n---\nname: x\n", indented(4));
+    let (toml, _) = imported(dex::import, &manifests);
+    assert_told(&toml, &[("Not supported", "beside it in the file: `kind`, `document 1, a Namespace`, `document 3`")]);
+    let twice = dex::import(&format!("{dex}---\n{dex}"), None).unwrap_err();
+    assert!(twice.contains("has 2 configurations of Dex"), "{twice}");
     let broken = dex::import("config: |\n  issuer: [hunter2\n", None).unwrap_err();
     assert!(broken.contains("has a `config` that is not YAML") && !broken.contains("hunter2"), "{broken}");
 }
@@ -660,7 +675,7 @@ fn the_command_writes_one_file_and_never_over_another() {
     let (exit, _, said) = command(ImportSource::Dex(args(Some(out))));
     assert_eq!((exit, said.contains("can't be written")), (Exit::CouldNotRun, true), "{said}");
     let (exit, _, said) = command(ImportSource::Keycloak(args(None)));
-    assert_eq!((exit, said.contains("is not JSON")), (Exit::Problem, true), "{said}");
+    assert_eq!((exit, said.contains("is not the export of a Keycloak realm")), (Exit::Problem, true), "{said}");
     let wrong = ImportFile { issuer: Some("sso.corp.example".to_owned()), ..args(None) };
     assert_eq!(command(ImportSource::Dex(wrong)).0, Exit::Usage);
 }
@@ -679,4 +694,137 @@ fn the_documented_example_is_true() {
         assert!(toml.contains(part.trim()), "the result has no\n{part}\n\n{toml}");
     }
     assert_absent(&toml, &["kept-out-of-the-result"]);
+}
+
+/// Who comes in from GitHub, and the groups that apps get.
+#[test]
+fn a_github_connector_lets_in_whom_dex_let_in() {
+    let connector = |config: &str| {
+        let file = format!(
+            "issuer: https://dex.corp.example\nconnectors:\n- type: github\n  id: github\n  name: GitHub\n  config:\n    clientID: g\n    clientSecret: $GITHUB_SECRET\n    redirectURI: https://dex.corp.example/callback\n{config}"
+        );
+        imported(dex::import, &file).0
+    };
+    let test = |name: &str, groups: &str, expect: &str| {
+        format!(
+            "[[tests]]\nname = \"{name}\"\nprovider = \"github\"\nclaims = {{ id = 7, login = \"dora\", organizations = [\"acme\", \"other\"], groups = {groups} }}\nexpect = {expect}\n"
+        )
+    };
+    let refused = "{ refused = \"not_allowed\" }";
+    let cases = [
+        (
+            "    orgs:\n    - name: acme\n      teams: [\"Platform Admins\", sre]\n    - name: open\n",
+            vec![
+                test(
+                    "team",
+                    "[\"acme\", \"acme/platform-admins\", \"acme/x\", \"else/y\"]",
+                    "{ groups = [\"acme:platform-admins\"] }",
+                ),
+                test("other organisation", "[\"open\", \"open/z\"]", "{ groups = [\"open:z\"] }"),
+                test("no team", "[\"acme\", \"acme/x\"]", refused),
+                test("stranger", "[]", refused),
+            ],
+        ),
+        (
+            "    orgs:\n    - name: acme\n    teamNameField: slug\n",
+            vec![
+                test("member", "[\"acme\", \"acme/x\", \"else/y\"]", "{ groups = [\"acme:x\"] }"),
+                test("without a team", "[\"acme\"]", "{ groups = [] }"),
+            ],
+        ),
+        ("    org: acme\n", vec![test("the old key", "[\"acme\", \"acme/x\", \"else/y\"]", "{ groups = [\"x\"] }")]),
+        ("", vec![test("the world", "[]", refused)]),
+        ("    loadAllGroups: true\n", vec![test("the world", "[]", refused)]),
+        ("    hostName: git.corp.example\n", vec![test("anybody there", "[\"a/b\"]", "{ groups = [] }")]),
+        (
+            "    hostName: git.corp.example\n    loadAllGroups: true\n",
+            vec![test("all groups", "[\"a/b\"]", "{ groups = [\"acme\", \"other\", \"a:b\"] }")],
+        ),
+    ];
+    for (config, tests) in cases {
+        let toml = connector(config);
+        assert_eq!(problems(&format!("{toml}{}", tests.concat())), [""; 0], "{toml}");
+        assert_values(&toml, &[(&["providers", "github", "redirect_path"], "\"/callback\"")]);
+    }
+}
+
+#[test]
+fn merge_keys_are_followed() {
+    let dex = "common: &c { clientID: merged, clientSecret: $A, scopes: [email] }\nissuer: https://dex.corp.example\nconnectors:\n- { type: oidc, id: okta, config: { <<: *c, issuer: https://a.example, scopes: [profile] } }\n";
+    let (toml, _) = imported(dex::import, dex);
+    assert_values(
+        &toml,
+        &[
+            (&["providers", "okta", "client_id"], "\"merged\""),
+            (&["providers", "okta", "client_secret"], "{ env = \"A\" }"),
+            (&["providers", "okta", "scopes"], "[\"openid\", \"profile\"]"),
+        ],
+    );
+}
+
+/// How clients and providers authenticate in Keycloak, where it is built here.
+#[test]
+fn keys_instead_of_secrets_are_kept() {
+    let client = |id: &str, rest: &str| {
+        format!("{{ \"clientId\": \"{id}\", \"redirectUris\": [\"https://{id}.example/cb\"], {rest} }}")
+    };
+    let clients = [
+        client(
+            "keys",
+            r#""clientAuthenticatorType": "client-jwt", "attributes": { "use.jwks.url": "true", "jwks.url": "https://keys.example/jwks", "require.pushed.authorization.requests": "true" }"#,
+        ),
+        client(
+            "signs",
+            r#""clientAuthenticatorType": "client-secret-jwt", "attributes": { "request.object.signature.alg": "ES256", "tls.client.certificate.bound.access.tokens": "true" }"#,
+        ),
+        client("cert", r#""clientAuthenticatorType": "client-x509""#),
+    ];
+    let idp = |alias: &str, method: &str| {
+        format!(
+            "{{ \"alias\": \"{alias}\", \"providerId\": \"oidc\", \"config\": {{ \"issuer\": \"https://{alias}.example\", \"clientId\": \"c\", \"clientSecret\": \"hunter2\", \"clientAuthMethod\": \"{method}\" }} }}"
+        )
+    };
+    let providers = [idp("sealed", "private_key_jwt"), idp("mac", "client_secret_jwt")];
+    let realm = format!(
+        "{{ \"realm\": \"x\", \"eventsListeners\": [\"jboss-logging\"], \"clients\": [{}], \"identityProviders\": [{}] }}",
+        clients.join(", "),
+        providers.join(", ")
+    );
+    let (toml, _) = imported(keycloak::import, &realm);
+    assert_absent(&toml, &["hunter2", "Not built yet"]);
+    assert_values(
+        &toml,
+        &[
+            (&["clients", "keys", "token_endpoint_auth_method"], "\"private_key_jwt\""),
+            (&["clients", "keys", "jwks_uri"], "\"https://keys.example/jwks\""),
+            (&["clients", "keys", "require_pushed_authorization_requests"], "true"),
+            (&["clients", "signs", "token_endpoint_auth_method"], "\"client_secret_jwt\""),
+            (&["providers", "sealed", "client_key"], "{ file = \"secrets/provider-sealed-key\" }"),
+            (&["providers", "mac", "token_endpoint_auth_method"], "\"client_secret_jwt\""),
+        ],
+    );
+    assert_told(
+        &toml,
+        &[
+            ("To do", "the app authenticates by certificate"),
+            ("To do", "Keycloak signed with a key of the realm"),
+            ("To do", "only request objects signed so are accepted"),
+            ("To do", "declare [certificates], and remove the `#`"),
+        ],
+    );
+}
+
+#[test]
+fn a_realm_is_read_as_operators_and_tools_hold_it() {
+    let realm = "realm: main\nidentityProviders:\n- { alias: corp, providerId: oidc, config: { issuer: https://id.corp.example, clientId: c } }\nclients:\n- clientId: app\n  redirectUris: [https://app.example/cb]\n";
+    let below: String = realm.lines().map(|line| format!("    {line}\n")).collect();
+    let operator = format!(
+        "apiVersion: k8s.keycloak.org/v2alpha1\nkind: KeycloakRealmImport\nspec:\n  keycloakCRName: kc\n  realm:\n{below}"
+    );
+    for text in [realm, &operator, &format!("kind: Namespace\n---\n{operator}")] {
+        let (_, snapshot) = imported(keycloak::import, text);
+        assert_eq!(keys(&snapshot.config.clients), ["app"], "{text}");
+    }
+    let several = keycloak::import(&format!("{realm}---\n{realm}"), None).unwrap_err();
+    assert!(several.contains("several realms"), "{several}");
 }

@@ -8,6 +8,7 @@ use crate::config::check::urls::{Http, issuer as issuer_problem, path as path_pr
 use crate::config::language::cel_source::{cel_list, cel_path, cel_text};
 use crate::config::language::toml_text;
 use crate::import::dex::common::plain_http_off_loopback;
+use crate::import::dex::github;
 use crate::import::dex::known;
 use crate::import::document::{Document, Mark, Table};
 use crate::import::read::{below, flag, is_set, items, on, text, texts};
@@ -45,6 +46,8 @@ impl Connectors {
 enum Kind {
     /// To an OpenID Connect provider with this issuer.
     Oidc(String),
+    /// To GitHub.
+    Github,
     /// To a commented-out provider, with the reason and its future preset.
     Off(Mark, String, Option<&'static str>),
 }
@@ -75,7 +78,7 @@ fn kind(name: &str, config: &Value) -> Kind {
             let several = || Kind::Off(Mark::ToDo, SEVERAL_TENANTS.to_owned(), Some("entra"));
             if one { Kind::Oidc(format!("{}/{tenant}/v2.0", host.trim_end_matches('/'))) } else { several() }
         }
-        "github" => ready("github"),
+        "github" => Kind::Github,
         "linkedin" => ready("linkedin"),
         "oauth" | "bitbucket-cloud" | "openshift" => ready("oauth2"),
         "gitea" => off(
@@ -100,8 +103,8 @@ pub(crate) fn convert(dex: &Value, issuer: &str, ids: &mut Ids, document: &mut D
     let mut out = Connectors::default();
     let mut names = Names::default();
     let all = items(dex, "connectors");
-    let callbacks =
-        all.iter().filter(|one| matches!(kind(&kind_name(one), below(one, "config")), Kind::Oidc(_))).count();
+    let called = |one: &&Value| matches!(kind(&kind_name(one), below(one, "config")), Kind::Oidc(_) | Kind::Github);
+    let callbacks = all.iter().filter(called).count();
     for connector in all {
         let (config, type_name) = (below(connector, "config"), kind_name(connector));
         let id = text(connector, "id").unwrap_or_else(|| type_name.clone());
@@ -134,6 +137,12 @@ pub(crate) fn convert(dex: &Value, issuer: &str, ids: &mut Ids, document: &mut D
                 mapping(config, &type_name, &mut claims);
                 out.off.push(id);
             }
+            Kind::Github => {
+                credentials(config, &key, &mut table);
+                github::convert(config, &mut table, &mut claims);
+                callback(config, &key, issuer, callbacks == 1, &mut table);
+                out.active.insert(id, key);
+            }
             Kind::Off(mark, why, preset) => {
                 table.above(mark, why);
                 table.turn_off();
@@ -157,17 +166,11 @@ fn usable(issuer: &str) -> bool {
 
 /// The table of a connector that is commented out: only settings that are not secret and have an equivalent.
 fn inactive(config: &Value, key: &str, preset: Option<&'static str>, table: &mut Table) {
-    if let Some(preset) = preset {
-        table.set("preset", preset);
-    } else {
-        table.set("issuer", "https://ISSUER");
+    match preset {
+        Some(preset) => table.set("preset", preset),
+        None => table.set("issuer", "https://ISSUER"),
     }
     credentials(config, key, table);
-    let organizations: Vec<String> = items(config, "orgs").iter().filter_map(|org| text(org, "name")).collect();
-    let organizations = if organizations.is_empty() { texts(config, "org") } else { organizations };
-    if preset == Some("github") && !organizations.is_empty() {
-        table.set("organizations", organizations);
-    }
     if preset == Some("entra") {
         table.set(
             "issuer",
@@ -178,16 +181,13 @@ fn inactive(config: &Value, key: &str, preset: Option<&'static str>, table: &mut
         );
         table.set("tenants", vec!["TENANT-ID"]);
     }
-    if let Some(host) = text(config, "hostName").filter(|_| preset == Some("github")) {
-        table.set("base_url", format!("https://{host}"));
-    }
-    let taken = ["clientID", "clientSecret", "redirectURI", "orgs", "org", "tenant", "hostName"];
-    let left: Vec<&str> = config.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
-    let left: Vec<&str> = left.into_iter().filter(|key| !taken.contains(key) && is_set(config, key)).collect();
+    let taken = ["clientID", "clientSecret", "redirectURI", "tenant"];
+    let keys = config.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
+    let left: Vec<&str> = keys.filter(|key| !taken.contains(key) && is_set(config, key)).collect();
     if !left.is_empty() {
         table.note(Mark::NotSupported, format!("`{}` of its `config`: not imported.", left.join("`, `")));
     }
-    if is_set(config, "orgs") || is_set(config, "groups") || is_set(config, "teams") {
+    if is_set(config, "groups") || is_set(config, "teams") {
         table.note(Mark::ToDo, "Dex lets only some groups or teams in: say so in `allow` before this becomes active.");
     }
 }

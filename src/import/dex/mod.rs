@@ -3,6 +3,7 @@
 mod clients;
 mod common;
 mod connectors;
+mod github;
 mod known;
 mod wrapped;
 
@@ -12,7 +13,7 @@ use crate::config::check::urls::network;
 use crate::config::language::address::Listen;
 use crate::config::language::toml_text;
 use crate::import::document::{Document, Mark, Table, Toml, inline};
-use crate::import::read::{below, is_set, items, on, text, texts, yaml};
+use crate::import::read::{below, is_set, items, on, text, texts, yaml_documents};
 use crate::import::words;
 use crate::import::words::{Ids, LONGEST, duration};
 
@@ -24,11 +25,11 @@ const KNOWN: &[&str] = &["issuer", "connectors", "staticClients", "storage", "we
 /// # Errors
 /// The text is not a configuration of Dex.
 pub(crate) fn import(text: &str, issuer: Option<&str>) -> Result<Document, String> {
-    let dex = yaml(text)?;
-    if dex.is_null() {
+    let documents = yaml_documents(text)?;
+    if documents.is_empty() {
         return Err("is empty: a configuration of Dex is expected".to_owned());
     }
-    let wrapped::Found { config: dex, path, beside } = wrapped::find(&dex)?;
+    let wrapped::Found { config: dex, path, beside } = wrapped::find(&documents)?;
     if dex.get("kind").is_some() && dex.get("apiVersion").is_some() {
         return Err("is a Kubernetes object: import the `config.yaml` inside it".to_owned());
     }
@@ -173,10 +174,11 @@ fn store(storage: &Value) -> Table {
     store.above(Mark::Changed, format!("Dex's storage was `{}`; {way}.", toml_text::string(&kind).trim_matches('"')));
     store.set("url", "sqlite:state/broker.db");
     if kind == "postgres" {
-        store.note(Mark::NotBuilt, "a store on PostgreSQL, for several replicas.");
+        let way = "write the URL of an empty database, and encryption_keys, the same for all replicas";
+        store.note(Mark::ToDo, format!("the store can be on PostgreSQL, for several replicas: {way}."));
         store.set_off("url", "postgres://...");
     } else if !["memory", "sqlite3"].contains(&kind.as_str()) {
-        store.note(Mark::NotSupported, "only SQLite, and later PostgreSQL, can be the store.");
+        store.note(Mark::NotSupported, "only SQLite and PostgreSQL can be the store.");
     }
     store
 }

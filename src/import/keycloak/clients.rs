@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::import::document::{Document, Mark, Table};
+use crate::import::keycloak::client_authentication::authentication;
 use crate::import::keycloak::known;
 use crate::import::keycloak::mappers::Claims;
 use crate::import::keycloak::providers::Providers;
@@ -12,7 +13,7 @@ use crate::import::keycloak::realm::{Realm, is_own_client};
 use crate::import::keycloak::values::{attribute, own_tokens};
 use crate::import::read::{below, distinct, flag, is_set, items, on, text, texts};
 use crate::import::words;
-use crate::import::words::{Ids, Uris, secret_env, secret_file, variable};
+use crate::import::words::{Ids, Uris, secret_file};
 
 /// Scopes of Keycloak that have the same name here.
 const SAME: &[&str] = &["profile", "email", "address", "phone", "roles", "offline_access"];
@@ -221,29 +222,6 @@ fn identity(client: &Value, key: &str, client_id: &str, table: &mut Table) {
     }
 }
 
-fn authentication(client: &Value, key: &str, public: bool, table: &mut Table) {
-    if public {
-        return table.set("token_endpoint_auth_method", "none");
-    }
-    let method = match text(client, "clientAuthenticatorType").as_deref() {
-        Some("client-jwt") => Some("private_key_jwt"),
-        Some("client-secret-jwt") => Some("client_secret_jwt"),
-        Some("client-x509") => Some("tls_client_auth"),
-        _ => None,
-    };
-    if let Some(method) = method {
-        table.note(
-            Mark::NotBuilt,
-            format!("token_endpoint_auth_method = \"{method}\". Until then the app needs this client secret."),
-        );
-    }
-    let env = text(client, "secret").filter(|secret| secret.starts_with("${") || secret.starts_with("$("));
-    match env.as_deref().and_then(variable) {
-        Some(name) => table.set("client_secret", secret_env(name)),
-        None => table.set("client_secret", secret_file("client", key)),
-    }
-}
-
 fn grants(client: &Value, code: bool, public: bool, table: &mut Table) {
     let mut grants = Vec::new();
     if code {
@@ -276,13 +254,26 @@ fn grants(client: &Value, code: bool, public: bool, table: &mut Table) {
     for (key, what) in [
         ("oauth2.device.authorization.grant.enabled", "the device flow"),
         ("standard.token.exchange.enabled", "token exchange"),
-        ("tls.client.certificate.bound.access.tokens", "access tokens bound to a certificate"),
-        ("require.pushed.authorization.requests", "required pushed authorization requests"),
-        ("request.object.signature.alg", "signed request objects"),
     ] {
-        if attribute(client, key).is_some_and(|value| !["false", "any", "unsigned"].contains(&value.as_str())) {
+        if attribute(client, key).as_deref() == Some("true") {
             table.note(Mark::NotBuilt, format!("{what}, for `{key}`."));
         }
+    }
+    if attribute(client, "require.pushed.authorization.requests").as_deref() == Some("true") {
+        table.set("require_pushed_authorization_requests", true);
+    }
+    if attribute(client, "tls.client.certificate.bound.access.tokens").as_deref() == Some("true") {
+        table.note(Mark::ToDo, "declare [certificates], and remove the `#`.");
+        table.set_off("tls_client_certificate_bound_access_tokens", true);
+    }
+    let signed =
+        attribute(client, "request.object.signature.alg").filter(|name| !["any", "none"].contains(&name.as_str()));
+    if let Some(algorithm) = signed {
+        table.note(
+            Mark::ToDo,
+            "only request objects signed so are accepted: write the app's `jwks_uri`, and remove the `#`.",
+        );
+        table.set_off("request_object_signing_alg", algorithm);
     }
     if attribute(client, "oidc.ciba.grant.enabled").as_deref() == Some("true") {
         table.note(Mark::NotSupported, "CIBA, for `oidc.ciba.grant.enabled`.");

@@ -1,6 +1,7 @@
 //! The export of a Keycloak realm (`realm.json`) → `broker.toml`: the realm's own settings, roles and groups. Identity
 //! providers, clients, protocol mappers and users have files of their own.
 
+mod client_authentication;
 mod clients;
 mod known;
 mod mappers;
@@ -15,7 +16,7 @@ use serde_json::Value;
 
 use crate::config::language::cel_source::{cel_list, cel_text};
 use crate::import::document::{Document, Mark, Table, inline};
-use crate::import::read::{below, is_set, items, on, positive, text};
+use crate::import::read::{below, is_set, items, on, positive, text, yaml_documents};
 use crate::import::words;
 use crate::import::words::duration;
 use realm::{Group, Realm};
@@ -31,14 +32,7 @@ pub(crate) fn import(text: &str, issuer: Option<&str>) -> Result<Document, Strin
     if text.trim().is_empty() {
         return Err("is empty: the export of a Keycloak realm is expected".to_owned());
     }
-    let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-        .map_err(|error| format!("is not JSON: line {}, column {}", error.line(), error.column()))?;
-    let value = match value {
-        // `kc.sh export` of one realm may be a list with one item.
-        Value::Array(mut realms) if realms.len() == 1 => realms.pop().unwrap_or_default(),
-        Value::Array(_) => return Err("has several realms: export one at a time, each is an issuer".to_owned()),
-        value => value,
-    };
+    let value = only_realm(text.trim_start_matches('\u{feff}'))?;
     if value.get("clientId").is_some() && value.get("realm").is_none() {
         return Err("is one client of Keycloak: export the whole realm".to_owned());
     }
@@ -61,6 +55,31 @@ pub(crate) fn import(text: &str, issuer: Option<&str>) -> Result<Document, Strin
     clients::convert(&realm, &providers, &mut document);
     users::convert(&realm, &providers, &mut document);
     Ok(document)
+}
+
+/// The realm of an export; in YAML, that of a `KeycloakRealmImport` or of a file for keycloak-config-cli.
+fn only_realm(text: &str) -> Result<Value, String> {
+    let mut realms = match serde_json::from_str(text) {
+        // `kc.sh export` of one realm may be a list with one item.
+        Ok(Value::Array(realms)) => realms,
+        Ok(value) => vec![value],
+        Err(error) if text.trim_start().starts_with(['{', '[']) => {
+            return Err(format!("is not JSON: line {}, column {}", error.line(), error.column()));
+        }
+        Err(_) => yaml_documents(text)?,
+    };
+    for realm in &mut realms {
+        if let Some(inner) = realm.get("spec").and_then(|spec| spec.get("realm")).filter(|inner| inner.is_object()) {
+            *realm = inner.clone();
+        }
+    }
+    if realms.iter().any(|realm| realm.get("realm").is_some()) {
+        realms.retain(|realm| realm.get("realm").is_some());
+    }
+    if realms.len() > 1 {
+        return Err("has several realms: export one at a time, each is an issuer".to_owned());
+    }
+    Ok(realms.pop().unwrap_or_default())
 }
 
 fn head(realm: &Realm<'_>, issuer: Option<&str>, document: &mut Document) -> String {
@@ -135,7 +154,7 @@ fn left_out(value: &Value) -> Table {
         ("smtpServer", Mark::NotSupported, "the broker sends no e-mail."),
         ("clientPolicies", Mark::NotSupported, "requirements are settings of each client."),
         ("clientProfiles", Mark::NotSupported, "requirements are settings of each client."),
-        ("eventsListeners", Mark::NotBuilt, "`[audit]`."),
+        ("eventsListeners", Mark::Plain, "every event is in the audit trail; `[audit]` sends it elsewhere too."),
         ("loginTheme", Mark::ToDo, "[ui] has a logo, a colour, texts and templates; themes are not taken over."),
         ("organizationsEnabled", Mark::NotSupported, "`domains` of a provider lead people to it by their address."),
         ("userManagedAccessAllowed", Mark::NotSupported, "UMA; `require` of a client says who may use it."),

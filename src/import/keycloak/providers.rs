@@ -162,6 +162,12 @@ fn credentials(config: &Value, id: &str, table: &mut Table) {
             table.set("client_id", "CLIENT-ID");
         }
     }
+    if text(config, "clientAuthMethod").as_deref() == Some("private_key_jwt") {
+        let way =
+            "Make a key for the broker, and give the provider ISSUER/oauth2/rp-jwks as the address of its public keys";
+        table.note(Mark::ToDo, format!("Keycloak signed with a key of the realm. {way}."));
+        return table.set("client_key", secret_file("provider", &format!("{id}-key")));
+    }
     let env = text(config, "clientSecret").filter(|secret| secret.starts_with("${") || secret.starts_with("$("));
     match env.as_deref().and_then(variable) {
         Some(name) => table.set("client_secret", secret_env(name)),
@@ -181,14 +187,8 @@ fn oidc(idp: &Value, id: &str, issuer: &str, table: &mut Table) {
     }
     credentials(config, id, table);
     match text(config, "clientAuthMethod").as_deref() {
-        Some(method @ ("client_secret_basic" | "client_secret_post")) => {
+        Some(method @ ("client_secret_basic" | "client_secret_post" | "client_secret_jwt")) => {
             table.set("token_endpoint_auth_method", method)
-        }
-        Some(method @ ("client_secret_jwt" | "private_key_jwt")) => {
-            table.note(
-                Mark::NotBuilt,
-                format!("token_endpoint_auth_method = \"{method}\": the secret is sent instead."),
-            );
         }
         _ => {}
     }
