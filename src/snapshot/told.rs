@@ -42,6 +42,9 @@ fn compared(settings: &Settings) -> Vec<difference::Setting> {
     settings.iter().map(setting).collect()
 }
 
+/// What is said where the files differ and no setting does.
+const NO_SETTING: &str = "no setting differs, but a comment or a file that one names does";
+
 /// The changes, those of a sort together.
 fn in_words(changes: &[Change]) -> String {
     let mut sorts: BTreeMap<(usize, &str), Vec<&str>> = BTreeMap::new();
@@ -59,7 +62,7 @@ fn in_words(changes: &[Change]) -> String {
     if more > 0 {
         told.push(format!("{more} more"));
     }
-    if told.is_empty() { "no setting differs, but a file that one names does".to_owned() } else { told.join("; ") }
+    if told.is_empty() { NO_SETTING.to_owned() } else { told.join("; ") }
 }
 
 fn of_a_sort((sort, verb): (usize, &str), names: &[&str]) -> Option<String> {
@@ -115,7 +118,7 @@ mod tests {
         let told =
             "2 clients added (wiki, \"a.b\"); client old removed; session changed; role rule at broker.toml:31 changed";
         assert_eq!(in_words(&changes), told);
-        assert_eq!(in_words(&[]), "no setting differs, but a file that one names does");
+        assert_eq!(in_words(&[]), "no setting differs, but a comment or a file that one names does");
     }
 
     #[test]

@@ -319,6 +319,21 @@ async fn somebody_who_was_refused_at_the_door_is_found_by_name_and_the_condition
 }
 
 #[tokio::test]
+async fn a_refusal_for_a_missing_role_keeps_what_came_close_to_its_rules() {
+    let rules = "[roles.admin]\n[[role_rules]]\nwhen = \"'platform' in groups\"\nroles = [\"admin\"]\n[clients.app]\nrequire = \"'admin' in roles\"";
+    let app = TestApp::with(rules).await;
+    let mallory =
+        with(alice(), json!({ "sub": "upstream-8", "preferred_username": "mallory", "groups": ["/platform"] }));
+    refused(&app, &mallory).await;
+    let found = app.broker.store.refusals_named("mallory", app.now(), 5).await.unwrap();
+    let [trace] = found.as_slice() else { panic!("{}", found.len()) };
+    let by = countersign::analysis::explain::Kept::read(&trace.data).unwrap().refused_by.unwrap();
+    assert_eq!(by.expression, "'admin' in roles");
+    let [miss] = by.near_misses.as_slice() else { panic!("{by:?}") };
+    assert!(miss.starts_with("'/platform' is not 'platform': no role admin  ["), "{miss}");
+}
+
+#[tokio::test]
 async fn a_failure_at_the_provider_is_kept_and_explained() {
     let app = TestApp::base().await;
     app.idp().answer("token", Answer::json(401, &json!({ "error": "invalid_client" })));

@@ -116,7 +116,8 @@ pub fn explain(policy: &Policy, known: &Known, link: &KnownLink, asking: Option<
         Evidence { provider: &link.provider, issuer: Some(&link.issuer), subject: &link.subject, claims: &link.claims };
     let facts = || AccountFacts { linked: Some(known.account.clone()), ..AccountFacts::default() };
     let refusal = outcome.as_ref().err();
-    let refused_by = refusal.and_then(|refusal| refusing(policy, &evidence, facts(), request.as_ref(), refusal));
+    let refused_by =
+        refusal.and_then(|refusal| refusing::condition(policy, &evidence, facts(), request.as_ref(), refusal));
     let change = refusal.and_then(|refusal| change::needed(policy, &evidence, &facts(), request.as_ref(), refusal));
     let without_app = if outcome.is_err() { known.decide(policy, link, None).ok() } else { None };
     let admitted = outcome.as_ref().ok().or(without_app.as_ref());

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::analysis::explain::condition::{Condition, explained};
+use crate::analysis::explain::unmatched;
 use crate::decision::account::AccountFacts;
 use crate::decision::app::AppRequest;
 use crate::decision::claims;
@@ -10,12 +11,46 @@ use crate::decision::claims::Attributes;
 use crate::decision::pipeline::{Decision, Evidence, begin};
 use crate::decision::policy::{ClientPolicy, Policy, ProviderPolicy};
 use crate::decision::reason::Reason;
+use crate::decision::roles::permitted;
 use crate::decision::subject::subject;
 use crate::decision::trace::{Refusal, Source, Trace};
 
-/// The condition that refused this sign-in; `None` if the reason is not a condition of the file.
+/// The condition that refused this sign-in; `None` if the reason is not a condition of the file. Where it asks for roles, the
+/// near misses of the rules that give none are among its own: whoever is refused at the first sign-in leaves nothing from which
+/// the rules could be explained later.
 #[must_use]
 pub fn refusing(
+    policy: &Policy,
+    evidence: &Evidence<'_>,
+    facts: AccountFacts,
+    request: Option<&AppRequest<'_>>,
+    refusal: &Refusal,
+) -> Option<Condition> {
+    let mut condition = condition(policy, evidence, facts.clone(), request, refusal)?;
+    let asks_for_roles = condition.values.iter().any(|read| ["roles", "permissions"].contains(&read.name.as_str()));
+    if asks_for_roles && let Some(rules) = missed_rules(policy, evidence, facts) {
+        condition.near_misses.extend(rules);
+    }
+    Some(condition)
+}
+
+/// What came close to the conditions of role rules that did not match.
+fn missed_rules(policy: &Policy, evidence: &Evidence<'_>, facts: AccountFacts) -> Option<Vec<String>> {
+    let provider = policy.providers.get(evidence.provider)?;
+    let (attributes, _) = claims::attributes(policy, provider, evidence.claims, Trace::default()).ok()?;
+    let decision = begin(policy, evidence).ok()?.decide(facts, None).ok()?;
+    let asserted = permitted(policy, provider, &attributes.roles, &mut Trace::default());
+    let rules = unmatched::rules(policy, provider, &unmatched::facts(&decision, &attributes.roles), &asserted);
+    let told = rules.into_iter().flat_map(|rule| {
+        let (roles, source) = (rule.roles.join(", "), rule.source.to_string());
+        let misses = rule.condition.map(|condition| condition.near_misses).unwrap_or_default();
+        misses.into_iter().map(move |miss| format!("{miss}: no role {roles}  [{source}]"))
+    });
+    Some(told.collect())
+}
+
+/// The condition that refused this sign-in.
+pub(super) fn condition(
     policy: &Policy,
     evidence: &Evidence<'_>,
     facts: AccountFacts,

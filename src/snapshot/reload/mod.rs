@@ -83,6 +83,8 @@ pub struct Reloader {
     serving: Fingerprint,
     /// The files of the last attempt, so that its problems are reported once.
     refused: Option<Fingerprint>,
+    /// Why the main file could not be read at the last attempt, which is reported once too.
+    unreadable: Option<String>,
     involved: Involved,
     /// Whether the configuration only decides: it opens nothing and needs no secrets.
     only_decides: bool,
@@ -110,8 +112,20 @@ impl Reloader {
         watched: Watched,
     ) -> Self {
         let Watched { inputs, fingerprint, involved, prepare } = watched;
-        let (serving, refused, only_decides, observer) = (fingerprint, None, false, None);
-        Self { generations, clock, status, inputs, prepare, serving, refused, involved, only_decides, observer }
+        let (serving, refused, unreadable, only_decides, observer) = (fingerprint, None, None, false, None);
+        Self {
+            generations,
+            clock,
+            status,
+            inputs,
+            prepare,
+            serving,
+            refused,
+            unreadable,
+            involved,
+            only_decides,
+            observer,
+        }
     }
 
     /// A reloader that reports each reload.
@@ -147,7 +161,12 @@ impl Reloader {
             Ok(Ok(prepared)) => prepared,
             Ok(Err(error)) => {
                 self.refused = None;
-                return self.refuse(Refusal::because(error.to_string())).await;
+                let why = error.to_string();
+                if self.unreadable.as_ref() == Some(&why) {
+                    return Reloaded::Unchanged;
+                }
+                self.unreadable = Some(why.clone());
+                return self.refuse(Refusal::because(why)).await;
             }
             Err(error) => {
                 return self.refuse(Refusal::because(format!("the reload was interrupted: {error}"))).await;
@@ -155,6 +174,7 @@ impl Reloader {
         };
         let Prepared { problems, layers, involved, fingerprint, snapshot, .. } = prepared;
         self.involved = involved;
+        self.unreadable = None;
         if fingerprint == self.serving {
             if self.status.failed() {
                 let generation = old.generation;

@@ -183,3 +183,28 @@ async fn a_shadow_is_reloaded_too() {
     assert!(matches!(reloader.reload().await, Reloaded::Refused(_)));
     assert_eq!(allow(), "'b' in claims.groups");
 }
+
+/// While the file is away, whatever else happens in its folder is no new problem.
+#[tokio::test]
+async fn a_file_that_is_away_is_told_of_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broker.toml");
+    let text = "issuer = \"https://sso.example.com\"\n[clients.app]\ngrant_types = []\nclient_secret = \"s\"\n";
+    std::fs::write(&file, text).unwrap();
+    let (inputs, Prepared { fingerprint, involved, snapshot, .. }) = prepared(&file);
+    let broker =
+        Arc::new(Recorded { serving: Mutex::new(Arc::new(snapshot.unwrap())), applied: mpsc::unbounded_channel().0 });
+    let (status, watched) =
+        (Arc::new(ReloadStatus::default()), Watched { inputs, fingerprint, involved, prepare: from_disk() });
+    let clock = crate::env::ManualClock::at(0);
+    let mut reloader = Reloader::new(broker, clock, Arc::clone(&status), watched);
+    for _ in 0..2 {
+        std::fs::remove_file(&file).unwrap();
+        assert!(matches!(reloader.reload().await, Reloaded::Refused(why) if why.contains("can't be read")));
+        assert_eq!(reloader.reload().await, Reloaded::Unchanged);
+        assert!(status.failed(), "it is still away");
+        std::fs::write(&file, text).unwrap();
+        assert_eq!(reloader.reload().await, Reloaded::Unchanged);
+        assert!(!status.failed(), "it is back");
+    }
+}

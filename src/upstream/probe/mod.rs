@@ -14,6 +14,7 @@ pub use model::{Asked, Credentials, Examination, Offers, Outcome, Step};
 
 use crate::config::language::provider::Provider;
 use crate::config::language::scalar::SecretValue;
+use crate::protocol::Algorithm;
 use crate::upstream::RelyingParty;
 use crate::upstream::client_auth;
 use crate::upstream::context::ProviderContext;
@@ -27,6 +28,7 @@ use answers::{NO_CODE, VERIFIER, discovery_answer, keys_answer, said, token_answ
 use missing::missing;
 
 const MANUAL: &str = "the endpoints are those of the file or of the preset";
+const SHARED: &str = "its ID tokens are signed with our secret (HS256)";
 const UNSIGNED: &str = "it signs nothing: its API says who signed in";
 
 impl RelyingParty {
@@ -60,6 +62,9 @@ impl RelyingParty {
             found.note(Asked::Discovery, Some(&discovery), outcome, answer);
         }
         match &metadata.jwks_uri {
+            _ if settings.id_token_alg == Some(Algorithm::HS256) => {
+                found.note(Asked::Keys, None, Outcome::Skipped, SHARED);
+            }
             None => found.note(Asked::Keys, None, Outcome::Skipped, UNSIGNED),
             Some(url) => match upstream.keys(&metadata, now).await {
                 Ok(keys) => {

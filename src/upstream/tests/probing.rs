@@ -71,6 +71,13 @@ async fn each_trouble_is_said_in_words() {
     let found = examined(&world, "", Credentials::Send).await;
     assert_eq!(step(&found, Asked::Keys), (Outcome::Trouble, "it has no supported key".to_owned()));
     assert_eq!(step(&found, Asked::Token).0, Outcome::Unclear, "the token endpoint is asked all the same");
+    // With a shared secret there need be no key.
+    let shared = "id_token_signed_response_alg = \"HS256\"";
+    let world = World::new(shared);
+    world.idp.answer("jwks", Answer::json(200, &json!({ "keys": [] })));
+    let found = examined(&world, shared, Credentials::Withhold("not today")).await;
+    assert_eq!(step(&found, Asked::Keys).0, Outcome::Skipped);
+    assert!(!found.has_trouble());
     let world = World::new("");
     world.discovery(|document| set(document, "id_token_signing_alg_values_supported", json!(["ES256"])));
     let found = examined(&world, "", Credentials::Withhold("not today")).await;
