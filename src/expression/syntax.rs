@@ -142,6 +142,9 @@ fn outside_strings(source: &str) -> String {
 
 fn message(message: &str) -> String {
     let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
+    if message == "invalid argument to has() macro" {
+        return "has() asks whether a member is there, as in has(claims.name)".to_owned();
+    }
     match message.strip_prefix("mismatched input ") {
         Some(rest) if rest.starts_with("'<EOF>'") => "the expression ends too early".to_owned(),
         Some(rest) => {

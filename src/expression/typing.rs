@@ -14,7 +14,7 @@ use crate::expression::place::Place;
 use crate::expression::problem::Problem;
 use crate::expression::tree::{children, path, text};
 use crate::expression::types::{Origin, TEXT, Type, arithmetic, described, ordered, signature};
-use crate::expression::variables::{attribute_type, variable_type};
+use crate::expression::variables::{attribute_type, certificate_member, variable_type};
 use crate::expression::vocabulary::Vocabulary;
 use crate::protocol::ClaimType;
 
@@ -118,7 +118,10 @@ impl<'a> Judge<'a> {
             return if select.test { Type::Bool } else { given };
         }
         let operand = self.judge(&select.operand);
-        if !matches!(operand, Type::Any | Type::Map | Type::Optional | Type::Meta) {
+        let certificate = path(&select.operand).filter(|_| self.place == Place::Certificate && self.scope.is_empty());
+        if let Some((message, near)) = certificate.and_then(|object| certificate_member(&object, &select.field)) {
+            self.report(if select.test { At::Node(id) } else { At::Member(id) }, message, near);
+        } else if !matches!(operand, Type::Any | Type::Map | Type::Optional | Type::Meta) {
             self.report(At::Member(id), format!("{operand} has no members, and so no {}", select.field), None);
         }
         if select.test { Type::Bool } else { Type::Any }

@@ -1,10 +1,11 @@
 //! The types of variables and of the attributes of `user`.
 
 use crate::expression::catalogue::TYPES;
+use crate::expression::names::nearest;
 use crate::expression::place::Place;
 use crate::expression::types::{Case, Origin, TEXT, Type};
 use crate::expression::vocabulary::Vocabulary;
-use crate::protocol::{ClaimType, claim_type};
+use crate::protocol::{CERTIFICATE_ALTERNATIVES, CERTIFICATE_FACTS, CERTIFICATE_NAMES, ClaimType, claim_type};
 
 const fn lower(folded: bool) -> Case {
     if folded { Case::Lower } else { Case::Any }
@@ -30,6 +31,19 @@ pub(crate) fn variable_type(place: Place, vocabulary: &Vocabulary, name: &str) -
         _ if TYPES.contains(&name) => Type::Meta,
         _ => Type::Any,
     }
+}
+
+/// What is wrong with a member of `cert`, `cert.subject`, `cert.issuer` or `cert.san` that no certificate has, and the nearest
+/// one.
+pub(crate) fn certificate_member(object: &str, name: &str) -> Option<(String, Option<String>)> {
+    let known = match object {
+        "cert" => CERTIFICATE_FACTS,
+        "cert.subject" | "cert.issuer" => CERTIFICATE_NAMES,
+        "cert.san" => CERTIFICATE_ALTERNATIVES,
+        _ => return None,
+    };
+    let near = || nearest(name, known.iter().copied()).map(|near| format!("{object}.{near}"));
+    (!known.contains(&name)).then(|| (format!("{object} has no {name}; it may have {}", known.join(", ")), near()))
 }
 
 /// The type of `user.X`. `allow` is evaluated before local groups are added to those of the provider.

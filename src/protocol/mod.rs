@@ -26,4 +26,7 @@ pub use response_type::ResponseType;
 pub use scope::{SCOPE_CLAIMS, built_in_scopes};
 pub use signal::Signal;
 pub use subject_type::SubjectType;
-pub use ways_in::{BREAK_GLASS, CERTIFICATE, CERTIFICATE_AMR, CERTIFICATE_FACTS, OWN_WAYS_IN};
+pub use ways_in::{
+    BREAK_GLASS, CERTIFICATE, CERTIFICATE_ALTERNATIVES, CERTIFICATE_AMR, CERTIFICATE_FACTS, CERTIFICATE_NAMES,
+    OWN_WAYS_IN,
+};

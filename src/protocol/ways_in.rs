@@ -11,3 +11,8 @@ pub const CERTIFICATE_AMR: &str = "pop";
 /// What `certificates.username` may read of a certificate, as members of `cert`.
 pub const CERTIFICATE_FACTS: &[&str] =
     &["subject", "issuer", "san", "serial", "fingerprint", "not_before", "not_after"];
+/// The members of `cert.subject` and `cert.issuer`, as far as the name has them.
+pub const CERTIFICATE_NAMES: &[&str] =
+    &["cn", "o", "ou", "c", "l", "st", "dc", "uid", "email", "serial_number", "given_name", "surname", "dn"];
+/// The members of `cert.san`.
+pub const CERTIFICATE_ALTERNATIVES: &[&str] = &["dns", "email", "uri", "ip"];

@@ -271,3 +271,15 @@ fn public_key(key: &SubjectPublicKeyInfo<'_>) -> Option<Value> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::protocol::CERTIFICATE_NAMES;
+    use crate::x509::certificate::MEMBERS;
+
+    #[test]
+    fn every_member_of_a_name_can_be_read_by_an_expression() {
+        let names: Vec<&str> = MEMBERS.iter().map(|(member, _)| *member).chain(["dn"]).collect();
+        assert_eq!(names, CERTIFICATE_NAMES);
+    }
+}

@@ -331,3 +331,17 @@ fn origins_show_every_default_and_no_key_that_is_not_built() {
     let refused = rows.iter().filter(|row| crate::config::check::is_refused(row["path"].as_str().unwrap()));
     assert_eq!(refused.count(), 0, "{out}");
 }
+
+#[test]
+fn a_secret_in_the_environment_is_not_in_the_file() {
+    let text = "issuer = \"https://x.example\"\n[clients.app]\nclient_secret = \"in-the-file\"\ngrant_types = []\n";
+    let files = Memory::of([("b.toml", text)]);
+    let warned = |environment: &Environment| {
+        let mut out = Vec::new();
+        run(&args("b.toml"), environment, &files, 0, &mut out, false).unwrap();
+        String::from_utf8(out).unwrap().contains("is written into the file")
+    };
+    assert!(warned(&Environment::new()));
+    let variable = ("COUNTERSIGN__CLIENTS__APP__CLIENT_SECRET".to_owned(), "elsewhere".to_owned());
+    assert!(!warned(&Environment::from([variable])));
+}

@@ -52,7 +52,7 @@ fn addresses(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
         }
     }
     if let Some(name) = &client.client_name {
-        readable(context, &at.key("client_name"), "a name without control characters", name);
+        readable(context, &at.key("client_name"), "a name that is not empty, without control characters", name);
     }
     let contacts = at.key("contacts");
     for (index, contact) in client.contacts.iter().enumerate() {
@@ -86,7 +86,7 @@ fn localized(context: &mut Context<'_>, at: &At<'_>, client: &Client) {
     for (key, text) in &client.localized {
         let here = at.key(key);
         if key.starts_with("client_name#") {
-            readable(context, &here, "a name without control characters", text);
+            readable(context, &here, "a name that is not empty, without control characters", text);
         } else if let Err(expected) = urls::web_url(text, Http::Loopback) {
             context.must(&here, expected, quote(text));
         }

@@ -163,7 +163,12 @@ fn redirects(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: 
 /// OIDC Core §8.1: with redirect URIs on several hosts the sector must be set, or else the order of a list decides the pairwise
 /// subjects.
 fn sector(context: &mut Context<'_>, at: &At<'_>, client: &Client, resolved: &resolved::Client) {
-    if resolved.subject_type != SubjectType::Pairwise || client.sector_identifier_uri.is_some() {
+    let pairwise = resolved.subject_type == SubjectType::Pairwise;
+    if client.sector_identifier_uri.is_some() && !pairwise {
+        let message = "`sector_identifier_uri` has no effect on a client whose subjects are public";
+        context.warn(&at.key("sector_identifier_uri"), message, "add subject_type = \"pairwise\", or remove it");
+    }
+    if client.sector_identifier_uri.is_some() || !pairwise {
         return;
     }
     let host = |uri: &String| url::Url::parse(uri).ok()?.host_str().map(str::to_owned);

@@ -68,6 +68,14 @@ fn input(context: &mut Context<'_>, at: &At<'_>, test: &MappingTest) {
     if let Some(client) = &test.client {
         context.client_declared(&at.key("client"), client);
     }
+    // OIDC Core §2. A provider that only speaks OAuth has its subject from an expression.
+    let openid = test.provider.as_ref().and_then(|id| context.config.providers.get(id));
+    let openid = openid.is_some_and(|provider| provider.preset.is_openid());
+    let subject = test.claims.as_ref().and_then(|claims| claims.get("sub")).filter(|sub| openid && !sub.is_string());
+    if let Some(subject) = subject {
+        let way_out = (subject.is_number() || subject.is_boolean()).then(|| "put it in quotes".to_owned());
+        context.must_or(&at.key("claims").key("sub"), "a string, as in every ID token", subject, way_out);
+    }
     let scopes = at.key("scopes");
     for (index, scope) in test.scopes.iter().flatten().enumerate() {
         context.scope_declared(&scopes.index(index), scope);

@@ -86,7 +86,11 @@ fn store(context: &mut Context<'_>) {
     let postgres = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
     if !sqlite && !postgres {
         let expected = "\"sqlite:PATH\", \"sqlite::memory:\" or \"postgres://...\"";
-        context.must(&At::Root.key("store").key("url"), expected, quote(&context.config.store.url.to_string()));
+        let path = url.strip_prefix("sqlite://").filter(|path| path.starts_with('/'));
+        let path = path.or_else(|| Some(url).filter(|url| url.starts_with(['/', '.'])));
+        let way_out = path.map(|path| format!("write url = {}", quote(&format!("sqlite:{path}"))));
+        let at = At::Root.key("store");
+        context.must_or(&at.key("url"), expected, quote(&context.config.store.url.to_string()), way_out);
     }
     if postgres && context.config.store.encryption_keys.is_empty() {
         let store = At::Root.key("store");

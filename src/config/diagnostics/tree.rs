@@ -191,6 +191,9 @@ fn reword(message: &str, found: &str) -> (String, Damage, Option<&'static str>) 
         "string values must be quoted" if found.trim().is_empty() => {
             ("a value is missing".to_owned(), Damage::Line, None)
         }
+        "string values must be quoted" | "invalid boolean" if boolean(found).is_some() => {
+            ("a boolean is true or false".to_owned(), Damage::Line, boolean(found))
+        }
         "string values must be quoted" | "invalid boolean" => {
             ("a string must be quoted".to_owned(), Damage::Line, Some("put the value in double quotes"))
         }
@@ -204,6 +207,15 @@ fn reword(message: &str, found: &str) -> (String, Damage, Option<&'static str>) 
     }
 }
 
+/// What to write for a boolean of another language.
+fn boolean(text: &str) -> Option<&'static str> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => Some("write true"),
+        "false" | "no" | "off" => Some("write false"),
+        _ => None,
+    }
+}
+
 fn convert(value: &DeValue<'_>, span: Span, errors: &mut Vec<SyntaxError>) -> Node {
     let data = match value {
         DeValue::String(text) => Data::String(text.clone().into_owned()),
@@ -214,7 +226,8 @@ fn convert(value: &DeValue<'_>, span: Span, errors: &mut Vec<SyntaxError>) -> No
         },
         DeValue::Float(number) => match number.as_str().parse::<f64>() {
             Ok(number) if number.is_finite() => Data::Float(number),
-            _ => refuse(number.to_string(), span, "a number must be finite", errors),
+            Ok(_) => refuse(number.to_string(), span, "a number must be finite", errors),
+            Err(_) => no_number(number.to_string(), span, errors),
         },
         DeValue::Datetime(date) => {
             refuse(date.to_string(), span, "no setting is a date or time; a string must be quoted", errors)
@@ -227,6 +240,16 @@ fn convert(value: &DeValue<'_>, span: Span, errors: &mut Vec<SyntaxError>) -> No
 
 fn refuse(text: String, span: Span, message: &str, errors: &mut Vec<SyntaxError>) -> Data {
     errors.push(SyntaxError { span, message: message.to_owned(), damage: Damage::Nothing, suggestion: None });
+    Data::String(text)
+}
+
+/// A text that begins like a number, such as an address. What the parser says of the rest of it follows from this.
+fn no_number(text: String, span: Span, errors: &mut Vec<SyntaxError>) -> Data {
+    let inside = span.start..span.end;
+    let rest = |error: &SyntaxError| error.span.source == span.source && inside.contains(&error.span.start);
+    errors.retain(|error| error.damage == Damage::Nothing || !rest(error));
+    let (message, way_out) = ("a string must be quoted".to_owned(), "put the value in double quotes".to_owned());
+    errors.push(SyntaxError { span, message, damage: Damage::Line, suggestion: Some(way_out) });
     Data::String(text)
 }
 

@@ -59,12 +59,13 @@ impl Duration {
     /// If the text is not a sequence of whole numbers each followed by `s`, `m`, `h` or `d`, or exceeds 100 years.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str = "a duration such as \"30s\", \"10m\", \"12h\" or \"90d\"";
+        const SHORTER: &str = "at most \"36500d\", a hundred years";
         let mut total: u64 = 0;
         let mut number: Option<u64> = None;
         for c in text.chars() {
             if let Some(digit) = c.to_digit(10) {
                 let so_far = number.unwrap_or(0);
-                number = Some(so_far.checked_mul(10).and_then(|n| n.checked_add(u64::from(digit))).ok_or(EXPECTED)?);
+                number = Some(so_far.checked_mul(10).and_then(|n| n.checked_add(u64::from(digit))).ok_or(SHORTER)?);
                 continue;
             }
             let unit = match c {
@@ -74,11 +75,14 @@ impl Duration {
                 'd' => 86_400,
                 _ => return Err(EXPECTED),
             };
-            let part = number.take().and_then(|n| n.checked_mul(unit)).ok_or(EXPECTED)?;
-            total = total.checked_add(part).ok_or(EXPECTED)?;
+            let part = number.take().ok_or(EXPECTED)?.checked_mul(unit).ok_or(SHORTER)?;
+            total = total.checked_add(part).ok_or(SHORTER)?;
         }
-        if number.is_some() || text.is_empty() || total > 100 * 365 * 86_400 {
+        if number.is_some() || text.is_empty() {
             return Err(EXPECTED);
+        }
+        if total > 100 * 365 * 86_400 {
+            return Err(SHORTER);
         }
         Ok(Self(total))
     }
@@ -162,8 +166,11 @@ impl Size {
             "GiB" => 1024 * 1024 * 1024,
             _ => return Err(EXPECTED),
         };
-        let number: u64 = number.parse().map_err(|_| EXPECTED)?;
-        number.checked_mul(factor).map(Self).ok_or(EXPECTED)
+        if number.is_empty() {
+            return Err(EXPECTED);
+        }
+        let number: Option<u64> = number.parse().ok();
+        number.and_then(|number| number.checked_mul(factor)).map(Self).ok_or("a size below 16777216 TiB")
     }
 }
 
@@ -275,6 +282,7 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
 /// Where a secret's value is.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(extend("x-expected" = "{ file = \"...\" }, { env = \"...\" } or a string"))]
 pub enum SecretSource {
     /// The value itself, in the file. Accepted with a warning.
     Literal(#[schemars(with = "String")] SecretValue),

@@ -1,11 +1,13 @@
 //! What the structure check needs to know about single values: their type, the intended alternative, a suggestion, a
 //! placeholder.
 
+use std::collections::BTreeSet;
+
 use figment::value::{Dict, Tag, Value};
 
 use crate::config::diagnostics::path::At;
 use crate::config::diagnostics::problem::{nearest, quote};
-use crate::config::load::shape::{Shape, Types};
+use crate::config::load::shape::{Additional, Shape, Types};
 
 /// Lists whose items have no spaces.
 const SPACED: &[&str] = &["scopes", "grant_types", "response_types", "redirect_uris", "default_acr_values", "forward"];
@@ -35,6 +37,23 @@ pub(crate) fn choose<'s>(alternatives: &'s [Shape], types: Types, value: &Value)
     // The first of equally good ones: `max_by_key` would return the last.
     let best = fitting.iter().rev().max_by_key(|shape| score(shape)).copied();
     best.filter(|shape| fitting.len() == 1 || score(shape) > 0)
+}
+
+/// The keys of a table that mixes several alternatives. `None`: it has those of `chosen` alone, or an unknown one.
+pub(crate) fn mixed(shape: &Shape, chosen: &Shape, value: &Value) -> Option<String> {
+    let Value::Dict(_, dict) = value else { return None };
+    let known = dict.keys().all(|key| shape.has_property(key));
+    let several =
+        known && matches!(chosen.additional, Additional::None) && dict.keys().any(|key| !chosen.has_property(key));
+    several.then(|| dict.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" and "))
+}
+
+/// One of the values with the words of the text in another order, which has no meaning in a response type (OAuth 2.0 Multiple
+/// Response Types §3).
+pub(crate) fn reordered(text: &str, values: &[String]) -> Option<String> {
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<BTreeSet<_>>();
+    let same = values.iter().find(|value| value.contains(' ') && words(value) == words(text))?;
+    Some(format!("write {}", quote(same)))
 }
 
 pub(crate) fn type_hint(shape: &Shape, value: &Value, at: &At<'_>) -> Option<String> {

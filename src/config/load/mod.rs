@@ -23,6 +23,7 @@ pub mod templates;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use figment::error::Kind;
 use figment::value::{Dict, Map, Tag, Value};
 use figment::{Error, Figment, Metadata, Profile, Provider};
 
@@ -163,9 +164,12 @@ fn typed(loaded: &mut Loaded, main: &Path) -> Option<Config> {
         // Errors that no schema can express, such as a duration of a thousand years.
         Err(errors) => {
             for error in errors {
-                let path = error.path.iter().map(String::as_str).collect::<Vec<_>>();
-                let (span, path) = loaded.layers.place_of_steps(&path);
-                let message = format!("{} can't be read: {}", quote(&path), error.kind);
+                let steps = error.path.iter().map(String::as_str).collect::<Vec<_>>();
+                let (span, path) = loaded.layers.place_of_steps(&steps);
+                let message = match &error.kind {
+                    Kind::Message(expected) => format!("`{}` must be {expected}", steps.last().unwrap_or(&"")),
+                    kind => format!("{} can't be read: {kind}", quote(&path)),
+                };
                 loaded.problems.push(loaded.layers.problem_at(Severity::Error, span, path, message));
             }
             None

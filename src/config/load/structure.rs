@@ -17,7 +17,9 @@ use crate::config::diagnostics::tree::Span;
 use crate::config::language::names::LOCALIZED;
 use crate::config::language::redact::sounds_secret;
 use crate::config::load::foreign;
-use crate::config::load::hints::{choose, instead_of_flag, is_top_level, stand_in, type_hint, types_of};
+use crate::config::load::hints::{
+    choose, instead_of_flag, is_top_level, mixed, reordered, stand_in, type_hint, types_of,
+};
 use crate::config::load::shape::{Additional, PathKind, Shape};
 use crate::protocol::STANDARD_CLAIMS;
 
@@ -116,7 +118,10 @@ impl Walk<'_> {
         }
         if !shape.alternatives.is_empty() {
             return match choose(&shape.alternatives, types, value) {
-                Some(alternative) => self.value(alternative, value, at),
+                Some(alternative) => match mixed(shape, alternative, value) {
+                    Some(keys) => self.misfit(at, &shape.describe(), &format!("a table with {keys}"), None),
+                    None => self.value(alternative, value, at),
+                },
                 None => self.misfit(at, &shape.describe(), "a table of other keys", None),
             };
         }
@@ -136,7 +141,8 @@ impl Walk<'_> {
 
     fn string(&mut self, shape: &Shape, text: &mut String, at: &At<'_>) -> bool {
         if !shape.values.is_empty() && !shape.values.contains(text) {
-            let suggestion = did_you_mean(text, shape.values.iter().map(String::as_str));
+            let suggestion = reordered(text, &shape.values);
+            let suggestion = suggestion.or_else(|| did_you_mean(text, shape.values.iter().map(String::as_str)));
             let suggestion = suggestion.or_else(|| text.parse().ok().and_then(|on| instead_of_flag(shape, on)));
             return self.misfit(at, &shape.describe(), &quote(text), suggestion);
         }

@@ -320,7 +320,7 @@ fn problems_name_the_place_and_the_nearest_name() {
         ("matches(claims.a)", "matches", "matches() takes 2 arguments, not 1", None),
         ("lower(claims.a)", "lower", "lower() is written value.lower()", None),
         ("claims.a.int()", "int", "int() is written int(value)", None),
-        ("has(claims)", "claims", "invalid argument to has() macro", None),
+        ("has(claims)", "claims", "has() asks whether a member is there", None),
         ("claims.g.filter(x)", "filter", "filter() is written list.filter(x, condition)", None),
         ("claims.g.map('x', 1)", "'x'", "argument must be a simple name", None),
         ("claims.a.matches('(')", "(')", "not a regular expression", None),

@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use crate::expression::tests::*;
+use crate::protocol::ClaimType;
 
 const FILE: &str = r#"
 issuer = "https://sso.example.com"
@@ -253,4 +254,28 @@ fn what_can_be_evaluated_is_accepted() {
     }
     // Without a file, every name is possible.
     assert!(Compiler::new(tables()).compile(Place::App, "'x' in roles && user.y == 'Z'").is_ok());
+}
+
+#[test]
+fn members_that_no_certificate_has_are_refused() {
+    assert_refused(
+        false,
+        Place::Certificate,
+        &[
+            (
+                "cert.cn",
+                "cn",
+                "cert has no cn; it may have subject, issuer, san, serial, fingerprint, not_before",
+                None,
+            ),
+            ("cert.subject.comon", "comon", "cert.subject has no comon; it may have cn, o,", None),
+            ("cert.issuer.surnme", "surnme", "cert.issuer has no surnme", Some("cert.issuer.surname")),
+            ("cert.san.mail[0].before('@')", "mail", "cert.san has no mail", Some("cert.san.email")),
+            ("has(cert.subject.uid) ? 'x' : cert.fingerprnt", "fingerprnt", "cert has no", Some("cert.fingerprint")),
+            ("has(cert.serialnumber)", "has", "cert has no serialnumber", None),
+        ],
+    );
+    for good in ["cert.subject.cn", "cert.san.email.map(cert, cert.before('@'))[0]", "cert.subject.dn + cert.serial"] {
+        assert!(compiler().compile_claim(Place::Certificate, ClaimType::Text, good).is_ok(), "{good}");
+    }
 }

@@ -28,6 +28,8 @@ fn clients() {
         ("token_endpoint_auth_method = \"none\"\ngrant_types = [\"client_credentials\"]".to_owned(), &["3:15 error ~ must not be open to a public client"]),
         (format!("{secret}redirect_uris = [\"https://b.example/cb\", \"https://c.example/cb\"]\nsubject_type = \"pairwise\""), &["3:17 warning ~ several hosts ~ sector_identifier_uri"]),
         (format!("{secret}redirect_uris = [\"https://b.example/cb\", \"https://c.example/cb\"]\nsubject_type = \"pairwise\"\nsector_identifier_uri = \"https://b.example/s\""), &[]),
+        (format!("{secret}{uris}sector_identifier_uri = \"https://b.example/s\""), &["4:25 warning `sector_identifier_uri` has no effect ~ subject_type"]),
+        (format!("{secret}{uris}client_name = \"\""), &["4:15 error `client_name` must be a name that is not empty"]),
         (format!("{secret}grant_types = [\"refresh_token\"]"), &["3:15 error ~ none of its other grants issues refresh tokens"]),
         (format!("{secret}{uris}response_types = [\"code\", \"code id_token\"]"), &["4:18 error `response_types` has \"code id_token\", which needs \"implicit\" in `grant_types` too ~ [add \"implicit\" to grant_types]"]),
         (format!("{secret}{uris}grant_types = [\"authorization_code\", \"implicit\"]\nresponse_types = [\"code\", \"code id_token\"]"), &[]),

@@ -149,3 +149,36 @@ fn what_is_printed_says_each_thing_once() {
          9 | consent = true\n  |           ^^^^\n  = setting: clients.app.consent\n  = help: write \"explicit\" instead of true\n\n"
     );
 }
+
+#[test]
+fn what_a_shell_or_a_template_should_have_replaced_is_no_secret() {
+    let secret = |value: &str, expected: &[&str]| mismatch(&BASE.replace("{ file = \"app\" }", value), expected);
+    assert_all([
+        secret(
+            "\"${APP_SECRET}\"",
+            &["7:17 error `client_secret` is a placeholder ~ [write { env = \"APP_SECRET\" }]"],
+        ),
+        secret("\"{{ .Values.secret }}\"", &["7:17 error `client_secret` is a placeholder ~ [write { file ="]),
+        secret("\"${APP:-x}\"", &["7:17 error `client_secret` is a placeholder ~ [write { file ="]),
+        secret("[{ env = \"A\" }, \"${B}\"]", &["7:33 error `client_secret` is a placeholder"]),
+        secret("{ env = \"$APP\" }", &["7:25 error `env` must be the name of an environment variable ~ a text with"]),
+        secret("{ env = \"A B\" }", &["7:25 error `env` must be the name of an environment variable"]),
+        secret("\"p$a{b}ss-0123456789abcdef\"", &["7:17 warning `client_secret` is written into the file"]),
+    ]);
+}
+
+#[test]
+fn a_subject_in_a_test_is_a_string() {
+    let test = |sub: &str, expected: &[&str]| {
+        let claims = format!("claims = {{ sub = {sub}, preferred_username = \"a\" }}");
+        added(
+            &format!("[[tests]]\nname = \"t\"\nprovider = \"staff\"\n{claims}\nexpect = {{ username = \"a\" }}"),
+            expected,
+        )
+    };
+    assert_all([
+        test("\"1\"", &[]),
+        test("1", &["4:18 error `sub` must be a string, as in every ID token but is 1 ~ [put it in quotes]"]),
+        test("[\"1\"]", &["4:18 error `sub` must be a string, as in every ID token but is [\"1\"]"]),
+    ]);
+}

@@ -26,12 +26,15 @@ fn addresses_and_endpoints() {
         ("[admin]\nlisten = \"127.0.0.1:8080\"", &["2:10 error ~ in `server.listen` too"]),
         ("[endpoints]\ntoken = \"/callback/x\"", &["2:9 error ~ (/callback: the callbacks of providers)"]),
         ("[endpoints]\ntoken = \"token\"", &["2:9 error `token` must be a path that begins with `/`"]),
+        ("[endpoints]\ntoken = \"/\"", &["2:9 error `token` must be a path below `/` but is \"/\""]),
         ("[endpoints]\njwks = \"/oauth2/token\"", &["2:8 error ~ must be different paths"]),
         ("[endpoints]\nauthorization = \"/login/oauth/authorize\"", &[]),
         (
             "[store]\nurl = \"mysql://u:secret@h/db\"",
             &["2:7 error `url` must be \"sqlite:PATH\" ~ \"mysql://u:***@h/db\""],
         ),
+        ("[store]\nurl = \"sqlite:///var/x.db\"", &["2:7 error `url` must be ~ [write url = \"sqlite:/var/x.db\"]"]),
+        ("[store]\nurl = \"/var/x.db\"", &["2:7 error `url` must be ~ [write url = \"sqlite:/var/x.db\"]"]),
         (
             "[store]\nurl = \"postgres://u:secret@h/db\"",
             &["1:1 error `encryption_keys` must be set with a PostgreSQL store ~ openssl rand"],

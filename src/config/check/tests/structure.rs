@@ -95,7 +95,25 @@ fn structure() {
         ("[roles.admin]", &["1:8 error duplicate key `admin`"]),
         ("[policy]\ndefault_roles = [\"admin\"]\ndefault_roles = []", &["3:1 error duplicate key `default_roles`"]),
         ("[keys]\nrotate_every = 2026-01-01", &["2:16 error no setting is a date or time"]),
-        ("[keys]\nrotate_every = \"99999999d\"", &["2:16 error ~ duration"]),
+        ("[keys]\nrotate_every = \"99999999d\"", &["2:16 error `rotate_every` must be at most \"36500d\""]),
+        ("[keys]\nrotate_every = \"99999999999999999999d\"", &["2:16 error `rotate_every` must be at most \"36500d\""]),
+        ("[limits]\nbody = \"99999999999999GiB\"", &["2:8 error `body` must be a size below"]),
+        ("[limits]\nbody = \"99999999999999999999B\"", &["2:8 error `body` must be a size below"]),
+        (
+            "[admin]\ntoken = { path = \"x\" }",
+            &[
+                "2:9 error `token` must be { file = \"...\" }, { env = \"...\" } or a string but is a table of other keys",
+            ],
+        ),
+        ("[admin]\ntoken = {}", &["2:9 error `token` must be { file = \"...\" }, { env = \"...\" } or a string"]),
+        (
+            "[admin]\ntoken = { file = \"x\", env = \"X\" }",
+            &["2:9 error `token` must be { file = ~ but is a table with `env` and `file`"],
+        ),
+        (
+            "[clients.b]\ngrant_types = [\"authorization_code\", \"implicit\"]\nresponse_types = [\"id_token code\"]\nclient_secret = { env = \"B\" }\nredirect_uris = [\"https://b.example/\"]",
+            &["3:19 error `response_types[0]` must be one of ~ [write \"code id_token\"]"],
+        ),
         (
             "[admin]\ntoken = [{ env = \"A\" }, { env = \"B\" }, { env = \"C\" }]",
             &["2:9 error ~ a list of at most 2 but is a list of 3"],
@@ -122,6 +140,12 @@ fn texts_that_are_no_toml() {
         (
             "issuer = \"https://x.example\nserver = 5",
             &["1:28 error invalid basic string", "2:10 error `server` must be a table"],
+        ),
+        ("[providers.a]\nenabled = yes", &["2:11 error a boolean is true or false ~ [write true]"]),
+        ("[providers.a]\nenabled = False # off", &["2:11 error a boolean is true or false ~ [write false]"]),
+        (
+            "[server]\nlisten = [127.0.0.1:80]\n[admin]\nlisten = 0.0.0.0:9464",
+            &["2:11 error a string must be quoted", "4:10 error a string must be quoted"],
         ),
         ("issuer =\n", &["1:9 error a value is missing"]),
         ("issuer\n", &["1:7 error a key needs a value"]),
