@@ -90,6 +90,8 @@ pub(crate) async fn fill(file: &str, people: Range<usize>, expired: usize) -> Re
     }
     // At this time nothing is expired: this only indexes the events, as the broker does now and then.
     while store.sweep(now - 2 * YEAR, BATCH).await? {}
+    // Whoever sweeps next need not wait for this process.
+    store.give_back_leases().await?;
     Ok(())
 }
 

@@ -115,7 +115,7 @@ impl App {
             sources: sources.map(Arc::new),
         };
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
-        let edge = Edge { services, snapshot: Arc::clone(&snapshot) };
+        let edge = Edge { services, snapshot: Arc::clone(&snapshot), unattended: Arc::default() };
         Ok(Self { edge: Arc::new(edge), snapshot, reload_status, connections })
     }
 
@@ -211,6 +211,21 @@ impl App {
     /// Sends the logout tokens that no process is sending, such as those of a process that ended before it had sent them.
     pub async fn tell_apps(&self) {
         backchannel::deliver_left(self.services(), &self.snapshot.load_full()).await;
+    }
+
+    /// Returns when nothing is under way apart from the requests that clients wait for: every logout token was delivered, or is
+    /// given up.
+    pub async fn idle(&self) {
+        self.edge.unattended.finished().await;
+        self.services().notifier.idle().await;
+    }
+
+    /// Leaves to other processes on the store what this one holds: logout tokens that are not sent, and leases.
+    pub async fn hand_over(&self) {
+        self.services().notifier.hand_over().await;
+        if let Err(error) = self.services().store.give_back_leases().await {
+            tracing::warn!(%error, "the leases of this process can't be given back; they expire in a minute");
+        }
     }
 
     /// Sends the spans that wait to the collector that `[telemetry]` names.

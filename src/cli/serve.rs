@@ -34,6 +34,9 @@ const EXPORT: Duration = Duration::from_secs(1);
 /// How often the store is asked for logout tokens that no process sends.
 const TELLING: Duration = Duration::from_secs(5);
 
+/// How long a broker that stops may take to tell the store what it leaves to others.
+const HAND_OVER: Duration = Duration::from_secs(2);
+
 /// How often spans are sent.
 const SPANS: Duration = Duration::from_secs(2);
 
@@ -263,7 +266,7 @@ impl Serving {
         let grace = Duration::from_secs(app.snapshot().load().config.server.shutdown_grace.as_secs());
         let drained = tokio::time::timeout(grace, async {
             while self.servers.join_next().await.is_some() {}
-            app.services().notifier.idle().await;
+            app.idle().await;
         });
         if drained.await.is_err() {
             tracing::warn!("requests or logout tokens were still under way at the end of server.shutdown_grace");
@@ -271,6 +274,9 @@ impl Serving {
         let _ = self.exporting.await;
         app.export_events().await;
         app.export_spans().await;
+        if tokio::time::timeout(HAND_OVER, app.hand_over()).await.is_err() {
+            tracing::warn!("the store was not told in time what this process leaves to others, who wait for a minute");
+        }
         Exit::Fine
     }
 }

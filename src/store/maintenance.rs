@@ -24,4 +24,8 @@ pub trait Maintenance: Send + Sync {
 
     /// Deletes up to `limit` expired rows of each kind; `true` when there may be more.
     async fn sweep(&self, now: i64, limit: u32) -> Result<bool>;
+
+    /// Gives back the leases of this process, on sweeping and on outputs of the audit trail, because it stops. Other processes
+    /// would otherwise wait until they expire.
+    async fn give_back_leases(&self) -> Result<()>;
 }

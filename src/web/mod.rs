@@ -37,4 +37,5 @@ mod spans;
 mod views;
 
 pub use client_certificate::Entrance;
+pub use finish::Unattended;
 pub use router::{Edge, serve};

@@ -25,7 +25,7 @@ use crate::telemetry::Recording;
 use crate::throttle::Source;
 use crate::web::client_certificate::Entrance;
 use crate::web::exchange::Exchange;
-use crate::web::finish::Finished;
+use crate::web::finish::{Finished, Unattended};
 use crate::web::handlers::{
     account, authorize, break_glass, callback, console, documents, logout, signals, start, token, userinfo,
 };
@@ -40,6 +40,8 @@ pub struct Edge {
     pub services: Services,
     /// The configuration generation that serves.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// Requests that nobody waits for any more.
+    pub unattended: Arc<Unattended>,
 }
 
 /// The router of the public listeners, and of those for client certificates.
@@ -62,10 +64,11 @@ async fn handle(State((edge, entrance)): State<(Arc<Edge>, Entrance)>, request: 
     let requester = Requester { address, trace_id, client_certificate, ignored: ignored.then_some(entrance) };
     let route = snapshot.paths.route(request.uri().path());
     let (uses_up, place) = (route.is_some_and(uses_something_up), place(route));
+    let unattended = Arc::clone(&edge.unattended);
     let answering = Recording::scope(recording, answer(edge, snapshot, request, requester).instrument(span));
     // On a double click, the browser aborts the first request. The work of that request is completed all the same, so that the
     // second request gets its outcome.
-    let mut response = if uses_up { Finished::new(answering).await } else { answering.await };
+    let mut response = if uses_up { Finished::new(answering, &unattended).await } else { answering.await };
     if let Some(value) = https_only_for.and_then(|seconds| HeaderValue::try_from(format!("max-age={seconds}")).ok()) {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
     }

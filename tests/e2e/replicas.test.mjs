@@ -24,6 +24,8 @@ const RECOVERED = { within: 20_000 }
 let primary, standby, world, receiver
 /** The logout tokens that the app `grafana` was sent. */
 const notices = []
+/** Whether that app accepts them, and how often it did not. */
+let [receiving, turnedAway] = [true, 0]
 
 before(async () => {
   primary = await Postgres.make()
@@ -34,8 +36,10 @@ before(async () => {
   await primary.stop()
   await Promise.all([primary.start({ synchronous_standby_names: '*' }), standby.start({ wal_retrieve_retry_interval: '100ms' })])
   receiver = http.createServer(async (request, response) => {
-    notices.push(new URLSearchParams(await text(request)).get('logout_token'))
-    response.end()
+    const token = new URLSearchParams(await text(request)).get('logout_token')
+    if (receiving) notices.push(token)
+    response.writeHead(receiving ? 200 : 503).end()
+    if (!receiving) turnedAway += 1
   })
   const port = await listen(receiver)
   const url = `postgres://countersign@127.0.0.1:${primary.port},127.0.0.1:${standby.port}/countersign?connect_timeout=2`
@@ -265,6 +269,31 @@ test('replicas are stopped and started one at a time while people sign in: nothi
     }
   })
   assert.deepEqual(failures, [])
+})
+
+test('a replica that is stopped leaves the logout tokens that an app did not accept to the other one, at once', async () => {
+  const [a, b] = world.replicas
+  await a.stop()
+  a.save(world.file.replace('[server]', '[server]\nshutdown_grace = "1s"'))
+  await a.start()
+  const app = await App.at(world.issuer, told)
+  const { tokens, claims } = await app.signIn(new Browser([APPS]), { login: 'bob' })
+  notices.length = 0;
+  [receiving, turnedAway] = [false, 0]
+  try {
+    const { status } = await world.at(a)(`${world.issuer}/oauth2/logout?${new URLSearchParams({ id_token_hint: tokens.id_token })}`)
+    assert.equal(status, 200)
+    await until('the app was asked', () => turnedAway > 0)
+    assert.equal(await a.stop(), 0)
+  } finally {
+    receiving = true
+  }
+  // The next attempt is due within 5 seconds, and the other replica looks every 5; a killed replica's are left for a minute.
+  await until('the app is told', () => notices.length > 0, { within: 20_000 })
+  const { payload } = await jwtVerify(notices[0], createRemoteJWKSet(new URL(`http://127.0.0.1:${b.port}/oauth2/jwks`)), { issuer: world.issuer, audience: told.id })
+  assert.equal(payload.sid, claims.sid)
+  a.save(world.file)
+  await a.start()
 })
 
 test('a replica is killed while people sign in: what it answered is there, and only what it held fails', async () => {

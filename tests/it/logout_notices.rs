@@ -60,6 +60,34 @@ async fn d31_what_a_killed_process_did_not_send_is_sent_by_the_next_one() {
 }
 
 #[tokio::test]
+async fn what_a_stopped_process_did_not_send_is_sent_by_another_one_at_once() {
+    let receiver = Receiver::start().await;
+    receiver.hang("app");
+    let app = TestApp::with(&overlay(&receiver)).await;
+    let other = app.restarted(BASE, &[&overlay(&receiver)]).await;
+    let (mut browser, tokens) = app.sign_in("app", &alice()).await;
+    sign_out(&app, &mut browser, tokens.id()).await;
+    receiver.first("app").await;
+    other.broker.tell_apps().await;
+    other.broker.apps_are_told().await;
+    assert_eq!(receiver.received("app").len(), 1, "the first one still tries");
+    receiver.answer("app");
+    app.broker.hand_over().await;
+    other.broker.tell_apps().await;
+    other.broker.apps_are_told().await;
+    let received = receiver.received("app");
+    assert_eq!(received.len(), 2);
+    let claims = verified(&other, received[1].logout_token(), "app").await;
+    assert_eq!((&claims["sub"], &claims["sid"]), (&json!(tokens.sub()), &tokens.claims()["sid"]));
+    app.wait(HELD);
+    for broker in [&app.broker, &other.broker] {
+        broker.tell_apps().await;
+        broker.apps_are_told().await;
+    }
+    assert_eq!(receiver.received("app").len(), 2, "once it is delivered, that is all");
+}
+
+#[tokio::test]
 async fn of_two_brokers_on_one_store_one_tells_the_app() {
     let receiver = Receiver::start().await;
     let app = TestApp::with(&overlay(&receiver)).await;

@@ -92,6 +92,24 @@ async fn every_step_of_a_sign_in_may_meet_another_replica() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_stops_gives_back_its_leases() {
+    let (database, [a, b]) = replicas().await;
+    let reader = connect(&database.name).await;
+    let left = async || reader.query_one("SELECT count(*) FROM used_once", &[]).await.unwrap().get::<_, i64>(0);
+    let output = "file /var/log/audit.jsonl";
+    assert!(!a.sweep(NOW, 100).await.unwrap() && a.may_export(output).await.unwrap());
+    assert!(b.use_once("jti", "expires", NOW + 1, NOW).await.unwrap());
+    assert!(!b.sweep(NOW + 60, 100).await.unwrap() && !b.may_export(output).await.unwrap());
+    assert_eq!(left().await, 1, "the other replica holds both leases");
+    a.give_back_leases().await.unwrap();
+    assert!(!b.sweep(NOW + 60, 100).await.unwrap() && b.may_export(output).await.unwrap());
+    assert_eq!(left().await, 0);
+    // What others hold can't be given back.
+    a.give_back_leases().await.unwrap();
+    assert!(!a.may_export(output).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d11_redemptions_at_several_replicas_leave_nothing() {
     let (_database, [a, b]) = replicas().await;
     let alice = person("alice");

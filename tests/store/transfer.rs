@@ -263,6 +263,34 @@ async fn a_store_goes_to_postgresql_and_back_with_all_that_it_has() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_goes_from_one_postgresql_database_to_another() {
+    let (place, from, to) = (Place::new(), Database::new().await, Database::new().await);
+    let store = open_as(&from.url(), &[KEY], ISSUER).await.unwrap();
+    fill_all(&store).await;
+    for n in 0..1500 {
+        store.use_once("jti", &format!("{n}"), NOW + 60, NOW).await.unwrap();
+    }
+    drop(store);
+    // It is killed on the way, and goes on.
+    for lines in [2, 13] {
+        assert!(killed_after(&place, &from.url(), &to.url(), lines));
+        let refused = open_as(&to.url(), &[KEY], ISSUER).await.unwrap_err().to_string();
+        assert!(refused.contains("was not finished"), "{refused}");
+    }
+    let there = place.copied(&from.url(), &to.url());
+    let empty: Vec<&String> = there.iter().filter(|(_, (rows, _))| *rows == 0).map(|(table, _)| table).collect();
+    assert!(empty.is_empty(), "the test has no rows in {empty:?}");
+    assert!(place.refused(&from.url(), &to.url(), 3).contains("is not empty"));
+    let columns = "SELECT count(*) FROM users";
+    for (database, people) in [(&from, 2_i64), (&to, 2)] {
+        let row = connect(&database.name).await.query_one(columns, &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), people, "the source keeps its rows");
+    }
+    goes_on(&open_as(&to.url(), &[KEY], ISSUER).await.unwrap()).await;
+    goes_on(&open_as(&from.url(), &[KEY], ISSUER).await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn codes_and_grants_that_changed_in_postgresql_are_the_same_in_sqlite() {
     let (place, database) = (Place::new(), Database::new().await);
     let store = open_as(&database.url(), &[KEY], ISSUER).await.unwrap();

@@ -2,8 +2,9 @@
 //! the request that ended the session.
 //!
 //! What is under way is in the store too, and is deleted there when it was delivered or given up. If the process ends before,
-//! another one takes the notice when the hold on it has expired, and goes on with the attempts that are left. An app may then
-//! be told twice, which it must expect: a response can get lost as well.
+//! another one takes the notice when the hold on it has expired, and goes on with the attempts that are left. A process that
+//! stops gives up its holds, and the others need not wait for that. An app may then be told twice, which it must expect: a
+//! response can get lost as well.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,6 +58,8 @@ enum Attempt {
     Failed(String),
     /// There was none: another process has taken the notice.
     Taken,
+    /// The process stops. The next attempt is due at this time.
+    Stopped(i64),
 }
 
 /// What is under way to one app.
@@ -84,6 +87,8 @@ pub struct Notifier {
     apps: Mutex<HashMap<String, ToApp>>,
     /// Notices under way.
     waiting: watch::Sender<usize>,
+    /// Whether this process leaves them to others.
+    stopping: watch::Sender<bool>,
 }
 
 impl Notifier {
@@ -106,6 +111,7 @@ impl Notifier {
             turn: TURN,
             apps: Mutex::default(),
             waiting: watch::Sender::new(0),
+            stopping: watch::Sender::new(false),
         }
     }
 
@@ -135,6 +141,13 @@ impl Notifier {
         let _ = self.waiting.subscribe().wait_for(|waiting| *waiting == 0).await;
     }
 
+    /// Stops what is under way, and gives up the holds on it: another process goes on when the next attempt is due. Returns when
+    /// the store has been told.
+    pub async fn hand_over(&self) {
+        self.stopping.send_replace(true);
+        self.idle().await;
+    }
+
     /// Counts a notice as under way; `None` where there is no room for it.
     fn begin(self: &Arc<Self>, client: &str) -> Option<(UnderWay, Arc<Semaphore>)> {
         let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
@@ -150,20 +163,15 @@ impl Notifier {
     }
 
     async fn deliver(&self, mut notice: Notice, calls: &Semaphore) {
-        pause(notice.after).await;
-        let last = loop {
-            let last = self.attempt(&mut notice, calls).await;
-            notice.attempts += 1;
-            let left = usize::try_from(notice.attempts).ok().and_then(|made| self.pauses.get(made - 1)).copied();
-            let (Attempt::Failed(_), Some(wait)) = (&last, left) else { break last };
-            let next = self.clock.now().saturating_add_unsigned(wait.as_secs());
-            if !self.hold(&mut notice, next + HOLD).await {
-                return;
-            }
-            pause(wait).await;
+        let mut due = self.clock.now().saturating_add_unsigned(notice.after.as_secs());
+        let mut stopping = self.stopping.subscribe();
+        let last = tokio::select! {
+            biased;
+            last = self.attempts(&mut notice, &mut due, calls) => last,
+            _ = stopping.wait_for(|stopping| *stopping) => Attempt::Stopped(due),
         };
         let Notice { client, trace_id, attempts, .. } = &notice;
-        match last {
+        match &last {
             Attempt::Delivered => tracing::info!(
                 event = "backchannel_logout",
                 outcome = "delivered",
@@ -191,12 +199,48 @@ impl Notifier {
                 "an app could not be notified that a session ended"
             ),
             Attempt::Taken => return,
+            Attempt::Stopped(due) => return self.give_up_hold(&notice, *due).await,
         }
         if let Err(error) = self.store.forget_notice(notice.hold).await {
             tracing::warn!(
                 client, trace_id, %error,
                 "a logout token that was sent is still in the store, and will be sent again"
             );
+        }
+    }
+
+    /// All attempts, up to the last one. `due` is when the next one is made.
+    async fn attempts(&self, notice: &mut Notice, due: &mut i64, calls: &Semaphore) -> Attempt {
+        pause(notice.after).await;
+        loop {
+            let last = self.attempt(notice, calls).await;
+            notice.attempts += 1;
+            let left = usize::try_from(notice.attempts).ok().and_then(|made| self.pauses.get(made - 1)).copied();
+            let (Attempt::Failed(_), Some(wait)) = (&last, left) else { return last };
+            *due = self.clock.now().saturating_add_unsigned(wait.as_secs());
+            if !self.hold(notice, due.saturating_add(HOLD)).await {
+                return Attempt::Taken;
+            }
+            pause(wait).await;
+        }
+    }
+
+    /// Leaves a notice to other processes, from when its next attempt is due.
+    async fn give_up_hold(&self, notice: &Notice, due: i64) {
+        let Notice { client, trace_id, attempts, .. } = notice;
+        match self.store.hold_notice(notice.hold, *attempts, due.max(self.clock.now())).await {
+            Ok(_) => tracing::info!(
+                event = "backchannel_logout",
+                outcome = "handed_over",
+                client,
+                attempts,
+                trace_id,
+                "a logout token is left to another process, because this one stops"
+            ),
+            Err(error) => tracing::warn!(
+                client, trace_id, %error,
+                "a logout token can't be handed over; another process sends it in a minute"
+            ),
         }
     }
 

@@ -68,4 +68,8 @@ impl Maintenance for PostgresStore {
         }
         failed.map_or(Ok(more), Err)
     }
+
+    async fn give_back_leases(&self) -> Result<()> {
+        self.call("give_back_leases", &[&self.process], Repeat::Harmless).await.map(drop)
+    }
 }

@@ -200,6 +200,11 @@ impl Broker {
         self.app.services().notifier.idle().await;
     }
 
+    /// Stops as at the end of the grace period.
+    pub(crate) async fn hand_over(&self) {
+        self.app.hand_over().await;
+    }
+
     /// How many passwords were hashed at the break-glass page.
     pub(crate) fn passwords_hashed(&self) -> u64 {
         self.app.services().break_glass.figures().hashed

@@ -108,13 +108,17 @@ impl World {
     }
 }
 
-/// A notifier of a process that starts now.
+/// A notifier of a process that starts now, which does not wait.
 async fn notifier(apps: &Arc<Apps>, store: &Arc<dyn Store>, clock: &Arc<ManualClock>) -> Arc<Notifier> {
+    let notifier = as_built(apps, store, clock).await;
+    Arc::new(Notifier { pauses: vec![Duration::ZERO; PAUSES.len()], turn: Duration::ZERO, ..notifier })
+}
+
+async fn as_built(apps: &Arc<Apps>, store: &Arc<dyn Store>, clock: &Arc<ManualClock>) -> Notifier {
     let policy = KeyPolicy { algorithms: vec![SigningAlgorithm::ES256], rotate_every: 86_400, keep: 3600, remember: 0 };
     let keys = Arc::new(Keys::open(Arc::clone(store), &policy, NOW).await.unwrap());
     let random = Arc::new(SystemRandomness::default());
-    let notifier = Notifier::new(Arc::clone(apps) as _, keys, Arc::clone(store), Arc::clone(clock) as _, random);
-    Arc::new(Notifier { pauses: vec![Duration::ZERO; PAUSES.len()], turn: Duration::ZERO, ..notifier })
+    Notifier::new(Arc::clone(apps) as _, keys, Arc::clone(store), Arc::clone(clock) as _, random)
 }
 
 /// Ends a session of a person of this name, in which this client took part and which it is told of.
@@ -299,6 +303,38 @@ async fn attempts_go_on_in_another_process() {
     assert_eq!(world.tokens("app.example").len(), 3 + 2, "the attempts that were left, and no more");
     let left = world.left(NOW + 3 * HOLD).await;
     assert_eq!(left.iter().map(|notice| notice.hold.id).collect::<Vec<_>>(), [taken.hold.id], "it was given up");
+}
+
+#[tokio::test]
+async fn a_process_that_stops_leaves_its_notices_to_others() {
+    let world = World::new().await;
+    // One is being called, one waits for its turn, one failed and waits for its next attempt, one is held back.
+    world.answers("failed.example", [Ok(503)]);
+    let patient = Arc::new(as_built(&world.apps, &world.store, &world.clock).await);
+    for _ in 0..=CALLS_PER_APP {
+        patient.send(Notice { held_until: NOW + LONGEST_HOLD, ..world.notice("hangs.example").await });
+    }
+    patient.send(world.notice("failed.example").await);
+    patient.send(Notice { after: Duration::from_secs(10), ..world.notice("later.example").await });
+    while world.tokens("hangs.example").len() < CALLS_PER_APP || world.tokens("failed.example").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    patient.hand_over().await;
+    let mut left: Vec<(i64, String, u32)> = Vec::new();
+    for second in [NOW, NOW + 1, NOW + 9, NOW + 10] {
+        left.extend(world.left(second).await.into_iter().map(|notice| (second, notice.client, notice.attempts)));
+    }
+    let hanging = left.iter().filter(|left| **left == (NOW, "hangs.example".to_owned(), 0)).count();
+    assert_eq!(hanging, CALLS_PER_APP + 1, "{left:?}");
+    left.retain(|(_, client, _)| client != "hangs.example");
+    let expected = [(NOW + 1, "failed.example".to_owned(), 1), (NOW + 10, "later.example".to_owned(), 0)];
+    assert_eq!(left, expected, "each when its next attempt is due");
+    patient.send(world.notice("hangs.example").await);
+    patient.idle().await;
+    assert_eq!(world.left(NOW).await.len(), 1, "what comes afterwards is left too");
 }
 
 #[tokio::test]

@@ -98,6 +98,13 @@ BEGIN
     RETURN v_fence;
 END $$;
 
+-- Ends the leases of a holder. A lease that is taken next has a higher fence.
+CREATE FUNCTION give_back_leases@(p_holder text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM passing@();
+    UPDATE locks SET until = to_timestamp(0) WHERE holder = p_holder AND until > clock_timestamp();
+END $$;
+
 -- Deletes expired rows of one kind, while the lease with this fence is held; NULL if it is not any more.
 CREATE FUNCTION sweep@(p_kind text, p_now bigint, p_limit integer, p_fence bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
