@@ -186,11 +186,9 @@ fn oidc(idp: &Value, id: &str, issuer: &str, table: &mut Table) {
         table.set("allow_http", true);
     }
     credentials(config, id, table);
-    match text(config, "clientAuthMethod").as_deref() {
-        Some(method @ ("client_secret_basic" | "client_secret_post" | "client_secret_jwt")) => {
-            table.set("token_endpoint_auth_method", method)
-        }
-        _ => {}
+    let method = text(config, "clientAuthMethod").unwrap_or_default();
+    if ["client_secret_basic", "client_secret_post", "client_secret_jwt"].contains(&method.as_str()) {
+        table.set("token_endpoint_auth_method", method);
     }
     let scopes: Vec<String> =
         text(config, "defaultScope").unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect();
