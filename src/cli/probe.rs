@@ -12,11 +12,12 @@ use serde_json::{Map, Value, json};
 use crate::analysis::proposal::{Proposal, Seen, propose};
 use crate::cli::broker::{self, Broker};
 use crate::cli::exit::Exit;
+use crate::config::language::scalar::SecretValue;
 use crate::config::load::files::Files;
 use crate::env::{Clock as _, SystemClock, SystemRandomness};
 use crate::outbound::HttpClient;
 use crate::upstream::RelyingParty;
-use crate::upstream::probe::{Credentials, Examination};
+use crate::upstream::probe::{Credentials, Examination, Somebody};
 
 /// Where the claims of a sign-in are to be had.
 pub(crate) struct Told<'a> {
@@ -81,6 +82,32 @@ impl Told<'_> {
     }
 }
 
+/// The access token in a file, if one is named, or the exit code with which the command ends because it can't be had.
+///
+/// # Errors
+/// When the writer fails.
+pub(crate) fn read_token(
+    path: Option<&Path>,
+    files: &dyn Files,
+    out: &mut dyn Write,
+) -> io::Result<Result<Option<SecretValue>, Exit>> {
+    let Some(path) = path else { return Ok(Ok(None)) };
+    let bytes = match files.read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            writeln!(out, "error: {}: {error}", path.display())?;
+            return Ok(Err(Exit::CouldNotRun));
+        }
+    };
+    // RFC 6750 §2.1
+    let token = String::from_utf8(bytes).unwrap_or_default().trim().to_owned();
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        writeln!(out, "error: {} has no access token: it must hold one, and nothing else", path.display())?;
+        return Ok(Err(Exit::Problem));
+    }
+    Ok(Ok(Some(SecretValue::new(token))))
+}
+
 /// A provider to examine.
 pub(crate) struct Probe<'a> {
     pub(crate) broker: &'a Broker,
@@ -89,6 +116,8 @@ pub(crate) struct Probe<'a> {
     pub(crate) without_secrets: bool,
     /// The claims of a sign-in.
     pub(crate) sent: Option<Map<String, Value>>,
+    /// An access token of a person, for the API that groups come from.
+    pub(crate) access_token: Option<SecretValue>,
     pub(crate) as_json: bool,
 }
 
@@ -114,7 +143,8 @@ impl Probe<'_> {
         let withheld = Credentials::Withhold("our credentials were not read");
         let credentials = if self.without_secrets { withheld } else { Credentials::Send };
         let upstreams = RelyingParty::new(http, Arc::new(SystemRandomness::default()));
-        let found = runtime.block_on(upstreams.examine(settings, declared, credentials, SystemClock.now()));
+        let somebody = Somebody { claims: self.sent.as_ref(), access_token: self.access_token.as_ref() };
+        let found = runtime.block_on(upstreams.examine(settings, declared, credentials, somebody, SystemClock.now()));
         let seen = Seen {
             claims: self.sent.as_ref(),
             listed: found.offers.claims.as_deref(),

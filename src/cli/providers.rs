@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::broker::Broker;
 use crate::cli::printable::Printable;
-use crate::cli::probe::{Probe, Told};
+use crate::cli::probe::{self, Probe, Told};
 use crate::cli::{ConfigArgs, Environment, Exit, broker, table};
 use crate::config::language::provider::Provider;
 use crate::config::load::files::Files;
@@ -60,6 +60,10 @@ pub enum ProvidersCommand {
         /// read and not verified.
         #[arg(long, value_name = "FILE", conflicts_with = "person")]
         claims: Option<PathBuf>,
+        /// Ask the API that groups come from (`groups_from`) with the access token in this file, where it is asked as the person
+        /// who signs in.
+        #[arg(long, value_name = "FILE")]
+        access_token: Option<PathBuf>,
     },
 }
 
@@ -101,15 +105,18 @@ pub fn run(
             None => unknown(&broker, id, out),
         },
         ProvidersCommand::Probe { id, .. } if !broker.snapshot.providers.contains_key(id) => unknown(&broker, id, out),
-        ProvidersCommand::Probe { id, person, claims, .. } => {
+        ProvidersCommand::Probe { id, person, claims, access_token, .. } => {
             let told = Told { person: person.as_deref(), claims: claims.as_deref() };
-            match told.read(&broker, id, files, out)? {
-                Ok(sent) => {
-                    let probe = Probe { broker: &broker, id, without_secrets, sent, as_json: args.json };
-                    probe.run(http, out)
-                }
-                Err(exit) => Ok(exit),
-            }
+            let sent = match told.read(&broker, id, files, out)? {
+                Ok(sent) => sent,
+                Err(exit) => return Ok(exit),
+            };
+            let access_token = match probe::read_token(access_token.as_deref(), files, out)? {
+                Ok(token) => token,
+                Err(exit) => return Ok(exit),
+            };
+            let probe = Probe { broker: &broker, id, without_secrets, sent, access_token, as_json: args.json };
+            probe.run(http, out)
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::outbound::OutboundPolicy;
 use crate::snapshot::Snapshot;
 use crate::snapshot::drafted::{DraftError, Drafted};
 use crate::upstream::ProviderSettings;
-use crate::upstream::probe::{Credentials, Examination};
+use crate::upstream::probe::{Credentials, Examination, Somebody};
 use crate::upstream::source::Source;
 
 /// The most people whose sign-ins are replayed for one draft.
@@ -223,7 +223,7 @@ async fn examine(context: &RequestContext<'_>, drafted: &Drafted, id: &str) -> O
     let snapshot = drafted.after.snapshot.as_ref()?;
     let (settings, declared) = (snapshot.providers.get(id)?, snapshot.config.providers.get(id)?);
     let (settings, credentials) = guarded(context.snapshot, snapshot, settings);
-    Some(context.services.upstreams.examine(&settings, declared, credentials, context.now).await)
+    Some(context.services.upstreams.examine(&settings, declared, credentials, Somebody::default(), context.now).await)
 }
 
 /// The settings to ask a drafted provider with: credentials of the running configuration where nothing about their use differs,

@@ -22,7 +22,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use url::Url;
 
-use crate::outbound::{HttpClient, Identity, OutboundError, OutboundPolicy};
+use crate::outbound::{HttpClient, Identity, OutboundError, OutboundPolicy, RedirectIsAnswer};
 
 /// The maximum number of pools, one for each policy. There are fewer providers; only many reloads reach the limit.
 const MAX_POOLS: usize = 1024;
@@ -181,13 +181,14 @@ impl HttpClient for GuardedClient {
         policy: &OutboundPolicy,
     ) -> Result<http::Response<Vec<u8>>, OutboundError> {
         let (parts, body) = request.into_parts();
+        let redirect_is_answer = parts.extensions.get::<RedirectIsAnswer>().is_some();
         // The policy checks the URL as the client has parsed it, in which `http://2130706433/` has become 127.0.0.1.
         let url = Url::parse(&parts.uri.to_string()).map_err(|error| OutboundError::InvalidUrl(error.to_string()))?;
         policy.check(&url)?;
         let call = self.pool(policy)?.request(parts.method, url.clone()).headers(parts.headers);
         let call = call.header(ACCEPT_ENCODING, "identity").body(body);
         let response = call.send().await.map_err(|error| failure(&url, error))?;
-        if response.status().is_redirection() {
+        if response.status().is_redirection() && !redirect_is_answer {
             return Err(OutboundError::Redirect(response.status().as_u16()));
         }
         self.read(&url, response).await

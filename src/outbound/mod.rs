@@ -26,7 +26,8 @@ pub use identity::Identity;
 /// Sends one request under a policy. The broker uses [`GuardedClient`]; tests use scripted clients.
 #[async_trait]
 pub trait HttpClient: Send + Sync {
-    /// Sends the request and reads the whole response, whatever its status, except for redirects.
+    /// Sends the request and reads the whole response, whatever its status, except for redirects: one is an error, or with
+    /// [`RedirectIsAnswer`] the response. No redirect is followed.
     ///
     /// # Errors
     /// The policy forbids the address, or there is no response within the limits.
@@ -36,6 +37,10 @@ pub trait HttpClient: Send + Sync {
         policy: &OutboundPolicy,
     ) -> Result<http::Response<Vec<u8>>, OutboundError>;
 }
+
+/// The extension of a request whose answer may be a redirect, which is then a response like any other.
+#[derive(Clone, Copy, Debug)]
+pub struct RedirectIsAnswer;
 
 /// Why a call has no response. The texts are for logs and `/status`; they contain host names, but nothing that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -377,3 +377,15 @@ async fn a_ca_file_without_a_certificate_is_told() {
     let refusal = get(&client(&[]), &url("http://127.0.0.1:1/"), &policy).await.unwrap_err();
     assert_eq!(refusal, OutboundError::Connect("ca holds no certificate in PEM form".to_owned()));
 }
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_where_it_is_asked_for_and_is_not_followed() {
+    let redirect = "HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n";
+    let server = Server::start(redirect, Then::Waits).await;
+    let address = server.url("127.0.0.1");
+    let policy = OutboundPolicy::trusting([&address]);
+    let call = http::Request::get(address.as_str()).extension(RedirectIsAnswer).body(Vec::new()).unwrap();
+    let answer = client(&[]).send(call, &policy).await.unwrap();
+    assert_eq!((answer.status().as_u16(), &answer.headers()["location"]), (302, &"/elsewhere".parse().unwrap()));
+    assert_eq!(server.requests.lock().unwrap().len(), 1);
+}

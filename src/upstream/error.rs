@@ -215,6 +215,8 @@ pub enum Document {
     SecurityEventToken,
     /// The answer to a pushed authorization request (RFC 9126 §2.2).
     PushedRequest,
+    /// What a browser gets at the authorization endpoint (RFC 6749 §3.1).
+    AuthorizationPage,
     /// What an API says of the person of an access token.
     Profile,
     /// The person's addresses.
@@ -240,6 +242,7 @@ impl Document {
             Self::Introspection => "introspection response",
             Self::SecurityEventToken => "security event token",
             Self::PushedRequest => "pushed authorization response",
+            Self::AuthorizationPage => "authorization page",
             Self::Profile => "profile",
             Self::Addresses => "addresses",
             Self::Organizations => "organizations",

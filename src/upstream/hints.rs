@@ -30,6 +30,17 @@ const HINTS: &[(&str, &str)] = &[
     ("AADSTS65001", "nobody has consented to the scopes: API permissions, Grant admin consent"),
     ("AADSTS650053", "a scope does not exist there: compare `scopes` with API permissions"),
     ("AADSTS900561", "the issuer is not that of version 2, which ends with /v2.0"),
+    // Apple
+    ("Invalid web redirect url", "the redirect URI is not registered: add it to the Return URLs of the Services ID"),
+    // authentik
+    (
+        "missing, invalid, or mismatching redirection URI",
+        "the redirect URI is not registered: add it to Redirect URIs/Origins of the provider, with the mode Strict",
+    ),
+    (
+        "The client identifier (client_id) is missing or invalid",
+        "client_id is of no provider: compare it with Client ID on the page of the provider",
+    ),
     // GitHub
     (
         "MUST match the registered callback URL",
@@ -42,6 +53,14 @@ const HINTS: &[(&str, &str)] = &[
     (
         "is not authorized for your application",
         "add the product Sign In with LinkedIn using OpenID Connect on the tab Products of the app",
+    ),
+    (
+        "The redirect_uri does not match the registered value",
+        "the redirect URI is not registered: add it to Authorized redirect URLs for your app, on the tab Auth",
+    ),
+    (
+        "The passed in client_id is invalid",
+        "client_id must be the Client ID on the tab Auth of the app, and not the App ID",
     ),
     // Google
     ("redirect_uri_mismatch", "the redirect URI is not registered: add it to the client's Authorized redirect URIs"),
@@ -100,6 +119,11 @@ const HINTS: &[(&str, &str)] = &[
     // Keycloak
     ("Standard flow is disabled for the client", "switch on Standard flow, in the client's Capability config"),
     ("Invalid scopes", "a scope is not assigned to the client: Client scopes, Add client scope"),
+    ("Client not found", "client_id is of no client of this realm: compare it, and the realm in issuer"),
+    (
+        "Invalid parameter: redirect_uri",
+        "the redirect URI is not registered: add it to Valid redirect URIs of the client",
+    ),
     ("Client is disabled", "the client is disabled there: switch it on"),
     ("Invalid redirect_uri", "the redirect URI is not registered: add it to the client's redirect URIs"),
     ("Missing parameter: code_challenge_method", "the client wants PKCE: remove quirks.pkce = false"),
@@ -108,6 +132,7 @@ const HINTS: &[(&str, &str)] = &[
         "copy the secret from the tab Credentials again; Client authentication must be on",
     ),
     // PingFederate
+    ("Unknown or invalid client_id", "client_id is of no enabled OAuth client: Applications, OAuth, Clients"),
     ("Invalid client or client credentials", "compare client_id, and reset the secret on the page of the OAuth client"),
     (
         "must be blank or a subset of the provided scopes",
@@ -134,6 +159,65 @@ pub(crate) fn hint(code: &str, text: Option<&str>) -> Option<&'static str> {
     HINTS.iter().find(|(part, _)| has(part)).map(|(_, hint)| *hint)
 }
 
+/// The way out of an error on a page that came with success, which may be a page for signing in: of one that no other page says.
+pub(crate) fn hint_on_page(text: &str) -> Option<&'static str> {
+    let is_telling = |part: &str| part.starts_with("AADSTS") || part.starts_with("MSIS") || part.len() >= 24;
+    HINTS.iter().find(|(part, _)| is_telling(part) && text.contains(part)).map(|(_, hint)| *hint)
+}
+
+/// What to compare where there is no discovery document at the issuer, or that of another one.
+pub(crate) const fn issuer_hint(preset: Preset) -> Option<&'static str> {
+    match preset {
+        Preset::Adfs => Some("issuer ends with /adfs; Get-AdfsEndpoint shows the discovery document's address"),
+        Preset::Auth0 => {
+            Some("issuer is https:// and the Domain on the tab Settings of the application, or the custom domain alone")
+        }
+        Preset::Authentik => Some(
+            "issuer is OpenID Configuration Issuer on the provider's page, with the application's slug; Issuer mode must be \
+             that with a different issuer for each application",
+        ),
+        Preset::Entra => Some("issuer is https://login.microsoftonline.com/ and Directory (tenant) ID and /v2.0"),
+        Preset::Gitlab => Some("base_url is GitLab's external_url"),
+        Preset::Keycloak => Some(
+            "issuer ends with /realms/ and the realm's name, in its case; before Keycloak 17, /auth comes before; behind a \
+             proxy, Keycloak's option hostname must be its public address",
+        ),
+        Preset::Okta => Some(
+            "issuer is the Issuer URI of the authorization server (Security, API), or the organisation's own address without \
+             a path",
+        ),
+        Preset::Pingfederate => Some("issuer is the Base URL under System, Protocol Settings, or a virtual issuer"),
+        _ => None,
+    }
+}
+
+/// What groups come with, where a provider's tokens may have them.
+pub(crate) const fn groups_hint(preset: Preset) -> Option<&'static str> {
+    match preset {
+        // They have none.
+        Preset::Apple | Preset::Linkedin | Preset::Oauth2 => None,
+        Preset::Auth0 => {
+            Some("an Action of the Login flow sets them, under a name that is a URL; map it with claims.groups")
+        }
+        Preset::Authentik => Some("the scope mapping for profile has them: add it to Scopes of the provider"),
+        Preset::Google => Some(
+            "set groups_from = { source = \"cloud_identity\", credentials = { file = \"...\" } }; tokens have none",
+        ),
+        Preset::Keycloak => {
+            Some("add the mapper Group Membership to the client's dedicated scope, with the claim groups")
+        }
+        Preset::Okta => Some("add a groups claim: Sign On of the app, or Claims of the authorization server"),
+        Preset::Pingfederate => Some(
+            "add memberof to the attribute contract of the OpenID Connect policy, and to the scope profile under Attribute \
+             Scopes, and fulfil it with the directory's memberOf",
+        ),
+        Preset::Adfs => Some("a rule of the Web API sends Token-Groups as Group"),
+        _ => Some(
+            "let its app registration emit a claim `groups`, map another one with claims.groups, or set groups_from",
+        ),
+    }
+}
+
 /// What to compare where a provider refuses the broker without saying why.
 pub(crate) const fn credentials_hint(preset: Preset) -> &'static str {
     match preset {
@@ -147,6 +231,14 @@ pub(crate) const fn credentials_hint(preset: Preset) -> &'static str {
         Preset::Linkedin => "compare Client ID and Primary Client Secret on the tab Auth of the app",
         Preset::Authentik => "the provider's Client type must be Confidential; compare its Client ID and Client Secret",
         Preset::Keycloak => "Client authentication must be on; compare the secret on the tab Credentials",
+        Preset::Auth0 => {
+            "compare Client ID and Client Secret on the tab Settings; the application must be a Regular Web Application, and \
+             its authentication method (tab Credentials) that of token_endpoint_auth_method"
+        }
+        Preset::Pingfederate => {
+            "on the page of the OAuth client, compare Client ID, let Client Authentication be Client Secret, and allow the \
+             grant type Authorization Code"
+        }
         _ => "check client_id, the secret or key, and token_endpoint_auth_method",
     }
 }

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use crate::harness::services::{Service, cloud_identity, gitlab, graph, json as answer, raw, scim, throttled};
 use crate::harness::{Authorize, Browser, IDP, Reply, TestApp, Tokens, alice, with};
 
-const GRAPH: &str = "https://graph.example/v1.0";
+pub(crate) const GRAPH: &str = "https://graph.example/v1.0";
 
 /// The provider `staff` with groups from Graph at every sign-in, and these settings more.
-async fn with_graph(settings: &str) -> TestApp {
+pub(crate) async fn with_graph(settings: &str) -> TestApp {
     let from = format!("source = \"graph\", when = \"always\", url = \"{GRAPH}\"{settings}");
     TestApp::with(&format!("[providers.staff]\ngroups_from = {{ {from} }}")).await
 }
@@ -303,16 +303,16 @@ async fn gitlab_s_inherited_groups_come_with_their_levels() {
     }
 }
 
-const CLOUD: &str = "https://cloudidentity.example/v1";
+pub(crate) const CLOUD: &str = "https://cloudidentity.example/v1";
 const TOKENS: &str = "https://oauth2.example/token";
 
 /// A person of the organisation, as Google's ID token has her.
-fn dora() -> Value {
+pub(crate) fn dora() -> Value {
     json!({ "sub": "1077", "email": "dora@corp.example", "email_verified": true, "hd": "corp.example", "name": "Dora" })
 }
 
 /// The provider `staff` as Google, with a service account.
-async fn google(more: &str) -> (TestApp, std::sync::Arc<Service>) {
+pub(crate) async fn google(more: &str) -> (TestApp, std::sync::Arc<Service>) {
     let account = ServiceKey::generate();
     let credentials = json!({
         "type": "service_account", "client_email": "broker@project.iam.gserviceaccount.com", "private_key_id": "k1",
@@ -463,10 +463,10 @@ async fn d40_tokens_and_secrets_are_marked_in_every_call() {
     assert!(calls.iter().all(|(_, marked)| *marked), "{calls:?}");
 }
 
-const SCIM: &str = "https://directory.example/scim/v2";
+pub(crate) const SCIM: &str = "https://directory.example/scim/v2";
 
 /// The provider `staff` with groups from a directory, and these settings more.
-async fn with_scim(settings: &str) -> TestApp {
+pub(crate) async fn with_scim(settings: &str) -> TestApp {
     let from = format!("source = \"scim\", url = \"{SCIM}\", credentials = \"scim-token\"{settings}");
     TestApp::with(&format!("[providers.staff]\ngroups_from = {{ {from} }}")).await
 }

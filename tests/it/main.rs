@@ -40,6 +40,7 @@ mod files;
 mod framed_logout;
 mod fresh_facts;
 mod github;
+mod group_services;
 mod group_sources;
 mod harness;
 mod hidden;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use base64::Engine as _;
 use countersign::env::{Clock as _, ManualClock};
-use countersign::outbound::{GuardedClient, HttpClient, OutboundError, OutboundPolicy};
+use countersign::outbound::{GuardedClient, HttpClient, OutboundError, OutboundPolicy, RedirectIsAnswer};
 use serde_json::{Map, Value, json};
 
 use crate::support::keys::{self, Signing};
@@ -23,6 +23,8 @@ pub(crate) const IDP_SECRET: &str = "the-brokers-secret-at-the-provider";
 pub(crate) enum Answer {
     /// Status, content type, body.
     Raw(u16, &'static str, Vec<u8>),
+    /// A redirect to this address.
+    Redirect(String),
     /// The call fails with this error.
     Fails(OutboundError),
     /// No response ever.
@@ -289,9 +291,22 @@ impl Idp {
             }
             "token" => self.token(&script, &call),
             "/par" if script.pushed_requests => self.push(&script, &call),
+            "/authorize" => Self::nobody_is_signed_in(&call.url),
             "userinfo" => self.userinfo(&script, call.authorization.as_deref()),
             _ => Answer::json(404, &json!({})),
         }
+    }
+
+    /// Somebody arrives at the authorization endpoint without a session (OIDC Core §3.1.2.6).
+    fn nobody_is_signed_in(url: &str) -> Answer {
+        let url = url::Url::parse(url).unwrap();
+        let params: HashMap<String, String> = url.query_pairs().into_owned().collect();
+        if params.get("prompt").is_none_or(|prompt| prompt != "none") {
+            return Answer::Raw(200, "text/html", b"<form>Who are you?</form>".to_vec());
+        }
+        let mut back = url::Url::parse(&params["redirect_uri"]).unwrap();
+        back.query_pairs_mut().append_pair("error", "login_required").append_pair("state", &params["state"]);
+        Answer::Redirect(back.into())
     }
 
     fn discovery(&self, script: &Script) -> Value {
@@ -443,6 +458,12 @@ impl HttpClient for Idp {
         match answer {
             Answer::Hangs => std::future::pending().await,
             Answer::Fails(error) => Err(error),
+            Answer::Redirect(_) if request.extensions().get::<RedirectIsAnswer>().is_none() => {
+                Err(OutboundError::Redirect(302))
+            }
+            Answer::Redirect(target) => {
+                Ok(http::Response::builder().status(302).header("location", target).body(Vec::new()).unwrap())
+            }
             Answer::Raw(status, kind, body) => {
                 Ok(http::Response::builder().status(status).header("content-type", kind).body(body).unwrap())
             }

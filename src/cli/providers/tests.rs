@@ -4,6 +4,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+#[path = "mistakes.rs"]
+mod mistakes;
+
 use super::*;
 use crate::config::load::files::Memory;
 use crate::env::ManualClock;
@@ -121,7 +124,7 @@ fn a_probe_exits_with_1_when_sign_ins_would_fail() {
 
 fn probing(without_secrets: bool, claims: Option<&str>) -> ProvidersCommand {
     let claims = claims.map(PathBuf::from);
-    ProvidersCommand::Probe { id: "corp".to_owned(), without_secrets, person: None, claims }
+    ProvidersCommand::Probe { id: "corp".to_owned(), without_secrets, person: None, claims, access_token: None }
 }
 
 #[test]
@@ -176,4 +179,23 @@ fn lines_are_proposed_by_what_the_provider_says_or_sends_and_pass_check_as_an_ov
     let (exit, out) = ran(probing(true, Some("none.json")), false, &idp);
     assert!(exit == Exit::CouldNotRun && out.contains("none.json"), "{out}");
     assert_eq!(idp.count("token"), 0);
+}
+
+#[test]
+fn a_token_of_a_person_is_read_from_a_file_and_never_shown() {
+    let file = FILE.replace("create_users", "groups_from = { source = \"gitlab\", url = \"https://git.example/api/v4\" }\nscopes = [\"openid\", \"read_api\"]\ncreate_users");
+    let probe = |token: &str| {
+        let access_token = Some(PathBuf::from("token"));
+        let id = "corp".to_owned();
+        let command = ProvidersCommand::Probe { id, without_secrets: true, person: None, claims: None, access_token };
+        let idp = idp();
+        idp.json("/api/v4/groups", json!([{ "full_path": "corp/platform" }]));
+        ran_with(&file, &[("token", token)], command, false, &idp)
+    };
+    let (exit, out) = probe("canary-token\n");
+    assert!(exit == Exit::Fine && out.contains("groups     it answers: 1 in claims.groups"), "{out}");
+    for wrong in ["", "\n", "two words", "{\"access_token\": \"canary\"}"] {
+        let (exit, out) = probe(wrong);
+        assert!(exit == Exit::Problem && out.contains("token has no access token"), "{wrong:?}: {out}");
+    }
 }

@@ -40,12 +40,11 @@ impl ProviderContext<'_> {
         sub: &str,
     ) -> Result<(), UpstreamError> {
         let from = &self.settings.groups_from;
+        // Cloud Identity knows only people whom the service account's organisation vouches for.
         let asked = match from.source {
             // GitHub's are in its claims.
             GroupSource::Token | GroupSource::Userinfo | GroupSource::Github => false,
-            // Only what the service account's organisation vouches for has its groups.
-            GroupSource::CloudIdentity => known_or_in_none(cloud_identity::member(claims).is_some(), claims),
-            GroupSource::Scim => known_or_in_none(scim::person(from, claims).is_some(), claims),
+            GroupSource::CloudIdentity | GroupSource::Scim => known_or_in_none(self.is_known_to_groups(claims), claims),
             GroupSource::Graph | GroupSource::Gitlab => from.when == GroupsWhen::Always || has_overage(claims),
         };
         if !asked {
@@ -67,7 +66,18 @@ impl ProviderContext<'_> {
         Ok(())
     }
 
-    async fn fetch_groups(
+    /// Whether the source knows a person with these claims by name.
+    pub(crate) fn is_known_to_groups(&self, claims: &Map<String, Value>) -> bool {
+        let from = &self.settings.groups_from;
+        match from.source {
+            GroupSource::CloudIdentity => cloud_identity::member(claims).is_some(),
+            GroupSource::Scim => scim::person(from, claims).is_some(),
+            _ => true,
+        }
+    }
+
+    /// The groups of a person, asked for now.
+    pub(crate) async fn fetch_groups(
         &self,
         claims: &Map<String, Value>,
         access_token: &SecretValue,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use crate::config::language::provider::Preset;
 use crate::config::language::scalar::SecretValue;
 use crate::jose::KeySet;
+use crate::outbound::OutboundError;
 use crate::protocol::Algorithm;
 use crate::upstream::client_auth::auth_method;
 use crate::upstream::context::ProviderContext;
 use crate::upstream::dpop::ProofKey;
 use crate::upstream::error::{ProviderError, UnavailableProblem, UpstreamError};
-use crate::upstream::hints::{credentials_hint, hint};
+use crate::upstream::hints::{credentials_hint, hint, issuer_hint};
 use crate::upstream::metadata::Metadata;
 use crate::upstream::probe::model::Outcome;
 use crate::upstream::provider::Upstream;
@@ -39,6 +40,17 @@ pub(super) fn discovery_answer(settings: &ProviderSettings, metadata: &Metadata)
             (Outcome::Trouble, format!("{answer}: it speaks for many tenants; say in `tenants` which may sign in"))
         }
         _ => (Outcome::Fine, answer),
+    }
+}
+
+/// What to compare where there is no discovery document, or that of another issuer.
+pub(super) const fn discovery_hint(preset: Preset, problem: &UnavailableProblem) -> Option<&'static str> {
+    match problem {
+        UnavailableProblem::Status(400..=499)
+        | UnavailableProblem::Malformed(_)
+        | UnavailableProblem::Outbound(OutboundError::Redirect(_))
+        | UnavailableProblem::Issuer { .. } => issuer_hint(preset),
+        _ => None,
     }
 }
 
@@ -78,7 +90,7 @@ pub(super) async fn token_answer(
     match redeem_no_code(upstream, settings, metadata, now).await {
         Ok(()) => (Outcome::Trouble, "it gave tokens for a code that it never issued".to_owned()),
         Err(UpstreamError::Provider(error)) => match error.error.as_str() {
-            refusal if REFUSES_CODE.contains(&refusal) => {
+            refusal if refuses_code(&error) => {
                 if refuses_before_it_knows_us(upstream, settings, metadata, now).await {
                     let answer = format!(
                         "it refuses a code that does not exist ({refusal}) whatever the secret ({method}): only a \
@@ -90,7 +102,8 @@ pub(super) async fn token_answer(
                     format!("it accepts our credentials ({method}) and refuses a code that does not exist ({refusal})");
                 (Outcome::Fine, answer)
             }
-            "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" => {
+            // The last is Auth0's.
+            "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" | "access_denied" => {
                 (Outcome::Trouble, format!("it refuses our credentials ({method}): {}; {check}", said(&error)))
             }
             _ => (
@@ -123,6 +136,12 @@ async fn redeem_no_code(
     token::redeem(&ProviderContext { upstream, settings, metadata, key, now }, &grant).await.map(drop)
 }
 
+/// Whether it is the code that the provider refuses. LinkedIn says so only in its text.
+fn refuses_code(error: &ProviderError) -> bool {
+    let text = error.description.as_deref().unwrap_or_default();
+    REFUSES_CODE.contains(&error.error.as_str()) || text.contains("does not match authorization code")
+}
+
 /// Whether the code is refused to a client with a wrong secret too. Some providers look the code up before they authenticate
 /// the client: their refusal of the code says nothing about the secret.
 async fn refuses_before_it_knows_us(
@@ -137,7 +156,7 @@ async fn refuses_before_it_knows_us(
     let mut stranger = settings.clone();
     stranger.credentials.secrets = vec![SecretValue::new(NO_SECRET.to_owned())];
     match redeem_no_code(upstream, &stranger, metadata, now).await {
-        Err(UpstreamError::Provider(error)) => REFUSES_CODE.contains(&error.error.as_str()),
+        Err(UpstreamError::Provider(error)) => refuses_code(&error),
         _ => false,
     }
 }

@@ -3,6 +3,7 @@
 use crate::config::language::groups_from::{GroupSource, GroupsWhen};
 use crate::config::language::provider::{ClaimsSource, Provider, ProviderResponseMode};
 use crate::upstream::client_auth::auth_method;
+use crate::upstream::hints::groups_hint;
 use crate::upstream::metadata::Metadata;
 use crate::upstream::settings::ProviderSettings;
 
@@ -76,9 +77,10 @@ fn missing_groups(settings: &ProviderSettings, declared: &Provider, metadata: &M
                        only for those for whom a token has no room";
         return Some(missing.to_owned());
     }
-    let listed = metadata.claims.as_ref().is_none_or(|claims| claims.iter().any(|claim| claim == "groups"));
-    let missing = "groups: the provider's claims_supported does not have them; let its app registration emit a claim `groups`, \
-                   map another one with claims.groups, or set groups_from";
+    let sent = ["groups", "groups_direct", "group", "memberof", "memberOf"];
+    let listed =
+        metadata.claims.as_ref().is_none_or(|claims| claims.iter().any(|claim| sent.contains(&claim.as_str())));
     let lacks = from.source == GroupSource::Token && !declared.claims.contains_key("groups") && !listed;
-    lacks.then(|| missing.to_owned())
+    let way_out = groups_hint(declared.preset).filter(|_| lacks)?;
+    Some(format!("groups: the provider's claims_supported does not have them; {way_out}"))
 }

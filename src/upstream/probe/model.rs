@@ -54,6 +54,8 @@ pub enum Asked {
     Keys,
     /// Its endpoint for pushed authorization requests (RFC 9126 §2).
     Push,
+    /// Its authorization endpoint (RFC 6749 §3.1).
+    Authorize,
     /// Its token endpoint (RFC 6749 §4.1.3).
     Token,
     /// The API that groups come from (`groups_from`).
@@ -66,6 +68,7 @@ impl fmt::Display for Asked {
             Self::Discovery => "discovery",
             Self::Keys => "keys",
             Self::Push => "push",
+            Self::Authorize => "authorize",
             Self::Token => "token",
             Self::Groups => "groups",
         })
@@ -131,6 +134,14 @@ impl Examination {
             return self.note(asked, url, Outcome::Skipped, WAY_OUT);
         }
         self.note(asked, url, Outcome::Trouble, error.problem.to_string());
+    }
+
+    /// Adds what to do about the trouble that was noted last.
+    pub(super) fn add_way_out(&mut self, way_out: Option<&str>) {
+        let last = self.steps.last_mut().filter(|step| step.outcome == Outcome::Trouble);
+        if let Some((step, way_out)) = last.zip(way_out) {
+            step.answer = format!("{}; {way_out}", step.answer);
+        }
     }
 
     pub(super) fn note(&mut self, asked: Asked, url: Option<&url::Url>, outcome: Outcome, answer: impl Into<String>) {

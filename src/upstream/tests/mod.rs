@@ -5,6 +5,7 @@
 mod discovery;
 mod leaving;
 mod probing;
+mod probing_groups;
 mod refreshing;
 mod settings;
 mod tokens;

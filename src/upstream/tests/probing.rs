@@ -5,12 +5,12 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::*;
 use crate::support::provider::{Answer, IDP_SECRET};
-use crate::upstream::probe::{Asked, Credentials, Examination, Outcome};
+use crate::upstream::probe::{Asked, Credentials, Examination, Outcome, Somebody};
 
 /// Examines the provider of a world.
 async fn examined(world: &World, extra: &str, credentials: Credentials) -> Examination {
     let declared = toml::from_str(&format!("issuer = \"{ISSUER}\"\nclient_id = \"broker\"\n{extra}")).unwrap();
-    world.rp.examine(&world.settings, &declared, credentials, NOW).await
+    world.rp.examine(&world.settings, &declared, credentials, Somebody::default(), NOW).await
 }
 
 fn step(found: &Examination, asked: Asked) -> (Outcome, String) {
@@ -24,7 +24,8 @@ async fn a_provider_that_knows_us_refuses_only_the_code() {
     world.idp.authenticate(|call| call.authorization == Some(format!("Basic {}", STANDARD.encode("broker:s3cret"))));
     let found = examined(&world, "", Credentials::Send).await;
     let outcomes: Vec<Outcome> = found.steps.iter().map(|step| step.outcome).collect();
-    assert_eq!(outcomes, [Outcome::Fine; 3], "{found:?}");
+    assert_eq!(outcomes, [Outcome::Fine; 4], "{found:?}");
+    assert!(step(&found, Asked::Authorize).1.contains("knows our client_id and redirect URI"), "{found:?}");
     assert!(!found.has_trouble());
     assert_eq!(step(&found, Asked::Keys).1, "1 usable key, for RS256");
     assert!(step(&found, Asked::Token).1.contains("it accepts our credentials"), "{found:?}");
@@ -226,7 +227,7 @@ async fn the_api_that_groups_come_from_is_asked_where_the_broker_has_an_account_
     world.idp.status("/token", 400, json!({ "error": "invalid_grant" }));
     let found = examined(&world, lines, Credentials::Send).await;
     let (got, answer) = step(&found, Asked::Groups);
-    assert!(got == Outcome::Skipped && answer.contains("only a sign-in"), "{answer}");
+    assert!(got == Outcome::Skipped && answer.contains("--access-token"), "{answer}");
     assert!(
         examined(&World::new(""), "", Credentials::Withhold(""))
             .await
@@ -270,5 +271,42 @@ async fn what_to_compare_is_said_for_each_product() {
         world.idp.status("/token", 401, json!({ "error": "invalid_client" }));
         let found = examined(&world, &format!("preset = \"{preset}\""), Credentials::Send).await;
         assert!(step(&found, Asked::Token).1.contains(part), "{preset}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_browser_gets_is_told_and_what_only_a_browser_can_see_is_no_trouble() {
+    let callback = "https://sso.example.com/callback/corp";
+    let back = |query: &str| Answer::Redirect(format!("{callback}?{query}&state=x"));
+    let page = |status, text: &str| Answer::Raw(status, "text/html", text.as_bytes().to_vec());
+    let posted = format!("<form action=\"{callback}\"><input name=\"error\" value=\"login_required\"></form>");
+    for (answer, outcome, part) in [
+        (back("error=interaction_required"), Outcome::Fine, "wants somebody to sign in (interaction_required)"),
+        (Answer::Redirect(format!("{callback}#error=login_required")), Outcome::Fine, "(login_required)"),
+        (back("code=1"), Outcome::Fine, "it knows our client_id and redirect URI"),
+        (back("error=invalid_scope&error_description=no+x"), Outcome::Trouble, "invalid_scope \"no x\""),
+        (back("error=temporarily_unavailable"), Outcome::Unclear, "temporarily_unavailable"),
+        (Answer::Redirect("/login?next=1".to_owned()), Outcome::Unclear, "it lets people sign in first"),
+        (Answer::Redirect(format!("{callback}.evil?error=login_required")), Outcome::Unclear, callback),
+        (page(200, &posted), Outcome::Fine, "it posts to our redirect URI"),
+        (page(200, "<h1>Sign in</h1>"), Outcome::Unclear, "it shows a page"),
+        (
+            page(400, "<h1>Sorry</h1>"),
+            Outcome::Trouble,
+            "register the redirect URI https://sso.example.com/callback/corp",
+        ),
+        (page(403, "<h1>Are you a robot?</h1>"), Outcome::Unclear, "status 403"),
+        (page(503, ""), Outcome::Unclear, "status 503"),
+        (Answer::Fails(crate::outbound::OutboundError::Timeout), Outcome::Unclear, "people's browsers go there"),
+    ] {
+        let world = World::new("");
+        world.idp.status("/token", 400, json!({ "error": "invalid_grant" }));
+        world.idp.answer("/authorize", answer.clone());
+        let found = examined(&world, "", Credentials::Withhold("no")).await;
+        let (got, said) = step(&found, Asked::Authorize);
+        assert!(got == outcome && said.contains(part), "{answer:?}: {got:?} {said}");
+        assert_eq!(found.has_trouble(), outcome == Outcome::Trouble);
+        let call = world.idp.calls("/authorize").remove(0);
+        assert!(call.authorization.is_none() && call.url.contains("prompt=none"), "{call:?}");
     }
 }

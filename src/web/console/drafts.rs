@@ -314,6 +314,7 @@ fn probe(found: Examination) -> DraftProbe {
             Asked::Discovery => "discovery",
             Asked::Keys => "keys",
             Asked::Push => "push",
+            Asked::Authorize => "authorize",
             Asked::Token => "token",
             Asked::Groups => "groups",
         },

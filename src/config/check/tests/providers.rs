@@ -169,7 +169,10 @@ fn providers() {
             "groups_from = { source = \"graph\", unavailable = \"deny\", max_stale = \"1h\" }",
             &["16:69 error `max_stale` has no effect"],
         ),
-        ("preset = \"adfs\"\nresource = \"https://sso.example.com\"", &[]),
+        (
+            "preset = \"adfs\"\nresource = \"https://sso.example.com\"",
+            &["12:10 warning `issuer` has no path ~ below /adfs"],
+        ),
         ("resource = \"https://sso.example.com\"", &["16:12 error `resource` has no effect without preset = \"adfs\""]),
         ("quirks = { subject_claims = [\"oid\", \"tid\"], booleans = [\"xms_edov\"], pkce = false }", &[]),
         ("quirks = { subject_claims = [] }", &["16:29 error `subject_claims` must be a list of at least one value"]),
