@@ -29,7 +29,7 @@ const WRONG: [Wrong; 13] = [
     ("elsewhere", || Err(OutboundError::Redirect(302)), "redirect"),
 ];
 
-async fn failures(app: &TestApp) -> u64 {
+async fn failures(app: &TestApp) -> f64 {
     let metrics = app.broker.metrics().await;
     let of_groups = |line: &&str| {
         line.starts_with("countersign_upstream_failures_total{")
@@ -37,7 +37,7 @@ async fn failures(app: &TestApp) -> u64 {
             && line.contains("staff")
     };
     let line = metrics.lines().find(of_groups);
-    line.map_or(0, |line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap() as u64)
+    line.map_or(0.0, |line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
 }
 
 /// Makes everything go wrong at a service, one after the other.
@@ -52,7 +52,7 @@ async fn goes_wrong(source: &str, app: &TestApp, service: &Arc<Service>, person:
         assert_eq!(service.count() - calls, 1, "{source}, {what}: it is asked once");
         let status = app.broker.status().await;
         assert!(status.contains(said), "{source}, {what}: {said} is not in {status}");
-        assert_eq!(failures(app).await - before, 1, "{source}, {what}: it is counted");
+        assert_eq!(failures(app).await - before, 1.0, "{source}, {what}: it is counted");
         let events = app.broker.store.events_after(0, u32::MAX).await.unwrap();
         assert!(events.last().unwrap().contains("groups_unavailable"), "{source}, {what}: {:?}", events.last());
         // The provider itself is fine.

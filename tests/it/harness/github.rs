@@ -226,6 +226,7 @@ impl HttpClient for Github {
         match answer {
             Answer::Hangs => std::future::pending().await,
             Answer::Fails(error) => Err(error),
+            Answer::Redirect(_) => Err(OutboundError::Redirect(302)),
             Answer::Raw(status, kind, body) => {
                 Ok(response.status(status).header("content-type", kind).body(body).unwrap())
             }
