@@ -75,7 +75,7 @@ async fn d24_a_service_that_lists_groups_and_goes_wrong_lets_nobody_in_and_is_as
             .await;
     goes_wrong("gitlab", &app, &Service::at(&app, GITLAB, |_| answer(500, &json!({}))), &alice()).await;
 
-    let (app, tokens) = google("").await;
+    let (app, _tokens) = google("").await;
     goes_wrong("cloud_identity", &app, &Service::at(&app, CLOUD, |_| answer(500, &json!({}))), &dora()).await;
     // What gives the broker its token goes wrong in the same ways.
     let (app, tokens) = google("").await;

@@ -276,7 +276,7 @@ async fn what_to_compare_is_said_for_each_product() {
 
 #[tokio::test]
 async fn what_a_browser_gets_is_told_and_what_only_a_browser_can_see_is_no_trouble() {
-    let callback = "https://sso.example.com/callback/corp";
+    let callback = "https://sso.example/callback/corp";
     let back = |query: &str| Answer::Redirect(format!("{callback}?{query}&state=x"));
     let page = |status, text: &str| Answer::Raw(status, "text/html", text.as_bytes().to_vec());
     let posted = format!("<form action=\"{callback}\"><input name=\"error\" value=\"login_required\"></form>");
@@ -290,11 +290,7 @@ async fn what_a_browser_gets_is_told_and_what_only_a_browser_can_see_is_no_troub
         (Answer::Redirect(format!("{callback}.evil?error=login_required")), Outcome::Unclear, callback),
         (page(200, &posted), Outcome::Fine, "it posts to our redirect URI"),
         (page(200, "<h1>Sign in</h1>"), Outcome::Unclear, "it shows a page"),
-        (
-            page(400, "<h1>Sorry</h1>"),
-            Outcome::Trouble,
-            "register the redirect URI https://sso.example.com/callback/corp",
-        ),
+        (page(400, "<h1>Sorry</h1>"), Outcome::Trouble, "register the redirect URI https://sso.example/callback/corp"),
         (page(403, "<h1>Are you a robot?</h1>"), Outcome::Unclear, "status 403"),
         (page(503, ""), Outcome::Unclear, "status 503"),
         (Answer::Fails(crate::outbound::OutboundError::Timeout), Outcome::Unclear, "people's browsers go there"),
