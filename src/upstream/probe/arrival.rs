@@ -122,8 +122,9 @@ fn back(target: &Url) -> (Outcome, String) {
 
 /// A page in place of a redirect: a sign-in, a form that posts the answer, or an error that the provider shows to people.
 fn page(settings: &ProviderSettings, status: u16, text: &str) -> (Outcome, String) {
+    // Whatever the status: some give a form that posts an error the status of the error.
     let posted = WANTS_A_PERSON.into_iter().find(|error| text.contains(error));
-    if let Some(error) = posted.filter(|_| status == 200 && text.contains(&settings.redirect_uri)) {
+    if let Some(error) = posted.filter(|_| text.contains(&settings.redirect_uri)) {
         return (Outcome::Fine, format!("it posts to our redirect URI, and wants somebody to sign in ({error})"));
     }
     let known = if status == 200 { hint_on_page(text) } else { hint(text, None) };

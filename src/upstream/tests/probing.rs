@@ -289,6 +289,7 @@ async fn what_a_browser_gets_is_told_and_what_only_a_browser_can_see_is_no_troub
         (Answer::Redirect("/login?next=1".to_owned()), Outcome::Unclear, "it lets people sign in first"),
         (Answer::Redirect(format!("{callback}.evil?error=login_required")), Outcome::Unclear, callback),
         (page(200, &posted), Outcome::Fine, "it posts to our redirect URI"),
+        (page(400, &posted), Outcome::Fine, "it posts to our redirect URI"),
         (page(200, "<h1>Sign in</h1>"), Outcome::Unclear, "it shows a page"),
         (page(400, "<h1>Sorry</h1>"), Outcome::Trouble, "register the redirect URI https://sso.example/callback/corp"),
         (page(403, "<h1>Are you a robot?</h1>"), Outcome::Unclear, "status 403"),
