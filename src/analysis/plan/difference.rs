@@ -178,9 +178,15 @@ fn place(keys: &Keys<'_>) -> Option<String> {
     keys.values().find_map(|setting| setting.place.clone())
 }
 
-/// The keys that are set, with their values.
+/// Whether a row says that the entry itself is there and sets nothing. A key at the top of the file has no name below its entry
+/// either.
+fn is_bare(key: &str, setting: &Setting) -> bool {
+    key.is_empty() && setting.value == "{}"
+}
+
+/// The keys that are set, with their values. An entry that sets nothing has none.
 fn shown(keys: &Keys<'_>) -> Vec<(String, String)> {
-    let set = keys.iter().filter(|(_, setting)| setting.place.is_some());
+    let set = keys.iter().filter(|(key, setting)| setting.place.is_some() && !is_bare(key, setting));
     set.map(|(key, setting)| ((*key).to_owned(), setting.value.clone())).collect()
 }
 
@@ -203,7 +209,14 @@ fn change(name: &str, old: Option<&Keys<'_>>, new: Option<&Keys<'_>>) -> Option<
             (Kind::Removed, keys.collect(), place(old))
         }
         (Some(old), Some(new)) => {
-            let names: std::collections::BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
+            // Defaults of the entry are there whether it is or not.
+            let (was, is) = (written(old), written(new));
+            if was != is && old.iter().chain(new).any(|(key, setting)| is_bare(key, setting)) {
+                let (kind, entry) = if is { (Kind::Added, new) } else { (Kind::Removed, old) };
+                return Some(Change { entry: name.to_owned(), kind, place: place(entry), keys: Vec::new() });
+            }
+            let set = old.iter().chain(new).filter(|(key, setting)| !is_bare(key, setting));
+            let names: std::collections::BTreeSet<&str> = set.map(|(key, _)| *key).collect();
             let keys: Vec<KeyChange> =
                 names.into_iter().filter_map(|key| key_change(key, old.get(key), new.get(key))).collect();
             if keys.is_empty() {

@@ -749,6 +749,13 @@ fn a_github_connector_lets_in_whom_dex_let_in() {
 }
 
 #[test]
+fn a_client_id_in_a_secret_of_argo_cd_is_not_taken_for_one() {
+    let dex = "data:\n  dex.config: |\n    connectors:\n    - type: github\n      id: github\n      config: { clientID: $dex.github.clientId, clientSecret: $dex.github.clientSecret, orgs: [{ name: acme }] }\n";
+    let (toml, _) = imported(dex::import, dex);
+    assert_told(&toml, &[("To do", "the variable dex.github.clientId")]);
+}
+
+#[test]
 fn merge_keys_are_followed() {
     let dex = "common: &c { clientID: merged, clientSecret: $A, scopes: [email] }\nissuer: https://dex.corp.example\nconnectors:\n- { type: oidc, id: okta, config: { <<: *c, issuer: https://a.example, scopes: [profile] } }\n";
     let (toml, _) = imported(dex::import, dex);

@@ -154,6 +154,18 @@ People: 2 known, 2 affected
 }
 
 #[test]
+fn a_table_that_sets_nothing_is_planned_too() {
+    let folder = folder();
+    let more = format!("{FILE}[account]\n[roles.guest]\n");
+    let (_, text) = planned(folder.path(), &more, |_| {});
+    assert!(text.contains("  + account  [new.toml:") && text.contains("  + roles.guest  [new.toml:"), "{text}");
+    let old = folder.path().join("old.toml");
+    std::fs::write(&old, more).unwrap();
+    let (_, text) = planned(folder.path(), FILE, |args| args.against = Some(old));
+    assert!(text.contains("  - account  [old.toml:") && text.contains("  - roles.guest  [old.toml:"), "{text}");
+}
+
+#[test]
 fn what_a_plan_refuses() {
     let folder = folder();
     let imported = format!("{FILE}[users.alice]\nsub = \"legacy\"\n");

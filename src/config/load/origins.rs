@@ -61,7 +61,13 @@ impl Loaded {
     fn origins_of(&self, shape: &Shape, value: &Value, at: &At<'_>, rows: &mut Vec<OriginRow>) {
         let is_table = !shape.properties.is_empty() || shape.is_keyed();
         match value {
-            Value::Dict(_, dict) if is_table => self.origins_of_table(shape, Some(dict), at, rows),
+            Value::Dict(_, dict) if is_table => {
+                // That an empty table is there has a meaning of its own: `[account]` opens the account pages.
+                if dict.is_empty() {
+                    self.push(*at, "{}".to_owned(), rows);
+                }
+                self.origins_of_table(shape, Some(dict), at, rows);
+            }
             Value::Array(_, items) if shape.items.as_ref().is_some_and(|item| !item.properties.is_empty()) => {
                 let item_shape = shape.items.as_deref();
                 for (index, item) in items.iter().enumerate() {

@@ -194,8 +194,8 @@ fn inactive(config: &Value, key: &str, preset: Option<&'static str>, table: &mut
 
 fn credentials(config: &Value, key: &str, table: &mut Table) {
     match text(config, "clientID") {
-        Some(id) if variable(&id).is_some() => {
-            let name = variable(&id).unwrap_or_default().to_owned();
+        Some(id) if id.starts_with('$') => {
+            let name = variable(&id).unwrap_or_else(|| id.trim_start_matches('$')).to_owned();
             table.note(
                 Mark::ToDo,
                 format!("Dex reads the client id from the variable {name}. It is not a secret: write it here."),
