@@ -269,9 +269,6 @@ pub enum ResponseProblem {
     /// `iss` is of another provider: a mix-up (RFC 9207 §2.4).
     #[error("iss is not this provider's issuer")]
     IssuerDiffers,
-    /// A parameter that may occur once occurs again (RFC 6749 §3.1).
-    #[error("a parameter came more than once")]
-    Repeated,
     /// Neither a code nor an error.
     #[error("it carries neither a code nor an error")]
     Empty,

@@ -43,8 +43,7 @@ pub(super) async fn verify(
         let detail = format!("provider {} was removed, disabled or re-pointed meanwhile", login.provider);
         PageError::new(403, "provider_removed", detail)
     })?;
-    let repeated = |_| Unverified::Provider(UpstreamError::Response(ResponseProblem::Repeated));
-    let response = form.response.map_err(repeated)?;
+    let response = form.response.map_err(PageError::from)?;
     if providers.len() > 1 && response.iss.is_none() {
         // Whatever the provider promises: the code may be that of another provider's answer (RFC 9700 §4.4).
         return Err(Unverified::Provider(UpstreamError::Response(ResponseProblem::IssuerNeeded)));
