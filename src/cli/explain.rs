@@ -45,6 +45,7 @@ pub struct ExplainArgs {
     pub trace: Option<String>,
     /// List the last attempts to sign in, 10 by default.
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10", conflicts_with_all = ["user", "trace"])]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub last: Option<u32>,
     /// List only those that let nobody in.
     #[arg(long, conflicts_with_all = ["user", "trace"])]

@@ -85,6 +85,20 @@ fn names_control_no_terminal_where_the_store_is_read() {
 }
 
 #[test]
+fn a_list_of_no_rows_is_not_asked_for() {
+    for line in [
+        &["countersign", "explain", "--last", "0"][..],
+        &["countersign", "audit", "tail", "0"],
+        &["countersign", "audit", "query", "--limit", "0"],
+        &["countersign", "sessions", "list", "--limit", "0"],
+    ] {
+        let args: Vec<OsString> = line.iter().map(OsString::from).collect();
+        let told = parse(&args).unwrap_err().to_string();
+        assert!(told.contains("0 is not in 1..=1000"), "{line:?}: {told}");
+    }
+}
+
+#[test]
 fn a_probe_reads_what_the_provider_sent_when_a_person_last_signed_in() {
     let folder = folder();
     let probe =

@@ -350,6 +350,8 @@ fn what_is_neither_is_refused_with_the_reason_and_without_the_content() {
         (keycloak::import, "{ \"clientId\": \"x\" }", "is one client"),
         (keycloak::import, "[{\"realm\": \"a\", \"clients\": []}, {\"realm\": \"b\"}]", "several realms"),
         (keycloak::import, "\"text\"", "is not the export of a Keycloak realm"),
+        (keycloak::import, "{ \"realm\": \"x\", \"clients\": {} }", "`clients` is not a list"),
+        (keycloak::import, "{ \"realm\": \"x\", \"users\": [], \"groups\": \"a\" }", "`groups` is not a list"),
     ] {
         let problem = import(text, None).unwrap_err();
         assert!(problem.contains(expected) && !problem.contains("hunter2"), "{text:?}: {problem}");

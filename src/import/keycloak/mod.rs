@@ -23,6 +23,8 @@ use realm::{Group, Realm};
 
 /// Keys of which an export has at least one, besides `realm`.
 const KNOWN: &[&str] = &["clients", "users", "roles", "identityProviders", "clientScopes", "enabled", "groups"];
+/// Sections that are lists.
+const LISTS: &[&str] = &["clients", "users", "identityProviders", "identityProviderMappers", "clientScopes", "groups"];
 
 /// Converts the export of a realm.
 ///
@@ -41,6 +43,11 @@ pub(crate) fn import(text: &str, issuer: Option<&str>) -> Result<Document, Strin
             "is not the export of a Keycloak realm: it has no `realm` with `clients`, `users` or `roles`".to_owned()
         );
     };
+    if let Some(key) =
+        LISTS.iter().find(|key| value.get(*key).is_some_and(|found| !found.is_array() && !found.is_null()))
+    {
+        return Err(format!("is damaged: `{key}` is not a list, as it is in an export of Keycloak"));
+    }
     let realm = Realm::read(&value, name);
     let mut document = Document::default();
     let issuer = head(&realm, issuer, &mut document);
