@@ -67,6 +67,20 @@ async fn a_callback_needs_a_sign_in_under_way() {
     assert!(browser.open(&app, &callback).await.location().contains("code="));
 }
 
+/// The provider sent it: the page does not blame the app.
+#[tokio::test]
+async fn d15_an_answer_with_a_repeated_parameter_is_refused_before_any_call() {
+    let app = TestApp::base().await;
+    for again in ["code=other", "iss=https://idp.example&iss=https://idp.example", "error=a&error=b", "x=1&x=1"] {
+        let mut browser = Browser::new();
+        let callback = app.at_provider(&mut browser, &Authorize::of("app"), &alice()).await;
+        let reply = browser.open(&app, &format!("{callback}&{again}")).await;
+        reply.assert_error_page(400, "invalid_request");
+        assert!(browser.session().is_none());
+    }
+    assert_eq!(app.idp().count("token"), 0);
+}
+
 #[tokio::test]
 async fn d05_another_providers_callback_is_refused_before_any_call() {
     let app = TestApp::with(WITH_PARTNER).await;

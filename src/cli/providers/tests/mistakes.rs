@@ -432,7 +432,7 @@ fn told(preset: &str, wrong: Option<Wrong>) -> String {
 
 #[test]
 fn the_seven_commonest_mistakes_with_every_product_are_told_with_the_way_out() {
-    let schema: Value = serde_json::from_str(include_str!("../../../schemas/broker.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../../../schemas/broker.schema.json")).unwrap();
     let presets = schema.pointer("/$defs/Preset/oneOf").and_then(Value::as_array).unwrap();
     let names: Vec<&str> = presets.iter().filter_map(|preset| preset.get("const")?.as_str()).collect();
     for name in names.iter().filter(|name| **name != "generic") {
