@@ -188,6 +188,32 @@ async fn d40_secrets_are_in_no_table() {
 }
 
 #[tokio::test]
+async fn tables_that_were_empty_when_they_were_analysed_are_read_by_their_indexes() {
+    let database = Database::new().await;
+    let elsewhere = connect(&database.name).await;
+    // What a connection has read is counted at the latest when it ends.
+    let ended = async || {
+        let others = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        while !elsewhere.query(others, &[]).await.unwrap().is_empty() {}
+    };
+    drop(open(&database.url()).await);
+    ended().await;
+    elsewhere.batch_execute("ANALYZE; SELECT pg_stat_reset()").await.unwrap();
+    let store = open(&database.url()).await;
+    fill(&store).await;
+    for _ in 0..10 {
+        assert!(store.session(secret("s")).await.unwrap().is_some());
+    }
+    drop(store);
+    ended().await;
+    let whole = "SELECT relname::text FROM pg_stat_user_tables WHERE seq_scan > 0 AND relname IN
+        ('users', 'links', 'sessions', 'codes', 'grants', 'refresh_tokens', 'traces', 'logins')";
+    let whole = elsewhere.query(whole, &[]).await.unwrap();
+    let whole: Vec<String> = whole.iter().map(|row| row.get(0)).collect();
+    assert_eq!(whole, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_connection_that_is_cut_is_made_again() {
     let database = Database::new().await;
     let store = open(&database.url()).await;

@@ -53,8 +53,10 @@ impl Database {
     /// # Errors
     /// In words that follow `store.url`.
     pub(crate) fn of(target: &Target) -> Result<Self, String> {
+        // Every statement of a sign-in finds its rows by an index. PostgreSQL reads a table whole that was empty when it was last
+        // analysed, and goes on with it while the table grows, until the next automatic analysis.
         let settings = format!(
-            "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {};",
+            "SET enable_seqscan = off; SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {};",
             target.statement_timeout.as_millis(),
             target.lock_timeout.as_millis(),
             target.statement_timeout.as_millis(),
