@@ -66,8 +66,8 @@ async fn handle(State((edge, entrance)): State<(Arc<Edge>, Entrance)>, request: 
     let (uses_up, place) = (route.is_some_and(uses_something_up), place(route));
     let unattended = Arc::clone(&edge.unattended);
     let answering = Recording::scope(recording, answer(edge, snapshot, request, requester).instrument(span));
-    // On a double click, the browser aborts the first request. The work of that request is completed all the same, so that the
-    // second request gets its outcome.
+    // On a double click, the browser aborts the first request, and apps give up on slow ones. The work of that request is
+    // completed all the same, so that the next request gets its outcome.
     let mut response = if uses_up { Finished::new(answering, &unattended).await } else { answering.await };
     if let Some(value) = https_only_for.and_then(|seconds| HeaderValue::try_from(format!("max-age={seconds}")).ok()) {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
@@ -97,11 +97,13 @@ const fn place(route: Option<&Route>) -> &'static str {
     }
 }
 
-/// Whether requests to a route take something that can be taken only once.
+/// Whether requests to a route take something that can be taken only once: a sign-in under way, or the provider's refresh token,
+/// in whose place the provider's answer brings another one.
 const fn uses_something_up(route: &Route) -> bool {
     matches!(
         route,
-        Route::Callback(_)
+        Route::Endpoint(Endpoint::Authorization | Endpoint::Token | Endpoint::Introspection)
+            | Route::Callback(_)
             | Route::LogoutCallback(_)
             | Route::Page(Page::Consent | Page::ConfirmSignOut)
             | Route::Account(_)

@@ -272,6 +272,29 @@ fn held_back(app: &TestApp) -> std::sync::mpsc::Sender<()> {
     release
 }
 
+/// The provider's new refresh token would be lost with the request.
+#[tokio::test]
+async fn a_refresh_that_the_app_breaks_off_is_finished() {
+    let (app, tokens) = asking("unavailable = \"deny\"").await;
+    app.wait(900);
+    app.idp().knows(&with(alice(), json!({ "groups": ["new"] })));
+    let asked = app.idp().count("token");
+    {
+        let mut first = Box::pin(app.refresh("app", tokens.refresh()));
+        while app.idp().count("token") == asked {
+            let waiting =
+                std::future::poll_fn(|context| std::task::Poll::Ready(first.as_mut().poll(context).is_pending()));
+            assert!(waiting.await, "it was answered before it could be broken off");
+            tokio::task::yield_now().await;
+        }
+    }
+    let tokens = next(&app, tokens.refresh()).await;
+    assert_eq!(groups(&tokens), json!(["new"]));
+    assert_eq!(app.idp().count("token"), asked + 1);
+    app.wait(900);
+    assert_eq!(groups(&next(&app, tokens.refresh()).await), json!(["new"]));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn two_brokers_on_one_store_use_the_providers_refresh_token_once() {
     let (app, tokens) = asking("unavailable = \"deny\"").await;
