@@ -12,8 +12,8 @@ use crate::upstream::token;
 
 impl RelyingParty {
     /// What the provider says of a token that is good, and was issued to the broker or is for it (`aud` names its client id,
-    /// the provider's `resource`, or an audience that the file declares): its members, `sub` among them. `None` when it is not, is about nobody, or the provider has
-    /// no introspection endpoint.
+    /// the provider's `resource`, or an audience that the file declares): its members, `sub` among them. `None` when it is
+    /// not, is about nobody, or the provider has no introspection endpoint.
     ///
     /// # Errors
     /// When the provider can't be asked, or does not let the broker ask.

@@ -1,9 +1,9 @@
 //! A draft of a change to the configuration: what somebody typed into a form, as a changed file and a patch. Nothing is
 //! written; git applies it.
 //!
-//! [`fields`] says which settings the forms have, [`presets`] which of them a provider has, [`form`] what they show, `typed` turns what was typed into edits, and
-//! [`difference`] shows them without secrets. Secrets are only ever named by the file that holds them. The caller loads the
-//! files, checks the changed ones, and plans the effects.
+//! [`fields`] says which settings the forms have, [`presets`] which of them a provider has, [`form`] what they show, `typed`
+//! turns what was typed into edits, and [`difference`] shows them without secrets. Secrets are only ever named by the file that
+//! holds them. The caller loads the files, checks the changed ones, and plans the effects.
 
 pub mod difference;
 pub mod fields;
