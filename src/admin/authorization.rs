@@ -32,7 +32,8 @@ pub(super) async fn authorize(State(admin): State<Arc<Admin>>, request: Request,
     drop(snapshot);
     let peer = request.extensions().get::<Peer>().copied();
     if !needs_token && peer != Some(Peer::Unix) && !names_this_machine(request.headers()) {
-        let text = "ask by an address or as localhost, or set admin.token: other names could be a stranger's";
+        let text =
+            "use an IP address or localhost in the URL, or set admin.token: any other name may belong to a stranger";
         let body = json!({ "error": "host_not_local", "error_description": text });
         return respond::json(StatusCode::MISDIRECTED_REQUEST, &body);
     }

@@ -275,7 +275,9 @@ impl Serving {
         app.export_events().await;
         app.export_spans().await;
         if tokio::time::timeout(HAND_OVER, app.hand_over()).await.is_err() {
-            tracing::warn!("the store was not told in time what this process leaves to others, who wait for a minute");
+            tracing::warn!(
+                "logout tokens and leases of this process could not be handed over in time: other processes take them after a minute"
+            );
         }
         Exit::Fine
     }

@@ -159,7 +159,8 @@ pub(crate) fn hint(code: &str, text: Option<&str>) -> Option<&'static str> {
     HINTS.iter().find(|(part, _)| has(part)).map(|(_, hint)| *hint)
 }
 
-/// The way out of an error on a page that came with success, which may be a page for signing in: of one that no other page says.
+/// The way out of an error on a page with status 200. That may be a page for signing in, so only errors count whose wording no
+/// other page has.
 pub(crate) fn hint_on_page(text: &str) -> Option<&'static str> {
     let is_telling = |part: &str| part.starts_with("AADSTS") || part.starts_with("MSIS") || part.len() >= 24;
     HINTS.iter().find(|(part, _)| is_telling(part) && text.contains(part)).map(|(_, hint)| *hint)

@@ -1,7 +1,7 @@
-//! The commonest mistakes of each product's administrators, and that `check` or `providers probe` tells each with the way out.
+//! The commonest mistakes of each product's administrators: `check` or `providers probe` reports each with the way out.
 //!
-//! A product has at least seven. Each is made here, alone, in a file or at a provider that is right but for it: then its text is
-//! printed, and otherwise it is not. The errors of products are worded as the products word them.
+//! A product has at least seven. Each is made here, alone, in a file or at a provider that is otherwise right: then its text is
+//! printed, and without it, it is not. The errors of products are worded as the products word them.
 
 use super::*;
 use crate::cli::check::{self, CheckArgs};
@@ -35,7 +35,7 @@ enum Wrong {
 
 type Mistakes = &'static [(Wrong, &'static str)];
 
-/// What is wrong, and what the command says of it.
+/// What is wrong, and what the command prints about it.
 const PRESETS: &[(&str, Mistakes)] = &[
     (
         "entra",
@@ -431,7 +431,7 @@ fn told(preset: &str, wrong: Option<Wrong>) -> String {
 }
 
 #[test]
-fn the_seven_commonest_mistakes_with_every_product_are_told_with_the_way_out() {
+fn the_seven_commonest_mistakes_with_every_product_are_reported_with_the_way_out() {
     let schema: Value = serde_json::from_str(include_str!("../../../../schemas/broker.schema.json")).unwrap();
     let presets = schema.pointer("/$defs/Preset/oneOf").and_then(Value::as_array).unwrap();
     let names: Vec<&str> = presets.iter().filter_map(|preset| preset.get("const")?.as_str()).collect();
